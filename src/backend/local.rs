@@ -1,0 +1,56 @@
+//! This machine.
+
+use async_trait::async_trait;
+
+use super::{Backend, BackendError, LaunchPlan, SubmittedRun};
+use crate::events::Progress;
+use crate::process::{Ended, ProcessGroup, ProgramCall, Signals};
+
+/// The name, as `--backend` spells it.
+pub(super) const NAME: &str = "local";
+
+/// Runs entry points as processes below this one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Local;
+
+#[async_trait]
+impl Backend for Local {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    async fn launch(
+        &self,
+        plan: LaunchPlan,
+        progress: &dyn Progress,
+    ) -> Result<Box<dyn SubmittedRun>, BackendError> {
+        let command = plan.environment.command(&plan.command);
+        // Scripts look for this line; it is MLflow's own.
+        progress.info(&format!(
+            "=== Running command '{command}' in run with ID '{}' ===",
+            plan.run.run_id
+        ));
+        let group = ProgramCall::new("bash")
+            .argument("-c")
+            .argument(command)
+            .variables(plan.environment.variables)
+            .variables(plan.variables)
+            .directory(plan.directory)
+            .spawn_group()?
+            .with_grace(plan.grace);
+        Ok(Box::new(LocalRun { group }))
+    }
+}
+
+/// An entry point that runs on this machine.
+#[derive(Debug)]
+struct LocalRun {
+    group: ProcessGroup,
+}
+
+#[async_trait]
+impl SubmittedRun for LocalRun {
+    async fn wait(&mut self, signals: &mut Signals) -> Result<Ended, BackendError> {
+        Ok(self.group.wait(signals).await)
+    }
+}

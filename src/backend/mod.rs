@@ -1,0 +1,147 @@
+//! Backends: where an entry point's command runs.
+
+mod local;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::environment::PreparedEnv;
+use crate::events::Progress;
+use crate::process::{Ended, ProcessError, Signals};
+use crate::run::RunInfo;
+
+/// The names that `--backend` takes, in the order of the documentation.
+pub const BACKEND_NAMES: [&str; 3] = [local::NAME, "databricks", "kubernetes"];
+
+/// All that is needed to run an entry point.
+#[derive(Debug, Clone)]
+pub struct LaunchPlan {
+    /// The run that the entry point belongs to.
+    pub run: RunInfo,
+    /// The entry point's shell command.
+    pub command: String,
+    /// The directory that the command runs in.
+    pub directory: PathBuf,
+    /// The environment that the command runs in.
+    pub environment: PreparedEnv,
+    /// Environment variables for the command. They win over those of the environment.
+    pub variables: Vec<(String, String)>,
+    /// How long the command's processes may take to end when they are asked to.
+    pub grace: Duration,
+}
+
+/// A place where entry points run.
+#[async_trait]
+pub trait Backend: Send + Sync {
+    /// The name, as `--backend` spells it.
+    fn name(&self) -> &'static str;
+
+    /// Starts the entry point.
+    ///
+    /// # Errors
+    /// It could not be started.
+    async fn launch(
+        &self,
+        plan: LaunchPlan,
+        progress: &dyn Progress,
+    ) -> Result<Box<dyn SubmittedRun>, BackendError>;
+}
+
+/// An entry point that has been started.
+#[async_trait]
+pub trait SubmittedRun: Send {
+    /// Waits for its end. A termination signal in the meantime ends it.
+    ///
+    /// # Errors
+    /// Its end cannot be known.
+    async fn wait(&mut self, signals: &mut Signals) -> Result<Ended, BackendError>;
+
+    /// Tags that tell where it runs, for the run in the tracking store.
+    fn tags(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+}
+
+/// The backend with this name.
+///
+/// # Errors
+/// There is none, or it is not available.
+pub fn by_name(name: &str) -> Result<Box<dyn Backend>, BackendError> {
+    match BACKEND_NAMES.into_iter().find(|known| *known == name) {
+        Some(local::NAME) => Ok(Box::new(local::Local)),
+        Some(name) => Err(BackendError::NotAvailable { name }),
+        None => Err(BackendError::Unknown {
+            name: name.to_owned(),
+        }),
+    }
+}
+
+/// Why a backend cannot run an entry point.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    /// There is no backend of this name.
+    #[error("there is no backend '{name}'; supported are {}", BACKEND_NAMES.join(", "))]
+    Unknown {
+        /// What was asked for.
+        name: String,
+    },
+    /// The backend is not supported.
+    #[error("the backend '{name}' is not available yet")]
+    NotAvailable {
+        /// The backend.
+        name: &'static str,
+    },
+    /// The command could not be run.
+    #[error("cannot run the entry point's command")]
+    Command {
+        /// The cause.
+        #[from]
+        source: ProcessError,
+    },
+}
+
+impl BackendError {
+    /// What the person can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unknown { .. } => Some(format!(
+                "pass one of them, or leave --backend out for '{}'",
+                local::NAME
+            )),
+            Self::NotAvailable { .. } => Some(format!("run on this machine with --backend {}", local::NAME)),
+            Self::Command { source } => source.hint(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backends_are_found_by_name() {
+        for (name, expected) in [
+            ("local", Ok("local")),
+            ("databricks", Err("the backend 'databricks' is not available yet")),
+            ("kubernetes", Err("the backend 'kubernetes' is not available yet")),
+            (
+                "slurm",
+                Err("there is no backend 'slurm'; supported are local, databricks, kubernetes"),
+            ),
+            (
+                "",
+                Err("there is no backend ''; supported are local, databricks, kubernetes"),
+            ),
+        ] {
+            let found = by_name(name)
+                .map(|backend| backend.name())
+                .map_err(|error| error.to_string());
+            assert_eq!(
+                found.as_ref().map_err(String::as_str),
+                expected.as_ref().map_err(|text| *text)
+            );
+        }
+    }
+}

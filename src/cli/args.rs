@@ -1,0 +1,158 @@
+//! The command line's words: names, short forms, defaults and help texts. Nothing is decided here.
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+/// Run MLflow Projects: fetch a project, prepare its environment, run an entry point, record the run
+#[derive(Debug, Parser)]
+#[command(
+    name = "mlrun",
+    version,
+    args_override_self = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
+pub(crate) struct Arguments {
+    /// Load variables from a dotenv file first; variables that are set already keep their value
+    #[arg(long, value_name = "FILE")]
+    pub(crate) env_file: Option<std::path::PathBuf>,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run an MLflow project from a directory, a Git repository or a zip
+    ///
+    /// Local runs (the default) block until the entry point has ended. The exit code is 0 when the
+    /// run succeeded, 1 when it or its preparation failed, 2 for a usage error, and 128+N when signal N
+    /// ended it.
+    Run(Box<RunArguments>),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// The project: a directory, a Git repository or a zip; `#sub/dir` names a directory inside it
+    #[arg(value_name = "URI", allow_hyphen_values = true)]
+    pub(crate) uri: String,
+
+    /// The entry point: a name in the MLproject file, or a .py, .sh or .R file of the project
+    #[arg(
+        short = 'e',
+        long,
+        value_name = "NAME",
+        default_value = "main",
+        allow_hyphen_values = true
+    )]
+    pub(crate) entry_point: String,
+
+    /// The version of a Git project: a branch, a tag or a commit
+    #[arg(short = 'v', long, value_name = "VERSION", allow_hyphen_values = true)]
+    pub(crate) version: Option<String>,
+
+    /// A parameter of the entry point; one that it does not declare is passed as `--name value`
+    #[arg(short = 'P', long, value_name = "NAME=VALUE", action = ArgAction::Append, allow_hyphen_values = true)]
+    pub(crate) param_list: Vec<String>,
+
+    /// An argument (-A name=value) or flag (-A name) for `docker run`
+    #[arg(short = 'A', long, value_name = "NAME=VALUE", action = ArgAction::Append, allow_hyphen_values = true)]
+    pub(crate) docker_args: Vec<String>,
+
+    /// The experiment's name; made when it is missing [env: MLFLOW_EXPERIMENT_NAME]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    pub(crate) experiment_name: Option<String>,
+
+    /// The experiment's id [env: MLFLOW_EXPERIMENT_ID]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
+    pub(crate) experiment_id: Option<String>,
+
+    /// Where the entry point runs: local, databricks or kubernetes
+    #[arg(
+        short = 'b',
+        long,
+        value_name = "BACKEND",
+        default_value = "local",
+        allow_hyphen_values = true
+    )]
+    pub(crate) backend: String,
+
+    /// The backend's configuration: a file whose name ends in .json, or JSON text
+    #[arg(short = 'c', long, value_name = "FILE", allow_hyphen_values = true)]
+    pub(crate) backend_config: Option<String>,
+
+    /// The environment manager; chosen by the project's files when not given
+    #[arg(long, value_name = "MANAGER")]
+    pub(crate) env_manager: Option<EnvManagerName>,
+
+    /// The older spelling of `--env-manager local`
+    #[arg(long)]
+    pub(crate) no_conda: bool,
+
+    /// The directory for data that `path` parameters download [env: MLFLOW_TMP_DIR]
+    #[arg(long, value_name = "DIR", allow_hyphen_values = true)]
+    pub(crate) storage_dir: Option<String>,
+
+    /// Use this existing run instead of a new one
+    #[arg(long, value_name = "RUN_ID", allow_hyphen_values = true)]
+    pub(crate) run_id: Option<String>,
+
+    /// The run's name
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    pub(crate) run_name: Option<String>,
+
+    /// Docker projects: build an image with the project's files (the default)
+    #[arg(long, conflicts_with = "no_build_image")]
+    pub(crate) build_image: bool,
+
+    /// Docker projects: run the named image as it is
+    #[arg(long)]
+    pub(crate) no_build_image: bool,
+
+    /// Show what would be done, and do nothing of it
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Write what became of the run to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) run_info: Option<std::path::PathBuf>,
+
+    /// Keep the temporary directory of a fetched project
+    #[arg(long)]
+    pub(crate) keep_workdir: bool,
+
+    /// The form of log lines on standard error
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) log_format: LogFormat,
+
+    /// Show warnings and errors only
+    #[arg(short = 'q', long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Show what happens inside
+    #[arg(long)]
+    pub(crate) verbose: bool,
+}
+
+/// `--env-manager`, as the reference spells its values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EnvManagerName {
+    /// Whatever is installed: nothing is built
+    Local,
+    /// A virtual environment, its packages installed by pip
+    Virtualenv,
+    /// A virtual environment, its packages installed by uv
+    Uv,
+    /// A conda environment
+    Conda,
+}
+
+/// `--log-format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for a person
+    Text,
+    /// One JSON object a line
+    Json,
+}

@@ -1,0 +1,82 @@
+//! The command line: the only part that reads arguments, writes to the terminal and makes exit codes.
+
+mod args;
+mod env_file;
+mod plan;
+mod printer;
+mod report;
+mod run;
+mod run_info;
+mod settings;
+mod traces;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Arguments, Command, LogFormat};
+use printer::{Printer, Verbosity};
+
+/// Runs the program with these arguments, the first of which is the program's own name.
+///
+/// Everything that goes wrong is shown on standard error; the result says only how it ended.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // A closed pipe while help is written is no error.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let Command::Run(run_arguments) = arguments.command;
+    let verbosity = verbosity(run_arguments.quiet, run_arguments.verbose);
+    let printer = Printer::new(run_arguments.log_format, verbosity);
+    install_panic_report(run_arguments.log_format);
+    traces::show(run_arguments.log_format, verbosity);
+    let result = arguments
+        .env_file
+        .map_or(Ok(()), |path| env_file::load(&path, &printer))
+        .and_then(|()| settings::RunSettings::new(*run_arguments))
+        .and_then(|settings| block_on(run::run(settings, &printer)));
+    match result {
+        Ok(outcome) => outcome.into(),
+        Err(failure) => failure.report(&printer),
+    }
+}
+
+fn verbosity(quiet: bool, verbose: bool) -> Verbosity {
+    match (quiet, verbose) {
+        (true, _) => Verbosity::Quiet,
+        (false, true) => Verbosity::Verbose,
+        (false, false) => Verbosity::Normal,
+    }
+}
+
+/// Runs a command to its end on this thread.
+fn block_on<T>(command: impl Future<Output = Result<T, report::Failure>>) -> Result<T, report::Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            report::Failure::new(anyhow::Error::new(error).context("cannot start the asynchronous runtime"))
+        })?;
+    let result = runtime.block_on(command);
+    // Blocking work that was given up, such as a fetch, must not hold the program back.
+    runtime.shutdown_background();
+    result
+}
+
+/// A bug shows as one line that asks for a report, never as a backtrace.
+fn install_panic_report(format: LogFormat) {
+    std::panic::set_hook(Box::new(move |panic| {
+        let place = panic
+            .location()
+            .map_or_else(String::new, |location| format!(" at {location}"));
+        Printer::new(format, Verbosity::Normal).error(&format!(
+            "error: mlrun met a bug in itself{place}: {}\nhint: please report it with the command that you ran",
+            panic.payload_as_str().unwrap_or("no message")
+        ));
+    }));
+}

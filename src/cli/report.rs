@@ -1,0 +1,178 @@
+//! Errors for a person, and exit codes: made here and nowhere else.
+
+use std::process::ExitCode;
+
+use crate::cli::printer::Printer;
+
+/// The exit code of a usage error, as click and clap both have it.
+const USAGE: u8 = 2;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// All that was asked for was done.
+    Succeeded,
+    /// The run took place and failed; this has been said already.
+    RunFailed,
+    /// The signal with this number ended the work.
+    Interrupted(i32),
+}
+
+impl Outcome {
+    /// The exit code: 0, 1, or 128 + the signal's number.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Succeeded => 0,
+            Self::RunFailed => 1,
+            Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(1),
+        }
+    }
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        Self::from(outcome.code())
+    }
+}
+
+/// Why a command could not be carried out, with the place and the way out where they are known.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    error: anyhow::Error,
+    location: Option<String>,
+    hint: Option<String>,
+    is_usage: bool,
+}
+
+impl Failure {
+    /// A failure of what was asked for.
+    pub(crate) fn new(error: impl Into<anyhow::Error>) -> Self {
+        Self {
+            error: error.into(),
+            location: None,
+            hint: None,
+            is_usage: false,
+        }
+    }
+
+    /// A failure that only needs a message.
+    pub(crate) fn message(message: impl std::fmt::Display) -> Self {
+        Self::new(anyhow::anyhow!("{message}"))
+    }
+
+    /// A command line that cannot be carried out.
+    pub(crate) fn usage(message: impl std::fmt::Display) -> Self {
+        Self {
+            is_usage: true,
+            ..Self::message(message)
+        }
+    }
+
+    pub(crate) fn with_hint(self, hint: impl Into<String>) -> Self {
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
+    }
+
+    pub(crate) fn with_optional_hint(self, hint: Option<String>) -> Self {
+        Self {
+            hint: hint.or(self.hint),
+            ..self
+        }
+    }
+
+    pub(crate) fn with_location(self, location: Option<String>) -> Self {
+        Self { location, ..self }
+    }
+
+    /// Shows the failure and gives its exit code.
+    pub(crate) fn report(&self, printer: &Printer) -> ExitCode {
+        printer.error(&self.text());
+        ExitCode::from(self.code())
+    }
+
+    /// The exit code: 2 for a usage error, else 1.
+    pub(crate) fn code(&self) -> u8 {
+        if self.is_usage { USAGE } else { 1 }
+    }
+
+    /// The error, its causes, the place and the way out; every cause once.
+    pub(crate) fn text(&self) -> String {
+        let mut text = format!("error: {}", self.error);
+        if let Some(location) = &self.location {
+            text.push_str("\n  --> ");
+            text.push_str(location);
+        }
+        let mut shown = self.error.to_string();
+        for cause in self.error.chain().skip(1) {
+            let cause = cause.to_string();
+            if !shown.contains(&cause) {
+                text.push_str("\n  caused by: ");
+                text.push_str(&cause.replace('\n', "\n    "));
+                shown = cause;
+            }
+        }
+        if let Some(hint) = &self.hint {
+            text.push_str("\nhint: ");
+            text.push_str(hint);
+        }
+        text
+    }
+}
+
+/// Gives each module's error its way out; errors with a place in a file say it too.
+macro_rules! failure_with_hint {
+    ($($error:ty),+ $(,)?) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                let hint = error.hint();
+                Self::new(error).with_optional_hint(hint)
+            }
+        }
+    )+};
+}
+
+failure_with_hint!(
+    crate::backend::BackendError,
+    crate::environment::EnvironmentError,
+    crate::fetch::FetchError,
+    crate::process::ProcessError,
+    crate::project_uri::ProjectUriError,
+    crate::tracking::TrackingError,
+    crate::tracking::limits::LimitError,
+    crate::tracking::TrackingUriError,
+);
+
+impl From<crate::project::ProjectError> for Failure {
+    fn from(error: crate::project::ProjectError) -> Self {
+        let (hint, location) = (error.hint(), error.location().map(ToString::to_string));
+        Self::new(error).with_optional_hint(hint).with_location(location)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cause_is_shown_once() {
+        let error = anyhow::anyhow!("permission denied")
+            .context("cannot open x: permission denied")
+            .context("cannot use the store");
+        let failure = Failure::new(error).with_hint("choose another one");
+        assert_eq!(
+            failure.text(),
+            "error: cannot use the store\n  caused by: cannot open x: permission denied\nhint: choose another one"
+        );
+    }
+
+    #[test]
+    fn exit_codes() {
+        assert_eq!(Outcome::Succeeded.code(), 0);
+        assert_eq!(Outcome::RunFailed.code(), 1);
+        assert_eq!(Outcome::Interrupted(15).code(), 143);
+        assert_eq!(Failure::usage("x").code(), 2);
+        assert_eq!(Failure::message("x").code(), 1);
+    }
+}

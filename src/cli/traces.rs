@@ -1,0 +1,74 @@
+//! What the modules below tell through `tracing`: warnings are always shown, all of it with `--verbose`.
+
+use std::fmt;
+
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Level, Metadata, Subscriber, span};
+
+use crate::cli::args::LogFormat;
+use crate::cli::printer::{Printer, Verbosity};
+use crate::events::Progress;
+
+/// Shows traces on standard error from now on.
+pub(crate) fn show(format: LogFormat, verbosity: Verbosity) {
+    // Fails only where a subscriber is there already: in a program that uses the library.
+    let _ = if verbosity == Verbosity::Verbose {
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(std::io::stderr)
+            .with_max_level(Level::DEBUG)
+            .without_time()
+            .finish();
+        tracing::subscriber::set_global_default(subscriber)
+    } else {
+        tracing::subscriber::set_global_default(Warnings {
+            printer: Printer::new(format, verbosity),
+        })
+    };
+}
+
+/// Shows this program's own warnings as such; those of libraries are for developers.
+struct Warnings {
+    printer: Printer,
+}
+
+impl Subscriber for Warnings {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_event()
+            && *metadata.level() <= Level::WARN
+            && metadata.target().starts_with(env!("CARGO_CRATE_NAME"))
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::WARN)
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut message = Message(String::new());
+        event.record(&mut message);
+        self.printer.warning(&message.0);
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+/// The text of an event.
+struct Message(String);
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Every environment variable that mlrun reads or sets: one name, one place.
+//!
+//! Unless a line says otherwise the meaning is MLflow's own, as its documentation of environment
+//! variables and `mlflow.environment_variables` describe it.
+
+/// The tracking URI. Read, and set for the entry point.
+pub const MLFLOW_TRACKING_URI: &str = "MLFLOW_TRACKING_URI";
+/// The experiment's name. Read as `--experiment-name`.
+pub const MLFLOW_EXPERIMENT_NAME: &str = "MLFLOW_EXPERIMENT_NAME";
+/// The experiment's id. Read as `--experiment-id`, and set for the entry point.
+pub const MLFLOW_EXPERIMENT_ID: &str = "MLFLOW_EXPERIMENT_ID";
+/// The run's id. Read to find the parent of a nested run, and set for the entry point.
+pub const MLFLOW_RUN_ID: &str = "MLFLOW_RUN_ID";
+/// A directory for downloads. Read as `--storage-dir`.
+pub const MLFLOW_TMP_DIR: &str = "MLFLOW_TMP_DIR";
+/// Allows MLflow 3 to use a file store. Set for the entry point when the store is one.
+pub const MLFLOW_ALLOW_FILE_STORE: &str = "MLFLOW_ALLOW_FILE_STORE";
+/// Whether values that are too long for a tracking store are cut (the default) or refused.
+pub const MLFLOW_TRUNCATE_LONG_VALUES: &str = "MLFLOW_TRUNCATE_LONG_VALUES";
+/// The user name for basic authentication at the tracking server.
+pub const MLFLOW_TRACKING_USERNAME: &str = "MLFLOW_TRACKING_USERNAME";
+/// The password for basic authentication at the tracking server.
+pub const MLFLOW_TRACKING_PASSWORD: &str = "MLFLOW_TRACKING_PASSWORD";
+/// A bearer token for the tracking server.
+pub const MLFLOW_TRACKING_TOKEN: &str = "MLFLOW_TRACKING_TOKEN";
+/// Whether requests are signed for AWS. Refused where it is true: mlrun cannot sign them yet.
+pub const MLFLOW_TRACKING_AWS_SIGV4: &str = "MLFLOW_TRACKING_AWS_SIGV4";
+/// The authentication plug-in for requests. Refused where it is set: plug-ins are Python code.
+pub const MLFLOW_TRACKING_AUTH: &str = "MLFLOW_TRACKING_AUTH";
+/// Whether the tracking server's certificate goes unchecked.
+pub const MLFLOW_TRACKING_INSECURE_TLS: &str = "MLFLOW_TRACKING_INSECURE_TLS";
+/// The certificates that the tracking server's own is checked against: a PEM file or a directory.
+pub const MLFLOW_TRACKING_SERVER_CERT_PATH: &str = "MLFLOW_TRACKING_SERVER_CERT_PATH";
+/// The client's certificate and key for the tracking server: one PEM file.
+pub const MLFLOW_TRACKING_CLIENT_CERT_PATH: &str = "MLFLOW_TRACKING_CLIENT_CERT_PATH";
+/// The workspace of the tracking server that runs are recorded in.
+pub const MLFLOW_WORKSPACE: &str = "MLFLOW_WORKSPACE";
+/// How often a failed request to the tracking server is tried again.
+pub const MLFLOW_HTTP_REQUEST_MAX_RETRIES: &str = "MLFLOW_HTTP_REQUEST_MAX_RETRIES";
+/// The highest value that [`MLFLOW_HTTP_REQUEST_MAX_RETRIES`] may have.
+pub const MLFLOW_HTTP_REQUEST_MAX_RETRIES_LIMIT: &str = "_MLFLOW_HTTP_REQUEST_MAX_RETRIES_LIMIT";
+/// The factor, in seconds, by which the pauses between tries grow.
+pub const MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR: &str = "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR";
+/// The highest value that [`MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR`] may have.
+pub const MLFLOW_HTTP_REQUEST_MAX_BACKOFF_FACTOR_LIMIT: &str =
+    "_MLFLOW_HTTP_REQUEST_MAX_BACKOFF_FACTOR_LIMIT";
+/// The upper bound, in seconds, of the random part of the pauses between tries.
+pub const MLFLOW_HTTP_REQUEST_BACKOFF_JITTER: &str = "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER";
+/// How long, in seconds, the tracking server may take to answer.
+pub const MLFLOW_HTTP_REQUEST_TIMEOUT: &str = "MLFLOW_HTTP_REQUEST_TIMEOUT";
+/// Whether a server's `Retry-After` decides how long the pause before the next try is.
+pub const MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER: &str = "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER";
+/// Whether redirects of the tracking server are followed.
+pub const MLFLOW_ALLOW_HTTP_REDIRECTS: &str = "MLFLOW_ALLOW_HTTP_REDIRECTS";
+/// A bundle or directory of trusted certificates, as Python's `requests` reads it.
+pub const REQUESTS_CA_BUNDLE: &str = "REQUESTS_CA_BUNDLE";
+/// Read where [`REQUESTS_CA_BUNDLE`] is not set, as Python's `requests` does.
+pub const CURL_CA_BUNDLE: &str = "CURL_CA_BUNDLE";
+/// The bundle of trusted certificates instead of the system's own. From OpenSSL.
+pub const SSL_CERT_FILE: &str = "SSL_CERT_FILE";
+/// The directory of trusted certificates instead of the system's own. From OpenSSL.
+pub const SSL_CERT_DIR: &str = "SSL_CERT_DIR";
+/// The proxy for `http` addresses; also in lower case, which comes first. From common use.
+pub const HTTP_PROXY: &str = "HTTP_PROXY";
+/// The proxy for `https` addresses; also in lower case, which comes first. From common use.
+pub const HTTPS_PROXY: &str = "HTTPS_PROXY";
+/// The proxy for all addresses without one of their own; also in lower case. From common use.
+pub const ALL_PROXY: &str = "ALL_PROXY";
+/// The hosts that are reached without a proxy; also in lower case. From common use.
+pub const NO_PROXY: &str = "NO_PROXY";
+/// The netrc file instead of `~/.netrc`, as Python's `requests` reads it.
+pub const NETRC: &str = "NETRC";
+/// The user's home directory. From POSIX.
+pub const HOME: &str = "HOME";
+/// The user's shell, which runs `.sh` entry points. From POSIX.
+pub const SHELL: &str = "SHELL";
+
+/// The variable's value where it is set and not empty.
+///
+/// A value that is no valid Unicode is returned with its invalid parts replaced.
+pub fn non_empty(name: &str) -> Option<String> {
+    std::env::var_os(name)
+        .map(|value| value.to_string_lossy().into_owned())
+        .filter(|value| !value.is_empty())
+}

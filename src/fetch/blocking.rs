@@ -1,0 +1,133 @@
+//! Blocking work that fills a temporary directory, beside an asynchronous program that may lose
+//! interest in it at any moment.
+
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc as std_mpsc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use super::FetchError;
+use super::work_dir::{self, TemporaryDirectory};
+use crate::events::{Progress, Transfer, TransferUnit};
+
+/// How often a transfer's state is reported at most.
+const REPORT_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How long an abandoned fetch may take to notice it. Work inside of a network call that does not
+/// return is not waited for any longer; the directory is removed under its feet.
+const ABANDON_GRACE: Duration = Duration::from_secs(2);
+
+/// What blocking work tells while it goes on, and hears about whether it shall go on.
+pub(super) struct Reporter {
+    is_cancelled: Arc<AtomicBool>,
+    events: mpsc::UnboundedSender<Event>,
+    last_report: Cell<Option<Instant>>,
+}
+
+enum Event {
+    Transfer {
+        what: &'static str,
+        done: u64,
+        total: Option<u64>,
+        unit: TransferUnit,
+    },
+}
+
+impl Reporter {
+    /// Whether nobody waits for the work any more.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.is_cancelled.load(Ordering::Relaxed)
+    }
+
+    /// The state of a transfer; states that follow each other quickly are left out, the end is not.
+    pub(super) fn transfer(&self, what: &'static str, done: u64, total: Option<u64>, unit: TransferUnit) {
+        let now = Instant::now();
+        let is_due = self
+            .last_report
+            .get()
+            .is_none_or(|last| now.duration_since(last) >= REPORT_INTERVAL);
+        if is_due || total == Some(done) {
+            self.last_report.set(Some(now));
+            let _ = self.events.send(Event::Transfer {
+                what,
+                done,
+                total,
+                unit,
+            });
+        }
+    }
+}
+
+/// Runs `work` on a thread that may block, with a new temporary directory to fill, and passes on
+/// what it reports. When the returned future is dropped the work is told to stop and the directory
+/// is removed.
+pub(super) async fn fill<T: Send + 'static>(
+    directory: TemporaryDirectory,
+    progress: &dyn Progress,
+    work: impl FnOnce(&Path, &Reporter) -> Result<T, FetchError> + Send + 'static,
+) -> Result<(TemporaryDirectory, T), FetchError> {
+    let is_cancelled = Arc::new(AtomicBool::new(false));
+    let (events, mut received_events) = mpsc::unbounded_channel();
+    let (end, ended) = std_mpsc::channel::<()>();
+    let mut abandoned = Abandoned {
+        is_cancelled: Arc::clone(&is_cancelled),
+        path: directory.path().to_owned(),
+        ended: Some(ended),
+    };
+    let task = tokio::task::spawn_blocking(move || {
+        // Dropped last, when the directory of failed work is already gone.
+        let _end = end;
+        let reporter = Reporter {
+            is_cancelled,
+            events,
+            last_report: Cell::new(None),
+        };
+        let result = work(directory.path(), &reporter);
+        result.map(|value| (directory, value))
+    });
+    // The channel closes when the work is done and drops its sender.
+    while let Some(event) = received_events.recv().await {
+        match event {
+            Event::Transfer {
+                what,
+                done,
+                total,
+                unit,
+            } => progress.transfer(Transfer {
+                what,
+                done,
+                total,
+                unit,
+            }),
+        }
+    }
+    let result = task.await;
+    abandoned.ended = None;
+    match result {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => Err(FetchError::Interrupted),
+    }
+}
+
+/// Ends the work when the future that waits for it is dropped.
+struct Abandoned {
+    is_cancelled: Arc<AtomicBool>,
+    path: PathBuf,
+    ended: Option<std_mpsc::Receiver<()>>,
+}
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        if let Some(ended) = self.ended.take() {
+            self.is_cancelled.store(true, Ordering::Relaxed);
+            // Nothing is ever sent: the channel's end is the signal.
+            let _ = ended.recv_timeout(ABANDON_GRACE);
+            work_dir::remove(&self.path);
+        }
+    }
+}

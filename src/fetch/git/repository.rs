@@ -1,0 +1,163 @@
+//! A repository on this machine: which one a directory belongs to, and what its tags tell.
+//!
+//! Found by the same rules as in MLflow, which asks GitPython: by the path's text (symbolic links
+//! are not followed), without any regard for `GIT_DIR` and its kin, and up to the root of the file
+//! system.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use git2::{Config, RepositoryOpenFlags};
+
+use crate::redact;
+
+/// A Git working tree on this machine.
+pub(crate) struct Repository {
+    root: PathBuf,
+    git_directory: PathBuf,
+}
+
+/// The repository whose working tree holds this directory.
+pub(crate) fn find_repository(directory: &Path) -> Option<Repository> {
+    for candidate in directory.ancestors() {
+        let dot_git = candidate.join(".git");
+        match fs::metadata(&dot_git) {
+            Ok(metadata) if metadata.is_dir() => {
+                if is_git_directory(&dot_git) {
+                    return Some(Repository {
+                        root: candidate.to_owned(),
+                        git_directory: dot_git,
+                    });
+                }
+            }
+            // A worktree or submodule. As for Git, a file that is none ends the search.
+            Ok(_) => {
+                let git_directory = linked_git_directory(&dot_git)?;
+                return Some(Repository {
+                    root: candidate.to_owned(),
+                    git_directory,
+                });
+            }
+            Err(_) => {}
+        }
+        if is_git_directory(candidate) {
+            return None;
+        }
+    }
+    None
+}
+
+/// The repository whose working tree has this directory as its root.
+pub(crate) fn repository_at(directory: &Path) -> Option<Repository> {
+    if is_bare_repository(directory) {
+        return Some(Repository {
+            root: directory.to_owned(),
+            git_directory: directory.to_owned(),
+        });
+    }
+    find_repository(directory).filter(|repository| repository.root == directory)
+}
+
+/// Whether the directory is itself a repository without a working tree.
+pub(crate) fn is_bare_repository(directory: &Path) -> bool {
+    is_git_directory(directory) && !directory.join(".git").exists()
+}
+
+impl Repository {
+    /// The top directory of the working tree.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The commit that is checked out, as 40 hexadecimal digits: none in a repository without
+    /// commits, none for a directory that Git ignores, and none where Git itself would refuse to
+    /// look (a repository of another user that `safe.directory` does not allow).
+    pub(crate) fn commit(&self, directory: &Path) -> Option<String> {
+        let no_ceilings: [&std::ffi::OsStr; 0] = [];
+        let repository =
+            git2::Repository::open_ext(&self.root, RepositoryOpenFlags::NO_SEARCH, no_ceilings).ok()?;
+        let commit = repository.head().ok()?.peel_to_commit().ok()?.id();
+        let below_root = directory.strip_prefix(&self.root).ok()?;
+        // The repository's own idea of its working tree may lie elsewhere (`core.worktree`).
+        if !is_same_directory(&repository.workdir()?.join(below_root), directory) {
+            return None;
+        }
+        if !below_root.as_os_str().is_empty() && is_ignored(&repository, below_root)? {
+            return None;
+        }
+        Some(commit.to_string())
+    }
+
+    /// The URL of the first remote in the order of the repository's configuration, as it is written
+    /// there but without credentials.
+    pub(crate) fn first_remote_url(&self) -> Option<String> {
+        // The configuration is read by itself, since it also tells where Git refuses to open the
+        // repository.
+        let config = Config::open(&self.common_directory().join("config")).ok()?;
+        let mut first_remote: Option<Vec<u8>> = None;
+        let mut url = None;
+        let mut entries = config.entries(Some(r"^remote\..*\.url$")).ok()?;
+        while let Some(Ok(entry)) = entries.next() {
+            let name = entry.name_bytes().to_owned();
+            if first_remote.get_or_insert_with(|| name.clone()) != &name {
+                break;
+            }
+            // Of several URLs of one remote the last counts.
+            url = Some(String::from_utf8_lossy(entry.value_bytes()).into_owned());
+        }
+        url.map(|url| redact::without_credentials(&url))
+    }
+
+    /// The directory that worktrees of one repository share.
+    fn common_directory(&self) -> PathBuf {
+        match fs::read_to_string(self.git_directory.join("commondir")) {
+            Ok(common) => self.git_directory.join(common.trim_end_matches(['\r', '\n'])),
+            Err(_) => self.git_directory.clone(),
+        }
+    }
+}
+
+/// Whether Git ignores the directory. A rule does not count where files below the directory are
+/// tracked all the same. `None` where it cannot be told.
+fn is_ignored(repository: &git2::Repository, below_root: &Path) -> Option<bool> {
+    if !repository.is_path_ignored(below_root).ok()? {
+        return Some(false);
+    }
+    let mut prefix = below_root.as_os_str().as_encoded_bytes().to_owned();
+    prefix.push(b'/');
+    let index = repository.index().ok()?;
+    Some(!index.iter().any(|entry| entry.path.starts_with(&prefix)))
+}
+
+fn is_same_directory(one: &Path, other: &Path) -> bool {
+    match (fs::metadata(one), fs::metadata(other)) {
+        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        _ => false,
+    }
+}
+
+/// Whether this is what Git keeps a repository in: a HEAD that names a branch or a commit, with
+/// objects and references beside it or in the directory that `commondir` names.
+fn is_git_directory(directory: &Path) -> bool {
+    let Ok(head) = fs::read(directory.join("HEAD")) else {
+        return false;
+    };
+    let is_symbolic = head
+        .strip_prefix(b"ref:")
+        .is_some_and(|target| target.trim_ascii_start().starts_with(b"refs/"));
+    let is_hash = head.len() >= 40 && head[..40].iter().all(u8::is_ascii_hexdigit);
+    let common = match fs::read_to_string(directory.join("commondir")) {
+        Ok(common) => directory.join(common.trim_end_matches(['\r', '\n'])),
+        Err(_) => directory.to_owned(),
+    };
+    (is_symbolic || is_hash) && common.join("objects").is_dir() && common.join("refs").is_dir()
+}
+
+/// The directory that a `.git` file names.
+fn linked_git_directory(dot_git: &Path) -> Option<PathBuf> {
+    let text = fs::read_to_string(dot_git).ok()?;
+    let target = text.strip_prefix("gitdir: ")?.trim_end_matches(['\r', '\n']);
+    let directory = dot_git.parent()?.join(target);
+    is_git_directory(&directory).then_some(directory)
+}

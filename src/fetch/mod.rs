@@ -1,0 +1,79 @@
+//! Fetching: from a [`ProjectUri`] to a directory on this machine that holds the project.
+//!
+//! Local directories are used in place. Everything else goes into a temporary directory that is
+//! removed with the [`WorkDir`], also when the fetch fails or its future is dropped half-way.
+
+mod blocking;
+mod error;
+mod git;
+mod local;
+mod subdirectory;
+mod work_dir;
+mod zip;
+
+pub use error::FetchError;
+pub use work_dir::{Source, WorkDir};
+pub use zip::{MAX_UNPACKED_BYTES, MAX_ZIP_MEMBERS, ZipProblem};
+
+use crate::events::Progress;
+use crate::project_uri::{Location, ProjectUri};
+
+/// What a fetch depends on besides the project URI.
+#[derive(Debug, Clone, Default)]
+pub struct FetchOptions {
+    /// The branch, tag or commit that `--version` asks for.
+    pub version: Option<String>,
+    /// Leave temporary directories where they are (`--keep-workdir`).
+    pub keep: bool,
+}
+
+/// Brings the project onto this machine.
+///
+/// # Errors
+/// Whatever stands between the URI and a directory; nothing is left behind then.
+pub async fn fetch(
+    uri: &ProjectUri,
+    options: &FetchOptions,
+    progress: &dyn Progress,
+) -> Result<WorkDir, FetchError> {
+    if let Some(version) = &options.version {
+        check_version(version)?;
+    }
+    let mut work_dir = match (uri.location(), &options.version) {
+        (Location::Directory(path), None) if !git::is_bare_repository(path) => {
+            local::use_in_place(uri, path)?
+        }
+        (Location::ZipFile(_) | Location::ZipUrl(_), Some(version)) => {
+            return Err(FetchError::VersionOfZip {
+                version: version.clone(),
+                uri: uri.to_string(),
+            });
+        }
+        (Location::ZipFile(path), None) => zip::fetch_file(uri, path, progress).await?,
+        (Location::Directory(path), Some(_)) if git::repository_at(path).is_none() => {
+            return Err(local::version_of_directory(path));
+        }
+        _ => return Err(FetchError::NotAvailableYet { uri: uri.to_string() }),
+    };
+    if options.keep {
+        work_dir.keep();
+    }
+    Ok(work_dir)
+}
+
+/// Refuses what no branch, tag or commit can be called and what a program could take for an option.
+fn check_version(version: &str) -> Result<(), FetchError> {
+    let reason = if version.is_empty() {
+        "it is empty"
+    } else if version.starts_with('-') {
+        "it begins with '-'"
+    } else if version.chars().any(|c| c.is_control() || c == ' ') {
+        "it holds a space or a control character"
+    } else {
+        return Ok(());
+    };
+    Err(FetchError::InvalidVersion {
+        version: version.escape_debug().to_string(),
+        reason,
+    })
+}

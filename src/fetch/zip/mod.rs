@@ -1,0 +1,180 @@
+//! Projects in zip files.
+//!
+//! The whole list of members is checked before the first one is written, and the bytes that really
+//! come out are counted while they are.
+
+mod members;
+mod problem;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use ::zip::ZipArchive;
+
+use super::blocking::{self, Reporter};
+use super::work_dir::TemporaryDirectory;
+use super::{FetchError, Source, WorkDir};
+use super::{git, local, subdirectory};
+use crate::events::{Progress, TransferUnit};
+use crate::project_uri::ProjectUri;
+use members::PlannedMember;
+pub use problem::ZipProblem;
+
+/// How many members a zip file may have.
+pub const MAX_ZIP_MEMBERS: usize = 200_000;
+
+/// How many bytes the members of a zip file may hold together.
+pub const MAX_UNPACKED_BYTES: u64 = 16 << 30;
+
+/// Unpacks a zip file of this machine.
+pub(super) async fn fetch_file(
+    uri: &ProjectUri,
+    path: &Path,
+    progress: &dyn Progress,
+) -> Result<WorkDir, FetchError> {
+    let directory = TemporaryDirectory::create()?;
+    progress.info(&format!(
+        "=== Fetching project from {uri} into {} ===",
+        directory.path().display()
+    ));
+    let zip = path.to_owned();
+    let shown_zip = path.display().to_string();
+    let (directory, ()) = blocking::fill(directory, progress, move |directory, reporter| {
+        let file = File::open(&zip).map_err(ZipProblem::Unreadable);
+        file.and_then(|file| unpack(file, directory, reporter))
+            .map_err(|problem| problem.into_fetch_error(shown_zip))
+    })
+    .await?;
+    let shown_zip = format!("the zip file '{}'", path.display());
+    let project = subdirectory::find_inside(directory.path(), uri.subdirectory(), &shown_zip)?;
+    if uri.subdirectory().is_none() {
+        warn_of_nesting(&project, uri, progress);
+    }
+    // As MLflow does it, a zip file in a Git working tree is named by its place there.
+    let repository = path
+        .parent()
+        .and_then(git::find_repository)
+        .filter(|_| uri.subdirectory().is_none());
+    let source = Source {
+        name: local::source_name(path, uri.subdirectory(), repository.as_ref()),
+        commit: None,
+        repo_url: None,
+        branch: None,
+    };
+    Ok(WorkDir::temporary(project, source, directory))
+}
+
+/// Many programs put a project's one directory into the zip file, not what is in it.
+fn warn_of_nesting(top: &Path, uri: &ProjectUri, progress: &dyn Progress) {
+    if has_mlproject(top) {
+        return;
+    }
+    let directories = subdirectory::directories(top);
+    let mut projects = directories.iter().filter(|name| has_mlproject(&top.join(name)));
+    if let (Some(name), None) = (projects.next(), projects.next()) {
+        progress.warning(&format!(
+            "there is no MLproject file at the top of the zip file, but one in '{name}': did you mean '{uri}#{name}'?"
+        ));
+    }
+}
+
+fn has_mlproject(directory: &Path) -> bool {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries
+        .map(|entry| entry.file_name())
+        .any(|name| name.eq_ignore_ascii_case("MLproject"))
+}
+
+/// Unpacks a zip file into an empty directory.
+fn unpack(file: File, directory: &Path, reporter: &Reporter) -> Result<(), ZipProblem> {
+    let mut archive = ZipArchive::new(BufReader::new(file))?;
+    if archive.len() > MAX_ZIP_MEMBERS {
+        return Err(ZipProblem::TooManyMembers { count: archive.len() });
+    }
+    let members = members::check(&archive)?;
+    let total_files = members.iter().filter(|member| !member.is_directory).count() as u64;
+    let mut unpacked = Unpacked {
+        bytes: 0,
+        files: 0,
+        total_files,
+        reporter,
+    };
+    for (index, member) in members.iter().enumerate() {
+        let target = directory.join(&member.path);
+        let new_directory = if member.is_directory {
+            Some(target.as_path())
+        } else {
+            target.parent()
+        };
+        if let Some(new_directory) = new_directory {
+            fs::create_dir_all(new_directory).map_err(|error| member.unwritable(error))?;
+        }
+        if !member.is_directory {
+            unpacked.write(member, &target, archive.by_index(index)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// What has come out of a zip file so far.
+struct Unpacked<'a> {
+    bytes: u64,
+    files: u64,
+    total_files: u64,
+    reporter: &'a Reporter,
+}
+
+impl Unpacked<'_> {
+    fn write(
+        &mut self,
+        member: &PlannedMember,
+        target: &Path,
+        mut contents: impl Read,
+    ) -> Result<(), ZipProblem> {
+        // Nothing is ever overwritten: on some file systems names that differ are the same.
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(if member.is_executable { 0o777 } else { 0o666 })
+            .open(target)
+            .map_err(|error| member.unwritable(error))?;
+        let mut file = BufWriter::new(file);
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            if self.reporter.is_cancelled() {
+                return Err(ZipProblem::Interrupted);
+            }
+            let count = match contents.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    return Err(ZipProblem::BrokenMember {
+                        member: member.name.clone(),
+                        source: error,
+                    });
+                }
+            };
+            self.bytes += count as u64;
+            if self.bytes > MAX_UNPACKED_BYTES {
+                return Err(ZipProblem::TooLarge);
+            }
+            file.write_all(&buffer[..count])
+                .map_err(|error| member.unwritable(error))?;
+        }
+        file.flush().map_err(|error| member.unwritable(error))?;
+        self.files += 1;
+        self.reporter.transfer(
+            "unpacking",
+            self.files,
+            Some(self.total_files),
+            TransferUnit::Files,
+        );
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

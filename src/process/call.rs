@@ -1,0 +1,272 @@
+//! A program that shall be run: what it is, its arguments, its variables, its directory.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use rustix::io::Errno;
+use rustix::process::Pid;
+
+use super::error::ProcessError;
+use super::group::ProcessGroup;
+use super::lines::without_secrets;
+use super::search::find_program;
+use super::{children, descriptors};
+
+/// How many characters of an argument an error shows.
+const SHOWN_ARGUMENT: usize = 200;
+
+/// What a program's standard streams are.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Streams {
+    /// Those of this program.
+    Inherited,
+    /// Nothing to read; what is written comes through pipes.
+    Captured,
+}
+
+/// A program with its arguments, changes to its environment variables and its directory.
+///
+/// The program inherits all variables of this one but for the changes. It runs in a process group
+/// of its own.
+#[derive(Debug, Clone)]
+pub struct ProgramCall {
+    program: OsString,
+    arguments: Vec<OsString>,
+    variables: Vec<(OsString, Option<OsString>)>,
+    directory: Option<PathBuf>,
+}
+
+impl ProgramCall {
+    /// A call of `program`, which is looked for on the PATH that the program itself will have
+    /// unless it holds a slash.
+    pub fn new(program: impl Into<OsString>) -> Self {
+        Self {
+            program: program.into(),
+            arguments: Vec::new(),
+            variables: Vec::new(),
+            directory: None,
+        }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn argument(mut self, argument: impl Into<OsString>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn arguments<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets an environment variable. The last setting of a name counts.
+    #[must_use]
+    pub fn variable(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.variables.push((name.into(), Some(value.into())));
+        self
+    }
+
+    /// Sets environment variables in their order.
+    #[must_use]
+    pub fn variables<N, V>(mut self, variables: impl IntoIterator<Item = (N, V)>) -> Self
+    where
+        N: Into<OsString>,
+        V: Into<OsString>,
+    {
+        self.variables.extend(
+            variables
+                .into_iter()
+                .map(|(name, value)| (name.into(), Some(value.into()))),
+        );
+        self
+    }
+
+    /// Takes an inherited environment variable away.
+    #[must_use]
+    pub fn without_variable(mut self, name: impl Into<OsString>) -> Self {
+        self.variables.push((name.into(), None));
+        self
+    }
+
+    /// Sets the directory that the program runs in.
+    #[must_use]
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// Starts the program with this program's standard streams and without waiting for it.
+    ///
+    /// From then on, on Linux, orphans of the program's tree become children of this process, so
+    /// that [`ProcessGroup::wait`] can end them too. Install [`Signals`](super::Signals) before.
+    ///
+    /// # Errors
+    /// The program or the directory is missing, the arguments are too long, or the system refuses.
+    pub fn spawn_group(&self) -> Result<ProcessGroup, ProcessError> {
+        let strangers = children::adopt_orphans();
+        let child = self.spawn(Streams::Inherited)?;
+        Ok(ProcessGroup::new(Pid::from_child(&child), strangers))
+    }
+
+    /// The program and its arguments for a person: quoted as for a shell, without the credentials
+    /// of URLs, long arguments cut.
+    pub fn command_line(&self) -> String {
+        let mut line = quoted(&self.program);
+        for argument in &self.arguments {
+            line.push(' ');
+            line.push_str(&quoted(argument));
+        }
+        line
+    }
+
+    /// Starts the program in a new process group.
+    pub(super) fn spawn(&self, streams: Streams) -> Result<Child, ProcessError> {
+        let directory = self.directory.as_deref();
+        let Some(file) = find_program(&self.program, self.path().as_deref(), directory) else {
+            return Err(self.explain(io::ErrorKind::NotFound.into(), None));
+        };
+        // A file with its directory also keeps the standard library on its fast way to spawn,
+        // which it leaves when it has to search a changed PATH.
+        let mut command = Command::new(&file);
+        // Programs show the name that they were called by in their messages.
+        command.arg0(&self.program).args(&self.arguments).process_group(0);
+        for (name, value) in &self.variables {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        if let Some(directory) = directory {
+            command.current_dir(directory);
+        }
+        if let Streams::Captured = streams {
+            command
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped());
+        }
+        descriptors::keep_inherited_files();
+        children::spawn(&mut command).map_err(|source| self.explain(source, Some(&file)))
+    }
+
+    /// The PATH that the program will have.
+    fn path(&self) -> Option<OsString> {
+        match self.variables.iter().rev().find(|(name, _)| name == "PATH") {
+            Some((_, value)) => value.clone(),
+            None => std::env::var_os("PATH"),
+        }
+    }
+
+    /// Finds out which of the things that the system cannot tell apart went wrong.
+    fn explain(&self, source: io::Error, file: Option<&Path>) -> ProcessError {
+        let program = self.program.to_string_lossy().into_owned();
+        if let Some(directory) = self.directory.as_deref().filter(|directory| !directory.is_dir()) {
+            return ProcessError::NoDirectory {
+                program,
+                directory: directory.to_owned(),
+            };
+        }
+        if source.raw_os_error() == Some(Errno::TOOBIG.raw_os_error()) {
+            let lengths = self.arguments.iter().map(|argument| argument.len());
+            return ProcessError::TooLong {
+                program,
+                argument_bytes: lengths.clone().sum(),
+                longest_bytes: lengths.max().unwrap_or_default(),
+            };
+        }
+        // A script whose interpreter is missing is "not found" too.
+        if source.kind() == io::ErrorKind::NotFound && !file.is_some_and(Path::exists) {
+            return ProcessError::Missing { program };
+        }
+        ProcessError::Start {
+            command_line: self.command_line(),
+            source,
+        }
+    }
+}
+
+/// An argument as a person would type it in a shell.
+fn quoted(argument: &OsStr) -> String {
+    let text = without_secrets(&argument.to_string_lossy());
+    let text = match text.char_indices().nth(SHOWN_ARGUMENT) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    };
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || "_@%+=:,./-".contains(character);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_can_be_shown_to_anyone() {
+        for (arguments, expected) in [
+            (&["fetch", "--depth=1"][..], "git fetch --depth=1".to_owned()),
+            (&["it's", "", "a b"], r"git 'it'\''s' '' 'a b'".to_owned()),
+            (
+                &["clone", "https://user:token@host/x"],
+                "git clone https://host/x".to_owned(),
+            ),
+            (
+                &["--index-url=https://user:token@host/x"],
+                "git --index-url=https://host/x".to_owned(),
+            ),
+            (
+                &["-c", "curl https://user:token@host/x | sh -s a@b"],
+                "git -c 'curl https://host/x | sh -s a@b'".to_owned(),
+            ),
+            (&["é".repeat(201).as_str()], format!("git '{}…'", "é".repeat(200))),
+        ] {
+            let call = ProgramCall::new("git").arguments(arguments.iter().copied());
+            assert_eq!(call.command_line(), expected);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_started_is_told_apart() {
+        let long = "x".repeat(3_000_000);
+        for (call, expected) in [
+            (
+                ProgramCall::new("no-such-program"),
+                "the program 'no-such-program' was not found",
+            ),
+            (
+                ProgramCall::new("sh").variable("PATH", "/nowhere"),
+                "the program 'sh' was not found",
+            ),
+            (
+                ProgramCall::new("/no/such/program"),
+                "the program '/no/such/program' was not found",
+            ),
+            (
+                ProgramCall::new("sh").directory("/no/such/directory"),
+                "cannot run 'sh' in '/no/such/directory': no such directory",
+            ),
+            (
+                ProgramCall::new("sh").argument("-c").argument(&long),
+                "cannot run 'sh': its arguments (3000002 bytes, the longest 3000000) and environment variables \
+                 are more than the system can pass to a program",
+            ),
+            (ProgramCall::new("/etc/passwd"), "cannot start `/etc/passwd`"),
+            (
+                ProgramCall::new("sh").argument("a\0b"),
+                "cannot start `sh 'a\0b'`",
+            ),
+        ] {
+            let error = call.spawn(Streams::Captured).expect_err(expected);
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+}

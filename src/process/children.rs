@@ -1,0 +1,130 @@
+//! The one place where children of this process are started and waited for.
+//!
+//! A subreaper gets children that it never started, and only a wait for "any child" finds them when
+//! they end. Such a wait may hit a child that a [`ProgramCall`](super::ProgramCall) waits for; its
+//! end is kept here until that call asks.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::process::{Child, Command};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::io::Errno;
+use rustix::process::{Pid, WaitOptions};
+
+use super::exit::ProgramExit;
+use super::tree;
+
+/// The programs that were started here and not yet seen to end by their callers, with their ends.
+static PROGRAMS: Mutex<BTreeMap<i32, Option<ProgramExit>>> = Mutex::new(BTreeMap::new());
+
+/// What a program does at present.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// It runs, or its stop has been told before.
+    Running,
+    /// The signal with this number has stopped it. Told once for every stop.
+    Stopped(i32),
+    /// It is over. Told once.
+    Ended(ProgramExit),
+}
+
+/// What is left after the ended children have been collected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Remaining {
+    /// No child at all.
+    None,
+    /// At least one child, of whatever kind.
+    Some,
+}
+
+/// Starts a program. From now on [`state`] tells how it is.
+pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
+    // Held over the spawn, so that no wait elsewhere can meet a child that is not listed yet.
+    let mut programs = programs();
+    let child = command.spawn()?;
+    programs.insert(Pid::from_child(&child).as_raw_pid(), None);
+    Ok(child)
+}
+
+/// How the program with this id is.
+pub(super) fn state(program: Pid) -> State {
+    let mut programs = programs();
+    if let Some(Some(exit)) = programs.get(&program.as_raw_pid()).copied() {
+        programs.remove(&program.as_raw_pid());
+        return State::Ended(exit);
+    }
+    match retried(|| rustix::process::waitpid(Some(program), WaitOptions::NOHANG | WaitOptions::UNTRACED)) {
+        Ok(Some((_, status))) => match (ProgramExit::from_wait(status), status.stopping_signal()) {
+            (Some(exit), _) => {
+                programs.remove(&program.as_raw_pid());
+                State::Ended(exit)
+            }
+            (None, Some(signal)) => State::Stopped(signal),
+            (None, None) => State::Running,
+        },
+        Ok(None) => State::Running,
+        Err(_) => {
+            // Something else in this process has taken the program's end away. What is not known to
+            // have ended well has not.
+            programs.remove(&program.as_raw_pid());
+            State::Ended(ProgramExit::Code(255))
+        }
+    }
+}
+
+/// Gives up a program that nobody asks about any more.
+pub(super) fn forget(program: Pid) {
+    programs().remove(&program.as_raw_pid());
+}
+
+/// Whether the process was started by [`spawn`] and its caller has not seen its end.
+pub(super) fn is_program(process: Pid) -> bool {
+    programs().contains_key(&process.as_raw_pid())
+}
+
+/// Whether any program that was started by [`spawn`] has not been seen to end.
+pub(super) fn any_program() -> bool {
+    !programs().is_empty()
+}
+
+/// Takes the ends of all children that have ended, so that none of them stays a zombie.
+pub(super) fn collect() -> Remaining {
+    let mut programs = programs();
+    loop {
+        match retried(|| rustix::process::wait(WaitOptions::NOHANG)) {
+            Ok(Some((child, status))) => {
+                if let Some(end) = programs.get_mut(&child.as_raw_pid()) {
+                    *end = ProgramExit::from_wait(status);
+                }
+            }
+            Ok(None) => return Remaining::Some,
+            Err(_) => return Remaining::None,
+        }
+    }
+}
+
+/// Makes this process the parent of every orphan below it, where the system can do that, and
+/// returns the children that are there already: a program that a shell replaces itself with (`exec`)
+/// inherits the shell's.
+pub(super) fn adopt_orphans() -> Vec<Pid> {
+    tree::become_subreaper();
+    match collect() {
+        Remaining::None => Vec::new(),
+        Remaining::Some => tree::children(),
+    }
+}
+
+fn programs() -> MutexGuard<'static, BTreeMap<i32, Option<ProgramExit>>> {
+    // The map is whole between any two statements.
+    PROGRAMS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn retried<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
+    loop {
+        match call() {
+            Err(Errno::INTR) => {}
+            result => return result,
+        }
+    }
+}

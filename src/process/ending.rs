@@ -1,0 +1,165 @@
+//! The end of a process tree from outside: `SIGTERM`, a grace period, `SIGKILL`.
+
+use std::collections::HashSet;
+use std::future::pending;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, getpid, kill_process};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::children::{self, Remaining};
+use super::group::ProcessGroup;
+use super::signals::{Event, Signals};
+use super::tree::Process;
+
+/// Within this time a further termination signal belongs to the same request: `timeout` and
+/// some batch systems signal a process, then its group.
+const SAME_REQUEST: Duration = Duration::from_millis(100);
+/// How long to wait for processes that not even `SIGKILL` ends, such as those that hang in a dead
+/// network file system.
+const KILL_PATIENCE: Duration = Duration::from_secs(5);
+/// How long to wait between two looks for orphans.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+/// How often to look where no signal tells that the last process of the group is gone, because
+/// this system gives orphans to another parent.
+const LOOK_AGAIN: Option<Duration> = if cfg!(target_os = "linux") {
+    None
+} else {
+    Some(Duration::from_millis(50))
+};
+
+impl ProcessGroup {
+    /// Ends the tree and returns when nothing of it is left, or only what cannot be ended.
+    pub(super) async fn end_tree(&mut self, signals: &mut Signals) {
+        let told = self.signal_tree(Signal::TERM);
+        // A stopped process gets its SIGTERM only when it goes on.
+        self.signal_tree(Signal::CONT);
+        if !self.has_ended_within_grace(signals, Orphans::new(told)).await {
+            self.kill_tree(signals).await;
+        }
+    }
+
+    async fn has_ended_within_grace(&mut self, signals: &mut Signals, mut orphans: Orphans) -> bool {
+        let begun = Instant::now();
+        let deadline = begun + self.grace;
+        loop {
+            self.observe();
+            if self.is_gone() {
+                return true;
+            }
+            tokio::select! {
+                event = signals.event() => match event {
+                    Event::Termination(_) if begun.elapsed() > SAME_REQUEST => return false,
+                    Event::Forward(signal) => self.signal_group(signal),
+                    Event::Child => orphans.may_have_come(),
+                    // Ctrl-Z must not keep a tree that ends from ending.
+                    Event::Termination(_) | Event::Stop | Event::Continue => {}
+                },
+                // While the leader is there, it may be starting what it needs in order to end well.
+                () = orphans.time_to_look(), if self.exit.is_some() => orphans.terminate(&self.members(), self.leader),
+                () = look_again() => {}
+                () = sleep_until(deadline) => return false,
+            }
+        }
+    }
+
+    async fn kill_tree(&mut self, signals: &mut Signals) {
+        let deadline = Instant::now() + KILL_PATIENCE;
+        loop {
+            self.observe();
+            if self.is_gone() {
+                return;
+            }
+            // Every time anew: a process may have started another one before it was killed. Its
+            // death brings us both its SIGCHLD and its children.
+            self.signal_tree(Signal::KILL);
+            tokio::select! {
+                _ = signals.event() => {}
+                () = look_again() => {}
+                () = sleep_until(deadline) => return,
+            }
+        }
+    }
+
+    /// Whether nothing is left of the tree. All ended children must have been collected.
+    fn is_gone(&self) -> bool {
+        if self.exit.is_none() {
+            return false;
+        }
+        if cfg!(target_os = "linux") {
+            // Orphans come to us: no child at all means no tree. Only with children that are not
+            // the program's the tree has to be looked at.
+            if children::collect() == Remaining::None {
+                return true;
+            }
+            let is_gone = self.has_company() && self.members().is_empty();
+            // Those that have ended since then are not listed, but have not been collected either.
+            children::collect();
+            is_gone
+        } else {
+            rustix::process::test_kill_process_group(self.leader).is_err()
+        }
+    }
+
+    /// Whether this process may have children that do not belong to the tree.
+    fn has_company(&self) -> bool {
+        !self.strangers.is_empty() || children::any_program()
+    }
+}
+
+async fn look_again() {
+    match LOOK_AGAIN {
+        Some(interval) => sleep(interval).await,
+        None => pending().await,
+    }
+}
+
+/// The processes that lost their parents while the tree ends.
+///
+/// One that was started outside of the group, or left it, while the tree was being listed has not had
+/// its `SIGTERM`. It gets it when its parent is gone; before that it is left alone, because it may be
+/// what the parent started in order to end well.
+struct Orphans {
+    /// The processes that have had it.
+    told: HashSet<Pid>,
+    last_look: Instant,
+    has_news: bool,
+}
+
+impl Orphans {
+    fn new(told: HashSet<Pid>) -> Self {
+        Self {
+            told,
+            last_look: Instant::now(),
+            has_news: true,
+        }
+    }
+
+    /// A process has ended; its children are ours now.
+    fn may_have_come(&mut self) {
+        self.has_news = true;
+    }
+
+    /// Waits until there may be orphans and the last look is long enough ago: a look costs time on a
+    /// machine with many processes, and many of them may end one after the other.
+    async fn time_to_look(&self) {
+        if self.has_news {
+            sleep_until(self.last_look + BETWEEN_LOOKS).await;
+        } else {
+            pending().await
+        }
+    }
+
+    /// Sends `SIGTERM` to those that have had none. The whole `group` had it at once.
+    fn terminate(&mut self, members: &[Process], group: Pid) {
+        let this = getpid();
+        for process in members {
+            let is_stray = process.parent == Some(this) && process.group != Some(group);
+            if is_stray && self.told.insert(process.id) {
+                let _ = kill_process(process.id, Signal::TERM);
+            }
+        }
+        self.last_look = Instant::now();
+        self.has_news = false;
+    }
+}

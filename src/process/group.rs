@@ -1,0 +1,210 @@
+//! A program that runs in its own process group, and the wait for its end.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use tokio::time::timeout;
+
+use super::children::{self, State};
+use super::exit::ProgramExit;
+use super::signals::{Event, Signals, TerminationSignal};
+use super::terminal::Terminal;
+use super::tree::{self, Process};
+
+/// How long a tree that was asked to end may take for it, unless
+/// [`ProcessGroup::with_grace`] says otherwise. Well below the 30 seconds after which batch systems
+/// and Kubernetes kill, so that the end can still be recorded.
+pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+
+/// How long this program waits for a signal of its own after one has ended the program it runs.
+/// Batch systems signal all processes of a job, one after the other.
+const OWN_SIGNAL_DELAY: Duration = Duration::from_millis(250);
+
+/// How a program's run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The program ended. Processes that it left in the background go on.
+    Exited(ProgramExit),
+    /// A signal to this program, or Ctrl-C on the terminal that the program had been given, ended
+    /// the run. Nothing of its tree is left.
+    Interrupted {
+        /// The signal.
+        signal: TerminationSignal,
+    },
+}
+
+/// A program in its own process group, and the tree of processes below it. Dropping it before its
+/// end kills the tree.
+#[derive(Debug)]
+pub struct ProcessGroup {
+    /// The program; its id is the group's too.
+    pub(super) leader: Pid,
+    /// How the leader ended.
+    pub(super) exit: Option<ProgramExit>,
+    /// Children that are none of the program's.
+    pub(super) strangers: Vec<Pid>,
+    pub(super) terminal: Terminal,
+    /// The program had the terminal before this process stopped.
+    pub(super) wants_terminal_back: bool,
+    pub(super) grace: Duration,
+}
+
+impl ProcessGroup {
+    pub(super) fn new(leader: Pid, strangers: Vec<Pid>) -> Self {
+        Self {
+            leader,
+            exit: None,
+            strangers,
+            terminal: Terminal::default(),
+            wants_terminal_back: false,
+            grace: DEFAULT_GRACE,
+        }
+    }
+
+    /// Sets how long the tree may take to end after `SIGTERM`.
+    #[must_use]
+    pub fn with_grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// The process id of the program, which is the group's id too.
+    pub fn id(&self) -> i32 {
+        self.leader.as_raw_pid()
+    }
+
+    /// Waits for the program's end. A termination signal in the meantime ends its whole tree:
+    /// `SIGTERM`, and `SIGKILL` for what is left after the grace period or at a second signal.
+    ///
+    /// The program is given the terminal when it first wants to use it.
+    pub async fn wait(&mut self, signals: &mut Signals) -> Ended {
+        signals.begin_program().await;
+        loop {
+            match self.observe() {
+                State::Ended(exit) => return self.after_exit(exit, signals).await,
+                State::Stopped(signal) => self.on_stop(signal, signals).await,
+                State::Running => {}
+            }
+            match signals.event().await {
+                Event::Termination(signal) => {
+                    self.end_tree(signals).await;
+                    self.terminal.take_back(true);
+                    return Ended::Interrupted { signal };
+                }
+                Event::Child => {}
+                Event::Forward(signal) => self.signal_group(signal),
+                Event::Stop => self.suspend(),
+                Event::Continue => self.resume(),
+            }
+        }
+    }
+
+    /// Looks how the leader is, and collects the children that have ended.
+    pub(super) fn observe(&mut self) -> State {
+        if let Some(exit) = self.exit {
+            children::collect();
+            return State::Ended(exit);
+        }
+        let state = children::state(self.leader);
+        if let State::Ended(exit) = state {
+            self.exit = Some(exit);
+        }
+        children::collect();
+        state
+    }
+
+    /// Decides whether the end of the leader was the end of the run's work or an interruption.
+    async fn after_exit(&mut self, exit: ProgramExit, signals: &mut Signals) -> Ended {
+        let signal = match termination_behind(exit) {
+            // The terminal's Ctrl-C went to the program alone.
+            Some(signal)
+                if self.terminal.is_handed_over() && exit == ProgramExit::Signal(signal.number()) =>
+            {
+                Some(signal)
+            }
+            Some(_) => timeout(OWN_SIGNAL_DELAY, signals.next()).await.ok(),
+            None => None,
+        };
+        self.terminal.take_back(matches!(exit, ProgramExit::Signal(_)));
+        match signal {
+            Some(signal) => {
+                self.end_tree(signals).await;
+                Ended::Interrupted { signal }
+            }
+            None => Ended::Exited(exit),
+        }
+    }
+
+    /// Sends a signal to the group. A group that is gone needs none.
+    pub(super) fn signal_group(&self, signal: Signal) {
+        // Once the leader has been waited for, its id may become another process's.
+        if self.exit.is_none() {
+            let _ = kill_process_group(self.leader, signal);
+        }
+    }
+
+    /// The processes of the tree that have not ended, where the system lists them.
+    pub(super) fn members(&self) -> Vec<Process> {
+        tree::descendants(|child| {
+            self.strangers.contains(&child) || (child != self.leader && children::is_program(child))
+        })
+    }
+
+    /// Sends a signal to everything in the group and to what has left it. Returns those to which it
+    /// was sent one by one.
+    pub(super) fn signal_tree(&self, signal: Signal) -> HashSet<Pid> {
+        // Listed first: the group's end turns its children into orphans.
+        let mut outside = self.members();
+        self.signal_group(signal);
+        outside.retain(|process| self.exit.is_some() || process.group != Some(self.leader));
+        for process in &outside {
+            let _ = kill_process(process.id, signal);
+        }
+        // Without a list, what is left of the group is all that can be reached.
+        if self.exit.is_some() && cfg!(not(target_os = "linux")) {
+            let _ = kill_process_group(self.leader, signal);
+        }
+        outside.into_iter().map(|process| process.id).collect()
+    }
+}
+
+impl Drop for ProcessGroup {
+    fn drop(&mut self) {
+        if self.exit.is_none() {
+            self.signal_tree(Signal::KILL);
+            children::forget(self.leader);
+            self.terminal.take_back(true);
+        }
+    }
+}
+
+/// The termination signal that may have caused an end: the one that killed the program, or the one
+/// that killed a shell's last command.
+fn termination_behind(exit: ProgramExit) -> Option<TerminationSignal> {
+    match exit {
+        ProgramExit::Signal(number) => TerminationSignal::from_number(number),
+        ProgramExit::Code(code) => TerminationSignal::from_number(code - 128),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_by_termination_signals_are_recognised() {
+        for (exit, expected) in [
+            (ProgramExit::Signal(15), Some(TerminationSignal::Terminate)),
+            (ProgramExit::Signal(2), Some(TerminationSignal::Interrupt)),
+            (ProgramExit::Code(143), Some(TerminationSignal::Terminate)),
+            (ProgramExit::Code(130), Some(TerminationSignal::Interrupt)),
+            (ProgramExit::Signal(9), None),
+            (ProgramExit::Code(137), None),
+            (ProgramExit::Code(0), None),
+            (ProgramExit::Code(15), None),
+        ] {
+            assert_eq!(termination_behind(exit), expected, "{exit}");
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Running programs: one way to spawn, capture, signal and end them.
+//!
+//! Every program gets its own process group. Who gets which signal:
+//!
+//! | to mlrun | to the entry point |
+//! | --- | --- |
+//! | `SIGINT`, `SIGTERM`, `SIGHUP`, `SIGQUIT` | `SIGTERM` to its whole tree, after a grace period `SIGKILL` |
+//! | `SIGUSR1`, `SIGUSR2`, `SIGWINCH` | the same signal to its group |
+//! | `SIGTSTP` (Ctrl-Z), `SIGCONT` | the same signal to its group; mlrun stops and goes on with it |
+//! | a signal that was ignored when mlrun began (`nohup`) | stays ignored by both |
+//!
+//! Descendants that left the group (`setsid`, daemons) are found on Linux only, where mlrun becomes
+//! the parent of every orphan below it. Nothing can be done for them when mlrun itself is ended by
+//! `SIGKILL`.
+
+mod call;
+mod capture;
+mod children;
+mod descriptors;
+mod ending;
+mod error;
+mod exit;
+mod group;
+mod job_control;
+mod lines;
+mod search;
+mod signals;
+mod terminal;
+mod tree;
+
+pub use call::ProgramCall;
+pub use capture::Captured;
+pub use error::ProcessError;
+pub use exit::ProgramExit;
+pub use group::{DEFAULT_GRACE, Ended, ProcessGroup};
+pub use signals::{Signals, TerminationSignal};

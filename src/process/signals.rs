@@ -1,0 +1,259 @@
+//! The signals that this program receives.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll};
+
+use rustix::process::Signal;
+use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
+
+use super::error::ProcessError;
+
+/// A signal that asks this program to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TerminationSignal {
+    /// `SIGINT`, Ctrl-C.
+    Interrupt,
+    /// `SIGTERM`.
+    Terminate,
+    /// `SIGHUP`, the terminal is gone.
+    Hangup,
+    /// `SIGQUIT`, Ctrl-\.
+    Quit,
+}
+
+impl TerminationSignal {
+    const ALL: [Self; 4] = [Self::Interrupt, Self::Terminate, Self::Hangup, Self::Quit];
+
+    /// The signal's number.
+    pub fn number(self) -> i32 {
+        self.signal().as_raw()
+    }
+
+    /// The signal's name, such as `SIGTERM`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Interrupt => "SIGINT",
+            Self::Terminate => "SIGTERM",
+            Self::Hangup => "SIGHUP",
+            Self::Quit => "SIGQUIT",
+        }
+    }
+
+    /// The exit code of a program that ended because of the signal: 128 and its number.
+    pub fn exit_code(self) -> u8 {
+        // These numbers are 15 at most.
+        128 + self.number() as u8
+    }
+
+    /// The termination signal with this number.
+    pub(super) fn from_number(number: i32) -> Option<Self> {
+        Self::ALL.into_iter().find(|signal| signal.number() == number)
+    }
+
+    fn signal(self) -> Signal {
+        match self {
+            Self::Interrupt => Signal::INT,
+            Self::Terminate => Signal::TERM,
+            Self::Hangup => Signal::HUP,
+            Self::Quit => Signal::QUIT,
+        }
+    }
+}
+
+impl fmt::Display for TerminationSignal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Something that a signal says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Event {
+    /// This program shall end.
+    Termination(TerminationSignal),
+    /// A child has ended or stopped.
+    Child,
+    /// A signal that is meant for the program that runs.
+    Forward(Signal),
+    /// This program shall stop (Ctrl-Z).
+    Stop,
+    /// This program goes on after a stop.
+    Continue,
+}
+
+/// The signals that this program receives, from [`Signals::install`] on.
+///
+/// A signal that was ignored when the program began, as `nohup` and the background jobs of scripts
+/// have it, stays ignored. This is known on Linux only.
+#[derive(Debug)]
+pub struct Signals {
+    /// In the order in which simultaneous events are told.
+    streams: Vec<(Event, SignalStream)>,
+    ignored: u64,
+}
+
+impl Signals {
+    /// Installs the handlers, once per program and as early as can be. From now on
+    /// termination signals and `SIGUSR1`, `SIGUSR2` do not end this program; they wait here.
+    ///
+    /// # Errors
+    /// The system refuses.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn install() -> Result<Self, ProcessError> {
+        let mut signals = Self {
+            streams: Vec::with_capacity(10),
+            ignored: ignored_signals(),
+        };
+        let terminations = TerminationSignal::ALL.map(|signal| (Event::Termination(signal), signal.signal()));
+        let others = [
+            (Event::Child, Signal::CHILD),
+            (Event::Forward(Signal::USR1), Signal::USR1),
+            (Event::Forward(Signal::USR2), Signal::USR2),
+            (Event::Forward(Signal::WINCH), Signal::WINCH),
+        ];
+        for (event, signal) in terminations.into_iter().chain(others) {
+            signals
+                .listen(event, signal)
+                .map_err(|source| ProcessError::Signals { source })?;
+        }
+        Ok(signals)
+    }
+
+    /// Waits for a termination signal.
+    pub async fn next(&mut self) -> TerminationSignal {
+        poll_fn(|context| self.poll_termination(context)).await
+    }
+
+    /// The termination signal that has come already, if one has. Does not wait.
+    pub async fn pending(&mut self) -> Option<TerminationSignal> {
+        // Handlers only write into a pipe; the runtime reads it when it is given the turn.
+        tokio::task::yield_now().await;
+        poll_fn(|context| {
+            Poll::Ready(match self.poll_termination(context) {
+                Poll::Ready(signal) => Some(signal),
+                Poll::Pending => None,
+            })
+        })
+        .await
+    }
+
+    /// Waits for an event; termination signals go first.
+    pub(super) async fn event(&mut self) -> Event {
+        poll_fn(|context| self.poll_event(context, |_| true)).await
+    }
+
+    /// Gets ready for a program that runs: Ctrl-Z is noticed from now on, and what came before
+    /// there was a program to forward it to is dropped.
+    pub(super) async fn begin_program(&mut self) {
+        if !self.streams.iter().any(|(event, _)| *event == Event::Stop) {
+            // Where these cannot be had, Ctrl-Z stops this program alone.
+            let _ = self.listen(Event::Continue, Signal::CONT);
+            let _ = self.listen(Event::Stop, Signal::TSTP);
+        }
+        self.drop_events(|event| !matches!(event, Event::Termination(_) | Event::Child))
+            .await;
+    }
+
+    /// Waits until this program goes on after a stop.
+    pub(super) async fn continued(&mut self) {
+        poll_fn(|context| self.poll_event(context, |event| event == Event::Continue)).await;
+    }
+
+    /// Drops what was told of earlier stops.
+    pub(super) async fn forget_continue(&mut self) {
+        self.drop_events(|event| event == Event::Continue).await;
+    }
+
+    /// Drops all events of a kind that have come.
+    async fn drop_events(&mut self, kind: impl Fn(Event) -> bool) {
+        tokio::task::yield_now().await;
+        poll_fn(|context| {
+            while self.poll_event(context, &kind).is_ready() {}
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    fn listen(&mut self, event: Event, number: Signal) -> io::Result<()> {
+        let number = number.as_raw();
+        let is_ignored = self.ignored & (1 << (number - 1)) != 0;
+        // Without its handler, ends of children would be lost where their signal is ignored.
+        if !is_ignored || event == Event::Child {
+            self.streams.push((event, signal(SignalKind::from_raw(number))?));
+        }
+        Ok(())
+    }
+
+    fn poll_termination(&mut self, context: &mut Context<'_>) -> Poll<TerminationSignal> {
+        match self.poll_event(context, |event| matches!(event, Event::Termination(_))) {
+            Poll::Ready(Event::Termination(signal)) => Poll::Ready(signal),
+            _ => Poll::Pending,
+        }
+    }
+
+    fn poll_event(&mut self, context: &mut Context<'_>, kind: impl Fn(Event) -> bool) -> Poll<Event> {
+        self.streams
+            .iter_mut()
+            .filter(|(event, _)| kind(*event))
+            .find_map(|(event, stream)| stream.poll_recv(context).is_ready().then_some(*event))
+            .map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+/// The signals that this program ignores, signal N at bit N - 1. The standard library has no call
+/// for it, so it is known where the system tells it in a file.
+fn ignored_signals() -> u64 {
+    let status = std::fs::read("/proc/self/status").unwrap_or_default();
+    parse_ignored(&String::from_utf8_lossy(&status))
+}
+
+fn parse_ignored(status: &str) -> u64 {
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mask_of_ignored_signals_is_read() {
+        for (status, expected) in [
+            (
+                "Name:\tmlrun\nSigBlk:\t0000000000000002\nSigIgn:\t0000000000001001\n",
+                0x1001,
+            ),
+            ("SigIgn:\tfffffffe7ffbfeff", 0xffff_fffe_7ffb_feff),
+            ("Name:\tmlrun\n", 0),
+            ("", 0),
+        ] {
+            assert_eq!(parse_ignored(status), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn termination_signals_have_shell_exit_codes() {
+        let table = TerminationSignal::ALL.map(|signal| (signal.name(), signal.exit_code()));
+        assert_eq!(
+            table,
+            [
+                ("SIGINT", 130),
+                ("SIGTERM", 143),
+                ("SIGHUP", 129),
+                ("SIGQUIT", 131)
+            ]
+        );
+        assert_eq!(TerminationSignal::from_number(9), None);
+        assert_eq!(
+            TerminationSignal::from_number(15),
+            Some(TerminationSignal::Terminate)
+        );
+    }
+}

@@ -1,0 +1,150 @@
+//! The environment that a project asks for.
+
+use std::path::{Path, PathBuf};
+
+use super::error::{Part, ProjectError, ProjectProblem};
+use super::reader::{Reader, Section, is_falsy};
+use crate::yaml::{Mapping, Node, Value};
+
+/// The three keys that name an environment, of which a project may have one.
+pub(super) const KEYS: [&str; 3] = ["docker_env", "python_env", "conda_env"];
+
+/// The environment that a project asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProjectEnvironment {
+    /// Python with the packages of a `python_env.yaml` file; with none where there is no file.
+    Python {
+        /// The file, whatever its name.
+        file: Option<PathBuf>,
+    },
+    /// A Conda environment.
+    Conda {
+        /// The environment's file, whatever its name.
+        file: PathBuf,
+    },
+    /// A container.
+    Docker(DockerEnvironment),
+}
+
+/// What `docker_env` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DockerEnvironment {
+    /// The image's name.
+    pub image: String,
+    /// Volumes as `docker run --volume` takes them.
+    pub volumes: Vec<String>,
+    /// Variables for the container.
+    pub environment: Vec<EnvironmentEntry>,
+}
+
+/// A variable for the container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EnvironmentEntry {
+    /// The variable keeps the value that it has on this machine.
+    Copy(String),
+    /// The variable gets this value.
+    Set(String, String),
+}
+
+/// The environment by the project's keys, or else by the files in its directory.
+pub(super) fn read(
+    reader: &mut Reader,
+    project: &Mapping,
+    directory: &Path,
+) -> Result<ProjectEnvironment, ProjectError> {
+    if let Some(node) = set_value(project, "docker_env") {
+        return Ok(ProjectEnvironment::Docker(read_docker(reader, node)?));
+    }
+    if let Some(node) = set_value(project, "python_env") {
+        let file = environment_file(reader, "python_env", node, directory)?;
+        return Ok(ProjectEnvironment::Python { file: Some(file) });
+    }
+    if let Some(node) = set_value(project, "conda_env") {
+        let file = environment_file(reader, "conda_env", node, directory)?;
+        return Ok(ProjectEnvironment::Conda { file });
+    }
+    Ok(super::conventions::environment(directory))
+}
+
+/// The value of a key, unless it is one that Python takes for false.
+fn set_value<'a>(mapping: &'a Mapping, key: &str) -> Option<&'a Node> {
+    mapping.get(key).filter(|node| !is_falsy(&node.value))
+}
+
+fn environment_file(
+    reader: &Reader,
+    key: &'static str,
+    node: &Node,
+    directory: &Path,
+) -> Result<PathBuf, ProjectError> {
+    let path = node
+        .as_str()
+        .ok_or_else(|| reader.wrong_kind(Part::Key(key), "the path of a file", node))?;
+    let file = directory.join(path);
+    if !file.exists() {
+        return Err(reader.error(node, ProjectProblem::EnvironmentFileMissing { key, file }));
+    }
+    Ok(file)
+}
+
+fn read_docker(reader: &mut Reader, node: &Node) -> Result<DockerEnvironment, ProjectError> {
+    let Value::Map(mapping) = &node.value else {
+        return Err(reader.wrong_kind(Part::Key("docker_env"), "a mapping", node));
+    };
+    reader.note_keys(
+        &Section::new("docker_env"),
+        mapping,
+        &["image", "volumes", "environment"],
+    );
+    let Some(image) = set_value(mapping, "image") else {
+        return Err(reader.error(node, ProjectProblem::DockerImageMissing));
+    };
+    if is_collection(&image.value) {
+        return Err(reader.wrong_kind(Part::DockerImage, "the name of an image", image));
+    }
+    let mut docker = DockerEnvironment {
+        image: image.value.to_python_str(),
+        volumes: Vec::new(),
+        environment: Vec::new(),
+    };
+    if let Some(node) = set_value(mapping, "volumes") {
+        let wrong_kind = |node| reader.wrong_kind(Part::DockerVolumes, "a list of texts", node);
+        for volume in node.as_list().ok_or_else(|| wrong_kind(node))? {
+            let text = volume
+                .as_str()
+                .ok_or_else(|| reader.wrong_kind(Part::DockerVolume, "text", volume))?;
+            docker.volumes.push(text.to_owned());
+        }
+    }
+    if let Some(node) = set_value(mapping, "environment") {
+        let items = node.as_list();
+        for item in items.ok_or_else(|| reader.wrong_kind(Part::DockerVariables, "a list", node))? {
+            docker.environment.push(read_variable(reader, item)?);
+        }
+    }
+    Ok(docker)
+}
+
+fn read_variable(reader: &Reader, node: &Node) -> Result<EnvironmentEntry, ProjectError> {
+    match &node.value {
+        Value::Str(name) => Ok(EnvironmentEntry::Copy(name.clone())),
+        Value::List(pair) => match pair.as_slice() {
+            [name, value] if !is_collection(&name.value) && !is_collection(&value.value) => Ok(
+                EnvironmentEntry::Set(name.value.to_python_str(), value.value.to_python_str()),
+            ),
+            _ => Err(reader.error(node, ProjectProblem::DockerVariablePair)),
+        },
+        _ => Err(reader.wrong_kind(
+            Part::DockerVariable,
+            "a name, or a list of a name and a value",
+            node,
+        )),
+    }
+}
+
+fn is_collection(value: &Value) -> bool {
+    matches!(
+        value,
+        Value::List(_) | Value::Pairs(_) | Value::Set(_) | Value::Map(_)
+    )
+}

@@ -1,0 +1,194 @@
+//! What to do about an error: the hints, and the parts of messages that depend on what there is.
+
+use std::path::Path;
+
+use super::error::{Part, ProjectProblem, SparkJobRule, quoted};
+use super::template::TemplateError;
+use crate::nearest::nearest;
+
+/// How many scripts a message lists.
+const SCRIPTS_SHOWN: usize = 8;
+
+pub(super) fn hint(problem: &ProjectProblem) -> Option<String> {
+    match problem {
+        ProjectProblem::Yaml { error, .. } => error.hint(),
+        ProjectProblem::WrongKind { part, .. } => wrong_kind(part),
+        ProjectProblem::NameCollision { .. } => Some("put the names in quotes, or choose others".to_owned()),
+        ProjectProblem::SeveralEnvironments { .. } => Some("keep one of them".to_owned()),
+        ProjectProblem::EnvironmentFileMissing { .. } => {
+            Some("the path is relative to the project's directory".to_owned())
+        }
+        ProjectProblem::DockerImageMissing => Some("add `image: NAME` to docker_env".to_owned()),
+        ProjectProblem::DockerVariablePair => Some(
+            "write `[NAME, VALUE]` to set a variable, or only `NAME` to pass on its own value".to_owned(),
+        ),
+        ProjectProblem::SparkJob { rule, .. } => spark_job(rule),
+        ProjectProblem::NoEntryPoint {
+            name,
+            declared,
+            scripts,
+            misnamed,
+            ..
+        } => near_entry_point(name, declared, scripts, misnamed.as_deref()),
+        ProjectProblem::NoEntryPointsInSparkJob { .. } => Some(
+            "run it with --backend databricks, or declare entry points instead of 'python_file'".to_owned(),
+        ),
+        ProjectProblem::CommandMissing { .. } => Some("add `command: ...` to the entry point".to_owned()),
+        ProjectProblem::MissingParameters {
+            names, undeclared, ..
+        } => Some(give(names, undeclared)),
+        ProjectProblem::NotAFloat { parameter, .. } => {
+            Some(format!("pass a number, for example -P {parameter}=0.5"))
+        }
+        ProjectProblem::EmptyValue { parameter, .. } => Some(format!("pass one with -P {parameter}=...")),
+        ProjectProblem::PathMissing { value, .. } => path_missing(value),
+        ProjectProblem::Template {
+            error,
+            declared,
+            is_shell_variable,
+            ..
+        } => template(error, declared, *is_shell_variable),
+        ProjectProblem::Read { .. } => None,
+    }
+}
+
+/// The message for a name that is neither an entry point nor a script.
+pub(super) fn no_entry_point(
+    name: &str,
+    missing_in: Option<&Path>,
+    declared: &[String],
+    scripts: &[String],
+) -> String {
+    let mut message = format!("there is no entry point '{name}'");
+    if let Some(directory) = missing_in {
+        message.push_str(&format!(", and no such file in {}", directory.display()));
+    }
+    message.push_str(": the project declares ");
+    match declared {
+        [] => message.push_str("none"),
+        _ => message.push_str(&quoted(declared)),
+    }
+    if !scripts.is_empty() {
+        let shown = &scripts[..scripts.len().min(SCRIPTS_SHOWN)];
+        message.push_str(&format!("; scripts that can be run: {}", quoted(shown)));
+        if scripts.len() > SCRIPTS_SHOWN {
+            message.push_str(&format!(" and {} more", scripts.len() - SCRIPTS_SHOWN));
+        }
+    }
+    message
+}
+
+/// The end of a message about a name in a command: which names there are.
+pub(super) fn declared(error: &TemplateError, declared: &[String]) -> String {
+    match (error, declared) {
+        (TemplateError::UnknownName { .. } | TemplateError::Positional { .. }, []) => {
+            "; it declares no parameters".to_owned()
+        }
+        (TemplateError::UnknownName { .. } | TemplateError::Positional { .. }, names) => {
+            format!("; it declares {}", quoted(names))
+        }
+        _ => String::new(),
+    }
+}
+
+fn wrong_kind(part: &Part) -> Option<String> {
+    let hint = match part {
+        Part::Command(_) => "put the command in quotes",
+        Part::EntryPoint(_) => "write the command as `command: ...` on a line below the name",
+        Part::Parameters(_) => "write each parameter as `NAME: TYPE` on a line of its own",
+        Part::Parameter { .. } => "write `NAME: TYPE` or `NAME: {type: TYPE, default: VALUE}`",
+        Part::Key("docker_env") => "write the image's name as `image: NAME` on a line below docker_env",
+        Part::DockerVariables | Part::DockerVariable => {
+            "write each variable as `- [NAME, VALUE]`, or as `- NAME` to pass on its own value"
+        }
+        Part::DockerVolumes | Part::DockerVolume => "write each volume as `- \"/path/here:/path/there\"`",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+fn spark_job(rule: &SparkJobRule) -> Option<String> {
+    let hint = match rule {
+        SparkJobRule::NothingToRun => "add one of them",
+        SparkJobRule::TwoThingsToRun => "keep one of them",
+        SparkJobRule::PathParameter { .. } => "the job sees no local files: take the type uri or string",
+        SparkJobRule::Environment { .. } => "name the job's packages in its 'python_libraries'",
+    };
+    Some(hint.to_owned())
+}
+
+fn near_entry_point(
+    name: &str,
+    declared: &[String],
+    scripts: &[String],
+    misnamed: Option<&str>,
+) -> Option<String> {
+    if let Some(misnamed) = misnamed {
+        return Some(format!(
+            "rename {misnamed} to MLproject: a file of another name is not read"
+        ));
+    }
+    let known = declared.iter().chain(scripts).map(String::as_str);
+    match (nearest(name, known), declared, scripts) {
+        (Some(near), _, _) => Some(format!("did you mean '{near}'?")),
+        (None, [], [script, ..]) => Some(format!("name one of the scripts, for example -e {script}")),
+        (None, [], []) => {
+            Some("is this the project's directory? It has no MLproject file with entry points".to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn give(names: &[String], undeclared: &[String]) -> String {
+    let meant = names
+        .iter()
+        .find_map(|name| Some((name, nearest(name, undeclared.iter().map(String::as_str))?)));
+    if let Some((name, given)) = meant {
+        return format!("you gave '{given}', which is not declared; did you mean '{name}'?");
+    }
+    let options: Vec<String> = names.iter().map(|name| format!("-P {name}=...")).collect();
+    format!("pass {}", options.join(" "))
+}
+
+fn path_missing(value: &str) -> Option<String> {
+    if value.starts_with('~') {
+        Some("'~' is not expanded here: write the path out".to_owned())
+    } else if !value.starts_with('/') {
+        Some("relative paths start from the directory that mlrun is called in".to_owned())
+    } else {
+        None
+    }
+}
+
+fn template(error: &TemplateError, declared: &[String], is_shell_variable: bool) -> Option<String> {
+    let (field, name) = match error {
+        TemplateError::LoneBrace { brace } => {
+            return Some(format!(
+                "double a brace that is meant for the shell: '{brace}{brace}'"
+            ));
+        }
+        TemplateError::UnknownName { name, field } => (field, Some(name)),
+        TemplateError::Positional { field } => (field, None),
+        TemplateError::Unclosed { .. }
+        | TemplateError::Attribute { .. }
+        | TemplateError::Index { .. }
+        | TemplateError::Conversion { .. }
+        | TemplateError::FormatSpec { .. } => {
+            return Some("double the braces that are meant for the shell: '{{' and '}}'".to_owned());
+        }
+        TemplateError::IndexOutOfRange { .. } | TemplateError::TooDeep { .. } => return None,
+    };
+    if declared.contains(field) {
+        return Some(format!(
+            "Python's format syntax cannot name '{field}': give the parameter a name of letters, digits and '_'"
+        ));
+    }
+    let dollar = if is_shell_variable { "$" } else { "" };
+    let doubled = format!("{dollar}{{{{{field}}}}}");
+    match name.and_then(|name| nearest(name, declared.iter().map(String::as_str))) {
+        Some(near) => Some(format!(
+            "did you mean '{{{near}}}'? Double braces that are meant for the shell: '{doubled}'"
+        )),
+        None => Some(format!("double braces that are meant for the shell: '{doubled}'")),
+    }
+}

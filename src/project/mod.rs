@@ -1,0 +1,175 @@
+//! Projects: a directory, what its MLproject file or the conventions declare, and the shell command
+//! that an entry point becomes with its parameters.
+//!
+//! ```text
+//! directory -> Project -> EntryPoint -> ResolvedParameters -> command
+//! ```
+//!
+//! Nothing here creates anything: it reads the directory and the MLproject file, and looks whether
+//! files exist. Source: the published description of MLflow Projects, and `mlflow run` of MLflow 3.
+
+mod conventions;
+mod decimal_digit;
+mod entry_point;
+mod environment;
+mod error;
+mod float;
+mod format_spec;
+mod hint;
+mod local_path;
+mod location;
+mod mlproject;
+mod parameter;
+mod quote;
+mod reader;
+mod spark_job;
+mod template;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+pub use entry_point::EntryPoint;
+pub use environment::{DockerEnvironment, EnvironmentEntry, ProjectEnvironment};
+pub use error::{Part, ProjectError, ProjectProblem, SparkJobRule};
+pub use format_spec::FormatSpecError;
+pub use location::{KeyPlace, Location};
+pub use parameter::{
+    Parameter, ParameterContext, ParameterType, ParameterValue, ResolvedParameter, ResolvedParameters,
+};
+pub use spark_job::DatabricksSparkJob;
+pub use template::{TemplateError, format_template};
+
+/// What a directory declares as a project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    /// The project's directory, as it was given.
+    pub directory: PathBuf,
+    /// The MLproject file, where there is one that declares something.
+    pub file: Option<PathBuf>,
+    /// The name that the file gives; the directory's where there is no file.
+    pub name: Option<String>,
+    /// The environment that the entry points run in. Without meaning for a Databricks Spark job.
+    pub environment: ProjectEnvironment,
+    /// The declared entry points, in the order of their declaration.
+    pub entry_points: Vec<EntryPoint>,
+    /// The Spark job, if the project is one.
+    pub databricks_spark_job: Option<DatabricksSparkJob>,
+    /// Keys of the file that MLflow gives no meaning.
+    pub unknown_keys: Vec<KeyPlace>,
+    /// Keys of the file that are written again, whose earlier values are lost.
+    pub repeated_keys: Vec<KeyPlace>,
+    /// A file that only its name keeps from being the MLproject file.
+    pub misnamed_file: Option<String>,
+    /// What a person should know though it stops nothing.
+    pub warnings: Vec<String>,
+}
+
+impl Project {
+    /// Reads the project in a directory.
+    ///
+    /// # Errors
+    /// A directory or file that cannot be read, and a file that declares what MLflow cannot use.
+    pub fn load(directory: &Path) -> Result<Self, ProjectError> {
+        let cannot_read = |path: &Path, source| {
+            ProjectError::new(ProjectProblem::Read {
+                path: path.to_owned(),
+                source,
+            })
+        };
+        let found = conventions::find_file(directory).map_err(|error| cannot_read(directory, error))?;
+        let mut project = Self {
+            directory: directory.to_owned(),
+            file: None,
+            name: None,
+            environment: ProjectEnvironment::Python { file: None },
+            entry_points: Vec::new(),
+            databricks_spark_job: None,
+            unknown_keys: Vec::new(),
+            repeated_keys: Vec::new(),
+            misnamed_file: None,
+            warnings: Vec::new(),
+        };
+        if let Some(file) = found.file {
+            let name = file.file_name().unwrap_or_default().display().to_string();
+            for other in found.others {
+                project
+                    .warnings
+                    .push(format!("{name} is read, {other} beside it is not"));
+            }
+            let text = std::fs::read(&file).map_err(|error| cannot_read(&file, error))?;
+            if let Some(declared) = mlproject::read(&text, &file, directory)? {
+                project.file = Some(file);
+                project.name = declared.name;
+                project.environment = declared.environment;
+                project.entry_points = declared.entry_points;
+                project.databricks_spark_job = declared.databricks_spark_job;
+                project.unknown_keys = declared.unknown_keys;
+                project.repeated_keys = declared.repeated_keys;
+                return Ok(project);
+            }
+            project.warnings.push(format!(
+                "{name} is empty: the project is taken for one without it"
+            ));
+        } else if let Some(misnamed) = &found.misnamed {
+            project.warnings.push(format!(
+                "{misnamed} is not read: the file's name must be {}",
+                conventions::FILE_NAME
+            ));
+        }
+        project.misnamed_file = found.misnamed;
+        project.name = conventions::project_name(directory);
+        project.environment = conventions::environment(directory);
+        Ok(project)
+    }
+
+    /// The entry point of this name, or else the script of the project that the name is a path to.
+    ///
+    /// `shell` is the user's shell, which runs `.sh` scripts; `bash` where it is unknown or empty.
+    ///
+    /// # Errors
+    /// Neither exists. In a container a script may exist though the project does not hold it.
+    pub fn entry_point(&self, name: &str, shell: Option<&str>) -> Result<EntryPoint, ProjectError> {
+        if let Some(entry_point) = self
+            .entry_points
+            .iter()
+            .find(|entry_point| entry_point.name == name)
+        {
+            return Ok(entry_point.clone());
+        }
+        if let Some(DatabricksSparkJob {
+            python_file: Some(python_file),
+            ..
+        }) = &self.databricks_spark_job
+        {
+            let python_file = python_file.clone();
+            return Err(ProjectError::new(ProjectProblem::NoEntryPointsInSparkJob {
+                python_file,
+            }));
+        }
+        let may_be_script = self.databricks_spark_job.is_none();
+        let is_there = self.directory.join(name).is_file();
+        let may_be_elsewhere = matches!(self.environment, ProjectEnvironment::Docker(_));
+        if may_be_script
+            && (is_there || may_be_elsewhere)
+            && let Some(command) = conventions::script_command(name, shell)
+        {
+            return Ok(EntryPoint::script(name, &command));
+        }
+        let is_missing_script = conventions::is_script(name) && !is_there;
+        Err(ProjectError::new(ProjectProblem::NoEntryPoint {
+            name: name.to_owned(),
+            missing_in: is_missing_script.then(|| self.directory.clone()),
+            declared: self
+                .entry_points
+                .iter()
+                .map(|entry_point| entry_point.name.clone())
+                .collect(),
+            scripts: match may_be_script {
+                true => conventions::scripts_beside(&self.directory, name),
+                false => Vec::new(),
+            },
+            misnamed: self.misnamed_file.clone(),
+        }))
+    }
+}

@@ -1,0 +1,223 @@
+//! A declared parameter: its type, its default, and the value that it gets for a run.
+
+use std::path::Path;
+
+use super::error::{ProjectError, ProjectProblem};
+use super::float::is_float;
+use super::local_path::{absolute, local_path, split_scheme};
+use super::location::Location;
+
+/// What an entry point declares about a parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// The name.
+    pub name: String,
+    /// The type.
+    pub parameter_type: ParameterType,
+    /// The value when none is given, as Python's `str()` prints what the file says.
+    pub default: Option<String>,
+    /// What it is, in the project's words.
+    pub description: Option<String>,
+    /// Where it is declared.
+    pub location: Location,
+    /// Where the default stands.
+    pub default_location: Option<Location>,
+}
+
+/// The type of a parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ParameterType {
+    /// Any text; also what declares no type.
+    String,
+    /// A number.
+    Float,
+    /// A local file or directory; what lies elsewhere is downloaded.
+    Path,
+    /// A URI; a relative path becomes absolute.
+    Uri,
+    /// A word that MLflow gives no meaning: any text.
+    Other(String),
+}
+
+impl ParameterType {
+    /// The type that goes by this word.
+    pub(super) fn from_word(word: String) -> Self {
+        match word.as_str() {
+            "string" | "" => Self::String,
+            "float" => Self::Float,
+            "path" => Self::Path,
+            "uri" => Self::Uri,
+            _ => Self::Other(word),
+        }
+    }
+
+    /// The word that stands for the type in an MLproject file.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::String => "string",
+            Self::Float => "float",
+            Self::Path => "path",
+            Self::Uri => "uri",
+            Self::Other(word) => word,
+        }
+    }
+}
+
+/// What the values of parameters depend on.
+#[derive(Debug, Clone, Copy)]
+pub struct ParameterContext<'a> {
+    /// The directory that relative paths start from: the caller's, not the project's. Absolute.
+    pub directory: &'a Path,
+}
+
+/// The values of all parameters of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResolvedParameters {
+    /// The declared ones, in the order of their declaration.
+    pub declared: Vec<ResolvedParameter>,
+    /// Names and values that are not declared, in the order in which they were given.
+    pub extra: Vec<(String, String)>,
+}
+
+/// The value of a declared parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResolvedParameter {
+    /// The name.
+    pub name: String,
+    /// The value to record: as it was given or declared.
+    pub logged: String,
+    /// The value for the command.
+    pub value: ParameterValue,
+}
+
+/// A value for the command, before quoting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ParameterValue {
+    /// A text that is ready.
+    Text(String),
+    /// A file or directory that must be downloaded; its local path then takes this value's place.
+    Download {
+        /// Where it lies.
+        uri: String,
+        /// The number of the parameter among the declared ones, from 0.
+        position: usize,
+    },
+}
+
+impl ParameterValue {
+    /// The text for the command; of what is not downloaded, its URI.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::Download { uri, .. } => uri,
+        }
+    }
+}
+
+/// Where a value comes from, for messages about it.
+struct Origin<'a> {
+    parameter: &'a Parameter,
+    entry_point: &'a str,
+    location: &'a Location,
+}
+
+impl Parameter {
+    /// Checks a given value, or the default, and makes of it what the command gets.
+    pub(super) fn resolve(
+        &self,
+        given: Option<&str>,
+        entry_point: &str,
+        position: usize,
+        context: ParameterContext<'_>,
+    ) -> Result<ResolvedParameter, ProjectError> {
+        let value = given.or(self.default.as_deref()).unwrap_or_default();
+        let location = match (given, &self.default_location) {
+            (None, Some(location)) => location,
+            _ => &self.location,
+        };
+        let origin = Origin {
+            parameter: self,
+            entry_point,
+            location,
+        };
+        let text = match self.parameter_type {
+            ParameterType::String | ParameterType::Other(_) => value.to_owned(),
+            ParameterType::Float => origin.check_float(value)?,
+            ParameterType::Uri => origin.uri(value, context.directory)?,
+            ParameterType::Path => match origin.path(value, context.directory)? {
+                Some(path) => path,
+                None => {
+                    let uri = value.to_owned();
+                    return Ok(self.resolved(value, ParameterValue::Download { uri, position }));
+                }
+            },
+        };
+        Ok(self.resolved(value, ParameterValue::Text(text)))
+    }
+
+    fn resolved(&self, logged: &str, value: ParameterValue) -> ResolvedParameter {
+        ResolvedParameter {
+            name: self.name.clone(),
+            logged: logged.to_owned(),
+            value,
+        }
+    }
+}
+
+impl Origin<'_> {
+    fn check_float(&self, value: &str) -> Result<String, ProjectError> {
+        if is_float(value) {
+            return Ok(value.to_owned());
+        }
+        Err(self.error(|parameter, entry_point| ProjectProblem::NotAFloat {
+            parameter,
+            entry_point,
+            value: value.to_owned(),
+        }))
+    }
+
+    fn uri(&self, value: &str, directory: &Path) -> Result<String, ProjectError> {
+        self.check_not_empty(value, "a path or a URI")?;
+        match split_scheme(value).is_some() || value.starts_with('/') {
+            true => Ok(value.to_owned()),
+            false => Ok(absolute(directory, value)),
+        }
+    }
+
+    /// The absolute local path; `None` for a URI of something elsewhere.
+    fn path(&self, value: &str, directory: &Path) -> Result<Option<String>, ProjectError> {
+        let Some(decoded) = local_path(value) else {
+            return Ok(None);
+        };
+        self.check_not_empty(&decoded, "a path")?;
+        // A percent sign in a file's name is no escape, though MLflow takes it for one.
+        let existing = [decoded.as_str(), value]
+            .into_iter()
+            .find(|path| directory.join(path).exists());
+        match existing {
+            Some(path) => Ok(Some(absolute(directory, path))),
+            None => Err(self.error(|parameter, entry_point| ProjectProblem::PathMissing {
+                parameter,
+                entry_point,
+                value: value.to_owned(),
+                path: absolute(directory, &decoded),
+            })),
+        }
+    }
+
+    fn check_not_empty(&self, value: &str, expected: &'static str) -> Result<(), ProjectError> {
+        match value.is_empty() {
+            false => Ok(()),
+            true => Err(self.error(|parameter, entry_point| ProjectProblem::EmptyValue {
+                parameter,
+                entry_point,
+                expected,
+            })),
+        }
+    }
+
+    fn error(&self, problem: impl FnOnce(String, String) -> ProjectProblem) -> ProjectError {
+        let problem = problem(self.parameter.name.clone(), self.entry_point.to_owned());
+        ProjectError::at(self.location.clone(), problem)
+    }
+}

@@ -1,0 +1,146 @@
+//! What the readers of an MLproject file's sections share: places, remarks, names.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use num_bigint::BigInt;
+
+use super::error::{Part, ProjectError, ProjectProblem};
+use super::location::{KeyPlace, Location};
+use crate::yaml::{Mapping, Node, Value};
+
+/// Knows the file, and collects what is worth a remark in it.
+#[derive(Debug)]
+pub(super) struct Reader {
+    file: Arc<Path>,
+    pub(super) unknown_keys: Vec<KeyPlace>,
+    pub(super) repeated_keys: Vec<KeyPlace>,
+}
+
+/// The keys that lead to a mapping.
+pub(super) struct Section(String);
+
+impl Section {
+    pub(super) fn top() -> Self {
+        Self(String::new())
+    }
+
+    pub(super) fn new(path: impl Into<String>) -> Self {
+        Self(path.into())
+    }
+
+    fn key(&self, key: &Node) -> String {
+        match self.0.as_str() {
+            "" => key.value.to_python_str(),
+            path => format!("{path}.{}", key.value.to_python_str()),
+        }
+    }
+}
+
+impl Reader {
+    pub(super) fn new(file: &Path) -> Self {
+        Self {
+            file: Arc::from(file),
+            unknown_keys: Vec::new(),
+            repeated_keys: Vec::new(),
+        }
+    }
+
+    pub(super) fn location(&self, node: &Node) -> Location {
+        Location {
+            file: Arc::clone(&self.file),
+            position: node.start,
+        }
+    }
+
+    pub(super) fn wrong_kind(&self, part: Part, expected: &'static str, node: &Node) -> ProjectError {
+        let problem = ProjectProblem::WrongKind {
+            part,
+            expected,
+            found: if node.is_null() { "empty" } else { node.kind() },
+        };
+        self.error(node, problem)
+    }
+
+    pub(super) fn error(&self, node: &Node, problem: ProjectProblem) -> ProjectError {
+        ProjectError::at(self.location(node), problem)
+    }
+
+    /// Remembers the keys that MLflow gives no meaning, and those that are written again.
+    pub(super) fn note_keys(&mut self, section: &Section, mapping: &Mapping, known: &[&str]) {
+        for (key, _) in mapping.iter() {
+            if !key.as_str().is_some_and(|key| known.contains(&key)) {
+                let place = self.place(section, key);
+                self.unknown_keys.push(place);
+            }
+        }
+        self.note_repeated(section, mapping);
+    }
+
+    /// The entries of a mapping whose keys are names that a project chooses. Names are the keys as
+    /// Python's `str()` prints them.
+    ///
+    /// # Errors
+    /// Two keys that give one name though they are written differently.
+    pub(super) fn named<'m>(
+        &mut self,
+        section: &Section,
+        part: Part,
+        mapping: &'m Mapping,
+    ) -> Result<Vec<(String, &'m Node, &'m Node)>, ProjectError> {
+        for (first, again) in mapping.repeated_keys() {
+            if first.value != again.value {
+                return Err(self.collision(part, first, again));
+            }
+        }
+        let mut entries: Vec<(String, &Node, &Node)> = Vec::with_capacity(mapping.len());
+        for (key, value) in mapping.iter() {
+            let name = key.value.to_python_str();
+            if let Some((_, first, _)) = entries.iter().find(|(known, _, _)| *known == name) {
+                return Err(self.collision(part, first, key));
+            }
+            entries.push((name, key, value));
+        }
+        self.note_repeated(section, mapping);
+        Ok(entries)
+    }
+
+    fn note_repeated(&mut self, section: &Section, mapping: &Mapping) {
+        for (_, again) in mapping.repeated_keys() {
+            let place = self.place(section, again);
+            self.repeated_keys.push(place);
+        }
+    }
+
+    fn place(&self, section: &Section, key: &Node) -> KeyPlace {
+        KeyPlace {
+            key: section.key(key),
+            location: self.location(key),
+        }
+    }
+
+    fn collision(&self, part: Part, first: &Node, second: &Node) -> ProjectError {
+        let problem = ProjectProblem::NameCollision {
+            part,
+            first: first.value.to_python_str(),
+            first_line: first.start.line,
+            second: second.value.to_python_str(),
+        };
+        self.error(second, problem)
+    }
+}
+
+/// Whether Python takes the value for false: MLflow takes such values as if they were not there.
+pub(super) fn is_falsy(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Int(number) => *number == BigInt::ZERO,
+        Value::Float(number) => *number == 0.0,
+        Value::Str(text) => text.is_empty(),
+        Value::Bytes(bytes) => bytes.is_empty(),
+        Value::List(items) | Value::Set(items) => items.is_empty(),
+        Value::Pairs(pairs) => pairs.is_empty(),
+        Value::Map(mapping) => mapping.is_empty(),
+        Value::Bool(true) | Value::Timestamp(_) => false,
+    }
+}

@@ -1,0 +1,407 @@
+//! `{name}` in a command: Python's `str.format` with values that are all strings.
+//!
+//! Source: "Format String Syntax" of the Python library reference, as CPython 3.11 reads it.
+
+use super::decimal_digit::decimal_digit;
+use super::format_spec::{self, FormatSpecError};
+use crate::yaml::Value;
+
+/// A format specification may hold fields, but these hold no further ones.
+const LEVELS: usize = 2;
+
+/// Why a template cannot be filled in.
+///
+/// `field` is the text between the braces as the template has it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// A brace that neither opens nor closes a field.
+    #[error("a lone '{brace}'")]
+    LoneBrace {
+        /// `{` or `}`.
+        brace: char,
+    },
+    /// A field without its closing brace, or with an opening one inside its name.
+    #[error("'{{{field}', which has no matching '}}'")]
+    Unclosed {
+        /// The field as far as it goes.
+        field: String,
+    },
+    /// The field's name is no value's name.
+    #[error("'{{{field}}}', but there is no parameter '{name}'")]
+    UnknownName {
+        /// The name that was looked up.
+        name: String,
+        /// The whole field.
+        field: String,
+    },
+    /// `{}` and `{0}` stand for values by their order, and these have only names.
+    #[error("'{{{field}}}', but parameters have no numbers, only names")]
+    Positional {
+        /// The whole field.
+        field: String,
+    },
+    /// An attribute of a string is Python's affair.
+    #[error("'{{{field}}}', but the value of a parameter has no attributes")]
+    Attribute {
+        /// The whole field.
+        field: String,
+    },
+    /// What stands in or after square brackets is no index.
+    #[error("'{{{field}}}', but only a number in square brackets picks a character")]
+    Index {
+        /// The whole field.
+        field: String,
+    },
+    /// The value is too short for the index.
+    #[error("'{{{field}}}', but the quoted value has only {length} characters")]
+    IndexOutOfRange {
+        /// The whole field.
+        field: String,
+        /// The number of characters in the value.
+        length: usize,
+    },
+    /// A conversion that is not `!r`, `!s` or `!a`, or something between it and the next part.
+    #[error("'{{{field}}}', but only '!r', '!s' or '!a' may follow a name's '!'")]
+    Conversion {
+        /// The whole field.
+        field: String,
+    },
+    /// The format specification does not fit a string.
+    #[error("'{{{field}}}' with the format '{spec}': {source}")]
+    FormatSpec {
+        /// The whole field.
+        field: String,
+        /// The specification with its own fields filled in.
+        spec: String,
+        /// What is wrong with it.
+        source: FormatSpecError,
+    },
+    /// A field in the format specification of a field in a format specification.
+    #[error("'{{{field}}}', whose fields are nested too deeply")]
+    TooDeep {
+        /// The field on the deepest level allowed.
+        field: String,
+    },
+}
+
+/// Fills the values in for the fields of the template.
+///
+/// # Errors
+/// Everything that Python's `str.format` raises an exception for, and attributes of values.
+pub fn format_template(template: &str, values: &[(&str, String)]) -> Result<String, TemplateError> {
+    let characters: Vec<char> = template.chars().collect();
+    expand(&characters, values, LEVELS)
+}
+
+fn expand(text: &[char], values: &[(&str, String)], levels: usize) -> Result<String, TemplateError> {
+    let mut output = String::with_capacity(text.len());
+    let mut rest = text;
+    while let [character, after @ ..] = rest {
+        rest = after;
+        match (character, after.first()) {
+            ('{', Some('{')) | ('}', Some('}')) => {
+                output.push(*character);
+                rest = &after[1..];
+            }
+            ('}', _) | ('{', None) => return Err(TemplateError::LoneBrace { brace: *character }),
+            ('{', Some(_)) => {
+                let field = Field::parse(after)?;
+                output.push_str(&field.render(values, levels)?);
+                rest = &after[field.text.len() + 1..];
+            }
+            _ => output.push(*character),
+        }
+    }
+    Ok(output)
+}
+
+/// What stands between two braces, in its parts.
+struct Field<'t> {
+    text: &'t [char],
+    name: &'t [char],
+    conversion: Option<char>,
+    spec: &'t [char],
+}
+
+impl<'t> Field<'t> {
+    /// Reads the field at the start of the text, which begins after the opening brace.
+    fn parse(text: &'t [char]) -> Result<Self, TemplateError> {
+        let unclosed = || TemplateError::Unclosed { field: clip(text) };
+        let name_end = end_of_name(text).ok_or_else(unclosed)?;
+        let mut field = Self {
+            text: &[],
+            name: &text[..name_end],
+            conversion: None,
+            spec: &[],
+        };
+        let mut spec_start = name_end + 1;
+        match text[name_end] {
+            '}' => {
+                field.text = field.name;
+                return Ok(field);
+            }
+            '!' => {
+                field.conversion = Some(*text.get(name_end + 1).ok_or_else(unclosed)?);
+                spec_start = name_end + 3;
+                match text.get(name_end + 2).ok_or_else(unclosed)? {
+                    '}' => {
+                        field.text = &text[..name_end + 2];
+                        return Ok(field);
+                    }
+                    ':' => {}
+                    _ => {
+                        let end = text.iter().position(|&character| character == '}');
+                        let field = text[..end.unwrap_or(text.len())].iter().collect();
+                        return Err(TemplateError::Conversion { field });
+                    }
+                }
+            }
+            _ => {}
+        }
+        let spec = &text[spec_start..];
+        field.spec = &spec[..end_of_spec(spec).ok_or_else(unclosed)?];
+        field.text = &text[..spec_start + field.spec.len()];
+        Ok(field)
+    }
+
+    fn render(&self, values: &[(&str, String)], levels: usize) -> Result<String, TemplateError> {
+        let value = self.value(values)?;
+        let value = match self.conversion {
+            None | Some('s') => value,
+            Some('r') => Value::Str(value).to_python_repr(),
+            Some('a') => ascii_only(&Value::Str(value).to_python_repr()),
+            Some(_) => {
+                return Err(TemplateError::Conversion {
+                    field: self.to_text(),
+                });
+            }
+        };
+        if !self.spec.contains(&'{') {
+            return self.pad(&value, self.spec);
+        }
+        if levels == 1 {
+            return Err(TemplateError::TooDeep {
+                field: self.to_text(),
+            });
+        }
+        let spec: Vec<char> = expand(self.spec, values, levels - 1)?.chars().collect();
+        self.pad(&value, &spec)
+    }
+
+    fn pad(&self, value: &str, spec: &[char]) -> Result<String, TemplateError> {
+        format_spec::apply(value, spec).map_err(|source| TemplateError::FormatSpec {
+            field: self.to_text(),
+            spec: spec.iter().collect(),
+            source,
+        })
+    }
+
+    /// The value by its name, or the one character of it that an index picks.
+    fn value(&self, values: &[(&str, String)]) -> Result<String, TemplateError> {
+        let first_end = self
+            .name
+            .iter()
+            .position(|character| matches!(character, '.' | '['));
+        let (first, mut rest) = self.name.split_at(first_end.unwrap_or(self.name.len()));
+        if first.iter().all(|&character| decimal_digit(character).is_some()) {
+            return Err(TemplateError::Positional {
+                field: self.to_text(),
+            });
+        }
+        let name: String = first.iter().collect();
+        let Some((_, value)) = values.iter().find(|(known, _)| *known == name) else {
+            return Err(TemplateError::UnknownName {
+                name,
+                field: self.to_text(),
+            });
+        };
+        let mut value = value.clone();
+        while let [opening, after @ ..] = rest {
+            let bracket = after.iter().position(|&character| character == ']');
+            let index_end = match (opening, bracket) {
+                ('.', _) => {
+                    return Err(TemplateError::Attribute {
+                        field: self.to_text(),
+                    });
+                }
+                ('[', Some(end)) => end,
+                _ => {
+                    return Err(TemplateError::Index {
+                        field: self.to_text(),
+                    });
+                }
+            };
+            let index = index(&after[..index_end]).ok_or_else(|| TemplateError::Index {
+                field: self.to_text(),
+            })?;
+            let character = value
+                .chars()
+                .nth(index)
+                .ok_or_else(|| TemplateError::IndexOutOfRange {
+                    field: self.to_text(),
+                    length: value.chars().count(),
+                })?;
+            value = character.to_string();
+            rest = &after[index_end + 1..];
+        }
+        Ok(value)
+    }
+
+    fn to_text(&self) -> String {
+        self.text.iter().collect()
+    }
+}
+
+/// Where the name of a field ends: at its closing brace, its conversion or its specification.
+fn end_of_name(text: &[char]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        match text.get(at)? {
+            '}' | ':' | '!' => return Some(at),
+            '{' => return None,
+            // Brackets may hold what would end a name outside them.
+            '[' => at += text[at..].iter().position(|&character| character == ']')?,
+            _ => at += 1,
+        }
+    }
+}
+
+/// Where a format specification ends: at the brace that closes the field it belongs to.
+fn end_of_spec(text: &[char]) -> Option<usize> {
+    let mut open = 1_usize;
+    text.iter().position(|character| {
+        match character {
+            '{' => open += 1,
+            '}' => open -= 1,
+            _ => {}
+        }
+        open == 0
+    })
+}
+
+/// The beginning of a text without an end of its own, as much of it as shows where that is.
+fn clip(text: &[char]) -> String {
+    let line = text.split(|&character| character == '\n').next().unwrap_or(text);
+    match line.len() {
+        0..=40 => line.iter().collect(),
+        _ => line[..40].iter().chain(&['…']).collect(),
+    }
+}
+
+fn index(digits: &[char]) -> Option<usize> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_usize, |number, &digit| {
+        let digit = decimal_digit(digit)?;
+        Some(number.saturating_mul(10).saturating_add(usize::from(digit)))
+    })
+}
+
+/// Writes everything beyond ASCII as Python's escape sequences.
+fn ascii_only(text: &str) -> String {
+    let mut output = String::with_capacity(text.len());
+    for character in text.chars() {
+        match u32::from(character) {
+            0..=0x7f => output.push(character),
+            code @ 0x80..=0xff => output.push_str(&format!("\\x{code:02x}")),
+            code @ 0x100..=0xffff => output.push_str(&format!("\\u{code:04x}")),
+            code => output.push_str(&format!("\\U{code:08x}")),
+        }
+    }
+    output
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn formatted(template: &str) -> Result<String, TemplateError> {
+        let values = [("a", "abc"), ("w", "5"), ("ü", "'ä'"), ("with space", "x")];
+        format_template(template, &values.map(|(name, value)| (name, value.to_owned())))
+    }
+
+    #[test]
+    fn fields_are_filled_in() {
+        for (template, expected) in [
+            ("", ""),
+            ("plain", "plain"),
+            ("{a}", "abc"),
+            ("x{a}y{w}z", "xabcy5z"),
+            ("{{a}}", "{a}"),
+            ("{{{a}}}", "{abc}"),
+            ("${{HOME}}", "${HOME}"),
+            ("{with space}", "x"),
+            ("{ü}", "'ä'"),
+            ("{a!r}", "'abc'"),
+            ("{ü!r}", "\"'ä'\""),
+            ("{ü!a}", "\"'\\xe4'\""),
+            ("{a!s:>5}", "  abc"),
+            ("{a:08}", "abc00000"),
+            ("{a:>{w}}", "  abc"),
+            ("{a:{w}.{w[0]}}", "abc  "),
+            ("{a[0]}", "a"),
+            ("{a[2][0]}", "c"),
+            ("{a[٢]}", "c"),
+            ("{a:}", "abc"),
+        ] {
+            assert_eq!(formatted(template).as_deref(), Ok(expected), "{template}");
+        }
+    }
+
+    #[test]
+    fn errors_name_the_field() {
+        for (template, expected) in [
+            ("{", "a lone '{'"),
+            ("a } b", "a lone '}'"),
+            ("{a", "'{a', which has no matching '}'"),
+            ("{a:>{w}", "'{a:>{w}', which has no matching '}'"),
+            ("{a{w}}", "'{a{w}}', which has no matching '}'"),
+            ("{a[0}", "'{a[0}', which has no matching '}'"),
+            ("{nope}", "'{nope}', but there is no parameter 'nope'"),
+            ("{ a }", "'{ a }', but there is no parameter ' a '"),
+            ("${HOME:-x}", "'{HOME:-x}', but there is no parameter 'HOME'"),
+            ("{a:{nope}}", "'{nope}', but there is no parameter 'nope'"),
+            ("{}", "'{}', but parameters have no numbers, only names"),
+            ("{0}", "'{0}', but parameters have no numbers, only names"),
+            (
+                "{a.upper}",
+                "'{a.upper}', but the value of a parameter has no attributes",
+            ),
+            (
+                "{a[-1]}",
+                "'{a[-1]}', but only a number in square brackets picks a character",
+            ),
+            (
+                "{a[]}",
+                "'{a[]}', but only a number in square brackets picks a character",
+            ),
+            (
+                "{a[0]x}",
+                "'{a[0]x}', but only a number in square brackets picks a character",
+            ),
+            ("{a[3]}", "'{a[3]}', but the quoted value has only 3 characters"),
+            (
+                "{a!x}",
+                "'{a!x}', but only '!r', '!s' or '!a' may follow a name's '!'",
+            ),
+            (
+                "{a!rr}",
+                "'{a!rr}', but only '!r', '!s' or '!a' may follow a name's '!'",
+            ),
+            ("{a!r", "'{a!r', which has no matching '}'"),
+            (
+                "{a:d}",
+                "'{a:d}' with the format 'd': the type 'd' is not for text, only 's' is",
+            ),
+            (
+                "{a:={w}}",
+                "'{a:={w}}' with the format '=5': the alignment '=' is for numbers only",
+            ),
+            ("{a:{w:{w}}}", "'{w:{w}}', whose fields are nested too deeply"),
+        ] {
+            let error = formatted(template).expect_err(template);
+            assert_eq!(error.to_string(), expected, "{template}");
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! URLs of Git repositories, and of pages that show a directory of one.
+
+use std::fmt;
+
+use percent_encoding::percent_decode_str;
+
+use super::{ProjectUriError, shown};
+
+/// A Git repository behind a URL. The URL may hold credentials; `Debug` does not show them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct GitUrl {
+    url: String,
+    tree: Option<TreePath>,
+}
+
+/// What a page of a Git host shows: a branch, tag or commit, and a directory in it, as one text.
+/// Only the repository's own branches tell where the one ends and the other begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TreePath(String);
+
+impl TreePath {
+    /// The version and the directory, with `/` between all parts.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl GitUrl {
+    /// Reads `scheme://…`.
+    pub(super) fn parse(text: &str) -> Result<Self, ProjectUriError> {
+        check(text)?;
+        if text.starts_with("http")
+            && let Some((url, tree)) = browser_page(text)?
+        {
+            return Ok(Self {
+                url,
+                tree: Some(tree),
+            });
+        }
+        Ok(Self {
+            url: text.to_owned(),
+            tree: None,
+        })
+    }
+
+    /// Reads `user@host:path`, which Git takes for SSH: there is a colon, and no slash before it.
+    pub(super) fn parse_scp_like(text: &str) -> Result<Option<Self>, ProjectUriError> {
+        let malformed = |reason| {
+            Err(ProjectUriError::MalformedUrl {
+                given: shown(text),
+                reason,
+            })
+        };
+        let host_end = if text.contains('[') {
+            text.find("]:").map(|end| end + 1)
+        } else {
+            text.find(':')
+        };
+        let Some(host_end) = host_end.filter(|end| !text[..*end].contains('/')) else {
+            return Ok(None);
+        };
+        let (authority, path) = (&text[..host_end], &text[host_end + 1..]);
+        let (user, host) = match authority.rsplit_once('@') {
+            Some((user, host)) => (Some(user), host),
+            None => (None, authority),
+        };
+        if user.is_none() && path.split('/').next().is_some_and(|first| first.contains('@')) {
+            return Err(ProjectUriError::CredentialsWithoutScheme {
+                host: path.rsplit_once('@').map_or(path, |(_, host)| host).to_owned(),
+            });
+        }
+        if user.is_none() && host.len() == 1 {
+            return malformed(
+                "a single letter before the colon is a Windows drive, which has no meaning here",
+            );
+        }
+        if host.is_empty() || user == Some("") {
+            return malformed("the host or the user before the colon is empty");
+        }
+        if authority.starts_with('-') || host.starts_with('-') || path.starts_with('-') {
+            return malformed("a user, host or path that begins with '-' would be read as an option");
+        }
+        if path.is_empty() {
+            return malformed("there is no path after the colon");
+        }
+        Ok(Some(Self {
+            url: text.to_owned(),
+            tree: None,
+        }))
+    }
+
+    /// The repository's own URL, credentials included.
+    pub fn expose(&self) -> &str {
+        &self.url
+    }
+
+    /// The version and directory that the page shows, where the URL is that of a page.
+    pub fn tree(&self) -> Option<&TreePath> {
+        self.tree.as_ref()
+    }
+}
+
+/// The repository's URL without credentials.
+impl fmt::Display for GitUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&shown(&self.url))
+    }
+}
+
+impl fmt::Debug for GitUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GitUrl")
+            .field("url", &shown(&self.url))
+            .field("tree", &self.tree)
+            .finish()
+    }
+}
+
+/// Checks that `scheme://authority/path` names a host and that no part of it could be taken for an
+/// option by a program that it is given to.
+pub(super) fn check(url: &str) -> Result<(), ProjectUriError> {
+    let malformed = |reason| {
+        Err(ProjectUriError::MalformedUrl {
+            given: shown(url),
+            reason,
+        })
+    };
+    let Some((_, rest)) = url.split_once("://") else {
+        return malformed("it has no '://'");
+    };
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let (host, port) = match host.rfind(']') {
+        Some(end) => host.split_at(end + 1),
+        None => host.split_at(host.find(':').unwrap_or(host.len())),
+    };
+    if host.is_empty() {
+        return malformed("it names no host");
+    }
+    if host.starts_with('-') || user.starts_with('-') {
+        return malformed("a user or host that begins with '-' would be read as an option");
+    }
+    let port_digits = port.strip_prefix(':').unwrap_or(port);
+    if !port_digits.is_empty() && port_digits.parse::<u16>().is_err() {
+        return malformed("its port is no number up to 65535");
+    }
+    if path.trim_matches('/').is_empty() {
+        return malformed("it names a host but no repository");
+    }
+    if path.starts_with("/-") {
+        return malformed("a path that begins with '-' would be read as an option");
+    }
+    Ok(())
+}
+
+/// The helper in `helper::address`, which makes Git run the program `git-remote-helper`.
+pub(super) fn remote_helper(text: &str) -> Option<&str> {
+    let (helper, _) = text.split_once("::")?;
+    let is_name = !helper.is_empty()
+        && helper
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '+' | '.'));
+    is_name.then_some(helper)
+}
+
+/// Reads the address of a page that shows a directory: `…/tree/version/directory` (GitHub, GitLab
+/// and their kin), `…/src/branch/version/directory` (Gitea and Forgejo),
+/// `…/src/version/directory` (Bitbucket), and `…/blob/…/MLproject`.
+fn browser_page(url: &str) -> Result<Option<(String, TreePath)>, ProjectUriError> {
+    let location = url.split_once('?').map_or(url, |(location, _)| location);
+    let Some(path_start) = location
+        .find("://")
+        .and_then(|end| location[end + 3..].find('/').map(|slash| end + 3 + slash))
+    else {
+        return Ok(None);
+    };
+    let (site, path) = location.split_at(path_start);
+    let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let Some((repository, kind, mut shown_path)) = split_page(site, &segments) else {
+        return Ok(None);
+    };
+    if kind == "blob" {
+        match shown_path.split_last() {
+            Some((file, directory)) if file.eq_ignore_ascii_case("MLproject") && !directory.is_empty() => {
+                shown_path = directory;
+            }
+            _ => return Err(ProjectUriError::PageOfFile { given: shown(url) }),
+        }
+    }
+    let tree = percent_decode_str(&shown_path.join("/"))
+        .decode_utf8_lossy()
+        .into_owned();
+    if tree.chars().any(char::is_control) {
+        return Err(ProjectUriError::ControlCharacter { given: shown(url) });
+    }
+    Ok(Some((format!("{site}/{}", repository.join("/")), TreePath(tree))))
+}
+
+/// The repository's path, the kind of page, and what stands behind it.
+fn split_page<'a, 'b>(
+    site: &str,
+    segments: &'b [&'a str],
+) -> Option<(&'b [&'a str], &'a str, &'b [&'a str])> {
+    let is_page = |kind: &str| matches!(kind, "tree" | "blob");
+    let (repository_end, kind_at, rest) =
+        if let Some(dash) = segments.iter().position(|segment| *segment == "-") {
+            // GitLab puts `/-/` behind the repository, which may be nested in groups.
+            (dash, dash + 1, dash + 2)
+        } else {
+            let gitea = matches!(segments.get(3), Some(&("branch" | "tag" | "commit")));
+            match *segments.get(2)? {
+                "src" if gitea => (2, 2, 4),
+                "src" if site.ends_with("//bitbucket.org") || site.ends_with("@bitbucket.org") => (2, 2, 3),
+                kind if is_page(kind) => (2, 2, 3),
+                _ => return None,
+            }
+        };
+    let kind = *segments.get(kind_at)?;
+    let known = is_page(kind) || kind == "src";
+    (known && repository_end >= 2 && rest < segments.len())
+        .then(|| (&segments[..repository_end], kind, &segments[rest..]))
+}

@@ -1,0 +1,161 @@
+//! Local paths and `file://` URIs.
+
+use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use percent_encoding::percent_decode_str;
+
+use super::error::Missing;
+use super::{Location, ProjectUriError, Subdirectory, shown};
+use crate::nearest::nearest;
+
+/// The directory or zip file at this path, or `None` where there is nothing.
+///
+/// # Errors
+/// A file that is no zip file, or a path that cannot be looked at.
+pub(super) fn locate(path: impl AsRef<OsStr>, cwd: &Path) -> Result<Option<Location>, ProjectUriError> {
+    let path = absolute(Path::new(path.as_ref()), cwd);
+    match fs::metadata(&path) {
+        Ok(metadata) if metadata.is_dir() => Ok(Some(Location::Directory(path))),
+        Ok(_) if is_zip_name(&path) => Ok(Some(Location::ZipFile(path))),
+        Ok(_) => Err(ProjectUriError::NotADirectory { path }),
+        Err(error) => match error.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename => Ok(None),
+            _ => Err(ProjectUriError::Unreadable { path, source: error }),
+        },
+    }
+}
+
+/// Reads `file://…`. A path is taken as it is written where that exists, as MLflow takes it, and
+/// percent-decoded, as other programs write it, otherwise.
+pub(super) fn locate_file_uri(
+    uri: &str,
+    subdirectory: Option<Subdirectory>,
+    cwd: &Path,
+) -> Result<(Location, Option<Subdirectory>), ProjectUriError> {
+    let path = file_uri_path(uri)?;
+    if let Some(location) = locate(path, cwd)? {
+        let subdirectory = match (&location, subdirectory) {
+            (Location::Directory(top), Some(subdirectory)) => Some(existing_subdirectory(top, subdirectory)?),
+            (_, subdirectory) => subdirectory,
+        };
+        return Ok((location, subdirectory));
+    }
+    let decoded = decode(path, uri)?;
+    match locate(OsStr::from_bytes(&decoded), cwd)? {
+        Some(location) => {
+            let subdirectory = match subdirectory {
+                Some(subdirectory) => Some(decoded_subdirectory(&subdirectory)?),
+                None => None,
+            };
+            Ok((location, subdirectory))
+        }
+        None => Err(missing(&String::from_utf8_lossy(&decoded), cwd)),
+    }
+}
+
+/// The path in `file:///path`, `file://localhost/path` and (MLflow's own reading) `file://name`.
+fn file_uri_path(uri: &str) -> Result<&str, ProjectUriError> {
+    let rest = uri.strip_prefix("file://").unwrap_or(uri);
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    match (host, path) {
+        ("", "") => Err(ProjectUriError::Empty),
+        ("" | "localhost", path) if !path.is_empty() => Ok(path),
+        (name, "") => Ok(name),
+        (host, _) => Err(ProjectUriError::FileUriHost {
+            given: shown(uri),
+            host: shown(host),
+        }),
+    }
+}
+
+fn decode<'a>(path: &'a str, uri: &str) -> Result<Cow<'a, [u8]>, ProjectUriError> {
+    let decoded: Cow<'a, [u8]> = percent_decode_str(path).into();
+    if decoded.iter().any(u8::is_ascii_control) {
+        return Err(ProjectUriError::ControlCharacter { given: shown(uri) });
+    }
+    Ok(decoded)
+}
+
+fn existing_subdirectory(top: &Path, subdirectory: Subdirectory) -> Result<Subdirectory, ProjectUriError> {
+    if subdirectory.below(top).exists() {
+        return Ok(subdirectory);
+    }
+    decoded_subdirectory(&subdirectory)
+}
+
+/// The subdirectory percent-decoded; checked anew, since `%2e%2e` decodes to `..`.
+fn decoded_subdirectory(subdirectory: &Subdirectory) -> Result<Subdirectory, ProjectUriError> {
+    let decoded = decode(subdirectory.as_str(), subdirectory.as_str())?;
+    let decoded = String::from_utf8_lossy(&decoded);
+    Ok(Subdirectory::parse(&decoded)?.unwrap_or_else(|| subdirectory.clone()))
+}
+
+/// Why there is nothing at this path, and what its writer may have meant.
+pub(super) fn missing(text: &str, cwd: &Path) -> ProjectUriError {
+    let path = absolute(Path::new(text), cwd);
+    let meant = if text.starts_with("~") {
+        Missing::Tilde
+    } else if looks_like_host(text) && !text.starts_with(['.', '/']) {
+        Missing::Host
+    } else if let Some(name) = neighbour(&path) {
+        Missing::Neighbour(name)
+    } else {
+        Missing::Unknown
+    };
+    ProjectUriError::NoSuchPath {
+        what: if is_zip_name(&path) { "file" } else { "directory" },
+        given: shown(text),
+        path,
+        meant,
+    }
+}
+
+/// Whether the text begins as `host.domain/…` does.
+fn looks_like_host(text: &str) -> bool {
+    text.split_once('/').is_some_and(|(host, path)| {
+        !path.is_empty()
+            && host.contains('.')
+            && !host.ends_with('.')
+            && host
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':'))
+    })
+}
+
+/// A directory or zip file beside the missing path with nearly its name.
+fn neighbour(path: &Path) -> Option<String> {
+    let wanted = path.file_name()?.to_str()?;
+    let names = fs::read_dir(path.parent()?)
+        .ok()?
+        .filter_map(Result::ok)
+        .filter(|entry| entry.path().is_dir() || is_zip_name(&entry.path()))
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect::<Vec<_>>();
+    nearest(wanted, names.iter().map(String::as_str)).map(str::to_owned)
+}
+
+fn is_zip_name(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("zip"))
+}
+
+/// The path made absolute and without `.` and `..`, by its text alone as Python's `os.path.abspath`
+/// does it: symbolic links are not looked at.
+fn absolute(path: &Path, cwd: &Path) -> PathBuf {
+    let mut result = PathBuf::new();
+    for component in cwd.join(path).components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                result.pop();
+            }
+            other => result.push(other),
+        }
+    }
+    result
+}

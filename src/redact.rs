@@ -1,0 +1,96 @@
+//! Values that must never be shown whole: credentials, and URLs that may carry some.
+
+use std::fmt;
+
+/// A credential. `Debug` and `Display` show a mask; [`Secret::expose`] gives the value to the one
+/// place that sends it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a credential.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The credential itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(****)")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("****")
+    }
+}
+
+/// Returns `url` without the user information of its authority (`https://user:token@host/path`
+/// becomes `https://host/path`). Text without a scheme, such as `git@host:path`, and URLs without
+/// user information are returned unchanged. Works on any text, also on what no URL parser accepts.
+pub fn without_credentials(url: &str) -> String {
+    let Some(scheme_end) = url.find("://") else {
+        return url.to_owned();
+    };
+    let authority_start = scheme_end + 3;
+    let authority_end = url[authority_start..]
+        .find(['/', '?', '#'])
+        .map_or(url.len(), |offset| authority_start + offset);
+    // A password may itself hold '/', '?' or '#'; what stands before an '@' further on is then
+    // taken for a credential too rather than shown.
+    match url[authority_start..authority_end].rfind('@') {
+        Some(at) => format!("{}{}", &url[..authority_start], &url[authority_start + at + 1..]),
+        None => match url[authority_start..].rfind('@') {
+            Some(at) if looks_like_user_info(&url[authority_start..authority_start + at]) => {
+                format!("{}{}", &url[..authority_start], &url[authority_start + at + 1..])
+            }
+            _ => url.to_owned(),
+        },
+    }
+}
+
+/// Whether the text before an '@' can only be `user:password` with reserved characters in the
+/// password: there is a ':' in its first part that no port number follows.
+fn looks_like_user_info(before_at: &str) -> bool {
+    let first_part = before_at.split(['/', '?', '#']).next().unwrap_or(before_at);
+    match first_part.split_once(':') {
+        Some((_, after_colon)) => !after_colon.bytes().all(|byte| byte.is_ascii_digit()),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_information_is_removed() {
+        for (url, expected) in [
+            ("https://host/path", "https://host/path"),
+            ("https://user:token@host/path", "https://host/path"),
+            ("https://token@host:8080/path?q#f", "https://host:8080/path?q#f"),
+            ("https://user:p@ss@host/path", "https://host/path"),
+            ("https://user:pa/ss@host/path", "https://host/path"),
+            ("https://host:8080/a@b", "https://host:8080/a@b"),
+            ("https://host/a@b", "https://host/a@b"),
+            ("git@host:org/repo.git", "git@host:org/repo.git"),
+            ("/a/path", "/a/path"),
+            ("ssh://git@host/repo", "ssh://host/repo"),
+        ] {
+            assert_eq!(without_credentials(url), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_masked() {
+        let secret = Secret::new("hunter2");
+        assert_eq!(format!("{secret} {secret:?}"), "**** Secret(****)");
+        assert_eq!(secret.expose(), "hunter2");
+    }
+}

@@ -1,0 +1,160 @@
+//! What a run is: plain values without any I/O.
+
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Names of the tags that MLflow itself gives a meaning to.
+///
+/// Source: `mlflow.utils.mlflow_tags` of MLflow 3.
+pub mod tag {
+    /// The run's display name.
+    pub const RUN_NAME: &str = "mlflow.runName";
+    /// The person who started the run.
+    pub const USER: &str = "mlflow.user";
+    /// Where the project came from: a path or a URI.
+    pub const SOURCE_NAME: &str = "mlflow.source.name";
+    /// What kind of thing started the run; always `PROJECT` here.
+    pub const SOURCE_TYPE: &str = "mlflow.source.type";
+    /// The commit that the project's files belong to.
+    pub const GIT_COMMIT: &str = "mlflow.source.git.commit";
+    /// The URL of the project's first Git remote, without credentials.
+    pub const GIT_REPO_URL: &str = "mlflow.source.git.repoURL";
+    /// The branch asked for by `--version`, when it is one.
+    pub const GIT_BRANCH: &str = "mlflow.source.git.branch";
+    /// The entry point that runs.
+    pub const PROJECT_ENTRY_POINT: &str = "mlflow.project.entryPoint";
+    /// The environment: `docker`, `conda`, `virtualenv` or `uv`; absent for `local`.
+    pub const PROJECT_ENV: &str = "mlflow.project.env";
+    /// The backend's name.
+    pub const PROJECT_BACKEND: &str = "mlflow.project.backend";
+    /// The run inside which this run was started.
+    pub const PARENT_RUN_ID: &str = "mlflow.parentRunId";
+}
+
+/// The identifier of a run: 32 hexadecimal digits where mlrun makes it, any text where a server does.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RunId(String);
+
+impl RunId {
+    /// Takes an identifier that a user or a store gave.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    /// Makes a new random identifier, as MLflow's own stores do: a version 4 UUID without hyphens.
+    pub fn random() -> Self {
+        Self(uuid::Uuid::new_v4().simple().to_string())
+    }
+
+    /// The identifier's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The identifier of an experiment: a decimal number in MLflow's own stores.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ExperimentId(String);
+
+impl ExperimentId {
+    /// Takes an identifier that a user or a store gave.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    /// The identifier's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ExperimentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A point in time in milliseconds since 1970-01-01 UTC, the unit of every MLflow time stamp.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnixMillis(pub i64);
+
+impl UnixMillis {
+    /// The system clock's time; zero for a clock that stands before 1970.
+    pub fn now() -> Self {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// The state of a run, as MLflow's `RunStatus` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunStatus {
+    /// The run goes on.
+    Running,
+    /// The run has been handed to a backend that has not begun it.
+    Scheduled,
+    /// The run ended well.
+    Finished,
+    /// The run ended with an error.
+    Failed,
+    /// The run was ended from outside.
+    Killed,
+}
+
+impl RunStatus {
+    /// The name that stores and the REST API use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "RUNNING",
+            Self::Scheduled => "SCHEDULED",
+            Self::Finished => "FINISHED",
+            Self::Failed => "FAILED",
+            Self::Killed => "KILLED",
+        }
+    }
+
+    /// The status with this name, if there is one.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [
+            Self::Running,
+            Self::Scheduled,
+            Self::Finished,
+            Self::Failed,
+            Self::Killed,
+        ]
+        .into_iter()
+        .find(|status| status.as_str() == name)
+    }
+
+    /// Whether the run has ended.
+    pub fn is_terminated(self) -> bool {
+        matches!(self, Self::Finished | Self::Failed | Self::Killed)
+    }
+}
+
+impl fmt::Display for RunStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A run as a tracking store knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunInfo {
+    /// The run's identifier.
+    pub run_id: RunId,
+    /// The experiment that the run belongs to.
+    pub experiment_id: ExperimentId,
+    /// The display name; empty where the store has none.
+    pub run_name: String,
+    /// Where the run's artifacts go.
+    pub artifact_uri: String,
+    /// The state when the store was asked.
+    pub status: RunStatus,
+}

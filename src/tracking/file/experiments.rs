@@ -1,0 +1,292 @@
+//! Experiments of a file store.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::error::FileStoreError;
+use super::meta::{ACTIVE, DELETED, ExperimentMeta, META_FILE, read_text};
+use super::write::{create_directory, create_new};
+use super::{Files, MODELS, TRASH, is_id};
+use crate::run::{ExperimentId, UnixMillis};
+use crate::tracking::artifact_uri::append_to_uri_path;
+use crate::tracking::{ExperimentSelector, TrackingError, limits};
+
+const DEFAULT_ID: &str = "0";
+const DEFAULT_NAME: &str = "Default";
+
+/// The longest experiment id, in characters.
+const MAX_ID_LENGTH: usize = 64;
+
+/// The smallest id that is made for an experiment, and how many there are from it on: all numbers
+/// of 18 digits, as MLflow makes them.
+const FIRST_ID: u64 = 100_000_000_000_000_000;
+const ID_COUNT: u64 = 900_000_000_000_000_000;
+
+impl Files {
+    pub(super) fn experiment(&self, selector: &ExperimentSelector) -> Result<ExperimentId, TrackingError> {
+        match selector {
+            ExperimentSelector::Default => {
+                self.ensure_store().map_err(|error| self.unwritable(error))?;
+                self.ensure_default_experiment()
+                    .map_err(|error| self.unwritable(error))?;
+                Ok(ExperimentId::new(DEFAULT_ID))
+            }
+            ExperimentSelector::Id(id) => {
+                self.active_experiment(id)?;
+                Ok(id.clone())
+            }
+            ExperimentSelector::Name(name) => self.experiment_found_or_made(name),
+        }
+    }
+
+    /// The experiment with this id, which must not be deleted.
+    pub(super) fn active_experiment(&self, id: &ExperimentId) -> Result<ExperimentMeta, TrackingError> {
+        let missing = || self.missing("experiment", id.as_str());
+        if !is_id(id.as_str(), MAX_ID_LENGTH) {
+            return Err(missing());
+        }
+        self.check_root().map_err(|error| self.unreadable(error))?;
+        let directory = self.root.join(id.as_str());
+        let meta = ExperimentMeta::read(&directory).map_err(|error| self.unreadable(error))?;
+        match meta {
+            Some(meta) if meta.lifecycle_stage == DELETED => Err(self.deleted("experiment", id.as_str())),
+            Some(meta) if meta.experiment_id == id.as_str() => Ok(meta),
+            Some(meta) => Err(self.unreadable(FileStoreError::Meta {
+                path: directory.join(META_FILE),
+                reason: format!("is of another experiment, '{}'", meta.experiment_id),
+            })),
+            None if self.root.join(TRASH).join(id.as_str()).is_dir() => {
+                Err(self.deleted("experiment", id.as_str()))
+            }
+            None => Err(missing()),
+        }
+    }
+
+    fn experiment_found_or_made(&self, name: &str) -> Result<ExperimentId, TrackingError> {
+        limits::check_experiment_name(name)
+            .map_err(|error| self.refused(&format!("the experiment name '{name}'"), error))?;
+        self.ensure_store().map_err(|error| self.unwritable(error))?;
+        if let Some(found) = self
+            .experiment_by_name(name)
+            .map_err(|error| self.unreadable(error))?
+        {
+            if found.lifecycle_stage == DELETED {
+                return Err(self.deleted("experiment", name));
+            }
+            return Ok(ExperimentId::new(found.experiment_id));
+        }
+        self.make_experiment(name).map_err(|error| self.unwritable(error))
+    }
+
+    /// The experiment with this name. Names are unique, but where several clients made one at once
+    /// the newest counts, as MLflow decides it; an active one before a deleted one.
+    fn experiment_by_name(&self, name: &str) -> Result<Option<ExperimentMeta>, FileStoreError> {
+        if let Some(own) = self.experiment_made_here(name)? {
+            return Ok(Some(own));
+        }
+        for parent in [self.root.clone(), self.root.join(TRASH)] {
+            let mut found: Vec<ExperimentMeta> = Vec::new();
+            for directory in experiment_directories(&parent)? {
+                if let Some(text) = read_text(&directory)?
+                    && may_hold(&text, name)
+                    && let Some(meta) = understood(&directory, &text)
+                    && meta.name == name
+                {
+                    found.push(meta);
+                }
+            }
+            let newest = found.into_iter().min_by(|one, other| {
+                let by_time = other.creation_time.cmp(&one.creation_time);
+                by_time.then_with(|| one.experiment_id.cmp(&other.experiment_id))
+            });
+            if newest.is_some() {
+                return Ok(newest);
+            }
+        }
+        Ok(None)
+    }
+
+    /// An experiment that mlrun made lies where its name says, and is found without a search.
+    fn experiment_made_here(&self, name: &str) -> Result<Option<ExperimentMeta>, FileStoreError> {
+        let directory = self.root.join(id_for(name, 0));
+        let Some(text) = read_text(&directory)? else {
+            return Ok(None);
+        };
+        Ok(understood(&directory, &text).filter(|meta| meta.name == name && meta.lifecycle_stage == ACTIVE))
+    }
+
+    /// Makes an experiment. The id follows from the name: of clients that make the same experiment
+    /// at once all come to the same directory, and the first one's `meta.yaml` counts.
+    fn make_experiment(&self, name: &str) -> Result<ExperimentId, FileStoreError> {
+        let mut attempt = 0;
+        loop {
+            let id = id_for(name, attempt);
+            attempt += 1;
+            if self.root.join(TRASH).join(&id).exists() {
+                continue;
+            }
+            self.write_experiment(&id, name)?;
+            let directory = self.root.join(&id);
+            let meta = ExperimentMeta::read(&directory)?;
+            // Another experiment may have the id: one that was renamed since.
+            if meta.is_some_and(|meta| meta.name == name && meta.lifecycle_stage == ACTIVE) {
+                return Ok(ExperimentId::new(id));
+            }
+        }
+    }
+
+    /// Writes an experiment's directory and `meta.yaml`, unless there are some.
+    fn write_experiment(&self, id: &str, name: &str) -> Result<(), FileStoreError> {
+        let directory = self.root.join(id);
+        create_directory(&directory)?;
+        let now = UnixMillis::now().0;
+        let meta = ExperimentMeta {
+            experiment_id: id.to_owned(),
+            name: name.to_owned(),
+            artifact_location: append_to_uri_path(&self.artifact_root, &[id]),
+            lifecycle_stage: ACTIVE.to_owned(),
+            creation_time: Some(now),
+            last_update_time: Some(now),
+        };
+        create_new(&directory.join(META_FILE), &directory, &meta.to_yaml()).map(drop)
+    }
+
+    /// Makes the store's directory with its default experiment where there is none.
+    fn ensure_store(&self) -> Result<(), FileStoreError> {
+        if !self.root.exists() {
+            if let Some(parent) = self.root.parent() {
+                fs::create_dir_all(parent).map_err(FileStoreError::io("create the directory", parent))?;
+            }
+            if create_directory(&self.root)? {
+                self.ensure_default_experiment()?;
+            }
+        }
+        self.check_root()?;
+        let trash = self.root.join(TRASH);
+        if !trash.is_dir() {
+            create_directory(&trash)?;
+        }
+        Ok(())
+    }
+
+    fn ensure_default_experiment(&self) -> Result<(), FileStoreError> {
+        if self.root.join(DEFAULT_ID).join(META_FILE).exists() {
+            return Ok(());
+        }
+        self.write_experiment(DEFAULT_ID, DEFAULT_NAME)
+    }
+
+    fn check_root(&self) -> Result<(), FileStoreError> {
+        match fs::metadata(&self.root) {
+            Ok(metadata) if metadata.is_dir() => Ok(()),
+            Ok(_) => Err(FileStoreError::NotADirectory {
+                path: self.root.clone(),
+            }),
+            // A store that is not there holds nothing.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(FileStoreError::io("look at", &self.root)(error)),
+        }
+    }
+
+    /// The directories of all experiments, the deleted ones last.
+    pub(super) fn all_experiment_directories(&self) -> Result<Vec<PathBuf>, FileStoreError> {
+        self.check_root()?;
+        let mut directories = experiment_directories(&self.root)?;
+        directories.extend(experiment_directories(&self.root.join(TRASH))?);
+        Ok(directories)
+    }
+}
+
+/// The directories in `parent` that may be experiments.
+fn experiment_directories(parent: &Path) -> Result<Vec<PathBuf>, FileStoreError> {
+    let entries = match fs::read_dir(parent) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(FileStoreError::io("list", parent)(error)),
+    };
+    let mut directories = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(FileStoreError::io("list", parent))?;
+        let name = entry.file_name();
+        let is_experiment = name
+            .to_str()
+            .is_some_and(|name| is_id(name, MAX_ID_LENGTH) && name != MODELS);
+        // A plain file has no meta.yaml under it, so only other kinds need no further look.
+        if is_experiment && !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            directories.push(entry.path());
+        }
+    }
+    Ok(directories)
+}
+
+/// The experiment in a directory. One that cannot be understood, or that lies in a directory of
+/// another id, is passed over with a word: the others can still be used.
+fn understood(directory: &Path, text: &[u8]) -> Option<ExperimentMeta> {
+    let name = directory.file_name()?.to_str()?;
+    match ExperimentMeta::parse(&directory.join(META_FILE), text) {
+        Ok(meta) if meta.experiment_id == name => Some(meta),
+        Ok(meta) => {
+            tracing::warn!(
+                "the experiment in '{}' is passed over: its id is '{}'",
+                directory.display(),
+                meta.experiment_id
+            );
+            None
+        }
+        Err(error) => {
+            tracing::warn!("an experiment is passed over: {error}");
+            None
+        }
+    }
+}
+
+/// Whether a `meta.yaml` may name this experiment, so that most files of a large store need not be
+/// understood. A name of plain characters stands in its file as it is.
+fn may_hold(text: &[u8], name: &str) -> bool {
+    let is_plain = name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+    !is_plain || text.windows(name.len()).any(|window| window == name.as_bytes())
+}
+
+/// The id for a new experiment of this name. `attempt` gives others where the first ones are taken.
+fn id_for(name: &str, attempt: u32) -> String {
+    // FNV-1a: short, and the same in every version of mlrun.
+    let hash = name
+        .bytes()
+        .chain(attempt.to_le_bytes())
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    (FIRST_ID + hash % ID_COUNT).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_have_18_digits_and_follow_from_the_name() {
+        assert_eq!(id_for("a", 0), id_for("a", 0));
+        assert_ne!(id_for("a", 0), id_for("a", 1));
+        assert_ne!(id_for("a", 0), id_for("b", 0));
+        for number in 0..1000 {
+            assert_eq!(id_for(&format!("experiment {number}"), 0).len(), 18);
+        }
+    }
+
+    #[test]
+    fn only_files_that_may_hold_the_name_are_understood() {
+        let text = b"name: my-experiment_1.0\n";
+        for (name, expected) in [
+            ("my-experiment_1.0", true),
+            ("experiment", true),
+            ("other", false),
+            ("it's other", true),
+            ("\u{fc}", true),
+        ] {
+            assert_eq!(may_hold(text, name), expected, "{name}");
+        }
+    }
+}

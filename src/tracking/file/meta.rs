@@ -1,0 +1,311 @@
+//! `meta.yaml`: what a file store knows of an experiment or a run beside tags and parameters.
+//!
+//! Written as MLflow 2 writes it, byte for byte. MLflow 3 reads that, while MLflow 2 cannot read
+//! the runs that MLflow 3 writes, which lack `run_uuid`: so one store serves both.
+
+use std::path::{Path, PathBuf};
+
+use super::error::FileStoreError;
+use super::yaml_text::{self, Field};
+use crate::run::RunStatus;
+use crate::tracking::status_number;
+use crate::yaml::{self, Mapping, Value};
+
+/// The file's name.
+pub(super) const META_FILE: &str = "meta.yaml";
+
+/// The lifecycle stages.
+pub(super) const ACTIVE: &str = "active";
+pub(super) const DELETED: &str = "deleted";
+
+/// What started a run, as older versions kept it here: always `LOCAL` today.
+const SOURCE_TYPE_LOCAL: i64 = 4;
+
+/// An experiment's `meta.yaml`.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ExperimentMeta {
+    pub(super) experiment_id: String,
+    pub(super) name: String,
+    pub(super) artifact_location: String,
+    pub(super) lifecycle_stage: String,
+    /// In milliseconds; unknown in experiments of old versions.
+    pub(super) creation_time: Option<i64>,
+    pub(super) last_update_time: Option<i64>,
+}
+
+impl ExperimentMeta {
+    /// Reads the file of an experiment's directory; `None` where there is none.
+    pub(super) fn read(directory: &Path) -> Result<Option<Self>, FileStoreError> {
+        match read_text(directory)? {
+            Some(text) => Self::parse(&directory.join(META_FILE), &text).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) fn parse(path: &Path, text: &[u8]) -> Result<Self, FileStoreError> {
+        let fields = Fields::parse(path, text)?;
+        Ok(Self {
+            experiment_id: fields.required_text("experiment_id")?,
+            name: fields.required_text("name")?,
+            artifact_location: fields.text("artifact_location")?.unwrap_or_default(),
+            lifecycle_stage: fields
+                .text("lifecycle_stage")?
+                .unwrap_or_else(|| ACTIVE.to_owned()),
+            creation_time: fields.number("creation_time")?,
+            last_update_time: fields.number("last_update_time")?,
+        })
+    }
+
+    pub(super) fn to_yaml(&self) -> Vec<u8> {
+        yaml_text::mapping(&[
+            ("artifact_location", Field::Text(&self.artifact_location)),
+            ("creation_time", Field::number_or_null(self.creation_time)),
+            ("experiment_id", Field::Text(&self.experiment_id)),
+            ("last_update_time", Field::number_or_null(self.last_update_time)),
+            ("lifecycle_stage", Field::Text(&self.lifecycle_stage)),
+            ("name", Field::Text(&self.name)),
+        ])
+    }
+}
+
+/// A run's `meta.yaml`.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct RunMeta {
+    pub(super) run_id: String,
+    pub(super) experiment_id: String,
+    /// Unknown in runs of versions before MLflow 2.
+    pub(super) run_name: Option<String>,
+    pub(super) artifact_uri: String,
+    pub(super) user_id: String,
+    pub(super) status: RunStatus,
+    pub(super) lifecycle_stage: String,
+    pub(super) start_time: Option<i64>,
+    pub(super) end_time: Option<i64>,
+}
+
+impl RunMeta {
+    /// Reads the file of a run's directory; `None` where there is none.
+    pub(super) fn read(directory: &Path) -> Result<Option<Self>, FileStoreError> {
+        match read_text(directory)? {
+            Some(text) => Self::parse(&directory.join(META_FILE), &text).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn parse(path: &Path, text: &[u8]) -> Result<Self, FileStoreError> {
+        let fields = Fields::parse(path, text)?;
+        let run_id = match fields.text("run_id")? {
+            Some(run_id) => run_id,
+            None => fields.required_text("run_uuid")?,
+        };
+        // A run without a status goes on, as MLflow takes it.
+        let status = match fields.number("status")? {
+            None => RunStatus::Running,
+            Some(number) => status_number::status(number)
+                .ok_or_else(|| fields.wrong(format!("has the status {number}, which means nothing")))?,
+        };
+        Ok(Self {
+            run_id,
+            experiment_id: fields.required_text("experiment_id")?,
+            run_name: fields.text("run_name")?,
+            artifact_uri: fields.text("artifact_uri")?.unwrap_or_default(),
+            user_id: fields.text("user_id")?.unwrap_or_default(),
+            status,
+            lifecycle_stage: fields
+                .text("lifecycle_stage")?
+                .unwrap_or_else(|| ACTIVE.to_owned()),
+            start_time: fields.number("start_time")?,
+            end_time: fields.number("end_time")?,
+        })
+    }
+
+    pub(super) fn to_yaml(&self) -> Vec<u8> {
+        yaml_text::mapping(&[
+            ("artifact_uri", Field::Text(&self.artifact_uri)),
+            ("end_time", Field::number_or_null(self.end_time)),
+            ("entry_point_name", Field::Text("")),
+            ("experiment_id", Field::Text(&self.experiment_id)),
+            ("lifecycle_stage", Field::Text(&self.lifecycle_stage)),
+            ("run_id", Field::Text(&self.run_id)),
+            (
+                "run_name",
+                self.run_name.as_deref().map_or(Field::Null, Field::Text),
+            ),
+            ("run_uuid", Field::Text(&self.run_id)),
+            ("source_name", Field::Text("")),
+            ("source_type", Field::Number(SOURCE_TYPE_LOCAL)),
+            ("source_version", Field::Text("")),
+            ("start_time", Field::number_or_null(self.start_time)),
+            ("status", Field::Number(i64::from(status_number::of(self.status)))),
+            ("tags", Field::EmptyList),
+            ("user_id", Field::Text(&self.user_id)),
+        ])
+    }
+}
+
+/// The file's text; `None` where there is no file, or no directory.
+pub(super) fn read_text(directory: &Path) -> Result<Option<Vec<u8>>, FileStoreError> {
+    let path = directory.join(META_FILE);
+    match std::fs::read(&path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(FileStoreError::io("read", &path)(error)),
+    }
+}
+
+/// The values of a `meta.yaml`, whoever wrote it.
+struct Fields {
+    path: PathBuf,
+    mapping: Mapping,
+}
+
+impl Fields {
+    fn parse(path: &Path, text: &[u8]) -> Result<Self, FileStoreError> {
+        let node = yaml::parse(text).map_err(|source| FileStoreError::Yaml {
+            path: path.to_owned(),
+            source,
+        })?;
+        let Value::Map(mapping) = node.value else {
+            return Err(FileStoreError::Meta {
+                path: path.to_owned(),
+                reason: "is empty or holds no mapping".to_owned(),
+            });
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            mapping,
+        })
+    }
+
+    fn wrong(&self, reason: String) -> FileStoreError {
+        FileStoreError::Meta {
+            path: self.path.clone(),
+            reason,
+        }
+    }
+
+    /// Text, also where an old version wrote a number.
+    fn text(&self, key: &str) -> Result<Option<String>, FileStoreError> {
+        match self.mapping.get(key).map(|node| &node.value) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value @ (Value::Str(_) | Value::Int(_))) => Ok(Some(value.to_python_str())),
+            Some(_) => Err(self.wrong(format!("has no text as {key}"))),
+        }
+    }
+
+    fn required_text(&self, key: &str) -> Result<String, FileStoreError> {
+        self.text(key)?.ok_or_else(|| self.wrong(format!("has no {key}")))
+    }
+
+    fn number(&self, key: &str) -> Result<Option<i64>, FileStoreError> {
+        match self.mapping.get(key).map(|node| &node.value) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Int(number)) => i64::try_from(number)
+                .map(Some)
+                .map_err(|_| self.wrong(format!("has the number {number} as {key}, which is too large"))),
+            Some(_) => Err(self.wrong(format!("has no whole number as {key}"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(text: &str) -> Result<RunMeta, String> {
+        RunMeta::parse(Path::new("m"), text.as_bytes()).map_err(|error| error.to_string())
+    }
+
+    const RUN: &str = "artifact_uri: /s/0/abc/artifacts
+end_time: null
+entry_point_name: ''
+experiment_id: '0'
+lifecycle_stage: active
+run_id: abc
+run_name: 'yes'
+run_uuid: abc
+source_name: ''
+source_type: 4
+source_version: ''
+start_time: 1700000000123
+status: 1
+tags: []
+user_id: bob
+";
+
+    #[test]
+    fn a_run_is_written_as_it_was_read() {
+        let meta = run(RUN).unwrap();
+        assert_eq!(meta.run_name.as_deref(), Some("yes"));
+        assert_eq!(meta.status, RunStatus::Running);
+        assert_eq!(meta.to_yaml(), RUN.as_bytes());
+    }
+
+    #[test]
+    fn an_experiment_is_written_as_it_was_read() {
+        let text = "artifact_location: file:///s/0
+creation_time: 1795439356801
+experiment_id: '0'
+last_update_time: 1795439356801
+lifecycle_stage: active
+name: 'my exp: é #x'
+";
+        let meta = ExperimentMeta::parse(Path::new("m"), text.as_bytes()).unwrap();
+        assert_eq!(meta.name, "my exp: é #x");
+        assert_eq!(meta.to_yaml(), text.as_bytes());
+    }
+
+    #[test]
+    fn what_other_versions_wrote_is_read() {
+        let old = "run_uuid: abc\nexperiment_id: 0\nstatus: 3\nname: ''\nend_time: 12\nsource_type: 3\n";
+        let meta = run(old).unwrap();
+        assert_eq!((meta.run_id.as_str(), meta.experiment_id.as_str()), ("abc", "0"));
+        assert_eq!(
+            (meta.status, meta.end_time, meta.run_name),
+            (RunStatus::Finished, Some(12), None)
+        );
+        let new =
+            "run_id: abc\nexperiment_id: '5'\nworkspace: default\ntrace_location: null\nnew: {a: [1]}\n";
+        let meta = run(new).unwrap();
+        assert_eq!(
+            (meta.status, meta.lifecycle_stage.as_str()),
+            (RunStatus::Running, "active")
+        );
+        let experiment = b"experiment_id: 7\nname: 12\n";
+        let meta = ExperimentMeta::parse(Path::new("m"), experiment).unwrap();
+        assert_eq!((meta.experiment_id.as_str(), meta.name.as_str()), ("7", "12"));
+    }
+
+    #[test]
+    fn what_is_no_meta_file_is_told() {
+        for (text, expected) in [
+            ("", "'m' is empty or holds no mapping"),
+            ("[]", "'m' is empty or holds no mapping"),
+            ("a: [", "cannot understand 'm'"),
+            ("experiment_id: 0", "'m' has no run_uuid"),
+            ("run_id: a", "'m' has no experiment_id"),
+            ("run_id: [a]", "'m' has no text as run_id"),
+            (
+                "run_id: a\nexperiment_id: 0\nstatus: 9",
+                "'m' has the status 9, which means nothing",
+            ),
+            (
+                "run_id: a\nexperiment_id: 0\nstatus: RUNNING",
+                "'m' has no whole number as status",
+            ),
+            (
+                "run_id: a\nexperiment_id: 0\nend_time: 99999999999999999999",
+                "'m' has the number 99999999999999999999 as end_time, which is too large",
+            ),
+        ] {
+            assert_eq!(run(text).unwrap_err(), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! A file store: a directory of text files, as MLflow's own file store lays it out.
+//!
+//! ```text
+//! ROOT/EXPERIMENT/meta.yaml                  ROOT/.trash/EXPERIMENT/…        deleted experiments
+//! ROOT/EXPERIMENT/RUN/meta.yaml              status, times, name
+//! ROOT/EXPERIMENT/RUN/params/KEY             a file a parameter; slashes in keys are directories
+//! ROOT/EXPERIMENT/RUN/tags/KEY               a file a tag
+//! ROOT/EXPERIMENT/RUN/{metrics,artifacts}/   for the entry point
+//! ```
+//!
+//! Nothing here takes a lock, since locks fail on some network file systems. A run or an experiment
+//! is there when its `meta.yaml` is, which comes last and whole.
+
+mod error;
+mod experiments;
+mod meta;
+mod runs;
+mod write;
+mod yaml_text;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use self::error::FileStoreError;
+
+use super::limits::LongValues;
+use super::{ExperimentSelector, NewRun, RunEnd, TrackingError, TrackingStore};
+use crate::run::{ExperimentId, RunId, RunInfo, RunStatus};
+
+/// The directory of deleted experiments.
+const TRASH: &str = ".trash";
+
+/// The directory of the model registry, which lies among the experiments.
+const MODELS: &str = "models";
+
+/// A tracking store in a directory.
+#[derive(Debug)]
+pub struct FileStore {
+    files: Arc<Files>,
+}
+
+/// The directory itself; its functions block.
+#[derive(Debug)]
+struct Files {
+    root: PathBuf,
+    /// The location under which new experiments keep their artifacts: a path or a URI.
+    artifact_root: String,
+    long_values: LongValues,
+}
+
+impl FileStore {
+    /// The store in this directory, which must be given by an absolute path. New experiments keep
+    /// their artifacts under `artifact_root`, the store's own path or `file:` URI. Touches nothing:
+    /// the directory is made by the first call that writes.
+    pub fn open(path: impl Into<PathBuf>, artifact_root: impl Into<String>) -> Self {
+        Self {
+            files: Arc::new(Files {
+                root: path.into(),
+                artifact_root: artifact_root.into(),
+                long_values: LongValues::from_environment(),
+            }),
+        }
+    }
+
+    /// Does blocking work aside, so that signals are heard while a slow file system makes it wait.
+    async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Files) -> Result<T, TrackingError> + Send + 'static,
+    ) -> Result<T, TrackingError> {
+        let files = Arc::clone(&self.files);
+        match tokio::task::spawn_blocking(move || work(&files)).await {
+            Ok(result) => result,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+}
+
+#[async_trait]
+impl TrackingStore for FileStore {
+    async fn experiment(&self, selector: &ExperimentSelector) -> Result<ExperimentId, TrackingError> {
+        let selector = selector.clone();
+        self.aside(move |files| files.experiment(&selector)).await
+    }
+
+    async fn create_run(&self, new_run: NewRun) -> Result<RunInfo, TrackingError> {
+        self.aside(move |files| files.create_run(new_run)).await
+    }
+
+    async fn run(&self, run_id: &RunId) -> Result<RunInfo, TrackingError> {
+        let run_id = run_id.clone();
+        self.aside(move |files| files.run(&run_id)).await
+    }
+
+    async fn set_tags(&self, run_id: &RunId, tags: &[(String, String)]) -> Result<(), TrackingError> {
+        let (run_id, tags) = (run_id.clone(), tags.to_vec());
+        self.aside(move |files| files.set_tags(&run_id, tags)).await
+    }
+
+    async fn end_run(&self, run_id: &RunId, end: RunEnd) -> Result<RunStatus, TrackingError> {
+        let run_id = run_id.clone();
+        self.aside(move |files| files.end_run(&run_id, end)).await
+    }
+}
+
+impl Files {
+    fn shown(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    fn missing(&self, what: &'static str, id: &str) -> TrackingError {
+        TrackingError::NotFound {
+            what,
+            id: id.to_owned(),
+            store: self.shown(),
+        }
+    }
+
+    fn deleted(&self, what: &'static str, id: &str) -> TrackingError {
+        TrackingError::Deleted {
+            what,
+            id: id.to_owned(),
+            store: self.shown(),
+        }
+    }
+
+    fn refused(&self, what: &str, reason: impl ToString) -> TrackingError {
+        TrackingError::Refused {
+            what: what.to_owned(),
+            reason: reason.to_string(),
+            store: self.shown(),
+        }
+    }
+
+    fn unreadable(&self, error: FileStoreError) -> TrackingError {
+        self.unusable("read", error)
+    }
+
+    fn unwritable(&self, error: FileStoreError) -> TrackingError {
+        self.unusable("write to", error)
+    }
+
+    fn unusable(&self, action: &'static str, error: FileStoreError) -> TrackingError {
+        TrackingError::Unusable {
+            action,
+            store: self.shown(),
+            hint: error.hint(),
+            source: Box::new(error),
+        }
+    }
+}
+
+/// Whether this can be the id of a run or an experiment, and so the name of a directory: MLflow's
+/// rule, which keeps ids from leading anywhere else.
+fn is_id(text: &str, longest: usize) -> bool {
+    let mut characters = text.chars();
+    characters
+        .next()
+        .is_some_and(|first| first.is_ascii_alphanumeric())
+        && characters.all(|other| other.is_alphanumeric() || matches!(other, '_' | '-'))
+        && text.chars().count() <= longest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_plain_names() {
+        for (text, expected) in [
+            ("0", true),
+            ("0123456789abcdef0123456789abcdef", true),
+            ("my-run_1", true),
+            ("", false),
+            ("..", false),
+            (".trash", false),
+            ("-a", false),
+            ("a/b", false),
+            ("a\0", false),
+            (&"a".repeat(64), true),
+            (&"a".repeat(65), false),
+        ] {
+            assert_eq!(is_id(text, 64), expected, "{text:?}");
+        }
+    }
+}

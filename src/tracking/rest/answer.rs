@@ -1,0 +1,184 @@
+//! What an answer of a tracking server means, also one that no MLflow server would give.
+
+use reqwest::StatusCode;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::error::RestError;
+use super::transport::Response;
+
+/// Longer messages and texts are cut for a person.
+const LONGEST_MESSAGE: usize = 1500;
+const LONGEST_EXCERPT: usize = 200;
+
+/// The value that the answer holds, or what the server has to say instead. `credentials` tells
+/// where the ones come from that were sent.
+pub(super) fn read<T: DeserializeOwned>(
+    endpoint: &str,
+    response: &Response,
+    tries: u32,
+    credentials: Option<&str>,
+) -> Result<T, RestError> {
+    let is_good = response.status == StatusCode::OK;
+    // Some servers answer so where MLflow's own answers with an empty object.
+    let is_empty = matches!(response.body.trim_ascii(), b"" | b"200 OK");
+    let body: &[u8] = if is_good && is_empty {
+        b"{}"
+    } else {
+        &response.body
+    };
+    if is_good && body.trim_ascii_start().starts_with(b"{") {
+        return serde_json::from_slice(body).map_err(|error| RestError::Malformed {
+            endpoint: endpoint.to_owned(),
+            reason: error.to_string(),
+        });
+    }
+    let status = response.status.as_u16();
+    match refusal(body).filter(|_| !is_good) {
+        Some((code, message)) => Err(RestError::Refused {
+            status,
+            code,
+            message,
+            tries,
+            credentials: credentials.map(str::to_owned),
+        }),
+        None => Err(RestError::NotMlflow {
+            endpoint: endpoint.to_owned(),
+            status,
+            excerpt: excerpt(response),
+            tries,
+            credentials: credentials.map(str::to_owned),
+        }),
+    }
+}
+
+/// MLflow's error code and message, where the body holds them.
+fn refusal(body: &[u8]) -> Option<(String, String)> {
+    #[derive(Deserialize)]
+    struct Body {
+        error_code: Value,
+        #[serde(default)]
+        message: Value,
+    }
+    let body: Body = serde_json::from_slice(body).ok()?;
+    let text = |value: Value| match value {
+        Value::String(text) => text,
+        Value::Null => String::new(),
+        other => other.to_string(),
+    };
+    let code = text(body.error_code);
+    let message = text(body.message);
+    // Some codes come with the code once more before the message.
+    let message = message
+        .strip_prefix(&code)
+        .and_then(|rest| rest.strip_prefix(": "))
+        .unwrap_or(&message);
+    (!code.is_empty()).then(|| (code.clone(), cut(message.trim(), LONGEST_MESSAGE)))
+}
+
+/// The title of a page, or the beginning of another text in one line.
+fn excerpt(response: &Response) -> String {
+    let beginning = &response.body[..response.body.len().min(64 * 1024)];
+    let text = String::from_utf8_lossy(beginning);
+    // Not by its type: some servers call a plain sentence a page.
+    let is_page = text.trim_start().starts_with('<');
+    let shown = if is_page {
+        match page_title(&text) {
+            Some(title) => format!("a page titled '{title}'"),
+            None => "a page".to_owned(),
+        }
+    } else {
+        one_line(&text)
+    };
+    cut(&shown, LONGEST_EXCERPT)
+}
+
+fn page_title(page: &str) -> Option<String> {
+    let lower = page.to_ascii_lowercase();
+    let tag = lower.find("<title")?;
+    let start = tag + lower[tag..].find('>')? + 1;
+    let end = start + lower[start..].find("</title")?;
+    Some(one_line(&page[start..end])).filter(|title| !title.is_empty())
+}
+
+/// The text without line breaks and other control characters, which could move a terminal's cursor.
+fn one_line(text: &str) -> String {
+    let plain: String = text
+        .chars()
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .collect();
+    plain.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn cut(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(status: u16, body: &str) -> String {
+        let response = Response {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: reqwest::header::HeaderMap::new(),
+            body: body.as_bytes().to_vec(),
+        };
+        match read::<serde_json::Map<String, Value>>("/api/x", &response, 1, None) {
+            Ok(map) => format!("ok {}", Value::Object(map)),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn answers_are_understood_or_told_in_one_line() {
+        let long = "x".repeat(3000);
+        for (status, body, expected) in [
+            (200, "{\"a\":1}", "ok {\"a\":1}".to_owned()),
+            (200, "", "ok {}".to_owned()),
+            (200, "200 OK\n", "ok {}".to_owned()),
+            (
+                200,
+                "{\"a\":",
+                "the answer of /api/x is not as MLflow gives it: EOF while parsing a value at line 1 column 5".to_owned(),
+            ),
+            (200, "[1]", "/api/x answered 200 OK: [1]".to_owned()),
+            (
+                200,
+                "<!doctype html><TITLE lang='en'>\n Log  in </TITLE>",
+                "/api/x answered 200 OK: a page titled 'Log in'".to_owned(),
+            ),
+            (404, "<html></html>", "/api/x answered 404 Not Found: a page".to_owned()),
+            (
+                404,
+                "{\"error_code\":\"RESOURCE_DOES_NOT_EXIST\",\"message\":\"No run\"}",
+                "RESOURCE_DOES_NOT_EXIST: No run".to_owned(),
+            ),
+            (
+                400,
+                "{\"error_code\":\"BAD\",\"message\":\"BAD: it is\"}",
+                "BAD: it is".to_owned(),
+            ),
+            (500, "{\"error_code\":1}", "1: ".to_owned()),
+            (
+                404,
+                "{\"detail\":\"Not Found\"}",
+                "/api/x answered 404 Not Found: {\"detail\":\"Not Found\"}".to_owned(),
+            ),
+            (
+                502,
+                "bad\r\n\u{1b}[31mgateway",
+                "/api/x answered 502 Bad Gateway: bad [31mgateway".to_owned(),
+            ),
+            (599, &long, format!("/api/x answered 599: {}…", &long[..200])),
+        ] {
+            assert_eq!(message(status, body), expected);
+        }
+        let error = format!("{{\"error_code\":\"E\",\"message\":\"{long}\"}}");
+        assert_eq!(message(500, &error), format!("E: {}…", &long[..1500]));
+    }
+}

@@ -1,0 +1,345 @@
+//! Who the client says it is: credentials from the URL, the environment and the files that MLflow
+//! and Python's `requests` read.
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use percent_encoding::percent_decode_str;
+use reqwest::Url;
+use reqwest::header::HeaderValue;
+
+use super::error::RestError;
+use crate::env_vars;
+use crate::redact::Secret;
+
+/// What the `Authorization` header says, and where that comes from.
+#[derive(Debug, Clone)]
+pub(super) struct Credentials {
+    kind: Kind,
+    /// Where a person finds them, to say so when the server refuses them.
+    pub(super) source: String,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Basic { user: String, password: Secret },
+    Bearer { token: Secret },
+}
+
+impl Credentials {
+    /// Reads MLflow's variables and its credentials file; a variable comes before the file, and
+    /// a user name with a password comes before a token.
+    pub(super) fn from_variables(
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Option<Self>, RestError> {
+        let (user, password) = (
+            variable(env_vars::MLFLOW_TRACKING_USERNAME),
+            variable(env_vars::MLFLOW_TRACKING_PASSWORD),
+        );
+        let from_file = if user.is_some() && password.is_some() {
+            FileCredentials::default()
+        } else {
+            credentials_file(variable)
+                .map(|path| FileCredentials::read(&path))
+                .transpose()?
+                .unwrap_or_default()
+        };
+        let source = match (&user, &password) {
+            (Some(_), Some(_)) => "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+            (None, None) => "~/.mlflow/credentials",
+            (Some(_), None) => "MLFLOW_TRACKING_USERNAME and ~/.mlflow/credentials",
+            (None, Some(_)) => "~/.mlflow/credentials and MLFLOW_TRACKING_PASSWORD",
+        };
+        if let (Some(user), Some(password)) = (user.or(from_file.user), password.or(from_file.password)) {
+            return Ok(Some(Self::basic(user, password, source)));
+        }
+        Ok(variable(env_vars::MLFLOW_TRACKING_TOKEN).map(|token| Self {
+            kind: Kind::Bearer {
+                token: Secret::new(token),
+            },
+            source: env_vars::MLFLOW_TRACKING_TOKEN.to_owned(),
+        }))
+    }
+
+    /// The user information of a URL, where it has a user and a password, which may be empty. As in
+    /// Python's `requests` a user alone counts for nothing. `text` is the URL as it was given: an
+    /// empty password is lost in the parsed one.
+    pub(super) fn from_url(url: &Url, text: &str) -> Option<Self> {
+        let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let has_empty_password = || text.contains(&format!("//{}:@", url.username()));
+        let password = match url.password() {
+            Some(password) => decode(password),
+            None if has_empty_password() => String::new(),
+            None => return None,
+        };
+        Some(Self::basic(decode(url.username()), password, "the tracking URI"))
+    }
+
+    /// The entry for `host` in the first of the netrc files that exists.
+    pub(super) fn from_netrc(files: &[PathBuf], host: &str) -> Option<Self> {
+        let file = files.iter().find(|file| file.exists())?;
+        // As in Python's `requests` a netrc file that cannot be read or understood counts for nothing.
+        let text = std::fs::read_to_string(file).ok()?;
+        let (user, password) = netrc_entry(&text, host)?;
+        Some(Self::basic(user, password, &file.display().to_string()))
+    }
+
+    fn basic(user: String, password: String, source: &str) -> Self {
+        Self {
+            kind: Kind::Basic {
+                user,
+                password: Secret::new(password),
+            },
+            source: source.to_owned(),
+        }
+    }
+
+    /// The value of the `Authorization` header.
+    pub(super) fn header(&self) -> Result<HeaderValue, RestError> {
+        let text = match &self.kind {
+            Kind::Basic { user, password } => {
+                format!(
+                    "Basic {}",
+                    STANDARD.encode(format!("{user}:{}", password.expose()))
+                )
+            }
+            Kind::Bearer { token } => format!("Bearer {}", token.expose()),
+        };
+        let mut value = HeaderValue::from_str(&text).map_err(|_| RestError::UnsendableToken {
+            source_name: self.source.clone(),
+        })?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+fn credentials_file(variable: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let path = PathBuf::from(variable(env_vars::HOME)?)
+        .join(".mlflow")
+        .join("credentials");
+    path.exists().then_some(path)
+}
+
+#[derive(Debug, Default, PartialEq)]
+struct FileCredentials {
+    user: Option<String>,
+    password: Option<String>,
+}
+
+impl FileCredentials {
+    fn read(path: &Path) -> Result<Self, RestError> {
+        let bytes = std::fs::read(path).map_err(|source| RestError::File {
+            what: "the credentials file",
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(Self::parse(&String::from_utf8_lossy(&bytes)))
+    }
+
+    /// Understands the part of Python's configparser format that a credentials file needs: sections,
+    /// `key = value` or `key: value`, whole-line comments, `%%` for a percent sign, and values of the
+    /// section `DEFAULT` for all others.
+    fn parse(text: &str) -> Self {
+        let (mut own, mut inherited) = (Self::default(), Self::default());
+        let mut section = String::new();
+        for line in text.trim_start_matches('\u{feff}').lines().map(str::trim) {
+            if line.starts_with(['#', ';']) {
+                continue;
+            }
+            if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
+                section = name.to_owned();
+                continue;
+            }
+            let target = match section.as_str() {
+                "mlflow" => &mut own,
+                "DEFAULT" => &mut inherited,
+                _ => continue,
+            };
+            let Some((key, value)) = line.split_once(['=', ':']) else {
+                continue;
+            };
+            let value = Some(value.trim().replace("%%", "%")).filter(|value| !value.is_empty());
+            match key.trim().to_ascii_lowercase().as_str() {
+                "mlflow_tracking_username" => target.user = value,
+                "mlflow_tracking_password" => target.password = value,
+                _ => {}
+            }
+        }
+        Self {
+            user: own.user.or(inherited.user),
+            password: own.password.or(inherited.password),
+        }
+    }
+}
+
+/// The user and password that a netrc file gives for a host: the host's own entry, else the
+/// default one.
+fn netrc_entry(text: &str, host: &str) -> Option<(String, String)> {
+    struct Entry {
+        /// `None` for the default entry.
+        machine: Option<String>,
+        user: String,
+        password: String,
+    }
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut tokens = netrc_tokens(text).into_iter();
+    while let Some(token) = tokens.next() {
+        match token.as_str() {
+            "machine" | "default" => entries.push(Entry {
+                machine: if token == "machine" {
+                    Some(tokens.next()?)
+                } else {
+                    None
+                },
+                user: String::new(),
+                password: String::new(),
+            }),
+            "login" | "user" => entries.last_mut()?.user = tokens.next()?,
+            "password" => entries.last_mut()?.password = tokens.next()?,
+            "account" => drop(tokens.next()?),
+            _ => return None,
+        }
+    }
+    let own = entries
+        .iter()
+        .rfind(|entry| entry.machine.as_deref() == Some(host));
+    let found = own.or_else(|| entries.iter().rfind(|entry| entry.machine.is_none()))?;
+    let is_empty = found.user.is_empty() && found.password.is_empty();
+    (!is_empty).then(|| (found.user.clone(), found.password.clone()))
+}
+
+/// The words of a netrc file without comments and macros; a word may stand in double quotes.
+fn netrc_tokens(text: &str) -> Vec<String> {
+    let mut tokens = Vec::new();
+    let mut in_macro = false;
+    for line in text.lines().map(str::trim) {
+        if in_macro {
+            in_macro = !line.is_empty();
+            continue;
+        }
+        let mut rest = line;
+        while !rest.is_empty() {
+            // A password may begin with '#', so only elsewhere does it begin a comment.
+            let is_value = matches!(tokens.last().map(String::as_str), Some("password"));
+            if rest.starts_with('#') && !is_value {
+                break;
+            }
+            let (token, after) = match rest.strip_prefix('"').and_then(|quoted| quoted.split_once('"')) {
+                Some((token, after)) => (token, after),
+                None => rest.split_once(char::is_whitespace).unwrap_or((rest, "")),
+            };
+            if token == "macdef" && !is_value {
+                in_macro = true;
+                break;
+            }
+            tokens.push(token.to_owned());
+            rest = after.trim_start();
+        }
+    }
+    tokens
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(credentials: Option<Credentials>) -> String {
+        match credentials {
+            None => "none".to_owned(),
+            Some(credentials) => {
+                let shown = format!("{credentials:?}");
+                for secret in ["geheim", "p@ss", "t0ken"] {
+                    assert!(!shown.contains(secret), "{shown}");
+                }
+                credentials.header().unwrap().to_str().unwrap().to_owned()
+            }
+        }
+    }
+
+    fn basic(pair: &str) -> String {
+        format!("Basic {}", STANDARD.encode(pair))
+    }
+
+    #[test]
+    fn variables_come_before_the_file_and_a_password_before_a_token() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::create_dir(home.path().join(".mlflow")).unwrap();
+        let file = "[other]\nmlflow_tracking_username = no\n\n[mlflow]\n# who\nMLFLOW_TRACKING_USERNAME = anna\n\
+                    mlflow_tracking_password: 100%%=geheim\n";
+        std::fs::write(home.path().join(".mlflow/credentials"), file).unwrap();
+        let user = ("MLFLOW_TRACKING_USERNAME", "bob");
+        let password = ("MLFLOW_TRACKING_PASSWORD", "geheim");
+        let token = ("MLFLOW_TRACKING_TOKEN", "t0ken");
+        let home_variable = ("HOME", home.path().to_str().unwrap());
+        for (variables, expected) in [
+            (vec![], "none".to_owned()),
+            (vec![user], "none".to_owned()),
+            (vec![user, password], basic("bob:geheim")),
+            (vec![token], "Bearer t0ken".to_owned()),
+            (vec![user, token], "Bearer t0ken".to_owned()),
+            (vec![user, password, token], basic("bob:geheim")),
+            (vec![home_variable], basic("anna:100%=geheim")),
+            (vec![home_variable, user], basic("bob:100%=geheim")),
+            (vec![home_variable, token], basic("anna:100%=geheim")),
+        ] {
+            let variable = |name: &str| {
+                let found = variables.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| (*value).to_owned())
+            };
+            assert_eq!(
+                header(Credentials::from_variables(&variable).unwrap()),
+                expected,
+                "{variables:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_url_s_user_information_is_decoded() {
+        for (url, expected) in [
+            ("http://host/", "none".to_owned()),
+            ("http://user@host/", "none".to_owned()),
+            ("http://user:@host/", basic("user:")),
+            ("http://user:p%40ss@host/", basic("user:p@ss")),
+            ("http://:t0ken@host/", basic(":t0ken")),
+        ] {
+            assert_eq!(
+                header(Credentials::from_url(&Url::parse(url).unwrap(), url)),
+                expected,
+                "{url}"
+            );
+        }
+    }
+
+    #[test]
+    fn netrc_entries_are_found() {
+        let file = "# mine\nmachine other login no password no\nmacdef init\ncd /x\nmachine host\n\n\
+                    machine host\n  login anna account a password #ge\"heim # comment\ndefault login d password \"e f\"";
+        for (text, host, expected) in [
+            (file, "host", Some(("anna", "#ge\"heim"))),
+            (file, "other", Some(("no", "no"))),
+            (file, "third", Some(("d", "e f"))),
+            ("machine host login a", "host", Some(("a", ""))),
+            ("machine host", "host", None),
+            ("machine", "host", None),
+            ("nonsense here", "host", None),
+            ("", "host", None),
+        ] {
+            let found = netrc_entry(text, host);
+            let found = found
+                .as_ref()
+                .map(|(user, password)| (user.as_str(), password.as_str()));
+            assert_eq!(found, expected, "{text:?} {host}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_no_header_can_carry_is_refused_without_showing_it() {
+        let variable = |name: &str| (name == env_vars::MLFLOW_TRACKING_TOKEN).then(|| "t0ken\nx".to_owned());
+        let credentials = Credentials::from_variables(&variable).unwrap().unwrap();
+        let error = credentials.header().unwrap_err();
+        assert!(error.to_string().contains("MLFLOW_TRACKING_TOKEN"), "{error}");
+        assert!(!error.to_string().contains("t0ken"), "{error}");
+    }
+}

@@ -1,0 +1,373 @@
+//! Calls of MLflow's REST API: URLs, headers, retries, redirects, and what the answers mean.
+
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT,
+};
+use reqwest::{Method, StatusCode, Url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::answer;
+use super::auth::Credentials;
+use super::error::{Fault, RestError, in_words};
+use super::retry::RetryPolicy;
+use super::settings::RestSettings;
+use super::transport::{ExchangeError, LONGEST_BODY, Request, Response, Transport};
+use crate::redact::without_credentials;
+
+/// As many redirects as Python's `requests` follows.
+const MOST_REDIRECTS: usize = 30;
+
+/// A client of one tracking server.
+#[derive(Debug)]
+pub(super) struct Client {
+    base: Url,
+    /// The base without credentials and trailing slash, as a person sees it.
+    shown: String,
+    headers: HeaderMap,
+    /// Where the credentials come from that are sent.
+    credentials: Option<String>,
+    transport: Transport,
+    retry: RetryPolicy,
+    follows_redirects: bool,
+}
+
+/// A failed try that may be followed by another.
+enum Failure {
+    Status(Response),
+    NoAnswer { fault: Fault, reason: String },
+}
+
+impl Client {
+    pub(super) fn new(url: &str, settings: &RestSettings) -> Result<Self, RestError> {
+        let mut base = parse_base(url)?;
+        let host = base.host_str().unwrap_or_default();
+        let credentials = Credentials::from_url(&base, url)
+            .or_else(|| settings.credentials.clone())
+            .or_else(|| Credentials::from_netrc(&settings.netrc, host));
+        // Neither fails for a URL that has a host, which was checked.
+        let _ = (base.set_username(""), base.set_password(None));
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            USER_AGENT,
+            HeaderValue::from_static(concat!("mlrun/", env!("CARGO_PKG_VERSION"))),
+        );
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        if let Some(credentials) = &credentials {
+            headers.insert(AUTHORIZATION, credentials.header()?);
+        }
+        if let Some(workspace) = &settings.workspace {
+            let value = HeaderValue::from_str(workspace).map_err(|_| RestError::Variable {
+                name: crate::env_vars::MLFLOW_WORKSPACE,
+                value: workspace.clone(),
+                expected: "a name that a header can carry".to_owned(),
+            })?;
+            headers.insert("x-mlflow-workspace", value);
+        }
+        Ok(Self {
+            shown: base.as_str().trim_end_matches('/').to_owned(),
+            base,
+            headers,
+            credentials: credentials.map(|credentials| credentials.source),
+            transport: Transport::new(settings),
+            retry: settings.retry,
+            follows_redirects: settings.follows_redirects,
+        })
+    }
+
+    /// The server's address without credentials and trailing slash.
+    pub(super) fn address(&self) -> &str {
+        &self.shown
+    }
+
+    /// Asks for something.
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        endpoint: &str,
+        query: &[(&str, &str)],
+    ) -> Result<T, RestError> {
+        let mut url = self.url(endpoint);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let request = Request {
+            method: Method::GET,
+            url,
+            headers: self.headers.clone(),
+            body: String::new(),
+        };
+        self.call(endpoint, request).await
+    }
+
+    /// Has something done.
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        endpoint: &str,
+        body: &impl Serialize,
+    ) -> Result<T, RestError> {
+        let mut headers = self.headers.clone();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let request = Request {
+            method: Method::POST,
+            url: self.url(endpoint),
+            headers,
+            body: serde_json::to_string(body).expect("the bodies hold only text, numbers and lists"),
+        };
+        self.call(endpoint, request).await
+    }
+
+    fn url(&self, endpoint: &str) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{endpoint}", self.base.path().trim_end_matches('/')));
+        url
+    }
+
+    async fn call<T: DeserializeOwned>(&self, endpoint: &str, request: Request) -> Result<T, RestError> {
+        let (response, tries) = self.send(endpoint, request).await?;
+        answer::read(endpoint, &response, tries, self.credentials.as_deref())
+    }
+
+    /// Sends the request until there is an answer that another try would not change. Also says how
+    /// many tries that took.
+    async fn send(&self, endpoint: &str, request: Request) -> Result<(Response, u32), RestError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let failure = match self.follow(endpoint, request.clone()).await {
+                Ok(response) if self.is_transient(&response) => Failure::Status(response),
+                Ok(response) => return Ok((response, tries)),
+                Err(RestError::NoAnswer { fault, reason, .. }) if fault.is_transient() => {
+                    Failure::NoAnswer { fault, reason }
+                }
+                Err(error) => return Err(error),
+            };
+            if tries > self.retry.max_retries {
+                return match failure {
+                    Failure::Status(response) => Ok((response, tries)),
+                    Failure::NoAnswer { fault, reason } => Err(RestError::NoAnswer { fault, reason, tries }),
+                };
+            }
+            let pause = self.pause(tries, &failure);
+            self.tell(tries, pause, &failure);
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    fn is_transient(&self, response: &Response) -> bool {
+        let has_retry_after = response.headers.contains_key(RETRY_AFTER);
+        self.retry.is_transient(response.status, has_retry_after)
+    }
+
+    fn pause(&self, tries: u32, failure: &Failure) -> Duration {
+        if let Failure::Status(response) = failure {
+            let retry_after = response
+                .headers
+                .get(RETRY_AFTER)
+                .and_then(|value| value.to_str().ok());
+            if let Some(asked) = self.retry.asked_pause(retry_after, SystemTime::now()) {
+                return asked;
+            }
+        }
+        self.retry.pause(tries, random_fraction())
+    }
+
+    /// Waiting can take minutes: the person learns at once why, and for how long at most.
+    fn tell(&self, tries: u32, pause: Duration, failure: &Failure) {
+        let reason = match failure {
+            Failure::Status(response) => format!("it answered {}", response.status),
+            Failure::NoAnswer { reason, .. } => reason.clone(),
+        };
+        let most = self.retry.max_retries + 1;
+        if tries == 1 {
+            tracing::warn!(
+                "the tracking server {} cannot be used ({reason}); trying again up to {} times, with pauses of {} at most in all",
+                self.shown,
+                self.retry.max_retries,
+                in_words(self.retry.longest_wait().max(pause)),
+            );
+        } else {
+            tracing::info!(
+                "the tracking server {} still cannot be used ({reason}); try {} of {most} in {}",
+                self.shown,
+                tries + 1,
+                in_words(pause),
+            );
+        }
+    }
+
+    /// Sends the request, and sends it again to where the server redirects it.
+    async fn follow(&self, endpoint: &str, mut request: Request) -> Result<Response, RestError> {
+        for _ in 0..=MOST_REDIRECTS {
+            let response = self
+                .transport
+                .exchange(request.clone())
+                .await
+                .map_err(|error| rest_error(endpoint, error))?;
+            let Some(target) = redirect_target(&request.url, &response) else {
+                return Ok(response);
+            };
+            let refused = |reason: Option<&str>| RestError::Redirect {
+                endpoint: endpoint.to_owned(),
+                target: without_credentials(target.as_str()),
+                reason: reason.map(str::to_owned),
+            };
+            if !self.follows_redirects {
+                return Err(refused(Some(
+                    "and MLFLOW_ALLOW_HTTP_REDIRECTS forbids to follow it",
+                )));
+            }
+            // As a GET, which these statuses ask for, the call would do something else.
+            if request.method != Method::GET && !keeps_method(response.status) {
+                return Err(refused(None));
+            }
+            if !matches!(target.scheme(), "http" | "https") {
+                return Err(refused(Some("which is no web address")));
+            }
+            if !may_see_credentials(&request.url, &target) {
+                request.headers.remove(AUTHORIZATION);
+            }
+            request.url = target;
+        }
+        Err(RestError::Redirect {
+            endpoint: endpoint.to_owned(),
+            target: without_credentials(request.url.as_str()),
+            reason: Some(format!("after {MOST_REDIRECTS} redirects before")),
+        })
+    }
+}
+
+fn rest_error(endpoint: &str, error: ExchangeError) -> RestError {
+    match error {
+        ExchangeError::NoAnswer { fault, reason } => RestError::NoAnswer {
+            fault,
+            reason,
+            tries: 1,
+        },
+        ExchangeError::TooLong => RestError::TooLong {
+            endpoint: endpoint.to_owned(),
+            limit: LONGEST_BODY,
+        },
+        ExchangeError::Setup(error) => error,
+    }
+}
+
+/// The base of all URLs. A query or fragment would be lost in them, and is left of an address that
+/// was copied from a browser.
+fn parse_base(text: &str) -> Result<Url, RestError> {
+    let refused = |reason: String| RestError::Url {
+        url: without_credentials(text),
+        reason,
+    };
+    let url = Url::parse(text.trim()).map_err(|error| refused(format!("is no valid address: {error}")))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(refused("is no http:// or https:// address".to_owned()));
+    }
+    if url.fragment().is_some() || url.query().is_some() {
+        return Err(refused(
+            "has a part after '?' or '#', which belongs to a page".to_owned(),
+        ));
+    }
+    Ok(url)
+}
+
+fn redirect_target(from: &Url, response: &Response) -> Option<Url> {
+    if !matches!(response.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let location = String::from_utf8_lossy(response.headers.get(LOCATION)?.as_bytes()).into_owned();
+    from.join(&location).ok()
+}
+
+fn keeps_method(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 307 | 308)
+}
+
+/// Whether a redirect stays with the server that the credentials are for: the same host, port and
+/// scheme, or the step from HTTP to HTTPS on their usual ports. As Python's `requests` decides it.
+fn may_see_credentials(from: &Url, to: &Url) -> bool {
+    if from.host_str() != to.host_str() {
+        return false;
+    }
+    let (from_port, to_port) = (from.port_or_known_default(), to.port_or_known_default());
+    let is_upgrade = from.scheme() == "http" && to.scheme() == "https";
+    (is_upgrade && from_port == Some(80) && to_port == Some(443))
+        || (from.scheme() == to.scheme() && from_port == to_port)
+}
+
+/// A number from 0 up to 1. It only spreads the tries of many clients over time.
+fn random_fraction() -> f64 {
+    let bits = uuid::Uuid::new_v4().as_u128() as u32;
+    f64::from(bits) / f64::from(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(url: &str) -> Result<Client, RestError> {
+        Client::new(url, &RestSettings::from_variables(&|_| None)?)
+    }
+
+    #[test]
+    fn urls_are_joined_to_the_prefix_without_credentials() {
+        for (base, expected) in [
+            ("http://host:5000", "http://host:5000/api/x"),
+            ("http://host:5000/", "http://host:5000/api/x"),
+            ("http://u:p@host/prefix", "http://host/prefix/api/x"),
+            ("https://host/a%20b//", "https://host/a%20b/api/x"),
+            (" HTTP://Host/ ", "http://host/api/x"),
+            ("http://[::1]:5000", "http://[::1]:5000/api/x"),
+        ] {
+            let client = client(base).unwrap();
+            assert_eq!(client.url("/api/x").as_str(), expected, "{base}");
+            assert!(
+                !format!("{client:?} {}", client.address()).contains("u:p"),
+                "{base}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_server_s_address_is_refused_without_its_password() {
+        for (url, expected) in [
+            (
+                "http://",
+                "the tracking URI 'http://' is no valid address: empty host",
+            ),
+            (
+                "http://u:secret@host:port/",
+                "the tracking URI 'http://host:port/' is no valid address: invalid port number",
+            ),
+            (
+                "ftp://u:secret@host/",
+                "the tracking URI 'ftp://host/' is no http:// or https:// address",
+            ),
+            (
+                "http://host/#/experiments/0",
+                "the tracking URI 'http://host/#/experiments/0' has a part after '?' or '#', which belongs to a page",
+            ),
+        ] {
+            let error = client(url).unwrap_err();
+            assert_eq!(error.to_string(), expected);
+            assert!(error.hint().is_some());
+        }
+    }
+
+    #[test]
+    fn credentials_stay_with_their_server() {
+        for (from, to, expected) in [
+            ("http://a/x", "http://a/y", true),
+            ("http://a/x", "http://a:80/y", true),
+            ("http://a/x", "https://a/y", true),
+            ("http://a:5000/x", "https://a/y", false),
+            ("http://a:5000/x", "http://a:5001/y", false),
+            ("https://a/x", "http://a/y", false),
+            ("http://a/x", "http://b/y", false),
+        ] {
+            let (from, to) = (Url::parse(from).unwrap(), Url::parse(to).unwrap());
+            assert_eq!(may_see_credentials(&from, &to), expected, "{from} {to}");
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! What can go wrong between the client and a tracking server.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+
+/// Why a tracking server could not be asked, or what it answered instead.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RestError {
+    /// A variable has a value that means nothing.
+    #[error("{name} is '{value}', but must be {expected}")]
+    Variable {
+        /// The variable.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What it may be.
+        expected: String,
+    },
+    /// A variable asks for something that mlrun does not do.
+    #[error("{what} ({variable}) is not available yet")]
+    NotAvailable {
+        /// What was asked for.
+        what: &'static str,
+        /// The variable.
+        variable: &'static str,
+    },
+    /// The server's certificate shall be checked and not be checked.
+    #[error("MLFLOW_TRACKING_INSECURE_TLS and MLFLOW_TRACKING_SERVER_CERT_PATH are both set")]
+    ContradictoryTls,
+    /// A token or password holds a character that no header can carry.
+    #[error("the value of {source_name} holds a line break or another character that cannot be sent")]
+    UnsendableToken {
+        /// Where the value comes from.
+        source_name: String,
+    },
+    /// A file that a variable names cannot be read.
+    #[error("cannot read {what} '{path}'")]
+    File {
+        /// The variable, or what the file is.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A file with certificates or a key is of no use.
+    #[error("{variable} '{path}' cannot be used: {reason}")]
+    Certificate {
+        /// The variable that names the file.
+        variable: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The tracking URI is no address of a server.
+    #[error("the tracking URI '{url}' {reason}")]
+    Url {
+        /// The URI without credentials.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+    /// A proxy cannot be used.
+    #[error("the proxy '{proxy}' cannot be used: {reason}")]
+    Proxy {
+        /// The proxy's address without credentials.
+        proxy: String,
+        /// Why.
+        reason: String,
+    },
+    /// The TLS library refuses the settings.
+    #[error("cannot prepare connections by TLS: {reason}")]
+    Tls {
+        /// Why.
+        reason: String,
+    },
+    /// The server gave no answer.
+    #[error("{reason}{}", after_tries(*.tries))]
+    NoAnswer {
+        /// The kind of failure.
+        fault: Fault,
+        /// What happened.
+        reason: String,
+        /// How often it was tried.
+        tries: u32,
+    },
+    /// The answer is longer than any that makes sense.
+    #[error("the answer of {endpoint} is longer than {limit} bytes")]
+    TooLong {
+        /// The path that was asked.
+        endpoint: String,
+        /// The limit.
+        limit: usize,
+    },
+    /// The server sends the client elsewhere, where the request cannot go.
+    #[error("the server redirects {endpoint} to '{target}'{}", .reason.as_deref().map(|reason| format!(", {reason}")).unwrap_or_default())]
+    Redirect {
+        /// The path that was asked.
+        endpoint: String,
+        /// Where the server points, without credentials.
+        target: String,
+        /// Why it is not followed.
+        reason: Option<String>,
+    },
+    /// The server refused, in MLflow's own words.
+    #[error("{code}: {message}{}", after_tries(*.tries))]
+    Refused {
+        /// The status of the answer.
+        status: u16,
+        /// MLflow's error code, such as `RESOURCE_DOES_NOT_EXIST`.
+        code: String,
+        /// The server's message, shortened.
+        message: String,
+        /// How often it was tried.
+        tries: u32,
+        /// Where the credentials come from that were sent.
+        credentials: Option<String>,
+    },
+    /// The server's answer is not one that MLflow gives.
+    #[error("{endpoint} answered {}{}{}", shown_status(*.status), shown_excerpt(.excerpt), after_tries(*.tries))]
+    NotMlflow {
+        /// The path that was asked.
+        endpoint: String,
+        /// The status of the answer.
+        status: u16,
+        /// The beginning of the answer, or the title of a page.
+        excerpt: String,
+        /// How often it was tried.
+        tries: u32,
+        /// Where the credentials come from that were sent.
+        credentials: Option<String>,
+    },
+    /// The answer is a JSON object without what it must hold.
+    #[error("the answer of {endpoint} is not as MLflow gives it: {reason}")]
+    Malformed {
+        /// The path that was asked.
+        endpoint: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A workspace is set, but the server has none.
+    #[error("the server has no workspaces, but MLFLOW_WORKSPACE is '{workspace}'")]
+    NoWorkspaces {
+        /// The workspace.
+        workspace: String,
+    },
+}
+
+/// The kinds of failure in which a server gives no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing listens there.
+    Refused,
+    /// The host's name is not known.
+    UnknownHost,
+    /// The server's certificate, or the client's, was not accepted.
+    Certificate,
+    /// What listens there speaks something else: TLS for HTTP, or HTTP for TLS.
+    Protocol,
+    /// The answer took longer than it may.
+    Timeout(Duration),
+    /// The connection ended early, or could not be made for another reason.
+    Broken,
+}
+
+impl RestError {
+    /// What the person can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Variable { name, .. } => Some(format!("correct {name}, or unset it")),
+            Self::NotAvailable { variable, .. } => {
+                Some(format!("unset {variable}, or run this project with `mlflow run`"))
+            }
+            Self::ContradictoryTls => Some("set only one of the two".to_owned()),
+            Self::UnsendableToken { .. } => {
+                Some("give it without a line break at its end".to_owned())
+            }
+            Self::Url { .. } => Some("set MLFLOW_TRACKING_URI to the server's address, such as https://host:5000".to_owned()),
+            Self::Proxy { .. } => {
+                Some("use an http:// proxy, or name the server's host in NO_PROXY".to_owned())
+            }
+            Self::NoAnswer { fault, .. } => fault.hint(),
+            Self::Redirect { .. } => Some(
+                "set MLFLOW_TRACKING_URI to the address that answers itself; a redirect to a login page means that the server wants credentials"
+                    .to_owned(),
+            ),
+            Self::Refused { status, message, credentials, .. } => {
+                denied_hint(*status, message, credentials.as_deref())
+            }
+            Self::NotMlflow { status, excerpt, credentials, .. } => {
+                denied_hint(*status, excerpt, credentials.as_deref()).or_else(|| match status {
+                    200..=299 | 404 | 405 => Some(
+                        "no MLflow server seems to answer at this address: check the host, the port and the path in MLFLOW_TRACKING_URI"
+                            .to_owned(),
+                    ),
+                    400 => Fault::Protocol.hint(),
+                    _ => None,
+                })
+            }
+            Self::NoWorkspaces { .. } => Some(
+                "unset MLFLOW_WORKSPACE, or start the server with --enable-workspaces".to_owned(),
+            ),
+            _ => None,
+        }
+    }
+
+    /// MLflow's error code, where the server gave one.
+    pub(super) fn code(&self) -> Option<&str> {
+        match self {
+            Self::Refused { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+}
+
+impl Fault {
+    fn hint(self) -> Option<String> {
+        let text = match self {
+            Self::Refused => {
+                "nothing listens at that address: start the server, or correct MLFLOW_TRACKING_URI".to_owned()
+            }
+            Self::UnknownHost => "check the host's name in MLFLOW_TRACKING_URI, and the network".to_owned(),
+            Self::Certificate => {
+                "name the server's certificate, or its authority's, in MLFLOW_TRACKING_SERVER_CERT_PATH"
+                    .to_owned()
+            }
+            Self::Protocol => {
+                "check whether MLFLOW_TRACKING_URI must begin with http:// or https://".to_owned()
+            }
+            Self::Timeout(limit) => format!(
+                "see whether the server works, or raise MLFLOW_HTTP_REQUEST_TIMEOUT (now {})",
+                in_words(limit)
+            ),
+            Self::Broken => return None,
+        };
+        Some(text)
+    }
+
+    /// Whether another try may end otherwise.
+    pub(super) fn is_transient(self) -> bool {
+        !matches!(self, Self::Certificate | Self::Protocol)
+    }
+}
+
+/// What to do about a status that means "who are you" or "not you".
+fn denied_hint(status: u16, message: &str, credentials: Option<&str>) -> Option<String> {
+    match (status, credentials) {
+        (403, _) if message.contains("Host header") => {
+            Some("let the server know this name: `mlflow server --allowed-hosts`".to_owned())
+        }
+        (401 | 403, None) => Some(
+            "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN".to_owned(),
+        ),
+        (401, Some(source)) => Some(format!("the server did not accept the credentials from {source}")),
+        (403, Some(source)) => Some(format!(
+            "the user of {source} may not do this: ask for the permission"
+        )),
+        (407, _) => Some("give the proxy's user and password in HTTPS_PROXY or HTTP_PROXY".to_owned()),
+        _ => None,
+    }
+}
+
+fn shown_status(status: u16) -> String {
+    match StatusCode::from_u16(status)
+        .ok()
+        .and_then(|code| code.canonical_reason())
+    {
+        Some(reason) => format!("{status} {reason}"),
+        None => status.to_string(),
+    }
+}
+
+/// A duration as a person says it.
+pub(super) fn in_words(duration: Duration) -> String {
+    match duration.as_secs() {
+        1 => "1 second".to_owned(),
+        seconds @ 0..=119 => format!("{seconds} seconds"),
+        seconds => format!("{} minutes", seconds.div_ceil(60)),
+    }
+}
+
+fn after_tries(tries: u32) -> String {
+    match tries {
+        0 | 1 => String::new(),
+        tries => format!(" (after {tries} tries)"),
+    }
+}
+
+fn shown_excerpt(excerpt: &str) -> String {
+    if excerpt.is_empty() {
+        String::new()
+    } else {
+        format!(": {excerpt}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_told_in_words() {
+        for (seconds, expected) in [
+            (0, "0 seconds"),
+            (1, "1 second"),
+            (119, "119 seconds"),
+            (249, "5 minutes"),
+        ] {
+            assert_eq!(in_words(Duration::from_secs(seconds)), expected);
+        }
+    }
+}

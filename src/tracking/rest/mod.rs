@@ -1,0 +1,397 @@
+//! A tracking server, reached by MLflow's REST API.
+//!
+//! A whole run takes few requests: one creates it with its tags and its name, one logs the
+//! parameters, one ends it. All go over one connection.
+
+mod answer;
+mod auth;
+mod batch;
+mod client;
+mod error;
+mod retry;
+mod settings;
+mod tls;
+mod transport;
+mod wire;
+
+use async_trait::async_trait;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use tokio::sync::OnceCell;
+
+pub use self::error::{Fault, RestError};
+pub use self::settings::RestSettings;
+
+use self::batch::batches;
+use self::client::Client;
+use self::wire::{
+    CreateExperiment, CreateRun, CreatedExperiment, Experiment, ExperimentAnswer, LogBatch, Nothing, Pair,
+    Run, RunAnswer, ServerInfo, UpdateRun,
+};
+use super::limits::{self, LongValues};
+use super::{ExperimentSelector, NewRun, RunEnd, TrackingError, TrackingStore};
+use crate::run::{ExperimentId, RunId, RunInfo, RunStatus, UnixMillis, tag};
+
+/// The experiment that every server has.
+const DEFAULT_EXPERIMENT: &str = "0";
+
+/// The lifecycle stage of what was deleted.
+const DELETED: &str = "deleted";
+
+/// The workspace that every server has.
+const DEFAULT_WORKSPACE: &str = "default";
+
+/// What Python's `urllib.parse.quote` leaves as it is.
+const UNQUOTED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'-')
+    .remove(b'~');
+
+/// A tracking store behind MLflow's REST API.
+#[derive(Debug)]
+pub struct RestStore {
+    client: Client,
+    long_values: LongValues,
+    workspace: Option<String>,
+    /// Whether the server was asked for its workspaces.
+    workspace_checked: OnceCell<()>,
+}
+
+impl RestStore {
+    /// A store at this URL with the settings of the environment. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// A URL that is no server's address, and variables that mean nothing or ask for what is not
+    /// available.
+    pub fn open(url: &str) -> Result<Self, TrackingError> {
+        let settings = RestSettings::from_environment().map_err(|error| unusable("open", url, error))?;
+        Self::new(url, &settings)
+    }
+
+    /// A store at this URL with these settings. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// A URL that is no server's address, or credentials that cannot be sent.
+    pub fn new(url: &str, settings: &RestSettings) -> Result<Self, TrackingError> {
+        Ok(Self {
+            client: Client::new(url, settings).map_err(|error| unusable("open", url, error))?,
+            long_values: LongValues::from_environment(),
+            workspace: settings.workspace.clone(),
+            workspace_checked: OnceCell::new(),
+        })
+    }
+
+    /// The server would put a run into its default workspace without a word where it knows none,
+    /// so it is asked before the first change. As MLflow's own client does.
+    async fn check_workspace(&self) -> Result<(), TrackingError> {
+        let Some(workspace) = &self.workspace else {
+            return Ok(());
+        };
+        let check = async {
+            let info: Result<ServerInfo, RestError> =
+                self.client.get("/api/3.0/mlflow/server-info", &[]).await;
+            match info {
+                Ok(info) if info.workspaces_enabled => Ok(()),
+                Ok(_)
+                | Err(RestError::NotMlflow { status: 404, .. } | RestError::Refused { status: 404, .. }) => {
+                    Err(self.failure(
+                        "use",
+                        RestError::NoWorkspaces {
+                            workspace: workspace.clone(),
+                        },
+                    ))
+                }
+                Err(error) => Err(self.failure("read", error)),
+            }
+        };
+        self.workspace_checked.get_or_try_init(|| check).await.map(|_| ())
+    }
+
+    async fn experiment_by_id(&self, id: &ExperimentId) -> Result<ExperimentId, TrackingError> {
+        let query = [("experiment_id", id.as_str())];
+        let answer: Result<ExperimentAnswer, RestError> =
+            self.client.get("/api/2.0/mlflow/experiments/get", &query).await;
+        match answer {
+            Ok(answer) => self.active(answer.experiment, id.as_str()),
+            Err(error) => Err(self.about("experiment", id.as_str(), "read", error)),
+        }
+    }
+
+    /// The experiment with this name; `None` where there is none.
+    async fn experiment_by_name(&self, name: &str) -> Result<Option<ExperimentId>, TrackingError> {
+        let query = [("experiment_name", name)];
+        let answer: Result<ExperimentAnswer, RestError> = self
+            .client
+            .get("/api/2.0/mlflow/experiments/get-by-name", &query)
+            .await;
+        match answer {
+            Ok(answer) => self.active(answer.experiment, name).map(Some),
+            Err(error) if error.code() == Some("RESOURCE_DOES_NOT_EXIST") => Ok(None),
+            Err(error) => Err(self.about("experiment", name, "read", error)),
+        }
+    }
+
+    fn active(&self, experiment: Experiment, asked: &str) -> Result<ExperimentId, TrackingError> {
+        if experiment.lifecycle_stage == DELETED {
+            return Err(self.deleted("experiment", asked));
+        }
+        Ok(ExperimentId::new(experiment.experiment_id))
+    }
+
+    async fn experiment_found_or_made(&self, name: &str) -> Result<ExperimentId, TrackingError> {
+        if let Some(id) = self.experiment_by_name(name).await? {
+            return Ok(id);
+        }
+        let made: Result<CreatedExperiment, RestError> = self
+            .client
+            .post("/api/2.0/mlflow/experiments/create", &CreateExperiment { name })
+            .await;
+        match made {
+            Ok(created) => Ok(ExperimentId::new(created.experiment_id)),
+            // Another client was faster.
+            Err(error) if error.code() == Some("RESOURCE_ALREADY_EXISTS") => self
+                .experiment_by_name(name)
+                .await?
+                .ok_or_else(|| self.about("experiment", name, "write to", error)),
+            Err(error) => Err(self.about("experiment", name, "write to", error)),
+        }
+    }
+
+    async fn fetch(&self, run_id: &RunId) -> Result<Run, TrackingError> {
+        let id = run_id.as_str();
+        // The oldest servers know the second name alone.
+        let query = [("run_id", id), ("run_uuid", id)];
+        let answer: Result<RunAnswer, RestError> = self.client.get("/api/2.0/mlflow/runs/get", &query).await;
+        answer
+            .map(|answer| answer.run)
+            .map_err(|error| self.about("run", id, "read", error))
+    }
+
+    fn info_of(&self, run: Run) -> Result<RunInfo, TrackingError> {
+        run.into_info().map_err(|reason| {
+            let endpoint = "/api/2.0/mlflow/runs".to_owned();
+            self.failure("read", RestError::Malformed { endpoint, reason })
+        })
+    }
+
+    async fn log_batches(&self, run_id: &RunId, params: &[Pair], tags: &[Pair]) -> Result<(), TrackingError> {
+        for (params, tags) in batches(params)
+            .map(|batch| (batch, &[][..]))
+            .chain(batches(tags).map(|batch| (&[][..], batch)))
+        {
+            let body = LogBatch {
+                run_id: run_id.as_str(),
+                params,
+                tags,
+            };
+            let done: Result<Nothing, RestError> =
+                self.client.post("/api/2.0/mlflow/runs/log-batch", &body).await;
+            done.map_err(|error| self.about("run", run_id.as_str(), "write to", error))?;
+        }
+        Ok(())
+    }
+
+    async fn update(
+        &self,
+        run_id: &RunId,
+        status: RunStatus,
+        end_time: UnixMillis,
+    ) -> Result<RunStatus, RestError> {
+        let body = UpdateRun {
+            run_id: run_id.as_str(),
+            run_uuid: run_id.as_str(),
+            status: status.as_str(),
+            end_time: end_time.0,
+        };
+        let done: Result<Nothing, RestError> = self.client.post("/api/2.0/mlflow/runs/update", &body).await;
+        done.map(|_| status)
+    }
+
+    /// Parameters that every server takes; a server says no only after the run is made.
+    fn fitting_params(&self, params: Vec<(String, String)>) -> Result<Vec<Pair>, TrackingError> {
+        let warn = &mut |warning: String| tracing::warn!("{warning}");
+        let fitted = limits::fit_params(params, self.long_values, warn);
+        let fitted = fitted.map_err(|error| self.refused("a parameter", error))?;
+        Ok(fitted.into_iter().map(Pair::from).collect())
+    }
+
+    fn fitting_tags(&self, tags: Vec<(String, String)>) -> Result<Vec<Pair>, TrackingError> {
+        let warn = &mut |warning: String| tracing::warn!("{warning}");
+        let fitted = limits::fit_tags(tags, self.long_values, warn);
+        let fitted = fitted.map_err(|error| self.refused("a tag", error))?;
+        Ok(fitted.into_iter().map(Pair::from).collect())
+    }
+
+    /// What an error means that came when a run or an experiment was asked for.
+    fn about(&self, what: &'static str, id: &str, action: &'static str, error: RestError) -> TrackingError {
+        let RestError::Refused {
+            code,
+            message,
+            status,
+            ..
+        } = &error
+        else {
+            return self.failure(action, error);
+        };
+        if code == "RESOURCE_DOES_NOT_EXIST" {
+            return TrackingError::NotFound {
+                what,
+                id: id.to_owned(),
+                store: self.store(),
+            };
+        }
+        // The server tells of deleted runs and experiments in words alone.
+        if message.contains("must be in the 'active'") || message.contains("non-active experiment") {
+            return self.deleted(what, id);
+        }
+        if matches!(status, 400 | 409 | 422) {
+            return self.refused(&format!("{what} '{id}'"), message);
+        }
+        self.failure(action, error)
+    }
+
+    fn refused(&self, what: &str, reason: impl ToString) -> TrackingError {
+        TrackingError::Refused {
+            what: what.to_owned(),
+            reason: reason.to_string(),
+            store: self.store(),
+        }
+    }
+
+    fn deleted(&self, what: &'static str, id: &str) -> TrackingError {
+        TrackingError::Deleted {
+            what,
+            id: id.to_owned(),
+            store: self.store(),
+        }
+    }
+
+    fn failure(&self, action: &'static str, error: RestError) -> TrackingError {
+        unusable(action, self.client.address(), error)
+    }
+
+    fn store(&self) -> String {
+        self.client.address().to_owned()
+    }
+
+    /// The part of a page's address that selects the workspace, as MLflow 3's pages take it.
+    fn page_query(&self) -> String {
+        match self.workspace.as_deref() {
+            None | Some(DEFAULT_WORKSPACE) => String::new(),
+            Some(workspace) => format!("?workspace={}", utf8_percent_encode(workspace, UNQUOTED)),
+        }
+    }
+}
+
+#[async_trait]
+impl TrackingStore for RestStore {
+    async fn experiment(&self, selector: &ExperimentSelector) -> Result<ExperimentId, TrackingError> {
+        self.check_workspace().await?;
+        match selector {
+            // Creating the run asks for it anyway.
+            ExperimentSelector::Default => Ok(ExperimentId::new(DEFAULT_EXPERIMENT)),
+            ExperimentSelector::Id(id) => self.experiment_by_id(id).await,
+            ExperimentSelector::Name(name) => {
+                limits::check_experiment_name(name)
+                    .map_err(|error| self.refused(&format!("the experiment name '{name}'"), error))?;
+                self.experiment_found_or_made(name).await
+            }
+        }
+    }
+
+    async fn create_run(&self, new_run: NewRun) -> Result<RunInfo, TrackingError> {
+        let params = self.fitting_params(new_run.params)?;
+        let mut tags = self.fitting_tags(new_run.tags)?;
+        self.check_workspace().await?;
+        let name = new_run.name.as_deref().filter(|name| !name.is_empty());
+        // Servers before MLflow 2 take the name from the tag alone.
+        tags.extend(name.map(|name| Pair::from((tag::RUN_NAME.to_owned(), name.to_owned()))));
+        let body = CreateRun {
+            experiment_id: new_run.experiment_id.as_str(),
+            user_id: &new_run.user,
+            run_name: name,
+            start_time: new_run.start_time.0,
+            tags,
+        };
+        let answer: Result<RunAnswer, RestError> =
+            self.client.post("/api/2.0/mlflow/runs/create", &body).await;
+        let answer = answer
+            .map_err(|error| self.about("experiment", new_run.experiment_id.as_str(), "write to", error))?;
+        let info = self.info_of(answer.run)?;
+        if let Err(error) = self.log_batches(&info.run_id, &params, &[]).await {
+            // The run is there and nobody will go on with it; what went wrong first is what counts.
+            let ended = self
+                .update(&info.run_id, RunStatus::Failed, UnixMillis::now())
+                .await;
+            if let Err(update_error) = ended {
+                tracing::warn!(
+                    "the run '{}' could not be ended as FAILED: {update_error}",
+                    info.run_id
+                );
+            }
+            return Err(error);
+        }
+        Ok(info)
+    }
+
+    async fn run(&self, run_id: &RunId) -> Result<RunInfo, TrackingError> {
+        self.check_workspace().await?;
+        let run = self.fetch(run_id).await?;
+        if run.info.lifecycle_stage == DELETED {
+            return Err(self.deleted("run", run_id.as_str()));
+        }
+        self.info_of(run)
+    }
+
+    async fn set_tags(&self, run_id: &RunId, tags: &[(String, String)]) -> Result<(), TrackingError> {
+        let mut tags = self.fitting_tags(tags.to_vec())?;
+        // A run always has a name, so an empty one changes nothing.
+        tags.retain(|tag| tag.key != tag::RUN_NAME || !tag.value.is_empty());
+        self.check_workspace().await?;
+        self.log_batches(run_id, &[], &tags).await
+    }
+
+    async fn end_run(&self, run_id: &RunId, end: RunEnd) -> Result<RunStatus, TrackingError> {
+        if end.keep_failure {
+            let status = self.info_of(self.fetch(run_id).await?)?.status;
+            if matches!(status, RunStatus::Failed | RunStatus::Killed) {
+                return Ok(status);
+            }
+        }
+        let ended = match self.update(run_id, end.status, end.end_time).await {
+            // Not every server that speaks MLflow's API knows this state.
+            Err(RestError::Refused { status: 400, .. }) if end.status == RunStatus::Killed => {
+                self.update(run_id, RunStatus::Failed, end.end_time).await
+            }
+            other => other,
+        };
+        ended.map_err(|error| self.about("run", run_id.as_str(), "write to", error))
+    }
+
+    fn run_url(&self, info: &RunInfo) -> Option<String> {
+        Some(format!(
+            "{}/#/experiments/{}/runs/{}{}",
+            self.client.address(),
+            info.experiment_id,
+            info.run_id,
+            self.page_query()
+        ))
+    }
+
+    fn experiment_url(&self, experiment_id: &ExperimentId) -> Option<String> {
+        Some(format!(
+            "{}/#/experiments/{experiment_id}{}",
+            self.client.address(),
+            self.page_query()
+        ))
+    }
+}
+
+fn unusable(action: &'static str, url: &str, error: RestError) -> TrackingError {
+    TrackingError::Unusable {
+        action,
+        store: crate::redact::without_credentials(url),
+        hint: error.hint(),
+        source: Box::new(error),
+    }
+}

@@ -1,0 +1,380 @@
+//! How a tracking server is reached: what MLflow's environment variables say about it.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::auth::Credentials;
+use super::error::RestError;
+use super::retry::RetryPolicy;
+use super::tls::{TlsSettings, Verification};
+use crate::env_vars;
+
+/// Everything about a tracking server that is not part of its URL.
+#[derive(Debug, Clone)]
+pub struct RestSettings {
+    pub(super) credentials: Option<Credentials>,
+    /// The netrc file, which counts where neither the URL nor a variable gives credentials.
+    pub(super) netrc: Vec<PathBuf>,
+    pub(super) tls: TlsSettings,
+    pub(super) proxies: ProxySettings,
+    pub(super) retry: RetryPolicy,
+    /// How long the server may take to answer, and after that for each part of the answer.
+    pub(super) timeout: Duration,
+    pub(super) follows_redirects: bool,
+    pub(super) workspace: Option<String>,
+}
+
+/// The proxies that the environment names. Their addresses may hold credentials.
+#[derive(Clone, Default)]
+pub(super) struct ProxySettings {
+    pub(super) http: Option<String>,
+    pub(super) https: Option<String>,
+    pub(super) all: Option<String>,
+    /// The hosts that need none, in the variable's own form.
+    pub(super) none_for: String,
+}
+
+impl RestSettings {
+    /// Reads MLflow's own variables, and those that Python's `requests` reads, from the environment.
+    ///
+    /// # Errors
+    /// A variable with a value that MLflow would refuse too, and one that asks for something that
+    /// is not available.
+    pub fn from_environment() -> Result<Self, RestError> {
+        Self::from_variables(&env_vars::non_empty)
+    }
+
+    /// As [`RestSettings::from_environment`], with the variables that `variable` knows. It gives
+    /// `None` for a variable that is not set or empty.
+    ///
+    /// # Errors
+    /// As [`RestSettings::from_environment`].
+    pub fn from_variables(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, RestError> {
+        refuse_unavailable(variable)?;
+        let timeout = whole_number(variable, env_vars::MLFLOW_HTTP_REQUEST_TIMEOUT, 120, 1..=i64::MAX)?;
+        Ok(Self {
+            credentials: Credentials::from_variables(variable)?,
+            netrc: netrc_files(variable),
+            tls: tls_settings(variable)?,
+            proxies: ProxySettings::from_variables(variable),
+            retry: retry_policy(variable)?,
+            timeout: Duration::from_secs(timeout.unsigned_abs()),
+            follows_redirects: boolean(variable, env_vars::MLFLOW_ALLOW_HTTP_REDIRECTS, true)?,
+            workspace: variable(env_vars::MLFLOW_WORKSPACE)
+                .map(|name| name.trim().to_owned())
+                .filter(|name| !name.is_empty()),
+        })
+    }
+}
+
+impl fmt::Debug for ProxySettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProxySettings").finish_non_exhaustive()
+    }
+}
+
+impl ProxySettings {
+    fn from_variables(variable: &dyn Fn(&str) -> Option<String>) -> Self {
+        // The lower case comes first in Python's `requests`.
+        let either = |name: &str| variable(&name.to_ascii_lowercase()).or_else(|| variable(name));
+        Self {
+            http: either(env_vars::HTTP_PROXY),
+            https: either(env_vars::HTTPS_PROXY),
+            all: either(env_vars::ALL_PROXY),
+            none_for: either(env_vars::NO_PROXY).unwrap_or_default(),
+        }
+    }
+}
+
+/// Signing for AWS and MLflow's authentication plug-ins replace the credentials: going on without
+/// them would send the wrong ones.
+fn refuse_unavailable(variable: &dyn Fn(&str) -> Option<String>) -> Result<(), RestError> {
+    if boolean(variable, env_vars::MLFLOW_TRACKING_AWS_SIGV4, false)? {
+        return Err(RestError::NotAvailable {
+            what: "signing requests for AWS",
+            variable: env_vars::MLFLOW_TRACKING_AWS_SIGV4,
+        });
+    }
+    if variable(env_vars::MLFLOW_TRACKING_AUTH).is_some() {
+        return Err(RestError::NotAvailable {
+            what: "authentication by a plug-in",
+            variable: env_vars::MLFLOW_TRACKING_AUTH,
+        });
+    }
+    Ok(())
+}
+
+/// The places where a netrc file may be: the one that `NETRC` names, or the usual two.
+fn netrc_files(variable: &dyn Fn(&str) -> Option<String>) -> Vec<PathBuf> {
+    if let Some(file) = variable(env_vars::NETRC) {
+        return vec![PathBuf::from(file)];
+    }
+    variable(env_vars::HOME)
+        .map(|home| {
+            [".netrc", "_netrc"]
+                .map(|name| PathBuf::from(&home).join(name))
+                .to_vec()
+        })
+        .unwrap_or_default()
+}
+
+fn tls_settings(variable: &dyn Fn(&str) -> Option<String>) -> Result<TlsSettings, RestError> {
+    let insecure = boolean(variable, env_vars::MLFLOW_TRACKING_INSECURE_TLS, false)?;
+    let named_bundle = |name: &'static str| {
+        variable(name).map(|path| Verification::Bundle {
+            path: PathBuf::from(path),
+            variable: name,
+        })
+    };
+    let verification = match (insecure, named_bundle(env_vars::MLFLOW_TRACKING_SERVER_CERT_PATH)) {
+        (true, Some(_)) => return Err(RestError::ContradictoryTls),
+        (true, None) => Verification::Off,
+        (false, Some(bundle)) => bundle,
+        (false, None) => named_bundle(env_vars::REQUESTS_CA_BUNDLE)
+            .or_else(|| named_bundle(env_vars::CURL_CA_BUNDLE))
+            .unwrap_or(Verification::SystemRoots),
+    };
+    Ok(TlsSettings {
+        verification,
+        client_certificate: variable(env_vars::MLFLOW_TRACKING_CLIENT_CERT_PATH).map(PathBuf::from),
+    })
+}
+
+fn retry_policy(variable: &dyn Fn(&str) -> Option<String>) -> Result<RetryPolicy, RestError> {
+    let limited = |name, limit_name, default, default_limit| {
+        let limit = whole_number(variable, limit_name, default_limit, 0..=i64::from(u32::MAX))?;
+        let value = whole_number(variable, name, default, 0..=limit)?;
+        Ok::<u32, RestError>(u32::try_from(value).unwrap_or(u32::MAX))
+    };
+    Ok(RetryPolicy {
+        max_retries: limited(
+            env_vars::MLFLOW_HTTP_REQUEST_MAX_RETRIES,
+            env_vars::MLFLOW_HTTP_REQUEST_MAX_RETRIES_LIMIT,
+            7,
+            10,
+        )?,
+        backoff_factor: limited(
+            env_vars::MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR,
+            env_vars::MLFLOW_HTTP_REQUEST_MAX_BACKOFF_FACTOR_LIMIT,
+            2,
+            120,
+        )?,
+        jitter: seconds(variable, env_vars::MLFLOW_HTTP_REQUEST_BACKOFF_JITTER, 1.0)?,
+        respects_retry_after: boolean(variable, env_vars::MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER, true)?,
+    })
+}
+
+/// A boolean as MLflow spells it; anything else is an error there too.
+fn boolean(
+    variable: &dyn Fn(&str) -> Option<String>,
+    name: &'static str,
+    default: bool,
+) -> Result<bool, RestError> {
+    match variable(name) {
+        None => Ok(default),
+        Some(value) => match value.to_ascii_lowercase().as_str() {
+            "true" | "1" => Ok(true),
+            "false" | "0" => Ok(false),
+            _ => Err(RestError::Variable {
+                name,
+                value,
+                expected: "true, false, 1 or 0".to_owned(),
+            }),
+        },
+    }
+}
+
+fn whole_number(
+    variable: &dyn Fn(&str) -> Option<String>,
+    name: &'static str,
+    default: i64,
+    range: std::ops::RangeInclusive<i64>,
+) -> Result<i64, RestError> {
+    let Some(value) = variable(name) else {
+        // A lowered limit is an error for the default too, as it is in MLflow.
+        return if range.contains(&default) {
+            Ok(default)
+        } else {
+            Err(out_of_range(name, default.to_string(), &range))
+        };
+    };
+    match value.trim().parse::<i64>() {
+        Ok(number) if range.contains(&number) => Ok(number),
+        _ => Err(out_of_range(name, value, &range)),
+    }
+}
+
+fn out_of_range(name: &'static str, value: String, range: &std::ops::RangeInclusive<i64>) -> RestError {
+    let (start, end) = (range.start(), range.end());
+    let expected = if *end >= i64::from(u32::MAX) {
+        format!("a whole number from {start} up")
+    } else {
+        format!("a whole number from {start} to {end}")
+    };
+    RestError::Variable {
+        name,
+        value,
+        expected,
+    }
+}
+
+fn seconds(
+    variable: &dyn Fn(&str) -> Option<String>,
+    name: &'static str,
+    default: f64,
+) -> Result<f64, RestError> {
+    let Some(value) = variable(name) else {
+        return Ok(default);
+    };
+    match value.trim().parse::<f64>() {
+        Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
+        _ => Err(RestError::Variable {
+            name,
+            value,
+            expected: "a number of seconds, not negative".to_owned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(variables: &[(&str, &str)]) -> Result<RestSettings, RestError> {
+        RestSettings::from_variables(&|name| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn without_variables_the_reference_s_defaults_hold() {
+        let settings = settings(&[]).unwrap();
+        assert_eq!(settings.timeout, Duration::from_secs(120));
+        assert_eq!(settings.retry.max_retries, 7);
+        assert_eq!(settings.retry.backoff_factor, 2);
+        assert!((settings.retry.jitter - 1.0).abs() < f64::EPSILON);
+        assert!(settings.retry.respects_retry_after);
+        assert!(settings.follows_redirects);
+        assert!(settings.credentials.is_none());
+        assert!(matches!(settings.tls.verification, Verification::SystemRoots));
+    }
+
+    #[test]
+    fn a_bad_value_is_named_with_what_is_expected() {
+        for (name, value, expected) in [
+            (
+                "MLFLOW_HTTP_REQUEST_MAX_RETRIES",
+                "abc",
+                "MLFLOW_HTTP_REQUEST_MAX_RETRIES is 'abc', but must be a whole number from 0 to 10",
+            ),
+            (
+                "MLFLOW_HTTP_REQUEST_MAX_RETRIES",
+                "11",
+                "MLFLOW_HTTP_REQUEST_MAX_RETRIES is '11', but must be a whole number from 0 to 10",
+            ),
+            (
+                "MLFLOW_HTTP_REQUEST_MAX_RETRIES",
+                "-1",
+                "MLFLOW_HTTP_REQUEST_MAX_RETRIES is '-1', but must be a whole number from 0 to 10",
+            ),
+            (
+                "_MLFLOW_HTTP_REQUEST_MAX_RETRIES_LIMIT",
+                "5",
+                "MLFLOW_HTTP_REQUEST_MAX_RETRIES is '7', but must be a whole number from 0 to 5",
+            ),
+            (
+                "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR",
+                "0.5",
+                "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR is '0.5', but must be a whole number from 0 to 120",
+            ),
+            (
+                "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER",
+                "nan",
+                "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER is 'nan', but must be a number of seconds, not negative",
+            ),
+            (
+                "MLFLOW_HTTP_REQUEST_TIMEOUT",
+                "0",
+                "MLFLOW_HTTP_REQUEST_TIMEOUT is '0', but must be a whole number from 1 up",
+            ),
+            (
+                "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER",
+                "yes",
+                "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER is 'yes', but must be true, false, 1 or 0",
+            ),
+            (
+                "MLFLOW_TRACKING_AWS_SIGV4",
+                "True",
+                "signing requests for AWS (MLFLOW_TRACKING_AWS_SIGV4) is not available yet",
+            ),
+            (
+                "MLFLOW_TRACKING_AUTH",
+                "kubernetes",
+                "authentication by a plug-in (MLFLOW_TRACKING_AUTH) is not available yet",
+            ),
+        ] {
+            let error = settings(&[(name, value)]).unwrap_err();
+            assert_eq!(error.to_string(), expected);
+            assert!(error.hint().is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn values_are_read_as_the_reference_reads_them() {
+        let settings = settings(&[
+            ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", " 3 "),
+            ("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0"),
+            ("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", "1e-3"),
+            ("MLFLOW_HTTP_REQUEST_TIMEOUT", "7"),
+            ("MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER", "False"),
+            ("MLFLOW_TRACKING_AWS_SIGV4", "false"),
+            ("MLFLOW_ALLOW_HTTP_REDIRECTS", "0"),
+            ("MLFLOW_WORKSPACE", " team "),
+        ])
+        .unwrap();
+        assert_eq!(settings.retry.max_retries, 3);
+        assert_eq!(settings.retry.backoff_factor, 0);
+        assert!((settings.retry.jitter - 0.001).abs() < 1e-9);
+        assert_eq!(settings.timeout, Duration::from_secs(7));
+        assert!(!settings.retry.respects_retry_after);
+        assert!(!settings.follows_redirects);
+        assert_eq!(settings.workspace.as_deref(), Some("team"));
+    }
+
+    #[test]
+    fn the_first_of_the_certificate_variables_counts() {
+        let path = |variables: &[(&str, &str)]| match settings(variables).unwrap().tls.verification {
+            Verification::Bundle { path, .. } => path.display().to_string(),
+            Verification::SystemRoots => "system".to_owned(),
+            Verification::Off => "off".to_owned(),
+        };
+        let requests = ("REQUESTS_CA_BUNDLE", "/r");
+        let curl = ("CURL_CA_BUNDLE", "/c");
+        let server = ("MLFLOW_TRACKING_SERVER_CERT_PATH", "/s");
+        let insecure = ("MLFLOW_TRACKING_INSECURE_TLS", "true");
+        assert_eq!(path(&[curl]), "/c");
+        assert_eq!(path(&[requests, curl]), "/r");
+        assert_eq!(path(&[requests, curl, server]), "/s");
+        assert_eq!(path(&[requests, curl, insecure]), "off");
+        assert_eq!(
+            settings(&[server, insecure]).unwrap_err().to_string(),
+            "MLFLOW_TRACKING_INSECURE_TLS and MLFLOW_TRACKING_SERVER_CERT_PATH are both set"
+        );
+    }
+
+    #[test]
+    fn proxies_are_read_in_lower_case_first() {
+        let settings = settings(&[
+            ("http_proxy", "http://lower:1"),
+            ("HTTP_PROXY", "http://upper:1"),
+            ("HTTPS_PROXY", "http://secure:1"),
+            ("no_proxy", "localhost"),
+        ])
+        .unwrap();
+        assert_eq!(settings.proxies.http.as_deref(), Some("http://lower:1"));
+        assert_eq!(settings.proxies.https.as_deref(), Some("http://secure:1"));
+        assert_eq!(settings.proxies.none_for, "localhost");
+    }
+}

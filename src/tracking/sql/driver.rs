@@ -1,0 +1,91 @@
+//! The seam between the store, which knows MLflow's tables, and the drivers, which know a database.
+//!
+//! A driver executes standard SQL: parameters are written `?`, and the one name that some database
+//! reserves, `"key"`, is quoted as the standard does. What a database has to be told to understand
+//! that, its driver tells it.
+
+use async_trait::async_trait;
+
+/// A value that goes into a statement.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Value<'a> {
+    Text(&'a str),
+    Int(i64),
+    Null,
+}
+
+/// A value that comes out of a query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Cell {
+    Text(String),
+    Int(i64),
+    Null,
+}
+
+impl Cell {
+    /// The text; empty for anything else.
+    pub(super) fn into_text(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::Int(_) | Self::Null => String::new(),
+        }
+    }
+
+    /// The number; `None` for anything else.
+    pub(super) fn as_int(&self) -> Option<i64> {
+        match self {
+            Self::Int(number) => Some(*number),
+            Self::Text(_) | Self::Null => None,
+        }
+    }
+}
+
+/// What a transaction is going to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// It only reads.
+    Read,
+    /// It writes, and what it reads must not change before it does.
+    Write,
+}
+
+/// One connection to a database.
+#[async_trait]
+pub(super) trait Connection: Send {
+    /// Whether another program seems to have just made the database and not yet created anything in it.
+    fn is_new_elsewhere(&self) -> bool;
+
+    /// Begins a transaction, waiting for others where that must be.
+    async fn begin(&mut self, access: Access) -> Result<Box<dyn Transaction + '_>, SqlError>;
+}
+
+/// An open transaction. Dropped without a commit it is rolled back.
+#[async_trait]
+pub(super) trait Transaction: Send {
+    /// Executes a statement and returns how many rows it changed.
+    async fn execute(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64, SqlError>;
+
+    /// Executes a query and returns its rows.
+    async fn rows(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Vec<Cell>>, SqlError>;
+
+    /// The names of the database's tables.
+    async fn tables(&mut self) -> Result<Vec<String>, SqlError>;
+
+    /// The names of a table's columns.
+    async fn columns(&mut self, table: &'static str) -> Result<Vec<String>, SqlError>;
+
+    /// Makes the changes last.
+    async fn commit(self: Box<Self>) -> Result<(), SqlError>;
+}
+
+/// Why a database did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(super) struct SqlError {
+    /// What the database said.
+    pub(super) message: String,
+    /// What the person can do about it, where the driver knows.
+    pub(super) hint: Option<String>,
+    /// Whether a value broke a `CHECK` of its table.
+    pub(super) breaks_check: bool,
+}

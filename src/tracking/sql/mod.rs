@@ -1,0 +1,12 @@
+//! Tracking stores in SQL databases.
+//!
+//! The store and MLflow's tables are written once, in SQL that every database understands; a
+//! database is one more [driver](driver) in a file of its own.
+
+mod driver;
+mod schema;
+mod sqlite;
+mod statement;
+mod store;
+
+pub(crate) use self::store::SqlStore;

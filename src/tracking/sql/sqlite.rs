@@ -1,0 +1,206 @@
+//! SQLite, the database in a file.
+
+use std::fs::Metadata;
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::error::ErrorKind;
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteRow};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection as _, Row, Sqlite, SqliteConnection, TypeInfo, ValueRef,
+};
+
+use super::driver::{Access, Cell, Connection, SqlError, Transaction, Value};
+
+/// How long to wait for other programs that write. MLflow itself waits 20 seconds; many runs may
+/// begin and end at once here, and a migration by MLflow may go on meanwhile.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How old an empty file may be for another program to be about to fill it.
+const NEW_FILE_AGE: Duration = Duration::from_secs(2);
+
+/// An open database file.
+pub(super) struct SqliteDatabase {
+    connection: SqliteConnection,
+    is_new_elsewhere: bool,
+}
+
+impl SqliteDatabase {
+    /// Opens the file, and creates it and its directories where they are missing. Changes nothing in
+    /// an existing file, its journal mode included.
+    pub(super) async fn open(path: &Path) -> Result<Self, SqlError> {
+        let metadata = std::fs::metadata(path).ok();
+        if metadata.as_ref().is_some_and(Metadata::is_dir) {
+            return Err(SqlError {
+                message: format!("'{}' is a directory", path.display()),
+                hint: Some("name a file in it, for example mlflow.db".to_owned()),
+                breaks_check: false,
+            });
+        }
+        let is_new_elsewhere = metadata.is_some_and(|metadata| {
+            let age = metadata
+                .modified()
+                .ok()
+                .and_then(|modified| modified.elapsed().ok());
+            metadata.len() == 0 && age.is_some_and(|age| age < NEW_FILE_AGE)
+        });
+        if let Some(directory) = path.parent() {
+            std::fs::create_dir_all(directory).map_err(|error| SqlError {
+                message: format!(
+                    "the directory '{}' cannot be created: {error}",
+                    directory.display()
+                ),
+                hint: Some(ELSEWHERE.to_owned()),
+                breaks_check: false,
+            })?;
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .foreign_keys(true)
+            .disable_statement_logging();
+        let connection = options.connect().await.map_err(sql_error)?;
+        Ok(Self {
+            connection,
+            is_new_elsewhere,
+        })
+    }
+}
+
+#[async_trait]
+impl Connection for SqliteDatabase {
+    fn is_new_elsewhere(&self) -> bool {
+        self.is_new_elsewhere
+    }
+
+    async fn begin(&mut self, access: Access) -> Result<Box<dyn Transaction + '_>, SqlError> {
+        let transaction = match access {
+            Access::Read => self.connection.begin().await,
+            // Takes the write lock at once. A transaction that asks for it only after it has read
+            // fails without waiting when another one wrote in between.
+            Access::Write => self.connection.begin_with("BEGIN IMMEDIATE").await,
+        };
+        Ok(Box::new(SqliteTransaction {
+            transaction: transaction.map_err(sql_error)?,
+        }))
+    }
+}
+
+struct SqliteTransaction<'c> {
+    transaction: sqlx::Transaction<'c, Sqlite>,
+}
+
+#[async_trait]
+impl Transaction for SqliteTransaction<'_> {
+    async fn execute(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64, SqlError> {
+        let result = query(sql, values).execute(&mut *self.transaction).await;
+        result.map(|done| done.rows_affected()).map_err(sql_error)
+    }
+
+    async fn rows(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Vec<Cell>>, SqlError> {
+        let rows = query(sql, values)
+            .fetch_all(&mut *self.transaction)
+            .await
+            .map_err(sql_error)?;
+        rows.iter()
+            .map(cells)
+            .collect::<Result<_, _>>()
+            .map_err(sql_error)
+    }
+
+    async fn tables(&mut self) -> Result<Vec<String>, SqlError> {
+        let rows = self
+            .rows("SELECT name FROM sqlite_master WHERE type = 'table'", &[])
+            .await?;
+        Ok(rows.into_iter().flatten().map(Cell::into_text).collect())
+    }
+
+    async fn columns(&mut self, table: &'static str) -> Result<Vec<String>, SqlError> {
+        let rows = self
+            .rows("SELECT name FROM pragma_table_info(?)", &[Value::Text(table)])
+            .await?;
+        Ok(rows.into_iter().flatten().map(Cell::into_text).collect())
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), SqlError> {
+        self.transaction.commit().await.map_err(sql_error)
+    }
+}
+
+fn query<'q>(sql: &str, values: &[Value<'_>]) -> sqlx::query::Query<'q, Sqlite, SqliteArguments> {
+    values.iter().fold(
+        sqlx::query(AssertSqlSafe(sql.to_owned())),
+        |query, value| match value {
+            Value::Text(text) => query.bind((*text).to_owned()),
+            Value::Int(number) => query.bind(*number),
+            Value::Null => query.bind(None::<i64>),
+        },
+    )
+}
+
+/// SQLite's columns may hold values of any type, so each value is asked for its own.
+fn cells(row: &SqliteRow) -> Result<Vec<Cell>, sqlx::Error> {
+    (0..row.len())
+        .map(|index| {
+            let value = row.try_get_raw(index)?;
+            let kind = value.type_info().name().to_owned();
+            match kind.as_str() {
+                _ if value.is_null() => Ok(Cell::Null),
+                "INTEGER" => row.try_get(index).map(Cell::Int),
+                _ => row.try_get(index).map(Cell::Text),
+            }
+        })
+        .collect()
+}
+
+const ELSEWHERE: &str = "set MLFLOW_TRACKING_URI to a store that you can write to";
+
+/// The result codes that have a hint; <https://www.sqlite.org/rescode.html>.
+mod code {
+    pub(super) const PERM: i32 = 3;
+    pub(super) const BUSY: i32 = 5;
+    pub(super) const LOCKED: i32 = 6;
+    pub(super) const READONLY: i32 = 8;
+    pub(super) const IOERR: i32 = 10;
+    pub(super) const CORRUPT: i32 = 11;
+    pub(super) const FULL: i32 = 13;
+    pub(super) const CANTOPEN: i32 = 14;
+    pub(super) const PROTOCOL: i32 = 15;
+    pub(super) const NOTADB: i32 = 26;
+}
+
+fn sql_error(error: sqlx::Error) -> SqlError {
+    let sqlx::Error::Database(error) = error else {
+        return SqlError {
+            message: error.to_string(),
+            hint: None,
+            breaks_check: false,
+        };
+    };
+    let extended = error.code().and_then(|code| code.parse().ok()).unwrap_or(0_i32);
+    let hint = match extended & 0xff {
+        code::BUSY | code::LOCKED => format!(
+            "another program has kept the database locked for {} seconds; end it, or, if there is none, put the \
+             database on a file system with working locks",
+            BUSY_TIMEOUT.as_secs()
+        ),
+        code::READONLY | code::PERM | code::CANTOPEN => {
+            format!("make the file and its directory readable and writable, or {ELSEWHERE}")
+        }
+        code::FULL => "free some space where the database is, or set MLFLOW_TRACKING_URI to a store elsewhere".to_owned(),
+        code::NOTADB => "MLFLOW_TRACKING_URI must name an MLflow database or a file that does not exist yet".to_owned(),
+        code::CORRUPT => "restore the database from a copy, or set MLFLOW_TRACKING_URI to another one".to_owned(),
+        code::IOERR | code::PROTOCOL => {
+            "the file system may be full, over quota or without locks; set MLFLOW_TRACKING_URI to a store elsewhere"
+                .to_owned()
+        }
+        _ => String::new(),
+    };
+    SqlError {
+        message: error.message().to_owned(),
+        hint: Some(hint).filter(|hint| !hint.is_empty()),
+        breaks_check: matches!(error.kind(), ErrorKind::CheckViolation),
+    }
+}

@@ -1,0 +1,398 @@
+//! The tracking store over MLflow's tables.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::driver::{Access, Cell, Connection, SqlError, Transaction, Value};
+use super::schema;
+use super::sqlite::SqliteDatabase;
+use super::statement::{first, insert, insert_pairs, set_tag};
+use crate::run::{ExperimentId, RunId, RunInfo, RunStatus, tag};
+use crate::tracking::artifact_uri::append_to_uri_path;
+use crate::tracking::limits::{self, LimitError, LongValues};
+use crate::tracking::run_name::random_run_name;
+use crate::tracking::{ExperimentSelector, NewRun, RunEnd, TrackingError, TrackingStore};
+
+/// The directory of a run's artifacts.
+const ARTIFACTS: &str = "artifacts";
+
+/// A tracking store in a SQL database.
+pub(crate) struct SqlStore {
+    connection: Mutex<Box<dyn Connection>>,
+    /// The store's URI without credentials, for messages.
+    name: String,
+    /// Where new experiments keep their artifacts.
+    artifact_root: String,
+    long_values: LongValues,
+}
+
+impl SqlStore {
+    /// Opens the SQLite database in this file, and makes one where there is none.
+    pub(crate) async fn open_sqlite(
+        path: &Path,
+        name: String,
+        artifact_root: String,
+    ) -> Result<Self, TrackingError> {
+        match SqliteDatabase::open(path).await {
+            Ok(database) => Self::new(Box::new(database), name, artifact_root).await,
+            Err(error) => Err(unusable("open", name, error)),
+        }
+    }
+
+    async fn new(
+        mut connection: Box<dyn Connection>,
+        name: String,
+        artifact_root: String,
+    ) -> Result<Self, TrackingError> {
+        if let Err(error) = schema::ensure(connection.as_mut(), &artifact_root).await {
+            return Err(unusable("open", name, error));
+        }
+        let long_values = LongValues::from_environment();
+        Ok(Self {
+            connection: Mutex::new(connection),
+            name,
+            artifact_root,
+            long_values,
+        })
+    }
+
+    async fn connection(&self) -> MutexGuard<'_, Box<dyn Connection>> {
+        self.connection.lock().await
+    }
+
+    fn unreadable(&self, error: SqlError) -> TrackingError {
+        unusable("read", self.name.clone(), error)
+    }
+
+    fn unwritable(&self, error: SqlError) -> TrackingError {
+        unusable("write to", self.name.clone(), error)
+    }
+
+    fn refused(&self, what: String, reason: impl ToString) -> TrackingError {
+        TrackingError::Refused {
+            what,
+            reason: reason.to_string(),
+            store: self.name.clone(),
+        }
+    }
+
+    fn over_limit(&self, what: &str, error: LimitError) -> TrackingError {
+        self.refused(what.to_owned(), error)
+    }
+
+    fn not_found(&self, what: &'static str, id: &str) -> TrackingError {
+        TrackingError::NotFound {
+            what,
+            id: id.to_owned(),
+            store: self.name.clone(),
+        }
+    }
+
+    fn deleted(&self, what: &'static str, id: &str) -> TrackingError {
+        TrackingError::Deleted {
+            what,
+            id: id.to_owned(),
+            store: self.name.clone(),
+        }
+    }
+
+    /// The number of an experiment id.
+    fn parse(&self, id: &ExperimentId) -> Result<i64, TrackingError> {
+        let refused = || self.refused(format!("the experiment id '{id}'"), "it is not an integer");
+        id.as_str().trim().parse().map_err(|_| refused())
+    }
+
+    /// Looks up an experiment that must exist and not be deleted; returns its artifact location.
+    async fn active_experiment(
+        &self,
+        transaction: &mut dyn Transaction,
+        id: i64,
+    ) -> Result<String, TrackingError> {
+        let sql = "SELECT lifecycle_stage, artifact_location FROM experiments WHERE experiment_id = ?";
+        let rows = transaction
+            .rows(sql, &[Value::Int(id)])
+            .await
+            .map_err(|error| self.unreadable(error))?;
+        let [stage, location] = first(rows).ok_or_else(|| self.not_found("experiment", &id.to_string()))?;
+        if is_deleted(stage) {
+            return Err(self.deleted("experiment", &id.to_string()));
+        }
+        match location.into_text() {
+            missing if missing.is_empty() => Ok(append_to_uri_path(&self.artifact_root, &[&id.to_string()])),
+            location => Ok(location),
+        }
+    }
+
+    /// The status of a run that must exist and not be deleted.
+    async fn active_run(
+        &self,
+        transaction: &mut dyn Transaction,
+        run_id: &RunId,
+    ) -> Result<Option<RunStatus>, TrackingError> {
+        let sql = "SELECT status, lifecycle_stage FROM runs WHERE run_uuid = ?";
+        let rows = transaction.rows(sql, &[Value::Text(run_id.as_str())]).await;
+        let rows = rows.map_err(|error| self.unreadable(error))?;
+        let [status, stage] = first(rows).ok_or_else(|| self.not_found("run", run_id.as_str()))?;
+        if is_deleted(stage) {
+            return Err(self.deleted("run", run_id.as_str()));
+        }
+        Ok(RunStatus::from_name(&status.into_text()))
+    }
+
+    /// One attempt at [`TrackingStore::end_run`]. The inner error is for the caller to judge.
+    async fn try_end(
+        &self,
+        run_id: &RunId,
+        end: RunEnd,
+    ) -> Result<Result<RunStatus, SqlError>, TrackingError> {
+        let mut connection = self.connection().await;
+        let mut transaction = connection
+            .begin(Access::Write)
+            .await
+            .map_err(|error| self.unwritable(error))?;
+        let current = self.active_run(transaction.as_mut(), run_id).await?;
+        let kept = current
+            .filter(|status| end.keep_failure && matches!(status, RunStatus::Failed | RunStatus::Killed));
+        let ended = match kept {
+            // The entry point's own end time stands too.
+            Some(_) => "UPDATE runs SET status = ?, end_time = COALESCE(end_time, ?) WHERE run_uuid = ?",
+            None => "UPDATE runs SET status = ?, end_time = ? WHERE run_uuid = ?",
+        };
+        let status = kept.unwrap_or(end.status);
+        let values = [
+            Value::Text(status.as_str()),
+            Value::Int(end.end_time.0),
+            Value::Text(run_id.as_str()),
+        ];
+        if let Err(error) = transaction.execute(ended, &values).await {
+            return Ok(Err(error));
+        }
+        transaction
+            .commit()
+            .await
+            .map_err(|error| self.unwritable(error))?;
+        Ok(Ok(status))
+    }
+}
+
+#[async_trait]
+impl TrackingStore for SqlStore {
+    async fn experiment(&self, selector: &ExperimentSelector) -> Result<ExperimentId, TrackingError> {
+        if let ExperimentSelector::Name(name) = selector {
+            limits::check_experiment_name(name)
+                .map_err(|error| self.over_limit(&format!("the experiment name '{name}'"), error))?;
+        }
+        let mut connection = self.connection().await;
+        let mut transaction = connection
+            .begin(Access::Read)
+            .await
+            .map_err(|error| self.unreadable(error))?;
+        let found = self.find_experiment(transaction.as_mut(), selector).await?;
+        drop(transaction);
+        if let Some(id) = found {
+            return Ok(ExperimentId::new(id.to_string()));
+        }
+        let mut transaction = connection
+            .begin(Access::Write)
+            .await
+            .map_err(|error| self.unwritable(error))?;
+        // Another program may have made it meanwhile.
+        let id = match (
+            self.find_experiment(transaction.as_mut(), selector).await?,
+            selector,
+        ) {
+            (Some(id), _) => Ok(id),
+            (None, ExperimentSelector::Name(name)) => {
+                schema::create_experiment(transaction.as_mut(), name, &self.artifact_root).await
+            }
+            (None, _) => schema::create_default_experiment(transaction.as_mut(), &self.artifact_root)
+                .await
+                .map(|()| schema::DEFAULT_EXPERIMENT_ID),
+        };
+        let id = id.map_err(|error| self.unwritable(error))?;
+        transaction
+            .commit()
+            .await
+            .map_err(|error| self.unwritable(error))?;
+        Ok(ExperimentId::new(id.to_string()))
+    }
+
+    async fn create_run(&self, new_run: NewRun) -> Result<RunInfo, TrackingError> {
+        let experiment_id = self.parse(&new_run.experiment_id)?;
+        let warn = &mut |warning: String| tracing::warn!("{warning}");
+        let params = limits::fit_params(new_run.params, self.long_values, warn)
+            .map_err(|error| self.over_limit("a parameter", error))?;
+        let mut tags = limits::fit_tags(new_run.tags, self.long_values, warn)
+            .map_err(|error| self.over_limit("a tag", error))?;
+        let run_name = new_run
+            .name
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(random_run_name);
+        tags.push((tag::RUN_NAME.to_owned(), run_name.clone()));
+
+        let run_id = RunId::random();
+        let mut connection = self.connection().await;
+        let mut transaction = connection
+            .begin(Access::Write)
+            .await
+            .map_err(|error| self.unwritable(error))?;
+        let location = self
+            .active_experiment(transaction.as_mut(), experiment_id)
+            .await?;
+        let artifact_uri = append_to_uri_path(&location, &[run_id.as_str(), ARTIFACTS]);
+        // Source and entry point have been tags since MLflow 1.0; its own stores leave the columns
+        // so too.
+        let row = [
+            ("run_uuid", Value::Text(run_id.as_str())),
+            ("name", Value::Text(&run_name)),
+            ("source_type", Value::Text("UNKNOWN")),
+            ("source_name", Value::Text("")),
+            ("entry_point_name", Value::Text("")),
+            ("user_id", Value::Text(&new_run.user)),
+            ("status", Value::Text(RunStatus::Running.as_str())),
+            ("start_time", Value::Int(new_run.start_time.0)),
+            ("end_time", Value::Null),
+            ("source_version", Value::Text("")),
+            ("lifecycle_stage", Value::Text("active")),
+            ("artifact_uri", Value::Text(&artifact_uri)),
+            ("experiment_id", Value::Int(experiment_id)),
+        ];
+        let created = async {
+            insert(
+                transaction.as_mut(),
+                "runs",
+                &row.map(|(column, _)| column),
+                &row.map(|(_, value)| value),
+            )
+            .await?;
+            insert_pairs(transaction.as_mut(), "tags", &run_id, &tags).await?;
+            insert_pairs(transaction.as_mut(), "params", &run_id, &params).await?;
+            transaction.commit().await
+        };
+        created.await.map_err(|error| self.unwritable(error))?;
+        Ok(RunInfo {
+            experiment_id: ExperimentId::new(experiment_id.to_string()),
+            run_id,
+            run_name,
+            artifact_uri,
+            status: RunStatus::Running,
+        })
+    }
+
+    async fn run(&self, run_id: &RunId) -> Result<RunInfo, TrackingError> {
+        let mut connection = self.connection().await;
+        let mut transaction = connection
+            .begin(Access::Read)
+            .await
+            .map_err(|error| self.unreadable(error))?;
+        let status = self.active_run(transaction.as_mut(), run_id).await?;
+        // Early releases of MLflow 1 kept the name in the tag alone.
+        let sql = "SELECT runs.experiment_id, runs.name, runs.artifact_uri, tags.value \
+                   FROM runs LEFT JOIN tags ON tags.run_uuid = runs.run_uuid AND tags.\"key\" = ? \
+                   WHERE runs.run_uuid = ?";
+        let values = [Value::Text(tag::RUN_NAME), Value::Text(run_id.as_str())];
+        let rows = transaction
+            .rows(sql, &values)
+            .await
+            .map_err(|error| self.unreadable(error))?;
+        let [experiment_id, name, artifact_uri, name_tag] =
+            first(rows).ok_or_else(|| self.not_found("run", run_id.as_str()))?;
+        let run_name = Some(name.into_text()).filter(|name| !name.is_empty());
+        Ok(RunInfo {
+            run_id: run_id.clone(),
+            experiment_id: ExperimentId::new(experiment_id.as_int().unwrap_or_default().to_string()),
+            run_name: run_name.unwrap_or_else(|| name_tag.into_text()),
+            artifact_uri: artifact_uri.into_text(),
+            // MLflow's model gives a run without a status this one.
+            status: status.unwrap_or(RunStatus::Scheduled),
+        })
+    }
+
+    async fn set_tags(&self, run_id: &RunId, tags: &[(String, String)]) -> Result<(), TrackingError> {
+        let warn = &mut |warning: String| tracing::warn!("{warning}");
+        let mut tags = limits::fit_tags(tags.to_vec(), self.long_values, warn)
+            .map_err(|error| self.over_limit("a tag", error))?;
+        // A run always has a name, so an empty one changes nothing.
+        tags.retain(|(key, value)| key != tag::RUN_NAME || !value.is_empty());
+        let mut connection = self.connection().await;
+        let mut transaction = connection
+            .begin(Access::Write)
+            .await
+            .map_err(|error| self.unwritable(error))?;
+        self.active_run(transaction.as_mut(), run_id).await?;
+        let set = async {
+            for (key, value) in &tags {
+                set_tag(transaction.as_mut(), run_id, key, value).await?;
+            }
+            transaction.commit().await
+        };
+        set.await.map_err(|error| self.unwritable(error))
+    }
+
+    async fn end_run(&self, run_id: &RunId, end: RunEnd) -> Result<RunStatus, TrackingError> {
+        match self.try_end(run_id, end).await? {
+            Ok(status) => Ok(status),
+            // `KILLED` came to the schema with revision `cfd24bdc0731`, in earnest with `0a8213491aaa`.
+            Err(error) if error.breaks_check && end.status == RunStatus::Killed => {
+                let failed = RunEnd {
+                    status: RunStatus::Failed,
+                    ..end
+                };
+                self.try_end(run_id, failed)
+                    .await?
+                    .map_err(|error| self.unwritable(error))
+            }
+            Err(error) => Err(self.unwritable(error)),
+        }
+    }
+}
+
+impl SqlStore {
+    /// Finds the selected experiment. `None` where it is to be made.
+    async fn find_experiment(
+        &self,
+        transaction: &mut dyn Transaction,
+        selector: &ExperimentSelector,
+    ) -> Result<Option<i64>, TrackingError> {
+        match selector {
+            ExperimentSelector::Id(id) => {
+                let id = self.parse(id)?;
+                self.active_experiment(transaction, id).await.map(|_| Some(id))
+            }
+            ExperimentSelector::Default => {
+                match self
+                    .active_experiment(transaction, schema::DEFAULT_EXPERIMENT_ID)
+                    .await
+                {
+                    Ok(_) => Ok(Some(schema::DEFAULT_EXPERIMENT_ID)),
+                    Err(TrackingError::NotFound { .. }) => Ok(None),
+                    Err(error) => Err(error),
+                }
+            }
+            ExperimentSelector::Name(name) => {
+                let found = schema::experiment_named(transaction, name).await;
+                match found.map_err(|error| self.unreadable(error))? {
+                    Some((_, stage)) if stage == DELETED => Err(self.deleted("experiment", name)),
+                    found => Ok(found.map(|(id, _)| id)),
+                }
+            }
+        }
+    }
+}
+
+const DELETED: &str = "deleted";
+
+fn is_deleted(stage: Cell) -> bool {
+    stage.into_text() == DELETED
+}
+
+fn unusable(action: &'static str, store: String, error: SqlError) -> TrackingError {
+    TrackingError::Unusable {
+        action,
+        store,
+        hint: error.hint.clone(),
+        source: Box::new(error),
+    }
+}

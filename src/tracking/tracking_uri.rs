@@ -1,0 +1,605 @@
+//! `MLFLOW_TRACKING_URI`: which store it names, and how the entry point is told of the same one.
+
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use super::artifact_uri::split_scheme;
+use crate::redact::{self, Secret};
+
+/// The database that is used where no store is named.
+const DEFAULT_DATABASE: &str = "mlflow.db";
+/// The file store that is used instead where it already holds experiments, and the directory of the
+/// artifacts of SQL stores.
+const DEFAULT_DIRECTORY: &str = "mlruns";
+/// The file that makes a directory of a file store an experiment.
+const META_DATA_FILE: &str = "meta.yaml";
+
+/// What Python's `urllib.parse.quote` leaves as it is in a path.
+const UNQUOTED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'-')
+    .remove(b'~');
+
+/// A tracking store's address. Paths in it are absolute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TrackingUri {
+    /// A SQLite database.
+    Sqlite {
+        /// The database file.
+        path: PathBuf,
+        /// The directory under which new experiments keep their artifacts.
+        artifact_root: String,
+        /// The same store for another program.
+        uri: String,
+    },
+    /// A directory of text files.
+    File {
+        /// The directory.
+        path: PathBuf,
+        /// The location under which new experiments keep their artifacts: the store itself, spelled
+        /// as the user did where that is absolute.
+        artifact_root: String,
+        /// The same store for another program.
+        uri: String,
+    },
+    /// A server that speaks MLflow's REST API over HTTP.
+    Rest {
+        /// The address as it was given; it may hold credentials.
+        url: Secret,
+    },
+    /// A Databricks workspace or Unity Catalog.
+    Databricks {
+        /// The address as it was given.
+        uri: String,
+    },
+    /// A database server.
+    Database {
+        /// The kind of database: `postgresql`, `mysql` or `mssql`.
+        kind: String,
+        /// The address as it was given; it may hold credentials.
+        uri: Secret,
+        /// The directory under which new experiments keep their artifacts.
+        artifact_root: String,
+    },
+}
+
+/// Why a tracking URI names no store.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TrackingUriError {
+    /// The URI names no database file but one in the memory of a single program.
+    #[error("the tracking URI '{uri}' names a database in memory, which the entry point could not see")]
+    InMemory {
+        /// The URI.
+        uri: String,
+    },
+    /// The URI begins as one of a SQLite database does but does not go on so.
+    #[error("the tracking URI '{uri}' is not the URI of a SQLite database")]
+    NotASqliteUri {
+        /// The URI without credentials.
+        uri: String,
+    },
+    /// The URI asks SQLite to read the file name as a URI of its own.
+    #[error("the tracking URI '{uri}' uses SQLite's own URI file names, which are not supported")]
+    SqliteFileUri {
+        /// The URI.
+        uri: String,
+    },
+    /// The URI names a file on another machine.
+    #[error("the tracking URI '{uri}' names the host '{host}', but a file store must be on this machine")]
+    FileHost {
+        /// The URI.
+        uri: String,
+        /// The host.
+        host: String,
+    },
+    /// The URI names no directory.
+    #[error("the tracking URI '{uri}' names no directory")]
+    NoDirectory {
+        /// The URI.
+        uri: String,
+    },
+    /// No kind of store has this scheme.
+    #[error("the tracking URI '{uri}' has the scheme '{scheme}', which no tracking store has")]
+    UnknownScheme {
+        /// The URI without credentials.
+        uri: String,
+        /// The scheme.
+        scheme: String,
+    },
+    /// A path that a store cannot keep.
+    #[error("the path '{}' is no valid Unicode, which a tracking store needs", path.display())]
+    NotUnicode {
+        /// The path.
+        path: PathBuf,
+    },
+}
+
+impl TrackingUriError {
+    /// What the person can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::InMemory { .. } | Self::NotASqliteUri { .. } => Some(
+                "write sqlite:/// and the file: sqlite:///mlflow.db for one in this directory, sqlite:////data/mlflow.db \
+                 for one given by its whole path"
+                    .to_owned(),
+            ),
+            Self::SqliteFileUri { .. } => Some("give the plain path after sqlite:///".to_owned()),
+            Self::FileHost { uri, host } => {
+                let path = uri.split_once(host.as_str()).map_or("", |(_, path)| path);
+                Some(format!("did you mean file://{path}?"))
+            }
+            Self::NoDirectory { .. } => Some("write file:///absolute/path or a plain path".to_owned()),
+            // `localhost:5000`: a host and a port without the scheme.
+            Self::UnknownScheme { uri, scheme }
+                if uri[scheme.len() + 1..].starts_with(|first: char| first.is_ascii_digit()) =>
+            {
+                Some(format!("did you mean http://{uri}?"))
+            }
+            Self::UnknownScheme { .. } => Some(
+                "set MLFLOW_TRACKING_URI to an http(s):// server, a sqlite:/// file or a local directory".to_owned(),
+            ),
+            Self::NotUnicode { .. } => None,
+        }
+    }
+}
+
+impl TrackingUri {
+    /// Finds the store that `value`, the text of `MLFLOW_TRACKING_URI`, names.
+    ///
+    /// Where it is `None` or empty, the store is `./mlruns` if that already holds experiments, else
+    /// `sqlite:///mlflow.db`. Relative paths are resolved against `cwd`, which must be absolute. Looks
+    /// at the file system for the default rule only, and creates nothing.
+    ///
+    /// # Errors
+    /// Text that names no store, or none that both this program and the entry point can open.
+    pub fn resolve(value: Option<&str>, cwd: &Path) -> Result<Self, TrackingUriError> {
+        let Some(value) = value.filter(|value| !value.is_empty()) else {
+            return Self::default_store(cwd);
+        };
+        let Some((scheme, rest)) = split_scheme(value).filter(|(scheme, _)| scheme.len() > 1) else {
+            return match value {
+                "databricks" | "databricks-uc" | "uc" => Ok(Self::Databricks {
+                    uri: value.to_owned(),
+                }),
+                _ => plain_path(value, cwd),
+            };
+        };
+        let kind = scheme
+            .split_once('+')
+            .map_or(scheme.as_str(), |(kind, _driver)| kind);
+        match kind {
+            "file" => file_uri(value, rest, cwd),
+            "http" | "https" => Ok(Self::Rest {
+                url: Secret::new(value),
+            }),
+            "databricks" | "databricks-uc" | "uc" => Ok(Self::Databricks {
+                uri: value.to_owned(),
+            }),
+            "sqlite" => sqlite_uri(&scheme, rest, cwd),
+            "postgresql" | "postgres" | "mysql" | "mssql" => Ok(Self::Database {
+                kind: kind.to_owned(),
+                uri: Secret::new(value),
+                artifact_root: artifact_root(cwd)?,
+            }),
+            _ => Err(TrackingUriError::UnknownScheme {
+                uri: redact::without_credentials(value),
+                scheme,
+            }),
+        }
+    }
+
+    /// The value of `MLFLOW_TRACKING_URI` for an entry point, which runs in another directory. May
+    /// hold credentials.
+    pub fn for_child(&self) -> String {
+        match self {
+            Self::Sqlite { uri, .. } | Self::File { uri, .. } | Self::Databricks { uri } => uri.clone(),
+            Self::Rest { url: uri } | Self::Database { uri, .. } => uri.expose().to_owned(),
+        }
+    }
+
+    fn default_store(cwd: &Path) -> Result<Self, TrackingUriError> {
+        let directory = cwd.join(DEFAULT_DIRECTORY);
+        if holds_experiments(&directory) {
+            let uri = format!("file://{}", quote(unicode(&directory)?));
+            return Ok(Self::File {
+                path: directory,
+                artifact_root: uri.clone(),
+                uri,
+            });
+        }
+        let path = cwd.join(DEFAULT_DATABASE);
+        let uri = format!("sqlite:///{}", sqlite_location(unicode(&path)?));
+        Ok(Self::Sqlite {
+            path,
+            artifact_root: artifact_root(cwd)?,
+            uri,
+        })
+    }
+}
+
+impl fmt::Display for TrackingUri {
+    /// Shows the URI without credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite { uri, .. } | Self::File { uri, .. } | Self::Databricks { uri } => f.write_str(uri),
+            Self::Rest { url } => f.write_str(&redact::without_credentials(url.expose())),
+            // Drivers also take passwords in the query.
+            Self::Database { uri, .. } => {
+                let shown = redact::without_credentials(uri.expose());
+                f.write_str(shown.split('?').next().unwrap_or_default())
+            }
+        }
+    }
+}
+
+/// `sqlite:///DATABASE?QUERY`, where DATABASE is a path that SQLAlchemy decodes and makes absolute.
+fn sqlite_uri(scheme: &str, rest: &str, cwd: &Path) -> Result<TrackingUri, TrackingUriError> {
+    let uri = format!("{scheme}:{rest}");
+    let Some(after_slashes) = rest.strip_prefix("//") else {
+        return Err(TrackingUriError::NotASqliteUri { uri });
+    };
+    let (location, query) = match after_slashes.split_once('?') {
+        Some((location, query)) => (location, Some(query)),
+        None => (after_slashes, None),
+    };
+    let database = match location.strip_prefix('/') {
+        Some(database) => database,
+        None if location.is_empty() => return Err(TrackingUriError::InMemory { uri }),
+        None => {
+            return Err(TrackingUriError::NotASqliteUri {
+                uri: redact::without_credentials(&uri),
+            });
+        }
+    };
+    if database.is_empty() || database == ":memory:" {
+        return Err(TrackingUriError::InMemory { uri });
+    }
+    let options = || query.unwrap_or_default().split('&');
+    if database.starts_with("file:") && options().any(|option| option == "uri=true") {
+        return Err(TrackingUriError::SqliteFileUri { uri });
+    }
+    let path = absolute(cwd, &unquote(database));
+    let uri = if database.starts_with('/') {
+        uri
+    } else {
+        let query = query.map_or_else(String::new, |query| format!("?{query}"));
+        format!("{scheme}:///{}{query}", sqlite_location(unicode(&path)?))
+    };
+    Ok(TrackingUri::Sqlite {
+        path,
+        artifact_root: artifact_root(cwd)?,
+        uri,
+    })
+}
+
+/// A database file's path as every SQLAlchemy reads it in a URI. Only 2.1 and newer decode percent
+/// signs, so that nothing is encoded but what would otherwise be read as something else.
+fn sqlite_location(path: &str) -> String {
+    let bytes = path.as_bytes();
+    let mut location = String::with_capacity(path.len());
+    for (at, character) in path.char_indices() {
+        let is_escape = |after: &[u8]| after.len() == 2 && after.iter().all(u8::is_ascii_hexdigit);
+        match character {
+            '?' => location.push_str("%3F"),
+            '%' if is_escape(bytes.get(at + 1..at + 3).unwrap_or_default()) => location.push_str("%25"),
+            _ => location.push(character),
+        }
+    }
+    location
+}
+
+/// A path without a scheme. MLflow decodes percent signs here too.
+fn plain_path(value: &str, cwd: &Path) -> Result<TrackingUri, TrackingUriError> {
+    let path = absolute(cwd, &unquote(value));
+    let uri = if value.starts_with('/') {
+        value.to_owned()
+    } else {
+        unicode(&path)?.replace('%', "%25")
+    };
+    Ok(TrackingUri::File {
+        path,
+        artifact_root: uri.clone(),
+        uri,
+    })
+}
+
+/// `file:PATH`, `file:///PATH` or `file://localhost/PATH`.
+fn file_uri(value: &str, rest: &str, cwd: &Path) -> Result<TrackingUri, TrackingUriError> {
+    let (host, path) = match rest.strip_prefix("//") {
+        Some(location) => location.split_at(location.find('/').unwrap_or(location.len())),
+        None => ("", rest),
+    };
+    let is_this_machine =
+        matches!(host, "" | ".") || host.starts_with("localhost") || host.starts_with("127.0.0.1");
+    if !is_this_machine {
+        return Err(TrackingUriError::FileHost {
+            uri: value.to_owned(),
+            host: host.to_owned(),
+        });
+    }
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    if path.is_empty() {
+        return Err(TrackingUriError::NoDirectory {
+            uri: value.to_owned(),
+        });
+    }
+    let is_absolute = path.starts_with('/');
+    let path = absolute(cwd, &unquote(path));
+    let uri = if is_absolute {
+        format!("file:{rest}")
+    } else {
+        format!("file://{}", quote(unicode(&path)?))
+    };
+    Ok(TrackingUri::File {
+        path,
+        artifact_root: uri.clone(),
+        uri,
+    })
+}
+
+/// Whether MLflow would take this directory for a file store in use.
+fn holds_experiments(directory: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(directory) else {
+        return false;
+    };
+    entries.flatten().any(|entry| {
+        let name = entry.file_name();
+        let is_id = !name.is_empty() && name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
+        is_id && entry.path().is_dir() && entry.path().join(META_DATA_FILE).symlink_metadata().is_ok()
+    })
+}
+
+fn artifact_root(cwd: &Path) -> Result<String, TrackingUriError> {
+    unicode(&cwd.join(DEFAULT_DIRECTORY)).map(ToOwned::to_owned)
+}
+
+/// The path made absolute and free of `.` and `..` without a look at the file system, as Python's
+/// `os.path.abspath` does it.
+fn absolute(cwd: &Path, path: &str) -> PathBuf {
+    let mut absolute = PathBuf::new();
+    for component in cwd.join(path).components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                absolute.pop();
+            }
+            other => absolute.push(other),
+        }
+    }
+    absolute
+}
+
+fn unicode(path: &Path) -> Result<&str, TrackingUriError> {
+    path.to_str().ok_or_else(|| TrackingUriError::NotUnicode {
+        path: path.to_owned(),
+    })
+}
+
+fn quote(path: &str) -> impl fmt::Display {
+    utf8_percent_encode(path, UNQUOTED)
+}
+
+fn unquote(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(value: &str) -> Result<TrackingUri, TrackingUriError> {
+        TrackingUri::resolve(Some(value), Path::new("/srv/a b"))
+    }
+
+    #[test]
+    fn sqlite_paths_become_absolute() {
+        for (value, path, child) in [
+            ("sqlite:///x.db", "/srv/a b/x.db", "sqlite:////srv/a b/x.db"),
+            (
+                "sqlite:///./s/../x.db",
+                "/srv/a b/x.db",
+                "sqlite:////srv/a b/x.db",
+            ),
+            ("sqlite:///../ü.db", "/srv/ü.db", "sqlite:////srv/ü.db"),
+            (
+                "sqlite:///p%20q%2525.db",
+                "/srv/a b/p q%25.db",
+                "sqlite:////srv/a b/p q%2525.db",
+            ),
+            (
+                "sqlite:///x.db?timeout=5",
+                "/srv/a b/x.db",
+                "sqlite:////srv/a b/x.db?timeout=5",
+            ),
+            (
+                "sqlite+pysqlite:///x.db",
+                "/srv/a b/x.db",
+                "sqlite+pysqlite:////srv/a b/x.db",
+            ),
+            (
+                "sqlite:///what%3F100%25.db",
+                "/srv/a b/what?100%.db",
+                "sqlite:////srv/a b/what%3F100%.db",
+            ),
+            (
+                "sqlite:///%2541.db",
+                "/srv/a b/%41.db",
+                "sqlite:////srv/a b/%2541.db",
+            ),
+            ("SQLite:////abs/x.db", "/abs/x.db", "sqlite:////abs/x.db"),
+            (
+                "sqlite:////abs/a b#c.db",
+                "/abs/a b#c.db",
+                "sqlite:////abs/a b#c.db",
+            ),
+            (
+                "sqlite:////abs/a%20b.db?x=1",
+                "/abs/a b.db",
+                "sqlite:////abs/a%20b.db?x=1",
+            ),
+            ("sqlite:///~/x.db", "/srv/a b/~/x.db", "sqlite:////srv/a b/~/x.db"),
+        ] {
+            let uri = resolve(value).unwrap();
+            assert_eq!(uri.for_child(), child, "{value}");
+            assert_eq!(uri.to_string(), child, "{value}");
+            let TrackingUri::Sqlite {
+                path: found,
+                artifact_root,
+                ..
+            } = &uri
+            else {
+                panic!("{value}: {uri:?}")
+            };
+            assert_eq!(found, Path::new(path), "{value}");
+            assert_eq!(artifact_root, "/srv/a b/mlruns", "{value}");
+            let seen_by_child = TrackingUri::resolve(Some(child), Path::new("/elsewhere")).unwrap();
+            let TrackingUri::Sqlite { path: found, .. } = seen_by_child else {
+                panic!("{child}")
+            };
+            assert_eq!(found, Path::new(path), "{child}");
+        }
+    }
+
+    #[test]
+    fn file_stores_become_absolute() {
+        for (value, path, child) in [
+            ("mlruns", "/srv/a b/mlruns", "/srv/a b/mlruns"),
+            ("./sub/", "/srv/a b/sub", "/srv/a b/sub"),
+            ("../x", "/srv/x", "/srv/x"),
+            ("p%20q%2525", "/srv/a b/p q%25", "/srv/a b/p q%2525"),
+            ("/abs/x#y?z", "/abs/x#y?z", "/abs/x#y?z"),
+            ("a:b", "/srv/a b/a:b", "/srv/a b/a:b"),
+            ("file:x", "/srv/a b/x", "file:///srv/a%20b/x"),
+            ("file:./x", "/srv/a b/x", "file:///srv/a%20b/x"),
+            ("file:p%20q", "/srv/a b/p q", "file:///srv/a%20b/p%20q"),
+            ("file:///abs/p%20q", "/abs/p q", "file:///abs/p%20q"),
+            ("file:/abs", "/abs", "file:/abs"),
+            ("file://localhost/abs", "/abs", "file://localhost/abs"),
+            ("file:///abs?q#f", "/abs", "file:///abs?q#f"),
+        ] {
+            let uri = resolve(value).unwrap();
+            assert_eq!(uri.for_child(), child, "{value}");
+            let TrackingUri::File {
+                path: found,
+                artifact_root,
+                ..
+            } = &uri
+            else {
+                panic!("{value}: {uri:?}")
+            };
+            assert_eq!(found, Path::new(path), "{value}");
+            assert_eq!(artifact_root, child, "{value}");
+            let seen_by_child = TrackingUri::resolve(Some(child), Path::new("/elsewhere")).unwrap();
+            let TrackingUri::File { path: found, .. } = seen_by_child else {
+                panic!("{child}")
+            };
+            assert_eq!(found, Path::new(path), "{child}");
+        }
+    }
+
+    #[test]
+    fn servers_are_kept_as_they_are_and_shown_without_credentials() {
+        for (value, shown) in [
+            ("http://localhost:5000", "http://localhost:5000"),
+            ("HTTPS://user:token@host/path/", "HTTPS://host/path/"),
+            ("databricks", "databricks"),
+            ("databricks://profile", "databricks://profile"),
+            ("databricks-uc", "databricks-uc"),
+            (
+                "postgresql+psycopg2://u:p@h:5432/db?password=x",
+                "postgresql+psycopg2://h:5432/db",
+            ),
+            ("mysql://u:p@h/db", "mysql://h/db"),
+        ] {
+            let uri = resolve(value).unwrap();
+            assert_eq!(uri.for_child(), value);
+            assert_eq!(uri.to_string(), shown);
+            assert!(
+                !format!("{uri:?}").contains("token") && !format!("{uri:?}").contains("u:p"),
+                "{uri:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_names_no_store_is_explained() {
+        for (value, message, hint) in [
+            ("sqlite://", "names a database in memory", "sqlite:///mlflow.db"),
+            ("sqlite:///", "names a database in memory", "sqlite:///mlflow.db"),
+            (
+                "sqlite:///:memory:",
+                "names a database in memory",
+                "sqlite:///mlflow.db",
+            ),
+            (
+                "sqlite:///?cache=shared",
+                "names a database in memory",
+                "sqlite:///mlflow.db",
+            ),
+            (
+                "sqlite://x.db",
+                "not the URI of a SQLite database",
+                "sqlite:///mlflow.db",
+            ),
+            (
+                "sqlite:x.db",
+                "not the URI of a SQLite database",
+                "sqlite:///mlflow.db",
+            ),
+            (
+                "sqlite:///file:x.db?mode=ro&uri=true",
+                "SQLite's own URI file names",
+                "plain path",
+            ),
+            (
+                "file://host/x/y",
+                "names the host 'host'",
+                "did you mean file:///x/y?",
+            ),
+            ("file:", "names no directory", "file:///absolute/path"),
+            ("file://", "names no directory", "file:///absolute/path"),
+            (
+                "s3://key:secret@bucket/x",
+                "'s3://bucket/x' has the scheme 's3'",
+                "http(s)://",
+            ),
+            (
+                "localhost:5000",
+                "has the scheme 'localhost'",
+                "did you mean http://localhost:5000?",
+            ),
+        ] {
+            let error = resolve(value).unwrap_err();
+            assert!(error.to_string().contains(message), "{value}: {error}");
+            assert!(
+                error.hint().unwrap().contains(hint),
+                "{value}: {:?}",
+                error.hint()
+            );
+        }
+    }
+
+    #[test]
+    fn the_default_is_a_database_unless_mlruns_holds_experiments() {
+        let directory = tempfile::tempdir().unwrap();
+        let cwd = directory.path();
+        let child = |value: Option<&str>| TrackingUri::resolve(value, cwd).unwrap().for_child();
+        let database = format!("sqlite:///{}/mlflow.db", cwd.display());
+        assert_eq!(child(None), database);
+        assert_eq!(child(Some("")), database);
+        std::fs::create_dir_all(cwd.join("mlruns/0")).unwrap();
+        std::fs::create_dir_all(cwd.join("mlruns/models")).unwrap();
+        std::fs::write(cwd.join("mlruns/models/meta.yaml"), "").unwrap();
+        assert_eq!(
+            child(None),
+            database,
+            "a directory without meta.yaml is no experiment"
+        );
+        std::fs::write(cwd.join("mlruns/0/meta.yaml"), "").unwrap();
+        assert_eq!(child(None), format!("file://{}/mlruns", cwd.display()));
+    }
+}

@@ -1,0 +1,290 @@
+//! Tokens to a graph of nodes: YAML's grammar, as far as PyYAML has it.
+//!
+//! ```text
+//! stream   = document? (directive* '---' document)*
+//! node     = alias | (tag? anchor? | anchor? tag?) content?
+//! content  = scalar | block list | block mapping | '[' … ']' | '{' … '}'
+//! ```
+
+mod collections;
+mod properties;
+
+use std::collections::HashMap;
+
+use super::error::{Problem, YamlError};
+use super::graph::{Content, Graph, GraphNode, MAX_NESTING, NodeId, Tag};
+use super::scalar;
+use super::scanner::{Directive, Mark, Scanner, Token, TokenKind};
+use collections::{Next, Open, Shape};
+use properties::Properties;
+
+/// Reads the one document of a text; `None` where there is none.
+pub(super) fn compose(characters: Vec<char>) -> Result<Option<Graph>, YamlError> {
+    Composer {
+        scanner: Scanner::new(characters),
+        nodes: Vec::new(),
+        anchors: HashMap::new(),
+        tag_handles: default_tag_handles(),
+        open: Vec::new(),
+    }
+    .single_document()
+}
+
+fn default_tag_handles() -> HashMap<String, String> {
+    [("!", "!"), ("!!", "tag:yaml.org,2002:")]
+        .map(|(handle, prefix)| (handle.to_owned(), prefix.to_owned()))
+        .into()
+}
+
+/// What may stand where a node is expected.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// A block collection too.
+    Block,
+    /// A block collection, also a list whose `-` is not indented more than its key.
+    BlockValue,
+    /// Nothing that depends on indentation.
+    Flow,
+}
+
+struct Composer {
+    scanner: Scanner,
+    nodes: Vec<GraphNode>,
+    anchors: HashMap<String, NodeId>,
+    tag_handles: HashMap<String, String>,
+    /// The collections that the next node stands in, the innermost last.
+    open: Vec<Open>,
+}
+
+/// Whether the next token is of one of these kinds.
+macro_rules! next_is {
+    ($composer:expr, $pattern:pat) => {
+        matches!($composer.scanner.peek()?.kind, $pattern)
+    };
+}
+use next_is;
+
+impl Composer {
+    fn single_document(mut self) -> Result<Option<Graph>, YamlError> {
+        let root = if next_is!(
+            self,
+            TokenKind::Directive(_) | TokenKind::DocumentStart | TokenKind::StreamEnd
+        ) {
+            match self.document_start()? {
+                Some(_) => self.explicit_document()?,
+                None => return Ok(None),
+            }
+        } else {
+            self.tree()?
+        };
+        if next_is!(self, TokenKind::DocumentEnd) {
+            self.scanner.take()?;
+        }
+        match self.document_start()? {
+            Some(start) => Err(YamlError::new(Problem::SecondDocument, start.position())),
+            None => Ok(Some(Graph {
+                nodes: self.nodes,
+                root,
+            })),
+        }
+    }
+
+    /// Takes everything up to `---` and returns where the document begins; `None` at the end.
+    fn document_start(&mut self) -> Result<Option<Mark>, YamlError> {
+        while next_is!(self, TokenKind::DocumentEnd) {
+            self.scanner.take()?;
+        }
+        if next_is!(self, TokenKind::StreamEnd) {
+            return Ok(None);
+        }
+        let start = self.scanner.peek()?.start;
+        self.directives()?;
+        if !next_is!(self, TokenKind::DocumentStart) {
+            return self.unexpected("the start of a document ('---')");
+        }
+        self.scanner.take()?;
+        Ok(Some(start))
+    }
+
+    fn directives(&mut self) -> Result<(), YamlError> {
+        let mut has_version = false;
+        let mut handles = HashMap::new();
+        while next_is!(self, TokenKind::Directive(_)) {
+            let Token { kind, start, .. } = self.scanner.take()?;
+            let error = |problem| Err(YamlError::new(problem, start.position()));
+            match kind {
+                TokenKind::Directive(Directive::Version { .. }) if has_version => {
+                    return error(Problem::SecondVersion);
+                }
+                TokenKind::Directive(Directive::Version { major }) => {
+                    has_version = true;
+                    if major.trim_start_matches('0') != "1" {
+                        return error(Problem::Version);
+                    }
+                }
+                TokenKind::Directive(Directive::Tag { handle, prefix }) => {
+                    if handles.contains_key(&handle) {
+                        return error(Problem::SecondTagHandle { handle });
+                    }
+                    handles.insert(handle, prefix);
+                }
+                _ => {}
+            }
+        }
+        self.tag_handles = default_tag_handles();
+        self.tag_handles.extend(handles);
+        Ok(())
+    }
+
+    /// The content after `---`.
+    fn explicit_document(&mut self) -> Result<NodeId, YamlError> {
+        let token = self.scanner.peek()?;
+        match token.kind {
+            TokenKind::Directive(_)
+            | TokenKind::DocumentStart
+            | TokenKind::DocumentEnd
+            | TokenKind::StreamEnd => {
+                let start = token.start;
+                Ok(self.empty(start))
+            }
+            _ => self.tree(),
+        }
+    }
+
+    /// A node with all that it holds.
+    fn tree(&mut self) -> Result<NodeId, YamlError> {
+        let mut done = self.node(Place::Block)?;
+        loop {
+            if let Some(id) = done {
+                match self.open.last_mut() {
+                    Some(open) => open.add(id),
+                    None => return Ok(id),
+                }
+            }
+            done = match self.next_part()? {
+                Next::Node(place) => self.node(place)?,
+                Next::Empty(start) => Some(self.empty(start)),
+                Next::Pair(start) => self.open(Properties::default(), start, Shape::FlowPair)?,
+                Next::End => self.open.pop().map(|open| {
+                    let id = open.id;
+                    self.nodes[id.0].content = open.into_content();
+                    id
+                }),
+            };
+        }
+    }
+
+    /// A node; `None` where a collection begins, whose parts come next.
+    fn node(&mut self, place: Place) -> Result<Option<NodeId>, YamlError> {
+        if next_is!(self, TokenKind::Alias(_)) {
+            return self.alias().map(Some);
+        }
+        let properties = self.properties()?;
+        let next = self.scanner.peek()?;
+        let start = properties.start.unwrap_or(next.start);
+        let is_block = place != Place::Flow;
+        let shape = match next.kind {
+            TokenKind::Scalar { .. } => return self.scalar(properties, start).map(Some),
+            TokenKind::BlockEntry if place == Place::BlockValue => Shape::IndentlessList,
+            TokenKind::FlowSequenceStart => Shape::FlowList,
+            TokenKind::FlowMappingStart => Shape::FlowMapping,
+            TokenKind::BlockSequenceStart if is_block => Shape::BlockList,
+            TokenKind::BlockMappingStart if is_block => Shape::BlockMapping,
+            _ if properties.start.is_some() => {
+                let tag = properties.tag.map_or_else(|| scalar::resolve(""), Tag::from_name);
+                let content = Content::Scalar(String::new());
+                return self
+                    .add(properties.anchor, GraphNode { tag, content, start })
+                    .map(Some);
+            }
+            _ => return self.unexpected("a value"),
+        };
+        self.open(properties, start, shape)
+    }
+
+    /// Begins a collection. Its node is there before its parts, which may refer to it.
+    fn open(
+        &mut self,
+        properties: Properties,
+        start: Mark,
+        shape: Shape,
+    ) -> Result<Option<NodeId>, YamlError> {
+        if self.open.len() == MAX_NESTING {
+            let problem = Problem::TooDeep { limit: MAX_NESTING };
+            return Err(YamlError::new(problem, start.position()));
+        }
+        let default_tag = if shape.is_list() { Tag::Seq } else { Tag::Map };
+        let node = GraphNode {
+            tag: properties.tag.map_or(default_tag, Tag::from_name),
+            content: Content::Sequence(Vec::new()),
+            start,
+        };
+        let id = self.add(properties.anchor, node)?;
+        if shape.has_opening_token() {
+            self.scanner.take()?;
+        }
+        self.open.push(Open::new(id, shape, start));
+        Ok(None)
+    }
+
+    fn alias(&mut self) -> Result<NodeId, YamlError> {
+        let Token { kind, start, .. } = self.scanner.take()?;
+        let TokenKind::Alias(name) = kind else {
+            unreachable!("the caller saw an alias");
+        };
+        self.anchors
+            .get(&name)
+            .copied()
+            .ok_or_else(|| YamlError::new(Problem::UnknownAlias { name }, start.position()))
+    }
+
+    fn scalar(&mut self, properties: Properties, start: Mark) -> Result<NodeId, YamlError> {
+        let TokenKind::Scalar { text, is_plain } = self.scanner.take()?.kind else {
+            unreachable!("the caller saw a scalar");
+        };
+        let tag = match properties.tag {
+            Some(name) => Tag::from_name(name),
+            // A lone '!' takes the quotes their meaning.
+            None if is_plain || properties.has_lone_mark => scalar::resolve(&text),
+            None => Tag::Str,
+        };
+        let content = Content::Scalar(text);
+        self.add(properties.anchor, GraphNode { tag, content, start })
+    }
+
+    /// Adds a node, and its anchor's name.
+    fn add(&mut self, anchor: Option<String>, node: GraphNode) -> Result<NodeId, YamlError> {
+        let id = NodeId(self.nodes.len());
+        if let Some(name) = anchor {
+            if let Some(first) = self.anchors.get(&name) {
+                let first = self.nodes[first.0].start.position();
+                return Err(YamlError::new(
+                    Problem::SecondAnchor { name, first },
+                    node.start.position(),
+                ));
+            }
+            self.anchors.insert(name, id);
+        }
+        self.nodes.push(node);
+        Ok(id)
+    }
+
+    /// A value that is not written.
+    fn empty(&mut self, start: Mark) -> NodeId {
+        self.nodes.push(GraphNode {
+            tag: Tag::Null,
+            content: Content::Scalar(String::new()),
+            start,
+        });
+        NodeId(self.nodes.len() - 1)
+    }
+
+    fn unexpected<T>(&mut self, expected: &'static str) -> Result<T, YamlError> {
+        let token = self.scanner.peek()?;
+        let found = token.kind.name();
+        Err(YamlError::new(
+            Problem::Expected { expected, found },
+            token.start.position(),
+        ))
+    }
+}

@@ -1,0 +1,186 @@
+//! A graph and what its nodes are, to a tree of values.
+
+use std::collections::HashMap;
+
+use super::construct::{Object, Objects};
+use super::error::{Problem, YamlError};
+use super::graph::{Content, Graph, MAX_NESTING, NodeId};
+use super::key::Key;
+use super::mapping::Mapping;
+use super::node::{Node, Value};
+use super::set_order;
+
+/// How many bytes of values aliases may repeat, so that a few lines cannot fill the memory.
+pub const MAX_ALIAS_COPIES: usize = 16 * 1024 * 1024;
+
+/// Makes the values.
+pub(super) fn expand(graph: &Graph, objects: &Objects) -> Result<Node, YamlError> {
+    Expander {
+        graph,
+        objects,
+        states: vec![State::New; graph.nodes.len()],
+        depth: 0,
+        copied: 0,
+    }
+    .node(graph.root)
+}
+
+/// How far a node was made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    New,
+    /// Its contents are being made.
+    Open,
+    /// It was made once; another time is a copy.
+    Made,
+}
+
+struct Expander<'g> {
+    graph: &'g Graph,
+    objects: &'g Objects,
+    states: Vec<State>,
+    depth: usize,
+    /// The bytes that copies took so far.
+    copied: usize,
+}
+
+/// A key of a mapping that is being made.
+struct Entry {
+    key: NodeId,
+    value: NodeId,
+    /// Whether the mapping itself has the key, not only what it merges.
+    is_own: bool,
+}
+
+impl<'g> Expander<'g> {
+    fn node(&mut self, id: NodeId) -> Result<Node, YamlError> {
+        match self.states[id.0] {
+            State::New => {}
+            State::Open => return Err(self.error(id, Problem::Recursive)),
+            State::Made => self.count_copy(id)?,
+        }
+        let value = match self.object(id) {
+            Object::Scalar(value) => value.clone(),
+            collection => {
+                if self.depth == MAX_NESTING {
+                    return Err(self.error(id, Problem::TooDeep { limit: MAX_NESTING }));
+                }
+                self.states[id.0] = State::Open;
+                self.depth += 1;
+                let value = match collection {
+                    Object::Set => Value::Set(self.set(id)?),
+                    Object::Map => Value::Map(self.mapping(id)?),
+                    Object::Pairs(pairs) => Value::Pairs(self.pairs(pairs)?),
+                    _ => Value::List(self.list(id)?),
+                };
+                self.depth -= 1;
+                value
+            }
+        };
+        self.states[id.0] = State::Made;
+        let start = self.graph.node(id).start.position();
+        Ok(Node { value, start })
+    }
+
+    fn object(&self, id: NodeId) -> &'g Object {
+        self.objects[id.0]
+            .as_ref()
+            .expect("every node that a value holds was constructed")
+    }
+
+    fn list(&mut self, id: NodeId) -> Result<Vec<Node>, YamlError> {
+        let Content::Sequence(items) = &self.graph.node(id).content else {
+            return Ok(Vec::new());
+        };
+        let mut list = Vec::with_capacity(items.len());
+        for &item in items {
+            list.push(self.node(item)?);
+        }
+        Ok(list)
+    }
+
+    fn pairs(&mut self, pairs: &[(NodeId, NodeId)]) -> Result<Vec<(Node, Node)>, YamlError> {
+        let mut list = Vec::with_capacity(pairs.len());
+        for &(key, value) in pairs {
+            list.push((self.node(key)?, self.node(value)?));
+        }
+        Ok(list)
+    }
+
+    fn set(&mut self, id: NodeId) -> Result<Vec<Node>, YamlError> {
+        let (entries, _) = self.entries(id);
+        let mut values = Vec::with_capacity(entries.len());
+        for entry in entries {
+            values.push(self.node(entry.key)?);
+        }
+        Ok(set_order::sorted(values))
+    }
+
+    fn mapping(&mut self, id: NodeId) -> Result<Mapping, YamlError> {
+        let (entries, repeated) = self.entries(id);
+        let mut nodes = Vec::with_capacity(entries.len());
+        for entry in entries {
+            nodes.push((self.node(entry.key)?, self.node(entry.value)?));
+        }
+        let mut again = Vec::with_capacity(repeated.len());
+        for (place, key) in repeated {
+            again.push((place, self.node(key)?));
+        }
+        Ok(Mapping::new(nodes, again))
+    }
+
+    /// The keys of a mapping without the equal ones, and the keys that it wrote again.
+    fn entries(&self, id: NodeId) -> (Vec<Entry>, Vec<(usize, NodeId)>) {
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut repeated = Vec::new();
+        let mut places = HashMap::new();
+        let Content::Mapping(pairs) = &self.graph.node(id).content else {
+            return (entries, repeated);
+        };
+        for pair in pairs {
+            let Object::Scalar(value) = self.object(pair.key) else {
+                continue;
+            };
+            let place = *places.entry(Key::new(value)).or_insert(entries.len());
+            match entries.get_mut(place) {
+                None => entries.push(Entry {
+                    key: pair.key,
+                    value: pair.value,
+                    is_own: !pair.is_merged,
+                }),
+                Some(entry) => {
+                    entry.value = pair.value;
+                    if entry.is_own {
+                        repeated.push((place, pair.key));
+                    }
+                    entry.is_own = !pair.is_merged;
+                }
+            }
+        }
+        (entries, repeated)
+    }
+
+    /// Counts what another copy of the node itself takes; its contents are counted when they come.
+    fn count_copy(&mut self, id: NodeId) -> Result<(), YamlError> {
+        let text = match self.object(id) {
+            Object::Scalar(Value::Str(text)) => text.len(),
+            Object::Scalar(Value::Bytes(bytes)) => bytes.len(),
+            Object::Scalar(Value::Int(integer)) => usize::try_from(integer.bits() / 8).unwrap_or(usize::MAX),
+            _ => 0,
+        };
+        self.copied += size_of::<Node>() + text;
+        if self.copied > MAX_ALIAS_COPIES {
+            return Err(self.error(
+                id,
+                Problem::TooManyCopies {
+                    limit: MAX_ALIAS_COPIES,
+                },
+            ));
+        }
+        Ok(())
+    }
+
+    fn error(&self, id: NodeId, problem: Problem) -> YamlError {
+        YamlError::new(problem, self.graph.node(id).start.position())
+    }
+}

@@ -1,0 +1,144 @@
+//! A document's nodes as written: tags and contents, before they become values.
+//!
+//! A node that an alias repeats is one node here, so that no chain of aliases makes a document grow.
+
+use super::scanner::Mark;
+
+/// How deep collections may be nested: enough for any file that a person writes, and little enough
+/// for a small stack. PyYAML ends at about 490, with the recursion limit of Python.
+pub const MAX_NESTING: usize = 128;
+
+/// A node's place in its graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct NodeId(pub(super) usize);
+
+/// A node as written.
+#[derive(Debug)]
+pub(super) struct GraphNode {
+    pub(super) tag: Tag,
+    pub(super) content: Content,
+    pub(super) start: Mark,
+}
+
+/// What a node consists of.
+#[derive(Debug)]
+pub(super) enum Content {
+    Scalar(String),
+    Sequence(Vec<NodeId>),
+    Mapping(Vec<Pair>),
+}
+
+impl Content {
+    /// The content's name for a person.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Scalar(_) => "a single value",
+            Self::Sequence(_) => "a list",
+            Self::Mapping(_) => "a mapping",
+        }
+    }
+}
+
+/// A key and its value.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pair {
+    pub(super) key: NodeId,
+    pub(super) value: NodeId,
+    /// Whether `<<` brought it from another mapping.
+    pub(super) is_merged: bool,
+}
+
+/// A document.
+#[derive(Debug)]
+pub(super) struct Graph {
+    pub(super) nodes: Vec<GraphNode>,
+    pub(super) root: NodeId,
+}
+
+impl Graph {
+    pub(super) fn node(&self, id: NodeId) -> &GraphNode {
+        &self.nodes[id.0]
+    }
+
+    pub(super) fn node_mut(&mut self, id: NodeId) -> &mut GraphNode {
+        &mut self.nodes[id.0]
+    }
+}
+
+/// What kind of value a node is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Tag {
+    Null,
+    Bool,
+    Int,
+    Float,
+    Binary,
+    Timestamp,
+    Str,
+    Seq,
+    Map,
+    Set,
+    OrderedMap,
+    Pairs,
+    /// `<<` as a key.
+    Merge,
+    /// `=` as a key.
+    DefaultValue,
+    /// A tag that stands for nothing here.
+    Unknown(String),
+}
+
+/// What the tags of YAML itself begin with.
+const YAML_TAG_PREFIX: &str = "tag:yaml.org,2002:";
+
+impl Tag {
+    /// The tag with this whole name.
+    pub(super) fn from_name(name: String) -> Self {
+        match name.strip_prefix(YAML_TAG_PREFIX) {
+            Some("null") => Self::Null,
+            Some("bool") => Self::Bool,
+            Some("int") => Self::Int,
+            Some("float") => Self::Float,
+            Some("binary") => Self::Binary,
+            Some("timestamp") => Self::Timestamp,
+            Some("str") => Self::Str,
+            Some("seq") => Self::Seq,
+            Some("map") => Self::Map,
+            Some("set") => Self::Set,
+            Some("omap") => Self::OrderedMap,
+            Some("pairs") => Self::Pairs,
+            Some("merge") => Self::Merge,
+            Some("value") => Self::DefaultValue,
+            _ => Self::Unknown(name),
+        }
+    }
+
+    /// The tag as a person writes it.
+    pub(super) fn short_name(&self) -> &'static str {
+        match self {
+            Self::Null => "!!null",
+            Self::Bool => "!!bool",
+            Self::Int => "!!int",
+            Self::Float => "!!float",
+            Self::Binary => "!!binary",
+            Self::Timestamp => "!!timestamp",
+            Self::Str => "!!str",
+            Self::Seq => "!!seq",
+            Self::Map => "!!map",
+            Self::Set => "!!set",
+            Self::OrderedMap => "!!omap",
+            Self::Pairs => "!!pairs",
+            Self::Merge => "<<",
+            Self::DefaultValue => "=",
+            Self::Unknown(_) => "!",
+        }
+    }
+}
+
+/// The tag's name as a person writes it: `!!name` for the tags of YAML itself.
+pub(super) fn readable_tag(name: &str) -> String {
+    match name.strip_prefix(YAML_TAG_PREFIX) {
+        Some(suffix) => format!("!!{suffix}"),
+        None => name.to_owned(),
+    }
+}

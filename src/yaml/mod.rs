@@ -1,0 +1,64 @@
+//! YAML as Python's PyYAML reads it with `yaml.safe_load`, which is how MLflow reads its files.
+//!
+//! YAML 1.1 with PyYAML's own reading of it: `yes` and `on` are booleans, `010` is eight, `1e-5` is
+//! text while `1.0e-5` is a number, tabs separate nothing, `{default:}` has an empty value. Values
+//! print as Python's `str()` and `repr()` print them, since that is what reaches a command.
+//!
+//! ```text
+//! bytes -> text -> scanner (tokens) -> compose (graph of nodes) -> construct (Node, Value)
+//! ```
+//!
+//! The scanner is our own: the crates that give YAML events follow libyaml or YAML 1.2, and differ
+//! from PyYAML in what they refuse, in what they accept and in some values.
+//!
+//! Limits, each an error with its place: [`MAX_NESTING`] levels, [`MAX_ALIAS_COPIES`] bytes of
+//! values repeated through aliases, [`MAX_MERGED_KEYS`] keys merged with `<<`, and integers of
+//! [`MAX_INTEGER_DIGITS`] digits. A collection that contains itself is an error too.
+
+mod compose;
+mod construct;
+mod error;
+mod expand;
+mod graph;
+mod key;
+mod mapping;
+mod node;
+mod number;
+mod position;
+mod python_text;
+mod scalar;
+mod scanner;
+mod set_order;
+mod text;
+mod timestamp;
+
+pub use construct::MAX_MERGED_KEYS;
+pub use error::YamlError;
+pub use expand::MAX_ALIAS_COPIES;
+pub use graph::MAX_NESTING;
+pub use mapping::Mapping;
+pub use node::{Node, Value};
+pub use number::MAX_INTEGER_DIGITS;
+pub use position::Position;
+pub use timestamp::{Time, Timestamp};
+
+/// Reads the one document in `text`, as `yaml.safe_load` does.
+///
+/// `text` is UTF-8, or UTF-16 that begins with a byte order mark. Text without a document (empty,
+/// or comments only) gives [`Value::Null`]; more than one document is an error.
+pub fn parse(text: &[u8]) -> Result<Node, YamlError> {
+    let characters = text::decode(text)?;
+    match compose::compose(characters)? {
+        Some(mut graph) => {
+            let objects = construct::construct(&mut graph)?;
+            expand::expand(&graph, &objects)
+        }
+        None => Ok(Node {
+            value: Value::Null,
+            start: Position { line: 1, column: 1 },
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,279 @@
+//! Numbers: which texts are numbers, and how PyYAML and Python read them.
+
+use num_bigint::BigInt;
+
+use super::error::Problem;
+
+/// How many digits an integer may have: what Python converts without being told otherwise.
+pub const MAX_INTEGER_DIGITS: usize = 4300;
+
+/// Whether a plain text is an integer: binary, octal (`017`), decimal, hexadecimal, or base 60.
+pub(super) fn is_integer(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let all = |digits: &str, is_digit: fn(u8) -> bool| {
+        !digits.is_empty() && digits.bytes().all(|byte| byte == b'_' || is_digit(byte))
+    };
+    if let Some(digits) = unsigned.strip_prefix("0b") {
+        return all(digits, |byte| matches!(byte, b'0' | b'1'));
+    }
+    if let Some(digits) = unsigned.strip_prefix("0x") {
+        return all(digits, |byte| byte.is_ascii_hexdigit());
+    }
+    match unsigned.strip_prefix('0') {
+        Some(digits) => digits.is_empty() || all(digits, |byte| matches!(byte, b'0'..=b'7')),
+        None => {
+            let (first, sixties) = split_sixties(unsigned);
+            is_digits(first) && sixties.is_none_or(|sixties| sixties.split(':').all(is_sixty))
+        }
+    }
+}
+
+/// Whether a plain text is a float. All but `.inf` and `.nan` have a dot; an exponent has its sign.
+pub(super) fn is_float(text: &str) -> bool {
+    if matches!(text, ".nan" | ".NaN" | ".NAN") {
+        return true;
+    }
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if matches!(unsigned, ".inf" | ".Inf" | ".INF") {
+        return true;
+    }
+    let Some((whole, fraction)) = unsigned.split_once('.') else {
+        return false;
+    };
+    let (first, sixties) = split_sixties(whole);
+    if let Some(sixties) = sixties {
+        return is_digits(first) && sixties.split(':').all(is_sixty) && is_fraction(fraction);
+    }
+    let digits = match fraction.find(['e', 'E']) {
+        Some(exponent) if is_exponent(&fraction[exponent + 1..]) => &fraction[..exponent],
+        Some(_) => return false,
+        None => fraction,
+    };
+    if whole.is_empty() {
+        // PyYAML takes no sign here.
+        unsigned == text && is_digits(digits)
+    } else {
+        is_digits(whole) && is_fraction(digits)
+    }
+}
+
+/// Digits, the first of which is no underscore.
+fn is_digits(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_digit()) && is_fraction(text)
+}
+
+fn is_fraction(text: &str) -> bool {
+    text.bytes().all(|byte| byte == b'_' || byte.is_ascii_digit())
+}
+
+fn is_exponent(text: &str) -> bool {
+    text.strip_prefix(['-', '+'])
+        .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// The text before the first `:`, and what follows it.
+fn split_sixties(text: &str) -> (&str, Option<&str>) {
+    match text.split_once(':') {
+        Some((first, sixties)) => (first, Some(sixties)),
+        None => (text, None),
+    }
+}
+
+/// A digit of base 60.
+fn is_sixty(text: &str) -> bool {
+    match text.as_bytes() {
+        [digit] => digit.is_ascii_digit(),
+        [tens, digit] => matches!(tens, b'0'..=b'5') && digit.is_ascii_digit(),
+        _ => false,
+    }
+}
+
+/// Reads an integer. The text need not be one by [`is_integer`]: a tag may have said so.
+pub(super) fn read_integer(text: &str) -> Result<BigInt, Problem> {
+    let malformed = || Problem::Malformed {
+        kind: "integer",
+        text: text.to_owned(),
+    };
+    let digits = text.replace('_', "");
+    let (is_negative, unsigned) = split_sign(&digits);
+    if unsigned.len() > MAX_INTEGER_DIGITS {
+        return Err(Problem::IntegerTooLong {
+            limit: MAX_INTEGER_DIGITS,
+        });
+    }
+    let value = if let Some(digits) = unsigned.strip_prefix("0b") {
+        python_int(digits, 2)
+    } else if let Some(digits) = unsigned.strip_prefix("0x") {
+        python_int(digits, 16)
+    } else if unsigned != "0" && unsigned.starts_with('0') {
+        python_int(unsigned, 8)
+    } else if unsigned.contains(':') {
+        unsigned.split(':').try_fold(BigInt::ZERO, |value, digit| {
+            Some(value * 60 + python_int(digit, 10)?)
+        })
+    } else {
+        python_int(unsigned, 10)
+    }
+    .ok_or_else(malformed)?;
+    Ok(if is_negative { -value } else { value })
+}
+
+/// Reads a float. The text need not be one by [`is_float`]: a tag may have said so.
+pub(super) fn read_float(text: &str) -> Result<f64, Problem> {
+    let malformed = || Problem::Malformed {
+        kind: "number",
+        text: text.to_owned(),
+    };
+    let digits = text.replace('_', "").to_lowercase();
+    let (is_negative, unsigned) = split_sign(&digits);
+    let value = match unsigned {
+        ".inf" => f64::INFINITY,
+        ".nan" => return Ok(f64::NAN),
+        _ if unsigned.contains(':') => read_sixties(unsigned).ok_or_else(malformed)?,
+        _ => python_float(unsigned).ok_or_else(malformed)?,
+    };
+    Ok(if is_negative { -value } else { value })
+}
+
+/// Adds from the last digit on, as PyYAML does, so that rounding is the same.
+fn read_sixties(text: &str) -> Option<f64> {
+    let mut base = BigInt::from(1);
+    let mut value = 0.0;
+    let digits = text.split(':').map(python_float).collect::<Option<Vec<f64>>>()?;
+    for digit in digits.into_iter().rev() {
+        // Python refuses the power that no float can hold.
+        let factor: f64 = base
+            .to_string()
+            .parse()
+            .ok()
+            .filter(|factor: &f64| factor.is_finite())?;
+        value += digit * factor;
+        base *= 60;
+    }
+    Some(value)
+}
+
+fn split_sign(text: &str) -> (bool, &str) {
+    (
+        text.starts_with('-'),
+        text.strip_prefix(['-', '+']).unwrap_or(text),
+    )
+}
+
+/// Python's `int(text, base)`, of a text without underscores and of ASCII digits.
+fn python_int(text: &str, base: u32) -> Option<BigInt> {
+    let (is_negative, unsigned) = split_sign(text.trim());
+    let digits = match (base, unsigned.as_bytes()) {
+        (2, [b'0', b'b' | b'B', ..]) | (8, [b'0', b'o' | b'O', ..]) | (16, [b'0', b'x' | b'X', ..]) => {
+            &unsigned[2..]
+        }
+        _ => unsigned,
+    };
+    if digits.starts_with(['-', '+']) {
+        return None;
+    }
+    let value = BigInt::parse_bytes(digits.as_bytes(), base)?;
+    Some(if is_negative { -value } else { value })
+}
+
+/// Python's `float(text)`, of a text without underscores and of ASCII digits.
+fn python_float(text: &str) -> Option<f64> {
+    text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers() {
+        for (text, value) in [
+            ("0", 0),
+            ("-0", 0),
+            ("+12", 12),
+            ("1_000", 1000),
+            ("017", 15),
+            ("-010", -8),
+            ("0_7", 7),
+            ("0b1_01", 5),
+            ("0xFf", 255),
+            ("-0x_1f", -31),
+            ("12:30:45", 45045),
+            ("-1:05", -65),
+            ("190:20:30", 685_230),
+        ] {
+            assert!(is_integer(text), "{text}");
+            assert_eq!(read_integer(text).unwrap(), BigInt::from(value), "{text}");
+        }
+        for text in [
+            "", "-", "_1", "08", "0o17", "1e5", "1:60", "0:1", "0b2", "0x", "1.", "12:", "1:5:", "0X1F", "٣",
+        ] {
+            assert!(!is_integer(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn integers_that_only_a_tag_makes() {
+        for (text, value) in [
+            ("0o17", 15),
+            (" 12\n", 12),
+            ("--1", 1),
+            ("0012", 10),
+            ("1:99", 159),
+        ] {
+            assert_eq!(read_integer(text).unwrap(), BigInt::from(value), "{text}");
+        }
+        for text in ["", "a", "1.0", "0b", "0x", "0b_", "09", "1:", "1 2", "0o", "+-+1"] {
+            assert!(read_integer(text).is_err(), "{text}");
+        }
+        let longest = "9".repeat(MAX_INTEGER_DIGITS);
+        assert_eq!(read_integer(&longest).unwrap().to_string(), longest);
+        assert!(read_integer(&"1:".repeat(100_000)).is_err());
+    }
+
+    #[test]
+    fn floats() {
+        for (text, value) in [
+            ("0.5", 0.5),
+            (".5", 0.5),
+            ("1.", 1.0),
+            ("-1.5", -1.5),
+            ("+1_0.2_5", 10.25),
+            ("1.0e-5", 1e-5),
+            ("1.E+3", 1000.0),
+            (".1e+2", 10.0),
+            ("1.5e+400", f64::INFINITY),
+            ("-.INF", f64::NEG_INFINITY),
+            ("+.inf", f64::INFINITY),
+            ("12:30:45.5", 45045.5),
+            ("-1:00.", -60.0),
+        ] {
+            assert!(is_float(text), "{text}");
+            assert_eq!(read_float(text).unwrap().to_bits(), value.to_bits(), "{text}");
+        }
+        assert!(is_float(".NaN") && read_float(".NaN").unwrap().is_nan());
+        for text in [
+            "", ".", "1", "1e5", "1e-5", "1.0e5", "-.5", "+.5", "-.nan", "._1", ".e+1", "_1.0", "1.0e+",
+            "1:60.", "1:.", ".5:1", "inf", ".iNF", "1.5.", "1:2.e+1",
+        ] {
+            assert!(!is_float(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn floats_that_only_a_tag_makes() {
+        for (text, value) in [
+            ("1", 1.0),
+            ("1e5", 1e5),
+            ("-.5", -0.5),
+            ("inf", f64::INFINITY),
+            (" 2 ", 2.0),
+        ] {
+            assert_eq!(read_float(text).unwrap().to_bits(), value.to_bits(), "{text}");
+        }
+        for text in ["", "-", "a", "0x10", "1:", "1 2", "."] {
+            assert!(read_float(text).is_err(), "{text}");
+        }
+        assert!(read_float(&format!("1{}.0", ":0".repeat(200))).is_err());
+    }
+}

@@ -1,0 +1,137 @@
+//! Bytes to characters: the encoding, and the characters that YAML allows.
+
+use super::error::{Problem, YamlError};
+use super::position::Position;
+
+/// Decodes a file's bytes: UTF-16 by its byte order mark, UTF-8 otherwise.
+///
+/// A byte order mark stays in the result, where the scanner skips it.
+pub(super) fn decode(bytes: &[u8]) -> Result<Vec<char>, YamlError> {
+    let characters = match bytes {
+        [0xff, 0xfe, ..] => decode_utf16(bytes, u16::from_le_bytes)?,
+        [0xfe, 0xff, ..] => decode_utf16(bytes, u16::from_be_bytes)?,
+        _ => decode_utf8(bytes)?,
+    };
+    match characters.iter().position(|&character| !is_allowed(character)) {
+        Some(index) => Err(YamlError::new(
+            Problem::ControlCharacter {
+                code: u32::from(characters[index]),
+            },
+            position_after(characters[..index].iter().copied()),
+        )),
+        None => Ok(characters),
+    }
+}
+
+fn decode_utf8(bytes: &[u8]) -> Result<Vec<char>, YamlError> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.chars().collect()),
+        Err(error) => {
+            let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            Err(YamlError::new(
+                Problem::Encoding { encoding: "UTF-8" },
+                position_after(valid.chars()),
+            ))
+        }
+    }
+}
+
+fn decode_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Vec<char>, YamlError> {
+    let (pairs, rest) = bytes.as_chunks::<2>();
+    let mut characters = Vec::with_capacity(pairs.len());
+    let mut is_valid = rest.is_empty();
+    for decoded in char::decode_utf16(pairs.iter().map(|&pair| unit(pair))) {
+        match decoded {
+            Ok(character) => characters.push(character),
+            Err(_) => {
+                is_valid = false;
+                break;
+            }
+        }
+    }
+    if is_valid {
+        Ok(characters)
+    } else {
+        Err(YamlError::new(
+            Problem::Encoding { encoding: "UTF-16" },
+            position_after(characters.into_iter()),
+        ))
+    }
+}
+
+/// Whether YAML allows the character to stand in a text as itself.
+fn is_allowed(character: char) -> bool {
+    matches!(character,
+        '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+}
+
+/// The place after these characters.
+fn position_after(characters: impl Iterator<Item = char>) -> Position {
+    let mut position = Position { line: 1, column: 1 };
+    let mut after_carriage_return = false;
+    for character in characters {
+        match character {
+            '\n' if after_carriage_return => {}
+            '\r' | '\n' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
+                position.line += 1;
+                position.column = 1;
+            }
+            '\u{feff}' => {}
+            _ => position.column += 1,
+        }
+        after_carriage_return = character == '\r';
+    }
+    position
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn encodings() {
+        let utf16 = |text: &str, bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            text.encode_utf16().flat_map(bytes).collect()
+        };
+        for text in ["", "a: é\n", "a: \u{1f600}", "\u{feff}a"] {
+            let expected: Vec<char> = text.chars().collect();
+            assert_eq!(decode(text.as_bytes()).unwrap(), expected, "{text}");
+        }
+        for text in ["\u{feff}a: é", "\u{feff}a: \u{1f600}"] {
+            let expected: Vec<char> = text.chars().collect();
+            assert_eq!(
+                decode(&utf16(text, u16::to_le_bytes)).unwrap(),
+                expected,
+                "{text}"
+            );
+            assert_eq!(
+                decode(&utf16(text, u16::to_be_bytes)).unwrap(),
+                expected,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_is_refused_with_its_place() {
+        for (bytes, line, column) in [
+            (&b"a\n\xff"[..], 2, 1),
+            (b"\xef\xbb\xbfab\xc3", 1, 3),
+            (b"a\r\nb\0c", 2, 2),
+            (b"\x1b[0m", 1, 1),
+            (b"a\r\x7f", 2, 1),
+            ("é\u{80}".as_bytes(), 1, 2),
+            ("\u{ffff}".as_bytes(), 1, 1),
+            (b"\xff\xfea\0b", 1, 2),
+            (b"\xfe\xff\xd8\x00\0a", 1, 1),
+            (b"\xff\xfe\0", 1, 1),
+        ] {
+            let error = decode(bytes).unwrap_err();
+            assert_eq!(
+                error.position,
+                Some(Position { line, column }),
+                "{bytes:?}: {error}"
+            );
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! What the integration tests share: sealed directories, the projects in them, the program that
+//! runs there, and readers of what it left in the tracking store.
+
+mod anonymous;
+mod golden;
+mod project;
+mod reference;
+mod requirement;
+mod sandbox;
+mod server;
+mod store;
+
+pub(crate) use anonymous::{is_generated_name, without_temporary_names};
+pub(crate) use golden::assert_golden;
+pub(crate) use project::{Finished, Project};
+pub(crate) use reference::{Reference, Request};
+pub(crate) use requirement::{Requirement, require};
+pub(crate) use sandbox::Sandbox;
+pub(crate) use server::MlflowServer;
+pub(crate) use store::{StoreContents, StoredRun};

@@ -1,0 +1,74 @@
+//! Outside things that some tests need, and what happens where they are missing.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Something outside the repository that a test needs; an environment variable says where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Requirement {
+    /// A Python virtual environment with the newest MLflow 3 that the tests know.
+    Mlflow3,
+    /// A Python virtual environment with an MLflow 2.
+    Mlflow2,
+}
+
+impl Requirement {
+    /// The variable that holds the path.
+    fn variable(self) -> &'static str {
+        match self {
+            Self::Mlflow3 => "MLRUN_TEST_MLFLOW_VENV",
+            Self::Mlflow2 => "MLRUN_TEST_MLFLOW2_VENV",
+        }
+    }
+
+    /// What it is, for a person.
+    fn what(self) -> &'static str {
+        match self {
+            Self::Mlflow3 => "a virtual environment with MLflow 3",
+            Self::Mlflow2 => "a virtual environment with MLflow 2",
+        }
+    }
+
+    /// What must exist below the path.
+    fn mark(self) -> &'static str {
+        "bin/mlflow"
+    }
+
+    fn find(self) -> Result<PathBuf, String> {
+        let Some(path) = std::env::var_os(self.variable()).filter(|path| !path.is_empty()) else {
+            return Err(format!("{} (set {})", self.what(), self.variable()));
+        };
+        let path = PathBuf::from(path);
+        if Path::new(&path).join(self.mark()).exists() {
+            Ok(path)
+        } else {
+            Err(format!(
+                "{} ({}={} holds no {})",
+                self.what(),
+                self.variable(),
+                path.display(),
+                self.mark()
+            ))
+        }
+    }
+}
+
+/// Finds what a test needs. Where it is missing, says so on standard error and returns nothing, and
+/// the test returns; under `MLRUN_TEST_REQUIRE_ALL=1` a missing thing fails the test instead.
+///
+/// # Panics
+/// When the thing is missing and everything is required.
+pub(crate) fn require(requirement: Requirement) -> Option<PathBuf> {
+    match requirement.find() {
+        Ok(path) => Some(path),
+        Err(missing) => {
+            assert!(
+                std::env::var_os("MLRUN_TEST_REQUIRE_ALL").is_none_or(|value| value != "1"),
+                "missing: {missing}"
+            );
+            // Not by `eprintln!`, which the test runner keeps to itself where a test passes.
+            let _ = writeln!(std::io::stderr(), "skipped: {missing}");
+            None
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! A real `mlflow server` on loopback, one for all tests of this process.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use super::{Requirement, Sandbox, require};
+
+/// How long a server may take to answer its first request.
+const START_LIMIT: Duration = Duration::from_secs(180);
+
+/// Starts a program in a process group of its own and ends that group when standard input ends:
+/// the tests' own end closes it, however they end.
+const SUPERVISOR: &str = r#"set -m; "$@" </dev/null & group=$!; cat >/dev/null; kill -TERM -- "-$group" 2>/dev/null;
+for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 -- "-$group" 2>/dev/null || exit 0; sleep 0.2; done; kill -KILL -- "-$group""#;
+
+/// A running server.
+pub(crate) struct MlflowServer {
+    url: String,
+    sandbox: Sandbox,
+    _supervisor: Child,
+}
+
+impl MlflowServer {
+    /// The server of the newest MLflow, started on first use; nothing where MLflow is missing.
+    pub(crate) fn shared() -> Option<&'static Self> {
+        static SERVER: OnceLock<Option<MlflowServer>> = OnceLock::new();
+        SERVER
+            .get_or_init(|| Some(Self::start(&require(Requirement::Mlflow3)?)))
+            .as_ref()
+    }
+
+    /// Starts a server of the MLflow in this virtual environment on a free port.
+    ///
+    /// # Panics
+    /// When the server does not answer in time.
+    pub(crate) fn start(venv: &Path) -> Self {
+        let sandbox = Sandbox::new();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let log = std::fs::File::create(sandbox.root().join("log")).unwrap();
+        let mut command: Command = sandbox.command("bash");
+        command
+            .args(["-c", SUPERVISOR, "supervisor"])
+            .arg(venv.join("bin/mlflow"));
+        command.args([
+            "server",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            &port.to_string(),
+            "--workers",
+            "1",
+        ]);
+        command.args(["--backend-store-uri", "sqlite:///server.db"]);
+        command.env(
+            "PATH",
+            format!(
+                "{}/bin:{}",
+                venv.display(),
+                super::sandbox::program_directory().display()
+            ),
+        );
+        // The newest server would start a dozen workers for jobs that no test has.
+        command.envs([
+            ("MLFLOW_DISABLE_TELEMETRY", "true"),
+            ("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false"),
+        ]);
+        command
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .process_group(0);
+        let supervisor = command.spawn().unwrap();
+        let server = Self {
+            url: format!("http://127.0.0.1:{port}"),
+            sandbox,
+            _supervisor: supervisor,
+        };
+        server.wait_until_it_answers(port);
+        server
+    }
+
+    /// The tracking URI.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The SQLite file behind the server.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.sandbox.work().join("server.db")
+    }
+
+    fn wait_until_it_answers(&self, port: u16) {
+        let start = Instant::now();
+        while !is_healthy(port) {
+            let log = || std::fs::read_to_string(self.sandbox.root().join("log")).unwrap();
+            assert!(
+                start.elapsed() < START_LIMIT,
+                "mlflow server does not answer:\n{}",
+                log()
+            );
+            // There is nothing to wait on but the port itself.
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+fn is_healthy(port: u16) -> bool {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else {
+        return false;
+    };
+    let request = format!("GET /health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
+    let mut answer = String::new();
+    stream.write_all(request.as_bytes()).is_ok()
+        && stream.read_to_string(&mut answer).is_ok()
+        && answer.starts_with("HTTP/1.1 200")
+}

@@ -1,0 +1,46 @@
+//! The integration tests: the real binary in sealed directories. One test binary, so that it links
+//! once; a module a feature.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on panics, and a skipped one says so on standard error"
+)]
+
+mod client_readers;
+mod command_corpus;
+mod corpus;
+mod differential;
+mod examples;
+mod file_store;
+mod harness;
+mod messages;
+mod process;
+mod real_mlflow;
+mod rest_store;
+mod run_info;
+mod signals;
+mod sources;
+mod sqlite_mlflow;
+mod sqlite_store;
+mod store_suite;
+mod template_corpus;
+mod yaml_corpus;
+
+/// A module file that is not declared above would silently never run.
+#[test]
+fn every_module_is_declared() {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let declarations = include_str!("main.rs");
+    let mut forgotten = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let is_module =
+            path.extension().is_some_and(|extension| extension == "rs") || path.join("mod.rs").is_file();
+        if is_module && name != "main" && !declarations.contains(&format!("\nmod {name};\n")) {
+            forgotten.push(name);
+        }
+    }
+    assert!(forgotten.is_empty(), "declare in tests/it/main.rs: {forgotten:?}");
+}

@@ -1,0 +1,11 @@
+//! Programs, their trees and their signals.
+//!
+//! Signals and waits concern a whole process, so each of these tests runs this test binary once
+//! more: its [`driver`] is a small mlrun that runs one command.
+
+mod capture;
+mod driver;
+mod ends;
+mod signals;
+mod terminal;
+mod trees;

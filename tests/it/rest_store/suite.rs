@@ -1,0 +1,76 @@
+//! What every store must do, done by real servers.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use mlrun::run::{ExperimentId, RunId};
+use mlrun::tracking::TrackingStore;
+use serde_json::{Value, json};
+
+use super::store;
+use crate::store_suite::{RecordedRun, StoreFixture};
+
+/// A server that is asked past the store.
+pub(crate) struct ServerFixture {
+    pub(crate) url: String,
+    pub(crate) client: reqwest::Client,
+}
+
+impl ServerFixture {
+    pub(crate) fn new(url: String) -> Self {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { url, client }
+    }
+
+    async fn post(&self, endpoint: &str, body: Value) {
+        let url = format!("{}/api/2.0/mlflow/{endpoint}", self.url);
+        let sent = self.client.post(url).json(&body).send().await.unwrap();
+        sent.error_for_status().unwrap();
+    }
+}
+
+#[async_trait]
+impl StoreFixture for ServerFixture {
+    async fn open(&self) -> Box<dyn TrackingStore> {
+        Box::new(store(&self.url, &[]).unwrap())
+    }
+
+    async fn recorded(&self, run_id: &RunId) -> RecordedRun {
+        let url = format!("{}/api/2.0/mlflow/runs/get?run_id={run_id}", self.url);
+        let answer: Value = self.client.get(url).send().await.unwrap().json().await.unwrap();
+        let (info, data) = (&answer["run"]["info"], &answer["run"]["data"]);
+        let text = |key: &str| info[key].as_str().unwrap().to_owned();
+        let pairs = |list: &Value| -> BTreeMap<String, String> {
+            let pairs = list.as_array().map(Vec::as_slice).unwrap_or_default();
+            // An empty value is left out of an answer.
+            let text = |pair: &Value, key: &str| pair[key].as_str().unwrap_or_default().to_owned();
+            pairs
+                .iter()
+                .map(|pair| (text(pair, "key"), text(pair, "value")))
+                .collect()
+        };
+        RecordedRun {
+            experiment_id: text("experiment_id"),
+            name: text("run_name"),
+            user: text("user_id"),
+            status: text("status"),
+            start_time: info["start_time"].as_i64().unwrap(),
+            end_time: info["end_time"].as_i64(),
+            artifact_uri: text("artifact_uri"),
+            tags: pairs(&data["tags"]),
+            params: pairs(&data["params"]),
+        }
+    }
+
+    async fn delete_experiment(&self, experiment_id: &ExperimentId) {
+        self.post(
+            "experiments/delete",
+            json!({"experiment_id": experiment_id.as_str()}),
+        )
+        .await;
+    }
+
+    async fn delete_run(&self, run_id: &RunId) {
+        self.post("runs/delete", json!({"run_id": run_id.as_str()})).await;
+    }
+}

@@ -1,0 +1,129 @@
+//! Signals in every moment of a run: nothing that was started lives on, no run stays RUNNING.
+
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::harness::{Project, StoreContents};
+
+/// How long a condition may take to come true before the test fails.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A project whose command starts a tree of processes, says so in the file `ready`, and waits.
+fn tree() -> Project {
+    Project::new().mlproject(
+        "entry_points:\n  main:\n    command: \"(sleep 1000 & setsid sleep 1000 & sleep 1000) & sleep 1000 & touch ready; wait\"\n",
+    )
+}
+
+fn start(project: &Project, tracking_uri: &str) -> Child {
+    // Whoever runs the tests may ignore signals (as `nohup` does), and programs inherit that.
+    let mut command = project.sandbox().command("env");
+    command.args(["--default-signal=HUP,INT,TERM", env!("CARGO_BIN_EXE_mlrun")]);
+    command.args(["run", "project", "--env-manager", "local"]);
+    command.env("MLFLOW_TRACKING_URI", tracking_uri);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().unwrap()
+}
+
+fn send(child: &Child, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < LIMIT, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn wait_for_entry_point(project: &Project, child: &mut Child) {
+    let ready = project.sandbox().work().join("project/ready");
+    wait_until("the entry point's start", || {
+        let end = child.try_wait().unwrap();
+        assert!(end.is_none(), "ended before the entry point: {end:?}");
+        ready.exists()
+    });
+}
+
+/// The processes that were started in the sandbox, by the variables that all of them inherit.
+fn processes(sandbox: &Path) -> Vec<String> {
+    let mark = format!("HOME={}/home", sandbox.display());
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap() {
+        let path = entry.unwrap().path();
+        let environment = std::fs::read(path.join("environ")).unwrap_or_default();
+        if environment
+            .split(|byte| *byte == 0)
+            .any(|variable| variable == mark.as_bytes())
+        {
+            let command = std::fs::read(path.join("cmdline")).unwrap_or_default();
+            found.push(String::from_utf8_lossy(&command).replace('\0', " "));
+        }
+    }
+    found
+}
+
+#[track_caller]
+fn assert_nothing_lives(project: &Project) {
+    // A process that was killed may take a moment to disappear.
+    wait_until("the end of all processes", || {
+        processes(project.sandbox().root()).is_empty()
+    });
+}
+
+fn statuses(project: &Project) -> Vec<String> {
+    let work = project.sandbox().work();
+    let mut runs = StoreContents::of_sqlite(&work.join("mlflow.db")).runs;
+    runs.extend(StoreContents::of_directory(&work.join("mlruns")).runs);
+    runs.into_iter().map(|run| run.status).collect()
+}
+
+#[test]
+fn a_signal_in_mid_run_ends_the_tree_and_the_run() {
+    let signals = [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)];
+    for (count, (signal, code)) in signals.into_iter().cycle().take(50).enumerate() {
+        let uri = ["", "mlruns"][count % 2];
+        let project = tree();
+        let mut child = start(&project, uri);
+        wait_for_entry_point(&project, &mut child);
+        send(&child, signal);
+        let status = child.wait().unwrap();
+        assert_eq!(status.code(), Some(code), "{signal:?}: {status}");
+        assert_eq!(statuses(&project), ["KILLED"], "{signal:?} {uri}");
+        assert_nothing_lives(&project);
+    }
+}
+
+#[test]
+fn a_signal_in_any_moment_leaves_no_run_running() {
+    for step in 0..60u64 {
+        let project = tree();
+        let mut child = start(&project, "");
+        // The moment is the point here: the signal shall fall into each step of the program once.
+        std::thread::sleep(Duration::from_micros(step * 300));
+        send(&child, Signal::TERM);
+        let status = child.wait().unwrap();
+        let statuses = statuses(&project);
+        let is_ended = statuses.iter().all(|status| status == "KILLED");
+        assert!(is_ended, "after {} µs ({status}): {statuses:?}", step * 300);
+        assert_nothing_lives(&project);
+    }
+}
+
+#[test]
+fn an_entry_point_that_ends_well_on_a_signal_is_killed_nonetheless() {
+    let project = Project::new().mlproject(
+        "entry_points:\n  main:\n    command: \"trap 'exit 0' TERM; touch ready; while :; do sleep 0.01; done\"\n",
+    );
+    let mut child = start(&project, "mlruns");
+    wait_for_entry_point(&project, &mut child);
+    send(&child, Signal::TERM);
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    assert_eq!(statuses(&project), ["KILLED"]);
+    assert_nothing_lives(&project);
+}

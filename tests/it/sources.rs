@@ -1,0 +1,537 @@
+//! Local sources and what a run's tags say of them, through the library.
+//!
+//! Every expectation below was read from runs of MLflow 3.17.2 on the same layouts; the last test
+//! asks an MLflow at hand again.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use mlrun::events::Silent;
+use mlrun::fetch::{FetchError, FetchOptions, Source, WorkDir, fetch};
+use mlrun::project_uri::ProjectUri;
+
+/// Makes every layout that the tests use, in the current directory.
+const LAYOUTS: &str = r#"
+project() { mkdir -p "$1"; echo 'name: x' > "$1/MLproject"; }
+repository() { project "$1"; git -C "$1" init -q; git -C "$1" add -A; git -C "$1" commit -qm "$1"; }
+commit_all() { git -C "$1" add -A; git -C "$1" commit -qm "$2"; }
+project plain; project 'with space'; project plain/sub
+repository r; project r/sub/deep; commit_all r 2; git -C r remote add origin https://user:tok@host/org/r.git
+git -C r branch feature HEAD~1
+repository ignoring; printf 'build/\n/out\n*.tmp\n' > ignoring/.gitignore
+for name in build build/inner out x.tmp ok; do project ignoring/$name; done; commit_all ignoring 2
+repository tracked; project tracked/build; commit_all tracked 2; echo build/ > tracked/.gitignore
+repository excluding; project excluding/e; echo e/ >> excluding/.git/info/exclude
+repository contents; echo 'd/*' > contents/.gitignore; project contents/d
+mkdir empty; git -C empty init -q; project empty; git -C empty remote add up git@host:a/b.git
+repository two; git -C two remote add zeta ssh://git@h/z.git; git -C two remote add alpha https://h/a.git
+repository wt; git -C wt remote add origin https://h/wt; git -C wt worktree add -q ../linked -b other; project linked/s
+repository inner; repository super; git -C super submodule -q add "$PWD/inner" mod; git -C super commit -qm sub; git -C super remote add origin https://h/super
+repository detached; git -C detached commit -q --allow-empty -m 2; git -C detached checkout -q HEAD~1
+repository packed; git -C packed pack-refs --all; git -C packed gc -q
+ln -s r link-to-root; ln -s r/sub link-to-sub
+repository foreign; git -C foreign remote add origin https://h/foreign; project foreign/s; chown -R 12345:12345 foreign 2>/dev/null || true
+repository outer; echo n/ > outer/.gitignore; repository outer/n
+repository bad-file; project bad-file/b; echo garbage > bad-file/b/.git
+repository empty-dir; project empty-dir/b; mkdir empty-dir/b/.git
+repository sha256-plain; project sha256; git -C sha256 init -q --object-format=sha256; commit_all sha256 1; git -C sha256 remote add origin https://h/s
+repository included; printf '[remote "inc"]\n url = https://u:p@h/inc\n' > included/extra; git -C included config include.path ../extra
+repository several; git -C several remote add origin https://h/1; git -C several remote set-url --add origin https://h/2
+repository instead; git -C instead remote add origin gh:org/x; git -C instead config url.https://github.com/.insteadOf gh:
+repository elsewhere; project elsewhere-tree; git -C elsewhere config core.worktree "$PWD/elsewhere-tree"
+git clone -q --bare r bare.git
+"#;
+
+/// Where a row's commit comes from: the directory of a repository.
+type CommitOf = Option<&'static str>;
+
+/// Project URI, directory it is given in, source name, commit, repository URL.
+type Row = (
+    &'static str,
+    &'static str,
+    &'static str,
+    CommitOf,
+    Option<&'static str>,
+);
+
+const R_URL: Option<&str> = Some("https://host/org/r.git");
+
+/// What MLflow records as well.
+const SAME_AS_REFERENCE: &[Row] = &[
+    ("<top>/plain", ".", "<top>/plain", None, None),
+    ("plain", ".", "<top>/plain", None, None),
+    ("./plain/", ".", "<top>/plain", None, None),
+    ("r/../plain", ".", "<top>/plain", None, None),
+    (".", "plain", "<top>/plain", None, None),
+    ("with space", ".", "<top>/with space", None, None),
+    ("<top>/plain#sub", ".", "<top>/plain#sub", None, None),
+    ("r", ".", "file://<top>/r", Some("r"), R_URL),
+    ("r/", ".", "file://<top>/r", Some("r"), R_URL),
+    ("r/sub/deep", ".", "file://<top>/r#sub/deep", Some("r"), R_URL),
+    (".", "r/sub/deep", "file://<top>/r#sub/deep", Some("r"), R_URL),
+    ("ignoring", ".", "file://<top>/ignoring", Some("ignoring"), None),
+    ("ignoring/build", ".", "file://<top>/ignoring#build", None, None),
+    (".", "ignoring/build", "file://<top>/ignoring#build", None, None),
+    (
+        "ignoring/build/inner",
+        ".",
+        "file://<top>/ignoring#build/inner",
+        None,
+        None,
+    ),
+    ("ignoring/out", ".", "file://<top>/ignoring#out", None, None),
+    ("ignoring/x.tmp", ".", "file://<top>/ignoring#x.tmp", None, None),
+    (
+        "ignoring/ok",
+        ".",
+        "file://<top>/ignoring#ok",
+        Some("ignoring"),
+        None,
+    ),
+    (
+        "tracked/build",
+        ".",
+        "file://<top>/tracked#build",
+        Some("tracked"),
+        None,
+    ),
+    ("excluding/e", ".", "file://<top>/excluding#e", None, None),
+    (
+        "contents/d",
+        ".",
+        "file://<top>/contents#d",
+        Some("contents"),
+        None,
+    ),
+    ("empty", ".", "file://<top>/empty", None, Some("git@host:a/b.git")),
+    ("two", ".", "file://<top>/two", Some("two"), Some("ssh://h/z.git")),
+    (
+        "linked",
+        ".",
+        "file://<top>/linked",
+        Some("wt"),
+        Some("https://h/wt"),
+    ),
+    (
+        "linked/s",
+        ".",
+        "file://<top>/linked#s",
+        Some("wt"),
+        Some("https://h/wt"),
+    ),
+    (
+        "super",
+        ".",
+        "file://<top>/super",
+        Some("super"),
+        Some("https://h/super"),
+    ),
+    (
+        "super/mod",
+        ".",
+        "file://<top>/super/mod",
+        Some("inner"),
+        Some("<top>/inner"),
+    ),
+    ("detached", ".", "file://<top>/detached", Some("detached"), None),
+    ("packed", ".", "file://<top>/packed", Some("packed"), None),
+    ("link-to-root", ".", "file://<top>/link-to-root", Some("r"), R_URL),
+    (
+        "link-to-root/sub/deep",
+        ".",
+        "file://<top>/link-to-root#sub/deep",
+        Some("r"),
+        R_URL,
+    ),
+    ("link-to-sub/deep", ".", "<top>/link-to-sub/deep", None, None),
+    (
+        "foreign",
+        ".",
+        "file://<top>/foreign",
+        Some("foreign"),
+        Some("https://h/foreign"),
+    ),
+    (
+        "foreign/s",
+        ".",
+        "file://<top>/foreign#s",
+        Some("foreign"),
+        Some("https://h/foreign"),
+    ),
+    ("outer/n", ".", "file://<top>/outer/n", Some("outer/n"), None),
+    ("bad-file/b", ".", "<top>/bad-file/b", None, None),
+    (
+        "empty-dir/b",
+        ".",
+        "file://<top>/empty-dir#b",
+        Some("empty-dir"),
+        None,
+    ),
+    ("sha256", ".", "file://<top>/sha256", None, Some("https://h/s")),
+    (
+        "included",
+        ".",
+        "file://<top>/included",
+        Some("included"),
+        Some("https://h/inc"),
+    ),
+    (
+        "several",
+        ".",
+        "file://<top>/several",
+        Some("several"),
+        Some("https://h/2"),
+    ),
+    (
+        "instead",
+        ".",
+        "file://<top>/instead",
+        Some("instead"),
+        Some("gh:org/x"),
+    ),
+    ("elsewhere", ".", "file://<top>/elsewhere", None, None),
+    ("elsewhere-tree", ".", "<top>/elsewhere-tree", None, None),
+];
+
+/// Where MLflow records quotes, relative paths, or a `file://` URI taken for a relative path.
+const MADE_RIGHT: &[Row] = &[
+    ("'plain'", ".", "<top>/plain", None, None),
+    ("plain#sub", ".", "<top>/plain#sub", None, None),
+    ("file://<top>/plain", ".", "<top>/plain", None, None),
+    ("file://<top>/with%20space", ".", "<top>/with space", None, None),
+    ("file://<top>/r", ".", "file://<top>/r", Some("r"), R_URL),
+    (
+        "file://<top>/r#sub/deep",
+        ".",
+        "file://<top>/r#sub/deep",
+        Some("r"),
+        R_URL,
+    ),
+    ("r#sub/deep", ".", "file://<top>/r#sub/deep", Some("r"), R_URL),
+    (
+        "<top>/r#sub/deep",
+        ".",
+        "file://<top>/r#sub/deep",
+        Some("r"),
+        R_URL,
+    ),
+    ("ignoring#build", ".", "file://<top>/ignoring#build", None, None),
+];
+
+/// All layouts in one directory.
+struct Layouts(tempfile::TempDir);
+
+impl Layouts {
+    fn new() -> Self {
+        let top = tempfile::Builder::new().prefix("mlrun-test-").tempdir().unwrap();
+        let layouts = Self(top);
+        layouts.shell(LAYOUTS);
+        layouts
+    }
+
+    fn top(&self) -> PathBuf {
+        self.0.path().canonicalize().unwrap()
+    }
+
+    fn expand(&self, text: &str) -> String {
+        text.replace("<top>", self.top().to_str().unwrap())
+    }
+
+    fn anonymous(&self, text: &str) -> String {
+        text.replace(self.top().to_str().unwrap(), "<top>")
+    }
+
+    fn shell(&self, script: &str) {
+        let output = Command::new("bash")
+            .args(["-euc", script])
+            .current_dir(self.top())
+            .envs([
+                ("GIT_AUTHOR_NAME", "A U Thor"),
+                ("GIT_AUTHOR_EMAIL", "author@example.com"),
+                ("GIT_AUTHOR_DATE", "2024-01-02T03:04:05Z"),
+                ("GIT_COMMITTER_NAME", "C O Mitter"),
+                ("GIT_COMMITTER_EMAIL", "committer@example.com"),
+                ("GIT_COMMITTER_DATE", "2024-01-02T03:04:05Z"),
+                ("GIT_CONFIG_COUNT", "2"),
+                ("GIT_CONFIG_KEY_0", "init.defaultBranch"),
+                ("GIT_CONFIG_VALUE_0", "main"),
+                ("GIT_CONFIG_KEY_1", "protocol.file.allow"),
+                ("GIT_CONFIG_VALUE_1", "always"),
+            ])
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
+    /// What the `git` program says is checked out; nothing where it refuses to look.
+    fn head(&self, repository: &str) -> Option<String> {
+        let output = Command::new("git")
+            .args(["rev-parse", "HEAD"])
+            .current_dir(self.top().join(repository))
+            .output()
+            .unwrap();
+        output
+            .status
+            .success()
+            .then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
+    }
+
+    async fn fetch(&self, uri: &str, cwd: &str, version: Option<&str>) -> Result<WorkDir, FetchError> {
+        let cwd = if cwd == "." {
+            self.top()
+        } else {
+            self.top().join(cwd)
+        };
+        let uri = ProjectUri::parse(&self.expand(uri), &cwd).unwrap();
+        let options = FetchOptions {
+            version: version.map(str::to_owned),
+            keep: false,
+        };
+        fetch(&uri, &options, &Silent).await
+    }
+
+    fn expected(&self, row: &Row) -> Source {
+        let (_, _, name, commit, repo_url) = *row;
+        Source {
+            name: self.expand(name),
+            commit: commit.and_then(|repository| self.head(repository)),
+            repo_url: repo_url.map(|url| self.expand(url)),
+            branch: None,
+        }
+    }
+}
+
+#[tokio::test]
+async fn tags_of_local_directories() {
+    let layouts = Layouts::new();
+    for row in SAME_AS_REFERENCE.iter().chain(MADE_RIGHT) {
+        let work_dir = layouts.fetch(row.0, row.1, None).await.unwrap();
+        assert_eq!(
+            work_dir.source(),
+            &layouts.expected(row),
+            "{} in {}",
+            row.0,
+            row.1
+        );
+        assert!(work_dir.path().is_absolute() && work_dir.path().is_dir() && !work_dir.is_temporary());
+    }
+}
+
+#[tokio::test]
+async fn local_directories_are_used_in_place() {
+    let layouts = Layouts::new();
+    for (uri, cwd, expected) in [
+        ("plain", ".", "<top>/plain"),
+        ("./plain/", ".", "<top>/plain"),
+        (".", "r/sub", "<top>/r/sub"),
+        ("r#sub/deep", ".", "<top>/r/sub/deep"),
+        ("file://<top>/r#sub", ".", "<top>/r/sub"),
+        ("link-to-sub#deep", ".", "<top>/link-to-sub/deep"),
+    ] {
+        let work_dir = layouts.fetch(uri, cwd, None).await.unwrap();
+        assert_eq!(work_dir.path(), Path::new(&layouts.expand(expected)), "{uri}");
+    }
+    let before = work_tree(&layouts.top());
+    drop(layouts.fetch("r#sub", ".", None).await.unwrap());
+    assert_eq!(work_tree(&layouts.top()), before);
+}
+
+#[tokio::test]
+async fn what_cannot_be_had_from_a_directory_is_told() {
+    let layouts = Layouts::new();
+    for (uri, version, message, hint) in [
+        (
+            "plain",
+            Some("main"),
+            "a version can only be chosen for a Git repository, and '<top>/plain' is none",
+            Some("leave -v/--version out to use the files as they are"),
+        ),
+        (
+            "r/sub",
+            Some("main"),
+            "a version can only be chosen for a Git repository, and '<top>/r/sub' is none",
+            Some("it lies inside of a repository: write '<top>/r#sub'"),
+        ),
+        (
+            "r",
+            Some("--upload-pack=x"),
+            "'--upload-pack=x' is no version of a project: it begins with '-'",
+            Some("give the name of a branch or tag, or a commit's hash"),
+        ),
+        (
+            "r",
+            Some(""),
+            "'' is no version of a project: it is empty",
+            Some("give the name of a branch or tag, or a commit's hash"),
+        ),
+        (
+            "r",
+            Some("a b"),
+            "'a b' is no version of a project: it holds a space or a control character",
+            Some("give the name of a branch or tag, or a commit's hash"),
+        ),
+        (
+            "r#sab",
+            None,
+            "there is no directory 'sab' in '<top>/r'",
+            Some("did you mean 'sub'?"),
+        ),
+        (
+            "r#sub/deeep",
+            None,
+            "there is no directory 'sub/deeep' in '<top>/r'",
+            Some("did you mean 'sub/deep'?"),
+        ),
+        (
+            "r#sub/other",
+            None,
+            "there is no directory 'sub/other' in '<top>/r'",
+            Some("the directories in 'sub' are: deep"),
+        ),
+        (
+            "ignoring#none",
+            None,
+            "there is no directory 'none' in '<top>/ignoring'",
+            Some("the directories there are: build, ok, out, x.tmp"),
+        ),
+        (
+            "plain/sub#none",
+            None,
+            "there is no directory 'none' in '<top>/plain/sub'",
+            Some("there are no directories in it: leave the '#' part out"),
+        ),
+        (
+            "r#MLproject",
+            None,
+            "'MLproject' in '<top>/r' is a file, not a directory",
+            None,
+        ),
+    ] {
+        let error = layouts.fetch(uri, ".", version).await.unwrap_err();
+        assert_eq!(layouts.anonymous(&error.to_string()), message, "{uri}");
+        assert_eq!(
+            error.hint().map(|hint| layouts.anonymous(&hint)).as_deref(),
+            hint,
+            "{uri}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_zip_file_is_named_by_its_place() {
+    let layouts = Layouts::new();
+    // The smallest zip file: nothing but the end of its empty list.
+    let empty_zip = [b"PK\x05\x06".as_slice(), &[0; 18]].concat();
+    fs::write(layouts.top().join("p.zip"), &empty_zip).unwrap();
+    fs::write(layouts.top().join("r/in.zip"), &empty_zip).unwrap();
+    for (uri, name) in [
+        ("p.zip", "<top>/p.zip"),
+        ("file://<top>/p.zip", "<top>/p.zip"),
+        ("r/in.zip", "file://<top>/r#in.zip"),
+    ] {
+        let work_dir = layouts.fetch(uri, ".", None).await.unwrap();
+        let name = layouts.expand(name);
+        assert_eq!(
+            work_dir.source(),
+            &Source {
+                name,
+                commit: None,
+                repo_url: None,
+                branch: None
+            }
+        );
+        assert!(work_dir.is_temporary() && work_dir.path().is_dir());
+    }
+    let error = layouts.fetch("p.zip", ".", Some("main")).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "a version ('main') can only be chosen for a Git repository, and 'p.zip' is a zip file"
+    );
+}
+
+/// Every path below a directory with its time of change.
+fn work_tree(directory: &Path) -> BTreeMap<PathBuf, std::time::SystemTime> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let entry = entry.unwrap();
+        let metadata = entry.path().symlink_metadata().unwrap();
+        found.insert(entry.path(), metadata.modified().unwrap());
+        if metadata.is_dir() {
+            found.extend(work_tree(&entry.path()));
+        }
+    }
+    found
+}
+
+/// Asks MLflow for the tags that its own run would get.
+const REFERENCE: &str = r#"
+import json, os, sys, warnings
+from mlflow.projects import utils
+from mlflow.tracking._tracking_service.utils import _get_git_url_if_present
+from mlflow.utils.git_utils import get_git_commit, get_git_repo_url
+for line in sys.stdin:
+    cwd, uri = json.loads(line)
+    os.chdir(cwd)
+    work_dir = utils._fetch_project(uri, None)
+    name = _get_git_url_if_present(utils._expand_uri(uri)) if utils._is_local_uri(uri) else utils._expand_uri(uri)
+    print(json.dumps([name, get_git_commit(work_dir), get_git_repo_url(work_dir)]))
+"#;
+
+#[test]
+fn the_reference_records_the_same() {
+    let Some(environment) = std::env::var_os("MLRUN_TEST_MLFLOW_VENV").filter(|path| !path.is_empty()) else {
+        let is_required = std::env::var("MLRUN_TEST_REQUIRE_ALL").is_ok_and(|value| value == "1");
+        assert!(
+            !is_required,
+            "missing: a virtual environment with MLflow 3 (set MLRUN_TEST_MLFLOW_VENV)"
+        );
+        eprintln!("skipped: a virtual environment with MLflow 3 (set MLRUN_TEST_MLFLOW_VENV)");
+        return;
+    };
+    let layouts = Layouts::new();
+    let questions: String = SAME_AS_REFERENCE
+        .iter()
+        .map(|row| {
+            format!(
+                "{}\n",
+                serde_json::json!([layouts.top().join(row.1), layouts.expand(row.0)])
+            )
+        })
+        .collect();
+    let input = layouts.top().join("questions");
+    fs::write(&input, questions).unwrap();
+    let output = Command::new(Path::new(&environment).join("bin/python"))
+        .args(["-W", "ignore", "-c", REFERENCE])
+        .stdin(fs::File::open(&input).unwrap())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let answers: Vec<(String, Option<String>, Option<String>)> = output
+        .stdout
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect();
+    assert_eq!(answers.len(), SAME_AS_REFERENCE.len());
+    for (row, answer) in SAME_AS_REFERENCE.iter().zip(answers) {
+        let expected = layouts.expected(row);
+        assert_eq!(
+            (expected.name, expected.commit, expected.repo_url),
+            answer,
+            "{} in {}",
+            row.0,
+            row.1
+        );
+    }
+}
