@@ -12,7 +12,7 @@
 //!
 //! Modules import downwards only: [`cli`] knows all others; [`backend`] knows what [`environment`]
 //! prepared; [`fetch`], [`tracking`] and [`environment`] do not know each other; [`project`],
-//! [`project_uri`] and [`run`] are plain values; [`process`], [`yaml`], [`redact`], [`env_vars`]
+//! [`project_uri`] and [`run`] are plain values; [`process`], [`http`], [`yaml`], [`redact`], [`env_vars`]
 //! and [`events`] know nothing of MLflow Projects.
 
 pub mod backend;
@@ -21,6 +21,7 @@ pub mod env_vars;
 pub mod environment;
 pub mod events;
 pub mod fetch;
+pub mod http;
 mod nearest;
 pub mod process;
 pub mod project;

@@ -12,7 +12,7 @@ mod tracking_uri;
 use async_trait::async_trait;
 
 pub use self::file::{FileStore, FileStoreError};
-pub use self::rest::{Fault, RestError, RestSettings, RestStore};
+pub use self::rest::{RestError, RestSettings, RestStore};
 pub use self::run_name::random_run_name;
 pub use self::tracking_uri::{TrackingUri, TrackingUriError};
 

@@ -11,6 +11,7 @@ use reqwest::header::HeaderValue;
 
 use super::error::RestError;
 use crate::env_vars;
+use crate::http::netrc;
 use crate::redact::Secret;
 
 /// What the `Authorization` header says, and where that comes from.
@@ -81,7 +82,7 @@ impl Credentials {
         let file = files.iter().find(|file| file.exists())?;
         // As in Python's `requests` a netrc file that cannot be read or understood counts for nothing.
         let text = std::fs::read_to_string(file).ok()?;
-        let (user, password) = netrc_entry(&text, host)?;
+        let (user, password) = netrc::entry(&text, host)?;
         Some(Self::basic(user, password, &file.display().to_string()))
     }
 
@@ -173,73 +174,6 @@ impl FileCredentials {
     }
 }
 
-/// The user and password that a netrc file gives for a host: the host's own entry, else the
-/// default one.
-fn netrc_entry(text: &str, host: &str) -> Option<(String, String)> {
-    struct Entry {
-        /// `None` for the default entry.
-        machine: Option<String>,
-        user: String,
-        password: String,
-    }
-    let mut entries: Vec<Entry> = Vec::new();
-    let mut tokens = netrc_tokens(text).into_iter();
-    while let Some(token) = tokens.next() {
-        match token.as_str() {
-            "machine" | "default" => entries.push(Entry {
-                machine: if token == "machine" {
-                    Some(tokens.next()?)
-                } else {
-                    None
-                },
-                user: String::new(),
-                password: String::new(),
-            }),
-            "login" | "user" => entries.last_mut()?.user = tokens.next()?,
-            "password" => entries.last_mut()?.password = tokens.next()?,
-            "account" => drop(tokens.next()?),
-            _ => return None,
-        }
-    }
-    let own = entries
-        .iter()
-        .rfind(|entry| entry.machine.as_deref() == Some(host));
-    let found = own.or_else(|| entries.iter().rfind(|entry| entry.machine.is_none()))?;
-    let is_empty = found.user.is_empty() && found.password.is_empty();
-    (!is_empty).then(|| (found.user.clone(), found.password.clone()))
-}
-
-/// The words of a netrc file without comments and macros; a word may stand in double quotes.
-fn netrc_tokens(text: &str) -> Vec<String> {
-    let mut tokens = Vec::new();
-    let mut in_macro = false;
-    for line in text.lines().map(str::trim) {
-        if in_macro {
-            in_macro = !line.is_empty();
-            continue;
-        }
-        let mut rest = line;
-        while !rest.is_empty() {
-            // A password may begin with '#', so only elsewhere does it begin a comment.
-            let is_value = matches!(tokens.last().map(String::as_str), Some("password"));
-            if rest.starts_with('#') && !is_value {
-                break;
-            }
-            let (token, after) = match rest.strip_prefix('"').and_then(|quoted| quoted.split_once('"')) {
-                Some((token, after)) => (token, after),
-                None => rest.split_once(char::is_whitespace).unwrap_or((rest, "")),
-            };
-            if token == "macdef" && !is_value {
-                in_macro = true;
-                break;
-            }
-            tokens.push(token.to_owned());
-            rest = after.trim_start();
-        }
-    }
-    tokens
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -309,28 +243,6 @@ mod tests {
                 expected,
                 "{url}"
             );
-        }
-    }
-
-    #[test]
-    fn netrc_entries_are_found() {
-        let file = "# mine\nmachine other login no password no\nmacdef init\ncd /x\nmachine host\n\n\
-                    machine host\n  login anna account a password #ge\"heim # comment\ndefault login d password \"e f\"";
-        for (text, host, expected) in [
-            (file, "host", Some(("anna", "#ge\"heim"))),
-            (file, "other", Some(("no", "no"))),
-            (file, "third", Some(("d", "e f"))),
-            ("machine host login a", "host", Some(("a", ""))),
-            ("machine host", "host", None),
-            ("machine", "host", None),
-            ("nonsense here", "host", None),
-            ("", "host", None),
-        ] {
-            let found = netrc_entry(text, host);
-            let found = found
-                .as_ref()
-                .map(|(user, password)| (user.as_str(), password.as_str()));
-            assert_eq!(found, expected, "{text:?} {host}");
         }
     }
 

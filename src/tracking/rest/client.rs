@@ -11,10 +11,11 @@ use serde::de::DeserializeOwned;
 
 use super::answer;
 use super::auth::Credentials;
-use super::error::{Fault, RestError, in_words};
+use super::error::RestError;
 use super::retry::RetryPolicy;
 use super::settings::RestSettings;
 use super::transport::{ExchangeError, LONGEST_BODY, Request, Response, Transport};
+use crate::http::{Fault, in_words};
 use crate::redact::without_credentials;
 
 /// As many redirects as Python's `requests` follows.

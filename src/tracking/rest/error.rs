@@ -1,9 +1,10 @@
 //! What can go wrong between the client and a tracking server.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use reqwest::StatusCode;
+
+use crate::http::{CertificateError, Fault, ProxyError, in_words};
 
 /// Why a tracking server could not be asked, or what it answered instead.
 #[derive(Debug, thiserror::Error)]
@@ -47,15 +48,8 @@ pub enum RestError {
         source: std::io::Error,
     },
     /// A file with certificates or a key is of no use.
-    #[error("{variable} '{path}' cannot be used: {reason}")]
-    Certificate {
-        /// The variable that names the file.
-        variable: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// The tracking URI is no address of a server.
     #[error("the tracking URI '{url}' {reason}")]
     Url {
@@ -65,13 +59,8 @@ pub enum RestError {
         reason: String,
     },
     /// A proxy cannot be used.
-    #[error("the proxy '{proxy}' cannot be used: {reason}")]
-    Proxy {
-        /// The proxy's address without credentials.
-        proxy: String,
-        /// Why.
-        reason: String,
-    },
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
     /// The TLS library refuses the settings.
     #[error("cannot prepare connections by TLS: {reason}")]
     Tls {
@@ -150,23 +139,6 @@ pub enum RestError {
     },
 }
 
-/// The kinds of failure in which a server gives no answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// Nothing listens there.
-    Refused,
-    /// The host's name is not known.
-    UnknownHost,
-    /// The server's certificate, or the client's, was not accepted.
-    Certificate,
-    /// What listens there speaks something else: TLS for HTTP, or HTTP for TLS.
-    Protocol,
-    /// The answer took longer than it may.
-    Timeout(Duration),
-    /// The connection ended early, or could not be made for another reason.
-    Broken,
-}
-
 impl RestError {
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
@@ -180,10 +152,8 @@ impl RestError {
                 Some("give it without a line break at its end".to_owned())
             }
             Self::Url { .. } => Some("set MLFLOW_TRACKING_URI to the server's address, such as https://host:5000".to_owned()),
-            Self::Proxy { .. } => {
-                Some("use an http:// proxy, or name the server's host in NO_PROXY".to_owned())
-            }
-            Self::NoAnswer { fault, .. } => fault.hint(),
+            Self::Proxy(error) => Some(error.hint()),
+            Self::NoAnswer { fault, .. } => fault_hint(*fault),
             Self::Redirect { .. } => Some(
                 "set MLFLOW_TRACKING_URI to the address that answers itself; a redirect to a login page means that the server wants credentials"
                     .to_owned(),
@@ -197,7 +167,7 @@ impl RestError {
                         "no MLflow server seems to answer at this address: check the host, the port and the path in MLFLOW_TRACKING_URI"
                             .to_owned(),
                     ),
-                    400 => Fault::Protocol.hint(),
+                    400 => fault_hint(Fault::Protocol),
                     _ => None,
                 })
             }
@@ -217,33 +187,25 @@ impl RestError {
     }
 }
 
-impl Fault {
-    fn hint(self) -> Option<String> {
-        let text = match self {
-            Self::Refused => {
-                "nothing listens at that address: start the server, or correct MLFLOW_TRACKING_URI".to_owned()
-            }
-            Self::UnknownHost => "check the host's name in MLFLOW_TRACKING_URI, and the network".to_owned(),
-            Self::Certificate => {
-                "name the server's certificate, or its authority's, in MLFLOW_TRACKING_SERVER_CERT_PATH"
-                    .to_owned()
-            }
-            Self::Protocol => {
-                "check whether MLFLOW_TRACKING_URI must begin with http:// or https://".to_owned()
-            }
-            Self::Timeout(limit) => format!(
-                "see whether the server works, or raise MLFLOW_HTTP_REQUEST_TIMEOUT (now {})",
-                in_words(limit)
-            ),
-            Self::Broken => return None,
-        };
-        Some(text)
-    }
-
-    /// Whether another try may end otherwise.
-    pub(super) fn is_transient(self) -> bool {
-        !matches!(self, Self::Certificate | Self::Protocol)
-    }
+/// What to do about a server that gives no answer.
+fn fault_hint(fault: Fault) -> Option<String> {
+    let text = match fault {
+        Fault::Refused => {
+            "nothing listens at that address: start the server, or correct MLFLOW_TRACKING_URI".to_owned()
+        }
+        Fault::UnknownHost => "check the host's name in MLFLOW_TRACKING_URI, and the network".to_owned(),
+        Fault::Certificate => {
+            "name the server's certificate, or its authority's, in MLFLOW_TRACKING_SERVER_CERT_PATH"
+                .to_owned()
+        }
+        Fault::Protocol => "check whether MLFLOW_TRACKING_URI must begin with http:// or https://".to_owned(),
+        Fault::Timeout(limit) => format!(
+            "see whether the server works, or raise MLFLOW_HTTP_REQUEST_TIMEOUT (now {})",
+            in_words(limit)
+        ),
+        Fault::Broken => return None,
+    };
+    Some(text)
 }
 
 /// What to do about a status that means "who are you" or "not you".
@@ -274,15 +236,6 @@ fn shown_status(status: u16) -> String {
     }
 }
 
-/// A duration as a person says it.
-pub(super) fn in_words(duration: Duration) -> String {
-    match duration.as_secs() {
-        1 => "1 second".to_owned(),
-        seconds @ 0..=119 => format!("{seconds} seconds"),
-        seconds => format!("{} minutes", seconds.div_ceil(60)),
-    }
-}
-
 fn after_tries(tries: u32) -> String {
     match tries {
         0 | 1 => String::new(),
@@ -295,22 +248,5 @@ fn shown_excerpt(excerpt: &str) -> String {
         String::new()
     } else {
         format!(": {excerpt}")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_told_in_words() {
-        for (seconds, expected) in [
-            (0, "0 seconds"),
-            (1, "1 second"),
-            (119, "119 seconds"),
-            (249, "5 minutes"),
-        ] {
-            assert_eq!(in_words(Duration::from_secs(seconds)), expected);
-        }
     }
 }

@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::sync::OnceCell;
 
-pub use self::error::{Fault, RestError};
+pub use self::error::RestError;
 pub use self::settings::RestSettings;
 
 use self::batch::batches;

@@ -1,14 +1,14 @@
 //! How a tracking server is reached: what MLflow's environment variables say about it.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::auth::Credentials;
 use super::error::RestError;
 use super::retry::RetryPolicy;
-use super::tls::{TlsSettings, Verification};
+use super::tls::TlsSettings;
 use crate::env_vars;
+use crate::http::{ProxySettings, Verification, netrc};
 
 /// Everything about a tracking server that is not part of its URL.
 #[derive(Debug, Clone)]
@@ -23,16 +23,6 @@ pub struct RestSettings {
     pub(super) timeout: Duration,
     pub(super) follows_redirects: bool,
     pub(super) workspace: Option<String>,
-}
-
-/// The proxies that the environment names. Their addresses may hold credentials.
-#[derive(Clone, Default)]
-pub(super) struct ProxySettings {
-    pub(super) http: Option<String>,
-    pub(super) https: Option<String>,
-    pub(super) all: Option<String>,
-    /// The hosts that need none, in the variable's own form.
-    pub(super) none_for: String,
 }
 
 impl RestSettings {
@@ -55,7 +45,7 @@ impl RestSettings {
         let timeout = whole_number(variable, env_vars::MLFLOW_HTTP_REQUEST_TIMEOUT, 120, 1..=i64::MAX)?;
         Ok(Self {
             credentials: Credentials::from_variables(variable)?,
-            netrc: netrc_files(variable),
+            netrc: netrc::files(variable),
             tls: tls_settings(variable)?,
             proxies: ProxySettings::from_variables(variable),
             retry: retry_policy(variable)?,
@@ -65,25 +55,6 @@ impl RestSettings {
                 .map(|name| name.trim().to_owned())
                 .filter(|name| !name.is_empty()),
         })
-    }
-}
-
-impl fmt::Debug for ProxySettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProxySettings").finish_non_exhaustive()
-    }
-}
-
-impl ProxySettings {
-    fn from_variables(variable: &dyn Fn(&str) -> Option<String>) -> Self {
-        // The lower case comes first in Python's `requests`.
-        let either = |name: &str| variable(&name.to_ascii_lowercase()).or_else(|| variable(name));
-        Self {
-            http: either(env_vars::HTTP_PROXY),
-            https: either(env_vars::HTTPS_PROXY),
-            all: either(env_vars::ALL_PROXY),
-            none_for: either(env_vars::NO_PROXY).unwrap_or_default(),
-        }
     }
 }
 
@@ -105,35 +76,14 @@ fn refuse_unavailable(variable: &dyn Fn(&str) -> Option<String>) -> Result<(), R
     Ok(())
 }
 
-/// The places where a netrc file may be: the one that `NETRC` names, or the usual two.
-fn netrc_files(variable: &dyn Fn(&str) -> Option<String>) -> Vec<PathBuf> {
-    if let Some(file) = variable(env_vars::NETRC) {
-        return vec![PathBuf::from(file)];
-    }
-    variable(env_vars::HOME)
-        .map(|home| {
-            [".netrc", "_netrc"]
-                .map(|name| PathBuf::from(&home).join(name))
-                .to_vec()
-        })
-        .unwrap_or_default()
-}
-
 fn tls_settings(variable: &dyn Fn(&str) -> Option<String>) -> Result<TlsSettings, RestError> {
     let insecure = boolean(variable, env_vars::MLFLOW_TRACKING_INSECURE_TLS, false)?;
-    let named_bundle = |name: &'static str| {
-        variable(name).map(|path| Verification::Bundle {
-            path: PathBuf::from(path),
-            variable: name,
-        })
-    };
-    let verification = match (insecure, named_bundle(env_vars::MLFLOW_TRACKING_SERVER_CERT_PATH)) {
+    let named = Verification::bundle(env_vars::MLFLOW_TRACKING_SERVER_CERT_PATH, variable);
+    let verification = match (insecure, named) {
         (true, Some(_)) => return Err(RestError::ContradictoryTls),
         (true, None) => Verification::Off,
         (false, Some(bundle)) => bundle,
-        (false, None) => named_bundle(env_vars::REQUESTS_CA_BUNDLE)
-            .or_else(|| named_bundle(env_vars::CURL_CA_BUNDLE))
-            .unwrap_or(Verification::SystemRoots),
+        (false, None) => Verification::from_variables(variable),
     };
     Ok(TlsSettings {
         verification,
@@ -362,19 +312,5 @@ mod tests {
             settings(&[server, insecure]).unwrap_err().to_string(),
             "MLFLOW_TRACKING_INSECURE_TLS and MLFLOW_TRACKING_SERVER_CERT_PATH are both set"
         );
-    }
-
-    #[test]
-    fn proxies_are_read_in_lower_case_first() {
-        let settings = settings(&[
-            ("http_proxy", "http://lower:1"),
-            ("HTTP_PROXY", "http://upper:1"),
-            ("HTTPS_PROXY", "http://secure:1"),
-            ("no_proxy", "localhost"),
-        ])
-        .unwrap();
-        assert_eq!(settings.proxies.http.as_deref(), Some("http://lower:1"));
-        assert_eq!(settings.proxies.https.as_deref(), Some("http://secure:1"));
-        assert_eq!(settings.proxies.none_for, "localhost");
     }
 }

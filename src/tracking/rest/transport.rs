@@ -10,15 +10,14 @@ use std::time::Duration;
 use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::Client as PlainClient;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::TokioExecutor;
 use reqwest::header::HeaderMap;
-use reqwest::{Method, NoProxy, Proxy, StatusCode, Url};
+use reqwest::{Method, StatusCode, Url};
 
-use super::error::{Fault, RestError, in_words};
-use super::settings::{ProxySettings, RestSettings};
+use super::error::RestError;
+use super::settings::RestSettings;
 use super::tls::TlsSettings;
-use crate::redact::without_credentials;
+use crate::http::{Fault, ProxySettings, classify, in_words, innermost};
 
 /// Longer answers are refused. A run with many metrics and parameters is the longest that comes.
 pub(super) const LONGEST_BODY: usize = 64 * 1024 * 1024;
@@ -205,47 +204,6 @@ fn plain_client(timeout: Duration) -> PlainClient<HttpConnector, String> {
     PlainClient::builder(TokioExecutor::new()).build(connector)
 }
 
-impl ProxySettings {
-    /// Whether a request to this URL goes to a proxy.
-    fn intercept(&self, url: &Url) -> bool {
-        if self.http.is_none() && self.all.is_none() {
-            return false;
-        }
-        let matcher = Matcher::builder()
-            .http(self.http.clone().unwrap_or_default())
-            .all(self.all.clone().unwrap_or_default())
-            .no(self.none_for.clone())
-            .build();
-        url.as_str()
-            .parse()
-            .is_ok_and(|uri| matcher.intercept(&uri).is_some())
-    }
-
-    fn to_clients(&self) -> Result<Vec<Proxy>, RestError> {
-        type Constructor = fn(String) -> reqwest::Result<Proxy>;
-        let kinds: [(&Option<String>, Constructor); 3] = [
-            (&self.http, Proxy::http::<String>),
-            (&self.https, Proxy::https::<String>),
-            (&self.all, Proxy::all::<String>),
-        ];
-        let mut proxies = Vec::new();
-        for (address, constructor) in kinds {
-            let Some(address) = address else { continue };
-            let unusable = |reason: String| RestError::Proxy {
-                proxy: without_credentials(address),
-                reason,
-            };
-            if address.to_ascii_lowercase().starts_with("socks") {
-                return Err(unusable("SOCKS is not available".to_owned()));
-            }
-            let proxy =
-                constructor(address.clone()).map_err(|error| unusable(innermost(&error.without_url())))?;
-            proxies.push(proxy.no_proxy(NoProxy::from_string(&self.none_for)));
-        }
-        Ok(proxies)
-    }
-}
-
 /// An answer's body, as far as it has arrived.
 #[derive(Default)]
 struct Body(Vec<u8>);
@@ -257,68 +215,5 @@ impl Body {
         }
         self.0.extend_from_slice(data);
         Ok(())
-    }
-}
-
-/// What kind of failure the errors of the HTTP and TLS libraries tell of, and the one sentence in
-/// them that says something.
-fn classify(error: &(dyn std::error::Error + 'static), timeout: Duration) -> (Fault, String) {
-    let mut chain: Vec<&(dyn std::error::Error + 'static)> = vec![error];
-    while let Some(source) = chain.last().and_then(|last| last.source()) {
-        chain.push(source);
-    }
-    let io_kind = chain
-        .iter()
-        .find_map(|link| link.downcast_ref::<std::io::Error>())
-        .map(std::io::Error::kind);
-    let texts: Vec<String> = chain.iter().map(ToString::to_string).collect();
-    let says = |part: &str| texts.iter().any(|text| text.contains(part));
-    let reason = innermost(error);
-    if says("dns error") || says("failed to lookup address") {
-        return (Fault::UnknownHost, reason);
-    }
-    if let Some(text) = texts
-        .iter()
-        .find(|text| text.contains("certificate verify failed"))
-    {
-        let detail = verify_detail(text);
-        return (
-            Fault::Certificate,
-            format!("the server's certificate is not trusted{detail}"),
-        );
-    }
-    if says("alert certificate") || says("alert bad certificate") || says("alert unknown ca") {
-        return (
-            Fault::Certificate,
-            format!("the server does not accept the client's certificate ({reason})"),
-        );
-    }
-    if says("wrong version number") || says("packet length too long") || says("invalid HTTP version") {
-        return (
-            Fault::Protocol,
-            "what listens there does not speak the protocol of the address".to_owned(),
-        );
-    }
-    match io_kind {
-        Some(std::io::ErrorKind::ConnectionRefused) => (Fault::Refused, "connection refused".to_owned()),
-        Some(std::io::ErrorKind::TimedOut) => (Fault::Timeout(timeout), reason),
-        _ => (Fault::Broken, reason),
-    }
-}
-
-/// The text of the last error in a chain, which the others only wrap.
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut last = error;
-    while let Some(source) = last.source() {
-        last = source;
-    }
-    last.to_string()
-}
-
-/// OpenSSL's own words for what is wrong with a certificate, which stand in brackets at the end.
-fn verify_detail(text: &str) -> String {
-    match text.rsplit_once('(') {
-        Some((_, detail)) => format!(": {}", detail.trim_end_matches(')')),
-        None => String::new(),
     }
 }

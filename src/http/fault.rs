@@ -1,0 +1,116 @@
+//! What the failures of the HTTP and TLS libraries mean.
+
+use std::time::Duration;
+
+/// The kinds of failure in which a server gives no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing listens there.
+    Refused,
+    /// The host's name is not known.
+    UnknownHost,
+    /// The server's certificate, or the client's, was not accepted.
+    Certificate,
+    /// What listens there speaks something else: TLS for HTTP, or HTTP for TLS.
+    Protocol,
+    /// The answer took longer than it may.
+    Timeout(Duration),
+    /// The connection ended early, or could not be made for another reason.
+    Broken,
+}
+
+impl Fault {
+    /// Whether another try may end otherwise.
+    pub(crate) fn is_transient(self) -> bool {
+        !matches!(self, Self::Certificate | Self::Protocol)
+    }
+}
+
+/// What kind of failure the errors of the HTTP and TLS libraries tell of, and the one sentence in
+/// them that says something.
+pub(crate) fn classify(error: &(dyn std::error::Error + 'static), timeout: Duration) -> (Fault, String) {
+    let mut chain: Vec<&(dyn std::error::Error + 'static)> = vec![error];
+    while let Some(source) = chain.last().and_then(|last| last.source()) {
+        chain.push(source);
+    }
+    let io_kind = chain
+        .iter()
+        .find_map(|link| link.downcast_ref::<std::io::Error>())
+        .map(std::io::Error::kind);
+    let texts: Vec<String> = chain.iter().map(ToString::to_string).collect();
+    let says = |part: &str| texts.iter().any(|text| text.contains(part));
+    let reason = innermost(error);
+    if says("dns error") || says("failed to lookup address") {
+        return (Fault::UnknownHost, reason);
+    }
+    if let Some(text) = texts
+        .iter()
+        .find(|text| text.contains("certificate verify failed"))
+    {
+        let detail = verify_detail(text);
+        return (
+            Fault::Certificate,
+            format!("the server's certificate is not trusted{detail}"),
+        );
+    }
+    if says("alert certificate") || says("alert bad certificate") || says("alert unknown ca") {
+        return (
+            Fault::Certificate,
+            format!("the server does not accept the client's certificate ({reason})"),
+        );
+    }
+    if says("wrong version number") || says("packet length too long") || says("invalid HTTP version") {
+        return (
+            Fault::Protocol,
+            "what listens there does not speak the protocol of the address".to_owned(),
+        );
+    }
+    match io_kind {
+        Some(std::io::ErrorKind::ConnectionRefused) => (Fault::Refused, "connection refused".to_owned()),
+        Some(std::io::ErrorKind::TimedOut) => (Fault::Timeout(timeout), reason),
+        _ => (Fault::Broken, reason),
+    }
+}
+
+/// The text of the last error in a chain, which the others only wrap.
+pub(crate) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut last = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    last.to_string()
+}
+
+/// OpenSSL's own words for what is wrong with a certificate, which stand in brackets at the end.
+fn verify_detail(text: &str) -> String {
+    match text.rsplit_once('(') {
+        Some((_, detail)) => format!(": {}", detail.trim_end_matches(')')),
+        None => String::new(),
+    }
+}
+
+/// A duration as a person says it.
+pub(crate) fn in_words(duration: Duration) -> String {
+    match duration.as_secs() {
+        1 => "1 second".to_owned(),
+        seconds @ 0..=119 => format!("{seconds} seconds"),
+        seconds => format!("{} minutes", seconds.div_ceil(60)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_told_in_words() {
+        for (seconds, expected) in [
+            (0, "0 seconds"),
+            (1, "1 second"),
+            (119, "119 seconds"),
+            (249, "5 minutes"),
+        ] {
+            assert_eq!(in_words(Duration::from_secs(seconds)), expected);
+        }
+    }
+}

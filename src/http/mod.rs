@@ -1,0 +1,14 @@
+//! What all HTTP clients of mlrun share: trusted certificates, proxies, netrc files, and what the
+//! failures of a connection mean.
+
+mod certificates;
+mod fault;
+pub(crate) mod netrc;
+mod proxies;
+
+pub use certificates::CertificateError;
+pub(crate) use certificates::{Verification, read as read_certificates};
+pub use fault::Fault;
+pub(crate) use fault::{classify, in_words, innermost};
+pub use proxies::ProxyError;
+pub(crate) use proxies::ProxySettings;

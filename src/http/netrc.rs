@@ -1,0 +1,113 @@
+//! Credentials in netrc files.
+
+use std::path::PathBuf;
+
+use crate::env_vars;
+
+/// The places where a netrc file may be: the one that `NETRC` names, or the usual two.
+pub(crate) fn files(variable: &dyn Fn(&str) -> Option<String>) -> Vec<PathBuf> {
+    if let Some(file) = variable(env_vars::NETRC) {
+        return vec![PathBuf::from(file)];
+    }
+    variable(env_vars::HOME)
+        .map(|home| {
+            [".netrc", "_netrc"]
+                .map(|name| PathBuf::from(&home).join(name))
+                .to_vec()
+        })
+        .unwrap_or_default()
+}
+
+/// The user and password that a netrc file gives for a host: the host's own entry, else the
+/// default one.
+pub(crate) fn entry(text: &str, host: &str) -> Option<(String, String)> {
+    struct Entry {
+        /// `None` for the default entry.
+        machine: Option<String>,
+        user: String,
+        password: String,
+    }
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut words = tokens(text).into_iter();
+    while let Some(token) = words.next() {
+        match token.as_str() {
+            "machine" | "default" => entries.push(Entry {
+                machine: if token == "machine" {
+                    Some(words.next()?)
+                } else {
+                    None
+                },
+                user: String::new(),
+                password: String::new(),
+            }),
+            "login" | "user" => entries.last_mut()?.user = words.next()?,
+            "password" => entries.last_mut()?.password = words.next()?,
+            "account" => drop(words.next()?),
+            _ => return None,
+        }
+    }
+    let own = entries
+        .iter()
+        .rfind(|entry| entry.machine.as_deref() == Some(host));
+    let found = own.or_else(|| entries.iter().rfind(|entry| entry.machine.is_none()))?;
+    let is_empty = found.user.is_empty() && found.password.is_empty();
+    (!is_empty).then(|| (found.user.clone(), found.password.clone()))
+}
+
+/// The words of a netrc file without comments and macros; a word may stand in double quotes.
+fn tokens(text: &str) -> Vec<String> {
+    let mut tokens = Vec::new();
+    let mut in_macro = false;
+    for line in text.lines().map(str::trim) {
+        if in_macro {
+            in_macro = !line.is_empty();
+            continue;
+        }
+        let mut rest = line;
+        while !rest.is_empty() {
+            // A password may begin with '#', so only elsewhere does it begin a comment.
+            let is_value = matches!(tokens.last().map(String::as_str), Some("password"));
+            if rest.starts_with('#') && !is_value {
+                break;
+            }
+            let (token, after) = match rest.strip_prefix('"').and_then(|quoted| quoted.split_once('"')) {
+                Some((token, after)) => (token, after),
+                None => rest.split_once(char::is_whitespace).unwrap_or((rest, "")),
+            };
+            if token == "macdef" && !is_value {
+                in_macro = true;
+                break;
+            }
+            tokens.push(token.to_owned());
+            rest = after.trim_start();
+        }
+    }
+    tokens
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn netrc_entries_are_found() {
+        let file = "# mine\nmachine other login no password no\nmacdef init\ncd /x\nmachine host\n\n\
+                    machine host\n  login anna account a password #ge\"heim # comment\ndefault login d password \"e f\"";
+        for (text, host, expected) in [
+            (file, "host", Some(("anna", "#ge\"heim"))),
+            (file, "other", Some(("no", "no"))),
+            (file, "third", Some(("d", "e f"))),
+            ("machine host login a", "host", Some(("a", ""))),
+            ("machine host", "host", None),
+            ("machine", "host", None),
+            ("nonsense here", "host", None),
+            ("", "host", None),
+        ] {
+            let found = entry(text, host);
+            let found = found
+                .as_ref()
+                .map(|(user, password)| (user.as_str(), password.as_str()));
+            assert_eq!(found, expected, "{text:?} {host}");
+        }
+    }
+}
