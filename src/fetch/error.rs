@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::zip::ZipProblem;
+use crate::http::DownloadError;
 
 /// Why a project could not be fetched. No variant holds a credential.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +72,21 @@ pub enum FetchError {
         #[source]
         problem: ZipProblem,
     },
+    /// The project cannot be downloaded.
+    #[error("cannot download '{url}'")]
+    Download {
+        /// The URL without credentials.
+        url: String,
+        /// The cause.
+        #[source]
+        source: DownloadError,
+    },
+    /// There is a page where a zip file should be.
+    #[error("what is at '{url}' is a web page, not a zip file")]
+    PageInsteadOfZip {
+        /// The URL without credentials.
+        url: String,
+    },
     /// No temporary directory can be made, or it cannot be filled.
     #[error("cannot {action} '{}'", .path.display())]
     WorkDirectory {
@@ -122,6 +138,11 @@ impl FetchError {
                 shortened(found)
             )),
             Self::Zip { problem, .. } => problem.hint(),
+            Self::Download { source, .. } => source.hint(),
+            Self::PageInsteadOfZip { .. } => Some(
+                "open it in a browser: it may ask you to sign in, or lead to the file's own address"
+                    .to_owned(),
+            ),
             Self::WorkDirectory { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 Some("free some space, or set TMPDIR to a directory on a larger disk".to_owned())
             }

@@ -50,6 +50,7 @@ pub async fn fetch(
             });
         }
         (Location::ZipFile(path), None) => zip::fetch_file(uri, path, progress).await?,
+        (Location::ZipUrl(url), None) => zip::fetch_url(uri, url, progress).await?,
         (Location::Directory(path), Some(_)) if git::repository_at(path).is_none() => {
             return Err(local::version_of_directory(path));
         }

@@ -2,12 +2,15 @@
 //! failures of a connection mean.
 
 mod certificates;
+mod download;
 mod fault;
 pub(crate) mod netrc;
 mod proxies;
 
 pub use certificates::CertificateError;
 pub(crate) use certificates::{Verification, read as read_certificates};
+pub use download::DownloadError;
+pub(crate) use download::download;
 pub use fault::Fault;
 pub(crate) use fault::{classify, in_words, innermost};
 pub use proxies::ProxyError;

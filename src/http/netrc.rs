@@ -1,5 +1,6 @@
 //! Credentials in netrc files.
 
+use std::fs;
 use std::path::PathBuf;
 
 use crate::env_vars;
@@ -18,9 +19,29 @@ pub(crate) fn files(variable: &dyn Fn(&str) -> Option<String>) -> Vec<PathBuf> {
         .unwrap_or_default()
 }
 
+/// A user and password that stand in a netrc file.
+pub(crate) struct Login {
+    pub(crate) user: String,
+    pub(crate) password: String,
+    /// The file.
+    pub(crate) file: PathBuf,
+}
+
+/// The entry for `host` in the first of these files that exists. As in Python's `requests` a file
+/// that cannot be read or understood counts for nothing.
+pub(crate) fn login(files: &[PathBuf], host: &str) -> Option<Login> {
+    let file = files.iter().find(|file| file.exists())?;
+    let (user, password) = entry(&fs::read_to_string(file).ok()?, host)?;
+    Some(Login {
+        user,
+        password,
+        file: file.clone(),
+    })
+}
+
 /// The user and password that a netrc file gives for a host: the host's own entry, else the
 /// default one.
-pub(crate) fn entry(text: &str, host: &str) -> Option<(String, String)> {
+fn entry(text: &str, host: &str) -> Option<(String, String)> {
     struct Entry {
         /// `None` for the default entry.
         machine: Option<String>,

@@ -26,6 +26,7 @@ mod sqlite_store;
 mod store_suite;
 mod template_corpus;
 mod yaml_corpus;
+mod zip_download;
 
 /// A module file that is not declared above would silently never run.
 #[test]

@@ -9,7 +9,7 @@ mod problem;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ::zip::ZipArchive;
 
@@ -17,8 +17,9 @@ use super::blocking::{self, Reporter};
 use super::work_dir::TemporaryDirectory;
 use super::{FetchError, Source, WorkDir};
 use super::{git, local, subdirectory};
-use crate::events::{Progress, TransferUnit};
-use crate::project_uri::ProjectUri;
+use crate::events::{Progress, Transfer, TransferUnit, byte_text};
+use crate::http;
+use crate::project_uri::{self, ProjectUri};
 use members::PlannedMember;
 pub use problem::ZipProblem;
 
@@ -34,24 +35,11 @@ pub(super) async fn fetch_file(
     path: &Path,
     progress: &dyn Progress,
 ) -> Result<WorkDir, FetchError> {
-    let directory = TemporaryDirectory::create()?;
-    progress.info(&format!(
-        "=== Fetching project from {uri} into {} ===",
-        directory.path().display()
-    ));
+    let directory = begin(uri, progress)?;
     let zip = path.to_owned();
-    let shown_zip = path.display().to_string();
-    let (directory, ()) = blocking::fill(directory, progress, move |directory, reporter| {
-        let file = File::open(&zip).map_err(ZipProblem::Unreadable);
-        file.and_then(|file| unpack(file, directory, reporter))
-            .map_err(|problem| problem.into_fetch_error(shown_zip))
-    })
-    .await?;
-    let shown_zip = format!("the zip file '{}'", path.display());
-    let project = subdirectory::find_inside(directory.path(), uri.subdirectory(), &shown_zip)?;
-    if uri.subdirectory().is_none() {
-        warn_of_nesting(&project, uri, progress);
-    }
+    let open = move || File::open(zip).map_err(ZipProblem::Unreadable);
+    let (project, directory) =
+        unpack_project(uri, open, path.display().to_string(), directory, progress).await?;
     // As MLflow does it, a zip file in a Git working tree is named by its place there.
     let repository = path
         .parent()
@@ -64,6 +52,86 @@ pub(super) async fn fetch_file(
         branch: None,
     };
     Ok(WorkDir::temporary(project, source, directory))
+}
+
+/// Downloads a zip file and unpacks it. The file itself has no name on the disk, so that nothing of
+/// it can be left behind.
+pub(super) async fn fetch_url(
+    uri: &ProjectUri,
+    url: &str,
+    progress: &dyn Progress,
+) -> Result<WorkDir, FetchError> {
+    let directory = begin(uri, progress)?;
+    let shown_url = project_uri::shown(url);
+    let place = directory.path().to_owned();
+    let mut file = tempfile::tempfile_in(&place).map_err(|source| FetchError::WorkDirectory {
+        action: "create a file in",
+        path: place,
+        source,
+    })?;
+    let mut on_progress = |done, total| {
+        progress.transfer(Transfer {
+            what: "downloading",
+            done,
+            total,
+            unit: TransferUnit::Bytes,
+        });
+    };
+    let downloaded = http::download(url, &mut file, MAX_UNPACKED_BYTES, &mut on_progress)
+        .await
+        .map_err(|source| FetchError::Download {
+            url: shown_url.clone(),
+            source,
+        })?;
+    progress.info(&format!("Downloaded {}", byte_text(downloaded.bytes)));
+    let open = move || Ok(file);
+    let (project, directory) = unpack_project(uri, open, shown_url.clone(), directory, progress)
+        .await
+        .map_err(|error| match error {
+            FetchError::Zip {
+                problem: ZipProblem::Broken(_),
+                ..
+            } if downloaded.is_page => FetchError::PageInsteadOfZip { url: shown_url },
+            error => error,
+        })?;
+    let source = Source {
+        name: uri.to_string(),
+        commit: None,
+        repo_url: None,
+        branch: None,
+    };
+    Ok(WorkDir::temporary(project, source, directory))
+}
+
+fn begin(uri: &ProjectUri, progress: &dyn Progress) -> Result<TemporaryDirectory, FetchError> {
+    let directory = TemporaryDirectory::create()?;
+    progress.info(&format!(
+        "=== Fetching project from {uri} into {} ===",
+        directory.path().display()
+    ));
+    Ok(directory)
+}
+
+/// Unpacks the zip file called `zip` and finds the project's directory in it.
+async fn unpack_project(
+    uri: &ProjectUri,
+    open: impl FnOnce() -> Result<File, ZipProblem> + Send + 'static,
+    zip: String,
+    directory: TemporaryDirectory,
+    progress: &dyn Progress,
+) -> Result<(PathBuf, TemporaryDirectory), FetchError> {
+    let top_name = format!("the zip file '{zip}'");
+    let (directory, ()) = blocking::fill(directory, progress, move |directory, reporter| {
+        open()
+            .and_then(|file| unpack(file, directory, reporter))
+            .map_err(|problem| problem.into_fetch_error(zip))
+    })
+    .await?;
+    let project = subdirectory::find_inside(directory.path(), uri.subdirectory(), &top_name)?;
+    if uri.subdirectory().is_none() {
+        warn_of_nesting(&project, uri, progress);
+    }
+    Ok((project, directory))
 }
 
 /// Many programs put a project's one directory into the zip file, not what is in it.

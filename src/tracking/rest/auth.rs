@@ -79,11 +79,12 @@ impl Credentials {
 
     /// The entry for `host` in the first of the netrc files that exists.
     pub(super) fn from_netrc(files: &[PathBuf], host: &str) -> Option<Self> {
-        let file = files.iter().find(|file| file.exists())?;
-        // As in Python's `requests` a netrc file that cannot be read or understood counts for nothing.
-        let text = std::fs::read_to_string(file).ok()?;
-        let (user, password) = netrc::entry(&text, host)?;
-        Some(Self::basic(user, password, &file.display().to_string()))
+        let login = netrc::login(files, host)?;
+        Some(Self::basic(
+            login.user,
+            login.password,
+            &login.file.display().to_string(),
+        ))
     }
 
     fn basic(user: String, password: String, source: &str) -> Self {

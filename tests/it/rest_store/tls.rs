@@ -6,9 +6,9 @@ use mlrun::run::RunId;
 use mlrun::tracking::TrackingStore;
 use openssl::symm::Cipher;
 
-use super::certificates::{self, Pair, pem, text};
-use super::scripted::{ScriptedServer, Step};
 use super::{store, told};
+use crate::harness::certificates::{self, Pair, pem, text};
+use crate::harness::scripted::{ScriptedServer, Step};
 
 const RUN: &str =
     r#"{"run":{"info":{"run_id":"abc","experiment_id":"0","status":"RUNNING","artifact_uri":"a"}}}"#;
