@@ -33,13 +33,6 @@ impl Entity {
             Self::Tag => "tag",
         }
     }
-
-    fn max_value_length(self) -> usize {
-        match self {
-            Self::Param => MAX_PARAM_VALUE_LENGTH,
-            Self::Tag => MAX_TAG_VALUE_LENGTH,
-        }
-    }
 }
 
 impl std::fmt::Display for Entity {
@@ -96,10 +89,7 @@ pub enum LimitError {
         key: String,
     },
     /// The value has too many characters and must not be cut.
-    #[error(
-        "the value of the {entity} '{key}' has {length} characters; a tracking store takes {limit}",
-        limit = entity.max_value_length()
-    )]
+    #[error("the value of the {entity} '{key}' has {length} characters; a tracking store takes {limit}")]
     ValueLength {
         /// What the value belongs to.
         entity: Entity,
@@ -107,6 +97,8 @@ pub enum LimitError {
         key: String,
         /// The value's number of characters.
         length: usize,
+        /// The most that the store takes.
+        limit: usize,
     },
     /// The experiment's name has no characters.
     #[error("the experiment name is empty")]
@@ -200,7 +192,7 @@ pub fn fit_params(
     warn: &mut dyn FnMut(String),
 ) -> Result<Vec<(String, String)>, LimitError> {
     check_param_keys(params.iter().map(|(key, _)| key.as_str()))?;
-    fit_values(Entity::Param, params, long_values, warn)
+    fit_values(Entity::Param, MAX_PARAM_VALUE_LENGTH, params, long_values, warn)
 }
 
 /// Checks tags and cuts values that are too long, telling `warn` of each cut.
@@ -215,7 +207,7 @@ pub fn fit_tags(
     for (key, _) in &tags {
         check_key(Entity::Tag, key)?;
     }
-    fit_values(Entity::Tag, tags, long_values, warn)
+    fit_values(Entity::Tag, MAX_TAG_VALUE_LENGTH, tags, long_values, warn)
 }
 
 /// Checks that a store can take an experiment of this name.
@@ -231,13 +223,18 @@ pub fn check_experiment_name(name: &str) -> Result<(), LimitError> {
     }
 }
 
-fn fit_values(
+/// Cuts values that are longer than `limit` characters, telling `warn` of each cut: a store may take
+/// less than the newest ones do.
+///
+/// # Errors
+/// A value that is too long and must not be cut.
+pub fn fit_values(
     entity: Entity,
+    limit: usize,
     pairs: Vec<(String, String)>,
     long_values: LongValues,
     warn: &mut dyn FnMut(String),
 ) -> Result<Vec<(String, String)>, LimitError> {
-    let limit = entity.max_value_length();
     pairs
         .into_iter()
         .map(|(key, mut value)| {
@@ -245,7 +242,12 @@ fn fit_values(
             let length = if value.len() > limit { value.chars().count() } else { value.len() };
             if length > limit {
                 if long_values == LongValues::Refuse {
-                    return Err(LimitError::ValueLength { entity, key, length });
+                    return Err(LimitError::ValueLength {
+                        entity,
+                        key,
+                        length,
+                        limit,
+                    });
                 }
                 let shown: String = value.chars().take(SHOWN_LENGTH).collect();
                 warn(format!(

@@ -112,7 +112,18 @@ pub async fn open(uri: &TrackingUri) -> Result<Box<dyn TrackingStore>, TrackingE
         TrackingUri::Databricks { .. } => Err(TrackingError::Unsupported {
             kind: "databricks".to_owned(),
         }),
-        TrackingUri::Database { kind, .. } => Err(TrackingError::Unsupported { kind: kind.clone() }),
+        TrackingUri::Database {
+            kind,
+            uri: secret,
+            artifact_root,
+        } => match sql::ServerKind::from_dialect(kind) {
+            Some(kind) => {
+                let store =
+                    sql::SqlStore::open_server(kind, secret, uri.to_string(), artifact_root.clone()).await?;
+                Ok(Box::new(store))
+            }
+            None => Err(TrackingError::Unsupported { kind: kind.clone() }),
+        },
     }
 }
 
@@ -180,7 +191,7 @@ impl TrackingError {
             Self::Deleted { what, .. } => Some(format!("restore the {what} (`mlflow gc` removes it for good), or choose another one")),
             Self::Unusable { hint, .. } => hint.clone(),
             Self::Unsupported { .. } => Some(
-                "set MLFLOW_TRACKING_URI to an http(s):// server, a sqlite:/// file or a local directory".to_owned(),
+                "set MLFLOW_TRACKING_URI to an http(s):// server, a postgresql:// or mysql:// database, a sqlite:/// file or a local directory".to_owned(),
             ),
             _ => None,
         }

@@ -10,6 +10,7 @@
 mod client_readers;
 mod command_corpus;
 mod corpus;
+mod database_servers;
 mod differential;
 mod examples;
 mod file_store;

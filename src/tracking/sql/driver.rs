@@ -52,9 +52,6 @@ pub(super) enum Access {
 /// One connection to a database.
 #[async_trait]
 pub(super) trait Connection: Send {
-    /// Whether another program seems to have just made the database and not yet created anything in it.
-    fn is_new_elsewhere(&self) -> bool;
-
     /// Begins a transaction, waiting for others where that must be.
     async fn begin(&mut self, access: Access) -> Result<Box<dyn Transaction + '_>, SqlError>;
 }
@@ -74,6 +71,13 @@ pub(super) trait Transaction: Send {
     /// The names of a table's columns.
     async fn columns(&mut self, table: &'static str) -> Result<Vec<String>, SqlError>;
 
+    /// How many characters a text column takes, where the database cares.
+    async fn text_limit(
+        &mut self,
+        table: &'static str,
+        column: &'static str,
+    ) -> Result<Option<usize>, SqlError>;
+
     /// Makes the changes last.
     async fn commit(self: Box<Self>) -> Result<(), SqlError>;
 }
@@ -88,4 +92,19 @@ pub(super) struct SqlError {
     pub(super) hint: Option<String>,
     /// Whether a value broke a `CHECK` of its table.
     pub(super) breaks_check: bool,
+    /// Whether another program was faster: it made the row that there may be only one of, or the
+    /// database gave up this transaction for its sake. All of it may be tried again.
+    pub(super) lost_race: bool,
+}
+
+impl SqlError {
+    /// An error with nothing but a message.
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            hint: None,
+            breaks_check: false,
+            lost_race: false,
+        }
+    }
 }

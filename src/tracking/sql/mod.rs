@@ -3,10 +3,15 @@
 //! The store and MLflow's tables are written once, in SQL that every database understands; a
 //! database is one more [driver](driver) in a file of its own.
 
+mod address;
 mod driver;
+mod mysql;
+mod postgres;
 mod schema;
+mod server;
 mod sqlite;
 mod statement;
 mod store;
 
+pub(crate) use self::server::ServerKind;
 pub(crate) use self::store::SqlStore;

@@ -100,15 +100,20 @@ const BASE_TABLES: [Table; 5] = [
 ];
 
 /// Sees to it that the tables exist: creates all of them in one step where there are none, and
-/// leaves them alone where they are.
-pub(super) async fn ensure(connection: &mut dyn Connection, artifact_root: &str) -> Result<(), SqlError> {
+/// leaves them alone where they are. `is_new_elsewhere` says that another program seems to have just
+/// made the database and not yet created anything in it.
+pub(super) async fn ensure(
+    connection: &mut dyn Connection,
+    is_new_elsewhere: bool,
+    artifact_root: &str,
+) -> Result<(), SqlError> {
     let begin = tokio::time::Instant::now();
     loop {
         let missing = missing_tables(connection.begin(Access::Read).await?.as_mut()).await?;
         let grace = match missing.len() {
             0 => return Ok(()),
             some if some < BASE_TABLES.len() => BEGUN_SCHEMA_GRACE,
-            _ if connection.is_new_elsewhere() => NEW_DATABASE_GRACE,
+            _ if is_new_elsewhere => NEW_DATABASE_GRACE,
             _ => break,
         };
         if begin.elapsed() >= grace {
@@ -131,6 +136,28 @@ pub(super) async fn ensure(connection: &mut dyn Connection, artifact_root: &str)
         create_default_experiment(transaction.as_mut(), artifact_root).await?;
     }
     transaction.commit().await
+}
+
+/// Looks whether the tables are there. On a server a database without them may be meant for something
+/// else, and its tables would have to be as that server's MLflow makes them.
+pub(super) async fn check(connection: &mut dyn Connection) -> Result<(), SqlError> {
+    let missing = missing_tables(connection.begin(Access::Read).await?.as_mut()).await?;
+    let names: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let message = if names.len() == BASE_TABLES.len() {
+        "the database has none of MLflow's tables".to_owned()
+    } else {
+        format!("the database lacks MLflow's tables {}", names.join(", "))
+    };
+    Err(SqlError {
+        hint: Some(
+            "make them: `mlflow db upgrade` with this address, or start `mlflow server` once with it"
+                .to_owned(),
+        ),
+        ..SqlError::new(message)
+    })
 }
 
 /// The statement that creates a table, to the byte as MLflow's own: SQLite keeps the text, and what
@@ -194,11 +221,7 @@ pub(super) async fn create_experiment(
     insert_experiment(transaction, name, None).await?;
     let (id, _) = experiment_named(transaction, name)
         .await?
-        .ok_or_else(|| SqlError {
-            message: format!("the experiment '{name}' cannot be read back"),
-            hint: None,
-            breaks_check: false,
-        })?;
+        .ok_or_else(|| SqlError::new(format!("the experiment '{name}' cannot be read back")))?;
     let location = append_to_uri_path(artifact_root, &[&id.to_string()]);
     let sql = "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?";
     transaction

@@ -33,9 +33,8 @@ impl SqliteDatabase {
         let metadata = std::fs::metadata(path).ok();
         if metadata.as_ref().is_some_and(Metadata::is_dir) {
             return Err(SqlError {
-                message: format!("'{}' is a directory", path.display()),
                 hint: Some("name a file in it, for example mlflow.db".to_owned()),
-                breaks_check: false,
+                ..SqlError::new(format!("'{}' is a directory", path.display()))
             });
         }
         let is_new_elsewhere = metadata.is_some_and(|metadata| {
@@ -47,12 +46,11 @@ impl SqliteDatabase {
         });
         if let Some(directory) = path.parent() {
             std::fs::create_dir_all(directory).map_err(|error| SqlError {
-                message: format!(
+                hint: Some(ELSEWHERE.to_owned()),
+                ..SqlError::new(format!(
                     "the directory '{}' cannot be created: {error}",
                     directory.display()
-                ),
-                hint: Some(ELSEWHERE.to_owned()),
-                breaks_check: false,
+                ))
             })?;
         }
         let options = SqliteConnectOptions::new()
@@ -69,12 +67,15 @@ impl SqliteDatabase {
     }
 }
 
-#[async_trait]
-impl Connection for SqliteDatabase {
-    fn is_new_elsewhere(&self) -> bool {
+impl SqliteDatabase {
+    /// Whether another program seems to have just made the database and not yet created anything in it.
+    pub(super) fn is_new_elsewhere(&self) -> bool {
         self.is_new_elsewhere
     }
+}
 
+#[async_trait]
+impl Connection for SqliteDatabase {
     async fn begin(&mut self, access: Access) -> Result<Box<dyn Transaction + '_>, SqlError> {
         let transaction = match access {
             Access::Read => self.connection.begin().await,
@@ -122,6 +123,15 @@ impl Transaction for SqliteTransaction<'_> {
             .rows("SELECT name FROM pragma_table_info(?)", &[Value::Text(table)])
             .await?;
         Ok(rows.into_iter().flatten().map(Cell::into_text).collect())
+    }
+
+    /// SQLite keeps texts of any length in any column.
+    async fn text_limit(
+        &mut self,
+        _table: &'static str,
+        _column: &'static str,
+    ) -> Result<Option<usize>, SqlError> {
+        Ok(None)
     }
 
     async fn commit(self: Box<Self>) -> Result<(), SqlError> {
@@ -173,11 +183,7 @@ mod code {
 
 fn sql_error(error: sqlx::Error) -> SqlError {
     let sqlx::Error::Database(error) = error else {
-        return SqlError {
-            message: error.to_string(),
-            hint: None,
-            breaks_check: false,
-        };
+        return SqlError::new(error.to_string());
     };
     let extended = error.code().and_then(|code| code.parse().ok()).unwrap_or(0_i32);
     let hint = match extended & 0xff {
@@ -202,5 +208,6 @@ fn sql_error(error: sqlx::Error) -> SqlError {
         message: error.message().to_owned(),
         hint: Some(hint).filter(|hint| !hint.is_empty()),
         breaks_check: matches!(error.kind(), ErrorKind::CheckViolation),
+        lost_race: matches!(error.kind(), ErrorKind::UniqueViolation),
     }
 }

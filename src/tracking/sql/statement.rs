@@ -53,12 +53,14 @@ pub(super) async fn set_tag(
         let sql = "UPDATE runs SET name = ? WHERE run_uuid = ?";
         transaction.execute(sql, &[Value::Text(value), run]).await?;
     }
-    let sql = "UPDATE tags SET value = ? WHERE run_uuid = ? AND \"key\" = ?";
-    let changed = transaction
-        .execute(sql, &[Value::Text(value), run, Value::Text(key)])
-        .await?;
-    if changed == 0 {
-        insert_pairs(transaction, "tags", run_id, &[(key.to_owned(), value.to_owned())]).await?;
+    // Asked first: in MySQL an update that finds no row keeps others from inserting theirs near it.
+    let of_run = "run_uuid = ? AND \"key\" = ?";
+    let sql = format!("SELECT value FROM tags WHERE {of_run}");
+    let found = transaction.rows(&sql, &[run, Value::Text(key)]).await?;
+    if found.is_empty() {
+        return insert_pairs(transaction, "tags", run_id, &[(key.to_owned(), value.to_owned())]).await;
     }
-    Ok(())
+    let sql = format!("UPDATE tags SET value = ? WHERE {of_run}");
+    let values = [Value::Text(value), run, Value::Text(key)];
+    transaction.execute(&sql, &values).await.map(drop)
 }

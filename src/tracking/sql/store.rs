@@ -7,16 +7,24 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::driver::{Access, Cell, Connection, SqlError, Transaction, Value};
 use super::schema;
+use super::server::ServerKind;
 use super::sqlite::SqliteDatabase;
 use super::statement::{first, insert, insert_pairs, set_tag};
+use crate::redact::Secret;
 use crate::run::{ExperimentId, RunId, RunInfo, RunStatus, tag};
 use crate::tracking::artifact_uri::append_to_uri_path;
-use crate::tracking::limits::{self, LimitError, LongValues};
+use crate::tracking::limits::{self, Entity, LimitError, LongValues};
 use crate::tracking::run_name::random_run_name;
 use crate::tracking::{ExperimentSelector, NewRun, RunEnd, TrackingError, TrackingStore};
 
 /// The directory of a run's artifacts.
 const ARTIFACTS: &str = "artifacts";
+
+/// How many characters a value of a parameter or tag may have in every revision of the tables.
+const SHORTEST_COLUMN: usize = 250;
+
+/// How often an experiment is looked for and made, where other programs do so too.
+const MOST_RACES: u32 = 3;
 
 /// A tracking store in a SQL database.
 pub(crate) struct SqlStore {
@@ -35,27 +43,43 @@ impl SqlStore {
         name: String,
         artifact_root: String,
     ) -> Result<Self, TrackingError> {
-        match SqliteDatabase::open(path).await {
-            Ok(database) => Self::new(Box::new(database), name, artifact_root).await,
+        let opened = async {
+            let mut database = SqliteDatabase::open(path).await?;
+            let is_new_elsewhere = database.is_new_elsewhere();
+            schema::ensure(&mut database, is_new_elsewhere, &artifact_root).await?;
+            Ok(database)
+        };
+        match opened.await {
+            Ok(database) => Ok(Self::new(Box::new(database), name, artifact_root)),
             Err(error) => Err(unusable("open", name, error)),
         }
     }
 
-    async fn new(
-        mut connection: Box<dyn Connection>,
+    /// Opens a database on a server, in which MLflow's tables must be.
+    pub(crate) async fn open_server(
+        kind: ServerKind,
+        uri: &Secret,
         name: String,
         artifact_root: String,
     ) -> Result<Self, TrackingError> {
-        if let Err(error) = schema::ensure(connection.as_mut(), &artifact_root).await {
-            return Err(unusable("open", name, error));
+        let opened = async {
+            let mut connection = kind.connect(uri).await?;
+            schema::check(connection.as_mut()).await?;
+            Ok(connection)
+        };
+        match opened.await {
+            Ok(connection) => Ok(Self::new(connection, name, artifact_root)),
+            Err(error) => Err(unusable("open", name, error)),
         }
-        let long_values = LongValues::from_environment();
-        Ok(Self {
+    }
+
+    fn new(connection: Box<dyn Connection>, name: String, artifact_root: String) -> Self {
+        Self {
             connection: Mutex::new(connection),
             name,
             artifact_root,
-            long_values,
-        })
+            long_values: LongValues::from_environment(),
+        }
     }
 
     async fn connection(&self) -> MutexGuard<'_, Box<dyn Connection>> {
@@ -96,6 +120,29 @@ impl SqlStore {
             id: id.to_owned(),
             store: self.name.clone(),
         }
+    }
+
+    /// Cuts values to what the column takes: it was shorter in earlier revisions.
+    async fn fit_column(
+        &self,
+        transaction: &mut dyn Transaction,
+        entity: Entity,
+        pairs: Vec<(String, String)>,
+    ) -> Result<Vec<(String, String)>, TrackingError> {
+        if pairs.iter().all(|(_, value)| value.len() <= SHORTEST_COLUMN) {
+            return Ok(pairs);
+        }
+        let table = match entity {
+            Entity::Param => "params",
+            Entity::Tag => "tags",
+        };
+        let limit = transaction.text_limit(table, "value").await;
+        let Some(limit) = limit.map_err(|error| self.unreadable(error))? else {
+            return Ok(pairs);
+        };
+        let warn = &mut |warning: String| tracing::warn!("{warning}");
+        limits::fit_values(entity, limit, pairs, self.long_values, warn)
+            .map_err(|error| self.over_limit(&format!("a {entity}"), error))
     }
 
     /// The number of an experiment id.
@@ -194,29 +241,20 @@ impl TrackingStore for SqlStore {
         if let Some(id) = found {
             return Ok(ExperimentId::new(id.to_string()));
         }
-        let mut transaction = connection
-            .begin(Access::Write)
-            .await
-            .map_err(|error| self.unwritable(error))?;
-        // Another program may have made it meanwhile.
-        let id = match (
-            self.find_experiment(transaction.as_mut(), selector).await?,
-            selector,
-        ) {
-            (Some(id), _) => Ok(id),
-            (None, ExperimentSelector::Name(name)) => {
-                schema::create_experiment(transaction.as_mut(), name, &self.artifact_root).await
+        for _ in 0..MOST_RACES {
+            let made = self.make_experiment(connection.as_mut(), selector).await?;
+            match made {
+                Ok(id) => return Ok(ExperimentId::new(id.to_string())),
+                // Another program is making it: it will be found.
+                Err(error) if error.lost_race => {}
+                Err(error) => return Err(self.unwritable(error)),
             }
-            (None, _) => schema::create_default_experiment(transaction.as_mut(), &self.artifact_root)
-                .await
-                .map(|()| schema::DEFAULT_EXPERIMENT_ID),
+        }
+        let what = match selector {
+            ExperimentSelector::Name(name) => format!("the experiment '{name}'"),
+            _ => "the default experiment".to_owned(),
         };
-        let id = id.map_err(|error| self.unwritable(error))?;
-        transaction
-            .commit()
-            .await
-            .map_err(|error| self.unwritable(error))?;
-        Ok(ExperimentId::new(id.to_string()))
+        Err(self.refused(what, "other programs make and remove it all the time"))
     }
 
     async fn create_run(&self, new_run: NewRun) -> Result<RunInfo, TrackingError> {
@@ -241,6 +279,10 @@ impl TrackingStore for SqlStore {
         let location = self
             .active_experiment(transaction.as_mut(), experiment_id)
             .await?;
+        let params = self
+            .fit_column(transaction.as_mut(), Entity::Param, params)
+            .await?;
+        let tags = self.fit_column(transaction.as_mut(), Entity::Tag, tags).await?;
         let artifact_uri = append_to_uri_path(&location, &[run_id.as_str(), ARTIFACTS]);
         // Source and entry point have been tags since MLflow 1.0; its own stores leave the columns
         // so too.
@@ -322,6 +364,7 @@ impl TrackingStore for SqlStore {
             .await
             .map_err(|error| self.unwritable(error))?;
         self.active_run(transaction.as_mut(), run_id).await?;
+        let tags = self.fit_column(transaction.as_mut(), Entity::Tag, tags).await?;
         let set = async {
             for (key, value) in &tags {
                 set_tag(transaction.as_mut(), run_id, key, value).await?;
@@ -350,6 +393,33 @@ impl TrackingStore for SqlStore {
 }
 
 impl SqlStore {
+    /// Makes the selected experiment, unless it is there by now. The inner error is for the caller to
+    /// judge.
+    async fn make_experiment(
+        &self,
+        connection: &mut dyn Connection,
+        selector: &ExperimentSelector,
+    ) -> Result<Result<i64, SqlError>, TrackingError> {
+        let mut transaction = connection
+            .begin(Access::Write)
+            .await
+            .map_err(|error| self.unwritable(error))?;
+        let found = self.find_experiment(transaction.as_mut(), selector).await?;
+        let made = match (found, selector) {
+            (Some(id), _) => return Ok(Ok(id)),
+            (None, ExperimentSelector::Name(name)) => {
+                schema::create_experiment(transaction.as_mut(), name, &self.artifact_root).await
+            }
+            (None, _) => schema::create_default_experiment(transaction.as_mut(), &self.artifact_root)
+                .await
+                .map(|()| schema::DEFAULT_EXPERIMENT_ID),
+        };
+        Ok(match made {
+            Ok(id) => transaction.commit().await.map(|()| id),
+            Err(error) => Err(error),
+        })
+    }
+
     /// Finds the selected experiment. `None` where it is to be made.
     async fn find_experiment(
         &self,

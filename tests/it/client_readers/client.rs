@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::harness::{Requirement, Sandbox, StoreContents, require};
 
 /// A real MLflow client; see `client.py` beside this file.
-pub(super) struct Client {
+pub(crate) struct Client {
     venv: PathBuf,
     requests: ChildStdin,
     answers: BufReader<ChildStdout>,
@@ -20,13 +20,13 @@ pub(super) struct Client {
 
 impl Client {
     /// The client of the newest MLflow, started on first use; nothing where it is missing.
-    pub(super) fn newest() -> Option<MutexGuard<'static, Self>> {
+    pub(crate) fn newest() -> Option<MutexGuard<'static, Self>> {
         static CLIENT: OnceLock<Option<Mutex<Client>>> = OnceLock::new();
         Self::once(&CLIENT, Requirement::Mlflow3)
     }
 
     /// The client of an MLflow 2, started on first use; nothing where it is missing.
-    pub(super) fn older() -> Option<MutexGuard<'static, Self>> {
+    pub(crate) fn older() -> Option<MutexGuard<'static, Self>> {
         static CLIENT: OnceLock<Option<Mutex<Client>>> = OnceLock::new();
         Self::once(&CLIENT, Requirement::Mlflow2)
     }
@@ -70,17 +70,17 @@ impl Client {
     }
 
     /// The virtual environment that the client is from.
-    pub(super) fn venv(&self) -> &Path {
+    pub(crate) fn venv(&self) -> &Path {
         &self.venv
     }
 
     /// Makes a store with one run of its own in an experiment `made before`.
-    pub(super) fn make(&mut self, uri: &str) {
+    pub(crate) fn make(&mut self, uri: &str) {
         self.ask("make", uri);
     }
 
     /// All that the client finds in a store.
-    pub(super) fn read(&mut self, uri: &str) -> Value {
+    pub(crate) fn read(&mut self, uri: &str) -> Value {
         self.ask("read", uri)
     }
 

@@ -6,7 +6,8 @@ mod client;
 use std::fs;
 use std::path::Path;
 
-use client::{Client, expected};
+pub(crate) use client::Client;
+use client::expected;
 
 use crate::harness::{MlflowServer, Project, Requirement, StoreContents, require};
 

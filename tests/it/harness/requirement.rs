@@ -61,14 +61,22 @@ impl Requirement {
 pub(crate) fn require(requirement: Requirement) -> Option<PathBuf> {
     match requirement.find() {
         Ok(path) => Some(path),
-        Err(missing) => {
-            assert!(
-                std::env::var_os("MLRUN_TEST_REQUIRE_ALL").is_none_or(|value| value != "1"),
-                "missing: {missing}"
-            );
-            // Not by `eprintln!`, which the test runner keeps to itself where a test passes.
-            let _ = writeln!(std::io::stderr(), "skipped: {missing}");
+        Err(what) => {
+            missing(&what);
             None
         }
     }
+}
+
+/// Says on standard error that a test is skipped because something is missing.
+///
+/// # Panics
+/// When everything is required.
+pub(crate) fn missing(what: &str) {
+    assert!(
+        std::env::var_os("MLRUN_TEST_REQUIRE_ALL").is_none_or(|value| value != "1"),
+        "missing: {what}"
+    );
+    // Not by `eprintln!`, which the test runner keeps to itself where a test passes.
+    let _ = writeln!(std::io::stderr(), "skipped: {what}");
 }
