@@ -70,6 +70,8 @@ pub const ALL_PROXY: &str = "ALL_PROXY";
 pub const NO_PROXY: &str = "NO_PROXY";
 /// The netrc file instead of `~/.netrc`, as Python's `requests` reads it.
 pub const NETRC: &str = "NETRC";
+/// The directory that environments are made in, instead of `~/.mlflow/envs`.
+pub const MLFLOW_ENV_ROOT: &str = "MLFLOW_ENV_ROOT";
 /// The user's home directory. From POSIX.
 pub const HOME: &str = "HOME";
 /// The user's shell, which runs `.sh` entry points. From POSIX.

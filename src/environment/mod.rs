@@ -1,8 +1,12 @@
 //! Environments: what has to be there before an entry point's command can run.
 
+mod cache;
+mod error;
 mod local;
 
 use std::fmt;
+
+pub use error::EnvironmentError;
 
 use crate::events::Progress;
 use crate::project::ProjectEnvironment;
@@ -129,39 +133,6 @@ impl PreparedEnv {
             whole.push_str(" && ");
         }
         whole + command
-    }
-}
-
-/// Why an environment cannot be prepared.
-#[derive(Debug, thiserror::Error)]
-pub enum EnvironmentError {
-    /// This env manager is not supported.
-    #[error("the env manager '{manager}' is not available yet")]
-    NotAvailable {
-        /// The env manager.
-        manager: EnvManager,
-    },
-    /// Projects that run in a container are not supported.
-    #[error("projects with a docker_env are not available yet")]
-    DockerNotAvailable,
-    /// A python_env.yaml cannot be built by conda.
-    #[error("a python_env project cannot be run with the env manager 'conda'")]
-    PythonProjectInConda,
-}
-
-impl EnvironmentError {
-    /// What the person can do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::NotAvailable { .. } => Some(
-                "make the environment yourself, activate it, and pass --env-manager local to run in it"
-                    .to_owned(),
-            ),
-            Self::DockerNotAvailable => Some(
-                "remove docker_env from a copy of the MLproject file and pass --env-manager local".to_owned(),
-            ),
-            Self::PythonProjectInConda => Some("pass --env-manager virtualenv, uv or local".to_owned()),
-        }
     }
 }
 
