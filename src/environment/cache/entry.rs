@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::env_vars;
 use crate::environment::{EnvManager, EnvironmentError};
 
-/// The directory in the root of all environments that belongs to mlrun.
+/// The name of the directory with the records.
 const RECORDS: &str = ".mlrun";
 
 /// What kind of environment it is. Names are unique within a kind.
@@ -73,7 +73,12 @@ impl Entry {
 
 /// The directory with the records of all environments of a kind.
 pub(super) fn records_of(kind: Kind) -> Result<PathBuf, EnvironmentError> {
-    Ok(root()?.join(RECORDS).join(kind.directory_name()))
+    Ok(own_directory()?.join(kind.directory_name()))
+}
+
+/// The directory in the root of all environments that belongs to mlrun.
+pub(in crate::environment) fn own_directory() -> Result<PathBuf, EnvironmentError> {
+    Ok(root()?.join(RECORDS))
 }
 
 /// The directory that Python environments are made in: `MLFLOW_ENV_ROOT`, else `~/.mlflow/envs`.

@@ -23,6 +23,7 @@
 mod build;
 mod claim;
 mod clock;
+mod directory;
 mod entry;
 mod lock;
 mod mark;
@@ -32,8 +33,9 @@ mod usage;
 
 use async_trait::async_trait;
 
-pub(in crate::environment) use build::build_once;
-pub(in crate::environment) use entry::{Entry, Kind, root};
+pub(in crate::environment) use build::{build_once, is_whole};
+pub(in crate::environment) use directory::remove_directory;
+pub(in crate::environment) use entry::{Entry, Kind, own_directory, root};
 pub use usage::Usage;
 
 use super::EnvironmentError;
