@@ -8,9 +8,10 @@ mod python;
 
 use std::fmt;
 use std::path::Path;
+use std::time::Duration;
 
 use self::python::PythonPlan;
-pub use cache::Usage;
+pub use cache::{CachedEnvironment, CachedState, Usage};
 pub use error::EnvironmentError;
 pub use python::PythonEnvError;
 
@@ -84,7 +85,7 @@ pub struct EnvironmentPlan {
 #[derive(Debug, Clone)]
 enum PlannedEnvironment {
     Local,
-    Python(PythonPlan),
+    Python(Box<PythonPlan>),
 }
 
 /// Decides which environment a run gets, without changing anything.
@@ -110,15 +111,15 @@ pub async fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentPlan, En
     let environment = match (manager, request.environment) {
         (EnvManager::Local, _) => PlannedEnvironment::Local,
         (EnvManager::Virtualenv | EnvManager::Uv, ProjectEnvironment::Python { file }) => {
-            PlannedEnvironment::Python(
+            PlannedEnvironment::Python(Box::new(
                 PythonPlan::of_file(file.as_deref(), manager, request.directory).await?,
-            )
+            ))
         }
         _ => return Err(EnvironmentError::NotAvailable { manager }),
     };
     let is_there = match &environment {
         PlannedEnvironment::Local => true,
-        PlannedEnvironment::Python(plan) => cache::is_whole(plan.entry(), plan).await?,
+        PlannedEnvironment::Python(plan) => cache::is_whole(plan.entry(), plan.as_ref()).await?,
     };
     Ok(EnvironmentPlan {
         manager,
@@ -196,7 +197,7 @@ pub async fn prepare(plan: &EnvironmentPlan, progress: &dyn Progress) -> Result<
     match &plan.environment {
         PlannedEnvironment::Local => Ok(local::prepare()),
         PlannedEnvironment::Python(python) => Ok(Prepared {
-            usage: cache::build_once(python.entry(), &plan.project, python, progress).await?,
+            usage: cache::build_once(python.entry(), &plan.project, python.as_ref(), progress).await?,
             environment: PreparedEnv {
                 activation: vec![python.activation()],
                 variables: Vec::new(),
@@ -232,6 +233,53 @@ impl PreparedEnv {
             whole.push_str(" && ");
         }
         whole + command
+    }
+}
+
+/// All environments that the cache holds, whoever made them.
+///
+/// # Errors
+/// The cache cannot be read.
+pub async fn list() -> Result<Vec<CachedEnvironment>, EnvironmentError> {
+    cache::describe_all(cache::entries(Vec::new())?).await
+}
+
+/// Removes the environments that no run has used for so long and that none uses now, and what
+/// interrupted builds have left. Gives those that are gone, or with `dry_run` those that would be.
+///
+/// # Errors
+/// The cache cannot be read.
+pub async fn prune(
+    unused_for: Duration,
+    dry_run: bool,
+    progress: &dyn Progress,
+) -> Result<Vec<CachedEnvironment>, EnvironmentError> {
+    cache::prune(cache::entries(Vec::new())?, unused_for, dry_run, progress).await
+}
+
+/// Removes the environment of this name, or the one whose name begins so. Gives its whole name.
+///
+/// # Errors
+/// There is none, several have such a name, or it is in use.
+pub async fn remove(name: &str, progress: &dyn Progress) -> Result<String, EnvironmentError> {
+    let mut found = cache::entries(Vec::new())?;
+    found.retain(|entry| entry.name.starts_with(name));
+    if let Some(exact) = found.iter().position(|entry| entry.name == name) {
+        found.swap(0, exact);
+        found.truncate(1);
+    }
+    match found.as_slice() {
+        [] => Err(EnvironmentError::NoSuchEnvironment {
+            name: name.to_owned(),
+        }),
+        [entry] => {
+            cache::remove(entry, progress).await?;
+            Ok(entry.name.clone())
+        }
+        several => Err(EnvironmentError::AmbiguousName {
+            name: name.to_owned(),
+            found: several.iter().map(|entry| entry.name.clone()).collect(),
+        }),
     }
 }
 
