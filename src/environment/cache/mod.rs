@@ -28,6 +28,7 @@ mod entry;
 mod inventory;
 mod lock;
 mod mark;
+mod orphans;
 mod owner;
 mod record;
 mod removal;
