@@ -134,7 +134,7 @@ pub async fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentPlan, En
 fn without_file(directory: &Path) -> (EnvManager, String) {
     let what = "the project has no environment file";
     if python::LockedProject::is_in(directory) && python::uv_is_installed() {
-        let why = format!("{what}, but one that uv has locked its packages in");
+        let why = format!("{what}, but a lock file of uv: uv makes its environment");
         return (EnvManager::Uv, why);
     }
     if python::uv_is_installed() {
