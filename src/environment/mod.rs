@@ -1,8 +1,11 @@
 //! Environments: what has to be there before an entry point's command can run.
 
+mod conda;
 mod local;
 
 use std::fmt;
+
+pub use conda::{CondaError, CondaPlan, DerivedPythonEnv, FileProblem, Needs, Place};
 
 use crate::events::Progress;
 use crate::project::ProjectEnvironment;
@@ -60,6 +63,7 @@ pub struct EnvironmentRequest<'a> {
 pub struct EnvironmentPlan {
     /// What prepares it.
     pub manager: EnvManager,
+    conda: Option<CondaPlan>,
 }
 
 /// Decides which environment a run gets, without changing anything.
@@ -74,11 +78,25 @@ pub fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentPlan, Environm
         }
         (_, Some(manager)) => manager,
         (ProjectEnvironment::Conda { .. }, None) => EnvManager::Conda,
+        (ProjectEnvironment::Python { file: None }, None) if conda::is_installed() => EnvManager::Conda,
         (ProjectEnvironment::Python { .. }, None) => EnvManager::Virtualenv,
     };
     match manager {
-        EnvManager::Local => Ok(EnvironmentPlan { manager }),
-        EnvManager::Virtualenv | EnvManager::Uv | EnvManager::Conda => {
+        EnvManager::Local => Ok(EnvironmentPlan { manager, conda: None }),
+        EnvManager::Conda => {
+            let file = match request.environment {
+                ProjectEnvironment::Conda { file } => Some(file.as_path()),
+                _ => None,
+            };
+            Ok(EnvironmentPlan {
+                manager,
+                conda: Some(CondaPlan::make(file)?),
+            })
+        }
+        EnvManager::Virtualenv | EnvManager::Uv => {
+            if let ProjectEnvironment::Conda { file } = request.environment {
+                DerivedPythonEnv::read(file)?;
+            }
             Err(EnvironmentError::NotAvailable { manager })
         }
     }
@@ -103,8 +121,28 @@ impl fmt::Display for EnvironmentPlan {
 /// The environment cannot be built.
 pub async fn prepare(
     plan: &EnvironmentPlan,
-    _progress: &dyn Progress,
+    progress: &dyn Progress,
 ) -> Result<PreparedEnv, EnvironmentError> {
+    if let Some(conda) = &plan.conda {
+        let found = match conda.find().await? {
+            Some(found) => found,
+            None => {
+                progress.info(&format!("=== Creating conda environment {} ===", conda.name()));
+                conda.remove()?;
+                match conda.create(progress).await {
+                    Ok(found) => found,
+                    Err(error) => {
+                        conda.remove()?;
+                        return Err(error.into());
+                    }
+                }
+            }
+        };
+        return Ok(PreparedEnv {
+            activation: conda.activation(&found),
+            variables: Vec::new(),
+        });
+    }
     match plan.manager {
         EnvManager::Local => Ok(local::prepare()),
         manager => Err(EnvironmentError::NotAvailable { manager }),
@@ -135,6 +173,9 @@ impl PreparedEnv {
 /// Why an environment cannot be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvironmentError {
+    /// A conda environment cannot be had.
+    #[error(transparent)]
+    Conda(#[from] CondaError),
     /// This env manager is not supported.
     #[error("the env manager '{manager}' is not available yet")]
     NotAvailable {
@@ -153,6 +194,7 @@ impl EnvironmentError {
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Conda(error) => error.hint(),
             Self::NotAvailable { .. } => Some(
                 "make the environment yourself, activate it, and pass --env-manager local to run in it"
                     .to_owned(),

@@ -33,4 +33,5 @@ pub use capture::Captured;
 pub use error::ProcessError;
 pub use exit::ProgramExit;
 pub use group::{DEFAULT_GRACE, Ended, ProcessGroup};
+pub(crate) use search::find_program;
 pub use signals::{Signals, TerminationSignal};

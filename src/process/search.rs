@@ -11,7 +11,7 @@ const DEFAULT_PATH: &str = "/bin:/usr/bin";
 /// The file that `program` names: itself when it holds a slash, else the first executable file of
 /// that name in the directories of `path`. Relative directories count from `directory`, in which
 /// the program will run.
-pub(super) fn find_program(
+pub(crate) fn find_program(
     program: &OsStr,
     path: Option<&OsStr>,
     directory: Option<&Path>,
