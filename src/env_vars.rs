@@ -90,6 +90,8 @@ pub const CONDARC: &str = "CONDARC";
 pub const MAMBA_ALWAYS_YES: &str = "MAMBA_ALWAYS_YES";
 /// The directory of the user's settings. From the XDG base directory specification.
 pub const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
+/// The directory that environments are made in, instead of `~/.mlflow/envs`.
+pub const MLFLOW_ENV_ROOT: &str = "MLFLOW_ENV_ROOT";
 /// The user's home directory. From POSIX.
 pub const HOME: &str = "HOME";
 /// The user's shell, which runs `.sh` entry points. From POSIX.

@@ -1,11 +1,18 @@
 //! Environments: what has to be there before an entry point's command can run.
 
+mod cache;
 mod conda;
+mod error;
 mod local;
+mod name;
 
 use std::fmt;
 
-pub use conda::{CondaError, CondaPlan, DerivedPythonEnv, FileProblem, Needs, Place};
+pub use cache::Usage;
+pub use conda::{CondaError, FileProblem, Needs, Place};
+pub use error::EnvironmentError;
+
+use conda::{CondaPlan, DerivedPythonEnv};
 
 use crate::events::Progress;
 use crate::project::ProjectEnvironment;
@@ -59,7 +66,7 @@ pub struct EnvironmentRequest<'a> {
 }
 
 /// The environment that a run gets. Nothing has been done for it yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct EnvironmentPlan {
     /// What prepares it.
     pub manager: EnvManager,
@@ -124,22 +131,9 @@ pub async fn prepare(
     progress: &dyn Progress,
 ) -> Result<PreparedEnv, EnvironmentError> {
     if let Some(conda) = &plan.conda {
-        let found = match conda.find().await? {
-            Some(found) => found,
-            None => {
-                progress.info(&format!("=== Creating conda environment {} ===", conda.name()));
-                conda.remove()?;
-                match conda.create(progress).await {
-                    Ok(found) => found,
-                    Err(error) => {
-                        conda.remove()?;
-                        return Err(error.into());
-                    }
-                }
-            }
-        };
+        cache::build_once(conda.entry(), "", conda, progress).await?;
         return Ok(PreparedEnv {
-            activation: conda.activation(&found),
+            activation: conda.activation().await?,
             variables: Vec::new(),
         });
     }
@@ -167,43 +161,6 @@ impl PreparedEnv {
             whole.push_str(" && ");
         }
         whole + command
-    }
-}
-
-/// Why an environment cannot be prepared.
-#[derive(Debug, thiserror::Error)]
-pub enum EnvironmentError {
-    /// A conda environment cannot be had.
-    #[error(transparent)]
-    Conda(#[from] CondaError),
-    /// This env manager is not supported.
-    #[error("the env manager '{manager}' is not available yet")]
-    NotAvailable {
-        /// The env manager.
-        manager: EnvManager,
-    },
-    /// Projects that run in a container are not supported.
-    #[error("projects with a docker_env are not available yet")]
-    DockerNotAvailable,
-    /// A python_env.yaml cannot be built by conda.
-    #[error("a python_env project cannot be run with the env manager 'conda'")]
-    PythonProjectInConda,
-}
-
-impl EnvironmentError {
-    /// What the person can do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Conda(error) => error.hint(),
-            Self::NotAvailable { .. } => Some(
-                "make the environment yourself, activate it, and pass --env-manager local to run in it"
-                    .to_owned(),
-            ),
-            Self::DockerNotAvailable => Some(
-                "remove docker_env from a copy of the MLproject file and pass --env-manager local".to_owned(),
-            ),
-            Self::PythonProjectInConda => Some("pass --env-manager virtualenv, uv or local".to_owned()),
-        }
     }
 }
 

@@ -11,7 +11,7 @@ const DEFAULT_PATH: &str = "/bin:/usr/bin";
 /// The file that `program` names: itself when it holds a slash, else the first executable file of
 /// that name in the directories of `path`. Relative directories count from `directory`, in which
 /// the program will run.
-pub(crate) fn find_program(
+pub(super) fn find_program(
     program: &OsStr,
     path: Option<&OsStr>,
     directory: Option<&Path>,
@@ -29,6 +29,20 @@ pub(crate) fn find_program(
             }
         })
         .find(|file| is_executable(file))
+}
+
+/// The first program of this name on PATH; absolute.
+pub fn program_on_path(name: &str) -> Option<PathBuf> {
+    programs_on_path(name).into_iter().next()
+}
+
+/// All programs of this name on PATH, in its order; absolute.
+pub fn programs_on_path(name: &str) -> Vec<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
+    env::split_paths(&path)
+        .filter_map(|entry| std::path::absolute(entry.join(name)).ok())
+        .filter(|file| is_executable(file))
+        .collect()
 }
 
 fn is_executable(file: &Path) -> bool {

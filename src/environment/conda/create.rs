@@ -1,15 +1,18 @@
-//! Making and removing conda environments.
+//! Making, finding and removing conda environments.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
+use async_trait::async_trait;
+use rustix::process::geteuid;
 use serde::Deserialize;
 
 use super::CondaPlan;
-use super::directories::{Directories, Found};
+use super::directories::Found;
 use super::error::CondaError;
 use crate::env_vars::MAMBA_ALWAYS_YES;
+use crate::environment::EnvironmentError;
+use crate::environment::cache::{self, Builder, Condition};
 use crate::events::Progress;
 use crate::process::ProgramCall;
 
@@ -19,58 +22,81 @@ struct EnvironmentList {
     envs: Vec<PathBuf>,
 }
 
-impl CondaPlan {
-    /// The environment, if it is there and can be seen without asking conda.
-    pub(in crate::environment) fn look(&self) -> Option<Found> {
-        self.directories().find(&self.name)
+#[async_trait]
+impl Builder for CondaPlan {
+    async fn condition(&self) -> Result<Condition, EnvironmentError> {
+        Ok(if self.find().await?.is_some() {
+            Condition::Usable
+        } else if self.directories().all(&self.entry.name).is_empty() {
+            Condition::Absent
+        } else {
+            Condition::Broken("conda does not take it for an environment".to_owned())
+        })
     }
 
-    /// The environment, if it is there. Asks conda where it cannot be seen.
-    ///
-    /// # Errors
-    /// conda does not answer.
-    pub(in crate::environment) async fn find(&self) -> Result<Option<Found>, CondaError> {
-        if let Some(found) = self.look() {
-            return Ok(Some(found));
+    /// conda forgets an environment whose directory is gone by itself.
+    async fn remove(&self, _progress: &dyn Progress) -> Result<(), EnvironmentError> {
+        let is_own = |prefix: &PathBuf| {
+            // The conda of an administrator lists the environments of other people too.
+            let metadata = std::fs::symlink_metadata(prefix);
+            metadata.is_ok_and(|metadata| metadata.uid() == geteuid().as_raw())
+        };
+        let listed = self.listed().await?.map(|found| found.prefix).filter(is_own);
+        for directory in self.directories().all(&self.entry.name).into_iter().chain(listed) {
+            cache::remove_directory(&directory).await?;
         }
-        let directories = self.directories();
-        let listed = self.list().await?.into_iter();
-        let mut named = listed.filter(|prefix| prefix.ends_with(&self.name));
-        Ok(named.next().map(|prefix| Found {
-            has_name: directories.has_name(&prefix),
-            prefix,
-        }))
+        Ok(())
     }
 
-    async fn list(&self) -> Result<Vec<PathBuf>, CondaError> {
+    async fn build(&self, progress: &dyn Progress) -> Result<(), EnvironmentError> {
+        // Scripts look for this line; it is MLflow's own.
+        progress.info(&format!("=== Creating conda environment {} ===", self.entry.name));
+        self.create_call()
+            .stream(&mut |line| progress.info(line))
+            .await
+            .map_err(|source| CondaError::Create {
+                name: self.entry.name.clone(),
+                source,
+            })?;
+        self.existing().await?;
+        Ok(())
+    }
+}
+
+impl CondaPlan {
+    /// The environment, if it is there. Asks conda where it cannot be seen.
+    async fn find(&self) -> Result<Option<Found>, CondaError> {
+        match self.directories().find(&self.entry.name) {
+            Some(found) => Ok(Some(found)),
+            None => self.listed().await,
+        }
+    }
+
+    /// The environment, which must be there.
+    pub(super) async fn existing(&self) -> Result<Found, CondaError> {
+        self.find().await?.ok_or_else(|| CondaError::NotFoundAfterwards {
+            name: self.entry.name.clone(),
+            program: self.installation.create_program.display().to_string(),
+        })
+    }
+
+    /// The environment, if conda lists it.
+    async fn listed(&self) -> Result<Option<Found>, CondaError> {
         let captured = ProgramCall::new(&self.installation.program)
             .arguments(["env", "list", "--json"])
             .capture()
             .await
             .map_err(|source| CondaError::List { source })?;
         // What is no such list, from a conda of another kind, is no environment of this name.
-        let list = serde_json::from_slice::<EnvironmentList>(&captured.stdout);
-        Ok(list.map(|list| list.envs).unwrap_or_default())
-    }
-
-    /// Makes the environment. What is left of an earlier try must have been removed: conda would
-    /// ask what to do about it.
-    ///
-    /// # Errors
-    /// The program that makes environments fails. It may leave a part of the environment behind.
-    pub(in crate::environment) async fn create(&self, progress: &dyn Progress) -> Result<Found, CondaError> {
-        self.create_call()
-            .stream(&mut |line| progress.info(line))
-            .await
-            .map_err(|source| CondaError::Create {
-                name: self.name.clone(),
-                source,
-            })?;
-        let found = self.find().await?;
-        found.ok_or_else(|| CondaError::NotFoundAfterwards {
-            name: self.name.clone(),
-            program: self.installation.create_program.display().to_string(),
-        })
+        let list = serde_json::from_slice(&captured.stdout).unwrap_or(EnvironmentList { envs: Vec::new() });
+        let named = list
+            .envs
+            .into_iter()
+            .find(|prefix| prefix.ends_with(&self.entry.name));
+        Ok(named.map(|prefix| Found {
+            has_name: self.directories().has_name(&prefix),
+            prefix,
+        }))
     }
 
     fn create_call(&self) -> ProgramCall {
@@ -79,7 +105,7 @@ impl CondaPlan {
         let call = ProgramCall::new(&self.installation.create_program).variable(MAMBA_ALWAYS_YES, "true");
         match &self.file {
             Some(file) => call
-                .arguments(["env", "create", "-n", &self.name, "--file"])
+                .arguments(["env", "create", "-n", &self.entry.name, "--file"])
                 .argument(file),
             None => call.arguments([
                 "create",
@@ -88,32 +114,9 @@ impl CondaPlan {
                 "--yes",
                 "--override-channels",
                 "-n",
-                &self.name,
+                &self.entry.name,
                 "python",
             ]),
         }
-    }
-
-    /// Removes every directory that has the environment's name, finished or not. conda forgets
-    /// those that are gone by itself.
-    ///
-    /// # Errors
-    /// A directory cannot be removed.
-    pub(in crate::environment) fn remove(&self) -> Result<(), CondaError> {
-        for directory in self.directories().all(&self.name) {
-            remove_directory(&directory).map_err(|source| CondaError::Remove { directory, source })?;
-        }
-        Ok(())
-    }
-
-    fn directories(&self) -> Directories {
-        Directories::read(&self.installation.roots())
-    }
-}
-
-fn remove_directory(directory: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
     }
 }

@@ -4,6 +4,8 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Access, access};
+
 use crate::env_vars::{
     CONDA_ENVS_DIRS, CONDA_ENVS_PATH, CONDA_PREFIX, CONDA_ROOT, CONDARC, HOME, XDG_CONFIG_HOME,
 };
@@ -25,9 +27,9 @@ pub(super) struct Directories {
 
 /// An environment that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::environment) struct Found {
+pub(super) struct Found {
     /// Its directory.
-    pub(in crate::environment) prefix: PathBuf,
+    pub(super) prefix: PathBuf,
     /// Whether conda finds it by its name alone.
     pub(super) has_name: bool,
 }
@@ -74,6 +76,17 @@ impl Directories {
     pub(super) fn all(&self, name: &str) -> Vec<PathBuf> {
         let candidates = self.candidates(name).map(|candidate| candidate.prefix);
         candidates.filter(|prefix| prefix.is_dir()).collect()
+    }
+
+    /// Where conda will make an environment of this name: in the first directory that it can write
+    /// to.
+    pub(super) fn of_new(&self, name: &str) -> PathBuf {
+        let can_be_written = |directory: &&PathBuf| {
+            let existing = directory.ancestors().find(|directory| directory.exists());
+            existing.is_some_and(|directory| access(directory, Access::WRITE_OK).is_ok())
+        };
+        let first = self.by_name.iter().find(can_be_written).or(self.by_name.first());
+        first.map_or_else(|| PathBuf::from(name), |directory| directory.join(name))
     }
 
     /// Whether conda finds the environment in this directory by its name.

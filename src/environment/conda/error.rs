@@ -20,17 +20,15 @@ pub enum CondaError {
         source: std::io::Error,
     },
     /// The file is no YAML.
-    #[error("{} cannot be read as YAML: {}", file.display(), error.message)]
+    #[error("{place}: {}", error.message)]
     Yaml {
-        /// The file.
-        file: PathBuf,
+        /// The file, with the line and column where they are known.
+        place: String,
         /// The reader's finding.
         error: YamlError,
-        /// Where it is.
-        location: Option<Location>,
     },
     /// What the file says cannot be used.
-    #[error("{problem}")]
+    #[error("{location}: {problem}")]
     File {
         /// What is wrong.
         problem: FileProblem,
@@ -75,14 +73,6 @@ pub enum CondaError {
         /// The program that made it.
         program: String,
     },
-    /// What is left of an environment cannot be removed.
-    #[error("cannot remove the unfinished conda environment {}", directory.display())]
-    Remove {
-        /// Its directory.
-        directory: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
 }
 
 /// What is wrong in a conda environment file.
@@ -124,15 +114,6 @@ pub enum Needs {
 }
 
 impl CondaError {
-    /// The place in the file that the message is about.
-    pub fn location(&self) -> Option<&Location> {
-        match self {
-            Self::Yaml { location, .. } => location.as_ref(),
-            Self::File { location, .. } => Some(location),
-            _ => None,
-        }
-    }
-
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -153,7 +134,6 @@ impl CondaError {
             Self::NotFoundAfterwards { .. } => Some(format!(
                 "let both use the same directory for environments (CONDA_ENVS_DIRS, MAMBA_ROOT_PREFIX), or unset {MLFLOW_CONDA_CREATE_ENV_CMD}"
             )),
-            Self::Remove { .. } => Some("remove the directory yourself".to_owned()),
             Self::Read { .. } => None,
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::error::{CondaError, FileProblem};
 use crate::project::Location;
-use crate::yaml::{self, Node, Value};
+use crate::yaml::{self, Node, Position, Value};
 
 /// A conda environment file (`conda.yaml`, whatever its name) as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl CondaFile {
         };
         items
             .iter()
-            .map(|item| Ok((self.dependency(item)?, self.location(item))))
+            .map(|item| Ok((self.dependency(item)?, self.location(item.start))))
             .collect()
     }
 
@@ -66,11 +66,10 @@ impl CondaFile {
 
     fn parse(&self) -> Result<Node, CondaError> {
         yaml::parse(self.text.as_bytes()).map_err(|error| CondaError::Yaml {
-            file: self.path.clone(),
-            location: error.position.map(|position| Location {
-                file: Arc::from(self.path.as_path()),
-                position,
-            }),
+            place: match error.position {
+                Some(position) => self.location(position).to_string(),
+                None => self.path.display().to_string(),
+            },
             error,
         })
     }
@@ -107,14 +106,14 @@ impl CondaFile {
                 expected,
                 found: if node.is_null() { "empty" } else { node.kind() },
             },
-            location: self.location(node),
+            location: self.location(node.start),
         }
     }
 
-    fn location(&self, node: &Node) -> Location {
+    fn location(&self, position: Position) -> Location {
         Location {
             file: Arc::from(self.path.as_path()),
-            position: node.start,
+            position,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{CondaError, Needs};
 use crate::env_vars::{CONDA_EXE, MLFLOW_CONDA_CREATE_ENV_CMD, MLFLOW_CONDA_HOME};
-use crate::process::find_program;
+use crate::process::program_on_path;
 use crate::project::quote;
 
 /// The program, unless MLFLOW_CONDA_CREATE_ENV_CMD names another one for new environments.
@@ -155,7 +155,7 @@ fn find_conda() -> Result<(PathBuf, bool), Place> {
             false => Err(Place::CondaExe { program }),
         };
     }
-    match on_path(OsStr::new(CONDA)) {
+    match program_on_path(CONDA) {
         Some(program) => Ok((program, false)),
         None => Err(Place::Path),
     }
@@ -164,7 +164,7 @@ fn find_conda() -> Result<(PathBuf, bool), Place> {
 fn create_program(name: &OsStr, conda: &Path, is_named: bool) -> Result<PathBuf, CondaError> {
     let program = match is_named {
         true => Some(beside(conda, name)).filter(|program| program.is_file()),
-        false => on_path(name),
+        false => program_on_path(&name.to_string_lossy()),
     };
     program.ok_or_else(|| CondaError::NoCreateProgram {
         program: match is_named {
@@ -193,10 +193,6 @@ fn entering(program: &Path, is_named: bool) -> Entering {
 
 fn beside(program: &Path, name: &OsStr) -> PathBuf {
     program.parent().unwrap_or(Path::new("")).join(name)
-}
-
-fn on_path(name: &OsStr) -> Option<PathBuf> {
-    find_program(name, std::env::var_os("PATH").as_deref(), None).map(absolute)
 }
 
 /// The path as it is, from the root on: the entry point's command runs in another directory.

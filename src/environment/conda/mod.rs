@@ -6,7 +6,6 @@ mod directories;
 mod error;
 mod file;
 mod installation;
-mod name;
 mod python_env;
 
 use std::ffi::OsStr;
@@ -14,53 +13,70 @@ use std::path::{Path, PathBuf};
 
 pub use error::{CondaError, FileProblem, Needs};
 pub use installation::Place;
-pub use python_env::DerivedPythonEnv;
+pub(super) use python_env::DerivedPythonEnv;
 
-use directories::Found;
+use super::cache::Entry;
+use super::{EnvManager, EnvironmentError, name};
+use directories::Directories;
 use file::CondaFile;
 use installation::Installation;
 
 /// A conda environment that a run gets. Nothing has been done for it yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CondaPlan {
-    name: String,
+#[derive(Debug, Clone)]
+pub(super) struct CondaPlan {
+    entry: Entry,
     /// The environment's file; without one it holds Python alone.
     file: Option<PathBuf>,
     installation: Installation,
 }
 
 impl CondaPlan {
-    /// Finds conda and the environment's name, without changing anything or starting a program.
+    /// Finds conda and the environment's name, which is MLflow's own: so each of the two finds what
+    /// the other has made. Changes nothing and starts no program.
     ///
     /// # Errors
     /// The file cannot be read, or there is no conda.
-    pub fn make(file: Option<&Path>) -> Result<Self, CondaError> {
+    pub(super) fn make(file: Option<&Path>) -> Result<Self, EnvironmentError> {
         let contents = file.map(CondaFile::read).transpose()?;
-        let plan = Self {
-            name: name::environment_name(contents.as_ref()),
-            file: file.map(Path::to_owned),
-            installation: Installation::find(|| Needs::of(contents.as_ref()))?,
+        let name = name::of_text(contents.as_ref().map_or("", |file| &file.text));
+        let installation = Installation::find(|| Needs::of(contents.as_ref()))?;
+        let directories = Directories::read(&installation.roots());
+        let directory = match directories.find(&name) {
+            Some(found) => found.prefix,
+            None => {
+                if let Some(contents) = &contents {
+                    // conda's own message about such a file is a traceback.
+                    contents.check_syntax()?;
+                }
+                directories.of_new(&name)
+            }
         };
-        if let Some(contents) = &contents
-            && plan.look().is_none()
-        {
-            // conda's own message about such a file is a traceback.
-            contents.check_syntax()?;
-        }
-        Ok(plan)
-    }
-
-    /// The environment's name, as MLflow names it.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The shell commands that enter the environment.
-    pub(super) fn activation(&self, found: &Found) -> Vec<String> {
-        self.installation.activation(match found.has_name {
-            true => OsStr::new(&self.name),
-            false => found.prefix.as_os_str(),
+        Ok(Self {
+            entry: Entry::new(EnvManager::Conda, name, directory)?,
+            file: file.map(Path::to_owned),
+            installation,
         })
+    }
+
+    /// The environment in the cache. Its directory is a guess as long as it is not there.
+    pub(super) fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// The shell commands that enter the environment, which must be there.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub(super) async fn activation(&self) -> Result<Vec<String>, EnvironmentError> {
+        let found = self.existing().await?;
+        Ok(self.installation.activation(match found.has_name {
+            true => OsStr::new(&self.entry.name),
+            false => found.prefix.as_os_str(),
+        }))
+    }
+
+    fn directories(&self) -> Directories {
+        Directories::read(&self.installation.roots())
     }
 }
 

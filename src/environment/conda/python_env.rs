@@ -14,16 +14,16 @@ const OPERATORS: [&str; 7] = ["<=", ">=", "==", "!=", "<", ">", "="];
 
 /// A python environment, derived from a conda environment file as MLflow derives it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DerivedPythonEnv {
+pub(in crate::environment) struct DerivedPythonEnv {
     /// The version of Python, without the operator that stood before it; nothing where the file
     /// names none.
-    pub python: Option<String>,
+    pub(in crate::environment) python: Option<String>,
     /// What is installed first.
-    pub build_dependencies: Vec<String>,
+    pub(in crate::environment) build_dependencies: Vec<String>,
     /// What is installed then: the last `pip` section.
-    pub dependencies: Vec<String>,
+    pub(in crate::environment) dependencies: Vec<String>,
     /// The packages that only conda has. They are left out.
-    pub conda_only: Vec<String>,
+    pub(in crate::environment) conda_only: Vec<String>,
 }
 
 /// A package with its version, where MLflow understands it.
@@ -39,7 +39,7 @@ impl DerivedPythonEnv {
     /// # Errors
     /// The file cannot be read, holds something else than dependencies, or names Python without a
     /// version that could be looked for.
-    pub fn read(file: &Path) -> Result<Self, CondaError> {
+    pub(in crate::environment) fn read(file: &Path) -> Result<Self, CondaError> {
         Self::derive(&CondaFile::read(file)?)
     }
 
@@ -85,7 +85,7 @@ impl DerivedPythonEnv {
     }
 
     /// Says what MLflow says too: which packages are left out, and that any Python is taken.
-    pub fn warn(&self, file: &Path, progress: &dyn Progress) {
+    pub(in crate::environment) fn warn(&self, file: &Path, progress: &dyn Progress) {
         if self.python.is_none() {
             progress.warning(&format!(
                 "{} does not include a python version specification; any Python will do",

@@ -1,0 +1,69 @@
+//! Why an environment cannot be prepared.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::EnvManager;
+use super::conda::CondaError;
+
+/// Why an environment cannot be prepared.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvironmentError {
+    /// This env manager is not supported.
+    #[error("the env manager '{manager}' is not available yet")]
+    NotAvailable {
+        /// The env manager.
+        manager: EnvManager,
+    },
+    /// Projects that run in a container are not supported.
+    #[error("projects with a docker_env are not available yet")]
+    DockerNotAvailable,
+    /// A python_env.yaml cannot be built by conda.
+    #[error("a python_env project cannot be run with the env manager 'conda'")]
+    PythonProjectInConda,
+    /// A conda environment cannot be had, or its file cannot be used.
+    #[error(transparent)]
+    Conda(#[from] CondaError),
+    /// Neither `HOME` nor the user database says where environments are kept.
+    #[error("there is no directory for environments: neither MLFLOW_ENV_ROOT nor HOME is set")]
+    NoRoot,
+    /// A file of the cache, or an environment, cannot be read, written or removed.
+    #[error("cannot {action} '{}'", path.display())]
+    Cache {
+        /// What was tried, as in "cannot write".
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl EnvironmentError {
+    /// Makes [`EnvironmentError::Cache`] of the system's answer.
+    pub(super) fn cache(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Cache { action, path, source }
+    }
+
+    /// What the person can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotAvailable { .. } => Some(
+                "make the environment yourself, activate it, and pass --env-manager local to run in it"
+                    .to_owned(),
+            ),
+            Self::DockerNotAvailable => Some(
+                "remove docker_env from a copy of the MLproject file and pass --env-manager local".to_owned(),
+            ),
+            Self::PythonProjectInConda => Some("pass --env-manager virtualenv, uv or local".to_owned()),
+            Self::Conda(error) => error.hint(),
+            Self::NoRoot => Some("set MLFLOW_ENV_ROOT to a directory that you can write to".to_owned()),
+            Self::Cache { .. } => Some(
+                "check the permissions and the free space there, or set MLFLOW_ENV_ROOT to another directory"
+                    .to_owned(),
+            ),
+        }
+    }
+}
