@@ -70,7 +70,10 @@ impl RunPlan {
         let environment = environment::plan(EnvironmentRequest {
             environment: &project.environment,
             manager: settings.env_manager,
-        })?;
+            directory: work_dir.path(),
+            project: project.name.as_deref().unwrap_or("without a name"),
+        })
+        .await?;
         warn_of_unused_options(settings, &project, printer);
         Ok(Self {
             work_dir,

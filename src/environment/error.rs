@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use super::EnvManager;
 use super::conda::CondaError;
+use super::python::PythonEnvError;
+use crate::process::ProcessError;
 
 /// Why an environment cannot be prepared.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +26,32 @@ pub enum EnvironmentError {
     /// A conda environment cannot be had, or its file cannot be used.
     #[error(transparent)]
     Conda(#[from] CondaError),
+    /// The file that describes a Python environment cannot be used.
+    #[error(transparent)]
+    PythonEnv(#[from] PythonEnvError),
+    /// A requirements file that an environment file names cannot be read.
+    #[error("cannot read the requirements file '{}'", path.display())]
+    RequirementsFile {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// There is no Python of the asked version.
+    #[error("there is no Python {version} to make an environment with{}", indented(tried))]
+    NoPython {
+        /// The version that was asked for.
+        version: String,
+        /// What was found instead, and what is not there.
+        tried: Vec<String>,
+    },
+    /// The env manager is `uv`, which is not installed.
+    #[error("the program 'uv' was not found, which the env manager 'uv' needs")]
+    NoUv,
+    /// A program that makes the environment failed.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
     /// Neither `HOME` nor the user database says where environments are kept.
     #[error("there is no directory for environments: neither MLFLOW_ENV_ROOT nor HOME is set")]
     NoRoot,
@@ -59,6 +87,19 @@ impl EnvironmentError {
             ),
             Self::PythonProjectInConda => Some("pass --env-manager virtualenv, uv or local".to_owned()),
             Self::Conda(error) => error.hint(),
+            Self::PythonEnv(error) => error.hint(),
+            Self::RequirementsFile { .. } => Some(
+                "name it relative to the project's directory, or to that of the file that names it"
+                    .to_owned(),
+            ),
+            Self::NoPython { version, .. } => Some(format!(
+                "install Python {version} so that PATH leads to it, or install uv (https://docs.astral.sh/uv) or \
+                 pyenv (https://github.com/pyenv/pyenv), which mlrun then uses to get it"
+            )),
+            Self::NoUv => {
+                Some("install uv (https://docs.astral.sh/uv), or pass --env-manager virtualenv".to_owned())
+            }
+            Self::Process(error) => error.hint(),
             Self::NoRoot => Some("set MLFLOW_ENV_ROOT to a directory that you can write to".to_owned()),
             Self::Cache { .. } => Some(
                 "check the permissions and the free space there, or set MLFLOW_ENV_ROOT to another directory"
@@ -66,4 +107,12 @@ impl EnvironmentError {
             ),
         }
     }
+}
+
+/// The lines below a message, set in.
+fn indented(lines: &[String]) -> String {
+    lines
+        .iter()
+        .map(|line| format!("\n  {}", line.replace('\n', "\n  ")))
+        .collect()
 }

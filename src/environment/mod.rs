@@ -5,14 +5,17 @@ mod conda;
 mod error;
 mod local;
 mod name;
+mod python;
 
 use std::fmt;
+use std::path::Path;
 
+use self::conda::{CondaPlan, DerivedPythonEnv};
+use self::python::PythonPlan;
 pub use cache::Usage;
 pub use conda::{CondaError, FileProblem, Needs, Place};
 pub use error::EnvironmentError;
-
-use conda::{CondaPlan, DerivedPythonEnv};
+pub use python::PythonEnvError;
 
 use crate::events::Progress;
 use crate::project::ProjectEnvironment;
@@ -63,6 +66,10 @@ pub struct EnvironmentRequest<'a> {
     pub environment: &'a ProjectEnvironment,
     /// The env manager that the user named.
     pub manager: Option<EnvManager>,
+    /// The project's directory, which paths in environment files refer to.
+    pub directory: &'a Path,
+    /// The project's name, for other people who wait for its build.
+    pub project: &'a str,
 }
 
 /// The environment that a run gets. Nothing has been done for it yet.
@@ -70,14 +77,28 @@ pub struct EnvironmentRequest<'a> {
 pub struct EnvironmentPlan {
     /// What prepares it.
     pub manager: EnvManager,
-    conda: Option<CondaPlan>,
+    environment: PlannedEnvironment,
+    is_there: bool,
+    /// Why it is this manager, where neither the user nor the project says so.
+    reason: Option<String>,
+    /// What its environment lacks of what the project's file asks for.
+    warnings: Vec<String>,
+    project: String,
+}
+
+#[derive(Debug, Clone)]
+enum PlannedEnvironment {
+    Local,
+    Python(PythonPlan),
+    Conda(CondaPlan),
 }
 
 /// Decides which environment a run gets, without changing anything.
 ///
 /// # Errors
 /// The environment that is asked for cannot be had.
-pub fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentPlan, EnvironmentError> {
+pub async fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentPlan, EnvironmentError> {
+    let (mut reason, mut warnings) = (None, Vec::new());
     let manager = match (request.environment, request.manager) {
         (ProjectEnvironment::Docker(_), _) => return Err(EnvironmentError::DockerNotAvailable),
         (ProjectEnvironment::Python { file: Some(_) }, Some(EnvManager::Conda)) => {
@@ -85,27 +106,69 @@ pub fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentPlan, Environm
         }
         (_, Some(manager)) => manager,
         (ProjectEnvironment::Conda { .. }, None) => EnvManager::Conda,
-        (ProjectEnvironment::Python { file: None }, None) if conda::is_installed() => EnvManager::Conda,
-        (ProjectEnvironment::Python { .. }, None) => EnvManager::Virtualenv,
+        (ProjectEnvironment::Python { file: Some(_) }, None) => EnvManager::Virtualenv,
+        (ProjectEnvironment::Python { file: None }, None) => {
+            let (manager, why) = without_file(request.directory);
+            reason = Some(why);
+            manager
+        }
     };
-    match manager {
-        EnvManager::Local => Ok(EnvironmentPlan { manager, conda: None }),
-        EnvManager::Conda => {
-            let file = match request.environment {
-                ProjectEnvironment::Conda { file } => Some(file.as_path()),
-                _ => None,
-            };
-            Ok(EnvironmentPlan {
-                manager,
-                conda: Some(CondaPlan::make(file)?),
-            })
+    let environment = match (manager, request.environment) {
+        (EnvManager::Local, _) => PlannedEnvironment::Local,
+        (EnvManager::Virtualenv | EnvManager::Uv, ProjectEnvironment::Python { file }) => {
+            PlannedEnvironment::Python(
+                PythonPlan::of_file(file.as_deref(), manager, request.directory).await?,
+            )
         }
-        EnvManager::Virtualenv | EnvManager::Uv => {
-            if let ProjectEnvironment::Conda { file } = request.environment {
-                DerivedPythonEnv::read(file)?;
-            }
-            Err(EnvironmentError::NotAvailable { manager })
+        (EnvManager::Virtualenv | EnvManager::Uv, ProjectEnvironment::Conda { file }) => {
+            let derived = DerivedPythonEnv::read(file)?;
+            warnings = derived.warnings(file);
+            PlannedEnvironment::Python(PythonPlan::new(derived.python_env, manager, request.directory).await?)
         }
+        (EnvManager::Conda, ProjectEnvironment::Conda { file }) => {
+            PlannedEnvironment::Conda(CondaPlan::make(Some(file))?)
+        }
+        (EnvManager::Conda, _) => PlannedEnvironment::Conda(CondaPlan::make(None)?),
+        (_, ProjectEnvironment::Docker(_)) => return Err(EnvironmentError::DockerNotAvailable),
+    };
+    let is_there = match &environment {
+        PlannedEnvironment::Local => true,
+        PlannedEnvironment::Python(plan) => cache::is_whole(plan.entry(), plan).await?,
+        PlannedEnvironment::Conda(plan) => cache::is_whole(plan.entry(), plan).await?,
+    };
+    Ok(EnvironmentPlan {
+        manager,
+        environment,
+        is_there,
+        reason,
+        warnings,
+        project: request.project.to_owned(),
+    })
+}
+
+/// What makes the environment of a project that says nothing about it, and why.
+fn without_file(directory: &Path) -> (EnvManager, String) {
+    let what = "the project has no environment file";
+    if python::LockedProject::is_in(directory) && python::uv_is_installed() {
+        let why = format!("{what}, but one that uv has locked its packages in");
+        return (EnvManager::Uv, why);
+    }
+    if conda::is_installed() {
+        let why = format!("{what}: its environment has only Python; conda makes it");
+        (EnvManager::Conda, why)
+    } else if python::uv_is_installed() {
+        (
+            EnvManager::Uv,
+            format!("{what}: its environment has only Python; uv makes it, since conda is not installed"),
+        )
+    } else {
+        (
+            EnvManager::Virtualenv,
+            format!(
+                "{what}: its environment has only Python; Python's own venv makes it, since neither conda nor uv \
+                 is installed"
+            ),
+        )
     }
 }
 
@@ -114,33 +177,72 @@ impl EnvironmentPlan {
     pub fn project_env_tag(&self) -> Option<&'static str> {
         (self.manager != EnvManager::Local).then(|| self.manager.as_str())
     }
+
+    fn entry(&self) -> Option<&cache::Entry> {
+        match &self.environment {
+            PlannedEnvironment::Local => None,
+            PlannedEnvironment::Python(plan) => Some(plan.entry()),
+            PlannedEnvironment::Conda(plan) => Some(plan.entry()),
+        }
+    }
 }
 
 impl fmt::Display for EnvironmentPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.manager.fmt(f)
+        self.manager.fmt(f)?;
+        if let Some(entry) = self.entry() {
+            let state = if self.is_there {
+                "there already"
+            } else {
+                "to be built"
+            };
+            write!(f, ": {} ({state})", entry.directory.display())?;
+        }
+        if let Some(reason) = &self.reason {
+            write!(f, "\n{reason}")?;
+        }
+        Ok(())
     }
 }
 
-/// Makes sure that the environment is there, and tells how it is entered.
+/// Makes sure that the environment is there, and tells how it is entered. Its build is shared with
+/// all other runs that need it at the same time. When the future is dropped a build is given up.
 ///
 /// # Errors
 /// The environment cannot be built.
-pub async fn prepare(
-    plan: &EnvironmentPlan,
-    progress: &dyn Progress,
-) -> Result<PreparedEnv, EnvironmentError> {
-    if let Some(conda) = &plan.conda {
-        cache::build_once(conda.entry(), "", conda, progress).await?;
-        return Ok(PreparedEnv {
-            activation: conda.activation().await?,
-            variables: Vec::new(),
-        });
+pub async fn prepare(plan: &EnvironmentPlan, progress: &dyn Progress) -> Result<Prepared, EnvironmentError> {
+    if let Some(reason) = &plan.reason {
+        progress.info(reason);
     }
-    match plan.manager {
-        EnvManager::Local => Ok(local::prepare()),
-        manager => Err(EnvironmentError::NotAvailable { manager }),
+    for warning in &plan.warnings {
+        progress.warning(warning);
     }
+    match &plan.environment {
+        PlannedEnvironment::Local => Ok(local::prepare()),
+        PlannedEnvironment::Python(python) => Ok(Prepared {
+            usage: cache::build_once(python.entry(), &plan.project, python, progress).await?,
+            environment: PreparedEnv {
+                activation: vec![python.activation()],
+                variables: Vec::new(),
+            },
+        }),
+        PlannedEnvironment::Conda(conda) => Ok(Prepared {
+            usage: cache::build_once(conda.entry(), &plan.project, conda, progress).await?,
+            environment: PreparedEnv {
+                activation: conda.activation().await?,
+                variables: Vec::new(),
+            },
+        }),
+    }
+}
+
+/// An environment that is ready, and is not removed before this value goes.
+#[derive(Debug, Default)]
+pub struct Prepared {
+    /// How a command runs in it.
+    pub environment: PreparedEnv,
+    /// Keeps it.
+    pub usage: Usage,
 }
 
 /// An environment that is ready for an entry point's command.

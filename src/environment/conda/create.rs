@@ -41,7 +41,7 @@ impl Builder for CondaPlan {
             let metadata = std::fs::symlink_metadata(prefix);
             metadata.is_ok_and(|metadata| metadata.uid() == geteuid().as_raw())
         };
-        let listed = self.listed().await?.map(|found| found.prefix).filter(is_own);
+        let listed = self.list().await?.map(|found| found.prefix).filter(is_own);
         for directory in self.directories().all(&self.entry.name).into_iter().chain(listed) {
             cache::remove_directory(&directory).await?;
         }
@@ -64,24 +64,30 @@ impl Builder for CondaPlan {
 }
 
 impl CondaPlan {
-    /// The environment, if it is there. Asks conda where it cannot be seen.
+    /// The environment, if it is there. Asks conda where it cannot be seen, once: that takes half a
+    /// second.
     async fn find(&self) -> Result<Option<Found>, CondaError> {
-        match self.directories().find(&self.entry.name) {
-            Some(found) => Ok(Some(found)),
-            None => self.listed().await,
+        if let Some(found) = self.directories().find(&self.entry.name) {
+            return Ok(Some(found));
         }
+        let listed = self.listed.get_or_try_init(|| self.list()).await?;
+        Ok(listed.clone().filter(Found::is_environment))
     }
 
     /// The environment, which must be there.
     pub(super) async fn existing(&self) -> Result<Found, CondaError> {
-        self.find().await?.ok_or_else(|| CondaError::NotFoundAfterwards {
+        if let Some(found) = self.find().await? {
+            return Ok(found);
+        }
+        let listed = self.list().await?;
+        listed.ok_or_else(|| CondaError::NotFoundAfterwards {
             name: self.entry.name.clone(),
             program: self.installation.create_program.display().to_string(),
         })
     }
 
     /// The environment, if conda lists it.
-    async fn listed(&self) -> Result<Option<Found>, CondaError> {
+    async fn list(&self) -> Result<Option<Found>, CondaError> {
         let captured = ProgramCall::new(&self.installation.program)
             .arguments(["env", "list", "--json"])
             .capture()

@@ -34,6 +34,13 @@ pub(super) struct Found {
     pub(super) has_name: bool,
 }
 
+impl Found {
+    /// Whether conda takes it for an environment.
+    pub(super) fn is_environment(&self) -> bool {
+        self.prefix.join(HISTORY).is_file()
+    }
+}
+
 impl Directories {
     /// Reads the variables and files that conda reads, for an installation in one of `roots`.
     /// What cannot be read is left out; conda itself can be asked then.
@@ -67,8 +74,7 @@ impl Directories {
 
     /// The environment of this name, where it can be seen.
     pub(super) fn find(&self, name: &str) -> Option<Found> {
-        self.candidates(name)
-            .find(|candidate| candidate.prefix.join(HISTORY).is_file())
+        self.candidates(name).find(Found::is_environment)
     }
 
     /// Every directory that could be the environment of this name, also one that was never

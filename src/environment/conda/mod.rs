@@ -10,6 +10,9 @@ mod python_env;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
 
 pub use error::{CondaError, FileProblem, Needs};
 pub use installation::Place;
@@ -17,7 +20,7 @@ pub(super) use python_env::DerivedPythonEnv;
 
 use super::cache::Entry;
 use super::{EnvManager, EnvironmentError, name};
-use directories::Directories;
+use directories::{Directories, Found};
 use file::CondaFile;
 use installation::Installation;
 
@@ -28,6 +31,8 @@ pub(super) struct CondaPlan {
     /// The environment's file; without one it holds Python alone.
     file: Option<PathBuf>,
     installation: Installation,
+    /// What conda lists, once it was asked.
+    listed: Arc<OnceCell<Option<Found>>>,
 }
 
 impl CondaPlan {
@@ -55,6 +60,7 @@ impl CondaPlan {
             entry: Entry::new(EnvManager::Conda, name, directory)?,
             file: file.map(Path::to_owned),
             installation,
+            listed: Arc::default(),
         })
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::error::{CondaError, FileProblem, Needs};
 use super::file::{CondaFile, Dependency};
-use crate::events::Progress;
+use crate::environment::python::PythonEnv;
 
 /// The packages of conda that a virtual environment can have too.
 const KNOWN_PACKAGES: [&str; 4] = ["python", "pip", "setuptools", "wheel"];
@@ -15,15 +15,12 @@ const OPERATORS: [&str; 7] = ["<=", ">=", "==", "!=", "<", ">", "="];
 /// A python environment, derived from a conda environment file as MLflow derives it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::environment) struct DerivedPythonEnv {
-    /// The version of Python, without the operator that stood before it; nothing where the file
-    /// names none.
-    pub(in crate::environment) python: Option<String>,
-    /// What is installed first.
-    pub(in crate::environment) build_dependencies: Vec<String>,
-    /// What is installed then: the last `pip` section.
-    pub(in crate::environment) dependencies: Vec<String>,
+    /// Its Python is a version without the operator that stood before it, its build dependencies are
+    /// the other packages that a virtual environment has too, and its dependencies are the last `pip`
+    /// section.
+    pub(in crate::environment) python_env: PythonEnv,
     /// The packages that only conda has. They are left out.
-    pub(in crate::environment) conda_only: Vec<String>,
+    pub(super) conda_only: Vec<String>,
 }
 
 /// A package with its version, where MLflow understands it.
@@ -47,7 +44,7 @@ impl DerivedPythonEnv {
         let mut environment = Self::default();
         for (dependency, location) in file.dependencies()? {
             match dependency {
-                Dependency::Pip(requirements) => environment.dependencies = requirements,
+                Dependency::Pip(requirements) => environment.python_env.dependencies = requirements,
                 Dependency::Package(text) => environment
                     .take(&text)
                     .map_err(|problem| CondaError::File { problem, location })?,
@@ -62,9 +59,9 @@ impl DerivedPythonEnv {
             return Ok(());
         };
         // A second Python is a package like others, as MLflow has it.
-        if requirement.package == "python" && self.python.is_none() {
+        if requirement.package == "python" && self.python_env.python.is_none() {
             let dependency = text.trim_end().to_owned();
-            self.python = match requirement.operator {
+            self.python_env.python = match requirement.operator {
                 None => return Err(FileProblem::UnpinnedPython { dependency }),
                 Some("<" | ">" | "!=") => return Err(FileProblem::ExcludedPython { dependency }),
                 Some(_) if requirement.version.is_empty() => None,
@@ -77,27 +74,29 @@ impl DerivedPythonEnv {
             Some("=") => "==",
             operator => operator.unwrap_or_default(),
         };
-        self.build_dependencies.push(format!(
+        self.python_env.build_dependencies.push(format!(
             "{}{operator}{}",
             requirement.package, requirement.version
         ));
         Ok(())
     }
 
-    /// Says what MLflow says too: which packages are left out, and that any Python is taken.
-    pub(in crate::environment) fn warn(&self, file: &Path, progress: &dyn Progress) {
-        if self.python.is_none() {
-            progress.warning(&format!(
-                "{} does not include a python version specification; any Python will do",
+    /// What MLflow warns of too: the packages that are left out, and a Python that is not chosen.
+    pub(in crate::environment) fn warnings(&self, file: &Path) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.python_env.python.is_none() {
+            warnings.push(format!(
+                "{} does not include a python version specification. Using the Python on PATH.",
                 file.display()
             ));
         }
         if !self.conda_only.is_empty() {
-            progress.warning(&format!(
+            warnings.push(format!(
                 "The following conda dependencies will not be installed in the resulting environment: {}",
                 self.conda_only.join(", ")
             ));
         }
+        warnings
     }
 }
 
