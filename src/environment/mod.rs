@@ -201,6 +201,9 @@ impl fmt::Display for EnvironmentPlan {
         if let Some(reason) = &self.reason {
             write!(f, "\n{reason}")?;
         }
+        for warning in &self.warnings {
+            write!(f, "\n{warning}")?;
+        }
         Ok(())
     }
 }

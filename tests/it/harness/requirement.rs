@@ -10,6 +10,8 @@ pub(crate) enum Requirement {
     Mlflow3,
     /// A Python virtual environment with an MLflow 2.
     Mlflow2,
+    /// A conda with a channel of its own, as `tests/conda/make_conda.sh` makes it.
+    Conda,
 }
 
 impl Requirement {
@@ -18,6 +20,7 @@ impl Requirement {
         match self {
             Self::Mlflow3 => "MLRUN_TEST_MLFLOW_VENV",
             Self::Mlflow2 => "MLRUN_TEST_MLFLOW2_VENV",
+            Self::Conda => "MLRUN_TEST_CONDA_HOME",
         }
     }
 
@@ -26,12 +29,16 @@ impl Requirement {
         match self {
             Self::Mlflow3 => "a virtual environment with MLflow 3",
             Self::Mlflow2 => "a virtual environment with MLflow 2",
+            Self::Conda => "a conda made by tests/conda/make_conda.sh",
         }
     }
 
     /// What must exist below the path.
     fn mark(self) -> &'static str {
-        "bin/mlflow"
+        match self {
+            Self::Mlflow3 | Self::Mlflow2 => "bin/mlflow",
+            Self::Conda => "bin/conda",
+        }
     }
 
     fn find(self) -> Result<PathBuf, String> {
