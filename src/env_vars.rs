@@ -92,6 +92,9 @@ pub const MAMBA_ALWAYS_YES: &str = "MAMBA_ALWAYS_YES";
 pub const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
 /// The directory that environments are made in, instead of `~/.mlflow/envs`.
 pub const MLFLOW_ENV_ROOT: &str = "MLFLOW_ENV_ROOT";
+/// The directory of the environment that a program builds. Set for the programs that build one, so that
+/// those of a build that was killed are found. mlrun's own.
+pub const MLRUN_BUILDS: &str = "MLRUN_BUILDS";
 /// The user's home directory. From POSIX.
 pub const HOME: &str = "HOME";
 /// The user's shell, which runs `.sh` entry points. From POSIX.

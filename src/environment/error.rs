@@ -49,6 +49,28 @@ pub enum EnvironmentError {
     /// The env manager is `uv`, which is not installed.
     #[error("the program 'uv' was not found, which the env manager 'uv' needs")]
     NoUv,
+    /// The cache holds no environment of this name.
+    #[error("there is no environment '{name}'")]
+    NoSuchEnvironment {
+        /// The name, or its beginning.
+        name: String,
+    },
+    /// The beginning of a name means several environments.
+    #[error("'{name}' may be any of {}", found.join(", "))]
+    AmbiguousName {
+        /// The beginning of a name.
+        name: String,
+        /// The names that begin so.
+        found: Vec<String>,
+    },
+    /// An environment that shall be removed is needed.
+    #[error("the environment {name} is not removed: {by}")]
+    InUse {
+        /// The environment.
+        name: String,
+        /// Who needs it.
+        by: String,
+    },
     /// A program that makes the environment failed.
     #[error(transparent)]
     Process(#[from] ProcessError),
@@ -99,6 +121,9 @@ impl EnvironmentError {
             Self::NoUv => {
                 Some("install uv (https://docs.astral.sh/uv), or pass --env-manager virtualenv".to_owned())
             }
+            Self::NoSuchEnvironment { .. } => Some("`mlrun env list` shows their names".to_owned()),
+            Self::AmbiguousName { .. } => Some("give more of the name".to_owned()),
+            Self::InUse { .. } => Some("wait for the end of the run, or end it".to_owned()),
             Self::Process(error) => error.hint(),
             Self::NoRoot => Some("set MLFLOW_ENV_ROOT to a directory that you can write to".to_owned()),
             Self::Cache { .. } => Some(

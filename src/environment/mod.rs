@@ -9,10 +9,11 @@ mod python;
 
 use std::fmt;
 use std::path::Path;
+use std::time::Duration;
 
 use self::conda::{CondaPlan, DerivedPythonEnv};
 use self::python::PythonPlan;
-pub use cache::Usage;
+pub use cache::{CachedEnvironment, CachedState, Usage};
 pub use conda::{CondaError, FileProblem, Needs, Place};
 pub use error::EnvironmentError;
 pub use python::PythonEnvError;
@@ -89,8 +90,8 @@ pub struct EnvironmentPlan {
 #[derive(Debug, Clone)]
 enum PlannedEnvironment {
     Local,
-    Python(PythonPlan),
-    Conda(CondaPlan),
+    Python(Box<PythonPlan>),
+    Conda(Box<CondaPlan>),
 }
 
 /// Decides which environment a run gets, without changing anything.
@@ -116,25 +117,27 @@ pub async fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentPlan, En
     let environment = match (manager, request.environment) {
         (EnvManager::Local, _) => PlannedEnvironment::Local,
         (EnvManager::Virtualenv | EnvManager::Uv, ProjectEnvironment::Python { file }) => {
-            PlannedEnvironment::Python(
+            PlannedEnvironment::Python(Box::new(
                 PythonPlan::of_file(file.as_deref(), manager, request.directory).await?,
-            )
+            ))
         }
         (EnvManager::Virtualenv | EnvManager::Uv, ProjectEnvironment::Conda { file }) => {
             let derived = DerivedPythonEnv::read(file)?;
             warnings = derived.warnings(file);
-            PlannedEnvironment::Python(PythonPlan::new(derived.python_env, manager, request.directory).await?)
+            PlannedEnvironment::Python(Box::new(
+                PythonPlan::new(derived.python_env, manager, request.directory).await?,
+            ))
         }
         (EnvManager::Conda, ProjectEnvironment::Conda { file }) => {
-            PlannedEnvironment::Conda(CondaPlan::make(Some(file))?)
+            PlannedEnvironment::Conda(Box::new(CondaPlan::make(Some(file))?))
         }
-        (EnvManager::Conda, _) => PlannedEnvironment::Conda(CondaPlan::make(None)?),
+        (EnvManager::Conda, _) => PlannedEnvironment::Conda(Box::new(CondaPlan::make(None)?)),
         (_, ProjectEnvironment::Docker(_)) => return Err(EnvironmentError::DockerNotAvailable),
     };
     let is_there = match &environment {
         PlannedEnvironment::Local => true,
-        PlannedEnvironment::Python(plan) => cache::is_whole(plan.entry(), plan).await?,
-        PlannedEnvironment::Conda(plan) => cache::is_whole(plan.entry(), plan).await?,
+        PlannedEnvironment::Python(plan) => cache::is_whole(plan.entry(), plan.as_ref()).await?,
+        PlannedEnvironment::Conda(plan) => cache::is_whole(plan.entry(), plan.as_ref()).await?,
     };
     Ok(EnvironmentPlan {
         manager,
@@ -150,7 +153,7 @@ pub async fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentPlan, En
 fn without_file(directory: &Path) -> (EnvManager, String) {
     let what = "the project has no environment file";
     if python::LockedProject::is_in(directory) && python::uv_is_installed() {
-        let why = format!("{what}, but one that uv has locked its packages in");
+        let why = format!("{what}, but a lock file of uv: uv makes its environment");
         return (EnvManager::Uv, why);
     }
     if conda::is_installed() {
@@ -223,14 +226,14 @@ pub async fn prepare(plan: &EnvironmentPlan, progress: &dyn Progress) -> Result<
     match &plan.environment {
         PlannedEnvironment::Local => Ok(local::prepare()),
         PlannedEnvironment::Python(python) => Ok(Prepared {
-            usage: cache::build_once(python.entry(), &plan.project, python, progress).await?,
+            usage: cache::build_once(python.entry(), &plan.project, python.as_ref(), progress).await?,
             environment: PreparedEnv {
                 activation: vec![python.activation()],
                 variables: Vec::new(),
             },
         }),
         PlannedEnvironment::Conda(conda) => Ok(Prepared {
-            usage: cache::build_once(conda.entry(), &plan.project, conda, progress).await?,
+            usage: cache::build_once(conda.entry(), &plan.project, conda.as_ref(), progress).await?,
             environment: PreparedEnv {
                 activation: conda.activation().await?,
                 variables: Vec::new(),
@@ -266,6 +269,59 @@ impl PreparedEnv {
             whole.push_str(" && ");
         }
         whole + command
+    }
+}
+
+/// All environments that the cache holds, whoever made them.
+///
+/// # Errors
+/// The cache cannot be read.
+pub async fn list() -> Result<Vec<CachedEnvironment>, EnvironmentError> {
+    cache::describe_all(cache::entries(conda::environments())?).await
+}
+
+/// Removes the environments that no run has used for so long and that none uses now, and what
+/// interrupted builds have left. Gives those that are gone, or with `dry_run` those that would be.
+///
+/// # Errors
+/// The cache cannot be read.
+pub async fn prune(
+    unused_for: Duration,
+    dry_run: bool,
+    progress: &dyn Progress,
+) -> Result<Vec<CachedEnvironment>, EnvironmentError> {
+    cache::prune(
+        cache::entries(conda::environments())?,
+        unused_for,
+        dry_run,
+        progress,
+    )
+    .await
+}
+
+/// Removes the environment of this name, or the one whose name begins so. Gives its whole name.
+///
+/// # Errors
+/// There is none, several have such a name, or it is in use.
+pub async fn remove(name: &str, progress: &dyn Progress) -> Result<String, EnvironmentError> {
+    let mut found = cache::entries(conda::environments())?;
+    found.retain(|entry| entry.name.starts_with(name));
+    if let Some(exact) = found.iter().position(|entry| entry.name == name) {
+        found.swap(0, exact);
+        found.truncate(1);
+    }
+    match found.as_slice() {
+        [] => Err(EnvironmentError::NoSuchEnvironment {
+            name: name.to_owned(),
+        }),
+        [entry] => {
+            cache::remove(entry, progress).await?;
+            Ok(entry.name.clone())
+        }
+        several => Err(EnvironmentError::AmbiguousName {
+            name: name.to_owned(),
+            found: several.iter().map(|entry| entry.name.clone()).collect(),
+        }),
     }
 }
 

@@ -12,6 +12,7 @@ mod command_corpus;
 mod conda;
 mod corpus;
 mod differential;
+mod environments;
 mod examples;
 mod file_store;
 mod harness;

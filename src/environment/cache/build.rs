@@ -4,7 +4,7 @@ use super::claim::Claim;
 use super::entry::Entry;
 use super::lock::{self, Attempt, Waiting};
 use super::usage::{self, Usage};
-use super::{Builder, Condition, mark, record};
+use super::{Builder, Condition, mark, orphans, record};
 use crate::environment::EnvironmentError;
 use crate::events::Progress;
 
@@ -82,6 +82,9 @@ async fn build_locked(
     };
     mark::set(entry)?;
     let built = async {
+        if is_marked {
+            orphans::end(entry, progress).await;
+        }
         if let Some(reason) = leftovers {
             progress.info(&format!(
                 "Removing what there is of the environment {} to build it anew: {reason}",

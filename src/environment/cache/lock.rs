@@ -1,5 +1,6 @@
 //! The lock of an environment: whoever holds it may build and remove.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,8 +29,9 @@ pub(super) fn try_take(
 ) -> Result<Attempt, EnvironmentError> {
     let path = path(entry);
     let failed = |action| EnvironmentError::cache(action, path.clone());
-    std::fs::create_dir_all(entry.records()).map_err(EnvironmentError::cache("make", entry.records()))?;
     loop {
+        // In the loop, since a removal may take the directory away.
+        std::fs::create_dir_all(entry.records()).map_err(EnvironmentError::cache("make", entry.records()))?;
         match claim::standing(&path).map_err(failed("read"))? {
             Standing::Held(owner) => return Ok(Attempt::Held(owner)),
             Standing::Abandoned(owner) => {
@@ -44,15 +46,19 @@ pub(super) fn try_take(
             }
             Standing::Free => {
                 let owner = Owner::this_process(project);
-                if let Some(claim) = Claim::take(&path, owner).map_err(failed("write"))? {
-                    return Ok(Attempt::Taken(claim));
+                match Claim::take(&path, owner) {
+                    Ok(Some(claim)) => return Ok(Attempt::Taken(claim)),
+                    Ok(None) => {}
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(failed("write")(error)),
                 }
             }
         }
     }
 }
 
-fn path(entry: &Entry) -> PathBuf {
+/// The lock's file.
+pub(super) fn path(entry: &Entry) -> PathBuf {
     entry.records().join("lock")
 }
 

@@ -25,17 +25,23 @@ mod claim;
 mod clock;
 mod directory;
 mod entry;
+mod inventory;
 mod lock;
 mod mark;
+mod orphans;
 mod owner;
 mod record;
+mod removal;
 mod usage;
 
 use async_trait::async_trait;
 
 pub(in crate::environment) use build::{build_once, is_whole};
 pub(in crate::environment) use directory::remove_directory;
-pub(in crate::environment) use entry::{Entry, Kind, own_directory, root};
+pub(in crate::environment) use entry::{Entry, own_directory, root};
+pub(in crate::environment) use inventory::entries;
+pub use inventory::{CachedEnvironment, CachedState};
+pub(in crate::environment) use removal::{describe_all, prune, remove};
 pub use usage::Usage;
 
 use super::EnvironmentError;

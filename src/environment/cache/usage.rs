@@ -66,6 +66,11 @@ pub(super) fn users_of(entry: &Entry) -> Result<Vec<Owner>, EnvironmentError> {
     Ok(users)
 }
 
+/// Removes the place for uses of an environment that is gone. One that somebody uses stays.
+pub(super) fn forget(entry: &Entry) {
+    let _ = std::fs::remove_dir(users(entry));
+}
+
 fn users(entry: &Entry) -> PathBuf {
     entry.records().join("users")
 }

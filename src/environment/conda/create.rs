@@ -109,6 +109,7 @@ impl CondaPlan {
         // Nobody can answer: there is no standard input. conda itself only asks about environments
         // that exist already, micromamba about every one.
         let call = ProgramCall::new(&self.installation.create_program).variable(MAMBA_ALWAYS_YES, "true");
+        let call = self.entry.build_call(call);
         match &self.file {
             Some(file) => call
                 .arguments(["env", "create", "-n", &self.entry.name, "--file"])

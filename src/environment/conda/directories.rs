@@ -77,6 +77,20 @@ impl Directories {
         self.candidates(name).find(Found::is_environment)
     }
 
+    /// All environments that can be seen.
+    pub(super) fn environments(&self) -> Vec<PathBuf> {
+        let entries = self
+            .by_name
+            .iter()
+            .filter_map(|directory| fs::read_dir(directory).ok());
+        let in_directories = entries.flatten().flatten().map(|entry| entry.path());
+        let mut prefixes: Vec<PathBuf> = in_directories.chain(self.noted.iter().cloned()).collect();
+        prefixes.sort();
+        prefixes.dedup();
+        prefixes.retain(|prefix| prefix.join(HISTORY).is_file());
+        prefixes
+    }
+
     /// Every directory that could be the environment of this name, also one that was never
     /// finished.
     pub(super) fn all(&self, name: &str) -> Vec<PathBuf> {

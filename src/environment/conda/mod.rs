@@ -90,3 +90,9 @@ impl CondaPlan {
 pub(super) fn is_installed() -> bool {
     installation::is_there()
 }
+
+/// The environments that conda knows, as far as they can be seen without asking it.
+pub(super) fn environments() -> Vec<PathBuf> {
+    let installation = Installation::find(|| Needs::Unknown);
+    Directories::read(&installation.map_or_else(|_| Vec::new(), |found| found.roots())).environments()
+}

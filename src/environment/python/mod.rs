@@ -108,7 +108,9 @@ impl PythonPlan {
             path.push(":");
             path.push(rest);
         }
-        call.variable("VIRTUAL_ENV", &self.entry.directory)
+        self.entry
+            .build_call(call)
+            .variable("VIRTUAL_ENV", &self.entry.directory)
             .variable("PATH", path)
             .without_variable("PYTHONHOME")
     }

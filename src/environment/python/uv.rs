@@ -70,10 +70,12 @@ pub(super) async fn build(plan: &PythonPlan, progress: &dyn Progress) -> Result<
         directory.display(),
         plan.version
     ));
-    ProgramCall::new("uv")
+    let venv = ProgramCall::new("uv")
         .argument("venv")
         .argument(directory)
-        .argument(format!("--python={}", plan.version))
+        .argument(format!("--python={}", plan.version));
+    plan.entry
+        .build_call(venv)
         .stream(&mut |line| progress.info(line))
         .await?;
     let installer = ProgramCall::new("uv").arguments(["pip", "install"]);
@@ -95,6 +97,9 @@ async fn sync(plan: &PythonPlan, progress: &dyn Progress) -> Result<(), Environm
     if !plan.version.is_empty() {
         call = call.argument(format!("--python={}", plan.version));
     }
-    call.stream(&mut |line| progress.info(line)).await?;
+    plan.entry
+        .build_call(call)
+        .stream(&mut |line| progress.info(line))
+        .await?;
     Ok(())
 }

@@ -15,9 +15,11 @@ pub(super) async fn build(plan: &PythonPlan, progress: &dyn Progress) -> Result<
         found.version,
         found.path.display()
     ));
-    ProgramCall::new(&found.path)
+    let venv = ProgramCall::new(&found.path)
         .arguments(["-m", "venv"])
-        .argument(directory)
+        .argument(directory);
+    plan.entry
+        .build_call(venv)
         .stream(&mut |line| progress.info(line))
         .await?;
     let pip = ProgramCall::new(directory.join("bin/python"))

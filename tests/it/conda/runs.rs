@@ -130,7 +130,7 @@ fn made_by_the_reference_and_used_by_mlrun() {
     let used = succeed(&project, &[]);
     assert_eq!(used.stdout(), "hello from conda\n");
     assert!(!used.stderr().contains("Creating conda"), "{}", used.stderr());
-    assert_eq!(environments(&project), [environment.clone()]);
+    assert_eq!(environments(&project).len(), 1);
     // Nothing of mlrun is inside what others made.
     assert!(
         command(used.stderr()).contains("&& conda activate mlflow-"),

@@ -10,6 +10,8 @@ pub(crate) enum Requirement {
     Mlflow3,
     /// A Python virtual environment with an MLflow 2.
     Mlflow2,
+    /// A Python virtual environment with uv.
+    Uv,
     /// A conda with a channel of its own, as `tests/conda/make_conda.sh` makes it.
     Conda,
 }
@@ -20,6 +22,7 @@ impl Requirement {
         match self {
             Self::Mlflow3 => "MLRUN_TEST_MLFLOW_VENV",
             Self::Mlflow2 => "MLRUN_TEST_MLFLOW2_VENV",
+            Self::Uv => "MLRUN_TEST_UV_VENV",
             Self::Conda => "MLRUN_TEST_CONDA_HOME",
         }
     }
@@ -29,6 +32,7 @@ impl Requirement {
         match self {
             Self::Mlflow3 => "a virtual environment with MLflow 3",
             Self::Mlflow2 => "a virtual environment with MLflow 2",
+            Self::Uv => "a virtual environment with uv",
             Self::Conda => "a conda made by tests/conda/make_conda.sh",
         }
     }
@@ -37,6 +41,7 @@ impl Requirement {
     fn mark(self) -> &'static str {
         match self {
             Self::Mlflow3 | Self::Mlflow2 => "bin/mlflow",
+            Self::Uv => "bin/uv",
             Self::Conda => "bin/conda",
         }
     }
