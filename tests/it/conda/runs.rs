@@ -197,15 +197,8 @@ fn a_failed_creation_leaves_nothing() {
         assert!(error.contains(expected), "{error}");
         assert_eq!(environments(&project), [] as [PathBuf; 0]);
         assert!(!finished.stdout().contains("ran"));
+        assert_eq!(finished.store().runs.last().unwrap().status, "FAILED");
     }
-    assert!(
-        project
-            .mlrun(&["run", "project"])
-            .store()
-            .runs
-            .iter()
-            .all(|run| run.status == "FAILED")
-    );
 }
 
 /// Whatever a killed build has left, the next run makes the environment anew.
@@ -264,6 +257,7 @@ fn sklearn_wine() {
         .file("conda.yaml", &environment)
         .file("train.py", &read("train.py"))
         .env("MLFLOW_DISABLE_TELEMETRY", "true")
+        .env("PIP_NO_COMPILE", "1")
         .env("PIP_CACHE_DIR", &format!("{}/pip", env!("CARGO_TARGET_TMPDIR")));
     for (name, value) in std::env::vars() {
         let is_of_pip = name.starts_with("PIP_") && name != "PIP_CACHE_DIR";
