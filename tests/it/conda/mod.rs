@@ -2,6 +2,7 @@
 
 mod derived;
 mod names;
+mod places;
 mod runs;
 mod texts;
 
