@@ -124,14 +124,17 @@ def add_python():
 
 
 def use_own_layout(library):
-    """Debian's Python installs packages to places that no other Python knows."""
-    for name, debian, usual in (
-        ("site.py", '"dist-packages"', '"site-packages"'),
-        ("sysconfig.py", "prefix_scheme = 'posix_local'", "prefix_scheme = 'posix_prefix'"),
-    ):
-        file = library / name
-        if file.exists():
-            file.write_text(file.read_text().replace(debian, usual))
+    """Debian's Python installs packages to places that no other Python knows, and looks for them there."""
+    settings = library / "sysconfig.py"
+    text = settings.read_text()
+    debian = "prefix_scheme = 'posix_local'"
+    if debian in text:
+        settings.write_text(text.replace(debian, "prefix_scheme = 'posix_prefix'"))
+        # The module `site`, which knows the places, is frozen into the program.
+        (library / "dist-packages").mkdir()
+        (library / "dist-packages" / "usual.pth").write_text(
+            f"import os, site, sys; site.addsitedir(os.path.join(sys.prefix, 'lib/python{VERSION}/site-packages'))\n"
+        )
 
 
 def add_wheels():
