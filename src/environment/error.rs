@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::EnvManager;
+use super::conda::CondaError;
 use super::python::PythonEnvError;
 use crate::process::ProcessError;
 
@@ -22,6 +23,9 @@ pub enum EnvironmentError {
     /// A python_env.yaml cannot be built by conda.
     #[error("a python_env project cannot be run with the env manager 'conda'")]
     PythonProjectInConda,
+    /// A conda environment cannot be had, or its file cannot be used.
+    #[error(transparent)]
+    Conda(#[from] CondaError),
     /// The file that describes a Python environment cannot be used.
     #[error(transparent)]
     PythonEnv(#[from] PythonEnvError),
@@ -104,6 +108,7 @@ impl EnvironmentError {
                 "remove docker_env from a copy of the MLproject file and pass --env-manager local".to_owned(),
             ),
             Self::PythonProjectInConda => Some("pass --env-manager virtualenv, uv or local".to_owned()),
+            Self::Conda(error) => error.hint(),
             Self::PythonEnv(error) => error.hint(),
             Self::RequirementsFile { .. } => Some(
                 "name it relative to the project's directory, or to that of the file that names it"
