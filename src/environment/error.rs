@@ -3,7 +3,6 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::EnvManager;
 use super::conda::CondaError;
 use super::python::PythonEnvError;
 use crate::process::ProcessError;
@@ -11,12 +10,6 @@ use crate::process::ProcessError;
 /// Why an environment cannot be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvironmentError {
-    /// This env manager is not supported.
-    #[error("the env manager '{manager}' is not available yet")]
-    NotAvailable {
-        /// The env manager.
-        manager: EnvManager,
-    },
     /// Projects that run in a container are not supported.
     #[error("projects with a docker_env are not available yet")]
     DockerNotAvailable,
@@ -100,10 +93,6 @@ impl EnvironmentError {
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NotAvailable { .. } => Some(
-                "make the environment yourself, activate it, and pass --env-manager local to run in it"
-                    .to_owned(),
-            ),
             Self::DockerNotAvailable => Some(
                 "remove docker_env from a copy of the MLproject file and pass --env-manager local".to_owned(),
             ),

@@ -110,6 +110,7 @@ impl CondaPlan {
         // that exist already, micromamba about every one.
         let call = ProgramCall::new(&self.installation.create_program).variable(MAMBA_ALWAYS_YES, "true");
         let call = self.entry.build_call(call);
+        let call = self.entry.build_call(call);
         match &self.file {
             Some(file) => call
                 .arguments(["env", "create", "-n", &self.entry.name, "--file"])
