@@ -9,9 +9,11 @@
 
 mod client_readers;
 mod command_corpus;
+mod conda;
 mod corpus;
 mod database_servers;
 mod differential;
+mod environments;
 mod examples;
 mod file_store;
 mod harness;

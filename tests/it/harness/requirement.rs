@@ -10,6 +10,10 @@ pub(crate) enum Requirement {
     Mlflow3,
     /// A Python virtual environment with an MLflow 2.
     Mlflow2,
+    /// A Python virtual environment with uv.
+    Uv,
+    /// A conda with a channel of its own, as `tests/conda/make_conda.sh` makes it.
+    Conda,
 }
 
 impl Requirement {
@@ -18,6 +22,8 @@ impl Requirement {
         match self {
             Self::Mlflow3 => "MLRUN_TEST_MLFLOW_VENV",
             Self::Mlflow2 => "MLRUN_TEST_MLFLOW2_VENV",
+            Self::Uv => "MLRUN_TEST_UV_VENV",
+            Self::Conda => "MLRUN_TEST_CONDA_HOME",
         }
     }
 
@@ -26,12 +32,18 @@ impl Requirement {
         match self {
             Self::Mlflow3 => "a virtual environment with MLflow 3",
             Self::Mlflow2 => "a virtual environment with MLflow 2",
+            Self::Uv => "a virtual environment with uv",
+            Self::Conda => "a conda made by tests/conda/make_conda.sh",
         }
     }
 
     /// What must exist below the path.
     fn mark(self) -> &'static str {
-        "bin/mlflow"
+        match self {
+            Self::Mlflow3 | Self::Mlflow2 => "bin/mlflow",
+            Self::Uv => "bin/uv",
+            Self::Conda => "bin/conda",
+        }
     }
 
     fn find(self) -> Result<PathBuf, String> {
