@@ -6,8 +6,7 @@ use crate::cli::args::EnvCommand;
 use crate::cli::printer::{self, Printer};
 use crate::cli::report::{Failure, Outcome};
 use crate::environment::{self, CachedEnvironment};
-use crate::events::Progress;
-use crate::events::byte_text;
+use crate::events::{Progress, byte_text};
 use crate::run::UnixMillis;
 
 /// Shows or removes environments.
