@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::git::GitProblem;
 use super::zip::ZipProblem;
 
 /// Why a project could not be fetched. No variant holds a credential.
@@ -71,6 +72,15 @@ pub enum FetchError {
         #[source]
         problem: ZipProblem,
     },
+    /// The Git repository cannot be fetched.
+    #[error("cannot fetch the project from {uri}")]
+    Git {
+        /// The project URI, or the repository's path, without credentials.
+        uri: String,
+        /// What went wrong.
+        #[source]
+        problem: Box<GitProblem>,
+    },
     /// No temporary directory can be made, or it cannot be filled.
     #[error("cannot {action} '{}'", .path.display())]
     WorkDirectory {
@@ -86,7 +96,7 @@ pub enum FetchError {
     #[error("the fetch was interrupted")]
     Interrupted,
     /// The kind of source is not supported.
-    #[error("projects from Git and from the network are not available yet ('{uri}')")]
+    #[error("projects in zip files from the network are not available yet ('{uri}')")]
     NotAvailableYet {
         /// The project URI without credentials.
         uri: String,
@@ -122,6 +132,7 @@ impl FetchError {
                 shortened(found)
             )),
             Self::Zip { problem, .. } => problem.hint(),
+            Self::Git { problem, .. } => problem.hint(),
             Self::WorkDirectory { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 Some("free some space, or set TMPDIR to a directory on a larger disk".to_owned())
             }
@@ -132,7 +143,7 @@ impl FetchError {
 }
 
 /// The first names of a list, and how many more there are.
-fn shortened(names: &[String]) -> String {
+pub(super) fn shortened(names: &[String]) -> String {
     const SHOWN: usize = 12;
     let shown = names
         .iter()
