@@ -13,6 +13,7 @@ mod corpus;
 mod differential;
 mod examples;
 mod file_store;
+mod git_source;
 mod harness;
 mod messages;
 mod process;

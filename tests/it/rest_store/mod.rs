@@ -1,7 +1,7 @@
 //! The REST store: against scripted servers that fail in every way, and against real MLflow servers.
 
 mod calls;
-mod certificates;
+pub(crate) mod certificates;
 mod faults;
 mod real_server;
 mod scripted;
