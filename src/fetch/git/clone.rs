@@ -102,7 +102,8 @@ fn split(wanted: &Wanted, references: &References) -> (Option<String>, Option<St
 fn init(directory: &Path, shown_url: &str) -> Result<Repository, GitProblem> {
     let action = "make a repository in the temporary directory";
     let mut options = RepositoryInitOptions::new();
-    options.external_template(false);
+    // The directory is there, and only its owner can enter it.
+    options.external_template(false).mkdir(false).mkpath(false);
     let repository = Repository::init_opts(directory, &options).map_err(GitProblem::library(action))?;
     repository
         .remote("origin", shown_url)

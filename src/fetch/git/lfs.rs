@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use git2::{AttrCheckFlags, Repository};
+use git2::{AttrCheckFlags, ConfigLevel, Repository};
 
 use super::problem::GitProblem;
 use super::program::{git, with_settings};
@@ -40,7 +40,8 @@ pub(super) fn fetch(repository: &Repository, url: &str, task: &Task<'_>) -> Resu
         return Ok(());
     }
     task.reporter
-        .info(format!("Fetching {} files by Git LFS", pointers.len()));
+        .info(format!("Fetching by Git LFS: {}", named(&pointers)));
+    set_filter(repository)?;
     // The remote's URL in the repository has no credentials; this call alone sees them.
     let credentials = [(format!("url.{url}.insteadOf"), shown(url))];
     let call = with_settings(git(), &credentials)
@@ -49,6 +50,19 @@ pub(super) fn fetch(repository: &Repository, url: &str, task: &Task<'_>) -> Resu
     task.wait(call.capture())?
         .map(|_| ())
         .map_err(|error| without_url(error, url))
+}
+
+/// Lets Git know what `git lfs install` would tell it, in this repository alone; without it the
+/// program writes no files.
+fn set_filter(repository: &Repository) -> Result<(), GitProblem> {
+    let set = || {
+        let mut config = repository.config()?.open_level(ConfigLevel::Local)?;
+        config.set_str("filter.lfs.clean", "git-lfs clean -- %f")?;
+        config.set_str("filter.lfs.smudge", "git-lfs smudge -- %f")?;
+        config.set_str("filter.lfs.process", "git-lfs filter-process")?;
+        config.set_bool("filter.lfs.required", true)
+    };
+    set().map_err(GitProblem::library("write the settings of Git LFS"))
 }
 
 /// The files whose contents are pointers and whose attributes say so.

@@ -259,6 +259,9 @@ impl GitProblem {
     }
 }
 
+const CREDENTIALS: &str =
+    "set up a Git credential helper or GIT_ASKPASS, or write https://USER:TOKEN@… in the URL";
+
 /// What to do about the usual failures of `ssh` and `git`.
 fn program_hint(error: &ProcessError) -> Option<String> {
     let ProcessError::Failed { last_lines, .. } = error else {
@@ -271,6 +274,11 @@ fn program_hint(error: &ProcessError) -> Option<String> {
         Some("add your key to the SSH agent, or name it in GIT_SSH_COMMAND=\"ssh -i KEY\"; keys with a passphrase need the agent".to_owned())
     } else if says("Could not resolve hostname") {
         Some("check the spelling, and the network connection".to_owned())
+    } else if says("Authentication failed")
+        || says("could not read Username")
+        || says("could not read Password")
+    {
+        Some(CREDENTIALS.to_owned())
     } else {
         None
     }

@@ -5,7 +5,7 @@ use crate::harness::{Finished, Project};
 
 /// How a row's run is let in, and how it fetches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Access {
+pub(super) enum Access {
     /// Nothing is set.
     Open,
     /// `GIT_ASKPASS` knows the user and the password.
@@ -27,7 +27,7 @@ enum Access {
 }
 
 /// Project URI, version, way in, the commit as `git rev-parse` takes it, branch tag.
-type Row = (
+pub(super) type Row = (
     &'static str,
     Option<&'static str>,
     Access,
@@ -35,7 +35,7 @@ type Row = (
     Option<&'static str>,
 );
 
-const ROWS: &[Row] = &[
+pub(super) const ROWS: &[Row] = &[
     ("http://<http>/open/project.git", None, Access::Open, "main", None),
     (
         "http://<http>/open/project.git/",
@@ -246,7 +246,7 @@ const ROWS: &[Row] = &[
 ];
 
 /// A project that is run from elsewhere, with what a way in needs.
-fn runner(servers: &Servers, access: Access) -> Project {
+pub(super) fn runner(servers: &Servers, access: Access) -> Project {
     let mut project = Project::new();
     let proxy = servers.expand("http://<http>");
     let path = |name: &str| servers.file(name).display().to_string();
@@ -286,7 +286,12 @@ fn runner(servers: &Servers, access: Access) -> Project {
     project
 }
 
-fn run<'a>(project: &'a Project, servers: &Servers, uri: &str, version: Option<&str>) -> Finished<'a> {
+pub(super) fn run<'a>(
+    project: &'a Project,
+    servers: &Servers,
+    uri: &str,
+    version: Option<&str>,
+) -> Finished<'a> {
     let uri = servers.expand(uri);
     let mut arguments = vec!["run", &uri, "--env-manager", "local"];
     arguments.extend(version.iter().flat_map(|version| ["-v", version]));

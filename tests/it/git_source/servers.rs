@@ -105,6 +105,21 @@ impl Servers {
         text.replace("<user>", &user())
     }
 
+    /// The text with the servers' addresses and directories replaced by their names.
+    pub(super) fn anonymous(&self, text: &str) -> String {
+        let mut text = text.replace(self.sandbox.work().to_str().unwrap(), "<repositories>");
+        text = text.replace(self.sandbox.root().to_str().unwrap(), "<servers>");
+        for (name, port) in [
+            ("<http>", self.http),
+            ("<https>", self.https),
+            ("<daemon>", self.daemon),
+            ("<ssh>", self.ssh),
+        ] {
+            text = text.replace(&format!("127.0.0.1:{port}"), name);
+        }
+        text
+    }
+
     /// A file beside the repositories: `authority.pem`, `ssh_config`, `key`.
     pub(super) fn file(&self, name: &str) -> PathBuf {
         self.sandbox.root().join(name)

@@ -10,6 +10,11 @@ use super::address::SshAddress;
 use crate::env_vars;
 use crate::process::{Conversation, ProgramCall};
 
+/// What only a shell understands.
+const FOR_A_SHELL: &[char] = &[
+    '|', '&', ';', '<', '>', '(', ')', '$', '`', '\\', '"', '\'', '\n', '*', '?', '[', '#', '~', '=', '%',
+];
+
 /// A connection that the `ssh` program holds.
 pub(in crate::fetch::git) struct SshConnection {
     conversation: Option<Conversation>,
@@ -72,6 +77,11 @@ fn ssh_call(config: &Config, address: &SshAddress) -> ProgramCall {
     arguments.push(address.destination.clone());
     arguments.push(format!("git-upload-pack {}", quoted(&address.path)));
     let call = match (&command, program) {
+        // As Git does it, a shell is only asked where the command needs one.
+        (Some(command), _) if !command.contains(FOR_A_SHELL) => {
+            let mut words = command.split_whitespace();
+            ProgramCall::new(words.next().unwrap_or("ssh")).arguments(words)
+        }
         (Some(command), _) => {
             ProgramCall::new("sh").arguments(["-c".to_owned(), format!("{command} \"$@\""), command.clone()])
         }
