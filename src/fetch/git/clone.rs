@@ -10,6 +10,7 @@ use super::references::References;
 use super::task::Task;
 use super::version::Choice;
 use super::{checkout, lfs, submodules};
+use crate::project_uri::shown;
 
 /// What shall be cloned.
 #[derive(Debug, Clone, Default)]
@@ -25,16 +26,16 @@ pub(super) struct Wanted {
 pub(super) struct Cloned {
     /// The commit whose files are there.
     pub(super) commit: Oid,
-    /// The version, where it is the name of a branch.
+    /// The version, where it is a branch's name and no tag's that is preferred.
     pub(super) branch: Option<String>,
     /// The directory of the page.
     pub(super) subdirectory: Option<String>,
 }
 
-/// Clones into an empty directory. `url` may hold credentials, `shown_url` does not.
+/// Clones into an empty directory. `url` may hold credentials; they are not written down.
 pub(super) fn clone(
     origin: &mut Origin,
-    (url, shown_url): (&str, &str),
+    url: &str,
     wanted: &Wanted,
     directory: &Path,
     task: &Task<'_>,
@@ -45,14 +46,18 @@ pub(super) fn clone(
         Some(version) => references.choose(version, origin.preference())?,
         None => references.default_choice()?,
     };
-    let repository = init(directory, shown_url)?;
+    let repository = init(directory, url)?;
     let commit = bring(origin, &repository, &references, &choice, task)?;
     point_head(&repository, &choice, commit)?;
     tell(&choice, commit, task);
     finish(&repository, url, task)?;
+    let branch = match choice {
+        Choice::Branch { name, .. } => Some(name).filter(|name| Some(name) == version.as_ref()),
+        _ => None,
+    };
     Ok(Cloned {
         commit,
-        branch: version.filter(|version| references.has_branch(version)),
+        branch,
         subdirectory,
     })
 }
@@ -60,13 +65,13 @@ pub(super) fn clone(
 /// Clones the commit that a submodule is pinned at.
 pub(super) fn clone_commit(
     origin: &mut Origin,
-    (url, shown_url): (&str, &str),
+    url: &str,
     commit: Oid,
     directory: &Path,
     task: &Task<'_>,
 ) -> Result<(), GitProblem> {
     let references = origin.references(task)?;
-    let repository = init(directory, shown_url)?;
+    let repository = init(directory, url)?;
     let choice = Choice::Commit(commit);
     bring(origin, &repository, &references, &choice, task)?;
     point_head(&repository, &choice, commit)?;
@@ -99,16 +104,31 @@ fn split(wanted: &Wanted, references: &References) -> (Option<String>, Option<St
 }
 
 /// An empty repository whose first remote is where it comes from.
-fn init(directory: &Path, shown_url: &str) -> Result<Repository, GitProblem> {
+fn init(directory: &Path, url: &str) -> Result<Repository, GitProblem> {
     let action = "make a repository in the temporary directory";
     let mut options = RepositoryInitOptions::new();
     // The directory is there, and only its owner can enter it.
     options.external_template(false).mkdir(false).mkpath(false);
     let repository = Repository::init_opts(directory, &options).map_err(GitProblem::library(action))?;
     repository
-        .remote("origin", shown_url)
+        .remote("origin", &remote_url(url))
         .map_err(GitProblem::library(action))?;
     Ok(repository)
+}
+
+/// The URL as the clone knows it: without credentials. Who one is to an SSH server is none.
+fn remote_url(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| scheme.contains("ssh")) else {
+        return shown(url);
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    match authority.rsplit_once('@') {
+        Some((user, host)) => {
+            let user = user.split(':').next().unwrap_or(user);
+            format!("{scheme}://{user}@{host}{path}")
+        }
+        None => url.to_owned(),
+    }
 }
 
 /// Brings the objects and gives the commit.
@@ -230,4 +250,24 @@ fn tell(choice: &Choice, commit: Oid, task: &Task<'_>) {
         }
         Choice::Commit(_) | Choice::Abbreviated(_) => format!("Fetched commit {commit}"),
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clone_knows_no_credentials() {
+        for (url, expected) in [
+            ("https://user:token@host/x", "https://host/x"),
+            ("https://token@host/x", "https://host/x"),
+            ("ssh://git@host:22/x", "ssh://git@host:22/x"),
+            ("ssh://git:password@host/x", "ssh://git@host/x"),
+            ("ssh://host/x", "ssh://host/x"),
+            ("git@host:x", "git@host:x"),
+            ("/srv/x", "/srv/x"),
+        ] {
+            assert_eq!(remote_url(url), expected, "{url}");
+        }
+    }
 }

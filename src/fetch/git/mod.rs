@@ -32,7 +32,7 @@ use super::work_dir::TemporaryDirectory;
 use super::{FetchError, FetchOptions, Source, WorkDir};
 use super::{local as local_source, subdirectory};
 use crate::events::Progress;
-use crate::project_uri::{GitUrl, ProjectUri, Subdirectory};
+use crate::project_uri::{GitUrl, ProjectUri, Subdirectory, shown};
 use clone::{Cloned, Wanted};
 use local::LocalOrigin;
 use origin::Origin;
@@ -54,8 +54,7 @@ pub(super) async fn fetch_url(
         let url = secret_url.clone();
         move || Origin::of_url(&url)
     };
-    let urls = (secret_url, shown_url.clone());
-    let (directory, cloned) = clone_into_temporary(uri, urls, open, wanted, progress).await?;
+    let (directory, cloned) = clone_into_temporary(uri, secret_url, open, wanted, progress).await?;
     let name = uri.to_string();
     finish(uri, cloned, directory, shown_url, name)
 }
@@ -75,8 +74,7 @@ pub(super) async fn fetch_local(
     let root = repository.root().to_owned();
     let path = root.display().to_string();
     let open = move || LocalOrigin::open(&root).map(Origin::Local);
-    let urls = (path.clone(), path.clone());
-    let (directory, cloned) = clone_into_temporary(uri, urls, open, wanted, progress).await?;
+    let (directory, cloned) = clone_into_temporary(uri, path.clone(), open, wanted, progress).await?;
     let name = local_source::source_name(repository.root(), uri.subdirectory(), Some(repository));
     let repo_url = repository.first_remote_url().unwrap_or(path);
     finish(uri, cloned, directory, repo_url, name)
@@ -84,7 +82,7 @@ pub(super) async fn fetch_local(
 
 async fn clone_into_temporary(
     uri: &ProjectUri,
-    (url, shown_url): (String, String),
+    url: String,
     open: impl FnOnce() -> Result<Origin, GitProblem> + Send + 'static,
     wanted: Wanted,
     progress: &dyn Progress,
@@ -97,9 +95,9 @@ async fn clone_into_temporary(
     blocking::fill(directory, progress, move |directory: &Path, reporter| {
         let work = || {
             let task = Task::new(reporter)?;
-            clone::clone(&mut open()?, (&url, &shown_url), &wanted, directory, &task)
+            clone::clone(&mut open()?, &url, &wanted, directory, &task)
         };
-        work().map_err(|problem| problem.into_fetch_error(format!("'{shown_url}'")))
+        work().map_err(|problem| problem.into_fetch_error(format!("'{}'", shown(&url))))
     })
     .await
 }

@@ -56,13 +56,7 @@ fn clone_one(
     task.reporter
         .info(format!("Fetching submodule '{}'", submodule.path));
     let mut origin = Origin::of_url(&url)?;
-    clone::clone_commit(
-        &mut origin,
-        (&url, &shown(&url)),
-        submodule.commit,
-        &directory,
-        task,
-    )
+    clone::clone_commit(&mut origin, &url, submodule.commit, &directory, task)
 }
 
 /// What the index pins and `.gitmodules` describes.

@@ -120,11 +120,6 @@ impl References {
         (&tree[..end], tree[end..].trim_start_matches('/'))
     }
 
-    /// Whether there is a branch of this name.
-    pub(super) fn has_branch(&self, name: &str) -> bool {
-        self.get(&format!("refs/heads/{name}")).is_some()
-    }
-
     /// The error for a version that is not there, with what may have been meant.
     pub(super) fn no_such_version(&self, version: &str) -> GitProblem {
         let names = || {

@@ -77,7 +77,7 @@ pub(super) const ROWS: &[Row] = &[
         Some("both"),
         Access::Open,
         "refs/tags/both",
-        Some("both"),
+        None,
     ),
     (
         "http://<http>/open/project.git#sub/deep",

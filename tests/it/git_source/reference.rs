@@ -59,9 +59,7 @@ fn the_reference_records_and_runs_the_same() {
         // working tree, and its git program may not know OpenSSL's variable.
         let is_beyond = row.0.starts_with("file://")
             || row.0 == "<repositories>/project.git"
-            || row.2 == Access::CertFile
-            // A page's slash at the end stays in the reference's tag and is one in ours.
-            ;
+            || row.2 == Access::CertFile;
         if is_beyond {
             continue;
         }
