@@ -95,6 +95,28 @@ pub const MLFLOW_ENV_ROOT: &str = "MLFLOW_ENV_ROOT";
 /// The directory of the environment that a program builds. Set for the programs that build one, so that
 /// those of a build that was killed are found. mlrun's own.
 pub const MLRUN_BUILDS: &str = "MLRUN_BUILDS";
+/// The command that connects by SSH, read by a shell. From Git.
+pub const GIT_SSH_COMMAND: &str = "GIT_SSH_COMMAND";
+/// The program that connects by SSH. From Git.
+pub const GIT_SSH: &str = "GIT_SSH";
+/// Which options the program that connects by SSH takes. From Git.
+pub const GIT_SSH_VARIANT: &str = "GIT_SSH_VARIANT";
+/// The certificates that a Git server's own is checked against. From Git.
+pub const GIT_SSL_CAINFO: &str = "GIT_SSL_CAINFO";
+/// Whether a Git server's certificate goes unchecked: it does where this is set. From Git.
+pub const GIT_SSL_NO_VERIFY: &str = "GIT_SSL_NO_VERIFY";
+/// Whether Git may ask for credentials on the terminal. Set to 0 for every `git` that mlrun starts.
+pub const GIT_TERMINAL_PROMPT: &str = "GIT_TERMINAL_PROMPT";
+/// The program that asks for an SSH key's passphrase. Taken away from every `git` that mlrun starts,
+/// which would ask by it for other credentials too. From OpenSSH.
+pub const SSH_ASKPASS: &str = "SSH_ASKPASS";
+/// How many settings of Git the variables `GIT_CONFIG_KEY_0`, `GIT_CONFIG_VALUE_0` and so on hold. Set
+/// for `git`, so that no URL with credentials is an argument.
+pub const GIT_CONFIG_COUNT: &str = "GIT_CONFIG_COUNT";
+/// Whether Git LFS leaves its pointer files as they are. From Git LFS.
+pub const GIT_LFS_SKIP_SMUDGE: &str = "GIT_LFS_SKIP_SMUDGE";
+/// Whether the `git` program fetches instead of mlrun itself. mlrun's own, as Cargo has it.
+pub const MLRUN_GIT_FETCH_WITH_CLI: &str = "MLRUN_GIT_FETCH_WITH_CLI";
 /// The user's home directory. From POSIX.
 pub const HOME: &str = "HOME";
 /// The user's shell, which runs `.sh` entry points. From POSIX.

@@ -23,6 +23,8 @@ pub struct Transfer<'a> {
     pub total: Option<u64>,
     /// What is counted.
     pub unit: TransferUnit,
+    /// How many bytes that was, where something else is counted and the bytes are known.
+    pub bytes: Option<u64>,
 }
 
 /// What a transfer counts.

@@ -158,7 +158,7 @@ fn transfer_text(transfer: Transfer<'_>) -> String {
         TransferUnit::Objects => format!("{value} objects"),
         TransferUnit::Files => format!("{value} files"),
     };
-    match transfer.total.filter(|total| *total > 0) {
+    let mut text = match transfer.total.filter(|total| *total > 0) {
         Some(total) => format!(
             "{}: {} of {} ({}%)",
             transfer.what,
@@ -167,7 +167,12 @@ fn transfer_text(transfer: Transfer<'_>) -> String {
             transfer.done.saturating_mul(100) / total
         ),
         None => format!("{}: {}", transfer.what, amount(transfer.done)),
+    };
+    if let Some(bytes) = transfer.bytes {
+        text.push_str(", ");
+        text.push_str(&byte_text(bytes));
     }
+    text
 }
 
 #[cfg(test)]
@@ -181,6 +186,7 @@ mod tests {
             done: 512,
             total: Some(2048),
             unit: TransferUnit::Bytes,
+            bytes: None,
         };
         assert_eq!(transfer_text(transfer), "Fetching: 512 B of 2.0 KiB (25%)");
         let open_ended = Transfer {
@@ -189,6 +195,11 @@ mod tests {
             ..transfer
         };
         assert_eq!(transfer_text(open_ended), "Fetching: 512 objects");
+        let with_bytes = Transfer {
+            bytes: Some(1536),
+            ..open_ended
+        };
+        assert_eq!(transfer_text(with_bytes), "Fetching: 512 objects, 1.5 KiB");
     }
 
     #[test]

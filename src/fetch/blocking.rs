@@ -29,12 +29,9 @@ pub(super) struct Reporter {
 }
 
 enum Event {
-    Transfer {
-        what: &'static str,
-        done: u64,
-        total: Option<u64>,
-        unit: TransferUnit,
-    },
+    Info(String),
+    Warning(String),
+    Transfer(Transfer<'static>),
 }
 
 impl Reporter {
@@ -43,21 +40,37 @@ impl Reporter {
         self.is_cancelled.load(Ordering::Relaxed)
     }
 
+    /// A line that belongs to the normal course of a run.
+    pub(super) fn info(&self, line: String) {
+        let _ = self.events.send(Event::Info(line));
+    }
+
+    /// Something that does not stop the run but that the user should know.
+    pub(super) fn warning(&self, line: String) {
+        let _ = self.events.send(Event::Warning(line));
+    }
+
     /// The state of a transfer; states that follow each other quickly are left out, the end is not.
     pub(super) fn transfer(&self, what: &'static str, done: u64, total: Option<u64>, unit: TransferUnit) {
+        self.report(Transfer {
+            what,
+            done,
+            total,
+            unit,
+            bytes: None,
+        });
+    }
+
+    /// As [`transfer`](Self::transfer), also with the bytes that came.
+    pub(super) fn report(&self, transfer: Transfer<'static>) {
         let now = Instant::now();
         let is_due = self
             .last_report
             .get()
             .is_none_or(|last| now.duration_since(last) >= REPORT_INTERVAL);
-        if is_due || total == Some(done) {
+        if is_due || transfer.total == Some(transfer.done) {
             self.last_report.set(Some(now));
-            let _ = self.events.send(Event::Transfer {
-                what,
-                done,
-                total,
-                unit,
-            });
+            let _ = self.events.send(Event::Transfer(transfer));
         }
     }
 }
@@ -92,17 +105,9 @@ pub(super) async fn fill<T: Send + 'static>(
     // The channel closes when the work is done and drops its sender.
     while let Some(event) = received_events.recv().await {
         match event {
-            Event::Transfer {
-                what,
-                done,
-                total,
-                unit,
-            } => progress.transfer(Transfer {
-                what,
-                done,
-                total,
-                unit,
-            }),
+            Event::Info(line) => progress.info(&line),
+            Event::Warning(line) => progress.warning(&line),
+            Event::Transfer(transfer) => progress.transfer(transfer),
         }
     }
     let result = task.await;

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::git::GitProblem;
 use super::zip::ZipProblem;
 use crate::http::DownloadError;
 
@@ -87,6 +88,15 @@ pub enum FetchError {
         /// The URL without credentials.
         url: String,
     },
+    /// The Git repository cannot be fetched.
+    #[error("cannot fetch the project from {uri}")]
+    Git {
+        /// The project URI, or the repository's path, without credentials.
+        uri: String,
+        /// What went wrong.
+        #[source]
+        problem: Box<GitProblem>,
+    },
     /// No temporary directory can be made, or it cannot be filled.
     #[error("cannot {action} '{}'", .path.display())]
     WorkDirectory {
@@ -101,12 +111,6 @@ pub enum FetchError {
     /// The fetch was given up because nobody waits for it any more.
     #[error("the fetch was interrupted")]
     Interrupted,
-    /// The kind of source is not supported.
-    #[error("projects from Git and from the network are not available yet ('{uri}')")]
-    NotAvailableYet {
-        /// The project URI without credentials.
-        uri: String,
-    },
 }
 
 impl FetchError {
@@ -143,6 +147,7 @@ impl FetchError {
                 "open it in a browser: it may ask you to sign in, or lead to the file's own address"
                     .to_owned(),
             ),
+            Self::Git { problem, .. } => problem.hint(),
             Self::WorkDirectory { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 Some("free some space, or set TMPDIR to a directory on a larger disk".to_owned())
             }
@@ -153,7 +158,7 @@ impl FetchError {
 }
 
 /// The first names of a list, and how many more there are.
-fn shortened(names: &[String]) -> String {
+pub(super) fn shortened(names: &[String]) -> String {
     const SHOWN: usize = 12;
     let shown = names
         .iter()

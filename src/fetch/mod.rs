@@ -12,6 +12,7 @@ mod work_dir;
 mod zip;
 
 pub use error::FetchError;
+pub use git::GitProblem;
 pub use work_dir::{Source, WorkDir};
 pub use zip::{MAX_UNPACKED_BYTES, MAX_ZIP_MEMBERS, ZipProblem};
 
@@ -50,11 +51,12 @@ pub async fn fetch(
             });
         }
         (Location::ZipFile(path), None) => zip::fetch_file(uri, path, progress).await?,
+        (Location::Directory(path), _) => match git::repository_at(path) {
+            Some(repository) => git::fetch_local(uri, &repository, options, progress).await?,
+            None => return Err(local::version_of_directory(path)),
+        },
+        (Location::Git(url), _) => git::fetch_url(uri, url, options, progress).await?,
         (Location::ZipUrl(url), None) => zip::fetch_url(uri, url, progress).await?,
-        (Location::Directory(path), Some(_)) if git::repository_at(path).is_none() => {
-            return Err(local::version_of_directory(path));
-        }
-        _ => return Err(FetchError::NotAvailableYet { uri: uri.to_string() }),
     };
     if options.keep {
         work_dir.keep();

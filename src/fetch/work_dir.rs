@@ -82,6 +82,7 @@ impl TemporaryDirectory {
         let parent = std::env::temp_dir();
         let directory = tempfile::Builder::new()
             .prefix("mlrun-")
+            .permissions(fs::Permissions::from_mode(0o700))
             .tempdir_in(&parent)
             .map_err(|source| FetchError::WorkDirectory {
                 action: "create a directory in",
@@ -138,6 +139,7 @@ mod tests {
     fn a_temporary_directory_goes_away_with_its_value() {
         let directory = TemporaryDirectory::create().unwrap();
         let path = directory.path().to_owned();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
         fs::create_dir(path.join("closed")).unwrap();
         fs::write(path.join("closed/file"), "").unwrap();
         fs::set_permissions(path.join("closed"), fs::Permissions::from_mode(0o500)).unwrap();

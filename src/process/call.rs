@@ -25,6 +25,8 @@ pub(super) enum Streams {
     Inherited,
     /// Nothing to read; what is written comes through pipes.
     Captured,
+    /// Pipes for all three.
+    Conversed,
 }
 
 /// A program with its arguments, changes to its environment variables and its directory.
@@ -145,11 +147,13 @@ impl ProgramCall {
         if let Some(directory) = directory {
             command.current_dir(directory);
         }
-        if let Streams::Captured = streams {
-            command
-                .stdin(Stdio::null())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped());
+        match streams {
+            Streams::Inherited => &mut command,
+            Streams::Captured => command.stdin(Stdio::null()),
+            Streams::Conversed => command.stdin(Stdio::piped()),
+        };
+        if !matches!(streams, Streams::Inherited) {
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
         }
         descriptors::keep_inherited_files();
         children::spawn(&mut command).map_err(|source| self.explain(source, Some(&file)))

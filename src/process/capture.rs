@@ -20,7 +20,7 @@ use super::lines::Lines;
 
 /// How long the output of a program that has ended is read on while another process, such as a
 /// daemon that it started, keeps the pipe open.
-const LAST_OUTPUT: Duration = Duration::from_millis(200);
+pub(super) const LAST_OUTPUT: Duration = Duration::from_millis(200);
 /// How much is read at once.
 const CHUNK: usize = 16 * 1024;
 
@@ -166,7 +166,7 @@ impl ProgramCall {
 }
 
 /// Waits until nothing more is expected from a program that has ended.
-async fn last_output(ended: Option<(ProgramExit, Instant)>) -> ProgramExit {
+pub(super) async fn last_output(ended: Option<(ProgramExit, Instant)>) -> ProgramExit {
     match ended {
         Some((exit, deadline)) => {
             sleep_until(deadline).await;
@@ -182,7 +182,7 @@ fn asks_terminal(signal: i32) -> bool {
 }
 
 /// A program that runs, until it is seen to end. Its process group is killed when this is dropped.
-struct Running(Option<Pid>);
+pub(super) struct Running(pub(super) Option<Pid>);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -195,7 +195,7 @@ impl Drop for Running {
 }
 
 /// One end of a pipe, until the other one is closed.
-struct Pipe {
+pub(super) struct Pipe {
     receiver: Option<Receiver>,
     buffer: Vec<u8>,
 }
@@ -208,12 +208,12 @@ impl Pipe {
         })
     }
 
-    fn is_closed(&self) -> bool {
+    pub(super) fn is_closed(&self) -> bool {
         self.receiver.is_none()
     }
 
     /// The next output, empty at its end; never ready after that.
-    async fn read(&mut self) -> io::Result<&[u8]> {
+    pub(super) async fn read(&mut self) -> io::Result<&[u8]> {
         let Some(receiver) = &mut self.receiver else {
             return pending().await;
         };
@@ -225,7 +225,7 @@ impl Pipe {
     }
 }
 
-fn pipes(child: &mut Child) -> io::Result<(Pipe, Pipe)> {
+pub(super) fn pipes(child: &mut Child) -> io::Result<(Pipe, Pipe)> {
     let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
     let stderr = child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?;
     Ok((

@@ -16,6 +16,7 @@
 mod call;
 mod capture;
 mod children;
+mod conversation;
 mod descriptors;
 mod ending;
 mod error;
@@ -30,6 +31,7 @@ mod tree;
 
 pub use call::ProgramCall;
 pub use capture::Captured;
+pub use conversation::Conversation;
 pub use error::ProcessError;
 pub use exit::ProgramExit;
 pub use group::{DEFAULT_GRACE, Ended, ProcessGroup};

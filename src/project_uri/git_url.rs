@@ -4,7 +4,7 @@ use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
-use super::{ProjectUriError, shown};
+use super::{ProjectUriError, scheme, shown};
 
 /// A Git repository behind a URL. The URL may hold credentials; `Debug` does not show them.
 #[derive(Clone, PartialEq, Eq)]
@@ -26,25 +26,49 @@ impl TreePath {
 }
 
 impl GitUrl {
-    /// Reads `scheme://…`.
-    pub(super) fn parse(text: &str) -> Result<Self, ProjectUriError> {
+    /// Reads `http(s)://…`, which may be the address of a page.
+    pub(super) fn parse_http(text: &str) -> Result<Self, ProjectUriError> {
         check(text)?;
-        if text.starts_with("http")
-            && let Some((url, tree)) = browser_page(text)?
-        {
-            return Ok(Self {
-                url,
-                tree: Some(tree),
+        let (url, tree) = match browser_page(text)? {
+            Some((url, tree)) => (url, Some(tree)),
+            None => (text.to_owned(), None),
+        };
+        Ok(Self { url, tree })
+    }
+
+    /// Reads the URL of a repository on another machine; nothing where the text is no URL at all.
+    ///
+    /// # Errors
+    /// A URL that is malformed, that Git could not fetch from, or that a program could take for an
+    /// option or a program to run.
+    pub fn parse_remote(text: &str) -> Result<Option<Self>, ProjectUriError> {
+        if text.starts_with('-') {
+            return Err(ProjectUriError::LeadingHyphen { given: shown(text) });
+        }
+        if let Some(helper) = remote_helper(text) {
+            return Err(ProjectUriError::RemoteHelper {
+                given: shown(text),
+                helper: helper.to_owned(),
             });
         }
-        Ok(Self {
-            url: text.to_owned(),
-            tree: None,
-        })
+        match scheme(text) {
+            Some("http" | "https" | "ssh" | "git" | "git+ssh" | "ssh+git") => {
+                check(text)?;
+                Ok(Some(Self {
+                    url: text.to_owned(),
+                    tree: None,
+                }))
+            }
+            Some(scheme) => Err(ProjectUriError::UnsupportedScheme {
+                scheme: scheme.to_owned(),
+                given: shown(text),
+            }),
+            None => Self::parse_scp_like(text),
+        }
     }
 
     /// Reads `user@host:path`, which Git takes for SSH: there is a colon, and no slash before it.
-    pub(super) fn parse_scp_like(text: &str) -> Result<Option<Self>, ProjectUriError> {
+    fn parse_scp_like(text: &str) -> Result<Option<Self>, ProjectUriError> {
         let malformed = |reason| {
             Err(ProjectUriError::MalformedUrl {
                 given: shown(text),
@@ -154,7 +178,7 @@ pub(super) fn check(url: &str) -> Result<(), ProjectUriError> {
 }
 
 /// The helper in `helper::address`, which makes Git run the program `git-remote-helper`.
-pub(super) fn remote_helper(text: &str) -> Option<&str> {
+fn remote_helper(text: &str) -> Option<&str> {
     let (helper, _) = text.split_once("::")?;
     let is_name = !helper.is_empty()
         && helper

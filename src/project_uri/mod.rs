@@ -107,7 +107,7 @@ fn locate(
             git_url::check(text)?;
             Ok((Location::ZipUrl(text.to_owned()), subdirectory))
         }
-        Some("http" | "https") => Ok((Location::Git(GitUrl::parse(text)?), subdirectory)),
+        Some("http" | "https") => Ok((Location::Git(GitUrl::parse_http(text)?), subdirectory)),
         _ => match local::locate(text, cwd)? {
             Some(location) => Ok((location, subdirectory)),
             None => Ok((locate_remote(text, cwd)?, subdirectory)),
@@ -117,25 +117,7 @@ fn locate(
 
 /// Reads text that is no existing path and no `file://` or `http(s)://` URL.
 fn locate_remote(text: &str, cwd: &Path) -> Result<Location, ProjectUriError> {
-    if text.starts_with('-') {
-        return Err(ProjectUriError::LeadingHyphen { given: shown(text) });
-    }
-    if let Some(helper) = git_url::remote_helper(text) {
-        return Err(ProjectUriError::RemoteHelper {
-            given: shown(text),
-            helper: helper.to_owned(),
-        });
-    }
-    if let Some(scheme) = scheme(text) {
-        return match scheme {
-            "ssh" | "git" | "git+ssh" | "ssh+git" => Ok(Location::Git(GitUrl::parse(text)?)),
-            _ => Err(ProjectUriError::UnsupportedScheme {
-                scheme: scheme.to_owned(),
-                given: shown(text),
-            }),
-        };
-    }
-    match GitUrl::parse_scp_like(text)? {
+    match GitUrl::parse_remote(text)? {
         Some(url) => Ok(Location::Git(url)),
         None => Err(local::missing(text, cwd)),
     }

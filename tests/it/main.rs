@@ -16,6 +16,7 @@ mod differential;
 mod environments;
 mod examples;
 mod file_store;
+mod git_source;
 mod harness;
 mod messages;
 mod process;

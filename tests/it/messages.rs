@@ -271,7 +271,8 @@ fn no_golden_text_is_forgotten() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let is_used = include_str!("messages.rs").contains(&format!("compare(\"{name}\")"))
-            || include_str!("environments/errors.rs").contains(&format!("assert_golden(\"{name}\""));
+            || include_str!("environments/errors.rs").contains(&format!("assert_golden(\"{name}\""))
+            || include_str!("git_source/errors.rs").contains(&format!("assert_golden(\"{name}\""));
         assert!(is_used, "tests/golden/{name}.txt is not used");
     }
 }

@@ -75,6 +75,7 @@ pub(super) async fn fetch_url(
             done,
             total,
             unit: TransferUnit::Bytes,
+            bytes: None,
         });
     };
     let downloaded = http::download(url, &mut file, MAX_UNPACKED_BYTES, &mut on_progress)

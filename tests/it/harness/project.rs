@@ -55,6 +55,13 @@ impl Project {
         self
     }
 
+    /// All variables that the program gets.
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        let mut environment = self.sandbox.environment();
+        environment.extend(self.environment.iter().cloned());
+        environment
+    }
+
     /// The directory of this test, for set-up beyond the methods here.
     pub(crate) fn sandbox(&self) -> &Sandbox {
         &self.sandbox

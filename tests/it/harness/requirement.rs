@@ -71,7 +71,26 @@ impl Requirement {
 /// # Panics
 /// When the thing is missing and everything is required.
 pub(crate) fn require(requirement: Requirement) -> Option<PathBuf> {
-    match requirement.find() {
+    found_or_skipped(requirement.find())
+}
+
+/// Finds a program of the machine, also where only administrators have it on their `PATH`.
+///
+/// # Panics
+/// As [`require`].
+pub(crate) fn require_program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut directories =
+        std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/lib/git-core".into()]);
+    let program = directories.find_map(|directory| {
+        let program = directory.join(name);
+        program.is_file().then_some(program)
+    });
+    found_or_skipped(program.ok_or_else(|| format!("the program '{name}'")))
+}
+
+fn found_or_skipped(found: Result<PathBuf, String>) -> Option<PathBuf> {
+    match found {
         Ok(path) => Some(path),
         Err(what) => {
             missing(&what);

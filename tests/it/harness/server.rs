@@ -18,6 +18,15 @@ const START_LIMIT: Duration = Duration::from_secs(180);
 const SUPERVISOR: &str = r#"set -m; "$@" </dev/null & group=$!; cat >/dev/null; kill -TERM -- "-$group" 2>/dev/null;
 for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 -- "-$group" 2>/dev/null || exit 0; sleep 0.2; done; kill -KILL -- "-$group""#;
 
+/// A server program that ends with the tests, however they end: the standard input that is a pipe
+/// to this process is its leash. Starts in a process group of its own.
+pub(crate) fn supervised(sandbox: &Sandbox, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = sandbox.command("bash");
+    command.args(["-c", SUPERVISOR, "supervisor"]).arg(program);
+    command.stdin(Stdio::piped()).process_group(0);
+    command
+}
+
 /// A running server.
 pub(crate) struct MlflowServer {
     url: String,
@@ -46,10 +55,7 @@ impl MlflowServer {
             .unwrap()
             .port();
         let log = std::fs::File::create(sandbox.root().join("log")).unwrap();
-        let mut command: Command = sandbox.command("bash");
-        command
-            .args(["-c", SUPERVISOR, "supervisor"])
-            .arg(venv.join("bin/mlflow"));
+        let mut command = supervised(&sandbox, venv.join("bin/mlflow"));
         command.args([
             "server",
             "--host",
@@ -73,11 +79,7 @@ impl MlflowServer {
             ("MLFLOW_DISABLE_TELEMETRY", "true"),
             ("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false"),
         ]);
-        command
-            .stdin(Stdio::piped())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .process_group(0);
+        command.stdout(log.try_clone().unwrap()).stderr(log);
         let supervisor = command.spawn().unwrap();
         let server = Self {
             url: format!("http://127.0.0.1:{port}"),

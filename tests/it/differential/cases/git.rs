@@ -1,4 +1,5 @@
-//! Projects in Git work trees, and Git repositories as projects.
+//! Projects in Git work trees. Those that are fetched from repositories have their own comparison in
+//! `git_source`.
 
 use crate::differential::{Case, Deviation, case};
 
@@ -52,14 +53,5 @@ pub(in crate::differential) fn cases() -> Vec<Case> {
             .setup("cd project; git worktree add -q ../second")
             .uri("second")
             .run([]),
-        case("a version of a local repository")
-            .mlproject(HERE)
-            .setup(COMMIT)
-            .setup("cd project; git checkout -qb other; echo x >new; git add new; git commit -qm two; git checkout -q main")
-            .run(["-v", "other"]),
-        case("a repository by its URI").mlproject(HERE).setup(COMMIT).setup("git clone -q --bare project repo.git").uri(
-            "file://<sandbox>/work/repo.git#",
-        )
-        .run([]),
     ]
 }

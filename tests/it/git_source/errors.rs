@@ -1,0 +1,84 @@
+//! What goes wrong on the way: told in words, with nothing left behind.
+
+use std::fs;
+
+use super::forms::{Access, run, runner};
+use super::servers::Servers;
+use crate::harness::{Project, assert_golden};
+
+/// The transcript of a fetch that fails, after a look at what it left.
+fn failure(servers: &Servers, project: &Project, uri: &str, version: Option<&str>) -> String {
+    let finished = run(project, servers, uri, version);
+    finished.expect_code(1);
+    assert!(finished.store().runs.is_empty(), "{uri} makes a run");
+    let left: Vec<_> = fs::read_dir(project.sandbox().root().join("tmp"))
+        .unwrap()
+        .collect();
+    assert!(left.is_empty(), "{uri} leaves {left:?}");
+    assert!(!finished.stderr().contains("t0ken") && !finished.stderr().contains("wr0ng"));
+    let text = finished
+        .transcript()
+        .replace("t0ken", "<secret>")
+        .replace("wr0ng", "<secret>");
+    let text = servers.anonymous(&text);
+    text.lines()
+        .filter(|line| !line.starts_with("=== Fetching") && !line.starts_with("--- stderr"))
+        .map(|line| format!("{line}\n"))
+        .collect()
+}
+
+#[test]
+fn what_goes_wrong_is_told() {
+    let Some(servers) = Servers::shared() else { return };
+    let mut text = String::new();
+    for (uri, version, access) in [
+        ("http://no-such-host.invalid/org/repo", None, Access::Open),
+        ("http://127.0.0.1:1/org/repo", None, Access::Open),
+        ("git://127.0.0.1:1/org/repo", None, Access::Open),
+        ("http://<http>/open/missing.git", None, Access::Open),
+        ("git://<daemon>/missing.git", None, Access::Open),
+        ("<repositories>/source", Some("mian"), Access::Open),
+        ("http://<http>/open/project.git", Some("mian"), Access::Open),
+        ("http://<http>/open/project.git", Some("release"), Access::Open),
+        (
+            "http://<http>/open/project.git",
+            Some("0123456789abcdef0123456789abcdef01234567"),
+            Access::Open,
+        ),
+        ("http://<http>/open/project.git", Some("0123456"), Access::Open),
+        ("http://<http>/open/project.git#sab", None, Access::Open),
+        ("http://<http>/open/project.git#link", None, Access::Open),
+        ("http://<http>/open/empty.git", None, Access::Open),
+        ("http://<http>/open/empty.git", Some("main"), Access::Open),
+        ("http://<http>/open/headless.git", None, Access::Open),
+        ("http://<http>/private/project.git", None, Access::Open),
+        ("http://user:wr0ng@<http>/private/project.git", None, Access::Open),
+        ("http://<http>/negotiate/project.git", None, Access::Open),
+        ("http://<http>/page/project.git", None, Access::Open),
+        ("https://<https>/open/project.git", None, Access::Open),
+        ("https://<http>/open/project.git", None, Access::Open),
+        ("gitserver:<repositories>/missing.git", None, Access::Ssh),
+    ] {
+        text.push_str(&failure(servers, &runner(servers, access), uri, version));
+        text.push('\n');
+    }
+    for config in ["ssh_config_other_key", "ssh_config_unknown_host"] {
+        let ssh = format!("ssh -F {}", servers.file(config).display());
+        let project = Project::new().env("GIT_SSH_COMMAND", &ssh);
+        text.push_str(&failure(
+            servers,
+            &project,
+            "gitserver:<repositories>/project.git",
+            None,
+        ));
+        text.push('\n');
+    }
+    let project = Project::new().env("MLRUN_GIT_FETCH_WITH_CLI", "true");
+    text.push_str(&failure(
+        servers,
+        &project,
+        "http://user:wr0ng@<http>/private/project.git",
+        None,
+    ));
+    assert_golden("errors-git", &text);
+}

@@ -1,0 +1,358 @@
+//! Every form of URL with every way to be let in.
+
+use super::servers::Servers;
+use crate::harness::{Finished, Project};
+
+/// How a row's run is let in, and how it fetches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Nothing is set.
+    Open,
+    /// `GIT_ASKPASS` knows the user and the password.
+    Askpass,
+    /// A credential helper of the user's configuration knows them.
+    Helper,
+    /// The authority of the server's certificate is named by `GIT_SSL_CAINFO`.
+    Authority,
+    /// By Git's own setting `http.sslCAInfo`, and the password by `GIT_ASKPASS`.
+    ConfiguredAuthority,
+    /// By `SSL_CERT_FILE`, which all of OpenSSL reads.
+    CertFile,
+    /// An SSH command with the key.
+    Ssh,
+    /// The SSH command in Git's own setting `core.sshCommand`.
+    ConfiguredSsh,
+    /// Everything goes through a proxy.
+    Proxy,
+}
+
+/// Project URI, version, way in, the commit as `git rev-parse` takes it, branch tag.
+pub(super) type Row = (
+    &'static str,
+    Option<&'static str>,
+    Access,
+    &'static str,
+    Option<&'static str>,
+);
+
+pub(super) const ROWS: &[Row] = &[
+    ("http://<http>/open/project.git", None, Access::Open, "main", None),
+    (
+        "http://<http>/open/project.git/",
+        Some("main"),
+        Access::Open,
+        "main",
+        Some("main"),
+    ),
+    (
+        "http://<http>/open/project.git",
+        Some("feature/a"),
+        Access::Open,
+        "feature/a",
+        Some("feature/a"),
+    ),
+    (
+        "http://<http>/open/project.git",
+        Some("alone"),
+        Access::Open,
+        "alone",
+        Some("alone"),
+    ),
+    (
+        "http://<http>/open/project.git",
+        Some("light"),
+        Access::Open,
+        "light",
+        None,
+    ),
+    (
+        "http://<http>/open/project.git",
+        Some("v1"),
+        Access::Open,
+        "v1",
+        None,
+    ),
+    (
+        "http://<http>/open/project.git",
+        Some("both"),
+        Access::Open,
+        "refs/tags/both",
+        None,
+    ),
+    (
+        "http://<http>/open/project.git#sub/deep",
+        None,
+        Access::Open,
+        "main",
+        None,
+    ),
+    (
+        "'http://<http>/open/project.git#sub/deep'",
+        Some("v1"),
+        Access::Open,
+        "v1",
+        None,
+    ),
+    (
+        "http://<http>/moved/project.git",
+        None,
+        Access::Open,
+        "main",
+        None,
+    ),
+    (
+        "http://user:t0ken@<http>/private/project.git",
+        None,
+        Access::Open,
+        "main",
+        None,
+    ),
+    (
+        "http://user:t0ken@<http>/private/project.git#sub/deep",
+        Some("feature/a"),
+        Access::Open,
+        "feature/a",
+        Some("feature/a"),
+    ),
+    (
+        "http://<http>/private/project.git",
+        None,
+        Access::Askpass,
+        "main",
+        None,
+    ),
+    (
+        "http://user@<http>/private/project.git",
+        Some("v1"),
+        Access::Askpass,
+        "v1",
+        None,
+    ),
+    (
+        "http://<http>/private/project.git",
+        None,
+        Access::Helper,
+        "main",
+        None,
+    ),
+    (
+        "http://<http>/open/project.git",
+        None,
+        Access::Proxy,
+        "main",
+        None,
+    ),
+    (
+        "http://user:t0ken@<http>/private/project.git",
+        None,
+        Access::Proxy,
+        "main",
+        None,
+    ),
+    (
+        "https://<https>/open/project.git",
+        None,
+        Access::Authority,
+        "main",
+        None,
+    ),
+    (
+        "https://<https>/open/project.git",
+        Some("v1"),
+        Access::CertFile,
+        "v1",
+        None,
+    ),
+    (
+        "https://user:t0ken@<https>/private/project.git",
+        Some("main"),
+        Access::Authority,
+        "main",
+        Some("main"),
+    ),
+    (
+        "https://<https>/private/project.git",
+        None,
+        Access::ConfiguredAuthority,
+        "main",
+        None,
+    ),
+    (
+        "https://<https>/open/project.git",
+        None,
+        Access::Proxy,
+        "main",
+        None,
+    ),
+    ("git://<daemon>/project.git", None, Access::Open, "main", None),
+    (
+        "git://<daemon>/project.git#sub/deep",
+        Some("light"),
+        Access::Open,
+        "light",
+        None,
+    ),
+    (
+        "ssh://<user>@<ssh><repositories>/project.git",
+        None,
+        Access::Ssh,
+        "main",
+        None,
+    ),
+    (
+        "ssh://<user>@<ssh><repositories>/project.git#sub/deep",
+        Some("v1"),
+        Access::Ssh,
+        "v1",
+        None,
+    ),
+    (
+        "<user>@gitserver:<repositories>/project.git",
+        None,
+        Access::Ssh,
+        "main",
+        None,
+    ),
+    (
+        "gitserver:<repositories>/project.git",
+        Some("main"),
+        Access::ConfiguredSsh,
+        "main",
+        Some("main"),
+    ),
+    ("<repositories>/project.git", None, Access::Open, "main", None),
+    ("<repositories>/source", Some("v1"), Access::Open, "v1", None),
+    (
+        "<repositories>/source",
+        Some("both"),
+        Access::Open,
+        "refs/heads/both",
+        Some("both"),
+    ),
+    (
+        "file://<repositories>/source",
+        Some("feature/a"),
+        Access::Open,
+        "feature/a",
+        Some("feature/a"),
+    ),
+    (
+        "file://<repositories>/project.git#sub/deep",
+        Some("light"),
+        Access::Open,
+        "light",
+        None,
+    ),
+];
+
+/// A project that is run from elsewhere, with what a way in needs.
+pub(super) fn runner(servers: &Servers, access: Access) -> Project {
+    let mut project = Project::new();
+    let proxy = servers.expand("http://<http>");
+    let path = |name: &str| servers.file(name).display().to_string();
+    let ssh = format!("ssh -F {}", path("ssh_config"));
+    let write_config = |project: &Project, text: &str| {
+        std::fs::write(project.sandbox().root().join("home/.gitconfig"), text).unwrap();
+    };
+    match access {
+        Access::Open => {}
+        Access::Authority => project = project.env("GIT_SSL_CAINFO", &path("authority.pem")),
+        Access::CertFile => project = project.env("SSL_CERT_FILE", &path("authority.pem")),
+        Access::Ssh => project = project.env("GIT_SSH_COMMAND", &ssh),
+        Access::ConfiguredSsh => write_config(&project, &format!("[core]\n sshCommand = {ssh}\n")),
+        Access::Helper => write_config(
+            &project,
+            "[credential]\n helper = \"!f() { test \\\"$1\\\" = get && printf 'username=user\\\\npassword=t0ken\\\\n'; }; f\"\n",
+        ),
+        Access::Proxy => {
+            project = project.env("http_proxy", &proxy).env("https_proxy", &proxy);
+            project = project.env("GIT_SSL_CAINFO", &path("authority.pem"));
+        }
+        Access::Askpass | Access::ConfiguredAuthority => {}
+    }
+    if access == Access::ConfiguredAuthority {
+        write_config(
+            &project,
+            &format!("[http]\n sslCAInfo = {}\n", path("authority.pem")),
+        );
+    }
+    if matches!(access, Access::Askpass | Access::ConfiguredAuthority) {
+        project.sandbox().write_executable(
+            "askpass",
+            "#!/bin/sh\ncase \"$1\" in Username*) echo user ;; *) echo t0ken ;; esac\n",
+        );
+        project = project.env("GIT_ASKPASS", "<sandbox>/work/askpass");
+    }
+    project
+}
+
+pub(super) fn run<'a>(
+    project: &'a Project,
+    servers: &Servers,
+    uri: &str,
+    version: Option<&str>,
+) -> Finished<'a> {
+    let uri = servers.expand(uri);
+    let mut arguments = vec!["run", &uri, "--env-manager", "local"];
+    arguments.extend(version.iter().flat_map(|version| ["-v", version]));
+    project.mlrun(&arguments)
+}
+
+fn check(servers: &Servers, row: &Row, project: &Project) {
+    let (uri, version, _, commit, branch) = *row;
+    let finished = run(project, servers, uri, version);
+    finished.expect_code(0);
+    let commit = servers.git("source", &["rev-parse", &format!("{commit}^{{commit}}")]);
+    assert!(
+        finished.stdout().contains(&commit),
+        "{row:?}\n{}",
+        finished.stdout()
+    );
+    let everything = format!("{}{}", finished.stdout(), finished.stderr());
+    assert!(!everything.contains("t0ken"), "{row:?}\n{everything}");
+    let store = finished.store();
+    let run = store.run();
+    assert_eq!(run.status, "FINISHED", "{row:?}");
+    assert_eq!(run.tags.get("mlflow.source.git.commit"), Some(&commit), "{row:?}");
+    assert_eq!(
+        run.tags.get("mlflow.source.git.branch").map(String::as_str),
+        branch,
+        "{row:?}"
+    );
+    assert!(!format!("{:?}", run.tags).contains("t0ken"), "{row:?}");
+    let left: Vec<_> = std::fs::read_dir(project.sandbox().root().join("tmp"))
+        .unwrap()
+        .collect();
+    assert!(left.is_empty(), "{row:?} leaves {left:?}");
+}
+
+#[test]
+fn every_form_and_way_in() {
+    let Some(servers) = Servers::shared() else { return };
+    for row in ROWS {
+        check(servers, row, &runner(servers, row.2));
+    }
+    assert!(
+        servers.requests().contains("GET (proxied)"),
+        "{}",
+        servers.requests()
+    );
+    assert!(
+        servers.requests().contains("CONNECT 127.0.0.1"),
+        "{}",
+        servers.requests()
+    );
+}
+
+#[test]
+fn every_form_and_way_in_by_the_git_program() {
+    let Some(servers) = Servers::shared() else { return };
+    for row in ROWS {
+        // The git program knows the variable of OpenSSL only where it was built with it.
+        if row.2 == Access::CertFile {
+            continue;
+        }
+        let project = runner(servers, row.2).env("MLRUN_GIT_FETCH_WITH_CLI", "true");
+        check(servers, row, &project);
+    }
+}

@@ -1,0 +1,251 @@
+//! What comes with a repository or only with effort: commits that no branch names, default branches,
+//! submodules, Git LFS, pages, settings.
+
+use super::forms::{Access, run, runner};
+use super::servers::Servers;
+use crate::harness::{Project, require_program};
+
+/// What the marker file holds in the run's own words: the line before the commit's hash.
+fn marker(stdout: &str) -> String {
+    let lines: Vec<&str> = stdout.lines().collect();
+    let commit = lines.iter().position(|line| line.len() == 40).expect(stdout);
+    lines[commit - 1].to_owned()
+}
+
+fn commits_in(project: &Project) -> usize {
+    let temporary = project.sandbox().root().join("tmp");
+    let clone = std::fs::read_dir(temporary)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let mut command = project.sandbox().command("git");
+    command.current_dir(clone).args(["rev-list", "--count", "HEAD"]);
+    let output = command.output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+}
+
+#[test]
+fn commits_are_found_by_whole_and_short_hashes() {
+    let Some(servers) = Servers::shared() else { return };
+    let main = servers.git("source", &["rev-parse", "main"]);
+    let second = servers.git("source", &["rev-parse", "feature/a"]);
+    let first = servers.git("source", &["rev-parse", "light"]);
+    let between = servers.git("source", &["rev-parse", "main~1"]);
+    assert_eq!(between, second);
+    for with_program in ["false", "true"] {
+        for (uri, version, expected, commits) in [
+            // Named by a branch: alone, from any server.
+            ("http://<http>/open/project.git", main.as_str(), "three", Some(1)),
+            ("http://<http>/open/project.git", &main[..8], "three", Some(1)),
+            ("git://<daemon>/project.git", &second, "two", Some(1)),
+            ("http://<http>/open/project.git", &first[..5], "one", None),
+            (
+                "http://<http>/open/project.git",
+                &first.to_uppercase(),
+                "one",
+                None,
+            ),
+            ("<repositories>/source", &first[..6], "one", None),
+        ] {
+            let project = runner(servers, Access::Open).env("MLRUN_GIT_FETCH_WITH_CLI", with_program);
+            let uri = servers.expand(uri);
+            let finished = project.mlrun(&[
+                "run",
+                &uri,
+                "--env-manager",
+                "local",
+                "-v",
+                version,
+                "--keep-workdir",
+            ]);
+            finished.expect_code(0);
+            assert_eq!(marker(finished.stdout()), expected, "{uri} {version}");
+            if let Some(commits) = commits {
+                assert_eq!(commits_in(&project), commits, "{uri} {version}");
+            }
+        }
+    }
+}
+
+#[test]
+fn commits_that_no_branch_names_come_alone_where_the_server_gives_them() {
+    let Some(servers) = Servers::shared() else { return };
+    // A commit between the branches' own: make one by asking for main's parent's parent.
+    let middle = servers.git("super-source", &["rev-parse", "HEAD"]);
+    assert_eq!(middle.len(), 40);
+    let hidden = servers.git("source", &["rev-parse", "refs/hidden/x"]);
+    for (repository, with_program, commits) in [("lenient.git", "false", 1), ("project.git", "true", 1)] {
+        let project = runner(servers, Access::Open).env("MLRUN_GIT_FETCH_WITH_CLI", with_program);
+        let uri = servers.expand(&format!("http://<http>/open/{repository}"));
+        let finished = project.mlrun(&[
+            "run",
+            &uri,
+            "--env-manager",
+            "local",
+            "-v",
+            &hidden,
+            "--keep-workdir",
+        ]);
+        finished.expect_code(0);
+        assert_eq!(marker(finished.stdout()), "hidden");
+        assert_eq!(commits_in(&project), commits, "{repository}");
+    }
+}
+
+#[test]
+fn the_default_branch_is_what_head_names() {
+    let Some(servers) = Servers::shared() else { return };
+    for uri in [
+        "http://<http>/open/trunk.git",
+        "git://<daemon>/trunk.git",
+        "<repositories>/trunk.git",
+    ] {
+        let project = runner(servers, Access::Open);
+        let finished = run(&project, servers, uri, None);
+        finished.expect_code(0);
+        assert_eq!(marker(finished.stdout()), "three", "{uri}");
+        assert!(
+            finished.stderr().contains("Fetched 'trunk' branch"),
+            "{}",
+            finished.stderr()
+        );
+    }
+}
+
+#[test]
+fn pages_are_understood() {
+    let Some(servers) = Servers::shared() else { return };
+    for (page, expected) in [
+        ("tree/main/sub/deep", "one"),
+        ("tree/feature/a", "two"),
+        ("tree/feature/a/sub/deep", "one"),
+        ("tree/v1", "one"),
+        ("-/tree/alone/sub", "no marker"),
+        ("src/branch/main/sub/deep", "one"),
+        ("blob/main/sub/deep/MLproject", "one"),
+    ] {
+        let project = runner(servers, Access::Open);
+        let uri = servers.expand(&format!("http://<http>/open/project.git/{page}"));
+        let finished = project.mlrun(&["run", &uri, "--env-manager", "local"]);
+        if expected == "no marker" {
+            // There is no MLproject in that directory: the directory was found all the same.
+            finished.expect_code(1);
+            assert!(
+                finished.stderr().contains("Fetched 'alone' branch"),
+                "{}",
+                finished.stderr()
+            );
+            continue;
+        }
+        finished.expect_code(0);
+        assert_eq!(marker(finished.stdout()), expected, "{page}");
+        let store = finished.store();
+        let repository = servers.expand("http://<http>/open/project.git");
+        assert_eq!(store.run().tags["mlflow.source.git.repoURL"], repository);
+        assert_eq!(store.run().tags["mlflow.source.name"], uri);
+    }
+}
+
+#[test]
+fn submodules_come_at_their_pinned_commits() {
+    let Some(servers) = Servers::shared() else { return };
+    for with_program in ["false", "true"] {
+        for (uri, access) in [
+            ("http://<http>/open/super.git", Access::Open),
+            ("http://user:t0ken@<http>/private/super.git", Access::Open),
+            ("git://<daemon>/super.git", Access::Open),
+            ("gitserver:<repositories>/super.git", Access::Ssh),
+            ("<repositories>/super.git", Access::Open),
+        ] {
+            let project = runner(servers, access).env("MLRUN_GIT_FETCH_WITH_CLI", with_program);
+            let finished = run(&project, servers, uri, None);
+            finished.expect_code(0);
+            for file in ["parts/library/library 644", "parts/library/inner/nested 644"] {
+                assert!(finished.stdout().contains(file), "{uri}\n{}", finished.stdout());
+            }
+        }
+    }
+}
+
+#[test]
+fn hostile_submodules_are_refused() {
+    let Some(servers) = Servers::shared() else { return };
+    for (repository, reason) in [
+        ("ext", "remote helper 'ext'"),
+        ("option", "it begins with '-'"),
+        ("disk", "must not name one of this machine"),
+    ] {
+        let project = runner(servers, Access::Open);
+        let finished = run(
+            &project,
+            servers,
+            &format!("http://<http>/open/{repository}.git"),
+            None,
+        );
+        finished.expect_code(1);
+        assert!(
+            finished
+                .stderr()
+                .contains("cannot fetch the submodule 'parts/library'")
+                && finished.stderr().contains(reason),
+            "{}",
+            finished.stderr()
+        );
+        assert!(finished.store().runs.is_empty());
+    }
+}
+
+#[test]
+fn files_in_git_lfs_are_named_or_fetched() {
+    let Some(servers) = Servers::shared() else { return };
+    let project = runner(servers, Access::Open);
+    let finished = run(&project, servers, "http://<http>/open/lfs.git", None);
+    finished.expect_code(0);
+    assert!(
+        finished
+            .stderr()
+            .contains("only pointers to them are here: 'large.bin'; install git-lfs"),
+        "{}",
+        finished.stderr()
+    );
+    let project = runner(servers, Access::Open).env("GIT_LFS_SKIP_SMUDGE", "1");
+    let finished = run(&project, servers, "http://<http>/open/lfs.git", None);
+    finished.expect_code(0);
+    assert!(!finished.stderr().contains("LFS"), "{}", finished.stderr());
+
+    let Some(lfs) = require_program("git-lfs") else {
+        return;
+    };
+    let project = runner(servers, Access::Open);
+    project.sandbox().link_program("git-lfs", &lfs);
+    let uri = servers.expand("file://<repositories>/lfs.git");
+    let finished = project.mlrun(&["run", &uri, "--env-manager", "local", "--keep-workdir"]);
+    finished.expect_code(0);
+    assert!(
+        finished.stderr().contains("Fetching by Git LFS: 'large.bin'"),
+        "{}",
+        finished.stderr()
+    );
+    let contents = project.sandbox().shell("cat ../tmp/*/large.bin");
+    assert_eq!(contents, "the contents of a large file\n");
+}
+
+#[test]
+fn settings_of_git_count() {
+    let Some(servers) = Servers::shared() else { return };
+    let project = runner(servers, Access::Open);
+    let config = servers.expand(
+        "[url \"http://user:t0ken@<http>/private/\"]\n insteadOf = company:\n[http \"http://<http>/open/\"]\n extraHeader = \"X: y\"\n",
+    );
+    std::fs::write(project.sandbox().root().join("home/.gitconfig"), config).unwrap();
+    let finished = project.mlrun(&["run", "company:project.git", "--env-manager", "local"]);
+    finished.expect_code(0);
+    // The project's own call of `git` tells what the configuration says.
+    assert!(!finished.stderr().contains("t0ken"), "{}", finished.stderr());
+    assert_eq!(
+        finished.store().run().tags["mlflow.source.git.repoURL"],
+        "company:project.git"
+    );
+}

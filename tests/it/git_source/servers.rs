@@ -1,0 +1,242 @@
+//! Real Git servers on loopback, one of each kind for all tests of this process: `git http-backend`
+//! behind HTTP and behind TLS, Git's daemon, OpenSSH's.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use super::repositories::REPOSITORIES;
+use crate::harness::certificates;
+use crate::harness::{Sandbox, require_program, supervised};
+
+/// How long a server may take to start.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// The servers, and the repositories that all of them serve.
+pub(super) struct Servers {
+    sandbox: Sandbox,
+    http: u16,
+    https: u16,
+    daemon: u16,
+    ssh: u16,
+    _processes: Vec<Child>,
+}
+
+impl Servers {
+    /// The servers, started on first use; nothing where a program is missing.
+    pub(super) fn shared() -> Option<&'static Self> {
+        static SERVERS: OnceLock<Option<Servers>> = OnceLock::new();
+        SERVERS.get_or_init(Self::start).as_ref()
+    }
+
+    fn start() -> Option<Self> {
+        let python = require_program("python3")?;
+        let git_daemon = require_program("git-daemon")?;
+        let sshd = require_program("sshd")?;
+        let keygen = require_program("ssh-keygen")?;
+        let sandbox = Sandbox::new();
+        sandbox.shell(REPOSITORIES);
+        write_certificates(sandbox.root());
+        let mut processes = Vec::new();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/git_source/http_server.py");
+        let mut serve = |tls: &[&str]| {
+            let mut command = supervised(&sandbox, "sh");
+            // The supervisor gives no input; the server's own end is its group's.
+            command
+                .args(["-c", r#"sleep 100000 | exec "$@""#, "sh"])
+                .arg(&python)
+                .arg(&script);
+            command.arg(sandbox.work()).args(["--log", "requests"]).args(tls);
+            command.stdout(Stdio::piped()).stderr(Stdio::null());
+            let mut process = command.spawn().unwrap();
+            let mut port = String::new();
+            BufReader::new(process.stdout.take().unwrap())
+                .read_line(&mut port)
+                .unwrap();
+            processes.push(process);
+            port.trim()
+                .parse::<u16>()
+                .expect("the HTTP server must say its port")
+        };
+        let http = serve(&[]);
+        let https = serve(&["--tls", "../server.pem", "../server.key"]);
+        let daemon = free_port();
+        let mut command = supervised(&sandbox, git_daemon);
+        command.args(["--listen=127.0.0.1", "--export-all", "--reuseaddr"]);
+        command
+            .arg(format!("--port={daemon}"))
+            .arg(format!("--base-path={}", sandbox.work().display()));
+        processes.push(quiet(&mut command));
+        let ssh = free_port();
+        write_ssh_files(&sandbox, &keygen, ssh);
+        let mut command = supervised(&sandbox, sshd);
+        command.args(["-D", "-e", "-f", "../sshd_config"]);
+        processes.push(quiet(&mut command));
+        for port in [daemon, ssh] {
+            wait_for(port);
+        }
+        Some(Self {
+            sandbox,
+            http,
+            https,
+            daemon,
+            ssh,
+            _processes: processes,
+        })
+    }
+
+    /// The text with `<http>`, `<https>`, `<daemon>` and `<ssh>` replaced by the servers' addresses
+    /// (`127.0.0.1:port`), `<repositories>` by the directory, `<user>` by who logs in by SSH.
+    pub(super) fn expand(&self, text: &str) -> String {
+        let mut text = text.replace("<repositories>", self.sandbox.work().to_str().unwrap());
+        for (name, port) in [
+            ("<http>", self.http),
+            ("<https>", self.https),
+            ("<daemon>", self.daemon),
+            ("<ssh>", self.ssh),
+        ] {
+            text = text.replace(name, &format!("127.0.0.1:{port}"));
+        }
+        text.replace("<user>", &user())
+    }
+
+    /// The text with the servers' addresses and directories replaced by their names.
+    pub(super) fn anonymous(&self, text: &str) -> String {
+        let mut text = text.replace(self.sandbox.work().to_str().unwrap(), "<repositories>");
+        text = text.replace(self.sandbox.root().to_str().unwrap(), "<servers>");
+        for (name, port) in [
+            ("<http>", self.http),
+            ("<https>", self.https),
+            ("<daemon>", self.daemon),
+            ("<ssh>", self.ssh),
+        ] {
+            text = text.replace(&format!("127.0.0.1:{port}"), name);
+        }
+        text
+    }
+
+    /// A file beside the repositories: `authority.pem`, `ssh_config`, `key`.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.sandbox.root().join(name)
+    }
+
+    /// What `git` says in a repository.
+    pub(super) fn git(&self, repository: &str, arguments: &[&str]) -> String {
+        let mut command = self.sandbox.command("git");
+        command
+            .current_dir(self.sandbox.work().join(repository))
+            .args(arguments);
+        let output = command.output().unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// The requests that the HTTP servers have seen, a line each.
+    pub(super) fn requests(&self) -> String {
+        fs::read_to_string(self.sandbox.work().join("requests")).unwrap_or_default()
+    }
+}
+
+/// The user of this process.
+fn user() -> String {
+    let output = Command::new("id").arg("-un").output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn quiet(command: &mut Command) -> Child {
+    command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+fn wait_for(port: u16) {
+    let start = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(start.elapsed() < START_LIMIT, "no server at port {port}");
+        // There is nothing to wait on but the port itself.
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn write_certificates(directory: &Path) {
+    let authority = certificates::authority("authority", None);
+    let server = certificates::server("127.0.0.1", Some(&authority));
+    fs::write(
+        directory.join("authority.pem"),
+        certificates::pem(&authority.certificate),
+    )
+    .unwrap();
+    fs::write(
+        directory.join("server.pem"),
+        certificates::pem(&server.certificate),
+    )
+    .unwrap();
+    fs::write(
+        directory.join("server.key"),
+        server.key.private_key_to_pem_pkcs8().unwrap(),
+    )
+    .unwrap();
+}
+
+fn write_ssh_files(sandbox: &Sandbox, keygen: &Path, port: u16) {
+    let root = sandbox.root();
+    for name in ["host_key", "key", "other_key"] {
+        let mut command = sandbox.command(keygen);
+        command
+            .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+            .arg(root.join(name));
+        assert!(command.status().unwrap().success());
+    }
+    let text = |name: &str| fs::read_to_string(root.join(name)).unwrap();
+    fs::write(root.join("authorized_keys"), text("key.pub")).unwrap();
+    fs::write(
+        root.join("known_hosts"),
+        format!("[127.0.0.1]:{port} {}", text("host_key.pub")),
+    )
+    .unwrap();
+    fs::set_permissions(root.join("key"), fs::Permissions::from_mode(0o600)).unwrap();
+    let root = root.display();
+    let mut config = fs::File::create(sandbox.root().join("sshd_config")).unwrap();
+    write!(
+        config,
+        "Port {port}\nListenAddress 127.0.0.1\nHostKey {root}/host_key\nPidFile none\nStrictModes no\nUsePAM no\n\
+         AuthorizedKeysFile {root}/authorized_keys\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
+         PermitRootLogin prohibit-password\n"
+    )
+    .unwrap();
+    let client = |name: &str, known_hosts: &str, key: &str| {
+        let text = format!(
+            "Host gitserver\n HostName 127.0.0.1\n Port {port}\nHost *\n IdentityFile {root}/{key}\n IdentitiesOnly yes\n\
+             UserKnownHostsFile {known_hosts}\n GlobalKnownHostsFile none\n StrictHostKeyChecking ask\n"
+        );
+        fs::write(sandbox.root().join(name), text).unwrap();
+    };
+    client("ssh_config", &format!("{root}/known_hosts"), "key");
+    client(
+        "ssh_config_other_key",
+        &format!("{root}/known_hosts"),
+        "other_key",
+    );
+    client("ssh_config_unknown_host", "/dev/null", "key");
+    // Where the server lets the processes that have not logged in yet run; only root can make it.
+    let _ = fs::create_dir_all("/run/sshd");
+}
