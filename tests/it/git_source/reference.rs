@@ -37,12 +37,12 @@ fn made_right(value: &str) -> String {
     mlrun::redact::without_credentials(value.trim_matches('\''))
 }
 
-/// A local repository is copied: the reference checks out in it.
+/// A local repository is copied: the reference checks out, and runs, in it.
 fn own_uri(row: &Row, project: &Project, servers: &Servers) -> String {
     let uri = servers.expand(row.0);
     if row.0.starts_with("<repositories>") {
         let sandbox = project.sandbox();
-        sandbox.shell(&format!("cp -r '{uri}' repository"));
+        sandbox.shell(&format!("cp -r '{uri}' repository; chmod 700 repository"));
         return sandbox.expand("<sandbox>/work/repository");
     }
     uri
