@@ -53,6 +53,8 @@ impl PacketBuffer {
         };
         let length = std::str::from_utf8(head)
             .ok()
+            // A sign is no digit, though it may stand before a number.
+            .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
             .and_then(|digits| usize::from_str_radix(digits, 16).ok())
             .filter(|length| *length == 0 || *length >= HEAD)
             .ok_or_else(|| GitProblem::protocol("it is not in Git's packets"))?;
