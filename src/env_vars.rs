@@ -70,6 +70,11 @@ pub const ALL_PROXY: &str = "ALL_PROXY";
 pub const NO_PROXY: &str = "NO_PROXY";
 /// The netrc file instead of `~/.netrc`, as Python's `requests` reads it.
 pub const NETRC: &str = "NETRC";
+/// The directory that environments are made in, instead of `~/.mlflow/envs`.
+pub const MLFLOW_ENV_ROOT: &str = "MLFLOW_ENV_ROOT";
+/// The directory of the environment that a program builds. Set for the programs that build one, so that
+/// those of a build that was killed are found. mlrun's own.
+pub const MLRUN_BUILDS: &str = "MLRUN_BUILDS";
 /// The user's home directory. From POSIX.
 pub const HOME: &str = "HOME";
 /// The user's shell, which runs `.sh` entry points. From POSIX.

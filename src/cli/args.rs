@@ -1,5 +1,7 @@
 //! The command line's words: names, short forms, defaults and help texts. Nothing is decided here.
 
+use std::time::Duration;
+
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 /// Run MLflow Projects: fetch a project, prepare its environment, run an entry point, record the run
@@ -30,6 +32,54 @@ pub(crate) enum Command {
     /// run succeeded, 1 when it or its preparation failed, 2 for a usage error, and 128+N when signal N
     /// ended it.
     Run(Box<RunArguments>),
+
+    /// Show and remove the environments that were built for projects
+    #[command(subcommand, arg_required_else_help = true)]
+    Env(EnvCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EnvCommand {
+    /// Show all environments: name, manager, size, when they were made and last used, and for which project
+    List {
+        /// Write one JSON object per environment in a list; times are in milliseconds since 1970
+        #[arg(long)]
+        json: bool,
+    },
+
+    /// Remove environments that have not been used for long; never one in use
+    Prune {
+        /// Remove those not used for this long: a number with s, m, h, d or w
+        #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
+        older_than: Duration,
+
+        /// Show what would be removed, and remove nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+
+    /// Remove environments by name, or by the beginning of one; never one in use
+    Rm {
+        /// The names, as `mlrun env list` shows them
+        #[arg(value_name = "NAME", required = true)]
+        names: Vec<String>,
+    },
+}
+
+/// Reads a length of time such as `30d`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let unknown = || "give a number with s, m, h, d or w, such as 30d".to_owned();
+    let (unit_start, unit) = text.char_indices().next_back().ok_or_else(unknown)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 60 * 60,
+        'd' => 24 * 60 * 60,
+        'w' => 7 * 24 * 60 * 60,
+        _ => return Err(unknown()),
+    };
+    let number: u64 = text[..unit_start].parse().map_err(|_| unknown())?;
+    Ok(Duration::from_secs(number.saturating_mul(seconds)))
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! The command line: the only part that reads arguments, writes to the terminal and makes exit codes.
 
 mod args;
+mod env;
 mod env_file;
 mod plan;
 mod printer;
@@ -30,16 +31,21 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    let Command::Run(run_arguments) = arguments.command;
-    let verbosity = verbosity(run_arguments.quiet, run_arguments.verbose);
-    let printer = Printer::new(run_arguments.log_format, verbosity);
-    install_panic_report(run_arguments.log_format);
-    traces::show(run_arguments.log_format, verbosity);
+    let (format, verbosity) = match &arguments.command {
+        Command::Run(run) => (run.log_format, verbosity(run.quiet, run.verbose)),
+        Command::Env(_) => (LogFormat::Text, Verbosity::Normal),
+    };
+    let printer = Printer::new(format, verbosity);
+    install_panic_report(format);
+    traces::show(format, verbosity);
     let result = arguments
         .env_file
         .map_or(Ok(()), |path| env_file::load(&path, &printer))
-        .and_then(|()| settings::RunSettings::new(*run_arguments))
-        .and_then(|settings| block_on(run::run(settings, &printer)));
+        .and_then(|()| match arguments.command {
+            Command::Run(run_arguments) => settings::RunSettings::new(*run_arguments)
+                .and_then(|settings| block_on(run::run(settings, &printer))),
+            Command::Env(command) => block_on(env::run(command, &printer)),
+        });
     match result {
         Ok(outcome) => outcome.into(),
         Err(failure) => failure.report(&printer),

@@ -1,9 +1,7 @@
 //! What a run will do: made and checked before anything is created, shown by `--dry-run`.
 
-use std::io::Write;
-
 use crate::backend::{self, Backend};
-use crate::cli::printer::Printer;
+use crate::cli::printer::{self, Printer};
 use crate::cli::report::Failure;
 use crate::cli::settings::{ImageChoice, RunSettings};
 use crate::env_vars;
@@ -70,7 +68,10 @@ impl RunPlan {
         let environment = environment::plan(EnvironmentRequest {
             environment: &project.environment,
             manager: settings.env_manager,
-        })?;
+            directory: work_dir.path(),
+            project: project.name.as_deref().unwrap_or("without a name"),
+        })
+        .await?;
         warn_of_unused_options(settings, &project, printer);
         Ok(Self {
             work_dir,
@@ -116,12 +117,7 @@ impl RunPlan {
 
     /// Writes the plan to standard output, which no entry point uses in a dry run.
     pub(crate) fn show(&self, settings: &RunSettings) -> Result<(), Failure> {
-        match std::io::stdout().lock().write_all(self.text(settings).as_bytes()) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
-                anyhow::Error::new(error).context("cannot write the plan to standard output"),
-            )),
-            _ => Ok(()),
-        }
+        printer::write_stdout(&self.text(settings))
     }
 
     fn text(&self, settings: &RunSettings) -> String {

@@ -1,11 +1,12 @@
-//! Everything that mlrun writes to the terminal. Standard error only: standard output belongs to the
-//! entry point.
+//! Everything that mlrun writes to the terminal. Log lines go to standard error, since standard output
+//! belongs to the entry point; a command without an entry point writes there what it was asked for.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::cli::args::LogFormat;
+use crate::cli::report::Failure;
 use crate::events::{Progress, Transfer, TransferUnit, byte_text};
 
 /// How much is shown.
@@ -118,6 +119,16 @@ impl Progress for Printer {
             state.is_open = true;
             write_stderr(&format!("\r\x1b[K{}", transfer_text(transfer)));
         }
+    }
+}
+
+/// Writes what a command was asked for to standard output. A closed pipe is no failure.
+pub(crate) fn write_stdout(text: &str) -> Result<(), Failure> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
+            anyhow::Error::new(error).context("cannot write to standard output"),
+        )),
+        _ => Ok(()),
     }
 }
 

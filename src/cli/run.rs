@@ -135,15 +135,15 @@ async fn launch(
     signals: &mut Signals,
     printer: &Printer,
 ) -> Result<Ended, Failure> {
-    let environment = match until_signal(signals, environment::prepare(&plan.environment, printer)).await {
-        Ok(environment) => environment?,
+    let prepared = match until_signal(signals, environment::prepare(&plan.environment, printer)).await {
+        Ok(prepared) => prepared?,
         Err(signal) => return Ok(Ended::Interrupted { signal }),
     };
     let launch_plan = LaunchPlan {
         run: info.clone(),
         command: plan.command.clone(),
         directory: plan.work_dir.path().to_owned(),
-        environment,
+        environment: prepared.environment,
         variables: plan.variables(&info.run_id, &info.experiment_id),
         grace: DEFAULT_GRACE,
     };
@@ -152,7 +152,9 @@ async fn launch(
     if !tags.is_empty() {
         store.set_tags(&info.run_id, &tags).await?;
     }
-    Ok(submitted.wait(signals).await?)
+    let ended = submitted.wait(signals).await?;
+    drop(prepared.usage);
+    Ok(ended)
 }
 
 fn status_of(launched: &Result<Ended, Failure>) -> RunStatus {

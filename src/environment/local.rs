@@ -1,8 +1,8 @@
 //! The environment that is there already.
 
-use super::PreparedEnv;
+use super::Prepared;
 
 /// Nothing is entered and nothing changed.
-pub(super) fn prepare() -> PreparedEnv {
-    PreparedEnv::default()
+pub(super) fn prepare() -> Prepared {
+    Prepared::default()
 }

@@ -1,8 +1,19 @@
 //! Environments: what has to be there before an entry point's command can run.
 
+mod cache;
+mod error;
 mod local;
+mod name;
+mod python;
 
 use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use self::python::PythonPlan;
+pub use cache::{CachedEnvironment, CachedState, Usage};
+pub use error::EnvironmentError;
+pub use python::PythonEnvError;
 
 use crate::events::Progress;
 use crate::project::ProjectEnvironment;
@@ -53,20 +64,36 @@ pub struct EnvironmentRequest<'a> {
     pub environment: &'a ProjectEnvironment,
     /// The env manager that the user named.
     pub manager: Option<EnvManager>,
+    /// The project's directory, which paths in environment files refer to.
+    pub directory: &'a Path,
+    /// The project's name, for other people who wait for its build.
+    pub project: &'a str,
 }
 
 /// The environment that a run gets. Nothing has been done for it yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct EnvironmentPlan {
     /// What prepares it.
     pub manager: EnvManager,
+    environment: PlannedEnvironment,
+    is_there: bool,
+    /// Why it is this manager, where neither the user nor the project says so.
+    reason: Option<String>,
+    project: String,
+}
+
+#[derive(Debug, Clone)]
+enum PlannedEnvironment {
+    Local,
+    Python(Box<PythonPlan>),
 }
 
 /// Decides which environment a run gets, without changing anything.
 ///
 /// # Errors
 /// The environment that is asked for cannot be had.
-pub fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentPlan, EnvironmentError> {
+pub async fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentPlan, EnvironmentError> {
+    let mut reason = None;
     let manager = match (request.environment, request.manager) {
         (ProjectEnvironment::Docker(_), _) => return Err(EnvironmentError::DockerNotAvailable),
         (ProjectEnvironment::Python { file: Some(_) }, Some(EnvManager::Conda)) => {
@@ -74,13 +101,55 @@ pub fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentPlan, Environm
         }
         (_, Some(manager)) => manager,
         (ProjectEnvironment::Conda { .. }, None) => EnvManager::Conda,
-        (ProjectEnvironment::Python { .. }, None) => EnvManager::Virtualenv,
-    };
-    match manager {
-        EnvManager::Local => Ok(EnvironmentPlan { manager }),
-        EnvManager::Virtualenv | EnvManager::Uv | EnvManager::Conda => {
-            Err(EnvironmentError::NotAvailable { manager })
+        (ProjectEnvironment::Python { file: Some(_) }, None) => EnvManager::Virtualenv,
+        (ProjectEnvironment::Python { file: None }, None) => {
+            let (manager, why) = without_file(request.directory);
+            reason = Some(why);
+            manager
         }
+    };
+    let environment = match (manager, request.environment) {
+        (EnvManager::Local, _) => PlannedEnvironment::Local,
+        (EnvManager::Virtualenv | EnvManager::Uv, ProjectEnvironment::Python { file }) => {
+            PlannedEnvironment::Python(Box::new(
+                PythonPlan::of_file(file.as_deref(), manager, request.directory).await?,
+            ))
+        }
+        _ => return Err(EnvironmentError::NotAvailable { manager }),
+    };
+    let is_there = match &environment {
+        PlannedEnvironment::Local => true,
+        PlannedEnvironment::Python(plan) => cache::is_whole(plan.entry(), plan.as_ref()).await?,
+    };
+    Ok(EnvironmentPlan {
+        manager,
+        environment,
+        is_there,
+        reason,
+        project: request.project.to_owned(),
+    })
+}
+
+/// What makes the environment of a project that says nothing about it, and why.
+fn without_file(directory: &Path) -> (EnvManager, String) {
+    let what = "the project has no environment file";
+    if python::LockedProject::is_in(directory) && python::uv_is_installed() {
+        let why = format!("{what}, but a lock file of uv: uv makes its environment");
+        return (EnvManager::Uv, why);
+    }
+    if python::uv_is_installed() {
+        (
+            EnvManager::Uv,
+            format!("{what}: its environment has only Python; uv makes it, since conda is not installed"),
+        )
+    } else {
+        (
+            EnvManager::Virtualenv,
+            format!(
+                "{what}: its environment has only Python; Python's own venv makes it, since neither conda nor uv \
+                 is installed"
+            ),
+        )
     }
 }
 
@@ -89,26 +158,61 @@ impl EnvironmentPlan {
     pub fn project_env_tag(&self) -> Option<&'static str> {
         (self.manager != EnvManager::Local).then(|| self.manager.as_str())
     }
+
+    fn entry(&self) -> Option<&cache::Entry> {
+        match &self.environment {
+            PlannedEnvironment::Local => None,
+            PlannedEnvironment::Python(plan) => Some(plan.entry()),
+        }
+    }
 }
 
 impl fmt::Display for EnvironmentPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.manager.fmt(f)
+        self.manager.fmt(f)?;
+        if let Some(entry) = self.entry() {
+            let state = if self.is_there {
+                "there already"
+            } else {
+                "to be built"
+            };
+            write!(f, ": {} ({state})", entry.directory.display())?;
+        }
+        if let Some(reason) = &self.reason {
+            write!(f, "\n{reason}")?;
+        }
+        Ok(())
     }
 }
 
-/// Makes sure that the environment is there, and tells how it is entered.
+/// Makes sure that the environment is there, and tells how it is entered. Its build is shared with
+/// all other runs that need it at the same time. When the future is dropped a build is given up.
 ///
 /// # Errors
 /// The environment cannot be built.
-pub async fn prepare(
-    plan: &EnvironmentPlan,
-    _progress: &dyn Progress,
-) -> Result<PreparedEnv, EnvironmentError> {
-    match plan.manager {
-        EnvManager::Local => Ok(local::prepare()),
-        manager => Err(EnvironmentError::NotAvailable { manager }),
+pub async fn prepare(plan: &EnvironmentPlan, progress: &dyn Progress) -> Result<Prepared, EnvironmentError> {
+    if let Some(reason) = &plan.reason {
+        progress.info(reason);
     }
+    match &plan.environment {
+        PlannedEnvironment::Local => Ok(local::prepare()),
+        PlannedEnvironment::Python(python) => Ok(Prepared {
+            usage: cache::build_once(python.entry(), &plan.project, python.as_ref(), progress).await?,
+            environment: PreparedEnv {
+                activation: vec![python.activation()],
+                variables: Vec::new(),
+            },
+        }),
+    }
+}
+
+/// An environment that is ready, and is not removed before this value goes.
+#[derive(Debug, Default)]
+pub struct Prepared {
+    /// How a command runs in it.
+    pub environment: PreparedEnv,
+    /// Keeps it.
+    pub usage: Usage,
 }
 
 /// An environment that is ready for an entry point's command.
@@ -132,36 +236,50 @@ impl PreparedEnv {
     }
 }
 
-/// Why an environment cannot be prepared.
-#[derive(Debug, thiserror::Error)]
-pub enum EnvironmentError {
-    /// This env manager is not supported.
-    #[error("the env manager '{manager}' is not available yet")]
-    NotAvailable {
-        /// The env manager.
-        manager: EnvManager,
-    },
-    /// Projects that run in a container are not supported.
-    #[error("projects with a docker_env are not available yet")]
-    DockerNotAvailable,
-    /// A python_env.yaml cannot be built by conda.
-    #[error("a python_env project cannot be run with the env manager 'conda'")]
-    PythonProjectInConda,
+/// All environments that the cache holds, whoever made them.
+///
+/// # Errors
+/// The cache cannot be read.
+pub async fn list() -> Result<Vec<CachedEnvironment>, EnvironmentError> {
+    cache::describe_all(cache::entries(Vec::new())?).await
 }
 
-impl EnvironmentError {
-    /// What the person can do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::NotAvailable { .. } => Some(
-                "make the environment yourself, activate it, and pass --env-manager local to run in it"
-                    .to_owned(),
-            ),
-            Self::DockerNotAvailable => Some(
-                "remove docker_env from a copy of the MLproject file and pass --env-manager local".to_owned(),
-            ),
-            Self::PythonProjectInConda => Some("pass --env-manager virtualenv, uv or local".to_owned()),
+/// Removes the environments that no run has used for so long and that none uses now, and what
+/// interrupted builds have left. Gives those that are gone, or with `dry_run` those that would be.
+///
+/// # Errors
+/// The cache cannot be read.
+pub async fn prune(
+    unused_for: Duration,
+    dry_run: bool,
+    progress: &dyn Progress,
+) -> Result<Vec<CachedEnvironment>, EnvironmentError> {
+    cache::prune(cache::entries(Vec::new())?, unused_for, dry_run, progress).await
+}
+
+/// Removes the environment of this name, or the one whose name begins so. Gives its whole name.
+///
+/// # Errors
+/// There is none, several have such a name, or it is in use.
+pub async fn remove(name: &str, progress: &dyn Progress) -> Result<String, EnvironmentError> {
+    let mut found = cache::entries(Vec::new())?;
+    found.retain(|entry| entry.name.starts_with(name));
+    if let Some(exact) = found.iter().position(|entry| entry.name == name) {
+        found.swap(0, exact);
+        found.truncate(1);
+    }
+    match found.as_slice() {
+        [] => Err(EnvironmentError::NoSuchEnvironment {
+            name: name.to_owned(),
+        }),
+        [entry] => {
+            cache::remove(entry, progress).await?;
+            Ok(entry.name.clone())
         }
+        several => Err(EnvironmentError::AmbiguousName {
+            name: name.to_owned(),
+            found: several.iter().map(|entry| entry.name.clone()).collect(),
+        }),
     }
 }
 

@@ -33,4 +33,5 @@ pub use capture::Captured;
 pub use error::ProcessError;
 pub use exit::ProgramExit;
 pub use group::{DEFAULT_GRACE, Ended, ProcessGroup};
+pub use search::{program_on_path, programs_on_path};
 pub use signals::{Signals, TerminationSignal};

@@ -31,6 +31,20 @@ pub(super) fn find_program(
         .find(|file| is_executable(file))
 }
 
+/// The first program of this name on PATH; absolute.
+pub fn program_on_path(name: &str) -> Option<PathBuf> {
+    programs_on_path(name).into_iter().next()
+}
+
+/// All programs of this name on PATH, in its order; absolute.
+pub fn programs_on_path(name: &str) -> Vec<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
+    env::split_paths(&path)
+        .filter_map(|entry| std::path::absolute(entry.join(name)).ok())
+        .filter(|file| is_executable(file))
+        .collect()
+}
+
 fn is_executable(file: &Path) -> bool {
     file.metadata()
         .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)

@@ -37,6 +37,7 @@ pub use location::{KeyPlace, Location};
 pub use parameter::{
     Parameter, ParameterContext, ParameterType, ParameterValue, ResolvedParameter, ResolvedParameters,
 };
+pub(crate) use quote::quote;
 pub use spark_job::DatabricksSparkJob;
 pub use template::{TemplateError, format_template};
 

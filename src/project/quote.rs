@@ -6,7 +6,7 @@ use std::borrow::Cow;
 ///
 /// Only ASCII letters, digits and a few harmless signs stay bare; everything else, also a letter
 /// such as `ü`, puts the whole word into single quotes.
-pub(super) fn quote(word: &str) -> Cow<'_, str> {
+pub(crate) fn quote(word: &str) -> Cow<'_, str> {
     if word.is_empty() {
         Cow::Borrowed("''")
     } else if word.bytes().all(is_safe) {

@@ -10,6 +10,8 @@ pub(crate) enum Requirement {
     Mlflow3,
     /// A Python virtual environment with an MLflow 2.
     Mlflow2,
+    /// A Python virtual environment with uv.
+    Uv,
 }
 
 impl Requirement {
@@ -18,6 +20,7 @@ impl Requirement {
         match self {
             Self::Mlflow3 => "MLRUN_TEST_MLFLOW_VENV",
             Self::Mlflow2 => "MLRUN_TEST_MLFLOW2_VENV",
+            Self::Uv => "MLRUN_TEST_UV_VENV",
         }
     }
 
@@ -26,12 +29,16 @@ impl Requirement {
         match self {
             Self::Mlflow3 => "a virtual environment with MLflow 3",
             Self::Mlflow2 => "a virtual environment with MLflow 2",
+            Self::Uv => "a virtual environment with uv",
         }
     }
 
     /// What must exist below the path.
     fn mark(self) -> &'static str {
-        "bin/mlflow"
+        match self {
+            Self::Mlflow3 | Self::Mlflow2 => "bin/mlflow",
+            Self::Uv => "bin/uv",
+        }
     }
 
     fn find(self) -> Result<PathBuf, String> {

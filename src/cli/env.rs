@@ -1,0 +1,144 @@
+//! `mlrun env`: the environments that were built for projects.
+
+use serde_json::json;
+
+use crate::cli::args::EnvCommand;
+use crate::cli::printer::{self, Printer};
+use crate::cli::report::{Failure, Outcome};
+use crate::environment::{self, CachedEnvironment};
+use crate::events::{Progress, byte_text};
+use crate::run::UnixMillis;
+
+/// Shows or removes environments.
+pub(crate) async fn run(command: EnvCommand, printer: &Printer) -> Result<Outcome, Failure> {
+    match command {
+        EnvCommand::List { json } => {
+            let environments = environment::list().await?;
+            printer::write_stdout(&if json {
+                json_text(&environments)
+            } else {
+                table(&environments, UnixMillis::now())
+            })?;
+        }
+        EnvCommand::Prune { older_than, dry_run } => {
+            let pruned = environment::prune(older_than, dry_run, printer).await?;
+            let done = if dry_run { "Would remove" } else { "Removed" };
+            let lines: String = pruned
+                .iter()
+                .map(|environment| {
+                    format!("{done} {} ({})\n", environment.name, byte_text(environment.bytes))
+                })
+                .collect();
+            printer::write_stdout(&lines)?;
+            let bytes = pruned.iter().map(|environment| environment.bytes).sum();
+            let verb = if dry_run { "would be removed" } else { "removed" };
+            printer.info(&format!(
+                "{} {verb}, {}",
+                counted(pruned.len(), "environment"),
+                byte_text(bytes)
+            ));
+        }
+        EnvCommand::Rm { names } => {
+            for name in names {
+                let removed = environment::remove(&name, printer).await?;
+                printer::write_stdout(&format!("Removed {removed}\n"))?;
+            }
+        }
+    }
+    Ok(Outcome::Succeeded)
+}
+
+fn json_text(environments: &[CachedEnvironment]) -> String {
+    let objects: Vec<_> = environments
+        .iter()
+        .map(|environment| {
+            json!({
+                "name": environment.name,
+                "manager": environment.manager.as_str(),
+                "directory": environment.directory.to_string_lossy(),
+                "bytes": environment.bytes,
+                "created": environment.created.0,
+                "last_used": environment.last_used.0,
+                "project": environment.project,
+                "state": environment.state.as_str(),
+            })
+        })
+        .collect();
+    format!("{:#}\n", serde_json::Value::from(objects))
+}
+
+fn table(environments: &[CachedEnvironment], now: UnixMillis) -> String {
+    let mut rows = vec![
+        [
+            "NAME",
+            "MANAGER",
+            "SIZE",
+            "CREATED",
+            "LAST USED",
+            "STATE",
+            "PROJECT",
+        ]
+        .map(str::to_owned),
+    ];
+    rows.extend(environments.iter().map(|environment| {
+        [
+            environment.name.clone(),
+            environment.manager.to_string(),
+            byte_text(environment.bytes),
+            ago(environment.created, now),
+            ago(environment.last_used, now),
+            environment.state.as_str().to_owned(),
+            environment.project.clone().unwrap_or_else(|| "-".to_owned()),
+        ]
+    }));
+    let widths: [usize; 7] = std::array::from_fn(|column| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or_default()
+    });
+    let line = |row: &[String; 7]| {
+        let cells = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:<width$}"));
+        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+/// How long ago something was, in its largest unit.
+fn ago(time: UnixMillis, now: UnixMillis) -> String {
+    let seconds = (now.0 - time.0).max(0) / 1000;
+    for (length, unit) in [(86_400, "day"), (3_600, "hour"), (60, "minute")] {
+        if let Ok(count) = usize::try_from(seconds / length)
+            && count > 0
+        {
+            return format!("{} ago", counted(count, unit));
+        }
+    }
+    "just now".to_owned()
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_read_well() {
+        let now = UnixMillis(1_000_000_000_000);
+        for (seconds, expected) in [
+            (-5, "just now"),
+            (59, "just now"),
+            (60, "1 minute ago"),
+            (7_300, "2 hours ago"),
+            (86_400 * 40, "40 days ago"),
+        ] {
+            assert_eq!(ago(UnixMillis(now.0 - seconds * 1000), now), expected);
+        }
+    }
+}

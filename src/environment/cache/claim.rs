@@ -1,0 +1,161 @@
+//! Claims: files that say which process holds something, kept fresh for as long as it does.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::clock;
+use super::owner::Owner;
+
+/// How often a claim is touched.
+const HEARTBEAT: Duration = Duration::from_secs(2);
+/// A claim of another machine that has not been touched for so long is abandoned.
+const ABANDONED_AFTER: Duration = Duration::from_secs(30);
+
+/// A claim of this process. It ends with this value.
+#[derive(Debug)]
+pub(super) struct Claim {
+    path: PathBuf,
+    owner: Owner,
+    lost: Arc<Notify>,
+    /// The heartbeat goes on until this is dropped.
+    _heartbeat: Sender<()>,
+}
+
+/// What is known about a claim.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// There is none.
+    Free,
+    /// Its process is there.
+    Held(Owner),
+    /// Its process is gone, or has not been heard of for long. No owner: the file cannot be read.
+    Abandoned(Option<Owner>),
+}
+
+impl Claim {
+    /// Makes the claim, unless there is one already. The directory must exist.
+    pub(super) fn take(path: &Path, owner: Owner) -> io::Result<Option<Self>> {
+        // Written whole first and named then, so that nobody finds a claim without an owner.
+        let directory = path.parent().unwrap_or(Path::new("."));
+        let mut file = tempfile::Builder::new()
+            .prefix(".claim-")
+            .tempfile_in(directory)?;
+        file.write_all(&serde_json::to_vec(&owner)?)?;
+        match file.persist_noclobber(path) {
+            Ok(_) => {}
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
+            Err(error) => return Err(error.error),
+        }
+        let lost = Arc::new(Notify::new());
+        let heartbeat = keep_fresh(path.to_owned(), owner.clone(), Arc::clone(&lost))?;
+        Ok(Some(Self {
+            path: path.to_owned(),
+            owner,
+            lost,
+            _heartbeat: heartbeat,
+        }))
+    }
+
+    /// Whether the file still is this claim.
+    pub(super) fn is_held(&self) -> bool {
+        owner_of(&self.path).is_ok_and(|owner| owner.as_ref() == Some(&self.owner))
+    }
+
+    /// Waits until another process has taken the claim away.
+    pub(super) async fn lost(&self) {
+        self.lost.notified().await;
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if self.is_held() {
+            // One that stays is found to be abandoned.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Touches a claim from a thread of its own, so that nothing else that goes on can hold it up.
+fn keep_fresh(path: PathBuf, owner: Owner, lost: Arc<Notify>) -> io::Result<Sender<()>> {
+    let (end, ended) = channel::<()>();
+    std::thread::Builder::new()
+        .name("heartbeat".to_owned())
+        .spawn(move || {
+            while ended.recv_timeout(HEARTBEAT) == Err(RecvTimeoutError::Timeout) {
+                match owner_of(&path) {
+                    // A network that fails for a moment does not take the claim away.
+                    Err(_) => {}
+                    Ok(Some(current)) if current == owner => {
+                        if let Err(error) = clock::touch(&path) {
+                            tracing::debug!(path = %path.display(), %error, "a claim cannot be touched");
+                        }
+                    }
+                    Ok(_) => {
+                        lost.notify_one();
+                        return;
+                    }
+                }
+            }
+        })?;
+    Ok(end)
+}
+
+/// What is known about the claim in a file.
+pub(super) fn standing(path: &Path) -> io::Result<Standing> {
+    let owner = match fs::read(path) {
+        Ok(text) => serde_json::from_slice::<Owner>(&text).ok(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Standing::Free),
+        Err(error) => return Err(error),
+    };
+    let is_abandoned = match owner.as_ref().and_then(Owner::is_running) {
+        Some(is_running) => !is_running,
+        None => match clock::age(path) {
+            Ok(age) => age > ABANDONED_AFTER,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Standing::Free),
+            Err(error) => return Err(error),
+        },
+    };
+    Ok(match owner {
+        Some(owner) if !is_abandoned => Standing::Held(owner),
+        None if !is_abandoned => Standing::Held(Owner::unknown()),
+        owner => Standing::Abandoned(owner),
+    })
+}
+
+/// Takes away an abandoned claim, and no other. Whether this process has done it.
+///
+/// Between the look at a claim and its removal another process may have removed it too and made its
+/// own. So the file is first given a name that nobody else uses, and given back where it is not the
+/// one that was meant. Should a third process have made a claim in that moment, the owner of the one
+/// that was given back finds out by its heartbeat.
+pub(super) fn break_abandoned(path: &Path, abandoned: Option<&Owner>) -> io::Result<bool> {
+    let name = format!(".broken-{}", uuid::Uuid::new_v4().simple());
+    let aside = path.with_file_name(name);
+    match fs::rename(path, &aside) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        renamed => renamed?,
+    }
+    let is_meant = owner_of(&aside)?.as_ref() == abandoned;
+    if !is_meant {
+        // Fails where there is a new claim.
+        let _ = fs::hard_link(&aside, path);
+    }
+    fs::remove_file(&aside)?;
+    Ok(is_meant)
+}
+
+/// The owner that a claim's file names; nothing where there is no file or no owner in it.
+fn owner_of(path: &Path) -> io::Result<Option<Owner>> {
+    match fs::read(path) {
+        Ok(text) => Ok(serde_json::from_slice(&text).ok()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}

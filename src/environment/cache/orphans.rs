@@ -1,0 +1,69 @@
+//! Programs of a build that live on when the process that started them was killed.
+//!
+//! They would go on to write into the environment that is built in the same place. Each of them, and
+//! all that they start, has a variable that tells what it builds; by it they are found on the machine
+//! where they run, if that is a Linux.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, getpid, kill_process};
+
+use super::entry::Entry;
+use crate::env_vars::MLRUN_BUILDS;
+use crate::events::Progress;
+use crate::process::ProgramCall;
+
+/// How long killed programs may take to be gone, in steps of [`STEP`].
+const STEPS: u32 = 1000;
+const STEP: Duration = Duration::from_millis(10);
+
+impl Entry {
+    /// The call with the mark of a program that builds this environment.
+    pub(in crate::environment) fn build_call(&self, call: ProgramCall) -> ProgramCall {
+        call.variable(MLRUN_BUILDS, &self.directory)
+    }
+}
+
+/// Kills what an earlier build of the environment has left running, and waits until it is gone.
+pub(super) async fn end(entry: &Entry, progress: &dyn Progress) {
+    let mut is_told = false;
+    for _ in 0..STEPS {
+        let orphans = find(entry);
+        if orphans.is_empty() {
+            return;
+        }
+        if !is_told {
+            progress.info(&format!(
+                "Ending {} of the interrupted build",
+                match orphans.len() {
+                    1 => "a program".to_owned(),
+                    count => format!("{count} programs"),
+                }
+            ));
+            is_told = true;
+        }
+        for orphan in orphans {
+            // Gone already is as good.
+            let _ = kill_process(orphan, Signal::KILL);
+        }
+        tokio::time::sleep(STEP).await;
+    }
+}
+
+fn find(entry: &Entry) -> Vec<Pid> {
+    let mut mark = format!("{MLRUN_BUILDS}=").into_bytes();
+    mark.extend_from_slice(entry.directory.as_os_str().as_bytes());
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes
+        .filter_map(|process| {
+            let pid = Pid::from_raw(process.file_name().to_str()?.parse().ok()?)?;
+            let variables = fs::read(process.path().join("environ")).ok()?;
+            let is_marked = variables
+                .split(|byte| *byte == 0)
+                .any(|variable| variable == mark);
+            (is_marked && pid != getpid()).then_some(pid)
+        })
+        .collect()
+}

@@ -1,0 +1,138 @@
+//! Why an environment cannot be prepared.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::EnvManager;
+use super::python::PythonEnvError;
+use crate::process::ProcessError;
+
+/// Why an environment cannot be prepared.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvironmentError {
+    /// This env manager is not supported.
+    #[error("the env manager '{manager}' is not available yet")]
+    NotAvailable {
+        /// The env manager.
+        manager: EnvManager,
+    },
+    /// Projects that run in a container are not supported.
+    #[error("projects with a docker_env are not available yet")]
+    DockerNotAvailable,
+    /// A python_env.yaml cannot be built by conda.
+    #[error("a python_env project cannot be run with the env manager 'conda'")]
+    PythonProjectInConda,
+    /// The file that describes a Python environment cannot be used.
+    #[error(transparent)]
+    PythonEnv(#[from] PythonEnvError),
+    /// A requirements file that an environment file names cannot be read.
+    #[error("cannot read the requirements file '{}'", path.display())]
+    RequirementsFile {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// There is no Python of the asked version.
+    #[error("there is no Python {version} to make an environment with{}", indented(tried))]
+    NoPython {
+        /// The version that was asked for.
+        version: String,
+        /// What was found instead, and what is not there.
+        tried: Vec<String>,
+    },
+    /// The env manager is `uv`, which is not installed.
+    #[error("the program 'uv' was not found, which the env manager 'uv' needs")]
+    NoUv,
+    /// The cache holds no environment of this name.
+    #[error("there is no environment '{name}'")]
+    NoSuchEnvironment {
+        /// The name, or its beginning.
+        name: String,
+    },
+    /// The beginning of a name means several environments.
+    #[error("'{name}' may be any of {}", found.join(", "))]
+    AmbiguousName {
+        /// The beginning of a name.
+        name: String,
+        /// The names that begin so.
+        found: Vec<String>,
+    },
+    /// An environment that shall be removed is needed.
+    #[error("the environment {name} is not removed: {by}")]
+    InUse {
+        /// The environment.
+        name: String,
+        /// Who needs it.
+        by: String,
+    },
+    /// A program that makes the environment failed.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// Neither `HOME` nor the user database says where environments are kept.
+    #[error("there is no directory for environments: neither MLFLOW_ENV_ROOT nor HOME is set")]
+    NoRoot,
+    /// A file of the cache, or an environment, cannot be read, written or removed.
+    #[error("cannot {action} '{}'", path.display())]
+    Cache {
+        /// What was tried, as in "cannot write".
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl EnvironmentError {
+    /// Makes [`EnvironmentError::Cache`] of the system's answer.
+    pub(super) fn cache(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Cache { action, path, source }
+    }
+
+    /// What the person can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotAvailable { .. } => Some(
+                "make the environment yourself, activate it, and pass --env-manager local to run in it"
+                    .to_owned(),
+            ),
+            Self::DockerNotAvailable => Some(
+                "remove docker_env from a copy of the MLproject file and pass --env-manager local".to_owned(),
+            ),
+            Self::PythonProjectInConda => Some("pass --env-manager virtualenv, uv or local".to_owned()),
+            Self::PythonEnv(error) => error.hint(),
+            Self::RequirementsFile { .. } => Some(
+                "name it relative to the project's directory, or to that of the file that names it"
+                    .to_owned(),
+            ),
+            Self::NoPython { version, .. } => Some(format!(
+                "install Python {version} so that PATH leads to it, or install uv (https://docs.astral.sh/uv) or \
+                 pyenv (https://github.com/pyenv/pyenv), which mlrun then uses to get it"
+            )),
+            Self::NoUv => {
+                Some("install uv (https://docs.astral.sh/uv), or pass --env-manager virtualenv".to_owned())
+            }
+            Self::NoSuchEnvironment { .. } => Some("`mlrun env list` shows their names".to_owned()),
+            Self::AmbiguousName { .. } => Some("give more of the name".to_owned()),
+            Self::InUse { .. } => Some("wait for the end of the run, or end it".to_owned()),
+            Self::Process(error) => error.hint(),
+            Self::NoRoot => Some("set MLFLOW_ENV_ROOT to a directory that you can write to".to_owned()),
+            Self::Cache { .. } => Some(
+                "check the permissions and the free space there, or set MLFLOW_ENV_ROOT to another directory"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+/// The lines below a message, set in.
+fn indented(lines: &[String]) -> String {
+    lines
+        .iter()
+        .map(|line| format!("\n  {}", line.replace('\n', "\n  ")))
+        .collect()
+}

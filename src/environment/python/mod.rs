@@ -1,0 +1,152 @@
+//! Python environments: virtual ones, made by Python's own `venv` and pip, or by uv.
+//!
+//! Names, places and contents are those of `mlflow run`; both managers use the same place for the same
+//! description. Source: `mlflow.utils.virtualenv` of MLflow 3.
+
+mod install;
+mod interpreter;
+mod probe;
+mod python_env;
+mod requirements;
+mod uv;
+mod version;
+mod virtualenv;
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+
+pub(super) use python_env::PythonEnv;
+pub use python_env::PythonEnvError;
+pub(super) use uv::{LockedProject, is_installed as uv_is_installed};
+
+use self::probe::KnownVersion;
+use super::cache::{self, Builder, Condition, Entry};
+use super::{EnvManager, EnvironmentError, name};
+use crate::events::Progress;
+use crate::process::ProgramCall;
+use crate::project::quote;
+
+/// A Python environment that a run shall get.
+#[derive(Debug, Clone)]
+pub(super) struct PythonPlan {
+    python_env: PythonEnv,
+    /// The asked version of Python; that of the Python on PATH where nothing is asked for.
+    version: String,
+    known_version: Option<KnownVersion>,
+    entry: Entry,
+    project: PathBuf,
+    locked: Option<LockedProject>,
+}
+
+impl PythonPlan {
+    /// Reads what a `python_env.yaml` asks for; without a file only Python is.
+    pub(super) async fn of_file(
+        file: Option<&Path>,
+        manager: EnvManager,
+        project: &Path,
+    ) -> Result<Self, EnvironmentError> {
+        let python_env = file.map(PythonEnv::read).transpose()?.unwrap_or_default();
+        Self::new(python_env, manager, project).await
+    }
+
+    /// Finds out which environment is described. Paths in the description refer to the directory
+    /// `project`.
+    pub(super) async fn new(
+        python_env: PythonEnv,
+        manager: EnvManager,
+        project: &Path,
+    ) -> Result<Self, EnvironmentError> {
+        let locked = match manager {
+            EnvManager::Uv => LockedProject::find(project)?,
+            _ => None,
+        };
+        let (version, known_version) = match (&python_env.python, &locked) {
+            (Some(version), _) => (version.clone(), None),
+            // The lock file says what Python it is for.
+            (None, Some(_)) => (String::new(), None),
+            (None, None) => interpreter::default_version().await?,
+        };
+        let mut text = python_env.python_str(&version);
+        text.push_str(&requirements::text_for_name(&python_env.dependencies, project)?);
+        if let Some(locked) = &locked {
+            text.push_str(locked.identity());
+        }
+        let name = name::of_text(&text);
+        let entry = Entry::new(manager, &name, cache::root()?.join(&name))?;
+        let plan = Self {
+            python_env,
+            version,
+            known_version,
+            entry,
+            project: project.to_owned(),
+            locked,
+        };
+        if manager == EnvManager::Uv && !cache::is_whole(&plan.entry, &plan).await? && !uv::is_installed() {
+            return Err(EnvironmentError::NoUv);
+        }
+        Ok(plan)
+    }
+
+    /// The environment in the cache.
+    pub(super) fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// The shell command that enters the environment.
+    pub(super) fn activation(&self) -> String {
+        let script = self.entry.directory.join("bin/activate");
+        format!("source {}", quote(&script.to_string_lossy()))
+    }
+
+    /// The call as it is made in the environment, after its activation.
+    fn inside(&self, call: ProgramCall) -> ProgramCall {
+        let mut path = OsString::from(self.entry.directory.join("bin"));
+        if let Some(rest) = std::env::var_os("PATH") {
+            path.push(":");
+            path.push(rest);
+        }
+        self.entry
+            .build_call(call)
+            .variable("VIRTUAL_ENV", &self.entry.directory)
+            .variable("PATH", path)
+            .without_variable("PYTHONHOME")
+    }
+}
+
+#[async_trait]
+impl Builder for PythonPlan {
+    async fn condition(&self) -> Result<Condition, EnvironmentError> {
+        let directory = &self.entry.directory;
+        let is_there = |path: &Path| match std::fs::metadata(path) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(EnvironmentError::cache("look at the environment", path)(error)),
+        };
+        Ok(if std::fs::symlink_metadata(directory).is_err() {
+            Condition::Absent
+        } else if !is_there(&directory.join("bin/activate"))? {
+            Condition::Broken("it has no bin/activate".to_owned())
+        } else if !is_there(&directory.join("bin/python"))? {
+            Condition::Broken("its Python is gone".to_owned())
+        } else {
+            Condition::Usable
+        })
+    }
+
+    async fn remove(&self, _progress: &dyn Progress) -> Result<(), EnvironmentError> {
+        cache::remove_directory(&self.entry.directory).await
+    }
+
+    async fn build(&self, progress: &dyn Progress) -> Result<(), EnvironmentError> {
+        if let Some(known) = &self.known_version {
+            known.remember();
+        }
+        match self.entry.manager {
+            EnvManager::Uv => uv::build(self, progress).await,
+            _ => virtualenv::build(self, progress).await,
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! `python_env.yaml`: the Python, and the packages for it.
+
+use std::path::{Path, PathBuf};
+
+use crate::yaml::{self, Mapping, Node, Position, Value};
+
+/// A Python environment as a file describes it.
+///
+/// Source: MLflow's `python_env.yaml`, as `mlflow.utils.environment._PythonEnv` of MLflow 3 reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(in crate::environment) struct PythonEnv {
+    /// The version of Python; nothing where any will do.
+    pub(in crate::environment) python: Option<String>,
+    /// Lines of a requirements file that is installed first.
+    pub(in crate::environment) build_dependencies: Vec<String>,
+    /// Lines of a requirements file that is installed then.
+    pub(in crate::environment) dependencies: Vec<String>,
+}
+
+impl PythonEnv {
+    /// Reads a `python_env.yaml`, whatever its name.
+    ///
+    /// # Errors
+    /// The file cannot be read, or does not say what MLflow understands.
+    pub(super) fn read(file: &Path) -> Result<Self, PythonEnvError> {
+        let error = |position, problem| PythonEnvError {
+            file: file.to_owned(),
+            position,
+            problem,
+        };
+        let text = std::fs::read(file).map_err(|source| error(None, Problem::Unreadable(source)))?;
+        let document =
+            yaml::parse(&text).map_err(|yaml_error| error(yaml_error.position, Problem::Yaml(yaml_error)))?;
+        let Value::Map(mapping) = &document.value else {
+            let kind = document.value.kind();
+            return Err(error(Some(document.start), Problem::NoMapping { kind }));
+        };
+        Self::of_mapping(mapping).map_err(|(position, problem)| error(Some(position), problem))
+    }
+
+    fn of_mapping(mapping: &Mapping) -> Result<Self, (Position, Problem)> {
+        let mut python_env = Self::default();
+        for (key, value) in mapping.iter() {
+            match key.as_str() {
+                Some("python") => python_env.python = version(value)?,
+                Some("build_dependencies") => {
+                    python_env.build_dependencies = lines("build_dependencies", value)?;
+                }
+                Some("dependencies") => python_env.dependencies = lines("dependencies", value)?,
+                _ => {
+                    let key_text = key.value.to_python_str();
+                    return Err((key.start, Problem::UnknownKey { key: key_text }));
+                }
+            }
+        }
+        Ok(python_env)
+    }
+
+    /// The text that the name of the environment is made of: Python's `str()` of the description.
+    pub(super) fn python_str(&self, version: &str) -> String {
+        let list = |lines: &[String]| {
+            let items: Vec<String> = lines.iter().map(|line| python_repr(line)).collect();
+            format!("[{}]", items.join(", "))
+        };
+        format!(
+            "{{'python': {}, 'build_dependencies': {}, 'dependencies': {}}}",
+            python_repr(version),
+            list(&self.build_dependencies),
+            list(&self.dependencies)
+        )
+    }
+}
+
+/// Text as Python's `repr()` prints it.
+pub(super) fn python_repr(text: &str) -> String {
+    Value::Str(text.to_owned()).to_python_repr()
+}
+
+fn version(node: &Node) -> Result<Option<String>, (Position, Problem)> {
+    match &node.value {
+        Value::Null => Ok(None),
+        Value::Str(version) => Ok(Some(version.clone()).filter(|version| !version.is_empty())),
+        other => Err((
+            node.start,
+            Problem::VersionNotText {
+                kind: other.kind(),
+                shown: other.to_python_str(),
+            },
+        )),
+    }
+}
+
+fn lines(key: &'static str, node: &Node) -> Result<Vec<String>, (Position, Problem)> {
+    let items = match &node.value {
+        Value::Null => return Ok(Vec::new()),
+        Value::List(items) => items,
+        other => {
+            let kind = other.kind();
+            return Err((node.start, Problem::NoList { key, kind }));
+        }
+    };
+    let line = |item: &Node| match &item.value {
+        Value::Str(line) => Ok(line.clone()),
+        other => Err((
+            item.start,
+            Problem::LineNotText {
+                key,
+                kind: other.kind(),
+            },
+        )),
+    };
+    items.iter().map(line).collect()
+}
+
+/// A `python_env.yaml` that cannot be used, and where.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {problem}", place(file, *position))]
+pub struct PythonEnvError {
+    file: PathBuf,
+    position: Option<Position>,
+    #[source]
+    problem: Problem,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Problem {
+    #[error("the file cannot be read")]
+    Unreadable(#[source] std::io::Error),
+    #[error("{}", .0.message)]
+    Yaml(yaml::YamlError),
+    #[error("a Python environment must be a mapping with 'python' and 'dependencies', not {kind}")]
+    NoMapping { kind: &'static str },
+    #[error(
+        "'{key}' is no key of a Python environment; they are python, build_dependencies and dependencies"
+    )]
+    UnknownKey { key: String },
+    #[error("'python' must be text, not {kind}")]
+    VersionNotText { kind: &'static str, shown: String },
+    #[error("'{key}' must be a list of texts, not {kind}")]
+    NoList { key: &'static str, kind: &'static str },
+    #[error("each of the '{key}' must be text as in a requirements file, not {kind}")]
+    LineNotText { key: &'static str, kind: &'static str },
+}
+
+impl PythonEnvError {
+    /// What the person can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match &self.problem {
+            Problem::Yaml(error) => error.hint(),
+            Problem::VersionNotText {
+                kind: "a number",
+                shown,
+            } => Some(format!("quote the version: python: \"{shown}\"")),
+            Problem::LineNotText {
+                key,
+                kind: "a mapping",
+            } => Some(format!(
+                "{key} are written as in a requirements file, such as '- numpy>=2' or '- -r requirements.txt'"
+            )),
+            _ => None,
+        }
+    }
+}
+
+fn place(file: &Path, position: Option<Position>) -> String {
+    match position {
+        Some(position) => format!("{}:{}:{}", file.display(), position.line, position.column),
+        None => file.display().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<PythonEnv, String> {
+        let node = yaml::parse(text.as_bytes()).unwrap();
+        match &node.value {
+            Value::Map(mapping) => {
+                PythonEnv::of_mapping(mapping).map_err(|(position, problem)| format!("{position}: {problem}"))
+            }
+            _ => panic!("no mapping: {text}"),
+        }
+    }
+
+    #[test]
+    fn descriptions_print_as_in_python() {
+        for (text, expected) in [
+            (
+                "python: '3.11'",
+                "{'python': '3.11', 'build_dependencies': [], 'dependencies': []}",
+            ),
+            (
+                "dependencies: [\"it's\", 'é', \"a\\\\\"]\nbuild_dependencies: [pip]\npython: ''",
+                r#"{'python': '3.9.1', 'build_dependencies': ['pip'], 'dependencies': ["it's", 'é', 'a\\']}"#,
+            ),
+        ] {
+            let python_env = read(text).unwrap();
+            let version = python_env.python.clone().unwrap_or_else(|| "3.9.1".to_owned());
+            assert_eq!(python_env.python_str(&version), expected);
+        }
+    }
+
+    #[test]
+    fn what_python_env_refuses() {
+        for (text, expected) in [
+            (
+                "python: 3.11",
+                "line 1, column 9: 'python' must be text, not a number",
+            ),
+            (
+                "dependencies: numpy",
+                "line 1, column 15: 'dependencies' must be a list of texts, not text",
+            ),
+            (
+                "dependencies:\n- pip: [numpy]",
+                "line 2, column 3: each of the 'dependencies' must be text as in a requirements file, not a mapping",
+            ),
+            (
+                "name: x",
+                "line 1, column 1: 'name' is no key of a Python environment; they are python, build_dependencies and dependencies",
+            ),
+        ] {
+            assert_eq!(read(text).unwrap_err(), expected);
+        }
+    }
+}

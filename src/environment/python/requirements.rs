@@ -1,0 +1,188 @@
+//! Requirements, read only as far as an environment's name needs it.
+//!
+//! The name is made of all lines that pip will read, those of the files that are named by `-r` and
+//! `-c` too. Comments and the order do not change it. Source: `_parse_requirements` of MLflow 3's
+//! `mlflow.utils.requirements_utils`.
+
+use std::path::{Path, PathBuf};
+
+use super::python_env::python_repr;
+use crate::environment::EnvironmentError;
+
+/// How deep files may name each other, so that two that do it in a circle are an error.
+const MAX_DEPTH: usize = 100;
+
+/// One requirement. Ordered as Python orders the pair.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Requirement {
+    line: String,
+    /// It comes from a constraints file.
+    is_constraint: bool,
+}
+
+/// The text of all requirements for the environment's name.
+///
+/// # Errors
+/// A file that is named cannot be read.
+pub(super) fn text_for_name(lines: &[String], directory: &Path) -> Result<String, EnvironmentError> {
+    let mut found = Vec::new();
+    collect(lines.iter().map(String::as_str), directory, false, 0, &mut found)?;
+    found.sort();
+    let texts = found.iter().map(|requirement| {
+        format!(
+            "_Requirement(req_str={}, is_constraint={})",
+            python_repr(&requirement.line),
+            if requirement.is_constraint {
+                "True"
+            } else {
+                "False"
+            }
+        )
+    });
+    Ok(texts.collect())
+}
+
+fn collect<'a>(
+    lines: impl Iterator<Item = &'a str>,
+    directory: &Path,
+    is_constraint: bool,
+    depth: usize,
+    found: &mut Vec<Requirement>,
+) -> Result<(), EnvironmentError> {
+    for line in joined(lines.map(|line| without_comment(python_strip(line)))) {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        match named_file(&line) {
+            Some((file, is_constraint)) => {
+                let path = directory.join(file);
+                let text = read(&path, depth)?;
+                let directory = path.parent().unwrap_or(directory);
+                collect(python_lines(&text), directory, is_constraint, depth + 1, found)?;
+            }
+            None => found.push(Requirement { line, is_constraint }),
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &Path, depth: usize) -> Result<String, EnvironmentError> {
+    let failed = |source| EnvironmentError::RequirementsFile {
+        path: PathBuf::from(path),
+        source,
+    };
+    if depth == MAX_DEPTH {
+        return Err(failed(std::io::Error::other(
+            "requirements files name each other in a circle",
+        )));
+    }
+    let text = std::fs::read_to_string(path).map_err(failed)?;
+    // Python reads text files so.
+    Ok(text.replace("\r\n", "\n").replace('\r', "\n"))
+}
+
+/// The file that a line names, and whether it is one of constraints.
+fn named_file(line: &str) -> Option<(&str, bool)> {
+    [
+        ("-r ", false),
+        ("--requirement ", false),
+        ("-c ", true),
+        ("--constraint ", true),
+    ]
+    .into_iter()
+    .find_map(|(option, is_constraint)| {
+        let file = line.strip_prefix(option)?;
+        Some((file.trim_start_matches(is_python_space), is_constraint))
+    })
+}
+
+/// Joins lines that end with a backslash to those after them.
+fn joined<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut whole = Vec::new();
+    let mut unfinished: Option<String> = None;
+    for line in lines {
+        let mut start = unfinished.take().unwrap_or_default();
+        if line.ends_with('\\') {
+            start.push_str(line.trim_end_matches('\\'));
+            unfinished = Some(start);
+        } else {
+            start.push_str(line);
+            whole.push(start);
+        }
+    }
+    whole.extend(unfinished);
+    whole
+}
+
+fn without_comment(line: &str) -> &str {
+    match line.find(" #") {
+        Some(start) => line[..start].trim_end_matches(is_python_space),
+        None => line,
+    }
+}
+
+fn python_strip(line: &str) -> &str {
+    line.trim_matches(is_python_space)
+}
+
+/// What Python's `str.strip` takes for white space: Unicode's, and four control characters.
+fn is_python_space(character: char) -> bool {
+    character.is_whitespace() || ('\x1c'..='\x1f').contains(&character)
+}
+
+/// The lines as Python's `str.splitlines` finds them in text that has only `\n` for line ends.
+fn python_lines(text: &str) -> impl Iterator<Item = &str> {
+    let ends = [
+        '\n', '\x0b', '\x0c', '\x1c', '\x1d', '\x1e', '\u{85}', '\u{2028}', '\u{2029}',
+    ];
+    text.split_terminator(ends)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines_of(lines: &[&str], directory: &Path) -> Vec<(String, bool)> {
+        let mut found = Vec::new();
+        collect(lines.iter().copied(), directory, false, 0, &mut found).unwrap();
+        found
+            .into_iter()
+            .map(|requirement| (requirement.line, requirement.is_constraint))
+            .collect()
+    }
+
+    #[test]
+    fn files_are_followed_from_where_they_are() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        std::fs::create_dir(root.join("sub")).unwrap();
+        for (name, text) in [
+            ("a.txt", "one # comment\r\n# none\n\n  -r sub/b.txt\n"),
+            ("sub/b.txt", "two \\\n  >=1\n-c c.txt"),
+            ("sub/c.txt", "three#x\n"),
+        ] {
+            std::fs::write(root.join(name), text).unwrap();
+        }
+        let expected = [
+            ("zero", false),
+            ("one", false),
+            ("two >=1", false),
+            ("three#x", true),
+        ];
+        assert_eq!(
+            lines_of(&["zero", "-r a.txt"], root),
+            expected.map(|(line, is_constraint)| (line.to_owned(), is_constraint))
+        );
+    }
+
+    #[test]
+    fn a_missing_file_and_a_circle_are_errors() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("circle.txt"), "-r circle.txt").unwrap();
+        for file in ["missing.txt", "circle.txt"] {
+            let line = format!("-r {file}");
+            let error = text_for_name(&[line], directory.path()).unwrap_err();
+            assert!(error.to_string().contains(file), "{error}");
+        }
+    }
+}

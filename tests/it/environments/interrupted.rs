@@ -1,0 +1,117 @@
+//! Builds that end at any moment.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{log, only_environment, records, root, start, tiny_project, wait_until};
+use crate::harness::StoreContents;
+
+/// Moments of a build are spread over it in a fixed order that looks random.
+fn moments(count: u32, length: Duration) -> impl Iterator<Item = Duration> {
+    (0..count).map(move |number| length * (number * 7 % count) / count)
+}
+
+#[test]
+fn a_killed_build_is_made_anew() {
+    let Some(project) = tiny_project() else { return };
+    let mut number = 0;
+    for (manager, kills) in [("uv", 16), ("virtualenv", 4)] {
+        let arguments = ["--env-manager", manager];
+        let start_time = Instant::now();
+        assert!(start(&project, number, &arguments).wait().unwrap().success());
+        let length = start_time.elapsed();
+        let environment = only_environment(&project);
+        let mut interrupted = 0;
+        for moment in moments(kills, length) {
+            fs::remove_dir_all(&environment).unwrap();
+            number += 1;
+            let mut killed = start(&project, number, &arguments);
+            std::thread::sleep(moment);
+            kill_process(pid(&killed), Signal::KILL).unwrap();
+            killed.wait().unwrap();
+            interrupted += usize::from(records(&environment).join("building").exists());
+
+            number += 1;
+            let mut next = start(&project, number, &arguments);
+            assert!(
+                next.wait().unwrap().success(),
+                "{moment:?}: {}",
+                log(&project, number)
+            );
+            assert!(!records(&environment).join("building").exists());
+        }
+        assert!(interrupted > 0, "no build by {manager} was hit");
+        fs::remove_dir_all(root(&project)).unwrap();
+    }
+}
+
+#[test]
+fn a_build_that_is_interrupted_by_a_signal_ends_at_once() {
+    let Some(project) = tiny_project() else { return };
+    let arguments = ["--env-manager", "virtualenv"];
+    let mut run = start(&project, 0, &arguments);
+    wait_until("the build has begun", || {
+        root(&project).join(".mlrun").exists() && is_building(&project)
+    });
+    kill_process(pid(&run), Signal::INT).unwrap();
+    assert_eq!(run.wait().unwrap().code(), Some(130), "{}", log(&project, 0));
+    let contents = StoreContents::of_sqlite(&project.sandbox().work().join("0.db"));
+    assert_eq!(contents.run().status, "KILLED");
+    let environment = only_environment(&project);
+    assert!(!records(&environment).join("lock").exists());
+    wait_until("the end of the build's programs", || builders(&environment) == 0);
+
+    let mut next = start(&project, 1, &arguments);
+    assert!(next.wait().unwrap().success(), "{}", log(&project, 1));
+    assert!(
+        log(&project, 1).contains("its build was interrupted"),
+        "{}",
+        log(&project, 1)
+    );
+}
+
+fn is_building(project: &crate::harness::Project) -> bool {
+    fs::read_dir(root(project))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .any(|path| path.join("bin/python").exists())
+}
+
+/// How many programs build an environment, by the variable that all of them inherit.
+fn builders(environment: &Path) -> usize {
+    let mark = format!("MLRUN_BUILDS={}", environment.display());
+    let is_builder = |path: &Path| {
+        let variables = fs::read(path.join("environ")).unwrap_or_default();
+        variables
+            .split(|byte| *byte == 0)
+            .any(|variable| variable == mark.as_bytes())
+    };
+    fs::read_dir("/proc")
+        .unwrap()
+        .filter(|entry| is_builder(&entry.as_ref().unwrap().path()))
+        .count()
+}
+
+#[test]
+fn an_environment_whose_python_is_gone_is_made_anew() {
+    let Some(project) = tiny_project() else { return };
+    let arguments = ["run", "project", "--env-manager", "uv"];
+    project.mlrun(&arguments).expect_code(0);
+    let environment = only_environment(&project);
+    fs::remove_file(environment.join("bin/python")).unwrap();
+    std::os::unix::fs::symlink("/no/such/python", environment.join("bin/python")).unwrap();
+    let finished = project.mlrun(&arguments);
+    finished.expect_code(0);
+    assert!(
+        finished.stderr().contains("its Python is gone"),
+        "{}",
+        finished.stderr()
+    );
+}
+
+fn pid(child: &std::process::Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap()
+}
