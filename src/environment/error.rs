@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::EnvManager;
+use super::docker::DockerError;
 use super::python::PythonEnvError;
 use crate::process::ProcessError;
 
@@ -16,9 +17,9 @@ pub enum EnvironmentError {
         /// The env manager.
         manager: EnvManager,
     },
-    /// Projects that run in a container are not supported.
-    #[error("projects with a docker_env are not available yet")]
-    DockerNotAvailable,
+    /// The container that the project asks for cannot be had.
+    #[error(transparent)]
+    Docker(#[from] DockerError),
     /// A python_env.yaml cannot be built by conda.
     #[error("a python_env project cannot be run with the env manager 'conda'")]
     PythonProjectInConda,
@@ -100,9 +101,7 @@ impl EnvironmentError {
                 "make the environment yourself, activate it, and pass --env-manager local to run in it"
                     .to_owned(),
             ),
-            Self::DockerNotAvailable => Some(
-                "remove docker_env from a copy of the MLproject file and pass --env-manager local".to_owned(),
-            ),
+            Self::Docker(error) => error.hint(),
             Self::PythonProjectInConda => Some("pass --env-manager virtualenv, uv or local".to_owned()),
             Self::PythonEnv(error) => error.hint(),
             Self::RequirementsFile { .. } => Some(
