@@ -11,6 +11,7 @@ mod client_readers;
 mod command_corpus;
 mod corpus;
 mod differential;
+mod docker;
 mod environments;
 mod examples;
 mod file_store;

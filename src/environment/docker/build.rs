@@ -36,9 +36,9 @@ impl Build<'_> {
             .call(["build", "--tag", self.image, "--iidfile"])
             .argument(&id_file);
         if self.engine.takes_tar() {
-            self.from_tar(call).await?;
+            self.with_tar(call).await?;
         } else {
-            self.from_directory(call, temporary.path()).await?;
+            self.with_directory(call, temporary.path()).await?;
         }
         let id = fs::read_to_string(&id_file).unwrap_or_default();
         match id.trim() {
@@ -58,7 +58,7 @@ impl Build<'_> {
     }
 
     /// Streams the context into the build's standard input, so that no copy of the tree is made.
-    async fn from_tar(&self, call: ProgramCall) -> Result<(), DockerError> {
+    async fn with_tar(&self, call: ProgramCall) -> Result<(), DockerError> {
         let rules = context::ignore_rules(self.project)?;
         let (reader, writer) = io::pipe().map_err(self.temporary())?;
         let dockerfile = self.dockerfile(PROJECT_MEMBER);
@@ -78,7 +78,7 @@ impl Build<'_> {
     }
 
     /// Builds from the project's directory itself, for engines that take no tar.
-    async fn from_directory(&self, call: ProgramCall, temporary: &Path) -> Result<(), DockerError> {
+    async fn with_directory(&self, call: ProgramCall, temporary: &Path) -> Result<(), DockerError> {
         let dockerfile = temporary.join("Dockerfile");
         // Where podman is told to look for it, and where BuildKit does by itself.
         let ignored: PathBuf = temporary.join("Dockerfile.dockerignore");

@@ -59,6 +59,8 @@ pub(super) fn write(
     let mut header = header(EntryType::Regular, 0o644);
     header.set_size(dockerfile.len() as u64);
     context.append(&mut header, Path::new(DOCKERFILE_MEMBER), dockerfile.as_bytes())?;
+    let metadata = fs::metadata(project).map_err(unreadable(project))?;
+    context.append_directory(Path::new(""), &metadata)?;
     context.add_directory(Path::new(""))?;
     context.tar.finish().map_err(|_| Stop::ReaderGone)
 }
@@ -73,8 +75,6 @@ impl<W: Write> Context<'_, W> {
     /// Adds what is in a directory, given relative to the project.
     fn add_directory(&mut self, directory: &Path) -> Result<(), Stop> {
         let path = self.project.join(directory);
-        let metadata = fs::metadata(&path).map_err(unreadable(&path))?;
-        self.append_empty(EntryType::Directory, directory, &metadata)?;
         let entries = fs::read_dir(&path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
         let mut names: Vec<_> = entries
             .map_err(unreadable(&path))?
@@ -95,18 +95,20 @@ impl<W: Write> Context<'_, W> {
         let is_ignored = self.rules.ignores(&name);
         let kind = metadata.file_type();
         if kind.is_dir() {
+            if !is_ignored {
+                self.append_directory(member, &metadata)?;
+            }
             if !is_ignored || self.rules.may_take_in_below(&name) {
                 self.add_directory(member)?;
             }
-        } else if is_ignored {
-        } else if kind.is_symlink() {
+        } else if !is_ignored && kind.is_symlink() {
             let target = fs::read_link(&path).map_err(unreadable(&path))?;
             let mut header = header_of(EntryType::Symlink, &metadata);
             let member = Path::new(PROJECT_MEMBER).join(member);
             self.tar
                 .append_link(&mut header, member, target)
                 .map_err(|_| Stop::ReaderGone)?;
-        } else if kind.is_file() {
+        } else if !is_ignored && kind.is_file() {
             self.add_file(member, &path, &metadata)?;
         }
         // Sockets, pipes and devices have no contents that an image could hold.
@@ -134,8 +136,8 @@ impl<W: Write> Context<'_, W> {
         }
     }
 
-    fn append_empty(&mut self, kind: EntryType, member: &Path, metadata: &fs::Metadata) -> Result<(), Stop> {
-        let mut header = header_of(kind, metadata);
+    fn append_directory(&mut self, member: &Path, metadata: &fs::Metadata) -> Result<(), Stop> {
+        let mut header = header_of(EntryType::Directory, metadata);
         self.append(&mut header, &Path::new(PROJECT_MEMBER).join(member), io::empty())
     }
 

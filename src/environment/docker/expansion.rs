@@ -19,12 +19,23 @@ pub(super) struct Surroundings<'a> {
 }
 
 impl Surroundings<'_> {
-    /// The words of `text` with everything expanded. One word, unless there is white space outside of
-    /// quotes.
-    pub(super) fn words(&self, text: &str) -> Result<Vec<String>, ExpansionProblem> {
+    /// The arguments that `text` stands for, with everything expanded: one, unless there are more options
+    /// after white space (`1g --shm-size=2g`), as a shell would split it. White space before anything but
+    /// an option belongs to the value: split there, it could not be used at all.
+    pub(super) fn arguments(&self, text: &str) -> Result<Vec<String>, ExpansionProblem> {
+        let words = self.read(text, true)?;
+        if words.iter().skip(1).any(|word| word.starts_with('-')) {
+            Ok(words)
+        } else {
+            self.read(text, false)
+        }
+    }
+
+    fn read(&self, text: &str, is_split: bool) -> Result<Vec<String>, ExpansionProblem> {
         let mut reader = Reader {
             surroundings: self,
             rest: text.chars().peekable(),
+            is_split,
             words: Vec::new(),
             word: None,
         };
@@ -43,6 +54,8 @@ impl Surroundings<'_> {
 struct Reader<'a> {
     surroundings: &'a Surroundings<'a>,
     rest: Peekable<Chars<'a>>,
+    /// White space outside of quotes separates words.
+    is_split: bool,
     words: Vec<String>,
     /// The word that is being read; an empty pair of quotes makes one too.
     word: Option<String>,
@@ -70,7 +83,7 @@ impl Reader<'_> {
                     self.push(&home);
                 }
                 '|' | '&' | ';' | '<' | '>' | '(' | ')' => return Err(ExpansionProblem::Operator(character)),
-                _ if character.is_ascii_whitespace() => self.words.extend(self.word.take()),
+                _ if self.is_split && character.is_ascii_whitespace() => self.words.extend(self.word.take()),
                 _ => self.push(&character.to_string()),
             }
         }
@@ -199,7 +212,9 @@ mod tests {
             directory: Path::new("/project"),
             variable: &variable,
         };
-        surroundings.words(text).map_err(|problem| problem.to_string())
+        surroundings
+            .arguments(text)
+            .map_err(|problem| problem.to_string())
     }
 
     #[test]
@@ -220,8 +235,9 @@ mod tests {
             ("\"$DATA\":/x", &["/a b:/x"]),
             ("$DATA:/x", &["/a b:/x"]),
             ("\"a\\\"b\\c\"", &["a\"b\\c"]),
-            ("a b  c", &["a", "b", "c"]),
-            ("'' x", &["", "x"]),
+            ("a b  c", &["a b  c"]),
+            ("a --b 'c d' e", &["a", "--b", "c d", "e"]),
+            ("''", &[""]),
             ("5$", &["5$"]),
             ("", &[]),
         ] {

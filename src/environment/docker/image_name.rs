@@ -112,7 +112,7 @@ mod tests {
         for (project, commit, expected) in [
             ("tutorial", None, "tutorial"),
             ("tutorial", commit, "tutorial:0123456"),
-            ("a.b_c__d--e/f9", None, "a.b_c__d--e/f9"),
+            ("a_b__c--d/e.f9", None, "a_b__c--d/e.f9"),
             ("localhost:5000/a", commit, "localhost:5000/a:0123456"),
             ("Host.example/a", None, "Host.example/a"),
             ("a:v1.0", None, "a:v1.0"),

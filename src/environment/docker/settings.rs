@@ -116,7 +116,7 @@ fn checked_name(name: &str) -> Result<String, DockerError> {
 
 fn expanded(what: &str, text: &str, surroundings: &Surroundings<'_>) -> Result<Vec<String>, DockerError> {
     surroundings
-        .words(text)
+        .arguments(text)
         .map_err(|problem| DockerError::Expansion {
             what: what.to_owned(),
             text: text.to_owned(),
@@ -153,7 +153,7 @@ mod tests {
                 ("v", Some("./a:/b")),
                 ("privileged", None),
                 ("m", Some("1g --shm-size=2g")),
-                ("e", Some("TOKEN='a b'")),
+                ("e", Some("TOKEN=a b")),
                 ("env", Some("COPIED")),
             ],
             &["./x:/y"],

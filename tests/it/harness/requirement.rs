@@ -66,7 +66,41 @@ impl Requirement {
 /// # Panics
 /// When the thing is missing and everything is required.
 pub(crate) fn require(requirement: Requirement) -> Option<PathBuf> {
-    match requirement.find() {
+    found_or_skipped(requirement.find())
+}
+
+/// Finds a program of the machine, also where only administrators have it on their `PATH`.
+///
+/// # Panics
+/// As [`require`].
+pub(crate) fn require_program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut directories =
+        std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/lib/git-core".into()]);
+    let program = directories.find_map(|directory| {
+        let program = directory.join(name);
+        program.is_file().then_some(program)
+    });
+    found_or_skipped(program.ok_or_else(|| format!("the program '{name}'")))
+}
+
+/// Finds docker, with a daemon that answers.
+///
+/// # Panics
+/// As [`require`].
+pub(crate) fn require_docker() -> Option<PathBuf> {
+    let program = require_program("docker")?;
+    let answer = std::process::Command::new(&program).arg("info").output();
+    let is_there = answer.is_ok_and(|output| output.status.success());
+    found_or_skipped(if is_there {
+        Ok(program)
+    } else {
+        Err("a Docker daemon that answers".to_owned())
+    })
+}
+
+fn found_or_skipped(found: Result<PathBuf, String>) -> Option<PathBuf> {
+    match found {
         Ok(path) => Some(path),
         Err(missing) => {
             assert!(
