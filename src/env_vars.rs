@@ -70,6 +70,26 @@ pub const ALL_PROXY: &str = "ALL_PROXY";
 pub const NO_PROXY: &str = "NO_PROXY";
 /// The netrc file instead of `~/.netrc`, as Python's `requests` reads it.
 pub const NETRC: &str = "NETRC";
+/// The directory of a conda installation.
+pub const MLFLOW_CONDA_HOME: &str = "MLFLOW_CONDA_HOME";
+/// The program that creates conda environments, `conda` where it is not set: `mamba`, for example.
+pub const MLFLOW_CONDA_CREATE_ENV_CMD: &str = "MLFLOW_CONDA_CREATE_ENV_CMD";
+/// The `conda` program of the activated shell. From conda.
+pub const CONDA_EXE: &str = "CONDA_EXE";
+/// Directories of environments, separated by colons. From conda.
+pub const CONDA_ENVS_DIRS: &str = "CONDA_ENVS_DIRS";
+/// The older name of [`CONDA_ENVS_DIRS`]. From conda.
+pub const CONDA_ENVS_PATH: &str = "CONDA_ENVS_PATH";
+/// The directory of the active environment, which may hold settings. From conda.
+pub const CONDA_PREFIX: &str = "CONDA_PREFIX";
+/// The directory of the conda installation, which may hold settings. From conda.
+pub const CONDA_ROOT: &str = "CONDA_ROOT";
+/// A file of settings. From conda.
+pub const CONDARC: &str = "CONDARC";
+/// Whether mamba and micromamba go on without asking. Set when they create an environment.
+pub const MAMBA_ALWAYS_YES: &str = "MAMBA_ALWAYS_YES";
+/// The directory of the user's settings. From the XDG base directory specification.
+pub const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
 /// The directory that environments are made in, instead of `~/.mlflow/envs`.
 pub const MLFLOW_ENV_ROOT: &str = "MLFLOW_ENV_ROOT";
 /// The directory of the environment that a program builds. Set for the programs that build one, so that

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::EnvManager;
+use super::conda::CondaError;
 use super::docker::DockerError;
 use super::python::PythonEnvError;
 use crate::process::ProcessError;
@@ -11,18 +11,15 @@ use crate::process::ProcessError;
 /// Why an environment cannot be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvironmentError {
-    /// This env manager is not supported.
-    #[error("the env manager '{manager}' is not available yet")]
-    NotAvailable {
-        /// The env manager.
-        manager: EnvManager,
-    },
     /// The container that the project asks for cannot be had.
     #[error(transparent)]
     Docker(#[from] DockerError),
     /// A python_env.yaml cannot be built by conda.
     #[error("a python_env project cannot be run with the env manager 'conda'")]
     PythonProjectInConda,
+    /// A conda environment cannot be had, or its file cannot be used.
+    #[error(transparent)]
+    Conda(#[from] CondaError),
     /// The file that describes a Python environment cannot be used.
     #[error(transparent)]
     PythonEnv(#[from] PythonEnvError),
@@ -97,12 +94,9 @@ impl EnvironmentError {
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NotAvailable { .. } => Some(
-                "make the environment yourself, activate it, and pass --env-manager local to run in it"
-                    .to_owned(),
-            ),
             Self::Docker(error) => error.hint(),
             Self::PythonProjectInConda => Some("pass --env-manager virtualenv, uv or local".to_owned()),
+            Self::Conda(error) => error.hint(),
             Self::PythonEnv(error) => error.hint(),
             Self::RequirementsFile { .. } => Some(
                 "name it relative to the project's directory, or to that of the file that names it"

@@ -1,6 +1,7 @@
 //! Environments: what has to be there before an entry point's command can run.
 
 mod cache;
+mod conda;
 mod docker;
 mod error;
 mod local;
@@ -11,9 +12,11 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
+use self::conda::{CondaPlan, DerivedPythonEnv};
 use self::docker::DockerPlan;
 use self::python::PythonPlan;
 pub use cache::{CachedEnvironment, CachedState, Usage};
+pub use conda::{CondaError, FileProblem, Needs, Place};
 pub use docker::{
     CODE_DIRECTORY, Container, ContainerRequest, ContainerSettings, DockerError, DockerImage, Engine,
     ExpansionProblem,
@@ -88,6 +91,8 @@ pub struct EnvironmentPlan {
     is_there: bool,
     /// Why it is this manager, where neither the user nor the project says so.
     reason: Option<String>,
+    /// What its environment lacks of what the project's file asks for.
+    warnings: Vec<String>,
     project: String,
 }
 
@@ -95,6 +100,7 @@ pub struct EnvironmentPlan {
 enum PlannedEnvironment {
     Local,
     Python(Box<PythonPlan>),
+    Conda(Box<CondaPlan>),
     Docker(Box<DockerPlan>),
 }
 
@@ -103,7 +109,7 @@ enum PlannedEnvironment {
 /// # Errors
 /// The environment that is asked for cannot be had.
 pub async fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentPlan, EnvironmentError> {
-    let mut reason = None;
+    let (mut reason, mut warnings) = (None, Vec::new());
     let manager = match (request.environment, request.manager) {
         // The container is the environment, whatever manager is named.
         (ProjectEnvironment::Docker(_), _) => EnvManager::Local,
@@ -130,17 +136,29 @@ pub async fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentPlan, En
                 PythonPlan::of_file(file.as_deref(), manager, request.directory).await?,
             ))
         }
-        _ => return Err(EnvironmentError::NotAvailable { manager }),
+        (EnvManager::Virtualenv | EnvManager::Uv, ProjectEnvironment::Conda { file }) => {
+            let derived = DerivedPythonEnv::read(file)?;
+            warnings = derived.warnings(file);
+            PlannedEnvironment::Python(Box::new(
+                PythonPlan::new(derived.python_env, manager, request.directory).await?,
+            ))
+        }
+        (EnvManager::Conda, ProjectEnvironment::Conda { file }) => {
+            PlannedEnvironment::Conda(Box::new(CondaPlan::make(Some(file))?))
+        }
+        (EnvManager::Conda, _) => PlannedEnvironment::Conda(Box::new(CondaPlan::make(None)?)),
     };
     let is_there = match &environment {
         PlannedEnvironment::Local | PlannedEnvironment::Docker(_) => true,
         PlannedEnvironment::Python(plan) => cache::is_whole(plan.entry(), plan.as_ref()).await?,
+        PlannedEnvironment::Conda(plan) => cache::is_whole(plan.entry(), plan.as_ref()).await?,
     };
     Ok(EnvironmentPlan {
         manager,
         environment,
         is_there,
         reason,
+        warnings,
         project: request.project.to_owned(),
     })
 }
@@ -152,7 +170,10 @@ fn without_file(directory: &Path) -> (EnvManager, String) {
         let why = format!("{what}, but a lock file of uv: uv makes its environment");
         return (EnvManager::Uv, why);
     }
-    if python::uv_is_installed() {
+    if conda::is_installed() {
+        let why = format!("{what}: its environment has only Python; conda makes it");
+        (EnvManager::Conda, why)
+    } else if python::uv_is_installed() {
         (
             EnvManager::Uv,
             format!("{what}: its environment has only Python; uv makes it, since conda is not installed"),
@@ -189,6 +210,7 @@ impl EnvironmentPlan {
         match &self.environment {
             PlannedEnvironment::Local | PlannedEnvironment::Docker(_) => None,
             PlannedEnvironment::Python(plan) => Some(plan.entry()),
+            PlannedEnvironment::Conda(plan) => Some(plan.entry()),
         }
     }
 }
@@ -210,6 +232,9 @@ impl fmt::Display for EnvironmentPlan {
         if let Some(reason) = &self.reason {
             write!(f, "\n{reason}")?;
         }
+        for warning in &self.warnings {
+            write!(f, "\n{warning}")?;
+        }
         Ok(())
     }
 }
@@ -222,6 +247,9 @@ impl fmt::Display for EnvironmentPlan {
 pub async fn prepare(plan: &EnvironmentPlan, progress: &dyn Progress) -> Result<Prepared, EnvironmentError> {
     if let Some(reason) = &plan.reason {
         progress.info(reason);
+    }
+    for warning in &plan.warnings {
+        progress.warning(warning);
     }
     match &plan.environment {
         PlannedEnvironment::Local => Ok(local::prepare()),
@@ -236,6 +264,13 @@ pub async fn prepare(plan: &EnvironmentPlan, progress: &dyn Progress) -> Result<
             usage: Usage::default(),
             environment: PreparedEnv {
                 container: Some(docker.prepare(progress).await?),
+                ..PreparedEnv::default()
+            },
+        }),
+        PlannedEnvironment::Conda(conda) => Ok(Prepared {
+            usage: cache::build_once(conda.entry(), &plan.project, conda.as_ref(), progress).await?,
+            environment: PreparedEnv {
+                activation: conda.activation().await?,
                 ..PreparedEnv::default()
             },
         }),
@@ -290,7 +325,7 @@ impl PreparedEnv {
 /// # Errors
 /// The cache cannot be read.
 pub async fn list() -> Result<Vec<CachedEnvironment>, EnvironmentError> {
-    cache::describe_all(cache::entries(Vec::new())?).await
+    cache::describe_all(cache::entries(conda::environments())?).await
 }
 
 /// Removes the environments that no run has used for so long and that none uses now, and what
@@ -303,7 +338,13 @@ pub async fn prune(
     dry_run: bool,
     progress: &dyn Progress,
 ) -> Result<Vec<CachedEnvironment>, EnvironmentError> {
-    cache::prune(cache::entries(Vec::new())?, unused_for, dry_run, progress).await
+    cache::prune(
+        cache::entries(conda::environments())?,
+        unused_for,
+        dry_run,
+        progress,
+    )
+    .await
 }
 
 /// Removes the environment of this name, or the one whose name begins so. Gives its whole name.
@@ -311,7 +352,7 @@ pub async fn prune(
 /// # Errors
 /// There is none, several have such a name, or it is in use.
 pub async fn remove(name: &str, progress: &dyn Progress) -> Result<String, EnvironmentError> {
-    let mut found = cache::entries(Vec::new())?;
+    let mut found = cache::entries(conda::environments())?;
     found.retain(|entry| entry.name.starts_with(name));
     if let Some(exact) = found.iter().position(|entry| entry.name == name) {
         found.swap(0, exact);

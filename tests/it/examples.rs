@@ -51,6 +51,52 @@ fn sklearn_wine() {
     );
 }
 
+/// On a machine that has only Python, or only Python and uv, the example brings its packages itself.
+#[test]
+fn sklearn_wine_brings_its_packages() {
+    let Some(uv) = require(Requirement::Uv) else {
+        return;
+    };
+    for manager in ["uv", "virtualenv"] {
+        let project = index_variables()
+            .into_iter()
+            .fold(Project::new(), |project, (name, value)| {
+                project.env(&name, &value)
+            })
+            .env("MLFLOW_DISABLE_TELEMETRY", "true");
+        let sandbox = project.sandbox();
+        sandbox.link_program("python3", &uv.join("bin/python3").canonicalize().unwrap());
+        if manager == "uv" {
+            sandbox.link_program("uv", &uv.join("bin/uv"));
+        }
+        for creation in [1, 0] {
+            let finished = project.mlrun(&[
+                "run",
+                &example("sklearn_wine"),
+                "--env-manager",
+                manager,
+                "-P",
+                "alpha=0.5",
+            ]);
+            finished.expect_code(0);
+            assert!(finished.stdout().starts_with("rmse="), "{}", finished.stdout());
+            let created = finished.stderr().matches("Creating the environment").count();
+            assert_eq!(created, creation, "{}", finished.stderr());
+        }
+    }
+}
+
+/// How this machine reaches the index of packages.
+fn index_variables() -> Vec<(String, String)> {
+    let is_for_index = |name: &str| {
+        ["PIP_", "UV_", "SSL_CERT_"]
+            .iter()
+            .any(|start| name.starts_with(start))
+            || name.to_ascii_uppercase().ends_with("_PROXY")
+    };
+    std::env::vars().filter(|(name, _)| is_for_index(name)).collect()
+}
+
 /// Scripts that say `mlflow run` need nothing but a link of that name.
 #[test]
 fn called_as_mlflow() {

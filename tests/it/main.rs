@@ -9,6 +9,7 @@
 
 mod client_readers;
 mod command_corpus;
+mod conda;
 mod corpus;
 mod differential;
 mod docker;

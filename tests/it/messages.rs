@@ -258,6 +258,8 @@ fn help() {
     let project = Project::new();
     topic.add(&project.mlrun(&["--help"]));
     topic.add(&project.mlrun(&["run", "--help"]));
+    topic.add(&project.mlrun(&["env", "--help"]));
+    topic.add(&project.mlrun(&["env", "prune", "--help"]));
     topic.compare("help");
 }
 
@@ -268,9 +270,8 @@ fn no_golden_text_is_forgotten() {
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        assert!(
-            include_str!("messages.rs").contains(&format!("compare(\"{name}\")")),
-            "tests/golden/{name}.txt is not used"
-        );
+        let is_used = include_str!("messages.rs").contains(&format!("compare(\"{name}\")"))
+            || include_str!("environments/errors.rs").contains(&format!("assert_golden(\"{name}\""));
+        assert!(is_used, "tests/golden/{name}.txt is not used");
     }
 }

@@ -69,7 +69,8 @@ pub(in crate::environment) trait Builder: Send + Sync {
     /// Removes all that is there of the environment. Nothing there is no error.
     async fn remove(&self, progress: &dyn Progress) -> Result<(), EnvironmentError>;
 
-    /// Makes the environment in a place where nothing is. What a failed build leaves behind is
+    /// Makes the environment in a place where nothing is, by programs that [`Entry::build_call`] marks.
+    /// What a failed build leaves behind is
     /// removed by [`build_once`]; a dropped one leaves it to the next run.
     async fn build(&self, progress: &dyn Progress) -> Result<(), EnvironmentError>;
 }

@@ -18,7 +18,7 @@ fn moments(count: u32, length: Duration) -> impl Iterator<Item = Duration> {
 fn a_killed_build_is_made_anew() {
     let Some(project) = tiny_project() else { return };
     let mut number = 0;
-    for (manager, kills) in [("uv", 16), ("virtualenv", 4)] {
+    for (manager, kills) in [("uv", 17), ("virtualenv", 3)] {
         let arguments = ["--env-manager", manager];
         let start_time = Instant::now();
         assert!(start(&project, number, &arguments).wait().unwrap().success());

@@ -12,6 +12,8 @@ pub(crate) enum Requirement {
     Mlflow2,
     /// A Python virtual environment with uv.
     Uv,
+    /// A conda with a channel of its own, as `tests/conda/make_conda.sh` makes it.
+    Conda,
 }
 
 impl Requirement {
@@ -21,6 +23,7 @@ impl Requirement {
             Self::Mlflow3 => "MLRUN_TEST_MLFLOW_VENV",
             Self::Mlflow2 => "MLRUN_TEST_MLFLOW2_VENV",
             Self::Uv => "MLRUN_TEST_UV_VENV",
+            Self::Conda => "MLRUN_TEST_CONDA_HOME",
         }
     }
 
@@ -30,6 +33,7 @@ impl Requirement {
             Self::Mlflow3 => "a virtual environment with MLflow 3",
             Self::Mlflow2 => "a virtual environment with MLflow 2",
             Self::Uv => "a virtual environment with uv",
+            Self::Conda => "a conda made by tests/conda/make_conda.sh",
         }
     }
 
@@ -38,6 +42,7 @@ impl Requirement {
         match self {
             Self::Mlflow3 | Self::Mlflow2 => "bin/mlflow",
             Self::Uv => "bin/uv",
+            Self::Conda => "bin/conda",
         }
     }
 

@@ -1,0 +1,184 @@
+//! Why a conda environment cannot be had.
+
+use std::path::PathBuf;
+
+use super::installation::Place;
+use crate::env_vars::{CONDA_EXE, MLFLOW_CONDA_CREATE_ENV_CMD, MLFLOW_CONDA_HOME};
+use crate::process::ProcessError;
+use crate::project::Location;
+use crate::yaml::YamlError;
+
+/// Why a conda environment file cannot be used, or its environment not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum CondaError {
+    /// The file cannot be read.
+    #[error("cannot read the conda environment file {}", file.display())]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is no YAML.
+    #[error("{place}: {}", error.message)]
+    Yaml {
+        /// The file, with the line and column where they are known.
+        place: String,
+        /// The reader's finding.
+        error: YamlError,
+    },
+    /// What the file says cannot be used.
+    #[error("{location}: {problem}")]
+    File {
+        /// What is wrong.
+        problem: FileProblem,
+        /// Where it stands.
+        location: Location,
+    },
+    /// There is no conda.
+    #[error("there is no conda: {place}")]
+    NotInstalled {
+        /// Where it was looked for.
+        place: Place,
+        /// What the environment needs, which decides about other ways to get it.
+        needs: Needs,
+    },
+    /// The program that MLFLOW_CONDA_CREATE_ENV_CMD names is missing.
+    #[error("{MLFLOW_CONDA_CREATE_ENV_CMD} names the program '{}', which does not exist", program.display())]
+    NoCreateProgram {
+        /// Where it was looked for.
+        program: PathBuf,
+    },
+    /// conda's list of environments cannot be had.
+    #[error("cannot tell which conda environments there are")]
+    List {
+        /// conda's answer.
+        #[source]
+        source: ProcessError,
+    },
+    /// The environment cannot be made.
+    #[error("cannot create the conda environment '{name}'")]
+    Create {
+        /// The environment's name.
+        name: String,
+        /// The answer of conda or of the program that stands in for it.
+        #[source]
+        source: ProcessError,
+    },
+    /// The environment was made where conda does not see it.
+    #[error("`{program}` created the environment '{name}', but conda does not find it")]
+    NotFoundAfterwards {
+        /// The environment's name.
+        name: String,
+        /// The program that made it.
+        program: String,
+    },
+}
+
+/// What is wrong in a conda environment file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FileProblem {
+    /// A value is of another kind than it must be.
+    #[error("{part} must be {expected}, but it is {found}")]
+    WrongKind {
+        /// What the value stands for.
+        part: &'static str,
+        /// The kind that it must have.
+        expected: &'static str,
+        /// The kind that it has.
+        found: &'static str,
+    },
+    /// Python without a version, of which no environment without conda can be made.
+    #[error("the dependency '{dependency}' names no version of Python")]
+    UnpinnedPython {
+        /// The dependency.
+        dependency: String,
+    },
+    /// A version of Python that only tells what it is not.
+    #[error("the dependency '{dependency}' only excludes versions of Python")]
+    ExcludedPython {
+        /// The dependency.
+        dependency: String,
+    },
+}
+
+/// What an environment needs beyond Python, as far as that can be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Needs {
+    /// Packages of pip at most: a virtual environment does as well.
+    PipOnly,
+    /// These packages of conda.
+    Conda(Vec<String>),
+    /// Its file does not tell.
+    Unknown,
+}
+
+impl CondaError {
+    /// What the person can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Read { source, .. } if source.kind() == std::io::ErrorKind::InvalidData => {
+                Some("save the file as UTF-8".to_owned())
+            }
+            Self::Yaml { error, .. } => error.hint(),
+            Self::File { problem, .. } => problem.hint(),
+            Self::NotInstalled { place, needs } => Some(format!("{}{}", place.remedy(), needs.way_out())),
+            Self::NoCreateProgram { .. } => Some(format!(
+                "it must stand beside the conda program; install it there, or unset {MLFLOW_CONDA_CREATE_ENV_CMD} to use conda itself"
+            )),
+            Self::List { source } => source.hint(),
+            Self::Create { source, .. } => match source {
+                ProcessError::Failed { .. } => None,
+                source => source.hint(),
+            },
+            Self::NotFoundAfterwards { .. } => Some(format!(
+                "let both use the same directory for environments (CONDA_ENVS_DIRS, MAMBA_ROOT_PREFIX), or unset {MLFLOW_CONDA_CREATE_ENV_CMD}"
+            )),
+            Self::Read { .. } => None,
+        }
+    }
+}
+
+impl FileProblem {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::WrongKind { .. } => None,
+            Self::UnpinnedPython { .. } | Self::ExcludedPython { .. } => {
+                Some("pin it, as in python=3.11, or let conda choose it with --env-manager conda".to_owned())
+            }
+        }
+    }
+}
+
+impl Place {
+    fn remedy(&self) -> String {
+        match self {
+            Self::MlflowCondaHome { .. } => format!(
+                "set {MLFLOW_CONDA_HOME} to the directory of a conda installation, the one that has bin/conda in it"
+            ),
+            Self::CondaExe { .. } => format!(
+                "set {MLFLOW_CONDA_HOME} to the directory of a conda installation, or correct {CONDA_EXE}"
+            ),
+            Self::Path => format!(
+                "install conda, or set {MLFLOW_CONDA_HOME} to the directory of its installation, or add its bin directory to PATH"
+            ),
+        }
+    }
+}
+
+impl Needs {
+    fn way_out(&self) -> String {
+        match self {
+            Self::PipOnly => {
+                "; or pass --env-manager uv or --env-manager virtualenv, since the environment holds only \
+                 Python and packages of pip"
+                    .to_owned()
+            }
+            Self::Conda(packages) => format!(
+                "; no other env manager can build this environment, since it needs packages of conda: {}",
+                packages.join(", ")
+            ),
+            Self::Unknown => String::new(),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Conda environments: `conda.yaml` files, the environments that conda makes of them, and the
+//! python environments that other env managers make of them.
+
+mod create;
+mod directories;
+mod error;
+mod file;
+mod installation;
+mod python_env;
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
+
+pub use error::{CondaError, FileProblem, Needs};
+pub use installation::Place;
+pub(super) use python_env::DerivedPythonEnv;
+
+use super::cache::Entry;
+use super::{EnvManager, EnvironmentError, name};
+use directories::{Directories, Found};
+use file::CondaFile;
+use installation::Installation;
+
+/// A conda environment that a run gets. Nothing has been done for it yet.
+#[derive(Debug, Clone)]
+pub(super) struct CondaPlan {
+    entry: Entry,
+    /// The environment's file; without one it holds Python alone.
+    file: Option<PathBuf>,
+    installation: Installation,
+    /// What conda lists, once it was asked.
+    listed: Arc<OnceCell<Option<Found>>>,
+}
+
+impl CondaPlan {
+    /// Finds conda and the environment's name, which is MLflow's own: so each of the two finds what
+    /// the other has made. Changes nothing and starts no program.
+    ///
+    /// # Errors
+    /// The file cannot be read, or there is no conda.
+    pub(super) fn make(file: Option<&Path>) -> Result<Self, EnvironmentError> {
+        let contents = file.map(CondaFile::read).transpose()?;
+        let name = name::of_text(contents.as_ref().map_or("", |file| &file.text));
+        let installation = Installation::find(|| Needs::of(contents.as_ref()))?;
+        let directories = Directories::read(&installation.roots());
+        let directory = match directories.find(&name) {
+            Some(found) => found.prefix,
+            None => {
+                if let Some(contents) = &contents {
+                    // conda's own message about such a file is a traceback.
+                    contents.check_syntax()?;
+                }
+                directories.of_new(&name)
+            }
+        };
+        Ok(Self {
+            entry: Entry::new(EnvManager::Conda, name, directory)?,
+            file: file.map(Path::to_owned),
+            installation,
+            listed: Arc::default(),
+        })
+    }
+
+    /// The environment in the cache. Its directory is a guess as long as it is not there.
+    pub(super) fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// The shell commands that enter the environment, which must be there.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub(super) async fn activation(&self) -> Result<Vec<String>, EnvironmentError> {
+        let found = self.existing().await?;
+        Ok(self.installation.activation(match found.has_name {
+            true => OsStr::new(&self.entry.name),
+            false => found.prefix.as_os_str(),
+        }))
+    }
+
+    fn directories(&self) -> Directories {
+        Directories::read(&self.installation.roots())
+    }
+}
+
+/// Whether there is a conda.
+pub(super) fn is_installed() -> bool {
+    installation::is_there()
+}
+
+/// The environments that conda knows, as far as they can be seen without asking it.
+pub(super) fn environments() -> Vec<PathBuf> {
+    let installation = Installation::find(|| Needs::Unknown);
+    Directories::read(&installation.map_or_else(|_| Vec::new(), |found| found.roots())).environments()
+}

@@ -1,0 +1,163 @@
+//! The python environment that a conda environment file describes, for the env managers that are
+//! not conda.
+
+use std::path::Path;
+
+use super::error::{CondaError, FileProblem, Needs};
+use super::file::{CondaFile, Dependency};
+use crate::environment::python::PythonEnv;
+
+/// The packages of conda that a virtual environment can have too.
+const KNOWN_PACKAGES: [&str; 4] = ["python", "pip", "setuptools", "wheel"];
+/// The longer ones first, so that none is taken for a shorter one.
+const OPERATORS: [&str; 7] = ["<=", ">=", "==", "!=", "<", ">", "="];
+
+/// A python environment, derived from a conda environment file as MLflow derives it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::environment) struct DerivedPythonEnv {
+    /// Its Python is a version without the operator that stood before it, its build dependencies are
+    /// the other packages that a virtual environment has too, and its dependencies are the last `pip`
+    /// section.
+    pub(in crate::environment) python_env: PythonEnv,
+    /// The packages that only conda has. They are left out.
+    pub(super) conda_only: Vec<String>,
+}
+
+/// A package with its version, where MLflow understands it.
+struct Requirement<'a> {
+    package: &'a str,
+    operator: Option<&'a str>,
+    version: &'a str,
+}
+
+impl DerivedPythonEnv {
+    /// Reads the file and takes what a virtual environment can have.
+    ///
+    /// # Errors
+    /// The file cannot be read, holds something else than dependencies, or names Python without a
+    /// version that could be looked for.
+    pub(in crate::environment) fn read(file: &Path) -> Result<Self, CondaError> {
+        Self::derive(&CondaFile::read(file)?)
+    }
+
+    pub(super) fn derive(file: &CondaFile) -> Result<Self, CondaError> {
+        let mut environment = Self::default();
+        for (dependency, location) in file.dependencies()? {
+            match dependency {
+                Dependency::Pip(requirements) => environment.python_env.dependencies = requirements,
+                Dependency::Package(text) => environment
+                    .take(&text)
+                    .map_err(|problem| CondaError::File { problem, location })?,
+            }
+        }
+        Ok(environment)
+    }
+
+    fn take(&mut self, text: &str) -> Result<(), FileProblem> {
+        let Some(requirement) = Requirement::parse(text) else {
+            self.conda_only.push(text.to_owned());
+            return Ok(());
+        };
+        // A second Python is a package like others, as MLflow has it.
+        if requirement.package == "python" && self.python_env.python.is_none() {
+            let dependency = text.trim_end().to_owned();
+            self.python_env.python = match requirement.operator {
+                None => return Err(FileProblem::UnpinnedPython { dependency }),
+                Some("<" | ">" | "!=") => return Err(FileProblem::ExcludedPython { dependency }),
+                Some(_) if requirement.version.is_empty() => None,
+                Some(_) => Some(requirement.version.to_owned()),
+            };
+            return Ok(());
+        }
+        let operator = match requirement.operator {
+            // Which pip does not know.
+            Some("=") => "==",
+            operator => operator.unwrap_or_default(),
+        };
+        self.python_env.build_dependencies.push(format!(
+            "{}{operator}{}",
+            requirement.package, requirement.version
+        ));
+        Ok(())
+    }
+
+    /// What MLflow warns of too: the packages that are left out, and a Python that is not chosen.
+    pub(in crate::environment) fn warnings(&self, file: &Path) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.python_env.python.is_none() {
+            warnings.push(format!(
+                "{} does not include a python version specification. Using the Python on PATH.",
+                file.display()
+            ));
+        }
+        if !self.conda_only.is_empty() {
+            warnings.push(format!(
+                "The following conda dependencies will not be installed in the resulting environment: {}",
+                self.conda_only.join(", ")
+            ));
+        }
+        warnings
+    }
+}
+
+impl Needs {
+    /// What the file's environment needs; no file is Python alone.
+    pub(super) fn of(file: Option<&CondaFile>) -> Self {
+        match file.map(DerivedPythonEnv::derive) {
+            None => Self::PipOnly,
+            Some(Ok(environment)) if environment.conda_only.is_empty() => Self::PipOnly,
+            Some(Ok(environment)) => Self::Conda(environment.conda_only),
+            Some(Err(_)) => Self::Unknown,
+        }
+    }
+}
+
+impl<'a> Requirement<'a> {
+    /// `package`, `package=1.2` and the like, without spaces; nothing for all else.
+    fn parse(text: &'a str) -> Option<Self> {
+        // Python's `$` also matches before a last line end.
+        let text = text.strip_suffix('\n').unwrap_or(text);
+        let (package, rest) = KNOWN_PACKAGES
+            .into_iter()
+            .find_map(|package| Some((package, text.strip_prefix(package)?)))?;
+        let (operator, version) = OPERATORS
+            .into_iter()
+            .find_map(|operator| Some((Some(operator), rest.strip_prefix(operator)?)))
+            .unwrap_or((None, rest));
+        let is_version = version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        is_version.then_some(Self {
+            package,
+            operator,
+            version,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requirements_are_understood_as_mlflow_does() {
+        for (text, expected) in [
+            ("python=3.11", Some(("python", Some("="), "3.11"))),
+            ("python>=3.8\n", Some(("python", Some(">="), "3.8"))),
+            ("pip", Some(("pip", None, ""))),
+            ("pip20", Some(("pip", None, "20"))),
+            ("wheel!=", Some(("wheel", Some("!="), ""))),
+            ("setuptools<=65.", Some(("setuptools", Some("<="), "65."))),
+            ("python =3.8", None),
+            ("python=3.8.*", None),
+            ("python===3", None),
+            ("python=3.8=build", None),
+            ("conda-forge::python=3.8", None),
+            ("pip\n\n", None),
+            ("numpy", None),
+            ("", None),
+        ] {
+            let parsed = Requirement::parse(text)
+                .map(|requirement| (requirement.package, requirement.operator, requirement.version));
+            assert_eq!(parsed, expected, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Python environments that are derived from conda.yaml files, beside those of the reference.
+//!
+//! The name of a python environment is made of its version of Python and of its dependencies, so
+//! equal names say that all of them are equal.
+
+use std::path::Path;
+
+use super::{ask_reference, environment_name, planned_environment};
+use crate::harness::{Project, Reference};
+
+/// Bodies of `dependencies: [...]`.
+const DEPENDENCIES: &[&str] = &[
+    "python=3.11",
+    "python==3.11",
+    "python<=3.11",
+    "python>=3.8.13",
+    "python=3.11, pip",
+    "python=3.11, pip=23.1, setuptools<=65, wheel!=0.40",
+    "python=3.11, pip20",
+    "python=3.11, pip=",
+    "python=3.11, pip, pip",
+    "python=3.11, {pip: [mlflow]}",
+    "python=3.11, {pip: [mlflow, 'scikit-learn>=1.4,<2', 'numpy ; python_version > \"3\"']}",
+    "python=3.11, {pip: [a]}, {pip: [b, c]}",
+    "python=3.11, {pip: [a]}, {pip: }",
+    "python=3.11, {pip: [], conda: x}",
+    "python=3.11, numpy, conda-forge::scipy=1.0, {pip: [mlflow]}",
+    "python=3.11, 'numpy >=1.2'",
+    "python=3.11, python=3.10",
+    "python=, python=3.10",
+    "'python =3.11', python=3.10",
+    "pip, python=3.9, wheel",
+    "python=3.11.*, python=3.9",
+    "\"python=3.9\\n\"",
+    "python=3.9=build, python=3.9",
+    "pip",
+    "numpy",
+    "python=",
+    "",
+    // What the reference refuses.
+    "python",
+    "python3.11",
+    "python>3.8",
+    "python<3.8",
+    "python!=3.8",
+    "python!=",
+    "3.8",
+    "null",
+    "[python]",
+    "{conda: [x]}",
+    "{}",
+    "python=3.11, {pip: mlflow}",
+    "python=3.11, {pip: {a: b}}",
+    "true",
+    "python, python=3.8",
+];
+
+/// Whole files.
+const FILES: &[&str] = &[
+    "name: x\n",
+    "",
+    "- python=3.11\n",
+    "dependencies:\n",
+    "dependencies: 1\n",
+    "dependencies: [python=3.11\n",
+    "dependencies: !x [python=3.11]\n",
+    "dependencies:\n- python=3.11\n- pip:\n  - |\n    a\n",
+    "dependencies: [python=3.11]\ndependencies: [python=3.10]\n",
+];
+
+/// Prints, for every file, the name of its environment and the packages that are left out, or null
+/// where the file is refused.
+const SCRIPT: &str = r"
+import json, logging
+from pathlib import Path
+from mlflow.utils.environment import _PythonEnv
+from mlflow.utils.virtualenv import _get_virtualenv_name
+
+left_out = []
+class Handler(logging.Handler):
+    def emit(self, record):
+        if 'will not be installed' in record.msg:
+            left_out.extend(record.args[0] if isinstance(record.args, tuple) else record.args)
+logging.getLogger('mlflow.utils.environment').addHandler(Handler())
+
+found = []
+for index in range(COUNT):
+    left_out.clear()
+    try:
+        name = _get_virtualenv_name(_PythonEnv.from_conda_yaml(f'{index}.yaml'), Path('.').resolve())
+        found.append([name, ', '.join(left_out)])
+    except Exception:
+        found.append(None)
+print(json.dumps(found))
+";
+
+#[test]
+fn as_the_reference_derives_them() {
+    let Some(reference) = Reference::shared() else {
+        return;
+    };
+    let mut texts: Vec<String> = DEPENDENCIES
+        .iter()
+        .map(|dependencies| format!("name: x\ndependencies: [{dependencies}]\n"))
+        .collect();
+    texts.extend(FILES.iter().map(|text| (*text).to_owned()));
+    let mut project = Project::new();
+    for (index, text) in texts.iter().enumerate() {
+        project = project.file(&format!("{index}.yaml"), text);
+    }
+    // The reference's own Python is the one that it takes where a file names none.
+    let sandbox = project.sandbox();
+    for name in ["python", "python3"] {
+        sandbox.link_program(name, &real_python(reference.venv()));
+    }
+    let script = SCRIPT.replace("COUNT", &texts.len().to_string());
+    let expected = ask_reference(reference, &project, &script);
+    let mut differences = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        project.sandbox().write(
+            "project/MLproject",
+            format!("conda_env: {index}.yaml\nentry_points: {{main: {{command: echo}}}}\n"),
+        );
+        let finished = project.mlrun(&["run", "project", "--env-manager", "virtualenv", "--dry-run"]);
+        let found = match finished.code() {
+            0 => {
+                let environment = planned_environment(finished.stdout());
+                let left_out = environment
+                    .iter()
+                    .find_map(|line| line.split_once("will not be installed in the resulting environment: "))
+                    .map_or("", |(_, packages)| packages);
+                serde_json::json!([environment_name(&environment[0]), left_out])
+            }
+            _ => {
+                let place = format!("/project/{index}.yaml:");
+                assert!(finished.stderr().contains(&place), "{}", finished.stderr());
+                serde_json::Value::Null
+            }
+        };
+        if found != expected[index] {
+            differences.push(format!(
+                "{text}: {found}, expected {}\n{}",
+                expected[index],
+                finished.stderr()
+            ));
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+/// The program behind a virtual environment's Python, which does not see its packages.
+fn real_python(venv: &Path) -> std::path::PathBuf {
+    venv.join("bin/python").canonicalize().unwrap()
+}
