@@ -19,7 +19,7 @@ pub use cache::{CachedEnvironment, CachedState, Usage};
 pub use conda::{CondaError, FileProblem, Needs, Place};
 pub use docker::{
     CODE_DIRECTORY, Container, ContainerRequest, ContainerSettings, DockerError, DockerImage, Engine,
-    ExpansionProblem,
+    ExpansionProblem, must_be_hidden,
 };
 pub use error::EnvironmentError;
 pub use python::PythonEnvError;

@@ -6,7 +6,7 @@ use super::command;
 use super::storage::Access;
 use crate::backend::LaunchPlan;
 use crate::env_vars::MLFLOW_TRACKING_URI;
-use crate::environment::Container;
+use crate::environment::{Container, must_be_hidden};
 
 /// A `docker run` that shall be made: all but the files that it needs.
 pub(super) struct RunCall {
@@ -43,7 +43,7 @@ impl RunCall {
         }
         let (filed, passed) = variables
             .into_iter()
-            .partition(|(name, value)| container.engine.must_not_see(name, value));
+            .partition(|(name, value)| must_be_hidden(name, value));
         let mut mounts: Vec<String> = Vec::new();
         for (here, inside) in &access.mounts {
             mounts.extend(mount(here, inside));

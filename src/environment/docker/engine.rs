@@ -79,18 +79,6 @@ impl Engine {
         ProgramCall::new(self.program.as_str()).arguments(arguments)
     }
 
-    /// Whether a container's variable would change what the program itself does if it had it too. A
-    /// variable that it has already is none.
-    pub fn must_not_see(&self, name: &str, value: &str) -> bool {
-        let upper = name.to_ascii_uppercase();
-        let is_read = READ_VARIABLES.contains(&upper.as_str())
-            || READ_BEGINNINGS
-                .iter()
-                .any(|beginning| upper.starts_with(beginning))
-            || upper.ends_with("_PROXY");
-        is_read && std::env::var_os(name).is_none_or(|own| own != *value)
-    }
-
     /// Whether a build takes its context as a tar on standard input. Of the three, only docker does.
     pub(super) fn takes_tar(&self) -> bool {
         !self.is("podman") && !self.is("nerdctl")
@@ -108,9 +96,36 @@ impl Engine {
     }
 }
 
+/// Whether a variable of the container would change what the engine's program itself does if it had it
+/// too. One that it has already would not.
+pub fn must_be_hidden(name: &str, value: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    let is_read = READ_VARIABLES.contains(&upper.as_str())
+        || READ_BEGINNINGS
+            .iter()
+            .any(|beginning| upper.starts_with(beginning))
+        || upper.ends_with("_PROXY");
+    is_read && std::env::var_os(name).is_none_or(|own| own != *value)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_program_reads_is_hidden_from_it() {
+        for (name, expected) in [
+            ("DOCKER_HOST", true),
+            ("LD_PRELOAD", true),
+            ("https_proxy", true),
+            ("HOME", true),
+            ("MLFLOW_RUN_ID", false),
+            ("AWS_SECRET_ACCESS_KEY", false),
+        ] {
+            assert_eq!(must_be_hidden(name, "another value"), expected, "{name}");
+        }
+        assert!(!must_be_hidden("PATH", &std::env::var("PATH").unwrap()));
+    }
 
     #[test]
     fn the_kind_is_told_by_the_name() {

@@ -38,7 +38,7 @@ pub enum DockerError {
         names: Vec<String>,
     },
     /// No variable can have this name or value.
-    #[error("the project's docker_env sets a variable '{name}', but no {part} of a variable can be so")]
+    #[error("the variable '{name}' for the container has a {part} that no variable can have")]
     Variable {
         /// The name.
         name: String,
@@ -129,8 +129,8 @@ pub enum DockerError {
         #[source]
         source: ProcessError,
     },
-    /// The build ended well but did not say what it built.
-    #[error("{program} built the image '{image}' but did not say its id")]
+    /// The engine has the image but did not say what its id is.
+    #[error("{program} does not say the id of the image '{image}'")]
     NoImageId {
         /// The engine's program.
         program: String,
@@ -181,14 +181,14 @@ impl DockerError {
                     .to_owned()
             }
             Self::ImageName { .. } => "write [host/]name[:tag], such as python:3.12-slim".to_owned(),
-            Self::VariablesNotSet { names } => format!("set them first: export {}=…", names.join("=… ")),
+            Self::VariablesNotSet { names } => format!("export {}=…", names.join("=… ")),
             Self::Variable { .. } => {
-                "names are not empty and have no '='; neither has a NUL character, and a value that goes into a file \
-                 for the engine has no line break"
+                "a name is not empty and has no '='; a value has no NUL character, and no line break where the variable \
+                 is one that the engine's program reads itself"
                     .to_owned()
             }
             Self::Expansion { problem, .. } => match problem {
-                ExpansionProblem::NotSet(name) => format!("set it first: export {name}=…"),
+                ExpansionProblem::NotSet(name) => format!("export {name}=…"),
                 ExpansionProblem::Command(_) | ExpansionProblem::Unknown(_) => {
                     "put the value into a variable and write its name, as in $NAME".to_owned()
                 }
@@ -219,7 +219,7 @@ impl DockerError {
                 "the last lines above say why; --no-build-image runs the named image without a layer of its own"
                     .to_owned()
             }
-            Self::NoImageId { .. } => "use another version of it, or --no-build-image".to_owned(),
+            Self::NoImageId { program, image } => format!("look whether `{program} image inspect {image}` shows it"),
             Self::Engine(source) => return source.hint(),
         })
     }

@@ -13,7 +13,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use build::CODE_DIRECTORY;
-pub use engine::Engine;
+pub use engine::{Engine, must_be_hidden};
 pub use error::{DockerError, ExpansionProblem};
 pub use settings::ContainerSettings;
 

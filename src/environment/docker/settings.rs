@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::DockerError;
+use super::engine::must_be_hidden;
 use super::expansion::{Surroundings, with_whole_path};
 use crate::project::{DockerEnvironment, EnvironmentEntry};
 
@@ -62,8 +63,7 @@ impl ContainerSettings {
                 && let Some((variable, value)) = first.split_once('=')
             {
                 // By its name alone, as all variables: values are nobody else's business.
-                self.argument_variables
-                    .push((checked_name(variable)?, value.to_owned()));
+                self.argument_variables.push(checked(variable, value)?);
                 *first = variable.to_owned();
             } else if matches!(name, "v" | "volume") {
                 *first = with_whole_path(first, surroundings.directory);
@@ -79,21 +79,10 @@ impl ContainerSettings {
         for entry in entries {
             match entry {
                 EnvironmentEntry::Copy(name) => match std::env::var_os(name) {
-                    Some(value) => {
-                        self.variables
-                            .push((name.clone(), value.to_string_lossy().into_owned()));
-                    }
+                    Some(value) => self.variables.push(checked(name, &value.to_string_lossy())?),
                     None => missing.push(name.clone()),
                 },
-                EnvironmentEntry::Set(name, value) if value.contains('\0') => {
-                    return Err(DockerError::Variable {
-                        name: name.clone(),
-                        part: "value",
-                    });
-                }
-                EnvironmentEntry::Set(name, value) => {
-                    self.variables.push((checked_name(name)?, value.clone()));
-                }
+                EnvironmentEntry::Set(name, value) => self.variables.push(checked(name, value)?),
             }
         }
         if missing.is_empty() {
@@ -104,14 +93,22 @@ impl ContainerSettings {
     }
 }
 
-fn checked_name(name: &str) -> Result<String, DockerError> {
-    if name.is_empty() || name.contains(['=', '\0', '\n']) {
-        return Err(DockerError::Variable {
+/// The variable, if there can be such a one.
+fn checked(name: &str, value: &str) -> Result<(String, String), DockerError> {
+    let wrong = |part| {
+        Err(DockerError::Variable {
             name: name.to_owned(),
-            part: "name",
-        });
+            part,
+        })
+    };
+    if name.is_empty() || name.contains(['=', '\0', '\n']) {
+        return wrong("name");
     }
-    Ok(name.to_owned())
+    // What is hidden from the engine's program goes into a file with a variable a line.
+    if value.contains('\0') || (value.contains('\n') && must_be_hidden(name, value)) {
+        return wrong("value");
+    }
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn expanded(what: &str, text: &str, surroundings: &Surroundings<'_>) -> Result<Vec<String>, DockerError> {

@@ -35,6 +35,36 @@ fn a_project_runs_in_an_image_with_its_files() {
 }
 
 #[test]
+fn files_of_every_kind_reach_the_image() {
+    let Some(project) = DockerProject::new("", "stat -c '%n %A %s' *; readlink dangling; cat link") else {
+        return;
+    };
+    let script = "cd project && head -c 5000000 /dev/zero >big; echo x >run; chmod 750 run; \
+                  ln -s run link; ln -s nowhere dangling; : >empty; mkdir none; chmod 700 none";
+    project.project.sandbox().shell(script);
+    let finished = project.run(&[]);
+    finished.expect_code(0);
+    let found: Vec<&str> = finished
+        .stdout()
+        .lines()
+        .filter(|line| !line.starts_with("MLproject"))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "big -rw-r--r-- 5000000",
+            "dangling lrwxrwxrwx 7",
+            "empty -rw-r--r-- 0",
+            "link lrwxrwxrwx 3",
+            "none drwx------ 4096",
+            "run -rwxr-x--- 2",
+            "nowhere",
+            "x",
+        ]
+    );
+}
+
+#[test]
 fn an_unchanged_project_is_built_from_the_cache() {
     let Some(project) = DockerProject::new("", "cat data") else {
         return;
