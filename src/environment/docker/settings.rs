@@ -14,7 +14,7 @@ pub struct ContainerSettings {
     pub arguments: Vec<String>,
     /// Volumes as `docker run --volume` takes them; host paths are whole.
     pub volumes: Vec<String>,
-    /// Variables that come with these arguments, which name them only.
+    /// Variables that `-A` sets.
     pub argument_variables: Vec<(String, String)>,
     /// The variables of the project's `docker_env`.
     pub variables: Vec<(String, String)>,
@@ -62,10 +62,12 @@ impl ContainerSettings {
             if matches!(name, "e" | "env")
                 && let Some((variable, value)) = first.split_once('=')
             {
-                // By its name alone, as all variables: values are nobody else's business.
+                // Given as all variables are: values are nobody else's business.
                 self.argument_variables.push(checked(variable, value)?);
-                *first = variable.to_owned();
-            } else if matches!(name, "v" | "volume") {
+                self.arguments.extend(words.drain(1..));
+                return Ok(());
+            }
+            if matches!(name, "v" | "volume") {
                 *first = with_whole_path(first, surroundings.directory);
             }
         }
@@ -168,8 +170,6 @@ mod tests {
                 "-m",
                 "1g",
                 "--shm-size=2g",
-                "-e",
-                "TOKEN",
                 "--env",
                 "COPIED",
             ]

@@ -1,7 +1,8 @@
-//! The example, as a reader runs it, on an image that the test makes instead of its Dockerfile.
+//! Real mlflow clients inside of containers: the example, as a reader runs it, on an image that the test
+//! makes instead of its Dockerfile; and a tracking server on this machine.
 
-use super::engine::{Docker, unique_name};
-use crate::harness::{Project, Requirement, StoreContents, require};
+use super::engine::{Docker, DockerProject, unique_name};
+use crate::harness::{MlflowServer, Project, Requirement, StoreContents, require};
 use crate::real_mlflow;
 
 const READ: &str = r#"
@@ -53,4 +54,38 @@ fn metrics_logged_inside_are_read_back_outside() {
         ])
     );
     docker.remove_image(&name);
+}
+
+#[test]
+fn a_server_on_this_machine_is_reached_by_the_hosts_network() {
+    let (Some(docker), Some(venv)) = (Docker::find(), require(Requirement::Mlflow3)) else {
+        return;
+    };
+    let (Some(image), Some(server)) = (docker.mlflow(), MlflowServer::shared()) else {
+        return;
+    };
+    let command = "python -c 'import mlflow; mlflow.log_metric(\"inside\", 4.5)'";
+    let project = DockerProject::on(docker, &image, "", command).env("MLFLOW_TRACKING_URI", server.url());
+    let finished = project.run(&["-A", "network=host"]);
+    finished.expect_code(0);
+    assert!(!finished.stderr().contains("warning:"), "{}", finished.stderr());
+    let code = "import json, sys; from mlflow import MlflowClient; run = MlflowClient().get_run(sys.argv[1]); \
+                print(json.dumps([run.info.status, run.data.metrics, run.data.tags['mlflow.docker.image.uri']]))";
+    let (_, told) = finished.stderr().split_once("in run with ID '").unwrap();
+    let run_id = &told[..32];
+    let work = project.project.sandbox().work();
+    let read = real_mlflow::python(&venv, &work, server.url(), &[], code, &[run_id]);
+    assert_eq!(
+        read,
+        serde_json::json!(["FINISHED", {"inside": 4.5}, project.name])
+    );
+
+    let other = DockerProject::on(docker, &image, "", "true").env("MLFLOW_TRACKING_URI", server.url());
+    let finished = other.run(&[]);
+    finished.expect_code(0);
+    let warning = format!(
+        "warning: the tracking server {} is on this machine, where the container does not look for it; pass -A network=host",
+        server.url()
+    );
+    assert!(finished.stderr().contains(&warning), "{}", finished.stderr());
 }
