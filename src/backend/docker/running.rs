@@ -4,16 +4,19 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use crate::environment::Engine;
-use crate::process::{Ended, ProcessGroup, ProgramCall, Signals};
+use crate::process::{Ended, ProcessGroup, ProgramCall, SAME_REQUEST, Signals};
 
 /// How often to look whether the container is there.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
-/// How long the engine's program may take to notice that its container has ended, and a container to
-/// be removed.
-const AFTER_THE_END: Duration = Duration::from_secs(5);
+/// How often a container is told to stop.
+const STOPS: u32 = 10;
+/// How long the engine's program may take to notice that its container has ended.
+const AFTER_A_STOP: Duration = Duration::from_millis(500);
+/// How long the removal of a container may take.
+const REMOVAL: Duration = Duration::from_secs(5);
 
 /// A container that runs below an engine's program.
 #[derive(Debug)]
@@ -35,16 +38,9 @@ impl RunningContainer {
     /// Ends the container: `SIGTERM` to its program, `SIGKILL` after the grace period or at a further
     /// signal. Afterwards it is gone, also where the signal came while it was being made.
     pub(super) async fn end(&self, client: &mut ProcessGroup, signals: &mut Signals) {
-        let begun = Instant::now();
-        let is_insisted = tokio::select! {
-            _ = signals.further() => true,
-            () = self.stop(begun) => false,
-        };
-        if !is_insisted {
-            // The program removes its container, then ends.
-            let _ = timeout(AFTER_THE_END, ended(client, signals)).await;
+        if self.is_made_in_time(client, signals).await {
+            self.stop(client, signals).await;
         }
-        // Also ends one that was made but had not been started when it was told to stop.
         self.remove().await;
         client.end(signals).await;
         // The program may have had a container made in its last moment.
@@ -53,21 +49,43 @@ impl RunningContainer {
         }
     }
 
-    /// Waits until there is a container, and asks it to end.
-    async fn stop(&self, begun: Instant) {
-        // A program that is ended now would leave the container to be made without it.
+    /// Waits until there is a container: a program that is ended before may leave it to be made without
+    /// it. Gives up when the program has ended, after the grace period, or at a further signal.
+    async fn is_made_in_time(&self, client: &mut ProcessGroup, signals: &mut Signals) -> bool {
+        let begun = Instant::now();
         while !self.was_made() {
-            if begun.elapsed() > self.grace {
+            match timeout(BETWEEN_LOOKS, client.wait_or_signal(signals)).await {
+                Ok(Ended::Exited(_)) => return false,
+                Ok(Ended::Interrupted { .. }) if begun.elapsed() > SAME_REQUEST => return false,
+                _ if begun.elapsed() > self.grace => return false,
+                _ => {}
+            }
+        }
+        true
+    }
+
+    async fn stop(&self, client: &mut ProcessGroup, signals: &mut Signals) {
+        let grace = self.grace.as_secs().to_string();
+        let stop = ["stop", "-t", &grace];
+        for _ in 0..STOPS {
+            let is_insisted = tokio::select! {
+                _ = signals.further() => true,
+                () = self.tell(&stop) => false,
+            };
+            if is_insisted {
+                return self.tell(&["kill"]).await;
+            }
+            // The program removes its container, then ends. A container that was made but not started when
+            // it was told to stop runs on, and so does the program.
+            let ended = timeout(AFTER_A_STOP, client.wait_or_signal(signals)).await;
+            if ended.is_ok() {
                 return;
             }
-            sleep(BETWEEN_LOOKS).await;
         }
-        let grace = self.grace.as_secs().to_string();
-        self.tell(&["stop", "-t", &grace]).await;
     }
 
     async fn remove(&self) {
-        let _ = timeout(AFTER_THE_END, self.tell(&["rm", "-f"])).await;
+        let _ = timeout(REMOVAL, self.tell(&["rm", "-f"])).await;
     }
 
     /// Calls the engine for the container. That it is gone already is as good.
@@ -85,9 +103,4 @@ impl RunningContainer {
         let id = fs::read_to_string(&self.id_file).ok()?;
         Some(id.trim().to_owned()).filter(|id| !id.is_empty())
     }
-}
-
-/// Waits for the program's end, or for a further signal.
-async fn ended(client: &mut ProcessGroup, signals: &mut Signals) -> Ended {
-    client.wait_or_signal(signals).await
 }
