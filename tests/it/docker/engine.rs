@@ -197,6 +197,15 @@ impl Drop for DockerProject {
     }
 }
 
+/// The name of an image that is removed at the end.
+pub(super) struct TestImage<'a>(pub(super) &'a Docker, pub(super) String);
+
+impl Drop for TestImage<'_> {
+    fn drop(&mut self) {
+        self.0.remove_image(&self.1);
+    }
+}
+
 /// A project's name that no other test has, and that an image may have.
 pub(super) fn unique_name() -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);

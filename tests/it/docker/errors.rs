@@ -1,6 +1,6 @@
 //! What people read when a container cannot be had, as golden texts.
 
-use super::engine::{Docker, DockerProject, unique_name};
+use super::engine::{Docker, DockerProject, TestImage, unique_name};
 use crate::harness::{Project, assert_golden};
 
 /// A project on an image with this name, with these lines below `docker_env:`.
@@ -116,8 +116,8 @@ fn a_real_engine_says_so_too() {
     assert!(finished.stderr().contains(error), "{}", finished.stderr());
     assert_eq!(finished.store().run().status, "FAILED");
 
-    let base = format!("{}-base", unique_name());
-    let failing = DockerProject::on(docker, &base, "", "true");
+    let TestImage(_, base) = &TestImage(docker, format!("{}-base", unique_name()));
+    let failing = DockerProject::on(docker, base, "", "true");
     let sandbox = failing.project.sandbox();
     // A base image whose own instructions fail in every build on it.
     sandbox.write(
@@ -127,9 +127,8 @@ fn a_real_engine_says_so_too() {
     let context = sandbox.work().join("empty");
     std::fs::create_dir(&context).unwrap();
     let paths = [sandbox.work().join("Dockerfile"), context].map(|path| path.to_str().unwrap().to_owned());
-    docker.output(&["build", "-t", &base, "-f", &paths[0], &paths[1]]);
+    docker.output(&["build", "-t", base, "-f", &paths[0], &paths[1]]);
     let finished = failing.run(&[]);
-    docker.remove_image(&base);
     finished.expect_code(1);
     let stderr = finished.stderr();
     let error = format!(

@@ -1,7 +1,7 @@
 //! Real mlflow clients inside of containers: the example, as a reader runs it, on an image that the test
 //! makes instead of its Dockerfile; and a tracking server on this machine.
 
-use super::engine::{Docker, DockerProject, unique_name};
+use super::engine::{Docker, DockerProject, TestImage, unique_name};
 use crate::harness::{MlflowServer, Project, Requirement, StoreContents, require};
 use crate::real_mlflow;
 
@@ -27,7 +27,7 @@ fn metrics_logged_inside_are_read_back_outside() {
     sandbox.link_program("docker", &docker.program);
     let example = format!("{}/examples/docker", env!("CARGO_MANIFEST_DIR"));
     sandbox.shell(&format!("cp -r {example}/. project"));
-    let name = unique_name();
+    let TestImage(_, name) = &TestImage(docker, unique_name());
     let text = std::fs::read_to_string(format!("{example}/MLproject")).unwrap();
     assert!(text.contains("image: mlrun-example") && text.contains("name: docker example"));
     let text = text
@@ -40,7 +40,7 @@ fn metrics_logged_inside_are_read_back_outside() {
     assert_eq!(finished.stdout(), "y = 2.999 x + -1.000\n");
     let contents = StoreContents::of_sqlite(&sandbox.work().join("mlflow.db"));
     let run = contents.run();
-    assert_eq!(run.tags["mlflow.docker.image.uri"], name);
+    assert_eq!(&run.tags["mlflow.docker.image.uri"], name);
     let read = real_mlflow::python(&venv, &sandbox.work(), "sqlite:///mlflow.db", &[], READ, &[]);
     assert_eq!(
         read,
@@ -53,7 +53,6 @@ fn metrics_logged_inside_are_read_back_outside() {
             "y = 2.999 x + -1.000\n"
         ])
     );
-    docker.remove_image(&name);
 }
 
 #[test]

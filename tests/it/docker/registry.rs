@@ -4,7 +4,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::engine::{Docker, DockerProject, unique_name};
+use super::engine::{Docker, DockerProject, TestImage, unique_name};
 use crate::harness::{Sandbox, require_program};
 
 /// A line of an htpasswd file: `user` with the password `s3cret`.
@@ -86,22 +86,13 @@ impl Drop for Registry {
     }
 }
 
-/// Removes the pulled image at the end.
-struct Pulled<'a>(&'a Docker, String);
-
-impl Drop for Pulled<'_> {
-    fn drop(&mut self) {
-        self.0.remove_image(&self.1);
-    }
-}
-
 #[test]
 fn a_missing_image_is_pulled() {
     let (Some(docker), Some(registry)) = (Docker::find(), Registry::start(false)) else {
         return;
     };
     let Some(base) = docker.busybox() else { return };
-    let image = Pulled(docker, registry.push(docker, &base));
+    let image = TestImage(docker, registry.push(docker, &base));
     let project = DockerProject::on(docker, &image.1, "", "cat MLproject");
     let shown = project.run(&["--dry-run"]);
     assert!(
@@ -133,7 +124,7 @@ fn a_registry_with_a_password_takes_the_clients_own() {
         return;
     };
     let Some(base) = docker.busybox() else { return };
-    let image = Pulled(docker, registry.push(docker, &base));
+    let image = TestImage(docker, registry.push(docker, &base));
     let project = DockerProject::on(docker, &image.1, "", "true");
     let refused = project.run(&[]);
     refused.expect_code(1);

@@ -235,6 +235,53 @@ fn stores_and_artifacts_are_reached_from_inside() {
     }
 }
 
+/// What artifacts elsewhere need is what `mlflow run` hands over, and the files where the libraries look.
+#[test]
+fn credentials_for_remote_artifacts_are_handed_over() {
+    let Some(project) = DockerProject::new(
+        "",
+        "env | grep -E '^(AWS|AZURE|GOOGLE|MLFLOW_S3|MLFLOW_KERB)' | sort; cat /.aws/* /.gcs",
+    ) else {
+        return;
+    };
+    let mut project = project.file("../../home/.aws/credentials", "keys\n");
+    project = project
+        .file("../google.json", "google\n")
+        .env("MLFLOW_TRACKING_URI", "file:store");
+    for (name, value) in [
+        ("AWS_ACCESS_KEY_ID", "id"),
+        ("AWS_SESSION_TOKEN", "token"),
+        ("MLFLOW_S3_ENDPOINT_URL", "http://s3"),
+        ("AZURE_STORAGE_ACCESS_KEY", "key"),
+        ("GOOGLE_APPLICATION_CREDENTIALS", "<sandbox>/work/google.json"),
+        ("MLFLOW_KERBEROS_USER", "me"),
+    ] {
+        project = project.env(name, value);
+    }
+    for (location, expected) in [
+        (
+            "s3://bucket/x",
+            "AWS_ACCESS_KEY_ID=id\nAWS_CONFIG_FILE=/.aws/config\nAWS_SESSION_TOKEN=token\n\
+             AWS_SHARED_CREDENTIALS_FILE=/.aws/credentials\nMLFLOW_S3_ENDPOINT_URL=http://s3\nkeys\n",
+        ),
+        (
+            "wasbs://box@account.blob.core.windows.net/x",
+            "AZURE_STORAGE_ACCESS_KEY=key\n",
+        ),
+        ("gs://bucket/x", "GOOGLE_APPLICATION_CREDENTIALS=/.gcs\ngoogle\n"),
+        ("hdfs://host/x", "MLFLOW_KERBEROS_USER=me\n"),
+        ("mlflow-artifacts:/x", ""),
+    ] {
+        let experiment = format!(
+            "artifact_location: {location}\ncreation_time: 1\nexperiment_id: '123'\nlast_update_time: 1\n\
+             lifecycle_stage: active\nname: remote\n"
+        );
+        project.project.sandbox().write("store/123/meta.yaml", experiment);
+        let finished = project.run(&["--experiment-id", "123"]);
+        assert_eq!(finished.stdout(), expected, "{location}: {}", finished.stderr());
+    }
+}
+
 #[test]
 fn an_env_manager_is_not_used() {
     let Some(project) = DockerProject::new("", "true") else {
