@@ -117,6 +117,34 @@ pub const GIT_CONFIG_COUNT: &str = "GIT_CONFIG_COUNT";
 pub const GIT_LFS_SKIP_SMUDGE: &str = "GIT_LFS_SKIP_SMUDGE";
 /// Whether the `git` program fetches instead of mlrun itself. mlrun's own, as Cargo has it.
 pub const MLRUN_GIT_FETCH_WITH_CLI: &str = "MLRUN_GIT_FETCH_WITH_CLI";
+/// The program that images and containers are made with: `docker`, `podman`, `nerdctl`, or the path of
+/// one. mlrun's own.
+pub const MLRUN_DOCKER_CMD: &str = "MLRUN_DOCKER_CMD";
+/// What a container needs for the artifacts in S3, where it is set. MLflow's and Amazon's own.
+pub const S3_VARIABLES: [&str; 8] = [
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_ACCESS_KEY_ID",
+    "MLFLOW_S3_ENDPOINT_URL",
+    "MLFLOW_S3_IGNORE_TLS",
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+];
+/// The file with the user's keys. Set for a container that gets `~/.aws`. From Amazon.
+pub const AWS_SHARED_CREDENTIALS_FILE: &str = "AWS_SHARED_CREDENTIALS_FILE";
+/// The file with the user's profiles. Set for a container that gets `~/.aws`. From Amazon.
+pub const AWS_CONFIG_FILE: &str = "AWS_CONFIG_FILE";
+/// What a container needs for the artifacts in Azure's blob storage, where it is set.
+pub const AZURE_VARIABLES: [&str; 2] = ["AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_ACCESS_KEY"];
+/// The file with the credentials for Google's cloud. Read, and set for a container. From Google.
+pub const GOOGLE_APPLICATION_CREDENTIALS: &str = "GOOGLE_APPLICATION_CREDENTIALS";
+/// The file with the Kerberos tickets for HDFS.
+pub const MLFLOW_KERBEROS_TICKET_CACHE: &str = "MLFLOW_KERBEROS_TICKET_CACHE";
+/// The user's name at Kerberos, for HDFS.
+pub const MLFLOW_KERBEROS_USER: &str = "MLFLOW_KERBEROS_USER";
+/// More settings for pyarrow, for HDFS.
+pub const MLFLOW_PYARROW_EXTRA_CONF: &str = "MLFLOW_PYARROW_EXTRA_CONF";
 /// The user's home directory. From POSIX.
 pub const HOME: &str = "HOME";
 /// The user's shell, which runs `.sh` entry points. From POSIX.

@@ -25,6 +25,10 @@ pub mod tag {
     pub const PROJECT_ENTRY_POINT: &str = "mlflow.project.entryPoint";
     /// The environment: `docker`, `conda`, `virtualenv` or `uv`; absent for `local`.
     pub const PROJECT_ENV: &str = "mlflow.project.env";
+    /// The name of the image that a container was made of.
+    pub const DOCKER_IMAGE_URI: &str = "mlflow.docker.image.uri";
+    /// The id of that image.
+    pub const DOCKER_IMAGE_ID: &str = "mlflow.docker.image.id";
     /// The backend's name.
     pub const PROJECT_BACKEND: &str = "mlflow.project.backend";
     /// The run inside which this run was started.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Backend, BackendError, LaunchPlan, SubmittedRun};
+use super::{Backend, BackendError, LaunchPlan, SubmittedRun, docker};
 use crate::events::Progress;
 use crate::process::{Ended, ProcessGroup, ProgramCall, Signals};
 
@@ -24,6 +24,9 @@ impl Backend for Local {
         plan: LaunchPlan,
         progress: &dyn Progress,
     ) -> Result<Box<dyn SubmittedRun>, BackendError> {
+        if let Some(container) = &plan.environment.container {
+            return Ok(Box::new(docker::launch(&plan, container, progress)?));
+        }
         let command = plan.environment.command(&plan.command);
         // Scripts look for this line; it is MLflow's own.
         progress.info(&format!(

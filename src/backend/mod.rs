@@ -1,11 +1,14 @@
 //! Backends: where an entry point's command runs.
 
+mod docker;
 mod local;
 
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
+pub use docker::container_command_line;
 
 use crate::environment::PreparedEnv;
 use crate::events::Progress;
@@ -14,6 +17,18 @@ use crate::run::RunInfo;
 
 /// The names that `--backend` takes, in the order of the documentation.
 pub const BACKEND_NAMES: [&str; 3] = [local::NAME, "databricks", "kubernetes"];
+
+/// Where a container finds a tracking store of this machine. MLflow's own place.
+pub const CONTAINER_STORE: &str = "/mlflow/tmp/mlruns";
+
+/// A tracking store on this machine, for a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalStore {
+    /// The directory that it is in.
+    pub directory: PathBuf,
+    /// The store's URI where that directory is [`CONTAINER_STORE`].
+    pub uri: String,
+}
 
 /// All that is needed to run an entry point.
 #[derive(Debug, Clone)]
@@ -28,8 +43,18 @@ pub struct LaunchPlan {
     pub environment: PreparedEnv,
     /// Environment variables for the command. They win over those of the environment.
     pub variables: Vec<(String, String)>,
+    /// The tracking store, where it is on this machine.
+    pub local_store: Option<LocalStore>,
     /// How long the command's processes may take to end when they are asked to.
     pub grace: Duration,
+}
+
+impl LaunchPlan {
+    /// The value of one of the command's variables.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        let found = self.variables.iter().rev().find(|(other, _)| other == name);
+        found.map(|(_, value)| value.as_str())
+    }
 }
 
 /// A place where entry points run.
@@ -100,6 +125,19 @@ pub enum BackendError {
         #[from]
         source: ProcessError,
     },
+    /// A temporary file that the container needs cannot be written.
+    #[error("cannot write a temporary file for the container")]
+    Temporary {
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// The engine could not make the container; it has said why.
+    #[error("{program} could not make the container (its own words are above)")]
+    NoContainer {
+        /// The engine's program.
+        program: String,
+    },
 }
 
 impl BackendError {
@@ -112,6 +150,11 @@ impl BackendError {
             )),
             Self::NotAvailable { .. } => Some(format!("run on this machine with --backend {}", local::NAME)),
             Self::Command { source } => source.hint(),
+            Self::Temporary { .. } => Some("set TMPDIR to a directory that you can write to".to_owned()),
+            Self::NoContainer { .. } => Some(
+                "check the values of -A, and volumes in the MLproject file; --dry-run shows the whole command"
+                    .to_owned(),
+            ),
         }
     }
 }

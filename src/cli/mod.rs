@@ -3,6 +3,7 @@
 mod args;
 mod env;
 mod env_file;
+mod launch_plan;
 mod plan;
 mod printer;
 mod report;

@@ -5,7 +5,7 @@ use crate::cli::printer::{self, Printer};
 use crate::cli::report::Failure;
 use crate::cli::settings::{ImageChoice, RunSettings};
 use crate::env_vars;
-use crate::environment::{self, EnvironmentPlan, EnvironmentRequest};
+use crate::environment::{self, ContainerRequest, EnvironmentPlan, EnvironmentRequest, PreparedEnv};
 use crate::events::Progress;
 use crate::fetch::{self, FetchOptions, WorkDir};
 use crate::project::{
@@ -70,6 +70,12 @@ impl RunPlan {
             manager: settings.env_manager,
             directory: work_dir.path(),
             project: project.name.as_deref().unwrap_or("without a name"),
+            container: ContainerRequest {
+                project_name: project.name.as_deref(),
+                commit: work_dir.source().commit.as_deref(),
+                docker_args: &settings.docker_args,
+                as_it_is: settings.image == ImageChoice::AsItIs,
+            },
         })
         .await?;
         warn_of_unused_options(settings, &project, printer);
@@ -149,10 +155,22 @@ impl RunPlan {
             lines.push(("downloads to", directory.display().to_string()));
         }
         lines.push(("command", self.command.clone()));
+        lines.extend(self.container_command_line().map(|line| ("container", line)));
         lines
             .into_iter()
             .map(|(title, value)| format!("{title:<13} {}\n", value.replace('\n', "\n              ")))
             .collect()
+    }
+}
+
+impl RunPlan {
+    /// The command line of the container that the run would get.
+    fn container_command_line(&self) -> Option<String> {
+        let environment = PreparedEnv {
+            container: Some(self.environment.container()?),
+            ..PreparedEnv::default()
+        };
+        backend::container_command_line(&self.imagined_launch(environment))
     }
 }
 
@@ -190,6 +208,11 @@ fn warn_of_unused_options(settings: &RunSettings, project: &Project, printer: &P
             !is_docker && settings.image != ImageChoice::Default,
             "--build-image/--no-build-image",
             "the project has no docker_env",
+        ),
+        (
+            is_docker && settings.env_manager.is_some(),
+            "--env-manager",
+            "the project's docker_env decides; it runs in a container",
         ),
         (
             settings.backend == "local" && settings.backend_config.is_some(),

@@ -4,7 +4,6 @@ use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::time::Duration;
 
-use crate::backend::LaunchPlan;
 use crate::cli::plan::RunPlan;
 use crate::cli::printer::Printer;
 use crate::cli::report::{Failure, Outcome};
@@ -13,9 +12,9 @@ use crate::cli::settings::RunSettings;
 use crate::env_vars;
 use crate::environment;
 use crate::events::Progress;
-use crate::process::{DEFAULT_GRACE, Ended, Signals, TerminationSignal};
-use crate::run::{ExperimentId, RunId, RunInfo, RunStatus, UnixMillis, tag};
-use crate::tracking::{self, NewRun, RunEnd, TrackingError, TrackingStore, TrackingUri};
+use crate::process::{Ended, Signals, TerminationSignal};
+use crate::run::{RunId, RunInfo, RunStatus, UnixMillis, tag};
+use crate::tracking::{self, NewRun, RunEnd, TrackingError, TrackingStore};
 
 /// How long a step with the tracking store may go on after a signal, so that no run stays `RUNNING`.
 const STORE_GRACE: Duration = Duration::from_secs(10);
@@ -139,14 +138,11 @@ async fn launch(
         Ok(prepared) => prepared?,
         Err(signal) => return Ok(Ended::Interrupted { signal }),
     };
-    let launch_plan = LaunchPlan {
-        run: info.clone(),
-        command: plan.command.clone(),
-        directory: plan.work_dir.path().to_owned(),
-        environment: prepared.environment,
-        variables: plan.variables(&info.run_id, &info.experiment_id),
-        grace: DEFAULT_GRACE,
-    };
+    let environment_tags = prepared.environment.tags();
+    if !environment_tags.is_empty() {
+        store.set_tags(&info.run_id, &environment_tags).await?;
+    }
+    let launch_plan = plan.launch_plan(info, prepared.environment);
     let mut submitted = plan.backend.launch(launch_plan, printer).await?;
     let tags = submitted.tags();
     if !tags.is_empty() {
@@ -276,25 +272,4 @@ async fn catch_panic<T>(work: impl Future<Output = Result<T, Failure>>) -> Resul
             .unwrap_or_else(|_| std::task::Poll::Ready(Err(Failure::message("mlrun met a bug in itself"))))
     })
     .await
-}
-
-impl RunPlan {
-    /// The variables that MLflow sets for an entry point.
-    fn variables(&self, run_id: &RunId, experiment_id: &ExperimentId) -> Vec<(String, String)> {
-        let mut variables = vec![
-            (env_vars::MLFLOW_RUN_ID.to_owned(), run_id.to_string()),
-            (
-                env_vars::MLFLOW_TRACKING_URI.to_owned(),
-                self.tracking_uri.for_child(),
-            ),
-            (
-                env_vars::MLFLOW_EXPERIMENT_ID.to_owned(),
-                experiment_id.to_string(),
-            ),
-        ];
-        if matches!(self.tracking_uri, TrackingUri::File { .. }) {
-            variables.push((env_vars::MLFLOW_ALLOW_FILE_STORE.to_owned(), "true".to_owned()));
-        }
-        variables
-    }
 }

@@ -4,15 +4,16 @@ use std::io;
 use std::path::PathBuf;
 
 use super::conda::CondaError;
+use super::docker::DockerError;
 use super::python::PythonEnvError;
 use crate::process::ProcessError;
 
 /// Why an environment cannot be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvironmentError {
-    /// Projects that run in a container are not supported.
-    #[error("projects with a docker_env are not available yet")]
-    DockerNotAvailable,
+    /// The container that the project asks for cannot be had.
+    #[error(transparent)]
+    Docker(#[from] DockerError),
     /// A python_env.yaml cannot be built by conda.
     #[error("a python_env project cannot be run with the env manager 'conda'")]
     PythonProjectInConda,
@@ -93,9 +94,7 @@ impl EnvironmentError {
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::DockerNotAvailable => Some(
-                "remove docker_env from a copy of the MLproject file and pass --env-manager local".to_owned(),
-            ),
+            Self::Docker(error) => error.hint(),
             Self::PythonProjectInConda => Some("pass --env-manager virtualenv, uv or local".to_owned()),
             Self::Conda(error) => error.hint(),
             Self::PythonEnv(error) => error.hint(),

@@ -2,6 +2,7 @@
 
 mod cache;
 mod conda;
+mod docker;
 mod error;
 mod local;
 mod name;
@@ -12,14 +13,20 @@ use std::path::Path;
 use std::time::Duration;
 
 use self::conda::{CondaPlan, DerivedPythonEnv};
+use self::docker::DockerPlan;
 use self::python::PythonPlan;
 pub use cache::{CachedEnvironment, CachedState, Usage};
 pub use conda::{CondaError, FileProblem, Needs, Place};
+pub use docker::{
+    CODE_DIRECTORY, Container, ContainerRequest, ContainerSettings, DockerError, DockerImage, Engine,
+    ExpansionProblem, must_be_hidden,
+};
 pub use error::EnvironmentError;
 pub use python::PythonEnvError;
 
 use crate::events::Progress;
 use crate::project::ProjectEnvironment;
+use crate::run::tag;
 
 /// What prepares the environment, as `--env-manager` names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +78,8 @@ pub struct EnvironmentRequest<'a> {
     pub directory: &'a Path,
     /// The project's name, for other people who wait for its build.
     pub project: &'a str,
+    /// What else decides where the project asks for a container.
+    pub container: ContainerRequest<'a>,
 }
 
 /// The environment that a run gets. Nothing has been done for it yet.
@@ -92,6 +101,7 @@ enum PlannedEnvironment {
     Local,
     Python(Box<PythonPlan>),
     Conda(Box<CondaPlan>),
+    Docker(Box<DockerPlan>),
 }
 
 /// Decides which environment a run gets, without changing anything.
@@ -101,7 +111,8 @@ enum PlannedEnvironment {
 pub async fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentPlan, EnvironmentError> {
     let (mut reason, mut warnings) = (None, Vec::new());
     let manager = match (request.environment, request.manager) {
-        (ProjectEnvironment::Docker(_), _) => return Err(EnvironmentError::DockerNotAvailable),
+        // The container is the environment, whatever manager is named.
+        (ProjectEnvironment::Docker(_), _) => EnvManager::Local,
         (ProjectEnvironment::Python { file: Some(_) }, Some(EnvManager::Conda)) => {
             return Err(EnvironmentError::PythonProjectInConda);
         }
@@ -115,6 +126,10 @@ pub async fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentPlan, En
         }
     };
     let environment = match (manager, request.environment) {
+        (_, ProjectEnvironment::Docker(docker)) => {
+            let plan = DockerPlan::make(docker, request.container, request.directory).await?;
+            PlannedEnvironment::Docker(Box::new(plan))
+        }
         (EnvManager::Local, _) => PlannedEnvironment::Local,
         (EnvManager::Virtualenv | EnvManager::Uv, ProjectEnvironment::Python { file }) => {
             PlannedEnvironment::Python(Box::new(
@@ -132,10 +147,9 @@ pub async fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentPlan, En
             PlannedEnvironment::Conda(Box::new(CondaPlan::make(Some(file))?))
         }
         (EnvManager::Conda, _) => PlannedEnvironment::Conda(Box::new(CondaPlan::make(None)?)),
-        (_, ProjectEnvironment::Docker(_)) => return Err(EnvironmentError::DockerNotAvailable),
     };
     let is_there = match &environment {
-        PlannedEnvironment::Local => true,
+        PlannedEnvironment::Local | PlannedEnvironment::Docker(_) => true,
         PlannedEnvironment::Python(plan) => cache::is_whole(plan.entry(), plan.as_ref()).await?,
         PlannedEnvironment::Conda(plan) => cache::is_whole(plan.entry(), plan.as_ref()).await?,
     };
@@ -178,12 +192,23 @@ fn without_file(directory: &Path) -> (EnvManager, String) {
 impl EnvironmentPlan {
     /// The value of the run's tag `mlflow.project.env`; the environment that is there has none.
     pub fn project_env_tag(&self) -> Option<&'static str> {
-        (self.manager != EnvManager::Local).then(|| self.manager.as_str())
+        match self.environment {
+            PlannedEnvironment::Docker(_) => Some("docker"),
+            _ => (self.manager != EnvManager::Local).then(|| self.manager.as_str()),
+        }
+    }
+
+    /// The container as it will be, where the run gets one. Its image has its name for an id.
+    pub fn container(&self) -> Option<Container> {
+        match &self.environment {
+            PlannedEnvironment::Docker(plan) => Some(plan.preview()),
+            _ => None,
+        }
     }
 
     fn entry(&self) -> Option<&cache::Entry> {
         match &self.environment {
-            PlannedEnvironment::Local => None,
+            PlannedEnvironment::Local | PlannedEnvironment::Docker(_) => None,
             PlannedEnvironment::Python(plan) => Some(plan.entry()),
             PlannedEnvironment::Conda(plan) => Some(plan.entry()),
         }
@@ -192,6 +217,9 @@ impl EnvironmentPlan {
 
 impl fmt::Display for EnvironmentPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let PlannedEnvironment::Docker(plan) = &self.environment {
+            return plan.fmt(f);
+        }
         self.manager.fmt(f)?;
         if let Some(entry) = self.entry() {
             let state = if self.is_there {
@@ -229,14 +257,21 @@ pub async fn prepare(plan: &EnvironmentPlan, progress: &dyn Progress) -> Result<
             usage: cache::build_once(python.entry(), &plan.project, python.as_ref(), progress).await?,
             environment: PreparedEnv {
                 activation: vec![python.activation()],
-                variables: Vec::new(),
+                ..PreparedEnv::default()
+            },
+        }),
+        PlannedEnvironment::Docker(docker) => Ok(Prepared {
+            usage: Usage::default(),
+            environment: PreparedEnv {
+                container: Some(docker.prepare(progress).await?),
+                ..PreparedEnv::default()
             },
         }),
         PlannedEnvironment::Conda(conda) => Ok(Prepared {
             usage: cache::build_once(conda.entry(), &plan.project, conda.as_ref(), progress).await?,
             environment: PreparedEnv {
                 activation: conda.activation().await?,
-                variables: Vec::new(),
+                ..PreparedEnv::default()
             },
         }),
     }
@@ -258,9 +293,22 @@ pub struct PreparedEnv {
     pub activation: Vec<String>,
     /// Environment variables that belong to it.
     pub variables: Vec<(String, String)>,
+    /// The container that it is, in place of this machine.
+    pub container: Option<Container>,
 }
 
 impl PreparedEnv {
+    /// Tags that tell which environment it is, for the run in the tracking store.
+    pub fn tags(&self) -> Vec<(String, String)> {
+        let Some(Container { image, .. }) = &self.container else {
+            return Vec::new();
+        };
+        vec![
+            (tag::DOCKER_IMAGE_URI.to_owned(), image.uri.clone()),
+            (tag::DOCKER_IMAGE_ID.to_owned(), image.id.clone()),
+        ]
+    }
+
     /// The whole shell command that runs `command` in the environment: it runs only when every
     /// command before it has succeeded.
     pub fn command(&self, command: &str) -> String {
@@ -346,7 +394,7 @@ mod tests {
         ] {
             let environment = PreparedEnv {
                 activation: activation.iter().map(|command| (*command).to_owned()).collect(),
-                variables: Vec::new(),
+                ..PreparedEnv::default()
             };
             assert_eq!(environment.command("python train.py"), expected);
         }

@@ -1,7 +1,7 @@
 //! A program that shall be run: what it is, its arguments, its variables, its directory.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::io::{self, PipeReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -19,7 +19,7 @@ use super::{children, descriptors};
 const SHOWN_ARGUMENT: usize = 200;
 
 /// What a program's standard streams are.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) enum Streams {
     /// Those of this program.
     Inherited,
@@ -27,6 +27,8 @@ pub(super) enum Streams {
     Captured,
     /// Pipes for all three.
     Conversed,
+    /// This is read; what is written comes through pipes.
+    Fed(PipeReader),
 }
 
 /// A program with its arguments, changes to its environment variables and its directory.
@@ -119,10 +121,20 @@ impl ProgramCall {
     /// The program and its arguments for a person: quoted as for a shell, without the credentials
     /// of URLs, long arguments cut.
     pub fn command_line(&self) -> String {
-        let mut line = quoted(&self.program);
+        self.shown(SHOWN_ARGUMENT)
+    }
+
+    /// As [`command_line`](Self::command_line), with every argument whole.
+    pub fn whole_command_line(&self) -> String {
+        self.shown(usize::MAX)
+    }
+
+    /// The command line with that many characters of each argument.
+    fn shown(&self, length: usize) -> String {
+        let mut line = quoted(&self.program, length);
         for argument in &self.arguments {
             line.push(' ');
-            line.push_str(&quoted(argument));
+            line.push_str(&quoted(argument, length));
         }
         line
     }
@@ -147,13 +159,14 @@ impl ProgramCall {
         if let Some(directory) = directory {
             command.current_dir(directory);
         }
-        match streams {
-            Streams::Inherited => &mut command,
-            Streams::Captured => command.stdin(Stdio::null()),
-            Streams::Conversed => command.stdin(Stdio::piped()),
+        let stdin = match streams {
+            Streams::Inherited => None,
+            Streams::Captured => Some(Stdio::null()),
+            Streams::Fed(input) => Some(input.into()),
+            Streams::Conversed => Some(Stdio::piped()),
         };
-        if !matches!(streams, Streams::Inherited) {
-            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        if let Some(stdin) = stdin {
+            command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         }
         descriptors::keep_inherited_files();
         children::spawn(&mut command).map_err(|source| self.explain(source, Some(&file)))
@@ -196,9 +209,9 @@ impl ProgramCall {
 }
 
 /// An argument as a person would type it in a shell.
-fn quoted(argument: &OsStr) -> String {
+fn quoted(argument: &OsStr, length: usize) -> String {
     let text = without_secrets(&argument.to_string_lossy());
-    let text = match text.char_indices().nth(SHOWN_ARGUMENT) {
+    let text = match text.char_indices().nth(length) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     };

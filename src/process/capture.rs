@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::future::pending;
-use std::io;
+use std::io::{self, PipeReader};
 use std::process::Child;
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ impl ProgramCall {
         let mut stdout = Vec::new();
         let mut errors = Lines::default();
         let result = self
-            .run(&mut |origin, output| match origin {
+            .run(Streams::Captured, &mut |origin, output| match origin {
                 Origin::Stdout => stdout.extend_from_slice(output),
                 Origin::Stderr => errors.feed(output, &mut |_| {}),
             })
@@ -80,6 +80,27 @@ impl ProgramCall {
     /// # Errors
     /// As of [`capture`](Self::capture).
     pub async fn stream(&self, on_line: &mut (dyn FnMut(&str) + Send)) -> Result<(), ProcessError> {
+        self.stream_with(Streams::Captured, on_line).await
+    }
+
+    /// As [`stream`](Self::stream), with `input` as the program's standard input. Whoever writes to the
+    /// pipe's other end meets a closed pipe when the program reads no more.
+    ///
+    /// # Errors
+    /// As of [`capture`](Self::capture).
+    pub async fn stream_from(
+        &self,
+        input: PipeReader,
+        on_line: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<(), ProcessError> {
+        self.stream_with(Streams::Fed(input), on_line).await
+    }
+
+    async fn stream_with(
+        &self,
+        streams: Streams,
+        on_line: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<(), ProcessError> {
         // Each stream has its own unfinished line; the last lines of both are one story.
         let mut unfinished = [Lines::default(), Lines::default()];
         let mut story = Lines::default();
@@ -89,7 +110,9 @@ impl ProgramCall {
             story.feed(b"\n", &mut |_| {});
         };
         let result = self
-            .run(&mut |origin, output| unfinished[origin as usize].feed(output, &mut tell))
+            .run(streams, &mut |origin, output| {
+                unfinished[origin as usize].feed(output, &mut tell);
+            })
             .await;
         for lines in &mut unfinished {
             lines.finish(&mut tell);
@@ -119,11 +142,12 @@ impl ProgramCall {
 
     async fn run(
         &self,
+        streams: Streams,
         on_output: &mut (dyn FnMut(Origin, &[u8]) + Send),
     ) -> Result<ProgramExit, ProcessError> {
         let mut child_signal =
             signal(SignalKind::child()).map_err(|source| ProcessError::Signals { source })?;
-        let mut child = self.spawn(Streams::Captured)?;
+        let mut child = self.spawn(streams)?;
         let mut running = Running(Some(Pid::from_child(&child)));
         let unreadable = |source| ProcessError::Output {
             command_line: self.command_line(),

@@ -14,7 +14,7 @@ use super::tree::Process;
 
 /// Within this time a further termination signal belongs to the same request: `timeout` and
 /// some batch systems signal a process, then its group.
-const SAME_REQUEST: Duration = Duration::from_millis(100);
+pub const SAME_REQUEST: Duration = Duration::from_millis(100);
 /// How long to wait for processes that not even `SIGKILL` ends, such as those that hang in a dead
 /// network file system.
 const KILL_PATIENCE: Duration = Duration::from_secs(5);

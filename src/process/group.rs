@@ -79,6 +79,16 @@ impl ProcessGroup {
     ///
     /// The program is given the terminal when it first wants to use it.
     pub async fn wait(&mut self, signals: &mut Signals) -> Ended {
+        let ended = self.wait_or_signal(signals).await;
+        if let Ended::Interrupted { .. } = ended {
+            self.end(signals).await;
+        }
+        ended
+    }
+
+    /// As [`wait`](Self::wait), but a termination signal ends nothing: the caller does, at last by
+    /// [`end`](Self::end). For programs whose work is done elsewhere.
+    pub async fn wait_or_signal(&mut self, signals: &mut Signals) -> Ended {
         signals.begin_program().await;
         loop {
             match self.observe() {
@@ -87,17 +97,19 @@ impl ProcessGroup {
                 State::Running => {}
             }
             match signals.event().await {
-                Event::Termination(signal) => {
-                    self.end_tree(signals).await;
-                    self.terminal.take_back(true);
-                    return Ended::Interrupted { signal };
-                }
+                Event::Termination(signal) => return Ended::Interrupted { signal },
                 Event::Child => {}
                 Event::Forward(signal) => self.signal_group(signal),
                 Event::Stop => self.suspend(),
                 Event::Continue => self.resume(),
             }
         }
+    }
+
+    /// Ends the tree as [`wait`](Self::wait) does after a termination signal.
+    pub async fn end(&mut self, signals: &mut Signals) {
+        self.end_tree(signals).await;
+        self.terminal.take_back(true);
     }
 
     /// Looks how the leader is, and collects the children that have ended.
@@ -128,10 +140,7 @@ impl ProcessGroup {
         };
         self.terminal.take_back(matches!(exit, ProgramExit::Signal(_)));
         match signal {
-            Some(signal) => {
-                self.end_tree(signals).await;
-                Ended::Interrupted { signal }
-            }
+            Some(signal) => Ended::Interrupted { signal },
             None => Ended::Exited(exit),
         }
     }

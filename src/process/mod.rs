@@ -32,6 +32,7 @@ mod tree;
 pub use call::ProgramCall;
 pub use capture::Captured;
 pub use conversation::Conversation;
+pub use ending::SAME_REQUEST;
 pub use error::ProcessError;
 pub use exit::ProgramExit;
 pub use group::{DEFAULT_GRACE, Ended, ProcessGroup};

@@ -7,7 +7,9 @@ use std::task::{Context, Poll};
 
 use rustix::process::Signal;
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
+use tokio::time::Instant;
 
+use super::ending::SAME_REQUEST;
 use super::error::ProcessError;
 
 /// A signal that asks this program to end.
@@ -126,6 +128,17 @@ impl Signals {
     /// Waits for a termination signal.
     pub async fn next(&mut self) -> TerminationSignal {
         poll_fn(|context| self.poll_termination(context)).await
+    }
+
+    /// Waits for a termination signal that insists on an earlier one.
+    pub async fn further(&mut self) -> TerminationSignal {
+        let begun = Instant::now();
+        loop {
+            let signal = self.next().await;
+            if begun.elapsed() > SAME_REQUEST {
+                return signal;
+            }
+        }
     }
 
     /// The termination signal that has come already, if one has. Does not wait.

@@ -15,6 +15,7 @@ pub use self::file::{FileStore, FileStoreError};
 pub use self::rest::{RestError, RestSettings, RestStore};
 pub use self::run_name::random_run_name;
 pub use self::tracking_uri::{TrackingUri, TrackingUriError};
+pub(crate) use artifact_uri::append_to_uri_path;
 
 use crate::run::{ExperimentId, RunId, RunInfo, RunStatus, UnixMillis};
 

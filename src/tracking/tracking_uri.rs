@@ -201,6 +201,30 @@ impl TrackingUri {
         }
     }
 
+    /// The directory of a store on this machine, and the store's URI for a program that sees that
+    /// directory as `mount`.
+    pub fn mounted_at(&self, mount: &str) -> Option<(PathBuf, String)> {
+        match self {
+            Self::Sqlite { path, .. } => {
+                let name = path.file_name()?.to_str()?;
+                let uri = format!("sqlite:///{mount}/{}", sqlite_location(name));
+                Some((path.parent()?.to_owned(), uri))
+            }
+            Self::File { path, .. } => Some((path.clone(), format!("file://{mount}"))),
+            Self::Rest { .. } | Self::Databricks { .. } | Self::Database { .. } => None,
+        }
+    }
+
+    /// The location under which new experiments keep their artifacts, where this program decides it.
+    pub fn artifact_root(&self) -> Option<&str> {
+        match self {
+            Self::Sqlite { artifact_root, .. }
+            | Self::File { artifact_root, .. }
+            | Self::Database { artifact_root, .. } => Some(artifact_root),
+            Self::Rest { .. } | Self::Databricks { .. } => None,
+        }
+    }
+
     fn default_store(cwd: &Path) -> Result<Self, TrackingUriError> {
         let directory = cwd.join(DEFAULT_DIRECTORY);
         if holds_experiments(&directory) {

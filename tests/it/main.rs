@@ -13,6 +13,7 @@ mod conda;
 mod corpus;
 mod database_servers;
 mod differential;
+mod docker;
 mod environments;
 mod examples;
 mod file_store;

@@ -239,8 +239,27 @@ fn plans() {
         .file("conda.yaml", "name: x\n");
     topic.add(&project.mlrun(&["run", "project", "-e", "train.py", "--dry-run"]));
     let project = Project::new()
-        .mlproject("docker_env: {image: python:3.11}\nentry_points:\n  main: {command: echo}\n");
-    topic.add(&project.mlrun(&["run", "project", "--dry-run"]));
+        .mlproject(
+            "name: My project\ndocker_env:\n  image: python:3.11\n  volumes: [\"$(pwd)/data:/data\"]\n  environment: [[TOKEN, \
+             s3cret], [LD_PRELOAD, x]]\nentry_points:\n  main: {command: \"python train.py\"}\n  piped: {command: \"cat x | wc\"}\n",
+        )
+        .env("MLFLOW_TRACKING_URI", "http://localhost:1");
+    let docker = project.sandbox().root().join("bin/docker");
+    // It has every image.
+    project
+        .sandbox()
+        .write_executable(docker, "#!/bin/sh\necho sha256:0123\n");
+    topic.add(&project.mlrun(&[
+        "run",
+        "project",
+        "--dry-run",
+        "-A",
+        "gpus=all",
+        "-A",
+        "e=MORE=s3cret",
+    ]));
+    let project = project.env("MLFLOW_TRACKING_URI", "");
+    topic.add(&project.mlrun(&["run", "project", "-e", "piped", "--dry-run", "--no-build-image"]));
     topic.compare("plans");
 }
 
@@ -271,8 +290,13 @@ fn no_golden_text_is_forgotten() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let is_used = include_str!("messages.rs").contains(&format!("compare(\"{name}\")"))
-            || include_str!("environments/errors.rs").contains(&format!("assert_golden(\"{name}\""))
-            || include_str!("git_source/errors.rs").contains(&format!("assert_golden(\"{name}\""));
+            || [
+                include_str!("environments/errors.rs"),
+                include_str!("git_source/errors.rs"),
+                include_str!("docker/errors.rs"),
+            ]
+            .iter()
+            .any(|source| source.contains(&format!("assert_golden(\"{name}\"")));
         assert!(is_used, "tests/golden/{name}.txt is not used");
     }
 }

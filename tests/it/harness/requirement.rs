@@ -89,6 +89,21 @@ pub(crate) fn require_program(name: &str) -> Option<PathBuf> {
     found_or_skipped(program.ok_or_else(|| format!("the program '{name}'")))
 }
 
+/// Finds docker, with a daemon that answers.
+///
+/// # Panics
+/// As [`require`].
+pub(crate) fn require_docker() -> Option<PathBuf> {
+    let program = require_program("docker")?;
+    let answer = std::process::Command::new(&program).arg("info").output();
+    let is_there = answer.is_ok_and(|output| output.status.success());
+    found_or_skipped(if is_there {
+        Ok(program)
+    } else {
+        Err("a Docker daemon that answers".to_owned())
+    })
+}
+
 fn found_or_skipped(found: Result<PathBuf, String>) -> Option<PathBuf> {
     match found {
         Ok(path) => Some(path),

@@ -186,15 +186,6 @@ fn ids() -> Vec<Case> {
                 "client.set_terminated(client.create_run('0').info.run_id, 'FAILED', 1700000000000)",
             ))
             .run(["--run-id", "<run 1>"]),
-        case("a run by its id that is deleted")
-            .seeded()
-            .command("echo")
-            .step(Step::Client(
-                "client.delete_run(client.create_run('0').info.run_id)",
-            ))
-            .run(["--run-id", "<run 1>"])
-            .does_not_run(Deviation::ErrorsComeBeforeTheRun)
-            .differs(Deviation::ErrorsComeBeforeTheRun, "stdout", ""),
         case("a run by an id that does not exist")
             .command("echo")
             .run(["--run-id", "0123456789abcdef0123456789abcdef"])

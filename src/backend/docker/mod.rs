@@ -1,0 +1,152 @@
+//! A container on this machine: `docker run`, and its end.
+
+mod call;
+mod command;
+mod running;
+mod storage;
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use tempfile::TempDir;
+
+use self::call::RunCall;
+use self::running::RunningContainer;
+use super::{BackendError, LaunchPlan, SubmittedRun};
+use crate::env_vars::MLFLOW_TRACKING_URI;
+use crate::environment::Container;
+use crate::events::Progress;
+use crate::process::{Ended, ProcessGroup, ProgramCall, ProgramExit, Signals};
+use crate::redact::without_credentials;
+
+/// The exit code with which engines say that they failed themselves.
+const ENGINE_FAILED: ProgramExit = ProgramExit::Code(125);
+
+/// The command line of the container that a plan's run gets, without any values of variables.
+pub fn container_command_line(plan: &LaunchPlan) -> Option<String> {
+    let container = plan.environment.container.as_ref()?;
+    let call = RunCall::new(plan, container);
+    let mut files = Vec::new();
+    if !call.filed.is_empty() {
+        files = ["--env-file", "<file>"].map(str::to_owned).to_vec();
+    }
+    Some(
+        ProgramCall::new(container.engine.program())
+            .arguments(call.arguments(&files))
+            .whole_command_line(),
+    )
+}
+
+/// Starts the container of the plan's environment.
+pub(super) fn launch(
+    plan: &LaunchPlan,
+    container: &Container,
+    progress: &dyn Progress,
+) -> Result<DockerRun, BackendError> {
+    let run = RunCall::new(plan, container);
+    warn_of_local_server(plan, &run, progress);
+    make_artifact_directory(&plan.run.artifact_uri, progress);
+    let failed = |source| BackendError::Temporary { source };
+    let temporary = tempfile::Builder::new()
+        .prefix("mlrun-docker-")
+        .tempdir()
+        .map_err(failed)?;
+    let (files, id_file) = write_files(&run, temporary.path()).map_err(failed)?;
+    let call = ProgramCall::new(container.engine.program())
+        .arguments(run.arguments(&files))
+        .variables(run.passed.iter().cloned())
+        .directory(&plan.directory);
+    // Scripts look for this line; it is MLflow's own.
+    progress.info(&format!(
+        "=== Running command '{}' in run with ID '{}' ===",
+        call.whole_command_line(),
+        plan.run.run_id
+    ));
+    Ok(DockerRun {
+        client: call.spawn_group()?.with_grace(plan.grace),
+        container: RunningContainer {
+            engine: container.engine.clone(),
+            name: run.own_value("name").unwrap_or(&run.name).to_owned(),
+            id_file: run
+                .own_value("cidfile")
+                .map_or(id_file, |file| plan.directory.join(file)),
+            grace: plan.grace,
+        },
+        _temporary: temporary,
+    })
+}
+
+/// Writes the file with variables, where it is needed, and gives the arguments that name the files.
+fn write_files(run: &RunCall, directory: &Path) -> io::Result<(Vec<String>, PathBuf)> {
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let id_file = directory.join("container-id");
+    let mut arguments = vec!["--cidfile".to_owned(), text(&id_file)];
+    if !run.filed.is_empty() {
+        let path = directory.join("variables");
+        let mut file = File::create_new(&path)?;
+        fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        for (name, value) in &run.filed {
+            writeln!(file, "{name}={value}")?;
+        }
+        arguments.extend(["--env-file".to_owned(), text(&path)]);
+    }
+    Ok((arguments, id_file))
+}
+
+/// Makes the directory of the run's artifacts, which would else belong to root.
+fn make_artifact_directory(artifact_uri: &str, progress: &dyn Progress) {
+    let Some(directory) = storage::local_directory(artifact_uri) else {
+        return;
+    };
+    if let Err(error) = fs::create_dir_all(&directory) {
+        progress.warning(&format!(
+            "cannot make the directory '{}' for the run's artifacts: {error}; the container's engine makes it, \
+             maybe as another user",
+            directory.display()
+        ));
+    }
+}
+
+fn warn_of_local_server(plan: &LaunchPlan, run: &RunCall, progress: &dyn Progress) {
+    let url = plan.variable(MLFLOW_TRACKING_URI).unwrap_or_default();
+    let is_on_host = ["network", "net"]
+        .iter()
+        .any(|option| run.own_value(option) == Some("host"));
+    if storage::is_this_machine(url) && !is_on_host {
+        progress.warning(&format!(
+            "the tracking server {} is on this machine, where the container does not look for it; pass -A network=host, \
+             or an address of this machine that containers reach",
+            without_credentials(url)
+        ));
+    }
+}
+
+/// An entry point that runs in a container.
+#[derive(Debug)]
+pub(super) struct DockerRun {
+    /// The engine's program, which ends when the container does.
+    client: ProcessGroup,
+    container: RunningContainer,
+    /// The files that the program was told of.
+    _temporary: TempDir,
+}
+
+#[async_trait]
+impl SubmittedRun for DockerRun {
+    async fn wait(&mut self, signals: &mut Signals) -> Result<Ended, BackendError> {
+        let ended = self.client.wait_or_signal(signals).await;
+        match ended {
+            Ended::Interrupted { .. } => self.container.end(&mut self.client, signals).await,
+            Ended::Exited(ENGINE_FAILED) if !self.container.was_made() => {
+                return Err(BackendError::NoContainer {
+                    program: self.container.engine.program().to_owned(),
+                });
+            }
+            Ended::Exited(_) => {}
+        }
+        Ok(ended)
+    }
+}

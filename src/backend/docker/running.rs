@@ -1,0 +1,106 @@
+//! A container that runs, and its end.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use crate::environment::Engine;
+use crate::process::{Ended, ProcessGroup, ProgramCall, SAME_REQUEST, Signals};
+
+/// How often to look whether the container is there.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+/// How often a container is told to stop.
+const STOPS: u32 = 10;
+/// How long the engine's program may take to notice that its container has ended.
+const AFTER_A_STOP: Duration = Duration::from_millis(500);
+/// How long the removal of a container may take.
+const REMOVAL: Duration = Duration::from_secs(5);
+
+/// A container that runs below an engine's program.
+#[derive(Debug)]
+pub(super) struct RunningContainer {
+    pub(super) engine: Engine,
+    pub(super) name: String,
+    /// The file into which the engine's program writes the container's id when there is one.
+    pub(super) id_file: PathBuf,
+    /// How long the container's processes may take to end when they are asked to.
+    pub(super) grace: Duration,
+}
+
+impl RunningContainer {
+    /// Whether the engine has made the container.
+    pub(super) fn was_made(&self) -> bool {
+        self.id().is_some()
+    }
+
+    /// Ends the container: `SIGTERM` to its program, `SIGKILL` after the grace period or at a further
+    /// signal. Afterwards it is gone, also where the signal came while it was being made.
+    pub(super) async fn end(&self, client: &mut ProcessGroup, signals: &mut Signals) {
+        if self.is_made_in_time(client, signals).await {
+            self.stop(client, signals).await;
+        }
+        self.remove().await;
+        client.end(signals).await;
+        // The program may have had a container made in its last moment.
+        if !self.was_made() {
+            self.remove().await;
+        }
+    }
+
+    /// Waits until there is a container: a program that is ended before may leave it to be made without
+    /// it. Gives up when the program has ended, after the grace period, or at a further signal.
+    async fn is_made_in_time(&self, client: &mut ProcessGroup, signals: &mut Signals) -> bool {
+        let begun = Instant::now();
+        while !self.was_made() {
+            match timeout(BETWEEN_LOOKS, client.wait_or_signal(signals)).await {
+                Ok(Ended::Exited(_)) => return false,
+                Ok(Ended::Interrupted { .. }) if begun.elapsed() > SAME_REQUEST => return false,
+                _ if begun.elapsed() > self.grace => return false,
+                _ => {}
+            }
+        }
+        true
+    }
+
+    async fn stop(&self, client: &mut ProcessGroup, signals: &mut Signals) {
+        let grace = self.grace.as_secs().to_string();
+        let stop = ["stop", "-t", &grace];
+        for _ in 0..STOPS {
+            let is_insisted = tokio::select! {
+                _ = signals.further() => true,
+                () = self.tell(&stop) => false,
+            };
+            if is_insisted {
+                return self.tell(&["kill"]).await;
+            }
+            // The program removes its container, then ends. A container that was made but not started when
+            // it was told to stop runs on, and so does the program.
+            let ended = timeout(AFTER_A_STOP, client.wait_or_signal(signals)).await;
+            if ended.is_ok() {
+                return;
+            }
+        }
+    }
+
+    async fn remove(&self) {
+        let _ = timeout(REMOVAL, self.tell(&["rm", "-f"])).await;
+    }
+
+    /// Calls the engine for the container. That it is gone already is as good.
+    async fn tell(&self, arguments: &[&str]) {
+        let container = self.id().unwrap_or_else(|| self.name.clone());
+        let call = ProgramCall::new(self.engine.program())
+            .arguments(arguments.iter().copied())
+            .argument(container);
+        if let Err(error) = call.capture().await {
+            tracing::debug!(%error, "a container that ends");
+        }
+    }
+
+    fn id(&self) -> Option<String> {
+        let id = fs::read_to_string(&self.id_file).ok()?;
+        Some(id.trim().to_owned()).filter(|id| !id.is_empty())
+    }
+}

@@ -1,0 +1,63 @@
+//! What a backend gets of a plan and of the run that was created for it.
+
+use crate::backend::{CONTAINER_STORE, LaunchPlan, LocalStore};
+use crate::cli::plan::RunPlan;
+use crate::env_vars;
+use crate::environment::PreparedEnv;
+use crate::process::DEFAULT_GRACE;
+use crate::run::{ExperimentId, RunId, RunInfo, RunStatus};
+use crate::tracking::{TrackingUri, append_to_uri_path};
+
+impl RunPlan {
+    /// All that a backend needs to run the entry point.
+    pub(crate) fn launch_plan(&self, run: &RunInfo, environment: PreparedEnv) -> LaunchPlan {
+        let store = self.tracking_uri.mounted_at(CONTAINER_STORE);
+        LaunchPlan {
+            run: run.clone(),
+            command: self.command.clone(),
+            directory: self.work_dir.path().to_owned(),
+            environment,
+            variables: self.variables(&run.run_id, &run.experiment_id),
+            local_store: store.map(|(directory, uri)| LocalStore { directory, uri }),
+            grace: DEFAULT_GRACE,
+        }
+    }
+
+    /// The launch plan of a run that is only thought of: what the store will decide has a name in
+    /// brackets.
+    pub(crate) fn imagined_launch(&self, environment: PreparedEnv) -> LaunchPlan {
+        let experiment_id = ExperimentId::new("<experiment id>");
+        let run_id = RunId::new("<run id>");
+        let artifact_uri = self
+            .tracking_uri
+            .artifact_root()
+            .map(|root| append_to_uri_path(root, &[experiment_id.as_str(), run_id.as_str(), "artifacts"]));
+        let run = RunInfo {
+            run_id,
+            experiment_id,
+            run_name: String::new(),
+            artifact_uri: artifact_uri.unwrap_or_default(),
+            status: RunStatus::Running,
+        };
+        self.launch_plan(&run, environment)
+    }
+
+    /// The variables that MLflow sets for an entry point.
+    fn variables(&self, run_id: &RunId, experiment_id: &ExperimentId) -> Vec<(String, String)> {
+        let mut variables = vec![
+            (env_vars::MLFLOW_RUN_ID.to_owned(), run_id.to_string()),
+            (
+                env_vars::MLFLOW_TRACKING_URI.to_owned(),
+                self.tracking_uri.for_child(),
+            ),
+            (
+                env_vars::MLFLOW_EXPERIMENT_ID.to_owned(),
+                experiment_id.to_string(),
+            ),
+        ];
+        if matches!(self.tracking_uri, TrackingUri::File { .. }) {
+            variables.push((env_vars::MLFLOW_ALLOW_FILE_STORE.to_owned(), "true".to_owned()));
+        }
+        variables
+    }
+}

@@ -1,0 +1,277 @@
+//! The build context: the project's files as a tar stream.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use tar::{Builder, EntryType, Header};
+
+use super::DockerError;
+use super::ignore::IgnoreRules;
+
+/// The directory of the project's files in the tar. The Dockerfile stands beside it, where no file
+/// of the project can collide with it.
+pub(super) const PROJECT_MEMBER: &str = "project";
+/// The name of the generated Dockerfile in the tar.
+const DOCKERFILE_MEMBER: &str = "Dockerfile";
+/// The project's own file with what stays out.
+const IGNORE_FILE: &str = ".dockerignore";
+
+/// The project's rules about what stays out.
+pub(super) fn ignore_rules(project: &Path) -> Result<IgnoreRules, DockerError> {
+    Ok(IgnoreRules::parse(&ignore_text(project)?))
+}
+
+/// The text of the project's `.dockerignore`; empty where there is none.
+pub(super) fn ignore_text(project: &Path) -> Result<String, DockerError> {
+    let file = project.join(IGNORE_FILE);
+    match fs::read(&file) {
+        Ok(text) => Ok(String::from_utf8_lossy(&text).into_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(source) => Err(DockerError::Context { path: file, source }),
+    }
+}
+
+/// What writing a context met.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The reader is gone; it knows why.
+    ReaderGone,
+    /// A file cannot be read.
+    File(DockerError),
+}
+
+/// Writes the context: the Dockerfile, and the project's files but for the ignored ones, in the order
+/// of their names. An unchanged tree gives the same bytes: files belong to root, as `COPY` makes them.
+pub(super) fn write(
+    output: impl Write,
+    dockerfile: &str,
+    project: &Path,
+    rules: &IgnoreRules,
+) -> Result<(), Stop> {
+    let mut context = Context {
+        tar: Builder::new(output),
+        project,
+        rules,
+    };
+    let mut header = header(EntryType::Regular, 0o644);
+    header.set_size(dockerfile.len() as u64);
+    context.append(&mut header, Path::new(DOCKERFILE_MEMBER), dockerfile.as_bytes())?;
+    let metadata = fs::metadata(project).map_err(unreadable(project))?;
+    context.append_directory(Path::new(""), &metadata)?;
+    context.add_directory(Path::new(""))?;
+    context.tar.finish().map_err(|_| Stop::ReaderGone)
+}
+
+struct Context<'a, W: Write> {
+    tar: Builder<W>,
+    project: &'a Path,
+    rules: &'a IgnoreRules,
+}
+
+impl<W: Write> Context<'_, W> {
+    /// Adds what is in a directory, given relative to the project.
+    fn add_directory(&mut self, directory: &Path) -> Result<(), Stop> {
+        let path = self.project.join(directory);
+        let entries = fs::read_dir(&path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let mut names: Vec<_> = entries
+            .map_err(unreadable(&path))?
+            .into_iter()
+            .map(|entry| entry.file_name())
+            .collect();
+        names.sort_unstable();
+        for name in names {
+            self.add(&directory.join(name))?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, member: &Path) -> Result<(), Stop> {
+        let path = self.project.join(member);
+        let metadata = fs::symlink_metadata(&path).map_err(unreadable(&path))?;
+        let name = member.to_string_lossy();
+        let is_ignored = self.rules.ignores(&name);
+        let kind = metadata.file_type();
+        if kind.is_dir() {
+            if !is_ignored {
+                self.append_directory(member, &metadata)?;
+            }
+            if !is_ignored || self.rules.may_take_in_below(&name) {
+                self.add_directory(member)?;
+            }
+        } else if !is_ignored && kind.is_symlink() {
+            let target = fs::read_link(&path).map_err(unreadable(&path))?;
+            let mut header = header_of(EntryType::Symlink, &metadata);
+            let member = Path::new(PROJECT_MEMBER).join(member);
+            self.tar
+                .append_link(&mut header, member, target)
+                .map_err(|_| Stop::ReaderGone)?;
+        } else if !is_ignored && kind.is_file() {
+            self.add_file(member, &path, &metadata)?;
+        }
+        // Sockets, pipes and devices have no contents that an image could hold.
+        Ok(())
+    }
+
+    fn add_file(&mut self, member: &Path, path: &Path, metadata: &fs::Metadata) -> Result<(), Stop> {
+        let file = File::open(path).map_err(unreadable(path))?;
+        let mut header = header_of(EntryType::Regular, metadata);
+        header.set_size(metadata.len());
+        let mut contents = Contents {
+            // A file that grows meanwhile is cut: its length has been told.
+            reader: BufReader::new(file.take(metadata.len())),
+            left: metadata.len(),
+            failure: None,
+        };
+        let result = self.append(
+            &mut header,
+            &Path::new(PROJECT_MEMBER).join(member),
+            &mut contents,
+        );
+        match contents.failure {
+            Some(source) => Err(unreadable(path)(source)),
+            None => result,
+        }
+    }
+
+    fn append_directory(&mut self, member: &Path, metadata: &fs::Metadata) -> Result<(), Stop> {
+        let mut header = header_of(EntryType::Directory, metadata);
+        self.append(&mut header, &Path::new(PROJECT_MEMBER).join(member), io::empty())
+    }
+
+    fn append(&mut self, header: &mut Header, member: &Path, contents: impl Read) -> Result<(), Stop> {
+        self.tar
+            .append_data(header, member, contents)
+            .map_err(|_| Stop::ReaderGone)
+    }
+}
+
+/// A file's contents, with what went wrong while they were read.
+struct Contents<R> {
+    reader: R,
+    left: u64,
+    failure: Option<io::Error>,
+}
+
+impl<R: Read> Read for Contents<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let result = self.reader.read(buffer).and_then(|length| {
+            self.left -= length as u64;
+            if length == 0 && self.left > 0 {
+                Err(io::Error::other("the file became shorter while it was read"))
+            } else {
+                Ok(length)
+            }
+        });
+        result.map_err(|error| {
+            let kind = error.kind();
+            self.failure = Some(error);
+            kind.into()
+        })
+    }
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> Stop {
+    let path: PathBuf = path.to_owned();
+    move |source| Stop::File(DockerError::Context { path, source })
+}
+
+fn header_of(kind: EntryType, metadata: &fs::Metadata) -> Header {
+    let mut header = header(kind, metadata.permissions().mode() & 0o7777);
+    let modified = metadata
+        .modified()
+        .ok()
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    header.set_mtime(modified.unwrap_or_default().as_secs());
+    header
+}
+
+fn header(kind: EntryType, mode: u32) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_mode(mode);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_size(0);
+    header
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn written(project: &Path) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let rules = ignore_rules(project).unwrap();
+        assert!(write(&mut bytes, "FROM x\n", project, &rules).is_ok());
+        bytes
+    }
+
+    #[test]
+    fn the_context_holds_the_files_in_their_order_and_is_the_same_every_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let project = directory.path();
+        for file in ["b.py", "a/x", "a/drop", ".git/config", "mlflow.db"] {
+            let file = project.join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "text").unwrap();
+        }
+        fs::write(project.join(".dockerignore"), "a/drop\n").unwrap();
+        fs::set_permissions(project.join("b.py"), fs::Permissions::from_mode(0o755)).unwrap();
+        let long = "l".repeat(200);
+        symlink(&long, project.join("link")).unwrap();
+        fs::write(project.join(&long), "long").unwrap();
+
+        let bytes = written(project);
+        assert_eq!(written(project), bytes);
+        let mut archive = tar::Archive::new(bytes.as_slice());
+        let members: Vec<String> = archive
+            .entries()
+            .unwrap()
+            .map(|entry| {
+                let entry = entry.unwrap();
+                let header = entry.header();
+                assert_eq!(header.uid().unwrap(), 0);
+                let link = entry.link_name().unwrap().map_or(String::new(), |link| {
+                    format!(" -> {} characters", link.to_string_lossy().len())
+                });
+                let mode = header.mode().unwrap() & 0o111;
+                format!("{} {mode:o}{link}", entry.path().unwrap().display())
+            })
+            .collect();
+        let long = format!("project/{long} 0");
+        assert_eq!(
+            members,
+            [
+                "Dockerfile 0",
+                "project/ 111",
+                "project/.dockerignore 0",
+                "project/a 111",
+                "project/a/x 0",
+                "project/b.py 111",
+                "project/link 111 -> 200 characters",
+                &long,
+            ]
+        );
+    }
+
+    #[test]
+    fn a_reader_that_goes_away_is_told_apart_from_a_file_that_cannot_be_read() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("file"), vec![b'x'; 1 << 20]).unwrap();
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let stop = write(writer, "FROM x\n", directory.path(), &IgnoreRules::default());
+        assert!(matches!(stop, Err(Stop::ReaderGone)));
+
+        let missing = directory.path().join("missing");
+        let stop = write(Vec::new(), "FROM x\n", &missing, &IgnoreRules::default());
+        assert!(
+            matches!(stop, Err(Stop::File(DockerError::Context { .. }))),
+            "{stop:?}"
+        );
+    }
+}

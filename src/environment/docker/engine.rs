@@ -1,0 +1,149 @@
+//! The program that images and containers are made with.
+
+use std::path::Path;
+
+use super::DockerError;
+use crate::env_vars::{self, MLRUN_DOCKER_CMD};
+use crate::process::{ProgramCall, program_on_path};
+
+/// The programs that are looked for, in their order.
+const PROGRAMS: [&str; 3] = ["docker", "podman", "nerdctl"];
+
+/// Variables that engines' programs, and the libraries below them, read.
+const READ_VARIABLES: [&str; 8] = [
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "USER",
+    "NETRC",
+    "REGISTRY_AUTH_FILE",
+    "CONTAINERD_ADDRESS",
+    "NERDCTL_TOML",
+];
+/// The beginnings of the names of more such variables.
+const READ_BEGINNINGS: [&str; 11] = [
+    "DOCKER_",
+    "BUILDKIT_",
+    "BUILDX_",
+    "BUILDAH_",
+    "CONTAINER_",
+    "CONTAINERS_",
+    "XDG_",
+    "LD_",
+    "GO",
+    "SSL_CERT_",
+    "OTEL_",
+];
+
+/// The program that images and containers are made with: `docker`, or one that is called like it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Engine {
+    program: String,
+}
+
+impl Engine {
+    /// Takes the program that `MLRUN_DOCKER_CMD` names, else the first of docker, podman and nerdctl
+    /// on PATH.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn find() -> Result<Self, DockerError> {
+        if let Some(program) = env_vars::non_empty(MLRUN_DOCKER_CMD) {
+            let is_there = if program.contains('/') {
+                Path::new(&program).is_file()
+            } else {
+                program_on_path(&program).is_some()
+            };
+            return if is_there {
+                Ok(Self { program })
+            } else {
+                Err(DockerError::NamedEngineMissing { program })
+            };
+        }
+        PROGRAMS
+            .into_iter()
+            .find(|program| program_on_path(program).is_some())
+            .map(|program| Self {
+                program: program.to_owned(),
+            })
+            .ok_or(DockerError::NoEngine)
+    }
+
+    /// The program, as it is called.
+    pub fn program(&self) -> &str {
+        &self.program
+    }
+
+    /// A call of the program.
+    pub fn call<const N: usize>(&self, arguments: [&str; N]) -> ProgramCall {
+        ProgramCall::new(self.program.as_str()).arguments(arguments)
+    }
+
+    /// Whether a build takes its context as a tar on standard input. Of the three, only docker does.
+    pub(super) fn takes_tar(&self) -> bool {
+        !self.is("podman") && !self.is("nerdctl")
+    }
+
+    /// Whether this is podman, which runs without a daemon.
+    pub(super) fn is_podman(&self) -> bool {
+        self.is("podman")
+    }
+
+    fn is(&self, name: &str) -> bool {
+        Path::new(&self.program)
+            .file_name()
+            .is_some_and(|file| file.to_string_lossy().starts_with(name))
+    }
+}
+
+/// Whether a variable of the container would change what the engine's program itself does if it had it
+/// too. One that it has already would not.
+pub fn must_be_hidden(name: &str, value: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    let is_read = READ_VARIABLES.contains(&upper.as_str())
+        || READ_BEGINNINGS
+            .iter()
+            .any(|beginning| upper.starts_with(beginning))
+        || upper.ends_with("_PROXY");
+    is_read && std::env::var_os(name).is_none_or(|own| own != *value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_program_reads_is_hidden_from_it() {
+        for (name, expected) in [
+            ("DOCKER_HOST", true),
+            ("LD_PRELOAD", true),
+            ("https_proxy", true),
+            ("HOME", true),
+            ("MLFLOW_RUN_ID", false),
+            ("AWS_SECRET_ACCESS_KEY", false),
+        ] {
+            assert_eq!(must_be_hidden(name, "another value"), expected, "{name}");
+        }
+        assert!(!must_be_hidden("PATH", &std::env::var("PATH").unwrap()));
+    }
+
+    #[test]
+    fn the_kind_is_told_by_the_name() {
+        for (program, takes_tar, is_podman) in [
+            ("docker", true, false),
+            ("/usr/bin/podman", false, true),
+            ("podman-remote", false, true),
+            ("nerdctl.lima", false, false),
+            ("/opt/podman/docker", true, false),
+        ] {
+            let engine = Engine {
+                program: program.to_owned(),
+            };
+            assert_eq!(
+                (engine.takes_tar(), engine.is_podman()),
+                (takes_tar, is_podman),
+                "{program}"
+            );
+        }
+    }
+}

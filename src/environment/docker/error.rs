@@ -1,0 +1,330 @@
+//! Why a container's image cannot be had.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::process::ProcessError;
+
+/// Why a container's image cannot be had, or its settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DockerError {
+    /// None of the programs is installed.
+    #[error("the project runs in a container, but none of docker, podman and nerdctl was found on PATH")]
+    NoEngine,
+    /// The program that `MLRUN_DOCKER_CMD` names is not there.
+    #[error("the program '{program}', which MLRUN_DOCKER_CMD names, was not found")]
+    NamedEngineMissing {
+        /// The variable's value.
+        program: String,
+    },
+    /// The project has no name to call its image by.
+    #[error("the project has no name, which the image that is built for it is called by")]
+    NoProjectName,
+    /// The name of the image cannot be one.
+    #[error("'{image}' cannot be the name of an image")]
+    ImageName {
+        /// The value of `image`.
+        image: String,
+    },
+    /// The project copies variables that are not set.
+    #[error(
+        "the project's docker_env copies {} of this machine, but {} not set: {}",
+        if names.len() == 1 { "a variable" } else { "variables" },
+        if names.len() == 1 { "it is" } else { "these are" },
+        names.join(", ")
+    )]
+    VariablesNotSet {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// No variable can have this name or value.
+    #[error("the variable '{name}' for the container has a {part} that no variable can have")]
+    Variable {
+        /// The name.
+        name: String,
+        /// `name` or `value`.
+        part: &'static str,
+    },
+    /// Something in a volume or an argument cannot be expanded.
+    #[error("cannot use {what} '{text}': {problem}")]
+    Expansion {
+        /// What the text is, as in "the volume".
+        what: String,
+        /// The text.
+        text: String,
+        /// What is wrong.
+        problem: ExpansionProblem,
+    },
+    /// A file of the project cannot be put into the image.
+    #[error("cannot put '{}' into the image", path.display())]
+    Context {
+        /// The file or directory.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// A temporary file cannot be written.
+    #[error("cannot write a temporary file for {program}")]
+    Temporary {
+        /// The engine's program.
+        program: String,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// The engine's daemon does not answer.
+    #[error("{program} cannot reach its daemon")]
+    NoDaemon {
+        /// The engine's program.
+        program: String,
+        /// What it said.
+        #[source]
+        source: ProcessError,
+    },
+    /// The engine's daemon does not let this user in.
+    #[error("this user may not use {program}")]
+    NoPermission {
+        /// The engine's program.
+        program: String,
+        /// What it said.
+        #[source]
+        source: ProcessError,
+    },
+    /// There is no such image, here or at its registry.
+    #[error("there is no image '{image}', neither on this machine nor at its registry")]
+    NoImage {
+        /// The image's name.
+        image: String,
+        /// What the engine said.
+        #[source]
+        source: ProcessError,
+    },
+    /// The registry wants other credentials, or any.
+    #[error("the registry of the image '{image}' refused to give it")]
+    PullDenied {
+        /// The engine's program.
+        program: String,
+        /// The image's name.
+        image: String,
+        /// What the engine said.
+        #[source]
+        source: ProcessError,
+    },
+    /// The image could not be pulled.
+    #[error("cannot pull the image '{image}'")]
+    Pull {
+        /// The image's name.
+        image: String,
+        /// What the engine said.
+        #[source]
+        source: ProcessError,
+    },
+    /// The image with the project's files could not be built.
+    #[error("cannot build the image '{image}' with the project's files")]
+    Build {
+        /// The image's name.
+        image: String,
+        /// What the engine said.
+        #[source]
+        source: ProcessError,
+    },
+    /// The engine has the image but did not say what its id is.
+    #[error("{program} does not say the id of the image '{image}'")]
+    NoImageId {
+        /// The engine's program.
+        program: String,
+        /// The image's name.
+        image: String,
+    },
+    /// The engine failed in another way.
+    #[error(transparent)]
+    Engine(ProcessError),
+}
+
+/// What is wrong with a volume or an argument.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ExpansionProblem {
+    /// A command other than `pwd` is substituted.
+    #[error("the output of the command '{0}' is asked for, but only that of pwd is known")]
+    Command(String),
+    /// A variable is not set.
+    #[error("the variable {0} is not set")]
+    NotSet(String),
+    /// An expansion that is not supported.
+    #[error("'{0}' is none of $NAME, ${{NAME}}, $(pwd) and ~")]
+    Unknown(String),
+    /// A quote or bracket is not closed.
+    #[error("a {0} is not closed")]
+    Unclosed(char),
+    /// A sign with which a shell would begin something else.
+    #[error("'{0}' has to be quoted")]
+    Operator(char),
+}
+
+impl DockerError {
+    /// What the person can do about it.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoEngine => {
+                "install Docker (https://docs.docker.com/engine/install) or podman, or name another program by \
+                 MLRUN_DOCKER_CMD"
+                    .to_owned()
+            }
+            Self::NamedEngineMissing { .. } => {
+                "set MLRUN_DOCKER_CMD to docker, podman, nerdctl or the path of a program that is called like them, \
+                 or unset it"
+                    .to_owned()
+            }
+            Self::NoProjectName => {
+                "write `name: …` into the MLproject file, or pass --no-build-image to run the named image as it is"
+                    .to_owned()
+            }
+            Self::ImageName { .. } => "write [host/]name[:tag], such as python:3.12-slim".to_owned(),
+            Self::VariablesNotSet { names } => format!("export {}=…", names.join("=… ")),
+            Self::Variable { .. } => {
+                "a name is not empty and has no '='; a value has no NUL character, and no line break where the variable \
+                 is one that the engine's program reads itself"
+                    .to_owned()
+            }
+            Self::Expansion { problem, .. } => match problem {
+                ExpansionProblem::NotSet(name) => format!("export {name}=…"),
+                ExpansionProblem::Command(_) | ExpansionProblem::Unknown(_) => {
+                    "put the value into a variable and write its name, as in $NAME".to_owned()
+                }
+                ExpansionProblem::Unclosed(_) | ExpansionProblem::Operator(_) => {
+                    "put single quotes around what no shell shall read".to_owned()
+                }
+            },
+            Self::Context { .. } => {
+                "make it readable, or leave it out of the image by a line in the project's .dockerignore".to_owned()
+            }
+            Self::Temporary { .. } => "set TMPDIR to a directory that you can write to".to_owned(),
+            Self::NoDaemon { program, .. } => format!(
+                "start it (`sudo systemctl start docker`, or Docker Desktop), or set DOCKER_HOST to where it is; \
+                 `{program} info` shows whether it answers"
+            ),
+            Self::NoPermission { program, .. } => format!(
+                "have yourself added to the group 'docker' and log in again, or use podman or a rootless {program}"
+            ),
+            Self::NoImage { .. } => {
+                "check the name and the tag in the MLproject file, or build the image on this machine first".to_owned()
+            }
+            Self::PullDenied { program, image, .. } => match registry(image) {
+                Some(host) => format!("log in with `{program} login {host}`, and check the name of the image"),
+                None => format!("log in with `{program} login`, and check the name of the image"),
+            },
+            Self::Pull { .. } => "check the network and the registry's name, and try again".to_owned(),
+            Self::Build { .. } => {
+                "the last lines above say why; --no-build-image runs the named image without a layer of its own"
+                    .to_owned()
+            }
+            Self::NoImageId { program, image } => format!("look whether `{program} image inspect {image}` shows it"),
+            Self::Engine(source) => return source.hint(),
+        })
+    }
+
+    /// The error behind an engine's failure that has nothing to do with what was asked of it.
+    pub(super) fn of_engine(program: &str, source: ProcessError) -> Self {
+        let said = said(&source);
+        let program = program.to_owned();
+        if said.contains("permission denied") && said.contains("connect") {
+            Self::NoPermission { program, source }
+        } else if is_about_the_daemon(&said) {
+            Self::NoDaemon { program, source }
+        } else {
+            Self::Engine(source)
+        }
+    }
+
+    /// The error behind a failed pull.
+    pub(super) fn of_pull(program: &str, image: &str, source: ProcessError) -> Self {
+        let said = said(&source);
+        if is_about_the_daemon(&said) {
+            return Self::of_engine(program, source);
+        }
+        let image = image.to_owned();
+        let has = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
+        if has(&[
+            "unauthorized",
+            "no basic auth",
+            "authentication required",
+            "incorrect username",
+        ]) {
+            let program = program.to_owned();
+            Self::PullDenied {
+                program,
+                image,
+                source,
+            }
+        } else if has(&[
+            "pull access denied",
+            "not found",
+            "manifest unknown",
+            "name unknown",
+        ]) {
+            Self::NoImage { image, source }
+        } else if has(&["denied", "forbidden"]) {
+            let program = program.to_owned();
+            Self::PullDenied {
+                program,
+                image,
+                source,
+            }
+        } else {
+            Self::Pull { image, source }
+        }
+    }
+
+    /// The error behind a failed build.
+    pub(super) fn of_build(program: &str, image: &str, source: ProcessError) -> Self {
+        if is_about_the_daemon(&said(&source)) {
+            return Self::of_engine(program, source);
+        }
+        Self::Build {
+            image: image.to_owned(),
+            source,
+        }
+    }
+}
+
+/// Whether a failed look for an image only says that it is not on this machine.
+pub(super) fn says_no_such_image(source: &ProcessError) -> bool {
+    let said = said(source);
+    [
+        "no such image",
+        "no such object",
+        "image not known",
+        "no image found",
+    ]
+    .iter()
+    .any(|text| said.contains(text))
+}
+
+fn is_about_the_daemon(said: &str) -> bool {
+    [
+        "cannot connect to the docker daemon",
+        "is the docker daemon running",
+        "error during connect",
+        "failed to connect to the docker api",
+        "cannot connect to podman",
+        "cannot access containerd socket",
+    ]
+    .iter()
+    .any(|text| said.contains(text))
+        || (said.contains("permission denied") && said.contains("connect"))
+}
+
+/// What a failed program wrote last, in lower case: programs change the case of their texts.
+fn said(source: &ProcessError) -> String {
+    match source {
+        ProcessError::Failed { last_lines, .. } => last_lines.join("\n").to_lowercase(),
+        _ => String::new(),
+    }
+}
+
+/// The registry's host in an image's name.
+fn registry(image: &str) -> Option<&str> {
+    let (host, _) = image.split_once('/')?;
+    (host == "localhost" || host.contains(['.', ':'])).then_some(host)
+}

@@ -1,0 +1,192 @@
+//! The container of a Docker project: the engine, the image, and what the project asks of `docker run`.
+
+mod build;
+mod context;
+mod engine;
+mod error;
+mod expansion;
+mod ignore;
+mod image_name;
+mod settings;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+pub use build::CODE_DIRECTORY;
+pub use engine::{Engine, must_be_hidden};
+pub use error::{DockerError, ExpansionProblem};
+pub use settings::ContainerSettings;
+
+use self::build::Build;
+use crate::events::Progress;
+use crate::project::DockerEnvironment;
+
+/// What decides about a Docker project's container, besides the project's `docker_env`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ContainerRequest<'a> {
+    /// The project's name, if it has one.
+    pub project_name: Option<&'a str>,
+    /// The commit that the project's files belong to.
+    pub commit: Option<&'a str>,
+    /// The values of `-A`, in the order given; a flag has none.
+    pub docker_args: &'a [(String, Option<String>)],
+    /// Run the named image as it is, without the project's files.
+    pub as_it_is: bool,
+}
+
+/// An image as its engine knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DockerImage {
+    /// The name.
+    pub uri: String,
+    /// The id, which no other image ever has.
+    pub id: String,
+}
+
+/// A container that can be run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    /// The program that runs it.
+    pub engine: Engine,
+    /// The image that it is made of.
+    pub image: DockerImage,
+    /// What the project and the user ask of it.
+    pub settings: ContainerSettings,
+}
+
+/// The container that a run gets. Nothing has been done for it yet.
+#[derive(Debug, Clone)]
+pub(super) struct DockerPlan {
+    engine: Engine,
+    /// The image that the project names.
+    base: String,
+    /// The image that is built on it, if one is.
+    built: Option<String>,
+    /// The named image's id, where it is on this machine.
+    base_id: Option<String>,
+    settings: ContainerSettings,
+    directory: PathBuf,
+    project_name: Option<String>,
+}
+
+impl DockerPlan {
+    /// Checks all that can be checked, and asks the engine for the image.
+    pub(super) async fn make(
+        environment: &DockerEnvironment,
+        request: ContainerRequest<'_>,
+        directory: &Path,
+    ) -> Result<Self, DockerError> {
+        let settings = ContainerSettings::read(environment, request.docker_args, directory)?;
+        let base = environment.image.clone();
+        if base.starts_with('-') || base.contains(|character: char| !character.is_ascii_graphic()) {
+            return Err(DockerError::ImageName { image: base });
+        }
+        let built = match request.project_name {
+            _ if request.as_it_is => None,
+            Some(name) => Some(image_name::image_name(name, request.commit)),
+            None => return Err(DockerError::NoProjectName),
+        };
+        let engine = Engine::find()?;
+        let base_id = find_image(&engine, &base).await?;
+        Ok(Self {
+            engine,
+            base,
+            built,
+            base_id,
+            settings,
+            directory: directory.to_owned(),
+            project_name: request.project_name.map(str::to_owned),
+        })
+    }
+
+    /// Pulls and builds what is missing.
+    pub(super) async fn prepare(&self, progress: &dyn Progress) -> Result<Container, DockerError> {
+        let base_id = match &self.base_id {
+            Some(id) => id.clone(),
+            None => self.pull(progress).await?,
+        };
+        let image = match &self.built {
+            None => DockerImage {
+                uri: self.base.clone(),
+                id: base_id,
+            },
+            Some(uri) => {
+                self.tell_changed_name(uri, progress);
+                // Scripts look for this line; it is MLflow's own.
+                progress.info(&format!("=== Building docker image {uri} ==="));
+                let build = Build {
+                    engine: &self.engine,
+                    base: &self.base,
+                    image: uri,
+                    project: &self.directory,
+                };
+                DockerImage {
+                    uri: uri.clone(),
+                    id: build.run().await?,
+                }
+            }
+        };
+        Ok(self.container(image))
+    }
+
+    /// The container as it will be, of the image's name, for a plan that is only shown.
+    pub(super) fn preview(&self) -> Container {
+        let uri = self.built.as_ref().unwrap_or(&self.base).clone();
+        self.container(DockerImage { id: uri.clone(), uri })
+    }
+
+    fn container(&self, image: DockerImage) -> Container {
+        Container {
+            engine: self.engine.clone(),
+            image,
+            settings: self.settings.clone(),
+        }
+    }
+
+    fn tell_changed_name(&self, uri: &str, progress: &dyn Progress) {
+        if let Some(name) = self.project_name.as_deref().filter(|name| !uri.starts_with(name)) {
+            progress.info(&format!(
+                "The project's name '{name}' cannot be an image's; the image is called {uri}"
+            ));
+        }
+    }
+
+    async fn pull(&self, progress: &dyn Progress) -> Result<String, DockerError> {
+        progress.info(&format!("Pulling {}", self.base));
+        self.engine
+            .call(["pull", "--", &self.base])
+            .stream(&mut |line| progress.info(line))
+            .await
+            .map_err(|error| DockerError::of_pull(self.engine.program(), &self.base, error))?;
+        let id = find_image(&self.engine, &self.base).await?;
+        id.ok_or_else(|| DockerError::NoImageId {
+            program: self.engine.program().to_owned(),
+            image: self.base.clone(),
+        })
+    }
+}
+
+impl fmt::Display for DockerPlan {
+    /// The image, and what has to be done for it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.base_id {
+            Some(_) => "there already",
+            None => "to be pulled",
+        };
+        write!(f, "{}: image {} ({state})", self.engine.program(), self.base)?;
+        match &self.built {
+            Some(built) => write!(f, "\nimage {built} with the project's files (to be built)"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The image's id, if it is on this machine.
+async fn find_image(engine: &Engine, image: &str) -> Result<Option<String>, DockerError> {
+    let call = engine.call(["image", "inspect", "--format", "{{.Id}}", "--", image]);
+    match call.capture().await {
+        Ok(captured) => Ok(Some(captured.text().trim().to_owned()).filter(|id| !id.is_empty())),
+        Err(error) if error::says_no_such_image(&error) => Ok(None),
+        Err(error) => Err(DockerError::of_engine(engine.program(), error)),
+    }
+}
