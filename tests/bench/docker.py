@@ -16,6 +16,7 @@ import time
 
 IMAGE = "mlrun-test/bench-base"
 NAME = "mlrun-test/bench"
+PLAIN = "mlrun-test/bench-plain"
 MLPROJECT = f"""name: {NAME}
 docker_env: {{image: {IMAGE}}}
 entry_points: {{main: {{command: "true"}}}}
@@ -41,8 +42,8 @@ def make_base():
 
 
 def plain():
-    quiet("docker", "build", "-t", NAME, ".")
-    quiet("docker", "run", "--rm", NAME, "true")
+    quiet("docker", "build", "-t", PLAIN, ".")
+    quiet("docker", "run", "--rm", PLAIN, "true")
 
 
 def milliseconds(action):
@@ -64,7 +65,7 @@ def main():
         try:
             measure(mlrun, options)
         finally:
-            subprocess.run(["docker", "image", "rm", "-f", NAME, IMAGE], stdout=subprocess.DEVNULL)
+            subprocess.run(["docker", "image", "rm", "-f", NAME, PLAIN, IMAGE], stdout=subprocess.DEVNULL)
 
 
 def measure(mlrun, options):
