@@ -65,6 +65,12 @@ pub(super) trait Transaction: Send {
     /// Executes a query and returns its rows.
     async fn rows(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Vec<Cell>>, SqlError>;
 
+    /// Executes a query for texts and returns all that are in its rows.
+    async fn texts(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<String>, SqlError> {
+        let rows = self.rows(sql, values).await?;
+        Ok(rows.into_iter().flatten().map(Cell::into_text).collect())
+    }
+
     /// The names of the database's tables.
     async fn tables(&mut self) -> Result<Vec<String>, SqlError>;
 

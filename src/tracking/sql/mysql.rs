@@ -95,15 +95,13 @@ impl Transaction for MySqlTransaction<'_> {
     async fn tables(&mut self) -> Result<Vec<String>, SqlError> {
         let sql =
             "SELECT CAST(table_name AS CHAR) FROM information_schema.tables WHERE table_schema = DATABASE()";
-        let rows = self.rows(sql, &[]).await?;
-        Ok(rows.into_iter().flatten().map(Cell::into_text).collect())
+        self.texts(sql, &[]).await
     }
 
     async fn columns(&mut self, table: &'static str) -> Result<Vec<String>, SqlError> {
         let sql = "SELECT CAST(column_name AS CHAR) FROM information_schema.columns \
                    WHERE table_schema = DATABASE() AND table_name = ?";
-        let rows = self.rows(sql, &[Value::Text(table)]).await?;
-        Ok(rows.into_iter().flatten().map(Cell::into_text).collect())
+        self.texts(sql, &[Value::Text(table)]).await
     }
 
     async fn text_limit(

@@ -85,15 +85,13 @@ impl Transaction for PostgresTransaction<'_> {
     async fn tables(&mut self) -> Result<Vec<String>, SqlError> {
         let sql = "SELECT table_name::text FROM information_schema.tables \
                    WHERE table_schema = ANY(current_schemas(false)::text[])";
-        let rows = self.rows(sql, &[]).await?;
-        Ok(rows.into_iter().flatten().map(Cell::into_text).collect())
+        self.texts(sql, &[]).await
     }
 
     async fn columns(&mut self, table: &'static str) -> Result<Vec<String>, SqlError> {
         let sql = "SELECT column_name::text FROM information_schema.columns \
                    WHERE table_schema = ANY(current_schemas(false)::text[]) AND table_name = ?";
-        let rows = self.rows(sql, &[Value::Text(table)]).await?;
-        Ok(rows.into_iter().flatten().map(Cell::into_text).collect())
+        self.texts(sql, &[Value::Text(table)]).await
     }
 
     async fn text_limit(

@@ -112,17 +112,13 @@ impl Transaction for SqliteTransaction<'_> {
     }
 
     async fn tables(&mut self) -> Result<Vec<String>, SqlError> {
-        let rows = self
-            .rows("SELECT name FROM sqlite_master WHERE type = 'table'", &[])
-            .await?;
-        Ok(rows.into_iter().flatten().map(Cell::into_text).collect())
+        self.texts("SELECT name FROM sqlite_master WHERE type = 'table'", &[])
+            .await
     }
 
     async fn columns(&mut self, table: &'static str) -> Result<Vec<String>, SqlError> {
-        let rows = self
-            .rows("SELECT name FROM pragma_table_info(?)", &[Value::Text(table)])
-            .await?;
-        Ok(rows.into_iter().flatten().map(Cell::into_text).collect())
+        self.texts("SELECT name FROM pragma_table_info(?)", &[Value::Text(table)])
+            .await
     }
 
     /// SQLite keeps texts of any length in any column.
