@@ -65,6 +65,10 @@ pub(crate) fn classify(error: &(dyn std::error::Error + 'static), timeout: Durat
             "what listens there does not speak the protocol of the address".to_owned(),
         );
     }
+    if says("tls_retry_write_records") {
+        let reason = "the connection was closed while the request was sent".to_owned();
+        return (Fault::Broken, reason);
+    }
     match io_kind {
         Some(std::io::ErrorKind::ConnectionRefused) => (Fault::Refused, "connection refused".to_owned()),
         Some(std::io::ErrorKind::TimedOut) => (Fault::Timeout(timeout), reason),

@@ -3,6 +3,7 @@
 use git2::build::CheckoutBuilder;
 use git2::{CheckoutNotificationType, Repository};
 
+use super::filters;
 use super::problem::GitProblem;
 use super::task::Task;
 use crate::events::TransferUnit;
@@ -21,6 +22,8 @@ pub(super) fn write_files(repository: &Repository, task: &Task<'_>) -> Result<()
     });
     checkout.notify_on(CheckoutNotificationType::UPDATED);
     checkout.notify(|_, _, _, _, _| !task.reporter.is_cancelled());
+    // To look for the filters of every file takes libgit2 longer than to write it.
+    checkout.disable_filters(!filters::may_apply(repository));
     // The hash of every object was computed when it came, and those of this machine are Git's own.
     git2::opts::strict_hash_verification(false);
     repository.checkout_head(Some(&mut checkout)).map_err(|source| {

@@ -9,6 +9,7 @@
 mod checkout;
 mod clone;
 mod connection;
+mod filters;
 mod lfs;
 mod local;
 mod origin;

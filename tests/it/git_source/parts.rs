@@ -1,6 +1,9 @@
 //! What comes with a repository or only with effort: commits that no branch names, default branches,
 //! submodules, Git LFS, pages, settings.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
 use super::forms::{Access, run, runner};
 use super::servers::Servers;
 use crate::harness::{Project, require_program};
@@ -12,14 +15,15 @@ fn marker(stdout: &str) -> String {
     lines[commit - 1].to_owned()
 }
 
-fn commits_in(project: &Project) -> usize {
+/// The clone that `--keep-workdir` left.
+fn clone_of(project: &Project) -> PathBuf {
     let temporary = project.sandbox().root().join("tmp");
-    let clone = std::fs::read_dir(temporary)
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .path();
+    let mut entries = std::fs::read_dir(temporary).unwrap();
+    entries.next().unwrap().unwrap().path()
+}
+
+fn commits_in(project: &Project) -> usize {
+    let clone = clone_of(project);
     let mut command = project.sandbox().command("git");
     command.current_dir(clone).args(["rev-list", "--count", "HEAD"]);
     let output = command.output().unwrap();
@@ -248,4 +252,48 @@ fn settings_of_git_count() {
         finished.store().run().tags["mlflow.source.git.repoURL"],
         "company:project.git"
     );
+}
+
+#[test]
+fn files_are_written_as_git_writes_them() {
+    let Some(servers) = Servers::shared() else { return };
+    for (repository, config, has_line_feeds) in [
+        ("plain.git", "", [true, true]),
+        ("plain.git", "[core]\n autocrlf = true\n", [false, false]),
+        ("plain.git", "[core]\n autocrlf = false\n", [true, true]),
+        (
+            "plain.git",
+            "[core]\n attributesFile = ~/attributes\n",
+            [false, false],
+        ),
+        ("attributes.git", "", [true, false]),
+    ] {
+        let project = runner(servers, Access::Open);
+        let sandbox = project.sandbox();
+        sandbox.write("../home/.gitconfig", config);
+        sandbox.write("../home/attributes", "*.txt text eol=crlf\n");
+        let uri = servers.expand(&format!("http://<http>/open/{repository}"));
+        let finished = project.mlrun(&["run", &uri, "--env-manager", "local", "--keep-workdir"]);
+        finished.expect_code(0);
+        sandbox.shell(&format!("git clone -q {uri} theirs"));
+        let [ours, theirs] = [clone_of(&project), sandbox.work().join("theirs")];
+        for file in ["text.txt", "below/text.txt", "MLproject", "tool.sh", "link"] {
+            let [ours, theirs] = [&ours, &theirs].map(|directory| {
+                let path = directory.join(file);
+                let mode = path.symlink_metadata().unwrap().permissions().mode();
+                (mode, std::fs::read_to_string(path).unwrap())
+            });
+            assert_eq!(ours, theirs, "{repository} {config} {file}");
+        }
+        assert_eq!(
+            sandbox.shell("git -C ../tmp/*/ status --porcelain"),
+            "",
+            "{repository} {config}"
+        );
+        for (file, has_line_feeds) in ["text.txt", "below/text.txt"].into_iter().zip(has_line_feeds) {
+            let expected = if has_line_feeds { "a\nb\n" } else { "a\r\nb\r\n" };
+            let text = std::fs::read_to_string(sandbox.work().join("theirs").join(file)).unwrap();
+            assert_eq!(text, expected, "{repository} {config} {file}");
+        }
+    }
 }

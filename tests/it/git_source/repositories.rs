@@ -39,6 +39,11 @@ git -C library-source config -f .gitmodules submodule.inner.url ../nested.git
 hostile() { git clone -q --no-recurse-submodules super-source "$1-source"; (cd "$1-source"; git config -f .gitmodules submodule.parts/library.url "$2"
   git commit -qam "$1"); git clone -q --bare "$1-source" "$1.git"; }
 hostile ext 'ext::sh -c touch% /tmp/never'; hostile option '--upload-pack=touch /tmp/never'; hostile disk "file://$PWD/library.git"
+git init -q plain-source; (cd plain-source; cp -r ../source/MLproject ../source/tool.sh .; ln -s text.txt link; mkdir below; echo plain >marker
+  printf 'a\nb\n' >text.txt; cp text.txt below/; git add -A; git commit -qm plain)
+git clone -q --bare plain-source plain.git
+(cd plain-source; printf '*.txt text eol=crlf\n' >below/.gitattributes; git add -A; git commit -qm attributes)
+git clone -q --bare plain-source attributes.git
 git init -q lfs-source; (cd lfs-source; cp ../source/MLproject .; echo lfs >marker; echo '*.bin filter=lfs diff=lfs merge=lfs -text' >.gitattributes
   contents='the contents of a large file'; hash=$(printf '%s\n' "$contents" | sha256sum | cut -d' ' -f1)
   printf 'version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize 29\n' "$hash" >large.bin

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use openssl::ssl::SslAcceptor;
+use openssl::ssl::{HandshakeError, SslAcceptor};
 
 /// What the server does with one request.
 #[derive(Clone)]
@@ -156,10 +156,19 @@ fn accept(stream: TcpStream, state: &State, acceptor: Option<SslAcceptor>) {
         let _ = closing.shutdown(Shutdown::Both);
         return;
     };
-    if let Ok(mut secured) = acceptor.accept(stream) {
-        state.connections.fetch_add(1, Ordering::SeqCst);
-        converse(&mut BufReader::new(&mut secured), state);
-        let _ = secured.shutdown();
+    match acceptor.accept(stream) {
+        Ok(mut secured) => {
+            state.connections.fetch_add(1, Ordering::SeqCst);
+            converse(&mut BufReader::new(&mut secured), state);
+            let _ = secured.shutdown();
+        }
+        // To close it with something unread would take back the alert that says why.
+        Err(HandshakeError::Failure(refused)) => {
+            let mut stream = refused.get_ref();
+            let _ = stream.shutdown(Shutdown::Write);
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        }
+        Err(_) => {}
     }
 }
 
