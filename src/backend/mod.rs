@@ -43,6 +43,8 @@ pub struct LaunchPlan {
     pub environment: PreparedEnv,
     /// Environment variables for the command. They win over those of the environment.
     pub variables: Vec<(String, String)>,
+    /// The directory with the data that the command reads, where it was downloaded for this run.
+    pub data_directory: Option<PathBuf>,
     /// The tracking store, where it is on this machine.
     pub local_store: Option<LocalStore>,
     /// How long the command's processes may take to end when they are asked to.

@@ -1,6 +1,7 @@
 //! What a backend gets of a plan and of the run that was created for it.
 
 use crate::backend::{CONTAINER_STORE, LaunchPlan, LocalStore};
+use crate::cli::data::CommandWithData;
 use crate::cli::plan::RunPlan;
 use crate::env_vars;
 use crate::environment::PreparedEnv;
@@ -10,14 +11,20 @@ use crate::tracking::{TrackingUri, append_to_uri_path};
 
 impl RunPlan {
     /// All that a backend needs to run the entry point.
-    pub(crate) fn launch_plan(&self, run: &RunInfo, environment: PreparedEnv) -> LaunchPlan {
+    pub(crate) fn launch_plan(
+        &self,
+        run: &RunInfo,
+        command: CommandWithData,
+        environment: PreparedEnv,
+    ) -> LaunchPlan {
         let store = self.tracking_uri.mounted_at(CONTAINER_STORE);
         LaunchPlan {
             run: run.clone(),
-            command: self.command.clone(),
+            command: command.command,
             directory: self.work_dir.path().to_owned(),
             environment,
             variables: self.variables(&run.run_id, &run.experiment_id),
+            data_directory: command.data_directory,
             local_store: store.map(|(directory, uri)| LocalStore { directory, uri }),
             grace: DEFAULT_GRACE,
         }
@@ -39,7 +46,7 @@ impl RunPlan {
             artifact_uri: artifact_uri.unwrap_or_default(),
             status: RunStatus::Running,
         };
-        self.launch_plan(&run, environment)
+        self.launch_plan(&run, self.command.clone(), environment)
     }
 
     /// The variables that MLflow sets for an entry point.

@@ -1,16 +1,16 @@
 //! What a run will do: made and checked before anything is created, shown by `--dry-run`.
 
 use crate::backend::{self, Backend};
+use crate::cli::data::{self, CommandWithData};
 use crate::cli::printer::{self, Printer};
 use crate::cli::report::Failure;
 use crate::cli::settings::{ImageChoice, RunSettings};
+use crate::data::{DataDirectory, DataRequest};
 use crate::env_vars;
 use crate::environment::{self, ContainerRequest, EnvironmentPlan, EnvironmentRequest, PreparedEnv};
 use crate::events::Progress;
 use crate::fetch::{self, FetchOptions, WorkDir};
-use crate::project::{
-    EntryPoint, ParameterContext, ParameterValue, Project, ProjectEnvironment, ResolvedParameters,
-};
+use crate::project::{EntryPoint, ParameterContext, Project, ProjectEnvironment, ResolvedParameters};
 use crate::project_uri::ProjectUri;
 use crate::run::tag;
 use crate::tracking::limits::{self, LongValues};
@@ -22,7 +22,11 @@ pub(crate) struct RunPlan {
     pub(crate) entry_point: EntryPoint,
     /// The parameters as the run records them: what was asked for, not what the shell gets.
     pub(crate) params_to_log: Vec<(String, String)>,
-    pub(crate) command: String,
+    pub(crate) parameters: ResolvedParameters,
+    /// What the parameters name that is not on this machine.
+    pub(crate) data: Vec<DataRequest>,
+    /// The command with the paths that the data would have.
+    pub(crate) command: CommandWithData,
     pub(crate) environment: EnvironmentPlan,
     pub(crate) backend: Box<dyn Backend>,
     pub(crate) tracking_uri: TrackingUri,
@@ -55,8 +59,9 @@ impl RunPlan {
             directory: &settings.current_directory,
         };
         let parameters = entry_point.resolve(&settings.parameters, context)?;
-        refuse_downloads(&parameters)?;
-        let command = entry_point.command(&parameters)?;
+        let data = data::requests(&parameters)?;
+        let imagined = DataDirectory::imagined(data::storage_dir(settings).as_deref());
+        let command = CommandWithData::new(&entry_point, &parameters, &data, &imagined)?;
         let params_to_log = limits::fit_params(
             logged(&parameters),
             LongValues::from_environment(),
@@ -83,6 +88,8 @@ impl RunPlan {
             work_dir,
             entry_point,
             params_to_log,
+            parameters,
+            data,
             command,
             environment,
             backend,
@@ -154,7 +161,12 @@ impl RunPlan {
         if let Some(directory) = &settings.storage_dir {
             lines.push(("downloads to", directory.display().to_string()));
         }
-        lines.push(("command", self.command.clone()));
+        lines.extend(
+            self.data
+                .iter()
+                .map(|request| ("download", format!("{} = {}", request.parameter, request.uri))),
+        );
+        lines.push(("command", self.command.command.clone()));
         lines.extend(self.container_command_line().map(|line| ("container", line)));
         lines
             .into_iter()
@@ -180,20 +192,6 @@ fn logged(parameters: &ResolvedParameters) -> Vec<(String, String)> {
         .iter()
         .map(|parameter| (parameter.name.clone(), parameter.logged.clone()));
     declared.chain(parameters.extra.iter().cloned()).collect()
-}
-
-fn refuse_downloads(parameters: &ResolvedParameters) -> Result<(), Failure> {
-    for parameter in &parameters.declared {
-        if let ParameterValue::Download { uri, .. } = &parameter.value {
-            return Err(Failure::message(format!(
-                "parameter '{}' is a path at '{}'; downloading is not available yet",
-                parameter.name,
-                crate::redact::without_credentials(uri)
-            ))
-            .with_hint("download it yourself and pass the local path"));
-        }
-    }
-    Ok(())
 }
 
 fn warn_of_unused_options(settings: &RunSettings, project: &Project, printer: &Printer) {

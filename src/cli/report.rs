@@ -135,6 +135,7 @@ macro_rules! failure_with_hint {
 
 failure_with_hint!(
     crate::backend::BackendError,
+    crate::data::DataError,
     crate::environment::EnvironmentError,
     crate::fetch::FetchError,
     crate::process::ProcessError,

@@ -43,7 +43,10 @@ pub(crate) async fn run(settings: RunSettings, printer: &Printer) -> Result<Outc
     let launched = match (report.write(&settings), early_signal) {
         (Err(failure), _) => Err(failure),
         (Ok(()), Some(signal)) => Ok(Ended::Interrupted { signal }),
-        (Ok(()), None) => catch_panic(launch(&plan, &info, store.as_ref(), &mut signals, printer)).await,
+        (Ok(()), None) => {
+            let launched = launch(&plan, &info, &settings, store.as_ref(), &mut signals, printer);
+            catch_panic(launched).await
+        }
     };
     let end = RunEnd {
         status: status_of(&launched),
@@ -126,14 +129,19 @@ async fn parent_tag(store: &dyn TrackingStore, printer: &Printer) -> Option<(Str
     }
 }
 
-/// Prepares the environment, starts the entry point and waits for its end.
+/// Downloads data, prepares the environment, starts the entry point and waits for its end.
 async fn launch(
     plan: &RunPlan,
     info: &RunInfo,
+    settings: &RunSettings,
     store: &dyn TrackingStore,
     signals: &mut Signals,
     printer: &Printer,
 ) -> Result<Ended, Failure> {
+    let (command, _data) = match until_signal(signals, plan.download_data(settings, printer)).await {
+        Ok(downloaded) => downloaded?,
+        Err(signal) => return Ok(Ended::Interrupted { signal }),
+    };
     let prepared = match until_signal(signals, environment::prepare(&plan.environment, printer)).await {
         Ok(prepared) => prepared?,
         Err(signal) => return Ok(Ended::Interrupted { signal }),
@@ -142,7 +150,7 @@ async fn launch(
     if !environment_tags.is_empty() {
         store.set_tags(&info.run_id, &environment_tags).await?;
     }
-    let launch_plan = plan.launch_plan(info, prepared.environment);
+    let launch_plan = plan.launch_plan(info, command, prepared.environment);
     let mut submitted = plan.backend.launch(launch_plan, printer).await?;
     let tags = submitted.tags();
     if !tags.is_empty() {

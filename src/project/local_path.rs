@@ -5,12 +5,14 @@ use std::path::Path;
 use percent_encoding::percent_decode_str;
 
 /// The local path that a value names, as MLflow's `get_local_path_or_none` reads it: a value
-/// without a scheme, or a `file:` URI without a host. Percent signs are decoded in both.
+/// without a scheme, or a `file:` URI without a host; `localhost` is none. Percent signs are decoded
+/// in both.
 pub(super) fn local_path(value: &str) -> Option<String> {
     let path = match split_scheme(value) {
         None => value,
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("file") => {
             let path = match rest.strip_prefix("//") {
+                Some(rest) if rest.starts_with("localhost/") => &rest["localhost".len()..],
                 Some(rest) if rest.is_empty() || rest.starts_with(['/', '?', '#']) => rest,
                 Some(_) => return None,
                 None => rest,
@@ -77,6 +79,8 @@ mod tests {
             ("file:/data/x", Some("/data/x")),
             ("file:x", Some("x")),
             ("FILE:///x", Some("/x")),
+            ("file://localhost/data/x", Some("/data/x")),
+            ("file://localhost.test/x", None),
             ("file://host/x", None),
             ("s3://bucket/key", None),
             ("https://host/x", None),

@@ -11,6 +11,7 @@ mod client_readers;
 mod command_corpus;
 mod conda;
 mod corpus;
+mod data_downloads;
 mod database_servers;
 mod differential;
 mod docker;

@@ -88,6 +88,28 @@ fn parameters() {
 }
 
 #[test]
+fn data() {
+    let mut topic = Topic::default();
+    for uri in [
+        "s3://bucket/data.csv",
+        "gopher://host/data.csv",
+        "file://host/data.csv",
+        "https://anna:geheim@host:port/data.csv",
+        "http://127.0.0.1:9/data.csv?signature=geheim",
+    ] {
+        topic.add(&typed().run(["-P", &format!("data={uri}")]));
+    }
+    let uri = "data=https://host.test/data.csv";
+    topic.add(
+        &typed()
+            .file("file", "")
+            .run(["-P", uri, "--storage-dir", "project/file"]),
+    );
+    topic.add(&typed().run(["-P", uri, "--storage-dir", "storage", "--dry-run"]));
+    topic.compare("data");
+}
+
+#[test]
 fn entry_points() {
     let mut topic = Topic::default();
     let project = typed();

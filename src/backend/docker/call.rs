@@ -31,6 +31,7 @@ impl RunCall {
         let mut access = Access::default();
         access.add_store(plan.local_store.as_ref(), tracking_uri);
         access.add_artifacts(&plan.run.artifact_uri);
+        access.add_data(plan.data_directory.as_deref());
         let settings = &container.settings;
         // The last setting of a name counts, as if all were arguments in this order.
         let mut variables: Vec<(String, String)> = Vec::new();

@@ -40,6 +40,12 @@ impl Access {
         }
     }
 
+    /// Adds downloaded data, at the path that the command has.
+    pub(super) fn add_data(&mut self, directory: Option<&Path>) {
+        let mount = directory.map(|path| (path.to_owned(), path.to_string_lossy().into_owned()));
+        self.mounts.extend(mount);
+    }
+
     /// Adds the place of the run's artifacts.
     pub(super) fn add_artifacts(&mut self, artifact_uri: &str) {
         if let Some(directory) = local_directory(artifact_uri) {

@@ -132,7 +132,7 @@ pub(super) struct DockerProject {
     /// The project's name, and that of its image.
     pub(super) name: String,
     /// The image that its image is built on.
-    base: String,
+    pub(super) base: String,
 }
 
 impl DockerProject {

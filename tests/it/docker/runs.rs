@@ -3,6 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 
 use super::engine::DockerProject;
+use crate::harness::scripted::{ScriptedServer, Step};
 
 #[test]
 fn a_project_runs_in_an_image_with_its_files() {
@@ -62,6 +63,25 @@ fn files_of_every_kind_reach_the_image() {
             "x",
         ]
     );
+}
+
+#[test]
+fn downloaded_data_is_found_in_the_container() {
+    let Some(project) = DockerProject::new("", "true") else {
+        return;
+    };
+    let (name, base) = (project.name.clone(), project.base.clone());
+    let project = project.file(
+        "MLproject",
+        &format!(
+            "name: {name}\ndocker_env: {{image: {base}}}\nentry_points:\n  main:\n    parameters: {{data: path}}\n    command: cat {{data}}\n"
+        ),
+    );
+    let body = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndata".to_vec();
+    let server = ScriptedServer::start(vec![Step::Raw(body)]);
+    let finished = project.run(&["-P", &format!("data={}/x.csv", server.url())]);
+    finished.expect_code(0);
+    assert_eq!(finished.stdout(), "data");
 }
 
 #[test]

@@ -1,0 +1,92 @@
+//! Why data could not be brought onto this machine.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::http::DownloadError;
+
+/// Why data could not be brought onto this machine. No variant holds a credential.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// There is no way to get data from such URIs.
+    #[error(
+        "data behind '{scheme}:' {} (parameter '{parameter}' is a path at '{uri}')",
+        if *.is_mlflow { "is not available yet" } else { "cannot be had" }
+    )]
+    Scheme {
+        /// The parameter.
+        parameter: String,
+        /// Its value without credentials.
+        uri: String,
+        /// The scheme in lower case.
+        scheme: String,
+        /// Whether MLflow itself can download from there.
+        is_mlflow: bool,
+    },
+    /// A `file:` URI names another machine.
+    #[error("the file '{uri}' for the parameter '{parameter}' is on another machine")]
+    OtherHost {
+        /// The parameter.
+        parameter: String,
+        /// Its value without credentials.
+        uri: String,
+    },
+    /// The text is no URL.
+    #[error("'{uri}' for the parameter '{parameter}' is no valid address: {reason}")]
+    Url {
+        /// The parameter.
+        parameter: String,
+        /// Its value without credentials.
+        uri: String,
+        /// Why.
+        reason: String,
+    },
+    /// The download failed.
+    #[error("cannot download '{uri}' for the parameter '{parameter}'")]
+    Download {
+        /// The parameter.
+        parameter: String,
+        /// The URI without credentials.
+        uri: String,
+        /// The cause.
+        #[source]
+        source: DownloadError,
+    },
+    /// What is downloaded has no place.
+    #[error("cannot {action} '{}'", .path.display())]
+    Storage {
+        /// What was tried, such as `create a directory in`.
+        action: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl DataError {
+    /// What the person can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Scheme { is_mlflow: true, .. } => "download it yourself and pass the local path",
+            Self::Scheme { .. } => "pass a local path, or a URI that begins with http://, https:// or file:",
+            Self::OtherHost { .. } => {
+                "for a file of this machine write three slashes: file:///directory/file"
+            }
+            Self::Url { .. } => "check the host and the port",
+            Self::Download {
+                source: DownloadError::Unwritable(error),
+                ..
+            }
+            | Self::Storage { source: error, .. }
+                if error.kind() == io::ErrorKind::StorageFull =>
+            {
+                "free some space, or name a directory on a larger disk with --storage-dir"
+            }
+            Self::Download { source, .. } => return source.hint(),
+            Self::Storage { .. } => "name a directory that can be written to with --storage-dir",
+        };
+        Some(text.to_owned())
+    }
+}
