@@ -8,6 +8,9 @@ pub trait Progress: Send + Sync {
     /// Something that does not stop the run but that the user should know.
     fn warning(&self, line: &str);
 
+    /// What the entry point wrote to its standard output, where it does not write there itself.
+    fn output(&self, bytes: &[u8]);
+
     /// How far a transfer has come. Called often; the receiver decides how much of it is shown.
     fn transfer(&self, transfer: Transfer<'_>);
 }
@@ -45,6 +48,7 @@ pub struct Silent;
 impl Progress for Silent {
     fn info(&self, _line: &str) {}
     fn warning(&self, _line: &str) {}
+    fn output(&self, _bytes: &[u8]) {}
     fn transfer(&self, _transfer: Transfer<'_>) {}
 }
 

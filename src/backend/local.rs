@@ -53,7 +53,7 @@ struct LocalRun {
 
 #[async_trait]
 impl SubmittedRun for LocalRun {
-    async fn wait(&mut self, signals: &mut Signals) -> Result<Ended, BackendError> {
+    async fn wait(&mut self, signals: &mut Signals, _progress: &dyn Progress) -> Result<Ended, BackendError> {
         Ok(self.group.wait(signals).await)
     }
 }

@@ -1,5 +1,6 @@
 //! Backends: where an entry point's command runs.
 
+mod attached;
 mod docker;
 mod local;
 
@@ -8,12 +9,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
-pub use docker::container_command_line;
+use serde_json::Value;
+
+pub use self::attached::{AttachedRun, RunState, attach};
+pub use self::docker::container_command_line;
 
 use crate::environment::PreparedEnv;
 use crate::events::Progress;
 use crate::process::{Ended, ProcessError, Signals};
-use crate::run::RunInfo;
+use crate::run::{RunId, RunInfo};
 
 /// The names that `--backend` takes, in the order of the documentation.
 pub const BACKEND_NAMES: [&str; 3] = [local::NAME, "databricks", "kubernetes"];
@@ -59,11 +63,56 @@ impl LaunchPlan {
     }
 }
 
+/// `--backend-config`: JSON of a backend's own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BackendConfig {
+    /// The JSON.
+    pub value: Value,
+    /// The file that it was read from, if it was one.
+    pub file: Option<PathBuf>,
+}
+
+/// What the command line says to a backend.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct BackendOptions<'a> {
+    /// The backend's configuration.
+    pub config: Option<&'a BackendConfig>,
+    /// Whether to stay until the entry point has ended; the backend's own way where it is `None`.
+    pub wait: Option<bool>,
+    /// Do not show what the entry point writes, where it does not run on this machine.
+    pub no_logs: bool,
+    /// How long a run may take to start, where a service starts it.
+    pub start_timeout: Option<Duration>,
+}
+
 /// A place where entry points run.
 #[async_trait]
 pub trait Backend: Send + Sync {
     /// The name, as `--backend` spells it.
     fn name(&self) -> &'static str;
+
+    /// Whether mlrun stays until the entry point has ended.
+    fn waits(&self) -> bool {
+        true
+    }
+
+    /// Checks what can be checked before the run is created. `plan` is of a run that is only
+    /// thought of; nothing is changed anywhere.
+    ///
+    /// # Errors
+    /// What makes a launch impossible, such as a service that cannot be reached.
+    async fn check(&self, _plan: &LaunchPlan, _progress: &dyn Progress) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    /// What a dry run shows besides, such as a request to a service: titles and texts, without
+    /// secrets. `plan` is of a run that is only thought of.
+    ///
+    /// # Errors
+    /// It cannot be made of this plan.
+    fn preview(&self, _plan: &LaunchPlan) -> Result<Vec<(&'static str, String)>, BackendError> {
+        Ok(Vec::new())
+    }
 
     /// Starts the entry point.
     ///
@@ -82,8 +131,8 @@ pub trait SubmittedRun: Send {
     /// Waits for its end. A termination signal in the meantime ends it.
     ///
     /// # Errors
-    /// Its end cannot be known.
-    async fn wait(&mut self, signals: &mut Signals) -> Result<Ended, BackendError>;
+    /// Its end cannot be known, or the backend ended it for a reason of its own.
+    async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError>;
 
     /// Tags that tell where it runs, for the run in the tracking store.
     fn tags(&self) -> Vec<(String, String)> {
@@ -94,8 +143,8 @@ pub trait SubmittedRun: Send {
 /// The backend with this name.
 ///
 /// # Errors
-/// There is none, or it is not available.
-pub fn by_name(name: &str) -> Result<Box<dyn Backend>, BackendError> {
+/// There is none, it is not available, or its configuration is not what it needs.
+pub fn by_name(name: &str, _options: BackendOptions<'_>) -> Result<Box<dyn Backend>, BackendError> {
     match BACKEND_NAMES.into_iter().find(|known| *known == name) {
         Some(local::NAME) => Ok(Box::new(local::Local)),
         Some(name) => Err(BackendError::NotAvailable { name }),
@@ -113,6 +162,14 @@ pub enum BackendError {
     Unknown {
         /// What was asked for.
         name: String,
+    },
+    /// A run's tags name no place where it could be found again.
+    #[error("run '{run_id}' cannot be found where it runs: {reason}")]
+    NotAttachable {
+        /// The run.
+        run_id: RunId,
+        /// What is missing.
+        reason: String,
     },
     /// The backend is not supported.
     #[error("the backend '{name}' is not available yet")]
@@ -150,6 +207,7 @@ impl BackendError {
                 "pass one of them, or leave --backend out for '{}'",
                 local::NAME
             )),
+            Self::NotAttachable { .. } => None,
             Self::NotAvailable { .. } => Some(format!("run on this machine with --backend {}", local::NAME)),
             Self::Command { source } => source.hint(),
             Self::Temporary { .. } => Some("set TMPDIR to a directory that you can write to".to_owned()),
@@ -180,7 +238,7 @@ mod tests {
                 Err("there is no backend ''; supported are local, databricks, kubernetes"),
             ),
         ] {
-            let found = by_name(name)
+            let found = by_name(name, BackendOptions::default())
                 .map(|backend| backend.name())
                 .map_err(|error| error.to_string());
             assert_eq!(

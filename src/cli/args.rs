@@ -160,6 +160,22 @@ pub(crate) struct RunArguments {
     #[arg(long)]
     pub(crate) no_build_image: bool,
 
+    /// Stay until the entry point has ended, where the backend would not
+    #[arg(long, overrides_with = "no_wait")]
+    pub(crate) wait: bool,
+
+    /// Return as soon as the backend has taken the run; see `mlrun status`, `wait` and `cancel`
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+
+    /// Do not show what the entry point writes where it does not run on this machine
+    #[arg(long)]
+    pub(crate) no_logs: bool,
+
+    /// How long the backend may take to start the entry point: a number with s, m, h, d or w
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) start_timeout: Option<Duration>,
+
     /// Show what would be done, and do nothing of it
     #[arg(long)]
     pub(crate) dry_run: bool,

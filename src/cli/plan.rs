@@ -37,7 +37,7 @@ impl RunPlan {
     /// Fetches the project and checks all that can be checked. Nothing is created but a temporary
     /// directory for a project that is not a local directory; it goes with the plan.
     pub(crate) async fn make(settings: &RunSettings, printer: &Printer) -> Result<Self, Failure> {
-        let backend = backend::by_name(&settings.backend)?;
+        let backend = backend::by_name(&settings.backend, settings.backend_options())?;
         let tracking_uri = TrackingUri::resolve(
             env_vars::non_empty(env_vars::MLFLOW_TRACKING_URI).as_deref(),
             &settings.current_directory,
@@ -84,7 +84,7 @@ impl RunPlan {
         })
         .await?;
         warn_of_unused_options(settings, &project, printer);
-        Ok(Self {
+        let plan = Self {
             work_dir,
             entry_point,
             params_to_log,
@@ -95,7 +95,10 @@ impl RunPlan {
             backend,
             tracking_uri,
             user: user_name(),
-        })
+        };
+        let launch_plan = plan.imagined_launch(plan.imagined_environment());
+        plan.backend.check(&launch_plan, printer).await?;
+        Ok(plan)
     }
 
     /// Tags that say where the project comes from.
@@ -130,10 +133,12 @@ impl RunPlan {
 
     /// Writes the plan to standard output, which no entry point uses in a dry run.
     pub(crate) fn show(&self, settings: &RunSettings) -> Result<(), Failure> {
-        printer::write_stdout(&self.text(settings))
+        let launch_plan = self.imagined_launch(self.imagined_environment());
+        let of_backend = self.backend.preview(&launch_plan)?;
+        printer::write_stdout(&self.text(settings, of_backend))
     }
 
-    fn text(&self, settings: &RunSettings) -> String {
+    fn text(&self, settings: &RunSettings, of_backend: Vec<(&'static str, String)>) -> String {
         let source = self.work_dir.source();
         let experiment = match &settings.experiment {
             ExperimentSelector::Default => "0 (the default)".to_owned(),
@@ -168,6 +173,7 @@ impl RunPlan {
         );
         lines.push(("command", self.command.command.clone()));
         lines.extend(self.container_command_line().map(|line| ("container", line)));
+        lines.extend(of_backend);
         lines
             .into_iter()
             .map(|(title, value)| format!("{title:<13} {}\n", value.replace('\n', "\n              ")))
@@ -178,11 +184,15 @@ impl RunPlan {
 impl RunPlan {
     /// The command line of the container that the run would get.
     fn container_command_line(&self) -> Option<String> {
-        let environment = PreparedEnv {
-            container: Some(self.environment.container()?),
+        backend::container_command_line(&self.imagined_launch(self.imagined_environment()))
+    }
+
+    /// The environment as far as it is known before it is made.
+    fn imagined_environment(&self) -> PreparedEnv {
+        PreparedEnv {
+            container: self.environment.container(),
             ..PreparedEnv::default()
-        };
-        backend::container_command_line(&self.imagined_launch(environment))
+        }
     }
 }
 

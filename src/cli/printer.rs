@@ -99,6 +99,13 @@ impl Progress for Printer {
         self.write(Level::Warning, line);
     }
 
+    fn output(&self, bytes: &[u8]) {
+        self.close_transfer_line();
+        let mut stdout = std::io::stdout().lock();
+        // A reader that went away is no reason to fail: the run goes on unheard.
+        let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
+    }
+
     fn transfer(&self, transfer: Transfer<'_>) {
         let is_complete = transfer.total == Some(transfer.done);
         if !self.draws_progress {

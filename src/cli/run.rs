@@ -42,11 +42,20 @@ pub(crate) async fn run(settings: RunSettings, printer: &Printer) -> Result<Outc
     let mut report = RunReport::new(&plan, &info);
     let launched = match (report.write(&settings), early_signal) {
         (Err(failure), _) => Err(failure),
-        (Ok(()), Some(signal)) => Ok(Ended::Interrupted { signal }),
+        (Ok(()), Some(signal)) => Ok(Launched::Ended(Ended::Interrupted { signal })),
         (Ok(()), None) => {
             let launched = launch(&plan, &info, &settings, store.as_ref(), &mut signals, printer);
             catch_panic(launched).await
         }
+    };
+    let launched = match launched {
+        Ok(Launched::Submitted) => {
+            tell_submitted(plan.backend.name(), store.as_ref(), &info, printer);
+            report.write(&settings)?;
+            return Ok(Outcome::Succeeded);
+        }
+        Ok(Launched::Ended(ended)) => Ok(ended),
+        Err(failure) => Err(failure),
     };
     let end = RunEnd {
         status: status_of(&launched),
@@ -129,7 +138,15 @@ async fn parent_tag(store: &dyn TrackingStore, printer: &Printer) -> Option<(Str
     }
 }
 
-/// Downloads data, prepares the environment, starts the entry point and waits for its end.
+/// What became of an entry point that was to be launched.
+enum Launched {
+    Ended(Ended),
+    /// The backend has it, and nobody waits for it here.
+    Submitted,
+}
+
+/// Downloads data, prepares the environment, starts the entry point and waits for its end, unless
+/// the backend shall not be waited for.
 async fn launch(
     plan: &RunPlan,
     info: &RunInfo,
@@ -137,14 +154,15 @@ async fn launch(
     store: &dyn TrackingStore,
     signals: &mut Signals,
     printer: &Printer,
-) -> Result<Ended, Failure> {
+) -> Result<Launched, Failure> {
+    let interrupted = |signal| Ok(Launched::Ended(Ended::Interrupted { signal }));
     let (command, _data) = match until_signal(signals, plan.download_data(settings, printer)).await {
         Ok(downloaded) => downloaded?,
-        Err(signal) => return Ok(Ended::Interrupted { signal }),
+        Err(signal) => return interrupted(signal),
     };
     let prepared = match until_signal(signals, environment::prepare(&plan.environment, printer)).await {
         Ok(prepared) => prepared?,
-        Err(signal) => return Ok(Ended::Interrupted { signal }),
+        Err(signal) => return interrupted(signal),
     };
     let environment_tags = prepared.environment.tags();
     if !environment_tags.is_empty() {
@@ -156,9 +174,12 @@ async fn launch(
     if !tags.is_empty() {
         store.set_tags(&info.run_id, &tags).await?;
     }
-    let ended = submitted.wait(signals).await?;
+    if !plan.backend.waits() {
+        return Ok(Launched::Submitted);
+    }
+    let ended = submitted.wait(signals, printer).await?;
     drop(prepared.usage);
-    Ok(ended)
+    Ok(Launched::Ended(ended))
 }
 
 fn status_of(launched: &Result<Ended, Failure>) -> RunStatus {
@@ -220,6 +241,20 @@ fn tell_end(
             ),
         });
     }
+    tell_pages(store, info, printer);
+}
+
+/// Tells of a run that goes on without this program.
+fn tell_submitted(backend: &str, store: &dyn TrackingStore, info: &RunInfo, printer: &Printer) {
+    let run_id = &info.run_id;
+    printer.info(&format!("=== Run (ID '{run_id}') was submitted to {backend} ==="));
+    printer.info(&format!(
+        "Follow it with `mlrun status {run_id}`, `mlrun wait {run_id}` or `mlrun cancel {run_id}`"
+    ));
+    tell_pages(store, info, printer);
+}
+
+fn tell_pages(store: &dyn TrackingStore, info: &RunInfo, printer: &Printer) {
     if let Some(url) = store.run_url(info) {
         printer.info(&format!("View run {} at: {url}", info.run_name));
     }

@@ -4,9 +4,9 @@
 //! `mlflow run` (MLflow 3.17), where every one of them ends with exit code 2.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use serde_json::Value;
-
+use crate::backend::{BackendConfig, BackendOptions};
 use crate::cli::args::{EnvManagerName, RunArguments};
 use crate::cli::report::Failure;
 use crate::env_vars;
@@ -26,7 +26,11 @@ pub(crate) struct RunSettings {
     pub(crate) docker_args: Vec<(String, Option<String>)>,
     pub(crate) experiment: ExperimentSelector,
     pub(crate) backend: String,
-    pub(crate) backend_config: Option<Value>,
+    pub(crate) backend_config: Option<BackendConfig>,
+    /// `--wait` and `--no-wait`; the backend's own way where neither is given.
+    pub(crate) wait: Option<bool>,
+    pub(crate) no_logs: bool,
+    pub(crate) start_timeout: Option<Duration>,
     pub(crate) env_manager: Option<EnvManager>,
     pub(crate) storage_dir: Option<PathBuf>,
     pub(crate) run_id: Option<RunId>,
@@ -95,6 +99,12 @@ impl RunSettings {
             experiment,
             backend: arguments.backend,
             backend_config,
+            wait: match (arguments.wait, arguments.no_wait) {
+                (false, false) => None,
+                (wait, _) => Some(wait),
+            },
+            no_logs: arguments.no_logs,
+            start_timeout: arguments.start_timeout,
             env_manager: env_manager(arguments.env_manager, arguments.no_conda)?,
             storage_dir,
             run_id: arguments.run_id.filter(|id| !id.is_empty()).map(RunId::new),
@@ -109,6 +119,18 @@ impl RunSettings {
             keep_workdir: arguments.keep_workdir,
             current_directory,
         })
+    }
+}
+
+impl RunSettings {
+    /// What the backend is told.
+    pub(crate) fn backend_options(&self) -> BackendOptions<'_> {
+        BackendOptions {
+            config: self.backend_config.as_ref(),
+            wait: self.wait,
+            no_logs: self.no_logs,
+            start_timeout: self.start_timeout,
+        }
     }
 }
 
@@ -159,7 +181,7 @@ fn distinct<V>(
 }
 
 /// Reads `--backend-config`: a file when the text ends in `.json`, else JSON itself.
-fn backend_config(text: &str, current_directory: &Path) -> Result<Value, Failure> {
+fn backend_config(text: &str, current_directory: &Path) -> Result<BackendConfig, Failure> {
     if Path::new(text)
         .extension()
         .is_some_and(|extension| extension == "json")
@@ -171,17 +193,22 @@ fn backend_config(text: &str, current_directory: &Path) -> Result<Value, Failure
                     .context(format!("cannot read the backend config {}", path.display())),
             )
         })?;
-        return serde_json::from_str(&content).map_err(|error| {
+        let value = serde_json::from_str(&content).map_err(|error| {
             Failure::new(
                 anyhow::Error::new(error)
                     .context(format!("the backend config {} is not valid JSON", path.display())),
             )
+        })?;
+        return Ok(BackendConfig {
+            value,
+            file: Some(path),
         });
     }
-    serde_json::from_str(text).map_err(|error| {
+    let value = serde_json::from_str(text).map_err(|error| {
         Failure::usage(format!("invalid backend config JSON: {error}"))
             .with_hint("give JSON text, or a file whose name ends in .json")
-    })
+    })?;
+    Ok(BackendConfig { value, file: None })
 }
 
 fn env_manager(name: Option<EnvManagerName>, no_conda: bool) -> Result<Option<EnvManager>, Failure> {

@@ -48,6 +48,7 @@ mod tests {
     impl Progress for Heard {
         fn info(&self, _line: &str) {}
         fn warning(&self, _line: &str) {}
+        fn output(&self, _bytes: &[u8]) {}
         fn transfer(&self, transfer: Transfer<'_>) {
             self.0.lock().unwrap().push((transfer.done, transfer.total));
         }

@@ -136,7 +136,7 @@ pub(super) struct DockerRun {
 
 #[async_trait]
 impl SubmittedRun for DockerRun {
-    async fn wait(&mut self, signals: &mut Signals) -> Result<Ended, BackendError> {
+    async fn wait(&mut self, signals: &mut Signals, _progress: &dyn Progress) -> Result<Ended, BackendError> {
         let ended = self.client.wait_or_signal(signals).await;
         match ended {
             Ended::Interrupted { .. } => self.container.end(&mut self.client, signals).await,

@@ -261,6 +261,7 @@ impl Progress for Kept {
     fn warning(&self, line: &str) {
         self.0.lock().unwrap().push(line.to_owned());
     }
+    fn output(&self, _bytes: &[u8]) {}
     fn transfer(&self, _transfer: crate::events::Transfer<'_>) {}
 }
 
