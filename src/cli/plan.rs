@@ -19,6 +19,7 @@ use crate::tracking::{ExperimentSelector, TrackingUri};
 /// Everything that is known before the run is created.
 pub(crate) struct RunPlan {
     pub(crate) work_dir: WorkDir,
+    pub(crate) project_name: Option<String>,
     pub(crate) entry_point: EntryPoint,
     /// The parameters as the run records them: what was asked for, not what the shell gets.
     pub(crate) params_to_log: Vec<(String, String)>,
@@ -80,12 +81,14 @@ impl RunPlan {
                 commit: work_dir.source().commit.as_deref(),
                 docker_args: &settings.docker_args,
                 as_it_is: settings.image == ImageChoice::AsItIs,
+                repository: backend.image_repository(),
             },
         })
         .await?;
         warn_of_unused_options(settings, &project, printer);
         let plan = Self {
             work_dir,
+            project_name: project.name.clone(),
             entry_point,
             params_to_log,
             parameters,
@@ -184,6 +187,9 @@ impl RunPlan {
 impl RunPlan {
     /// The command line of the container that the run would get.
     fn container_command_line(&self) -> Option<String> {
+        if self.backend.image_repository().is_some() {
+            return None;
+        }
         backend::container_command_line(&self.imagined_launch(self.imagined_environment()))
     }
 

@@ -134,7 +134,6 @@ macro_rules! failure_with_hint {
 }
 
 failure_with_hint!(
-    crate::backend::BackendError,
     crate::data::DataError,
     crate::environment::EnvironmentError,
     crate::fetch::FetchError,
@@ -144,6 +143,13 @@ failure_with_hint!(
     crate::tracking::limits::LimitError,
     crate::tracking::TrackingUriError,
 );
+
+impl From<crate::backend::BackendError> for Failure {
+    fn from(error: crate::backend::BackendError) -> Self {
+        let (hint, location) = (error.hint(), error.location());
+        Self::new(error).with_optional_hint(hint).with_location(location)
+    }
+}
 
 impl From<crate::project::ProjectError> for Failure {
     fn from(error: crate::project::ProjectError) -> Self {
