@@ -8,7 +8,6 @@ mod auth;
 mod batch;
 mod client;
 mod error;
-mod retry;
 mod settings;
 mod tls;
 mod transport;
