@@ -12,12 +12,13 @@
 //!
 //! Modules import downwards only: [`cli`] knows all others; [`backend`] knows what [`environment`]
 //! prepared; [`fetch`], [`data`], [`tracking`] and [`environment`] do not know each other; [`project`],
-//! [`project_uri`] and [`run`] are plain values; [`process`], [`http`], [`yaml`], [`redact`], [`env_vars`]
+//! [`project_uri`] and [`run`] are plain values; [`databricks`] serves several of them; [`process`], [`http`], [`yaml`], [`redact`], [`env_vars`]
 //! and [`events`] know nothing of MLflow Projects.
 
 pub mod backend;
 pub mod cli;
 pub mod data;
+pub mod databricks;
 pub mod env_vars;
 pub mod environment;
 pub mod events;
