@@ -2,6 +2,7 @@
 //! failures of a connection mean.
 
 mod certificates;
+mod client;
 mod download;
 mod fault;
 pub(crate) mod netrc;
@@ -9,6 +10,8 @@ mod proxies;
 
 pub use certificates::CertificateError;
 pub(crate) use certificates::{Verification, read as read_certificates};
+pub use client::ClientError;
+pub(crate) use client::{client, local_client};
 pub use download::DownloadError;
 pub(crate) use download::download;
 pub use fault::Fault;
