@@ -8,7 +8,6 @@ mod auth;
 mod batch;
 mod client;
 mod error;
-mod retry;
 mod search;
 mod settings;
 mod tls;
