@@ -12,9 +12,10 @@
 //!
 //! Modules import downwards only: [`cli`] knows all others; [`backend`] knows what [`environment`]
 //! prepared; [`fetch`], [`data`], [`tracking`] and [`environment`] do not know each other; [`project`],
-//! [`project_uri`] and [`run`] are plain values; [`databricks`] serves several of them; [`process`], [`http`], [`yaml`], [`redact`], [`env_vars`]
-//! and [`events`] know nothing of MLflow Projects.
+//! [`project_uri`] and [`run`] are plain values; [`process`], [`http`], [`aws`], [`databricks`], [`yaml`],
+//! [`redact`], [`env_vars`] and [`events`] know nothing of MLflow Projects.
 
+pub mod aws;
 pub mod backend;
 pub mod cli;
 pub mod data;
@@ -31,4 +32,5 @@ pub mod project_uri;
 pub mod redact;
 pub mod run;
 pub mod tracking;
+mod utc;
 pub mod yaml;

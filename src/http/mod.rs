@@ -2,6 +2,7 @@
 //! failures of a connection mean.
 
 mod certificates;
+mod client;
 mod download;
 mod excerpt;
 mod fault;
@@ -12,6 +13,8 @@ mod variables;
 
 pub use certificates::CertificateError;
 pub(crate) use certificates::{Verification, read as read_certificates};
+pub use client::ClientError;
+pub(crate) use client::{client, local_client};
 pub use download::DownloadError;
 pub(crate) use download::download;
 pub(crate) use excerpt::{cut, excerpt};
