@@ -12,13 +12,14 @@
 //!
 //! Modules import downwards only: [`cli`] knows all others; [`backend`] knows what [`environment`]
 //! prepared; [`fetch`], [`data`], [`tracking`] and [`environment`] do not know each other; [`project`],
-//! [`project_uri`] and [`run`] are plain values; [`process`], [`http`], [`aws`], [`yaml`], [`redact`],
-//! [`env_vars`] and [`events`] know nothing of MLflow Projects.
+//! [`project_uri`] and [`run`] are plain values; [`process`], [`http`], [`aws`], [`databricks`], [`yaml`],
+//! [`redact`], [`env_vars`] and [`events`] know nothing of MLflow Projects.
 
 pub mod aws;
 pub mod backend;
 pub mod cli;
 pub mod data;
+pub mod databricks;
 pub mod env_vars;
 pub mod environment;
 pub mod events;
