@@ -13,11 +13,12 @@
 //! [`run()`] is all of it but the arguments and the exit code, for programs; `examples/rust_driver.rs` shows
 //! its use.
 //!
-//! Modules import downwards only: [`cli`] knows all others; [`runner`] knows all but [`cli`]; [`backend`] knows what [`environment`]
-//! prepared; [`fetch`], [`data`], [`tracking`] and [`environment`] do not know each other; [`project`],
-//! [`project_uri`] and [`mod@run`] are plain values; [`process`], [`http`], [`yaml`], [`redact`], [`env_vars`]
-//! and [`events`] know nothing of MLflow Projects.
+//! Modules import downwards only: [`cli`] knows all others; [`runner`] knows all but [`cli`]; [`backend`]
+//! knows what [`environment`] prepared; [`fetch`], [`data`], [`tracking`] and [`environment`] do not know
+//! each other; [`project`], [`project_uri`] and [`mod@run`] are plain values; [`process`], [`http`], [`aws`],
+//! [`yaml`], [`redact`], [`env_vars`] and [`events`] know nothing of MLflow Projects.
 
+pub mod aws;
 pub mod backend;
 pub mod cli;
 pub mod data;
@@ -34,6 +35,7 @@ pub mod redact;
 pub mod run;
 pub mod runner;
 pub mod tracking;
+mod utc;
 pub mod yaml;
 
 pub use runner::{run, run_with};

@@ -7,6 +7,7 @@ mod address;
 mod driver;
 mod mysql;
 mod postgres;
+mod read;
 mod schema;
 mod server;
 mod sqlite;
