@@ -105,9 +105,12 @@ impl Credentials {
     }
 }
 
+/// Looks a field's value up.
+type Lookup<'a> = Box<dyn Fn(&str) -> Option<String> + 'a>;
+
 /// What the variables or a profile say.
 struct Fields<'a> {
-    value: Box<dyn Fn(&str) -> Option<String> + 'a>,
+    value: Lookup<'a>,
     /// How a field is called there.
     name: fn(&str) -> String,
     source: String,

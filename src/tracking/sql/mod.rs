@@ -6,6 +6,7 @@
 mod address;
 mod driver;
 mod mysql;
+mod of_sqlx;
 mod postgres;
 mod read;
 mod schema;
