@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Modules import downwards only: [`cli`] knows all others; [`backend`] knows what [`environment`]
-//! prepared; [`fetch`], [`data`], [`tracking`] and [`environment`] do not know each other; [`project`],
+//! prepared; [`lint`] knows [`project`] and the names that [`environment`] gives; [`fetch`], [`data`], [`tracking`] and [`environment`] do not know each other; [`project`],
 //! [`project_uri`] and [`run`] are plain values; [`process`], [`http`], [`yaml`], [`redact`], [`env_vars`]
 //! and [`events`] know nothing of MLflow Projects.
 
@@ -23,6 +23,7 @@ pub mod environment;
 pub mod events;
 pub mod fetch;
 pub mod http;
+pub mod lint;
 mod nearest;
 pub mod process;
 pub mod project;

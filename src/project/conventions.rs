@@ -9,24 +9,24 @@ use super::environment::ProjectEnvironment;
 use super::quote::quote;
 
 /// The name of a project's file, and the one that is looked for first.
-pub(super) const FILE_NAME: &str = "MLproject";
+pub(crate) const FILE_NAME: &str = "MLproject";
 /// The extensions of scripts that are entry points by themselves.
 const SCRIPT_EXTENSIONS: [&str; 3] = [".py", ".sh", ".R"];
 
 /// What the search for a project's file found.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(crate) struct Found {
     /// The file.
-    pub(super) file: Option<PathBuf>,
+    pub(crate) file: Option<PathBuf>,
     /// The names of others that could be it too.
-    pub(super) others: Vec<String>,
+    pub(crate) others: Vec<String>,
     /// A file with an extension too many.
-    pub(super) misnamed: Option<String>,
+    pub(crate) misnamed: Option<String>,
 }
 
 /// Looks for the MLproject file, whose name may be written in any case. Of several the exact name
 /// comes first, then the alphabet's order.
-pub(super) fn find_file(directory: &Path) -> io::Result<Found> {
+pub(crate) fn find_file(directory: &Path) -> io::Result<Found> {
     let exact = directory.join(FILE_NAME);
     if exact.is_file() {
         return Ok(Found {

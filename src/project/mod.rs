@@ -16,6 +16,7 @@ mod error;
 mod float;
 mod format_spec;
 mod hint;
+pub(crate) mod keys;
 mod local_path;
 mod location;
 mod mlproject;
@@ -29,9 +30,11 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use conventions::{FILE_NAME, find_file};
 pub use entry_point::EntryPoint;
 pub use environment::{DockerEnvironment, EnvironmentEntry, ProjectEnvironment};
 pub use error::{Part, ProjectError, ProjectProblem, SparkJobRule};
+pub(crate) use float::is_float;
 pub use format_spec::FormatSpecError;
 pub use location::{KeyPlace, Location};
 pub use parameter::{
