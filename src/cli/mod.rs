@@ -4,9 +4,13 @@ mod args;
 mod data;
 mod env;
 mod env_file;
+mod inspect;
 mod launch_plan;
+mod layout;
+mod lint;
 mod plan;
 mod printer;
+mod project_source;
 mod report;
 mod run;
 mod run_info;
@@ -35,7 +39,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let (format, verbosity) = match &arguments.command {
         Command::Run(run) => (run.log_format, verbosity(run.quiet, run.verbose)),
-        Command::Env(_) => (LogFormat::Text, Verbosity::Normal),
+        Command::Inspect(_) | Command::Lint(_) | Command::Env(_) => (LogFormat::Text, Verbosity::Normal),
     };
     let printer = Printer::new(format, verbosity);
     install_panic_report(format);
@@ -46,6 +50,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         .and_then(|()| match arguments.command {
             Command::Run(run_arguments) => settings::RunSettings::new(*run_arguments)
                 .and_then(|settings| block_on(run::run(settings, &printer))),
+            Command::Inspect(arguments) => block_on(inspect::run(arguments, &printer)),
+            Command::Lint(arguments) => block_on(lint::run(arguments, &printer)),
             Command::Env(command) => block_on(env::run(command, &printer)),
         });
     match result {

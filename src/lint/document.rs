@@ -16,7 +16,6 @@ pub(super) struct Document {
 /// An entry point that is a mapping.
 pub(super) struct DeclaredEntryPoint<'d> {
     pub(super) name: String,
-    pub(super) key: &'d Node,
     pub(super) mapping: &'d Mapping,
 }
 
@@ -61,7 +60,6 @@ impl Document {
             .filter_map(|(key, node)| {
                 Some(DeclaredEntryPoint {
                     name: key.value.to_python_str(),
-                    key,
                     mapping: node.as_mapping()?,
                 })
             })

@@ -63,6 +63,9 @@ fn unknown_key(document: &Document, place: &str, known: &[&str], key: &Node, val
     .into_iter()
     .find(|(_, keys)| keys.contains(&name.as_str()));
     finding.hint(match elsewhere {
+        None if value.is_null() && name.contains(' ') => {
+            "if it belongs to the text before it, put that in quotes: in braces a ',' ends it".to_owned()
+        }
         Some((home, _)) => format!("it belongs to {home}; check the indentation"),
         None => format!("known here: {}", known.join(", ")),
     })

@@ -127,6 +127,15 @@ impl Project {
         Ok(project)
     }
 
+    /// The scripts of the project that can be entry points without being declared, as paths below its
+    /// directory. Sorted; those of hidden directories and of environments are left out.
+    pub fn scripts(&self) -> Vec<String> {
+        match self.databricks_spark_job {
+            Some(_) => Vec::new(),
+            None => conventions::scripts(&self.directory),
+        }
+    }
+
     /// The entry point of this name, or else the script of the project that the name is a path to.
     ///
     /// `shell` is the user's shell, which runs `.sh` scripts; `bash` where it is unknown or empty.
