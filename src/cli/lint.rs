@@ -7,12 +7,13 @@ use crate::cli::printer::{self, Printer};
 use crate::cli::project_source::{ProjectSource, look_at};
 use crate::cli::report::{Failure, Outcome};
 use crate::lint::{self, Finding, Severity};
+use crate::runner::RunError;
 
 /// Shows what there is to say about a project's file. Errors among it make the exit code 1.
 pub(crate) async fn run(arguments: LintArguments, printer: &Printer) -> Result<Outcome, Failure> {
     let LintArguments { uri, version, json } = arguments;
     look_at(&uri, version, printer, |source| {
-        let findings = lint::check(source.work_dir.path())?;
+        let findings = lint::check(source.work_dir.path()).map_err(RunError::from)?;
         printer::write_stdout(&if json {
             let mut object = json!({ "findings": to_json(source, &findings) });
             for severity in [Severity::Error, Severity::Warning, Severity::Note] {

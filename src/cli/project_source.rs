@@ -9,6 +9,7 @@ use crate::fetch::{self, FetchOptions, WorkDir};
 use crate::process::Signals;
 use crate::project::Location;
 use crate::project_uri::ProjectUri;
+use crate::runner::{RunError, until_signal};
 
 /// A project's directory for as long as it is looked at.
 pub(crate) struct ProjectSource {
@@ -50,17 +51,14 @@ pub(crate) async fn look_at(
     look: impl FnOnce(&ProjectSource) -> Result<Outcome, Failure>,
 ) -> Result<Outcome, Failure> {
     let mut signals = Signals::install()?;
-    let current_directory = std::env::current_dir().map_err(|error| {
-        Failure::new(anyhow::Error::new(error).context("cannot determine the current directory"))
-            .with_hint("it may have been removed: change to a directory that exists")
-    })?;
-    let uri = ProjectUri::parse(uri, &current_directory)?;
+    let current_directory =
+        std::env::current_dir().map_err(|source| RunError::NoCurrentDirectory { source })?;
+    let uri = ProjectUri::parse(uri, &current_directory).map_err(RunError::from)?;
     let options = FetchOptions { version, keep: false };
     let progress = Warnings(printer);
-    let work_dir = tokio::select! {
-        biased;
-        signal = signals.next() => return Ok(Outcome::Interrupted(signal.number())),
-        fetched = fetch::fetch(&uri, &options, &progress) => fetched?,
+    let work_dir = match until_signal(&mut signals, fetch::fetch(&uri, &options, &progress)).await {
+        Ok(fetched) => fetched.map_err(RunError::from)?,
+        Err(signal) => return Ok(Outcome::Interrupted(signal.number())),
     };
     look(&ProjectSource {
         uri,

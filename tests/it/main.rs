@@ -21,6 +21,7 @@ mod file_store;
 mod git_source;
 mod harness;
 mod inspect;
+mod library;
 mod messages;
 mod process;
 mod real_mlflow;

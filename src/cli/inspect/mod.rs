@@ -11,6 +11,7 @@ use crate::cli::report::{Failure, Outcome};
 use crate::env_vars;
 use crate::lint::{self, Finding};
 use crate::project::{EntryPoint, Project};
+use crate::runner::RunError;
 
 /// What is shown.
 struct Inspected<'a> {
@@ -34,10 +35,17 @@ pub(crate) async fn run(arguments: InspectArguments, printer: &Printer) -> Resul
         json,
     } = arguments;
     look_at(&uri, version.clone(), printer, |source| {
-        let project = Project::load(source.work_dir.path())?;
+        let project = Project::load(source.work_dir.path()).map_err(RunError::from)?;
         let shell = env_vars::non_empty(env_vars::SHELL);
         let (entry_points, scripts) = match &entry_point {
-            Some(name) => (vec![project.entry_point(name, shell.as_deref())?], Vec::new()),
+            Some(name) => (
+                vec![
+                    project
+                        .entry_point(name, shell.as_deref())
+                        .map_err(RunError::from)?,
+                ],
+                Vec::new(),
+            ),
             None if project.entry_points.is_empty() => (Vec::new(), project.scripts()),
             None => (project.entry_points.clone(), Vec::new()),
         };
@@ -48,7 +56,7 @@ pub(crate) async fn run(arguments: InspectArguments, printer: &Printer) -> Resul
             source,
             entry_points,
             scripts,
-            findings: lint::check(source.work_dir.path())?,
+            findings: lint::check(source.work_dir.path()).map_err(RunError::from)?,
             run_arguments: [source.uri.to_string()].into_iter().chain(version).collect(),
             project: &project,
         };
