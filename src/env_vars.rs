@@ -131,10 +131,88 @@ pub const S3_VARIABLES: [&str; 8] = [
     "AWS_REGION",
     "AWS_DEFAULT_REGION",
 ];
-/// The file with the user's keys. Set for a container that gets `~/.aws`. From Amazon.
+/// The key that requests to Amazon's services are signed with. From Amazon, as all that begin so.
+pub const AWS_ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
+/// The key's secret half.
+pub const AWS_SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
+/// What goes with keys that are lent for some time.
+pub const AWS_SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
+/// The older name of [`AWS_SESSION_TOKEN`].
+pub const AWS_SECURITY_TOKEN: &str = "AWS_SECURITY_TOKEN";
+/// The profile of `~/.aws` that is used.
+pub const AWS_PROFILE: &str = "AWS_PROFILE";
+/// As [`AWS_PROFILE`], and before it, as in Amazon's Python library.
+pub const AWS_DEFAULT_PROFILE: &str = "AWS_DEFAULT_PROFILE";
+/// The region of the service.
+pub const AWS_REGION: &str = "AWS_REGION";
+/// As [`AWS_REGION`], and before it, as in Amazon's Python library.
+pub const AWS_DEFAULT_REGION: &str = "AWS_DEFAULT_REGION";
+/// The file with the user's keys instead of `~/.aws/credentials`. Also set for a container that gets
+/// `~/.aws`.
 pub const AWS_SHARED_CREDENTIALS_FILE: &str = "AWS_SHARED_CREDENTIALS_FILE";
-/// The file with the user's profiles. Set for a container that gets `~/.aws`. From Amazon.
+/// The file with the user's profiles instead of `~/.aws/config`. Also set for a container that gets
+/// `~/.aws`.
 pub const AWS_CONFIG_FILE: &str = "AWS_CONFIG_FILE";
+/// The certificates that Amazon's services are checked against.
+pub const AWS_CA_BUNDLE: &str = "AWS_CA_BUNDLE";
+/// The address of all services instead of Amazon's own.
+pub const AWS_ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
+/// The address of S3 instead of Amazon's own.
+pub const AWS_ENDPOINT_URL_S3: &str = "AWS_ENDPOINT_URL_S3";
+/// The address of the security token service instead of Amazon's own.
+pub const AWS_ENDPOINT_URL_STS: &str = "AWS_ENDPOINT_URL_STS";
+/// Whether the variables and settings with addresses of services count for nothing.
+pub const AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: &str = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS";
+/// The role that a token of an identity provider is for.
+pub const AWS_ROLE_ARN: &str = "AWS_ROLE_ARN";
+/// The file with that token.
+pub const AWS_WEB_IDENTITY_TOKEN_FILE: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
+/// The name of the session with that role.
+pub const AWS_ROLE_SESSION_NAME: &str = "AWS_ROLE_SESSION_NAME";
+/// The path of a container's credentials at its service.
+pub const AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
+/// The address of a container's credentials.
+pub const AWS_CONTAINER_CREDENTIALS_FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+/// What a container's service wants to see.
+pub const AWS_CONTAINER_AUTHORIZATION_TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
+/// The file with what a container's service wants to see.
+pub const AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
+/// Whether the instance's metadata is not asked.
+pub const AWS_EC2_METADATA_DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
+/// Where the instance's metadata is.
+pub const AWS_EC2_METADATA_SERVICE_ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
+/// How many seconds the instance's metadata may take.
+pub const AWS_METADATA_SERVICE_TIMEOUT: &str = "AWS_METADATA_SERVICE_TIMEOUT";
+/// All variables that say how Amazon's services are asked, and what else is read with them.
+pub const AWS_VARIABLES: [&str; 27] = [
+    AWS_ACCESS_KEY_ID,
+    AWS_SECRET_ACCESS_KEY,
+    AWS_SESSION_TOKEN,
+    AWS_SECURITY_TOKEN,
+    AWS_PROFILE,
+    AWS_DEFAULT_PROFILE,
+    AWS_REGION,
+    AWS_DEFAULT_REGION,
+    AWS_SHARED_CREDENTIALS_FILE,
+    AWS_CONFIG_FILE,
+    AWS_CA_BUNDLE,
+    AWS_ENDPOINT_URL,
+    AWS_ENDPOINT_URL_S3,
+    AWS_ENDPOINT_URL_STS,
+    AWS_IGNORE_CONFIGURED_ENDPOINT_URLS,
+    AWS_ROLE_ARN,
+    AWS_WEB_IDENTITY_TOKEN_FILE,
+    AWS_ROLE_SESSION_NAME,
+    AWS_CONTAINER_CREDENTIALS_RELATIVE_URI,
+    AWS_CONTAINER_CREDENTIALS_FULL_URI,
+    AWS_CONTAINER_AUTHORIZATION_TOKEN,
+    AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE,
+    AWS_EC2_METADATA_DISABLED,
+    AWS_EC2_METADATA_SERVICE_ENDPOINT,
+    AWS_METADATA_SERVICE_TIMEOUT,
+    HOME,
+    REQUESTS_CA_BUNDLE,
+];
 /// What a container needs for the artifacts in Azure's blob storage, where it is set.
 pub const AZURE_VARIABLES: [&str; 2] = ["AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_ACCESS_KEY"];
 /// The file with the credentials for Google's cloud. Read, and set for a container. From Google.
@@ -151,6 +229,22 @@ pub const KUBE_MLFLOW_TRACKING_URI: &str = "KUBE_MLFLOW_TRACKING_URI";
 pub const KUBECONFIG: &str = "KUBECONFIG";
 /// The API's address for the pods of a cluster. From Kubernetes.
 pub const KUBERNETES_SERVICE_HOST: &str = "KUBERNETES_SERVICE_HOST";
+/// The configuration file with profiles instead of `~/.databrickscfg`. From Databricks.
+pub const DATABRICKS_CONFIG_FILE: &str = "DATABRICKS_CONFIG_FILE";
+/// The profile of the configuration file. From Databricks.
+pub const DATABRICKS_CONFIG_PROFILE: &str = "DATABRICKS_CONFIG_PROFILE";
+/// A workspace and who asks it, where no profile is named. From Databricks.
+pub const DATABRICKS_VARIABLES: [&str; 9] = [
+    "DATABRICKS_HOST",
+    "DATABRICKS_TOKEN",
+    "DATABRICKS_USERNAME",
+    "DATABRICKS_PASSWORD",
+    "DATABRICKS_CLIENT_ID",
+    "DATABRICKS_CLIENT_SECRET",
+    "DATABRICKS_AUTH_TYPE",
+    "DATABRICKS_WORKSPACE_ID",
+    "DATABRICKS_INSECURE",
+];
 /// The user's home directory. From POSIX.
 pub const HOME: &str = "HOME";
 /// The user's shell, which runs `.sh` entry points. From POSIX.

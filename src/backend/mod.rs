@@ -19,6 +19,7 @@ pub use self::kubernetes::{KubernetesError, TemplatePlace};
 use crate::environment::PreparedEnv;
 use crate::events::Progress;
 use crate::process::{Ended, ProcessError, Signals};
+use crate::project::ProjectEnvironment;
 use crate::run::{RunId, RunInfo};
 
 /// The names that `--backend` takes, in the order of the documentation.
@@ -100,6 +101,14 @@ pub trait Backend: Send + Sync {
     /// Whether mlrun stays until the entry point has ended.
     fn waits(&self) -> bool {
         true
+    }
+
+    /// Checks what the project says about its environment, before anything else is asked about it.
+    ///
+    /// # Errors
+    /// Entry points in such an environment do not run here.
+    fn check_environment(&self, _environment: &ProjectEnvironment) -> Result<(), BackendError> {
+        Ok(())
     }
 
     /// Where the image of a container is pushed to, if the backend takes it from there.

@@ -77,8 +77,11 @@ pub async fn download(
         directory.path().display()
     ));
     let tally = Tally::new(requests.len(), progress);
-    futures_util::stream::iter(requests.iter().enumerate())
-        .map(|(index, request)| download_file(request, directory.path(), index, &tally))
+    let mut downloads = Vec::with_capacity(requests.len());
+    for (index, request) in requests.iter().enumerate() {
+        downloads.push(download_file(request, directory.path(), index, &tally));
+    }
+    futures_util::stream::iter(downloads)
         .buffer_unordered(MOST_AT_ONCE)
         .try_collect::<()>()
         .await?;

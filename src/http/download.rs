@@ -5,14 +5,15 @@ use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::time::Duration;
 
 use reqwest::header::{
-    CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_RANGE, LAST_MODIFIED, RANGE, USER_AGENT,
+    CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_RANGE, LAST_MODIFIED, RANGE,
 };
+use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 
-use super::certificates::{CertificateError, Verification};
-use super::fault::{Fault, classify, innermost};
+use super::certificates::Verification;
+use super::client::{ClientError, READ_TIMEOUT, client};
+use super::fault::{Fault, classify};
 use super::netrc;
-use super::proxies::{ProxyError, ProxySettings};
 
 /// As many redirects as Python's `requests` follows.
 const MOST_REDIRECTS: usize = 30;
@@ -22,11 +23,6 @@ const MOST_TRIES: u32 = 5;
 
 /// The pause before the second try; each later one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How long a server may send nothing.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What has arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,18 +42,9 @@ pub enum DownloadError {
         /// Why.
         reason: String,
     },
-    /// The certificates that servers are to be checked against cannot be used.
+    /// No client can be made.
     #[error(transparent)]
-    Certificate(#[from] CertificateError),
-    /// The proxy cannot be used.
-    #[error(transparent)]
-    Proxy(#[from] ProxyError),
-    /// The TLS library refuses the settings.
-    #[error("cannot prepare connections by TLS: {reason}")]
-    Tls {
-        /// Why.
-        reason: String,
-    },
+    Client(#[from] ClientError),
     /// The server gave no answer, or broke it off.
     #[error("{reason}{}", if *.tries > 1 { format!(" (after {tries} tries)") } else { String::new() })]
     NoAnswer {
@@ -91,7 +78,7 @@ impl DownloadError {
     /// What the person can do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         let text = match self {
-            Self::Proxy(error) => return Some(error.hint()),
+            Self::Client(error) => return error.hint(),
             Self::NoAnswer { fault, .. } => match fault {
                 Fault::Refused => "nothing listens at that address: check the host and the port",
                 Fault::UnknownHost => "check the host's name, and the network",
@@ -186,21 +173,9 @@ impl Source {
         let url = Url::parse(url).map_err(|error| DownloadError::Url {
             reason: error.to_string(),
         })?;
-        let mut builder = Client::builder()
-            .redirect(reqwest::redirect::Policy::limited(MOST_REDIRECTS))
-            .no_proxy()
-            .http1_only()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT);
-        for proxy in ProxySettings::from_variables(variable).to_clients()? {
-            builder = builder.proxy(proxy);
-        }
-        if url.scheme() == "https" {
-            builder = Verification::from_variables(variable).configure(builder)?;
-        }
-        let client = builder.build().map_err(|error| DownloadError::Tls {
-            reason: innermost(&error.without_url()),
-        })?;
+        let verification = Verification::from_variables(variable);
+        let verification = (url.scheme() == "https").then_some(&verification);
+        let client = client(verification, Policy::limited(MOST_REDIRECTS))?;
         let has_user = !url.username().is_empty() || url.password().is_some();
         let login = url
             .host_str()
@@ -225,10 +200,7 @@ impl Source {
         received: &mut Received<'_>,
         on_progress: &mut (dyn FnMut(u64, Option<u64>) + Send),
     ) -> Result<(), Problem> {
-        let mut request = self
-            .client
-            .get(self.url.clone())
-            .header(USER_AGENT, concat!("mlrun/", env!("CARGO_PKG_VERSION")));
+        let mut request = self.client.get(self.url.clone());
         if let Some((user, password)) = &self.login {
             request = request.basic_auth(user, Some(password));
         }

@@ -1,10 +1,12 @@
 //! Tracking stores: where runs are recorded.
 
 mod artifact_uri;
+mod databricks;
 mod file;
 pub mod limits;
 mod rest;
 mod run_name;
+mod search;
 mod sql;
 mod status_number;
 mod tracking_uri;
@@ -14,10 +16,11 @@ use async_trait::async_trait;
 pub use self::file::{FileStore, FileStoreError};
 pub use self::rest::{RestError, RestSettings, RestStore};
 pub use self::run_name::random_run_name;
+pub use self::search::FinishedRuns;
 pub use self::tracking_uri::{TrackingUri, TrackingUriError};
 pub(crate) use artifact_uri::append_to_uri_path;
 
-use crate::run::{ExperimentId, RunId, RunInfo, RunStatus, UnixMillis};
+use crate::run::{ExperimentId, RunData, RunId, RunInfo, RunStatus, UnixMillis};
 
 /// Which experiment a run shall belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +77,12 @@ pub trait TrackingStore: Send + Sync {
     /// Looks a run up.
     async fn run(&self, run_id: &RunId) -> Result<RunInfo, TrackingError>;
 
+    /// Reads all of a run but its metrics. A deleted one too, as MLflow's own clients do.
+    async fn run_data(&self, run_id: &RunId) -> Result<RunData, TrackingError>;
+
+    /// Looks for runs that ended well; the newest come first.
+    async fn finished_runs(&self, wanted: &FinishedRuns) -> Result<Vec<RunData>, TrackingError>;
+
     /// Sets tags on a run; a tag that is there already gets the new value. A value for
     /// [`RUN_NAME`](crate::run::tag::RUN_NAME) renames the run, where the store keeps names apart
     /// from tags too.
@@ -110,9 +119,7 @@ pub async fn open(uri: &TrackingUri) -> Result<Box<dyn TrackingStore>, TrackingE
             path, artifact_root, ..
         } => Ok(Box::new(FileStore::open(path, artifact_root))),
         TrackingUri::Rest { url } => Ok(Box::new(RestStore::open(url.expose())?)),
-        TrackingUri::Databricks { .. } => Err(TrackingError::Unsupported {
-            kind: "databricks".to_owned(),
-        }),
+        TrackingUri::Databricks { uri } => Ok(Box::new(databricks::open(uri).await?)),
         TrackingUri::Database {
             kind,
             uri: secret,

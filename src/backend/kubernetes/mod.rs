@@ -47,6 +47,7 @@ use crate::env_vars::{
 use crate::environment::{Container, is_repository};
 use crate::events::Progress;
 use crate::process::{Ended, Signals};
+use crate::project::ProjectEnvironment;
 use crate::redact::without_credentials;
 
 /// The name, as `--backend` spells it.
@@ -244,6 +245,13 @@ impl Backend for Kubernetes {
 
     fn waits(&self) -> bool {
         self.waits
+    }
+
+    fn check_environment(&self, environment: &ProjectEnvironment) -> Result<(), BackendError> {
+        match environment {
+            ProjectEnvironment::Docker(_) => Ok(()),
+            _ => Err(KubernetesError::NoContainer.into()),
+        }
     }
 
     fn image_repository(&self) -> Option<&str> {

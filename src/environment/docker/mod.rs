@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 pub use build::CODE_DIRECTORY;
 pub use engine::{Engine, must_be_hidden};
 pub use error::{DockerError, ExpansionProblem};
+pub(crate) use image_name::image_name;
 pub use image_name::is_repository;
 pub use settings::ContainerSettings;
 
@@ -104,7 +105,7 @@ impl DockerPlan {
             Some(_) if let Some(repository) = request.repository => {
                 Some(image_name::pushed_name(repository, request.commit))
             }
-            Some(name) => Some(image_name::image_name(name, request.commit)),
+            Some(name) => Some(image_name(name, request.commit)),
             None => return Err(DockerError::NoProjectName),
         };
         let is_remote = request.repository.is_some();

@@ -1,5 +1,6 @@
 //! Calls of MLflow's REST API: URLs, headers, retries, redirects, and what the answers mean.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{
@@ -12,10 +13,10 @@ use serde::de::DeserializeOwned;
 use super::answer;
 use super::auth::Credentials;
 use super::error::RestError;
-use super::retry::RetryPolicy;
 use super::settings::RestSettings;
 use super::transport::{ExchangeError, LONGEST_BODY, Request, Response, Transport};
-use crate::http::{Fault, in_words};
+use crate::databricks::Session;
+use crate::http::{Fault, RetryPolicy, VariableError, in_words, random_fraction};
 use crate::redact::without_credentials;
 
 /// As many redirects as Python's `requests` follows.
@@ -30,6 +31,8 @@ pub(super) struct Client {
     headers: HeaderMap,
     /// Where the credentials come from that are sent.
     credentials: Option<String>,
+    /// Gives the credentials of every request, where they do not stay the same.
+    session: Option<Arc<Session>>,
     transport: Transport,
     retry: RetryPolicy,
     follows_redirects: bool,
@@ -60,7 +63,7 @@ impl Client {
             headers.insert(AUTHORIZATION, credentials.header()?);
         }
         if let Some(workspace) = &settings.workspace {
-            let value = HeaderValue::from_str(workspace).map_err(|_| RestError::Variable {
+            let value = HeaderValue::from_str(workspace).map_err(|_| VariableError {
                 name: crate::env_vars::MLFLOW_WORKSPACE,
                 value: workspace.clone(),
                 expected: "a name that a header can carry".to_owned(),
@@ -72,10 +75,28 @@ impl Client {
             base,
             headers,
             credentials: credentials.map(|credentials| credentials.source),
+            session: None,
             transport: Transport::new(settings),
             retry: settings.retry,
             follows_redirects: settings.follows_redirects,
         })
+    }
+
+    /// A client of the tracking server of a Databricks workspace.
+    pub(super) fn of_workspace(session: Arc<Session>, settings: &RestSettings) -> Result<Self, RestError> {
+        let mut client = Self::new(session.address(), settings)?;
+        client.headers.remove(AUTHORIZATION);
+        if let Some(id) = session.workspace_id() {
+            let value = HeaderValue::from_str(id).map_err(|_| VariableError {
+                name: "DATABRICKS_WORKSPACE_ID",
+                value: id.to_owned(),
+                expected: "a number".to_owned(),
+            })?;
+            client.headers.insert("x-databricks-org-id", value);
+        }
+        client.credentials = Some(session.source());
+        client.session = Some(session);
+        Ok(client)
     }
 
     /// The server's address without credentials and trailing slash.
@@ -136,7 +157,7 @@ impl Client {
         let mut tries = 0;
         loop {
             tries += 1;
-            let failure = match self.follow(endpoint, request.clone()).await {
+            let failure = match self.follow_as_allowed(endpoint, request.clone()).await {
                 Ok(response) if self.is_transient(&response) => Failure::Status(response),
                 Ok(response) => return Ok((response, tries)),
                 Err(RestError::NoAnswer { fault, reason, .. }) if fault.is_transient() => {
@@ -196,6 +217,26 @@ impl Client {
                 in_words(pause),
             );
         }
+    }
+
+    /// Sends the request with the credentials of the moment, and once more with others where the server
+    /// does not accept them.
+    async fn follow_as_allowed(&self, endpoint: &str, mut request: Request) -> Result<Response, RestError> {
+        let Some(session) = &self.session else {
+            return self.follow(endpoint, request).await;
+        };
+        let authorization = session.authorization().await?;
+        request
+            .headers
+            .insert(AUTHORIZATION, authorization.header.clone());
+        let response = self.follow(endpoint, request.clone()).await?;
+        let is_denied = matches!(response.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+        if !is_denied || !session.renew(&authorization).await {
+            return Ok(response);
+        }
+        let authorization = session.authorization().await?;
+        request.headers.insert(AUTHORIZATION, authorization.header);
+        self.follow(endpoint, request).await
     }
 
     /// Sends the request, and sends it again to where the server redirects it.
@@ -295,12 +336,6 @@ fn may_see_credentials(from: &Url, to: &Url) -> bool {
     let is_upgrade = from.scheme() == "http" && to.scheme() == "https";
     (is_upgrade && from_port == Some(80) && to_port == Some(443))
         || (from.scheme() == to.scheme() && from_port == to_port)
-}
-
-/// A number from 0 up to 1. It only spreads the tries of many clients over time.
-fn random_fraction() -> f64 {
-    let bits = uuid::Uuid::new_v4().as_u128() as u32;
-    f64::from(bits) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]

@@ -4,22 +4,16 @@ use std::path::PathBuf;
 
 use reqwest::StatusCode;
 
-use crate::http::{CertificateError, Fault, ProxyError, in_words};
+use crate::databricks::DatabricksError;
+use crate::http::{CertificateError, Fault, ProxyError, VariableError, in_words};
 
 /// Why a tracking server could not be asked, or what it answered instead.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RestError {
     /// A variable has a value that means nothing.
-    #[error("{name} is '{value}', but must be {expected}")]
-    Variable {
-        /// The variable.
-        name: &'static str,
-        /// Its value.
-        value: String,
-        /// What it may be.
-        expected: String,
-    },
+    #[error(transparent)]
+    Variable(#[from] VariableError),
     /// A variable asks for something that mlrun does not do.
     #[error("{what} ({variable}) is not available yet")]
     NotAvailable {
@@ -131,6 +125,9 @@ pub enum RestError {
         /// What is wrong.
         reason: String,
     },
+    /// The credentials of a Databricks workspace cannot be used.
+    #[error(transparent)]
+    Databricks(#[from] Box<DatabricksError>),
     /// A workspace is set, but the server has none.
     #[error("the server has no workspaces, but MLFLOW_WORKSPACE is '{workspace}'")]
     NoWorkspaces {
@@ -139,14 +136,21 @@ pub enum RestError {
     },
 }
 
+impl From<DatabricksError> for RestError {
+    fn from(error: DatabricksError) -> Self {
+        Self::Databricks(Box::new(error))
+    }
+}
+
 impl RestError {
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Variable { name, .. } => Some(format!("correct {name}, or unset it")),
+            Self::Variable(error) => Some(error.hint()),
             Self::NotAvailable { variable, .. } => {
                 Some(format!("unset {variable}, or run this project with `mlflow run`"))
             }
+            Self::Databricks(error) => error.hint(),
             Self::ContradictoryTls => Some("set only one of the two".to_owned()),
             Self::UnsendableToken { .. } => {
                 Some("give it without a line break at its end".to_owned())

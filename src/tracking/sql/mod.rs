@@ -6,7 +6,9 @@
 mod address;
 mod driver;
 mod mysql;
+mod of_sqlx;
 mod postgres;
+mod read;
 mod schema;
 mod server;
 mod sqlite;

@@ -43,13 +43,28 @@ impl Refusal {
     pub(crate) fn of_code(code: u16) -> Self {
         let (reason, message) = match code {
             401 => ("Unauthorized", "Unauthorized"),
-            403 => ("Forbidden", "jobs.batch is forbidden: User \"tester\" cannot do this in the namespace"),
+            403 => (
+                "Forbidden",
+                "jobs.batch is forbidden: User \"tester\" cannot do this in the namespace",
+            ),
             404 => ("NotFound", "the server could not find the requested resource"),
-            410 => ("Expired", "The resourceVersion for the provided watch is too old."),
+            410 => (
+                "Expired",
+                "The resourceVersion for the provided watch is too old.",
+            ),
             429 => ("TooManyRequests", "Too many requests, please try again later."),
-            500 => ("InternalError", "Internal error occurred: etcdserver: leader changed"),
-            503 => ("ServiceUnavailable", "the server is currently unable to handle the request"),
-            504 => ("Timeout", "Timeout: request did not complete within the requested timeout"),
+            500 => (
+                "InternalError",
+                "Internal error occurred: etcdserver: leader changed",
+            ),
+            503 => (
+                "ServiceUnavailable",
+                "the server is currently unable to handle the request",
+            ),
+            504 => (
+                "Timeout",
+                "Timeout: request did not complete within the requested timeout",
+            ),
             _ => ("", "a fault of the test"),
         };
         Self::new(code, reason, message)
@@ -59,7 +74,9 @@ impl Refusal {
         let causes: Vec<Value> = self
             .causes
             .iter()
-            .map(|(field, message)| json!({"reason": "FieldValueInvalid", "message": message, "field": field}))
+            .map(
+                |(field, message)| json!({"reason": "FieldValueInvalid", "message": message, "field": field}),
+            )
             .collect();
         json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",

@@ -64,10 +64,17 @@ pub(crate) fn complete(job: &mut Value, uid: &str) {
 
 /// Gives the Job a pod.
 pub(crate) fn make_pod(store: &mut Store, job: &str) {
-    let Some(job) = store.all(Kind::Job).into_iter().find(|other| other["metadata"]["name"] == job) else {
+    let Some(job) = store
+        .all(Kind::Job)
+        .into_iter()
+        .find(|other| other["metadata"]["name"] == job)
+    else {
         return;
     };
-    let namespace = job["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
+    let namespace = job["metadata"]["namespace"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
     let template = &job["spec"]["template"];
     let mut pod = json!({"metadata": template["metadata"], "spec": template["spec"]});
     let name = job["metadata"]["name"].as_str().unwrap_or_default();
@@ -116,7 +123,11 @@ pub(crate) fn end(pod: &mut Value, code: i64, reason: &str) {
     pod["status"]["phase"] = if code == 0 { "Succeeded" } else { "Failed" }.into();
     let all = pod["status"]["containerStatuses"].as_array_mut();
     for (index, status) in all.into_iter().flatten().enumerate() {
-        status["state"] = if index == 0 { terminated(code, reason) } else { terminated(0, "Completed") };
+        status["state"] = if index == 0 {
+            terminated(code, reason)
+        } else {
+            terminated(0, "Completed")
+        };
         status["ready"] = false.into();
     }
 }
@@ -179,7 +190,11 @@ pub(crate) fn delete_in_foreground(shared: &Arc<Shared>, namespace: &str, name: 
 /// Takes a Job and its pods away.
 pub(crate) fn remove_job(shared: &Shared, name: &str) {
     let mut state = shared.lock();
-    let job = state.store.all(Kind::Job).into_iter().find(|job| job["metadata"]["name"] == name);
+    let job = state
+        .store
+        .all(Kind::Job)
+        .into_iter()
+        .find(|job| job["metadata"]["name"] == name);
     let namespace = job
         .and_then(|job| Some(job["metadata"]["namespace"].as_str()?.to_owned()))
         .unwrap_or_default();

@@ -73,7 +73,12 @@ impl Logs {
                 continue;
             }
             if request.timestamps {
-                bytes.extend_from_slice(line.time.strftime("%Y-%m-%dT%H:%M:%S%.9fZ ").to_string().as_bytes());
+                bytes.extend_from_slice(
+                    line.time
+                        .strftime("%Y-%m-%dT%H:%M:%S%.9fZ ")
+                        .to_string()
+                        .as_bytes(),
+                );
             }
             bytes.extend_from_slice(&line.text);
         }

@@ -9,8 +9,8 @@ use axum::http::{Method, Request, Response, StatusCode};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http_body_util::BodyExt as _;
-use hyper_util::service::TowerToHyperService;
 use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
 use serde_json::Value;
 
 use crate::answer::Refusal;
@@ -20,13 +20,24 @@ use crate::serve::Connection;
 use crate::server::{RecordedRequest, Shared};
 
 /// Answers a request, and records it.
-pub(crate) async fn answer(shared: Arc<Shared>, connection: Connection, request: Request<Body>) -> Response<Body> {
+pub(crate) async fn answer(
+    shared: Arc<Shared>,
+    connection: Connection,
+    request: Request<Body>,
+) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = body
+        .collect()
+        .await
+        .map(|body| body.to_bytes())
+        .unwrap_or_default();
     let path = parts.uri.path().to_owned();
     let query = parts.uri.query().unwrap_or_default().to_owned();
     let target = target(&parts.method, &path, &query);
-    let authorization = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
+    let authorization = parts
+        .headers
+        .get("authorization")
+        .and_then(|value| value.to_str().ok());
     let response = if !is_let_in(&shared, &connection, authorization) {
         Refusal::of_code(401).response()
     } else if let Some(refusal) = forbidden(&shared, &parts.method, &path, &query) {
@@ -61,7 +72,10 @@ fn target(method: &Method, path: &str, query: &str) -> Target {
 
 fn is_let_in(shared: &Shared, connection: &Connection, authorization: Option<&str>) -> bool {
     let options = &shared.options;
-    let has_authority = options.tls.as_ref().is_some_and(|tls| tls.client_authority.is_some());
+    let has_authority = options
+        .tls
+        .as_ref()
+        .is_some_and(|tls| tls.client_authority.is_some());
     if options.tokens.is_empty() && !has_authority {
         return true;
     }
@@ -89,7 +103,8 @@ fn forbidden(shared: &Shared, method: &Method, path: &str, query: &str) -> Optio
     };
     let rule = format!("{verb} {resource}");
     shared.options.forbidden.contains(&rule).then(|| {
-        let message = format!("{resource} is forbidden: User \"tester\" cannot {verb} resource \"{resource}\"");
+        let message =
+            format!("{resource} is forbidden: User \"tester\" cannot {verb} resource \"{resource}\"");
         Refusal::new(403, "Forbidden", message)
     })
 }
@@ -134,7 +149,9 @@ fn limited(response: Response<Body>, bytes: usize, breaks: bool) -> Response<Bod
     parts.headers.remove("content-length");
     let mut left = bytes;
     let stream = body.into_data_stream().map(move |piece| {
-        let Ok(piece) = piece else { return (Bytes::new(), true) };
+        let Ok(piece) = piece else {
+            return (Bytes::new(), true);
+        };
         let taken = piece.slice(..piece.len().min(left));
         left -= taken.len();
         (taken, left == 0)

@@ -32,9 +32,18 @@ impl axum::response::IntoResponse for Refusal {
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/version", get(version))
-        .route("/apis/batch/v1/namespaces/{namespace}/jobs", post(create_job).get(list_jobs))
-        .route("/apis/batch/v1/namespaces/{namespace}/jobs/{name}", get(get_job).delete(delete_job))
-        .route("/apis/batch/v1/namespaces/{namespace}/jobs/{name}/status", get(get_job))
+        .route(
+            "/apis/batch/v1/namespaces/{namespace}/jobs",
+            post(create_job).get(list_jobs),
+        )
+        .route(
+            "/apis/batch/v1/namespaces/{namespace}/jobs/{name}",
+            get(get_job).delete(delete_job),
+        )
+        .route(
+            "/apis/batch/v1/namespaces/{namespace}/jobs/{name}/status",
+            get(get_job),
+        )
         .route("/api/v1/namespaces/{namespace}/pods", get(list_pods))
         .route("/api/v1/namespaces/{namespace}/pods/{name}", get(get_pod))
         .route("/api/v1/namespaces/{namespace}/pods/{name}/log", get(log))
@@ -59,11 +68,16 @@ async fn create_job(
         .map_err(|error| Refusal::new(400, "BadRequest", format!("the body is no JSON: {error}")))?;
     for key in query.keys() {
         if !["dryRun", "fieldManager", "fieldValidation", "pretty"].contains(&key.as_str()) {
-            return Err(Refusal::new(400, "BadRequest", format!("unknown parameter {key}")));
+            return Err(Refusal::new(
+                400,
+                "BadRequest",
+                format!("unknown parameter {key}"),
+            ));
         }
     }
     let (mut job, unknown) = schema::take_job(&sent)?;
-    let warns = shared.options.unknown_fields_are_warned_of && query.get("fieldValidation").is_none_or(|how| how == "Warn");
+    let warns = shared.options.unknown_fields_are_warned_of
+        && query.get("fieldValidation").is_none_or(|how| how == "Warn");
     if let (Some(field), false) = (unknown.first(), warns) {
         let message = format!("strict decoding error: unknown field \"{field}\"");
         return Err(Refusal::new(400, "BadRequest", message));
@@ -80,13 +94,19 @@ async fn create_job(
     let name = job["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     if query.get("dryRun").is_some() {
         if state.store.get(Kind::Job, &namespace, &name).is_ok() {
-            return Err(Refusal::new(409, "AlreadyExists", format!("jobs.batch \"{name}\" already exists")));
+            return Err(Refusal::new(
+                409,
+                "AlreadyExists",
+                format!("jobs.batch \"{name}\" already exists"),
+            ));
         }
         controller::complete(&mut job, "00000000-0000-4000-8000-000000000000");
     } else {
         job = state.store.create(Kind::Job, &namespace, job)?;
         let uid = job["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
-        let completed = state.store.change(Kind::Job, &namespace, &name, |job| controller::complete(job, &uid));
+        let completed = state.store.change(Kind::Job, &namespace, &name, |job| {
+            controller::complete(job, &uid)
+        });
         job = completed.unwrap_or(job);
         if job["spec"]["suspend"] != true {
             controller::make_pod(&mut state.store, &name);
@@ -124,17 +144,32 @@ fn list(kind: Kind, shared: &Arc<Shared>, namespace: &str, query: &HashMap<Strin
     }
     let state = shared.lock();
     let items = state.store.list(kind, namespace, &selector);
-    Ok(object(StatusCode::OK, &list_object(kind, state.store.version, items)))
+    Ok(object(
+        StatusCode::OK,
+        &list_object(kind, state.store.version, items),
+    ))
 }
 
-async fn get_job(State(shared): State<Arc<Shared>>, Path((namespace, name)): Path<(String, String)>) -> Answer {
+async fn get_job(
+    State(shared): State<Arc<Shared>>,
+    Path((namespace, name)): Path<(String, String)>,
+) -> Answer {
     let state = shared.lock();
-    Ok(object(StatusCode::OK, state.store.get(Kind::Job, &namespace, &name)?))
+    Ok(object(
+        StatusCode::OK,
+        state.store.get(Kind::Job, &namespace, &name)?,
+    ))
 }
 
-async fn get_pod(State(shared): State<Arc<Shared>>, Path((namespace, name)): Path<(String, String)>) -> Answer {
+async fn get_pod(
+    State(shared): State<Arc<Shared>>,
+    Path((namespace, name)): Path<(String, String)>,
+) -> Answer {
     let state = shared.lock();
-    Ok(object(StatusCode::OK, state.store.get(Kind::Pod, &namespace, &name)?))
+    Ok(object(
+        StatusCode::OK,
+        state.store.get(Kind::Pod, &namespace, &name)?,
+    ))
 }
 
 async fn delete_job(
@@ -152,7 +187,10 @@ async fn delete_job(
     let job = shared.lock().store.get(Kind::Job, &namespace, &name)?.clone();
     let uid = &options["preconditions"]["uid"];
     if !uid.is_null() && *uid != job["metadata"]["uid"] {
-        let message = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", job["metadata"]["uid"]);
+        let message = format!(
+            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            job["metadata"]["uid"]
+        );
         return Err(Refusal::new(409, "Conflict", message));
     }
     let of_query = query.get("propagationPolicy").map(String::as_str);
@@ -165,10 +203,13 @@ async fn delete_job(
             shared.notify();
         }
     }
-    Ok(object(StatusCode::OK, &json!({
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
-        "details": {"name": name, "group": "batch", "kind": "jobs"},
-    })))
+    Ok(object(
+        StatusCode::OK,
+        &json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+            "details": {"name": name, "group": "batch", "kind": "jobs"},
+        }),
+    ))
 }
 
 async fn log(
@@ -180,27 +221,46 @@ async fn log(
     let pod = shared.lock().store.get(Kind::Pod, &namespace, &name)?.clone();
     let container = match query.get("container") {
         Some(container) => container.clone(),
-        None => pod["spec"]["containers"][0]["name"].as_str().unwrap_or_default().to_owned(),
+        None => pod["spec"]["containers"][0]["name"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned(),
     };
     let statuses = pod["status"]["containerStatuses"].as_array();
-    let status = statuses.into_iter().flatten().find(|status| status["name"] == container.as_str());
+    let status = statuses
+        .into_iter()
+        .flatten()
+        .find(|status| status["name"] == container.as_str());
     let is_waiting = status.is_none_or(|status| !status["state"]["waiting"].is_null());
     if is_waiting {
-        let message = format!("container \"{container}\" in pod \"{name}\" is waiting to start: ContainerCreating");
+        let message =
+            format!("container \"{container}\" in pod \"{name}\" is waiting to start: ContainerCreating");
         return Err(bad(message));
     }
-    let is_true = |key: &str| query.get(key).is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    let mut restarts = status.and_then(|status| status["restartCount"].as_i64()).unwrap_or_default();
+    let is_true = |key: &str| {
+        query
+            .get(key)
+            .is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    };
+    let mut restarts = status
+        .and_then(|status| status["restartCount"].as_i64())
+        .unwrap_or_default();
     if is_true("previous") {
         if restarts == 0 {
-            return Err(bad(format!("previous terminated container \"{container}\" in pod \"{name}\" not found")));
+            return Err(bad(format!(
+                "previous terminated container \"{container}\" in pod \"{name}\" not found"
+            )));
         }
         restarts -= 1;
     }
     let request = LogRequest {
         pod: name,
         restarts,
-        since: query.get("sinceTime").map(|text| parse_since(text)).transpose().map_err(bad)?,
+        since: query
+            .get("sinceTime")
+            .map(|text| parse_since(text))
+            .transpose()
+            .map_err(bad)?,
         timestamps: is_true("timestamps"),
         tail: query.get("tailLines").and_then(|text| text.parse().ok()),
     };

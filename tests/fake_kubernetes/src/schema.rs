@@ -17,12 +17,16 @@ pub(crate) fn take_job(sent: &Value) -> Result<(Value, Vec<String>), Refusal> {
             return Err(Refusal::new(
                 400,
                 "BadRequest",
-                format!("the {key} in the data ({}) does not match the expected ({expected})", sent[key]),
+                format!(
+                    "the {key} in the data ({}) does not match the expected ({expected})",
+                    sent[key]
+                ),
             ));
         }
     }
     let job: Job = serde_json::from_value(sent.clone()).map_err(|error| {
-        let message = format!("Job in version \"v1\" cannot be handled as a Job: json: cannot unmarshal: {error}");
+        let message =
+            format!("Job in version \"v1\" cannot be handled as a Job: json: cannot unmarshal: {error}");
         Refusal::new(400, "BadRequest", message)
     })?;
     let mut known = serde_json::to_value(&job).expect("a Job is JSON");
@@ -48,7 +52,11 @@ pub(crate) fn check_delete_options(sent: &Value) -> Result<(), Refusal> {
     unknown.retain(|field| field != "kind" && field != "apiVersion");
     match unknown.first() {
         None => Ok(()),
-        Some(field) => Err(Refusal::new(400, "BadRequest", format!("unknown field \"{field}\""))),
+        Some(field) => Err(Refusal::new(
+            400,
+            "BadRequest",
+            format!("unknown field \"{field}\""),
+        )),
     }
 }
 
@@ -89,7 +97,11 @@ fn find_unknown(sent: &Value, known: &Value, path: &str, unknown: &mut Vec<Strin
     match (sent, known) {
         (Value::Object(sent), Value::Object(known)) => {
             for (key, value) in sent {
-                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                let path = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}.{key}")
+                };
                 match known.get(key) {
                     Some(known) => find_unknown(value, known, &path, unknown),
                     // Empty collections are left out.
@@ -116,7 +128,9 @@ fn check(job: &Value) -> Result<(), Refusal> {
     if !is_label(name) {
         wrong(
             "metadata.name",
-            format!("Invalid value: \"{name}\": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-'"),
+            format!(
+                "Invalid value: \"{name}\": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-'"
+            ),
         );
     }
     for path in ["/metadata/labels", "/spec/template/metadata/labels"] {
@@ -124,7 +138,10 @@ fn check(job: &Value) -> Result<(), Refusal> {
             let value = value.as_str().unwrap_or_default();
             if !is_label_value(value) {
                 let field = format!("{}[{key}]", path[1..].replace('/', "."));
-                wrong(&field, format!("Invalid value: \"{value}\": a valid label must be 63 characters or less"));
+                wrong(
+                    &field,
+                    format!("Invalid value: \"{value}\": a valid label must be 63 characters or less"),
+                );
             }
         }
     }
@@ -144,7 +161,12 @@ fn check(job: &Value) -> Result<(), Refusal> {
         let field = |key: &str| format!("spec.template.spec.containers[{index}].{key}");
         let name = container["name"].as_str().unwrap_or_default();
         if !is_label(name) {
-            wrong(&field("name"), format!("Invalid value: \"{name}\": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-'"));
+            wrong(
+                &field("name"),
+                format!(
+                    "Invalid value: \"{name}\": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-'"
+                ),
+            );
         }
         if seen.insert(name.to_owned(), index).is_some() {
             wrong(&field("name"), format!("Duplicate value: \"{name}\""));
@@ -153,18 +175,27 @@ fn check(job: &Value) -> Result<(), Refusal> {
         if image.is_empty() {
             wrong(&field("image"), "Required value".to_owned());
         } else if image != image.trim() {
-            wrong(&field("image"), "Invalid value: must not have leading or trailing whitespace".to_owned());
+            wrong(
+                &field("image"),
+                "Invalid value: must not have leading or trailing whitespace".to_owned(),
+            );
         }
         for (at, variable) in container["env"].as_array().into_iter().flatten().enumerate() {
             if variable["name"].as_str().unwrap_or_default().is_empty() {
-                wrong(&format!("{}[{at}].name", field("env")), "Required value".to_owned());
+                wrong(
+                    &format!("{}[{at}].name", field("env")),
+                    "Required value".to_owned(),
+                );
             }
         }
     }
     if causes.is_empty() {
         return Ok(());
     }
-    let list: Vec<String> = causes.iter().map(|(field, message)| format!("{field}: {message}")).collect();
+    let list: Vec<String> = causes
+        .iter()
+        .map(|(field, message)| format!("{field}: {message}"))
+        .collect();
     let text = match list.as_slice() {
         [one] => one.clone(),
         several => format!("[{}]", several.join(", ")),
@@ -175,7 +206,8 @@ fn check(job: &Value) -> Result<(), Refusal> {
 }
 
 fn is_label(name: &str) -> bool {
-    let is_inner = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-';
+    let is_inner =
+        |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-';
     !name.is_empty()
         && name.len() <= 63
         && name.chars().all(is_inner)
@@ -184,7 +216,8 @@ fn is_label(name: &str) -> bool {
 }
 
 fn is_label_value(value: &str) -> bool {
-    let is_end = |character: Option<char>| character.is_none_or(|character| character.is_ascii_alphanumeric());
+    let is_end =
+        |character: Option<char>| character.is_none_or(|character| character.is_ascii_alphanumeric());
     value.len() <= 63
         && value
             .chars()

@@ -30,7 +30,10 @@ impl Selector {
 }
 
 fn pairs(text: Option<&str>) -> Result<Vec<(String, String)>, String> {
-    let parts = text.unwrap_or_default().split(',').filter(|part| !part.is_empty());
+    let parts = text
+        .unwrap_or_default()
+        .split(',')
+        .filter(|part| !part.is_empty());
     parts
         .map(|part| match part.split_once('=') {
             Some((key, value)) if !key.ends_with('!') => {

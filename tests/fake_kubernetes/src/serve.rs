@@ -37,7 +37,11 @@ pub(crate) struct Connection {
 }
 
 /// Serves until it is told to stop.
-pub(crate) fn run(shared: Arc<Shared>, listener: TcpListener, mut commands: mpsc::UnboundedReceiver<Command>) {
+pub(crate) fn run(
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -47,7 +51,9 @@ pub(crate) fn run(shared: Arc<Shared>, listener: TcpListener, mut commands: mpsc
     runtime.block_on(async move {
         let mut listener = Some(listener);
         loop {
-            let taken = listener.take().unwrap_or_else(|| TcpListener::bind(address).expect("the same port"));
+            let taken = listener
+                .take()
+                .unwrap_or_else(|| TcpListener::bind(address).expect("the same port"));
             taken.set_nonblocking(true).expect("a listener");
             let accepting = tokio::net::TcpListener::from_std(taken).expect("a listener");
             let mut connections = JoinSet::new();
@@ -92,7 +98,8 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream, acceptor: Option<SslAccep
     match acceptor {
         None => serve_stream(shared, stream, false).await,
         Some(acceptor) => {
-            let Ok(mut stream) = Ssl::new(acceptor.context()).and_then(|ssl| SslStream::new(ssl, stream)) else {
+            let Ok(mut stream) = Ssl::new(acceptor.context()).and_then(|ssl| SslStream::new(ssl, stream))
+            else {
                 return;
             };
             if Pin::new(&mut stream).accept().await.is_ok() {
@@ -114,7 +121,11 @@ where
     };
     let service = service_fn(move |request: Request<Incoming>| {
         let (shared, connection) = (Arc::clone(&shared), connection.clone());
-        async move { Ok::<_, std::convert::Infallible>(request::answer(shared, connection, request.map(Body::new)).await) }
+        async move {
+            Ok::<_, std::convert::Infallible>(
+                request::answer(shared, connection, request.map(Body::new)).await,
+            )
+        }
     });
     let serving = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     tokio::select! {

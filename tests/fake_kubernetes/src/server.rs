@@ -78,7 +78,9 @@ pub(crate) struct State {
 
 impl Shared {
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Wakes up streams.
@@ -123,7 +125,7 @@ impl Server {
         let shared = Arc::new(Shared {
             options,
             state: Mutex::new(State {
-                store: Store { version: 100, ..Store::default() },
+                store: Store::new(),
                 logs: Logs::default(),
                 faults: Vec::new(),
                 requests: Vec::new(),
@@ -178,7 +180,11 @@ impl Server {
 
     /// The next requests that the fault is meant for are hit by it.
     pub fn fault(&self, target: Target, action: Action, times: usize) {
-        self.shared.lock().faults.push(Fault { target, action, times });
+        self.shared.lock().faults.push(Fault {
+            target,
+            action,
+            times,
+        });
     }
 
     /// Cuts all connections and is away for a while.
@@ -316,7 +322,10 @@ impl Server {
         let pod = self.pod(0);
         self.start_pod(&pod);
         self.end_pod(&pod, code, reason);
-        self.end_job(Some(("BackoffLimitExceeded", "Job has reached the specified backoff limit")));
+        self.end_job(Some((
+            "BackoffLimitExceeded",
+            "Job has reached the specified backoff limit",
+        )));
     }
 
     /// Gives the Job another pod, as its controller does after a failure.
@@ -340,7 +349,11 @@ impl Server {
 
     fn change(&self, kind: Kind, name: &str, change: impl FnOnce(&mut Value)) {
         let mut state = self.shared.lock();
-        let found = state.store.all(kind).into_iter().find(|object| object["metadata"]["name"] == name);
+        let found = state
+            .store
+            .all(kind)
+            .into_iter()
+            .find(|object| object["metadata"]["name"] == name);
         if let Some(object) = found {
             let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
             state.store.change(kind, namespace, name, change);
@@ -364,7 +377,11 @@ impl Server {
     pub fn event(&self, kind: &str, name: &str, reason: &str, message: &str) {
         let mut state = self.shared.lock();
         let holder = if kind == "Job" { Kind::Job } else { Kind::Pod };
-        let found = state.store.all(holder).into_iter().find(|object| object["metadata"]["name"] == name);
+        let found = state
+            .store
+            .all(holder)
+            .into_iter()
+            .find(|object| object["metadata"]["name"] == name);
         let namespace = found
             .and_then(|object| Some(object["metadata"]["namespace"].as_str()?.to_owned()))
             .unwrap_or_else(|| "default".to_owned());

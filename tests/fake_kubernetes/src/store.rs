@@ -49,6 +49,14 @@ pub(crate) struct Store {
 }
 
 impl Store {
+    /// An empty store that has seen some changes.
+    pub(crate) fn new() -> Self {
+        Self {
+            version: 100,
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn get(&self, kind: Kind, namespace: &str, name: &str) -> Result<&Value, Refusal> {
         self.objects
             .get(&(kind, namespace.to_owned(), name.to_owned()))
@@ -75,7 +83,12 @@ impl Store {
     }
 
     /// Adds an object; gives it as it is kept.
-    pub(crate) fn create(&mut self, kind: Kind, namespace: &str, mut object: Value) -> Result<Value, Refusal> {
+    pub(crate) fn create(
+        &mut self,
+        kind: Kind,
+        namespace: &str,
+        mut object: Value,
+    ) -> Result<Value, Refusal> {
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let key = (kind, namespace.to_owned(), name.clone());
         if self.objects.contains_key(&key) {
@@ -86,7 +99,10 @@ impl Store {
         let metadata = &mut object["metadata"];
         metadata["namespace"] = namespace.into();
         metadata["uid"] = format!("00000000-0000-4000-8000-{:012}", self.count).into();
-        metadata["creationTimestamp"] = crate::logs::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into();
+        metadata["creationTimestamp"] = crate::logs::now()
+            .strftime("%Y-%m-%dT%H:%M:%SZ")
+            .to_string()
+            .into();
         object = self.keep(kind, namespace, "ADDED", object);
         Ok(object)
     }
@@ -120,7 +136,8 @@ impl Store {
         object["kind"] = name.into();
         object["metadata"]["resourceVersion"] = self.version.to_string().into();
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-        self.objects.insert((kind, namespace.to_owned(), name), object.clone());
+        self.objects
+            .insert((kind, namespace.to_owned(), name), object.clone());
         self.remember(kind, namespace, what, object.clone());
         object
     }
@@ -136,7 +153,13 @@ impl Store {
     }
 
     /// The changes after a version.
-    pub(crate) fn since(&self, version: u64, kind: Kind, namespace: &str, selector: &Selector) -> Vec<Change> {
+    pub(crate) fn since(
+        &self,
+        version: u64,
+        kind: Kind,
+        namespace: &str,
+        selector: &Selector,
+    ) -> Vec<Change> {
         self.history
             .iter()
             .filter(|change| {

@@ -48,7 +48,9 @@ pub(crate) fn watch(
     let text = |key: &str| query.get(key).map(String::as_str).unwrap_or_default();
     let version: u64 = match text("resourceVersion") {
         "" | "0" => 0,
-        version => version.parse().map_err(|_| Refusal::new(400, "BadRequest", "invalid resourceVersion"))?,
+        version => version
+            .parse()
+            .map_err(|_| Refusal::new(400, "BadRequest", "invalid resourceVersion"))?,
     };
     let state = shared.lock();
     if version != 0 && version < state.store.compacted {
@@ -97,7 +99,10 @@ impl Watch {
                     self.is_over = true;
                     lines = format!("{event}\n");
                 } else {
-                    for change in state.store.since(self.version, self.kind, &self.namespace, &self.selector) {
+                    for change in state
+                        .store
+                        .since(self.version, self.kind, &self.namespace, &self.selector)
+                    {
                         self.version = change.version;
                         lines += &format!("{}\n", json!({"type": change.what, "object": change.object}));
                     }
@@ -107,7 +112,10 @@ impl Watch {
                 return Some((lines.into(), self));
             }
             let limit = self.until.min(Instant::now() + BOOKMARKS);
-            if tokio::time::timeout_at(limit, self.changed.changed()).await.is_err() {
+            if tokio::time::timeout_at(limit, self.changed.changed())
+                .await
+                .is_err()
+            {
                 if Instant::now() >= self.until {
                     return None;
                 }
@@ -132,24 +140,27 @@ pub(crate) fn log(shared: &Arc<Shared>, request: LogRequest, follows: bool) -> R
         return streamed("text/plain", Body::from(bytes));
     }
     let start = (Arc::clone(shared), shared.changed.subscribe(), request, 0, false);
-    let stream = futures_util::stream::unfold(start, |(shared, mut changed, request, from, is_over)| async move {
-        if is_over {
-            return None;
-        }
-        let mut from = from;
-        loop {
-            changed.borrow_and_update();
-            let (bytes, to, has_ended) = shared.lock().logs.read(&request, from);
-            from = from.max(to);
-            if !bytes.is_empty() {
-                let next = (shared, changed, request, from, has_ended);
-                return Some((Piece::Ok(Bytes::from(bytes)), next));
-            }
-            if has_ended || changed.changed().await.is_err() {
+    let stream = futures_util::stream::unfold(
+        start,
+        |(shared, mut changed, request, from, is_over)| async move {
+            if is_over {
                 return None;
             }
-        }
-    });
+            let mut from = from;
+            loop {
+                changed.borrow_and_update();
+                let (bytes, to, has_ended) = shared.lock().logs.read(&request, from);
+                from = from.max(to);
+                if !bytes.is_empty() {
+                    let next = (shared, changed, request, from, has_ended);
+                    return Some((Piece::Ok(Bytes::from(bytes)), next));
+                }
+                if has_ended || changed.changed().await.is_err() {
+                    return None;
+                }
+            }
+        },
+    );
     streamed("text/plain", Body::from_stream(stream))
 }
 

@@ -2,9 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::plan::RunPlan;
-use crate::cli::report::Failure;
-use crate::cli::settings::RunSettings;
+use super::{RunError, RunPlan, RunRequest};
 use crate::data::{self, DataDirectory, DataRequest};
 use crate::events::Progress;
 use crate::project::{EntryPoint, ParameterValue, ProjectError, ResolvedParameters};
@@ -37,7 +35,7 @@ impl CommandWithData {
 }
 
 /// What has to be downloaded; each value is checked as far as no server is needed.
-pub(crate) fn requests(parameters: &ResolvedParameters) -> Result<Vec<DataRequest>, Failure> {
+pub(super) fn requests(parameters: &ResolvedParameters) -> Result<Vec<DataRequest>, RunError> {
     let mut requests = Vec::new();
     for parameter in &parameters.declared {
         if let ParameterValue::Download { uri, position } = &parameter.value {
@@ -48,25 +46,24 @@ pub(crate) fn requests(parameters: &ResolvedParameters) -> Result<Vec<DataReques
 }
 
 /// Where the data's directory is made, where that is asked for.
-pub(crate) fn storage_dir(settings: &RunSettings) -> Option<PathBuf> {
-    let directory = settings.storage_dir.as_ref()?;
-    Some(settings.current_directory.join(directory))
+pub(super) fn storage_dir(request: &RunRequest, current_directory: &Path) -> Option<PathBuf> {
+    let directory = request.storage_dir.as_ref()?;
+    Some(current_directory.join(directory))
 }
 
 impl RunPlan {
     /// Downloads what the parameters name, and gives the command that reads it. The directory lasts
     /// as long as the second value, or stays where the user named its place.
-    pub(crate) async fn download_data(
+    pub(super) async fn download_data(
         &self,
-        settings: &RunSettings,
         progress: &dyn Progress,
-    ) -> Result<(CommandWithData, Option<DataDirectory>), Failure> {
+    ) -> Result<(CommandWithData, Option<DataDirectory>), RunError> {
         if self.data.is_empty() {
             return Ok((self.command.clone(), None));
         }
-        let storage_dir = storage_dir(settings);
+        let storage_dir = storage_dir(&self.request, &self.current_directory);
         let mut directory = data::download(&self.data, storage_dir.as_deref(), progress).await?;
-        if storage_dir.is_some() || settings.keep_workdir {
+        if storage_dir.is_some() || self.request.keep_workdir {
             directory.keep();
         }
         let command =
