@@ -4,8 +4,12 @@ mod args;
 mod control;
 mod env;
 mod env_file;
+mod inspect;
+mod layout;
+mod lint;
 mod plan;
 mod printer;
+mod project_source;
 mod report;
 mod run;
 mod run_info;
@@ -49,6 +53,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Status { run_id, json } => block_on(control::status(&run_id, json, &printer)),
             Command::Wait { run_id } => block_on(control::wait(&run_id, &printer)),
             Command::Cancel { run_id } => block_on(control::cancel(&run_id, &printer)),
+            Command::Inspect(arguments) => block_on(inspect::run(arguments, &printer)),
+            Command::Lint(arguments) => block_on(lint::run(arguments, &printer)),
             Command::Env(command) => block_on(env::run(command, &printer)),
         });
     match result {

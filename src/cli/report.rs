@@ -22,6 +22,8 @@ pub(crate) enum Outcome {
     RunFailed,
     /// The run was ended from outside; this has been said already.
     RunKilled,
+    /// What was looked at has errors; they were shown.
+    ErrorsFound,
     /// The signal with this number ended the work.
     Interrupted(i32),
 }
@@ -31,7 +33,7 @@ impl Outcome {
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Succeeded => 0,
-            Self::RunFailed => 1,
+            Self::RunFailed | Self::ErrorsFound => 1,
             Self::RunKilled => KILLED,
             Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(1),
         }
