@@ -1,5 +1,6 @@
 //! What is done for a run after its creation: every way out gives it its end status.
 
+use std::future::pending;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -28,7 +29,7 @@ pub(super) async fn carry_out(
     signals: &mut Signals,
     progress: &dyn Progress,
 ) -> RunEnding {
-    let launched = catch_panic(launch(&created, signals, progress)).await;
+    let launched = launch_or_mark(&created, signals, progress).await;
     if let Ok(Launched::Submitted) = launched {
         return RunEnding {
             launched: Ok(Launched::Submitted),
@@ -48,6 +49,38 @@ pub(super) async fn carry_out(
         launched: launched.map_err(Arc::new),
         end: Some(end),
         recorded: recorded.map_err(Arc::new),
+    }
+}
+
+/// Launches the entry point. When a signal asks for its end, the run is marked at once, while its
+/// processes are given time: whoever sent the signal may kill this program too before they have ended.
+async fn launch_or_mark(
+    created: &CreatedRun,
+    signals: &mut Signals,
+    progress: &dyn Progress,
+) -> Result<Launched, RunError> {
+    let told = signals.told();
+    let launched = catch_panic(launch(created, signals, progress));
+    if !created.plan.backend.waits() {
+        return launched.await;
+    }
+    let marked = async {
+        told.await;
+        let end = RunEnd {
+            status: RunStatus::Killed,
+            end_time: UnixMillis::now(),
+            keep_failure: false,
+        };
+        // A store that refuses will say so when the end itself is recorded.
+        if let Err(error) = created.store.end_run(&created.info.run_id, end).await {
+            tracing::debug!(%error, "a run that is being ended");
+        }
+        pending().await
+    };
+    tokio::select! {
+        biased;
+        launched = launched => launched,
+        never = marked => never,
     }
 }
 

@@ -127,3 +127,25 @@ fn an_entry_point_that_ends_well_on_a_signal_is_killed_nonetheless() {
     assert_eq!(statuses(&project), ["KILLED"]);
     assert_nothing_lives(&project);
 }
+
+/// Batch systems kill what has not ended soon after they have asked for it, mlrun included.
+#[test]
+fn a_run_is_marked_while_its_processes_are_given_time() {
+    for uri in ["", "mlruns"] {
+        let project = Project::new().mlproject(
+            "entry_points:\n  main:\n    command: \"trap '' TERM; echo $$ >pid; mv pid ready; while :; do sleep 0.01; done\"\n",
+        );
+        let mut child = start(&project, uri);
+        wait_for_entry_point(&project, &mut child);
+        send(&child, Signal::TERM);
+        wait_until("the mark", || statuses(&project) == ["KILLED"]);
+        assert!(child.try_wait().unwrap().is_none(), "mlrun waits for the entry point");
+        send(&child, Signal::KILL);
+        child.wait().unwrap();
+        let ready = std::fs::read_to_string(project.sandbox().work().join("project/ready")).unwrap();
+        let group = Pid::from_raw(ready.trim().parse().unwrap()).unwrap();
+        rustix::process::kill_process_group(group, Signal::KILL).unwrap();
+        assert_eq!(statuses(&project), ["KILLED"], "{uri}");
+        assert_nothing_lives(&project);
+    }
+}
