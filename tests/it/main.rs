@@ -29,6 +29,7 @@ mod real_mlflow;
 mod rest_store;
 mod run_info;
 mod signals;
+mod slurm;
 mod sources;
 mod sqlite_mlflow;
 mod sqlite_store;
