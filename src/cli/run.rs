@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::cli::batch_job;
 use crate::cli::plan;
 use crate::cli::printer::Printer;
 use crate::cli::report::{Failure, Outcome};
@@ -31,6 +32,7 @@ pub(crate) async fn run(
         return plan::show(&plan).map(|()| Outcome::Succeeded);
     }
     RunReport::check(&settings)?;
+    batch_job::warn(printer);
     let created = match despite_signals(&mut signals, plan.create_run(printer.as_ref())).await {
         Ok((created, signal)) => {
             signals.put_back(signal);

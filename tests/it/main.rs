@@ -10,6 +10,7 @@
 mod client_readers;
 mod command_corpus;
 mod conda;
+mod control;
 mod corpus;
 mod data_downloads;
 mod database_servers;
@@ -29,6 +30,7 @@ mod real_mlflow;
 mod rest_store;
 mod run_info;
 mod signals;
+mod slurm;
 mod sources;
 mod sqlite_mlflow;
 mod sqlite_store;
