@@ -23,10 +23,13 @@ pub const MLFLOW_TRACKING_USERNAME: &str = "MLFLOW_TRACKING_USERNAME";
 pub const MLFLOW_TRACKING_PASSWORD: &str = "MLFLOW_TRACKING_PASSWORD";
 /// A bearer token for the tracking server.
 pub const MLFLOW_TRACKING_TOKEN: &str = "MLFLOW_TRACKING_TOKEN";
-/// Whether requests are signed for AWS. Refused where it is true: mlrun cannot sign them yet.
+/// Whether requests are signed for AWS, by Signature Version 4 for the service `execute-api`.
 pub const MLFLOW_TRACKING_AWS_SIGV4: &str = "MLFLOW_TRACKING_AWS_SIGV4";
-/// The authentication plug-in for requests. Refused where it is set: plug-ins are Python code.
+/// The authentication plug-in for requests: `kubernetes` or `kubernetes-namespaced`. Others are Python
+/// code, and refused.
 pub const MLFLOW_TRACKING_AUTH: &str = "MLFLOW_TRACKING_AUTH";
+/// The kubeconfig files, separated by colons, instead of `~/.kube/config`. From Kubernetes.
+pub const KUBECONFIG: &str = "KUBECONFIG";
 /// Whether the tracking server's certificate goes unchecked.
 pub const MLFLOW_TRACKING_INSECURE_TLS: &str = "MLFLOW_TRACKING_INSECURE_TLS";
 /// The certificates that the tracking server's own is checked against: a PEM file or a directory.
