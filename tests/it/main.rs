@@ -22,6 +22,7 @@ mod file_store;
 mod git_source;
 mod harness;
 mod inspect;
+mod kubernetes;
 mod library;
 mod messages;
 mod process;
