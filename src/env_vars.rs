@@ -213,6 +213,18 @@ pub const AWS_VARIABLES: [&str; 27] = [
     HOME,
     REQUESTS_CA_BUNDLE,
 ];
+/// The address of S3 instead of Amazon's own, before all others.
+pub const MLFLOW_S3_ENDPOINT_URL: &str = "MLFLOW_S3_ENDPOINT_URL";
+/// Whether any certificate of S3's server will do.
+pub const MLFLOW_S3_IGNORE_TLS: &str = "MLFLOW_S3_IGNORE_TLS";
+/// The account that a bucket must belong to.
+pub const MLFLOW_S3_EXPECTED_BUCKET_OWNER: &str = "MLFLOW_S3_EXPECTED_BUCKET_OWNER";
+/// JSON with what is said about files that are put to S3, such as their encryption.
+pub const MLFLOW_S3_UPLOAD_EXTRA_ARGS: &str = "MLFLOW_S3_UPLOAD_EXTRA_ARGS";
+/// Whether a bucket is a part of the host (`virtual`) or of the path (`path`).
+pub const MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE: &str = "MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE";
+/// How requests to S3 are signed: not at all where it is `unsigned`.
+pub const MLFLOW_EXPERIMENTAL_S3_SIGNATURE_VERSION: &str = "MLFLOW_EXPERIMENTAL_S3_SIGNATURE_VERSION";
 /// What a container needs for the artifacts in Azure's blob storage, where it is set.
 pub const AZURE_VARIABLES: [&str; 2] = ["AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_ACCESS_KEY"];
 /// The file with the credentials for Google's cloud. Read, and set for a container. From Google.

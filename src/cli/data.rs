@@ -5,9 +5,14 @@ use std::path::{Path, PathBuf};
 use crate::cli::plan::RunPlan;
 use crate::cli::report::Failure;
 use crate::cli::settings::RunSettings;
-use crate::data::{self, DataDirectory, DataRequest};
+use crate::data::{self, DataContext, DataDirectory, DataRequest, LocatedData, Reference};
 use crate::events::Progress;
 use crate::project::{EntryPoint, ParameterValue, ProjectError, ResolvedParameters};
+use crate::run::RunId;
+use crate::tracking::{self, ModelSelector, TrackingStore, TrackingUri};
+
+/// More references than this in a row lead nowhere.
+const MOST_REFERENCES: usize = 5;
 
 /// A command, and the directory that holds what it reads where that was downloaded.
 #[derive(Debug, Clone)]
@@ -47,6 +52,62 @@ pub(crate) fn requests(parameters: &ResolvedParameters) -> Result<Vec<DataReques
     Ok(requests)
 }
 
+/// Finds the data, unless only the plan is to be shown: then no server is asked.
+pub(crate) async fn locate(
+    requests: &[DataRequest],
+    tracking_uri: &TrackingUri,
+    settings: &RunSettings,
+) -> Result<Vec<LocatedData>, Failure> {
+    if settings.dry_run || requests.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut requests = requests.to_vec();
+    if requests.iter().any(|request| request.uri.reference().is_some()) {
+        let store = tracking::open(tracking_uri).await?;
+        for request in &mut requests {
+            resolve(request, store.as_ref()).await?;
+        }
+    }
+    Ok(data::locate(&requests, &context(tracking_uri)?).await?)
+}
+
+/// What stores are reached with.
+pub(crate) fn context(tracking_uri: &TrackingUri) -> Result<DataContext, Failure> {
+    Ok(DataContext {
+        server: tracking::server_access(tracking_uri)?,
+    })
+}
+
+/// Asks the tracking store for the artifact URI that a `runs:` or `models:` URI stands for. A version of
+/// a registered model may lead to a logged model, and that to a run.
+async fn resolve(request: &mut DataRequest, store: &dyn TrackingStore) -> Result<(), Failure> {
+    for _ in 0..MOST_REFERENCES {
+        let artifact_uri = match request.uri.reference() {
+            None => return Ok(()),
+            Some(Reference::Run { run_id, path }) => {
+                let info = store.run(&RunId::new(run_id)).await?;
+                with_path(&info.artifact_uri, path)
+            }
+            Some(Reference::Model { model, path }) => {
+                let location = store.model_location(&ModelSelector::parse(model)).await?;
+                with_path(&location, path)
+            }
+        };
+        request.resolve(&artifact_uri)?;
+    }
+    Err(Failure::message(format!(
+        "'{}' for the parameter '{}' leads from one model to the next without end",
+        request.uri, request.parameter
+    )))
+}
+
+fn with_path(artifact_uri: &str, path: &str) -> String {
+    match path {
+        "" => artifact_uri.to_owned(),
+        path => tracking::append_to_uri_path(artifact_uri, &[path]),
+    }
+}
+
 /// Where the data's directory is made, where that is asked for.
 pub(crate) fn storage_dir(settings: &RunSettings) -> Option<PathBuf> {
     let directory = settings.storage_dir.as_ref()?;
@@ -65,7 +126,7 @@ impl RunPlan {
             return Ok((self.command.clone(), None));
         }
         let storage_dir = storage_dir(settings);
-        let mut directory = data::download(&self.data, storage_dir.as_deref(), progress).await?;
+        let mut directory = data::download(&self.located, storage_dir.as_deref(), progress).await?;
         if storage_dir.is_some() || settings.keep_workdir {
             directory.keep();
         }

@@ -5,7 +5,7 @@ use crate::cli::data::{self, CommandWithData};
 use crate::cli::printer::{self, Printer};
 use crate::cli::report::Failure;
 use crate::cli::settings::{ImageChoice, RunSettings};
-use crate::data::{DataDirectory, DataRequest};
+use crate::data::{DataDirectory, DataRequest, LocatedData};
 use crate::env_vars;
 use crate::environment::{self, ContainerRequest, EnvironmentPlan, EnvironmentRequest, PreparedEnv};
 use crate::events::Progress;
@@ -25,6 +25,8 @@ pub(crate) struct RunPlan {
     pub(crate) parameters: ResolvedParameters,
     /// What the parameters name that is not on this machine.
     pub(crate) data: Vec<DataRequest>,
+    /// The same, found; nothing in a dry run.
+    pub(crate) located: Vec<LocatedData>,
     /// The command with the paths that the data would have.
     pub(crate) command: CommandWithData,
     pub(crate) environment: EnvironmentPlan,
@@ -84,12 +86,14 @@ impl RunPlan {
         })
         .await?;
         warn_of_unused_options(settings, &project, printer);
+        let located = data::locate(&data, &tracking_uri, settings).await?;
         let plan = Self {
             work_dir,
             entry_point,
             params_to_log,
             parameters,
             data,
+            located,
             command,
             environment,
             backend,

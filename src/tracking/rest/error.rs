@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use reqwest::StatusCode;
 
-use crate::http::{CertificateError, Fault, ProxyError, in_words};
+use crate::http::{CertificateError, ClientError, Fault, ProxyError, in_words};
 
 /// Why a tracking server could not be asked, or what it answered instead.
 #[derive(Debug, thiserror::Error)]
@@ -137,6 +137,16 @@ pub enum RestError {
         /// The workspace.
         workspace: String,
     },
+}
+
+impl From<ClientError> for RestError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Certificate(error) => Self::Certificate(error),
+            ClientError::Proxy(error) => Self::Proxy(error),
+            ClientError::Tls { reason } => Self::Tls { reason },
+        }
+    }
 }
 
 impl RestError {

@@ -8,11 +8,14 @@ mod auth;
 mod batch;
 mod client;
 mod error;
+mod models;
 mod retry;
 mod settings;
 mod tls;
 mod transport;
 mod wire;
+
+pub(super) use self::client::server_access;
 
 use async_trait::async_trait;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -28,7 +31,7 @@ use self::wire::{
     Run, RunAnswer, ServerInfo, UpdateRun,
 };
 use super::limits::{self, LongValues};
-use super::{ExperimentSelector, NewRun, RunEnd, TrackingError, TrackingStore};
+use super::{ExperimentSelector, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore};
 use crate::run::{ExperimentId, RunId, RunInfo, RunStatus, UnixMillis, tag};
 
 /// The experiment that every server has.
@@ -351,6 +354,10 @@ impl TrackingStore for RestStore {
         self.log_batches(run_id, &[], &tags).await
     }
 
+    async fn model_location(&self, selector: &ModelSelector) -> Result<String, TrackingError> {
+        self.find_model(selector).await
+    }
+
     async fn end_run(&self, run_id: &RunId, end: RunEnd) -> Result<RunStatus, TrackingError> {
         if end.keep_failure {
             let status = self.info_of(self.fetch(run_id).await?)?.status;
@@ -387,7 +394,12 @@ impl TrackingStore for RestStore {
     }
 }
 
-fn unusable(action: &'static str, url: &str, error: RestError) -> TrackingError {
+/// Text as a part of a path.
+fn quoted(text: &str) -> String {
+    utf8_percent_encode(text, UNQUOTED).to_string()
+}
+
+pub(super) fn unusable(action: &'static str, url: &str, error: RestError) -> TrackingError {
     TrackingError::Unusable {
         action,
         store: crate::redact::without_credentials(url),

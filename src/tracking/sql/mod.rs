@@ -5,6 +5,7 @@
 
 mod address;
 mod driver;
+mod models;
 mod mysql;
 mod postgres;
 mod schema;

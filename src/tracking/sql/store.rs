@@ -15,7 +15,7 @@ use crate::run::{ExperimentId, RunId, RunInfo, RunStatus, tag};
 use crate::tracking::artifact_uri::append_to_uri_path;
 use crate::tracking::limits::{self, Entity, LimitError, LongValues};
 use crate::tracking::run_name::random_run_name;
-use crate::tracking::{ExperimentSelector, NewRun, RunEnd, TrackingError, TrackingStore};
+use crate::tracking::{ExperimentSelector, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore};
 
 /// The directory of a run's artifacts.
 const ARTIFACTS: &str = "artifacts";
@@ -82,11 +82,11 @@ impl SqlStore {
         }
     }
 
-    async fn connection(&self) -> MutexGuard<'_, Box<dyn Connection>> {
+    pub(super) async fn connection(&self) -> MutexGuard<'_, Box<dyn Connection>> {
         self.connection.lock().await
     }
 
-    fn unreadable(&self, error: SqlError) -> TrackingError {
+    pub(super) fn unreadable(&self, error: SqlError) -> TrackingError {
         unusable("read", self.name.clone(), error)
     }
 
@@ -106,7 +106,7 @@ impl SqlStore {
         self.refused(what.to_owned(), error)
     }
 
-    fn not_found(&self, what: &'static str, id: &str) -> TrackingError {
+    pub(super) fn not_found(&self, what: &'static str, id: &str) -> TrackingError {
         TrackingError::NotFound {
             what,
             id: id.to_owned(),
@@ -372,6 +372,10 @@ impl TrackingStore for SqlStore {
             transaction.commit().await
         };
         set.await.map_err(|error| self.unwritable(error))
+    }
+
+    async fn model_location(&self, selector: &ModelSelector) -> Result<String, TrackingError> {
+        self.find_model(selector).await
     }
 
     async fn end_run(&self, run_id: &RunId, end: RunEnd) -> Result<RunStatus, TrackingError> {
