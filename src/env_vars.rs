@@ -235,6 +235,22 @@ pub const MLFLOW_KERBEROS_TICKET_CACHE: &str = "MLFLOW_KERBEROS_TICKET_CACHE";
 pub const MLFLOW_KERBEROS_USER: &str = "MLFLOW_KERBEROS_USER";
 /// More settings for pyarrow, for HDFS.
 pub const MLFLOW_PYARROW_EXTRA_CONF: &str = "MLFLOW_PYARROW_EXTRA_CONF";
+/// The configuration file with profiles instead of `~/.databrickscfg`. From Databricks.
+pub const DATABRICKS_CONFIG_FILE: &str = "DATABRICKS_CONFIG_FILE";
+/// The profile of the configuration file. From Databricks.
+pub const DATABRICKS_CONFIG_PROFILE: &str = "DATABRICKS_CONFIG_PROFILE";
+/// A workspace and who asks it, where no profile is named. From Databricks.
+pub const DATABRICKS_VARIABLES: [&str; 9] = [
+    "DATABRICKS_HOST",
+    "DATABRICKS_TOKEN",
+    "DATABRICKS_USERNAME",
+    "DATABRICKS_PASSWORD",
+    "DATABRICKS_CLIENT_ID",
+    "DATABRICKS_CLIENT_SECRET",
+    "DATABRICKS_AUTH_TYPE",
+    "DATABRICKS_WORKSPACE_ID",
+    "DATABRICKS_INSECURE",
+];
 /// The user's home directory. From POSIX.
 pub const HOME: &str = "HOME";
 /// The user's shell, which runs `.sh` entry points. From POSIX.

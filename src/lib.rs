@@ -6,19 +6,23 @@
 //! The data's way through the modules:
 //!
 //! ```text
-//! arguments -> RunSettings -> ProjectUri -> WorkDir -> Project -> EntryPoint + parameters -> command
+//! arguments -> RunRequest -> ProjectUri -> WorkDir -> Project -> EntryPoint + parameters -> command
 //!   -> run in the TrackingStore -> prepared environment -> Backend -> status -> exit code
 //! ```
 //!
-//! Modules import downwards only: [`cli`] knows all others; [`backend`] knows what [`environment`]
-//! prepared; [`fetch`], [`data`], [`tracking`] and [`environment`] do not know each other; [`project`],
-//! [`project_uri`] and [`run`] are plain values; [`process`], [`http`], [`aws`], [`yaml`], [`redact`],
-//! [`env_vars`] and [`events`] know nothing of MLflow Projects.
+//! [`run()`] is all of it but the arguments and the exit code, for programs; `examples/rust_driver.rs` shows
+//! its use.
+//!
+//! Modules import downwards only: [`cli`] knows all others; [`runner`] knows all but [`cli`]; [`backend`]
+//! knows what [`environment`] prepared; [`fetch`], [`data`], [`tracking`] and [`environment`] do not know
+//! each other; [`project`], [`project_uri`] and [`mod@run`] are plain values; [`process`], [`http`], [`aws`],
+//! [`databricks`], [`yaml`], [`redact`], [`env_vars`] and [`events`] know nothing of MLflow Projects.
 
 pub mod aws;
 pub mod backend;
 pub mod cli;
 pub mod data;
+pub mod databricks;
 pub mod env_vars;
 pub mod environment;
 pub mod events;
@@ -30,6 +34,9 @@ pub mod project;
 pub mod project_uri;
 pub mod redact;
 pub mod run;
+pub mod runner;
 pub mod tracking;
 mod utc;
 pub mod yaml;
+
+pub use runner::{run, run_with};

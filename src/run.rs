@@ -162,3 +162,67 @@ pub struct RunInfo {
     /// The state when the store was asked.
     pub status: RunStatus,
 }
+
+/// Whether a run was deleted. A deleted run can be restored until `mlflow gc` removes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LifecycleStage {
+    /// It was not.
+    Active,
+    /// It was.
+    Deleted,
+}
+
+impl LifecycleStage {
+    /// The name that stores and the REST API use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Deleted => "deleted",
+        }
+    }
+
+    /// The stage with this name. A store that names none, as the oldest do, deletes nothing.
+    pub fn from_name(name: &str) -> Self {
+        if name == Self::Deleted.as_str() {
+            Self::Deleted
+        } else {
+            Self::Active
+        }
+    }
+}
+
+/// A run with all that a tracking store keeps of it, but for its metrics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunData {
+    /// Its ids, name, place of artifacts and status.
+    pub info: RunInfo,
+    /// The person who started it; empty where the store has none.
+    pub user: String,
+    /// When it began.
+    pub start_time: Option<UnixMillis>,
+    /// When it ended; `None` while it goes on.
+    pub end_time: Option<UnixMillis>,
+    /// Whether it was deleted.
+    pub lifecycle_stage: LifecycleStage,
+    /// All tags, in the order of their keys.
+    pub tags: Vec<(String, String)>,
+    /// All parameters, in the order of their keys.
+    pub params: Vec<(String, String)>,
+}
+
+impl RunData {
+    /// The value of a tag.
+    pub fn tag(&self, key: &str) -> Option<&str> {
+        value_of(&self.tags, key)
+    }
+
+    /// The value of a parameter.
+    pub fn param(&self, key: &str) -> Option<&str> {
+        value_of(&self.params, key)
+    }
+}
+
+fn value_of<'a>(pairs: &'a [(String, String)], key: &str) -> Option<&'a str> {
+    let found = pairs.iter().find(|(other, _)| other == key);
+    found.map(|(_, value)| value.as_str())
+}

@@ -1,10 +1,8 @@
 //! The command line: the only part that reads arguments, writes to the terminal and makes exit codes.
 
 mod args;
-mod data;
 mod env;
 mod env_file;
-mod launch_plan;
 mod plan;
 mod printer;
 mod report;
@@ -15,6 +13,7 @@ mod traces;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 
@@ -37,7 +36,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run(run) => (run.log_format, verbosity(run.quiet, run.verbose)),
         Command::Env(_) => (LogFormat::Text, Verbosity::Normal),
     };
-    let printer = Printer::new(format, verbosity);
+    let printer = Arc::new(Printer::new(format, verbosity));
     install_panic_report(format);
     traces::show(format, verbosity);
     let result = arguments
@@ -45,7 +44,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         .map_or(Ok(()), |path| env_file::load(&path, &printer))
         .and_then(|()| match arguments.command {
             Command::Run(run_arguments) => settings::RunSettings::new(*run_arguments)
-                .and_then(|settings| block_on(run::run(settings, &printer))),
+                .and_then(|(request, settings)| block_on(run::run(request, settings, &printer))),
             Command::Env(command) => block_on(env::run(command, &printer)),
         });
     match result {

@@ -1,8 +1,10 @@
 //! Errors for a person, and exit codes: made here and nowhere else.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use crate::cli::printer::Printer;
+use crate::runner::RunError;
 
 /// The exit code of a usage error, as click and clap both have it.
 const USAGE: u8 = 2;
@@ -82,6 +84,14 @@ impl Failure {
         }
     }
 
+    /// The same failure as one of the command line.
+    pub(crate) fn into_usage(self) -> Self {
+        Self {
+            is_usage: true,
+            ..self
+        }
+    }
+
     pub(crate) fn with_location(self, location: Option<String>) -> Self {
         Self { location, ..self }
     }
@@ -121,7 +131,7 @@ impl Failure {
     }
 }
 
-/// Gives each module's error its way out; errors with a place in a file say it too.
+/// Gives each module's error its way out.
 macro_rules! failure_with_hint {
     ($($error:ty),+ $(,)?) => {$(
         impl From<$error> for Failure {
@@ -135,20 +145,20 @@ macro_rules! failure_with_hint {
 
 failure_with_hint!(
     crate::backend::BackendError,
-    crate::data::DataError,
     crate::environment::EnvironmentError,
-    crate::fetch::FetchError,
     crate::process::ProcessError,
-    crate::project_uri::ProjectUriError,
-    crate::tracking::TrackingError,
-    crate::tracking::limits::LimitError,
-    crate::tracking::TrackingUriError,
 );
 
-impl From<crate::project::ProjectError> for Failure {
-    fn from(error: crate::project::ProjectError) -> Self {
-        let (hint, location) = (error.hint(), error.location().map(ToString::to_string));
+impl From<Arc<RunError>> for Failure {
+    fn from(error: Arc<RunError>) -> Self {
+        let (hint, location) = (error.hint(), error.location());
         Self::new(error).with_optional_hint(hint).with_location(location)
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        Self::from(Arc::new(error))
     }
 }
 

@@ -1,16 +1,15 @@
 //! `--run-info FILE`: what became of a run, for a script.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use crate::cli::plan::RunPlan;
 use crate::cli::report::{Failure, Outcome};
 use crate::cli::settings::RunSettings;
-use crate::run::{RunInfo, RunStatus};
-use crate::tracking::RunEnd;
+use crate::run::RunStatus;
+use crate::runner::CreatedRun;
 
 /// The file's content: written when the run has begun, and again when it has ended.
 #[derive(Debug, Serialize)]
@@ -26,12 +25,13 @@ pub(crate) struct RunReport {
 
 impl RunReport {
     /// The report of a run that has begun.
-    pub(crate) fn new(plan: &RunPlan, info: &RunInfo) -> Self {
+    pub(crate) fn new(created: &CreatedRun) -> Self {
+        let info = created.info();
         Self {
             run_id: info.run_id.to_string(),
             experiment_id: info.experiment_id.to_string(),
             run_name: info.run_name.clone(),
-            tracking_uri: plan.tracking_uri.to_string(),
+            tracking_uri: created.plan().tracking_uri.to_string(),
             artifact_uri: info.artifact_uri.clone(),
             status: RunStatus::Running.as_str(),
             exit_code: None,
@@ -39,13 +39,8 @@ impl RunReport {
     }
 
     /// Takes over how the run ended.
-    pub(crate) fn end(
-        &mut self,
-        end: RunEnd,
-        recorded: Option<RunStatus>,
-        outcome: &Result<Outcome, Failure>,
-    ) {
-        self.status = recorded.unwrap_or(end.status).as_str();
+    pub(crate) fn end(&mut self, status: RunStatus, outcome: &Result<Outcome, Failure>) {
+        self.status = status.as_str();
         self.exit_code = Some(match outcome {
             Ok(outcome) => outcome.code(),
             Err(failure) => failure.code(),
@@ -54,20 +49,24 @@ impl RunReport {
 
     /// Makes sure that the file that `--run-info` names can be written, before there is a run.
     pub(crate) fn check(settings: &RunSettings) -> Result<(), Failure> {
-        let Some(path) = path(settings) else { return Ok(()) };
+        let Some(path) = &settings.run_info_file else {
+            return Ok(());
+        };
         let checked = if path.is_dir() {
             Err(std::io::ErrorKind::IsADirectory.into())
         } else {
-            temporary_file(&path).map(drop)
+            temporary_file(path).map(drop)
         };
-        checked.map_err(|error| not_written(error, &path))
+        checked.map_err(|error| not_written(error, path))
     }
 
     /// Writes the file that `--run-info` names, if it does. A reader sees the old content or the new
     /// one, never a part.
     pub(crate) fn write(&self, settings: &RunSettings) -> Result<(), Failure> {
-        let Some(path) = path(settings) else { return Ok(()) };
-        self.write_to(&path).map_err(|error| not_written(error, &path))
+        let Some(path) = &settings.run_info_file else {
+            return Ok(());
+        };
+        self.write_to(path).map_err(|error| not_written(error, path))
     }
 
     fn write_to(&self, path: &Path) -> std::io::Result<()> {
@@ -83,12 +82,6 @@ impl RunReport {
         file.persist(path)?;
         Ok(())
     }
-}
-
-/// The file that `--run-info` names.
-fn path(settings: &RunSettings) -> Option<PathBuf> {
-    let file = settings.run_info_file.as_ref()?;
-    Some(settings.current_directory.join(file))
 }
 
 /// A file beside `path`, to be renamed to it.

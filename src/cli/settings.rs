@@ -4,75 +4,33 @@
 //! `mlflow run` (MLflow 3.17), where every one of them ends with exit code 2.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use crate::backend::{BackendConfig, BackendOptions};
+use crate::backend::BackendConfig;
 use crate::cli::args::{EnvManagerName, RunArguments};
 use crate::cli::report::Failure;
 use crate::env_vars;
 use crate::environment::EnvManager;
-use crate::run::{ExperimentId, RunId};
-use crate::tracking::ExperimentSelector;
+use crate::run::RunId;
+use crate::runner::{ImageChoice, RunError, RunRequest, select_experiment};
 
-/// Everything that the command line and the environment say about one run.
+/// What the command line says about a run besides what shall be run.
 #[derive(Debug)]
 pub(crate) struct RunSettings {
-    pub(crate) uri: String,
-    pub(crate) entry_point: String,
-    pub(crate) version: Option<String>,
-    /// In the order given; every name once.
-    pub(crate) parameters: Vec<(String, String)>,
-    /// In the order given; every name once. No value: a flag.
-    pub(crate) docker_args: Vec<(String, Option<String>)>,
-    pub(crate) experiment: ExperimentSelector,
-    pub(crate) backend: String,
-    pub(crate) backend_config: Option<BackendConfig>,
-    /// `--wait` and `--no-wait`; the backend's own way where neither is given.
-    pub(crate) wait: Option<bool>,
-    pub(crate) no_logs: bool,
-    pub(crate) start_timeout: Option<Duration>,
-    pub(crate) env_manager: Option<EnvManager>,
-    pub(crate) storage_dir: Option<PathBuf>,
-    pub(crate) run_id: Option<RunId>,
-    pub(crate) run_name: Option<String>,
-    pub(crate) image: ImageChoice,
     pub(crate) dry_run: bool,
     pub(crate) run_info_file: Option<PathBuf>,
-    pub(crate) keep_workdir: bool,
-    /// The directory that relative paths refer to.
-    pub(crate) current_directory: PathBuf,
-}
-
-/// Which image a Docker project runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ImageChoice {
-    /// Nothing was asked: a layer with the project's files on top of the named image.
-    Default,
-    /// `--build-image`.
-    Build,
-    /// `--no-build-image`: the named image as it is.
-    AsItIs,
 }
 
 impl RunSettings {
-    /// Checks the arguments.
+    /// Checks the arguments: what shall be run, and what is the command line's own.
     ///
     /// # Errors
     /// A usage error for what the command line alone shows to be wrong; an ordinary failure for a
     /// backend configuration file that cannot be read.
-    pub(crate) fn new(arguments: RunArguments) -> Result<Self, Failure> {
-        let current_directory = std::env::current_dir().map_err(|error| {
-            Failure::new(anyhow::Error::new(error).context("cannot determine the current directory"))
-                .with_hint("it may have been removed: change to a directory that exists")
-        })?;
-        let experiment = experiment_selector(
-            arguments
-                .experiment_name
-                .or_else(|| env_vars::non_empty(env_vars::MLFLOW_EXPERIMENT_NAME)),
-            arguments
-                .experiment_id
-                .or_else(|| env_vars::non_empty(env_vars::MLFLOW_EXPERIMENT_ID)),
-        )?;
+    pub(crate) fn new(arguments: RunArguments) -> Result<(RunRequest, Self), Failure> {
+        let current_directory =
+            std::env::current_dir().map_err(|source| RunError::NoCurrentDirectory { source })?;
+        let experiment = select_experiment(arguments.experiment_name, arguments.experiment_id)
+            .map_err(|error| Failure::from(error).into_usage())?;
         let parameters = distinct(arguments.param_list.iter().map(|text| parameter(text)))?;
         let docker_args = distinct(arguments.docker_args.iter().map(|text| Ok(docker_argument(text))))?;
         let backend_config = arguments
@@ -90,13 +48,15 @@ impl RunSettings {
             .storage_dir
             .or_else(|| env_vars::non_empty(env_vars::MLFLOW_TMP_DIR))
             .map(PathBuf::from);
-        Ok(Self {
+        let request = RunRequest {
             uri: arguments.uri,
             entry_point: arguments.entry_point,
             version: arguments.version,
             parameters,
             docker_args,
-            experiment,
+            tracking_uri: None,
+            experiment: Some(experiment),
+            parent_run: None,
             backend: arguments.backend,
             backend_config,
             wait: match (arguments.wait, arguments.no_wait) {
@@ -114,35 +74,15 @@ impl RunSettings {
                 (false, true) => ImageChoice::AsItIs,
                 (false, false) => ImageChoice::Default,
             },
-            dry_run: arguments.dry_run,
-            run_info_file: arguments.run_info,
             keep_workdir: arguments.keep_workdir,
-            current_directory,
-        })
-    }
-}
-
-impl RunSettings {
-    /// What the backend is told.
-    pub(crate) fn backend_options(&self) -> BackendOptions<'_> {
-        BackendOptions {
-            config: self.backend_config.as_ref(),
-            wait: self.wait,
-            no_logs: self.no_logs,
-            start_timeout: self.start_timeout,
-        }
-    }
-}
-
-fn experiment_selector(name: Option<String>, id: Option<String>) -> Result<ExperimentSelector, Failure> {
-    match (name, id) {
-        (Some(_), Some(_)) => Err(Failure::usage("both an experiment name and an experiment id are given")
-            .with_hint(
-                "give only one of --experiment-name and --experiment-id; MLFLOW_EXPERIMENT_NAME and MLFLOW_EXPERIMENT_ID count as these options",
-            )),
-        (Some(name), None) if !name.is_empty() => Ok(ExperimentSelector::Name(name)),
-        (None, Some(id)) if !id.is_empty() => Ok(ExperimentSelector::Id(ExperimentId::new(id))),
-        _ => Ok(ExperimentSelector::Default),
+            variables: Vec::new(),
+            current_directory: Some(current_directory.clone()),
+        };
+        let settings = Self {
+            dry_run: arguments.dry_run,
+            run_info_file: arguments.run_info.map(|file| current_directory.join(file)),
+        };
+        Ok((request, settings))
     }
 }
 

@@ -96,6 +96,15 @@ impl DataRequest {
         self.uri.resolve(&self.parameter, artifact_uri)
     }
 
+    /// What is wrong with a reference that leads to others without end.
+    pub(crate) fn endless(&self) -> DataError {
+        DataError::Url {
+            parameter: self.parameter.clone(),
+            uri: self.uri.to_string(),
+            reason: "it leads from one model to the next without end".to_owned(),
+        }
+    }
+
     /// The local path that it gets below the data's directory.
     pub fn path_in(&self, directory: &Path) -> PathBuf {
         let place = self.place_in(directory);
@@ -159,11 +168,11 @@ impl LocatedData {
 /// # Errors
 /// A store that cannot be reached or refuses, or has nothing there.
 pub async fn locate(requests: &[DataRequest], context: &DataContext) -> Result<Vec<LocatedData>, DataError> {
-    stream::iter(requests)
-        .map(|request| LocatedData::locate(request, context))
-        .buffered(MOST_AT_ONCE)
-        .try_collect()
-        .await
+    let mut searches = Vec::with_capacity(requests.len());
+    for request in requests {
+        searches.push(LocatedData::locate(request, context));
+    }
+    stream::iter(searches).buffered(MOST_AT_ONCE).try_collect().await
 }
 
 /// Downloads all of it into a new directory below `parent`, or below the system's place for
@@ -184,8 +193,12 @@ pub async fn download(
     ));
     let tally = Tally::new(progress);
     let transfers = Transfers::new(&tally);
-    stream::iter(located)
-        .map(|data| bring(data, directory.path(), &transfers, &tally))
+    // Futures made by a closure in the stream would not be seen to be fit for a task of their own.
+    let mut downloads = Vec::with_capacity(located.len());
+    for data in located {
+        downloads.push(bring(data, directory.path(), &transfers, &tally));
+    }
+    stream::iter(downloads)
         .buffer_unordered(MOST_AT_ONCE)
         .try_collect::<()>()
         .await?;

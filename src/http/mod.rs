@@ -4,9 +4,12 @@
 mod certificates;
 mod client;
 mod download;
+mod excerpt;
 mod fault;
 pub(crate) mod netrc;
 mod proxies;
+mod retry;
+mod variables;
 
 pub use certificates::CertificateError;
 pub(crate) use certificates::{Verification, read as read_certificates};
@@ -14,7 +17,11 @@ pub use client::{ClientError, ServerAccess};
 pub(crate) use client::{READ_TIMEOUT, client, configured_client, local_client};
 pub use download::DownloadError;
 pub(crate) use download::download;
+pub(crate) use excerpt::{cut, excerpt};
 pub use fault::Fault;
 pub(crate) use fault::{classify, in_words, innermost};
 pub use proxies::ProxyError;
 pub(crate) use proxies::ProxySettings;
+pub(crate) use retry::{RetryPolicy, random_fraction};
+pub use variables::VariableError;
+pub(crate) use variables::{boolean, whole_number};

@@ -107,8 +107,8 @@ impl ProgramCall {
 
     /// Starts the program with this program's standard streams and without waiting for it.
     ///
-    /// From then on, on Linux, orphans of the program's tree become children of this process, so
-    /// that [`ProcessGroup::wait`] can end them too. Install [`Signals`](super::Signals) before.
+    /// From then on, on Linux, orphans of the program's tree become children of this process where it
+    /// [owns all its children](super::own_all_children), so that [`ProcessGroup::wait`] can end them too. Install [`Signals`](super::Signals) before.
     ///
     /// # Errors
     /// The program or the directory is missing, the arguments are too long, or the system refuses.
@@ -168,7 +168,9 @@ impl ProgramCall {
         if let Some(stdin) = stdin {
             command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         }
-        descriptors::keep_inherited_files();
+        if children::owns_all() {
+            descriptors::keep_inherited_files();
+        }
         children::spawn(&mut command).map_err(|source| self.explain(source, Some(&file)))
     }
 

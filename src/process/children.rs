@@ -3,10 +3,14 @@
 //! A subreaper gets children that it never started, and only a wait for "any child" finds them when
 //! they end. Such a wait may hit a child that a [`ProgramCall`](super::ProgramCall) waits for; its
 //! end is kept here until that call asks.
+//!
+//! All this is done only in a process that says that it has no other children: the waits would take
+//! theirs away. Elsewhere each program is waited for by itself.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
@@ -17,6 +21,23 @@ use super::tree;
 
 /// The programs that were started here and not yet seen to end by their callers, with their ends.
 static PROGRAMS: Mutex<BTreeMap<i32, Option<ProgramExit>>> = Mutex::new(BTreeMap::new());
+
+/// Whether every child of this process is started here.
+static OWNS_ALL: AtomicBool = AtomicBool::new(false);
+
+/// Says that this process starts all its children by this module's calls, and wants all that they leave
+/// behind: it becomes the parent of every orphan below it and collects them when they end.
+///
+/// For a program whose work is to run one thing, as `mlrun` itself. In any other, a child that is started
+/// in another way would lose its exit status.
+pub fn own_all_children() {
+    OWNS_ALL.store(true, Ordering::Relaxed);
+}
+
+/// Whether [`own_all_children`] was called.
+pub(super) fn owns_all() -> bool {
+    OWNS_ALL.load(Ordering::Relaxed)
+}
 
 /// What a program does at present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,8 +109,12 @@ pub(super) fn any_program() -> bool {
     !programs().is_empty()
 }
 
-/// Takes the ends of all children that have ended, so that none of them stays a zombie.
+/// Takes the ends of all children that have ended, so that none of them stays a zombie. Takes none where
+/// there may be others' children.
 pub(super) fn collect() -> Remaining {
+    if !owns_all() {
+        return Remaining::Some;
+    }
     let mut programs = programs();
     loop {
         match retried(|| rustix::process::wait(WaitOptions::NOHANG)) {
@@ -104,10 +129,13 @@ pub(super) fn collect() -> Remaining {
     }
 }
 
-/// Makes this process the parent of every orphan below it, where the system can do that, and
-/// returns the children that are there already: a program that a shell replaces itself with (`exec`)
+/// Makes this process the parent of every orphan below it, where it owns all its children and the system
+/// can do that, and returns the children that are there already: a program that a shell replaces itself with (`exec`)
 /// inherits the shell's.
 pub(super) fn adopt_orphans() -> Vec<Pid> {
+    if !owns_all() {
+        return Vec::new();
+    }
     tree::become_subreaper();
     match collect() {
         Remaining::None => Vec::new(),

@@ -21,12 +21,8 @@ const KILL_PATIENCE: Duration = Duration::from_secs(5);
 /// How long to wait between two looks for orphans.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 /// How often to look where no signal tells that the last process of the group is gone, because
-/// this system gives orphans to another parent.
-const LOOK_AGAIN: Option<Duration> = if cfg!(target_os = "linux") {
-    None
-} else {
-    Some(Duration::from_millis(50))
-};
+/// orphans have another parent.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 impl ProcessGroup {
     /// Ends the tree and returns when nothing of it is left, or only what cannot be ended.
@@ -86,7 +82,7 @@ impl ProcessGroup {
         if self.exit.is_none() {
             return false;
         }
-        if cfg!(target_os = "linux") {
+        if gets_orphans() {
             // Orphans come to us: no child at all means no tree. Only with children that are not
             // the program's the tree has to be looked at.
             if children::collect() == Remaining::None {
@@ -96,6 +92,8 @@ impl ProcessGroup {
             // Those that have ended since then are not listed, but have not been collected either.
             children::collect();
             is_gone
+        } else if cfg!(target_os = "linux") {
+            self.members().is_empty()
         } else {
             rustix::process::test_kill_process_group(self.leader).is_err()
         }
@@ -107,10 +105,16 @@ impl ProcessGroup {
     }
 }
 
+/// Whether orphans become children of this process.
+fn gets_orphans() -> bool {
+    cfg!(target_os = "linux") && children::owns_all()
+}
+
 async fn look_again() {
-    match LOOK_AGAIN {
-        Some(interval) => sleep(interval).await,
-        None => pending().await,
+    if gets_orphans() {
+        pending().await
+    } else {
+        sleep(LOOK_AGAIN).await;
     }
 }
 

@@ -155,6 +155,9 @@ impl ProcessGroup {
 
     /// The processes of the tree that have not ended, where the system lists them.
     pub(super) fn members(&self) -> Vec<Process> {
+        if !children::owns_all() {
+            return tree::members_of(self.leader);
+        }
         tree::descendants(|child| {
             self.strangers.contains(&child) || (child != self.leader && children::is_program(child))
         })

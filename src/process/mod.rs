@@ -10,7 +10,9 @@
 //! | a signal that was ignored when mlrun began (`nohup`) | stays ignored by both |
 //!
 //! Descendants that left the group (`setsid`, daemons) are found on Linux only, where mlrun becomes
-//! the parent of every orphan below it. Nothing can be done for them when mlrun itself is ended by
+//! the parent of every orphan below it. A program that uses this as a library and has children of its own
+//! is not made their parent unless it calls [`own_all_children`]; of what left the group only that is found
+//! then whose parents are there. Nothing can be done for them when mlrun itself is ended by
 //! `SIGKILL`.
 
 mod call;
@@ -31,10 +33,11 @@ mod tree;
 
 pub use call::ProgramCall;
 pub use capture::Captured;
+pub use children::own_all_children;
 pub use conversation::Conversation;
 pub use ending::SAME_REQUEST;
 pub use error::ProcessError;
 pub use exit::ProgramExit;
 pub use group::{DEFAULT_GRACE, Ended, ProcessGroup};
 pub use search::{program_on_path, programs_on_path};
-pub use signals::{Signals, TerminationSignal};
+pub use signals::{Signals, TerminationRequest, TerminationSignal};

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use rustix::process::Signal;
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
 use super::ending::SAME_REQUEST;
@@ -94,6 +95,24 @@ pub struct Signals {
     /// In the order in which simultaneous events are told.
     streams: Vec<(Event, SignalStream)>,
     ignored: u64,
+    /// Termination that this program itself asks for.
+    requested: UnboundedReceiver<TerminationSignal>,
+    requests: UnboundedSender<TerminationSignal>,
+    /// Whether signals to this program are listened to.
+    are_installed: bool,
+}
+
+/// Asks for the end of what a [`Signals`] is waited for with, as a signal does.
+#[derive(Debug, Clone)]
+pub struct TerminationRequest {
+    requests: UnboundedSender<TerminationSignal>,
+}
+
+impl TerminationRequest {
+    /// Does what a `SIGTERM` to this program would do. Does nothing where nobody waits any more.
+    pub fn send(&self) {
+        let _ = self.requests.send(TerminationSignal::Terminate);
+    }
 }
 
 impl Signals {
@@ -106,10 +125,7 @@ impl Signals {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn install() -> Result<Self, ProcessError> {
-        let mut signals = Self {
-            streams: Vec::with_capacity(10),
-            ignored: ignored_signals(),
-        };
+        let mut signals = Self::nothing(true);
         let terminations = TerminationSignal::ALL.map(|signal| (Event::Termination(signal), signal.signal()));
         let others = [
             (Event::Child, Signal::CHILD),
@@ -117,12 +133,56 @@ impl Signals {
             (Event::Forward(Signal::USR2), Signal::USR2),
             (Event::Forward(Signal::WINCH), Signal::WINCH),
         ];
-        for (event, signal) in terminations.into_iter().chain(others) {
-            signals
-                .listen(event, signal)
+        signals.listen_to(terminations.into_iter().chain(others))?;
+        Ok(signals)
+    }
+
+    /// No signals to this program: only a [`request`](Self::request) tells of termination. For programs
+    /// that do not hand their signals over; any number of these may be there at once.
+    ///
+    /// # Errors
+    /// The system refuses to tell of the ends of children.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn on_request() -> Result<Self, ProcessError> {
+        let mut signals = Self::nothing(false);
+        signals.listen_to([(Event::Child, Signal::CHILD)])?;
+        Ok(signals)
+    }
+
+    fn nothing(are_installed: bool) -> Self {
+        let (requests, requested) = unbounded_channel();
+        Self {
+            streams: Vec::with_capacity(10),
+            ignored: if are_installed { ignored_signals() } else { 0 },
+            requested,
+            requests,
+            are_installed,
+        }
+    }
+
+    fn listen_to(&mut self, events: impl IntoIterator<Item = (Event, Signal)>) -> Result<(), ProcessError> {
+        for (event, signal) in events {
+            self.listen(event, signal)
                 .map_err(|source| ProcessError::Signals { source })?;
         }
-        Ok(signals)
+        Ok(())
+    }
+
+    /// What asks for termination from within this program.
+    pub fn request(&self) -> TerminationRequest {
+        TerminationRequest {
+            requests: self.requests.clone(),
+        }
+    }
+
+    /// Gives a termination signal back that has been told already; it is told again.
+    pub fn put_back(&self, signal: Option<TerminationSignal>) {
+        if let Some(signal) = signal {
+            // Cannot fail: the receiver is here too.
+            let _ = self.requests.send(signal);
+        }
     }
 
     /// Waits for a termination signal.
@@ -162,7 +222,7 @@ impl Signals {
     /// Gets ready for a program that runs: Ctrl-Z is noticed from now on, and what came before
     /// there was a program to forward it to is dropped.
     pub(super) async fn begin_program(&mut self) {
-        if !self.streams.iter().any(|(event, _)| *event == Event::Stop) {
+        if self.are_installed && !self.streams.iter().any(|(event, _)| *event == Event::Stop) {
             // Where these cannot be had, Ctrl-Z stops this program alone.
             let _ = self.listen(Event::Continue, Signal::CONT);
             let _ = self.listen(Event::Stop, Signal::TSTP);
@@ -209,6 +269,11 @@ impl Signals {
     }
 
     fn poll_event(&mut self, context: &mut Context<'_>, kind: impl Fn(Event) -> bool) -> Poll<Event> {
+        if kind(Event::Termination(TerminationSignal::Terminate))
+            && let Poll::Ready(Some(signal)) = self.requested.poll_recv(context)
+        {
+            return Poll::Ready(Event::Termination(signal));
+        }
         self.streams
             .iter_mut()
             .filter(|(event, _)| kind(*event))

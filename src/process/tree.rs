@@ -44,7 +44,28 @@ pub(super) fn children() -> Vec<Pid> {
 /// The processes below this one that have not ended, parents before their children. `is_stranger`
 /// tells which children of this process to leave out, with all that is below them.
 pub(super) fn descendants(is_stranger: impl Fn(Pid) -> bool) -> Vec<Process> {
-    let this = rustix::process::getpid();
+    let mut found = below(rustix::process::getpid(), &whole_list(), is_stranger);
+    found.retain(|process| !process.is_zombie);
+    found
+}
+
+/// The processes below a group's leader or in its group that have not ended, and all that is below them.
+pub(super) fn members_of(leader: Pid) -> Vec<Process> {
+    let processes = whole_list();
+    let mut found: Vec<Process> = Vec::new();
+    for root in &processes {
+        if root.id == leader || root.group == Some(leader) {
+            found.push(*root);
+            found.extend(below(root.id, &processes, |_| false));
+        }
+    }
+    let mut seen = HashSet::new();
+    found.retain(|process| !process.is_zombie && process.id != leader && seen.insert(process.id));
+    found
+}
+
+/// All processes, in a list that holds every process's parent.
+fn whole_list() -> Vec<Process> {
     // The list is not made in one moment. Where a process ends meanwhile, its children may be listed
     // as children of a parent that is not, and would be missed.
     let mut processes = all_processes();
@@ -54,9 +75,7 @@ pub(super) fn descendants(is_stranger: impl Fn(Pid) -> bool) -> Vec<Process> {
         }
         processes = all_processes();
     }
-    let mut found = below(this, &processes, is_stranger);
-    found.retain(|process| !process.is_zombie);
-    found
+    processes
 }
 
 /// Whether every process's parent is listed too. Those without a parent have none that this process

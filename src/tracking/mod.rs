@@ -6,6 +6,7 @@ pub mod limits;
 mod models;
 mod rest;
 mod run_name;
+mod search;
 mod sql;
 mod status_number;
 mod tracking_uri;
@@ -16,11 +17,12 @@ pub use self::file::{FileStore, FileStoreError};
 pub use self::models::ModelSelector;
 pub use self::rest::{RestError, RestSettings, RestStore};
 pub use self::run_name::random_run_name;
+pub use self::search::FinishedRuns;
 pub use self::tracking_uri::{TrackingUri, TrackingUriError};
 pub(crate) use artifact_uri::append_to_uri_path;
 
 use crate::http::ServerAccess;
-use crate::run::{ExperimentId, RunId, RunInfo, RunStatus, UnixMillis};
+use crate::run::{ExperimentId, RunData, RunId, RunInfo, RunStatus, UnixMillis};
 
 /// Which experiment a run shall belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +78,12 @@ pub trait TrackingStore: Send + Sync {
 
     /// Looks a run up.
     async fn run(&self, run_id: &RunId) -> Result<RunInfo, TrackingError>;
+
+    /// Reads all of a run but its metrics. A deleted one too, as MLflow's own clients do.
+    async fn run_data(&self, run_id: &RunId) -> Result<RunData, TrackingError>;
+
+    /// Looks for runs that ended well; the newest come first.
+    async fn finished_runs(&self, wanted: &FinishedRuns) -> Result<Vec<RunData>, TrackingError>;
 
     /// Sets tags on a run; a tag that is there already gets the new value. A value for
     /// [`RUN_NAME`](crate::run::tag::RUN_NAME) renames the run, where the store keeps names apart

@@ -1,9 +1,29 @@
 //! The example projects, as a reader runs them.
 
+use std::path::PathBuf;
+use std::process::Command;
+
 use crate::harness::{Project, Requirement, StoreContents, require};
 
 fn example(name: &str) -> String {
     format!("{}/examples/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A program in `examples`. Cargo builds them with the tests, but not where only this test binary is
+/// asked for.
+fn program_of_example(name: &str) -> PathBuf {
+    let mut program = std::env::current_exe().unwrap();
+    program.pop();
+    program.pop();
+    program.extend(["examples", name]);
+    if !program.exists() {
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--locked", "--example", name])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status();
+        assert!(built.unwrap().success());
+    }
+    program
 }
 
 #[test]
@@ -25,6 +45,31 @@ fn quickstart() {
             "{output}"
         );
     }
+}
+
+#[test]
+fn rust_driver() {
+    let driver = program_of_example("rust_driver");
+    let project = Project::new();
+    let output = project
+        .sandbox()
+        .command(driver)
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    for points in ["10", "1000", "100000"] {
+        assert!(text.contains(&format!("{points} points: FINISHED (")), "{text}");
+        assert!(text.contains(&format!("({points} points)\n")), "{text}");
+    }
+    let store = StoreContents::of_sqlite(&project.sandbox().work().join("mlflow.db"));
+    assert_eq!(store.runs.len(), 3);
+    assert!(store.runs.iter().all(|run| run.status == "FINISHED"));
 }
 
 #[test]

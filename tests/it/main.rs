@@ -20,6 +20,7 @@ mod examples;
 mod file_store;
 mod git_source;
 mod harness;
+mod library;
 mod messages;
 mod process;
 mod real_mlflow;

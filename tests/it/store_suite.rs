@@ -1,6 +1,8 @@
 //! What every tracking store must do. A store's own test module makes a [`StoreFixture`] and passes
 //! it to [`store_suite`].
 
+mod reading;
+
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
@@ -64,6 +66,9 @@ pub(crate) async fn store_suite(fixture: &impl StoreFixture) {
     what_is_deleted_is_refused(fixture).await;
     one_name_makes_one_experiment(fixture).await;
     stores_are_used_at_once(fixture).await;
+    reading::all_of_a_run_is_read_back(fixture).await;
+    reading::finished_runs_are_found_by_their_tags(fixture).await;
+    reading::more_finished_runs_than_a_page_are_found(fixture).await;
 }
 
 const START: UnixMillis = UnixMillis(1_700_000_000_123);

@@ -16,6 +16,7 @@ mod experiments;
 mod meta;
 mod models;
 mod runs;
+mod search;
 mod write;
 mod yaml_text;
 
@@ -27,8 +28,8 @@ use async_trait::async_trait;
 pub use self::error::FileStoreError;
 
 use super::limits::LongValues;
-use super::{ExperimentSelector, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore};
-use crate::run::{ExperimentId, RunId, RunInfo, RunStatus};
+use super::{ExperimentSelector, FinishedRuns, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore};
+use crate::run::{ExperimentId, RunData, RunId, RunInfo, RunStatus};
 
 /// The directory of deleted experiments.
 const TRASH: &str = ".trash";
@@ -92,6 +93,16 @@ impl TrackingStore for FileStore {
     async fn run(&self, run_id: &RunId) -> Result<RunInfo, TrackingError> {
         let run_id = run_id.clone();
         self.aside(move |files| files.run(&run_id)).await
+    }
+
+    async fn run_data(&self, run_id: &RunId) -> Result<RunData, TrackingError> {
+        let run_id = run_id.clone();
+        self.aside(move |files| files.run_data(&run_id)).await
+    }
+
+    async fn finished_runs(&self, wanted: &FinishedRuns) -> Result<Vec<RunData>, TrackingError> {
+        let wanted = wanted.clone();
+        self.aside(move |files| files.finished_runs(&wanted)).await
     }
 
     async fn set_tags(&self, run_id: &RunId, tags: &[(String, String)]) -> Result<(), TrackingError> {

@@ -14,13 +14,13 @@ use crate::tracking::limits;
 use crate::tracking::run_name::random_run_name;
 use crate::tracking::{NewRun, RunEnd, TrackingError};
 
-const PARAMS: &str = "params";
-const TAGS: &str = "tags";
+pub(super) const PARAMS: &str = "params";
+pub(super) const TAGS: &str = "tags";
 const METRICS: &str = "metrics";
 const ARTIFACTS: &str = "artifacts";
 
 /// The longest run id, in characters.
-const MAX_ID_LENGTH: usize = 256;
+pub(super) const MAX_ID_LENGTH: usize = 256;
 
 impl Files {
     pub(super) fn create_run(&self, new_run: NewRun) -> Result<RunInfo, TrackingError> {
@@ -111,7 +111,7 @@ impl Files {
     }
 
     /// The run's directory and `meta.yaml`, whatever experiment it belongs to.
-    fn find_run(&self, run_id: &RunId) -> Result<(PathBuf, RunMeta), TrackingError> {
+    pub(super) fn find_run(&self, run_id: &RunId) -> Result<(PathBuf, RunMeta), TrackingError> {
         let id = run_id.as_str();
         let unreadable = |error| self.unreadable(error);
         if is_id(id, MAX_ID_LENGTH) {
@@ -160,14 +160,14 @@ fn file_in_the_way(pairs: &[(String, String)]) -> Option<(&str, &str)> {
 }
 
 /// Whether this looks like a run and not like something among a run's artifacts that bears the name.
-fn is_run_directory(directory: &Path) -> bool {
+pub(super) fn is_run_directory(directory: &Path) -> bool {
     [METRICS, PARAMS, ARTIFACTS]
         .iter()
         .all(|name| directory.join(name).is_dir())
 }
 
 /// A `meta.yaml` that names another run or experiment than the directory is not trusted.
-fn check_place(directory: &Path, experiment: &Path, meta: &RunMeta) -> Result<(), FileStoreError> {
+pub(super) fn check_place(directory: &Path, experiment: &Path, meta: &RunMeta) -> Result<(), FileStoreError> {
     let is = |path: &Path, name: &str| path.file_name().is_some_and(|found| found == name);
     if is(directory, &meta.run_id) && is(experiment, &meta.experiment_id) {
         return Ok(());
@@ -181,7 +181,7 @@ fn check_place(directory: &Path, experiment: &Path, meta: &RunMeta) -> Result<()
     })
 }
 
-fn info_of(meta: RunMeta, directory: &Path) -> RunInfo {
+pub(super) fn info_of(meta: RunMeta, directory: &Path) -> RunInfo {
     // Versions before MLflow 2 keep the name among the tags alone.
     let run_name = meta
         .run_name

@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::error::RestError;
 use super::transport::Response;
+use crate::http::{cut, excerpt};
 
-/// Longer messages and texts are cut for a person.
+/// Longer messages are cut for a person.
 const LONGEST_MESSAGE: usize = 1500;
-const LONGEST_EXCERPT: usize = 200;
 
 /// The value that the answer holds, or what the server has to say instead. `credentials` tells
 /// where the ones come from that were sent.
@@ -46,7 +46,7 @@ pub(super) fn read<T: DeserializeOwned>(
         None => Err(RestError::NotMlflow {
             endpoint: endpoint.to_owned(),
             status,
-            excerpt: excerpt(response),
+            excerpt: excerpt(&response.body),
             tries,
             credentials: credentials.map(str::to_owned),
         }),
@@ -75,47 +75,6 @@ fn refusal(body: &[u8]) -> Option<(String, String)> {
         .and_then(|rest| rest.strip_prefix(": "))
         .unwrap_or(&message);
     (!code.is_empty()).then(|| (code.clone(), cut(message.trim(), LONGEST_MESSAGE)))
-}
-
-/// The title of a page, or the beginning of another text in one line.
-fn excerpt(response: &Response) -> String {
-    let beginning = &response.body[..response.body.len().min(64 * 1024)];
-    let text = String::from_utf8_lossy(beginning);
-    // Not by its type: some servers call a plain sentence a page.
-    let is_page = text.trim_start().starts_with('<');
-    let shown = if is_page {
-        match page_title(&text) {
-            Some(title) => format!("a page titled '{title}'"),
-            None => "a page".to_owned(),
-        }
-    } else {
-        one_line(&text)
-    };
-    cut(&shown, LONGEST_EXCERPT)
-}
-
-fn page_title(page: &str) -> Option<String> {
-    let lower = page.to_ascii_lowercase();
-    let tag = lower.find("<title")?;
-    let start = tag + lower[tag..].find('>')? + 1;
-    let end = start + lower[start..].find("</title")?;
-    Some(one_line(&page[start..end])).filter(|title| !title.is_empty())
-}
-
-/// The text without line breaks and other control characters, which could move a terminal's cursor.
-fn one_line(text: &str) -> String {
-    let plain: String = text
-        .chars()
-        .map(|character| if character.is_control() { ' ' } else { character })
-        .collect();
-    plain.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn cut(text: &str, longest: usize) -> String {
-    match text.char_indices().nth(longest) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 #[cfg(test)]

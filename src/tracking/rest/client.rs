@@ -13,10 +13,11 @@ use serde::de::DeserializeOwned;
 use super::answer;
 use super::auth::Credentials;
 use super::error::RestError;
-use super::retry::RetryPolicy;
 use super::settings::RestSettings;
 use super::transport::{ExchangeError, LONGEST_BODY, Request, Response, Transport};
-use crate::http::{Fault, ServerAccess, configured_client, in_words};
+use crate::http::{
+    Fault, RetryPolicy, ServerAccess, VariableError, configured_client, in_words, random_fraction,
+};
 use crate::redact::without_credentials;
 
 /// As many redirects as Python's `requests` follows.
@@ -81,7 +82,7 @@ impl Client {
             headers.insert(AUTHORIZATION, credentials.header()?);
         }
         if let Some(workspace) = &settings.workspace {
-            let value = HeaderValue::from_str(workspace).map_err(|_| RestError::Variable {
+            let value = HeaderValue::from_str(workspace).map_err(|_| VariableError {
                 name: crate::env_vars::MLFLOW_WORKSPACE,
                 value: workspace.clone(),
                 expected: "a name that a header can carry".to_owned(),
@@ -316,12 +317,6 @@ fn may_see_credentials(from: &Url, to: &Url) -> bool {
     let is_upgrade = from.scheme() == "http" && to.scheme() == "https";
     (is_upgrade && from_port == Some(80) && to_port == Some(443))
         || (from.scheme() == to.scheme() && from_port == to_port)
-}
-
-/// A number from 0 up to 1. It only spreads the tries of many clients over time.
-fn random_fraction() -> f64 {
-    let bits = uuid::Uuid::new_v4().as_u128() as u32;
-    f64::from(bits) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]

@@ -4,22 +4,15 @@ use std::path::PathBuf;
 
 use reqwest::StatusCode;
 
-use crate::http::{CertificateError, ClientError, Fault, ProxyError, in_words};
+use crate::http::{CertificateError, ClientError, Fault, ProxyError, VariableError, in_words};
 
 /// Why a tracking server could not be asked, or what it answered instead.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RestError {
     /// A variable has a value that means nothing.
-    #[error("{name} is '{value}', but must be {expected}")]
-    Variable {
-        /// The variable.
-        name: &'static str,
-        /// Its value.
-        value: String,
-        /// What it may be.
-        expected: String,
-    },
+    #[error(transparent)]
+    Variable(#[from] VariableError),
     /// A variable asks for something that mlrun does not do.
     #[error("{what} ({variable}) is not available yet")]
     NotAvailable {
@@ -153,7 +146,7 @@ impl RestError {
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Variable { name, .. } => Some(format!("correct {name}, or unset it")),
+            Self::Variable(error) => Some(error.hint()),
             Self::NotAvailable { variable, .. } => {
                 Some(format!("unset {variable}, or run this project with `mlflow run`"))
             }

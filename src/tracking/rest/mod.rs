@@ -9,7 +9,7 @@ mod batch;
 mod client;
 mod error;
 mod models;
-mod retry;
+mod search;
 mod settings;
 mod tls;
 mod transport;
@@ -31,8 +31,8 @@ use self::wire::{
     Run, RunAnswer, ServerInfo, UpdateRun,
 };
 use super::limits::{self, LongValues};
-use super::{ExperimentSelector, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore};
-use crate::run::{ExperimentId, RunId, RunInfo, RunStatus, UnixMillis, tag};
+use super::{ExperimentSelector, FinishedRuns, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore};
+use crate::run::{ExperimentId, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag};
 
 /// The experiment that every server has.
 const DEFAULT_EXPERIMENT: &str = "0";
@@ -171,10 +171,16 @@ impl RestStore {
     }
 
     fn info_of(&self, run: Run) -> Result<RunInfo, TrackingError> {
-        run.into_info().map_err(|reason| {
-            let endpoint = "/api/2.0/mlflow/runs".to_owned();
-            self.failure("read", RestError::Malformed { endpoint, reason })
-        })
+        run.into_info().map_err(|reason| self.malformed(reason))
+    }
+
+    fn data_of(&self, run: Run) -> Result<RunData, TrackingError> {
+        run.into_data().map_err(|reason| self.malformed(reason))
+    }
+
+    fn malformed(&self, reason: String) -> TrackingError {
+        let endpoint = "/api/2.0/mlflow/runs".to_owned();
+        self.failure("read", RestError::Malformed { endpoint, reason })
     }
 
     async fn log_batches(&self, run_id: &RunId, params: &[Pair], tags: &[Pair]) -> Result<(), TrackingError> {
@@ -344,6 +350,16 @@ impl TrackingStore for RestStore {
             return Err(self.deleted("run", run_id.as_str()));
         }
         self.info_of(run)
+    }
+
+    async fn run_data(&self, run_id: &RunId) -> Result<RunData, TrackingError> {
+        self.check_workspace().await?;
+        let run = self.fetch(run_id).await?;
+        self.data_of(run)
+    }
+
+    async fn finished_runs(&self, wanted: &FinishedRuns) -> Result<Vec<RunData>, TrackingError> {
+        self.find_finished(wanted).await
     }
 
     async fn set_tags(&self, run_id: &RunId, tags: &[(String, String)]) -> Result<(), TrackingError> {

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use super::auth::Credentials;
 use super::error::RestError;
-use super::retry::RetryPolicy;
 use super::tls::TlsSettings;
 use crate::env_vars;
-use crate::http::{ProxySettings, Verification, netrc};
+use crate::http::{ProxySettings, RetryPolicy, Verification, boolean, netrc, whole_number};
 
 /// Everything about a tracking server that is not part of its URL.
 #[derive(Debug, Clone)]
@@ -48,7 +47,7 @@ impl RestSettings {
             netrc: netrc::files(variable),
             tls: tls_settings(variable)?,
             proxies: ProxySettings::from_variables(variable),
-            retry: retry_policy(variable)?,
+            retry: RetryPolicy::from_variables(variable)?,
             timeout: Duration::from_secs(timeout.unsigned_abs()),
             follows_redirects: boolean(variable, env_vars::MLFLOW_ALLOW_HTTP_REDIRECTS, true)?,
             workspace: variable(env_vars::MLFLOW_WORKSPACE)
@@ -89,102 +88,6 @@ fn tls_settings(variable: &dyn Fn(&str) -> Option<String>) -> Result<TlsSettings
         verification,
         client_certificate: variable(env_vars::MLFLOW_TRACKING_CLIENT_CERT_PATH).map(PathBuf::from),
     })
-}
-
-fn retry_policy(variable: &dyn Fn(&str) -> Option<String>) -> Result<RetryPolicy, RestError> {
-    let limited = |name, limit_name, default, default_limit| {
-        let limit = whole_number(variable, limit_name, default_limit, 0..=i64::from(u32::MAX))?;
-        let value = whole_number(variable, name, default, 0..=limit)?;
-        Ok::<u32, RestError>(u32::try_from(value).unwrap_or(u32::MAX))
-    };
-    Ok(RetryPolicy {
-        max_retries: limited(
-            env_vars::MLFLOW_HTTP_REQUEST_MAX_RETRIES,
-            env_vars::MLFLOW_HTTP_REQUEST_MAX_RETRIES_LIMIT,
-            7,
-            10,
-        )?,
-        backoff_factor: limited(
-            env_vars::MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR,
-            env_vars::MLFLOW_HTTP_REQUEST_MAX_BACKOFF_FACTOR_LIMIT,
-            2,
-            120,
-        )?,
-        jitter: seconds(variable, env_vars::MLFLOW_HTTP_REQUEST_BACKOFF_JITTER, 1.0)?,
-        respects_retry_after: boolean(variable, env_vars::MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER, true)?,
-    })
-}
-
-/// A boolean as MLflow spells it; anything else is an error there too.
-fn boolean(
-    variable: &dyn Fn(&str) -> Option<String>,
-    name: &'static str,
-    default: bool,
-) -> Result<bool, RestError> {
-    match variable(name) {
-        None => Ok(default),
-        Some(value) => match value.to_ascii_lowercase().as_str() {
-            "true" | "1" => Ok(true),
-            "false" | "0" => Ok(false),
-            _ => Err(RestError::Variable {
-                name,
-                value,
-                expected: "true, false, 1 or 0".to_owned(),
-            }),
-        },
-    }
-}
-
-fn whole_number(
-    variable: &dyn Fn(&str) -> Option<String>,
-    name: &'static str,
-    default: i64,
-    range: std::ops::RangeInclusive<i64>,
-) -> Result<i64, RestError> {
-    let Some(value) = variable(name) else {
-        // A lowered limit is an error for the default too, as it is in MLflow.
-        return if range.contains(&default) {
-            Ok(default)
-        } else {
-            Err(out_of_range(name, default.to_string(), &range))
-        };
-    };
-    match value.trim().parse::<i64>() {
-        Ok(number) if range.contains(&number) => Ok(number),
-        _ => Err(out_of_range(name, value, &range)),
-    }
-}
-
-fn out_of_range(name: &'static str, value: String, range: &std::ops::RangeInclusive<i64>) -> RestError {
-    let (start, end) = (range.start(), range.end());
-    let expected = if *end >= i64::from(u32::MAX) {
-        format!("a whole number from {start} up")
-    } else {
-        format!("a whole number from {start} to {end}")
-    };
-    RestError::Variable {
-        name,
-        value,
-        expected,
-    }
-}
-
-fn seconds(
-    variable: &dyn Fn(&str) -> Option<String>,
-    name: &'static str,
-    default: f64,
-) -> Result<f64, RestError> {
-    let Some(value) = variable(name) else {
-        return Ok(default);
-    };
-    match value.trim().parse::<f64>() {
-        Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
-        _ => Err(RestError::Variable {
-            name,
-            value,
-            expected: "a number of seconds, not negative".to_owned(),
-        }),
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::run::{ExperimentId, RunId, RunInfo, RunStatus};
+use crate::run::{ExperimentId, LifecycleStage, RunData, RunId, RunInfo, RunStatus, UnixMillis};
+use crate::tracking::search::sorted;
 use crate::tracking::status_number;
 
 /// A key with a value: a tag or a parameter.
@@ -15,6 +16,12 @@ pub(super) struct Pair {
     pub(super) key: String,
     #[serde(default, deserialize_with = "text")]
     pub(super) value: String,
+}
+
+impl From<Pair> for (String, String) {
+    fn from(pair: Pair) -> Self {
+        (pair.key, pair.value)
+    }
 }
 
 impl From<(String, String)> for Pair {
@@ -54,6 +61,25 @@ pub(super) struct UpdateRun<'a> {
     pub(super) run_uuid: &'a str,
     pub(super) status: &'static str,
     pub(super) end_time: i64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct SearchRuns<'a> {
+    pub(super) experiment_ids: [&'a str; 1],
+    pub(super) filter: &'a str,
+    pub(super) run_view_type: &'static str,
+    pub(super) max_results: usize,
+    pub(super) order_by: [&'static str; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) page_token: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct FoundRuns {
+    #[serde(default)]
+    pub(super) runs: Option<Vec<Run>>,
+    #[serde(default, deserialize_with = "text")]
+    pub(super) next_page_token: String,
 }
 
 /// An answer that says nothing.
@@ -112,6 +138,12 @@ pub(super) struct Info {
     #[serde(default, deserialize_with = "text")]
     artifact_uri: String,
     #[serde(default, deserialize_with = "text")]
+    user_id: String,
+    #[serde(default, deserialize_with = "text")]
+    start_time: String,
+    #[serde(default, deserialize_with = "text")]
+    end_time: String,
+    #[serde(default, deserialize_with = "text")]
     pub(super) lifecycle_stage: String,
 }
 
@@ -119,9 +151,33 @@ pub(super) struct Info {
 struct Data {
     #[serde(default)]
     tags: Option<Vec<Pair>>,
+    #[serde(default)]
+    params: Option<Vec<Pair>>,
 }
 
 impl Run {
+    /// All of the run, or what is missing.
+    pub(super) fn into_data(mut self) -> Result<RunData, String> {
+        let info = &mut self.info;
+        let user = std::mem::take(&mut info.user_id);
+        let [start_time, end_time] = [&info.start_time, &info.end_time].map(|text| milliseconds(text));
+        let lifecycle_stage = LifecycleStage::from_name(&info.lifecycle_stage);
+        let list = |pairs: Option<&Vec<Pair>>| {
+            let pairs = pairs.into_iter().flatten().cloned();
+            sorted(pairs.map(<(String, String)>::from).collect())
+        };
+        let data = self.data.as_ref();
+        Ok(RunData {
+            user,
+            start_time,
+            end_time,
+            lifecycle_stage,
+            tags: list(data.and_then(|data| data.tags.as_ref())),
+            params: list(data.and_then(|data| data.params.as_ref())),
+            info: self.into_info()?,
+        })
+    }
+
     /// The run's plain values, or what is missing.
     pub(super) fn into_info(self) -> Result<RunInfo, String> {
         let Self { info, data } = self;
@@ -150,6 +206,12 @@ impl Run {
             status,
         })
     }
+}
+
+/// A time; zero, which some servers write for none, is none.
+fn milliseconds(text: &str) -> Option<UnixMillis> {
+    let number = text.parse().ok().filter(|number| *number != 0);
+    number.map(UnixMillis)
 }
 
 /// A status by its name or by its number in MLflow's protocol; a run without one goes on.

@@ -3,14 +3,11 @@
 use async_trait::async_trait;
 use sqlx::error::ErrorKind;
 use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlDatabaseError, MySqlRow, MySqlSslMode};
-use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection as _, Executor as _, MySql, MySqlConnection, Row, TypeInfo,
-    ValueRef,
-};
+use sqlx::{ConnectOptions, Connection as _, Executor as _, MySql, MySqlConnection, Row, TypeInfo, ValueRef};
 
 use super::address::ServerAddress;
 use super::driver::{Access, Cell, Connection, SqlError, Transaction, Value};
-use super::server::server_hint;
+use super::of_sqlx::{connect_error, transaction};
 
 /// The port of a server that says nothing else.
 const PORT: u16 = 3306;
@@ -51,15 +48,9 @@ impl MySqlDatabase {
         ) {
             options = options.ssl_client_cert(certificate).ssl_client_key(key);
         }
-        let host = address.host.as_deref().unwrap_or("the local server");
-        let at = format!("{host} (port {})", address.port.unwrap_or(PORT));
         let mut connection = options.connect().await.map_err(|error| {
-            let hint = server_hint(&error, &at);
-            let error = sql_error(error);
-            SqlError {
-                hint: hint.or_else(|| error.hint.clone()),
-                ..error
-            }
+            let port = address.port.unwrap_or(PORT);
+            connect_error(error, address.host.as_deref(), port, sql_error)
         })?;
         connection.execute(MODES).await.map_err(sql_error)?;
         Ok(Self(connection))
@@ -74,24 +65,7 @@ impl Connection for MySqlDatabase {
     }
 }
 
-struct MySqlTransaction<'c>(sqlx::Transaction<'c, MySql>);
-
-#[async_trait]
-impl Transaction for MySqlTransaction<'_> {
-    async fn execute(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64, SqlError> {
-        let result = query(sql, values).execute(&mut *self.0).await;
-        result.map(|done| done.rows_affected()).map_err(sql_error)
-    }
-
-    async fn rows(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Vec<Cell>>, SqlError> {
-        let rows = query(sql, values).fetch_all(&mut *self.0).await;
-        let rows = rows.map_err(sql_error)?;
-        rows.iter()
-            .map(cells)
-            .collect::<Result<_, _>>()
-            .map_err(sql_error)
-    }
-
+transaction!(MySqlTransaction of MySql, MySqlArguments, str::to_owned, cells, sql_error, {
     async fn tables(&mut self) -> Result<Vec<String>, SqlError> {
         let sql =
             "SELECT CAST(table_name AS CHAR) FROM information_schema.tables WHERE table_schema = DATABASE()";
@@ -115,22 +89,7 @@ impl Transaction for MySqlTransaction<'_> {
         let limit = rows.into_iter().flatten().find_map(|cell| cell.as_int());
         Ok(limit.and_then(|limit| usize::try_from(limit).ok()))
     }
-
-    async fn commit(self: Box<Self>) -> Result<(), SqlError> {
-        self.0.commit().await.map_err(sql_error)
-    }
-}
-
-fn query<'q>(sql: &str, values: &[Value<'_>]) -> sqlx::query::Query<'q, MySql, MySqlArguments> {
-    values.iter().fold(
-        sqlx::query(AssertSqlSafe(sql.to_owned())),
-        |query, value| match value {
-            Value::Text(text) => query.bind((*text).to_owned()),
-            Value::Int(number) => query.bind(*number),
-            Value::Null => query.bind(None::<i64>),
-        },
-    )
-}
+});
 
 fn cells(row: &MySqlRow) -> Result<Vec<Cell>, sqlx::Error> {
     (0..row.len())

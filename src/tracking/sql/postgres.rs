@@ -3,11 +3,11 @@
 use async_trait::async_trait;
 use sqlx::error::ErrorKind;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgRow, PgSslMode};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, PgConnection, Postgres, Row, TypeInfo, ValueRef};
+use sqlx::{ConnectOptions, Connection as _, PgConnection, Postgres, Row, TypeInfo, ValueRef};
 
 use super::address::ServerAddress;
 use super::driver::{Access, Cell, Connection, SqlError, Transaction, Value};
-use super::server::server_hint;
+use super::of_sqlx::{connect_error, transaction};
 
 /// The port of a server that says nothing else.
 const PORT: u16 = 5432;
@@ -43,15 +43,9 @@ impl PostgresDatabase {
         if let (Some(certificate), Some(key)) = (address.option(&["sslcert"]), address.option(&["sslkey"])) {
             options = options.ssl_client_cert(certificate).ssl_client_key(key);
         }
-        let host = address.host.as_deref().unwrap_or("the local server");
-        let at = format!("{host} (port {})", address.port.unwrap_or(PORT));
         options.connect().await.map(Self).map_err(|error| {
-            let hint = server_hint(&error, &at);
-            let error = sql_error(error);
-            SqlError {
-                hint: hint.or_else(|| error.hint.clone()),
-                ..error
-            }
+            let port = address.port.unwrap_or(PORT);
+            connect_error(error, address.host.as_deref(), port, sql_error)
         })
     }
 }
@@ -64,24 +58,7 @@ impl Connection for PostgresDatabase {
     }
 }
 
-struct PostgresTransaction<'c>(sqlx::Transaction<'c, Postgres>);
-
-#[async_trait]
-impl Transaction for PostgresTransaction<'_> {
-    async fn execute(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64, SqlError> {
-        let result = query(sql, values).execute(&mut *self.0).await;
-        result.map(|done| done.rows_affected()).map_err(sql_error)
-    }
-
-    async fn rows(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Vec<Cell>>, SqlError> {
-        let rows = query(sql, values).fetch_all(&mut *self.0).await;
-        let rows = rows.map_err(sql_error)?;
-        rows.iter()
-            .map(cells)
-            .collect::<Result<_, _>>()
-            .map_err(sql_error)
-    }
-
+transaction!(PostgresTransaction of Postgres, PgArguments, numbered, cells, sql_error, {
     async fn tables(&mut self) -> Result<Vec<String>, SqlError> {
         let sql = "SELECT table_name::text FROM information_schema.tables \
                    WHERE table_schema = ANY(current_schemas(false)::text[])";
@@ -105,22 +82,7 @@ impl Transaction for PostgresTransaction<'_> {
         let limit = rows.into_iter().flatten().find_map(|cell| cell.as_int());
         Ok(limit.and_then(|limit| usize::try_from(limit).ok()))
     }
-
-    async fn commit(self: Box<Self>) -> Result<(), SqlError> {
-        self.0.commit().await.map_err(sql_error)
-    }
-}
-
-fn query<'q>(sql: &str, values: &[Value<'_>]) -> sqlx::query::Query<'q, Postgres, PgArguments> {
-    values.iter().fold(
-        sqlx::query(AssertSqlSafe(numbered(sql))),
-        |query, value| match value {
-            Value::Text(text) => query.bind((*text).to_owned()),
-            Value::Int(number) => query.bind(*number),
-            Value::Null => query.bind(None::<i64>),
-        },
-    )
-}
+});
 
 /// The statement with `$1`, `$2`… for its parameters. No statement has a question mark elsewhere.
 fn numbered(sql: &str) -> String {

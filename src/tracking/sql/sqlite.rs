@@ -7,11 +7,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::error::ErrorKind;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteRow};
-use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection as _, Row, Sqlite, SqliteConnection, TypeInfo, ValueRef,
-};
+use sqlx::{ConnectOptions, Connection as _, Row, Sqlite, SqliteConnection, TypeInfo, ValueRef};
 
 use super::driver::{Access, Cell, Connection, SqlError, Transaction, Value};
+use super::of_sqlx::transaction;
 
 /// How long to wait for other programs that write. MLflow itself waits 20 seconds; many runs may
 /// begin and end at once here, and a migration by MLflow may go on meanwhile.
@@ -83,34 +82,11 @@ impl Connection for SqliteDatabase {
             // fails without waiting when another one wrote in between.
             Access::Write => self.connection.begin_with("BEGIN IMMEDIATE").await,
         };
-        Ok(Box::new(SqliteTransaction {
-            transaction: transaction.map_err(sql_error)?,
-        }))
+        Ok(Box::new(SqliteTransaction(transaction.map_err(sql_error)?)))
     }
 }
 
-struct SqliteTransaction<'c> {
-    transaction: sqlx::Transaction<'c, Sqlite>,
-}
-
-#[async_trait]
-impl Transaction for SqliteTransaction<'_> {
-    async fn execute(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64, SqlError> {
-        let result = query(sql, values).execute(&mut *self.transaction).await;
-        result.map(|done| done.rows_affected()).map_err(sql_error)
-    }
-
-    async fn rows(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Vec<Cell>>, SqlError> {
-        let rows = query(sql, values)
-            .fetch_all(&mut *self.transaction)
-            .await
-            .map_err(sql_error)?;
-        rows.iter()
-            .map(cells)
-            .collect::<Result<_, _>>()
-            .map_err(sql_error)
-    }
-
+transaction!(SqliteTransaction of Sqlite, SqliteArguments, str::to_owned, cells, sql_error, {
     async fn tables(&mut self) -> Result<Vec<String>, SqlError> {
         self.texts("SELECT name FROM sqlite_master WHERE type = 'table'", &[])
             .await
@@ -129,22 +105,7 @@ impl Transaction for SqliteTransaction<'_> {
     ) -> Result<Option<usize>, SqlError> {
         Ok(None)
     }
-
-    async fn commit(self: Box<Self>) -> Result<(), SqlError> {
-        self.transaction.commit().await.map_err(sql_error)
-    }
-}
-
-fn query<'q>(sql: &str, values: &[Value<'_>]) -> sqlx::query::Query<'q, Sqlite, SqliteArguments> {
-    values.iter().fold(
-        sqlx::query(AssertSqlSafe(sql.to_owned())),
-        |query, value| match value {
-            Value::Text(text) => query.bind((*text).to_owned()),
-            Value::Int(number) => query.bind(*number),
-            Value::Null => query.bind(None::<i64>),
-        },
-    )
-}
+});
 
 /// SQLite's columns may hold values of any type, so each value is asked for its own.
 fn cells(row: &SqliteRow) -> Result<Vec<Cell>, sqlx::Error> {

@@ -11,11 +11,13 @@ use super::server::ServerKind;
 use super::sqlite::SqliteDatabase;
 use super::statement::{first, insert, insert_pairs, set_tag};
 use crate::redact::Secret;
-use crate::run::{ExperimentId, RunId, RunInfo, RunStatus, tag};
+use crate::run::{ExperimentId, RunData, RunId, RunInfo, RunStatus, tag};
 use crate::tracking::artifact_uri::append_to_uri_path;
 use crate::tracking::limits::{self, Entity, LimitError, LongValues};
 use crate::tracking::run_name::random_run_name;
-use crate::tracking::{ExperimentSelector, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore};
+use crate::tracking::{
+    ExperimentSelector, FinishedRuns, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore,
+};
 
 /// The directory of a run's artifacts.
 const ARTIFACTS: &str = "artifacts";
@@ -86,6 +88,10 @@ impl SqlStore {
         self.connection.lock().await
     }
 
+    pub(super) fn long_values(&self) -> LongValues {
+        self.long_values
+    }
+
     pub(super) fn unreadable(&self, error: SqlError) -> TrackingError {
         unusable("read", self.name.clone(), error)
     }
@@ -102,7 +108,7 @@ impl SqlStore {
         }
     }
 
-    fn over_limit(&self, what: &str, error: LimitError) -> TrackingError {
+    pub(super) fn over_limit(&self, what: &str, error: LimitError) -> TrackingError {
         self.refused(what.to_owned(), error)
     }
 
@@ -122,12 +128,22 @@ impl SqlStore {
         }
     }
 
+    /// The values of tags as the column holds them, to compare them with it.
+    pub(super) async fn fit_tag_column(
+        &self,
+        transaction: &mut dyn Transaction,
+        tags: Vec<(String, String)>,
+    ) -> Result<Vec<(String, String)>, TrackingError> {
+        self.fit_column(transaction, Entity::Tag, tags, &mut drop).await
+    }
+
     /// Cuts values to what the column takes: it was shorter in earlier revisions.
     async fn fit_column(
         &self,
         transaction: &mut dyn Transaction,
         entity: Entity,
         pairs: Vec<(String, String)>,
+        warn: &mut (dyn FnMut(String) + Send),
     ) -> Result<Vec<(String, String)>, TrackingError> {
         if pairs.iter().all(|(_, value)| value.len() <= SHORTEST_COLUMN) {
             return Ok(pairs);
@@ -140,13 +156,12 @@ impl SqlStore {
         let Some(limit) = limit.map_err(|error| self.unreadable(error))? else {
             return Ok(pairs);
         };
-        let warn = &mut |warning: String| tracing::warn!("{warning}");
         limits::fit_values(entity, limit, pairs, self.long_values, warn)
             .map_err(|error| self.over_limit(&format!("a {entity}"), error))
     }
 
     /// The number of an experiment id.
-    fn parse(&self, id: &ExperimentId) -> Result<i64, TrackingError> {
+    pub(super) fn parse(&self, id: &ExperimentId) -> Result<i64, TrackingError> {
         let refused = || self.refused(format!("the experiment id '{id}'"), "it is not an integer");
         id.as_str().trim().parse().map_err(|_| refused())
     }
@@ -280,9 +295,11 @@ impl TrackingStore for SqlStore {
             .active_experiment(transaction.as_mut(), experiment_id)
             .await?;
         let params = self
-            .fit_column(transaction.as_mut(), Entity::Param, params)
+            .fit_column(transaction.as_mut(), Entity::Param, params, warn)
             .await?;
-        let tags = self.fit_column(transaction.as_mut(), Entity::Tag, tags).await?;
+        let tags = self
+            .fit_column(transaction.as_mut(), Entity::Tag, tags, warn)
+            .await?;
         let artifact_uri = append_to_uri_path(&location, &[run_id.as_str(), ARTIFACTS]);
         // Source and entry point have been tags since MLflow 1.0; its own stores leave the columns
         // so too.
@@ -352,6 +369,14 @@ impl TrackingStore for SqlStore {
         })
     }
 
+    async fn run_data(&self, run_id: &RunId) -> Result<RunData, TrackingError> {
+        self.read_run(run_id).await
+    }
+
+    async fn finished_runs(&self, wanted: &FinishedRuns) -> Result<Vec<RunData>, TrackingError> {
+        self.find_finished(wanted).await
+    }
+
     async fn set_tags(&self, run_id: &RunId, tags: &[(String, String)]) -> Result<(), TrackingError> {
         let warn = &mut |warning: String| tracing::warn!("{warning}");
         let mut tags = limits::fit_tags(tags.to_vec(), self.long_values, warn)
@@ -364,7 +389,9 @@ impl TrackingStore for SqlStore {
             .await
             .map_err(|error| self.unwritable(error))?;
         self.active_run(transaction.as_mut(), run_id).await?;
-        let tags = self.fit_column(transaction.as_mut(), Entity::Tag, tags).await?;
+        let tags = self
+            .fit_column(transaction.as_mut(), Entity::Tag, tags, warn)
+            .await?;
         let set = async {
             for (key, value) in &tags {
                 set_tag(transaction.as_mut(), run_id, key, value).await?;

@@ -2,6 +2,7 @@
 //! an entry point that logs by such a client does so into the run that mlrun made.
 
 mod client;
+mod run_data;
 
 use std::fs;
 use std::path::Path;

@@ -25,6 +25,7 @@ fn driver() {
         .enable_all()
         .build()
         .unwrap();
+    mlrun::process::own_all_children();
     let (ended, code) = runtime.block_on(async {
         let mut signals = Signals::install().unwrap();
         let mut group = ProgramCall::new("bash")

@@ -2,10 +2,11 @@
 
 use git2::Config;
 use reqwest::header::{HeaderName, HeaderValue};
-use reqwest::{Certificate, ClientBuilder, NoProxy, Proxy, RequestBuilder, Url};
+use reqwest::{ClientBuilder, NoProxy, Proxy, RequestBuilder, Url};
 
 use super::super::problem::GitProblem;
 use crate::env_vars;
+use crate::http::Verification;
 use crate::redact::{Secret, without_credentials};
 
 /// What `http.*` and `http.<url>.*` say for a URL.
@@ -49,7 +50,15 @@ impl HttpSettings {
             // To read the system's certificates takes longer than a small fetch.
             builder = builder.tls_certs_only([]);
         } else if let Some((name, path)) = &self.certificates {
-            builder = builder.tls_certs_only(certificates(name, path)?);
+            let bundle = Verification::Bundle {
+                path: path.into(),
+                variable: name,
+            };
+            builder = bundle.configure(builder).map_err(|error| GitProblem::Setting {
+                name,
+                value: path.clone(),
+                reason: error.reason(),
+            })?;
         }
         if !self.checks_certificate {
             builder = builder.tls_danger_accept_invalid_certs(true);
@@ -133,20 +142,6 @@ fn with_home(path: &str) -> String {
         (Some(below), Some(home)) => format!("{home}/{below}"),
         _ => path.to_owned(),
     }
-}
-
-fn certificates(name: &'static str, path: &str) -> Result<Vec<Certificate>, GitProblem> {
-    let unusable = |reason: String| GitProblem::Setting {
-        name,
-        value: path.to_owned(),
-        reason,
-    };
-    let text = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
-    let found = Certificate::from_pem_bundle(&text).map_err(|error| unusable(error.to_string()))?;
-    if found.is_empty() {
-        return Err(unusable("it holds no certificate in PEM form".to_owned()));
-    }
-    Ok(found)
 }
 
 #[cfg(test)]

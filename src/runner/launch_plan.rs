@@ -1,8 +1,8 @@
 //! What a backend gets of a plan and of the run that was created for it.
 
+use super::RunPlan;
+use super::data::CommandWithData;
 use crate::backend::{CONTAINER_STORE, LaunchPlan, LocalStore};
-use crate::cli::data::CommandWithData;
-use crate::cli::plan::RunPlan;
 use crate::env_vars;
 use crate::environment::PreparedEnv;
 use crate::process::DEFAULT_GRACE;
@@ -49,9 +49,10 @@ impl RunPlan {
         self.launch_plan(&run, self.command.clone(), environment)
     }
 
-    /// The variables that MLflow sets for an entry point.
+    /// The variables that were asked for, and those that MLflow sets for an entry point.
     fn variables(&self, run_id: &RunId, experiment_id: &ExperimentId) -> Vec<(String, String)> {
-        let mut variables = vec![
+        let mut variables = self.request.variables.clone();
+        variables.extend([
             (env_vars::MLFLOW_RUN_ID.to_owned(), run_id.to_string()),
             (
                 env_vars::MLFLOW_TRACKING_URI.to_owned(),
@@ -61,7 +62,7 @@ impl RunPlan {
                 env_vars::MLFLOW_EXPERIMENT_ID.to_owned(),
                 experiment_id.to_string(),
             ),
-        ];
+        ]);
         if matches!(self.tracking_uri, TrackingUri::File { .. }) {
             variables.push((env_vars::MLFLOW_ALLOW_FILE_STORE.to_owned(), "true".to_owned()));
         }

@@ -2,9 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::plan::RunPlan;
-use crate::cli::report::Failure;
-use crate::cli::settings::RunSettings;
+use super::{RunError, RunPlan, RunRequest};
 use crate::data::{self, DataContext, DataDirectory, DataRequest, LocatedData, Reference};
 use crate::events::Progress;
 use crate::project::{EntryPoint, ParameterValue, ProjectError, ResolvedParameters};
@@ -42,7 +40,7 @@ impl CommandWithData {
 }
 
 /// What has to be downloaded; each value is checked as far as no server is needed.
-pub(crate) fn requests(parameters: &ResolvedParameters) -> Result<Vec<DataRequest>, Failure> {
+pub(super) fn requests(parameters: &ResolvedParameters) -> Result<Vec<DataRequest>, RunError> {
     let mut requests = Vec::new();
     for parameter in &parameters.declared {
         if let ParameterValue::Download { uri, position } = &parameter.value {
@@ -52,27 +50,8 @@ pub(crate) fn requests(parameters: &ResolvedParameters) -> Result<Vec<DataReques
     Ok(requests)
 }
 
-/// Finds the data, unless only the plan is to be shown: then no server is asked.
-pub(crate) async fn locate(
-    requests: &[DataRequest],
-    tracking_uri: &TrackingUri,
-    settings: &RunSettings,
-) -> Result<Vec<LocatedData>, Failure> {
-    if settings.dry_run || requests.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut requests = requests.to_vec();
-    if requests.iter().any(|request| request.uri.reference().is_some()) {
-        let store = tracking::open(tracking_uri).await?;
-        for request in &mut requests {
-            resolve(request, store.as_ref()).await?;
-        }
-    }
-    Ok(data::locate(&requests, &context(tracking_uri)?).await?)
-}
-
 /// What stores are reached with.
-pub(crate) fn context(tracking_uri: &TrackingUri) -> Result<DataContext, Failure> {
+fn context(tracking_uri: &TrackingUri) -> Result<DataContext, RunError> {
     Ok(DataContext {
         server: tracking::server_access(tracking_uri)?,
     })
@@ -80,7 +59,7 @@ pub(crate) fn context(tracking_uri: &TrackingUri) -> Result<DataContext, Failure
 
 /// Asks the tracking store for the artifact URI that a `runs:` or `models:` URI stands for. A version of
 /// a registered model may lead to a logged model, and that to a run.
-async fn resolve(request: &mut DataRequest, store: &dyn TrackingStore) -> Result<(), Failure> {
+async fn resolve(request: &mut DataRequest, store: &dyn TrackingStore) -> Result<(), RunError> {
     for _ in 0..MOST_REFERENCES {
         let artifact_uri = match request.uri.reference() {
             None => return Ok(()),
@@ -95,10 +74,7 @@ async fn resolve(request: &mut DataRequest, store: &dyn TrackingStore) -> Result
         };
         request.resolve(&artifact_uri)?;
     }
-    Err(Failure::message(format!(
-        "'{}' for the parameter '{}' leads from one model to the next without end",
-        request.uri, request.parameter
-    )))
+    Err(request.endless().into())
 }
 
 fn with_path(artifact_uri: &str, path: &str) -> String {
@@ -109,25 +85,56 @@ fn with_path(artifact_uri: &str, path: &str) -> String {
 }
 
 /// Where the data's directory is made, where that is asked for.
-pub(crate) fn storage_dir(settings: &RunSettings) -> Option<PathBuf> {
-    let directory = settings.storage_dir.as_ref()?;
-    Some(settings.current_directory.join(directory))
+pub(super) fn storage_dir(request: &RunRequest, current_directory: &Path) -> Option<PathBuf> {
+    let directory = request.storage_dir.as_ref()?;
+    Some(current_directory.join(directory))
 }
 
 impl RunPlan {
+    /// Finds the data of `path` parameters. What is missing and who may not read it shows here, before
+    /// there is a run; only what is on web servers is not asked for yet.
+    ///
+    /// # Errors
+    /// A store that cannot be reached or refuses, or has nothing there.
+    pub async fn locate_data(&mut self) -> Result<(), RunError> {
+        self.located = self.find_data().await?;
+        Ok(())
+    }
+
+    async fn find_data(&self) -> Result<Vec<LocatedData>, RunError> {
+        if self.data.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut requests = self.data.clone();
+        if requests.iter().any(|request| request.uri.reference().is_some()) {
+            let store = tracking::open(&self.tracking_uri).await?;
+            for request in &mut requests {
+                resolve(request, store.as_ref()).await?;
+            }
+        }
+        Ok(data::locate(&requests, &context(&self.tracking_uri)?).await?)
+    }
+
     /// Downloads what the parameters name, and gives the command that reads it. The directory lasts
     /// as long as the second value, or stays where the user named its place.
-    pub(crate) async fn download_data(
+    pub(super) async fn download_data(
         &self,
-        settings: &RunSettings,
         progress: &dyn Progress,
-    ) -> Result<(CommandWithData, Option<DataDirectory>), Failure> {
+    ) -> Result<(CommandWithData, Option<DataDirectory>), RunError> {
         if self.data.is_empty() {
             return Ok((self.command.clone(), None));
         }
-        let storage_dir = storage_dir(settings);
-        let mut directory = data::download(&self.located, storage_dir.as_deref(), progress).await?;
-        if storage_dir.is_some() || settings.keep_workdir {
+        let storage_dir = storage_dir(&self.request, &self.current_directory);
+        let found;
+        let located = match self.located.as_slice() {
+            [] => {
+                found = self.find_data().await?;
+                &found
+            }
+            located => located,
+        };
+        let mut directory = data::download(located, storage_dir.as_deref(), progress).await?;
+        if storage_dir.is_some() || self.request.keep_workdir {
             directory.keep();
         }
         let command =

@@ -7,17 +7,20 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::StatusCode;
 
+use super::variables::{VariableError, boolean, seconds, whole_number};
+use crate::env_vars;
+
 /// How failed requests are tried again.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct RetryPolicy {
+pub(crate) struct RetryPolicy {
     /// How often a request is tried again after the first try.
-    pub(super) max_retries: u32,
+    pub(crate) max_retries: u32,
     /// What the pauses are multiples of, in seconds.
-    pub(super) backoff_factor: u32,
+    pub(crate) backoff_factor: u32,
     /// The upper bound of the random part of a pause, in seconds.
-    pub(super) jitter: f64,
+    pub(crate) jitter: f64,
     /// Whether `Retry-After` decides where a server sends it.
-    pub(super) respects_retry_after: bool,
+    pub(crate) respects_retry_after: bool,
 }
 
 /// No pause that the policy makes itself is longer.
@@ -27,14 +30,39 @@ const LONGEST_PAUSE: f64 = 120.0;
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(6 * 60 * 60);
 
 impl RetryPolicy {
+    /// What MLflow's variables say. `variable` gives `None` for one that is not set or empty.
+    pub(crate) fn from_variables(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, VariableError> {
+        let limited = |name, limit_name, default, default_limit| {
+            let limit = whole_number(variable, limit_name, default_limit, 0..=i64::from(u32::MAX))?;
+            let value = whole_number(variable, name, default, 0..=limit)?;
+            Ok::<u32, VariableError>(u32::try_from(value).unwrap_or(u32::MAX))
+        };
+        Ok(Self {
+            max_retries: limited(
+                env_vars::MLFLOW_HTTP_REQUEST_MAX_RETRIES,
+                env_vars::MLFLOW_HTTP_REQUEST_MAX_RETRIES_LIMIT,
+                7,
+                10,
+            )?,
+            backoff_factor: limited(
+                env_vars::MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR,
+                env_vars::MLFLOW_HTTP_REQUEST_MAX_BACKOFF_FACTOR_LIMIT,
+                2,
+                120,
+            )?,
+            jitter: seconds(variable, env_vars::MLFLOW_HTTP_REQUEST_BACKOFF_JITTER, 1.0)?,
+            respects_retry_after: boolean(variable, env_vars::MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER, true)?,
+        })
+    }
+
     /// Whether an answer with this status is worth another try.
-    pub(super) fn is_transient(&self, status: StatusCode, has_retry_after: bool) -> bool {
+    pub(crate) fn is_transient(&self, status: StatusCode, has_retry_after: bool) -> bool {
         matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
             || (status == StatusCode::PAYLOAD_TOO_LARGE && self.respects_retry_after && has_retry_after)
     }
 
     /// The pause after so many failed tries. `chance` is the random part, from 0 to 1.
-    pub(super) fn pause(&self, failures: u32, chance: f64) -> Duration {
+    pub(crate) fn pause(&self, failures: u32, chance: f64) -> Duration {
         if failures <= 1 {
             return Duration::ZERO;
         }
@@ -44,7 +72,7 @@ impl RetryPolicy {
     }
 
     /// The pause that a server asks for by `Retry-After`, where that counts.
-    pub(super) fn asked_pause(&self, retry_after: Option<&str>, now: SystemTime) -> Option<Duration> {
+    pub(crate) fn asked_pause(&self, retry_after: Option<&str>, now: SystemTime) -> Option<Duration> {
         let text = retry_after.filter(|_| self.respects_retry_after)?.trim();
         let pause = match text.parse::<u64>() {
             Ok(seconds) => Duration::from_secs(seconds),
@@ -54,11 +82,17 @@ impl RetryPolicy {
     }
 
     /// How long all pauses together may be, when the server asks for none.
-    pub(super) fn longest_wait(&self) -> Duration {
+    pub(crate) fn longest_wait(&self) -> Duration {
         (1..=self.max_retries)
             .map(|failures| self.pause(failures, 1.0))
             .sum()
     }
+}
+
+/// A number from 0 up to 1. It only spreads the tries of many clients over time.
+pub(crate) fn random_fraction() -> f64 {
+    let bits = uuid::Uuid::new_v4().as_u128() as u32;
+    f64::from(bits) / f64::from(u32::MAX)
 }
 
 /// The point in time of an HTTP date in the form that servers send today, such as

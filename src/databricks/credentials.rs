@@ -1,0 +1,379 @@
+//! Who asks a workspace: the credentials of the environment or of a profile.
+
+use std::path::Path;
+
+use reqwest::Url;
+
+use super::config_file::{self, ConfigFile};
+use super::error::DatabricksError;
+use super::profile::DatabricksProfile;
+use crate::env_vars;
+use crate::redact::Secret;
+
+/// Credentials for one workspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Credentials {
+    /// The workspace's address: scheme, host and port.
+    pub(super) host: Url,
+    /// The workspace among several at one address.
+    pub(super) workspace_id: Option<String>,
+    /// Whether the workspace's certificate goes unchecked.
+    pub(super) is_insecure: bool,
+    pub(super) kind: Kind,
+    /// Where a person finds them.
+    pub(super) source: String,
+}
+
+/// How the workspace is told who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A personal access token.
+    Token(Secret),
+    /// A user's name and password.
+    Basic { user: String, password: Secret },
+    /// A service principal, which gets access tokens for its secret.
+    OAuth {
+        client_id: String,
+        client_secret: Secret,
+    },
+    /// Access tokens of a user who has logged in by the `databricks` program.
+    Program,
+}
+
+impl Credentials {
+    /// Finds the credentials: of the named profile alone, or else of the variables where they are
+    /// whole, or else of the default profile. As MLflow does. `variable` gives `None` for a variable
+    /// that is not set or empty.
+    ///
+    /// # Errors
+    /// There are none, or what there is cannot be used.
+    pub(super) fn find(
+        profile: &DatabricksProfile,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, DatabricksError> {
+        let path = config_file::path(variable);
+        let named = profile
+            .name
+            .clone()
+            .or_else(|| variable(env_vars::DATABRICKS_CONFIG_PROFILE));
+        if let Some(name) = named {
+            return Self::of_profile(&name, &path);
+        }
+        let fields = Fields::of_variables(variable);
+        let mut tried = Vec::new();
+        match fields.missing() {
+            None => return fields.credentials(),
+            Some(missing) => tried.push(format!("the environment has no {missing}")),
+        }
+        match ConfigFile::read(&path)? {
+            None => tried.push(format!("the file {} does not exist", path.display())),
+            Some(file) => match file.profile(file.default_profile()) {
+                None => tried.push(format!(
+                    "{} has no profile {}",
+                    path.display(),
+                    file.default_profile()
+                )),
+                Some(entries) => {
+                    let fields = Fields::of_profile(entries, file.default_profile(), &path);
+                    match fields.missing() {
+                        None => return fields.credentials(),
+                        Some(missing) => tried.push(format!("{} has no {missing}", fields.source)),
+                    }
+                }
+            },
+        }
+        Err(DatabricksError::NoCredentials { tried })
+    }
+
+    fn of_profile(name: &str, path: &Path) -> Result<Self, DatabricksError> {
+        let file = ConfigFile::read(path)?;
+        let entries = file.as_ref().and_then(|file| file.profile(name));
+        let Some(entries) = entries else {
+            return Err(DatabricksError::UnknownProfile {
+                profile: name.to_owned(),
+                path: path.to_owned(),
+                known: file.map(|file| file.profile_names()),
+            });
+        };
+        let fields = Fields::of_profile(entries, name, path);
+        match fields.missing() {
+            None => fields.credentials(),
+            Some(missing) => Err(DatabricksError::NoCredentials {
+                tried: vec![format!("{} has no {missing}", fields.source)],
+            }),
+        }
+    }
+}
+
+/// Looks a field's value up.
+type Lookup<'a> = Box<dyn Fn(&str) -> Option<String> + 'a>;
+
+/// What the variables or a profile say.
+struct Fields<'a> {
+    value: Lookup<'a>,
+    /// How a field is called there.
+    name: fn(&str) -> String,
+    source: String,
+}
+
+impl<'a> Fields<'a> {
+    fn of_variables(variable: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        let name = |field: &str| format!("DATABRICKS_{}", field.to_ascii_uppercase());
+        Self {
+            value: Box::new(move |field| variable(&name(field))),
+            name,
+            source: "the environment".to_owned(),
+        }
+    }
+
+    fn of_profile(entries: &'a [(String, String)], name: &str, path: &Path) -> Self {
+        Self {
+            value: Box::new(|field| {
+                let found = entries.iter().rev().find(|(key, _)| key == field);
+                found.map(|(_, value)| value.clone())
+            }),
+            name: str::to_owned,
+            source: format!("the profile {name} of {}", path.display()),
+        }
+    }
+
+    fn get(&self, field: &str) -> Option<String> {
+        (self.value)(field)
+    }
+
+    /// What is missing to a whole set of credentials.
+    fn missing(&self) -> Option<String> {
+        let name = self.name;
+        if self.get("host").is_none() {
+            return Some(name("host"));
+        }
+        let has = |fields: &[&str]| fields.iter().all(|field| self.get(field).is_some());
+        let is_whole = self.get("auth_type").is_some()
+            || has(&["token"])
+            || has(&["username", "password"])
+            || has(&["client_id", "client_secret"]);
+        (!is_whole).then(|| {
+            format!(
+                "{}, {} with {}, or {} with {}",
+                name("token"),
+                name("client_id"),
+                name("client_secret"),
+                name("username"),
+                name("password")
+            )
+        })
+    }
+
+    /// The credentials, where nothing is missing.
+    fn credentials(&self) -> Result<Credentials, DatabricksError> {
+        let kind = self.kind()?;
+        let host = self.get("host").unwrap_or_default();
+        let (host, asked_workspace) = parse_host(&host, &self.source)?;
+        let used = match &kind {
+            Kind::Token(_) => "token",
+            Kind::Basic { .. } => "password",
+            Kind::OAuth { .. } => "client_secret",
+            Kind::Program => "auth_type",
+        };
+        let is_insecure = self
+            .get("insecure")
+            .is_some_and(|value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0" | "no"));
+        Ok(Credentials {
+            host,
+            workspace_id: self.get("workspace_id").or(asked_workspace),
+            is_insecure,
+            kind,
+            source: match self.source.as_str() {
+                "the environment" => (self.name)(used),
+                source => source.to_owned(),
+            },
+        })
+    }
+
+    fn kind(&self) -> Result<Kind, DatabricksError> {
+        let token = || self.get("token").map(|token| Kind::Token(Secret::new(token)));
+        let basic = || {
+            Some(Kind::Basic {
+                user: self.get("username")?,
+                password: Secret::new(self.get("password")?),
+            })
+        };
+        let oauth = || {
+            Some(Kind::OAuth {
+                client_id: self.get("client_id")?,
+                client_secret: Secret::new(self.get("client_secret")?),
+            })
+        };
+        let Some(auth_type) = self.get("auth_type") else {
+            let kind = token().or_else(basic).or_else(oauth);
+            return Ok(kind.expect("nothing is missing"));
+        };
+        let (kind, needs) = match auth_type.as_str() {
+            "pat" => (token(), "a token"),
+            "basic" => (basic(), "a username and a password"),
+            "oauth-m2m" => (oauth(), "a client_id and a client_secret"),
+            "databricks-cli" => (Some(Kind::Program), ""),
+            _ => {
+                return Err(DatabricksError::AuthType {
+                    auth_type,
+                    source_name: self.source.clone(),
+                });
+            }
+        };
+        kind.ok_or_else(|| DatabricksError::NoCredentials {
+            tried: vec![format!(
+                "{} has the {} '{auth_type}', but not what it needs: {needs}",
+                self.source,
+                (self.name)("auth_type")
+            )],
+        })
+    }
+}
+
+/// The address without a path, and the workspace that it names: it is often copied from a browser.
+pub(super) fn parse_host(text: &str, source: &str) -> Result<(Url, Option<String>), DatabricksError> {
+    let whole = if text.contains("://") {
+        text.to_owned()
+    } else {
+        format!("https://{text}")
+    };
+    let refused = |reason: String| DatabricksError::Host {
+        host: crate::redact::without_credentials(text),
+        source_name: source.to_owned(),
+        reason,
+    };
+    let mut url =
+        Url::parse(whole.trim()).map_err(|error| refused(format!("is no valid address: {error}")))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(refused("is no https:// address".to_owned()));
+    }
+    let workspace = url
+        .query_pairs()
+        .find(|(key, _)| key == "o")
+        .map(|(_, value)| value.into_owned());
+    url.set_path("");
+    url.set_query(None);
+    url.set_fragment(None);
+    // Neither fails for a URL that has a host.
+    let _ = (url.set_username(""), url.set_password(None));
+    Ok((url, workspace))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "[DEFAULT]\nhost = https://default\ntoken = geheim1\n[dev]\nhost = dev.example.com/?o=42\n\
+        username = u\npassword = geheim2\n[m2m]\nhost = https://m2m/\nclient_id = id\nclient_secret = geheim3\n\
+        [cli]\nhost = https://cli\nauth_type = databricks-cli\n[azure]\nhost = https://azure\nauth_type = azure-cli\n\
+        [half]\nhost = https://half\n";
+
+    /// Where to, who, and from where; or the error. Never a secret.
+    fn found(uri: &str, variables: &[(&str, &str)]) -> String {
+        let directory = tempfile::tempdir().unwrap();
+        let home = directory.path().to_str().unwrap().to_owned();
+        std::fs::write(directory.path().join(".databrickscfg"), FILE).unwrap();
+        let variable = |name: &str| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            let found = found.map(|(_, value)| (*value).to_owned());
+            found.or_else(|| (name == "HOME").then(|| home.clone()))
+        };
+        let profile = DatabricksProfile::from_uri(uri).unwrap();
+        let text = match Credentials::find(&profile, &variable) {
+            Ok(credentials) => format!(
+                "{} {:?} {:?} from {}",
+                credentials.host, credentials.workspace_id, credentials.kind, credentials.source
+            ),
+            Err(error) => format!("{error}; {}", error.hint().unwrap_or_default()),
+        };
+        assert!(!text.contains("geheim"), "{text}");
+        text.replace(&home, "~")
+    }
+
+    #[test]
+    fn credentials_come_from_variables_or_a_profile() {
+        let host = ("DATABRICKS_HOST", "https://env");
+        for (uri, variables, expected) in [
+            (
+                "databricks",
+                &[][..],
+                "https://default/ None Token(Secret(****)) from the profile DEFAULT of ~/.databrickscfg",
+            ),
+            (
+                "databricks",
+                &[host, ("DATABRICKS_TOKEN", "geheim")],
+                "https://env/ None Token(Secret(****)) from DATABRICKS_TOKEN",
+            ),
+            // Not whole: the file counts.
+            (
+                "databricks",
+                &[host],
+                "https://default/ None Token(Secret(****)) from the profile DEFAULT of ~/.databrickscfg",
+            ),
+            (
+                "databricks://dev",
+                &[host, ("DATABRICKS_TOKEN", "geheim")],
+                "https://dev.example.com/ Some(\"42\") Basic { user: \"u\", password: Secret(****) } from the profile dev of ~/.databrickscfg",
+            ),
+            (
+                "databricks",
+                &[
+                    ("DATABRICKS_CONFIG_PROFILE", "m2m"),
+                    ("DATABRICKS_TOKEN", "geheim"),
+                ],
+                "https://m2m/ None OAuth { client_id: \"id\", client_secret: Secret(****) } from the profile m2m of ~/.databrickscfg",
+            ),
+            (
+                "databricks://cli",
+                &[],
+                "https://cli/ None Program from the profile cli of ~/.databrickscfg",
+            ),
+        ] {
+            assert_eq!(found(uri, variables), expected, "{uri} {variables:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_tried_is_told() {
+        let none = ("DATABRICKS_CONFIG_FILE", "/nowhere/cfg");
+        for (uri, variables, expected) in [
+            (
+                "databricks",
+                &[none][..],
+                "there are no credentials for Databricks: the environment has no DATABRICKS_HOST; the file /nowhere/cfg does not exist",
+            ),
+            (
+                "databricks://half",
+                &[],
+                "there are no credentials for Databricks: the profile half of ~/.databrickscfg has no token, client_id with client_secret, or username with password",
+            ),
+            (
+                "databricks://def",
+                &[],
+                "there is no profile 'def' in ~/.databrickscfg; it has DEFAULT, dev, m2m, cli, azure, half",
+            ),
+            (
+                "databricks://dev",
+                &[none],
+                "there is no profile 'dev': /nowhere/cfg does not exist",
+            ),
+            (
+                "databricks://azure",
+                &[],
+                "the profile azure of ~/.databrickscfg asks for the auth_type 'azure-cli', which mlrun does not have",
+            ),
+            (
+                "databricks",
+                &[
+                    ("DATABRICKS_HOST", "ftp://u:geheim@host"),
+                    ("DATABRICKS_TOKEN", "geheim"),
+                ],
+                "the workspace's address 'ftp://host' from the environment is no https:// address",
+            ),
+        ] {
+            let text = found(uri, variables);
+            assert!(text.starts_with(&format!("{expected}; ")), "{text}");
+            assert!(text.len() > expected.len() + 2, "no hint: {text}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Files in volumes of Unity Catalog. Source: the reference of the Files API 2.0.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::Method;
+use reqwest::header::CONTENT_LENGTH;
+
+use super::client::{Call, Client};
+use super::dbfs::length_of;
+use super::error::DatabricksError;
+use super::payload::{FileContents, Payload};
+
+/// What stays as it is in a path.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'-')
+    .remove(b'~');
+
+/// A path as it stands in a URL.
+pub(super) fn encode(path: &str) -> String {
+    utf8_percent_encode(path, PLAIN).to_string()
+}
+
+impl Client {
+    /// The size of a file in a volume; `None` where there is none. `path` is absolute:
+    /// `/Volumes/catalog/schema/volume/file`.
+    ///
+    /// # Errors
+    /// The workspace cannot be asked, or refuses.
+    pub async fn volume_file_size(&self, path: &str) -> Result<Option<u64>, DatabricksError> {
+        let endpoint = format!("/api/2.0/fs/files{}", encode(path));
+        match self.call(Call::new(Method::HEAD, &endpoint)).await {
+            Ok(answer) => {
+                let length = answer.headers.get(CONTENT_LENGTH);
+                let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
+                Ok(Some(length.unwrap_or_default()))
+            }
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes a directory in a volume and those above it, where they are not there.
+    ///
+    /// # Errors
+    /// The workspace cannot be asked, or refuses.
+    pub async fn volume_mkdirs(&self, path: &str) -> Result<(), DatabricksError> {
+        let endpoint = format!("/api/2.0/fs/directories{}", encode(path));
+        self.call(Call::new(Method::PUT, &endpoint)).await.map(|_| ())
+    }
+
+    /// Uploads a file into a volume; one that is there is replaced. `sent` counts the bytes.
+    ///
+    /// # Errors
+    /// The file cannot be read, the workspace cannot be asked, or refuses.
+    pub async fn volume_upload(
+        &self,
+        local: &Path,
+        path: &str,
+        sent: &Arc<AtomicU64>,
+    ) -> Result<(), DatabricksError> {
+        let endpoint = format!("/api/2.0/fs/files{}", encode(path));
+        let contents = FileContents::whole(local.to_owned(), length_of(local)?, Arc::clone(sent));
+        let call = Call {
+            query: &[("overwrite", "true")],
+            content_type: Some("application/octet-stream"),
+            payload: Payload::File(contents),
+            ..Call::new(Method::PUT, &endpoint)
+        };
+        self.call(call).await.map(|_| ())
+    }
+}

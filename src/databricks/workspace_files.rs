@@ -1,0 +1,92 @@
+//! Files of a workspace itself. Source: the reference of the Workspace API 2.0.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::client::{Call, Client};
+use super::dbfs::length_of;
+use super::error::DatabricksError;
+use super::payload::{FileContents, Payload};
+
+impl Client {
+    /// The size of a file of the workspace; `None` where there is none. `path` is absolute, with or
+    /// without `/Workspace` before it.
+    ///
+    /// # Errors
+    /// The workspace cannot be asked, or refuses.
+    pub async fn workspace_file_size(&self, path: &str) -> Result<Option<u64>, DatabricksError> {
+        #[derive(Deserialize)]
+        struct Status {
+            #[serde(default)]
+            size: u64,
+        }
+        let query = [("path", api_path(path))];
+        match self.get::<Status>("/api/2.0/workspace/get-status", &query).await {
+            Ok(status) => Ok(Some(status.size)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes a directory of the workspace and those above it, where they are not there.
+    ///
+    /// # Errors
+    /// There is a file at the path, the workspace cannot be asked, or refuses.
+    pub async fn workspace_mkdirs(&self, path: &str) -> Result<(), DatabricksError> {
+        let body = json!({ "path": api_path(path) });
+        let _: Value = self.post("/api/2.0/workspace/mkdirs", &body).await?;
+        Ok(())
+    }
+
+    /// Uploads a file into the workspace; one that is there is replaced. `sent` counts the bytes.
+    ///
+    /// # Errors
+    /// The file cannot be read, the workspace cannot be asked, or refuses.
+    pub async fn workspace_upload(
+        &self,
+        local: &Path,
+        path: &str,
+        sent: &Arc<AtomicU64>,
+    ) -> Result<(), DatabricksError> {
+        let boundary = uuid::Uuid::new_v4().simple().to_string();
+        let mut head = String::new();
+        for (name, value) in [
+            ("path", api_path(path)),
+            ("format", "AUTO"),
+            ("overwrite", "true"),
+        ] {
+            head.push_str(&format!(
+                "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+            ));
+        }
+        head.push_str(&format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"content\"; filename=\"content\"\r\n\
+             Content-Type: application/octet-stream\r\n\r\n"
+        ));
+        let contents = FileContents {
+            head: head.into_bytes(),
+            tail: format!("\r\n--{boundary}--\r\n").into_bytes(),
+            ..FileContents::whole(local.to_owned(), length_of(local)?, Arc::clone(sent))
+        };
+        let content_type = format!("multipart/form-data; boundary={boundary}");
+        let call = Call {
+            content_type: Some(&content_type),
+            payload: Payload::File(contents),
+            ..Call::new(Method::POST, "/api/2.0/workspace/import")
+        };
+        self.call(call).await.map(|_| ())
+    }
+}
+
+/// The path as the API has it: clusters see the workspace's root as `/Workspace`.
+fn api_path(path: &str) -> &str {
+    match path.strip_prefix("/Workspace") {
+        Some(rest) if rest.starts_with('/') => rest,
+        _ => path,
+    }
+}

@@ -1,0 +1,137 @@
+//! A run that is in the tracking store, and for which nothing has been done yet.
+
+use std::sync::Arc;
+
+use super::interruption::despite_signals;
+use super::{RunError, RunPlan};
+use crate::events::Progress;
+use crate::process::Signals;
+use crate::run::{RunInfo, RunStatus, UnixMillis, tag};
+use crate::tracking::{self, NewRun, RunEnd, TrackingError, TrackingStore};
+
+/// A run that is in the tracking store. It must be submitted or ended, or it stays `RUNNING`.
+pub struct CreatedRun {
+    pub(super) plan: RunPlan,
+    pub(super) store: Arc<dyn TrackingStore>,
+    pub(super) info: RunInfo,
+}
+
+impl RunPlan {
+    /// Makes the run, or takes the one that the request names.
+    ///
+    /// # Errors
+    /// The store refuses; no run is left `RUNNING` then.
+    pub async fn create_run(self, progress: &dyn Progress) -> Result<CreatedRun, RunError> {
+        let store: Arc<dyn TrackingStore> = tracking::open(&self.tracking_uri).await?.into();
+        let info = match &self.request.run_id {
+            Some(_) => self.take_run(store.as_ref()).await?,
+            None => self.new_run(store.as_ref(), progress).await?,
+        };
+        Ok(CreatedRun {
+            plan: self,
+            store,
+            info,
+        })
+    }
+
+    async fn new_run(&self, store: &dyn TrackingStore, progress: &dyn Progress) -> Result<RunInfo, RunError> {
+        let experiment_id = store.experiment(&self.experiment).await?;
+        let mut tags = self.source_tags();
+        tags.extend(self.parent_tag(store, progress).await);
+        tags.extend(self.run_tags());
+        let new_run = NewRun {
+            experiment_id,
+            user: self.user.clone(),
+            name: self.request.run_name.clone(),
+            start_time: UnixMillis::now(),
+            tags,
+            params: self.params_to_log.clone(),
+        };
+        Ok(store.create_run(new_run).await?)
+    }
+
+    /// Takes the run that `--run-id` names.
+    async fn take_run(&self, store: &dyn TrackingStore) -> Result<RunInfo, RunError> {
+        let run_id = self.request.run_id.as_ref().expect("the caller has seen it");
+        let mut info = store.run(run_id).await?;
+        let mut tags = self.run_tags();
+        tags.extend(
+            self.request
+                .run_name
+                .iter()
+                .map(|name| (tag::RUN_NAME.to_owned(), name.clone())),
+        );
+        store.set_tags(run_id, &tags).await?;
+        if let Some(name) = &self.request.run_name {
+            info.run_name.clone_from(name);
+        }
+        Ok(info)
+    }
+
+    /// The tag of a run that is started inside another one, where that one is in the same store.
+    async fn parent_tag(
+        &self,
+        store: &dyn TrackingStore,
+        progress: &dyn Progress,
+    ) -> Option<(String, String)> {
+        let parent = self.request.possible_parent()?;
+        match store.run(&parent).await {
+            Ok(_) => Some((tag::PARENT_RUN_ID.to_owned(), parent.to_string())),
+            Err(TrackingError::NotFound { .. }) => None,
+            Err(error) => {
+                progress.warning(&format!(
+                    "cannot tell whether MLFLOW_RUN_ID='{parent}' is this run's parent: {error}"
+                ));
+                None
+            }
+        }
+    }
+}
+
+impl CreatedRun {
+    /// The run as the store has it.
+    pub fn info(&self) -> &RunInfo {
+        &self.info
+    }
+
+    /// What it was created for.
+    pub fn plan(&self) -> &RunPlan {
+        &self.plan
+    }
+
+    /// The store that it is in.
+    pub fn store(&self) -> &dyn TrackingStore {
+        self.store.as_ref()
+    }
+
+    /// Ends the run as failed, with nothing done for it. Gives the status that the store holds now.
+    ///
+    /// # Errors
+    /// The end could not be recorded.
+    pub async fn fail(&self, signals: &mut Signals) -> Result<RunStatus, RunError> {
+        let end = RunEnd {
+            status: RunStatus::Failed,
+            end_time: UnixMillis::now(),
+            keep_failure: false,
+        };
+        record_end(self.store.as_ref(), &self.info, end, signals).await
+    }
+}
+
+/// Records a run's end and gives the status that the store holds then.
+pub(super) async fn record_end(
+    store: &dyn TrackingStore,
+    info: &RunInfo,
+    end: RunEnd,
+    signals: &mut Signals,
+) -> Result<RunStatus, RunError> {
+    let (run_id, status) = (info.run_id.clone(), end.status);
+    match despite_signals(signals, store.end_run(&info.run_id, end)).await {
+        Ok((recorded, _)) => recorded.map_err(|source| RunError::EndNotRecorded {
+            run_id,
+            status,
+            source,
+        }),
+        Err(_) => Err(RunError::EndNotRecordedInTime { run_id, status }),
+    }
+}

@@ -1,0 +1,114 @@
+//! Why a run could not be carried out.
+
+use crate::backend::BackendError;
+use crate::data::DataError;
+use crate::environment::EnvironmentError;
+use crate::fetch::FetchError;
+use crate::process::ProcessError;
+use crate::project::ProjectError;
+use crate::project_uri::ProjectUriError;
+use crate::run::{RunId, RunStatus};
+use crate::tracking::limits::LimitError;
+use crate::tracking::{TrackingError, TrackingUriError};
+
+/// Why a run could not be carried out, or its end not be recorded. An entry point that fails is no
+/// error: its exit code is part of the run's [`RunEnding`](super::RunEnding).
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The project URI cannot be understood.
+    #[error(transparent)]
+    ProjectUri(#[from] ProjectUriError),
+    /// The project could not be brought onto this machine.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// The project, its entry point or a parameter is not as it must be.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    /// The backend cannot run the entry point.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// The environment cannot be prepared.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    /// The data of a parameter cannot be had.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The tracking URI cannot be understood.
+    #[error(transparent)]
+    TrackingUri(#[from] TrackingUriError),
+    /// The tracking store refuses something, or cannot be used.
+    #[error(transparent)]
+    Tracking(#[from] TrackingError),
+    /// A name or a value is too long for tracking stores.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// A program could not be run.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// This process's current directory cannot be had.
+    #[error("cannot determine the current directory")]
+    NoCurrentDirectory {
+        /// The system's answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Both the name and the id of an experiment are given.
+    #[error("both an experiment name and an experiment id are given")]
+    TwoExperiments,
+    /// The run has ended, but the store does not know.
+    #[error("the end of run '{run_id}' ({status}) could not be recorded")]
+    EndNotRecorded {
+        /// The run.
+        run_id: RunId,
+        /// How it ended.
+        status: RunStatus,
+        /// The store's answer.
+        #[source]
+        source: TrackingError,
+    },
+    /// The run has ended, and the store was too slow to be told before this program had to end.
+    #[error("the end of run '{run_id}' ({status}) could not be recorded in time")]
+    EndNotRecordedInTime {
+        /// The run.
+        run_id: RunId,
+        /// How it ended.
+        status: RunStatus,
+    },
+    /// A panic.
+    #[error("mlrun met a bug in itself")]
+    Bug,
+}
+
+impl RunError {
+    /// What the person can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::ProjectUri(error) => error.hint(),
+            Self::Fetch(error) => error.hint(),
+            Self::Project(error) => error.hint(),
+            Self::Backend(error) => error.hint(),
+            Self::Environment(error) => error.hint(),
+            Self::Data(error) => error.hint(),
+            Self::TrackingUri(error) => error.hint(),
+            Self::Tracking(error) | Self::EndNotRecorded { source: error, .. } => error.hint(),
+            Self::Limit(error) => error.hint(),
+            Self::Process(error) => error.hint(),
+            Self::TwoExperiments => Some(
+                "give only one of --experiment-name and --experiment-id; MLFLOW_EXPERIMENT_NAME and MLFLOW_EXPERIMENT_ID count as these options"
+                    .to_owned(),
+            ),
+            Self::NoCurrentDirectory { .. } => {
+                Some("it may have been removed: change to a directory that exists".to_owned())
+            }
+            Self::EndNotRecordedInTime { .. } | Self::Bug => None,
+        }
+    }
+
+    /// The place in the project's files that the error is about: file, line and column.
+    pub fn location(&self) -> Option<String> {
+        match self {
+            Self::Project(error) => error.location().map(ToString::to_string),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Runs of projects, from the request to the recorded end: what the command line does, for programs.
+//!
+//! [`run`] does it all. Its steps are there one by one too: [`RunPlan::make`] fetches the project and
+//! checks all that can be checked, [`RunPlan::locate_data`] finds the data of its parameters,
+//! [`RunPlan::create_run`] makes the run in the tracking store, and
+//! [`CreatedRun::submit`] does the work.
+//!
+//! Nothing here is global to the process: several runs at once do not see each other. No signal is
+//! handled and no child of the process is touched but those that a run started, unless the program asks
+//! for it ([`Signals::install`](crate::process::Signals::install),
+//! [`own_all_children`](crate::process::own_all_children)). Two things follow from that:
+//!
+//! - A program that ends by a signal, such as Ctrl-C, leaves its runs behind. Call
+//!   [`SubmittedRun::cancel`] and [`SubmittedRun::wait`] before it ends.
+//! - A process that an entry point started in another process group, and whose parent has ended, is
+//!   not found when the run is cancelled.
+
+mod carry_out;
+mod created;
+mod data;
+mod error;
+mod interruption;
+mod launch_plan;
+mod plan;
+mod request;
+mod submitted;
+
+use std::sync::Arc;
+
+pub use carry_out::Launched;
+pub use created::CreatedRun;
+pub use error::RunError;
+pub use interruption::{despite_signals, until_signal};
+pub use plan::RunPlan;
+pub(crate) use request::select_experiment;
+pub use request::{ImageChoice, RunRequest};
+pub use submitted::{RunEnding, SubmittedRun};
+
+use crate::events::{Progress, Silent};
+use crate::process::Signals;
+
+/// Runs a project: returns when the run is in the tracking store, and goes on with it in a task.
+///
+/// # Errors
+/// The project cannot be fetched, something about it or the request is wrong, or the store refuses. No
+/// run has been left behind then. What goes wrong later is part of [`RunEnding`].
+///
+/// # Panics
+/// Outside of a tokio runtime with its I/O and time drivers.
+///
+/// # Examples
+/// ```
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+/// # runtime.block_on(async {
+/// use mlrun::environment::EnvManager;
+/// use mlrun::run::RunStatus;
+/// use mlrun::runner::RunRequest;
+///
+/// # let directory = tempfile::tempdir()?;
+/// # std::fs::write(
+/// #     directory.path().join("MLproject"),
+/// #     "entry_points:\n  main:\n    parameters:\n      alpha: {type: float, default: 0.1}\n    command: test {alpha} = 0.5\n",
+/// # )?;
+/// let request = RunRequest::new(".")
+///     .parameter("alpha", 0.5)
+///     .env_manager(EnvManager::Local)
+///     .current_directory(directory.path());
+/// let run = mlrun::run(request).await?;
+/// println!("run {} has begun", run.run_id());
+/// let ending = run.wait().await;
+/// assert_eq!(ending.status(), RunStatus::Finished);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+pub async fn run(request: RunRequest) -> Result<SubmittedRun, RunError> {
+    run_with(request, Arc::new(Silent)).await
+}
+
+/// As [`run`], with something that hears what a person may want to know meanwhile.
+///
+/// # Errors
+/// As of [`run`].
+///
+/// # Panics
+/// As of [`run`].
+pub async fn run_with(request: RunRequest, progress: Arc<dyn Progress>) -> Result<SubmittedRun, RunError> {
+    let signals = Signals::on_request()?;
+    let mut plan = RunPlan::make(request, progress.as_ref()).await?;
+    plan.locate_data().await?;
+    // A task of its own: a run that is being created when nobody waits any more must not stay RUNNING.
+    let (sender, created) = tokio::sync::oneshot::channel();
+    let in_task = Arc::clone(&progress);
+    tokio::spawn(async move {
+        let created = plan.create_run(in_task.as_ref()).await;
+        if let Err(Ok(unwanted)) = sender.send(created)
+            && let Ok(mut signals) = Signals::on_request()
+        {
+            // Nobody is there to hear of a failure.
+            let _ = unwanted.fail(&mut signals).await;
+        }
+    });
+    match created.await {
+        Ok(created) => Ok(created?.submit(signals, progress)),
+        Err(_) => Err(RunError::Bug),
+    }
+}

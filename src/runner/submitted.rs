@@ -1,0 +1,133 @@
+//! A run whose entry point has been handed over: how it stands, its end, its cancellation.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::carry_out::{self, Launched};
+use super::{CreatedRun, RunError};
+use crate::events::Progress;
+use crate::process::{Ended, Signals, TerminationRequest};
+use crate::run::{RunId, RunInfo, RunStatus};
+use crate::tracking::{RunEnd, TrackingStore};
+
+/// A run that is under way. It goes on to its recorded end when this value is dropped, as long as
+/// the tokio runtime does; clones are of the same run.
+#[derive(Clone)]
+pub struct SubmittedRun {
+    info: RunInfo,
+    store: Arc<dyn TrackingStore>,
+    termination: TerminationRequest,
+    ending: watch::Receiver<Option<RunEnding>>,
+}
+
+/// What became of a run.
+#[derive(Debug, Clone)]
+pub struct RunEnding {
+    /// How the entry point ended, or why it could not be run.
+    pub launched: Result<Launched, Arc<RunError>>,
+    /// What was to be recorded; `None` for a run that goes on without this program.
+    pub end: Option<RunEnd>,
+    /// The status that the store holds now, or why it could not be told of the end.
+    pub recorded: Result<RunStatus, Arc<RunError>>,
+}
+
+impl RunEnding {
+    /// The run's status as the store holds it; as it would be, where the store could not be told.
+    pub fn status(&self) -> RunStatus {
+        match (&self.recorded, self.end) {
+            (Ok(status), _) => *status,
+            (Err(_), Some(end)) => end.status,
+            (Err(_), None) => RunStatus::Running,
+        }
+    }
+
+    /// Whether the entry point ended well, and the store knows.
+    pub fn is_success(&self) -> bool {
+        matches!(&self.launched, Ok(Launched::Ended(Ended::Exited(exit))) if exit.is_success())
+            && self.recorded.is_ok()
+    }
+}
+
+impl CreatedRun {
+    /// Does all that the run was created for in a task of its own: the data, the environment, the entry
+    /// point, its end. `signals` may cut it short.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn submit(self, mut signals: Signals, progress: Arc<dyn Progress>) -> SubmittedRun {
+        let (sender, ending) = watch::channel(None);
+        let submitted = SubmittedRun {
+            info: self.info.clone(),
+            store: Arc::clone(&self.store),
+            termination: signals.request(),
+            ending,
+        };
+        tokio::spawn(async move {
+            let ending = carry_out::carry_out(self, &mut signals, progress.as_ref()).await;
+            // Nobody may be there to hear of it.
+            let _ = sender.send(Some(ending));
+        });
+        submitted
+    }
+}
+
+impl SubmittedRun {
+    /// The run's id.
+    pub fn run_id(&self) -> &RunId {
+        &self.info.run_id
+    }
+
+    /// The run as it was when it was created: its experiment, name and artifact URI.
+    pub fn info(&self) -> &RunInfo {
+        &self.info
+    }
+
+    /// The run's status at present.
+    pub fn status(&self) -> RunStatus {
+        self.ending
+            .borrow()
+            .as_ref()
+            .map_or(RunStatus::Running, RunEnding::status)
+    }
+
+    /// Waits until the run has ended and its end is recorded. Where the backend is not to be waited for,
+    /// returns as soon as it has the run. May be given up and called again.
+    pub async fn wait(&self) -> RunEnding {
+        let mut ending = self.ending.clone();
+        let ended = match ending.wait_for(Option::is_some).await {
+            Ok(ended) => ended.clone(),
+            Err(_) => None,
+        };
+        ended.unwrap_or_else(|| {
+            // The task has panicked or was dropped with its runtime.
+            let bug = Arc::new(RunError::Bug);
+            RunEnding {
+                launched: Err(Arc::clone(&bug)),
+                end: None,
+                recorded: Err(bug),
+            }
+        })
+    }
+
+    /// Asks for the run's end as a `SIGTERM` to `mlrun run` does: the entry point's processes get
+    /// `SIGTERM`, after ten seconds or at a second call `SIGKILL`, and the run is recorded as `KILLED`.
+    /// Does not wait for that, and does nothing where the run has ended.
+    pub fn cancel(&self) {
+        self.termination.send();
+    }
+
+    /// The store that the run is in.
+    pub fn store(&self) -> &dyn TrackingStore {
+        self.store.as_ref()
+    }
+}
+
+impl std::fmt::Debug for SubmittedRun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SubmittedRun")
+            .field("info", &self.info)
+            .field("status", &self.status())
+            .finish_non_exhaustive()
+    }
+}

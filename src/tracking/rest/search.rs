@@ -1,0 +1,89 @@
+//! The search for finished runs.
+
+use super::RestStore;
+use super::error::RestError;
+use super::wire::{FoundRuns, SearchRuns};
+use crate::run::{LifecycleStage, RunData, RunStatus};
+use crate::tracking::search::{PAGE, has_tags, refused};
+use crate::tracking::{FinishedRuns, TrackingError};
+
+impl RestStore {
+    /// Asks for page after page until there are enough. Servers differ in how they compare and order,
+    /// so what they find is looked at again.
+    pub(super) async fn find_finished(&self, wanted: &FinishedRuns) -> Result<Vec<RunData>, TrackingError> {
+        let tags = wanted
+            .stored_tags(self.long_values)
+            .map_err(|error| refused(error, &self.store()))?;
+        self.check_workspace().await?;
+        let filter = filter(&tags);
+        let mut found: Vec<RunData> = Vec::new();
+        let mut page_token = None;
+        while found.len() < wanted.limit {
+            let body = SearchRuns {
+                experiment_ids: [wanted.experiment_id.as_str()],
+                filter: &filter,
+                run_view_type: "ACTIVE_ONLY",
+                max_results: PAGE,
+                order_by: ["attributes.start_time DESC"],
+                page_token: page_token.take(),
+            };
+            let answer: Result<FoundRuns, RestError> =
+                self.client.post("/api/2.0/mlflow/runs/search", &body).await;
+            let id = wanted.experiment_id.as_str();
+            let answer = answer.map_err(|error| self.about("experiment", id, "read", error))?;
+            for run in answer.runs.unwrap_or_default() {
+                let run = self.data_of(run)?;
+                let is_finished = run.info.status == RunStatus::Finished;
+                if is_finished && run.lifecycle_stage == LifecycleStage::Active && has_tags(&run, &tags) {
+                    found.push(run);
+                }
+            }
+            if answer.next_page_token.is_empty() {
+                break;
+            }
+            page_token = Some(answer.next_page_token);
+        }
+        found.truncate(wanted.limit);
+        Ok(found)
+    }
+}
+
+/// The condition in MLflow's filter language. It has no escapes: a tag that cannot be written in it is
+/// left out, and looked at afterwards.
+fn filter(tags: &[(String, String)]) -> String {
+    let is_writable = |(key, value): &&(String, String)| {
+        let forbids =
+            |character: char| character.is_control() || matches!(character, '\'' | '"' | '`' | '\\' | '%');
+        !key.contains(forbids) && !value.contains(forbids)
+    };
+    let status = format!("attributes.status = '{}'", RunStatus::Finished);
+    let tags = tags.iter().filter(is_writable);
+    std::iter::once(status)
+        .chain(tags.map(|(key, value)| format!("tags.`{key}` = '{value}'")))
+        .collect::<Vec<_>>()
+        .join(" and ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_holds_what_can_be_written_in_it() {
+        for (key, value, expected) in [
+            (
+                "mlflow.source.git.commit",
+                "abc",
+                " and tags.`mlflow.source.git.commit` = 'abc'",
+            ),
+            ("a b", "", " and tags.`a b` = ''"),
+            ("a", "it's", ""),
+            ("a", "a\nb", ""),
+            ("a`", "b", ""),
+        ] {
+            let tags = [(key.to_owned(), value.to_owned())];
+            assert_eq!(filter(&tags), format!("attributes.status = 'FINISHED'{expected}"));
+        }
+        assert_eq!(filter(&[]), "attributes.status = 'FINISHED'");
+    }
+}

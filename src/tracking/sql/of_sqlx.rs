@@ -1,0 +1,61 @@
+//! What the drivers have in common, since sqlx has no type that stands for all of its databases.
+
+use super::driver::SqlError;
+use super::server::server_hint;
+
+/// Implements [`Transaction`](super::driver::Transaction) for a type that wraps one of sqlx. Each
+/// driver gives the SQL text as its database wants it, a row's values and the meaning of errors, and
+/// the methods that only it knows.
+macro_rules! transaction {
+    ($transaction:ident of $database:ty, $arguments:ty, $text:expr, $cells:path, $sql_error:path, { $($own:tt)* }) => {
+        struct $transaction<'c>(sqlx::Transaction<'c, $database>);
+
+        #[async_trait::async_trait]
+        impl super::driver::Transaction for $transaction<'_> {
+            async fn execute(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64, SqlError> {
+                let result = query(sql, values).execute(&mut *self.0).await;
+                result.map(|done| done.rows_affected()).map_err($sql_error)
+            }
+
+            async fn rows(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Vec<Cell>>, SqlError> {
+                let rows = query(sql, values).fetch_all(&mut *self.0).await;
+                let cells = rows.and_then(|rows| rows.iter().map($cells).collect());
+                cells.map_err($sql_error)
+            }
+
+            async fn commit(self: Box<Self>) -> Result<(), SqlError> {
+                self.0.commit().await.map_err($sql_error)
+            }
+
+            $($own)*
+        }
+
+        fn query<'q>(sql: &str, values: &[Value<'_>]) -> sqlx::query::Query<'q, $database, $arguments> {
+            let statement = sqlx::query(sqlx::AssertSqlSafe($text(sql)));
+            values.iter().fold(statement, |query, value| match value {
+                Value::Text(text) => query.bind((*text).to_owned()),
+                Value::Int(number) => query.bind(*number),
+                Value::Null => query.bind(None::<i64>),
+            })
+        }
+    };
+}
+pub(super) use transaction;
+
+/// Adds what to do about a server that cannot be connected with to what the driver knows.
+pub(super) fn connect_error(
+    error: sqlx::Error,
+    host: Option<&str>,
+    port: u16,
+    sql_error: fn(sqlx::Error) -> SqlError,
+) -> SqlError {
+    let hint = server_hint(
+        &error,
+        &format!("{} (port {port})", host.unwrap_or("the local server")),
+    );
+    let error = sql_error(error);
+    SqlError {
+        hint: hint.or_else(|| error.hint.clone()),
+        ..error
+    }
+}
