@@ -44,6 +44,25 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<Brought, StoreError> {
     Ok(brought)
 }
 
+/// How much a file or a directory holds.
+pub(super) fn measure(path: &Path) -> Result<Brought, StoreError> {
+    let failed = |source| unreadable(path, source);
+    let mut brought = Brought::default();
+    let mut left = vec![path.to_owned()];
+    while let Some(path) = left.pop() {
+        let about = fs::symlink_metadata(&path).map_err(failed)?;
+        if about.is_dir() {
+            for entry in fs::read_dir(&path).map_err(failed)? {
+                left.push(entry.map_err(failed)?.path());
+            }
+        } else {
+            brought.files += 1;
+            brought.bytes += about.len();
+        }
+    }
+    Ok(brought)
+}
+
 /// Copies a file, which appears when it is whole, and makes the directories above it.
 pub(super) fn copy_file(from: &Path, to: &Path) -> Result<u64, StoreError> {
     let parent = to.parent().unwrap_or(Path::new("."));

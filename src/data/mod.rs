@@ -6,6 +6,7 @@
 
 mod checksum;
 mod error;
+mod hdfs_program;
 mod local;
 mod place;
 mod storage;
@@ -42,6 +43,8 @@ const MOST_AT_ONCE: usize = 4;
 pub struct DataContext {
     /// The tracking server, where one keeps the tracking store.
     pub server: Option<ServerAccess>,
+    /// The `databricks` URI of the tracking store, where that is one.
+    pub databricks: Option<String>,
 }
 
 /// A URI that stands for the artifact URI of something in the tracking store or the model registry.
@@ -137,6 +140,8 @@ enum Source {
     /// A file on a web server, which is asked once, when it is downloaded.
     Web(String),
     Local(PathBuf),
+    /// What Hadoop's program reads, and whether that is a directory.
+    Hdfs(String, bool),
     Store(Box<dyn Store>, Found),
 }
 
@@ -148,6 +153,10 @@ impl LocatedData {
             Place::Local(path) => {
                 fs::metadata(path).map_err(|source| failed(local::unreadable(path, source)))?;
                 Source::Local(path.clone())
+            }
+            Place::Hdfs { uri, .. } if hdfs_program::is_there() => {
+                let is_directory = hdfs_program::is_directory(uri).await.map_err(failed)?;
+                Source::Hdfs(uri.clone(), is_directory)
             }
             place => {
                 let store = open_store(place, context).map_err(failed)?;
@@ -230,6 +239,7 @@ async fn bring(
                 copied.map_err(|error| failed(StoreError::unwritable(std::io::Error::other(error))))?;
             (copied, is_directory)
         }
+        Source::Hdfs(uri, is_directory) => (hdfs_program::bring(uri, &path).await, *is_directory),
         Source::Store(store, found) => {
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent).map_err(|source| failed(StoreError::unwritable(source)))?;

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use percent_encoding::percent_decode_str;
 use reqwest::Url;
 
 use super::DataContext;
-use super::store::{Artifacts, S3, Store, StoreError};
+use super::store::{Artifacts, Azure, AzurePlace, Dbfs, Ftp, Gcs, S3, Store, StoreError, WebHdfs};
 use crate::http::ServerAccess;
 
 /// A place that data can be had from.
@@ -19,6 +20,20 @@ pub(super) enum Place {
     Artifacts { host: Option<String>, path: String },
     /// An object of a bucket, or the beginning of the names of many.
     S3 { bucket: String, key: String },
+    /// The same of Google's storage.
+    Gcs { bucket: String, key: String },
+    /// A blob of a container in Azure, or the beginning of the names of many.
+    Azure(AzurePlace),
+    /// A file or directory of an FTP server. The URL may hold credentials.
+    Ftp(Url),
+    /// A file or directory of a Hadoop file system.
+    Hdfs {
+        uri: String,
+        authority: String,
+        path: String,
+    },
+    /// A file or directory of a Databricks workspace, of the named profile or the default one.
+    Dbfs { profile: Option<String>, path: String },
     /// What a run of the tracking store has among its artifacts.
     Run { run_id: String, path: String },
     /// What a model of the model registry has among its artifacts.
@@ -45,6 +60,53 @@ impl Place {
             "s3" | "s3a" | "s3n" => {
                 let (bucket, key) = bucket_and_key(rest)?;
                 Self::S3 { bucket, key }
+            }
+            "gs" => {
+                let (bucket, key) = bucket_and_key(rest)?;
+                Self::Gcs { bucket, key }
+            }
+            // Only the second interface decodes what the URI holds.
+            "wasb" | "wasbs" => Self::Azure(AzurePlace::parse(rest)?),
+            "abfs" | "abfss" => {
+                let rest = percent_decode_str(rest).decode_utf8_lossy().into_owned();
+                Self::Azure(AzurePlace::parse(&rest)?)
+            }
+            "ftp" => Self::Ftp(Url::parse(text).map_err(|error| error.to_string())?),
+            "hdfs" => {
+                let (authority, path) = match rest.strip_prefix("//") {
+                    Some(rest) => rest.split_at(rest.find('/').unwrap_or(rest.len())),
+                    None => ("", rest),
+                };
+                if !path.starts_with('/') {
+                    return Err("it names no path".to_owned());
+                }
+                Self::Hdfs {
+                    uri: text.to_owned(),
+                    authority: authority.to_owned(),
+                    path: path.to_owned(),
+                }
+            }
+            "dbfs" => {
+                let (profile, path) = match rest.strip_prefix("//") {
+                    Some(rest) if !rest.starts_with('/') => {
+                        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+                        let profile = authority
+                            .strip_suffix("@databricks")
+                            .or_else(|| (authority == "databricks").then_some(""));
+                        let profile = profile.ok_or("its host must be databricks or <profile>@databricks")?;
+                        let profile = (!profile.is_empty()).then(|| format!("databricks://{profile}"));
+                        (
+                            profile.or_else(|| Some("databricks".to_owned())),
+                            format!("/{path}"),
+                        )
+                    }
+                    Some(rest) => (None, rest.to_owned()),
+                    None => (None, rest.to_owned()),
+                };
+                if !path.starts_with('/') {
+                    return Err("a slash must follow the colon".to_owned());
+                }
+                Self::Dbfs { profile, path }
             }
             "mlflow-artifacts" => {
                 let (host, path) = match rest.strip_prefix("//") {
@@ -85,7 +147,10 @@ impl Place {
                 percent_encoding::utf8_percent_encode(name, &crate::aws::UNRESERVED).to_string()
             }
             Self::Artifacts { path, .. } | Self::Run { path, .. } => last_part(path),
-            Self::S3 { key, .. } => last_part(key),
+            Self::S3 { key, .. } | Self::Gcs { key, .. } => last_part(key),
+            Self::Azure(place) => last_part(&place.key),
+            Self::Ftp(url) => last_part(&percent_decode_str(url.path()).decode_utf8_lossy()),
+            Self::Hdfs { path, .. } | Self::Dbfs { path, .. } => last_part(path),
             Self::Model { path, .. } => path.clone(),
             Self::Local(path) => path
                 .file_name()
@@ -145,6 +210,14 @@ fn last_named_part(path: &str) -> Option<&str> {
 pub(super) fn open_store(place: &Place, context: &DataContext) -> Result<Box<dyn Store>, StoreError> {
     Ok(match place {
         Place::S3 { bucket, key } => Box::new(S3::new(bucket, key)?),
+        Place::Gcs { bucket, key } => Box::new(Gcs::new(bucket, key)?),
+        Place::Azure(place) => Box::new(Azure::new(place)?),
+        Place::Ftp(url) => Box::new(Ftp::new(url)),
+        Place::Hdfs { authority, path, .. } => Box::new(WebHdfs::new(authority, path)?),
+        Place::Dbfs { profile, path } => {
+            let default = context.databricks.as_deref().unwrap_or("databricks");
+            Box::new(Dbfs::new(profile.as_deref().unwrap_or(default), path)?)
+        }
         Place::Artifacts { host, path } => {
             let access = context.server.clone().ok_or(StoreError::NoServer)?;
             Box::new(Artifacts::new(access, host.as_deref(), path))
@@ -183,6 +256,11 @@ mod tests {
             Place::WebArtifacts { server, path } => format!("web artifacts {server} {path}"),
             Place::Artifacts { host, path } => format!("artifacts {host:?} {path}"),
             Place::S3 { bucket, key } => format!("s3 {bucket} {key}"),
+            Place::Gcs { bucket, key } => format!("gcs {bucket} {key}"),
+            Place::Azure(place) => format!("azure {} {} {}", place.host, place.container, place.key),
+            Place::Ftp(url) => format!("ftp {url}"),
+            Place::Hdfs { authority, path, .. } => format!("hdfs {authority} {path}"),
+            Place::Dbfs { profile, path } => format!("dbfs {profile:?} {path}"),
             Place::Run { run_id, path } => format!("run {run_id} {path}"),
             Place::Model { model, path } => format!("model {model} {path}"),
             Place::Local(path) => format!("local {}", path.display()),
@@ -201,6 +279,28 @@ mod tests {
             ("s3://b/a/c.csv", "s3 b a/c.csv", "c.csv"),
             ("s3://b/a/", "s3 b a/", ""),
             ("s3://b", "s3 b ", ""),
+            ("gs://b/a b", "gcs b a b", "a b"),
+            (
+                "wasbs://c@a.blob.core.windows.net/x%20y",
+                "azure a.blob.core.windows.net c x%20y",
+                "x%20y",
+            ),
+            (
+                "abfss://c@a.dfs.core.windows.net/x%20y",
+                "azure a.blob.core.windows.net c x y",
+                "x y",
+            ),
+            ("ftp://u:p@h/a/b%20c", "ftp ftp://u:p@h/a/b%20c", "b c"),
+            ("hdfs://name:8020/a/b", "hdfs name:8020 /a/b", "b"),
+            ("hdfs:/a/b/", "hdfs  /a/b/", ""),
+            ("hdfs:///a/b", "hdfs  /a/b", "b"),
+            ("dbfs:/a/b", "dbfs None /a/b", "b"),
+            ("dbfs://databricks/a/b", "dbfs Some(\"databricks\") /a/b", "b"),
+            (
+                "dbfs://work@databricks/a/b",
+                "dbfs Some(\"databricks://work\") /a/b",
+                "b",
+            ),
             ("mlflow-artifacts:/1/a", "artifacts None /1/a", "a"),
             (
                 "mlflow-artifacts://h:5000/1/a/",

@@ -167,7 +167,7 @@ impl<'a> Transfers<'a> {
         object: &Object,
         file: &File,
     ) -> Result<(u64, Option<Checksum>, Option<Checksum>), StoreError> {
-        let Some(size) = object.size.filter(|size| store.has_ranges() && *size >= 2 * PART) else {
+        let Some(size) = object.size.filter(|size| store.has_parts() && *size >= 2 * PART) else {
             let _permit = self.permit().await;
             let mut piece = Piece::new(store, object, file, self.tally, None);
             piece.fetch().await?;

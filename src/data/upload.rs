@@ -33,11 +33,5 @@ pub async fn upload(
         .flatten()
         .ok_or_else(|| failed(StoreError::NotWritable))?;
     let store = open_store(&place, context).map_err(failed)?;
-    let bytes = std::fs::read(file).map_err(|source| {
-        failed(StoreError::File {
-            is_written: false,
-            source,
-        })
-    })?;
-    store.put(path, bytes).await.map_err(failed)
+    store.put(path, file).await.map_err(failed)
 }

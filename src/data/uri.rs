@@ -9,7 +9,7 @@ use crate::project_uri;
 use crate::redact::without_credentials;
 
 /// The schemes that MLflow itself can download from and mlrun cannot.
-const SCHEMES_OF_MLFLOW: [&str; 5] = ["r2", "b2", "sftp", "viewfs", "dbfs"];
+const SCHEMES_OF_MLFLOW: [&str; 4] = ["r2", "b2", "sftp", "viewfs"];
 
 /// The URI of data that can be downloaded. `Display` shows no credentials.
 #[derive(Clone, PartialEq, Eq)]

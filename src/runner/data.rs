@@ -54,6 +54,10 @@ pub(super) fn requests(parameters: &ResolvedParameters) -> Result<Vec<DataReques
 fn context(tracking_uri: &TrackingUri) -> Result<DataContext, RunError> {
     Ok(DataContext {
         server: tracking::server_access(tracking_uri)?,
+        databricks: match tracking_uri {
+            TrackingUri::Databricks { uri } => Some(uri.clone()),
+            _ => None,
+        },
     })
 }
 

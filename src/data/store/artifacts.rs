@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -223,13 +224,10 @@ impl Store for Artifacts {
         })
     }
 
-    async fn put(&self, path: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
+    async fn put(&self, path: &str, file: &Path) -> Result<(), StoreError> {
+        let bytes = super::contents(file)?;
         let mut ask = self.ask(Method::PUT, self.url_of(&self.below(path))?);
-        let kind = match path.ends_with(".txt") {
-            true => "text/plain",
-            false => "application/octet-stream",
-        };
-        ask = ask.header("content-type", kind);
+        ask = ask.header("content-type", super::content_type(path));
         ask.body = Some(bytes.into());
         ask.send(self).await.map(drop)
     }

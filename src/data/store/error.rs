@@ -5,6 +5,7 @@ use std::io;
 use reqwest::StatusCode;
 
 use crate::aws::{AwsError, SignError};
+use crate::databricks::DatabricksError;
 use crate::http::{ClientError, Fault};
 use crate::process::ProcessError;
 
@@ -68,6 +69,9 @@ pub enum StoreError {
     /// Nothing can be put to such a place.
     #[error("files cannot be put there")]
     NotWritable,
+    /// A Databricks workspace refuses, or cannot be reached.
+    #[error(transparent)]
+    Databricks(#[from] DatabricksError),
     /// A program that reads from the store failed.
     #[error(transparent)]
     Program(#[from] ProcessError),
@@ -149,6 +153,7 @@ impl StoreError {
             Self::NoServer => "set MLFLOW_TRACKING_URI to the server's http(s):// address",
             Self::Client(error) => return error.hint(),
             Self::Aws(error) => return error.hint(),
+            Self::Databricks(error) => return error.hint(),
             Self::Program(error) => return error.hint(),
             Self::Changed | Self::Damaged { .. } => "try again when nobody writes to it",
             Self::File { source, .. } if source.kind() == io::ErrorKind::StorageFull => {

@@ -56,10 +56,6 @@ pub(super) struct Ask {
 }
 
 impl Ask {
-    pub(super) fn get(url: Url) -> Self {
-        Self::new(Method::GET, url)
-    }
-
     pub(super) fn new(method: Method, url: Url) -> Self {
         Self {
             method,

@@ -1,21 +1,35 @@
 //! The kinds of places that data can be had from and artifacts can be put to.
 
 mod artifacts;
+mod azure;
+mod azure_credentials;
+mod dbfs;
 mod error;
 mod exchange;
+mod ftp;
+mod gcs;
+mod gcs_credentials;
 mod list;
 mod s3;
+mod token;
+mod webhdfs;
 
 use std::ops::Range;
+use std::path::Path;
 use std::pin::Pin;
 
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 pub(super) use self::artifacts::Artifacts;
+pub(super) use self::azure::{Azure, AzurePlace};
+pub(super) use self::dbfs::Dbfs;
 pub use self::error::StoreError;
 pub(super) use self::exchange::FIRST_PAUSE;
+pub(super) use self::ftp::Ftp;
+pub(super) use self::gcs::Gcs;
 pub(super) use self::s3::S3;
+pub(super) use self::webhdfs::WebHdfs;
 use super::checksum::Checksum;
 use crate::http::{READ_TIMEOUT, classify};
 
@@ -43,10 +57,15 @@ pub(super) trait Store: Send + Sync {
     ) -> Result<Body, StoreError>;
 
     /// Puts a small file below the place.
-    async fn put(&self, path: &str, bytes: Vec<u8>) -> Result<(), StoreError>;
+    async fn put(&self, path: &str, file: &Path) -> Result<(), StoreError>;
 
-    /// Whether parts of an object can be read.
+    /// Whether reading can begin in the middle of an object.
     fn has_ranges(&self) -> bool;
+
+    /// Whether several parts of an object shall be read at the same time.
+    fn has_parts(&self) -> bool {
+        self.has_ranges()
+    }
 }
 
 /// What is at a place.
@@ -98,6 +117,7 @@ pub(super) struct Body {
 pub(super) enum Source {
     Http(Box<reqwest::Response>),
     Stream(Pin<Box<dyn AsyncRead + Send>>),
+    Dbfs(Box<dbfs::Blocks>),
 }
 
 impl Source {
@@ -108,12 +128,30 @@ impl Source {
                 let (fault, reason) = classify(&error.without_url(), READ_TIMEOUT);
                 StoreError::NoAnswer { fault, reason }
             }),
+            Self::Dbfs(blocks) => blocks.next().await,
             Self::Stream(stream) => {
                 let mut buffer = bytes::BytesMut::with_capacity(CHUNK);
-                let read = stream.read_buf(&mut buffer).await;
+                let read = tokio::time::timeout(READ_TIMEOUT, stream.read_buf(&mut buffer)).await;
+                let read = read.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
                 let read = read.map_err(StoreError::broken)?;
                 Ok((read > 0).then(|| buffer.freeze()))
             }
         }
+    }
+}
+
+/// The contents of a small file.
+fn contents(file: &Path) -> Result<Vec<u8>, StoreError> {
+    std::fs::read(file).map_err(|source| StoreError::File {
+        is_written: false,
+        source,
+    })
+}
+
+/// What a store is told of a file's kind.
+fn content_type(path: &str) -> &'static str {
+    match path.ends_with(".txt") {
+        true => "text/plain",
+        false => "application/octet-stream",
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -313,9 +314,11 @@ impl Store for S3 {
         })
     }
 
-    async fn put(&self, path: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
+    async fn put(&self, path: &str, file: &Path) -> Result<(), StoreError> {
+        let bytes = super::contents(file)?;
         let key = format!("{}{path}", directory_prefix(&self.key));
         let mut ask = self.ask(Method::PUT, self.object_url(&key)?);
+        ask = ask.header("content-type", super::content_type(path));
         ask.headers.extend(upload_headers()?);
         let md5 = Checksum::of(Algorithm::Md5, &bytes);
         ask = ask.header("content-md5", &md5.to_base64());
