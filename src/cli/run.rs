@@ -15,10 +15,22 @@ use crate::runner::{
 };
 use crate::tracking::TrackingStore;
 
-/// Runs a project. Every way out after the run's creation gives the run its end status.
+/// Runs a project, and reports it to the file that `--run-info` names.
 pub(crate) async fn run(
     request: RunRequest,
     settings: RunSettings,
+    printer: &Arc<Printer>,
+) -> Result<Outcome, Failure> {
+    let mut report = RunReport::new(settings.run_info_file.clone().filter(|_| !settings.dry_run));
+    let outcome = carry_out(request, &settings, &mut report, printer).await;
+    report.conclude(outcome, |failure| printer.error(&failure.text()))
+}
+
+/// Runs a project. Every way out after the run's creation gives the run its end status.
+async fn carry_out(
+    request: RunRequest,
+    settings: &RunSettings,
+    report: &mut RunReport,
     printer: &Arc<Printer>,
 ) -> Result<Outcome, Failure> {
     own_all_children();
@@ -30,7 +42,8 @@ pub(crate) async fn run(
     if settings.dry_run {
         return plan::show(&plan).map(|()| Outcome::Succeeded);
     }
-    RunReport::check(&settings)?;
+    report.planned(&plan);
+    report.check()?;
     let created = match despite_signals(&mut signals, plan.create_run(printer.as_ref())).await {
         Ok((created, signal)) => {
             signals.put_back(signal);
@@ -38,41 +51,50 @@ pub(crate) async fn run(
         }
         Err(signal) => return Ok(interrupted_early(signal, printer)),
     };
-    let mut report = RunReport::new(&created);
-    if let Err(failure) = report.write(&settings) {
-        return Err(give_up(created, failure, &mut signals, printer).await);
+    report.created(&created);
+    if let Err(failure) = report.write() {
+        give_up(&created, &mut signals, printer).await;
+        report.failed(RunStatus::Failed);
+        return Err(failure);
     }
     let backend = created.plan().backend_name();
     let submitted = created.submit(signals, Arc::clone(printer) as Arc<dyn Progress>);
-    let ending = submitted.wait().await;
+    let ending = follow(&submitted, report, printer).await;
+    report.ended(&ending);
     if let Ok(Launched::Submitted) = ending.launched {
         tell_submitted(backend, &submitted, printer);
-        report.write(&settings)?;
         return Ok(Outcome::Succeeded);
     }
     tell_end(&ending, submitted.info(), printer);
     tell_pages(submitted.store(), submitted.info(), printer);
-    let status = ending.status();
-    let outcome = outcome_of(ending);
-    report.end(status, &outcome);
-    match (outcome, report.write(&settings)) {
-        (Ok(Outcome::Succeeded), Err(failure)) => Err(failure),
-        (outcome, written) => {
-            if let Err(failure) = written {
-                printer.error(&failure.text());
-            }
-            outcome
+    outcome_of(ending)
+}
+
+/// Waits for the run's end; reports what becomes known meanwhile.
+async fn follow(submitted: &SubmittedRun, report: &mut RunReport, printer: &Printer) -> RunEnding {
+    let mut changing = submitted.clone();
+    let ending = loop {
+        tokio::select! {
+            biased;
+            ending = submitted.wait() => break ending,
+            () = changing.details_changed() => {}
         }
-    }
+        if report.details(&submitted.details())
+            && let Err(failure) = report.write()
+        {
+            printer.warning(&failure.text());
+        }
+    };
+    report.details(&submitted.details());
+    ending
 }
 
 /// Ends a run that nothing can be done for.
-async fn give_up(created: CreatedRun, why: Failure, signals: &mut Signals, printer: &Printer) -> Failure {
+async fn give_up(created: &CreatedRun, signals: &mut Signals, printer: &Printer) {
     // That its end cannot be recorded weighs less than why it ends.
     let _ = created.fail(signals).await;
     printer.error(&format!("=== Run (ID '{}') failed ===", created.info().run_id));
     tell_pages(created.store(), created.info(), printer);
-    why
 }
 
 /// A failure outweighs everything; an end that could not be recorded outweighs success.

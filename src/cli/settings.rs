@@ -48,6 +48,7 @@ impl RunSettings {
             .storage_dir
             .or_else(|| env_vars::non_empty(env_vars::MLFLOW_TMP_DIR))
             .map(PathBuf::from);
+        let run_info_file = arguments.run_info.map(|file| current_directory.join(file));
         let request = RunRequest {
             uri: arguments.uri,
             entry_point: arguments.entry_point,
@@ -76,11 +77,12 @@ impl RunSettings {
             },
             keep_workdir: arguments.keep_workdir,
             variables: Vec::new(),
-            current_directory: Some(current_directory.clone()),
+            outputs: run_info_file.iter().cloned().collect(),
+            current_directory: Some(current_directory),
         };
         let settings = Self {
             dry_run: arguments.dry_run,
-            run_info_file: arguments.run_info.map(|file| current_directory.join(file)),
+            run_info_file,
         };
         Ok((request, settings))
     }

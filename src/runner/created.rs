@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::interruption::despite_signals;
-use super::{RunError, RunPlan};
+use super::{RunDetails, RunError, RunPlan};
 use crate::events::Progress;
+use crate::fetch::TreeState;
 use crate::process::Signals;
 use crate::run::{RunInfo, RunStatus, UnixMillis, tag};
 use crate::tracking::{self, NewRun, RunEnd, TrackingError, TrackingStore};
@@ -14,6 +15,9 @@ pub struct CreatedRun {
     pub(super) plan: RunPlan,
     pub(super) store: Arc<dyn TrackingStore>,
     pub(super) info: RunInfo,
+    pub(super) details: RunDetails,
+    /// Whether the run's tags tell how the project's files stand to their commit.
+    pub(super) tells_tree: bool,
 }
 
 impl RunPlan {
@@ -21,24 +25,42 @@ impl RunPlan {
     ///
     /// # Errors
     /// The store refuses; no run is left `RUNNING` then.
-    pub async fn create_run(self, progress: &dyn Progress) -> Result<CreatedRun, RunError> {
+    pub async fn create_run(mut self, progress: &dyn Progress) -> Result<CreatedRun, RunError> {
         let store: Arc<dyn TrackingStore> = tracking::open(&self.tracking_uri).await?.into();
-        let info = match &self.request.run_id {
-            Some(_) => self.take_run(store.as_ref()).await?,
+        // A run that is taken keeps the tags of its source.
+        let (info, tells_tree) = match &self.request.run_id {
+            Some(_) => (self.take_run(store.as_ref()).await?, true),
             None => self.new_run(store.as_ref(), progress).await?,
         };
+        let mut details = RunDetails {
+            timings: self.timings,
+            ..RunDetails::default()
+        };
+        let tree = self.tree.finished().await;
+        if let Some(tree) = tree {
+            details.set_tree(tree);
+        }
         Ok(CreatedRun {
+            tells_tree,
+            details,
             plan: self,
             store,
             info,
         })
     }
 
-    async fn new_run(&self, store: &dyn TrackingStore, progress: &dyn Progress) -> Result<RunInfo, RunError> {
+    async fn new_run(
+        &mut self,
+        store: &dyn TrackingStore,
+        progress: &dyn Progress,
+    ) -> Result<(RunInfo, bool), RunError> {
         let experiment_id = store.experiment(&self.experiment).await?;
         let mut tags = self.source_tags();
         tags.extend(self.parent_tag(store, progress).await);
         tags.extend(self.run_tags());
+        let tree = self.tree.finished().await;
+        let tells_tree = tree.is_some();
+        tags.extend(tree.and_then(dirty_tag));
         let new_run = NewRun {
             experiment_id,
             user: self.user.clone(),
@@ -47,7 +69,7 @@ impl RunPlan {
             tags,
             params: self.params_to_log.clone(),
         };
-        Ok(store.create_run(new_run).await?)
+        Ok((store.create_run(new_run).await?, tells_tree))
     }
 
     /// Takes the run that `--run-id` names.
@@ -88,10 +110,25 @@ impl RunPlan {
     }
 }
 
+/// The tag of a run whose project's files are not those of their commit.
+pub(super) fn dirty_tag(tree: &TreeState) -> Option<(String, String)> {
+    match tree {
+        TreeState::Changed { .. } | TreeState::Untracked { .. } => {
+            Some((tag::GIT_DIRTY.to_owned(), "true".to_owned()))
+        }
+        TreeState::Clean | TreeState::Unknown => None,
+    }
+}
+
 impl CreatedRun {
     /// The run as the store has it.
     pub fn info(&self) -> &RunInfo {
         &self.info
+    }
+
+    /// What is known of it so far.
+    pub fn details(&self) -> &RunDetails {
+        &self.details
     }
 
     /// What it was created for.

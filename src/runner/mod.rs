@@ -17,6 +17,7 @@
 mod carry_out;
 mod created;
 mod data;
+mod details;
 mod error;
 mod interruption;
 mod launch_plan;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 
 pub use carry_out::Launched;
 pub use created::CreatedRun;
+pub use details::{RunDetails, Timings};
 pub use error::RunError;
 pub use interruption::{despite_signals, until_signal};
 pub use plan::RunPlan;

@@ -1,15 +1,16 @@
 //! What a run will do: made and checked before anything is created.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use super::data::{self, CommandWithData};
-use super::{ImageChoice, RunError, RunRequest};
+use super::{ImageChoice, RunError, RunRequest, Timings};
 use crate::backend::{self, Backend};
 use crate::data::{DataDirectory, DataRequest};
 use crate::env_vars;
 use crate::environment::{self, ContainerRequest, EnvironmentPlan, EnvironmentRequest, PreparedEnv};
 use crate::events::Progress;
-use crate::fetch::{self, FetchOptions, WorkDir};
+use crate::fetch::{self, FetchOptions, TreeComparison, WorkDir};
 use crate::project::{EntryPoint, ParameterContext, Project, ProjectEnvironment, ResolvedParameters};
 use crate::project_uri::ProjectUri;
 use crate::run::tag;
@@ -37,6 +38,11 @@ pub struct RunPlan {
     pub(crate) backend: Box<dyn Backend>,
     pub(crate) tracking_uri: TrackingUri,
     pub(crate) user: String,
+    /// How the project's files stand to their commit; it need not be known before the entry point is
+    /// started.
+    pub(crate) tree: TreeComparison,
+    /// How long what has been done took.
+    pub(crate) timings: Timings,
 }
 
 impl RunPlan {
@@ -62,7 +68,12 @@ impl RunPlan {
             version: request.version.clone(),
             keep: request.keep_workdir,
         };
+        let mut timings = Timings::default();
+        let begun = Instant::now();
         let work_dir = fetch::fetch(&uri, &options, progress).await?;
+        timings.fetch = Some(begun.elapsed());
+        let no_part = [tracking_uri.local_files(), request.outputs.clone()].concat();
+        let tree = fetch::compare_with_commit(&work_dir, no_part);
 
         let project = Project::load(work_dir.path())?;
         for warning in &project.warnings {
@@ -85,6 +96,7 @@ impl RunPlan {
             },
         )?;
 
+        let begun = Instant::now();
         let environment = environment::plan(EnvironmentRequest {
             environment: &project.environment,
             manager: request.env_manager,
@@ -98,6 +110,7 @@ impl RunPlan {
             },
         })
         .await?;
+        timings.environment = Some(begun.elapsed());
         warn_of_unused_options(&request, &project, progress);
         let plan = Self {
             request,
@@ -113,6 +126,8 @@ impl RunPlan {
             backend,
             tracking_uri,
             user: user_name(),
+            tree,
+            timings,
         };
         let launch_plan = plan.imagined_launch(plan.imagined_environment());
         plan.backend.check(&launch_plan, progress).await?;

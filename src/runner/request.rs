@@ -58,6 +58,9 @@ pub struct RunRequest {
     /// Environment variables for the entry point, besides those of this process. Those that MLflow sets
     /// for a run win over them.
     pub variables: Vec<(String, String)>,
+    /// Files that the caller writes, such as one with results: where they lie in the project's directory
+    /// they are no part of it.
+    pub outputs: Vec<PathBuf>,
     /// The directory that relative paths and the default tracking store refer to; this process's own
     /// current directory where it is `None`.
     pub current_directory: Option<PathBuf>,
@@ -99,6 +102,7 @@ impl RunRequest {
             image: ImageChoice::Default,
             keep_workdir: false,
             variables: Vec::new(),
+            outputs: Vec::new(),
             current_directory: None,
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::carry_out::{self, Launched};
-use super::{CreatedRun, RunError};
+use super::{CreatedRun, RunDetails, RunError};
 use crate::events::Progress;
 use crate::process::{Ended, Signals, TerminationRequest};
 use crate::run::{RunId, RunInfo, RunStatus};
@@ -19,6 +19,7 @@ pub struct SubmittedRun {
     store: Arc<dyn TrackingStore>,
     termination: TerminationRequest,
     ending: watch::Receiver<Option<RunEnding>>,
+    details: watch::Receiver<RunDetails>,
 }
 
 /// What became of a run.
@@ -57,14 +58,16 @@ impl CreatedRun {
     /// Outside of a tokio runtime.
     pub fn submit(self, mut signals: Signals, progress: Arc<dyn Progress>) -> SubmittedRun {
         let (sender, ending) = watch::channel(None);
+        let (details_sender, details) = watch::channel(self.details.clone());
         let submitted = SubmittedRun {
             info: self.info.clone(),
             store: Arc::clone(&self.store),
             termination: signals.request(),
             ending,
+            details,
         };
         tokio::spawn(async move {
-            let ending = carry_out::carry_out(self, &mut signals, progress.as_ref()).await;
+            let ending = carry_out::carry_out(self, &mut signals, &details_sender, progress.as_ref()).await;
             // Nobody may be there to hear of it.
             let _ = sender.send(Some(ending));
         });
@@ -89,6 +92,18 @@ impl SubmittedRun {
             .borrow()
             .as_ref()
             .map_or(RunStatus::Running, RunEnding::status)
+    }
+
+    /// What has become known of the run so far.
+    pub fn details(&self) -> RunDetails {
+        self.details.borrow().clone()
+    }
+
+    /// Waits until more has become known of the run. Waits for ever where nothing will.
+    pub async fn details_changed(&mut self) {
+        if self.details.changed().await.is_err() {
+            std::future::pending().await
+        }
     }
 
     /// Waits until the run has ended and its end is recorded. Where the backend is not to be waited for,

@@ -14,6 +14,7 @@ mod corpus;
 mod data_downloads;
 mod database_servers;
 mod differential;
+mod dirty_tree;
 mod docker;
 mod environments;
 mod examples;
