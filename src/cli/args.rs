@@ -33,6 +33,12 @@ pub(crate) enum Command {
     /// ended it.
     Run(Box<RunArguments>),
 
+    /// Show a project's environment, entry points and parameters, and what is odd about its file
+    Inspect(InspectArguments),
+
+    /// Check a project's MLproject file; the exit code is 1 where a run would be refused
+    Lint(LintArguments),
+
     /// Show and remove the environments that were built for projects
     #[command(subcommand, arg_required_else_help = true)]
     Env(EnvCommand),
@@ -64,6 +70,40 @@ pub(crate) enum EnvCommand {
         #[arg(value_name = "NAME", required = true)]
         names: Vec<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArguments {
+    /// The project: a directory, a Git repository or a zip, as for `mlrun run`
+    #[arg(value_name = "URI", default_value = ".")]
+    pub(crate) uri: String,
+
+    /// Show only this entry point
+    #[arg(short = 'e', long, value_name = "NAME", allow_hyphen_values = true)]
+    pub(crate) entry_point: Option<String>,
+
+    /// The version of a Git project: a branch, a tag or a commit
+    #[arg(short = 'v', long, value_name = "VERSION", allow_hyphen_values = true)]
+    pub(crate) version: Option<String>,
+
+    /// Write one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LintArguments {
+    /// The project: a directory, a Git repository or a zip, as for `mlrun run`
+    #[arg(value_name = "URI", default_value = ".")]
+    pub(crate) uri: String,
+
+    /// The version of a Git project: a branch, a tag or a commit
+    #[arg(short = 'v', long, value_name = "VERSION", allow_hyphen_values = true)]
+    pub(crate) version: Option<String>,
+
+    /// Write one JSON object with all findings
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Reads a length of time such as `30d`.

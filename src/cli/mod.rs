@@ -3,8 +3,12 @@
 mod args;
 mod env;
 mod env_file;
+mod inspect;
+mod layout;
+mod lint;
 mod plan;
 mod printer;
+mod project_source;
 mod report;
 mod run;
 mod run_info;
@@ -34,7 +38,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let (format, verbosity) = match &arguments.command {
         Command::Run(run) => (run.log_format, verbosity(run.quiet, run.verbose)),
-        Command::Env(_) => (LogFormat::Text, Verbosity::Normal),
+        Command::Inspect(_) | Command::Lint(_) | Command::Env(_) => (LogFormat::Text, Verbosity::Normal),
     };
     let printer = Arc::new(Printer::new(format, verbosity));
     install_panic_report(format);
@@ -45,6 +49,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         .and_then(|()| match arguments.command {
             Command::Run(run_arguments) => settings::RunSettings::new(*run_arguments)
                 .and_then(|(request, settings)| block_on(run::run(request, settings, &printer))),
+            Command::Inspect(arguments) => block_on(inspect::run(arguments, &printer)),
+            Command::Lint(arguments) => block_on(lint::run(arguments, &printer)),
             Command::Env(command) => block_on(env::run(command, &printer)),
         });
     match result {

@@ -16,6 +16,8 @@ pub(crate) enum Outcome {
     Succeeded,
     /// The run took place and failed; this has been said already.
     RunFailed,
+    /// What was looked at has errors; they were shown.
+    ErrorsFound,
     /// The signal with this number ended the work.
     Interrupted(i32),
 }
@@ -25,7 +27,7 @@ impl Outcome {
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Succeeded => 0,
-            Self::RunFailed => 1,
+            Self::RunFailed | Self::ErrorsFound => 1,
             Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(1),
         }
     }

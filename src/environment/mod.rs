@@ -17,6 +17,7 @@ use self::docker::DockerPlan;
 use self::python::PythonPlan;
 pub use cache::{CachedEnvironment, CachedState, Usage};
 pub use conda::{CondaError, FileProblem, Needs, Place};
+pub(crate) use docker::image_name;
 pub use docker::{
     CODE_DIRECTORY, Container, ContainerRequest, ContainerSettings, DockerError, DockerImage, Engine,
     ExpansionProblem, must_be_hidden,

@@ -21,6 +21,7 @@ mod examples;
 mod file_store;
 mod git_source;
 mod harness;
+mod inspect;
 mod library;
 mod messages;
 mod process;

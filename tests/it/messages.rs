@@ -317,6 +317,7 @@ fn no_golden_text_is_forgotten() {
                 include_str!("git_source/errors.rs"),
                 include_str!("docker/errors.rs"),
                 include_str!("run_info.rs"),
+                include_str!("inspect.rs"),
             ]
             .iter()
             .any(|source| source.contains(&format!("assert_golden(\"{name}\"")));

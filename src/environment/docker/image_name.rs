@@ -10,7 +10,7 @@ const COMMIT_LENGTH: usize = 7;
 /// The image's name: the project's, and the beginning of the commit that its files are from.
 ///
 /// `mlflow run` names it so too, but for project names that no image can have: those are made valid.
-pub(super) fn image_name(project: &str, commit: Option<&str>) -> String {
+pub(crate) fn image_name(project: &str, commit: Option<&str>) -> String {
     let tag = commit.map(|commit| commit.get(..COMMIT_LENGTH).unwrap_or(commit));
     let is_tagged_already = tag.is_none()
         && project

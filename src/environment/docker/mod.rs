@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 pub use build::CODE_DIRECTORY;
 pub use engine::{Engine, must_be_hidden};
 pub use error::{DockerError, ExpansionProblem};
+pub(crate) use image_name::image_name;
 pub use settings::ContainerSettings;
 
 use self::build::Build;
@@ -83,7 +84,7 @@ impl DockerPlan {
         }
         let built = match request.project_name {
             _ if request.as_it_is => None,
-            Some(name) => Some(image_name::image_name(name, request.commit)),
+            Some(name) => Some(image_name(name, request.commit)),
             None => return Err(DockerError::NoProjectName),
         };
         let engine = Engine::find()?;
