@@ -254,12 +254,13 @@ impl RunReport {
     }
 }
 
-/// A file beside `path`, to be renamed to it.
+/// A file beside `path`, to be renamed to it. Its name begins with that of `path`, by which it is known as
+/// no part of a project.
 fn temporary_file(path: &Path) -> std::io::Result<NamedTempFile> {
     let directory = path.parent().unwrap_or(Path::new("."));
-    tempfile::Builder::new()
-        .prefix(".run-info-")
-        .tempfile_in(directory)
+    let mut prefix = path.file_name().unwrap_or_default().to_owned();
+    prefix.push(".");
+    tempfile::Builder::new().prefix(&prefix).tempfile_in(directory)
 }
 
 fn not_written(error: std::io::Error, path: &Path) -> Failure {
