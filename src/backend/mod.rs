@@ -22,6 +22,9 @@ use crate::run::{RunId, RunInfo};
 /// The names that `--backend` takes, in the order of the documentation.
 pub const BACKEND_NAMES: [&str; 3] = [local::NAME, "databricks", "kubernetes"];
 
+/// The name of the backend that runs entry points on this machine.
+pub const LOCAL: &str = local::NAME;
+
 /// Where a container finds a tracking store of this machine. MLflow's own place.
 pub const CONTAINER_STORE: &str = "/mlflow/tmp/mlruns";
 

@@ -166,6 +166,7 @@ impl RunPlan {
                 .project_env_tag()
                 .map(|value| (tag::PROJECT_ENV.to_owned(), value.to_owned())),
         );
+        tags.extend(self.request.tags.iter().cloned());
         tags
     }
 

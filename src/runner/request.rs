@@ -61,6 +61,8 @@ pub struct RunRequest {
     /// Files that the caller writes, such as one with results: where they lie in the project's directory
     /// they are no part of it.
     pub outputs: Vec<PathBuf>,
+    /// Tags for the run besides those that MLflow gives the run of a project.
+    pub tags: Vec<(String, String)>,
     /// The directory that relative paths and the default tracking store refer to; this process's own
     /// current directory where it is `None`.
     pub current_directory: Option<PathBuf>,
@@ -103,6 +105,7 @@ impl RunRequest {
             keep_workdir: false,
             variables: Vec::new(),
             outputs: Vec::new(),
+            tags: Vec::new(),
             current_directory: None,
         }
     }
