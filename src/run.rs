@@ -25,6 +25,9 @@ pub mod tag {
     pub const GIT_DIRTY: &str = "mlflow.source.git.dirty";
     /// The entry point that runs.
     pub const PROJECT_ENTRY_POINT: &str = "mlflow.project.entryPoint";
+    /// A digest of the values that the command got, where the run's parameters do not tell them. mlrun's
+    /// own.
+    pub const PROJECT_VALUES: &str = "mlrun.project.values";
     /// The environment: `docker`, `conda`, `virtualenv` or `uv`; absent for `local`.
     pub const PROJECT_ENV: &str = "mlflow.project.env";
     /// The name of the image that a container was made of.

@@ -11,7 +11,8 @@ use crate::events::Progress;
 use crate::process::{Ended, Signals, TerminationSignal, own_all_children};
 use crate::run::{RunInfo, RunStatus};
 use crate::runner::{
-    CreatedRun, Launched, RunEnding, RunPlan, RunRequest, SubmittedRun, despite_signals, until_signal,
+    CreatedRun, Launched, ReusableRun, RunEnding, RunPlan, RunRequest, SubmittedRun, despite_signals,
+    until_signal,
 };
 use crate::tracking::TrackingStore;
 
@@ -35,7 +36,7 @@ async fn carry_out(
 ) -> Result<Outcome, Failure> {
     own_all_children();
     let mut signals = Signals::install()?;
-    let plan = match until_signal(&mut signals, RunPlan::make(request, printer.as_ref())).await {
+    let mut plan = match until_signal(&mut signals, RunPlan::make(request, printer.as_ref())).await {
         Ok(plan) => plan?,
         Err(signal) => return Ok(interrupted_early(signal, printer)),
     };
@@ -44,6 +45,17 @@ async fn carry_out(
     }
     report.planned(&plan);
     report.check()?;
+    if settings.reuse {
+        match until_signal(&mut signals, plan.reusable_run(printer.as_ref())).await {
+            Ok(Ok(Some(reusable))) => {
+                report.reused(&reusable.data.info);
+                tell_reused(&reusable, printer);
+                return Ok(Outcome::Succeeded);
+            }
+            Ok(found) => drop(found?),
+            Err(signal) => return Ok(interrupted_early(signal, printer)),
+        }
+    }
     let created = match despite_signals(&mut signals, plan.create_run(printer.as_ref())).await {
         Ok((created, signal)) => {
             signals.put_back(signal);
@@ -100,7 +112,7 @@ async fn give_up(created: &CreatedRun, signals: &mut Signals, printer: &Printer)
 /// A failure outweighs everything; an end that could not be recorded outweighs success.
 fn outcome_of(ending: RunEnding) -> Result<Outcome, Failure> {
     match (ending.launched?, ending.recorded) {
-        (Launched::Submitted, _) => Ok(Outcome::Succeeded),
+        (Launched::Submitted | Launched::Reused, _) => Ok(Outcome::Succeeded),
         (Launched::Ended(Ended::Interrupted { signal }), _) => Ok(Outcome::Interrupted(signal.number())),
         (Launched::Ended(_), Err(error)) => Err(error.into()),
         (Launched::Ended(Ended::Exited(exit)), Ok(_)) if exit.is_success() => Ok(Outcome::Succeeded),
@@ -124,7 +136,7 @@ fn tell_end(ending: &RunEnding, info: &RunInfo, printer: &Printer) {
                 printer.error(&Failure::from(Arc::clone(error)).text());
             }
         }
-        Ok(Launched::Submitted) => {}
+        Ok(Launched::Submitted | Launched::Reused) => {}
         Err(_) => printer.error(&format!("=== Run (ID '{run_id}') failed ===")),
     }
     if let (Ok(status), Some(end)) = (&ending.recorded, ending.end)
@@ -140,6 +152,16 @@ fn tell_end(ending: &RunEnding, info: &RunInfo, printer: &Printer) {
             ),
         });
     }
+}
+
+/// Tells of a run that has done the work before.
+fn tell_reused(reusable: &ReusableRun, printer: &Printer) {
+    let info = &reusable.data.info;
+    printer.info(&format!(
+        "=== Run (ID '{}') is reused: it {} with the same entry point, values and commit ===",
+        info.run_id, info.status
+    ));
+    tell_pages(reusable.store(), info, printer);
 }
 
 /// Tells of a run that goes on without this program.

@@ -33,6 +33,8 @@ struct Content {
     status: Option<&'static str>,
     /// The program's own.
     exit_code: Option<u8>,
+    /// Whether the run is an earlier one, and nothing was done.
+    reused: bool,
     /// Why the run could not be carried out.
     error: Option<String>,
     entry_point: EntryPointReport,
@@ -136,7 +138,16 @@ impl RunReport {
     /// Takes over the run that was created.
     pub(crate) fn created(&mut self, created: &CreatedRun) {
         self.run(created.info(), RunStatus::Running);
+        let tags = &created.plan().request.tags;
+        self.content.backend.ids.extend(tags.iter().cloned());
         self.details(created.details());
+    }
+
+    /// Takes over a run that had done the work before, so that nothing is done.
+    pub(crate) fn reused(&mut self, info: &RunInfo) {
+        self.run(info, info.status);
+        self.content.reused = true;
+        self.content.source.dirty = Some(false);
     }
 
     fn run(&mut self, info: &RunInfo, status: RunStatus) {
@@ -150,7 +161,7 @@ impl RunReport {
 
     /// Takes over what has become known since. Tells whether a script may have waited for it.
     pub(crate) fn details(&mut self, details: &RunDetails) -> bool {
-        let had_ids = !self.content.backend.ids.is_empty();
+        let known_ids = self.content.backend.ids.len();
         let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
         self.content.timings = TimingsReport {
             fetch: seconds(details.timings.fetch),
@@ -170,7 +181,7 @@ impl RunReport {
             .backend
             .ids
             .extend(details.backend_tags.iter().cloned());
-        had_ids == self.content.backend.ids.is_empty()
+        self.content.backend.ids.len() > known_ids
     }
 
     /// Takes over how the run ended.
@@ -187,7 +198,7 @@ impl RunReport {
             Ok(Launched::Ended(Ended::Interrupted { signal })) => {
                 entry_point.interrupted_by = Some(signal.name());
             }
-            Ok(Launched::Submitted) | Err(_) => {}
+            Ok(Launched::Submitted | Launched::Reused) | Err(_) => {}
         }
     }
 

@@ -18,6 +18,7 @@ use crate::runner::{ImageChoice, RunError, RunRequest, select_experiment};
 #[derive(Debug)]
 pub(crate) struct RunSettings {
     pub(crate) dry_run: bool,
+    pub(crate) reuse: bool,
     pub(crate) run_info_file: Option<PathBuf>,
 }
 
@@ -76,6 +77,7 @@ impl RunSettings {
             env_manager: env_manager(arguments.env_manager, arguments.no_conda)?,
             storage_dir,
             run_id: arguments.run_id.filter(|id| !id.is_empty()).map(RunId::new),
+            reuse: arguments.reuse,
             run_name: arguments.run_name.filter(|name| !name.is_empty()),
             image: match (arguments.build_image, arguments.no_build_image) {
                 (true, _) => ImageChoice::Build,
@@ -91,6 +93,7 @@ impl RunSettings {
         };
         let settings = Self {
             dry_run: arguments.dry_run,
+            reuse: arguments.reuse,
             run_info_file,
         };
         Ok((request, settings))

@@ -6,7 +6,7 @@ use std::time::Instant;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-use super::created::{dirty_tag, record_end};
+use super::created::{record_end, tree_tag};
 use super::interruption::{catch_panic, until_signal};
 use super::{CreatedRun, RunDetails, RunEnding, RunError};
 use crate::environment::{self, EnvironmentError, EnvironmentPlan, Prepared};
@@ -22,6 +22,8 @@ pub enum Launched {
     Ended(Ended),
     /// The backend has it, and nobody waits for it here.
     Submitted,
+    /// It was not: the run had done the work before.
+    Reused,
 }
 
 /// Launches the entry point, waits for its end and records it.
@@ -117,7 +119,7 @@ impl CreatedRun {
     async fn tell_tree(&mut self, details: &watch::Sender<RunDetails>) -> Result<(), RunError> {
         let tree = self.plan.tree.state().await;
         details.send_modify(|details| details.set_tree(tree));
-        let tag = dirty_tag(tree).filter(|_| !self.tells_tree);
+        let tag = tree_tag(tree, &self.plan.request).filter(|_| !self.tells_tree);
         self.set_tags(tag.as_slice()).await
     }
 }
@@ -133,6 +135,7 @@ fn prepare<'a>(
 fn status_of(launched: &Result<Launched, RunError>) -> RunStatus {
     match launched {
         Ok(Launched::Ended(Ended::Exited(exit))) if exit.is_success() => RunStatus::Finished,
+        Ok(Launched::Reused) => RunStatus::Finished,
         Ok(Launched::Ended(Ended::Interrupted { .. })) => RunStatus::Killed,
         Ok(Launched::Submitted) => RunStatus::Running,
         Ok(Launched::Ended(Ended::Exited(_))) | Err(_) => RunStatus::Failed,

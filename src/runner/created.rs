@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::interruption::despite_signals;
-use super::{RunDetails, RunError, RunPlan};
+use super::{RunDetails, RunError, RunPlan, RunRequest};
 use crate::events::Progress;
 use crate::fetch::TreeState;
 use crate::process::Signals;
 use crate::run::{RunInfo, RunStatus, UnixMillis, tag};
-use crate::tracking::{self, NewRun, RunEnd, TrackingError, TrackingStore};
+use crate::tracking::{NewRun, RunEnd, TrackingError, TrackingStore};
 
 /// A run that is in the tracking store. It must be submitted or ended, or it stays `RUNNING`.
 pub struct CreatedRun {
@@ -26,7 +26,7 @@ impl RunPlan {
     /// # Errors
     /// The store refuses; no run is left `RUNNING` then.
     pub async fn create_run(mut self, progress: &dyn Progress) -> Result<CreatedRun, RunError> {
-        let store: Arc<dyn TrackingStore> = tracking::open(&self.tracking_uri).await?.into();
+        let store = self.store().await?;
         // A run that is taken keeps the tags of its source.
         let (info, tells_tree) = match &self.request.run_id {
             Some(_) => (self.take_run(store.as_ref()).await?, true),
@@ -56,11 +56,12 @@ impl RunPlan {
     ) -> Result<(RunInfo, bool), RunError> {
         let experiment_id = store.experiment(&self.experiment).await?;
         let mut tags = self.source_tags();
+        tags.extend(self.values_tag());
         tags.extend(self.parent_tag(store, progress).await);
         tags.extend(self.run_tags());
         let tree = self.tree.finished().await;
         let tells_tree = tree.is_some();
-        tags.extend(tree.and_then(dirty_tag));
+        tags.extend(tree.and_then(|tree| tree_tag(tree, &self.request)));
         let new_run = NewRun {
             experiment_id,
             user: self.user.clone(),
@@ -110,14 +111,17 @@ impl RunPlan {
     }
 }
 
-/// The tag of a run whose project's files are not those of their commit.
-pub(super) fn dirty_tag(tree: &TreeState) -> Option<(String, String)> {
-    match tree {
-        TreeState::Changed { .. } | TreeState::Untracked { .. } => {
-            Some((tag::GIT_DIRTY.to_owned(), "true".to_owned()))
-        }
-        TreeState::Clean | TreeState::Unknown => None,
-    }
+/// The tag that tells how the project's files stand to their commit. That they are those of the commit
+/// goes without saying where the run has the tag of its process; any other could be one of `mlflow run`,
+/// which does not look.
+pub(super) fn tree_tag(tree: &TreeState, request: &RunRequest) -> Option<(String, String)> {
+    let tells_process = request.tags.iter().any(|(name, _)| name == tag::PROJECT_PROCESS);
+    let is_dirty = match tree {
+        TreeState::Changed { .. } | TreeState::Untracked { .. } => "true",
+        TreeState::Clean if !tells_process => "false",
+        TreeState::Clean | TreeState::Unknown => return None,
+    };
+    Some((tag::GIT_DIRTY.to_owned(), is_dirty.to_owned()))
 }
 
 impl CreatedRun {

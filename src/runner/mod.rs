@@ -23,6 +23,7 @@ mod interruption;
 mod launch_plan;
 mod plan;
 mod request;
+mod reuse;
 mod submitted;
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub use interruption::{despite_signals, until_signal};
 pub use plan::RunPlan;
 pub(crate) use request::select_experiment;
 pub use request::{ImageChoice, RunRequest};
+pub use reuse::ReusableRun;
 pub use submitted::{RunEnding, SubmittedRun};
 
 use crate::events::{Progress, Silent};
@@ -87,7 +89,12 @@ pub async fn run(request: RunRequest) -> Result<SubmittedRun, RunError> {
 /// As of [`run`].
 pub async fn run_with(request: RunRequest, progress: Arc<dyn Progress>) -> Result<SubmittedRun, RunError> {
     let signals = Signals::on_request()?;
-    let plan = RunPlan::make(request, progress.as_ref()).await?;
+    let mut plan = RunPlan::make(request, progress.as_ref()).await?;
+    if plan.request.reuse
+        && let Some(reusable) = plan.reusable_run(progress.as_ref()).await?
+    {
+        return Ok(SubmittedRun::reused(reusable, &signals));
+    }
     // A task of its own: a run that is being created when nobody waits any more must not stay RUNNING.
     let (sender, created) = tokio::sync::oneshot::channel();
     let in_task = Arc::clone(&progress);

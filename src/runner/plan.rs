@@ -1,6 +1,7 @@
 //! What a run will do: made and checked before anything is created.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::data::{self, CommandWithData};
@@ -15,7 +16,7 @@ use crate::project::{EntryPoint, ParameterContext, Project, ProjectEnvironment, 
 use crate::project_uri::ProjectUri;
 use crate::run::tag;
 use crate::tracking::limits::{self, LongValues};
-use crate::tracking::{ExperimentSelector, TrackingUri};
+use crate::tracking::{self, ExperimentSelector, TrackingStore, TrackingUri};
 
 /// Everything that is known before the run is created.
 ///
@@ -41,6 +42,8 @@ pub struct RunPlan {
     /// How the project's files stand to their commit; it need not be known before the entry point is
     /// started.
     pub(crate) tree: TreeComparison,
+    /// The store, once it was needed.
+    pub(crate) store: Option<Arc<dyn TrackingStore>>,
     /// How long what has been done took.
     pub(crate) timings: Timings,
 }
@@ -127,11 +130,21 @@ impl RunPlan {
             tracking_uri,
             user: user_name(),
             tree,
+            store: None,
             timings,
         };
         let launch_plan = plan.imagined_launch(plan.imagined_environment());
         plan.backend.check(&launch_plan, progress).await?;
         Ok(plan)
+    }
+
+    /// The tracking store.
+    pub(super) async fn store(&mut self) -> Result<Arc<dyn TrackingStore>, RunError> {
+        if let Some(store) = &self.store {
+            return Ok(Arc::clone(store));
+        }
+        let store: Arc<dyn TrackingStore> = tracking::open(&self.tracking_uri).await?.into();
+        Ok(Arc::clone(self.store.insert(store)))
     }
 
     /// The name of the backend that the entry point will run on.

@@ -49,6 +49,9 @@ pub struct RunRequest {
     pub storage_dir: Option<PathBuf>,
     /// Use this existing run instead of a new one.
     pub run_id: Option<RunId>,
+    /// Do nothing where a finished run of the experiment has done it already; that run is then the result.
+    /// See [`RunPlan::reusable_run`](super::RunPlan::reusable_run).
+    pub reuse: bool,
     /// The run's name; the store makes one up where it is `None`.
     pub run_name: Option<String>,
     /// Which image a Docker project runs.
@@ -100,6 +103,7 @@ impl RunRequest {
             env_manager: None,
             storage_dir: None,
             run_id: None,
+            reuse: false,
             run_name: None,
             image: ImageChoice::Default,
             keep_workdir: false,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::carry_out::{self, Launched};
-use super::{CreatedRun, RunDetails, RunError};
+use super::{CreatedRun, ReusableRun, RunDetails, RunError};
 use crate::events::Progress;
 use crate::process::{Ended, Signals, TerminationRequest};
 use crate::run::{RunId, RunInfo, RunStatus};
@@ -43,10 +43,14 @@ impl RunEnding {
         }
     }
 
-    /// Whether the entry point ended well, and the store knows.
+    /// Whether the entry point ended well, now or in the run that is reused, and the store knows.
     pub fn is_success(&self) -> bool {
-        matches!(&self.launched, Ok(Launched::Ended(Ended::Exited(exit))) if exit.is_success())
-            && self.recorded.is_ok()
+        let ended_well = match &self.launched {
+            Ok(Launched::Ended(Ended::Exited(exit))) => exit.is_success(),
+            Ok(Launched::Reused) => true,
+            Ok(Launched::Ended(Ended::Interrupted { .. }) | Launched::Submitted) | Err(_) => false,
+        };
+        ended_well && self.recorded.is_ok()
     }
 }
 
@@ -76,6 +80,23 @@ impl CreatedRun {
 }
 
 impl SubmittedRun {
+    /// A run that had ended before it was asked for.
+    pub(super) fn reused(reusable: ReusableRun, signals: &Signals) -> Self {
+        let info = reusable.data.info;
+        let ending = RunEnding {
+            launched: Ok(Launched::Reused),
+            end: None,
+            recorded: Ok(info.status),
+        };
+        Self {
+            info,
+            store: reusable.store,
+            termination: signals.request(),
+            ending: watch::channel(Some(ending)).1,
+            details: watch::channel(RunDetails::default()).1,
+        }
+    }
+
     /// The run's id.
     pub fn run_id(&self) -> &RunId {
         &self.info.run_id

@@ -28,6 +28,7 @@ mod messages;
 mod process;
 mod real_mlflow;
 mod rest_store;
+mod reuse;
 mod run_info;
 mod signals;
 mod sources;

@@ -68,6 +68,7 @@ fn whole(project: &Project) -> String {
     let id = info["run_id"].as_str().map(str::to_owned);
     if id.is_some() {
         info["run_name"] = "<name>".into();
+        info["backend"]["ids"]["mlrun.project.process"] = "<process>".into();
     }
     info["mlrun_version"] = "<version>".into();
     for (_, seconds) in info["timings"].as_object_mut().unwrap() {
