@@ -1,5 +1,7 @@
 //! What is done for a run after its creation: every way out gives it its end status.
 
+use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,7 +13,8 @@ use super::interruption::{catch_panic, until_signal};
 use super::{CreatedRun, RunDetails, RunEnding, RunError};
 use crate::environment::{self, EnvironmentError, EnvironmentPlan, Prepared};
 use crate::events::Progress;
-use crate::process::{Ended, Signals};
+use crate::fetch::{TreeComparison, TreeState};
+use crate::process::{Ended, OWN_SIGNAL_DELAY, Signals};
 use crate::run::{RunStatus, UnixMillis};
 use crate::tracking::RunEnd;
 
@@ -33,7 +36,10 @@ pub(super) async fn carry_out(
     details: &watch::Sender<RunDetails>,
     progress: &dyn Progress,
 ) -> RunEnding {
-    let launched = catch_panic(launch(&mut created, signals, details, progress)).await;
+    let told = signals.told();
+    let tree = std::mem::replace(&mut created.plan.tree, TreeComparison::Known(TreeState::Unknown));
+    let work = launch(&created, tree, signals, details, progress);
+    let launched = launch_or_mark(&created, told, work).await;
     if let Ok(Launched::Submitted) = launched {
         return RunEnding {
             launched: Ok(Launched::Submitted),
@@ -41,14 +47,7 @@ pub(super) async fn carry_out(
             recorded: Ok(created.info.status),
         };
     }
-    let end = RunEnd {
-        status: status_of(&launched),
-        end_time: UnixMillis::now(),
-        // A run of `--run-id` that had ended before has no verdict of this entry point.
-        keep_failure: !created.info.status.is_terminated()
-            && matches!(&launched, Ok(Launched::Ended(Ended::Exited(exit))) if exit.is_success()),
-    };
-    let recorded = record_end(created.store.as_ref(), &created.info, end, signals).await;
+    let (launched, end, recorded) = record(&created, launched, signals).await;
     RunEnding {
         launched: launched.map_err(Arc::new),
         end: Some(end),
@@ -56,10 +55,86 @@ pub(super) async fn carry_out(
     }
 }
 
+/// What became of a run, what was to be recorded of it, and the status that the store holds.
+type Recorded = (Result<Launched, RunError>, RunEnd, Result<RunStatus, RunError>);
+
+/// Records how a run ended. A signal that comes now may have been meant for the entry point too, which
+/// has just ended by it: batch systems signal all processes of a job, one after the other. The end was
+/// an interruption then.
+async fn record(
+    created: &CreatedRun,
+    launched: Result<Launched, RunError>,
+    signals: &mut Signals,
+) -> Recorded {
+    let end = RunEnd {
+        status: status_of(&launched),
+        end_time: UnixMillis::now(),
+        // A run of `--run-id` that had ended before has no verdict of this entry point.
+        keep_failure: !created.info.status.is_terminated()
+            && matches!(&launched, Ok(Launched::Ended(Ended::Exited(exit))) if exit.is_success()),
+    };
+    let begun = Instant::now();
+    let (mut told, mut told_after) = (pin!(signals.told()), None);
+    let (recorded, signal) = {
+        let mut recorded = pin!(record_end(created.store.as_ref(), &created.info, end, signals));
+        loop {
+            tokio::select! {
+                () = &mut told, if told_after.is_none() => told_after = Some(begun.elapsed()),
+                recorded = &mut recorded => break recorded,
+            }
+        }
+    };
+    let is_in_time = told_after.unwrap_or_else(|| begun.elapsed()) < OWN_SIGNAL_DELAY;
+    match (&launched, signal) {
+        (Ok(Launched::Ended(Ended::Exited(_))), Some(signal)) if is_in_time => {
+            let end = killed_now();
+            let (recorded, _) = record_end(created.store.as_ref(), &created.info, end, signals).await;
+            (Ok(Launched::Ended(Ended::Interrupted { signal })), end, recorded)
+        }
+        _ => (launched, end, recorded),
+    }
+}
+
+/// The end of a run that is killed at this moment.
+fn killed_now() -> RunEnd {
+    RunEnd {
+        status: RunStatus::Killed,
+        end_time: UnixMillis::now(),
+        keep_failure: false,
+    }
+}
+
+/// Launches the entry point. When a signal asks for its end, the run is marked at once, while its
+/// processes are given time: whoever sent the signal may kill this program too before they have ended.
+async fn launch_or_mark(
+    created: &CreatedRun,
+    told: impl Future<Output = ()>,
+    launch: impl Future<Output = Result<Launched, RunError>>,
+) -> Result<Launched, RunError> {
+    let launched = catch_panic(launch);
+    if !created.plan.backend.waits() {
+        return launched.await;
+    }
+    let marked = async {
+        told.await;
+        // A store that refuses will say so when the end itself is recorded.
+        if let Err(error) = created.store.end_run(&created.info.run_id, killed_now()).await {
+            tracing::debug!(%error, "a run that is being ended");
+        }
+        pending().await
+    };
+    tokio::select! {
+        biased;
+        launched = launched => launched,
+        never = marked => never,
+    }
+}
+
 /// Downloads data, prepares the environment, starts the entry point and waits for its end, unless
 /// the backend shall not be waited for.
 async fn launch(
-    created: &mut CreatedRun,
+    created: &CreatedRun,
+    tree: TreeComparison,
     signals: &mut Signals,
     details: &watch::Sender<RunDetails>,
     progress: &dyn Progress,
@@ -83,7 +158,7 @@ async fn launch(
         details.environment_tags.clone_from(&tags);
     });
     created.set_tags(&tags).await?;
-    match until_signal(signals, created.tell_tree(details)).await {
+    match until_signal(signals, created.tell_tree(tree, details)).await {
         Ok(told) => told?,
         Err(signal) => return interrupted(signal),
     }
@@ -116,8 +191,12 @@ impl CreatedRun {
 
     /// Tells how the project's files stand to their commit, where that was not known when the run was
     /// created. Afterwards the entry point may change them.
-    async fn tell_tree(&mut self, details: &watch::Sender<RunDetails>) -> Result<(), RunError> {
-        let tree = self.plan.tree.state().await;
+    async fn tell_tree(
+        &self,
+        mut tree: TreeComparison,
+        details: &watch::Sender<RunDetails>,
+    ) -> Result<(), RunError> {
+        let tree = tree.state().await;
         details.send_modify(|details| details.set_tree(tree));
         let tag = tree_tag(tree, &self.plan.request).filter(|_| !self.tells_tree);
         self.set_tags(tag.as_slice()).await
