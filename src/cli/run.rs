@@ -57,6 +57,10 @@ async fn carry_out(
             Err(signal) => return Ok(interrupted_early(signal, printer)),
         }
     }
+    match until_signal(&mut signals, plan.locate_data()).await {
+        Ok(located) => located?,
+        Err(signal) => return Ok(interrupted_early(signal, printer)),
+    }
     batch_job::warn(printer);
     let created = match despite_signals(&mut signals, plan.create_run(printer.as_ref())).await {
         Ok((created, signal)) => {
