@@ -10,6 +10,7 @@
 mod client_readers;
 mod command_corpus;
 mod conda;
+mod control;
 mod corpus;
 mod data_downloads;
 mod database_servers;
@@ -21,6 +22,7 @@ mod file_store;
 mod git_source;
 mod harness;
 mod inspect;
+mod kubernetes;
 mod library;
 mod messages;
 mod process;

@@ -18,7 +18,7 @@ pub(crate) fn tree() -> Project {
     )
 }
 
-fn start(project: &Project, tracking_uri: &str) -> Child {
+pub(crate) fn start(project: &Project, tracking_uri: &str) -> Child {
     // Whoever runs the tests may ignore signals (as `nohup` does), and programs inherit that.
     let mut command = project.sandbox().command("env");
     command.args(["--default-signal=HUP,INT,TERM", env!("CARGO_BIN_EXE_mlrun")]);
@@ -28,7 +28,7 @@ fn start(project: &Project, tracking_uri: &str) -> Child {
     command.spawn().unwrap()
 }
 
-fn send(child: &Child, signal: Signal) {
+pub(crate) fn send(child: &Child, signal: Signal) {
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     kill_process(pid, signal).unwrap();
 }
@@ -41,7 +41,7 @@ pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-fn wait_for_entry_point(project: &Project, child: &mut Child) {
+pub(crate) fn wait_for_entry_point(project: &Project, child: &mut Child) {
     let ready = project.sandbox().work().join("project/ready");
     wait_until("the entry point's start", || {
         let end = child.try_wait().unwrap();
