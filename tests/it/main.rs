@@ -38,6 +38,7 @@ mod sqlite_mlflow;
 mod sqlite_store;
 mod store_suite;
 mod template_corpus;
+mod workflows;
 mod yaml_corpus;
 mod zip_download;
 
