@@ -5,6 +5,7 @@ mod cutting;
 mod references;
 mod servers;
 mod uploads;
+mod web;
 
 use std::collections::BTreeMap;
 use std::process::Command;

@@ -153,6 +153,11 @@ shared!(
     start_webhdfs
 );
 shared!(
+    /// nginx.
+    web,
+    start_web
+);
+shared!(
     /// A tracking server that hands artifacts on.
     artifacts,
     start_artifacts
@@ -318,5 +323,45 @@ fn start_artifacts() -> Option<Server> {
         address: server.url().to_owned(),
         _sandbox: None,
         _supervisor: None,
+    })
+}
+
+fn start_web() -> Option<Server> {
+    let (sandbox, port) = (Sandbox::new(), free_port());
+    let nginx = require_program("nginx")?;
+    python()?;
+    let root = sandbox.root().display().to_string();
+    let served = format!("{root}/served");
+    fill("directory", &served);
+    sandbox.write(
+        "nginx.conf",
+        format!(
+            "daemon off; pid {root}/pid; error_log {root}/errors; worker_processes 1;\n\
+             events {{}}\nhttp {{ access_log off; client_body_temp_path {root}/t1; proxy_temp_path {root}/t2;\n\
+             fastcgi_temp_path {root}/t3; uwsgi_temp_path {root}/t4; scgi_temp_path {root}/t5;\n\
+             server {{ listen 127.0.0.1:{port}; root {served}; }} }}\n"
+        ),
+    );
+    // Its processes run as somebody else, who must be able to read the files.
+    for directory in [sandbox.root().to_owned(), sandbox.root().join("served")] {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let configuration = sandbox.work().join("nginx.conf");
+    let arguments = [
+        "-c",
+        configuration.to_str().unwrap(),
+        "-e",
+        &format!("{root}/errors"),
+    ];
+    let supervisor = start(&sandbox, &nginx, &arguments, port);
+    Some(Server {
+        kind: "http",
+        port,
+        variables: Vec::new(),
+        root: "http://127.0.0.1:{port}/bucket/top/".to_owned(),
+        address: served,
+        _sandbox: Some(sandbox),
+        _supervisor: Some(supervisor),
     })
 }
