@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::data::{self, CommandWithData};
 use super::{ImageChoice, RunError, RunRequest};
 use crate::backend::{self, Backend};
-use crate::data::{DataDirectory, DataRequest};
+use crate::data::{DataDirectory, DataRequest, LocatedData};
 use crate::env_vars;
 use crate::environment::{self, ContainerRequest, EnvironmentPlan, EnvironmentRequest, PreparedEnv};
 use crate::events::Progress;
@@ -32,6 +32,8 @@ pub struct RunPlan {
     pub(crate) parameters: ResolvedParameters,
     /// What the parameters name that is not on this machine.
     pub(crate) data: Vec<DataRequest>,
+    /// The same, found by [`RunPlan::locate_data`].
+    pub(crate) located: Vec<LocatedData>,
     /// The command with the paths that the data would have.
     pub(crate) command: CommandWithData,
     pub(crate) environment: EnvironmentPlan,
@@ -112,6 +114,7 @@ impl RunPlan {
             params_to_log,
             parameters,
             data,
+            located: Vec::new(),
             command,
             environment,
             backend,

@@ -102,7 +102,9 @@ impl ClusterProject {
 
     /// The one run in the default store.
     pub(super) fn run(&self) -> StoredRun {
-        StoreContents::of_sqlite(&self.project.sandbox().work().join("mlflow.db")).run().clone()
+        StoreContents::of_sqlite(&self.project.sandbox().work().join("mlflow.db"))
+            .run()
+            .clone()
     }
 }
 

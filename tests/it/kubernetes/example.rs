@@ -106,7 +106,9 @@ fn the_example_runs_from_its_image_in_the_registry() {
     let example = Example::new(docker, &registry, &base);
     let _image = TestImage(docker, example.repository.clone());
     let (job, output) = example.run(docker, Path::new(env!("CARGO_BIN_EXE_mlrun")), &[]);
-    let run = StoreContents::of_sqlite(&example.sandbox.work().join("mlflow.db")).run().clone();
+    let run = StoreContents::of_sqlite(&example.sandbox.work().join("mlflow.db"))
+        .run()
+        .clone();
     let expected = format!("run {}\npi is about 3.1411\n", run.run_id);
     assert!(output.starts_with(&expected), "{output}");
     assert_eq!(run.status, "FINISHED");
