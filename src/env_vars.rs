@@ -23,10 +23,13 @@ pub const MLFLOW_TRACKING_USERNAME: &str = "MLFLOW_TRACKING_USERNAME";
 pub const MLFLOW_TRACKING_PASSWORD: &str = "MLFLOW_TRACKING_PASSWORD";
 /// A bearer token for the tracking server.
 pub const MLFLOW_TRACKING_TOKEN: &str = "MLFLOW_TRACKING_TOKEN";
-/// Whether requests are signed for AWS. Refused where it is true: mlrun cannot sign them yet.
+/// Whether requests are signed for AWS, by Signature Version 4 for the service `execute-api`.
 pub const MLFLOW_TRACKING_AWS_SIGV4: &str = "MLFLOW_TRACKING_AWS_SIGV4";
-/// The authentication plug-in for requests. Refused where it is set: plug-ins are Python code.
+/// The authentication plug-in for requests: `kubernetes` or `kubernetes-namespaced`. Others are Python
+/// code, and refused.
 pub const MLFLOW_TRACKING_AUTH: &str = "MLFLOW_TRACKING_AUTH";
+/// The kubeconfig files, separated by colons, instead of `~/.kube/config`. From Kubernetes.
+pub const KUBECONFIG: &str = "KUBECONFIG";
 /// Whether the tracking server's certificate goes unchecked.
 pub const MLFLOW_TRACKING_INSECURE_TLS: &str = "MLFLOW_TRACKING_INSECURE_TLS";
 /// The certificates that the tracking server's own is checked against: a PEM file or a directory.
@@ -120,6 +123,8 @@ pub const MLRUN_GIT_FETCH_WITH_CLI: &str = "MLRUN_GIT_FETCH_WITH_CLI";
 /// The program that images and containers are made with: `docker`, `podman`, `nerdctl`, or the path of
 /// one. mlrun's own.
 pub const MLRUN_DOCKER_CMD: &str = "MLRUN_DOCKER_CMD";
+/// The process that a task of a job is, the one that Slurm starts and watches. From Slurm.
+pub const SLURM_TASK_PID: &str = "SLURM_TASK_PID";
 /// What a container needs for the artifacts in S3, where it is set. MLflow's and Amazon's own.
 pub const S3_VARIABLES: [&str; 8] = [
     "AWS_SECRET_ACCESS_KEY",
@@ -263,6 +268,12 @@ pub const MLFLOW_KERBEROS_TICKET_CACHE: &str = "MLFLOW_KERBEROS_TICKET_CACHE";
 pub const MLFLOW_KERBEROS_USER: &str = "MLFLOW_KERBEROS_USER";
 /// More settings for pyarrow, for HDFS.
 pub const MLFLOW_PYARROW_EXTRA_CONF: &str = "MLFLOW_PYARROW_EXTRA_CONF";
+/// The tracking URI for a pod, where it reaches the server by another address than this machine.
+pub const KUBE_MLFLOW_TRACKING_URI: &str = "KUBE_MLFLOW_TRACKING_URI";
+/// The kubeconfig files, separated by colons, in place of `~/.kube/config`. From Kubernetes.
+pub const KUBECONFIG: &str = "KUBECONFIG";
+/// The API's address for the pods of a cluster. From Kubernetes.
+pub const KUBERNETES_SERVICE_HOST: &str = "KUBERNETES_SERVICE_HOST";
 /// The configuration file with profiles instead of `~/.databrickscfg`. From Databricks.
 pub const DATABRICKS_CONFIG_FILE: &str = "DATABRICKS_CONFIG_FILE";
 /// The profile of the configuration file. From Databricks.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::cli::batch_job;
 use crate::cli::plan;
 use crate::cli::printer::Printer;
 use crate::cli::report::{Failure, Outcome};
@@ -35,6 +36,7 @@ pub(crate) async fn run(
         Ok(located) => located?,
         Err(signal) => return Ok(interrupted_early(signal, printer)),
     }
+    batch_job::warn(printer);
     let created = match despite_signals(&mut signals, plan.create_run(printer.as_ref())).await {
         Ok((created, signal)) => {
             signals.put_back(signal);

@@ -25,6 +25,7 @@ pub struct RunPlan {
     pub(crate) current_directory: PathBuf,
     pub(crate) experiment: ExperimentSelector,
     pub(crate) work_dir: WorkDir,
+    pub(crate) project_name: Option<String>,
     pub(crate) entry_point: EntryPoint,
     /// The parameters as the run records them: what was asked for, not what the shell gets.
     pub(crate) params_to_log: Vec<(String, String)>,
@@ -87,6 +88,7 @@ impl RunPlan {
             },
         )?;
 
+        backend.check_environment(&project.environment)?;
         let environment = environment::plan(EnvironmentRequest {
             environment: &project.environment,
             manager: request.env_manager,
@@ -97,6 +99,7 @@ impl RunPlan {
                 commit: work_dir.source().commit.as_deref(),
                 docker_args: &request.docker_args,
                 as_it_is: request.image == ImageChoice::AsItIs,
+                repository: backend.image_repository(),
             },
         })
         .await?;
@@ -106,6 +109,7 @@ impl RunPlan {
             current_directory,
             experiment,
             work_dir,
+            project_name: project.name.clone(),
             entry_point,
             params_to_log,
             parameters,
@@ -160,6 +164,9 @@ impl RunPlan {
 
     /// The command line of the container that the run would get.
     pub(crate) fn container_command_line(&self) -> Option<String> {
+        if self.backend.image_repository().is_some() {
+            return None;
+        }
         backend::container_command_line(&self.imagined_launch(self.imagined_environment()))
     }
 

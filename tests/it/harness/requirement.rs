@@ -16,6 +16,8 @@ pub(crate) enum Requirement {
     Data,
     /// A directory with Azurite, as npm installs it.
     Azurite,
+    /// A Python virtual environment with an MLflow 3 and the client of Kubernetes.
+    Kubernetes,
     /// A conda with a channel of its own, as `tests/conda/make_conda.sh` makes it.
     Conda,
 }
@@ -29,6 +31,7 @@ impl Requirement {
             Self::Uv => "MLRUN_TEST_UV_VENV",
             Self::Data => "MLRUN_TEST_DATA_VENV",
             Self::Azurite => "MLRUN_TEST_AZURITE",
+            Self::Kubernetes => "MLRUN_TEST_KUBERNETES_VENV",
             Self::Conda => "MLRUN_TEST_CONDA_HOME",
         }
     }
@@ -41,6 +44,7 @@ impl Requirement {
             Self::Uv => "a virtual environment with uv",
             Self::Data => "a virtual environment with moto and others",
             Self::Azurite => "a directory with azurite",
+            Self::Kubernetes => "a virtual environment with MLflow 3, kubernetes and docker",
             Self::Conda => "a conda made by tests/conda/make_conda.sh",
         }
     }
@@ -48,7 +52,7 @@ impl Requirement {
     /// What must exist below the path.
     fn mark(self) -> &'static str {
         match self {
-            Self::Mlflow3 | Self::Mlflow2 => "bin/mlflow",
+            Self::Mlflow3 | Self::Mlflow2 | Self::Kubernetes => "bin/mlflow",
             Self::Uv => "bin/uv",
             Self::Data => "bin/moto_server",
             Self::Azurite => "node_modules/azurite/package.json",
