@@ -28,8 +28,6 @@ pub const MLFLOW_TRACKING_AWS_SIGV4: &str = "MLFLOW_TRACKING_AWS_SIGV4";
 /// The authentication plug-in for requests: `kubernetes` or `kubernetes-namespaced`. Others are Python
 /// code, and refused.
 pub const MLFLOW_TRACKING_AUTH: &str = "MLFLOW_TRACKING_AUTH";
-/// The kubeconfig files, separated by colons, instead of `~/.kube/config`. From Kubernetes.
-pub const KUBECONFIG: &str = "KUBECONFIG";
 /// Whether the tracking server's certificate goes unchecked.
 pub const MLFLOW_TRACKING_INSECURE_TLS: &str = "MLFLOW_TRACKING_INSECURE_TLS";
 /// The certificates that the tracking server's own is checked against: a PEM file or a directory.
