@@ -13,6 +13,7 @@ mod conda;
 mod control;
 mod corpus;
 mod data_downloads;
+mod data_stores;
 mod database_servers;
 mod differential;
 mod dirty_tree;
