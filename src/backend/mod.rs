@@ -19,6 +19,9 @@ use crate::events::Progress;
 use crate::process::{Ended, ProcessError, Signals};
 use crate::run::{RunId, RunInfo};
 
+/// The name of the backend that is this machine.
+pub const LOCAL: &str = local::NAME;
+
 /// The names that `--backend` takes, in the order of the documentation.
 pub const BACKEND_NAMES: [&str; 3] = [local::NAME, "databricks", "kubernetes"];
 

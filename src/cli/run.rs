@@ -28,7 +28,10 @@ pub(crate) async fn run(
         Err(signal) => return Ok(interrupted_early(signal, printer)),
     };
     if settings.dry_run {
-        return plan::show(&plan).map(|()| Outcome::Succeeded);
+        return match until_signal(&mut signals, plan::show(&plan, &settings)).await {
+            Ok(shown) => shown.map(|()| Outcome::Succeeded),
+            Err(signal) => Ok(interrupted_early(signal, printer)),
+        };
     }
     RunReport::check(&settings)?;
     let created = match despite_signals(&mut signals, plan.create_run(printer.as_ref())).await {

@@ -207,6 +207,33 @@ impl EnvironmentPlan {
         }
     }
 
+    /// The name of the environment in the cache, where it gets one there.
+    pub fn name(&self) -> Option<&str> {
+        self.entry().map(|entry| entry.name.as_str())
+    }
+
+    /// The directory of the environment in the cache.
+    pub fn directory(&self) -> Option<&Path> {
+        self.entry().map(|entry| entry.directory.as_path())
+    }
+
+    /// Whether nothing has to be built or pulled.
+    pub fn is_there(&self) -> bool {
+        match &self.environment {
+            PlannedEnvironment::Docker(plan) => plan.is_there(),
+            _ => self.is_there,
+        }
+    }
+
+    /// The shell commands that will enter the environment, in their order.
+    pub fn activation(&self) -> Vec<String> {
+        match &self.environment {
+            PlannedEnvironment::Local | PlannedEnvironment::Docker(_) => Vec::new(),
+            PlannedEnvironment::Python(plan) => vec![plan.activation()],
+            PlannedEnvironment::Conda(plan) => plan.imagined_activation(),
+        }
+    }
+
     fn entry(&self) -> Option<&cache::Entry> {
         match &self.environment {
             PlannedEnvironment::Local | PlannedEnvironment::Docker(_) => None,

@@ -15,6 +15,7 @@ mod data_downloads;
 mod database_servers;
 mod differential;
 mod docker;
+mod dry_run;
 mod environments;
 mod examples;
 mod file_store;

@@ -136,6 +136,11 @@ impl DockerPlan {
         self.container(DockerImage { id: uri.clone(), uri })
     }
 
+    /// Whether nothing has to be pulled or built.
+    pub(super) fn is_there(&self) -> bool {
+        self.base_id.is_some() && self.built.is_none()
+    }
+
     fn container(&self, image: DockerImage) -> Container {
         Container {
             engine: self.engine.clone(),
