@@ -223,6 +223,12 @@ pub const MLFLOW_KERBEROS_TICKET_CACHE: &str = "MLFLOW_KERBEROS_TICKET_CACHE";
 pub const MLFLOW_KERBEROS_USER: &str = "MLFLOW_KERBEROS_USER";
 /// More settings for pyarrow, for HDFS.
 pub const MLFLOW_PYARROW_EXTRA_CONF: &str = "MLFLOW_PYARROW_EXTRA_CONF";
+/// The tracking URI for a pod, where it reaches the server by another address than this machine.
+pub const KUBE_MLFLOW_TRACKING_URI: &str = "KUBE_MLFLOW_TRACKING_URI";
+/// The kubeconfig files, separated by colons, in place of `~/.kube/config`. From Kubernetes.
+pub const KUBECONFIG: &str = "KUBECONFIG";
+/// The API's address for the pods of a cluster. From Kubernetes.
+pub const KUBERNETES_SERVICE_HOST: &str = "KUBERNETES_SERVICE_HOST";
 /// The configuration file with profiles instead of `~/.databrickscfg`. From Databricks.
 pub const DATABRICKS_CONFIG_FILE: &str = "DATABRICKS_CONFIG_FILE";
 /// The profile of the configuration file. From Databricks.

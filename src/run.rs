@@ -31,6 +31,9 @@ pub mod tag {
     pub const DOCKER_IMAGE_ID: &str = "mlflow.docker.image.id";
     /// The backend's name.
     pub const PROJECT_BACKEND: &str = "mlflow.project.backend";
+    /// The process that runs a local run's entry point, as
+    /// [`ProcessIdentity`](crate::process::ProcessIdentity) writes it. mlrun's own.
+    pub const PROJECT_PROCESS: &str = "mlrun.project.process";
     /// The run inside which this run was started.
     pub const PARENT_RUN_ID: &str = "mlflow.parentRunId";
 }

@@ -33,6 +33,38 @@ pub(crate) enum Command {
     /// ended it.
     Run(Box<RunArguments>),
 
+    /// Show how a run stands: its status in the tracking store, and whether what runs it still does
+    ///
+    /// The exit code is 0 when the status could be told, whatever it is; 1 when it could not.
+    Status {
+        /// The run, in the store that MLFLOW_TRACKING_URI names
+        #[arg(value_name = "RUN_ID")]
+        run_id: String,
+
+        /// Write all that is known as one JSON object; times are in milliseconds since 1970
+        #[arg(long)]
+        json: bool,
+    },
+
+    /// Wait until a run has ended
+    ///
+    /// The exit code is 0 for FINISHED, 1 for FAILED or an end that is not known, 137 for KILLED, and
+    /// 128+N when signal N ended the waiting; the run goes on then.
+    Wait {
+        /// The run, in the store that MLFLOW_TRACKING_URI names
+        #[arg(value_name = "RUN_ID")]
+        run_id: String,
+    },
+
+    /// End a run with all that belongs to it, and record it as KILLED
+    ///
+    /// The exit code is 0 when the run has ended, also when it had ended before; 1 when it cannot be ended
+    /// from here.
+    Cancel {
+        /// The run, in the store that MLFLOW_TRACKING_URI names
+        #[arg(value_name = "RUN_ID")]
+        run_id: String,
+    },
     /// Show a project's environment, entry points and parameters, and what is odd about its file
     Inspect(InspectArguments),
 

@@ -89,13 +89,23 @@ impl Session {
         self.workspace_id.as_deref()
     }
 
+    /// Whether the workspace's certificate goes unchecked, as the profile wants it.
+    pub(crate) fn is_insecure(&self) -> bool {
+        self.credentials().is_insecure
+    }
+
+    /// Where a person finds the credentials.
+    pub(crate) fn source(&self) -> String {
+        self.credentials().source
+    }
+
     /// The address of a page of the workspace.
     pub fn page(&self, fragment: &str) -> String {
         let query = match self.workspace_id() {
             None | Some("0") => String::new(),
             Some(id) => format!("?o={id}"),
         };
-        format!("{}{query}#{fragment}", self.address())
+        format!("{}/{query}#{fragment}", self.address())
     }
 
     pub(super) fn http(&self) -> &reqwest::Client {

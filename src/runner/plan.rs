@@ -25,6 +25,7 @@ pub struct RunPlan {
     pub(crate) current_directory: PathBuf,
     pub(crate) experiment: ExperimentSelector,
     pub(crate) work_dir: WorkDir,
+    pub(crate) project_name: Option<String>,
     pub(crate) entry_point: EntryPoint,
     /// The parameters as the run records them: what was asked for, not what the shell gets.
     pub(crate) params_to_log: Vec<(String, String)>,
@@ -85,6 +86,7 @@ impl RunPlan {
             },
         )?;
 
+        backend.check_environment(&project.environment)?;
         let environment = environment::plan(EnvironmentRequest {
             environment: &project.environment,
             manager: request.env_manager,
@@ -95,6 +97,7 @@ impl RunPlan {
                 commit: work_dir.source().commit.as_deref(),
                 docker_args: &request.docker_args,
                 as_it_is: request.image == ImageChoice::AsItIs,
+                repository: backend.image_repository(),
             },
         })
         .await?;
@@ -104,6 +107,7 @@ impl RunPlan {
             current_directory,
             experiment,
             work_dir,
+            project_name: project.name.clone(),
             entry_point,
             params_to_log,
             parameters,
@@ -151,11 +155,15 @@ impl RunPlan {
                 .project_env_tag()
                 .map(|value| (tag::PROJECT_ENV.to_owned(), value.to_owned())),
         );
+        tags.extend(self.request.tags.iter().cloned());
         tags
     }
 
     /// The program and arguments of the container that the run would get, without values of variables.
     pub(crate) fn container_command_line(&self) -> Option<Vec<String>> {
+        if self.backend.image_repository().is_some() {
+            return None;
+        }
         backend::container_command_line(&self.imagined_launch(self.imagined_environment()))
     }
 

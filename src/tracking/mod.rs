@@ -1,6 +1,7 @@
 //! Tracking stores: where runs are recorded.
 
 mod artifact_uri;
+mod databricks;
 mod file;
 pub mod limits;
 mod rest;
@@ -127,9 +128,7 @@ pub async fn open(uri: &TrackingUri) -> Result<Box<dyn TrackingStore>, TrackingE
             path, artifact_root, ..
         } => Ok(Box::new(FileStore::open(path, artifact_root))),
         TrackingUri::Rest { url } => Ok(Box::new(RestStore::open(url.expose())?)),
-        TrackingUri::Databricks { .. } => Err(TrackingError::Unsupported {
-            kind: "databricks".to_owned(),
-        }),
+        TrackingUri::Databricks { uri } => Ok(Box::new(databricks::open(uri).await?)),
         TrackingUri::Database {
             kind,
             uri: secret,

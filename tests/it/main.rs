@@ -10,6 +10,7 @@
 mod client_readers;
 mod command_corpus;
 mod conda;
+mod control;
 mod corpus;
 mod data_downloads;
 mod database_servers;

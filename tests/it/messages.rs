@@ -300,6 +300,9 @@ fn help() {
     let project = Project::new();
     topic.add(&project.mlrun(&["--help"]));
     topic.add(&project.mlrun(&["run", "--help"]));
+    for command in ["status", "wait", "cancel"] {
+        topic.add(&project.mlrun(&[command, "--help"]));
+    }
     topic.add(&project.mlrun(&["env", "--help"]));
     topic.add(&project.mlrun(&["env", "prune", "--help"]));
     topic.compare("help");

@@ -12,13 +12,13 @@ use crate::harness::{Project, StoreContents};
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A project whose command starts a tree of processes, says so in the file `ready`, and waits.
-fn tree() -> Project {
+pub(crate) fn tree() -> Project {
     Project::new().mlproject(
         "entry_points:\n  main:\n    command: \"(sleep 1000 & setsid sleep 1000 & sleep 1000) & sleep 1000 & touch ready; wait\"\n",
     )
 }
 
-fn start(project: &Project, tracking_uri: &str) -> Child {
+pub(crate) fn start(project: &Project, tracking_uri: &str) -> Child {
     // Whoever runs the tests may ignore signals (as `nohup` does), and programs inherit that.
     let mut command = project.sandbox().command("env");
     command.args(["--default-signal=HUP,INT,TERM", env!("CARGO_BIN_EXE_mlrun")]);
@@ -28,12 +28,12 @@ fn start(project: &Project, tracking_uri: &str) -> Child {
     command.spawn().unwrap()
 }
 
-fn send(child: &Child, signal: Signal) {
+pub(crate) fn send(child: &Child, signal: Signal) {
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     kill_process(pid, signal).unwrap();
 }
 
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < LIMIT, "not in time: {what}");
@@ -41,7 +41,7 @@ fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-fn wait_for_entry_point(project: &Project, child: &mut Child) {
+pub(crate) fn wait_for_entry_point(project: &Project, child: &mut Child) {
     let ready = project.sandbox().work().join("project/ready");
     wait_until("the entry point's start", || {
         let end = child.try_wait().unwrap();
@@ -69,14 +69,14 @@ fn processes(sandbox: &Path) -> Vec<String> {
 }
 
 #[track_caller]
-fn assert_nothing_lives(project: &Project) {
+pub(crate) fn assert_nothing_lives(project: &Project) {
     // A process that was killed may take a moment to disappear.
     wait_until("the end of all processes", || {
         processes(project.sandbox().root()).is_empty()
     });
 }
 
-fn statuses(project: &Project) -> Vec<String> {
+pub(crate) fn statuses(project: &Project) -> Vec<String> {
     let work = project.sandbox().work();
     let mut runs = StoreContents::of_sqlite(&work.join("mlflow.db")).runs;
     runs.extend(StoreContents::of_directory(&work.join("mlruns")).runs);

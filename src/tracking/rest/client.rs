@@ -1,5 +1,6 @@
 //! Calls of MLflow's REST API: URLs, headers, retries, redirects, and what the answers mean.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{
@@ -14,6 +15,7 @@ use super::auth::Credentials;
 use super::error::RestError;
 use super::settings::RestSettings;
 use super::transport::{ExchangeError, LONGEST_BODY, Request, Response, Transport};
+use crate::databricks::Session;
 use crate::http::{Fault, RetryPolicy, VariableError, in_words, random_fraction};
 use crate::redact::without_credentials;
 
@@ -29,6 +31,8 @@ pub(super) struct Client {
     headers: HeaderMap,
     /// Where the credentials come from that are sent.
     credentials: Option<String>,
+    /// Gives the credentials of every request, where they do not stay the same.
+    session: Option<Arc<Session>>,
     transport: Transport,
     retry: RetryPolicy,
     follows_redirects: bool,
@@ -71,10 +75,28 @@ impl Client {
             base,
             headers,
             credentials: credentials.map(|credentials| credentials.source),
+            session: None,
             transport: Transport::new(settings),
             retry: settings.retry,
             follows_redirects: settings.follows_redirects,
         })
+    }
+
+    /// A client of the tracking server of a Databricks workspace.
+    pub(super) fn of_workspace(session: Arc<Session>, settings: &RestSettings) -> Result<Self, RestError> {
+        let mut client = Self::new(session.address(), settings)?;
+        client.headers.remove(AUTHORIZATION);
+        if let Some(id) = session.workspace_id() {
+            let value = HeaderValue::from_str(id).map_err(|_| VariableError {
+                name: "DATABRICKS_WORKSPACE_ID",
+                value: id.to_owned(),
+                expected: "a number".to_owned(),
+            })?;
+            client.headers.insert("x-databricks-org-id", value);
+        }
+        client.credentials = Some(session.source());
+        client.session = Some(session);
+        Ok(client)
     }
 
     /// The server's address without credentials and trailing slash.
@@ -135,7 +157,7 @@ impl Client {
         let mut tries = 0;
         loop {
             tries += 1;
-            let failure = match self.follow(endpoint, request.clone()).await {
+            let failure = match self.follow_as_allowed(endpoint, request.clone()).await {
                 Ok(response) if self.is_transient(&response) => Failure::Status(response),
                 Ok(response) => return Ok((response, tries)),
                 Err(RestError::NoAnswer { fault, reason, .. }) if fault.is_transient() => {
@@ -195,6 +217,26 @@ impl Client {
                 in_words(pause),
             );
         }
+    }
+
+    /// Sends the request with the credentials of the moment, and once more with others where the server
+    /// does not accept them.
+    async fn follow_as_allowed(&self, endpoint: &str, mut request: Request) -> Result<Response, RestError> {
+        let Some(session) = &self.session else {
+            return self.follow(endpoint, request).await;
+        };
+        let authorization = session.authorization().await?;
+        request
+            .headers
+            .insert(AUTHORIZATION, authorization.header.clone());
+        let response = self.follow(endpoint, request.clone()).await?;
+        let is_denied = matches!(response.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+        if !is_denied || !session.renew(&authorization).await {
+            return Ok(response);
+        }
+        let authorization = session.authorization().await?;
+        request.headers.insert(AUTHORIZATION, authorization.header);
+        self.follow(endpoint, request).await
     }
 
     /// Sends the request, and sends it again to where the server redirects it.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use reqwest::StatusCode;
 
+use crate::databricks::DatabricksError;
 use crate::http::{CertificateError, Fault, ProxyError, VariableError, in_words};
 
 /// Why a tracking server could not be asked, or what it answered instead.
@@ -124,12 +125,21 @@ pub enum RestError {
         /// What is wrong.
         reason: String,
     },
+    /// The credentials of a Databricks workspace cannot be used.
+    #[error(transparent)]
+    Databricks(#[from] Box<DatabricksError>),
     /// A workspace is set, but the server has none.
     #[error("the server has no workspaces, but MLFLOW_WORKSPACE is '{workspace}'")]
     NoWorkspaces {
         /// The workspace.
         workspace: String,
     },
+}
+
+impl From<DatabricksError> for RestError {
+    fn from(error: DatabricksError) -> Self {
+        Self::Databricks(Box::new(error))
+    }
 }
 
 impl RestError {
@@ -140,6 +150,7 @@ impl RestError {
             Self::NotAvailable { variable, .. } => {
                 Some(format!("unset {variable}, or run this project with `mlflow run`"))
             }
+            Self::Databricks(error) => error.hint(),
             Self::ContradictoryTls => Some("set only one of the two".to_owned()),
             Self::UnsendableToken { .. } => {
                 Some("give it without a line break at its end".to_owned())

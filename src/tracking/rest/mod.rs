@@ -14,6 +14,8 @@ mod tls;
 mod transport;
 mod wire;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::sync::OnceCell;
@@ -27,8 +29,11 @@ use self::wire::{
     CreateExperiment, CreateRun, CreatedExperiment, Experiment, ExperimentAnswer, LogBatch, Nothing, Pair,
     Run, RunAnswer, ServerInfo, UpdateRun,
 };
+use super::databricks;
 use super::limits::{self, LongValues};
 use super::{ExperimentSelector, FinishedRuns, NewRun, RunEnd, TrackingError, TrackingStore};
+use crate::databricks::Session;
+use crate::http::Verification;
 use crate::run::{ExperimentId, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag};
 
 /// The experiment that every server has.
@@ -55,6 +60,8 @@ pub struct RestStore {
     workspace: Option<String>,
     /// Whether the server was asked for its workspaces.
     workspace_checked: OnceCell<()>,
+    /// The Databricks workspace that the server belongs to.
+    databricks: Option<Arc<Session>>,
 }
 
 impl RestStore {
@@ -78,6 +85,23 @@ impl RestStore {
             long_values: LongValues::from_environment(),
             workspace: settings.workspace.clone(),
             workspace_checked: OnceCell::new(),
+            databricks: None,
+        })
+    }
+
+    /// The store of a Databricks workspace. Nothing is sent yet.
+    pub(super) fn of_workspace(session: Arc<Session>) -> Result<Self, RestError> {
+        let mut settings = RestSettings::from_environment()?;
+        settings.workspace = None;
+        if session.is_insecure() {
+            settings.tls.verification = Verification::Off;
+        }
+        Ok(Self {
+            client: Client::of_workspace(Arc::clone(&session), &settings)?,
+            long_values: LongValues::from_environment(),
+            workspace: None,
+            workspace_checked: OnceCell::new(),
+            databricks: Some(session),
         })
     }
 
@@ -153,6 +177,10 @@ impl RestStore {
                 .experiment_by_name(name)
                 .await?
                 .ok_or_else(|| self.about("experiment", name, "write to", error)),
+            // Databricks tells so of the directory that the experiment shall be in.
+            Err(RestError::Refused { code, message, .. }) if code == "RESOURCE_DOES_NOT_EXIST" => {
+                Err(self.refused(&format!("the experiment '{name}'"), message))
+            }
             Err(error) => Err(self.about("experiment", name, "write to", error)),
         }
     }
@@ -298,6 +326,10 @@ impl TrackingStore for RestStore {
             ExperimentSelector::Default => Ok(ExperimentId::new(DEFAULT_EXPERIMENT)),
             ExperimentSelector::Id(id) => self.experiment_by_id(id).await,
             ExperimentSelector::Name(name) => {
+                if self.databricks.is_some() {
+                    databricks::check_experiment_name(name)
+                        .map_err(|reason| self.refused(&format!("the experiment name '{name}'"), reason))?;
+                }
                 limits::check_experiment_name(name)
                     .map_err(|error| self.refused(&format!("the experiment name '{name}'"), error))?;
                 self.experiment_found_or_made(name).await
@@ -400,6 +432,9 @@ impl TrackingStore for RestStore {
     }
 
     fn run_url(&self, info: &RunInfo) -> Option<String> {
+        if let Some(session) = &self.databricks {
+            return Some(databricks::run_page(session, &info.experiment_id, &info.run_id));
+        }
         Some(format!(
             "{}/#/experiments/{}/runs/{}{}",
             self.client.address(),
@@ -410,6 +445,9 @@ impl TrackingStore for RestStore {
     }
 
     fn experiment_url(&self, experiment_id: &ExperimentId) -> Option<String> {
+        if let Some(session) = &self.databricks {
+            return Some(databricks::experiment_page(session, experiment_id));
+        }
         Some(format!(
             "{}/#/experiments/{experiment_id}{}",
             self.client.address(),
