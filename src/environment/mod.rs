@@ -220,6 +220,23 @@ impl EnvironmentPlan {
         Some(&self.entry()?.directory)
     }
 
+    /// Whether nothing has to be built or pulled.
+    pub fn is_there(&self) -> bool {
+        match &self.environment {
+            PlannedEnvironment::Docker(plan) => plan.is_there(),
+            _ => self.is_there,
+        }
+    }
+
+    /// The shell commands that will enter the environment, in their order.
+    pub fn activation(&self) -> Vec<String> {
+        match &self.environment {
+            PlannedEnvironment::Local | PlannedEnvironment::Docker(_) => Vec::new(),
+            PlannedEnvironment::Python(plan) => vec![plan.activation()],
+            PlannedEnvironment::Conda(plan) => plan.imagined_activation(),
+        }
+    }
+
     fn entry(&self) -> Option<&cache::Entry> {
         match &self.environment {
             PlannedEnvironment::Local | PlannedEnvironment::Docker(_) => None,

@@ -18,6 +18,7 @@ mod database_servers;
 mod differential;
 mod dirty_tree;
 mod docker;
+mod dry_run;
 mod environments;
 mod examples;
 mod file_store;
