@@ -91,7 +91,9 @@ fn parameters() {
 fn data() {
     let mut topic = Topic::default();
     for uri in [
-        "s3://bucket/data.csv",
+        "s3://",
+        "sftp://host/data.csv",
+        "mlflow-artifacts:/data.csv",
         "gopher://host/data.csv",
         "file://host/data.csv",
         "https://anna:geheim@host:port/data.csv",
@@ -326,6 +328,7 @@ fn no_golden_text_is_forgotten() {
                 include_str!("docker/errors.rs"),
                 include_str!("completions.rs"),
                 include_str!("dry_run.rs"),
+                include_str!("run_info.rs"),
                 include_str!("inspect.rs"),
             ]
             .iter()

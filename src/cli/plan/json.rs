@@ -37,7 +37,7 @@ pub(super) fn object(preview: &Preview<'_>) -> Value {
                 None => environment.manager.as_str(),
             },
             "name": environment.name(),
-            "directory": environment.directory().map(|directory| directory.display().to_string()),
+            "directory": environment.environment_directory().map(|directory| directory.display().to_string()),
             "exists": environment.is_there(),
             "image": environment.container().map(|container| container.image.uri),
         },
