@@ -9,6 +9,7 @@
 
 mod client_readers;
 mod command_corpus;
+mod completions;
 mod conda;
 mod control;
 mod corpus;
