@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use super::created::record_end;
 use super::interruption::{catch_panic, until_signal};
+use super::record::record_end;
 use super::{CreatedRun, RunEnding, RunError};
 use crate::environment::{self, EnvironmentError, EnvironmentPlan, Prepared};
 use crate::events::Progress;
@@ -43,7 +43,8 @@ pub(super) async fn carry_out(
         keep_failure: !created.info.status.is_terminated()
             && matches!(&launched, Ok(Launched::Ended(Ended::Exited(exit))) if exit.is_success()),
     };
-    let recorded = record_end(created.store.as_ref(), &created.info, end, signals).await;
+    let was_interrupted = matches!(launched, Ok(Launched::Ended(Ended::Interrupted { .. })));
+    let recorded = record_end(&created, end, was_interrupted, signals, progress).await;
     RunEnding {
         launched: launched.map_err(Arc::new),
         end: Some(end),

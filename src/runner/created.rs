@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::interruption::despite_signals;
+use super::record::record_end;
 use super::{RunError, RunPlan};
 use crate::events::Progress;
 use crate::process::Signals;
@@ -108,30 +108,12 @@ impl CreatedRun {
     ///
     /// # Errors
     /// The end could not be recorded.
-    pub async fn fail(&self, signals: &mut Signals) -> Result<RunStatus, RunError> {
+    pub async fn fail(&self, signals: &mut Signals, progress: &dyn Progress) -> Result<RunStatus, RunError> {
         let end = RunEnd {
             status: RunStatus::Failed,
             end_time: UnixMillis::now(),
             keep_failure: false,
         };
-        record_end(self.store.as_ref(), &self.info, end, signals).await
-    }
-}
-
-/// Records a run's end and gives the status that the store holds then.
-pub(super) async fn record_end(
-    store: &dyn TrackingStore,
-    info: &RunInfo,
-    end: RunEnd,
-    signals: &mut Signals,
-) -> Result<RunStatus, RunError> {
-    let (run_id, status) = (info.run_id.clone(), end.status);
-    match despite_signals(signals, store.end_run(&info.run_id, end)).await {
-        Ok((recorded, _)) => recorded.map_err(|source| RunError::EndNotRecorded {
-            run_id,
-            status,
-            source,
-        }),
-        Err(_) => Err(RunError::EndNotRecordedInTime { run_id, status }),
+        record_end(self, end, false, signals, progress).await
     }
 }

@@ -1,8 +1,10 @@
 //! What a run will do: made and checked before anything is created.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::data::{self, CommandWithData};
+use super::record;
 use super::{ImageChoice, RunError, RunRequest};
 use crate::backend::{self, Backend};
 use crate::data::{DataDirectory, DataRequest};
@@ -37,6 +39,8 @@ pub struct RunPlan {
     pub(crate) backend: Box<dyn Backend>,
     pub(crate) tracking_uri: TrackingUri,
     pub(crate) user: String,
+    /// How long the store may be away when the run has ended.
+    pub(crate) record_patience: Duration,
 }
 
 impl RunPlan {
@@ -51,6 +55,7 @@ impl RunPlan {
             None => std::env::current_dir().map_err(|source| RunError::NoCurrentDirectory { source })?,
         };
         let experiment = request.experiment_selector()?;
+        let record_patience = record::patience()?;
         let backend = backend::by_name(&request.backend, request.backend_options())?;
         let tracking_uri = request
             .tracking_uri
@@ -113,6 +118,7 @@ impl RunPlan {
             backend,
             tracking_uri,
             user: user_name(),
+            record_patience,
         };
         let launch_plan = plan.imagined_launch(plan.imagined_environment());
         plan.backend.check(&launch_plan, progress).await?;

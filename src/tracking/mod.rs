@@ -177,6 +177,8 @@ pub enum TrackingError {
         store: String,
         /// What the person can do about it, where that is known.
         hint: Option<String>,
+        /// Whether it may pass by itself, such as a server that starts anew.
+        may_pass: bool,
         /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -190,6 +192,11 @@ pub enum TrackingError {
 }
 
 impl TrackingError {
+    /// Whether the same may succeed a little later.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Unusable { may_pass: true, .. })
+    }
+
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -32,6 +32,7 @@ mod signals;
 mod sources;
 mod sqlite_mlflow;
 mod sqlite_store;
+mod store_away;
 mod store_suite;
 mod template_corpus;
 mod yaml_corpus;

@@ -448,6 +448,7 @@ fn unusable(action: &'static str, url: &str, error: RestError) -> TrackingError 
         action,
         store: crate::redact::without_credentials(url),
         hint: error.hint(),
+        may_pass: error.may_pass(),
         source: Box::new(error),
     }
 }
