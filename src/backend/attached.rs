@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use super::BackendError;
+use super::kubernetes::{self, KubernetesRun};
 use crate::events::Progress;
 use crate::process::{Ended, Signals};
 use crate::run::{RunId, RunStatus, tag};
@@ -50,6 +51,10 @@ pub fn attach(run_id: &RunId, tags: &[(String, String)]) -> Result<Box<dyn Attac
             .map(|(_, value)| value.as_str())
     };
     let reason = match value(tag::PROJECT_BACKEND) {
+        Some(kubernetes::NAME) => match KubernetesRun::from_tags(value) {
+            Some(run) => return Ok(Box::new(run)),
+            None => "its tags do not name a Job; mlflow run leaves none".to_owned(),
+        },
         Some(backend) => format!("its backend '{backend}' keeps nothing to find it by"),
         None => format!(
             "it has no tag {}; it was not started as a project",

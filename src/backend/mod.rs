@@ -2,6 +2,7 @@
 
 mod attached;
 mod docker;
+mod kubernetes;
 mod local;
 
 use std::io;
@@ -13,14 +14,16 @@ use serde_json::Value;
 
 pub use self::attached::{AttachedRun, RunState, attach};
 pub use self::docker::container_command_line;
+pub use self::kubernetes::{KubernetesError, TemplatePlace};
 
 use crate::environment::PreparedEnv;
 use crate::events::Progress;
 use crate::process::{Ended, ProcessError, Signals};
+use crate::project::ProjectEnvironment;
 use crate::run::{RunId, RunInfo};
 
 /// The names that `--backend` takes, in the order of the documentation.
-pub const BACKEND_NAMES: [&str; 3] = [local::NAME, "databricks", "kubernetes"];
+pub const BACKEND_NAMES: [&str; 3] = [local::NAME, "databricks", kubernetes::NAME];
 
 /// The name of the backend that runs entry points on this machine.
 pub const LOCAL: &str = local::NAME;
@@ -42,6 +45,10 @@ pub struct LocalStore {
 pub struct LaunchPlan {
     /// The run that the entry point belongs to.
     pub run: RunInfo,
+    /// The project's name, if it has one.
+    pub project_name: Option<String>,
+    /// The entry point's name.
+    pub entry_point: String,
     /// The entry point's shell command.
     pub command: String,
     /// The directory that the command runs in.
@@ -99,6 +106,19 @@ pub trait Backend: Send + Sync {
         true
     }
 
+    /// Checks what the project says about its environment, before anything else is asked about it.
+    ///
+    /// # Errors
+    /// Entry points in such an environment do not run here.
+    fn check_environment(&self, _environment: &ProjectEnvironment) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    /// Where the image of a container is pushed to, if the backend takes it from there.
+    fn image_repository(&self) -> Option<&str> {
+        None
+    }
+
     /// Checks what can be checked before the run is created. `plan` is of a run that is only
     /// thought of; nothing is changed anywhere.
     ///
@@ -147,9 +167,10 @@ pub trait SubmittedRun: Send {
 ///
 /// # Errors
 /// There is none, it is not available, or its configuration is not what it needs.
-pub fn by_name(name: &str, _options: BackendOptions<'_>) -> Result<Box<dyn Backend>, BackendError> {
+pub fn by_name(name: &str, options: BackendOptions<'_>) -> Result<Box<dyn Backend>, BackendError> {
     match BACKEND_NAMES.into_iter().find(|known| *known == name) {
         Some(local::NAME) => Ok(Box::new(local::Local)),
+        Some(kubernetes::NAME) => Ok(Box::new(kubernetes::Kubernetes::new(options)?)),
         Some(name) => Err(BackendError::NotAvailable { name }),
         None => Err(BackendError::Unknown {
             name: name.to_owned(),
@@ -180,6 +201,9 @@ pub enum BackendError {
         /// The backend.
         name: &'static str,
     },
+    /// Kubernetes, or the way to it, failed.
+    #[error(transparent)]
+    Kubernetes(Box<KubernetesError>),
     /// The command could not be run.
     #[error("cannot run the entry point's command")]
     Command {
@@ -202,7 +226,21 @@ pub enum BackendError {
     },
 }
 
+impl From<KubernetesError> for BackendError {
+    fn from(error: KubernetesError) -> Self {
+        Self::Kubernetes(Box::new(error))
+    }
+}
+
 impl BackendError {
+    /// The place in a file that the error is about, if there is one.
+    pub fn location(&self) -> Option<String> {
+        match self {
+            Self::Kubernetes(error) => error.location().map(ToString::to_string),
+            _ => None,
+        }
+    }
+
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -212,6 +250,7 @@ impl BackendError {
             )),
             Self::NotAttachable { .. } => None,
             Self::NotAvailable { .. } => Some(format!("run on this machine with --backend {}", local::NAME)),
+            Self::Kubernetes(error) => error.hint(),
             Self::Command { source } => source.hint(),
             Self::Temporary { .. } => Some("set TMPDIR to a directory that you can write to".to_owned()),
             Self::NoContainer { .. } => Some(
@@ -231,7 +270,7 @@ mod tests {
         for (name, expected) in [
             ("local", Ok("local")),
             ("databricks", Err("the backend 'databricks' is not available yet")),
-            ("kubernetes", Err("the backend 'kubernetes' is not available yet")),
+            ("kubernetes", Err("the kubernetes backend needs --backend-config")),
             (
                 "slurm",
                 Err("there is no backend 'slurm'; supported are local, databricks, kubernetes"),

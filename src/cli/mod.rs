@@ -1,6 +1,7 @@
 //! The command line: the only part that reads arguments, writes to the terminal and makes exit codes.
 
 mod args;
+mod batch_job;
 mod control;
 mod env;
 mod env_file;

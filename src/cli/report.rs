@@ -153,12 +153,18 @@ macro_rules! failure_with_hint {
 }
 
 failure_with_hint!(
-    crate::backend::BackendError,
     crate::environment::EnvironmentError,
     crate::process::ProcessError,
     crate::tracking::TrackingError,
     crate::tracking::TrackingUriError,
 );
+
+impl From<crate::backend::BackendError> for Failure {
+    fn from(error: crate::backend::BackendError) -> Self {
+        let (hint, location) = (error.hint(), error.location());
+        Self::new(error).with_optional_hint(hint).with_location(location)
+    }
+}
 
 impl From<Arc<RunError>> for Failure {
     fn from(error: Arc<RunError>) -> Self {

@@ -39,7 +39,7 @@ pub use conversation::Conversation;
 pub use ending::SAME_REQUEST;
 pub use error::ProcessError;
 pub use exit::ProgramExit;
-pub use group::{DEFAULT_GRACE, Ended, ProcessGroup};
+pub use group::{DEFAULT_GRACE, Ended, OWN_SIGNAL_DELAY, ProcessGroup};
 pub use identity::{ProcessIdentity, Termination, Whereabouts, processes_with_variable};
 pub use search::{program_on_path, programs_on_path};
 pub use signals::{Signals, TerminationRequest, TerminationSignal};

@@ -114,6 +114,6 @@ impl CreatedRun {
             end_time: UnixMillis::now(),
             keep_failure: false,
         };
-        record_end(self, end, false, signals, progress).await
+        record_end(self, end, false, signals, progress).await.0
     }
 }

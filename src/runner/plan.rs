@@ -7,7 +7,7 @@ use super::data::{self, CommandWithData};
 use super::record;
 use super::{ImageChoice, RunError, RunRequest};
 use crate::backend::{self, Backend};
-use crate::data::{DataDirectory, DataRequest};
+use crate::data::{DataDirectory, DataRequest, LocatedData};
 use crate::env_vars;
 use crate::environment::{self, ContainerRequest, EnvironmentPlan, EnvironmentRequest, PreparedEnv};
 use crate::events::Progress;
@@ -27,12 +27,15 @@ pub struct RunPlan {
     pub(crate) current_directory: PathBuf,
     pub(crate) experiment: ExperimentSelector,
     pub(crate) work_dir: WorkDir,
+    pub(crate) project_name: Option<String>,
     pub(crate) entry_point: EntryPoint,
     /// The parameters as the run records them: what was asked for, not what the shell gets.
     pub(crate) params_to_log: Vec<(String, String)>,
     pub(crate) parameters: ResolvedParameters,
     /// What the parameters name that is not on this machine.
     pub(crate) data: Vec<DataRequest>,
+    /// The same, found by [`RunPlan::locate_data`].
+    pub(crate) located: Vec<LocatedData>,
     /// The command with the paths that the data would have.
     pub(crate) command: CommandWithData,
     pub(crate) environment: EnvironmentPlan,
@@ -90,6 +93,7 @@ impl RunPlan {
             },
         )?;
 
+        backend.check_environment(&project.environment)?;
         let environment = environment::plan(EnvironmentRequest {
             environment: &project.environment,
             manager: request.env_manager,
@@ -100,6 +104,7 @@ impl RunPlan {
                 commit: work_dir.source().commit.as_deref(),
                 docker_args: &request.docker_args,
                 as_it_is: request.image == ImageChoice::AsItIs,
+                repository: backend.image_repository(),
             },
         })
         .await?;
@@ -109,10 +114,12 @@ impl RunPlan {
             current_directory,
             experiment,
             work_dir,
+            project_name: project.name.clone(),
             entry_point,
             params_to_log,
             parameters,
             data,
+            located: Vec::new(),
             command,
             environment,
             backend,
@@ -163,6 +170,9 @@ impl RunPlan {
 
     /// The command line of the container that the run would get.
     pub(crate) fn container_command_line(&self) -> Option<String> {
+        if self.backend.image_repository().is_some() {
+            return None;
+        }
         backend::container_command_line(&self.imagined_launch(self.imagined_environment()))
     }
 

@@ -9,7 +9,7 @@ use super::{CreatedRun, RunError};
 use crate::env_vars;
 use crate::events::Progress;
 use crate::http::{VariableError, in_words, seconds};
-use crate::process::Signals;
+use crate::process::{Signals, TerminationSignal};
 use crate::run::RunStatus;
 use crate::tracking::{self, RunEnd, TrackingError};
 
@@ -30,36 +30,35 @@ pub(super) fn patience() -> Result<Duration, VariableError> {
     seconds(&env_vars::non_empty, variable, PATIENCE_SECONDS).map(Duration::from_secs_f64)
 }
 
-/// Records a run's end and gives the status that the store holds then. `was_interrupted` tells that a
-/// signal has ended the run already.
+/// Records a run's end. Gives the status that the store holds then, and the signal that came meanwhile.
+/// `was_interrupted` tells that a signal has ended the run already.
 pub(super) async fn record_end(
     created: &CreatedRun,
     end: RunEnd,
     was_interrupted: bool,
     signals: &mut Signals,
     progress: &dyn Progress,
-) -> Result<RunStatus, RunError> {
+) -> (Result<RunStatus, RunError>, Option<TerminationSignal>) {
     let (run_id, status) = (created.info.run_id.clone(), end.status);
-    let recorded = if was_interrupted {
-        let limited = tokio::time::timeout(
-            INTERRUPTED_PATIENCE,
-            record(created, end, INTERRUPTED_PATIENCE, progress),
-        );
-        let recorded = despite_signals(signals, limited).await;
-        recorded.ok().and_then(|(recorded, _)| recorded.ok())
+    let (patience, limit) = if was_interrupted {
+        (INTERRUPTED_PATIENCE, INTERRUPTED_PATIENCE)
     } else {
-        let patience = created.plan.record_patience;
-        let recorded = despite_signals(signals, record(created, end, patience, progress)).await;
-        recorded.ok().map(|(recorded, _)| recorded)
+        (created.plan.record_patience, Duration::MAX)
     };
-    match recorded {
+    let recorded = tokio::time::timeout(limit, record(created, end, patience, progress));
+    let (recorded, signal) = match despite_signals(signals, recorded).await {
+        Ok((recorded, signal)) => (recorded.ok(), signal),
+        Err(signal) => (None, Some(signal)),
+    };
+    let recorded = match recorded {
         Some(recorded) => recorded.map_err(|source| RunError::EndNotRecorded {
             run_id,
             status,
             source,
         }),
         None => Err(RunError::EndNotRecordedInTime { run_id, status }),
-    }
+    };
+    (recorded, signal)
 }
 
 /// Tries until it is recorded, or nothing is to be hoped for. A try that has begun is not cut short.

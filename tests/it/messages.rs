@@ -91,7 +91,9 @@ fn parameters() {
 fn data() {
     let mut topic = Topic::default();
     for uri in [
-        "s3://bucket/data.csv",
+        "s3://",
+        "sftp://host/data.csv",
+        "mlflow-artifacts:/data.csv",
         "gopher://host/data.csv",
         "file://host/data.csv",
         "https://anna:geheim@host:port/data.csv",

@@ -51,7 +51,7 @@ pub(crate) fn wait_for_entry_point(project: &Project, child: &mut Child) {
 }
 
 /// The processes that were started in the sandbox, by the variables that all of them inherit.
-fn processes(sandbox: &Path) -> Vec<String> {
+pub(crate) fn processes(sandbox: &Path) -> Vec<String> {
     let mark = format!("HOME={}/home", sandbox.display());
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap() {
@@ -126,4 +126,50 @@ fn an_entry_point_that_ends_well_on_a_signal_is_killed_nonetheless() {
     assert_eq!(child.wait().unwrap().code(), Some(143));
     assert_eq!(statuses(&project), ["KILLED"]);
     assert_nothing_lives(&project);
+}
+
+/// Batch systems kill what has not ended soon after they have asked for it, mlrun included.
+#[test]
+fn a_run_is_marked_while_its_processes_are_given_time() {
+    for uri in ["", "mlruns"] {
+        let project = Project::new().mlproject(
+            "entry_points:\n  main:\n    command: \"trap '' TERM; echo $$ >pid; mv pid ready; while :; do sleep 0.01; done\"\n",
+        );
+        let mut child = start(&project, uri);
+        wait_for_entry_point(&project, &mut child);
+        send(&child, Signal::TERM);
+        wait_until("the mark", || statuses(&project) == ["KILLED"]);
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "mlrun waits for the entry point"
+        );
+        send(&child, Signal::KILL);
+        child.wait().unwrap();
+        let ready = std::fs::read_to_string(project.sandbox().work().join("project/ready")).unwrap();
+        let group = Pid::from_raw(ready.trim().parse().unwrap()).unwrap();
+        rustix::process::kill_process_group(group, Signal::KILL).unwrap();
+        assert_eq!(statuses(&project), ["KILLED"], "{uri}");
+        assert_nothing_lives(&project);
+    }
+}
+
+/// Batch systems signal the processes of a job one after the other: mlrun may be told when the entry
+/// point, which ends well on a signal, is gone already.
+#[test]
+fn the_exit_code_and_the_run_agree_when_a_signal_comes_at_the_end() {
+    let mut codes = std::collections::BTreeSet::new();
+    for delay in 0..40 {
+        let project = Project::new().mlproject(&format!(
+            "entry_points:\n  main:\n    command: \"(sleep 0.0{delay:02}; kill -TERM $PPID) >/dev/null 2>&1 & exit 0\"\n",
+        ));
+        let code = start(&project, "").wait().unwrap().code().unwrap();
+        let status = match code {
+            0 => "FINISHED",
+            143 => "KILLED",
+            code => panic!("exit code {code} after {delay} ms"),
+        };
+        assert_eq!(statuses(&project), [status], "after {delay} ms");
+        codes.insert(code);
+    }
+    assert!(codes.contains(&143), "no signal came before the end was recorded");
 }

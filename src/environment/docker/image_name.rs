@@ -27,6 +27,20 @@ pub(crate) fn image_name(project: &str, commit: Option<&str>) -> String {
     }
 }
 
+/// The name that an image is pushed by: the repository, and the beginning of the commit that the
+/// project's files are from, as `mlflow run` has it.
+pub(super) fn pushed_name(repository: &str, commit: Option<&str>) -> String {
+    match commit {
+        Some(commit) => format!("{repository}:{}", commit.get(..COMMIT_LENGTH).unwrap_or(commit)),
+        None => repository.to_owned(),
+    }
+}
+
+/// Whether images can be pushed to a repository of this name, and get a tag there.
+pub fn is_repository(name: &str) -> bool {
+    is_valid(name)
+}
+
 /// Whether engines take the name: `[HOST[:PORT]/]PART/…/PART`.
 fn is_valid(name: &str) -> bool {
     let (host, path) = match name.split_once('/') {

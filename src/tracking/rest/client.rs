@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT,
 };
+use reqwest::redirect::Policy;
 use reqwest::{Method, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,7 +18,9 @@ use super::settings::RestSettings;
 use super::signer::{Signer, WORKSPACE};
 use super::transport::{ExchangeError, LONGEST_BODY, Request, Response, Transport};
 use crate::databricks::Session;
-use crate::http::{Fault, RetryPolicy, VariableError, in_words, random_fraction};
+use crate::http::{
+    Fault, RetryPolicy, ServerAccess, VariableError, configured_client, in_words, random_fraction,
+};
 use crate::redact::without_credentials;
 
 /// As many redirects as Python's `requests` follows.
@@ -39,6 +42,26 @@ pub(super) struct Client {
     transport: Transport,
     retry: RetryPolicy,
     follows_redirects: bool,
+}
+
+/// How the server at this URL is reached by who gets and puts its artifacts.
+pub(in crate::tracking) fn server_access(url: &str) -> Result<ServerAccess, RestError> {
+    let settings = RestSettings::from_environment()?;
+    let client = Client::new(url, &settings)?;
+    let redirects = match settings.follows_redirects {
+        true => Policy::limited(MOST_REDIRECTS),
+        false => Policy::none(),
+    };
+    let http = configured_client(redirects, |builder| match client.base.scheme() {
+        "https" => settings.tls.configure(builder),
+        _ => Ok(builder),
+    })?;
+    Ok(ServerAccess {
+        client: http,
+        url: client.base,
+        headers: client.headers,
+        credentials: client.credentials,
+    })
 }
 
 /// A failed try that may be followed by another.

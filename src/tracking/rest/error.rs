@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 
 use crate::aws::AwsError;
 use crate::databricks::DatabricksError;
-use crate::http::{CertificateError, Fault, ProxyError, VariableError, in_words};
+use crate::http::{CertificateError, ClientError, Fault, ProxyError, VariableError, in_words};
 
 /// Why a tracking server could not be asked, or what it answered instead.
 #[derive(Debug, thiserror::Error)]
@@ -147,6 +147,16 @@ pub enum RestError {
         /// The workspace.
         workspace: String,
     },
+}
+
+impl From<ClientError> for RestError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Certificate(error) => Self::Certificate(error),
+            ClientError::Proxy(error) => Self::Proxy(error),
+            ClientError::Tls { reason } => Self::Tls { reason },
+        }
+    }
 }
 
 impl From<DatabricksError> for RestError {
