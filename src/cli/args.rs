@@ -252,6 +252,10 @@ pub(crate) struct RunArguments {
     #[arg(long)]
     pub(crate) dry_run: bool,
 
+    /// Do nothing where a finished run of the experiment has done it: same commit, entry point and values
+    #[arg(long, conflicts_with = "run_id")]
+    pub(crate) reuse: bool,
+
     /// Write what became of the run to this file, as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) run_info: Option<std::path::PathBuf>,

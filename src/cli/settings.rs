@@ -18,6 +18,7 @@ use crate::runner::{ImageChoice, RunError, RunRequest, select_experiment};
 #[derive(Debug)]
 pub(crate) struct RunSettings {
     pub(crate) dry_run: bool,
+    pub(crate) reuse: bool,
     pub(crate) run_info_file: Option<PathBuf>,
 }
 
@@ -56,6 +57,7 @@ impl RunSettings {
             .storage_dir
             .or_else(|| env_vars::non_empty(env_vars::MLFLOW_TMP_DIR))
             .map(PathBuf::from);
+        let run_info_file = arguments.run_info.map(|file| current_directory.join(file));
         let request = RunRequest {
             uri: arguments.uri,
             entry_point: arguments.entry_point,
@@ -75,6 +77,7 @@ impl RunSettings {
             env_manager: env_manager(arguments.env_manager, arguments.no_conda)?,
             storage_dir,
             run_id: arguments.run_id.filter(|id| !id.is_empty()).map(RunId::new),
+            reuse: arguments.reuse,
             run_name: arguments.run_name.filter(|name| !name.is_empty()),
             image: match (arguments.build_image, arguments.no_build_image) {
                 (true, _) => ImageChoice::Build,
@@ -83,13 +86,15 @@ impl RunSettings {
             },
             keep_workdir: arguments.keep_workdir,
             variables: Vec::new(),
+            outputs: run_info_file.iter().cloned().collect(),
             tags: process_tag(&arguments.backend),
-            current_directory: Some(current_directory.clone()),
+            current_directory: Some(current_directory),
             backend: arguments.backend,
         };
         let settings = Self {
             dry_run: arguments.dry_run,
-            run_info_file: arguments.run_info.map(|file| current_directory.join(file)),
+            reuse: arguments.reuse,
+            run_info_file,
         };
         Ok((request, settings))
     }

@@ -207,6 +207,19 @@ impl EnvironmentPlan {
         }
     }
 
+    /// The environment's name, as `mlrun env list` shows it, or the name of the image that it is made of.
+    /// None where nothing is made.
+    pub fn name(&self) -> Option<String> {
+        self.container()
+            .map(|container| container.image.uri)
+            .or_else(|| Some(self.entry()?.name.clone()))
+    }
+
+    /// The environment's directory, where it has one on this machine.
+    pub fn environment_directory(&self) -> Option<&Path> {
+        Some(&self.entry()?.directory)
+    }
+
     fn entry(&self) -> Option<&cache::Entry> {
         match &self.environment {
             PlannedEnvironment::Local | PlannedEnvironment::Docker(_) => None,

@@ -1,22 +1,23 @@
 //! What a run will do: made and checked before anything is created.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::data::{self, CommandWithData};
 use super::record;
-use super::{ImageChoice, RunError, RunRequest};
+use super::{ImageChoice, RunError, RunRequest, Timings};
 use crate::backend::{self, Backend};
 use crate::data::{DataDirectory, DataRequest, LocatedData};
 use crate::env_vars;
 use crate::environment::{self, ContainerRequest, EnvironmentPlan, EnvironmentRequest, PreparedEnv};
 use crate::events::Progress;
-use crate::fetch::{self, FetchOptions, WorkDir};
+use crate::fetch::{self, FetchOptions, TreeComparison, WorkDir};
 use crate::project::{EntryPoint, ParameterContext, Project, ProjectEnvironment, ResolvedParameters};
 use crate::project_uri::ProjectUri;
 use crate::run::tag;
 use crate::tracking::limits::{self, LongValues};
-use crate::tracking::{ExperimentSelector, TrackingUri};
+use crate::tracking::{self, ExperimentSelector, TrackingStore, TrackingUri};
 
 /// Everything that is known before the run is created.
 ///
@@ -44,6 +45,13 @@ pub struct RunPlan {
     pub(crate) user: String,
     /// How long the store may be away when the run has ended.
     pub(crate) record_patience: Duration,
+    /// How the project's files stand to their commit; it need not be known before the entry point is
+    /// started.
+    pub(crate) tree: TreeComparison,
+    /// The store, once it was needed.
+    pub(crate) store: Option<Arc<dyn TrackingStore>>,
+    /// How long what has been done took.
+    pub(crate) timings: Timings,
 }
 
 impl RunPlan {
@@ -70,7 +78,12 @@ impl RunPlan {
             version: request.version.clone(),
             keep: request.keep_workdir,
         };
+        let mut timings = Timings::default();
+        let begun = Instant::now();
         let work_dir = fetch::fetch(&uri, &options, progress).await?;
+        timings.fetch = Some(begun.elapsed());
+        let no_part = [tracking_uri.local_files(), request.outputs.clone()].concat();
+        let tree = fetch::compare_with_commit(&work_dir, no_part);
 
         let project = Project::load(work_dir.path())?;
         for warning in &project.warnings {
@@ -94,6 +107,7 @@ impl RunPlan {
         )?;
 
         backend.check_environment(&project.environment)?;
+        let begun = Instant::now();
         let environment = environment::plan(EnvironmentRequest {
             environment: &project.environment,
             manager: request.env_manager,
@@ -108,6 +122,7 @@ impl RunPlan {
             },
         })
         .await?;
+        timings.environment = Some(begun.elapsed());
         warn_of_unused_options(&request, &project, progress);
         let plan = Self {
             request,
@@ -126,10 +141,22 @@ impl RunPlan {
             tracking_uri,
             user: user_name(),
             record_patience,
+            tree,
+            store: None,
+            timings,
         };
         let launch_plan = plan.imagined_launch(plan.imagined_environment());
         plan.backend.check(&launch_plan, progress).await?;
         Ok(plan)
+    }
+
+    /// The tracking store.
+    pub(super) async fn store(&mut self) -> Result<Arc<dyn TrackingStore>, RunError> {
+        if let Some(store) = &self.store {
+            return Ok(Arc::clone(store));
+        }
+        let store: Arc<dyn TrackingStore> = tracking::open(&self.tracking_uri).await?.into();
+        Ok(Arc::clone(self.store.insert(store)))
     }
 
     /// The name of the backend that the entry point will run on.

@@ -321,6 +321,7 @@ fn no_golden_text_is_forgotten() {
                 include_str!("environments/errors.rs"),
                 include_str!("git_source/errors.rs"),
                 include_str!("docker/errors.rs"),
+                include_str!("run_info.rs"),
                 include_str!("inspect.rs"),
             ]
             .iter()

@@ -12,6 +12,10 @@ pub(crate) enum Requirement {
     Mlflow2,
     /// A Python virtual environment with uv.
     Uv,
+    /// A Python virtual environment with MLflow, the clients of all data stores, and servers of some.
+    Data,
+    /// A directory with Azurite, as npm installs it.
+    Azurite,
     /// A Python virtual environment with an MLflow 3 and the client of Kubernetes.
     Kubernetes,
     /// A conda with a channel of its own, as `tests/conda/make_conda.sh` makes it.
@@ -25,6 +29,8 @@ impl Requirement {
             Self::Mlflow3 => "MLRUN_TEST_MLFLOW_VENV",
             Self::Mlflow2 => "MLRUN_TEST_MLFLOW2_VENV",
             Self::Uv => "MLRUN_TEST_UV_VENV",
+            Self::Data => "MLRUN_TEST_DATA_VENV",
+            Self::Azurite => "MLRUN_TEST_AZURITE",
             Self::Kubernetes => "MLRUN_TEST_KUBERNETES_VENV",
             Self::Conda => "MLRUN_TEST_CONDA_HOME",
         }
@@ -36,6 +42,8 @@ impl Requirement {
             Self::Mlflow3 => "a virtual environment with MLflow 3",
             Self::Mlflow2 => "a virtual environment with MLflow 2",
             Self::Uv => "a virtual environment with uv",
+            Self::Data => "a virtual environment with moto and others",
+            Self::Azurite => "a directory with azurite",
             Self::Kubernetes => "a virtual environment with MLflow 3, kubernetes and docker",
             Self::Conda => "a conda made by tests/conda/make_conda.sh",
         }
@@ -46,6 +54,8 @@ impl Requirement {
         match self {
             Self::Mlflow3 | Self::Mlflow2 | Self::Kubernetes => "bin/mlflow",
             Self::Uv => "bin/uv",
+            Self::Data => "bin/moto_server",
+            Self::Azurite => "node_modules/azurite/package.json",
             Self::Conda => "bin/conda",
         }
     }
