@@ -1,6 +1,7 @@
 //! Backends: where an entry point's command runs.
 
 mod attached;
+mod databricks;
 mod docker;
 mod local;
 
@@ -12,15 +13,17 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 pub use self::attached::{AttachedRun, RunState, attach};
+pub use self::databricks::DatabricksBackendError;
 pub use self::docker::container_command_line;
 
-use crate::environment::PreparedEnv;
+use crate::environment::{EnvManager, PreparedEnv};
 use crate::events::Progress;
 use crate::process::{Ended, ProcessError, Signals};
-use crate::run::{RunId, RunInfo};
+use crate::project::DatabricksSparkJob;
+use crate::run::{RunId, RunInfo, RunStatus};
 
 /// The names that `--backend` takes, in the order of the documentation.
-pub const BACKEND_NAMES: [&str; 3] = [local::NAME, "databricks", "kubernetes"];
+pub const BACKEND_NAMES: [&str; 3] = [local::NAME, databricks::NAME, "kubernetes"];
 
 /// Where a container finds a tracking store of this machine. MLflow's own place.
 pub const CONTAINER_STORE: &str = "/mlflow/tmp/mlruns";
@@ -34,11 +37,30 @@ pub struct LocalStore {
     pub uri: String,
 }
 
+/// A project and how it was called, for backends that have another program run it.
+#[derive(Debug, Clone)]
+pub struct ProjectCall {
+    /// The project's URI as it was given, without credentials.
+    pub uri: String,
+    /// The entry point's name.
+    pub entry_point: String,
+    /// The parameters that were given, as they were given.
+    pub parameters: Vec<(String, String)>,
+    /// The env manager that was named.
+    pub env_manager: Option<EnvManager>,
+    /// Whether the project runs in a container.
+    pub has_container: bool,
+    /// What makes the project a Spark job, if it is one.
+    pub spark_job: Option<DatabricksSparkJob>,
+}
+
 /// All that is needed to run an entry point.
 #[derive(Debug, Clone)]
 pub struct LaunchPlan {
     /// The run that the entry point belongs to.
     pub run: RunInfo,
+    /// The project and how it was called.
+    pub call: ProjectCall,
     /// The entry point's shell command.
     pub command: String,
     /// The directory that the command runs in.
@@ -96,6 +118,12 @@ pub trait Backend: Send + Sync {
         true
     }
 
+    /// Whether the project is handed over as a whole to an `mlflow run` elsewhere, which finds the files
+    /// of parameters and prepares the environment there.
+    fn hands_project_over(&self) -> bool {
+        false
+    }
+
     /// Checks what can be checked before the run is created. `plan` is of a run that is only
     /// thought of; nothing is changed anywhere.
     ///
@@ -112,6 +140,15 @@ pub trait Backend: Send + Sync {
     /// It cannot be made of this plan.
     fn preview(&self, _plan: &LaunchPlan) -> Result<Vec<(&'static str, String)>, BackendError> {
         Ok(Vec::new())
+    }
+
+    /// Brings to where the entry point will run what it needs there. Comes before the launch of the same
+    /// plan, and may be given up at any point.
+    ///
+    /// # Errors
+    /// It cannot be brought there.
+    async fn stage(&self, _plan: &LaunchPlan, _progress: &dyn Progress) -> Result<(), BackendError> {
+        Ok(())
     }
 
     /// Starts the entry point.
@@ -144,9 +181,10 @@ pub trait SubmittedRun: Send {
 ///
 /// # Errors
 /// There is none, it is not available, or its configuration is not what it needs.
-pub fn by_name(name: &str, _options: BackendOptions<'_>) -> Result<Box<dyn Backend>, BackendError> {
+pub fn by_name(name: &str, options: BackendOptions<'_>) -> Result<Box<dyn Backend>, BackendError> {
     match BACKEND_NAMES.into_iter().find(|known| *known == name) {
         Some(local::NAME) => Ok(Box::new(local::Local)),
+        Some(databricks::NAME) => Ok(Box::new(databricks::Databricks::new(options)?)),
         Some(name) => Err(BackendError::NotAvailable { name }),
         None => Err(BackendError::Unknown {
             name: name.to_owned(),
@@ -177,6 +215,9 @@ pub enum BackendError {
         /// The backend.
         name: &'static str,
     },
+    /// Databricks, or the way to it, failed.
+    #[error(transparent)]
+    Databricks(Box<DatabricksBackendError>),
     /// The command could not be run.
     #[error("cannot run the entry point's command")]
     Command {
@@ -199,7 +240,21 @@ pub enum BackendError {
     },
 }
 
+impl From<DatabricksBackendError> for BackendError {
+    fn from(error: DatabricksBackendError) -> Self {
+        Self::Databricks(Box::new(error))
+    }
+}
+
 impl BackendError {
+    /// The status of a run that went wrong so; `RUNNING` where it may go on without this program.
+    pub fn run_status(&self) -> RunStatus {
+        match self {
+            Self::Databricks(error) => error.run_status(),
+            _ => RunStatus::Failed,
+        }
+    }
+
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -209,6 +264,7 @@ impl BackendError {
             )),
             Self::NotAttachable { .. } => None,
             Self::NotAvailable { .. } => Some(format!("run on this machine with --backend {}", local::NAME)),
+            Self::Databricks(error) => error.hint(),
             Self::Command { source } => source.hint(),
             Self::Temporary { .. } => Some("set TMPDIR to a directory that you can write to".to_owned()),
             Self::NoContainer { .. } => Some(
@@ -227,7 +283,7 @@ mod tests {
     fn backends_are_found_by_name() {
         for (name, expected) in [
             ("local", Ok("local")),
-            ("databricks", Err("the backend 'databricks' is not available yet")),
+            ("databricks", Err("the databricks backend needs --backend-config")),
             ("kubernetes", Err("the backend 'kubernetes' is not available yet")),
             (
                 "slurm",

@@ -124,6 +124,12 @@ impl Project {
         Ok(project)
     }
 
+    /// The entry point that a Spark job with a file of its own stands for, where the project is one.
+    pub fn spark_entry_point(&self) -> Option<EntryPoint> {
+        let file = self.databricks_spark_job.as_ref()?.python_file.as_deref()?;
+        Some(EntryPoint::script("main", &format!("python {}", quote(file))))
+    }
+
     /// The entry point of this name, or else the script of the project that the name is a path to.
     ///
     /// `shell` is the user's shell, which runs `.sh` scripts; `bash` where it is unknown or empty.

@@ -29,15 +29,16 @@ pub(super) async fn carry_out(
     progress: &dyn Progress,
 ) -> RunEnding {
     let launched = catch_panic(launch(&created, signals, progress)).await;
-    if let Ok(Launched::Submitted) = launched {
+    let status = status_of(&launched);
+    if !status.is_terminated() {
         return RunEnding {
-            launched: Ok(Launched::Submitted),
+            launched: launched.map_err(Arc::new),
             end: None,
             recorded: Ok(created.info.status),
         };
     }
     let end = RunEnd {
-        status: status_of(&launched),
+        status,
         end_time: UnixMillis::now(),
         // A run of `--run-id` that had ended before has no verdict of this entry point.
         keep_failure: !created.info.status.is_terminated()
@@ -73,6 +74,10 @@ async fn launch(
         store.set_tags(&info.run_id, &environment_tags).await?;
     }
     let launch_plan = plan.launch_plan(info, command, prepared.environment);
+    match until_signal(signals, plan.backend.stage(&launch_plan, progress)).await {
+        Ok(staged) => staged?,
+        Err(signal) => return interrupted(signal),
+    }
     let mut submitted = plan.backend.launch(launch_plan, progress).await?;
     let tags = submitted.tags();
     if !tags.is_empty() {
@@ -99,6 +104,7 @@ fn status_of(launched: &Result<Launched, RunError>) -> RunStatus {
         Ok(Launched::Ended(Ended::Exited(exit))) if exit.is_success() => RunStatus::Finished,
         Ok(Launched::Ended(Ended::Interrupted { .. })) => RunStatus::Killed,
         Ok(Launched::Submitted) => RunStatus::Running,
+        Err(RunError::Backend(error)) => error.run_status(),
         Ok(Launched::Ended(Ended::Exited(_))) | Err(_) => RunStatus::Failed,
     }
 }

@@ -4,14 +4,17 @@ use std::path::PathBuf;
 
 use super::data::{self, CommandWithData};
 use super::{ImageChoice, RunError, RunRequest};
-use crate::backend::{self, Backend};
+use crate::backend::{self, Backend, ProjectCall};
 use crate::data::{DataDirectory, DataRequest};
 use crate::env_vars;
-use crate::environment::{self, ContainerRequest, EnvironmentPlan, EnvironmentRequest, PreparedEnv};
+use crate::environment::{
+    self, ContainerRequest, EnvManager, EnvironmentPlan, EnvironmentRequest, PreparedEnv,
+};
 use crate::events::Progress;
 use crate::fetch::{self, FetchOptions, WorkDir};
 use crate::project::{EntryPoint, ParameterContext, Project, ProjectEnvironment, ResolvedParameters};
 use crate::project_uri::ProjectUri;
+use crate::redact::without_credentials;
 use crate::run::tag;
 use crate::tracking::limits::{self, LongValues};
 use crate::tracking::{ExperimentSelector, TrackingUri};
@@ -35,6 +38,7 @@ pub struct RunPlan {
     pub(crate) command: CommandWithData,
     pub(crate) environment: EnvironmentPlan,
     pub(crate) backend: Box<dyn Backend>,
+    pub(crate) call: ProjectCall,
     pub(crate) tracking_uri: TrackingUri,
     pub(crate) user: String,
 }
@@ -45,7 +49,7 @@ impl RunPlan {
     ///
     /// # Errors
     /// The project cannot be had, or something about it or the request is wrong.
-    pub async fn make(request: RunRequest, progress: &dyn Progress) -> Result<Self, RunError> {
+    pub async fn make(mut request: RunRequest, progress: &dyn Progress) -> Result<Self, RunError> {
         let current_directory = match &request.current_directory {
             Some(directory) => directory.clone(),
             None => std::env::current_dir().map_err(|source| RunError::NoCurrentDirectory { source })?,
@@ -69,9 +73,18 @@ impl RunPlan {
             progress.warning(warning);
         }
         let shell = env_vars::non_empty(env_vars::SHELL);
-        let entry_point = project.entry_point(&request.entry_point, shell.as_deref())?;
+        let is_elsewhere = backend.hands_project_over();
+        let entry_point = match project.spark_entry_point().filter(|_| is_elsewhere) {
+            Some(entry_point) => {
+                warn_of_unused_call(&request, progress);
+                request.parameters.clear();
+                entry_point
+            }
+            None => project.entry_point(&request.entry_point, shell.as_deref())?,
+        };
         let context = ParameterContext {
             directory: &current_directory,
+            is_elsewhere,
         };
         let parameters = entry_point.resolve(&request.parameters, context)?;
         let data = data::requests(&parameters)?;
@@ -85,9 +98,15 @@ impl RunPlan {
             },
         )?;
 
+        // Where the project is handed over, its environment is made there.
+        let no_environment = ProjectEnvironment::Python { file: None };
+        let (of_project, manager) = match is_elsewhere {
+            true => (&no_environment, Some(EnvManager::Local)),
+            false => (&project.environment, request.env_manager),
+        };
         let environment = environment::plan(EnvironmentRequest {
-            environment: &project.environment,
-            manager: request.env_manager,
+            environment: of_project,
+            manager,
             directory: work_dir.path(),
             project: project.name.as_deref().unwrap_or("without a name"),
             container: ContainerRequest {
@@ -100,6 +119,14 @@ impl RunPlan {
         .await?;
         warn_of_unused_options(&request, &project, progress);
         let plan = Self {
+            call: ProjectCall {
+                uri: without_credentials(&request.uri),
+                entry_point: entry_point.name.clone(),
+                parameters: request.parameters.clone(),
+                env_manager: request.env_manager,
+                has_container: matches!(project.environment, ProjectEnvironment::Docker(_)),
+                spark_job: project.databricks_spark_job.clone(),
+            },
             request,
             current_directory,
             experiment,
@@ -174,6 +201,15 @@ fn logged(parameters: &ResolvedParameters) -> Vec<(String, String)> {
         .iter()
         .map(|parameter| (parameter.name.clone(), parameter.logged.clone()));
     declared.chain(parameters.extra.iter().cloned()).collect()
+}
+
+/// The file of a Spark job decides what runs.
+fn warn_of_unused_call(request: &RunRequest, progress: &dyn Progress) {
+    if request.entry_point != "main" || !request.parameters.is_empty() {
+        progress.warning(
+            "-e/--entry-point and -P/--param-list are not used: the project's databricks_spark_job names its own python_file and parameters",
+        );
+    }
 }
 
 fn warn_of_unused_options(request: &RunRequest, project: &Project, progress: &dyn Progress) {
