@@ -13,6 +13,7 @@ mod conda;
 mod corpus;
 mod data_downloads;
 mod database_servers;
+mod databricks;
 mod differential;
 mod docker;
 mod environments;

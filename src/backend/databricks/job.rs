@@ -29,7 +29,7 @@ pub(super) fn project_job(
     idempotency_token: &str,
 ) -> Value {
     let command = format!(
-        "\n    export PATH=$PATH:$DB_HOME/python/bin &&\n    mlflow --version &&\n    {} &&\n    {}\n    ",
+        "\n    export PATH=$PATH:$DB_HOME/python/bin &&\n    mlflow --version &&\n{} &&\n    {}\n",
         unpack_command(location, hash),
         run_command(plan, hash)
     );

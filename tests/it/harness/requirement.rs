@@ -12,6 +12,8 @@ pub(crate) enum Requirement {
     Mlflow2,
     /// A Python virtual environment with uv.
     Uv,
+    /// A Python virtual environment with Databricks' own clients.
+    Databricks,
     /// A conda with a channel of its own, as `tests/conda/make_conda.sh` makes it.
     Conda,
 }
@@ -23,6 +25,7 @@ impl Requirement {
             Self::Mlflow3 => "MLRUN_TEST_MLFLOW_VENV",
             Self::Mlflow2 => "MLRUN_TEST_MLFLOW2_VENV",
             Self::Uv => "MLRUN_TEST_UV_VENV",
+            Self::Databricks => "MLRUN_TEST_DATABRICKS_VENV",
             Self::Conda => "MLRUN_TEST_CONDA_HOME",
         }
     }
@@ -33,6 +36,7 @@ impl Requirement {
             Self::Mlflow3 => "a virtual environment with MLflow 3",
             Self::Mlflow2 => "a virtual environment with MLflow 2",
             Self::Uv => "a virtual environment with uv",
+            Self::Databricks => "a virtual environment with databricks-sdk and databricks-cli",
             Self::Conda => "a conda made by tests/conda/make_conda.sh",
         }
     }
@@ -42,6 +46,7 @@ impl Requirement {
         match self {
             Self::Mlflow3 | Self::Mlflow2 => "bin/mlflow",
             Self::Uv => "bin/uv",
+            Self::Databricks => "bin/databricks",
             Self::Conda => "bin/conda",
         }
     }
