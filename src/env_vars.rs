@@ -23,9 +23,10 @@ pub const MLFLOW_TRACKING_USERNAME: &str = "MLFLOW_TRACKING_USERNAME";
 pub const MLFLOW_TRACKING_PASSWORD: &str = "MLFLOW_TRACKING_PASSWORD";
 /// A bearer token for the tracking server.
 pub const MLFLOW_TRACKING_TOKEN: &str = "MLFLOW_TRACKING_TOKEN";
-/// Whether requests are signed for AWS. Refused where it is true: mlrun cannot sign them yet.
+/// Whether requests are signed for AWS, by Signature Version 4 for the service `execute-api`.
 pub const MLFLOW_TRACKING_AWS_SIGV4: &str = "MLFLOW_TRACKING_AWS_SIGV4";
-/// The authentication plug-in for requests. Refused where it is set: plug-ins are Python code.
+/// The authentication plug-in for requests: `kubernetes` or `kubernetes-namespaced`. Others are Python
+/// code, and refused.
 pub const MLFLOW_TRACKING_AUTH: &str = "MLFLOW_TRACKING_AUTH";
 /// Whether the tracking server's certificate goes unchecked.
 pub const MLFLOW_TRACKING_INSECURE_TLS: &str = "MLFLOW_TRACKING_INSECURE_TLS";
@@ -120,6 +121,8 @@ pub const MLRUN_GIT_FETCH_WITH_CLI: &str = "MLRUN_GIT_FETCH_WITH_CLI";
 /// The program that images and containers are made with: `docker`, `podman`, `nerdctl`, or the path of
 /// one. mlrun's own.
 pub const MLRUN_DOCKER_CMD: &str = "MLRUN_DOCKER_CMD";
+/// The process that a task of a job is, the one that Slurm starts and watches. From Slurm.
+pub const SLURM_TASK_PID: &str = "SLURM_TASK_PID";
 /// What a container needs for the artifacts in S3, where it is set. MLflow's and Amazon's own.
 pub const S3_VARIABLES: [&str; 8] = [
     "AWS_SECRET_ACCESS_KEY",
@@ -213,6 +216,46 @@ pub const AWS_VARIABLES: [&str; 27] = [
     HOME,
     REQUESTS_CA_BUNDLE,
 ];
+/// The address of S3 instead of Amazon's own, before all others.
+pub const MLFLOW_S3_ENDPOINT_URL: &str = "MLFLOW_S3_ENDPOINT_URL";
+/// Whether any certificate of S3's server will do.
+pub const MLFLOW_S3_IGNORE_TLS: &str = "MLFLOW_S3_IGNORE_TLS";
+/// The account that a bucket must belong to.
+pub const MLFLOW_S3_EXPECTED_BUCKET_OWNER: &str = "MLFLOW_S3_EXPECTED_BUCKET_OWNER";
+/// JSON with what is said about files that are put to S3, such as their encryption.
+pub const MLFLOW_S3_UPLOAD_EXTRA_ARGS: &str = "MLFLOW_S3_UPLOAD_EXTRA_ARGS";
+/// Whether a bucket is a part of the host (`virtual`) or of the path (`path`).
+pub const MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE: &str = "MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE";
+/// How requests to S3 are signed: not at all where it is `unsigned`.
+pub const MLFLOW_EXPERIMENTAL_S3_SIGNATURE_VERSION: &str = "MLFLOW_EXPERIMENTAL_S3_SIGNATURE_VERSION";
+/// Where Azure's storage is and the key to it, in one. From Microsoft, as all that begin so.
+pub const AZURE_STORAGE_CONNECTION_STRING: &str = "AZURE_STORAGE_CONNECTION_STRING";
+/// The key to an account of Azure's storage.
+pub const AZURE_STORAGE_ACCESS_KEY: &str = "AZURE_STORAGE_ACCESS_KEY";
+/// A permission for an account of Azure's storage: a shared access signature.
+pub const AZURE_STORAGE_SAS_TOKEN: &str = "AZURE_STORAGE_SAS_TOKEN";
+/// The tenant of an application that asks.
+pub const AZURE_TENANT_ID: &str = "AZURE_TENANT_ID";
+/// The application that asks, or the managed identity.
+pub const AZURE_CLIENT_ID: &str = "AZURE_CLIENT_ID";
+/// The application's secret.
+pub const AZURE_CLIENT_SECRET: &str = "AZURE_CLIENT_SECRET";
+/// The file with a token of an identity provider for the application.
+pub const AZURE_FEDERATED_TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
+/// Where tokens are made instead of `https://login.microsoftonline.com`.
+pub const AZURE_AUTHORITY_HOST: &str = "AZURE_AUTHORITY_HOST";
+/// The directory of `gcloud`'s settings. From Google.
+pub const CLOUDSDK_CONFIG: &str = "CLOUDSDK_CONFIG";
+/// The address of an emulator of Google's storage. From Google.
+pub const STORAGE_EMULATOR_HOST: &str = "STORAGE_EMULATOR_HOST";
+/// The metadata server of Google's machines. From Google.
+pub const GCE_METADATA_HOST: &str = "GCE_METADATA_HOST";
+/// The directory of Hadoop's settings. From Hadoop.
+pub const HADOOP_CONF_DIR: &str = "HADOOP_CONF_DIR";
+/// Who asks Hadoop's file system. From Hadoop.
+pub const HADOOP_USER_NAME: &str = "HADOOP_USER_NAME";
+/// The address of the HTTP server of Hadoop's name node. mlrun's own.
+pub const MLRUN_WEBHDFS_URL: &str = "MLRUN_WEBHDFS_URL";
 /// What a container needs for the artifacts in Azure's blob storage, where it is set.
 pub const AZURE_VARIABLES: [&str; 2] = ["AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_ACCESS_KEY"];
 /// The file with the credentials for Google's cloud. Read, and set for a container. From Google.
@@ -223,6 +266,12 @@ pub const MLFLOW_KERBEROS_TICKET_CACHE: &str = "MLFLOW_KERBEROS_TICKET_CACHE";
 pub const MLFLOW_KERBEROS_USER: &str = "MLFLOW_KERBEROS_USER";
 /// More settings for pyarrow, for HDFS.
 pub const MLFLOW_PYARROW_EXTRA_CONF: &str = "MLFLOW_PYARROW_EXTRA_CONF";
+/// The tracking URI for a pod, where it reaches the server by another address than this machine.
+pub const KUBE_MLFLOW_TRACKING_URI: &str = "KUBE_MLFLOW_TRACKING_URI";
+/// The kubeconfig files, separated by colons, in place of `~/.kube/config`. From Kubernetes.
+pub const KUBECONFIG: &str = "KUBECONFIG";
+/// The API's address for the pods of a cluster. From Kubernetes.
+pub const KUBERNETES_SERVICE_HOST: &str = "KUBERNETES_SERVICE_HOST";
 /// The configuration file with profiles instead of `~/.databrickscfg`. From Databricks.
 pub const DATABRICKS_CONFIG_FILE: &str = "DATABRICKS_CONFIG_FILE";
 /// The profile of the configuration file. From Databricks.

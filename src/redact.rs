@@ -4,7 +4,8 @@ use std::fmt;
 
 /// A credential. `Debug` and `Display` show a mask; [`Secret::expose`] gives the value to the one
 /// place that sends it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {

@@ -39,6 +39,9 @@ pub mod tag {
     pub const DATABRICKS_JOB_ID: &str = "mlflow.databricks.shellJobID";
     /// The address of the Databricks workspace.
     pub const DATABRICKS_WEBAPP_URL: &str = "mlflow.databricks.webappURL";
+    /// The process that runs a local run's entry point, as
+    /// [`ProcessIdentity`](crate::process::ProcessIdentity) writes it. mlrun's own.
+    pub const PROJECT_PROCESS: &str = "mlrun.project.process";
     /// The run inside which this run was started.
     pub const PARENT_RUN_ID: &str = "mlflow.parentRunId";
 }

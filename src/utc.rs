@@ -2,6 +2,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
 /// A date and time of day in UTC, to the second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Utc {
@@ -12,6 +17,8 @@ pub(crate) struct Utc {
     hour: u8,
     minute: u8,
     second: u8,
+    /// Days since Thursday, 1 January 1970.
+    days: i64,
 }
 
 impl Utc {
@@ -30,6 +37,7 @@ impl Utc {
             hour: small(rest / 3600),
             minute: small(rest / 60 % 60),
             second: small(rest % 60),
+            days,
         }
     }
 
@@ -43,6 +51,21 @@ impl Utc {
         format!(
             "{}T{:02}{:02}{:02}Z",
             self.basic_date(),
+            self.hour,
+            self.minute,
+            self.second
+        )
+    }
+
+    /// `Fri, 24 May 2013 00:00:00 GMT`, the format of HTTP (RFC 9110, section 5.6.7).
+    pub(crate) fn http_date(self) -> String {
+        let weekday = usize::try_from(self.days.rem_euclid(7)).unwrap_or_default();
+        format!(
+            "{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",
+            DAYS[weekday],
+            self.day,
+            MONTHS[usize::from(self.month) - 1],
+            self.year,
             self.hour,
             self.minute,
             self.second
@@ -119,16 +142,17 @@ mod tests {
 
     #[test]
     fn times_are_written_as_services_want_them() {
-        for (seconds, basic) in [
-            (0, "19700101T000000Z"),
-            (784_111_777, "19941106T084937Z"),
-            (951_782_400, "20000229T000000Z"),
-            (1_369_353_600, "20130524T000000Z"),
-            (4_107_542_399, "21000228T235959Z"),
-            (4_107_542_400, "21000301T000000Z"),
+        for (seconds, basic, http) in [
+            (0, "19700101T000000Z", "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (784_111_777, "19941106T084937Z", "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (951_782_400, "20000229T000000Z", "Tue, 29 Feb 2000 00:00:00 GMT"),
+            (1_369_353_600, "20130524T000000Z", "Fri, 24 May 2013 00:00:00 GMT"),
+            (4_107_542_399, "21000228T235959Z", "Sun, 28 Feb 2100 23:59:59 GMT"),
+            (4_107_542_400, "21000301T000000Z", "Mon, 01 Mar 2100 00:00:00 GMT"),
         ] {
             let utc = Utc::of(UNIX_EPOCH + Duration::from_secs(seconds));
             assert_eq!(utc.basic(), basic);
+            assert_eq!(utc.http_date(), http);
         }
     }
 

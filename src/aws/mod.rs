@@ -19,6 +19,7 @@ pub use self::chain::CredentialsProvider;
 pub use self::error::AwsError;
 pub use self::settings::AwsSettings;
 pub use self::sign::{Payload, SignError, Signing};
+pub(crate) use self::sign::{UNRESERVED, UNRESERVED_PATH};
 use crate::redact::Secret;
 
 /// Credentials that end within this time are replaced before they are used.

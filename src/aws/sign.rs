@@ -17,14 +17,14 @@ use crate::utc::Utc;
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
 /// What stays as it is in a signed request: the unreserved characters of RFC 3986.
-pub(super) const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+pub(crate) const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
 /// As [`UNRESERVED`], and the slash that stands between the parts of a path.
-const UNRESERVED_PATH: &AsciiSet = &UNRESERVED.remove(b'/');
+pub(crate) const UNRESERVED_PATH: &AsciiSet = &UNRESERVED.remove(b'/');
 
 /// A request's body, as far as the signature is concerned.
 #[derive(Debug, Clone, Copy)]

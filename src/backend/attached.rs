@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use super::kubernetes::{self, KubernetesRun};
 use super::{BackendError, databricks};
 use crate::events::Progress;
 use crate::process::{Ended, Signals};
@@ -56,6 +57,10 @@ pub fn attach(run_id: &RunId, tags: &[(String, String)]) -> Result<Box<dyn Attac
         return Ok(Box::new(databricks::AttachedJob::new(job_run_id, webapp)));
     }
     let reason = match value(tag::PROJECT_BACKEND) {
+        Some(kubernetes::NAME) => match KubernetesRun::from_tags(value) {
+            Some(run) => return Ok(Box::new(run)),
+            None => "its tags do not name a Job; mlflow run leaves none".to_owned(),
+        },
         Some(backend) => format!("its backend '{backend}' keeps nothing to find it by"),
         None => format!(
             "it has no tag {}; it was not started as a project",

@@ -3,6 +3,7 @@
 mod attached;
 mod databricks;
 mod docker;
+mod kubernetes;
 mod local;
 
 use std::io;
@@ -15,15 +16,19 @@ use serde_json::Value;
 pub use self::attached::{AttachedRun, RunState, attach};
 pub use self::databricks::DatabricksBackendError;
 pub use self::docker::container_command_line;
+pub use self::kubernetes::{KubernetesError, TemplatePlace};
 
 use crate::environment::{EnvManager, PreparedEnv};
 use crate::events::Progress;
 use crate::process::{Ended, ProcessError, Signals};
-use crate::project::DatabricksSparkJob;
+use crate::project::{DatabricksSparkJob, ProjectEnvironment};
 use crate::run::{RunId, RunInfo, RunStatus};
 
 /// The names that `--backend` takes, in the order of the documentation.
-pub const BACKEND_NAMES: [&str; 3] = [local::NAME, databricks::NAME, "kubernetes"];
+pub const BACKEND_NAMES: [&str; 3] = [local::NAME, databricks::NAME, kubernetes::NAME];
+
+/// The name of the backend that runs entry points on this machine.
+pub const LOCAL: &str = local::NAME;
 
 /// Where a container finds a tracking store of this machine. MLflow's own place.
 pub const CONTAINER_STORE: &str = "/mlflow/tmp/mlruns";
@@ -40,6 +45,8 @@ pub struct LocalStore {
 /// A project and how it was called, for backends that have another program run it.
 #[derive(Debug, Clone)]
 pub struct ProjectCall {
+    /// The project's name, if it has one.
+    pub project_name: Option<String>,
     /// The project's URI as it was given, without credentials.
     pub uri: String,
     /// The entry point's name.
@@ -48,8 +55,6 @@ pub struct ProjectCall {
     pub parameters: Vec<(String, String)>,
     /// The env manager that was named.
     pub env_manager: Option<EnvManager>,
-    /// Whether the project runs in a container.
-    pub has_container: bool,
     /// What makes the project a Spark job, if it is one.
     pub spark_job: Option<DatabricksSparkJob>,
 }
@@ -124,6 +129,19 @@ pub trait Backend: Send + Sync {
         false
     }
 
+    /// Checks what the project says about its environment, before anything else is asked about it.
+    ///
+    /// # Errors
+    /// Entry points in such an environment do not run here.
+    fn check_environment(&self, _environment: &ProjectEnvironment) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    /// Where the image of a container is pushed to, if the backend takes it from there.
+    fn image_repository(&self) -> Option<&str> {
+        None
+    }
+
     /// Checks what can be checked before the run is created. `plan` is of a run that is only
     /// thought of; nothing is changed anywhere.
     ///
@@ -185,6 +203,7 @@ pub fn by_name(name: &str, options: BackendOptions<'_>) -> Result<Box<dyn Backen
     match BACKEND_NAMES.into_iter().find(|known| *known == name) {
         Some(local::NAME) => Ok(Box::new(local::Local)),
         Some(databricks::NAME) => Ok(Box::new(databricks::Databricks::new(options)?)),
+        Some(kubernetes::NAME) => Ok(Box::new(kubernetes::Kubernetes::new(options)?)),
         Some(name) => Err(BackendError::NotAvailable { name }),
         None => Err(BackendError::Unknown {
             name: name.to_owned(),
@@ -218,6 +237,9 @@ pub enum BackendError {
     /// Databricks, or the way to it, failed.
     #[error(transparent)]
     Databricks(Box<DatabricksBackendError>),
+    /// Kubernetes, or the way to it, failed.
+    #[error(transparent)]
+    Kubernetes(Box<KubernetesError>),
     /// The command could not be run.
     #[error("cannot run the entry point's command")]
     Command {
@@ -246,12 +268,26 @@ impl From<DatabricksBackendError> for BackendError {
     }
 }
 
+impl From<KubernetesError> for BackendError {
+    fn from(error: KubernetesError) -> Self {
+        Self::Kubernetes(Box::new(error))
+    }
+}
+
 impl BackendError {
     /// The status of a run that went wrong so; `RUNNING` where it may go on without this program.
     pub fn run_status(&self) -> RunStatus {
         match self {
             Self::Databricks(error) => error.run_status(),
             _ => RunStatus::Failed,
+        }
+    }
+
+    /// The place in a file that the error is about, if there is one.
+    pub fn location(&self) -> Option<String> {
+        match self {
+            Self::Kubernetes(error) => error.location().map(ToString::to_string),
+            _ => None,
         }
     }
 
@@ -265,6 +301,7 @@ impl BackendError {
             Self::NotAttachable { .. } => None,
             Self::NotAvailable { .. } => Some(format!("run on this machine with --backend {}", local::NAME)),
             Self::Databricks(error) => error.hint(),
+            Self::Kubernetes(error) => error.hint(),
             Self::Command { source } => source.hint(),
             Self::Temporary { .. } => Some("set TMPDIR to a directory that you can write to".to_owned()),
             Self::NoContainer { .. } => Some(
@@ -284,7 +321,7 @@ mod tests {
         for (name, expected) in [
             ("local", Ok("local")),
             ("databricks", Err("the databricks backend needs --backend-config")),
-            ("kubernetes", Err("the backend 'kubernetes' is not available yet")),
+            ("kubernetes", Err("the kubernetes backend needs --backend-config")),
             (
                 "slurm",
                 Err("there is no backend 'slurm'; supported are local, databricks, kubernetes"),

@@ -33,6 +33,44 @@ pub(crate) enum Command {
     /// ended it.
     Run(Box<RunArguments>),
 
+    /// Show how a run stands: its status in the tracking store, and whether what runs it still does
+    ///
+    /// The exit code is 0 when the status could be told, whatever it is; 1 when it could not.
+    Status {
+        /// The run, in the store that MLFLOW_TRACKING_URI names
+        #[arg(value_name = "RUN_ID")]
+        run_id: String,
+
+        /// Write all that is known as one JSON object; times are in milliseconds since 1970
+        #[arg(long)]
+        json: bool,
+    },
+
+    /// Wait until a run has ended
+    ///
+    /// The exit code is 0 for FINISHED, 1 for FAILED or an end that is not known, 137 for KILLED, and
+    /// 128+N when signal N ended the waiting; the run goes on then.
+    Wait {
+        /// The run, in the store that MLFLOW_TRACKING_URI names
+        #[arg(value_name = "RUN_ID")]
+        run_id: String,
+    },
+
+    /// End a run with all that belongs to it, and record it as KILLED
+    ///
+    /// The exit code is 0 when the run has ended, also when it had ended before; 1 when it cannot be ended
+    /// from here.
+    Cancel {
+        /// The run, in the store that MLFLOW_TRACKING_URI names
+        #[arg(value_name = "RUN_ID")]
+        run_id: String,
+    },
+    /// Show a project's environment, entry points and parameters, and what is odd about its file
+    Inspect(InspectArguments),
+
+    /// Check a project's MLproject file; the exit code is 1 where a run would be refused
+    Lint(LintArguments),
+
     /// Show and remove the environments that were built for projects
     #[command(subcommand, arg_required_else_help = true)]
     Env(EnvCommand),
@@ -64,6 +102,40 @@ pub(crate) enum EnvCommand {
         #[arg(value_name = "NAME", required = true)]
         names: Vec<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArguments {
+    /// The project: a directory, a Git repository or a zip, as for `mlrun run`
+    #[arg(value_name = "URI", default_value = ".")]
+    pub(crate) uri: String,
+
+    /// Show only this entry point
+    #[arg(short = 'e', long, value_name = "NAME", allow_hyphen_values = true)]
+    pub(crate) entry_point: Option<String>,
+
+    /// The version of a Git project: a branch, a tag or a commit
+    #[arg(short = 'v', long, value_name = "VERSION", allow_hyphen_values = true)]
+    pub(crate) version: Option<String>,
+
+    /// Write one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LintArguments {
+    /// The project: a directory, a Git repository or a zip, as for `mlrun run`
+    #[arg(value_name = "URI", default_value = ".")]
+    pub(crate) uri: String,
+
+    /// The version of a Git project: a branch, a tag or a commit
+    #[arg(short = 'v', long, value_name = "VERSION", allow_hyphen_values = true)]
+    pub(crate) version: Option<String>,
+
+    /// Write one JSON object with all findings
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Reads a length of time such as `30d`.

@@ -1,10 +1,16 @@
 //! The command line: the only part that reads arguments, writes to the terminal and makes exit codes.
 
 mod args;
+mod batch_job;
+mod control;
 mod env;
 mod env_file;
+mod inspect;
+mod layout;
+mod lint;
 mod plan;
 mod printer;
+mod project_source;
 mod report;
 mod run;
 mod run_info;
@@ -34,7 +40,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let (format, verbosity) = match &arguments.command {
         Command::Run(run) => (run.log_format, verbosity(run.quiet, run.verbose)),
-        Command::Env(_) => (LogFormat::Text, Verbosity::Normal),
+        _ => (LogFormat::Text, Verbosity::Normal),
     };
     let printer = Arc::new(Printer::new(format, verbosity));
     install_panic_report(format);
@@ -45,6 +51,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         .and_then(|()| match arguments.command {
             Command::Run(run_arguments) => settings::RunSettings::new(*run_arguments)
                 .and_then(|(request, settings)| block_on(run::run(request, settings, &printer))),
+            Command::Status { run_id, json } => block_on(control::status(&run_id, json, &printer)),
+            Command::Wait { run_id } => block_on(control::wait(&run_id, &printer)),
+            Command::Cancel { run_id } => block_on(control::cancel(&run_id, &printer)),
+            Command::Inspect(arguments) => block_on(inspect::run(arguments, &printer)),
+            Command::Lint(arguments) => block_on(lint::run(arguments, &printer)),
             Command::Env(command) => block_on(env::run(command, &printer)),
         });
     match result {

@@ -9,6 +9,10 @@ use crate::runner::RunError;
 /// The exit code of a usage error, as click and clap both have it.
 const USAGE: u8 = 2;
 
+/// The exit code of `mlrun wait` for a run that is `KILLED`: 128 and the number of `SIGKILL`. No signal
+/// that ends the waiting itself makes it.
+const KILLED: u8 = 137;
+
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -16,16 +20,21 @@ pub(crate) enum Outcome {
     Succeeded,
     /// The run took place and failed; this has been said already.
     RunFailed,
+    /// The run was ended from outside; this has been said already.
+    RunKilled,
+    /// What was looked at has errors; they were shown.
+    ErrorsFound,
     /// The signal with this number ended the work.
     Interrupted(i32),
 }
 
 impl Outcome {
-    /// The exit code: 0, 1, or 128 + the signal's number.
+    /// The exit code: 0, 1, 137 for a run that was killed elsewhere, or 128 + the signal's number.
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Succeeded => 0,
-            Self::RunFailed => 1,
+            Self::RunFailed | Self::ErrorsFound => 1,
+            Self::RunKilled => KILLED,
             Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(1),
         }
     }
@@ -144,10 +153,18 @@ macro_rules! failure_with_hint {
 }
 
 failure_with_hint!(
-    crate::backend::BackendError,
     crate::environment::EnvironmentError,
     crate::process::ProcessError,
+    crate::tracking::TrackingError,
+    crate::tracking::TrackingUriError,
 );
+
+impl From<crate::backend::BackendError> for Failure {
+    fn from(error: crate::backend::BackendError) -> Self {
+        let (hint, location) = (error.hint(), error.location());
+        Self::new(error).with_optional_hint(hint).with_location(location)
+    }
+}
 
 impl From<Arc<RunError>> for Failure {
     fn from(error: Arc<RunError>) -> Self {
@@ -182,6 +199,7 @@ mod tests {
     fn exit_codes() {
         assert_eq!(Outcome::Succeeded.code(), 0);
         assert_eq!(Outcome::RunFailed.code(), 1);
+        assert_eq!(Outcome::RunKilled.code(), 137);
         assert_eq!(Outcome::Interrupted(15).code(), 143);
         assert_eq!(Failure::usage("x").code(), 2);
         assert_eq!(Failure::message("x").code(), 1);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::cli::batch_job;
 use crate::cli::plan;
 use crate::cli::printer::Printer;
 use crate::cli::report::{Failure, Outcome};
@@ -23,7 +24,7 @@ pub(crate) async fn run(
 ) -> Result<Outcome, Failure> {
     own_all_children();
     let mut signals = Signals::install()?;
-    let plan = match until_signal(&mut signals, RunPlan::make(request, printer.as_ref())).await {
+    let mut plan = match until_signal(&mut signals, RunPlan::make(request, printer.as_ref())).await {
         Ok(plan) => plan?,
         Err(signal) => return Ok(interrupted_early(signal, printer)),
     };
@@ -31,6 +32,11 @@ pub(crate) async fn run(
         return plan::show(&plan).map(|()| Outcome::Succeeded);
     }
     RunReport::check(&settings)?;
+    match until_signal(&mut signals, plan.locate_data()).await {
+        Ok(located) => located?,
+        Err(signal) => return Ok(interrupted_early(signal, printer)),
+    }
+    batch_job::warn(printer);
     let created = match despite_signals(&mut signals, plan.create_run(printer.as_ref())).await {
         Ok((created, signal)) => {
             signals.put_back(signal);

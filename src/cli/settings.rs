@@ -5,12 +5,13 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::backend::BackendConfig;
+use crate::backend::{self, BackendConfig};
 use crate::cli::args::{EnvManagerName, RunArguments};
 use crate::cli::report::Failure;
 use crate::env_vars;
 use crate::environment::EnvManager;
-use crate::run::RunId;
+use crate::process::ProcessIdentity;
+use crate::run::{RunId, tag};
 use crate::runner::{ImageChoice, RunError, RunRequest, select_experiment};
 
 /// What the command line says about a run besides what shall be run.
@@ -44,6 +45,13 @@ impl RunSettings {
                 ),
             );
         }
+        if arguments.backend == backend::LOCAL && arguments.no_wait && !arguments.wait {
+            return Err(
+                Failure::usage("--no-wait: a local run lasts as long as mlrun").with_hint(
+                    "put mlrun into the background (`mlrun run … &`, `nohup`, a batch queue); `mlrun status`, `wait` and `cancel` find the run there too",
+                ),
+            );
+        }
         let storage_dir = arguments
             .storage_dir
             .or_else(|| env_vars::non_empty(env_vars::MLFLOW_TMP_DIR))
@@ -57,7 +65,6 @@ impl RunSettings {
             tracking_uri: None,
             experiment: Some(experiment),
             parent_run: None,
-            backend: arguments.backend,
             backend_config,
             wait: match (arguments.wait, arguments.no_wait) {
                 (false, false) => None,
@@ -76,7 +83,9 @@ impl RunSettings {
             },
             keep_workdir: arguments.keep_workdir,
             variables: Vec::new(),
+            tags: process_tag(&arguments.backend),
             current_directory: Some(current_directory.clone()),
+            backend: arguments.backend,
         };
         let settings = Self {
             dry_run: arguments.dry_run,
@@ -84,6 +93,13 @@ impl RunSettings {
         };
         Ok((request, settings))
     }
+}
+
+/// What leads to a local run's process: this one, which ends its run when it is ended.
+fn process_tag(backend: &str) -> Vec<(String, String)> {
+    let process = ProcessIdentity::own().filter(|_| backend == backend::LOCAL);
+    let tag = process.map(|process| (tag::PROJECT_PROCESS.to_owned(), process.to_tag()));
+    tag.into_iter().collect()
 }
 
 fn parameter(text: &str) -> Result<(String, String), Failure> {

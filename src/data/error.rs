@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::store::StoreError;
 use crate::http::DownloadError;
 
 /// Why data could not be brought onto this machine. No variant holds a credential.
@@ -52,6 +53,28 @@ pub enum DataError {
         #[source]
         source: DownloadError,
     },
+    /// A store did not give it.
+    #[error("cannot download '{uri}' for the parameter '{parameter}'")]
+    Store {
+        /// The parameter.
+        parameter: String,
+        /// The URI without credentials.
+        uri: String,
+        /// The cause.
+        #[source]
+        source: StoreError,
+    },
+    /// A file did not get to a run's artifacts.
+    #[error("cannot put '{path}' to the artifacts at '{uri}'")]
+    Upload {
+        /// The path below the artifact URI.
+        path: String,
+        /// The artifact URI without credentials.
+        uri: String,
+        /// The cause.
+        #[source]
+        source: StoreError,
+    },
     /// What is downloaded has no place.
     #[error("cannot {action} '{}'", .path.display())]
     Storage {
@@ -85,6 +108,7 @@ impl DataError {
                 "free some space, or name a directory on a larger disk with --storage-dir"
             }
             Self::Download { source, .. } => return source.hint(),
+            Self::Store { source, .. } | Self::Upload { source, .. } => return source.hint(),
             Self::Storage { .. } => "name a directory that can be written to with --storage-dir",
         };
         Some(text.to_owned())

@@ -4,27 +4,67 @@
 //! at position N names is in `param_N`. A file is written under another name and gets its own when
 //! it is whole; when a download fails or its future is dropped the directory is removed.
 
+mod checksum;
 mod error;
+mod hdfs_program;
+mod local;
+mod place;
 mod storage;
+mod store;
 mod tally;
+mod transfer;
+mod upload;
 mod uri;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 pub use self::error::DataError;
 pub use self::storage::DataDirectory;
+pub use self::store::StoreError;
+pub use self::upload::upload;
 pub use self::uri::DataUri;
 
-use self::tally::Tally;
+use self::place::{Place, open_store};
+use self::store::{Found, Store};
+use self::tally::{Single, Tally};
+use self::transfer::{Brought, Transfers};
 use crate::events::{Progress, byte_text};
-use crate::http;
+use crate::http::{self, ServerAccess};
 
-/// How many downloads go on at the same time.
+/// How many parameters' data is downloaded at the same time.
 const MOST_AT_ONCE: usize = 4;
+
+/// What stores are reached with beyond what the environment says of them.
+#[derive(Debug, Clone, Default)]
+pub struct DataContext {
+    /// The tracking server, where one keeps the tracking store.
+    pub server: Option<ServerAccess>,
+    /// The `databricks` URI of the tracking store, where that is one.
+    pub databricks: Option<String>,
+}
+
+/// A URI that stands for the artifact URI of something in the tracking store or the model registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reference<'a> {
+    /// `runs:/<run id>/<path>`.
+    Run {
+        /// The run.
+        run_id: &'a str,
+        /// The path among its artifacts; may be empty.
+        path: &'a str,
+    },
+    /// `models:/<model>/<path>`.
+    Model {
+        /// `name/version`, `name/stage`, `name/latest`, `name@alias` or the id of a logged model.
+        model: &'a str,
+        /// The path among its artifacts; may be empty.
+        path: &'a str,
+    },
+}
 
 /// Something that shall be brought onto this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,14 +90,98 @@ impl DataRequest {
         })
     }
 
+    /// Takes an artifact URI, or a local path, as what the URI's reference stands for. It may be another
+    /// reference.
+    ///
+    /// # Errors
+    /// An artifact URI that data cannot be had from.
+    pub fn resolve(&mut self, artifact_uri: &str) -> Result<(), DataError> {
+        self.uri.resolve(&self.parameter, artifact_uri)
+    }
+
+    /// What is wrong with a reference that leads to others without end.
+    pub(crate) fn endless(&self) -> DataError {
+        DataError::Url {
+            parameter: self.parameter.clone(),
+            uri: self.uri.to_string(),
+            reason: "it leads from one model to the next without end".to_owned(),
+        }
+    }
+
     /// The local path that it gets below the data's directory.
     pub fn path_in(&self, directory: &Path) -> PathBuf {
-        self.place_in(directory).join(self.uri.file_name())
+        let place = self.place_in(directory);
+        match self.uri.file_name() {
+            "" => place,
+            name => place.join(name),
+        }
     }
 
     fn place_in(&self, directory: &Path) -> PathBuf {
         directory.join(format!("param_{}", self.position))
     }
+
+    fn store_error(&self, source: StoreError) -> DataError {
+        DataError::Store {
+            parameter: self.parameter.clone(),
+            uri: self.uri.to_string(),
+            source,
+        }
+    }
+}
+
+/// Data that is known to be there, as far as that can be told without downloading it.
+pub struct LocatedData {
+    request: DataRequest,
+    source: Source,
+}
+
+enum Source {
+    /// A file on a web server, which is asked once, when it is downloaded.
+    Web(String),
+    Local(PathBuf),
+    /// What Hadoop's program reads, and whether that is a directory.
+    Hdfs(String, bool),
+    Store(Box<dyn Store>, Found),
+}
+
+impl LocatedData {
+    async fn locate(request: &DataRequest, context: &DataContext) -> Result<Self, DataError> {
+        let failed = |source| request.store_error(source);
+        let source = match &request.uri.place {
+            Place::Web(url) => Source::Web(url.as_str().to_owned()),
+            Place::Local(path) => {
+                fs::metadata(path).map_err(|source| failed(local::unreadable(path, source)))?;
+                Source::Local(path.clone())
+            }
+            Place::Hdfs { uri, .. } if hdfs_program::is_there() => {
+                let is_directory = hdfs_program::is_directory(uri).await.map_err(failed)?;
+                Source::Hdfs(uri.clone(), is_directory)
+            }
+            place => {
+                let store = open_store(place, context).map_err(failed)?;
+                let found = store.find().await.map_err(failed)?;
+                Source::Store(store, found)
+            }
+        };
+        Ok(Self {
+            request: request.clone(),
+            source,
+        })
+    }
+}
+
+/// Finds all of it. What is missing and who may not read it shows here already, but for web servers.
+/// References must be resolved before.
+///
+/// # Errors
+/// A store that cannot be reached or refuses, or has nothing there.
+pub async fn locate(requests: &[DataRequest], context: &DataContext) -> Result<Vec<LocatedData>, DataError> {
+    let mut searches = Vec::with_capacity(requests.len());
+    for request in requests {
+        searches.push(LocatedData::locate(request, context));
+    }
+    stream::iter(searches).buffered(MOST_AT_ONCE).try_collect().await
 }
 
 /// Downloads all of it into a new directory below `parent`, or below the system's place for
@@ -67,7 +191,7 @@ impl DataRequest {
 /// A server that cannot be reached or refuses, or a disk that cannot be written to. Nothing is left
 /// behind then.
 pub async fn download(
-    requests: &[DataRequest],
+    located: &[LocatedData],
     parent: Option<&Path>,
     progress: &dyn Progress,
 ) -> Result<DataDirectory, DataError> {
@@ -76,53 +200,100 @@ pub async fn download(
         "=== Created directory {} for downloading remote URIs passed to arguments of type 'path' ===",
         directory.path().display()
     ));
-    let tally = Tally::new(requests.len(), progress);
-    let mut downloads = Vec::with_capacity(requests.len());
-    for (index, request) in requests.iter().enumerate() {
-        downloads.push(download_file(request, directory.path(), index, &tally));
+    let tally = Tally::new(progress);
+    let transfers = Transfers::new(&tally);
+    // Futures made by a closure in the stream would not be seen to be fit for a task of their own.
+    let mut downloads = Vec::with_capacity(located.len());
+    for data in located {
+        downloads.push(bring(data, directory.path(), &transfers, &tally));
     }
-    futures_util::stream::iter(downloads)
+    stream::iter(downloads)
         .buffer_unordered(MOST_AT_ONCE)
         .try_collect::<()>()
         .await?;
     Ok(directory)
 }
 
-async fn download_file(
-    request: &DataRequest,
+async fn bring(
+    data: &LocatedData,
     directory: &Path,
-    index: usize,
+    transfers: &Transfers<'_>,
     tally: &Tally<'_>,
 ) -> Result<(), DataError> {
+    let request = &data.request;
     let place = request.place_in(directory);
-    let unwritable = |source| DataError::Storage {
+    fs::create_dir(&place).map_err(|source| DataError::Storage {
         action: "write to",
         path: place.clone(),
         source,
+    })?;
+    let path = request.path_in(directory);
+    let failed = |source| request.store_error(source);
+    let (brought, is_directory): (Result<Brought, StoreError>, bool) = match &data.source {
+        Source::Web(url) => return download_file(request, url, &place, &path, tally).await,
+        Source::Local(from) => {
+            let (from, to) = (from.clone(), path.clone());
+            let is_directory = from.is_dir();
+            let copied = tokio::task::spawn_blocking(move || local::copy(&from, &to)).await;
+            let copied =
+                copied.map_err(|error| failed(StoreError::unwritable(std::io::Error::other(error))))?;
+            (copied, is_directory)
+        }
+        Source::Hdfs(uri, is_directory) => (hdfs_program::bring(uri, &path).await, *is_directory),
+        Source::Store(store, found) => {
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent).map_err(|source| failed(StoreError::unwritable(source)))?;
+            }
+            let brought = transfers.bring(store.as_ref(), found, &path).await;
+            (brought, matches!(found, Found::Directory(_)))
+        }
     };
-    fs::create_dir(&place).map_err(unwritable)?;
+    let brought = brought.map_err(failed)?;
+    let bytes = byte_text(brought.bytes);
+    let amount = match (is_directory, brought.files) {
+        (false, _) => bytes,
+        (true, 1) => format!("1 file, {bytes}"),
+        (true, files) => format!("{files} files, {bytes}"),
+    };
+    tell(request, &amount, tally);
+    Ok(())
+}
+
+fn tell(request: &DataRequest, amount: &str, tally: &Tally<'_>) {
+    tally.progress().info(&format!(
+        "Downloaded '{}' ({amount}) for the parameter '{}'",
+        request.uri, request.parameter
+    ));
+}
+
+async fn download_file(
+    request: &DataRequest,
+    url: &str,
+    place: &Path,
+    path: &Path,
+    tally: &Tally<'_>,
+) -> Result<(), DataError> {
     let mut file = tempfile::Builder::new()
         .prefix(".incomplete-")
         .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(&place)
-        .map_err(unwritable)?;
-    let mut on_progress = |done, total| tally.update(index, done, total);
-    let downloaded = http::download(
-        request.uri.url().as_str(),
-        file.as_file_mut(),
-        u64::MAX,
-        &mut on_progress,
-    )
-    .await
-    .map_err(|source| DataError::Download {
-        parameter: request.parameter.clone(),
-        uri: request.uri.to_string(),
-        source,
-    })?;
-    let path = request.path_in(directory);
-    file.persist(&path).map_err(|error| DataError::Storage {
+        .tempfile_in(place)
+        .map_err(|source| DataError::Storage {
+            action: "write to",
+            path: place.to_owned(),
+            source,
+        })?;
+    let mut single = Single::new(tally);
+    let mut on_progress = |done, total| single.update(done, total);
+    let downloaded = http::download(url, file.as_file_mut(), u64::MAX, &mut on_progress)
+        .await
+        .map_err(|source| DataError::Download {
+            parameter: request.parameter.clone(),
+            uri: request.uri.to_string(),
+            source,
+        })?;
+    file.persist(path).map_err(|error| DataError::Storage {
         action: "name a downloaded file",
-        path: path.clone(),
+        path: path.to_owned(),
         source: error.error,
     })?;
     if downloaded.is_page && !request.uri.names_page() {
@@ -131,11 +302,6 @@ async fn download_file(
             request.uri
         ));
     }
-    tally.progress().info(&format!(
-        "Downloaded '{}' ({}) for the parameter '{}'",
-        request.uri,
-        byte_text(downloaded.bytes),
-        request.parameter
-    ));
+    tell(request, &byte_text(downloaded.bytes), tally);
     Ok(())
 }

@@ -7,16 +7,22 @@ use crate::events::{Progress, Transfer, TransferUnit};
 /// Sums up the downloads of a run and reports the sum.
 pub(super) struct Tally<'a> {
     progress: &'a dyn Progress,
-    /// Of each download, what has arrived and how much there will be.
-    parts: Mutex<Vec<(u64, Option<u64>)>>,
+    sums: Mutex<Sums>,
+}
+
+#[derive(Debug, Default)]
+struct Sums {
+    done: u64,
+    total: u64,
+    /// How many things there are whose size nobody knows yet.
+    unknown: usize,
 }
 
 impl<'a> Tally<'a> {
-    /// The tally of so many downloads, none of which has begun.
-    pub(super) fn new(count: usize, progress: &'a dyn Progress) -> Self {
+    pub(super) fn new(progress: &'a dyn Progress) -> Self {
         Self {
             progress,
-            parts: Mutex::new(vec![(0, None); count]),
+            sums: Mutex::default(),
         }
     }
 
@@ -24,17 +30,74 @@ impl<'a> Tally<'a> {
         self.progress
     }
 
-    /// Takes note of the state of one download.
-    pub(super) fn update(&self, index: usize, done: u64, total: Option<u64>) {
-        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        parts[index] = (done, total);
+    /// Something more will come, of this size where it is known. What is not known yet is settled by
+    /// [`Tally::settle`].
+    pub(super) fn expect(&self, size: Option<u64>) {
+        self.change(|sums| match size {
+            Some(size) => sums.total += size,
+            None => sums.unknown += 1,
+        });
+    }
+
+    /// What was unknown is known now: this much will come of it.
+    pub(super) fn settle(&self, size: u64) {
+        self.change(|sums| {
+            sums.unknown = sums.unknown.saturating_sub(1);
+            sums.total += size;
+        });
+    }
+
+    /// So many bytes have arrived.
+    pub(super) fn arrived(&self, bytes: u64) {
+        self.change(|sums| sums.done += bytes);
+    }
+
+    /// So many bytes that had arrived will come again.
+    pub(super) fn lost(&self, bytes: u64) {
+        self.change(|sums| sums.done = sums.done.saturating_sub(bytes));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Sums)) {
+        let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut sums);
         self.progress.transfer(Transfer {
             what: "downloading",
-            done: parts.iter().map(|(done, _)| done).sum(),
-            total: parts.iter().map(|(_, total)| *total).sum(),
+            done: sums.done,
+            total: (sums.unknown == 0 && sums.total > 0).then_some(sums.total),
             unit: TransferUnit::Bytes,
             bytes: None,
         });
+    }
+}
+
+/// One download whose size shows only when it has begun.
+pub(super) struct Single<'t, 'p> {
+    tally: &'t Tally<'p>,
+    done: u64,
+    is_settled: bool,
+}
+
+impl<'t, 'p> Single<'t, 'p> {
+    pub(super) fn new(tally: &'t Tally<'p>) -> Self {
+        tally.expect(None);
+        Self {
+            tally,
+            done: 0,
+            is_settled: false,
+        }
+    }
+
+    /// Takes note of what has arrived in all, and how much there will be.
+    pub(super) fn update(&mut self, done: u64, total: Option<u64>) {
+        if let Some(total) = total.filter(|_| !self.is_settled) {
+            self.is_settled = true;
+            self.tally.settle(total);
+        }
+        match done >= self.done {
+            true => self.tally.arrived(done - self.done),
+            false => self.tally.lost(self.done - done),
+        }
+        self.done = done;
     }
 }
 
@@ -57,13 +120,23 @@ mod tests {
     #[test]
     fn the_total_is_known_when_that_of_all_is() {
         let heard = Heard::default();
-        let tally = Tally::new(2, &heard);
-        tally.update(0, 5, Some(10));
-        tally.update(1, 1, Some(20));
-        tally.update(0, 10, Some(10));
-        assert_eq!(
-            *heard.0.lock().unwrap(),
-            [(5, None), (6, Some(30)), (11, Some(30))]
-        );
+        let tally = Tally::new(&heard);
+        tally.expect(Some(10));
+        let mut single = Single::new(&tally);
+        tally.arrived(5);
+        single.update(1, Some(20));
+        single.update(0, Some(20));
+        tally.arrived(5);
+        let heard = heard.0.lock().unwrap().clone();
+        let expected = [
+            (0, Some(10)),
+            (0, None),
+            (5, None),
+            (5, Some(30)),
+            (6, Some(30)),
+            (5, Some(30)),
+            (10, Some(30)),
+        ];
+        assert_eq!(heard, expected);
     }
 }

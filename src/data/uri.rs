@@ -3,81 +3,97 @@
 use std::fmt;
 use std::path::Path;
 
-use reqwest::Url;
-
-use super::DataError;
+use super::place::Place;
+use super::{DataError, Reference, local};
 use crate::project_uri;
 use crate::redact::without_credentials;
 
-/// The schemes that MLflow itself can download from and mlrun cannot yet.
-const SCHEMES_OF_MLFLOW: [&str; 16] = [
-    "s3",
-    "r2",
-    "b2",
-    "gs",
-    "wasb",
-    "wasbs",
-    "abfs",
-    "abfss",
-    "ftp",
-    "sftp",
-    "dbfs",
-    "hdfs",
-    "viewfs",
-    "runs",
-    "models",
-    "mlflow-artifacts",
-];
-
-/// The name of a file whose URL has none.
-const NAMELESS: &str = "download";
+/// The schemes that MLflow itself can download from and mlrun cannot.
+const SCHEMES_OF_MLFLOW: [&str; 4] = ["r2", "b2", "sftp", "viewfs"];
 
 /// The URI of data that can be downloaded. `Display` shows no credentials.
 #[derive(Clone, PartialEq, Eq)]
-pub struct DataUri(Url);
+pub struct DataUri {
+    /// The URI without credentials.
+    shown: String,
+    pub(super) place: Place,
+    /// What the local file or directory is called, which may be a path of several parts; empty where
+    /// what a directory holds gets no directory of its own.
+    name: String,
+}
 
 impl DataUri {
     /// Reads the value of a `path` parameter that is no local path.
     pub(super) fn parse(parameter: &str, text: &str) -> Result<Self, DataError> {
         let text = text.trim();
         let uri = || project_uri::shown(&without_credentials(text));
-        let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
-        match scheme.to_ascii_lowercase().as_str() {
-            "http" | "https" => Url::parse(text).map(Self).map_err(|error| DataError::Url {
-                parameter: parameter.to_owned(),
-                uri: uri(),
-                reason: error.to_string(),
-            }),
-            "file" => Err(DataError::OtherHost {
-                parameter: parameter.to_owned(),
-                uri: uri(),
-            }),
-            scheme => Err(DataError::Scheme {
-                parameter: parameter.to_owned(),
-                uri: uri(),
-                scheme: scheme.to_owned(),
-                is_mlflow: SCHEMES_OF_MLFLOW.contains(&scheme),
-            }),
+        let invalid = |reason: String| DataError::Url {
+            parameter: parameter.to_owned(),
+            uri: uri(),
+            reason,
+        };
+        let parsed = Place::parse(text).map_err(&invalid)?;
+        let Some(place) = parsed else {
+            let scheme = text
+                .split_once(':')
+                .map_or("", |(scheme, _)| scheme)
+                .to_ascii_lowercase();
+            return Err(match scheme.as_str() {
+                "file" => DataError::OtherHost {
+                    parameter: parameter.to_owned(),
+                    uri: uri(),
+                },
+                known => DataError::Scheme {
+                    parameter: parameter.to_owned(),
+                    uri: uri(),
+                    is_mlflow: SCHEMES_OF_MLFLOW.contains(&known),
+                    scheme,
+                },
+            });
+        };
+        let name = place.name();
+        if name
+            .split('/')
+            .any(|part| part == "." || part == ".." || part.contains('\0'))
+        {
+            return Err(invalid("it ends in no name that a file can have".to_owned()));
+        }
+        Ok(Self {
+            shown: uri(),
+            place,
+            name,
+        })
+    }
+
+    /// What the tracking store or the model registry has to be asked for.
+    pub fn reference(&self) -> Option<Reference<'_>> {
+        match &self.place {
+            Place::Run { run_id, path } => Some(Reference::Run { run_id, path }),
+            Place::Model { model, path } => Some(Reference::Model { model, path }),
+            _ => None,
         }
     }
 
-    /// The whole URL, credentials and all.
-    pub(super) fn url(&self) -> &Url {
-        &self.0
+    /// Takes the artifact URI that the reference stands for as the place; it may be another reference.
+    pub(super) fn resolve(&mut self, parameter: &str, artifact_uri: &str) -> Result<(), DataError> {
+        if let Some(path) = local::path_of(artifact_uri) {
+            self.place = Place::Local(path);
+            return Ok(());
+        }
+        let resolved = Self::parse(parameter, artifact_uri)?;
+        self.place = resolved.place;
+        Ok(())
     }
 
-    /// The name that the local file gets: the last part of the URL's path that has a name, with its
-    /// percent signs as they are. As MLflow names it.
-    pub fn file_name(&self) -> String {
-        let mut parts = self.0.path().rsplit('/');
-        // The URL's parser has resolved parts such as `..`, however they are written.
-        let name = parts.find(|part| !part.is_empty());
-        name.unwrap_or(NAMELESS).to_owned()
+    /// The name that the local file or directory gets: the last part of the URI's path, as MLflow names
+    /// it. Empty for a URI that ends with a slash: then the files lie where the directory would.
+    pub fn file_name(&self) -> &str {
+        &self.name
     }
 
     /// Whether a page of HTML is what is asked for.
     pub(super) fn names_page(&self) -> bool {
-        Path::new(&self.file_name()).extension().is_some_and(|extension| {
+        Path::new(&self.name).extension().is_some_and(|extension| {
             extension.eq_ignore_ascii_case("html") || extension.eq_ignore_ascii_case("htm")
         })
     }
@@ -85,7 +101,7 @@ impl DataUri {
 
 impl fmt::Display for DataUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&project_uri::shown(self.0.as_str()))
+        f.write_str(&self.shown)
     }
 }
 
@@ -112,9 +128,27 @@ mod tests {
             ("http://host/..%2F..%2Fetc", "..%2F..%2Fetc"),
             ("http://host/a%00b", "a%00b"),
             (" http://host/x ", "x"),
+            ("s3://bucket/a/b.csv", "b.csv"),
+            ("s3://bucket/a%20b#c?d", "a%20b#c?d"),
+            ("s3://bucket/a/", ""),
+            ("s3://bucket", ""),
         ] {
             let uri = DataUri::parse("data", uri).unwrap();
             assert_eq!(uri.file_name(), expected, "{uri}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for uri in [
+            "s3:bucket",
+            "s3://",
+            "s3:///x",
+            "s3://bucket/..",
+            "s3://bucket/a/.",
+        ] {
+            let error = DataUri::parse("data", uri).unwrap_err();
+            assert!(matches!(error, DataError::Url { .. }), "{uri}: {error}");
         }
     }
 
@@ -124,7 +158,7 @@ mod tests {
         assert!(!format!("{uri} {uri:?}").contains("geheim"), "{uri:?}");
         for refused in [
             "https://anna:geheim@host:port/x?signature=geheim",
-            "ftp://anna:geheim@host/x",
+            "sftp://anna:geheim@host/x",
             "file://anna:geheim@host/x",
         ] {
             let error = DataUri::parse("data", refused).unwrap_err();

@@ -17,9 +17,10 @@ use self::docker::DockerPlan;
 use self::python::PythonPlan;
 pub use cache::{CachedEnvironment, CachedState, Usage};
 pub use conda::{CondaError, FileProblem, Needs, Place};
+pub(crate) use docker::image_name;
 pub use docker::{
     CODE_DIRECTORY, Container, ContainerRequest, ContainerSettings, DockerError, DockerImage, Engine,
-    ExpansionProblem, must_be_hidden,
+    ExpansionProblem, is_repository, must_be_hidden,
 };
 pub use error::EnvironmentError;
 pub use python::PythonEnvError;
@@ -305,7 +306,10 @@ impl PreparedEnv {
         };
         vec![
             (tag::DOCKER_IMAGE_URI.to_owned(), image.uri.clone()),
-            (tag::DOCKER_IMAGE_ID.to_owned(), image.id.clone()),
+            (
+                tag::DOCKER_IMAGE_ID.to_owned(),
+                image.digest.as_ref().unwrap_or(&image.id).clone(),
+            ),
         ]
     }
 

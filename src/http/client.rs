@@ -1,13 +1,22 @@
 //! The client that all downloads and calls of cloud services go over.
 
+use std::fmt;
 use std::time::Duration;
 
-use reqwest::Client;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use percent_encoding::percent_decode_str;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
+use reqwest::{Client, ClientBuilder, Url};
 
 use super::certificates::{CertificateError, Verification};
 use super::fault::innermost;
+use super::netrc;
 use super::proxies::{ProxyError, ProxySettings};
+
+/// As many redirects as Python's `requests` follows.
+pub(super) const MOST_REDIRECTS: usize = 30;
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -48,6 +57,17 @@ impl ClientError {
 /// A client with the proxies that the environment names. `verification` says what servers are checked
 /// against; none for servers without TLS.
 pub(crate) fn client(verification: Option<&Verification>, redirects: Policy) -> Result<Client, ClientError> {
+    configured_client(redirects, |builder| match verification {
+        Some(verification) => verification.configure(builder),
+        None => Ok(builder),
+    })
+}
+
+/// As [`client`], with the TLS settings that `configure` makes.
+pub(crate) fn configured_client(
+    redirects: Policy,
+    configure: impl FnOnce(ClientBuilder) -> Result<ClientBuilder, CertificateError>,
+) -> Result<Client, ClientError> {
     let mut builder = Client::builder()
         .redirect(redirects)
         .no_proxy()
@@ -58,10 +78,7 @@ pub(crate) fn client(verification: Option<&Verification>, redirects: Policy) -> 
     for proxy in ProxySettings::from_variables(&crate::env_vars::non_empty).to_clients()? {
         builder = builder.proxy(proxy);
     }
-    if let Some(verification) = verification {
-        builder = verification.configure(builder)?;
-    }
-    builder.build().map_err(|error| ClientError::Tls {
+    configure(builder)?.build().map_err(|error| ClientError::Tls {
         reason: innermost(&error.without_url()),
     })
 }
@@ -80,4 +97,54 @@ pub(crate) fn local_client(timeout: Duration) -> Result<Client, ClientError> {
         .map_err(|error| ClientError::Tls {
             reason: innermost(&error.without_url()),
         })
+}
+
+/// A server, and all that goes with every request to it.
+#[derive(Clone)]
+pub struct ServerAccess {
+    pub(crate) client: Client,
+    /// The server's address without credentials.
+    pub(crate) url: Url,
+    pub(crate) headers: HeaderMap,
+    /// Where the credentials in the headers come from.
+    pub(crate) credentials: Option<String>,
+}
+
+impl ServerAccess {
+    /// The server of a web address, with the user and password in it or those of a netrc file.
+    pub(crate) fn of_url(url: &Url) -> Result<Self, ClientError> {
+        let variable = &crate::env_vars::non_empty;
+        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let host = url.host_str().unwrap_or_default();
+        let login = match url.password() {
+            Some(password) => Some((decoded(url.username()), decoded(password), "the URL".to_owned())),
+            None => netrc::login(&netrc::files(variable), host)
+                .map(|login| (login.user, login.password, login.file.display().to_string())),
+        };
+        let mut headers = HeaderMap::new();
+        let credentials = login.and_then(|(user, password, source)| {
+            let pair = STANDARD.encode(format!("{user}:{password}"));
+            let mut value = HeaderValue::from_str(&format!("Basic {pair}")).ok()?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+            Some(source)
+        });
+        let mut url = url.clone();
+        // Neither fails for a URL that has a host.
+        let _ = (url.set_username(""), url.set_password(None));
+        let verification = Verification::from_variables(variable);
+        let verification = (url.scheme() == "https").then_some(&verification);
+        Ok(Self {
+            client: client(verification, Policy::limited(MOST_REDIRECTS))?,
+            url,
+            headers,
+            credentials,
+        })
+    }
+}
+
+impl fmt::Debug for ServerAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServerAccess({})", self.url)
+    }
 }

@@ -11,12 +11,9 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 
 use super::certificates::Verification;
-use super::client::{ClientError, READ_TIMEOUT, client};
+use super::client::{ClientError, MOST_REDIRECTS, READ_TIMEOUT, client};
 use super::fault::{Fault, classify};
 use super::netrc;
-
-/// As many redirects as Python's `requests` follows.
-const MOST_REDIRECTS: usize = 30;
 
 /// How often a download that breaks off is begun or continued.
 const MOST_TRIES: u32 = 5;

@@ -19,7 +19,7 @@ pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
 /// How long this program waits for a signal of its own after one has ended the program it runs.
 /// Batch systems signal all processes of a job, one after the other.
-const OWN_SIGNAL_DELAY: Duration = Duration::from_millis(250);
+pub const OWN_SIGNAL_DELAY: Duration = Duration::from_millis(250);
 
 /// How a program's run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

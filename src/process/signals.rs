@@ -1,13 +1,14 @@
 //! The signals that this program receives.
 
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::task::{Context, Poll};
 
 use rustix::process::Signal;
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::ending::SAME_REQUEST;
@@ -98,6 +99,8 @@ pub struct Signals {
     /// Termination that this program itself asks for.
     requested: UnboundedReceiver<TerminationSignal>,
     requests: UnboundedSender<TerminationSignal>,
+    /// Changes whenever termination is told of.
+    told: watch::Sender<()>,
     /// Whether signals to this program are listened to.
     are_installed: bool,
 }
@@ -158,6 +161,7 @@ impl Signals {
             ignored: if are_installed { ignored_signals() } else { 0 },
             requested,
             requests,
+            told: watch::Sender::new(()),
             are_installed,
         }
     }
@@ -182,6 +186,17 @@ impl Signals {
         if let Some(signal) = signal {
             // Cannot fail: the receiver is here too.
             let _ = self.requests.send(signal);
+        }
+    }
+
+    /// Waits, from the call on, until somebody else is told of a termination signal here.
+    pub fn told(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut told = self.told.subscribe();
+        async move {
+            if told.changed().await.is_err() {
+                // Nobody listens to signals any more.
+                pending().await
+            }
         }
     }
 
@@ -269,6 +284,14 @@ impl Signals {
     }
 
     fn poll_event(&mut self, context: &mut Context<'_>, kind: impl Fn(Event) -> bool) -> Poll<Event> {
+        let event = self.poll_any(context, kind);
+        if let Poll::Ready(Event::Termination(_)) = event {
+            self.told.send_replace(());
+        }
+        event
+    }
+
+    fn poll_any(&mut self, context: &mut Context<'_>, kind: impl Fn(Event) -> bool) -> Poll<Event> {
         if kind(Event::Termination(TerminationSignal::Terminate))
             && let Poll::Ready(Some(signal)) = self.requested.poll_recv(context)
         {

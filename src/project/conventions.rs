@@ -9,24 +9,27 @@ use super::environment::ProjectEnvironment;
 use super::quote::quote;
 
 /// The name of a project's file, and the one that is looked for first.
-pub(super) const FILE_NAME: &str = "MLproject";
+pub(crate) const FILE_NAME: &str = "MLproject";
 /// The extensions of scripts that are entry points by themselves.
 const SCRIPT_EXTENSIONS: [&str; 3] = [".py", ".sh", ".R"];
 
+/// Directories whose scripts are not the project's own.
+const FOREIGN_DIRECTORIES: [&str; 4] = ["node_modules", "__pycache__", "site-packages", "mlruns"];
+
 /// What the search for a project's file found.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(crate) struct Found {
     /// The file.
-    pub(super) file: Option<PathBuf>,
+    pub(crate) file: Option<PathBuf>,
     /// The names of others that could be it too.
-    pub(super) others: Vec<String>,
+    pub(crate) others: Vec<String>,
     /// A file with an extension too many.
-    pub(super) misnamed: Option<String>,
+    pub(crate) misnamed: Option<String>,
 }
 
 /// Looks for the MLproject file, whose name may be written in any case. Of several the exact name
 /// comes first, then the alphabet's order.
-pub(super) fn find_file(directory: &Path) -> io::Result<Found> {
+pub(crate) fn find_file(directory: &Path) -> io::Result<Found> {
     let exact = directory.join(FILE_NAME);
     if exact.is_file() {
         return Ok(Found {
@@ -111,6 +114,37 @@ pub(super) fn scripts_beside(directory: &Path, name: &str) -> Vec<String> {
         .map(|name| format!("{folder}{name}"))
         .collect();
     scripts.sort();
+    scripts
+}
+
+/// The scripts in a directory and below it, as paths from there. Sorted; hidden directories, and those of
+/// environments and packages, are left out.
+pub(super) fn scripts(directory: &Path) -> Vec<String> {
+    let mut scripts = Vec::new();
+    let mut folders = vec![String::new()];
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = std::fs::read_dir(directory.join(&folder)) else {
+            continue;
+        };
+        for entry in entries.flatten() {
+            let (Ok(name), Ok(kind)) = (entry.file_name().into_string(), entry.file_type()) else {
+                continue;
+            };
+            let path = format!("{folder}{name}");
+            if kind.is_dir() {
+                let is_foreign = name.starts_with('.')
+                    || FOREIGN_DIRECTORIES.contains(&name.as_str())
+                    || entry.path().join("pyvenv.cfg").exists()
+                    || entry.path().join("conda-meta").exists();
+                if !is_foreign {
+                    folders.push(path + "/");
+                }
+            } else if is_script(&name) && entry.path().is_file() {
+                scripts.push(path);
+            }
+        }
+    }
+    scripts.sort_by_key(|path| (path.matches('/').count(), path.clone()));
     scripts
 }
 

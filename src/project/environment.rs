@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::error::{Part, ProjectError, ProjectProblem};
+use super::keys;
 use super::reader::{Reader, Section, is_falsy};
 use crate::yaml::{Mapping, Node, Value};
 
@@ -91,11 +92,7 @@ fn read_docker(reader: &mut Reader, node: &Node) -> Result<DockerEnvironment, Pr
     let Value::Map(mapping) = &node.value else {
         return Err(reader.wrong_kind(Part::Key("docker_env"), "a mapping", node));
     };
-    reader.note_keys(
-        &Section::new("docker_env"),
-        mapping,
-        &["image", "volumes", "environment"],
-    );
+    reader.note_keys(&Section::new("docker_env"), mapping, keys::DOCKER_ENV);
     let Some(image) = set_value(mapping, "image") else {
         return Err(reader.error(node, ProjectProblem::DockerImageMissing));
     };

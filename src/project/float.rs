@@ -4,7 +4,7 @@ use super::decimal_digit::decimal_digit;
 
 /// Whether `float(text)` succeeds in Python: a decimal number with digits of any script, single
 /// underscores between digits and white space around it, or an infinity, or not a number at all.
-pub(super) fn is_float(text: &str) -> bool {
+pub(crate) fn is_float(text: &str) -> bool {
     let number = text.trim();
     let number = number.strip_prefix(['+', '-']).unwrap_or(number);
     if ["inf", "infinity", "nan"]

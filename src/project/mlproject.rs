@@ -5,21 +5,12 @@ use std::path::Path;
 use super::entry_point::EntryPoint;
 use super::environment::{self, ProjectEnvironment};
 use super::error::{Part, ProjectError, ProjectProblem};
+use super::keys;
 use super::location::{KeyPlace, Location};
 use super::parameter::{Parameter, ParameterType};
 use super::reader::{Reader, Section};
 use super::spark_job::{self, DatabricksSparkJob};
 use crate::yaml::{self, Mapping, Node, Value};
-
-/// The keys that MLflow knows at the top of the file.
-const KEYS: [&str; 6] = [
-    "name",
-    "entry_points",
-    "docker_env",
-    "python_env",
-    "conda_env",
-    "databricks_spark_job",
-];
 
 /// What an MLproject file declares.
 #[derive(Debug)]
@@ -53,7 +44,7 @@ pub(super) fn read(text: &[u8], file: &Path, directory: &Path) -> Result<Option<
         Value::Map(mapping) => mapping,
         _ => return Err(reader.wrong_kind(Part::File, "a mapping", &root)),
     };
-    reader.note_keys(&Section::top(), project, &KEYS);
+    reader.note_keys(&Section::top(), project, keys::PROJECT);
     check_one_environment(&reader, project)?;
     let entry_points = read_entry_points(&mut reader, project)?;
     let databricks_spark_job = spark_job::read(&mut reader, project, &entry_points)?;
@@ -131,11 +122,7 @@ fn read_entry_point(
         _ => return Err(reader.wrong_kind(Part::EntryPoint(entry_point.name), "a mapping", node)),
     };
     let section = format!("entry_points.{}", entry_point.name);
-    reader.note_keys(
-        &Section::new(section.as_str()),
-        mapping,
-        &["parameters", "command"],
-    );
+    reader.note_keys(&Section::new(section.as_str()), mapping, keys::ENTRY_POINT);
     if let Some(command) = mapping.get("command").filter(|node| !node.is_null()) {
         let Value::Str(text) = &command.value else {
             return Err(reader.wrong_kind(Part::Command(entry_point.name), "text", command));
@@ -174,7 +161,7 @@ fn read_parameter(
         Value::Str(word) => parameter.parameter_type = ParameterType::from_word(word.clone()),
         Value::Map(mapping) => {
             let section = Section::new(format!("{section}.{}", parameter.name));
-            reader.note_keys(&section, mapping, &["type", "default", "description"]);
+            reader.note_keys(&section, mapping, keys::PARAMETER);
             let value = |key| mapping.get(key).filter(|node| !node.is_null());
             if let Some(node) = value("type") {
                 parameter.parameter_type = ParameterType::from_word(node.value.to_python_str());

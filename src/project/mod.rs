@@ -16,6 +16,7 @@ mod error;
 mod float;
 mod format_spec;
 mod hint;
+pub(crate) mod keys;
 mod local_path;
 mod location;
 mod mlproject;
@@ -29,9 +30,11 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use conventions::{FILE_NAME, find_file};
 pub use entry_point::EntryPoint;
 pub use environment::{DockerEnvironment, EnvironmentEntry, ProjectEnvironment};
 pub use error::{Part, ProjectError, ProjectProblem, SparkJobRule};
+pub(crate) use float::is_float;
 pub use format_spec::FormatSpecError;
 pub use location::{KeyPlace, Location};
 pub use parameter::{
@@ -128,6 +131,15 @@ impl Project {
     pub fn spark_entry_point(&self) -> Option<EntryPoint> {
         let file = self.databricks_spark_job.as_ref()?.python_file.as_deref()?;
         Some(EntryPoint::script("main", &format!("python {}", quote(file))))
+    }
+
+    /// The scripts of the project that can be entry points without being declared, as paths below its
+    /// directory. Sorted; those of hidden directories and of environments are left out.
+    pub fn scripts(&self) -> Vec<String> {
+        match self.databricks_spark_job {
+            Some(_) => Vec::new(),
+            None => conventions::scripts(&self.directory),
+        }
     }
 
     /// The entry point of this name, or else the script of the project that the name is a path to.

@@ -3,6 +3,7 @@
 use super::entry_point::EntryPoint;
 use super::environment;
 use super::error::{Part, ProjectError, ProjectProblem, SparkJobRule};
+use super::keys;
 use super::parameter::ParameterType;
 use super::reader::{Reader, Section};
 use crate::yaml::{Mapping, Node, Value};
@@ -32,12 +33,7 @@ pub(super) fn read(
     let Value::Map(mapping) = &node.value else {
         return Err(reader.wrong_kind(Part::Key("databricks_spark_job"), "a mapping", node));
     };
-    let section = Section::new("databricks_spark_job");
-    reader.note_keys(
-        &section,
-        mapping,
-        &["python_file", "parameters", "python_libraries"],
-    );
+    reader.note_keys(&Section::new("databricks_spark_job"), mapping, keys::SPARK_JOB);
     let python_file = match mapping.get("python_file") {
         None => None,
         Some(node) => match &node.value {

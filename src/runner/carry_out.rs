@@ -1,6 +1,9 @@
 //! What is done for a run after its creation: every way out gives it its end status.
 
+use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 
@@ -9,7 +12,7 @@ use super::interruption::{catch_panic, until_signal};
 use super::{CreatedRun, RunEnding, RunError};
 use crate::environment::{self, EnvironmentError, EnvironmentPlan, Prepared};
 use crate::events::Progress;
-use crate::process::{Ended, Signals};
+use crate::process::{Ended, OWN_SIGNAL_DELAY, Signals};
 use crate::run::{RunStatus, UnixMillis};
 use crate::tracking::RunEnd;
 
@@ -28,27 +31,95 @@ pub(super) async fn carry_out(
     signals: &mut Signals,
     progress: &dyn Progress,
 ) -> RunEnding {
-    let launched = catch_panic(launch(&created, signals, progress)).await;
-    let status = status_of(&launched);
-    if !status.is_terminated() {
+    let launched = launch_or_mark(&created, signals, progress).await;
+    if !status_of(&launched).is_terminated() {
         return RunEnding {
             launched: launched.map_err(Arc::new),
             end: None,
             recorded: Ok(created.info.status),
         };
     }
+    let (launched, end, recorded) = record(&created, launched, signals).await;
+    RunEnding {
+        launched: launched.map_err(Arc::new),
+        end: Some(end),
+        recorded: recorded.map_err(Arc::new),
+    }
+}
+
+/// What became of a run, what was to be recorded of it, and the status that the store holds.
+type Recorded = (Result<Launched, RunError>, RunEnd, Result<RunStatus, RunError>);
+
+/// Records how a run ended. A signal that comes now may have been meant for the entry point too, which
+/// has just ended by it: batch systems signal all processes of a job, one after the other. The end was
+/// an interruption then.
+async fn record(
+    created: &CreatedRun,
+    launched: Result<Launched, RunError>,
+    signals: &mut Signals,
+) -> Recorded {
     let end = RunEnd {
-        status,
+        status: status_of(&launched),
         end_time: UnixMillis::now(),
         // A run of `--run-id` that had ended before has no verdict of this entry point.
         keep_failure: !created.info.status.is_terminated()
             && matches!(&launched, Ok(Launched::Ended(Ended::Exited(exit))) if exit.is_success()),
     };
-    let recorded = record_end(created.store.as_ref(), &created.info, end, signals).await;
-    RunEnding {
-        launched: launched.map_err(Arc::new),
-        end: Some(end),
-        recorded: recorded.map_err(Arc::new),
+    let begun = Instant::now();
+    let (mut told, mut told_after) = (pin!(signals.told()), None);
+    let (recorded, signal) = {
+        let mut recorded = pin!(record_end(created.store.as_ref(), &created.info, end, signals));
+        loop {
+            tokio::select! {
+                () = &mut told, if told_after.is_none() => told_after = Some(begun.elapsed()),
+                recorded = &mut recorded => break recorded,
+            }
+        }
+    };
+    let is_in_time = told_after.unwrap_or_else(|| begun.elapsed()) < OWN_SIGNAL_DELAY;
+    match (&launched, signal) {
+        (Ok(Launched::Ended(Ended::Exited(_))), Some(signal)) if is_in_time => {
+            let end = killed_now();
+            let (recorded, _) = record_end(created.store.as_ref(), &created.info, end, signals).await;
+            (Ok(Launched::Ended(Ended::Interrupted { signal })), end, recorded)
+        }
+        _ => (launched, end, recorded),
+    }
+}
+
+/// The end of a run that is killed at this moment.
+fn killed_now() -> RunEnd {
+    RunEnd {
+        status: RunStatus::Killed,
+        end_time: UnixMillis::now(),
+        keep_failure: false,
+    }
+}
+
+/// Launches the entry point. When a signal asks for its end, the run is marked at once, while its
+/// processes are given time: whoever sent the signal may kill this program too before they have ended.
+async fn launch_or_mark(
+    created: &CreatedRun,
+    signals: &mut Signals,
+    progress: &dyn Progress,
+) -> Result<Launched, RunError> {
+    let told = signals.told();
+    let launched = catch_panic(launch(created, signals, progress));
+    if !created.plan.backend.waits() {
+        return launched.await;
+    }
+    let marked = async {
+        told.await;
+        // A store that refuses will say so when the end itself is recorded.
+        if let Err(error) = created.store.end_run(&created.info.run_id, killed_now()).await {
+            tracing::debug!(%error, "a run that is being ended");
+        }
+        pending().await
+    };
+    tokio::select! {
+        biased;
+        launched = launched => launched,
+        never = marked => never,
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::interruption::despite_signals;
 use super::{RunError, RunPlan};
 use crate::events::Progress;
-use crate::process::Signals;
+use crate::process::{Signals, TerminationSignal};
 use crate::run::{RunInfo, RunStatus, UnixMillis, tag};
 use crate::tracking::{self, NewRun, RunEnd, TrackingError, TrackingStore};
 
@@ -114,24 +114,30 @@ impl CreatedRun {
             end_time: UnixMillis::now(),
             keep_failure: false,
         };
-        record_end(self.store.as_ref(), &self.info, end, signals).await
+        record_end(self.store.as_ref(), &self.info, end, signals).await.0
     }
 }
 
-/// Records a run's end and gives the status that the store holds then.
+/// Records a run's end. Gives the status that the store holds then, and the signal that came meanwhile.
 pub(super) async fn record_end(
     store: &dyn TrackingStore,
     info: &RunInfo,
     end: RunEnd,
     signals: &mut Signals,
-) -> Result<RunStatus, RunError> {
+) -> (Result<RunStatus, RunError>, Option<TerminationSignal>) {
     let (run_id, status) = (info.run_id.clone(), end.status);
     match despite_signals(signals, store.end_run(&info.run_id, end)).await {
-        Ok((recorded, _)) => recorded.map_err(|source| RunError::EndNotRecorded {
-            run_id,
-            status,
-            source,
-        }),
-        Err(_) => Err(RunError::EndNotRecordedInTime { run_id, status }),
+        Ok((recorded, signal)) => {
+            let recorded = recorded.map_err(|source| RunError::EndNotRecorded {
+                run_id,
+                status,
+                source,
+            });
+            (recorded, signal)
+        }
+        Err(signal) => (
+            Err(RunError::EndNotRecordedInTime { run_id, status }),
+            Some(signal),
+        ),
     }
 }

@@ -108,6 +108,7 @@ impl RunError {
     pub fn location(&self) -> Option<String> {
         match self {
             Self::Project(error) => error.location().map(ToString::to_string),
+            Self::Backend(error) => error.location(),
             _ => None,
         }
     }

@@ -1,7 +1,8 @@
 //! Runs of projects, from the request to the recorded end: what the command line does, for programs.
 //!
 //! [`run`] does it all. Its steps are there one by one too: [`RunPlan::make`] fetches the project and
-//! checks all that can be checked, [`RunPlan::create_run`] makes the run in the tracking store, and
+//! checks all that can be checked, [`RunPlan::locate_data`] finds the data of its parameters,
+//! [`RunPlan::create_run`] makes the run in the tracking store, and
 //! [`CreatedRun::submit`] does the work.
 //!
 //! Nothing here is global to the process: several runs at once do not see each other. No signal is
@@ -85,7 +86,8 @@ pub async fn run(request: RunRequest) -> Result<SubmittedRun, RunError> {
 /// As of [`run`].
 pub async fn run_with(request: RunRequest, progress: Arc<dyn Progress>) -> Result<SubmittedRun, RunError> {
     let signals = Signals::on_request()?;
-    let plan = RunPlan::make(request, progress.as_ref()).await?;
+    let mut plan = RunPlan::make(request, progress.as_ref()).await?;
+    plan.locate_data().await?;
     // A task of its own: a run that is being created when nobody waits any more must not stay RUNNING.
     let (sender, created) = tokio::sync::oneshot::channel();
     let in_task = Arc::clone(&progress);

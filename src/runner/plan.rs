@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::data::{self, CommandWithData};
 use super::{ImageChoice, RunError, RunRequest};
 use crate::backend::{self, Backend, ProjectCall};
-use crate::data::{DataDirectory, DataRequest};
+use crate::data::{DataDirectory, DataRequest, LocatedData};
 use crate::env_vars;
 use crate::environment::{
     self, ContainerRequest, EnvManager, EnvironmentPlan, EnvironmentRequest, PreparedEnv,
@@ -34,6 +34,8 @@ pub struct RunPlan {
     pub(crate) parameters: ResolvedParameters,
     /// What the parameters name that is not on this machine.
     pub(crate) data: Vec<DataRequest>,
+    /// The same, found by [`RunPlan::locate_data`].
+    pub(crate) located: Vec<LocatedData>,
     /// The command with the paths that the data would have.
     pub(crate) command: CommandWithData,
     pub(crate) environment: EnvironmentPlan,
@@ -98,6 +100,7 @@ impl RunPlan {
             },
         )?;
 
+        backend.check_environment(&project.environment)?;
         // Where the project is handed over, its environment is made there.
         let no_environment = ProjectEnvironment::Python { file: None };
         let (of_project, manager) = match is_elsewhere {
@@ -114,17 +117,18 @@ impl RunPlan {
                 commit: work_dir.source().commit.as_deref(),
                 docker_args: &request.docker_args,
                 as_it_is: request.image == ImageChoice::AsItIs,
+                repository: backend.image_repository(),
             },
         })
         .await?;
         warn_of_unused_options(&request, &project, progress);
         let plan = Self {
             call: ProjectCall {
+                project_name: project.name.clone(),
                 uri: without_credentials(&request.uri),
                 entry_point: entry_point.name.clone(),
                 parameters: request.parameters.clone(),
                 env_manager: request.env_manager,
-                has_container: matches!(project.environment, ProjectEnvironment::Docker(_)),
                 spark_job: project.databricks_spark_job.clone(),
             },
             request,
@@ -135,6 +139,7 @@ impl RunPlan {
             params_to_log,
             parameters,
             data,
+            located: Vec::new(),
             command,
             environment,
             backend,
@@ -178,11 +183,15 @@ impl RunPlan {
                 .project_env_tag()
                 .map(|value| (tag::PROJECT_ENV.to_owned(), value.to_owned())),
         );
+        tags.extend(self.request.tags.iter().cloned());
         tags
     }
 
     /// The command line of the container that the run would get.
     pub(crate) fn container_command_line(&self) -> Option<String> {
+        if self.backend.image_repository().is_some() {
+            return None;
+        }
         backend::container_command_line(&self.imagined_launch(self.imagined_environment()))
     }
 

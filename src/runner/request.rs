@@ -58,6 +58,8 @@ pub struct RunRequest {
     /// Environment variables for the entry point, besides those of this process. Those that MLflow sets
     /// for a run win over them.
     pub variables: Vec<(String, String)>,
+    /// Tags for the run besides those that MLflow gives the run of a project.
+    pub tags: Vec<(String, String)>,
     /// The directory that relative paths and the default tracking store refer to; this process's own
     /// current directory where it is `None`.
     pub current_directory: Option<PathBuf>,
@@ -99,6 +101,7 @@ impl RunRequest {
             image: ImageChoice::Default,
             keep_workdir: false,
             variables: Vec::new(),
+            tags: Vec::new(),
             current_directory: None,
         }
     }

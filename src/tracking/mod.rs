@@ -4,6 +4,7 @@ mod artifact_uri;
 mod databricks;
 mod file;
 pub mod limits;
+mod models;
 mod rest;
 mod run_name;
 mod search;
@@ -14,12 +15,14 @@ mod tracking_uri;
 use async_trait::async_trait;
 
 pub use self::file::{FileStore, FileStoreError};
+pub use self::models::ModelSelector;
 pub use self::rest::{RestError, RestSettings, RestStore};
 pub use self::run_name::random_run_name;
 pub use self::search::FinishedRuns;
 pub use self::tracking_uri::{TrackingUri, TrackingUriError};
 pub(crate) use artifact_uri::append_to_uri_path;
 
+use crate::http::ServerAccess;
 use crate::run::{ExperimentId, RunData, RunId, RunInfo, RunStatus, UnixMillis};
 
 /// Which experiment a run shall belong to.
@@ -92,6 +95,9 @@ pub trait TrackingStore: Send + Sync {
     /// own where [`RunEnd::keep_failure`] kept it, `FAILED` where the store cannot take `KILLED`.
     async fn end_run(&self, run_id: &RunId, end: RunEnd) -> Result<RunStatus, TrackingError>;
 
+    /// Where a model's artifacts are: an artifact URI, or a `models:` URI that leads on.
+    async fn model_location(&self, selector: &ModelSelector) -> Result<String, TrackingError>;
+
     /// The address of the run's page for a person, where the store serves one.
     fn run_url(&self, _info: &RunInfo) -> Option<String> {
         None
@@ -132,6 +138,20 @@ pub async fn open(uri: &TrackingUri) -> Result<Box<dyn TrackingStore>, TrackingE
             }
             None => Err(TrackingError::Unsupported { kind: kind.clone() }),
         },
+    }
+}
+
+/// How the server behind this URI is reached by who gets and puts its artifacts; nothing where no
+/// server keeps the store.
+///
+/// # Errors
+/// A URL that is no server's address, or settings that mean nothing.
+pub fn server_access(uri: &TrackingUri) -> Result<Option<ServerAccess>, TrackingError> {
+    match uri {
+        TrackingUri::Rest { url } => rest::server_access(url.expose())
+            .map(Some)
+            .map_err(|error| rest::unusable("open", url.expose(), error)),
+        _ => Ok(None),
     }
 }
 

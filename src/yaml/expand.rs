@@ -7,7 +7,7 @@ use super::error::{Problem, YamlError};
 use super::graph::{Content, Graph, MAX_NESTING, NodeId};
 use super::key::Key;
 use super::mapping::Mapping;
-use super::node::{Node, Value};
+use super::node::{Node, Value, Written};
 use super::set_order;
 
 /// How many bytes of values aliases may repeat, so that a few lines cannot fill the memory.
@@ -78,8 +78,24 @@ impl<'g> Expander<'g> {
             }
         };
         self.states[id.0] = State::Made;
-        let start = self.graph.node(id).start.position();
-        Ok(Node { value, start })
+        Ok(Node {
+            written: self.written(id, &value),
+            value,
+            start: self.graph.node(id).start.position(),
+        })
+    }
+
+    fn written(&self, id: NodeId, value: &Value) -> Written {
+        let node = self.graph.node(id);
+        Written {
+            style: node.style,
+            last_line: node.last_line,
+            text: match (&node.content, value) {
+                (_, Value::Str(_)) => None,
+                (Content::Scalar(text), _) => Some(text.as_str().into()),
+                _ => None,
+            },
+        }
     }
 
     fn object(&self, id: NodeId) -> &'g Object {

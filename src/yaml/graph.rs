@@ -2,6 +2,7 @@
 //!
 //! A node that an alias repeats is one node here, so that no chain of aliases makes a document grow.
 
+use super::node::Style;
 use super::scanner::Mark;
 
 /// How deep collections may be nested: enough for any file that a person writes, and little enough
@@ -18,6 +19,9 @@ pub(super) struct GraphNode {
     pub(super) tag: Tag,
     pub(super) content: Content,
     pub(super) start: Mark,
+    pub(super) style: Style,
+    /// The last line of a single value; where a collection begins.
+    pub(super) last_line: usize,
 }
 
 /// What a node consists of.

@@ -37,7 +37,7 @@ pub use error::YamlError;
 pub use expand::MAX_ALIAS_COPIES;
 pub use graph::MAX_NESTING;
 pub use mapping::Mapping;
-pub use node::{Node, Value};
+pub use node::{Node, Style, Value, Written};
 pub use number::MAX_INTEGER_DIGITS;
 pub use position::Position;
 pub use timestamp::{Time, Timestamp};
@@ -56,6 +56,10 @@ pub fn parse(text: &[u8]) -> Result<Node, YamlError> {
         None => Ok(Node {
             value: Value::Null,
             start: Position { line: 1, column: 1 },
+            written: Written {
+                last_line: 1,
+                ..Written::default()
+            },
         }),
     }
 }

@@ -13,6 +13,37 @@ pub struct Node {
     pub value: Value,
     /// Where its text begins. What an alias or `<<` repeats keeps the place where it is written.
     pub start: Position,
+    /// How its text is written.
+    pub written: Written,
+}
+
+/// How a value is written, for remarks about it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Written {
+    /// The style.
+    pub style: Style,
+    /// The last line of the text, counted from 1; of a collection the line that it begins on.
+    pub last_line: usize,
+    /// The text, where the value is a single one but no text itself.
+    pub(super) text: Option<Box<str>>,
+}
+
+/// The ways to write a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Style {
+    /// Without quotes; also where nothing is written.
+    #[default]
+    Plain,
+    /// In single quotes.
+    SingleQuoted,
+    /// In double quotes.
+    DoubleQuoted,
+    /// After `|`.
+    Literal,
+    /// After `>`.
+    Folded,
+    /// A list or mapping.
+    Collection,
 }
 
 /// A value as PyYAML's safe loader makes it.
@@ -98,6 +129,15 @@ impl Value {
 }
 
 impl Node {
+    /// The text of a single value as it is written, but for quotes, escapes and folded lines; empty
+    /// for a collection.
+    pub fn text(&self) -> &str {
+        match &self.value {
+            Value::Str(text) => text,
+            _ => self.written.text.as_deref().unwrap_or_default(),
+        }
+    }
+
     /// See [`Value::kind`].
     pub fn kind(&self) -> &'static str {
         self.value.kind()

@@ -80,11 +80,15 @@ fn table_order(hashes: &[i64]) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::yaml::Position;
+    use crate::yaml::{Position, Written};
 
     fn node(value: Value) -> Node {
         let start = Position { line: 1, column: 1 };
-        Node { value, start }
+        Node {
+            value,
+            start,
+            written: Written::default(),
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The parts together: hostile texts, errors as people see them, and what a reader of files needs.
 
-use super::{MAX_ALIAS_COPIES, MAX_MERGED_KEYS, MAX_NESTING, Node, Position, Value, YamlError, parse};
+use super::{MAX_ALIAS_COPIES, MAX_MERGED_KEYS, MAX_NESTING, Node, Position, Style, Value, YamlError, parse};
 
 fn load(text: &str) -> Node {
     parse(text.as_bytes()).unwrap_or_else(|error| panic!("{text:?}: {error}"))
@@ -335,5 +335,29 @@ fn repeated_keys_are_told() {
             .map(|&(first, line, again, again_line)| (first.to_owned(), line, again.to_owned(), again_line))
             .collect();
         assert_eq!(found, expected, "{text:?}");
+    }
+}
+
+/// How values are written is kept, since remarks are about that.
+#[test]
+fn the_writing_is_kept() {
+    for (text, style, last_line, written) in [
+        ("0.000001", Style::Plain, 1, "0.000001"),
+        ("no # comment", Style::Plain, 1, "no"),
+        ("!!float 010", Style::Plain, 1, "010"),
+        ("", Style::Plain, 1, ""),
+        ("~", Style::Plain, 1, "~"),
+        ("'a'", Style::SingleQuoted, 1, "a"),
+        ("\"a\n  b\"", Style::DoubleQuoted, 2, "a b"),
+        ("a\n b\n c\n", Style::Plain, 3, "a b c"),
+        ("|\n a\n b\n\n", Style::Literal, 4, "a\nb\n"),
+        (">\n a\n b\n", Style::Folded, 3, "a b\n"),
+        ("[a,\n b]", Style::Collection, 1, ""),
+        ("2001-01-01 ", Style::Plain, 1, "2001-01-01"),
+    ] {
+        let node = load(text);
+        assert_eq!(node.written.style, style, "{text}");
+        assert_eq!(node.written.last_line, last_line, "{text}");
+        assert_eq!(node.text(), written, "{text}");
     }
 }

@@ -91,7 +91,9 @@ fn parameters() {
 fn data() {
     let mut topic = Topic::default();
     for uri in [
-        "s3://bucket/data.csv",
+        "s3://",
+        "sftp://host/data.csv",
+        "mlflow-artifacts:/data.csv",
         "gopher://host/data.csv",
         "file://host/data.csv",
         "https://anna:geheim@host:port/data.csv",
@@ -299,6 +301,9 @@ fn help() {
     let project = Project::new();
     topic.add(&project.mlrun(&["--help"]));
     topic.add(&project.mlrun(&["run", "--help"]));
+    for command in ["status", "wait", "cancel"] {
+        topic.add(&project.mlrun(&[command, "--help"]));
+    }
     topic.add(&project.mlrun(&["env", "--help"]));
     topic.add(&project.mlrun(&["env", "prune", "--help"]));
     topic.compare("help");
@@ -316,6 +321,7 @@ fn no_golden_text_is_forgotten() {
                 include_str!("environments/errors.rs"),
                 include_str!("git_source/errors.rs"),
                 include_str!("docker/errors.rs"),
+                include_str!("inspect.rs"),
             ]
             .iter()
             .any(|source| source.contains(&format!("assert_golden(\"{name}\"")));

@@ -12,13 +12,13 @@ use crate::harness::{Project, StoreContents};
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A project whose command starts a tree of processes, says so in the file `ready`, and waits.
-fn tree() -> Project {
+pub(crate) fn tree() -> Project {
     Project::new().mlproject(
         "entry_points:\n  main:\n    command: \"(sleep 1000 & setsid sleep 1000 & sleep 1000) & sleep 1000 & touch ready; wait\"\n",
     )
 }
 
-fn start(project: &Project, tracking_uri: &str) -> Child {
+pub(crate) fn start(project: &Project, tracking_uri: &str) -> Child {
     // Whoever runs the tests may ignore signals (as `nohup` does), and programs inherit that.
     let mut command = project.sandbox().command("env");
     command.args(["--default-signal=HUP,INT,TERM", env!("CARGO_BIN_EXE_mlrun")]);
@@ -28,12 +28,12 @@ fn start(project: &Project, tracking_uri: &str) -> Child {
     command.spawn().unwrap()
 }
 
-fn send(child: &Child, signal: Signal) {
+pub(crate) fn send(child: &Child, signal: Signal) {
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     kill_process(pid, signal).unwrap();
 }
 
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < LIMIT, "not in time: {what}");
@@ -41,7 +41,7 @@ fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-fn wait_for_entry_point(project: &Project, child: &mut Child) {
+pub(crate) fn wait_for_entry_point(project: &Project, child: &mut Child) {
     let ready = project.sandbox().work().join("project/ready");
     wait_until("the entry point's start", || {
         let end = child.try_wait().unwrap();
@@ -51,7 +51,7 @@ fn wait_for_entry_point(project: &Project, child: &mut Child) {
 }
 
 /// The processes that were started in the sandbox, by the variables that all of them inherit.
-fn processes(sandbox: &Path) -> Vec<String> {
+pub(crate) fn processes(sandbox: &Path) -> Vec<String> {
     let mark = format!("HOME={}/home", sandbox.display());
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap() {
@@ -69,14 +69,14 @@ fn processes(sandbox: &Path) -> Vec<String> {
 }
 
 #[track_caller]
-fn assert_nothing_lives(project: &Project) {
+pub(crate) fn assert_nothing_lives(project: &Project) {
     // A process that was killed may take a moment to disappear.
     wait_until("the end of all processes", || {
         processes(project.sandbox().root()).is_empty()
     });
 }
 
-fn statuses(project: &Project) -> Vec<String> {
+pub(crate) fn statuses(project: &Project) -> Vec<String> {
     let work = project.sandbox().work();
     let mut runs = StoreContents::of_sqlite(&work.join("mlflow.db")).runs;
     runs.extend(StoreContents::of_directory(&work.join("mlruns")).runs);
@@ -126,4 +126,50 @@ fn an_entry_point_that_ends_well_on_a_signal_is_killed_nonetheless() {
     assert_eq!(child.wait().unwrap().code(), Some(143));
     assert_eq!(statuses(&project), ["KILLED"]);
     assert_nothing_lives(&project);
+}
+
+/// Batch systems kill what has not ended soon after they have asked for it, mlrun included.
+#[test]
+fn a_run_is_marked_while_its_processes_are_given_time() {
+    for uri in ["", "mlruns"] {
+        let project = Project::new().mlproject(
+            "entry_points:\n  main:\n    command: \"trap '' TERM; echo $$ >pid; mv pid ready; while :; do sleep 0.01; done\"\n",
+        );
+        let mut child = start(&project, uri);
+        wait_for_entry_point(&project, &mut child);
+        send(&child, Signal::TERM);
+        wait_until("the mark", || statuses(&project) == ["KILLED"]);
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "mlrun waits for the entry point"
+        );
+        send(&child, Signal::KILL);
+        child.wait().unwrap();
+        let ready = std::fs::read_to_string(project.sandbox().work().join("project/ready")).unwrap();
+        let group = Pid::from_raw(ready.trim().parse().unwrap()).unwrap();
+        rustix::process::kill_process_group(group, Signal::KILL).unwrap();
+        assert_eq!(statuses(&project), ["KILLED"], "{uri}");
+        assert_nothing_lives(&project);
+    }
+}
+
+/// Batch systems signal the processes of a job one after the other: mlrun may be told when the entry
+/// point, which ends well on a signal, is gone already.
+#[test]
+fn the_exit_code_and_the_run_agree_when_a_signal_comes_at_the_end() {
+    let mut codes = std::collections::BTreeSet::new();
+    for delay in 0..40 {
+        let project = Project::new().mlproject(&format!(
+            "entry_points:\n  main:\n    command: \"(sleep 0.0{delay:02}; kill -TERM $PPID) >/dev/null 2>&1 & exit 0\"\n",
+        ));
+        let code = start(&project, "").wait().unwrap().code().unwrap();
+        let status = match code {
+            0 => "FINISHED",
+            143 => "KILLED",
+            code => panic!("exit code {code} after {delay} ms"),
+        };
+        assert_eq!(statuses(&project), [status], "after {delay} ms");
+        codes.insert(code);
+    }
+    assert!(codes.contains(&143), "no signal came before the end was recorded");
 }

@@ -28,6 +28,7 @@ use crate::databricks::{Client, JobRun};
 use crate::env_vars;
 use crate::events::{Progress, Transfer, TransferUnit, byte_text};
 use crate::process::{Ended, SAME_REQUEST, Signals};
+use crate::project::ProjectEnvironment;
 use crate::redact::without_credentials;
 use crate::run::tag;
 
@@ -122,6 +123,13 @@ impl Backend for Databricks {
 
     fn hands_project_over(&self) -> bool {
         true
+    }
+
+    fn check_environment(&self, environment: &ProjectEnvironment) -> Result<(), BackendError> {
+        match environment {
+            ProjectEnvironment::Docker(_) => Err(DatabricksBackendError::DockerProject.into()),
+            _ => Ok(()),
+        }
     }
 
     async fn check(&self, plan: &LaunchPlan, progress: &dyn Progress) -> Result<(), BackendError> {
@@ -223,9 +231,6 @@ impl Backend for Databricks {
 }
 
 fn check_project(plan: &LaunchPlan) -> Result<(), DatabricksBackendError> {
-    if plan.call.has_container {
-        return Err(DatabricksBackendError::DockerProject);
-    }
     if let Some(spark) = &plan.call.spark_job {
         let (file, _) = job::python_call(plan, spark)?;
         let path = plan.directory.join(file);

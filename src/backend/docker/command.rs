@@ -9,7 +9,7 @@ const SHELL_WORDS: [&str; 27] = [
 
 /// The command's words where no shell is needed to tell them, else `sh -c` with the whole command. It
 /// is never the shell of this machine that reads it.
-pub(super) fn words(command: &str) -> Vec<String> {
+pub(in crate::backend) fn words(command: &str) -> Vec<String> {
     plain_words(command).unwrap_or_else(|| ["sh", "-c", command].map(str::to_owned).into())
 }
 

@@ -5,6 +5,9 @@ mod command;
 mod running;
 mod storage;
 
+pub(super) use self::command::words as command_words;
+pub(super) use self::storage::is_this_machine;
+
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;

@@ -153,7 +153,7 @@ fn normal(path: &Path) -> String {
 }
 
 /// Whether a tracking server's URL is one by which a container would reach only itself.
-pub(super) fn is_this_machine(url: &str) -> bool {
+pub(in crate::backend) fn is_this_machine(url: &str) -> bool {
     let Some((_, rest)) = url
         .split_once("://")
         .filter(|(scheme, _)| scheme.starts_with("http"))

@@ -41,6 +41,15 @@ pub struct Engine {
     program: String,
 }
 
+impl Default for Engine {
+    /// The one that is looked for first, whether it is there or not.
+    fn default() -> Self {
+        Self {
+            program: PROGRAMS[0].to_owned(),
+        }
+    }
+}
+
 impl Engine {
     /// Takes the program that `MLRUN_DOCKER_CMD` names, else the first of docker, podman and nerdctl
     /// on PATH.

@@ -129,6 +129,34 @@ pub enum DockerError {
         #[source]
         source: ProcessError,
     },
+    /// The image could not be pushed for want of credentials.
+    #[error("the registry of '{image}' refused to take the image")]
+    PushDenied {
+        /// The engine's program.
+        program: String,
+        /// The image's name.
+        image: String,
+        /// What the engine said.
+        #[source]
+        source: ProcessError,
+    },
+    /// The image could not be pushed.
+    #[error("cannot push the image '{image}'")]
+    Push {
+        /// The image's name.
+        image: String,
+        /// What the engine said.
+        #[source]
+        source: ProcessError,
+    },
+    /// The engine has pushed the image but did not say what its digest is.
+    #[error("{program} does not say the digest of the pushed image '{image}'")]
+    NoDigest {
+        /// The engine's program.
+        program: String,
+        /// The image's name.
+        image: String,
+    },
     /// The engine has the image but did not say what its id is.
     #[error("{program} does not say the id of the image '{image}'")]
     NoImageId {
@@ -210,7 +238,11 @@ impl DockerError {
             Self::NoImage { .. } => {
                 "check the name and the tag in the MLproject file, or build the image on this machine first".to_owned()
             }
-            Self::PullDenied { program, image, .. } => match registry(image) {
+            Self::Push { .. } => "check repository-uri, the network and the registry, and try again".to_owned(),
+            Self::NoDigest { program, image } => {
+                format!("look whether `{program} image inspect {image}` shows RepoDigests")
+            }
+            Self::PullDenied { program, image, .. } | Self::PushDenied { program, image, .. } => match registry(image) {
                 Some(host) => format!("log in with `{program} login {host}`, and check the name of the image"),
                 None => format!("log in with `{program} login`, and check the name of the image"),
             },
@@ -273,6 +305,34 @@ impl DockerError {
             }
         } else {
             Self::Pull { image, source }
+        }
+    }
+
+    /// The error behind a failed push.
+    pub(super) fn of_push(program: &str, image: &str, source: ProcessError) -> Self {
+        let said = said(&source);
+        if is_about_the_daemon(&said) {
+            return Self::of_engine(program, source);
+        }
+        let image = image.to_owned();
+        let is_denied = [
+            "unauthorized",
+            "no basic auth",
+            "authentication required",
+            "denied",
+            "forbidden",
+        ]
+        .iter()
+        .any(|text| said.contains(text));
+        if is_denied {
+            let program = program.to_owned();
+            Self::PushDenied {
+                program,
+                image,
+                source,
+            }
+        } else {
+            Self::Push { image, source }
         }
     }
 

@@ -10,7 +10,7 @@ const COMMIT_LENGTH: usize = 7;
 /// The image's name: the project's, and the beginning of the commit that its files are from.
 ///
 /// `mlflow run` names it so too, but for project names that no image can have: those are made valid.
-pub(super) fn image_name(project: &str, commit: Option<&str>) -> String {
+pub(crate) fn image_name(project: &str, commit: Option<&str>) -> String {
     let tag = commit.map(|commit| commit.get(..COMMIT_LENGTH).unwrap_or(commit));
     let is_tagged_already = tag.is_none()
         && project
@@ -25,6 +25,20 @@ pub(super) fn image_name(project: &str, commit: Option<&str>) -> String {
         Some(tag) => format!("{name}:{tag}"),
         None => name,
     }
+}
+
+/// The name that an image is pushed by: the repository, and the beginning of the commit that the
+/// project's files are from, as `mlflow run` has it.
+pub(super) fn pushed_name(repository: &str, commit: Option<&str>) -> String {
+    match commit {
+        Some(commit) => format!("{repository}:{}", commit.get(..COMMIT_LENGTH).unwrap_or(commit)),
+        None => repository.to_owned(),
+    }
+}
+
+/// Whether images can be pushed to a repository of this name, and get a tag there.
+pub fn is_repository(name: &str) -> bool {
+    is_valid(name)
 }
 
 /// Whether engines take the name: `[HOST[:PORT]/]PART/…/PART`.

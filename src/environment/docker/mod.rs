@@ -7,6 +7,7 @@ mod error;
 mod expansion;
 mod ignore;
 mod image_name;
+mod push;
 mod settings;
 
 use std::fmt;
@@ -15,6 +16,8 @@ use std::path::{Path, PathBuf};
 pub use build::CODE_DIRECTORY;
 pub use engine::{Engine, must_be_hidden};
 pub use error::{DockerError, ExpansionProblem};
+pub(crate) use image_name::image_name;
+pub use image_name::is_repository;
 pub use settings::ContainerSettings;
 
 use self::build::Build;
@@ -32,6 +35,8 @@ pub struct ContainerRequest<'a> {
     pub docker_args: &'a [(String, Option<String>)],
     /// Run the named image as it is, without the project's files.
     pub as_it_is: bool,
+    /// Where the image is pushed to, without a tag, where other machines run it.
+    pub repository: Option<&'a str>,
 }
 
 /// An image as its engine knows it.
@@ -41,6 +46,18 @@ pub struct DockerImage {
     pub uri: String,
     /// The id, which no other image ever has.
     pub id: String,
+    /// What its registry knows it by, such as `sha256:…`, where it was pushed.
+    pub digest: Option<String>,
+}
+
+impl DockerImage {
+    /// The name by which other machines get exactly this image.
+    pub fn reference(&self) -> String {
+        match &self.digest {
+            Some(digest) => format!("{}@{digest}", self.uri),
+            None => self.uri.clone(),
+        }
+    }
 }
 
 /// A container that can be run.
@@ -64,6 +81,8 @@ pub(super) struct DockerPlan {
     built: Option<String>,
     /// The named image's id, where it is on this machine.
     base_id: Option<String>,
+    /// Other machines run the image.
+    is_remote: bool,
     settings: ContainerSettings,
     directory: PathBuf,
     project_name: Option<String>,
@@ -83,16 +102,27 @@ impl DockerPlan {
         }
         let built = match request.project_name {
             _ if request.as_it_is => None,
-            Some(name) => Some(image_name::image_name(name, request.commit)),
+            Some(_) if let Some(repository) = request.repository => {
+                Some(image_name::pushed_name(repository, request.commit))
+            }
+            Some(name) => Some(image_name(name, request.commit)),
             None => return Err(DockerError::NoProjectName),
         };
-        let engine = Engine::find()?;
-        let base_id = find_image(&engine, &base).await?;
+        let is_remote = request.repository.is_some();
+        let (engine, base_id) = if is_remote && built.is_none() {
+            // Nothing is done here, so that nothing need be installed.
+            (Engine::find().unwrap_or_default(), None)
+        } else {
+            let engine = Engine::find()?;
+            let base_id = find_image(&engine, &base).await?;
+            (engine, base_id)
+        };
         Ok(Self {
             engine,
             base,
             built,
             base_id,
+            is_remote,
             settings,
             directory: directory.to_owned(),
             project_name: request.project_name.map(str::to_owned),
@@ -101,6 +131,9 @@ impl DockerPlan {
 
     /// Pulls and builds what is missing.
     pub(super) async fn prepare(&self, progress: &dyn Progress) -> Result<Container, DockerError> {
+        if self.is_remote && self.built.is_none() {
+            return Ok(self.preview());
+        }
         let base_id = match &self.base_id {
             Some(id) => id.clone(),
             None => self.pull(progress).await?,
@@ -109,6 +142,7 @@ impl DockerPlan {
             None => DockerImage {
                 uri: self.base.clone(),
                 id: base_id,
+                digest: None,
             },
             Some(uri) => {
                 self.tell_changed_name(uri, progress);
@@ -120,9 +154,16 @@ impl DockerPlan {
                     image: uri,
                     project: &self.directory,
                 };
+                let id = build.run().await?;
+                let digest = if self.is_remote {
+                    Some(push::push(&self.engine, uri, &id, progress).await?)
+                } else {
+                    None
+                };
                 DockerImage {
                     uri: uri.clone(),
-                    id: build.run().await?,
+                    id,
+                    digest,
                 }
             }
         };
@@ -132,7 +173,11 @@ impl DockerPlan {
     /// The container as it will be, of the image's name, for a plan that is only shown.
     pub(super) fn preview(&self) -> Container {
         let uri = self.built.as_ref().unwrap_or(&self.base).clone();
-        self.container(DockerImage { id: uri.clone(), uri })
+        self.container(DockerImage {
+            id: uri.clone(),
+            uri,
+            digest: None,
+        })
     }
 
     fn container(&self, image: DockerImage) -> Container {
@@ -144,7 +189,8 @@ impl DockerPlan {
     }
 
     fn tell_changed_name(&self, uri: &str, progress: &dyn Progress) {
-        if let Some(name) = self.project_name.as_deref().filter(|name| !uri.starts_with(name)) {
+        let name = self.project_name.as_deref().filter(|_| !self.is_remote);
+        if let Some(name) = name.filter(|name| !uri.starts_with(name)) {
             progress.info(&format!(
                 "The project's name '{name}' cannot be an image's; the image is called {uri}"
             ));
@@ -169,12 +215,21 @@ impl DockerPlan {
 impl fmt::Display for DockerPlan {
     /// The image, and what has to be done for it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_remote && self.built.is_none() {
+            return write!(f, "image {} (pulled where it runs)", self.base);
+        }
         let state = match self.base_id {
             Some(_) => "there already",
             None => "to be pulled",
         };
         write!(f, "{}: image {} ({state})", self.engine.program(), self.base)?;
         match &self.built {
+            Some(built) if self.is_remote => {
+                write!(
+                    f,
+                    "\nimage {built} with the project's files (to be built and pushed)"
+                )
+            }
             Some(built) => write!(f, "\nimage {built} with the project's files (to be built)"),
             None => Ok(()),
         }

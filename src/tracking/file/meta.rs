@@ -145,8 +145,28 @@ impl RunMeta {
 
 /// The file's text; `None` where there is no file, or no directory.
 pub(super) fn read_text(directory: &Path) -> Result<Option<Vec<u8>>, FileStoreError> {
-    let path = directory.join(META_FILE);
-    match std::fs::read(&path) {
+    read_file(&directory.join(META_FILE))
+}
+
+/// Some texts of a directory's `meta.yaml`; `None` where there is no file, or no directory.
+pub(super) fn read_texts<const N: usize>(
+    directory: &Path,
+    keys: [&str; N],
+) -> Result<Option<[Option<String>; N]>, FileStoreError> {
+    let Some(text) = read_text(directory)? else {
+        return Ok(None);
+    };
+    let fields = Fields::parse(&directory.join(META_FILE), &text)?;
+    let mut texts = [const { None }; N];
+    for (text, key) in texts.iter_mut().zip(keys) {
+        *text = fields.text(key)?;
+    }
+    Ok(Some(texts))
+}
+
+/// The contents of a file; `None` where there is no file, or no directory.
+pub(super) fn read_file(path: &Path) -> Result<Option<Vec<u8>>, FileStoreError> {
+    match std::fs::read(path) {
         Ok(text) => Ok(Some(text)),
         Err(error)
             if matches!(
@@ -156,7 +176,7 @@ pub(super) fn read_text(directory: &Path) -> Result<Option<Vec<u8>>, FileStoreEr
         {
             Ok(None)
         }
-        Err(error) => Err(FileStoreError::io("read", &path)(error)),
+        Err(error) => Err(FileStoreError::io("read", path)(error)),
     }
 }
 

@@ -14,6 +14,7 @@
 mod error;
 mod experiments;
 mod meta;
+mod models;
 mod runs;
 mod search;
 mod write;
@@ -27,7 +28,7 @@ use async_trait::async_trait;
 pub use self::error::FileStoreError;
 
 use super::limits::LongValues;
-use super::{ExperimentSelector, FinishedRuns, NewRun, RunEnd, TrackingError, TrackingStore};
+use super::{ExperimentSelector, FinishedRuns, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore};
 use crate::run::{ExperimentId, RunData, RunId, RunInfo, RunStatus};
 
 /// The directory of deleted experiments.
@@ -112,6 +113,11 @@ impl TrackingStore for FileStore {
     async fn end_run(&self, run_id: &RunId, end: RunEnd) -> Result<RunStatus, TrackingError> {
         let run_id = run_id.clone();
         self.aside(move |files| files.end_run(&run_id, end)).await
+    }
+
+    async fn model_location(&self, selector: &ModelSelector) -> Result<String, TrackingError> {
+        let selector = selector.clone();
+        self.aside(move |files| files.find_model(&selector)).await
     }
 }
 

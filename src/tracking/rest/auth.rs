@@ -97,6 +97,11 @@ impl Credentials {
         }
     }
 
+    /// Whether it is a token.
+    pub(super) fn is_token(&self) -> bool {
+        matches!(self.kind, Kind::Bearer { .. })
+    }
+
     /// The value of the `Authorization` header.
     pub(super) fn header(&self) -> Result<HeaderValue, RestError> {
         let text = match &self.kind {

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT,
 };
+use reqwest::redirect::Policy;
 use reqwest::{Method, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,9 +15,12 @@ use super::answer;
 use super::auth::Credentials;
 use super::error::RestError;
 use super::settings::RestSettings;
+use super::signer::{Signer, WORKSPACE};
 use super::transport::{ExchangeError, LONGEST_BODY, Request, Response, Transport};
 use crate::databricks::Session;
-use crate::http::{Fault, RetryPolicy, VariableError, in_words, random_fraction};
+use crate::http::{
+    Fault, RetryPolicy, ServerAccess, VariableError, configured_client, in_words, random_fraction,
+};
 use crate::redact::without_credentials;
 
 /// As many redirects as Python's `requests` follows.
@@ -31,11 +35,33 @@ pub(super) struct Client {
     headers: HeaderMap,
     /// Where the credentials come from that are sent.
     credentials: Option<String>,
+    /// Makes the credentials of every request, where a variable asks for that.
+    signer: Option<Signer>,
     /// Gives the credentials of every request, where they do not stay the same.
     session: Option<Arc<Session>>,
     transport: Transport,
     retry: RetryPolicy,
     follows_redirects: bool,
+}
+
+/// How the server at this URL is reached by who gets and puts its artifacts.
+pub(in crate::tracking) fn server_access(url: &str) -> Result<ServerAccess, RestError> {
+    let settings = RestSettings::from_environment()?;
+    let client = Client::new(url, &settings)?;
+    let redirects = match settings.follows_redirects {
+        true => Policy::limited(MOST_REDIRECTS),
+        false => Policy::none(),
+    };
+    let http = configured_client(redirects, |builder| match client.base.scheme() {
+        "https" => settings.tls.configure(builder),
+        _ => Ok(builder),
+    })?;
+    Ok(ServerAccess {
+        client: http,
+        url: client.base,
+        headers: client.headers,
+        credentials: client.credentials,
+    })
 }
 
 /// A failed try that may be followed by another.
@@ -48,9 +74,14 @@ impl Client {
     pub(super) fn new(url: &str, settings: &RestSettings) -> Result<Self, RestError> {
         let mut base = parse_base(url)?;
         let host = base.host_str().unwrap_or_default();
-        let credentials = Credentials::from_url(&base, url)
-            .or_else(|| settings.credentials.clone())
-            .or_else(|| Credentials::from_netrc(&settings.netrc, host));
+        let credentials = match &settings.signer {
+            None => Credentials::from_url(&base, url)
+                .or_else(|| settings.credentials.clone())
+                .or_else(|| Credentials::from_netrc(&settings.netrc, host)),
+            Some(Signer::Aws(_)) => None,
+            // A token goes before the account's own; a password does not.
+            Some(Signer::Kubernetes(_)) => settings.credentials.clone().filter(Credentials::is_token),
+        };
         // Neither fails for a URL that has a host, which was checked.
         let _ = (base.set_username(""), base.set_password(None));
         let mut headers = HeaderMap::new();
@@ -68,13 +99,15 @@ impl Client {
                 value: workspace.clone(),
                 expected: "a name that a header can carry".to_owned(),
             })?;
-            headers.insert("x-mlflow-workspace", value);
+            headers.insert(WORKSPACE, value);
         }
+        let signed_by = settings.signer.as_ref().map(|signer| signer.source().to_owned());
         Ok(Self {
             shown: base.as_str().trim_end_matches('/').to_owned(),
             base,
             headers,
-            credentials: credentials.map(|credentials| credentials.source),
+            credentials: credentials.map(|credentials| credentials.source).or(signed_by),
+            signer: settings.signer.clone(),
             session: None,
             transport: Transport::new(settings),
             retry: settings.retry,
@@ -95,6 +128,7 @@ impl Client {
             client.headers.insert("x-databricks-org-id", value);
         }
         client.credentials = Some(session.source());
+        client.signer = None;
         client.session = Some(session);
         Ok(client)
     }
@@ -241,10 +275,15 @@ impl Client {
 
     /// Sends the request, and sends it again to where the server redirects it.
     async fn follow(&self, endpoint: &str, mut request: Request) -> Result<Response, RestError> {
+        let mut signer = self.signer.as_ref();
         for _ in 0..=MOST_REDIRECTS {
+            let mut signed = request.clone();
+            if let Some(signer) = signer {
+                signer.sign(&mut signed).await?;
+            }
             let response = self
                 .transport
-                .exchange(request.clone())
+                .exchange(signed)
                 .await
                 .map_err(|error| rest_error(endpoint, error))?;
             let Some(target) = redirect_target(&request.url, &response) else {
@@ -269,6 +308,7 @@ impl Client {
             }
             if !may_see_credentials(&request.url, &target) {
                 request.headers.remove(AUTHORIZATION);
+                signer = None;
             }
             request.url = target;
         }

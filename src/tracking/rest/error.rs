@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use reqwest::StatusCode;
 
+use crate::aws::AwsError;
 use crate::databricks::DatabricksError;
-use crate::http::{CertificateError, Fault, ProxyError, VariableError, in_words};
+use crate::http::{CertificateError, ClientError, Fault, ProxyError, VariableError, in_words};
 
 /// Why a tracking server could not be asked, or what it answered instead.
 #[derive(Debug, thiserror::Error)]
@@ -14,13 +15,25 @@ pub enum RestError {
     /// A variable has a value that means nothing.
     #[error(transparent)]
     Variable(#[from] VariableError),
-    /// A variable asks for something that mlrun does not do.
-    #[error("{what} ({variable}) is not available yet")]
-    NotAvailable {
+    /// The authentication plug-in cannot be loaded.
+    #[error(
+        "the authentication plug-in '{name}' (MLFLOW_TRACKING_AUTH) is Python code, which mlrun cannot load"
+    )]
+    Plugin {
         /// What was asked for.
-        what: &'static str,
-        /// The variable.
-        variable: &'static str,
+        name: String,
+    },
+    /// Requests shall be signed for AWS, and no keys can be had, or they cannot be used.
+    #[error(transparent)]
+    Aws(Box<AwsError>),
+    /// Requests shall be signed for AWS, and nothing names the region.
+    #[error("requests to the tracking server shall be signed for AWS, but no region is known")]
+    NoRegion,
+    /// A Kubernetes account shall say who sends a request, and there is none that can be used.
+    #[error("no Kubernetes account can be used for the tracking server: {reason}")]
+    Kubernetes {
+        /// Why.
+        reason: String,
     },
     /// The server's certificate shall be checked and not be checked.
     #[error("MLFLOW_TRACKING_INSECURE_TLS and MLFLOW_TRACKING_SERVER_CERT_PATH are both set")]
@@ -136,9 +149,25 @@ pub enum RestError {
     },
 }
 
+impl From<ClientError> for RestError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Certificate(error) => Self::Certificate(error),
+            ClientError::Proxy(error) => Self::Proxy(error),
+            ClientError::Tls { reason } => Self::Tls { reason },
+        }
+    }
+}
+
 impl From<DatabricksError> for RestError {
     fn from(error: DatabricksError) -> Self {
         Self::Databricks(Box::new(error))
+    }
+}
+
+impl From<AwsError> for RestError {
+    fn from(error: AwsError) -> Self {
+        Self::Aws(Box::new(error))
     }
 }
 
@@ -147,9 +176,16 @@ impl RestError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Variable(error) => Some(error.hint()),
-            Self::NotAvailable { variable, .. } => {
-                Some(format!("unset {variable}, or run this project with `mlflow run`"))
-            }
+            Self::Plugin { .. } => Some(
+                "set MLFLOW_TRACKING_AUTH to kubernetes or kubernetes-namespaced, or unset it: MLFLOW_TRACKING_USERNAME with MLFLOW_TRACKING_PASSWORD, MLFLOW_TRACKING_TOKEN, ~/.netrc and MLFLOW_TRACKING_AWS_SIGV4 need no plug-in"
+                    .to_owned(),
+            ),
+            Self::Aws(error) => error.hint(),
+            Self::NoRegion => Some("set AWS_DEFAULT_REGION, or region in the AWS profile".to_owned()),
+            Self::Kubernetes { .. } => Some(
+                "run in a pod with a service account, or give the current context of the kubeconfig a user with a token; KUBECONFIG names the file"
+                    .to_owned(),
+            ),
             Self::Databricks(error) => error.hint(),
             Self::ContradictoryTls => Some("set only one of the two".to_owned()),
             Self::UnsendableToken { .. } => {

@@ -8,11 +8,16 @@ mod auth;
 mod batch;
 mod client;
 mod error;
+mod kubernetes;
+mod models;
 mod search;
 mod settings;
+mod signer;
 mod tls;
 mod transport;
 mod wire;
+
+pub(super) use self::client::server_access;
 
 use std::sync::Arc;
 
@@ -31,7 +36,7 @@ use self::wire::{
 };
 use super::databricks;
 use super::limits::{self, LongValues};
-use super::{ExperimentSelector, FinishedRuns, NewRun, RunEnd, TrackingError, TrackingStore};
+use super::{ExperimentSelector, FinishedRuns, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore};
 use crate::databricks::Session;
 use crate::http::Verification;
 use crate::run::{ExperimentId, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag};
@@ -399,6 +404,10 @@ impl TrackingStore for RestStore {
         self.log_batches(run_id, &[], &tags).await
     }
 
+    async fn model_location(&self, selector: &ModelSelector) -> Result<String, TrackingError> {
+        self.find_model(selector).await
+    }
+
     async fn end_run(&self, run_id: &RunId, end: RunEnd) -> Result<RunStatus, TrackingError> {
         if end.keep_failure {
             let status = self.info_of(self.fetch(run_id).await?)?.status;
@@ -441,7 +450,12 @@ impl TrackingStore for RestStore {
     }
 }
 
-fn unusable(action: &'static str, url: &str, error: RestError) -> TrackingError {
+/// Text as a part of a path.
+fn quoted(text: &str) -> String {
+    utf8_percent_encode(text, UNQUOTED).to_string()
+}
+
+pub(super) fn unusable(action: &'static str, url: &str, error: RestError) -> TrackingError {
     TrackingError::Unusable {
         action,
         store: crate::redact::without_credentials(url),

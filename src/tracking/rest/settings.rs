@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::auth::Credentials;
 use super::error::RestError;
+use super::kubernetes::KubernetesAccount;
+use super::signer::Signer;
 use super::tls::TlsSettings;
 use crate::env_vars;
 use crate::http::{ProxySettings, RetryPolicy, Verification, boolean, netrc, whole_number};
@@ -13,6 +15,8 @@ use crate::http::{ProxySettings, RetryPolicy, Verification, boolean, netrc, whol
 #[derive(Debug, Clone)]
 pub struct RestSettings {
     pub(super) credentials: Option<Credentials>,
+    /// What makes the credentials of every request anew.
+    pub(super) signer: Option<Signer>,
     /// The netrc file, which counts where neither the URL nor a variable gives credentials.
     pub(super) netrc: Vec<PathBuf>,
     pub(super) tls: TlsSettings,
@@ -40,10 +44,10 @@ impl RestSettings {
     /// # Errors
     /// As [`RestSettings::from_environment`].
     pub fn from_variables(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, RestError> {
-        refuse_unavailable(variable)?;
         let timeout = whole_number(variable, env_vars::MLFLOW_HTTP_REQUEST_TIMEOUT, 120, 1..=i64::MAX)?;
         Ok(Self {
             credentials: Credentials::from_variables(variable)?,
+            signer: signer(variable)?,
             netrc: netrc::files(variable),
             tls: tls_settings(variable)?,
             proxies: ProxySettings::from_variables(variable),
@@ -57,22 +61,21 @@ impl RestSettings {
     }
 }
 
-/// Signing for AWS and MLflow's authentication plug-ins replace the credentials: going on without
-/// them would send the wrong ones.
-fn refuse_unavailable(variable: &dyn Fn(&str) -> Option<String>) -> Result<(), RestError> {
+/// What makes the credentials of every request anew, where a variable asks for that. Signing for AWS
+/// comes before a plug-in, as for MLflow.
+fn signer(variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<Signer>, RestError> {
     if boolean(variable, env_vars::MLFLOW_TRACKING_AWS_SIGV4, false)? {
-        return Err(RestError::NotAvailable {
-            what: "signing requests for AWS",
-            variable: env_vars::MLFLOW_TRACKING_AWS_SIGV4,
-        });
+        return Signer::aws(variable).map(Some);
     }
-    if variable(env_vars::MLFLOW_TRACKING_AUTH).is_some() {
-        return Err(RestError::NotAvailable {
-            what: "authentication by a plug-in",
-            variable: env_vars::MLFLOW_TRACKING_AUTH,
-        });
+    let account = |gives_workspace| Signer::Kubernetes(KubernetesAccount::new(gives_workspace, variable));
+    match variable(env_vars::MLFLOW_TRACKING_AUTH).as_deref() {
+        None => Ok(None),
+        Some("kubernetes") => Ok(Some(account(false))),
+        Some("kubernetes-namespaced") => Ok(Some(account(true))),
+        Some(name) => Err(RestError::Plugin {
+            name: name.to_owned(),
+        }),
     }
-    Ok(())
 }
 
 fn tls_settings(variable: &dyn Fn(&str) -> Option<String>) -> Result<TlsSettings, RestError> {
@@ -159,13 +162,13 @@ mod tests {
             ),
             (
                 "MLFLOW_TRACKING_AWS_SIGV4",
-                "True",
-                "signing requests for AWS (MLFLOW_TRACKING_AWS_SIGV4) is not available yet",
+                "yes",
+                "MLFLOW_TRACKING_AWS_SIGV4 is 'yes', but must be true, false, 1 or 0",
             ),
             (
                 "MLFLOW_TRACKING_AUTH",
-                "kubernetes",
-                "authentication by a plug-in (MLFLOW_TRACKING_AUTH) is not available yet",
+                "my-company",
+                "the authentication plug-in 'my-company' (MLFLOW_TRACKING_AUTH) is Python code, which mlrun cannot load",
             ),
         ] {
             let error = settings(&[(name, value)]).unwrap_err();

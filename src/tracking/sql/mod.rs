@@ -5,6 +5,7 @@
 
 mod address;
 mod driver;
+mod models;
 mod mysql;
 mod of_sqlx;
 mod postgres;

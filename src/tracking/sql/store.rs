@@ -15,7 +15,9 @@ use crate::run::{ExperimentId, RunData, RunId, RunInfo, RunStatus, tag};
 use crate::tracking::artifact_uri::append_to_uri_path;
 use crate::tracking::limits::{self, Entity, LimitError, LongValues};
 use crate::tracking::run_name::random_run_name;
-use crate::tracking::{ExperimentSelector, FinishedRuns, NewRun, RunEnd, TrackingError, TrackingStore};
+use crate::tracking::{
+    ExperimentSelector, FinishedRuns, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore,
+};
 
 /// The directory of a run's artifacts.
 const ARTIFACTS: &str = "artifacts";
@@ -397,6 +399,10 @@ impl TrackingStore for SqlStore {
             transaction.commit().await
         };
         set.await.map_err(|error| self.unwritable(error))
+    }
+
+    async fn model_location(&self, selector: &ModelSelector) -> Result<String, TrackingError> {
+        self.find_model(selector).await
     }
 
     async fn end_run(&self, run_id: &RunId, end: RunEnd) -> Result<RunStatus, TrackingError> {

@@ -13,6 +13,7 @@ use std::collections::HashMap;
 
 use super::error::{Problem, YamlError};
 use super::graph::{Content, Graph, GraphNode, MAX_NESTING, NodeId, Tag};
+use super::node::Style;
 use super::scalar;
 use super::scanner::{Directive, Mark, Scanner, Token, TokenKind};
 use collections::{Next, Open, Shape};
@@ -192,10 +193,7 @@ impl Composer {
             TokenKind::BlockMappingStart if is_block => Shape::BlockMapping,
             _ if properties.start.is_some() => {
                 let tag = properties.tag.map_or_else(|| scalar::resolve(""), Tag::from_name);
-                let content = Content::Scalar(String::new());
-                return self
-                    .add(properties.anchor, GraphNode { tag, content, start })
-                    .map(Some);
+                return self.add(properties.anchor, nothing(tag, start)).map(Some);
             }
             _ => return self.unexpected("a value"),
         };
@@ -218,6 +216,8 @@ impl Composer {
             tag: properties.tag.map_or(default_tag, Tag::from_name),
             content: Content::Sequence(Vec::new()),
             start,
+            style: Style::Collection,
+            last_line: start.position().line,
         };
         let id = self.add(properties.anchor, node)?;
         if shape.has_opening_token() {
@@ -239,17 +239,24 @@ impl Composer {
     }
 
     fn scalar(&mut self, properties: Properties, start: Mark) -> Result<NodeId, YamlError> {
-        let TokenKind::Scalar { text, is_plain } = self.scanner.take()?.kind else {
+        let token = self.scanner.take()?;
+        let TokenKind::Scalar { text, style } = token.kind else {
             unreachable!("the caller saw a scalar");
         };
         let tag = match properties.tag {
             Some(name) => Tag::from_name(name),
             // A lone '!' takes the quotes their meaning.
-            None if is_plain || properties.has_lone_mark => scalar::resolve(&text),
+            None if style == Style::Plain || properties.has_lone_mark => scalar::resolve(&text),
             None => Tag::Str,
         };
-        let content = Content::Scalar(text);
-        self.add(properties.anchor, GraphNode { tag, content, start })
+        let node = GraphNode {
+            tag,
+            content: Content::Scalar(text),
+            start,
+            style,
+            last_line: last_line(token.end),
+        };
+        self.add(properties.anchor, node)
     }
 
     /// Adds a node, and its anchor's name.
@@ -271,11 +278,7 @@ impl Composer {
 
     /// A value that is not written.
     fn empty(&mut self, start: Mark) -> NodeId {
-        self.nodes.push(GraphNode {
-            tag: Tag::Null,
-            content: Content::Scalar(String::new()),
-            start,
-        });
+        self.nodes.push(nothing(Tag::Null, start));
         NodeId(self.nodes.len() - 1)
     }
 
@@ -287,4 +290,21 @@ impl Composer {
             token.start.position(),
         ))
     }
+}
+
+/// A node without any text.
+fn nothing(tag: Tag, start: Mark) -> GraphNode {
+    GraphNode {
+        tag,
+        content: Content::Scalar(String::new()),
+        start,
+        style: Style::Plain,
+        last_line: start.position().line,
+    }
+}
+
+/// The line that a text ends on, where the mark stands right after it: after a block that is the next one.
+fn last_line(end: Mark) -> usize {
+    let end = end.position();
+    end.line - usize::from(end.column == 1 && end.line > 1)
 }

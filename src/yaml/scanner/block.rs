@@ -1,6 +1,7 @@
 //! Text after `|` and `>`.
 
 use super::super::error::{Problem, YamlError};
+use super::super::node::Style;
 use super::Scanner;
 use super::cursor::{Mark, is_break, is_break_or_end, is_space_or_end};
 use super::token::{Token, TokenKind};
@@ -66,7 +67,7 @@ impl Scanner {
         Ok(Token {
             kind: TokenKind::Scalar {
                 text,
-                is_plain: false,
+                style: if is_folded { Style::Folded } else { Style::Literal },
             },
             start,
             end,

@@ -1,5 +1,6 @@
 //! Text without quotes.
 
+use super::super::node::Style;
 use super::Scanner;
 use super::cursor::{is_blank_or_end, is_break};
 use super::token::{Token, TokenKind};
@@ -27,7 +28,10 @@ impl Scanner {
             }
         }
         Token {
-            kind: TokenKind::Scalar { text, is_plain: true },
+            kind: TokenKind::Scalar {
+                text,
+                style: Style::Plain,
+            },
             start,
             end,
         }

@@ -1,6 +1,7 @@
 //! Text in quotes.
 
 use super::super::error::{Problem, YamlError};
+use super::super::node::Style;
 use super::Scanner;
 use super::cursor::{END, Mark, is_blank_or_end, is_break};
 use super::plain::fold;
@@ -21,7 +22,10 @@ impl Scanner {
         Ok(Token {
             kind: TokenKind::Scalar {
                 text,
-                is_plain: false,
+                style: match quote {
+                    '"' => Style::DoubleQuoted,
+                    _ => Style::SingleQuoted,
+                },
             },
             start,
             end: self.cursor.mark(),

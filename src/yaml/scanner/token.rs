@@ -1,5 +1,6 @@
 //! The words of YAML's grammar.
 
+use super::super::node::Style;
 use super::cursor::Mark;
 
 /// A word of the text and its place.
@@ -48,7 +49,7 @@ pub(in crate::yaml) enum TokenKind {
     Alias(String),
     Anchor(String),
     Tag(WrittenTag),
-    Scalar { text: String, is_plain: bool },
+    Scalar { text: String, style: Style },
 }
 
 impl TokenKind {

@@ -140,7 +140,7 @@ fn a_spark_job_runs_its_file_in_the_project() {
         assert_eq!(run.status, "FINISHED");
         assert_eq!(run.params["arguments"], expected);
         assert!(
-            finished.stdout().ends_with(&format!("{} here\n", run.run_id)),
+            finished.stdout().contains(&format!("\n{} here\n", run.run_id)),
             "{}",
             finished.stdout()
         );

@@ -94,7 +94,10 @@ impl<'a> Attempt<'a> {
             .difference(&before)
             .filter(|path| !is_store(path))
         {
-            fields.insert(format!("file.{path}"), "new".to_owned());
+            // Tags of mlrun's own in a file store.
+            if !path.contains("/tags/mlrun.") {
+                fields.insert(format!("file.{path}"), "new".to_owned());
+            }
         }
         fields.extend(store_fields(&contents));
         let fields = anonymous(fields, &self.sandbox, &contents, self.store);

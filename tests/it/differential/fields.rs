@@ -202,6 +202,8 @@ fn run_fields(run: &StoredRun, contents: &StoreContents) -> Fields {
     fields.extend(
         run.tags
             .iter()
+            // Those are mlrun's own.
+            .filter(|(key, _)| !key.starts_with("mlrun."))
             .map(|(key, value)| (format!("tag.{key}"), value.clone())),
     );
     fields

@@ -15,19 +15,19 @@ const IMAGE_PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/docke
 
 /// A Docker that answers.
 #[derive(Debug)]
-pub(super) struct Docker {
-    pub(super) program: PathBuf,
+pub(crate) struct Docker {
+    pub(crate) program: PathBuf,
 }
 
 impl Docker {
     /// The machine's Docker; nothing where there is none.
-    pub(super) fn find() -> Option<&'static Self> {
+    pub(crate) fn find() -> Option<&'static Self> {
         static DOCKER: OnceLock<Option<Docker>> = OnceLock::new();
         let find = || require_docker().map(|program| Docker { program });
         DOCKER.get_or_init(find).as_ref()
     }
 
-    pub(super) fn call(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn call(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command.args(arguments).stdin(Stdio::null());
         command
@@ -38,7 +38,7 @@ impl Docker {
     /// # Panics
     /// When it fails.
     #[track_caller]
-    pub(super) fn output(&self, arguments: &[&str]) -> String {
+    pub(crate) fn output(&self, arguments: &[&str]) -> String {
         let output = self.call(arguments).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         let errors = String::from_utf8_lossy(&output.stderr);
@@ -47,7 +47,7 @@ impl Docker {
     }
 
     /// The image's id, if it is there.
-    pub(super) fn image_id(&self, image: &str) -> Option<String> {
+    pub(crate) fn image_id(&self, image: &str) -> Option<String> {
         let call = ["image", "inspect", "--format", "{{.Id}}", image];
         let output = self.call(&call).output().unwrap();
         let id = String::from_utf8_lossy(&output.stdout).trim().to_owned();
@@ -55,12 +55,12 @@ impl Docker {
     }
 
     /// Removes images of the tests.
-    pub(super) fn remove_image(&self, image: &str) {
+    pub(crate) fn remove_image(&self, image: &str) {
         let _ = self.call(&["image", "rm", "-f", image]).output();
     }
 
     /// The containers whose names begin so, whatever their state.
-    pub(super) fn containers(&self, beginning: &str) -> String {
+    pub(crate) fn containers(&self, beginning: &str) -> String {
         let filter = format!("name=^/{beginning}");
         self.output(&[
             "ps",
@@ -73,7 +73,7 @@ impl Docker {
     }
 
     /// An image that holds busybox alone.
-    pub(super) fn busybox(&self) -> Option<String> {
+    pub(crate) fn busybox(&self) -> Option<String> {
         static IMAGE: OnceLock<Option<String>> = OnceLock::new();
         IMAGE
             .get_or_init(|| {
@@ -84,7 +84,7 @@ impl Docker {
     }
 
     /// An image with the Python, and the mlflow, of the virtual environment.
-    pub(super) fn mlflow(&self) -> Option<String> {
+    pub(crate) fn mlflow(&self) -> Option<String> {
         static IMAGE: OnceLock<Option<String>> = OnceLock::new();
         IMAGE
             .get_or_init(|| {
@@ -126,25 +126,25 @@ impl Docker {
 }
 
 /// A project that runs in a container. The image that is built for it goes with it.
-pub(super) struct DockerProject {
-    pub(super) docker: &'static Docker,
-    pub(super) project: Project,
+pub(crate) struct DockerProject {
+    pub(crate) docker: &'static Docker,
+    pub(crate) project: Project,
     /// The project's name, and that of its image.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// The image that its image is built on.
-    pub(super) base: String,
+    pub(crate) base: String,
 }
 
 impl DockerProject {
     /// A project on busybox with these lines below `docker_env:`, and this below `command:`.
-    pub(super) fn new(docker_env: &str, command: &str) -> Option<Self> {
+    pub(crate) fn new(docker_env: &str, command: &str) -> Option<Self> {
         let docker = Docker::find()?;
         let image = docker.busybox()?;
         Some(Self::on(docker, &image, docker_env, command))
     }
 
     /// As [`DockerProject::new`], on an image.
-    pub(super) fn on(docker: &'static Docker, image: &str, docker_env: &str, command: &str) -> Self {
+    pub(crate) fn on(docker: &'static Docker, image: &str, docker_env: &str, command: &str) -> Self {
         let name = unique_name();
         let docker_env: String = docker_env.lines().map(|line| format!("  {line}\n")).collect();
         let command = serde_json::to_string(command).unwrap();
@@ -161,19 +161,19 @@ impl DockerProject {
     }
 
     /// As [`Project::file`].
-    pub(super) fn file(mut self, path: &str, contents: &str) -> Self {
+    pub(crate) fn file(mut self, path: &str, contents: &str) -> Self {
         self.project = std::mem::replace(&mut self.project, Project::new()).file(path, contents);
         self
     }
 
     /// As [`Project::env`].
-    pub(super) fn env(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.project = std::mem::replace(&mut self.project, Project::new()).env(name, value);
         self
     }
 
     /// Runs `mlrun run project` with these arguments after it.
-    pub(super) fn run(&self, arguments: &[&str]) -> Finished<'_> {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Finished<'_> {
         let all: Vec<&str> = ["run", "project"]
             .into_iter()
             .chain(arguments.iter().copied())
@@ -198,7 +198,7 @@ impl Drop for DockerProject {
 }
 
 /// The name of an image that is removed at the end.
-pub(super) struct TestImage<'a>(pub(super) &'a Docker, pub(super) String);
+pub(crate) struct TestImage<'a>(pub(crate) &'a Docker, pub(crate) String);
 
 impl Drop for TestImage<'_> {
     fn drop(&mut self) {
@@ -207,7 +207,7 @@ impl Drop for TestImage<'_> {
 }
 
 /// A project's name that no other test has, and that an image may have.
-pub(super) fn unique_name() -> String {
+pub(crate) fn unique_name() -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     format!("mlrun-test/p{}-{count}", std::process::id())

@@ -13,14 +13,14 @@ const PASSWORDS: &str = "user:$2y$05$abcdefghijklmnopqrstuuLK7U1u6pVRmL7L1BBM2aS
 const CREDENTIALS: &str = "dXNlcjpzM2NyZXQ=";
 
 /// A registry on this machine, and the client's configuration with its password.
-struct Registry {
-    address: String,
+pub(crate) struct Registry {
+    pub(crate) address: String,
     process: Child,
     sandbox: Sandbox,
 }
 
 impl Registry {
-    fn start(with_password: bool) -> Option<Self> {
+    pub(crate) fn start(with_password: bool) -> Option<Self> {
         let program = require_program("docker-registry")?;
         let sandbox = Sandbox::new();
         let address = TcpListener::bind("127.0.0.1:0")

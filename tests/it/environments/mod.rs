@@ -25,7 +25,7 @@ const PYTHON_ENV: &str = "build_dependencies: []\ndependencies:\n- ./wheels/tiny
 
 /// A project whose entry point shows where it runs, with the package `tiny` of its environment file.
 /// PATH has a Python and uv.
-fn tiny_project() -> Option<Project> {
+pub(crate) fn tiny_project() -> Option<Project> {
     let uv = require(Requirement::Uv)?;
     let project = Project::new()
         .mlproject(

@@ -17,6 +17,6 @@ pub(crate) use golden::assert_golden;
 pub(crate) use project::{Finished, Project};
 pub(crate) use reference::{Reference, Request};
 pub(crate) use requirement::{Requirement, missing, require, require_docker, require_program};
-pub(crate) use sandbox::Sandbox;
+pub(crate) use sandbox::{Sandbox, describe};
 pub(crate) use server::{MlflowServer, supervised};
 pub(crate) use store::{StoreContents, StoredRun};

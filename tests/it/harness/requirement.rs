@@ -14,6 +14,8 @@ pub(crate) enum Requirement {
     Uv,
     /// A Python virtual environment with Databricks' own clients.
     Databricks,
+    /// A Python virtual environment with an MLflow 3 and the client of Kubernetes.
+    Kubernetes,
     /// A conda with a channel of its own, as `tests/conda/make_conda.sh` makes it.
     Conda,
 }
@@ -26,6 +28,7 @@ impl Requirement {
             Self::Mlflow2 => "MLRUN_TEST_MLFLOW2_VENV",
             Self::Uv => "MLRUN_TEST_UV_VENV",
             Self::Databricks => "MLRUN_TEST_DATABRICKS_VENV",
+            Self::Kubernetes => "MLRUN_TEST_KUBERNETES_VENV",
             Self::Conda => "MLRUN_TEST_CONDA_HOME",
         }
     }
@@ -37,6 +40,7 @@ impl Requirement {
             Self::Mlflow2 => "a virtual environment with MLflow 2",
             Self::Uv => "a virtual environment with uv",
             Self::Databricks => "a virtual environment with databricks-sdk and databricks-cli",
+            Self::Kubernetes => "a virtual environment with MLflow 3, kubernetes and docker",
             Self::Conda => "a conda made by tests/conda/make_conda.sh",
         }
     }
@@ -44,7 +48,7 @@ impl Requirement {
     /// What must exist below the path.
     fn mark(self) -> &'static str {
         match self {
-            Self::Mlflow3 | Self::Mlflow2 => "bin/mlflow",
+            Self::Mlflow3 | Self::Mlflow2 | Self::Kubernetes => "bin/mlflow",
             Self::Uv => "bin/uv",
             Self::Databricks => "bin/databricks",
             Self::Conda => "bin/conda",

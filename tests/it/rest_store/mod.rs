@@ -3,6 +3,7 @@
 mod calls;
 mod faults;
 mod real_server;
+mod signers;
 mod suite;
 mod tls;
 

@@ -25,7 +25,7 @@ pub(crate) struct StoredExperiment {
 }
 
 /// One run. Texts that the store does not have are empty.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct StoredRun {
     pub(crate) run_id: String,
     pub(crate) experiment_id: String,

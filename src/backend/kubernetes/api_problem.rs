@@ -1,0 +1,149 @@
+//! What the API, or the way to it, answers to a request that it does not carry out.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use kube::core::Status;
+
+/// Why a request to the API was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiProblem {
+    /// What kind of problem it is.
+    pub(super) kind: ProblemKind,
+    /// The API's own words, or those of the library that connects.
+    message: String,
+    /// The fields that the API names, each with its words about it.
+    pub(super) causes: Vec<(String, String)>,
+}
+
+/// Kinds of problems, by what can be done about them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ProblemKind {
+    /// No answer came.
+    Unreachable,
+    /// The server has too much to do, or fails: it may answer later.
+    Transient,
+    /// The client has no valid credentials, or cannot get any.
+    Unauthorized,
+    /// The client may not do it.
+    Forbidden,
+    NotFound,
+    AlreadyExists,
+    /// The resource version is no longer known.
+    Gone,
+    /// The API does not take what was sent.
+    Invalid,
+    Other,
+}
+
+impl ApiProblem {
+    pub(super) fn new(kind: ProblemKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            causes: Vec::new(),
+        }
+    }
+
+    /// Whether the same request may succeed later.
+    pub(super) fn is_passing(&self) -> bool {
+        matches!(self.kind, ProblemKind::Unreachable | ProblemKind::Transient)
+    }
+
+    fn of_status(status: &Status) -> Self {
+        let kind = match (status.code, status.reason.as_str()) {
+            (_, "AlreadyExists") => ProblemKind::AlreadyExists,
+            (_, "Expired" | "Gone") | (410, _) => ProblemKind::Gone,
+            (401, _) => ProblemKind::Unauthorized,
+            (403, _) => ProblemKind::Forbidden,
+            (404, _) => ProblemKind::NotFound,
+            (400 | 422, _) => ProblemKind::Invalid,
+            (408 | 429 | 500..=599, _) => ProblemKind::Transient,
+            _ => ProblemKind::Other,
+        };
+        let message = match (status.message.trim(), status.code) {
+            ("", code) => format!("status {code}"),
+            (message, code) if message.starts_with('<') => {
+                format!("status {code}, and no words of Kubernetes")
+            }
+            (message, _) => message.to_owned(),
+        };
+        let causes = status.details.iter().flat_map(|details| &details.causes);
+        Self {
+            kind,
+            message,
+            causes: causes
+                .filter(|cause| !cause.field.is_empty())
+                .map(|cause| (cause.field.clone(), cause.message.clone()))
+                .collect(),
+        }
+    }
+}
+
+impl fmt::Display for ApiProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for ApiProblem {}
+
+impl From<&Status> for ApiProblem {
+    fn from(status: &Status) -> Self {
+        Self::of_status(status)
+    }
+}
+
+impl From<kube::Error> for ApiProblem {
+    fn from(error: kube::Error) -> Self {
+        let kind = match &error {
+            kube::Error::Api(status) => return Self::of_status(status),
+            kube::Error::Auth(_) => ProblemKind::Unauthorized,
+            kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_) => {
+                if authentication_failed(&error) {
+                    ProblemKind::Unauthorized
+                } else {
+                    ProblemKind::Unreachable
+                }
+            }
+            // A body that ends too early.
+            kube::Error::SerdeError(source) if source.is_eof() => ProblemKind::Unreachable,
+            _ => ProblemKind::Other,
+        };
+        Self::new(kind, chain(&error))
+    }
+}
+
+/// Whether a client could not even make its request for want of credentials.
+fn authentication_failed(error: &kube::Error) -> bool {
+    let mut current: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = current {
+        if error.is::<kube::client::AuthError>() {
+            return true;
+        }
+        current = error.source();
+    }
+    false
+}
+
+/// An error and its causes in one line; what a cause says that has been said is left out, and so are
+/// the names that the library gives its kinds of errors.
+fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut current = Some(error);
+    while let Some(error) = current {
+        let text = error.to_string();
+        let text = ["HyperError: ", "ServiceError: ", "auth error: "]
+            .iter()
+            .fold(text.as_str(), |text, start| {
+                text.strip_prefix(start).unwrap_or(text)
+            })
+            .to_owned();
+        if !parts.iter().any(|part| part.contains(&text)) {
+            parts.retain(|part| !text.contains(part.as_str()));
+            parts.push(text);
+        }
+        current = error.source();
+    }
+    parts.join(": ")
+}

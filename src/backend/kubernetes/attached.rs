@@ -1,0 +1,150 @@
+//! A run on Kubernetes that another process started, found again by the run's tags.
+
+use async_trait::async_trait;
+
+use super::KubernetesError;
+use super::cluster::Cluster;
+use super::follow::{FollowOptions, follow};
+use super::handle::JobHandle;
+use super::reasons::{self, Failure, JobEnd, PodView};
+use crate::backend::{AttachedRun, BackendError, RunState};
+use crate::events::Progress;
+use crate::process::{Ended, Signals};
+use crate::run::RunStatus;
+
+/// The tag with the context of the kubeconfig. It is not set for a run from inside the cluster.
+const CONTEXT_TAG: &str = "mlrun.kubernetes.context";
+/// The tag with the Job's namespace.
+const NAMESPACE_TAG: &str = "mlrun.kubernetes.namespace";
+/// The tag with the Job's name.
+const JOB_TAG: &str = "mlrun.kubernetes.job";
+
+/// The tags that a Job is found again by.
+pub(super) fn tags(handle: &JobHandle) -> Vec<(String, String)> {
+    let context = handle.cluster.context.clone();
+    let mut tags: Vec<_> = context
+        .into_iter()
+        .map(|context| (CONTEXT_TAG.to_owned(), context))
+        .collect();
+    tags.push((NAMESPACE_TAG.to_owned(), handle.namespace.clone()));
+    tags.push((JOB_TAG.to_owned(), handle.name.clone()));
+    tags
+}
+
+/// Where a run's Job is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::backend) struct KubernetesRun {
+    context: Option<String>,
+    namespace: String,
+    job: String,
+}
+
+impl KubernetesRun {
+    /// Takes what the run's tags say. Nothing where they do not say it.
+    pub(in crate::backend) fn from_tags<'a>(value: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
+        Some(Self {
+            context: value(CONTEXT_TAG).map(str::to_owned),
+            namespace: value(NAMESPACE_TAG)?.to_owned(),
+            job: value(JOB_TAG)?.to_owned(),
+        })
+    }
+
+    /// The Job, as it is in the cluster now.
+    async fn find(&self) -> Result<(JobHandle, k8s_openapi::api::batch::v1::Job), KubernetesError> {
+        let mut handle = JobHandle {
+            cluster: Cluster::find(self.context.as_deref()).await?,
+            namespace: self.namespace.clone(),
+            name: self.job.clone(),
+            uid: None,
+        };
+        let job = handle.get().await?;
+        handle.uid.clone_from(&job.metadata.uid);
+        Ok((handle, job))
+    }
+}
+
+#[async_trait]
+impl AttachedRun for KubernetesRun {
+    async fn state(&mut self) -> Result<RunState, BackendError> {
+        let (handle, job) = self.find().await?;
+        let mut details = vec![
+            ("job", handle.name.clone()),
+            ("namespace", handle.namespace.clone()),
+        ];
+        details.extend(self.context.clone().map(|context| ("context", context)));
+        let pods = pods(&handle).await?;
+        let status = match reasons::end_of(&job) {
+            Some(JobEnd::Complete) => RunStatus::Finished,
+            Some(JobEnd::Failed { message, .. }) => {
+                details.push(("reason", message));
+                RunStatus::Failed
+            }
+            None if job.metadata.deletion_timestamp.is_some() => RunStatus::Killed,
+            None if pods.iter().any(|pod| pod.has_started) => RunStatus::Running,
+            None => RunStatus::Scheduled,
+        };
+        for pod in pods {
+            details.push(("pod", pod_text(&pod)));
+        }
+        Ok(RunState { status, details })
+    }
+
+    async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError> {
+        let (handle, _) = self.find().await?;
+        let options = FollowOptions {
+            logs: true,
+            start_limit: None,
+            delete_on_signal: false,
+        };
+        Ok(follow(&handle, options, signals, progress).await?)
+    }
+
+    async fn cancel(&mut self, progress: &dyn Progress) -> Result<(), BackendError> {
+        let (handle, job) = match self.find().await {
+            Err(KubernetesError::NoJob { .. }) => {
+                progress.info("The Job is not there any more");
+                return Ok(());
+            }
+            found => found?,
+        };
+        progress.info(&format!("Deleting the Job '{}' and its pods", handle.name));
+        handle.delete().await?;
+        if !super::deletion::is_gone_in_time(&handle, &job).await {
+            progress.warning(&format!(
+                "the Job '{}' is being deleted, but its pods have not ended yet",
+                handle.name
+            ));
+        }
+        Ok(())
+    }
+}
+
+async fn pods(handle: &JobHandle) -> Result<Vec<PodView>, KubernetesError> {
+    let of_job = kube::api::ListParams::default().labels(&format!("job-name={}", handle.name));
+    let pods = handle
+        .pods()
+        .list(&of_job)
+        .await
+        .map_err(|error| handle.cluster.problem("ask for the Job's pods", error))?;
+    Ok(pods
+        .items
+        .iter()
+        .filter(|pod| handle.owns(&pod.metadata))
+        .map(|pod| {
+            let containers = pod.spec.as_ref().map(|spec| spec.containers.as_slice());
+            let first = containers.and_then(<[_]>::first);
+            PodView::of(pod, first.map_or("", |container| &container.name))
+        })
+        .collect())
+}
+
+/// A pod in a line: its name, its phase, and what is wrong with it.
+fn pod_text(pod: &PodView) -> String {
+    let problem = match (&pod.failure, &pod.problem) {
+        (Some(Failure::ExitCode(code)), _) => Some(format!("exit code {code}")),
+        (Some(Failure::Other(reason)), _) | (None, Some(reason)) => Some(reason.text.clone()),
+        (None, None) => None,
+    };
+    let problem = problem.map(|problem| format!(": {problem}")).unwrap_or_default();
+    format!("{} ({}{problem})", pod.name, pod.phase)
+}

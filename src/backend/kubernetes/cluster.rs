@@ -1,0 +1,163 @@
+//! The way to the cluster: a context of the kubeconfig, or the service account of the pod that this
+//! program runs in.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::{Client, Config};
+use openssl::x509::X509;
+
+use super::KubernetesError;
+use super::api_problem::ApiProblem;
+use crate::env_vars::{self, HOME, KUBECONFIG, KUBERNETES_SERVICE_HOST};
+
+/// How long a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A cluster that can be asked.
+#[derive(Clone)]
+pub(super) struct Cluster {
+    pub(super) client: Client,
+    /// The context of the kubeconfig; nothing where it is the service account of this pod.
+    pub(super) context: Option<String>,
+    /// The namespace of the context, or of the pod.
+    pub(super) namespace: String,
+    /// The server's address, for messages.
+    pub(super) server: String,
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster")
+            .field("context", &self.context)
+            .field("namespace", &self.namespace)
+            .field("server", &self.server)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Display for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.context {
+            Some(context) => write!(f, "the cluster of the context '{context}' ({})", self.server),
+            None => write!(f, "the cluster that this pod runs in ({})", self.server),
+        }
+    }
+}
+
+impl Cluster {
+    /// Reads how the cluster is reached. No request is made.
+    pub(super) async fn find(context: Option<&str>) -> Result<Self, KubernetesError> {
+        let (mut config, context) = configuration(context).await?;
+        config.connect_timeout = Some(CONNECT_TIMEOUT);
+        if config.root_cert.is_none() && config.cluster_url.scheme_str() == Some("https") {
+            config.root_cert = system_certificates();
+        }
+        let server = config.cluster_url.to_string();
+        let namespace = config.default_namespace.clone();
+        let client = Client::try_from(config).map_err(|error| KubernetesError::NoClient {
+            server: server.clone(),
+            source: ApiProblem::from(error),
+        })?;
+        Ok(Self {
+            client,
+            context,
+            namespace,
+            server,
+        })
+    }
+
+    /// The error behind a request that failed.
+    pub(super) fn problem(&self, doing: impl Into<String>, source: impl Into<ApiProblem>) -> KubernetesError {
+        KubernetesError::Request {
+            doing: doing.into(),
+            cluster: self.to_string(),
+            source: source.into(),
+        }
+    }
+}
+
+async fn configuration(context: Option<&str>) -> Result<(Config, Option<String>), KubernetesError> {
+    let (files, mut tried) = kubeconfig_files();
+    let kubeconfig = read(&files)?;
+    let known: Vec<String> = kubeconfig
+        .contexts
+        .iter()
+        .map(|context| context.name.clone())
+        .collect();
+    let name = match context {
+        Some(name) => Some(name.to_owned()),
+        None => kubeconfig.current_context.clone().filter(|name| !name.is_empty()),
+    };
+    if let Some(name) = name {
+        if known.contains(&name) {
+            let options = KubeConfigOptions {
+                context: Some(name.clone()),
+                ..KubeConfigOptions::default()
+            };
+            return match Config::from_custom_kubeconfig(kubeconfig, &options).await {
+                Ok(config) => Ok((config, Some(name))),
+                Err(source) => Err(KubernetesError::Context { name, source }),
+            };
+        }
+        tried.push(format!(
+            "the context '{name}' of the kubeconfig (there is none of this name)"
+        ));
+        if env_vars::non_empty(KUBERNETES_SERVICE_HOST).is_none() {
+            return Err(KubernetesError::NoContext { name, known, files });
+        }
+    } else if !files.is_empty() {
+        tried.push("the current context of the kubeconfig (none is set)".to_owned());
+    }
+    match Config::incluster() {
+        Ok(config) => Ok((config, None)),
+        Err(error) => {
+            tried.push(format!("the service account of a pod ({error})"));
+            Err(KubernetesError::NoCluster { tried })
+        }
+    }
+}
+
+/// The kubeconfig files that are there, and what to say about those that are not.
+fn kubeconfig_files() -> (Vec<PathBuf>, Vec<String>) {
+    let named = std::env::var_os(KUBECONFIG).filter(|value| !value.is_empty());
+    let (paths, origin) = match &named {
+        Some(value) => (std::env::split_paths(value).collect(), " (of KUBECONFIG)"),
+        None => match env_vars::non_empty(HOME) {
+            Some(home) => (vec![Path::new(&home).join(".kube/config")], ""),
+            None => (Vec::new(), ""),
+        },
+    };
+    let (there, missing): (Vec<PathBuf>, Vec<PathBuf>) = paths
+        .into_iter()
+        .filter(|path| !path.as_os_str().is_empty())
+        .partition(|path| path.exists());
+    let tried = missing
+        .iter()
+        .map(|path| format!("{}{origin}: there is no such file", path.display()));
+    (there, tried.collect())
+}
+
+/// Reads the files as kubectl does: what comes first wins.
+fn read(files: &[PathBuf]) -> Result<Kubeconfig, KubernetesError> {
+    let mut whole = Kubeconfig::default();
+    for path in files {
+        let failed = |source: KubeconfigError| KubernetesError::Kubeconfig {
+            path: path.clone(),
+            source,
+        };
+        whole = whole
+            .merge(Kubeconfig::read_from(path).map_err(failed)?)
+            .map_err(failed)?;
+    }
+    Ok(whole)
+}
+
+/// The certificates that the system trusts, for a server whose own authority is not named.
+fn system_certificates() -> Option<Vec<Vec<u8>>> {
+    let file = openssl_probe::probe().cert_file?;
+    let certificates = X509::stack_from_pem(&std::fs::read(file).ok()?).ok()?;
+    let certificates = certificates.iter().map(|certificate| certificate.to_der().ok());
+    certificates.collect()
+}

@@ -1,0 +1,50 @@
+//! The end of a Job that is being deleted.
+
+use std::time::Duration;
+
+use k8s_openapi::api::batch::v1::Job;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::handle::JobHandle;
+use super::watch::{Change, Selector, watch};
+
+/// How long a deletion may take beyond the time that the pods have to end.
+pub(super) const BEYOND_GRACE: Duration = Duration::from_secs(30);
+
+/// Waits until the Job and its pods are gone. Whether they are.
+pub(super) async fn is_gone_in_time(handle: &JobHandle, job: &Job) -> bool {
+    let (sender, mut changes) = mpsc::channel(16);
+    let by_name = Selector {
+        fields: Some(format!("metadata.name={}", handle.name)),
+        labels: None,
+    };
+    let watching = tokio::spawn(watch(handle.jobs(), by_name, std::convert::identity, sender));
+    let gone = async {
+        while let Some(change) = changes.recv().await {
+            let is_gone = match change {
+                Change::Listed(jobs) => !jobs.iter().any(|job| handle.is(&job.metadata)),
+                Change::Deleted(job) => handle.is(&job.metadata),
+                Change::Changed(_) | Change::Trouble(_) => false,
+            };
+            if is_gone {
+                return true;
+            }
+        }
+        false
+    };
+    let is_gone = timeout(termination_grace(job) + BEYOND_GRACE, gone).await;
+    watching.abort();
+    is_gone.unwrap_or(false)
+}
+
+/// How long the pods have to end when they are asked to.
+pub(super) fn termination_grace(job: &Job) -> Duration {
+    let pod = job.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
+    let seconds = pod.and_then(|pod| pod.termination_grace_period_seconds);
+    Duration::from_secs(
+        seconds
+            .and_then(|seconds| u64::try_from(seconds).ok())
+            .unwrap_or(30),
+    )
+}

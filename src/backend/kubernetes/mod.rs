@@ -1,0 +1,383 @@
+//! A Job on a Kubernetes cluster: made of a template, followed to its end, explained.
+//!
+//! ```text
+//! backend config -> template -> Job -> created -> watched, logs -> end, or the reason of a failure
+//! ```
+//!
+//! The template and what is replaced in it are those of `mlflow.projects.kubernetes` (MLflow 3.17).
+
+mod api_problem;
+mod attached;
+mod cluster;
+mod config;
+mod deletion;
+mod error;
+mod follow;
+mod handle;
+mod job;
+mod logs;
+mod names;
+mod reasons;
+mod template;
+mod watch;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use k8s_openapi::jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+pub(super) use self::attached::KubernetesRun;
+pub use self::error::KubernetesError;
+pub use self::template::TemplatePlace;
+
+use self::api_problem::{ApiProblem, ProblemKind};
+use self::cluster::Cluster;
+use self::config::KubernetesConfig;
+use self::follow::{FollowOptions, StartLimit, follow};
+use self::handle::JobHandle;
+use self::job::JobParts;
+use self::template::Template;
+use super::docker::{command_words, is_this_machine};
+use super::{Backend, BackendError, BackendOptions, LaunchPlan, SubmittedRun};
+use crate::env_vars::{
+    self, KUBE_MLFLOW_TRACKING_URI, MLFLOW_TRACKING_PASSWORD, MLFLOW_TRACKING_TOKEN, MLFLOW_TRACKING_URI,
+};
+use crate::environment::{Container, is_repository};
+use crate::events::Progress;
+use crate::process::{Ended, Signals};
+use crate::project::ProjectEnvironment;
+use crate::redact::without_credentials;
+
+/// The name, as `--backend` spells it.
+pub(super) const NAME: &str = "kubernetes";
+
+/// How long the entry point may take to start where `--start-timeout` does not say.
+const START_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+
+/// Runs entry points as Jobs.
+#[derive(Debug)]
+pub(super) struct Kubernetes {
+    config: KubernetesConfig,
+    template: Template,
+    waits: bool,
+    follow: FollowOptions,
+    cluster: OnceCell<Cluster>,
+}
+
+impl Kubernetes {
+    /// Reads the configuration and the template.
+    pub(super) fn new(options: BackendOptions<'_>) -> Result<Self, KubernetesError> {
+        let config = KubernetesConfig::read(options.config.ok_or(KubernetesError::NoConfig)?)?;
+        if !is_repository(&config.repository) {
+            return Err(KubernetesError::Repository {
+                repository: config.repository,
+            });
+        }
+        let template = Template::read(&config.template)?;
+        Ok(Self {
+            config,
+            template,
+            waits: options.wait.unwrap_or(true),
+            follow: FollowOptions {
+                logs: !options.no_logs,
+                start_limit: Some(StartLimit {
+                    after: options.start_timeout.unwrap_or(START_TIMEOUT),
+                    is_strict: options.start_timeout.is_some(),
+                }),
+                delete_on_signal: true,
+            },
+            cluster: OnceCell::new(),
+        })
+    }
+
+    async fn cluster(&self) -> Result<&Cluster, KubernetesError> {
+        let context = self.config.context.as_deref();
+        self.cluster.get_or_try_init(|| Cluster::find(context)).await
+    }
+
+    /// The Job's name: as unique as the run, and the moment.
+    fn job_name(&self, plan: &LaunchPlan) -> String {
+        // An indexed Job gives its pods longer host names.
+        let is_indexed = self.template.job()["spec"]["completionMode"] == "Indexed";
+        let longest = names::LONGEST_LABEL - if is_indexed { 8 } else { 0 };
+        let unique = uuid::Uuid::new_v4().simple().to_string();
+        let project = plan.call.project_name.as_deref().unwrap_or_default();
+        names::job_name(project, Timestamp::now(), &unique, longest)
+    }
+
+    /// The Job of a plan. `shown` changes the values of variables for the eyes of a person.
+    fn job(
+        &self,
+        plan: &LaunchPlan,
+        container: &Container,
+        name: &str,
+        namespace: &str,
+        shown: &dyn Fn(&str, String) -> String,
+    ) -> Value {
+        let show = |variables: &[(String, String)]| -> Vec<(String, String)> {
+            let shown = variables
+                .iter()
+                .map(|(name, value)| (name.clone(), shown(name, value.clone())));
+            shown.collect()
+        };
+        let mut variables = plan.variables.clone();
+        if let Ok(uri) = std::env::var(KUBE_MLFLOW_TRACKING_URI) {
+            variables.retain(|(name, _)| name != MLFLOW_TRACKING_URI);
+            variables.push((MLFLOW_TRACKING_URI.to_owned(), uri));
+        }
+        job::make(
+            &self.template,
+            &JobParts {
+                name,
+                namespace,
+                run_id: plan.run.run_id.as_str(),
+                project: plan.call.project_name.as_deref(),
+                entry_point: &plan.call.entry_point,
+                image: &container.image.reference(),
+                command: &command_words(&plan.command),
+                variables: &show(&variables),
+                weak_variables: &show(&container.settings.variables),
+            },
+        )
+    }
+
+    /// The error behind a Job that the API does not take.
+    fn refused(&self, handle: &JobHandle, problem: ApiProblem) -> KubernetesError {
+        if problem.kind != ProblemKind::Invalid {
+            return handle.cluster.problem("create the Job", problem);
+        }
+        let place = problem
+            .causes
+            .first()
+            .map(|(field, _)| self.template.place(field));
+        KubernetesError::Refused {
+            problem: problem.to_string(),
+            place,
+        }
+    }
+
+    /// Shows the API's warnings, each with its place in the template.
+    fn tell_warnings(&self, warnings: &[String], progress: &dyn Progress) {
+        for warning in warnings {
+            let field = warning
+                .strip_prefix("unknown field \"")
+                .and_then(|rest| rest.strip_suffix('"'));
+            let place = field.map(|field| format!(" ({})", self.template.place(field)));
+            progress.warning(&format!(
+                "the cluster says: {warning}{}",
+                place.unwrap_or_default()
+            ));
+        }
+    }
+
+    fn tell_what_no_pod_has(&self, plan: &LaunchPlan, container: &Container, progress: &dyn Progress) {
+        for warning in self
+            .config
+            .warnings
+            .iter()
+            .cloned()
+            .chain(self.template.warnings())
+        {
+            progress.warning(&warning);
+        }
+        if !container.settings.volumes.is_empty() {
+            progress.warning(
+                "the volumes of docker_env are not used on Kubernetes; write volumes into the template",
+            );
+        }
+        if !container.settings.arguments.is_empty() || !container.settings.argument_variables.is_empty() {
+            progress.warning("-A/--docker-args is not used on Kubernetes; write it into the template");
+        }
+        if self
+            .template
+            .container()
+            .get("args")
+            .is_some_and(|args| !args.is_null())
+        {
+            progress.warning(&format!(
+                "the args of the template's first container are appended to the entry point's command: {}",
+                self.template.place("spec.template.spec.containers[0].args")
+            ));
+        }
+        if env_vars::non_empty(KUBE_MLFLOW_TRACKING_URI).is_none() {
+            let uri = plan.variable(MLFLOW_TRACKING_URI).unwrap_or_default();
+            if plan.local_store.is_some() || is_this_machine(uri) {
+                progress.warning(&format!(
+                    "the tracking store {} is on this machine, where no pod finds it: what the entry point logs is lost; set \
+                     MLFLOW_TRACKING_URI to a server that both reach, or KUBE_MLFLOW_TRACKING_URI to its address for the pod",
+                    without_credentials(uri)
+                ));
+            }
+        }
+        let has_credentials = [MLFLOW_TRACKING_TOKEN, MLFLOW_TRACKING_PASSWORD]
+            .into_iter()
+            .find(|name| env_vars::non_empty(name).is_some());
+        if let Some(name) = has_credentials.filter(|name| !self.template_has(name, container)) {
+            progress.warning(&format!(
+                "{name} is not put into the Job, where everybody who may see it could read it; give it to the first \
+                 container in the template by a Secret (env with secretKeyRef, or envFrom)"
+            ));
+        }
+    }
+
+    /// Whether the pod may get a variable from the template or the project.
+    fn template_has(&self, name: &str, container: &Container) -> bool {
+        let of_template = self.template.container();
+        let of_project = container
+            .settings
+            .variables
+            .iter()
+            .any(|(other, _)| other == name);
+        let mut variables = of_template["env"].as_array().into_iter().flatten();
+        of_project
+            || of_template.get("envFrom").is_some()
+            || variables.any(|variable| variable["name"] == name)
+    }
+}
+
+#[async_trait]
+impl Backend for Kubernetes {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn waits(&self) -> bool {
+        self.waits
+    }
+
+    fn check_environment(&self, environment: &ProjectEnvironment) -> Result<(), BackendError> {
+        match environment {
+            ProjectEnvironment::Docker(_) => Ok(()),
+            _ => Err(KubernetesError::NoContainer.into()),
+        }
+    }
+
+    fn image_repository(&self) -> Option<&str> {
+        Some(&self.config.repository)
+    }
+
+    async fn check(&self, plan: &LaunchPlan, progress: &dyn Progress) -> Result<(), BackendError> {
+        let container = plan
+            .environment
+            .container
+            .as_ref()
+            .ok_or(KubernetesError::NoContainer)?;
+        if plan.data_directory.is_some() {
+            return Err(KubernetesError::LocalData.into());
+        }
+        self.tell_what_no_pod_has(plan, container, progress);
+        let cluster = self.cluster().await?;
+        let handle = JobHandle {
+            cluster: cluster.clone(),
+            namespace: self.template.namespace().unwrap_or(&cluster.namespace).to_owned(),
+            name: self.job_name(plan),
+            uid: None,
+        };
+        let job = self.job(plan, container, &handle.name, &handle.namespace, &|_, value| {
+            value
+        });
+        match handle.create(&job, true).await {
+            Ok(answer) => self.tell_warnings(&answer.warnings, progress),
+            // Others than Kubernetes itself may not know a check, or want the image's digest.
+            Err(problem) if is_of_webhook(&problem) => {
+                progress.warning(&format!(
+                    "the cluster could not check the Job beforehand: {problem}"
+                ));
+            }
+            Err(problem) => return Err(self.refused(&handle, problem).into()),
+        }
+        Ok(())
+    }
+
+    fn preview(&self, plan: &LaunchPlan) -> Result<Vec<(&'static str, String)>, BackendError> {
+        let container = plan
+            .environment
+            .container
+            .as_ref()
+            .ok_or(KubernetesError::NoContainer)?;
+        let (namespace, cluster) = match self.cluster.get() {
+            Some(cluster) => (cluster.namespace.as_str(), cluster.to_string()),
+            None => ("default", "not asked".to_owned()),
+        };
+        let namespace = self.template.namespace().unwrap_or(namespace);
+        let job = self.job(plan, container, &self.job_name(plan), namespace, &for_a_person);
+        let mut yaml = String::new();
+        serde_saphyr::to_fmt_writer(&mut yaml, &job).map_err(|error| KubernetesError::Failed {
+            reason: format!("cannot write the Job as YAML: {error}"),
+            hint: None,
+        })?;
+        Ok(vec![
+            ("cluster", cluster),
+            ("namespace", namespace.to_owned()),
+            ("job", yaml.trim_end().to_owned()),
+        ])
+    }
+
+    async fn launch(
+        &self,
+        plan: LaunchPlan,
+        progress: &dyn Progress,
+    ) -> Result<Box<dyn SubmittedRun>, BackendError> {
+        let container = plan
+            .environment
+            .container
+            .as_ref()
+            .ok_or(KubernetesError::NoContainer)?;
+        let cluster = self.cluster().await?;
+        let mut handle = JobHandle {
+            cluster: cluster.clone(),
+            namespace: self.template.namespace().unwrap_or(&cluster.namespace).to_owned(),
+            name: self.job_name(&plan),
+            uid: None,
+        };
+        let job = self.job(&plan, container, &handle.name, &handle.namespace, &|_, value| {
+            value
+        });
+        // The reference's words.
+        progress.info(&format!("=== Creating Job {} ===", handle.name));
+        let answer = handle.create(&job, false).await;
+        let answer = answer.map_err(|problem| self.refused(&handle, problem))?;
+        handle.uid = answer.job.metadata.uid;
+        Ok(Box::new(KubernetesSubmittedRun {
+            handle,
+            options: self.follow,
+        }))
+    }
+}
+
+/// Whether it is not Kubernetes itself that refuses.
+fn is_of_webhook(problem: &ApiProblem) -> bool {
+    let text = problem.to_string();
+    text.contains("admission webhook") || text.contains("does not support dry run")
+}
+
+/// The value of a variable as a person may see it: one that this machine has too is its own business.
+fn for_a_person(name: &str, value: String) -> String {
+    if name == MLFLOW_TRACKING_URI {
+        return without_credentials(&value);
+    }
+    match std::env::var(name) {
+        Ok(own) if own == value && !value.is_empty() => format!("<the value of {name} on this machine>"),
+        _ => value,
+    }
+}
+
+/// A Job that has been created.
+#[derive(Debug)]
+struct KubernetesSubmittedRun {
+    handle: JobHandle,
+    options: FollowOptions,
+}
+
+#[async_trait]
+impl SubmittedRun for KubernetesSubmittedRun {
+    async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError> {
+        Ok(follow(&self.handle, self.options, signals, progress).await?)
+    }
+
+    fn tags(&self) -> Vec<(String, String)> {
+        attached::tags(&self.handle)
+    }
+}

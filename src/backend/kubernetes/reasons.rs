@@ -1,0 +1,353 @@
+//! What Jobs and pods say about themselves, and what that means.
+
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Event, Pod};
+
+/// How a Job ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum JobEnd {
+    Complete,
+    Failed { reason: String, message: String },
+}
+
+/// The Job's end, if it has one.
+pub(super) fn end_of(job: &Job) -> Option<JobEnd> {
+    let conditions = job.status.as_ref()?.conditions.as_deref()?;
+    conditions
+        .iter()
+        .filter(|condition| condition.status == "True")
+        .find_map(|condition| match condition.type_.as_str() {
+            "Complete" => Some(JobEnd::Complete),
+            "Failed" => Some(JobEnd::Failed {
+                reason: condition.reason.clone().unwrap_or_default(),
+                message: condition.message.clone().unwrap_or_default(),
+            }),
+            _ => None,
+        })
+}
+
+/// Whether somebody keeps the Job from starting, as queues do.
+pub(super) fn is_suspended(job: &Job) -> bool {
+    job.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false)
+}
+
+/// Why something failed, or does not start, for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reason {
+    pub(super) text: String,
+    pub(super) hint: Option<&'static str>,
+}
+
+impl Reason {
+    fn new(text: impl Into<String>, hint: Option<&'static str>) -> Self {
+        Self {
+            text: text.into(),
+            hint,
+        }
+    }
+}
+
+/// How a pod failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// The entry point ended with this exit code, for no other reason.
+    ExitCode(i32),
+    Other(Reason),
+}
+
+/// What is known about a pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PodView {
+    pub(super) name: String,
+    pub(super) phase: String,
+    /// Whether the entry point's container has started, be it only once.
+    pub(super) has_started: bool,
+    /// How often that container has been started again.
+    pub(super) restarts: i32,
+    /// Whether the pod has ended, or goes away: nothing more will be written.
+    pub(super) is_over: bool,
+    /// Why it does not start.
+    pub(super) problem: Option<Reason>,
+    /// How it failed.
+    pub(super) failure: Option<Failure>,
+}
+
+const RAISE_MEMORY: &str =
+    "raise resources.limits.memory of the first container in the template, or use less";
+const RAISE_DEADLINE: &str = "raise activeDeadlineSeconds in the template";
+
+impl PodView {
+    /// Looks at a pod; `container` is the entry point's.
+    pub(super) fn of(pod: &Pod, container: &str) -> Self {
+        let status = pod.status.clone().unwrap_or_default();
+        let phase = status.phase.clone().unwrap_or_else(|| "Pending".to_owned());
+        let all = status.container_statuses.as_deref().unwrap_or_default();
+        let own = all.iter().find(|other| other.name == container);
+        let has_ended = matches!(phase.as_str(), "Succeeded" | "Failed");
+        Self {
+            name: pod.metadata.name.clone().unwrap_or_default(),
+            has_started: own.is_some_and(has_started),
+            restarts: own.map_or(0, |own| own.restart_count),
+            is_over: has_ended || own.is_some_and(|own| is_over(own, pod)),
+            problem: if has_ended { None } else { problem(pod, own) },
+            failure: (phase == "Failed").then(|| failure(pod, own)),
+            phase,
+        }
+    }
+}
+
+fn has_started(container: &ContainerStatus) -> bool {
+    let state = container.state.as_ref();
+    state.is_some_and(|state| state.running.is_some() || state.terminated.is_some())
+        || container.restart_count > 0
+        || container
+            .last_state
+            .as_ref()
+            .is_some_and(|state| state.terminated.is_some())
+}
+
+/// Whether the container has ended and is not started again.
+fn is_over(container: &ContainerStatus, pod: &Pod) -> bool {
+    let state = container.state.as_ref();
+    let Some(terminated) = state.and_then(|state| state.terminated.as_ref()) else {
+        return false;
+    };
+    let spec = pod.spec.as_ref();
+    let policy = spec.and_then(|spec| spec.restart_policy.as_deref());
+    policy == Some("Never")
+        || (policy == Some("OnFailure") && terminated.exit_code == 0)
+        || pod.metadata.deletion_timestamp.is_some()
+}
+
+/// Why a pod does not start.
+fn problem(pod: &Pod, own: Option<&ContainerStatus>) -> Option<Reason> {
+    let status = pod.status.as_ref()?;
+    let scheduled = status
+        .conditions
+        .iter()
+        .flatten()
+        .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False");
+    if let Some(condition) = scheduled {
+        let message = condition.message.clone().unwrap_or_default();
+        return Some(match condition.reason.as_deref() {
+            Some("SchedulingGated") => {
+                Reason::new("the pod waits for its scheduling gates to be removed", None)
+            }
+            _ => Reason::new(
+                format!("no node can take the pod: {message}"),
+                Some("ask for less in the template (resources, nodeSelector, tolerations), or add nodes"),
+            ),
+        });
+    }
+    let init = status.init_container_statuses.as_deref().unwrap_or_default();
+    let mut containers = own
+        .into_iter()
+        .chain(init)
+        .chain(status.container_statuses.iter().flatten());
+    containers.find_map(waiting_reason)
+}
+
+/// Why a container waits, where it is not only on its way.
+fn waiting_reason(container: &ContainerStatus) -> Option<Reason> {
+    let waiting = container.state.as_ref()?.waiting.as_ref()?;
+    let reason = waiting.reason.as_deref()?;
+    let message = waiting.message.as_deref().unwrap_or_default().trim();
+    let image = &container.image;
+    let name = &container.name;
+    Some(match reason {
+        "ErrImagePull"
+        | "ImagePullBackOff"
+        | "ErrImageNeverPull"
+        | "InvalidImageName"
+        | "ImageInspectError"
+        | "RegistryUnavailable"
+        | "SignatureValidationFailed" => Reason::new(
+            with(
+                format!("the image '{image}' cannot be pulled ({reason})"),
+                message,
+            ),
+            Some(
+                "the cluster must reach the registry of repository-uri, and may need imagePullSecrets in the template",
+            ),
+        ),
+        "CreateContainerConfigError" => Reason::new(
+            with(
+                format!("the container '{name}' has a wrong configuration ({reason})"),
+                message,
+            ),
+            Some("create the Secret or ConfigMap that the template names, in the Job's namespace"),
+        ),
+        "CreateContainerError"
+        | "RunContainerError"
+        | "PreCreateHookError"
+        | "PreStartHookError"
+        | "PostStartHookError" => Reason::new(
+            with(
+                format!("the container '{name}' cannot be started ({reason})"),
+                message,
+            ),
+            None,
+        ),
+        "CrashLoopBackOff" => Reason::new(
+            with(
+                format!("the container '{name}' ends again and again ({reason})"),
+                message,
+            ),
+            None,
+        ),
+        _ => return None,
+    })
+}
+
+fn with(text: String, message: &str) -> String {
+    if message.is_empty() {
+        text
+    } else {
+        format!("{text}: {message}")
+    }
+}
+
+/// How a pod failed: its own reason first, then that of the entry point, then that of others.
+fn failure(pod: &Pod, own: Option<&ContainerStatus>) -> Failure {
+    let status = pod.status.clone().unwrap_or_default();
+    let message = status.message.as_deref().unwrap_or_default().trim();
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
+    match status.reason.as_deref() {
+        Some("Evicted") => {
+            return Failure::Other(Reason::new(
+                with(format!("the pod '{name}' was evicted"), message),
+                Some(
+                    "ask for what the entry point needs (resources.requests in the template), so that the node keeps it",
+                ),
+            ));
+        }
+        Some("DeadlineExceeded") => return Failure::Other(deadline(pod)),
+        Some(reason) if !reason.is_empty() => {
+            let text = with(format!("the pod '{name}' was ended ({reason})"), message);
+            return Failure::Other(Reason::new(text, None));
+        }
+        _ => {}
+    }
+    let disruption = status
+        .conditions
+        .iter()
+        .flatten()
+        .find(|condition| condition.type_ == "DisruptionTarget" && condition.status == "True");
+    if let Some(condition) = disruption {
+        let reason = condition.reason.as_deref().unwrap_or("disrupted");
+        let text = format!("the pod '{name}' was ended ({reason})");
+        let message = condition.message.as_deref().unwrap_or_default();
+        return Failure::Other(Reason::new(with(text, message), None));
+    }
+    if let Some(terminated) = own.and_then(terminated).filter(|own| own.exit_code != 0) {
+        return of_container(terminated, pod);
+    }
+    let init = status.init_container_statuses.iter().flatten();
+    for other in init.chain(status.container_statuses.iter().flatten()) {
+        if let Some(terminated) = terminated(other).filter(|other| other.exit_code != 0) {
+            let reason = terminated.reason.as_deref().filter(|reason| *reason != "Error");
+            let text = format!(
+                "the container '{}' ended with exit code {}{}",
+                other.name,
+                terminated.exit_code,
+                reason.map(|reason| format!(" ({reason})")).unwrap_or_default()
+            );
+            let message = terminated.message.as_deref().unwrap_or_default().trim();
+            return Failure::Other(Reason::new(with(text, message), None));
+        }
+    }
+    Failure::Other(Reason::new(
+        with(format!("the pod '{name}' failed"), message),
+        None,
+    ))
+}
+
+fn terminated(container: &ContainerStatus) -> Option<&ContainerStateTerminated> {
+    container.state.as_ref()?.terminated.as_ref()
+}
+
+fn deadline(pod: &Pod) -> Reason {
+    let seconds = pod.spec.as_ref().and_then(|spec| spec.active_deadline_seconds);
+    let allowed = seconds
+        .map(|seconds| format!(" ({seconds} seconds)"))
+        .unwrap_or_default();
+    Reason::new(
+        format!("the pod ran longer than its activeDeadlineSeconds allow{allowed}"),
+        Some(RAISE_DEADLINE),
+    )
+}
+
+/// How the entry point's container ended.
+fn of_container(terminated: &ContainerStateTerminated, pod: &Pod) -> Failure {
+    let message = terminated.message.as_deref().unwrap_or_default().trim();
+    match terminated.reason.as_deref() {
+        Some("OOMKilled") => {
+            let first = pod.spec.as_ref().and_then(|spec| spec.containers.first());
+            let limits = first
+                .and_then(|container| container.resources.as_ref())
+                .and_then(|resources| resources.limits.as_ref());
+            let limit = limits
+                .and_then(|limits| limits.get("memory"))
+                .map(|memory| format!(" of {}", memory.0))
+                .unwrap_or_default();
+            Failure::Other(Reason::new(
+                format!(
+                    "the entry point was killed because it used more memory than its limit{limit} (OOMKilled)"
+                ),
+                Some(RAISE_MEMORY),
+            ))
+        }
+        Some("DeadlineExceeded") => Failure::Other(deadline(pod)),
+        Some(reason @ ("ContainerCannotRun" | "StartError" | "ContainerStatusUnknown")) => {
+            Failure::Other(Reason::new(
+                with(
+                    format!("the entry point could not be started ({reason})"),
+                    message,
+                ),
+                None,
+            ))
+        }
+        _ => Failure::ExitCode(terminated.exit_code),
+    }
+}
+
+/// Why a whole Job failed, where its pods do not tell more.
+pub(super) fn of_job(job: Option<&Job>, reason: &str, message: &str) -> Reason {
+    if reason == "DeadlineExceeded" {
+        let spec = job.and_then(|job| job.spec.as_ref());
+        let seconds = spec.and_then(|spec| spec.active_deadline_seconds);
+        let allowed = seconds
+            .map(|seconds| format!(" ({seconds} seconds)"))
+            .unwrap_or_default();
+        return Reason::new(
+            format!("the Job ran longer than its activeDeadlineSeconds allow{allowed}"),
+            Some(RAISE_DEADLINE),
+        );
+    }
+    Reason::new(with(format!("the Job failed ({reason})"), message), None)
+}
+
+/// What an event says that neither Job nor pod do: why no pod can be made, or what it waits for.
+pub(super) fn of_event(event: &Event) -> Option<Reason> {
+    let message = event.message.as_deref().unwrap_or_default().trim();
+    if event.type_.as_deref() != Some("Warning") {
+        return None;
+    }
+    let (text, hint) = match event.reason.as_deref()? {
+        "FailedCreate" => (
+            "the Job's pod cannot be made",
+            Some("the namespace's quotas, its policies or the template's service account forbid it"),
+        ),
+        "FailedMount" | "FailedAttachVolume" | "FailedMapVolume" => (
+            "a volume of the pod cannot be mounted",
+            Some(
+                "create the volume claim, Secret or ConfigMap that the template names, in the Job's namespace",
+            ),
+        ),
+        "FailedCreatePodSandBox" | "FailedPodSandBoxStatus" | "NetworkNotReady" => {
+            ("the node cannot start the pod", None)
+        }
+        _ => return None,
+    };
+    Some(Reason::new(with(text.to_owned(), message), hint))
+}

@@ -1,0 +1,365 @@
+//! The template of the Job: YAML as the reference reads it, every field kept.
+//!
+//! It is read as PyYAML's safe loader does, which is what `mlflow run` uses. Where that differs from
+//! YAML 1.2 (`0644` is 420, `yes` is a boolean) `kubectl` reads the same.
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use serde_json::{Map, Number, Value};
+
+use super::KubernetesError;
+use crate::yaml::{self, Node, Position};
+
+/// The kind and version that a template has where it names none.
+const KIND: (&str, &str) = ("kind", "Job");
+const API_VERSION: (&str, &str) = ("apiVersion", "batch/v1");
+/// The way to the containers.
+const CONTAINERS: [&str; 4] = ["spec", "template", "spec", "containers"];
+
+/// A Job as its author wrote it.
+#[derive(Debug, Clone)]
+pub(super) struct Template {
+    path: PathBuf,
+    root: Node,
+    job: Value,
+    repeated: Vec<(String, Position)>,
+}
+
+/// A place in the template. Displays as `job.yaml:9:14`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplatePlace {
+    path: PathBuf,
+    position: Position,
+}
+
+impl std::fmt::Display for TemplatePlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Position { line, column } = self.position;
+        write!(f, "{}:{line}:{column}", self.path.display())
+    }
+}
+
+impl Template {
+    /// Reads and checks the file.
+    pub(super) fn read(path: &Path) -> Result<Self, KubernetesError> {
+        let text = std::fs::read(path).map_err(|source| KubernetesError::TemplateUnreadable {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::parse(path, &text)
+    }
+
+    fn parse(path: &Path, text: &[u8]) -> Result<Self, KubernetesError> {
+        let start = Position { line: 1, column: 1 };
+        let place = |position: Option<Position>| TemplatePlace {
+            path: path.to_owned(),
+            position: position.unwrap_or(start),
+        };
+        let root = yaml::parse(text).map_err(|error| KubernetesError::Template {
+            place: place(error.position),
+            problem: error.message.clone(),
+            hint: error.hint(),
+        })?;
+        let mut repeated = Vec::new();
+        let mut job =
+            to_json(&root, &mut repeated).map_err(|(position, problem)| KubernetesError::Template {
+                place: place(Some(position)),
+                problem,
+                hint: None,
+            })?;
+        check(&root, &mut job).map_err(|(position, problem)| KubernetesError::Template {
+            place: place(Some(position)),
+            problem,
+            hint: Some("a template is a whole Job: kind, spec.template.spec.containers and so on".to_owned()),
+        })?;
+        Ok(Self {
+            path: path.to_owned(),
+            root,
+            job,
+            repeated,
+        })
+    }
+
+    /// The Job, with `metadata` and its first container in place.
+    pub(super) fn job(&self) -> &Value {
+        &self.job
+    }
+
+    /// The namespace that it names.
+    pub(super) fn namespace(&self) -> Option<&str> {
+        self.job["metadata"]["namespace"]
+            .as_str()
+            .filter(|name| !name.is_empty())
+    }
+
+    /// The first container.
+    pub(super) fn container(&self) -> &Value {
+        &self.job["spec"]["template"]["spec"]["containers"][0]
+    }
+
+    /// Where a field stands that the API names by a path such as `spec.template.spec.containers[0].image`:
+    /// the field, or the nearest one above it.
+    pub(super) fn place(&self, field: &str) -> TemplatePlace {
+        let mut node = &self.root;
+        let mut position = node.start;
+        for step in steps(field) {
+            let next = match step.parse::<usize>() {
+                Ok(index) if node.as_list().is_some() => node
+                    .as_list()
+                    .and_then(|list| list.get(index))
+                    .map(|item| (item.start, item)),
+                _ => node
+                    .as_mapping()
+                    .and_then(|mapping| mapping.get_entry(step))
+                    .map(|(key, value)| (key.start, value)),
+            };
+            let Some((start, value)) = next else { break };
+            (position, node) = (start, value);
+        }
+        TemplatePlace {
+            path: self.path.clone(),
+            position,
+        }
+    }
+
+    /// Warnings about keys that are written twice, of which the last counts.
+    pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
+        self.repeated.iter().map(|(key, position)| {
+            let path = self.path.clone();
+            let place = TemplatePlace {
+                path,
+                position: *position,
+            };
+            format!("the template has the key '{key}' twice, the last counts: {place}")
+        })
+    }
+}
+
+/// The steps of a field's path: names, indices and keys in brackets.
+fn steps(field: &str) -> Vec<&str> {
+    let mut steps = Vec::new();
+    let mut rest = field;
+    while !rest.is_empty() {
+        if let Some(inside) = rest.strip_prefix('[') {
+            let end = inside.find(']').unwrap_or(inside.len());
+            steps.push(inside[..end].trim_matches('"'));
+            rest = inside.get(end + 1..).unwrap_or_default();
+        } else {
+            let end = rest.find(['.', '[']).unwrap_or(rest.len());
+            if end > 0 {
+                steps.push(&rest[..end]);
+            }
+            rest = rest[end..].strip_prefix('.').unwrap_or(&rest[end..]);
+        }
+    }
+    steps
+}
+
+/// Checks the parts that are replaced, and adds those of them that may be left out.
+fn check(root: &Node, job: &mut Value) -> Result<(), (Position, String)> {
+    let Some(entries) = job.as_object_mut() else {
+        let problem = format!("the template must be a Job, not {}", root.kind());
+        return Err((root.start, problem));
+    };
+    for (key, expected) in [API_VERSION, KIND] {
+        let entry = entries.entry(key).or_insert(Value::Null);
+        if entry.is_null() {
+            *entry = expected.into();
+        } else if *entry != expected {
+            let position = root.as_mapping().and_then(|mapping| mapping.get(key));
+            return Err((
+                position.map_or(root.start, |node| node.start),
+                format!("{key} must be {expected}, not {}", shown(entry)),
+            ));
+        }
+    }
+    let metadata = entries.entry("metadata").or_insert(Value::Null);
+    if metadata.is_null() {
+        *metadata = Value::Object(Map::new());
+    } else if !metadata.is_object() {
+        let node = root.as_mapping().and_then(|mapping| mapping.get("metadata"));
+        let position = node.map_or(root.start, |node| node.start);
+        return Err((position, "metadata must be a mapping".to_owned()));
+    }
+    let mut node = root;
+    for (depth, key) in CONTAINERS.into_iter().enumerate() {
+        let next = node.as_mapping().and_then(|mapping| mapping.get(key));
+        let Some(next) = next.filter(|next| !next.is_null()) else {
+            let path = CONTAINERS[..=depth].join(".");
+            return Err((node.start, format!("{path} is missing")));
+        };
+        node = next;
+    }
+    match node.as_list() {
+        Some([first, ..]) if first.as_mapping().is_some() => Ok(()),
+        Some([first, ..]) => Err((
+            first.start,
+            format!("a container must be a mapping, not {}", first.kind()),
+        )),
+        Some([]) => Err((node.start, "there is no container".to_owned())),
+        None => Err((
+            node.start,
+            format!("containers must be a list, not {}", node.kind()),
+        )),
+    }
+}
+
+fn shown(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// The value as JSON, which is what the API gets of it.
+fn to_json(node: &Node, repeated: &mut Vec<(String, Position)>) -> Result<Value, (Position, String)> {
+    let mut list = |items: &[Node]| {
+        let items: Result<Vec<_>, _> = items.iter().map(|item| to_json(item, repeated)).collect();
+        items.map(Value::Array)
+    };
+    Ok(match &node.value {
+        yaml::Value::Null => Value::Null,
+        yaml::Value::Bool(value) => Value::Bool(*value),
+        yaml::Value::Int(value) => i64::try_from(value)
+            .map(Value::from)
+            .or_else(|_| u64::try_from(value).map(Value::from))
+            .map_err(|_| (node.start, format!("the number {value} is too large")))?,
+        yaml::Value::Float(value) => Number::from_f64(*value)
+            .map(Value::Number)
+            .ok_or_else(|| (node.start, "a number must be finite".to_owned()))?,
+        yaml::Value::Str(text) => Value::String(text.clone()),
+        yaml::Value::Bytes(bytes) => base64::engine::general_purpose::STANDARD.encode(bytes).into(),
+        // As Python's isoformat() has it.
+        yaml::Value::Timestamp(_) => node.value.to_python_str().replace(' ', "T").into(),
+        yaml::Value::List(items) | yaml::Value::Set(items) => list(items)?,
+        yaml::Value::Pairs(_) => return Err((node.start, "a list of pairs is nothing for a Job".to_owned())),
+        yaml::Value::Map(mapping) => {
+            for (first, again) in mapping.repeated_keys() {
+                repeated.push((first.value.to_python_str(), again.start));
+            }
+            let mut object = Map::new();
+            for (key, value) in mapping.iter() {
+                let name = match &key.value {
+                    yaml::Value::Str(text) => text.clone(),
+                    yaml::Value::Bool(value) => value.to_string(),
+                    yaml::Value::Int(value) => value.to_string(),
+                    _ => return Err((key.start, format!("a key must be text, not {}", key.kind()))),
+                };
+                object.insert(name, to_json(value, repeated)?);
+            }
+            Value::Object(object)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const SMALL: &str = "spec:\n  template:\n    spec:\n      containers:\n      - {}\n";
+
+    fn parse(text: &str) -> Result<Template, String> {
+        Template::parse(Path::new("job.yaml"), text.as_bytes()).map_err(|error| {
+            let place = error.location().map(|place| place.to_string());
+            format!("{error} at {}", place.unwrap_or_default())
+        })
+    }
+
+    #[test]
+    fn what_may_be_left_out_is_there() {
+        let template = parse(SMALL).unwrap();
+        assert_eq!(
+            template.job(),
+            &json!({
+                "spec": {"template": {"spec": {"containers": [{}]}}},
+                "apiVersion": "batch/v1",
+                "kind": "Job",
+                "metadata": {},
+            })
+        );
+        assert_eq!(template.namespace(), None);
+    }
+
+    #[test]
+    fn all_values_are_those_of_the_reference() {
+        let text = format!(
+            "metadata: {{namespace: ml, annotations: {{a: 'yes', b: \"0644\", 2: x, true: y}}}}\n\
+             unknown: {{mode: 0644, on: off, size: 1e3, float: 1.5, day: 2024-01-02, none: ~, big: 18446744073709551615}}\n{SMALL}"
+        );
+        let template = parse(&text).unwrap();
+        assert_eq!(template.namespace(), Some("ml"));
+        assert_eq!(
+            template.job()["unknown"],
+            json!({"mode": 420, "true": false, "size": "1e3", "float": 1.5, "day": "2024-01-02", "none": null,
+                "big": u64::MAX})
+        );
+        assert_eq!(
+            template.job()["metadata"]["annotations"],
+            json!({"a": "yes", "b": "0644", "2": "x", "true": "y"})
+        );
+    }
+
+    #[test]
+    fn mistakes_are_pointed_at() {
+        for (text, expected) in [
+            ("a: [", "expected"),
+            ("", "the template must be a Job, not nothing at job.yaml:1:1"),
+            ("- a", "the template must be a Job, not a list at job.yaml:1:1"),
+            ("kind: Pod", "kind must be Job, not Pod at job.yaml:1:7"),
+            (
+                "apiVersion: batch/v1beta1",
+                "apiVersion must be batch/v1, not batch/v1beta1 at job.yaml:1:13",
+            ),
+            ("kind: Job", "spec is missing at job.yaml:1:1"),
+            (
+                "metadata: x\nspec: {}",
+                "metadata must be a mapping at job.yaml:1:11",
+            ),
+            (
+                "spec:\n  template:\n    x: y\n",
+                "spec.template.spec is missing at job.yaml:3:5",
+            ),
+            (
+                "spec: {template: {spec: {containers: []}}}",
+                "there is no container at job.yaml:1:38",
+            ),
+            (
+                "spec: {template: {spec: {containers: [x]}}}",
+                "a container must be a mapping, not text at job.yaml:1:39",
+            ),
+            ("spec: .inf", "a number must be finite at job.yaml:1:7"),
+            ("a: 1\n---\nb: 2\n", "at job.yaml:2:1"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+        let template = parse(&format!("a: 1\na: 2\n{SMALL}")).unwrap();
+        let warnings: Vec<String> = template.warnings().collect();
+        assert_eq!(
+            warnings,
+            ["the template has the key 'a' twice, the last counts: job.yaml:2:1"]
+        );
+    }
+
+    #[test]
+    fn fields_that_the_api_names_are_found() {
+        let template = parse(
+            "spec:\n  template:\n    metadata:\n      labels: {example.com/a: b}\n    spec:\n      restartPolicy: Always\n      \
+             containers:\n      - image: x\n      - name: second\n        image: [1]\n",
+        )
+        .unwrap();
+        for (field, expected) in [
+            ("spec.template.spec.restartPolicy", "job.yaml:6:7"),
+            ("spec.template.spec.containers[1].image", "job.yaml:10:9"),
+            ("spec.template.spec.containers[1].image[0]", "job.yaml:10:17"),
+            (
+                "spec.template.spec.containers[0].resources.limits",
+                "job.yaml:8:9",
+            ),
+            ("spec.template.metadata.labels[example.com/a]", "job.yaml:4:16"),
+            ("status", "job.yaml:1:1"),
+        ] {
+            assert_eq!(template.place(field).to_string(), expected, "{field}");
+        }
+    }
+}

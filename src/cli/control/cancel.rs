@@ -1,0 +1,102 @@
+//! `mlrun cancel`: ends a run.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::status::left_note;
+use super::{FoundRun, Place, elsewhere, gone, is_here};
+use crate::cli::printer::Printer;
+use crate::cli::report::{Failure, Outcome};
+use crate::events::Progress;
+use crate::process::{ProcessIdentity, Termination, Whereabouts};
+use crate::run::{RunStatus, tag};
+
+/// How long mlrun may take to end its tree and to record the end: its grace period, and as long again
+/// for the store.
+const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The hint for runs that nothing leads to.
+const NOT_FOUND: &str = "end it where it was started: mlrun finds the runs that it started itself, those on this machine on Linux only";
+
+/// Ends the run where it runs, and returns when it has ended and that is recorded.
+pub(in crate::cli) async fn cancel(run_id: &str, printer: &Printer) -> Result<Outcome, Failure> {
+    let mut run = FoundRun::find(run_id).await?;
+    let is_live_process = matches!(&run.place, Place::Process(process) if is_here(process));
+    if run.status().is_terminated() && !is_live_process {
+        printer.info(&format!(
+            "Run '{}' has ended already: {}",
+            run.run_id(),
+            run.status()
+        ));
+        return Ok(Outcome::Succeeded);
+    }
+    match &mut run.place {
+        Place::Process(process) => {
+            let process = process.clone();
+            cancel_process(&run, &process, printer).await?;
+        }
+        Place::Backend(backend) => backend.cancel(printer).await?,
+        Place::Unknown(error) => {
+            return Err(Failure::message(format!("cannot cancel the run: {error}")).with_hint(NOT_FOUND));
+        }
+    }
+    let status = run.record_end(RunStatus::Killed).await?;
+    printer.info(&format!("Run '{}' was cancelled: {status}", run.run_id()));
+    Ok(Outcome::Succeeded)
+}
+
+/// Asks mlrun's own process to end: it ends its tree and records that.
+async fn cancel_process(run: &FoundRun, process: &ProcessIdentity, printer: &Printer) -> Result<(), Failure> {
+    let cannot = |reason: &str| Failure::message(format!("cannot cancel run '{}': {reason}", run.run_id()));
+    if process.whereabouts() == Whereabouts::Elsewhere {
+        let (text, hint) = elsewhere(process, "cancel", run);
+        return Err(cannot(&text).with_hint(hint));
+    }
+    let asked = process
+        .terminate()
+        .map_err(|error| cannot(&format!("process {process} cannot be signalled: {error}")))?;
+    match asked {
+        Termination::Asked => {}
+        Termination::Gone => {
+            tell_what_is_left(run, process, printer);
+            return Ok(());
+        }
+        Termination::Forbidden => {
+            return Err(cannot(&format!("process {process} belongs to another user"))
+                .with_hint("ask that user, or use sudo"));
+        }
+    }
+    printer.info(&format!("Asked process {process} to end; waiting for it"));
+    let deadline = Instant::now() + PATIENCE;
+    while is_here(process) {
+        if Instant::now() > deadline {
+            return Err(cannot(&format!(
+                "process {process} was asked to end and still runs after {} seconds",
+                PATIENCE.as_secs()
+            ))
+            .with_hint(format!(
+                "wait on with `mlrun wait {0}`, or `kill -9 {1}` and then `mlrun cancel {0}`",
+                run.run_id(),
+                process.pid()
+            )));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(())
+}
+
+/// A process that was killed could not end what it had started.
+fn tell_what_is_left(run: &FoundRun, process: &ProcessIdentity, printer: &Printer) {
+    printer.info(&format!("Run '{}': {}", run.run_id(), gone(process)));
+    if let Some(note) = left_note(run) {
+        printer.warning(&note);
+    }
+    if run.data.tag(tag::PROJECT_ENV) == Some("docker") {
+        printer.warning(&format!(
+            "its container may still run: `docker rm -f mlrun-{}` ends it",
+            run.run_id()
+        ));
+    }
+}

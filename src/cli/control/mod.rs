@@ -1,0 +1,153 @@
+//! `mlrun status`, `wait` and `cancel`: runs that another process started, found again by their tags.
+
+mod cancel;
+mod status;
+mod wait;
+
+pub(super) use self::cancel::cancel;
+pub(super) use self::status::status;
+pub(super) use self::wait::wait;
+
+use crate::backend::{self, AttachedRun, BackendError};
+use crate::cli::report::Failure;
+use crate::env_vars;
+use crate::process::{ProcessIdentity, Whereabouts};
+use crate::run::{RunData, RunId, RunStatus, UnixMillis, tag};
+use crate::tracking::{self, RunEnd, TrackingStore, TrackingUri};
+
+/// A run as its tracking store has it, and where it is.
+pub(super) struct FoundRun {
+    tracking_uri: TrackingUri,
+    store: Box<dyn TrackingStore>,
+    data: RunData,
+    place: Place,
+}
+
+/// Where a run's entry point is.
+enum Place {
+    /// Below a process of mlrun's on this machine, or on another one.
+    Process(ProcessIdentity),
+    /// With a backend that can be asked.
+    Backend(Box<dyn AttachedRun>),
+    /// Nothing says where.
+    Unknown(BackendError),
+}
+
+impl FoundRun {
+    /// Looks the run up in the store that `MLFLOW_TRACKING_URI` names.
+    pub(super) async fn find(run_id: &str) -> Result<Self, Failure> {
+        let current_directory = std::env::current_dir().map_err(|error| {
+            Failure::new(anyhow::Error::new(error).context("cannot determine the current directory"))
+        })?;
+        let named = env_vars::non_empty(env_vars::MLFLOW_TRACKING_URI);
+        let tracking_uri = TrackingUri::resolve(named.as_deref(), &current_directory)?;
+        check_that_it_exists(&tracking_uri)?;
+        let store = tracking::open(&tracking_uri).await?;
+        let data = store.run_data(&RunId::new(run_id)).await.map_err(|error| {
+            let is_missing = matches!(error, tracking::TrackingError::NotFound { .. });
+            let failure = Failure::from(error);
+            if is_missing {
+                failure.with_hint(WHICH_STORE)
+            } else {
+                failure
+            }
+        })?;
+        let place = Place::of(&data);
+        Ok(Self {
+            tracking_uri,
+            store,
+            data,
+            place,
+        })
+    }
+
+    fn run_id(&self) -> &RunId {
+        &self.data.info.run_id
+    }
+
+    fn status(&self) -> RunStatus {
+        self.data.info.status
+    }
+
+    /// Reads the run again.
+    async fn refresh(&mut self) -> Result<(), Failure> {
+        self.data = self.store.run_data(&self.data.info.run_id).await?;
+        Ok(())
+    }
+
+    /// Records an end that nobody has recorded; the status that the store holds then. An end that is
+    /// there already stays.
+    async fn record_end(&mut self, status: RunStatus) -> Result<RunStatus, Failure> {
+        self.refresh().await?;
+        if !self.status().is_terminated() {
+            let end = RunEnd {
+                status,
+                end_time: UnixMillis::now(),
+                keep_failure: true,
+            };
+            let run_id = self.data.info.run_id.clone();
+            self.data.info.status = self.store.end_run(&run_id, end).await?;
+            self.data.end_time = Some(end.end_time);
+        }
+        Ok(self.status())
+    }
+}
+
+impl Place {
+    fn of(data: &RunData) -> Self {
+        let is_local = data.tag(tag::PROJECT_BACKEND) == Some(backend::LOCAL);
+        let process = data.tag(tag::PROJECT_PROCESS).and_then(ProcessIdentity::parse);
+        // The tag of an earlier attempt with another backend says nothing.
+        if let Some(process) = process.filter(|_| is_local) {
+            return Self::Process(process);
+        }
+        match backend::attach(&data.info.run_id, &data.tags) {
+            Ok(run) => Self::Backend(run),
+            Err(error) => Self::Unknown(error),
+        }
+    }
+}
+
+/// The hint where a store does not hold the run.
+const WHICH_STORE: &str = "set MLFLOW_TRACKING_URI to the store that the run is in; for a store in the current directory, change to where the run was started";
+
+/// A command that only looks must not make a store.
+fn check_that_it_exists(uri: &TrackingUri) -> Result<(), Failure> {
+    let path = match uri {
+        TrackingUri::Sqlite { path, .. } | TrackingUri::File { path, .. } => path,
+        _ => return Ok(()),
+    };
+    if path.exists() {
+        return Ok(());
+    }
+    Err(Failure::message(format!("there is no tracking store at {}", path.display())).with_hint(WHICH_STORE))
+}
+
+/// What is left of a run whose process is gone: the processes that it had started, as far as they can
+/// be seen.
+fn left_behind(run_id: &RunId) -> Vec<i32> {
+    crate::process::processes_with_variable(env_vars::MLFLOW_RUN_ID, run_id.as_str())
+}
+
+/// The sentence about a process that is not there.
+fn gone(process: &ProcessIdentity) -> String {
+    format!("its process {} on host {} is gone", process.pid(), process.host())
+}
+
+/// The sentence about a process that cannot be reached from here, and what to do.
+fn elsewhere(process: &ProcessIdentity, command: &str, run: &FoundRun) -> (String, String) {
+    let text = format!("it runs on host {} (process {})", process.host(), process.pid());
+    let uri = run.tracking_uri.to_string();
+    let uri = shlex::try_quote(&uri).map_or_else(|_| uri.clone(), std::borrow::Cow::into_owned);
+    let hint = format!(
+        "use mlrun there, or in its container: ssh {} MLFLOW_TRACKING_URI={uri} mlrun {command} {}",
+        process.host(),
+        run.run_id()
+    );
+    (text, hint)
+}
+
+/// Whether the process that runs an entry point still does.
+fn is_here(process: &ProcessIdentity) -> bool {
+    process.whereabouts() == Whereabouts::Here
+}

@@ -1,0 +1,242 @@
+//! `mlrun status`: how a run stands.
+
+use serde_json::{Map, Value, json};
+
+use super::{FoundRun, Place, elsewhere, gone, left_behind};
+use crate::backend::RunState;
+use crate::cli::printer::{self, Printer};
+use crate::cli::report::{Failure, Outcome};
+use crate::events::Progress;
+use crate::process::{ProcessIdentity, Whereabouts};
+use crate::run::{LifecycleStage, RunData, RunStatus, UnixMillis, tag};
+
+/// What is known of a run beside its store.
+struct Findings {
+    /// Facts for a person: names and values.
+    facts: Vec<(&'static str, String)>,
+    /// What a person should know, or do.
+    notes: Vec<String>,
+    process: Option<(ProcessIdentity, Whereabouts)>,
+    backend: Option<RunState>,
+}
+
+/// Shows how a run stands. An end that its backend tells and nobody has recorded is recorded.
+pub(in crate::cli) async fn status(
+    run_id: &str,
+    as_json: bool,
+    printer: &Printer,
+) -> Result<Outcome, Failure> {
+    let mut run = FoundRun::find(run_id).await?;
+    let findings = look(&mut run, printer).await?;
+    if as_json {
+        printer::write_stdout(&format!("{:#}\n", json_of(&run, &findings)))?;
+    } else {
+        printer::write_stdout(&text_of(&run, &findings))?;
+    }
+    Ok(Outcome::Succeeded)
+}
+
+async fn look(run: &mut FoundRun, printer: &Printer) -> Result<Findings, Failure> {
+    let mut findings = Findings {
+        facts: Vec::new(),
+        notes: Vec::new(),
+        process: None,
+        backend: None,
+    };
+    let has_ended = run.status().is_terminated();
+    match &mut run.place {
+        Place::Process(process) => {
+            let process = process.clone();
+            let whereabouts = process.whereabouts();
+            if !has_ended || whereabouts == Whereabouts::Here {
+                describe_process(run, &process, whereabouts, &mut findings);
+            }
+            findings.process = Some((process, whereabouts));
+        }
+        Place::Backend(_) if has_ended => {}
+        Place::Backend(backend) => match backend.state().await {
+            Ok(state) => {
+                findings.facts.extend(state.details.iter().cloned());
+                if state.status.is_terminated() {
+                    let status = run.record_end(state.status).await?;
+                    printer.info(&format!("The run had ended; recorded as {status}"));
+                }
+                findings.backend = Some(state);
+            }
+            Err(error) => findings.notes.extend(told(&Failure::from(error))),
+        },
+        Place::Unknown(_) => {}
+    }
+    Ok(findings)
+}
+
+fn describe_process(
+    run: &FoundRun,
+    process: &ProcessIdentity,
+    whereabouts: Whereabouts,
+    findings: &mut Findings,
+) {
+    findings.facts.push(("process", process.to_string()));
+    match whereabouts {
+        Whereabouts::Here => {}
+        Whereabouts::Gone => {
+            findings.notes.push(format!(
+                "{}, and nobody has recorded how the run ended: `mlrun cancel {}` records it as KILLED",
+                gone(process),
+                run.run_id()
+            ));
+            findings.notes.extend(left_note(run));
+        }
+        Whereabouts::Elsewhere => {
+            let (text, hint) = elsewhere(process, "status", run);
+            findings
+                .notes
+                .push(format!("{text}: whether it still does is not seen from here"));
+            findings.notes.push(hint);
+        }
+    }
+}
+
+/// The sentence about processes that outlived the one which ran them.
+pub(super) fn left_note(run: &FoundRun) -> Option<String> {
+    let left = left_behind(run.run_id());
+    let ids = left.iter().map(i32::to_string).collect::<Vec<_>>().join(" ");
+    (!left.is_empty())
+        .then(|| format!("it left processes behind that still run: {ids}; `kill {ids}` ends them"))
+}
+
+/// A failure as notes.
+fn told(failure: &Failure) -> Vec<String> {
+    failure.text().lines().map(str::to_owned).collect()
+}
+
+fn text_of(run: &FoundRun, findings: &Findings) -> String {
+    let data = &run.data;
+    let info = &data.info;
+    let now = UnixMillis::now();
+    let mut lines = vec![
+        ("run", format!("{} ({})", info.run_id, info.run_name)),
+        ("status", status_text(data)),
+        ("experiment", info.experiment_id.to_string()),
+    ];
+    for (title, key) in [
+        ("project", tag::SOURCE_NAME),
+        ("entry point", tag::PROJECT_ENTRY_POINT),
+        ("backend", tag::PROJECT_BACKEND),
+    ] {
+        lines.extend(data.tag(key).map(|value| (title, value.to_owned())));
+    }
+    if let Some(start) = data.start_time {
+        lines.push(("started", ago(start, now)));
+        if let Some(end) = data.end_time {
+            lines.push(("ended", ago(end, now)));
+            lines.push(("took", length((end.0 - start.0).max(0) / 1000)));
+        }
+    }
+    lines.extend(findings.facts.iter().cloned());
+    lines.extend(run.store.run_url(info).map(|url| ("page", url)));
+    lines.extend(findings.notes.iter().map(|note| ("note", note.clone())));
+    lines
+        .into_iter()
+        .map(|(title, value)| format!("{title:<12} {}\n", value.replace('\n', "\n             ")))
+        .collect()
+}
+
+fn status_text(data: &RunData) -> String {
+    match data.lifecycle_stage {
+        LifecycleStage::Active => data.info.status.to_string(),
+        LifecycleStage::Deleted => format!("{} (the run is deleted)", data.info.status),
+    }
+}
+
+fn json_of(run: &FoundRun, findings: &Findings) -> Value {
+    let data = &run.data;
+    let info = &data.info;
+    let map = |pairs: &[(String, String)]| -> Map<String, Value> {
+        let pairs = pairs.iter();
+        pairs
+            .map(|(key, value)| (key.clone(), Value::from(value.clone())))
+            .collect()
+    };
+    let process = findings.process.as_ref().map(|(process, whereabouts)| {
+        let state = match whereabouts {
+            Whereabouts::Here => "running",
+            Whereabouts::Gone => "gone",
+            Whereabouts::Elsewhere => "elsewhere",
+        };
+        json!({"host": process.host(), "pid": process.pid(), "state": state})
+    });
+    let backend = findings.backend.as_ref().map(|state| {
+        let details: Map<String, Value> = state
+            .details
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), Value::from(value.clone())))
+            .collect();
+        json!({"status": state.status.as_str(), "details": details})
+    });
+    json!({
+        "run_id": info.run_id.as_str(),
+        "run_name": info.run_name,
+        "experiment_id": info.experiment_id.as_str(),
+        "status": info.status.as_str(),
+        "lifecycle_stage": data.lifecycle_stage.as_str(),
+        "user": data.user,
+        "start_time": data.start_time.map(|time| time.0),
+        "end_time": data.end_time.map(|time| time.0),
+        "tracking_uri": run.tracking_uri.to_string(),
+        "artifact_uri": info.artifact_uri,
+        "backend": data.tag(tag::PROJECT_BACKEND),
+        "process": process,
+        "backend_state": backend,
+        "notes": findings.notes,
+        "params": map(&data.params),
+        "tags": map(&data.tags),
+    })
+}
+
+fn ago(time: UnixMillis, now: UnixMillis) -> String {
+    match (now.0 - time.0) / 1000 {
+        ..1 => "just now".to_owned(),
+        seconds => format!("{} ago", length(seconds)),
+    }
+}
+
+/// A length of time in its two largest units.
+fn length(seconds: i64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match seconds {
+        ..60 => format!("{seconds} s"),
+        60..3600 => format!("{minutes} min {} s", seconds % 60),
+        3600..86_400 => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{days} d {} h", hours % 24),
+    }
+}
+
+/// The exit code's outcome for a run that has ended.
+pub(super) fn outcome(status: RunStatus) -> Outcome {
+    match status {
+        RunStatus::Finished => Outcome::Succeeded,
+        RunStatus::Killed => Outcome::RunKilled,
+        _ => Outcome::RunFailed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_read_well() {
+        for (seconds, expected) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (61, "1 min 1 s"),
+            (7_260, "2 h 1 min"),
+            (90_000, "1 d 1 h"),
+        ] {
+            assert_eq!(length(seconds), expected);
+        }
+        assert_eq!(ago(UnixMillis(5), UnixMillis(0)), "just now");
+        assert_eq!(ago(UnixMillis(0), UnixMillis(2000)), "2 s ago");
+    }
+}

@@ -1,0 +1,71 @@
+//! `mlrun inspect`: what a project holds, and how it is run.
+
+mod json;
+mod text;
+
+use crate::cli::args::InspectArguments;
+use crate::cli::layout;
+use crate::cli::printer::{self, Printer};
+use crate::cli::project_source::{ProjectSource, look_at};
+use crate::cli::report::{Failure, Outcome};
+use crate::env_vars;
+use crate::lint::{self, Finding};
+use crate::project::{EntryPoint, Project};
+use crate::runner::RunError;
+
+/// What is shown.
+struct Inspected<'a> {
+    source: &'a ProjectSource,
+    project: &'a Project,
+    /// All declared ones, or the one that was asked for.
+    entry_points: Vec<EntryPoint>,
+    /// Scripts that can be run, where nothing is declared and no entry point was asked for.
+    scripts: Vec<String>,
+    findings: Vec<Finding>,
+    /// What `mlrun run` needs to find the project again.
+    run_arguments: Vec<String>,
+}
+
+/// Shows a project.
+pub(crate) async fn run(arguments: InspectArguments, printer: &Printer) -> Result<Outcome, Failure> {
+    let InspectArguments {
+        uri,
+        entry_point,
+        version,
+        json,
+    } = arguments;
+    look_at(&uri, version.clone(), printer, |source| {
+        let project = Project::load(source.work_dir.path()).map_err(RunError::from)?;
+        let shell = env_vars::non_empty(env_vars::SHELL);
+        let (entry_points, scripts) = match &entry_point {
+            Some(name) => (
+                vec![
+                    project
+                        .entry_point(name, shell.as_deref())
+                        .map_err(RunError::from)?,
+                ],
+                Vec::new(),
+            ),
+            None if project.entry_points.is_empty() => (Vec::new(), project.scripts()),
+            None => (project.entry_points.clone(), Vec::new()),
+        };
+        let version = version
+            .iter()
+            .flat_map(|version| ["-v".to_owned(), version.clone()]);
+        let inspected = Inspected {
+            source,
+            entry_points,
+            scripts,
+            findings: lint::check(source.work_dir.path()).map_err(RunError::from)?,
+            run_arguments: [source.uri.to_string()].into_iter().chain(version).collect(),
+            project: &project,
+        };
+        printer::write_stdout(&if json {
+            format!("{:#}\n", json::object(&inspected))
+        } else {
+            text::text(&inspected, layout::line_width())
+        })?;
+        Ok(Outcome::Succeeded)
+    })
+    .await
+}

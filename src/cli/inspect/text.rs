@@ -1,0 +1,263 @@
+//! A project for a person.
+
+use std::path::Path;
+
+use super::Inspected;
+use crate::cli::layout::{columns, wrapped};
+use crate::cli::lint;
+use crate::lint::{Finding, Severity};
+use crate::project::{EntryPoint, EnvironmentEntry, Parameter, ProjectEnvironment, quote};
+
+/// How many scripts are listed.
+const SCRIPTS_SHOWN: usize = 30;
+/// How far the parts of an entry point are indented.
+const INDENT: usize = 2;
+
+/// The whole text, its lines at most this long where words allow it.
+pub(super) fn text(inspected: &Inspected<'_>, width: usize) -> String {
+    let mut text = head(inspected, width);
+    for entry_point in &inspected.entry_points {
+        text.push('\n');
+        text.push_str(&entry_point_text(inspected, entry_point, width));
+    }
+    text.push_str(&scripts(inspected));
+    text.push_str(&findings(inspected, width));
+    text
+}
+
+/// Errors and warnings. Notes are only counted: most files that are fine have some.
+fn findings(inspected: &Inspected<'_>, width: usize) -> String {
+    let findings = &inspected.findings;
+    if findings.is_empty() {
+        return String::new();
+    }
+    let is_shown = |finding: &&Finding| finding.code.severity() > Severity::Note;
+    let rows: Vec<Vec<String>> = findings
+        .iter()
+        .filter(is_shown)
+        .map(|finding| {
+            let place = finding.location.as_ref().map_or_else(String::new, |location| {
+                let file = location.file.file_name().unwrap_or_default().display();
+                format!("{file}:{}", location.position.line)
+            });
+            let hint = finding.hint.iter().map(|hint| format!("\nhint: {hint}"));
+            let message = finding.message.clone() + &hint.collect::<String>();
+            vec![finding.code.severity().as_str().to_owned(), place, message]
+        })
+        .collect();
+    let all = if rows.len() < findings.len() {
+        let words: Vec<_> = inspected.run_arguments.iter().map(|word| quote(word)).collect();
+        format!("\n  `mlrun lint {}` shows all of it\n", words.join(" "))
+    } else {
+        String::new()
+    };
+    format!(
+        "\n{}\n{}{all}",
+        lint::summary(findings),
+        columns(&rows, INDENT, width)
+    )
+}
+
+fn head(inspected: &Inspected<'_>, width: usize) -> String {
+    let Inspected { source, project, .. } = inspected;
+    let origin = source.work_dir.source();
+    let mut rows = vec![
+        (
+            "project",
+            project.name.clone().unwrap_or_else(|| "(no name)".to_owned()),
+        ),
+        ("source", origin.name.clone()),
+    ];
+    if let Some(commit) = &origin.commit {
+        let branch = origin.branch.as_ref().map(|branch| format!(" ({branch})"));
+        rows.push(("commit", format!("{commit}{}", branch.unwrap_or_default())));
+    }
+    if project.file.is_none() {
+        rows.push((
+            "file",
+            "no MLproject file: every script is an entry point".to_owned(),
+        ));
+    }
+    rows.extend(environment(inspected));
+    let rows: Vec<Vec<String>> = rows
+        .into_iter()
+        .map(|(title, value)| vec![title.to_owned(), value])
+        .collect();
+    columns(&rows, 0, width)
+}
+
+fn environment(inspected: &Inspected<'_>) -> Vec<(&'static str, String)> {
+    let project = inspected.project;
+    if let Some(job) = &project.databricks_spark_job {
+        let mut rows = vec![("environment", "Databricks Spark job".to_owned())];
+        rows.extend(job.python_file.clone().map(|file| ("Python file", file)));
+        for (title, values) in [
+            ("parameters", &job.parameters),
+            ("libraries", &job.python_libraries),
+        ] {
+            if !values.is_empty() {
+                rows.push((title, values.join(" ")));
+            }
+        }
+        return rows;
+    }
+    match &project.environment {
+        ProjectEnvironment::Python { file: None } => {
+            vec![("environment", "none declared: only Python".to_owned())]
+        }
+        ProjectEnvironment::Python { file: Some(file) } => {
+            vec![(
+                "environment",
+                format!("{} (virtualenv)", in_project(inspected, file)),
+            )]
+        }
+        ProjectEnvironment::Conda { file } => {
+            vec![("environment", format!("{} (conda)", in_project(inspected, file)))]
+        }
+        ProjectEnvironment::Docker(docker) => {
+            let variable = |entry: &EnvironmentEntry| match entry {
+                EnvironmentEntry::Copy(name) => format!("{name} (copied)"),
+                EnvironmentEntry::Set(name, _) => format!("{name} (set)"),
+            };
+            let mut rows = vec![("environment", format!("image {} (docker)", docker.image))];
+            rows.extend(docker.volumes.iter().map(|volume| ("volume", volume.clone())));
+            if !docker.environment.is_empty() {
+                let variables: Vec<String> = docker.environment.iter().map(variable).collect();
+                rows.push(("variables", variables.join(", ")));
+            }
+            rows
+        }
+    }
+}
+
+/// The path below the project's directory.
+fn in_project(inspected: &Inspected<'_>, file: &Path) -> String {
+    let shown = file.strip_prefix(&inspected.project.directory).unwrap_or(file);
+    shown.display().to_string()
+}
+
+fn entry_point_text(inspected: &Inspected<'_>, entry_point: &EntryPoint, width: usize) -> String {
+    let mut text = format!("entry point {}\n", entry_point.name);
+    match &entry_point.command {
+        Some(command) => text.push_str(&indented(command.trim_end(), width)),
+        None => text.push_str("  (no command)\n"),
+    }
+    if !entry_point.parameters.is_empty() {
+        text.push('\n');
+        text.push_str(&parameters(&entry_point.parameters, width));
+    }
+    text.push('\n');
+    text.push_str(&indented(
+        &format!("$ {}", run_line(inspected, entry_point)),
+        width,
+    ));
+    text
+}
+
+/// A command in lines that fit; what continues a line is indented more.
+fn indented(command: &str, width: usize) -> String {
+    let mut text = String::new();
+    for line in command.lines() {
+        let own_indent: String = line.chars().take_while(|character| *character == ' ').collect();
+        let parts = wrapped(line, width.saturating_sub(INDENT + own_indent.len() + 4));
+        for (number, part) in parts.iter().enumerate() {
+            let more = if number == 0 {
+                String::new()
+            } else {
+                format!("{own_indent}    ")
+            };
+            text.push_str(format!("{:INDENT$}{more}{part}", "").trim_end());
+            text.push('\n');
+        }
+    }
+    text
+}
+
+fn parameters(parameters: &[Parameter], width: usize) -> String {
+    let has_descriptions = parameters.iter().any(|parameter| parameter.description.is_some());
+    let mut heading = vec!["PARAMETER", "TYPE", "DEFAULT"];
+    if has_descriptions {
+        heading.push("DESCRIPTION");
+    }
+    let mut rows = vec![heading.into_iter().map(str::to_owned).collect::<Vec<_>>()];
+    rows.extend(parameters.iter().map(|parameter| {
+        let mut row = vec![
+            parameter.name.clone(),
+            parameter.parameter_type.as_str().to_owned(),
+            parameter
+                .default
+                .as_deref()
+                .map_or_else(|| "(required)".to_owned(), shown_default),
+        ];
+        if has_descriptions {
+            let description = parameter.description.as_deref().unwrap_or_default();
+            row.push(description.split_whitespace().collect::<Vec<_>>().join(" "));
+        }
+        row
+    }));
+    columns(&rows, INDENT, width)
+}
+
+/// The default, in quotes where it could not be seen otherwise.
+fn shown_default(default: &str) -> String {
+    let is_visible = !default.is_empty()
+        && default.trim() == default
+        && default.chars().all(|character| !character.is_control())
+        && default != "(required)";
+    if is_visible {
+        default.to_owned()
+    } else {
+        format!("'{}'", default.escape_debug())
+    }
+}
+
+/// What to type to run the entry point, with all that must be given.
+fn run_line(inspected: &Inspected<'_>, entry_point: &EntryPoint) -> String {
+    let mut words = vec!["mlrun".to_owned(), "run".to_owned()];
+    words.extend(
+        inspected
+            .run_arguments
+            .iter()
+            .map(|word| quote(word).into_owned()),
+    );
+    if entry_point.name != "main" {
+        words.push("-e".to_owned());
+        words.push(quote(&entry_point.name).into_owned());
+    }
+    for parameter in entry_point
+        .parameters
+        .iter()
+        .filter(|parameter| parameter.default.is_none())
+    {
+        let value = parameter.parameter_type.as_str().to_uppercase();
+        let value: String = value.chars().filter(char::is_ascii_alphanumeric).collect();
+        words.push(format!("-P {}={value}", quote(&parameter.name)));
+    }
+    words.join(" ")
+}
+
+fn scripts(inspected: &Inspected<'_>) -> String {
+    let Some(first) = inspected.scripts.first() else {
+        return match inspected.entry_points.is_empty() && inspected.project.databricks_spark_job.is_none() {
+            true => "\nno entry points, and no .py, .sh or .R files that could be one\n".to_owned(),
+            false => String::new(),
+        };
+    };
+    let mut text = "\nscripts\n".to_owned();
+    for script in inspected.scripts.iter().take(SCRIPTS_SHOWN) {
+        text.push_str(&format!("  {script}\n"));
+    }
+    if inspected.scripts.len() > SCRIPTS_SHOWN {
+        text.push_str(&format!(
+            "  and {} more\n",
+            inspected.scripts.len() - SCRIPTS_SHOWN
+        ));
+    }
+    let words: Vec<_> = inspected.run_arguments.iter().map(|word| quote(word)).collect();
+    text.push_str(&format!(
+        "\n  $ mlrun run {} -e {} -P NAME=VALUE\n",
+        words.join(" "),
+        quote(first)
+    ));
+    text
+}

@@ -1,0 +1,92 @@
+//! `mlrun lint`: remarks on a project's file.
+
+use serde_json::{Value, json};
+
+use crate::cli::args::LintArguments;
+use crate::cli::printer::{self, Printer};
+use crate::cli::project_source::{ProjectSource, look_at};
+use crate::cli::report::{Failure, Outcome};
+use crate::lint::{self, Finding, Severity};
+use crate::runner::RunError;
+
+/// Shows what there is to say about a project's file. Errors among it make the exit code 1.
+pub(crate) async fn run(arguments: LintArguments, printer: &Printer) -> Result<Outcome, Failure> {
+    let LintArguments { uri, version, json } = arguments;
+    look_at(&uri, version, printer, |source| {
+        let findings = lint::check(source.work_dir.path()).map_err(RunError::from)?;
+        printer::write_stdout(&if json {
+            let mut object = json!({ "findings": to_json(source, &findings) });
+            for severity in [Severity::Error, Severity::Warning, Severity::Note] {
+                object[format!("{}s", severity.as_str())] = count(&findings, severity).into();
+            }
+            format!("{object:#}\n")
+        } else {
+            format!("{}{}\n", text(source, &findings), summary(&findings))
+        })?;
+        Ok(match count(&findings, Severity::Error) {
+            0 => Outcome::Succeeded,
+            _ => Outcome::ErrorsFound,
+        })
+    })
+    .await
+}
+
+/// Each finding on a line that editors understand, and what to do on the next.
+pub(crate) fn text(source: &ProjectSource, findings: &[Finding]) -> String {
+    let mut text = String::new();
+    for finding in findings {
+        let place = finding.location.as_ref().map_or_else(
+            || source.shown(source.work_dir.path()),
+            |location| source.shown_location(location),
+        );
+        let place = if place.is_empty() { "." } else { &place };
+        let severity = finding.code.severity().as_str();
+        text.push_str(&format!(
+            "{place}: {severity}: {} [{}]\n",
+            finding.message,
+            finding.code.name()
+        ));
+        if let Some(hint) = &finding.hint {
+            text.push_str(&format!("  hint: {hint}\n"));
+        }
+    }
+    text
+}
+
+/// The findings for programs.
+pub(crate) fn to_json(source: &ProjectSource, findings: &[Finding]) -> Value {
+    let object = |finding: &Finding| {
+        let location = finding.location.as_ref();
+        json!({
+            "code": finding.code.name(),
+            "severity": finding.code.severity().as_str(),
+            "message": finding.message,
+            "file": location.map(|location| source.shown(&location.file)),
+            "line": location.map(|location| location.position.line),
+            "column": location.map(|location| location.position.column),
+            "hint": finding.hint,
+        })
+    };
+    findings.iter().map(object).collect()
+}
+
+/// How many there are of each severity.
+pub(crate) fn summary(findings: &[Finding]) -> String {
+    let counts = [Severity::Error, Severity::Warning, Severity::Note]
+        .into_iter()
+        .filter_map(|severity| match count(findings, severity) {
+            0 => None,
+            1 => Some(format!("1 {}", severity.as_str())),
+            number => Some(format!("{number} {}s", severity.as_str())),
+        })
+        .collect::<Vec<_>>();
+    match counts.is_empty() {
+        true => "nothing to remark".to_owned(),
+        false => counts.join(", "),
+    }
+}
+
+fn count(findings: &[Finding], severity: Severity) -> usize {
+    let is_such = |finding: &&Finding| finding.code.severity() == severity;
+    findings.iter().filter(is_such).count()
+}

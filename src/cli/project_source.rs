@@ -1,0 +1,87 @@
+//! A project that is only looked at.
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::printer::Printer;
+use crate::cli::report::{Failure, Outcome};
+use crate::events::Progress;
+use crate::fetch::{self, FetchOptions, WorkDir};
+use crate::process::Signals;
+use crate::project::Location;
+use crate::project_uri::ProjectUri;
+use crate::runner::{RunError, until_signal};
+
+/// A project's directory for as long as it is looked at.
+pub(crate) struct ProjectSource {
+    pub(crate) uri: ProjectUri,
+    pub(crate) work_dir: WorkDir,
+    current_directory: PathBuf,
+}
+
+impl ProjectSource {
+    /// Where the project's files are, for a person: relative to the directory that the program was called
+    /// in where they lie below it, and to the project's where that is a temporary one.
+    pub(crate) fn shown(&self, path: &Path) -> String {
+        let base = if self.work_dir.is_temporary() {
+            self.work_dir.path()
+        } else {
+            &self.current_directory
+        };
+        let shown = path.strip_prefix(base).unwrap_or(path);
+        shown.display().to_string()
+    }
+
+    /// A place in a file, for a person.
+    pub(crate) fn shown_location(&self, location: &Location) -> String {
+        let position = location.position;
+        format!(
+            "{}:{}:{}",
+            self.shown(&location.file),
+            position.line,
+            position.column
+        )
+    }
+}
+
+/// Fetches a project and looks at it. What had to be fetched is removed again, also after a signal.
+pub(crate) async fn look_at(
+    uri: &str,
+    version: Option<String>,
+    printer: &Printer,
+    look: impl FnOnce(&ProjectSource) -> Result<Outcome, Failure>,
+) -> Result<Outcome, Failure> {
+    let mut signals = Signals::install()?;
+    let current_directory =
+        std::env::current_dir().map_err(|source| RunError::NoCurrentDirectory { source })?;
+    let uri = ProjectUri::parse(uri, &current_directory).map_err(RunError::from)?;
+    let options = FetchOptions { version, keep: false };
+    let progress = Warnings(printer);
+    let work_dir = match until_signal(&mut signals, fetch::fetch(&uri, &options, &progress)).await {
+        Ok(fetched) => fetched.map_err(RunError::from)?,
+        Err(signal) => return Ok(Outcome::Interrupted(signal.number())),
+    };
+    look(&ProjectSource {
+        uri,
+        work_dir,
+        current_directory,
+    })
+}
+
+/// Shows warnings and transfers, but not the normal course of a fetch.
+struct Warnings<'a>(&'a Printer);
+
+impl Progress for Warnings<'_> {
+    fn info(&self, _line: &str) {}
+
+    fn warning(&self, line: &str) {
+        self.0.warning(line);
+    }
+
+    fn output(&self, bytes: &[u8]) {
+        self.0.output(bytes);
+    }
+
+    fn transfer(&self, transfer: crate::events::Transfer<'_>) {
+        self.0.transfer(transfer);
+    }
+}

@@ -1,0 +1,62 @@
+//! `hdfs://` by Hadoop's own program, which knows its configuration, Kerberos and all.
+
+use std::path::Path;
+
+use super::local;
+use super::store::StoreError;
+use super::transfer::Brought;
+use crate::process::{ProcessError, ProgramCall, program_on_path};
+
+/// The program.
+const PROGRAM: &str = "hdfs";
+
+/// Whether the program is there.
+pub(super) fn is_there() -> bool {
+    program_on_path(PROGRAM).is_some()
+}
+
+/// Whether the URI is that of a directory.
+pub(super) async fn is_directory(uri: &str) -> Result<bool, StoreError> {
+    let call = ProgramCall::new(PROGRAM)
+        .arguments(["dfs", "-stat", "%F"])
+        .argument(uri);
+    match call.capture().await {
+        Ok(captured) => Ok(captured.text().trim() == "directory"),
+        Err(ProcessError::Failed { last_lines, .. })
+            if last_lines
+                .iter()
+                .any(|line| line.contains("No such file or directory")) =>
+        {
+            Err(StoreError::Missing {
+                said: last_lines.join(" "),
+            })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Brings it to this path, where it appears when it is whole.
+pub(super) async fn bring(uri: &str, target: &Path) -> Result<Brought, StoreError> {
+    let parent = target.parent().unwrap_or(Path::new("."));
+    let place = tempfile::Builder::new()
+        .prefix(".incomplete-")
+        .tempdir_in(parent)
+        .map_err(StoreError::unwritable)?;
+    let copy = place.path().join("copy");
+    let call = ProgramCall::new(PROGRAM)
+        .arguments(["dfs", "-get"])
+        .argument(uri)
+        .argument(copy.as_os_str());
+    call.capture().await?;
+    let brought = local::measure(&copy)?;
+    if target.is_dir() {
+        // What a directory holds, where the URI ends with a slash.
+        for entry in std::fs::read_dir(&copy).map_err(StoreError::unwritable)? {
+            let entry = entry.map_err(StoreError::unwritable)?;
+            std::fs::rename(entry.path(), target.join(entry.file_name())).map_err(StoreError::unwritable)?;
+        }
+    } else {
+        std::fs::rename(&copy, target).map_err(StoreError::unwritable)?;
+    }
+    Ok(brought)
+}

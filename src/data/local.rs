@@ -1,0 +1,140 @@
+//! Artifacts that are files of this machine.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use super::store::StoreError;
+use super::transfer::Brought;
+
+/// What it means that a file here cannot be looked at.
+pub(super) fn unreadable(path: &Path, source: std::io::Error) -> StoreError {
+    match source.kind() {
+        std::io::ErrorKind::NotFound => StoreError::Missing {
+            said: format!("'{}' does not exist", path.display()),
+        },
+        _ => StoreError::File {
+            is_written: false,
+            source,
+        },
+    }
+}
+
+/// Copies a file or a directory. What links point at is copied, as MLflow does it.
+pub(super) fn copy(from: &Path, to: &Path) -> Result<Brought, StoreError> {
+    let unreadable = |source| StoreError::File {
+        is_written: false,
+        source,
+    };
+    let mut brought = Brought::default();
+    let mut left = vec![(from.to_owned(), to.to_owned())];
+    while let Some((from, to)) = left.pop() {
+        let about = fs::metadata(&from).map_err(unreadable)?;
+        if !about.is_dir() {
+            brought.bytes += copy_file(&from, &to)?;
+            brought.files += 1;
+            continue;
+        }
+        fs::create_dir_all(&to).map_err(StoreError::unwritable)?;
+        for entry in fs::read_dir(&from).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
+            left.push((entry.path(), to.join(entry.file_name())));
+        }
+    }
+    Ok(brought)
+}
+
+/// How much a file or a directory holds.
+pub(super) fn measure(path: &Path) -> Result<Brought, StoreError> {
+    let failed = |source| unreadable(path, source);
+    let mut brought = Brought::default();
+    let mut left = vec![path.to_owned()];
+    while let Some(path) = left.pop() {
+        let about = fs::symlink_metadata(&path).map_err(failed)?;
+        if about.is_dir() {
+            for entry in fs::read_dir(&path).map_err(failed)? {
+                left.push(entry.map_err(failed)?.path());
+            }
+        } else {
+            brought.files += 1;
+            brought.bytes += about.len();
+        }
+    }
+    Ok(brought)
+}
+
+/// Copies a file, which appears when it is whole, and makes the directories above it.
+pub(super) fn copy_file(from: &Path, to: &Path) -> Result<u64, StoreError> {
+    let parent = to.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).map_err(StoreError::unwritable)?;
+    let mut source = fs::File::open(from).map_err(|source| StoreError::File {
+        is_written: false,
+        source,
+    })?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".incomplete-")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(parent)
+        .map_err(StoreError::unwritable)?;
+    let bytes = std::io::copy(&mut source, file.as_file_mut()).map_err(StoreError::unwritable)?;
+    file.persist(to)
+        .map_err(|error| StoreError::unwritable(error.error))?;
+    Ok(bytes)
+}
+
+/// The path that an artifact URI of a store on this machine names: a plain path, or a `file:` URI.
+pub(super) fn path_of(uri: &str) -> Option<PathBuf> {
+    let scheme = uri.split_once(':').map(|(scheme, _)| scheme);
+    let is_scheme = |scheme: &str| {
+        scheme.len() > 1
+            && scheme
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+    };
+    match scheme {
+        Some(scheme) if scheme.eq_ignore_ascii_case("file") => {
+            let rest = &uri[scheme.len() + 1..];
+            let path = match rest.strip_prefix("//") {
+                Some(rest) => &rest[rest.find('/')?..],
+                None => rest,
+            };
+            let path = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
+            Some(PathBuf::from(path.into_owned()))
+        }
+        Some(scheme) if is_scheme(scheme) => None,
+        _ => Some(PathBuf::from(uri)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn artifact_uris_of_this_machine_are_paths() {
+        for (uri, expected) in [
+            ("/srv/mlruns/0", Some("/srv/mlruns/0")),
+            ("./mlruns/a:b", Some("./mlruns/a:b")),
+            ("file:///a%20b/c", Some("/a b/c")),
+            ("file:/a", Some("/a")),
+            ("file://localhost/a", Some("/a")),
+            ("s3://b/k", None),
+            ("mlflow-artifacts:/0", None),
+        ] {
+            assert_eq!(path_of(uri), expected.map(PathBuf::from), "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_directory_is_copied_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let from = directory.path().join("from");
+        fs::create_dir_all(from.join("a/empty")).unwrap();
+        fs::write(from.join("a/x"), "12345").unwrap();
+        let to = directory.path().join("deep/to");
+        let brought = copy(&from, &to).unwrap();
+        assert_eq!((brought.files, brought.bytes), (1, 5));
+        assert_eq!(fs::read(to.join("a/x")).unwrap(), b"12345");
+        assert!(to.join("a/empty").is_dir());
+    }
+}

@@ -1,0 +1,153 @@
+//! `dbfs:`: the file system of a Databricks workspace.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use tokio::sync::OnceCell;
+
+use super::list::path_below;
+use super::{Body, Found, Listing, Object, Source, Store, StoreError};
+use crate::databricks::{BLOCK, Client, DatabricksProfile, DbfsPath, FileStatus, Session};
+
+/// A file or directory of a workspace.
+pub(in crate::data) struct Dbfs {
+    profile: DatabricksProfile,
+    client: OnceCell<Client>,
+    path: DbfsPath,
+    /// Directories, relative to the place, that have not been listed yet.
+    left: Mutex<VecDeque<String>>,
+}
+
+/// A file that is read block by block.
+pub(in crate::data) struct Blocks {
+    client: Client,
+    path: DbfsPath,
+    offset: u64,
+    end: u64,
+}
+
+impl Blocks {
+    pub(super) async fn next(&mut self) -> Result<Option<bytes::Bytes>, StoreError> {
+        let left = self.end.saturating_sub(self.offset);
+        if left == 0 {
+            return Ok(None);
+        }
+        let length = usize::try_from(left).unwrap_or(BLOCK);
+        let data = self.client.dbfs_read(&self.path, self.offset, length).await?;
+        self.offset += data.len() as u64;
+        Ok((!data.is_empty()).then(|| data.into()))
+    }
+}
+
+impl Dbfs {
+    /// The place in the workspace of this profile; nothing is sent.
+    pub(in crate::data) fn new(profile_uri: &str, path: &str) -> Result<Self, StoreError> {
+        Ok(Self {
+            profile: DatabricksProfile::from_uri(profile_uri)?,
+            client: OnceCell::new(),
+            path: DbfsPath::new(path.trim_end_matches('/')),
+            left: Mutex::default(),
+        })
+    }
+
+    async fn client(&self) -> Result<&Client, StoreError> {
+        let open = async {
+            let session = Session::open(&self.profile).await?;
+            Ok::<_, StoreError>(Client::new(Arc::new(session)))
+        };
+        self.client.get_or_try_init(|| open).await
+    }
+
+    fn below(&self, path: &str) -> DbfsPath {
+        match path {
+            "" => self.path.clone(),
+            path => self.path.join(path),
+        }
+    }
+
+    async fn list(&self, directory: &str) -> Result<Listing, StoreError> {
+        let files = self.client().await?.dbfs_list(&self.below(directory)).await?;
+        let mut listing = Listing::default();
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        if files.is_empty() && !directory.is_empty() {
+            listing.empty_directories.push(directory.to_owned());
+        }
+        for file in files {
+            let name = file.path.rsplit('/').next().unwrap_or_default();
+            let relative = match directory {
+                "" => name.to_owned(),
+                directory => format!("{directory}/{name}"),
+            };
+            match path_below("", &relative)? {
+                None => {}
+                Some(path) if file.is_dir => left.push_back(path),
+                Some(path) => listing.objects.push(object(&file, path)),
+            }
+        }
+        listing.next = left.pop_front();
+        Ok(listing)
+    }
+}
+
+fn object(file: &FileStatus, path: String) -> Object {
+    Object {
+        key: file.path.clone(),
+        path,
+        size: Some(file.file_size),
+        ..Object::default()
+    }
+}
+
+#[async_trait]
+impl Store for Dbfs {
+    async fn find(&self) -> Result<Found, StoreError> {
+        match self.client().await?.dbfs_status(&self.path).await? {
+            Some(status) if status.is_dir => self.list("").await.map(Found::Directory),
+            Some(status) => Ok(Found::File(object(&status, String::new()))),
+            None => Err(StoreError::Missing {
+                said: format!("the workspace has no '{}'", self.path),
+            }),
+        }
+    }
+
+    async fn more(&self, next: &str) -> Result<Listing, StoreError> {
+        self.list(next).await
+    }
+
+    async fn open(
+        &self,
+        object: &Object,
+        range: Option<Range<u64>>,
+        validator: Option<&str>,
+    ) -> Result<Body, StoreError> {
+        let size = object.size.unwrap_or_default();
+        let range = range.unwrap_or(0..size);
+        let end = range.end.min(size);
+        Ok(Body {
+            start: range.start,
+            length: Some(end.saturating_sub(range.start)),
+            validator: validator.map(str::to_owned),
+            checksum: None,
+            source: Source::Dbfs(Box::new(Blocks {
+                client: self.client().await?.clone(),
+                path: DbfsPath::new(&object.key),
+                offset: range.start,
+                end,
+            })),
+        })
+    }
+
+    async fn put(&self, path: &str, file: &Path) -> Result<(), StoreError> {
+        let sent = Arc::new(AtomicU64::new(0));
+        let target = self.below(path);
+        Ok(self.client().await?.dbfs_upload(file, &target, &sent).await?)
+    }
+
+    fn has_ranges(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,180 @@
+//! Why a store could not do what it was asked for.
+
+use std::io;
+
+use reqwest::StatusCode;
+
+use crate::aws::{AwsError, SignError};
+use crate::databricks::DatabricksError;
+use crate::http::{ClientError, Fault};
+use crate::process::ProcessError;
+
+/// Why a store could not do what it was asked for. No variant holds a credential.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is nothing at the address.
+    #[error("there is nothing there: {said}")]
+    Missing {
+        /// What the store said.
+        said: String,
+    },
+    /// The store refused.
+    #[error("{store} answered {}{} to {credentials}", shown_status(*.status), in_brackets(.said))]
+    Refused {
+        /// The store's name.
+        store: &'static str,
+        /// The status of the answer.
+        status: u16,
+        /// The store's own code and message.
+        said: Option<String>,
+        /// Who asked: the credentials' origin, or why there are none.
+        credentials: String,
+    },
+    /// The store gave no answer, or broke it off.
+    #[error("{reason}")]
+    NoAnswer {
+        /// The kind of failure.
+        fault: Fault,
+        /// What happened.
+        reason: String,
+    },
+    /// The answer is none that the store gives.
+    #[error("the answer is none of {store}: {reason}")]
+    Strange {
+        /// The store's name.
+        store: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No client can be made.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// There are no credentials.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// The request cannot be signed.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// A file or variable with credentials cannot be used.
+    #[error("{what} cannot be used: {reason}")]
+    Settings {
+        /// The file or variable.
+        what: String,
+        /// Why.
+        reason: String,
+    },
+    /// There is no tracking server that could have it.
+    #[error("only a tracking server has such artifacts, and the tracking store is none")]
+    NoServer,
+    /// Nothing can be put to such a place.
+    #[error("files cannot be put there")]
+    NotWritable,
+    /// A Databricks workspace refuses, or cannot be reached.
+    #[error(transparent)]
+    Databricks(#[from] DatabricksError),
+    /// A program that reads from the store failed.
+    #[error(transparent)]
+    Program(#[from] ProcessError),
+    /// The object became another one meanwhile.
+    #[error("it was changed while it was downloaded")]
+    Changed,
+    /// What arrived is not what the store holds.
+    #[error("what arrived is not what the store holds: {reason}")]
+    Damaged {
+        /// What differs.
+        reason: String,
+    },
+    /// A name in a directory would become a file outside of it.
+    #[error("the name '{name}' in it is no path below it")]
+    Unsafe {
+        /// The name.
+        name: String,
+    },
+    /// A file here cannot be read or written.
+    #[error("it cannot be {}", if *.is_written { "written" } else { "read" })]
+    File {
+        /// Whether it was to be written.
+        is_written: bool,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl StoreError {
+    /// A connection that failed below any protocol.
+    pub(super) fn broken(error: io::Error) -> Self {
+        let fault = match error.kind() {
+            io::ErrorKind::ConnectionRefused => Fault::Refused,
+            io::ErrorKind::TimedOut => Fault::Timeout(crate::http::READ_TIMEOUT),
+            _ => Fault::Broken,
+        };
+        Self::NoAnswer {
+            fault,
+            reason: error.to_string(),
+        }
+    }
+
+    /// A file that cannot be written.
+    pub(in crate::data) fn unwritable(source: io::Error) -> Self {
+        Self::File {
+            is_written: true,
+            source,
+        }
+    }
+
+    /// Whether another try may end otherwise.
+    pub(in crate::data) fn is_transient(&self) -> bool {
+        match self {
+            Self::NoAnswer { fault, .. } => {
+                fault.is_transient() && !matches!(fault, Fault::Refused | Fault::UnknownHost)
+            }
+            Self::Refused { status, .. } => is_transient_status(*status),
+            _ => false,
+        }
+    }
+
+    /// What the person can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Missing { .. } => "check the address; it is case-sensitive",
+            Self::Refused {
+                status: 401 | 403, ..
+            } => "use credentials that may read it",
+            Self::NoAnswer { fault, .. } => match fault {
+                Fault::Refused => "nothing listens at that address: check the host and the port",
+                Fault::UnknownHost => "check the host's name, and the network",
+                Fault::Certificate => {
+                    "name the certificate of the server's authority in REQUESTS_CA_BUNDLE or SSL_CERT_FILE"
+                }
+                Fault::Protocol => "check whether the address must begin with http:// or https://",
+                Fault::Timeout(_) | Fault::Broken => return None,
+            },
+            Self::NoServer => "set MLFLOW_TRACKING_URI to the server's http(s):// address",
+            Self::Client(error) => return error.hint(),
+            Self::Aws(error) => return error.hint(),
+            Self::Databricks(error) => return error.hint(),
+            Self::Program(error) => return error.hint(),
+            Self::Changed | Self::Damaged { .. } => "try again when nobody writes to it",
+            Self::File { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                "free some space, or name a directory on a larger disk with --storage-dir"
+            }
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+/// Statuses after which a store can be asked again.
+pub(super) fn is_transient_status(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
+}
+
+fn shown_status(status: u16) -> String {
+    StatusCode::from_u16(status).map_or_else(|_| status.to_string(), |status| status.to_string())
+}
+
+fn in_brackets(said: &Option<String>) -> String {
+    said.as_ref()
+        .map_or_else(String::new, |said| format!(" ({said})"))
+}

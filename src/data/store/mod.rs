@@ -1,0 +1,157 @@
+//! The kinds of places that data can be had from and artifacts can be put to.
+
+mod artifacts;
+mod azure;
+mod azure_credentials;
+mod dbfs;
+mod error;
+mod exchange;
+mod ftp;
+mod gcs;
+mod gcs_credentials;
+mod list;
+mod s3;
+mod token;
+mod webhdfs;
+
+use std::ops::Range;
+use std::path::Path;
+use std::pin::Pin;
+
+use async_trait::async_trait;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+pub(super) use self::artifacts::Artifacts;
+pub(super) use self::azure::{Azure, AzurePlace};
+pub(super) use self::dbfs::Dbfs;
+pub use self::error::StoreError;
+pub(super) use self::exchange::FIRST_PAUSE;
+pub(super) use self::ftp::Ftp;
+pub(super) use self::gcs::Gcs;
+pub(super) use self::s3::S3;
+pub(super) use self::webhdfs::WebHdfs;
+use super::checksum::Checksum;
+use crate::http::{READ_TIMEOUT, classify};
+
+/// How much is read at once from what is no HTTP answer.
+const CHUNK: usize = 256 * 1024;
+
+/// A place in a store: one object, or a directory of many. Every call is tried again by itself where
+/// the store gives no answer.
+#[async_trait]
+pub(super) trait Store: Send + Sync {
+    /// What is at the place.
+    async fn find(&self) -> Result<Found, StoreError>;
+
+    /// The listing that goes on where [`Listing::next`] says.
+    async fn more(&self, next: &str) -> Result<Listing, StoreError>;
+
+    /// Begins to read an object, from `range` where one is given. `validator` is what the store called
+    /// the object's state before; where it has another one by now this is an error, or the answer
+    /// begins at the start again.
+    async fn open(
+        &self,
+        object: &Object,
+        range: Option<Range<u64>>,
+        validator: Option<&str>,
+    ) -> Result<Body, StoreError>;
+
+    /// Puts a small file below the place.
+    async fn put(&self, path: &str, file: &Path) -> Result<(), StoreError>;
+
+    /// Whether reading can begin in the middle of an object.
+    fn has_ranges(&self) -> bool;
+
+    /// Whether several parts of an object shall be read at the same time.
+    fn has_parts(&self) -> bool {
+        self.has_ranges()
+    }
+}
+
+/// What is at a place.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// One object.
+    File(Object),
+    /// Objects whose names go on after the place's.
+    Directory(Listing),
+}
+
+/// A part of what a directory holds, at any depth.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    pub(super) objects: Vec<Object>,
+    /// Directories without objects, relative to the place.
+    pub(super) empty_directories: Vec<String>,
+    /// Where the listing goes on.
+    pub(super) next: Option<String>,
+}
+
+/// An object as the store knows it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Object {
+    /// Its whole name there.
+    pub(super) key: String,
+    /// The path of the local file below the directory's; empty for a single object.
+    pub(super) path: String,
+    /// In bytes.
+    pub(super) size: Option<u64>,
+    /// What the store calls the object's present state.
+    pub(super) validator: Option<String>,
+    pub(super) checksum: Option<Checksum>,
+}
+
+/// The content of an object that begins to arrive.
+pub(super) struct Body {
+    pub(super) source: Source,
+    /// The offset of the first byte.
+    pub(super) start: u64,
+    /// How many bytes will come.
+    pub(super) length: Option<u64>,
+    pub(super) validator: Option<String>,
+    /// Of the whole object.
+    pub(super) checksum: Option<Checksum>,
+}
+
+/// Where the bytes come from.
+pub(super) enum Source {
+    Http(Box<reqwest::Response>),
+    Stream(Pin<Box<dyn AsyncRead + Send>>),
+    Dbfs(Box<dbfs::Blocks>),
+}
+
+impl Source {
+    /// The next bytes; nothing at the end.
+    pub(super) async fn chunk(&mut self) -> Result<Option<bytes::Bytes>, StoreError> {
+        match self {
+            Self::Http(answer) => answer.chunk().await.map_err(|error| {
+                let (fault, reason) = classify(&error.without_url(), READ_TIMEOUT);
+                StoreError::NoAnswer { fault, reason }
+            }),
+            Self::Dbfs(blocks) => blocks.next().await,
+            Self::Stream(stream) => {
+                let mut buffer = bytes::BytesMut::with_capacity(CHUNK);
+                let read = tokio::time::timeout(READ_TIMEOUT, stream.read_buf(&mut buffer)).await;
+                let read = read.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+                let read = read.map_err(StoreError::broken)?;
+                Ok((read > 0).then(|| buffer.freeze()))
+            }
+        }
+    }
+}
+
+/// The contents of a small file.
+fn contents(file: &Path) -> Result<Vec<u8>, StoreError> {
+    std::fs::read(file).map_err(|source| StoreError::File {
+        is_written: false,
+        source,
+    })
+}
+
+/// What a store is told of a file's kind.
+fn content_type(path: &str) -> &'static str {
+    match path.ends_with(".txt") {
+        true => "text/plain",
+        false => "application/octet-stream",
+    }
+}

@@ -1,0 +1,595 @@
+//! `s3://`: Amazon's S3, and what speaks its language.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use percent_encoding::utf8_percent_encode;
+use reqwest::header::HeaderMap;
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method, Request, StatusCode, Url};
+use serde::Deserialize;
+
+use super::exchange::{Ask, Service, start_of, text};
+use super::list::{directory_prefix, path_below};
+use super::{Body, Found, Listing, Object, Source, Store, StoreError};
+use crate::aws::{AwsError, AwsSettings, CredentialsProvider, Payload, Signing, UNRESERVED, UNRESERVED_PATH};
+use crate::data::checksum::{Algorithm, Checksum};
+use crate::env_vars;
+use crate::http::{self, Verification};
+
+const NAME: &str = "S3";
+
+/// A bucket's object, or the beginning of the names of many.
+pub(in crate::data) struct S3 {
+    client: Client,
+    /// Nothing where requests shall not be signed.
+    provider: Option<CredentialsProvider>,
+    /// Why requests go without credentials.
+    without: Mutex<Option<String>>,
+    /// Learned from the first refusal where the bucket is elsewhere.
+    region: Mutex<String>,
+    endpoint: Endpoint,
+    bucket: String,
+    key: String,
+    /// Headers of every request.
+    headers: HeaderMap,
+}
+
+/// Where the service is.
+enum Endpoint {
+    /// Amazon's own, of the region; the bucket is a part of the host or of the path.
+    Amazon { is_virtual: bool },
+    /// Another one.
+    Other { url: Url, is_virtual: bool },
+}
+
+impl fmt::Debug for S3 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "S3({}/{})", self.bucket, self.key)
+    }
+}
+
+impl S3 {
+    /// The place with what the environment says of the service. Nothing is sent.
+    pub(in crate::data) fn new(bucket: &str, key: &str) -> Result<Self, StoreError> {
+        let variable = &env_vars::non_empty;
+        let settings = AwsSettings::read(variable)?;
+        let style = variable(env_vars::MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE)
+            .or_else(|| settings.of_profile("s3.addressing_style").map(str::to_owned))
+            .unwrap_or_default();
+        let own = variable(env_vars::MLFLOW_S3_ENDPOINT_URL);
+        let named = own
+            .as_deref()
+            .map(|url| (env_vars::MLFLOW_S3_ENDPOINT_URL, url))
+            .or_else(|| settings.endpoint_url("s3").map(|url| ("the endpoint of S3", url)));
+        let endpoint = match named {
+            Some((name, address)) => Endpoint::Other {
+                url: Url::parse(address)
+                    .ok()
+                    .filter(Url::has_host)
+                    .ok_or_else(|| StoreError::Settings {
+                        what: format!("{name} '{}'", crate::redact::without_credentials(address)),
+                        reason: "it is no URL such as https://host:9000".to_owned(),
+                    })?,
+                is_virtual: style == "virtual",
+            },
+            None => Endpoint::Amazon {
+                is_virtual: style != "path" && can_be_host(bucket),
+            },
+        };
+        let is_tls = match &endpoint {
+            Endpoint::Amazon { .. } => true,
+            Endpoint::Other { url, .. } => url.scheme() == "https",
+        };
+        let verification = match is_true(variable(env_vars::MLFLOW_S3_IGNORE_TLS).as_deref()) {
+            true => Verification::Off,
+            false => settings.verification(),
+        };
+        let client = http::client(is_tls.then_some(&verification), Policy::none())?;
+        let mut headers = HeaderMap::new();
+        if let Some(owner) = variable(env_vars::MLFLOW_S3_EXPECTED_BUCKET_OWNER)
+            && let Ok(owner) = owner.parse()
+        {
+            headers.insert("x-amz-expected-bucket-owner", owner);
+        }
+        let is_unsigned = variable(env_vars::MLFLOW_EXPERIMENTAL_S3_SIGNATURE_VERSION)
+            .is_some_and(|version| version.eq_ignore_ascii_case("unsigned"));
+        Ok(Self {
+            client,
+            region: Mutex::new(settings.region().to_owned()),
+            provider: (!is_unsigned).then(|| CredentialsProvider::new(settings)),
+            without: Mutex::new(is_unsigned.then(|| {
+                format!(
+                    "{} is unsigned",
+                    env_vars::MLFLOW_EXPERIMENTAL_S3_SIGNATURE_VERSION
+                )
+            })),
+            endpoint,
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            headers,
+        })
+    }
+
+    fn region(&self) -> String {
+        locked(&self.region).clone()
+    }
+
+    /// The bucket's address in the region.
+    fn base(&self) -> Result<Url, StoreError> {
+        let (url, is_virtual) = match &self.endpoint {
+            Endpoint::Amazon { is_virtual } => {
+                let region = self.region();
+                let domain = if region.starts_with("cn-") {
+                    "amazonaws.com.cn"
+                } else {
+                    "amazonaws.com"
+                };
+                let url = Url::parse(&format!("https://s3.{region}.{domain}/"));
+                (
+                    url.map_err(|error| strange(format!("region '{region}': {error}")))?,
+                    *is_virtual,
+                )
+            }
+            Endpoint::Other { url, is_virtual } => (url.clone(), *is_virtual),
+        };
+        let mut url = url;
+        let path = url.path().trim_end_matches('/').to_owned();
+        if is_virtual {
+            let host = format!("{}.{}", self.bucket, url.host_str().unwrap_or_default());
+            url.set_host(Some(&host))
+                .map_err(|error| strange(error.to_string()))?;
+            url.set_path(&format!("{path}/"));
+        } else {
+            url.set_path(&format!(
+                "{path}/{}/",
+                utf8_percent_encode(&self.bucket, UNRESERVED)
+            ));
+        }
+        Ok(url)
+    }
+
+    fn object_url(&self, key: &str) -> Result<Url, StoreError> {
+        let address = format!("{}{}", self.base()?, utf8_percent_encode(key, UNRESERVED_PATH));
+        Url::parse(&address).map_err(|error| strange(error.to_string()))
+    }
+
+    fn ask(&self, method: Method, url: Url) -> Ask {
+        let mut ask = Ask::new(method, url);
+        ask.headers.clone_from(&self.headers);
+        ask
+    }
+
+    async fn list(&self, next: Option<&str>) -> Result<Listing, StoreError> {
+        let prefix = directory_prefix(&self.key);
+        let mut url = self.base()?;
+        let mut query = format!(
+            "list-type=2&encoding-type=url&prefix={}",
+            utf8_percent_encode(&prefix, UNRESERVED)
+        );
+        if let Some(next) = next {
+            query.push_str(&format!(
+                "&continuation-token={}",
+                utf8_percent_encode(next, UNRESERVED)
+            ));
+        }
+        url.set_query(Some(&query));
+        let text = self.ask(Method::GET, url).text(self).await?;
+        let answer: ListAnswer =
+            quick_xml::de::from_str(&text).map_err(|_| strange("no list of objects".to_owned()))?;
+        let is_encoded = answer.encoding_type.as_deref() == Some("url");
+        let mut listing = Listing {
+            next: answer.next_continuation_token.filter(|_| answer.is_truncated),
+            ..Listing::default()
+        };
+        for entry in answer.contents {
+            let key = if is_encoded {
+                url_decoded(&entry.key)
+            } else {
+                entry.key
+            };
+            let Some(path) = path_below(&prefix, &key)? else {
+                continue;
+            };
+            if key.ends_with('/') {
+                listing.empty_directories.push(path);
+            } else {
+                listing.objects.push(Object {
+                    path,
+                    key,
+                    size: Some(entry.size),
+                    validator: entry.etag,
+                    checksum: None,
+                });
+            }
+        }
+        Ok(listing)
+    }
+
+    async fn head(&self) -> Result<Object, StoreError> {
+        let url = self.object_url(&self.key)?;
+        let ask = self
+            .ask(Method::HEAD, url)
+            .header("x-amz-checksum-mode", "ENABLED");
+        let answer = ask.send(self).await?;
+        let headers = answer.headers();
+        Ok(Object {
+            key: self.key.clone(),
+            path: String::new(),
+            // The body of this answer, which is empty, is not what its header tells of.
+            size: text(headers, "content-length").and_then(|length| length.parse().ok()),
+            validator: text(headers, "etag").map(str::to_owned),
+            checksum: checksum(headers),
+        })
+    }
+
+    /// What a store says of an object that it refuses to tell of: the answer to `HEAD` has no body.
+    async fn refusal_of(&self, problem: StoreError) -> StoreError {
+        let Ok(url) = self.object_url(&self.key) else {
+            return problem;
+        };
+        match self
+            .ask(Method::GET, url)
+            .header("range", "bytes=0-0")
+            .send(self)
+            .await
+        {
+            Err(said) => said,
+            Ok(_) => problem,
+        }
+    }
+}
+
+#[async_trait]
+impl Store for S3 {
+    async fn find(&self) -> Result<Found, StoreError> {
+        // Another region or a lack of credentials is learned once, not by two requests at a time.
+        let listed = self.list(None).await;
+        if let Ok(listing) = &listed
+            && (!listing.objects.is_empty() || listing.next.is_some())
+        {
+            return Ok(Found::Directory(listed?));
+        }
+        if self.key.is_empty() || self.key.ends_with('/') {
+            listed?;
+            return Err(StoreError::Missing {
+                said: format!(
+                    "no object's name in the bucket '{}' begins with '{}'",
+                    self.bucket, self.key
+                ),
+            });
+        }
+        match self.head().await {
+            Ok(object) => Ok(Found::File(object)),
+            Err(problem) => {
+                let problem = self.refusal_of(problem).await;
+                // Who may not list may still read; where neither is allowed both say the same.
+                match (listed, problem) {
+                    (Err(listed), StoreError::Missing { .. }) => Err(listed),
+                    (_, problem) => Err(problem),
+                }
+            }
+        }
+    }
+
+    async fn more(&self, next: &str) -> Result<Listing, StoreError> {
+        self.list(Some(next)).await
+    }
+
+    async fn open(
+        &self,
+        object: &Object,
+        range: Option<Range<u64>>,
+        validator: Option<&str>,
+    ) -> Result<Body, StoreError> {
+        let mut ask = self.ask(Method::GET, self.object_url(&object.key)?);
+        if let Some(range) = &range {
+            ask = ask.header(
+                "range",
+                &format!("bytes={}-{}", range.start, range.end.saturating_sub(1)),
+            );
+        } else {
+            ask = ask.header("x-amz-checksum-mode", "ENABLED");
+        }
+        if let Some(validator) = validator {
+            ask = ask.header("if-match", validator);
+        }
+        let answer = ask.send(self).await?;
+        let start = start_of(&answer).ok_or_else(|| strange("no Content-Range".to_owned()))?;
+        let headers = answer.headers();
+        let from_tag = text(headers, "etag").and_then(|tag| md5_of_tag(headers, tag));
+        Ok(Body {
+            start,
+            length: answer.content_length(),
+            validator: text(headers, "etag").map(str::to_owned),
+            checksum: match answer.status() {
+                StatusCode::OK => checksum(headers),
+                _ => from_tag,
+            },
+            source: Source::Http(Box::new(answer)),
+        })
+    }
+
+    async fn put(&self, path: &str, file: &Path) -> Result<(), StoreError> {
+        let bytes = super::contents(file)?;
+        let key = format!("{}{path}", directory_prefix(&self.key));
+        let mut ask = self.ask(Method::PUT, self.object_url(&key)?);
+        ask = ask.header("content-type", super::content_type(path));
+        ask.headers.extend(upload_headers()?);
+        let md5 = Checksum::of(Algorithm::Md5, &bytes);
+        ask = ask.header("content-md5", &md5.to_base64());
+        ask.body = Some(bytes.into());
+        ask.send(self).await.map(drop)
+    }
+
+    fn has_ranges(&self) -> bool {
+        true
+    }
+}
+
+#[async_trait]
+impl Service for S3 {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn client(&self) -> &Client {
+        &self.client
+    }
+
+    async fn authorize(&self, request: &mut Request) -> Result<(), StoreError> {
+        let Some(provider) = self.provider.as_ref().filter(|_| locked(&self.without).is_none()) else {
+            return Ok(());
+        };
+        let credentials = match provider.credentials().await {
+            Ok(credentials) => credentials,
+            // Some buckets are open to everybody.
+            Err(error @ AwsError::NotFound { .. }) => {
+                *locked(&self.without) = Some(error.to_string());
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let (method, url) = (request.method().clone(), request.url().clone());
+        let body = request
+            .body()
+            .and_then(|body| body.as_bytes())
+            .map(<[u8]>::to_vec);
+        // Over plain HTTP only a signature keeps the body as it is.
+        let payload = match &body {
+            Some(bytes) if url.scheme() == "http" => Payload::Bytes(bytes),
+            Some(_) => Payload::Unsigned,
+            None => Payload::Bytes(&[]),
+        };
+        let signing = Signing {
+            credentials: &credentials,
+            region: &self.region(),
+            service: "s3",
+            time: SystemTime::now(),
+        };
+        signing.sign(&method, &url, request.headers_mut(), payload)?;
+        Ok(())
+    }
+
+    async fn asker(&self) -> String {
+        if let Some(reason) = locked(&self.without).clone() {
+            return format!("a request without credentials ({reason})");
+        }
+        let Some(provider) = &self.provider else {
+            return "a request without credentials".to_owned();
+        };
+        match provider.credentials().await {
+            Ok(credentials) => format!("the credentials from {}", credentials.source),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    fn said(&self, body: &str) -> Option<String> {
+        let refusal: Refusal = quick_xml::de::from_str(body).ok()?;
+        Some(
+            match refusal.message.as_deref().filter(|message| !message.is_empty()) {
+                Some(message) => format!("{}: {message}", refusal.code),
+                None => refusal.code,
+            },
+        )
+    }
+
+    async fn learn(&self, status: StatusCode, headers: &HeaderMap, body: &str) -> bool {
+        if !matches!(status.as_u16(), 301 | 307 | 400 | 403) {
+            return false;
+        }
+        let refusal: Option<Refusal> = quick_xml::de::from_str(body).ok();
+        let named = text(headers, "x-amz-bucket-region")
+            .map(str::to_owned)
+            .or_else(|| refusal.and_then(|refusal| refusal.region));
+        let mut region = locked(&self.region);
+        match named {
+            Some(named) if named != *region => {
+                tracing::debug!(region = named, "the bucket is in another region");
+                *region = named;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn url(&self, url: &Url) -> Url {
+        let mut url = url.clone();
+        if matches!(self.endpoint, Endpoint::Amazon { .. })
+            && let Ok(base) = self.base()
+        {
+            // It has a host, since the address was made of such a base.
+            let _ = url.set_host(base.host_str());
+        }
+        url
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ListAnswer {
+    #[serde(default)]
+    contents: Vec<ListEntry>,
+    #[serde(default)]
+    is_truncated: bool,
+    next_continuation_token: Option<String>,
+    encoding_type: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ListEntry {
+    key: String,
+    #[serde(default)]
+    size: u64,
+    #[serde(rename = "ETag")]
+    etag: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Refusal {
+    code: String,
+    message: Option<String>,
+    region: Option<String>,
+}
+
+/// The checksum of a whole object: one that its writer chose, else the MD5 in its entity tag.
+fn checksum(headers: &HeaderMap) -> Option<Checksum> {
+    [
+        ("x-amz-checksum-crc64nvme", Algorithm::Crc64Nvme),
+        ("x-amz-checksum-crc32c", Algorithm::Crc32c),
+        ("x-amz-checksum-crc32", Algorithm::Crc32),
+        ("x-amz-checksum-sha256", Algorithm::Sha256),
+        ("x-amz-checksum-sha1", Algorithm::Sha1),
+    ]
+    .into_iter()
+    .find_map(|(name, algorithm)| Checksum::from_base64(algorithm, text(headers, name)?))
+    // Of an object in parts the value may be that of the parts' checksums.
+    .filter(|_| {
+        let is_whole = text(headers, "x-amz-checksum-type") == Some("FULL_OBJECT");
+        is_whole || !text(headers, "etag").is_some_and(|tag| tag.contains('-'))
+    })
+    .or_else(|| md5_of_tag(headers, text(headers, "etag")?))
+}
+
+/// The tag of an object that was written at once is its MD5, unless Amazon's key service encrypts it.
+fn md5_of_tag(headers: &HeaderMap, tag: &str) -> Option<Checksum> {
+    let encryption = text(headers, "x-amz-server-side-encryption");
+    let is_other = encryption.is_some_and(|encryption| encryption.starts_with("aws:kms"))
+        || headers.contains_key("x-amz-server-side-encryption-customer-algorithm");
+    (!is_other).then(|| Checksum::from_tag(tag)).flatten()
+}
+
+/// `MLFLOW_S3_UPLOAD_EXTRA_ARGS`, which is JSON with the names of Amazon's Python library.
+fn upload_headers() -> Result<HeaderMap, StoreError> {
+    let mut headers = HeaderMap::new();
+    let Some(text) = env_vars::non_empty(env_vars::MLFLOW_S3_UPLOAD_EXTRA_ARGS) else {
+        return Ok(headers);
+    };
+    let refused = |reason: String| StoreError::Settings {
+        what: env_vars::MLFLOW_S3_UPLOAD_EXTRA_ARGS.to_owned(),
+        reason,
+    };
+    let arguments: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(&text).map_err(|error| refused(error.to_string()))?;
+    for (name, value) in arguments {
+        let header = match name.as_str() {
+            "ACL" => "x-amz-acl",
+            "CacheControl" => "cache-control",
+            "ContentType" => "content-type",
+            "GrantFullControl" => "x-amz-grant-full-control",
+            "GrantRead" => "x-amz-grant-read",
+            "GrantReadACP" => "x-amz-grant-read-acp",
+            "GrantWriteACP" => "x-amz-grant-write-acp",
+            "RequestPayer" => "x-amz-request-payer",
+            "SSEKMSEncryptionContext" => "x-amz-server-side-encryption-context",
+            "SSEKMSKeyId" => "x-amz-server-side-encryption-aws-kms-key-id",
+            "ServerSideEncryption" => "x-amz-server-side-encryption",
+            "StorageClass" => "x-amz-storage-class",
+            "Tagging" => "x-amz-tagging",
+            _ => return Err(refused(format!("'{name}' is not supported"))),
+        };
+        let value = value.as_str().and_then(|value| value.parse().ok());
+        headers.insert(
+            header,
+            value.ok_or_else(|| refused(format!("the value of '{name}' is no text")))?,
+        );
+    }
+    Ok(headers)
+}
+
+/// Whether a bucket's name can be the first part of a host's: a certificate covers no further dots.
+fn can_be_host(bucket: &str) -> bool {
+    let is_plain = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'-';
+    (3..=63).contains(&bucket.len())
+        && bucket.bytes().all(is_plain)
+        && !bucket.starts_with('-')
+        && !bucket.ends_with('-')
+}
+
+fn url_decoded(text: &str) -> String {
+    let text = text.replace('+', " ");
+    percent_encoding::percent_decode_str(&text)
+        .decode_utf8_lossy()
+        .into_owned()
+}
+
+fn is_true(value: Option<&str>) -> bool {
+    value.is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true"))
+}
+
+fn strange(reason: String) -> StoreError {
+    StoreError::Strange { store: NAME, reason }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_with_odd_names_are_no_hosts() {
+        for (bucket, expected) in [
+            ("data", true),
+            ("my-data-1", true),
+            ("with.dots", false),
+            ("Upper", false),
+            ("under_score", false),
+            ("-x1", false),
+            ("ab", false),
+        ] {
+            assert_eq!(can_be_host(bucket), expected, "{bucket}");
+        }
+    }
+
+    #[test]
+    fn answers_are_read() {
+        let list = r#"<?xml version="1.0" encoding="UTF-8"?>
+            <ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>b</Name><Prefix>a%2F</Prefix>
+            <KeyCount>2</KeyCount><IsTruncated>true</IsTruncated><EncodingType>url</EncodingType>
+            <Contents><Key>a%2Fx+y%26z</Key><Size>3</Size><ETag>&quot;0cc175b9c0f1b6a831c399e269772661&quot;</ETag></Contents>
+            <Contents><Key>a%2F</Key><Size>0</Size></Contents>
+            <NextContinuationToken>t==</NextContinuationToken></ListBucketResult>"#;
+        let answer: ListAnswer = quick_xml::de::from_str(list).unwrap();
+        assert!(answer.is_truncated);
+        assert_eq!(answer.next_continuation_token.as_deref(), Some("t=="));
+        assert_eq!(url_decoded(&answer.contents[0].key), "a/x y&z");
+        let tag = answer.contents[0].etag.as_deref().unwrap();
+        assert_eq!(tag, "\"0cc175b9c0f1b6a831c399e269772661\"");
+        assert!(Checksum::from_tag(tag).is_some());
+        let refusal = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message><Region>eu-west-1</Region></Error>";
+        let refusal: Refusal = quick_xml::de::from_str(refusal).unwrap();
+        assert_eq!(
+            (refusal.code.as_str(), refusal.region.as_deref()),
+            ("AccessDenied", Some("eu-west-1"))
+        );
+    }
+}

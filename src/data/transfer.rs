@@ -1,0 +1,410 @@
+//! Objects of stores become local files: several at once, large ones in parts, each continued where
+//! its connection broke.
+
+use std::collections::HashSet;
+use std::fs::{self, File, Permissions};
+use std::ops::Range;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::{TryStreamExt as _, stream};
+use tempfile::NamedTempFile;
+use tokio::sync::Semaphore;
+
+use super::checksum::{Checksum, Sum};
+use super::store::{Body, FIRST_PAUSE, Found, Listing, Object, Store, StoreError};
+use super::tally::Tally;
+
+/// How many requests go on at the same time, over all parameters.
+const MOST_REQUESTS: usize = 16;
+
+/// An object is read in parts of this size.
+const PART: u64 = 16 << 20;
+
+/// How often a connection may break without anything having arrived in between.
+const MOST_TRIES: u32 = 5;
+
+/// A connection that brought this much was worth something, and is not counted.
+const WORTHWHILE: u64 = 1 << 20;
+
+/// What a download has brought.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Brought {
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+}
+
+/// The downloads of one run.
+pub(super) struct Transfers<'a> {
+    tally: &'a Tally<'a>,
+    permits: Semaphore,
+}
+
+impl<'a> Transfers<'a> {
+    pub(super) fn new(tally: &'a Tally<'a>) -> Self {
+        Self {
+            tally,
+            permits: Semaphore::new(MOST_REQUESTS),
+        }
+    }
+
+    /// Brings all that was found to this local path: one file, or a directory.
+    pub(super) async fn bring(
+        &self,
+        store: &dyn Store,
+        found: &Found,
+        target: &Path,
+    ) -> Result<Brought, StoreError> {
+        let listing = match found {
+            Found::File(object) => {
+                self.tally.expect(object.size);
+                let bytes = self.bring_object(store, object, target).await?;
+                return Ok(Brought { files: 1, bytes });
+            }
+            Found::Directory(listing) => listing,
+        };
+        fs::create_dir_all(target).map_err(StoreError::unwritable)?;
+        let directories = Directories::new(target);
+        let brought = Mutex::new(Brought::default());
+        self.objects(store, listing, &directories)
+            .try_for_each_concurrent(MOST_REQUESTS, |object| {
+                let (directories, brought) = (&directories, &brought);
+                async move {
+                    let path = directories.place_of(&object)?;
+                    let bytes = self.bring_object(store, &object, &path).await?;
+                    let mut brought = brought.lock().unwrap_or_else(PoisonError::into_inner);
+                    brought.files += 1;
+                    brought.bytes += bytes;
+                    Ok(())
+                }
+            })
+            .await?;
+        Ok(brought.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The objects of a listing and of all that follow it, each as soon as it is known.
+    fn objects<'s>(
+        &'s self,
+        store: &'s dyn Store,
+        first: &'s Listing,
+        directories: &'s Directories,
+    ) -> impl futures_util::Stream<Item = Result<Object, StoreError>> + 's {
+        enum Page<'s> {
+            Known(&'s Listing),
+            Next(String),
+        }
+        // The listing itself is of unknown size until it ends.
+        self.tally.expect(None);
+        let pages = stream::try_unfold(Some(Page::Known(first)), move |page| async move {
+            let (objects, empty, next) = match page {
+                None => return Ok(None),
+                Some(Page::Known(listing)) => (
+                    listing.objects.clone(),
+                    listing.empty_directories.clone(),
+                    listing.next.clone(),
+                ),
+                Some(Page::Next(next)) => {
+                    let listing = store.more(&next).await?;
+                    (listing.objects, listing.empty_directories, listing.next)
+                }
+            };
+            for directory in &empty {
+                directories.create(Path::new(directory))?;
+            }
+            for object in &objects {
+                self.tally.expect(object.size);
+            }
+            if next.is_none() {
+                self.tally.settle(0);
+            }
+            let objects = stream::iter(objects.into_iter().map(Ok));
+            Ok::<_, StoreError>(Some((objects, next.map(Page::Next))))
+        });
+        pages.try_flatten()
+    }
+
+    /// Brings an object to this file, which appears when it is whole.
+    async fn bring_object(&self, store: &dyn Store, object: &Object, path: &Path) -> Result<u64, StoreError> {
+        let parent = path.parent().unwrap_or(Path::new("."));
+        let file = tempfile::Builder::new()
+            .prefix(".incomplete-")
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(parent)
+            .map_err(StoreError::unwritable)?;
+        let mut before: Option<Checksum> = None;
+        loop {
+            let (bytes, expected, arrived) = self.content(store, object, file.as_file()).await?;
+            let checked = match (&expected, &arrived) {
+                (Some(expected), Some(arrived)) => expected.check(arrived),
+                _ => Ok(()),
+            };
+            match checked {
+                Ok(()) => return persist(file, path).map(|()| bytes),
+                // The same bytes twice are what the store holds: its tag is then no checksum.
+                Err(_)
+                    if before.is_some()
+                        && before == arrived
+                        && expected.is_some_and(|sum| !sum.is_certain) =>
+                {
+                    tracing::debug!(key = object.key, "the entity tag is no checksum");
+                    return persist(file, path).map(|()| bytes);
+                }
+                Err(error) if before.is_some() => return Err(error),
+                Err(_) => {
+                    before = arrived;
+                    self.tally.lost(bytes);
+                    file.as_file().set_len(0).map_err(StoreError::unwritable)?;
+                }
+            }
+        }
+    }
+
+    /// All bytes of an object, with the checksum that they should have and the one that they have.
+    async fn content(
+        &self,
+        store: &dyn Store,
+        object: &Object,
+        file: &File,
+    ) -> Result<(u64, Option<Checksum>, Option<Checksum>), StoreError> {
+        let Some(size) = object.size.filter(|size| store.has_parts() && *size >= 2 * PART) else {
+            let _permit = self.permit().await;
+            let mut piece = Piece::new(store, object, file, self.tally, None);
+            piece.fetch().await?;
+            let arrived = piece.sum.map(Sum::finish);
+            return Ok((piece.done, piece.checksum, arrived));
+        };
+        let checksum = Mutex::new(object.checksum.clone());
+        let parts = (0..size.div_ceil(PART)).map(|number| number * PART..((number + 1) * PART).min(size));
+        stream::iter(parts.map(Ok))
+            .try_for_each_concurrent(MOST_REQUESTS, |range| {
+                let checksum = &checksum;
+                async move {
+                    let _permit = self.permit().await;
+                    let mut piece = Piece::new(store, object, file, self.tally, Some(range));
+                    piece.fetch().await?;
+                    let mut checksum = checksum.lock().unwrap_or_else(PoisonError::into_inner);
+                    if checksum.is_none() {
+                        *checksum = piece.checksum;
+                    }
+                    Ok::<(), StoreError>(())
+                }
+            })
+            .await?;
+        let expected = checksum.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let arrived = match &expected {
+            Some(expected) => Some(sum_of_file(expected, file).await?),
+            None => None,
+        };
+        Ok((size, expected, arrived))
+    }
+
+    async fn permit(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
+        // Nobody closes it.
+        self.permits.acquire().await.ok()
+    }
+}
+
+async fn sum_of_file(expected: &Checksum, file: &File) -> Result<Checksum, StoreError> {
+    let (algorithm, file) = (
+        expected.algorithm,
+        file.try_clone().map_err(StoreError::unwritable)?,
+    );
+    let sum = tokio::task::spawn_blocking(move || Checksum::of_file(algorithm, &file)).await;
+    sum.map_err(std::io::Error::other)
+        .and_then(|sum| sum)
+        .map_err(StoreError::unwritable)
+}
+
+fn persist(file: NamedTempFile, path: &Path) -> Result<(), StoreError> {
+    file.persist(path)
+        .map(drop)
+        .map_err(|error| StoreError::unwritable(error.error))
+}
+
+/// A whole object or a part of one, on its way into the file.
+struct Piece<'a> {
+    store: &'a dyn Store,
+    object: &'a Object,
+    file: &'a File,
+    tally: &'a Tally<'a>,
+    /// Nothing for all of the object.
+    range: Option<Range<u64>>,
+    /// How many bytes of it have arrived.
+    done: u64,
+    /// How many there will be.
+    length: Option<u64>,
+    /// Whether the tally knows that.
+    is_expected: bool,
+    validator: Option<String>,
+    checksum: Option<Checksum>,
+    /// Of what has arrived, where the piece is all of the object.
+    sum: Option<Sum>,
+}
+
+impl<'a> Piece<'a> {
+    fn new(
+        store: &'a dyn Store,
+        object: &'a Object,
+        file: &'a File,
+        tally: &'a Tally<'a>,
+        range: Option<Range<u64>>,
+    ) -> Self {
+        Self {
+            store,
+            object,
+            file,
+            tally,
+            done: 0,
+            length: range.as_ref().map(|range| range.end - range.start),
+            is_expected: object.size.is_some(),
+            validator: object.validator.clone(),
+            checksum: object.checksum.clone(),
+            sum: None,
+            range,
+        }
+    }
+
+    async fn fetch(&mut self) -> Result<(), StoreError> {
+        let mut tries = 0;
+        loop {
+            let before = self.done;
+            let problem = match self.attempt().await {
+                Ok(()) => return Ok(()),
+                Err(problem) => problem,
+            };
+            if self.done >= before + WORTHWHILE {
+                tries = 0;
+            }
+            tries += 1;
+            if tries >= MOST_TRIES || !problem.is_transient() {
+                return Err(problem);
+            }
+            tracing::debug!(key = self.object.key, received = self.done, problem = %problem, "a download broke off");
+            tokio::time::sleep(FIRST_PAUSE * 2u32.pow(tries - 1)).await;
+        }
+    }
+
+    /// One try: all that is still missing.
+    async fn attempt(&mut self) -> Result<(), StoreError> {
+        let first = self.range.as_ref().map_or(0, |range| range.start);
+        let can_continue = self.store.has_ranges() && (self.validator.is_some() || self.range.is_some());
+        if self.done > 0 && !can_continue {
+            self.start_anew();
+        }
+        let wanted = first + self.done;
+        let range = match &self.range {
+            Some(range) => Some(wanted..range.end),
+            None if self.done > 0 => Some(wanted..self.length.unwrap_or(u64::MAX)),
+            None => None,
+        };
+        let body = self
+            .store
+            .open(self.object, range, self.validator.as_deref())
+            .await?;
+        self.begin(&body, wanted)?;
+        let Body { mut source, .. } = body;
+        while let Some(chunk) = source.chunk().await? {
+            if self
+                .length
+                .is_some_and(|length| self.done + chunk.len() as u64 > length)
+            {
+                return Err(StoreError::Damaged {
+                    reason: "more arrived than there is".to_owned(),
+                });
+            }
+            self.file
+                .write_all_at(&chunk, first + self.done)
+                .map_err(StoreError::unwritable)?;
+            if let Some(sum) = &mut self.sum {
+                sum.add(&chunk);
+            }
+            self.done += chunk.len() as u64;
+            self.tally.arrived(chunk.len() as u64);
+        }
+        match self.length {
+            Some(length) if self.done < length => Err(StoreError::NoAnswer {
+                fault: crate::http::Fault::Broken,
+                reason: format!("the connection ended after {} of {length} bytes", self.done),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes note of what an answer says about itself.
+    fn begin(&mut self, body: &Body, wanted: u64) -> Result<(), StoreError> {
+        if body.start != wanted {
+            if self.range.is_some() || body.start != 0 {
+                return Err(StoreError::NoAnswer {
+                    fault: crate::http::Fault::Protocol,
+                    reason: "the store sent another part than was asked for".to_owned(),
+                });
+            }
+            self.start_anew();
+        }
+        if self.range.is_none()
+            && let Some(rest) = body.length
+        {
+            let length = self.done + rest;
+            if self.object.size.is_some_and(|size| size != length) {
+                return Err(StoreError::Changed);
+            }
+            self.length = Some(length);
+            if !std::mem::replace(&mut self.is_expected, true) {
+                self.tally.settle(length);
+            }
+        }
+        if self.validator.is_none() {
+            self.validator.clone_from(&body.validator);
+        }
+        if self.checksum.is_none() {
+            self.checksum.clone_from(&body.checksum);
+        }
+        if self.range.is_none() && self.done == 0 {
+            self.sum = self
+                .checksum
+                .as_ref()
+                .map(|checksum| Sum::new(checksum.algorithm));
+        }
+        Ok(())
+    }
+
+    fn start_anew(&mut self) {
+        self.tally.lost(self.done);
+        self.done = 0;
+        self.sum = None;
+    }
+}
+
+/// The directories below a target, each made once.
+struct Directories {
+    target: PathBuf,
+    made: Arc<Mutex<HashSet<PathBuf>>>,
+}
+
+impl Directories {
+    fn new(target: &Path) -> Self {
+        Self {
+            target: target.to_owned(),
+            made: Arc::default(),
+        }
+    }
+
+    fn create(&self, relative: &Path) -> Result<(), StoreError> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if !made.contains(relative) {
+            fs::create_dir_all(self.target.join(relative)).map_err(StoreError::unwritable)?;
+            made.insert(relative.to_owned());
+        }
+        Ok(())
+    }
+
+    /// The path of an object's file, in a directory that exists.
+    fn place_of(&self, object: &Object) -> Result<PathBuf, StoreError> {
+        let relative = Path::new(&object.path);
+        if let Some(parent) = relative.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            self.create(parent)?;
+        }
+        Ok(self.target.join(relative))
+    }
+}

@@ -1,0 +1,122 @@
+//! Keys that mean nothing, mean something else, or are written again.
+
+use super::document::Document;
+use super::{Code, Finding};
+use crate::nearest::nearest;
+use crate::project::keys;
+use crate::yaml::{Mapping, Node};
+
+/// Keys that MLflow gives no meaning.
+pub(super) fn unknown_keys(document: &Document, findings: &mut Vec<Finding>) {
+    let mut check = |place: &str, known: &[&str], mapping: &Mapping| {
+        for (key, value) in mapping.iter() {
+            if !key.as_str().is_some_and(|key| known.contains(&key)) {
+                findings.push(unknown_key(document, place, known, key, value));
+            }
+        }
+    };
+    check("an MLproject file", keys::PROJECT, document.top());
+    for (section, known) in [
+        ("docker_env", keys::DOCKER_ENV),
+        ("databricks_spark_job", keys::SPARK_JOB),
+    ] {
+        if let Some(mapping) = document.section(section) {
+            check(section, known, mapping);
+        }
+    }
+    for entry_point in document.entry_points() {
+        let place = format!("entry point '{}'", entry_point.name);
+        check(&place, keys::ENTRY_POINT, entry_point.mapping);
+        for parameter in entry_point.parameters() {
+            if let Some(mapping) = parameter.node.as_mapping() {
+                let place = format!("parameter '{}'", parameter.name);
+                check(&place, keys::PARAMETER, mapping);
+            }
+        }
+    }
+}
+
+fn unknown_key(document: &Document, place: &str, known: &[&str], key: &Node, value: &Node) -> Finding {
+    let name = key.value.to_python_str();
+    let location = document.location(key);
+    if let Some(meant) = meant_entry(&name, known, value) {
+        let message = format!("'{name}' in {place} is all one key, and says nothing");
+        return Finding::new(Code::MalformedEntry, location, message).hint(format!("write `{meant}`"));
+    }
+    let finding = Finding::new(
+        Code::UnknownKey,
+        location,
+        format!("the key '{name}' has no meaning in {place}"),
+    );
+    let words = name.replace([' ', '-'], "_");
+    if let Some(near) =
+        nearest(&words, known.iter().copied()).or(known.iter().copied().find(|key| *key == words))
+    {
+        return finding.hint(format!("did you mean '{near}'?"));
+    }
+    let elsewhere = [
+        ("the top of the file", keys::PROJECT),
+        ("an entry point", keys::ENTRY_POINT),
+        ("a parameter", keys::PARAMETER),
+        ("docker_env", keys::DOCKER_ENV),
+    ]
+    .into_iter()
+    .find(|(_, keys)| keys.contains(&name.as_str()));
+    finding.hint(match elsewhere {
+        None if value.is_null() && name.contains(' ') => {
+            "if it belongs to the text before it, put that in quotes: in braces a ',' ends it".to_owned()
+        }
+        Some((home, _)) => format!("it belongs to {home}; check the indentation"),
+        None => format!("known here: {}", known.join(", ")),
+    })
+}
+
+/// What `{type:int}`, `{type int}` and `{int}` were meant to say.
+fn meant_entry(name: &str, known: &[&str], value: &Node) -> Option<String> {
+    if !value.is_null() {
+        return None;
+    }
+    let is_known = |key: &&str| known.contains(key);
+    let halves = name.split_once(':').or_else(|| name.split_once(' '));
+    if let Some((key, rest)) = halves {
+        let key = Some(key.trim()).filter(is_known)?;
+        return Some(format!("{key}: {}", rest.trim()));
+    }
+    let is_type = keys::TYPES.contains(&name) || super::values::UNCHECKED_TYPES.contains(&name);
+    (is_type && known.contains(&"type")).then(|| format!("type: {name}"))
+}
+
+/// Keys that are written again: the last value is taken.
+pub(super) fn repeated_keys(document: &Document, findings: &mut Vec<Finding>) {
+    let mut check = |mapping: &Mapping| {
+        for (first, again) in mapping.repeated_keys() {
+            let name = again.value.to_python_str();
+            // Different values with one name are an error of their own.
+            if first.value == again.value {
+                let message = format!(
+                    "'{name}' is written again; what line {} says is lost",
+                    first.start.line
+                );
+                findings.push(
+                    Finding::new(Code::DuplicateKey, document.location(again), message)
+                        .hint("remove one of them"),
+                );
+            }
+        }
+    };
+    check(document.top());
+    for section in ["docker_env", "databricks_spark_job", "entry_points"] {
+        document.section(section).map(&mut check);
+    }
+    for entry_point in document.entry_points() {
+        check(entry_point.mapping);
+        entry_point
+            .mapping
+            .get("parameters")
+            .and_then(Node::as_mapping)
+            .map(&mut check);
+        for parameter in entry_point.parameters() {
+            parameter.node.as_mapping().map(&mut check);
+        }
+    }
+}

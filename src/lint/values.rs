@@ -1,0 +1,153 @@
+//! Types, defaults, and values that are not what they look like.
+
+use super::document::{DeclaredParameter, Document};
+use super::{Code, Finding};
+use crate::nearest::nearest;
+use crate::project::{is_float, keys};
+use crate::yaml::{Mapping, Node, Style, Value};
+
+/// Words that people take for types, beside those that MLflow knows.
+pub(super) const UNCHECKED_TYPES: &[&str] = &[
+    "int", "integer", "str", "bool", "boolean", "list", "dict", "double", "number", "any", "text",
+];
+
+/// Types that MLflow does not know.
+pub(super) fn types(document: &Document, findings: &mut Vec<Finding>) {
+    for parameter in document.parameters() {
+        let Some(node) = parameter.type_node().filter(|node| !node.is_null()) else {
+            continue;
+        };
+        let word = node.value.to_python_str();
+        if word.is_empty() || keys::TYPES.contains(&word.as_str()) {
+            continue;
+        }
+        let name = &parameter.name;
+        let location = document.location(node);
+        let first = word.split([' ', ',', ':']).next().unwrap_or_default();
+        let is_type = |word: &str| keys::TYPES.contains(&word) || UNCHECKED_TYPES.contains(&word);
+        let near = nearest(&word, keys::TYPES.iter().copied());
+        findings.push(
+            if first != word && (is_type(first) || keys::PARAMETER.contains(&first)) {
+                let message = format!("parameter '{name}': '{word}' is all one word, taken for a type");
+                Finding::new(Code::MalformedEntry, location, message)
+                    .hint(format!("write `{name}: {{type: TYPE, default: VALUE}}`"))
+            } else if let Some(near) = near.filter(|_| !UNCHECKED_TYPES.contains(&word.as_str())) {
+                let message = format!("parameter '{name}' has the type '{word}', which MLflow does not know");
+                Finding::new(Code::MisspeltType, location, message).hint(format!("did you mean '{near}'?"))
+            } else {
+                let message = format!(
+                    "parameter '{name}' has the type '{word}', which is not checked: any text passes"
+                );
+                Finding::new(Code::UncheckedType, location, message)
+                    .hint(format!("MLflow knows the types {}", keys::TYPES.join(", ")))
+            },
+        );
+    }
+}
+
+/// Defaults that cannot be used.
+pub(super) fn defaults(document: &Document, findings: &mut Vec<Finding>) {
+    for parameter in document.parameters() {
+        let Some(node) = parameter.default() else { continue };
+        let name = &parameter.name;
+        if node.is_null() {
+            let message = format!("the default of parameter '{name}' is empty: the parameter must be given");
+            let text = if node.text().is_empty() { "" } else { node.text() };
+            findings.push(
+                Finding::new(Code::EmptyDefault, document.location(node), message).hint(format!(
+                    "remove `default`, or put it in quotes if it is meant as text: \"{text}\""
+                )),
+            );
+            continue;
+        }
+        let default = node.value.to_python_str();
+        if is_declared_float(&parameter) && !is_float(&default) {
+            let message = format!("the default of parameter '{name}' must be a float, but it is '{default}'");
+            findings.push(
+                Finding::new(Code::FloatDefault, document.location(node), message)
+                    .hint("write a number, or take the type string"),
+            );
+        }
+    }
+}
+
+fn is_declared_float(parameter: &DeclaredParameter<'_>) -> bool {
+    parameter.type_node().and_then(Node::as_str) == Some("float")
+}
+
+/// Values that YAML reads as something else than their text.
+pub(super) fn respelt_values(document: &Document, findings: &mut Vec<Finding>) {
+    let mut check = |what: String, node: &Node| findings.extend(respelt(document, &what, node));
+    let top = document.top();
+    if let Some(node) = top.get("name") {
+        check("the project's name".to_owned(), node);
+    }
+    if let Some(docker) = document.section("docker_env") {
+        if let Some(node) = docker.get("image") {
+            check("the image's name".to_owned(), node);
+        }
+        for pair in docker
+            .get("environment")
+            .and_then(Node::as_list)
+            .unwrap_or_default()
+        {
+            if let [name, value] = pair.as_list().unwrap_or_default() {
+                check("the variable's name".to_owned(), name);
+                check(format!("the variable '{}'", name.value.to_python_str()), value);
+            }
+        }
+    }
+    for (key, _) in document
+        .section("entry_points")
+        .into_iter()
+        .flat_map(Mapping::iter)
+    {
+        check("the entry point's name".to_owned(), key);
+    }
+    for parameter in document.parameters() {
+        check("the parameter's name".to_owned(), parameter.key);
+        if let Some(node) = parameter.default() {
+            check(format!("the default of parameter '{}'", parameter.name), node);
+        }
+    }
+}
+
+fn respelt(document: &Document, what: &str, node: &Node) -> Option<Finding> {
+    let printed = node.value.to_python_str();
+    let location = document.location(node);
+    if node.written.style == Style::Collection {
+        let (code, hint) = match node.value {
+            Value::Map(_) => (Code::ValueChanges, "put text that begins with '{' in quotes"),
+            _ => (Code::ValueRespelt, "put it in quotes to keep it as it is written"),
+        };
+        let message = format!("{what} is {}, which the command gets as {printed}", node.kind());
+        return Some(Finding::new(code, location, message).hint(hint));
+    }
+    let written = node.text();
+    if matches!(node.value, Value::Str(_) | Value::Null) || written == printed {
+        return None;
+    }
+    let is_same = match &node.value {
+        Value::Float(_) | Value::Int(_) => same_number(written, &printed),
+        Value::Bool(_) => written.eq_ignore_ascii_case(&printed),
+        _ => false,
+    };
+    let code = if is_same {
+        Code::ValueRespelt
+    } else {
+        Code::ValueChanges
+    };
+    let message = format!("{what} is written {written}, but YAML makes {printed} of it");
+    Some(Finding::new(code, location, message).hint(format!(
+        "put it in quotes to keep it as it is written: \"{written}\""
+    )))
+}
+
+/// Whether Python's `float()` reads both texts as the same number.
+fn same_number(written: &str, printed: &str) -> bool {
+    let number = |text: &str| {
+        let digits = text.replace('_', "");
+        is_float(text).then(|| digits.parse::<f64>().ok()).flatten()
+    };
+    number(written).is_some_and(|written| Some(written) == number(printed))
+}

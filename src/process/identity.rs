@@ -1,0 +1,301 @@
+//! Finding a process again from another program, also after its id has gone to another process.
+
+use std::fmt;
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+/// Which process of which machine it is. A process id alone says little: ids come round again, and
+/// home directories and tracking stores are shared between machines and containers.
+///
+/// As JSON it is the value of the tag [`PROJECT_PROCESS`](crate::run::tag::PROJECT_PROCESS).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessIdentity {
+    /// The machine's name.
+    host: String,
+    /// The process's id.
+    pid: i32,
+    /// When it started, in clock ticks since the machine did.
+    start: u64,
+    /// The machine's start: a new random id each time.
+    boot: String,
+    /// Which set of process ids the id is of: containers have their own.
+    namespace: String,
+}
+
+/// Where a process is, seen from this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// It runs on this machine.
+    Here,
+    /// It was on this machine, and has ended.
+    Gone,
+    /// It is or was on another machine, or in a container apart from this program.
+    Elsewhere,
+}
+
+/// What came of an attempt to end a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Termination {
+    /// It has been asked.
+    Asked,
+    /// It had ended before.
+    Gone,
+    /// It belongs to another user.
+    Forbidden,
+}
+
+impl ProcessIdentity {
+    /// Which process this one is; `None` where the system does not tell (all but Linux).
+    pub fn own() -> Option<Self> {
+        let pid = rustix::process::getpid().as_raw_pid();
+        Some(Self {
+            host: host_name(),
+            pid,
+            start: system::start_of(pid)?,
+            boot: system::boot_id()?,
+            namespace: system::namespace()?,
+        })
+    }
+
+    /// Reads the value of the tag; `None` where it is something else.
+    pub fn parse(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// The value of the tag.
+    pub fn to_tag(&self) -> String {
+        serde_json::to_string(self).expect("texts and numbers can be written as JSON")
+    }
+
+    /// The machine's name.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The process's id on its machine.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Looks where the process is.
+    pub fn whereabouts(&self) -> Whereabouts {
+        let (Some(boot), Some(namespace)) = (system::boot_id(), system::namespace()) else {
+            return Whereabouts::Elsewhere;
+        };
+        if boot != self.boot {
+            // A machine that started anew has ended all that ran before.
+            return if host_name() == self.host {
+                Whereabouts::Gone
+            } else {
+                Whereabouts::Elsewhere
+            };
+        }
+        if namespace != self.namespace {
+            return Whereabouts::Elsewhere;
+        }
+        if system::start_of(self.pid) == Some(self.start) {
+            Whereabouts::Here
+        } else {
+            Whereabouts::Gone
+        }
+    }
+
+    /// Sends `SIGTERM` to the process, and to no other: what is signalled is held by a file
+    /// descriptor, which cannot come to mean another process.
+    ///
+    /// # Errors
+    /// The system refuses for a reason of its own.
+    pub fn terminate(&self) -> io::Result<Termination> {
+        system::terminate(self)
+    }
+}
+
+impl fmt::Display for ProcessIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on {}", self.pid, self.host)
+    }
+}
+
+/// The processes of this machine that were given a variable with this value and that this user may
+/// look at, in the order of their ids; none where the system does not tell (all but Linux).
+pub fn processes_with_variable(name: &str, value: &str) -> Vec<i32> {
+    system::processes_with_variable(&format!("{name}={value}"))
+}
+
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    use std::fs;
+    use std::io;
+
+    use rustix::io::Errno;
+    use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
+
+    use super::{ProcessIdentity, Termination, Whereabouts};
+
+    /// The start time's place among the fields that come after the name in `/proc/PID/stat`; proc(5).
+    const START_FIELD: usize = 19;
+
+    pub(super) fn boot_id() -> Option<String> {
+        let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        Some(text.trim().to_owned())
+    }
+
+    pub(super) fn namespace() -> Option<String> {
+        let link = fs::read_link("/proc/self/ns/pid").ok()?;
+        Some(link.to_string_lossy().into_owned())
+    }
+
+    /// When a process started; `None` where there is none that has not ended.
+    pub(super) fn start_of(pid: i32) -> Option<u64> {
+        let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        super::start_in(&String::from_utf8_lossy(&stat), START_FIELD)
+    }
+
+    pub(super) fn terminate(identity: &ProcessIdentity) -> io::Result<Termination> {
+        let is_here = || identity.whereabouts() == Whereabouts::Here;
+        let Some(pid) = Pid::from_raw(identity.pid).filter(|_| is_here()) else {
+            return Ok(Termination::Gone);
+        };
+        let sent = match pidfd_open(pid, PidfdFlags::empty()) {
+            // Only now it is certain whose descriptor that is.
+            Ok(_) if !is_here() => return Ok(Termination::Gone),
+            Ok(descriptor) => pidfd_send_signal(descriptor, Signal::TERM),
+            // Before Linux 5.3, or where a sandbox forbids it.
+            Err(Errno::NOSYS | Errno::PERM) => kill_process(pid, Signal::TERM),
+            Err(error) => Err(error),
+        };
+        match sent {
+            Ok(()) => Ok(Termination::Asked),
+            Err(Errno::SRCH) => Ok(Termination::Gone),
+            Err(Errno::PERM) => Ok(Termination::Forbidden),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) fn processes_with_variable(variable: &str) -> Vec<i32> {
+        let Ok(entries) = fs::read_dir("/proc") else {
+            return Vec::new();
+        };
+        let mut found: Vec<i32> = entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .filter(|pid| {
+                let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+                environment
+                    .split(|byte| *byte == 0)
+                    .any(|found| found == variable.as_bytes())
+            })
+            .collect();
+        found.sort_unstable();
+        found
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use std::io;
+
+    use super::{ProcessIdentity, Termination};
+
+    pub(super) fn boot_id() -> Option<String> {
+        None
+    }
+
+    pub(super) fn namespace() -> Option<String> {
+        None
+    }
+
+    pub(super) fn start_of(_pid: i32) -> Option<u64> {
+        None
+    }
+
+    pub(super) fn terminate(_identity: &ProcessIdentity) -> io::Result<Termination> {
+        Ok(Termination::Gone)
+    }
+
+    pub(super) fn processes_with_variable(_variable: &str) -> Vec<i32> {
+        Vec::new()
+    }
+}
+
+/// Reads the start time out of `PID (NAME) STATE …`, unless the process has ended and only waits to be
+/// collected. The name may hold anything, parentheses too.
+#[cfg(any(target_os = "linux", test))]
+fn start_in(stat: &str, field: usize) -> Option<u64> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    let has_ended = matches!(fields.first().copied(), Some("Z" | "X"));
+    if has_ended {
+        return None;
+    }
+    fields.get(field)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own() -> ProcessIdentity {
+        ProcessIdentity::own().unwrap()
+    }
+
+    #[test]
+    fn this_process_is_here() {
+        let identity = own();
+        assert_eq!(identity.whereabouts(), Whereabouts::Here);
+        assert_eq!(ProcessIdentity::parse(&identity.to_tag()), Some(identity));
+        assert_eq!(ProcessIdentity::parse("12 on node"), None);
+    }
+
+    #[test]
+    fn another_process_with_the_id_is_not_it() {
+        let text = |text: &str| text.to_owned();
+        for (changed, expected) in [
+            (ProcessIdentity { start: 1, ..own() }, Whereabouts::Gone),
+            (ProcessIdentity { pid: 0, ..own() }, Whereabouts::Gone),
+            (
+                ProcessIdentity {
+                    boot: text("x"),
+                    ..own()
+                },
+                Whereabouts::Gone,
+            ),
+            (
+                ProcessIdentity {
+                    boot: text("x"),
+                    host: text("x"),
+                    ..own()
+                },
+                Whereabouts::Elsewhere,
+            ),
+            (
+                ProcessIdentity {
+                    namespace: text("x"),
+                    ..own()
+                },
+                Whereabouts::Elsewhere,
+            ),
+        ] {
+            assert_eq!(changed.whereabouts(), expected, "{changed:?}");
+            // Were this process signalled, the test would end.
+            assert_eq!(changed.terminate().unwrap(), Termination::Gone);
+        }
+    }
+
+    #[test]
+    fn the_start_is_read_whatever_the_name() {
+        let rest = "S 1 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 8765 99";
+        assert_eq!(start_in(&format!("7 (a) b (c) {rest}"), 19), Some(8765));
+        assert_eq!(
+            start_in(&format!("7 (a\n) {rest}").replace(") S", ") Z"), 19),
+            None
+        );
+        assert_eq!(start_in("7 (a) S 1", 19), None);
+        assert_eq!(start_in("", 19), None);
+    }
+}

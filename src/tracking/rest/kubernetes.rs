@@ -1,0 +1,206 @@
+//! Who a program in a Kubernetes cluster, or a user of one, is: MLflow's own two authentication
+//! plug-ins, `kubernetes` and `kubernetes-namespaced`.
+
+use std::path::{Path, PathBuf};
+
+use super::error::RestError;
+use crate::env_vars;
+use crate::redact::Secret;
+use crate::yaml::{self, Node, Value};
+
+/// Where a pod finds the token and the namespace of its service account.
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// The account of a pod or, outside of one, of the current context of the kubeconfig files. Read anew
+/// for every request: a pod's token is replaced about once an hour.
+#[derive(Debug, Clone)]
+pub(super) struct KubernetesAccount {
+    service_account: PathBuf,
+    kubeconfigs: Vec<PathBuf>,
+    gives_workspace: bool,
+}
+
+impl KubernetesAccount {
+    /// The account; `gives_workspace` says that its namespace is the workspace too.
+    pub(super) fn new(gives_workspace: bool, variable: &dyn Fn(&str) -> Option<String>) -> Self {
+        let kubeconfigs = match (variable(env_vars::KUBECONFIG), variable(env_vars::HOME)) {
+            (Some(list), _) => std::env::split_paths(&list)
+                .filter(|path| !path.as_os_str().is_empty())
+                .collect(),
+            (None, Some(home)) => vec![Path::new(&home).join(".kube/config")],
+            (None, None) => Vec::new(),
+        };
+        Self {
+            service_account: PathBuf::from(SERVICE_ACCOUNT),
+            kubeconfigs,
+            gives_workspace,
+        }
+    }
+
+    pub(super) fn gives_workspace(&self) -> bool {
+        self.gives_workspace
+    }
+
+    /// The token, and where it comes from.
+    pub(super) fn token(&self) -> Result<(Secret, String), RestError> {
+        let file = self.service_account.join("token");
+        if let Some(token) = content(&file) {
+            return Ok((Secret::new(token), file.display().to_string()));
+        }
+        let config = self.config()?;
+        let user_name = config
+            .of_context("user")
+            .ok_or_else(|| refused("the current context names no user"))?;
+        let (user, directory) = config
+            .named("users", "user", &user_name)
+            .ok_or_else(|| refused(format!("there is no user '{user_name}'")))?;
+        let source = format!("the user '{user_name}' of the kubeconfig");
+        if let Some(token) = text(user, "token") {
+            return Ok((Secret::new(token), source));
+        }
+        if let Some(path) = text(user, "tokenFile") {
+            let path = directory.join(path);
+            let token = content(&path)
+                .ok_or_else(|| refused(format!("there is no token in '{}'", path.display())))?;
+            return Ok((Secret::new(token), source));
+        }
+        Err(refused(format!(
+            "the user '{user_name}' has no token and no tokenFile; mlrun takes no other credentials for a tracking server"
+        )))
+    }
+
+    /// The namespace.
+    pub(super) fn namespace(&self) -> Result<String, RestError> {
+        if let Some(namespace) = content(&self.service_account.join("namespace")) {
+            return Ok(namespace);
+        }
+        let config = self.config()?;
+        config
+            .of_context("namespace")
+            .ok_or_else(|| refused("the current context names no namespace"))
+    }
+
+    fn config(&self) -> Result<Kubeconfig, RestError> {
+        let mut files = Vec::new();
+        for path in &self.kubeconfigs {
+            let Ok(bytes) = std::fs::read(path) else { continue };
+            let node = yaml::parse(&bytes)
+                .map_err(|error| refused(format!("cannot understand '{}': {error}", path.display())))?;
+            let directory = path.parent().unwrap_or(Path::new(".")).to_owned();
+            files.push((node, directory));
+        }
+        if files.is_empty() {
+            return Err(refused(format!(
+                "there is no service account in {}, and no kubeconfig",
+                self.service_account.display()
+            )));
+        }
+        Ok(Kubeconfig { files })
+    }
+}
+
+/// The kubeconfig files, the first of which counts where they say different things.
+struct Kubeconfig {
+    files: Vec<(Node, PathBuf)>,
+}
+
+impl Kubeconfig {
+    /// A text of the current context.
+    fn of_context(&self, key: &str) -> Option<String> {
+        let name = self
+            .files
+            .iter()
+            .find_map(|(file, _)| text(file, "current-context"))?;
+        let (context, _) = self.named("contexts", "context", &name)?;
+        text(context, key)
+    }
+
+    /// The entry of a list that has this name, and the directory of its file.
+    fn named(&self, list: &str, kind: &str, name: &str) -> Option<(&Node, &Path)> {
+        self.files.iter().find_map(|(file, directory)| {
+            let Value::List(entries) = &file.as_mapping()?.get(list)?.value else {
+                return None;
+            };
+            let entry = entries
+                .iter()
+                .find(|entry| text(entry, "name").as_deref() == Some(name))?;
+            Some((entry.as_mapping()?.get(kind)?, directory.as_path()))
+        })
+    }
+}
+
+fn text(node: &Node, key: &str) -> Option<String> {
+    match &node.as_mapping()?.get(key)?.value {
+        Value::Null => None,
+        value => Some(value.to_python_str().trim().to_owned()).filter(|text| !text.is_empty()),
+    }
+}
+
+fn content(path: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(path).ok()?;
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+fn refused(reason: impl Into<String>) -> RestError {
+    RestError::Kubernetes {
+        reason: reason.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(directory: &Path, kubeconfigs: &[&str]) -> KubernetesAccount {
+        KubernetesAccount {
+            service_account: directory.join("account"),
+            kubeconfigs: kubeconfigs.iter().map(|name| directory.join(name)).collect(),
+            gives_workspace: true,
+        }
+    }
+
+    fn found(account: &KubernetesAccount) -> (String, String) {
+        let token = account.token().map(|(token, _)| token.expose().to_owned());
+        let told = |error: RestError| error.to_string();
+        (
+            token.unwrap_or_else(told),
+            account.namespace().unwrap_or_else(told),
+        )
+    }
+
+    #[test]
+    fn a_pod_s_account_comes_before_the_kubeconfig() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        let none = found(&account(path, &["config"]));
+        assert!(none.0.contains("there is no service account in"), "{none:?}");
+        std::fs::write(
+            path.join("config"),
+            "current-context: work\ncontexts:\n- name: work\n  context: {user: ada, cluster: c, namespace: team}\n\
+             users:\n- name: ada\n  user: {tokenFile: ada.token}\n- name: bob\n  user: {exec: {command: x}}\n",
+        )
+        .unwrap();
+        let missing = found(&account(path, &["config"])).0;
+        assert!(missing.contains("there is no token in"), "{missing}");
+        std::fs::write(path.join("ada.token"), "of-ada\n").unwrap();
+        let config = account(path, &["config"]);
+        assert_eq!(found(&config), ("of-ada".to_owned(), "team".to_owned()));
+
+        std::fs::write(
+            path.join("first"),
+            "current-context: other\ncontexts:\n- {name: other, context: {user: bob}}\n",
+        )
+        .unwrap();
+        let (token, namespace) = found(&account(path, &["missing", "first", "config"]));
+        assert!(
+            token.contains("the user 'bob' has no token and no tokenFile"),
+            "{token}"
+        );
+        assert!(namespace.contains("names no namespace"), "{namespace}");
+
+        std::fs::create_dir(path.join("account")).unwrap();
+        std::fs::write(path.join("account/token"), "of-pod\n").unwrap();
+        std::fs::write(path.join("account/namespace"), "pods").unwrap();
+        assert_eq!(found(&config), ("of-pod".to_owned(), "pods".to_owned()));
+    }
+}

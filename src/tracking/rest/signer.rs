@@ -1,0 +1,136 @@
+//! Credentials that are made anew for every request.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use reqwest::Url;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+
+use super::error::RestError;
+use super::kubernetes::KubernetesAccount;
+use super::transport::Request;
+use crate::aws::{AwsSettings, CredentialsProvider, Payload, Signing};
+
+/// The service for which Amazon's gateways want requests to be signed.
+const SERVICE: &str = "execute-api";
+
+/// The header that names the workspace.
+pub(super) const WORKSPACE: HeaderName = HeaderName::from_static("x-mlflow-workspace");
+
+/// Gives every request what says who sends it.
+#[derive(Clone)]
+pub(super) enum Signer {
+    /// By Signature Version 4, as `MLFLOW_TRACKING_AWS_SIGV4` has it.
+    Aws(CredentialsProvider),
+    /// By the token of a Kubernetes service account or user, as `MLFLOW_TRACKING_AUTH` has it.
+    Kubernetes(KubernetesAccount),
+}
+
+impl Signer {
+    /// A signer with the keys and the region that Amazon's variables and files give.
+    pub(super) fn aws(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, RestError> {
+        Ok(Self::Aws(CredentialsProvider::new(AwsSettings::read(variable)?)))
+    }
+
+    /// Where a person finds the credentials.
+    pub(super) fn source(&self) -> &'static str {
+        match self {
+            Self::Aws(_) => "the AWS settings",
+            Self::Kubernetes(_) => "the Kubernetes account",
+        }
+    }
+
+    /// Adds the headers to a request that is about to be sent.
+    pub(super) async fn sign(&self, request: &mut Request) -> Result<(), RestError> {
+        match self {
+            Self::Aws(provider) => sign_for_aws(provider, request).await,
+            Self::Kubernetes(account) => add_account(account, request),
+        }
+    }
+}
+
+impl fmt::Debug for Signer {
+    /// Without the settings, which may hold keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Signer").field(&self.source()).finish()
+    }
+}
+
+async fn sign_for_aws(provider: &CredentialsProvider, request: &mut Request) -> Result<(), RestError> {
+    let credentials = provider.credentials().await?;
+    let region = provider.settings().named_region();
+    let region = region
+        .map(str::to_owned)
+        .or_else(|| region_of(&request.url))
+        .ok_or(RestError::NoRegion)?;
+    let signing = Signing {
+        credentials: &credentials,
+        region: &region,
+        service: SERVICE,
+        time: SystemTime::now(),
+    };
+    // A plus sign stands for a space in a form, and for itself in a signature.
+    if let Some(query) = request.url.query().filter(|query| query.contains('+')) {
+        let query = query.replace('+', "%20");
+        request.url.set_query(Some(&query));
+    }
+    // The other headers are not signed: what lies between may change them.
+    let mut signed = HeaderMap::new();
+    let payload = Payload::Bytes(request.body.as_bytes());
+    signing
+        .sign(&request.method, &request.url, &mut signed, payload)
+        .map_err(crate::aws::AwsError::from)?;
+    request.headers.extend(signed);
+    Ok(())
+}
+
+/// The region in the name of a gateway's host: `ID.execute-api.REGION.amazonaws.com`.
+fn region_of(url: &Url) -> Option<String> {
+    let mut parts = url.host_str()?.split('.');
+    parts.find(|part| *part == SERVICE)?;
+    parts.next().map(str::to_owned)
+}
+
+fn add_account(account: &KubernetesAccount, request: &mut Request) -> Result<(), RestError> {
+    if !request.headers.contains_key(AUTHORIZATION) {
+        let value = |source_name: String, text: &str| {
+            HeaderValue::from_str(text).map_err(|_| RestError::UnsendableToken { source_name })
+        };
+        let (token, source) = account.token()?;
+        let mut header = value(source, &format!("Bearer {}", token.expose()))?;
+        header.set_sensitive(true);
+        request.headers.insert(AUTHORIZATION, header);
+    }
+    if account.gives_workspace() && !request.headers.contains_key(&WORKSPACE) {
+        let namespace = account.namespace()?;
+        let header = HeaderValue::from_str(&namespace).map_err(|_| RestError::Kubernetes {
+            reason: "the namespace holds what no header can carry".to_owned(),
+        })?;
+        request.headers.insert(WORKSPACE, header);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gateway_s_host_tells_its_region() {
+        for (url, expected) in [
+            (
+                "https://abc.execute-api.eu-west-1.amazonaws.com/prod",
+                Some("eu-west-1"),
+            ),
+            (
+                "https://abc-vpce.execute-api.us-gov-west-1.amazonaws.com",
+                Some("us-gov-west-1"),
+            ),
+            ("https://mlflow.example.com", None),
+            ("http://127.0.0.1:5000", None),
+        ] {
+            let region = region_of(&Url::parse(url).unwrap());
+            assert_eq!(region.as_deref(), expected, "{url}");
+        }
+    }
+}

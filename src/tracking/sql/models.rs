@@ -1,0 +1,115 @@
+//! Where a model's artifacts are, by the tables of the model registry.
+
+use super::driver::{Access, SqlError, Transaction, Value};
+use super::statement::first;
+use super::store::SqlStore;
+use crate::tracking::{ModelSelector, TrackingError};
+
+/// The stage of a version that was deleted.
+const DELETED_STAGE: &str = "Deleted_Internal";
+
+/// The workspace of all that belongs to no other one, in revisions that know workspaces.
+const DEFAULT_WORKSPACE: &str = "default";
+
+impl SqlStore {
+    /// The location of a model's artifacts.
+    pub(super) async fn find_model(&self, selector: &ModelSelector) -> Result<String, TrackingError> {
+        let mut connection = self.connection().await;
+        let mut transaction = connection
+            .begin(Access::Read)
+            .await
+            .map_err(|error| self.unreadable(error))?;
+        let found = location(transaction.as_mut(), selector).await;
+        found
+            .map_err(|error| self.unreadable(error))?
+            .filter(|location| !location.is_empty())
+            .ok_or_else(|| self.not_found("model", &selector.to_string()))
+    }
+}
+
+async fn location(
+    transaction: &mut dyn Transaction,
+    selector: &ModelSelector,
+) -> Result<Option<String>, SqlError> {
+    let tables = transaction.tables().await?;
+    let has = |table: &str| tables.iter().any(|known| known == table);
+    match selector {
+        ModelSelector::Logged { id } if has("logged_models") => {
+            let sql = "SELECT artifact_location FROM logged_models WHERE model_id = ?";
+            let locations = transaction.texts(sql, &[Value::Text(id)]).await?;
+            Ok(locations.into_iter().next())
+        }
+        ModelSelector::Version { name, version } if has("model_versions") => match version.parse() {
+            Ok(version) => of_version(transaction, name, version).await,
+            Err(_) => Ok(None),
+        },
+        ModelSelector::Latest { name, stage } if has("model_versions") => {
+            match newest(transaction, name, stage.as_deref()).await? {
+                Some(version) => of_version(transaction, name, version).await,
+                None => Ok(None),
+            }
+        }
+        ModelSelector::Alias { name, alias } if has("registered_model_aliases") => {
+            let own = in_workspace(transaction, "registered_model_aliases").await?;
+            let sql =
+                format!("SELECT version FROM registered_model_aliases WHERE name = ? AND alias = ?{own}");
+            let rows = transaction
+                .rows(&sql, &[Value::Text(name), Value::Text(alias)])
+                .await?;
+            match first(rows).and_then(|[version]| version.as_int()) {
+                Some(version) => of_version(transaction, name, version).await,
+                None => Ok(None),
+            }
+        }
+        _ => Ok(None),
+    }
+}
+
+async fn of_version(
+    transaction: &mut dyn Transaction,
+    name: &str,
+    version: i64,
+) -> Result<Option<String>, SqlError> {
+    let columns = transaction.columns("model_versions").await?;
+    // Where a server has copied the artifacts to, which earlier revisions do not know.
+    let location = match columns.iter().any(|column| column == "storage_location") {
+        true => "COALESCE(storage_location, source)",
+        false => "source",
+    };
+    let own = in_workspace(transaction, "model_versions").await?;
+    let sql = format!(
+        "SELECT {location} FROM model_versions WHERE name = ? AND version = ? AND current_stage <> ?{own}"
+    );
+    let values = [Value::Text(name), Value::Int(version), Value::Text(DELETED_STAGE)];
+    Ok(transaction.texts(&sql, &values).await?.into_iter().next())
+}
+
+/// The highest version, in one stage, whose case does not matter, or in any.
+async fn newest(
+    transaction: &mut dyn Transaction,
+    name: &str,
+    stage: Option<&str>,
+) -> Result<Option<i64>, SqlError> {
+    let own = in_workspace(transaction, "model_versions").await?;
+    let sql = format!("SELECT version, current_stage FROM model_versions WHERE name = ?{own}");
+    let rows = transaction.rows(&sql, &[Value::Text(name)]).await?;
+    let versions = rows.into_iter().filter_map(|row| {
+        let [version, of_row]: [_; 2] = row.try_into().ok()?;
+        let of_row = of_row.into_text();
+        let fits = match stage {
+            Some(stage) => of_row.eq_ignore_ascii_case(stage),
+            None => of_row != DELETED_STAGE,
+        };
+        version.as_int().filter(|_| fits)
+    });
+    Ok(versions.max())
+}
+
+/// The end of a condition for the tables of revisions that know workspaces.
+async fn in_workspace(transaction: &mut dyn Transaction, table: &'static str) -> Result<String, SqlError> {
+    let columns = transaction.columns(table).await?;
+    Ok(match columns.iter().any(|column| column == "workspace") {
+        true => format!(" AND workspace = '{DEFAULT_WORKSPACE}'"),
+        false => String::new(),
+    })
+}

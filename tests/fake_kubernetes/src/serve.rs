@@ -1,0 +1,135 @@
+//! Connections: accepted, secured, cut.
+
+use std::net::TcpListener;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use openssl::ssl::{Ssl, SslAcceptor, SslMethod, SslVerifyMode};
+use openssl::x509::store::X509StoreBuilder;
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+use tokio_openssl::SslStream;
+
+use crate::request;
+use crate::server::{Shared, Tls};
+
+/// What a test asks of the thread that serves.
+pub(crate) enum Command {
+    Restart { away: Duration, done: Sender<()> },
+    Stop,
+}
+
+/// What a request knows of its connection.
+#[derive(Clone)]
+pub(crate) struct Connection {
+    /// Cuts it.
+    pub(crate) cut: Arc<Notify>,
+    /// Whether a certificate has let the client in.
+    pub(crate) has_certificate: bool,
+}
+
+/// Serves until it is told to stop.
+pub(crate) fn run(
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let acceptor = shared.options.tls.as_ref().map(acceptor);
+    let address = listener.local_addr().expect("an address");
+    runtime.block_on(async move {
+        let mut listener = Some(listener);
+        loop {
+            let taken = listener
+                .take()
+                .unwrap_or_else(|| TcpListener::bind(address).expect("the same port"));
+            taken.set_nonblocking(true).expect("a listener");
+            let accepting = tokio::net::TcpListener::from_std(taken).expect("a listener");
+            let mut connections = JoinSet::new();
+            let done = loop {
+                tokio::select! {
+                    command = commands.recv() => match command {
+                        Some(Command::Restart { away, done }) => break (away, done),
+                        Some(Command::Stop) | None => return,
+                    },
+                    accepted = accepting.accept() => if let Ok((stream, _)) = accepted {
+                        connections.spawn(serve(Arc::clone(&shared), stream, acceptor.clone()));
+                    },
+                }
+            };
+            let (away, done) = done;
+            // The connections are cut where they are.
+            connections.shutdown().await;
+            drop(accepting);
+            tokio::time::sleep(away).await;
+            listener = Some(TcpListener::bind(address).expect("the same port"));
+            let _ = done.send(());
+        }
+    });
+}
+
+fn acceptor(tls: &Tls) -> SslAcceptor {
+    let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).expect("TLS");
+    builder.set_certificate(&tls.certificate).expect("a certificate");
+    builder.set_private_key(&tls.key).expect("a key");
+    if let Some(authority) = &tls.client_authority {
+        let mut store = X509StoreBuilder::new().expect("a store");
+        store.add_cert(authority.clone()).expect("a certificate");
+        builder.set_verify_cert_store(store.build()).expect("a store");
+        // As the real server: a certificate is asked for, and a token is as good.
+        builder.set_verify(SslVerifyMode::PEER);
+    }
+    builder.build()
+}
+
+async fn serve(shared: Arc<Shared>, stream: TcpStream, acceptor: Option<SslAcceptor>) {
+    let _ = stream.set_nodelay(true);
+    match acceptor {
+        None => serve_stream(shared, stream, false).await,
+        Some(acceptor) => {
+            let Ok(mut stream) = Ssl::new(acceptor.context()).and_then(|ssl| SslStream::new(ssl, stream))
+            else {
+                return;
+            };
+            if Pin::new(&mut stream).accept().await.is_ok() {
+                let has_certificate = stream.ssl().peer_certificate().is_some();
+                serve_stream(shared, stream, has_certificate).await;
+            }
+        }
+    }
+}
+
+async fn serve_stream<S>(shared: Arc<Shared>, stream: S, has_certificate: bool)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let cut = Arc::new(Notify::new());
+    let connection = Connection {
+        cut: Arc::clone(&cut),
+        has_certificate,
+    };
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (shared, connection) = (Arc::clone(&shared), connection.clone());
+        async move {
+            Ok::<_, std::convert::Infallible>(
+                request::answer(shared, connection, request.map(Body::new)).await,
+            )
+        }
+    });
+    let serving = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        _ = serving => {}
+        () = cut.notified() => {}
+    }
+}

@@ -1,0 +1,429 @@
+//! The server as a test holds it: started, asked and changed from any thread.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use openssl::pkey::{PKey, Private};
+use openssl::x509::X509;
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, watch};
+
+use crate::controller;
+use crate::fault::{Action, Fault, Target};
+use crate::logs::Logs;
+use crate::serve::{self, Command};
+use crate::store::{Kind, Store};
+
+/// How the server is made.
+#[derive(Default)]
+pub struct Options {
+    /// TLS; plain HTTP where there is none.
+    pub tls: Option<Tls>,
+    /// Bearer tokens that let a client in. Everybody is let in where there is neither a token nor an
+    /// authority of clients.
+    pub tokens: Vec<String>,
+    /// Take fields that the schema does not know with a warning, as Kubernetes does; else refuse them.
+    pub unknown_fields_are_warned_of: bool,
+    /// Who may not do what: `verb resource`, such as `watch events`.
+    pub forbidden: BTreeSet<String>,
+}
+
+/// The server's side of TLS.
+pub struct Tls {
+    /// Its certificate.
+    pub certificate: X509,
+    /// The certificate's key.
+    pub key: PKey<Private>,
+    /// The authority whose certificates let clients in.
+    pub client_authority: Option<X509>,
+}
+
+/// A request that came.
+#[derive(Debug, Clone)]
+pub struct RecordedRequest {
+    /// Its method.
+    pub method: String,
+    /// Its path, without the query.
+    pub path: String,
+    /// Its query.
+    pub query: String,
+    /// Its body, where it is JSON.
+    pub body: Value,
+    /// The status code of the answer.
+    pub code: u16,
+}
+
+/// What handlers and tests share.
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) state: Mutex<State>,
+    /// Counts changes, so that streams know when to look.
+    pub(crate) changed: watch::Sender<u64>,
+}
+
+pub(crate) struct State {
+    pub(crate) store: Store,
+    pub(crate) logs: Logs,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) requests: Vec<RecordedRequest>,
+    pub(crate) namespaces: BTreeSet<String>,
+    /// Jobs whose pods take no notice of being deleted.
+    pub(crate) keeps_deleted: bool,
+    /// How often every watch so far was ended as too old.
+    pub(crate) expirations: u64,
+}
+
+impl Shared {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Wakes up streams.
+    pub(crate) fn notify(&self) {
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    /// The fault that hits a request, which is then used up.
+    pub(crate) fn fault(&self, target: Target) -> Option<Action> {
+        let mut state = self.lock();
+        let at = state
+            .faults
+            .iter()
+            .position(|fault| fault.target == target || fault.target == Target::Any)?;
+        let fault = &mut state.faults[at];
+        fault.times -= 1;
+        let action = fault.action;
+        if fault.times == 0 {
+            state.faults.remove(at);
+        }
+        Some(action)
+    }
+}
+
+/// A running server. It ends with this value.
+pub struct Server {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    is_tls: bool,
+    commands: mpsc::UnboundedSender<Command>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Starts a server on a free port of the loopback address.
+    ///
+    /// # Panics
+    /// Where the system has no port or thread for it.
+    pub fn start(options: Options) -> Self {
+        let is_tls = options.tls.is_some();
+        let namespaces = ["default", "mlflow"].map(str::to_owned).into();
+        let shared = Arc::new(Shared {
+            options,
+            state: Mutex::new(State {
+                store: Store::new(),
+                logs: Logs::default(),
+                faults: Vec::new(),
+                requests: Vec::new(),
+                namespaces,
+                keeps_deleted: false,
+                expirations: 0,
+            }),
+            changed: watch::channel(0).0,
+        });
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let (commands, receiver) = mpsc::unbounded_channel();
+        let of_thread = Arc::clone(&shared);
+        let thread = std::thread::spawn(move || serve::run(of_thread, listener, receiver));
+        Self {
+            shared,
+            address,
+            is_tls,
+            commands,
+            thread: Some(thread),
+        }
+    }
+
+    /// The server's URL.
+    pub fn url(&self) -> String {
+        let scheme = if self.is_tls { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// A kubeconfig with one context, `test`, whose user and cluster have these additional fields.
+    pub fn kubeconfig(&self, cluster: Value, user: Value, namespace: Option<&str>) -> String {
+        let mut cluster = cluster;
+        cluster["server"] = self.url().into();
+        let mut context = json!({"cluster": "fake", "user": "tester"});
+        if let Some(namespace) = namespace {
+            context["namespace"] = namespace.into();
+        }
+        // JSON is YAML too.
+        json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "test",
+            "clusters": [{"name": "fake", "cluster": cluster}],
+            "users": [{"name": "tester", "user": user}],
+            "contexts": [{"name": "test", "context": context}],
+        })
+        .to_string()
+    }
+
+    /// All requests so far, in their order.
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        self.shared.lock().requests.clone()
+    }
+
+    /// The next requests that the fault is meant for are hit by it.
+    pub fn fault(&self, target: Target, action: Action, times: usize) {
+        self.shared.lock().faults.push(Fault {
+            target,
+            action,
+            times,
+        });
+    }
+
+    /// Cuts all connections and is away for a while.
+    pub fn restart(&self, away: Duration) {
+        let (done, wait) = std::sync::mpsc::channel();
+        let _ = self.commands.send(Command::Restart { away, done });
+        let _ = wait.recv();
+    }
+
+    /// Forgets all resource versions, and ends open watches with `410 Gone`.
+    pub fn compact(&self) {
+        {
+            let mut state = self.shared.lock();
+            state.store.compact();
+            state.expirations += 1;
+        }
+        self.shared.notify();
+    }
+
+    /// Adds a namespace besides `default` and `mlflow`.
+    pub fn add_namespace(&self, name: &str) {
+        self.shared.lock().namespaces.insert(name.to_owned());
+    }
+
+    /// From now on pods take no notice of a deletion.
+    pub fn keep_deleted(&self) {
+        self.shared.lock().keeps_deleted = true;
+    }
+
+    /// All Jobs, as they are now.
+    pub fn jobs(&self) -> Vec<Value> {
+        self.shared.lock().store.all(Kind::Job)
+    }
+
+    /// All pods, as they are now.
+    pub fn pods(&self) -> Vec<Value> {
+        self.shared.lock().store.all(Kind::Pod)
+    }
+
+    /// Waits for something to be so.
+    ///
+    /// # Panics
+    /// When it is not so within half a minute.
+    #[track_caller]
+    pub fn wait_for<T>(&self, what: &str, condition: impl Fn(&Self) -> Option<T>) -> T {
+        let begun = Instant::now();
+        loop {
+            if let Some(found) = condition(self) {
+                return found;
+            }
+            assert!(
+                begun.elapsed() < Duration::from_secs(30),
+                "{what}; jobs: {:#?}",
+                self.jobs()
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits for the pod number `number`, counted from 0 in the order of creation; gives its name.
+    ///
+    /// # Panics
+    /// When there is none within half a minute.
+    #[track_caller]
+    pub fn pod(&self, number: usize) -> String {
+        self.wait_for("there is a pod", |server| {
+            let mut pods = server.pods();
+            pods.sort_by_key(|pod| pod["metadata"]["uid"].to_string());
+            pods.get(number)
+                .map(|pod| pod["metadata"]["name"].as_str().unwrap_or_default().to_owned())
+        })
+    }
+
+    /// Starts all containers of a pod, which gets a node first.
+    pub fn start_pod(&self, pod: &str) {
+        self.change_pod(pod, |pod| controller::start(pod));
+        let job = self.job_of(pod);
+        self.change_job(&job, |job| {
+            job["status"]["startTime"] = controller::time().into();
+            job["status"]["active"] = 1.into();
+            job["status"]["ready"] = 1.into();
+        });
+    }
+
+    /// Adds a line to the log of the pod's first container.
+    pub fn log(&self, pod: &str, line: &str) {
+        self.log_bytes(pod, format!("{line}\n").as_bytes());
+    }
+
+    /// Adds a line to the log as it is, with its end or without.
+    pub fn log_bytes(&self, pod: &str, line: &[u8]) {
+        let restarts = self.restarts(pod);
+        self.shared.lock().logs.add(pod, restarts, line);
+        self.shared.notify();
+    }
+
+    /// Ends the pod's first container with an exit code, and the pod with it.
+    pub fn end_pod(&self, pod: &str, code: i64, reason: &str) {
+        let restarts = self.restarts(pod);
+        self.shared.lock().logs.end(pod, restarts);
+        self.change_pod(pod, |pod| controller::end(pod, code, reason));
+    }
+
+    /// Ends the pod's first container and starts it again in the same pod.
+    pub fn restart_container(&self, pod: &str, code: i64) {
+        let restarts = self.restarts(pod);
+        self.shared.lock().logs.end(pod, restarts);
+        self.change_pod(pod, |pod| controller::restart(pod, code));
+    }
+
+    /// Ends the Job as its pod has ended: complete, or failed for this reason.
+    pub fn end_job(&self, failure: Option<(&str, &str)>) {
+        let job = self.job_name();
+        self.change_job(&job, |job| controller::end_job(job, failure));
+    }
+
+    /// Completes the Job of this name.
+    pub fn end_job_named(&self, name: &str) {
+        self.change_job(name, |job| controller::end_job(job, None));
+    }
+
+    /// The whole way of a Job that succeeds: start, lines, end.
+    pub fn succeed(&self, lines: &[&str]) {
+        let pod = self.pod(0);
+        self.start_pod(&pod);
+        for line in lines {
+            self.log(&pod, line);
+        }
+        self.end_pod(&pod, 0, "Completed");
+        self.end_job(None);
+    }
+
+    /// The whole way of a Job whose only pod fails.
+    pub fn fail(&self, code: i64, reason: &str) {
+        let pod = self.pod(0);
+        self.start_pod(&pod);
+        self.end_pod(&pod, code, reason);
+        self.end_job(Some((
+            "BackoffLimitExceeded",
+            "Job has reached the specified backoff limit",
+        )));
+    }
+
+    /// Gives the Job another pod, as its controller does after a failure.
+    pub fn another_pod(&self) {
+        let job = self.job_name();
+        let mut state = self.shared.lock();
+        controller::make_pod(&mut state.store, &job);
+        drop(state);
+        self.shared.notify();
+    }
+
+    /// Changes a pod.
+    pub fn change_pod(&self, name: &str, change: impl FnOnce(&mut Value)) {
+        self.change(Kind::Pod, name, change);
+    }
+
+    /// Changes a Job.
+    pub fn change_job(&self, name: &str, change: impl FnOnce(&mut Value)) {
+        self.change(Kind::Job, name, change);
+    }
+
+    fn change(&self, kind: Kind, name: &str, change: impl FnOnce(&mut Value)) {
+        let mut state = self.shared.lock();
+        let found = state
+            .store
+            .all(kind)
+            .into_iter()
+            .find(|object| object["metadata"]["name"] == name);
+        if let Some(object) = found {
+            let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
+            state.store.change(kind, namespace, name, change);
+        }
+        drop(state);
+        self.shared.notify();
+    }
+
+    /// Deletes a Job and its pods at once, as `kubectl delete job` does.
+    pub fn delete_job(&self, name: &str) {
+        controller::remove_job(&self.shared, name);
+    }
+
+    /// Takes a Job away so that nobody is told: no event of a watch has it.
+    pub fn lose_job(&self, name: &str) {
+        controller::remove_job(&self.shared, name);
+        self.shared.lock().store.compact();
+    }
+
+    /// Makes a warning about a Job or pod.
+    pub fn event(&self, kind: &str, name: &str, reason: &str, message: &str) {
+        let mut state = self.shared.lock();
+        let holder = if kind == "Job" { Kind::Job } else { Kind::Pod };
+        let found = state
+            .store
+            .all(holder)
+            .into_iter()
+            .find(|object| object["metadata"]["name"] == name);
+        let namespace = found
+            .and_then(|object| Some(object["metadata"]["namespace"].as_str()?.to_owned()))
+            .unwrap_or_else(|| "default".to_owned());
+        let count = state.store.version;
+        let event = json!({
+            "metadata": {"name": format!("{name}.{count:x}")},
+            "involvedObject": {"kind": kind, "name": name, "namespace": namespace},
+            "type": "Warning", "reason": reason, "message": message, "count": 1,
+            "firstTimestamp": controller::time(), "lastTimestamp": controller::time(),
+        });
+        let _ = state.store.create(Kind::Event, &namespace, event);
+        drop(state);
+        self.shared.notify();
+    }
+
+    fn restarts(&self, pod: &str) -> i64 {
+        let pods = self.pods();
+        let pod = pods.iter().find(|other| other["metadata"]["name"] == pod);
+        pod.and_then(|pod| pod["status"]["containerStatuses"][0]["restartCount"].as_i64())
+            .unwrap_or_default()
+    }
+
+    fn job_of(&self, pod: &str) -> String {
+        let pods = self.pods();
+        let pod = pods.iter().find(|other| other["metadata"]["name"] == pod);
+        pod.and_then(|pod| pod["metadata"]["labels"]["job-name"].as_str())
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    fn job_name(&self) -> String {
+        let jobs = self.jobs();
+        let name = jobs.first().and_then(|job| job["metadata"]["name"].as_str());
+        name.unwrap_or_default().to_owned()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.commands.send(Command::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

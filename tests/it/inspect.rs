@@ -1,0 +1,260 @@
+//! `mlrun inspect` and `mlrun lint`: what they show as golden texts, and how they end.
+
+use mlrun::lint::{self, Code, Severity};
+use mlrun::project::{ParameterContext, Project as LoadedProject, ProjectProblem, TemplateError};
+
+use crate::harness::{Project, assert_golden};
+
+/// A project with everything that can be shown.
+fn wine() -> Project {
+    Project::new()
+        .mlproject(
+            "name: wine\n\npython_env: python_env.yaml\n\nentry_points:\n  main:\n    parameters:\n      data:\n        type: path\n        \
+             description: \"The table of wines: a CSV file with a header, which may be compressed by gzip.\"\n      alpha: {type: float, \
+             default: 0.5, description: The weight of the penalty.}\n      l1_ratio: {type: float, default: 0.1}\n      note: {default: \
+             ''}\n    command: |-\n      python train.py --data {data} --alpha {alpha} --l1-ratio {l1_ratio} --note {note} && \\\n        \
+             python report.py\n\n  validate:\n    parameters:\n      model: uri\n      threshold: {type: float, default: 0.9}\n    \
+             command: python validate.py {model} {threshold}\n\n  clean:\n    command: rm -rf build\n",
+        )
+        .file("python_env.yaml", "dependencies: [mlflow]\n")
+}
+
+/// A project whose file is full of slips.
+fn slips() -> Project {
+    Project::new().mlproject(
+        "name: My Project\nconda env: conda.yaml\ndocker_env:\n  image: python:3.12-slim\n  volumes: [\"$(pwd)/data:/data\"]\n  \
+         environment: [HF_TOKEN, [MODE, fast], [API_KEY, geheim]]\nentry_points:\n  main:\n    parameters:\n      alpha: {type:float, \
+         default: 0.5}\n      rate: {type: float, defulat: 0.000001}\n      epochs: {type: int, default: 010}\n      shuffle: {default: \
+         no}\n      seed: {type: flaot, default: 1}\n    command: python train.py \\\n      --alpha {alpha} --rate {rate} \\\n      \
+         --epochs {epoch} --shuffle {shuffle}\n",
+    )
+}
+
+#[test]
+fn texts_for_a_person() {
+    let mut text = String::new();
+    let bare = Project::new()
+        .file("train.py", "")
+        .file("src/clean data.sh", "")
+        .file("analysis.R", "")
+        .file(".venv/lib/x.py", "")
+        .file("env/pyvenv.cfg", "")
+        .file("env/lib/y.py", "")
+        .file("README.md", "");
+    for finished in [
+        wine().mlrun(&["inspect", "project"]),
+        wine().mlrun(&["inspect", "project", "-e", "validate"]),
+        wine().mlrun(&["inspect", "project", "-e", "vaildate"]),
+        slips().mlrun(&["inspect", "project"]),
+        bare.mlrun(&["inspect", "project"]),
+        bare.mlrun(&["inspect", "project", "-e", "src/clean data.sh"]),
+        Project::new().mlrun(&["inspect", "project"]),
+        Project::new()
+            .file("MLproject.yaml", "name: x\n")
+            .mlrun(&["inspect", "project"]),
+        Project::new()
+            .mlproject(
+                "databricks_spark_job:\n  python_file: job.py\n  parameters: [a, b]\n  python_libraries: [mlflow]\n",
+            )
+            .mlrun(&["inspect", "project"]),
+        wine().mlrun(&["lint", "project"]),
+        slips().mlrun(&["lint", "project"]),
+        slips().mlrun(&["lint", "missing"]),
+        Project::new().mlproject("a: [\n").mlrun(&["lint", "project"]),
+    ] {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(&finished.transcript());
+    }
+    let longest = text
+        .lines()
+        .filter(|line| !line.contains("<sandbox>") && !line.contains(": "))
+        .map(|line| line.chars().count())
+        .max();
+    assert!(longest <= Some(80), "a line of {longest:?} characters");
+    assert_golden("inspect", &text);
+}
+
+#[test]
+fn objects_for_a_program() {
+    let mut text = String::new();
+    for finished in [
+        wine().mlrun(&["inspect", "project", "--json"]),
+        slips().mlrun(&["inspect", "project", "--json"]),
+        slips().mlrun(&["lint", "project", "--json"]),
+    ] {
+        let value: serde_json::Value = serde_json::from_str(finished.stdout()).unwrap();
+        assert!(value["findings"].is_array());
+        text.push_str(&finished.transcript());
+        text.push('\n');
+    }
+    assert!(!text.contains("geheim"));
+    assert_golden("inspect-json", &text);
+}
+
+#[test]
+fn lint_fails_on_errors_alone() {
+    for (text, code) in [
+        ("name: a\nentry_points: {main: {command: a}}\n", 0),
+        ("name: a\nnmae: b\nentry_points: {main: {command: a}}\n", 0),
+        ("entry_points: {main: {command: 'a {b}'}}\n", 1),
+        ("entry_points: [\n", 1),
+        ("conda_env: missing.yaml\n", 1),
+    ] {
+        Project::new()
+            .mlproject(text)
+            .mlrun(&["lint", "project"])
+            .expect_code(code);
+    }
+    Project::new().mlrun(&["lint", "project", "--jsn"]).expect_code(2);
+}
+
+/// A project from elsewhere is fetched, looked at and removed again; a local one is only read.
+#[test]
+fn nothing_is_left_behind() {
+    let project = wine();
+    let sandbox = project.sandbox();
+    sandbox.shell(
+        "cd project && git init -q && git add . && git commit -qm first && git tag v1 && rm MLproject",
+    );
+    let before = sandbox.shell("find \"$HOME\" \"$TMPDIR\" . -path ./project/.git -prune -o -print | sort");
+    let tagged = project.mlrun(&["inspect", "project", "-v", "v1", "--json"]);
+    tagged.expect_code(0);
+    let object: serde_json::Value = serde_json::from_str(tagged.stdout()).unwrap();
+    assert_eq!(object["name"], "wine");
+    assert_eq!(object["directory"], serde_json::Value::Null);
+    assert_eq!(object["file"], "MLproject");
+    assert_eq!(object["entry_points"][0]["parameters"][0]["required"], true);
+    assert_eq!(object["source"]["commit"].as_str().map(str::len), Some(40));
+    let shown = project.mlrun(&["inspect", "project", "-v", "v1"]);
+    assert!(
+        shown.stdout().contains("$ mlrun run project -v v1 -P data=PATH"),
+        "{}",
+        shown.stdout()
+    );
+    project.mlrun(&["lint", "project", "-v", "v1"]).expect_code(0);
+    let after = sandbox.shell("find \"$HOME\" \"$TMPDIR\" . -path ./project/.git -prune -o -print | sort");
+    assert_eq!(before, after);
+}
+
+/// The README's example is what a reader gets.
+#[test]
+fn the_readme_shows_what_is_shown() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/sklearn_wine");
+    let project = Project::new();
+    let sandbox = project.sandbox();
+    sandbox.shell(&format!("mkdir examples && cp -r '{example}' examples"));
+    let finished = project.mlrun(&["inspect", "examples/sklearn_wine"]);
+    let shown = finished.expect_code(0).stdout();
+    let (_, entry_point) = shown.split_once("\n\n").unwrap();
+    let readme = include_str!("../../README.md");
+    assert!(readme.contains(entry_point), "README.md lacks:\n{entry_point}");
+}
+
+/// The examples are good ones.
+#[test]
+fn the_examples_have_no_errors() {
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+    for entry in std::fs::read_dir(examples).unwrap() {
+        let path = entry.unwrap().path();
+        if !path.is_dir() {
+            continue;
+        }
+        Project::new()
+            .mlrun(&["lint", path.to_str().unwrap()])
+            .expect_code(0);
+    }
+}
+
+/// Whatever a file holds, it is looked at to the end; and what the program could not read is an error.
+#[test]
+fn every_text_is_looked_at() {
+    let directory = tempfile::tempdir().unwrap();
+    let corpus = include_str!("../yaml_corpus/files.jsonl");
+    let mut texts = 0;
+    for line in corpus.lines() {
+        let case: serde_json::Value = serde_json::from_str(line).unwrap();
+        let Some(text) = case["text"].as_str() else {
+            continue;
+        };
+        // The whole file, files that end early, and files with something odd in the middle.
+        let ends = (0..=20)
+            .map(|part| text.len() * part / 20)
+            .filter(|end| text.is_char_boundary(*end));
+        for end in ends {
+            for text in [
+                text[..end].to_owned(),
+                format!("{}{{\\ \n: {}", &text[..end], &text[end..]),
+            ] {
+                std::fs::write(directory.path().join("MLproject"), &text).unwrap();
+                let findings = lint::check(directory.path()).unwrap();
+                let has_error = findings
+                    .iter()
+                    .any(|finding| finding.code.severity() == Severity::Error);
+                let loaded = LoadedProject::load(directory.path());
+                assert!(loaded.is_ok() || has_error, "{text:?}\n{loaded:?}\n{findings:?}");
+                texts += 1;
+            }
+        }
+    }
+    assert!(texts > 1000, "{texts}");
+}
+
+/// A command that a run would refuse is found without one, and none that it would take.
+#[test]
+fn placeholders_are_judged_as_a_run_does() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut refused = 0;
+    for line in crate::corpus::text("command_corpus").lines() {
+        let case: serde_json::Value = serde_json::from_str(line).unwrap();
+        let (Some(text), Some(name)) = (case["mlproject"].as_str(), case["entry_point"].as_str()) else {
+            continue;
+        };
+        std::fs::write(directory.path().join("MLproject"), text).unwrap();
+        let Ok(project) = LoadedProject::load(directory.path()) else {
+            continue;
+        };
+        let Some(entry_point) = project.entry_points.iter().find(|point| point.name == name) else {
+            continue;
+        };
+        let given: Vec<(String, String)> = entry_point
+            .parameters
+            .iter()
+            .map(|parameter| {
+                let is_float = parameter.parameter_type.as_str() == "float";
+                (
+                    parameter.name.clone(),
+                    if is_float { "0" } else { "/" }.to_owned(),
+                )
+            })
+            .collect();
+        let context = ParameterContext {
+            directory: directory.path(),
+            is_elsewhere: false,
+        };
+        let findings = lint::check(directory.path()).unwrap();
+        let is_found = findings.iter().any(|finding| {
+            matches!(
+                finding.code,
+                Code::UndeclaredPlaceholder | Code::InvalidPlaceholder
+            )
+        });
+        match entry_point.resolve(&given, context) {
+            Ok(_) if project.entry_points.len() == 1 => assert!(!is_found, "{text}\n{findings:?}"),
+            Err(error) => match error.problem() {
+                ProjectProblem::Template {
+                    error: TemplateError::IndexOutOfRange { .. } | TemplateError::FormatSpec { .. },
+                    ..
+                } => {}
+                ProjectProblem::Template { .. } => {
+                    refused += 1;
+                    assert!(is_found, "{text}\n{error}\n{findings:?}");
+                }
+                _ => {}
+            },
+            Ok(_) => {}
+        }
+    }
+    assert!(refused > 10, "{refused}");
+}

@@ -1,0 +1,272 @@
+//! The Job that is made, and what is recorded of it.
+
+use fake_kubernetes::Options;
+use serde_json::{Value, json};
+
+use super::cluster::{ClusterProject, IMAGE, TEMPLATE};
+
+#[test]
+fn a_job_is_created_followed_and_recorded() {
+    let cluster = ClusterProject::new();
+    let running = cluster.start(&["--experiment-name", "x"]);
+    let pod = cluster.server.pod(0);
+    cluster.server.start_pod(&pod);
+    cluster.server.log(&pod, "first");
+    running.wait_for_stdout("first\n");
+    cluster.server.log(&pod, "second");
+    cluster.server.log_bytes(&pod, b"no end");
+    cluster.server.end_pod(&pod, 0, "Completed");
+    cluster.server.end_job(None);
+    let ended = running.end();
+    ended.expect_code(0);
+    assert_eq!(ended.stdout, "first\nsecond\nno end");
+    let run = cluster.run();
+    let job = cluster.server.jobs().remove(0);
+    let name = job["metadata"]["name"].as_str().unwrap().to_owned();
+    assert!(name.starts_with("my-project-20"), "{name}");
+    for line in [
+        format!("=== Creating Job {name} ===\nWaiting for Job to start\nJob started.\n"),
+        format!("=== Run (ID '{}') succeeded ===\n", run.run_id),
+    ] {
+        ended.expect_stderr(&line);
+    }
+    assert_eq!(run.status, "FINISHED");
+    for (tag, value) in [
+        ("mlflow.project.backend", "kubernetes"),
+        ("mlflow.project.env", "docker"),
+        ("mlflow.docker.image.uri", IMAGE),
+        ("mlrun.kubernetes.context", "test"),
+        ("mlrun.kubernetes.namespace", "default"),
+        ("mlrun.kubernetes.job", &name),
+    ] {
+        assert_eq!(run.tags.get(tag).map(String::as_str), Some(value), "{tag}");
+    }
+    let container = &job["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["name"], "my-project");
+    assert_eq!(container["image"], IMAGE);
+    assert_eq!(
+        container["command"],
+        json!(["python", "train.py", "a b", "--x", "1"])
+    );
+    assert_eq!(
+        container["env"][0],
+        json!({"name": "MLFLOW_RUN_ID", "value": run.run_id})
+    );
+    let annotation = job["metadata"]["annotations"]["mlflow.org/run"].as_str().unwrap();
+    assert_eq!(
+        serde_json::from_str::<Value>(annotation).unwrap(),
+        json!({"run_id": run.run_id, "project": "My Project", "entry_point": "main"})
+    );
+    assert_eq!(job["metadata"]["labels"]["mlflow.org/run-id"], run.run_id);
+}
+
+#[test]
+fn a_failed_entry_point_fails_the_run() {
+    let cluster = ClusterProject::new();
+    let running = cluster.start(&[]);
+    cluster.server.fail(3, "Error");
+    let ended = running.end();
+    ended
+        .expect_code(1)
+        .expect_stderr("The entry point ended with exit code 3\n");
+    assert_eq!(cluster.run().status, "FAILED");
+}
+
+#[test]
+fn the_template_is_kept_and_variables_reach_the_container() {
+    let template = "apiVersion: batch/v1\nkind: Job\nmetadata: {namespace: mlflow, labels: {team: a}}\nspec:\n  template:\n    \
+        spec:\n      restartPolicy: Never\n      volumes:\n      - {name: v, configMap: {name: c, defaultMode: 0644}}\n      \
+        containers:\n      - resources: {limits: {cpu: 2}}\n        env: [{name: MLFLOW_TRACKING_URI, value: replaced}, {name: KEPT, value: 'yes'}]\n      \
+        - {name: side, image: side:1}\n";
+    let cluster = ClusterProject::with(template, Options::default())
+        .env("KUBE_MLFLOW_TRACKING_URI", "http://mlflow.mlflow.svc:5000")
+        .env("COPIED", "of this machine");
+    cluster.project.sandbox().write(
+        "project/MLproject",
+        format!(
+            "name: p\ndocker_env:\n  image: {IMAGE}\n  environment: [\"COPIED\", [\"SET\", \"$(x)\"], [\"KEPT\", \"no\"]]\n\
+             entry_points:\n  main:\n    command: echo $HOME && echo $(date)\n"
+        ),
+    );
+    let running = cluster.start(&["--no-logs"]);
+    cluster.server.succeed(&["not shown"]);
+    let ended = running.end();
+    ended.expect_code(0);
+    assert_eq!(ended.stdout, "");
+    let job = cluster.server.jobs().remove(0);
+    assert_eq!(job["metadata"]["namespace"], "mlflow");
+    assert_eq!(job["metadata"]["labels"]["team"], "a");
+    let pod = &job["spec"]["template"]["spec"];
+    assert_eq!(pod["volumes"][0]["configMap"]["defaultMode"], 420);
+    assert_eq!(pod["containers"][1], json!({"name": "side", "image": "side:1"}));
+    let container = &pod["containers"][0];
+    assert_eq!(container["resources"]["limits"]["cpu"], "2");
+    assert_eq!(
+        container["command"],
+        json!(["sh", "-c", "echo $HOME && echo $$(date)"])
+    );
+    let variables: Vec<(String, String)> = container["env"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|variable| {
+            let text = |key: &str| variable[key].as_str().unwrap().to_owned();
+            (text("name"), text("value"))
+        })
+        .filter(|(name, _)| name != "MLFLOW_RUN_ID")
+        .collect();
+    let expected = [
+        ("KEPT", "yes"),
+        ("MLFLOW_EXPERIMENT_ID", "0"),
+        ("MLFLOW_TRACKING_URI", "http://mlflow.mlflow.svc:5000"),
+        ("COPIED", "of this machine"),
+        ("SET", "$$(x)"),
+    ];
+    let expected: Vec<(String, String)> = expected
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    assert_eq!(variables, expected);
+}
+
+#[test]
+fn a_dry_run_shows_the_job_and_creates_nothing() {
+    let cluster = ClusterProject::new().env("TOKEN", "s3cret");
+    cluster.project.sandbox().write(
+        "project/MLproject",
+        format!("name: p\ndocker_env:\n  image: {IMAGE}\n  environment: [\"TOKEN\"]\nentry_points:\n  main:\n    command: id\n"),
+    );
+    let ended = cluster.start(&["--dry-run"]).end();
+    ended.expect_code(0);
+    assert!(cluster.server.jobs().is_empty());
+    assert!(!cluster.project.sandbox().work().join("mlflow.db").exists());
+    for text in [
+        "environment   image registry.example.com/team/base:1 (pulled where it runs)\n",
+        "cluster       the cluster of the context 'test' (http://127.0.0.1:",
+        "namespace     default\n",
+        "              apiVersion: batch/v1\n              kind: Job\n",
+        "                    - name: p\n                      image: registry.example.com/team/base:1\n",
+        "                      - name: TOKEN\n                        value: <the value of TOKEN on this machine>\n",
+    ] {
+        let text = text.replace("              apiVersion: batch/v1", "apiVersion: batch/v1");
+        assert!(ended.stdout.contains(&text), "{text}\n{}", ended.stdout);
+    }
+    assert!(!ended.stdout.contains("s3cret"), "{}", ended.stdout);
+}
+
+#[test]
+fn what_the_cluster_does_not_take_is_pointed_at() {
+    let strict = || Options::default();
+    let warning = || Options {
+        unknown_fields_are_warned_of: true,
+        ..Options::default()
+    };
+    let template = TEMPLATE.replace("restartPolicy: Never", "restartPolicy: Always");
+    let ended = ClusterProject::with(&template, strict()).start(&[]).end();
+    ended
+        .expect_code(1)
+        .expect_stderr("error: the cluster does not take the Job: Job.batch \"my-project-");
+    ended.expect_stderr("Required value: valid values: \"OnFailure\", \"Never\"\n  --> job.yaml:5:7\n");
+
+    let template = format!("{TEMPLATE}        imagePulPolicy: Always\n").replace("- {}", "- image: x");
+    let cluster = ClusterProject::with(&template, warning());
+    let running = cluster.start(&[]);
+    cluster.server.succeed(&[]);
+    let ended = running.end();
+    ended.expect_code(0).expect_stderr(
+        "warning: the cluster says: unknown field \"spec.template.spec.containers[0].imagePulPolicy\" (job.yaml:8:9)\n",
+    );
+
+    let template = TEMPLATE.replace("- {}", "- env: [{name: A, value: 1}]");
+    let cluster = ClusterProject::with(&template, strict());
+    let ended = cluster.start(&[]).end();
+    ended
+        .expect_code(1)
+        .expect_stderr("error: the cluster does not take the Job: ");
+    assert!(
+        !cluster.project.sandbox().work().join("mlflow.db").exists(),
+        "no run is created"
+    );
+}
+
+#[test]
+fn wrong_configurations_and_templates_are_said_before_anything_is_done() {
+    let cluster = ClusterProject::new();
+    let sandbox = cluster.project.sandbox();
+    sandbox.write("bad.yaml", "spec:\n  template: [\n");
+    sandbox.write("sub/beside.yaml", TEMPLATE.replace("- {}", "- x"));
+    sandbox.write(
+        "sub/config.json",
+        r#"{"repository-uri": "a/b", "kube-job-template-path": "beside.yaml"}"#,
+    );
+    for (config, expected) in [
+        (
+            "{}",
+            "error: the backend config lacks 'repository-uri' and 'kube-job-template-path'\n",
+        ),
+        (
+            r#"{"repository-uri": "a/b:tag", "kube-job-template-path": "job.yaml"}"#,
+            "error: 'a/b:tag' (repository-uri) cannot be the name of an image's repository\n",
+        ),
+        (
+            r#"{"repository-uri": "a/b", "kube-job-template-path": "no.yaml"}"#,
+            "error: cannot read the Job's template 'no.yaml' (kube-job-template-path)\n",
+        ),
+        (
+            r#"{"repository-uri": "a/b", "kube-job-template-path": "bad.yaml"}"#,
+            "  --> bad.yaml:3:1\n",
+        ),
+        (
+            "sub/config.json",
+            "error: a container must be a mapping, not text\n  --> ",
+        ),
+        (
+            r#"{"repository-uri": "a/b", "kube-job-template-path": "job.yaml", "kube-context": "tset"}"#,
+            "hint: did you mean 'test'?\n",
+        ),
+    ] {
+        let ended = cluster
+            .start_mlrun(&[
+                "run",
+                "project",
+                "-b",
+                "kubernetes",
+                "-c",
+                config,
+                "--no-build-image",
+            ])
+            .end();
+        ended.expect_code(1).expect_stderr(expected);
+    }
+    sandbox.write(
+        "project/MLproject",
+        "name: p\nentry_points:\n  main:\n    command: id\n",
+    );
+    let ended = cluster.start(&[]).end();
+    ended
+        .expect_code(1)
+        .expect_stderr("error: only projects with a docker_env run on Kubernetes\n");
+    assert!(cluster.server.requests().is_empty());
+}
+
+#[test]
+fn data_that_no_pod_would_see_is_an_error() {
+    let cluster = ClusterProject::new();
+    cluster.project.sandbox().write(
+        "project/MLproject",
+        format!(
+            "name: p\ndocker_env:\n  image: {IMAGE}\nentry_points:\n  main:\n    parameters: {{data: path}}\n    command: id {{data}}\n"
+        ),
+    );
+    let ended = cluster.start(&["-P", "data=http://127.0.0.1:1/x.csv"]).end();
+    ended
+        .expect_code(1)
+        .expect_stderr("error: the data of a parameter of type path would be downloaded to this machine")
+        .expect_stderr("hint: declare the parameter as `uri`");
+    let running = cluster.start(&["-P", "data=project/MLproject"]);
+    cluster.server.succeed(&[]);
+    running
+        .end()
+        .expect_code(0)
+        .expect_stderr("is on this machine, where no pod finds it");
+}

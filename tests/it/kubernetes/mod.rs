@@ -1,0 +1,11 @@
+//! Projects that run as Jobs: against an API server of the tests' own, which the reference drives too.
+
+mod access;
+mod attached;
+mod cluster;
+mod example;
+mod faults;
+mod interrupted;
+mod jobs;
+mod node;
+mod reasons;

@@ -1,0 +1,284 @@
+//! Why a run failed: on screen, and in time.
+
+use fake_kubernetes::{Options, Server};
+use serde_json::{Value, json};
+
+use super::cluster::{ClusterProject, TEMPLATE};
+
+/// What becomes of a Job, and what mlrun says to it.
+struct Case {
+    name: &'static str,
+    /// Lines of the template below `spec:`.
+    spec: &'static str,
+    arguments: &'static [&'static str],
+    happens: fn(&Server),
+    says: &'static [&'static str],
+}
+
+fn waiting(reason: &str, message: &str) -> impl Fn(&mut Value) + use<> {
+    let state = json!({"waiting": {"reason": reason, "message": message}});
+    move |pod| {
+        let container = &pod["spec"]["containers"][0];
+        pod["status"]["containerStatuses"] = json!([{
+            "name": container["name"], "image": container["image"], "imageID": "", "restartCount": 0, "ready": false,
+            "state": state, "lastState": {},
+        }]);
+    }
+}
+
+const TIMEOUT: &[&str] = &["--start-timeout", "1s"];
+
+const CASES: &[Case] = &[
+    Case {
+        name: "unschedulable",
+        spec: "",
+        arguments: TIMEOUT,
+        happens: |server| {
+            server.change_pod(&server.pod(0), |pod| {
+                pod["status"]["conditions"] = json!([{"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+                    "message": "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."}]);
+            });
+        },
+        says: &[
+            "warning: no node can take the pod: 0/3 nodes are available: 3 Insufficient nvidia.com/gpu.\n",
+            "error: the entry point has not started within 1 second: no node can take the pod: 0/3 nodes",
+            "hint: ask for less in the template",
+        ],
+    },
+    Case {
+        name: "an image that cannot be pulled",
+        spec: "",
+        arguments: TIMEOUT,
+        happens: |server| {
+            let pod = server.pod(0);
+            server.change_pod(&pod, waiting("ErrImagePull", "manifest unknown"));
+            server.change_pod(&pod, waiting("ImagePullBackOff", "Back-off pulling image"));
+        },
+        says: &[
+            "the image 'registry.example.com/team/base:1' cannot be pulled (ImagePullBackOff): Back-off pulling image\n",
+            "hint: the cluster must reach the registry of repository-uri, and may need imagePullSecrets in the template\n",
+        ],
+    },
+    Case {
+        name: "a missing secret",
+        spec: "",
+        arguments: TIMEOUT,
+        happens: |server| {
+            server.change_pod(
+                &server.pod(0),
+                waiting("CreateContainerConfigError", "secret \"s\" not found"),
+            );
+        },
+        says: &[
+            "error: the entry point has not started within 1 second: the container 'my-project' has a wrong \
+             configuration (CreateContainerConfigError): secret \"s\" not found\n",
+            "hint: create the Secret or ConfigMap",
+        ],
+    },
+    Case {
+        name: "a volume that cannot be mounted",
+        spec: "",
+        arguments: TIMEOUT,
+        happens: |server| {
+            server.event("Pod", &server.pod(0), "FailedMount", "configmap \"c\" not found");
+        },
+        says: &[
+            "error: the entry point has not started within 1 second: a volume of the pod cannot be mounted: configmap \"c\" not found\n",
+        ],
+    },
+    Case {
+        name: "no pod can be made",
+        spec: "suspend: true",
+        arguments: TIMEOUT,
+        happens: |server| {
+            let job = server.wait_for("there is a Job", |server| {
+                Some(server.jobs().first()?["metadata"]["name"].as_str()?.to_owned())
+            });
+            server.change_job(&job, |job| job["spec"]["suspend"] = false.into());
+            server.event(
+                "Job",
+                &job,
+                "FailedCreate",
+                "pods \"x\" is forbidden: exceeded quota: q",
+            );
+        },
+        says: &[
+            "The Job is suspended; it starts when it is resumed\n",
+            "warning: the Job's pod cannot be made: pods \"x\" is forbidden: exceeded quota: q\n",
+            "hint: the namespace's quotas, its policies or the template's service account forbid it\n",
+        ],
+    },
+    Case {
+        name: "a start that takes long for no reason",
+        spec: "",
+        arguments: TIMEOUT,
+        happens: |_| {},
+        says: &[
+            "error: the entry point has not started within 1 second: the pod is Pending\n",
+            "hint: give it more time with --start-timeout\n",
+        ],
+    },
+    Case {
+        name: "out of memory",
+        spec: "",
+        arguments: &[],
+        happens: |server| server.fail(137, "OOMKilled"),
+        says: &[
+            "error: the entry point was killed because it used more memory than its limit (OOMKilled)\n",
+            "hint: raise resources.limits.memory",
+        ],
+    },
+    Case {
+        name: "a Job's deadline",
+        spec: "activeDeadlineSeconds: 5",
+        arguments: &[],
+        happens: |server| {
+            let pod = server.pod(0);
+            server.start_pod(&pod);
+            server.log(&pod, "so far");
+            server.end_job(Some((
+                "DeadlineExceeded",
+                "Job was active longer than specified deadline",
+            )));
+            server.end_pod(&pod, 143, "Error");
+        },
+        says: &[
+            "error: the Job ran longer than its activeDeadlineSeconds allow (5 seconds)\n",
+            "hint: raise activeDeadlineSeconds in the template\n",
+        ],
+    },
+    Case {
+        name: "evicted",
+        spec: "",
+        arguments: &[],
+        happens: |server| {
+            let pod = server.pod(0);
+            server.start_pod(&pod);
+            server.change_pod(&pod, |pod| {
+                pod["status"] = json!({"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."});
+            });
+            server.end_job(Some((
+                "BackoffLimitExceeded",
+                "Job has reached the specified backoff limit",
+            )));
+        },
+        says: &[
+            "was evicted: The node was low on resource: memory.\n",
+            "hint: ask for what the entry point needs",
+        ],
+    },
+    Case {
+        name: "a program that is not there",
+        spec: "",
+        arguments: &[],
+        happens: |server| {
+            let pod = server.pod(0);
+            server.start_pod(&pod);
+            server.end_pod(&pod, 128, "StartError");
+            server.change_pod(&pod, |pod| {
+                pod["status"]["containerStatuses"][0]["state"]["terminated"]["message"] =
+                    "exec: \"python\": executable file not found in $PATH".into();
+            });
+            server.end_job(Some(("BackoffLimitExceeded", "")));
+        },
+        says: &[
+            "error: the entry point could not be started (StartError): exec: \"python\": executable file not found in $PATH\n",
+        ],
+    },
+    Case {
+        name: "backoff limit",
+        spec: "backoffLimit: 1",
+        arguments: &[],
+        happens: |server| {
+            for number in 0..2 {
+                if number > 0 {
+                    server.another_pod();
+                }
+                let pod = server.pod(number);
+                server.start_pod(&pod);
+                server.log(&pod, &format!("attempt {number}"));
+                server.end_pod(&pod, 7, "Error");
+            }
+            server.end_job(Some((
+                "BackoffLimitExceeded",
+                "Job has reached the specified backoff limit",
+            )));
+        },
+        says: &[
+            "the entry point ended with exit code 7\n",
+            "Job has reached the specified backoff limit\nThe entry point ended with exit code 7\n",
+        ],
+    },
+    Case {
+        name: "deleted by others",
+        spec: "",
+        arguments: &[],
+        happens: |server| {
+            let pod = server.pod(0);
+            server.start_pod(&pod);
+            server.delete_job(server.jobs()[0]["metadata"]["name"].as_str().unwrap());
+        },
+        says: &["in the namespace 'default' was deleted before it had ended\n"],
+    },
+    Case {
+        name: "deleted by others while nobody looked",
+        spec: "",
+        arguments: &[],
+        happens: |server| {
+            let pod = server.pod(0);
+            server.start_pod(&pod);
+            server.lose_job(server.jobs()[0]["metadata"]["name"].as_str().unwrap());
+            server.compact();
+        },
+        says: &["in the namespace 'default' was deleted before it had ended\n"],
+    },
+];
+
+#[test]
+fn every_reason_is_told() {
+    let failures: Vec<String> = std::thread::scope(|scope| {
+        let cases: Vec<_> = CASES
+            .iter()
+            .map(|case| scope.spawn(|| failures_of(case)))
+            .collect();
+        cases.into_iter().flat_map(|case| case.join().unwrap()).collect()
+    });
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+fn failures_of(case: &Case) -> Vec<String> {
+    let mut template = TEMPLATE.to_owned();
+    if !case.spec.is_empty() {
+        template = template.replace("backoffLimit: 0", case.spec);
+        if !case.spec.contains("backoffLimit") {
+            template = template.replace(case.spec, &format!("backoffLimit: 0\n  {}", case.spec));
+        }
+    }
+    let cluster = ClusterProject::with(&template, Options::default());
+    let running = cluster.start(case.arguments);
+    (case.happens)(&cluster.server);
+    let ended = running.end();
+    let mut failures = Vec::new();
+    if ended.code != 1 {
+        failures.push(format!(
+            "{}: exit code {}\n{}",
+            case.name, ended.code, ended.stderr
+        ));
+    }
+    for text in case.says {
+        if !ended.stderr.contains(text) {
+            failures.push(format!("{}: {text:?} is missing in\n{}", case.name, ended.stderr));
+        }
+    }
+    let status = cluster.run().status;
+    if status != "FAILED" {
+        failures.push(format!("{}: the run is {status}", case.name));
+    }
+    // A Job that did not start is taken away.
+    if case.arguments == TIMEOUT {
+        cluster.server.wait_for("the Job is deleted", |server| {
+            server.jobs().is_empty().then_some(())
+        });
+    }
+    failures
+}
