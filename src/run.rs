@@ -21,8 +21,13 @@ pub mod tag {
     pub const GIT_REPO_URL: &str = "mlflow.source.git.repoURL";
     /// The branch asked for by `--version`, when it is one.
     pub const GIT_BRANCH: &str = "mlflow.source.git.branch";
+    /// `true` where the project's files are not those of the commit.
+    pub const GIT_DIRTY: &str = "mlflow.source.git.dirty";
     /// The entry point that runs.
     pub const PROJECT_ENTRY_POINT: &str = "mlflow.project.entryPoint";
+    /// A digest of the values that the command got, where the run's parameters do not tell them. mlrun's
+    /// own.
+    pub const PROJECT_VALUES: &str = "mlrun.project.values";
     /// The environment: `docker`, `conda`, `virtualenv` or `uv`; absent for `local`.
     pub const PROJECT_ENV: &str = "mlflow.project.env";
     /// The name of the image that a container was made of.

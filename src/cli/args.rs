@@ -248,9 +248,21 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) start_timeout: Option<Duration>,
 
+    /// Parameters from a YAML or JSON file of names and values; -P wins over it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) params_file: Option<std::path::PathBuf>,
+
     /// Show what would be done, and do nothing of it
     #[arg(long)]
     pub(crate) dry_run: bool,
+
+    /// Do nothing where a finished run of the experiment has done it: same commit, entry point and values
+    #[arg(long, conflicts_with = "run_id")]
+    pub(crate) reuse: bool,
+
+    /// Write the dry run as one JSON object
+    #[arg(long, requires = "dry_run")]
+    pub(crate) json: bool,
 
     /// Write what became of the run to this file, as JSON
     #[arg(long, value_name = "FILE")]

@@ -8,6 +8,7 @@ mod env_file;
 mod inspect;
 mod layout;
 mod lint;
+mod params_file;
 mod plan;
 mod printer;
 mod project_source;

@@ -12,14 +12,27 @@ use crate::events::Progress;
 use crate::process::{Ended, Signals, TerminationSignal, own_all_children};
 use crate::run::{RunInfo, RunStatus};
 use crate::runner::{
-    CreatedRun, Launched, RunEnding, RunPlan, RunRequest, SubmittedRun, despite_signals, until_signal,
+    CreatedRun, Launched, ReusableRun, RunEnding, RunPlan, RunRequest, SubmittedRun, despite_signals,
+    until_signal,
 };
 use crate::tracking::TrackingStore;
 
-/// Runs a project. Every way out after the run's creation gives the run its end status.
+/// Runs a project, and reports it to the file that `--run-info` names.
 pub(crate) async fn run(
     request: RunRequest,
     settings: RunSettings,
+    printer: &Arc<Printer>,
+) -> Result<Outcome, Failure> {
+    let mut report = RunReport::new(settings.run_info_file.clone().filter(|_| !settings.dry_run));
+    let outcome = carry_out(request, &settings, &mut report, printer).await;
+    report.conclude(outcome, |failure| printer.error(&failure.text()))
+}
+
+/// Runs a project. Every way out after the run's creation gives the run its end status.
+async fn carry_out(
+    request: RunRequest,
+    settings: &RunSettings,
+    report: &mut RunReport,
     printer: &Arc<Printer>,
 ) -> Result<Outcome, Failure> {
     own_all_children();
@@ -29,9 +42,24 @@ pub(crate) async fn run(
         Err(signal) => return Ok(interrupted_early(signal, printer)),
     };
     if settings.dry_run {
-        return plan::show(&plan).map(|()| Outcome::Succeeded);
+        return match until_signal(&mut signals, plan::show(&plan, &settings)).await {
+            Ok(shown) => shown.map(|()| Outcome::Succeeded),
+            Err(signal) => Ok(interrupted_early(signal, printer)),
+        };
     }
-    RunReport::check(&settings)?;
+    report.planned(&plan);
+    report.check()?;
+    if settings.reuse {
+        match until_signal(&mut signals, plan.reusable_run(printer.as_ref())).await {
+            Ok(Ok(Some(reusable))) => {
+                report.reused(&reusable.data.info);
+                tell_reused(&reusable, printer);
+                return Ok(Outcome::Succeeded);
+            }
+            Ok(found) => drop(found?),
+            Err(signal) => return Ok(interrupted_early(signal, printer)),
+        }
+    }
     match until_signal(&mut signals, plan.locate_data()).await {
         Ok(located) => located?,
         Err(signal) => return Ok(interrupted_early(signal, printer)),
@@ -44,47 +72,56 @@ pub(crate) async fn run(
         }
         Err(signal) => return Ok(interrupted_early(signal, printer)),
     };
-    let mut report = RunReport::new(&created);
-    if let Err(failure) = report.write(&settings) {
-        return Err(give_up(created, failure, &mut signals, printer).await);
+    report.created(&created);
+    if let Err(failure) = report.write() {
+        give_up(&created, &mut signals, printer).await;
+        report.failed(RunStatus::Failed);
+        return Err(failure);
     }
     let backend = created.plan().backend_name();
     let submitted = created.submit(signals, Arc::clone(printer) as Arc<dyn Progress>);
-    let ending = submitted.wait().await;
+    let ending = follow(&submitted, report, printer).await;
+    report.ended(&ending);
     if let Ok(Launched::Submitted) = ending.launched {
         tell_submitted(backend, &submitted, printer);
-        report.write(&settings)?;
         return Ok(Outcome::Succeeded);
     }
     tell_end(&ending, submitted.info(), printer);
     tell_pages(submitted.store(), submitted.info(), printer);
-    let status = ending.status();
-    let outcome = outcome_of(ending);
-    report.end(status, &outcome);
-    match (outcome, report.write(&settings)) {
-        (Ok(Outcome::Succeeded), Err(failure)) => Err(failure),
-        (outcome, written) => {
-            if let Err(failure) = written {
-                printer.error(&failure.text());
-            }
-            outcome
+    outcome_of(ending)
+}
+
+/// Waits for the run's end; reports what becomes known meanwhile.
+async fn follow(submitted: &SubmittedRun, report: &mut RunReport, printer: &Printer) -> RunEnding {
+    let mut changing = submitted.clone();
+    let ending = loop {
+        tokio::select! {
+            biased;
+            ending = submitted.wait() => break ending,
+            () = changing.details_changed() => {}
         }
-    }
+        if report.details(&submitted.details())
+            && let Err(failure) = report.write()
+        {
+            printer.warning(&failure.text());
+        }
+    };
+    report.details(&submitted.details());
+    ending
 }
 
 /// Ends a run that nothing can be done for.
-async fn give_up(created: CreatedRun, why: Failure, signals: &mut Signals, printer: &Printer) -> Failure {
+async fn give_up(created: &CreatedRun, signals: &mut Signals, printer: &Printer) {
     // That its end cannot be recorded weighs less than why it ends.
     let _ = created.fail(signals).await;
     printer.error(&format!("=== Run (ID '{}') failed ===", created.info().run_id));
     tell_pages(created.store(), created.info(), printer);
-    why
 }
 
 /// A failure outweighs everything; an end that could not be recorded outweighs success.
 fn outcome_of(ending: RunEnding) -> Result<Outcome, Failure> {
     match (ending.launched?, ending.recorded) {
-        (Launched::Submitted, _) => Ok(Outcome::Succeeded),
+        (Launched::Submitted | Launched::Reused, _) => Ok(Outcome::Succeeded),
         (Launched::Ended(Ended::Interrupted { signal }), _) => Ok(Outcome::Interrupted(signal.number())),
         (Launched::Ended(_), Err(error)) => Err(error.into()),
         (Launched::Ended(Ended::Exited(exit)), Ok(_)) if exit.is_success() => Ok(Outcome::Succeeded),
@@ -108,7 +145,7 @@ fn tell_end(ending: &RunEnding, info: &RunInfo, printer: &Printer) {
                 printer.error(&Failure::from(Arc::clone(error)).text());
             }
         }
-        Ok(Launched::Submitted) => {}
+        Ok(Launched::Submitted | Launched::Reused) => {}
         Err(_) if ending.end.is_none() => {}
         Err(_) => printer.error(&format!("=== Run (ID '{run_id}') failed ===")),
     }
@@ -125,6 +162,16 @@ fn tell_end(ending: &RunEnding, info: &RunInfo, printer: &Printer) {
             ),
         });
     }
+}
+
+/// Tells of a run that has done the work before.
+fn tell_reused(reusable: &ReusableRun, printer: &Printer) {
+    let info = &reusable.data.info;
+    printer.info(&format!(
+        "=== Run (ID '{}') is reused: it {} with the same entry point, values and commit ===",
+        info.run_id, info.status
+    ));
+    tell_pages(reusable.store(), info, printer);
 }
 
 /// Tells of a run that goes on without this program.

@@ -1,95 +1,277 @@
 //! `--run-info FILE`: what became of a run, for a script.
 
+use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
 use crate::cli::report::{Failure, Outcome};
-use crate::cli::settings::RunSettings;
-use crate::run::RunStatus;
-use crate::runner::CreatedRun;
+use crate::process::{Ended, ProgramExit};
+use crate::run::{RunInfo, RunStatus, tag};
+use crate::runner::{CreatedRun, Launched, RunDetails, RunEnding, RunPlan};
 
-/// The file's content: written when the run has begun, and again when it has ended.
-#[derive(Debug, Serialize)]
+/// The file that `--run-info` names, and its content: written when the run has begun, and again when
+/// more is known. A reader sees the old content or the new one, never a part.
+#[derive(Debug, Default)]
 pub(crate) struct RunReport {
-    run_id: String,
-    experiment_id: String,
-    run_name: String,
-    tracking_uri: String,
-    artifact_uri: String,
-    status: &'static str,
+    path: Option<PathBuf>,
+    content: Content,
+}
+
+/// The file's content. What is not known is null.
+#[derive(Debug, Default, Serialize)]
+struct Content {
+    run_id: Option<String>,
+    experiment_id: Option<String>,
+    run_name: Option<String>,
+    tracking_uri: Option<String>,
+    artifact_uri: Option<String>,
+    /// The run's, as the store has it.
+    status: Option<&'static str>,
+    /// The program's own.
     exit_code: Option<u8>,
+    /// Whether the run is an earlier one, and nothing was done.
+    reused: bool,
+    /// Why the run could not be carried out.
+    error: Option<String>,
+    entry_point: EntryPointReport,
+    source: SourceReport,
+    environment: EnvironmentReport,
+    backend: BackendReport,
+    /// In seconds.
+    timings: TimingsReport,
+    mlrun_version: &'static str,
+}
+
+/// The entry point and how it ended: by itself, by a signal, or with the run.
+#[derive(Debug, Default, Serialize)]
+struct EntryPointReport {
+    name: Option<String>,
+    exit_code: Option<i32>,
+    signal: Option<i32>,
+    interrupted_by: Option<&'static str>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct SourceReport {
+    uri: Option<String>,
+    commit: Option<String>,
+    repository: Option<String>,
+    branch: Option<String>,
+    dirty: Option<bool>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct EnvironmentReport {
+    manager: Option<&'static str>,
+    name: Option<String>,
+    directory: Option<PathBuf>,
+    image_id: Option<String>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct BackendReport {
+    name: Option<&'static str>,
+    /// What it calls the run: tags of the run with their values.
+    ids: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct TimingsReport {
+    fetch: Option<f64>,
+    environment: Option<f64>,
+    data: Option<f64>,
+    run: Option<f64>,
 }
 
 impl RunReport {
-    /// The report of a run that has begun.
-    pub(crate) fn new(created: &CreatedRun) -> Self {
-        let info = created.info();
+    /// A report of which nothing is known yet. Without a path nothing is ever written.
+    pub(crate) fn new(path: Option<PathBuf>) -> Self {
         Self {
-            run_id: info.run_id.to_string(),
-            experiment_id: info.experiment_id.to_string(),
-            run_name: info.run_name.clone(),
-            tracking_uri: created.plan().tracking_uri.to_string(),
-            artifact_uri: info.artifact_uri.clone(),
-            status: RunStatus::Running.as_str(),
-            exit_code: None,
+            path,
+            content: Content {
+                mlrun_version: env!("CARGO_PKG_VERSION"),
+                ..Content::default()
+            },
         }
+    }
+
+    /// Makes sure that the file can be written, before there is a run.
+    pub(crate) fn check(&mut self) -> Result<(), Failure> {
+        self.try_to(|path, _| {
+            if path.is_dir() {
+                return Err(std::io::ErrorKind::IsADirectory.into());
+            }
+            temporary_file(path).map(drop)
+        })
+    }
+
+    /// Takes over what will be done.
+    pub(crate) fn planned(&mut self, plan: &RunPlan) {
+        let source = plan.work_dir.source();
+        let is_container = plan.environment.container().is_some();
+        let content = &mut self.content;
+        content.tracking_uri = Some(plan.tracking_uri.to_string());
+        content.entry_point.name = Some(plan.entry_point.name.clone());
+        content.source = SourceReport {
+            uri: Some(source.name.clone()),
+            commit: source.commit.clone(),
+            repository: source.repo_url.clone(),
+            branch: source.branch.clone(),
+            dirty: None,
+        };
+        content.environment = EnvironmentReport {
+            manager: Some(match is_container {
+                true => "docker",
+                false => plan.environment.manager.as_str(),
+            }),
+            name: plan.environment.name(),
+            directory: plan.environment.environment_directory().map(Path::to_owned),
+            image_id: None,
+        };
+        content.backend.name = Some(plan.backend_name());
+    }
+
+    /// Takes over the run that was created.
+    pub(crate) fn created(&mut self, created: &CreatedRun) {
+        self.run(created.info(), RunStatus::Running);
+        let tags = &created.plan().request.tags;
+        self.content.backend.ids.extend(tags.iter().cloned());
+        self.details(created.details());
+    }
+
+    /// Takes over a run that had done the work before, so that nothing is done.
+    pub(crate) fn reused(&mut self, info: &RunInfo) {
+        self.run(info, info.status);
+        self.content.reused = true;
+        self.content.source.dirty = Some(false);
+    }
+
+    fn run(&mut self, info: &RunInfo, status: RunStatus) {
+        let content = &mut self.content;
+        content.run_id = Some(info.run_id.to_string());
+        content.experiment_id = Some(info.experiment_id.to_string());
+        content.run_name = Some(info.run_name.clone());
+        content.artifact_uri = Some(info.artifact_uri.clone());
+        content.status = Some(status.as_str());
+    }
+
+    /// Takes over what has become known since. Tells whether a script may have waited for it.
+    pub(crate) fn details(&mut self, details: &RunDetails) -> bool {
+        let known_ids = self.content.backend.ids.len();
+        let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
+        self.content.timings = TimingsReport {
+            fetch: seconds(details.timings.fetch),
+            environment: seconds(details.timings.environment),
+            data: seconds(details.timings.data),
+            run: seconds(details.timings.run),
+        };
+        self.content.source.dirty = details.is_dirty;
+        for (name, value) in &details.environment_tags {
+            match name.as_str() {
+                tag::DOCKER_IMAGE_URI => self.content.environment.name = Some(value.clone()),
+                tag::DOCKER_IMAGE_ID => self.content.environment.image_id = Some(value.clone()),
+                _ => {}
+            }
+        }
+        self.content
+            .backend
+            .ids
+            .extend(details.backend_tags.iter().cloned());
+        self.content.backend.ids.len() > known_ids
     }
 
     /// Takes over how the run ended.
-    pub(crate) fn end(&mut self, status: RunStatus, outcome: &Result<Outcome, Failure>) {
-        self.status = status.as_str();
-        self.exit_code = Some(match outcome {
+    pub(crate) fn ended(&mut self, ending: &RunEnding) {
+        self.content.status = Some(ending.status().as_str());
+        let entry_point = &mut self.content.entry_point;
+        match &ending.launched {
+            Ok(Launched::Ended(Ended::Exited(ProgramExit::Code(code)))) => {
+                entry_point.exit_code = Some(*code)
+            }
+            Ok(Launched::Ended(Ended::Exited(ProgramExit::Signal(number)))) => {
+                entry_point.signal = Some(*number);
+            }
+            Ok(Launched::Ended(Ended::Interrupted { signal })) => {
+                entry_point.interrupted_by = Some(signal.name());
+            }
+            Ok(Launched::Submitted | Launched::Reused) | Err(_) => {}
+        }
+    }
+
+    /// Takes over that the run could not be carried out.
+    pub(crate) fn failed(&mut self, status: RunStatus) {
+        self.content.status = Some(status.as_str());
+    }
+
+    /// Writes the file for the last time, with what the program's exit code will be. A failure to do so
+    /// outweighs success only; else it is given to `tell`.
+    pub(crate) fn conclude(
+        &mut self,
+        outcome: Result<Outcome, Failure>,
+        tell: impl FnOnce(Failure),
+    ) -> Result<Outcome, Failure> {
+        self.content.exit_code = Some(match &outcome {
             Ok(outcome) => outcome.code(),
             Err(failure) => failure.code(),
         });
-    }
-
-    /// Makes sure that the file that `--run-info` names can be written, before there is a run.
-    pub(crate) fn check(settings: &RunSettings) -> Result<(), Failure> {
-        let Some(path) = &settings.run_info_file else {
-            return Ok(());
-        };
-        let checked = if path.is_dir() {
-            Err(std::io::ErrorKind::IsADirectory.into())
-        } else {
-            temporary_file(path).map(drop)
-        };
-        checked.map_err(|error| not_written(error, path))
-    }
-
-    /// Writes the file that `--run-info` names, if it does. A reader sees the old content or the new
-    /// one, never a part.
-    pub(crate) fn write(&self, settings: &RunSettings) -> Result<(), Failure> {
-        let Some(path) = &settings.run_info_file else {
-            return Ok(());
-        };
-        self.write_to(path).map_err(|error| not_written(error, path))
-    }
-
-    fn write_to(&self, path: &Path) -> std::io::Result<()> {
-        let mut file = temporary_file(path)?;
-        serde_json::to_writer_pretty(&mut file, self)?;
-        file.write_all(b"\n")?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            file.as_file()
-                .set_permissions(std::fs::Permissions::from_mode(0o644))?;
+        self.content.error = outcome.as_ref().err().map(|failure| {
+            let text = failure.text();
+            text.strip_prefix("error: ").map_or(text.clone(), str::to_owned)
+        });
+        match (outcome, self.write()) {
+            (Ok(Outcome::Succeeded), Err(failure)) => Err(failure),
+            (outcome, written) => {
+                if let Err(failure) = written {
+                    tell(failure);
+                }
+                outcome
+            }
         }
-        file.persist(path)?;
-        Ok(())
+    }
+
+    /// Writes the file.
+    pub(crate) fn write(&mut self) -> Result<(), Failure> {
+        self.try_to(|path, content| {
+            let mut file = temporary_file(path)?;
+            serde_json::to_writer_pretty(&mut file, content)?;
+            file.write_all(b"\n")?;
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt;
+                file.as_file()
+                    .set_permissions(std::fs::Permissions::from_mode(0o644))?;
+            }
+            file.persist(path)?;
+            Ok(())
+        })
+    }
+
+    /// Does something with the file. When that fails it is not tried again: it has been told.
+    fn try_to(&mut self, action: impl FnOnce(&Path, &Content) -> std::io::Result<()>) -> Result<(), Failure> {
+        let Some(path) = self.path.take() else {
+            return Ok(());
+        };
+        match action(&path, &self.content) {
+            Ok(()) => {
+                self.path = Some(path);
+                Ok(())
+            }
+            Err(error) => Err(not_written(error, &path)),
+        }
     }
 }
 
-/// A file beside `path`, to be renamed to it.
+/// A file beside `path`, to be renamed to it. Its name begins with that of `path`, by which it is known as
+/// no part of a project.
 fn temporary_file(path: &Path) -> std::io::Result<NamedTempFile> {
     let directory = path.parent().unwrap_or(Path::new("."));
-    tempfile::Builder::new()
-        .prefix(".run-info-")
-        .tempfile_in(directory)
+    let mut prefix = path.file_name().unwrap_or_default().to_owned();
+    prefix.push(".");
+    tempfile::Builder::new().prefix(&prefix).tempfile_in(directory)
 }
 
 fn not_written(error: std::io::Error, path: &Path) -> Failure {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::backend::{self, BackendConfig};
 use crate::cli::args::{EnvManagerName, RunArguments};
+use crate::cli::params_file::{self, ParameterOrigin};
 use crate::cli::report::Failure;
 use crate::env_vars;
 use crate::environment::EnvManager;
@@ -18,6 +19,11 @@ use crate::runner::{ImageChoice, RunError, RunRequest, select_experiment};
 #[derive(Debug)]
 pub(crate) struct RunSettings {
     pub(crate) dry_run: bool,
+    pub(crate) reuse: bool,
+    /// Write the dry run as JSON.
+    pub(crate) json: bool,
+    /// The names of parameters whose values come from `--params-file`.
+    from_params_file: Vec<String>,
     pub(crate) run_info_file: Option<PathBuf>,
 }
 
@@ -32,7 +38,16 @@ impl RunSettings {
             std::env::current_dir().map_err(|source| RunError::NoCurrentDirectory { source })?;
         let experiment = select_experiment(arguments.experiment_name, arguments.experiment_id)
             .map_err(|error| Failure::from(error).into_usage())?;
-        let parameters = distinct(arguments.param_list.iter().map(|text| parameter(text)))?;
+        let mut parameters = distinct(arguments.param_list.iter().map(|text| parameter(text)))?;
+        let mut from_params_file = Vec::new();
+        if let Some(file) = arguments.params_file {
+            let given = std::mem::take(&mut parameters);
+            let is_given = |name: &str| given.iter().any(|(other, _)| other == name);
+            parameters = params_file::read(&current_directory.join(file))?;
+            parameters.retain(|(name, _)| !is_given(name));
+            from_params_file = parameters.iter().map(|(name, _)| name.clone()).collect();
+            parameters.extend(given);
+        }
         let docker_args = distinct(arguments.docker_args.iter().map(|text| Ok(docker_argument(text))))?;
         let backend_config = arguments
             .backend_config
@@ -56,6 +71,7 @@ impl RunSettings {
             .storage_dir
             .or_else(|| env_vars::non_empty(env_vars::MLFLOW_TMP_DIR))
             .map(PathBuf::from);
+        let run_info_file = arguments.run_info.map(|file| current_directory.join(file));
         let request = RunRequest {
             uri: arguments.uri,
             entry_point: arguments.entry_point,
@@ -75,6 +91,7 @@ impl RunSettings {
             env_manager: env_manager(arguments.env_manager, arguments.no_conda)?,
             storage_dir,
             run_id: arguments.run_id.filter(|id| !id.is_empty()).map(RunId::new),
+            reuse: arguments.reuse,
             run_name: arguments.run_name.filter(|name| !name.is_empty()),
             image: match (arguments.build_image, arguments.no_build_image) {
                 (true, _) => ImageChoice::Build,
@@ -83,15 +100,29 @@ impl RunSettings {
             },
             keep_workdir: arguments.keep_workdir,
             variables: Vec::new(),
+            outputs: run_info_file.iter().cloned().collect(),
             tags: process_tag(&arguments.backend),
-            current_directory: Some(current_directory.clone()),
+            current_directory: Some(current_directory),
             backend: arguments.backend,
         };
         let settings = Self {
             dry_run: arguments.dry_run,
-            run_info_file: arguments.run_info.map(|file| current_directory.join(file)),
+            reuse: arguments.reuse,
+            run_info_file,
+            json: arguments.json,
+            from_params_file,
         };
         Ok((request, settings))
+    }
+}
+
+impl RunSettings {
+    /// Where the value of a parameter that was given comes from.
+    pub(crate) fn origin_of(&self, name: &str) -> ParameterOrigin {
+        match self.from_params_file.iter().any(|other| other == name) {
+            true => ParameterOrigin::ParamsFile,
+            false => ParameterOrigin::CommandLine,
+        }
     }
 }
 

@@ -97,7 +97,8 @@ impl DataError {
             Self::OtherHost { .. } => {
                 "for a file of this machine write three slashes: file:///directory/file"
             }
-            Self::Url { .. } => "check the host and the port",
+            Self::Url { uri, .. } if uri.starts_with("http") => "check the host and the port",
+            Self::Url { .. } => return None,
             Self::Download {
                 source: DownloadError::Unwritable(error),
                 ..

@@ -207,6 +207,36 @@ impl EnvironmentPlan {
         }
     }
 
+    /// The environment's name, as `mlrun env list` shows it, or the name of the image that it is made of.
+    /// None where nothing is made.
+    pub fn name(&self) -> Option<String> {
+        self.container()
+            .map(|container| container.image.uri)
+            .or_else(|| Some(self.entry()?.name.clone()))
+    }
+
+    /// The environment's directory, where it has one on this machine.
+    pub fn environment_directory(&self) -> Option<&Path> {
+        Some(&self.entry()?.directory)
+    }
+
+    /// Whether nothing has to be built or pulled.
+    pub fn is_there(&self) -> bool {
+        match &self.environment {
+            PlannedEnvironment::Docker(plan) => plan.is_there(),
+            _ => self.is_there,
+        }
+    }
+
+    /// The shell commands that will enter the environment, in their order.
+    pub fn activation(&self) -> Vec<String> {
+        match &self.environment {
+            PlannedEnvironment::Local | PlannedEnvironment::Docker(_) => Vec::new(),
+            PlannedEnvironment::Python(plan) => vec![plan.activation()],
+            PlannedEnvironment::Conda(plan) => plan.imagined_activation(),
+        }
+    }
+
     fn entry(&self) -> Option<&cache::Entry> {
         match &self.environment {
             PlannedEnvironment::Local | PlannedEnvironment::Docker(_) => None,

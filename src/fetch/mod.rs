@@ -8,11 +8,13 @@ mod error;
 mod git;
 mod local;
 mod subdirectory;
+mod tree;
 mod work_dir;
 mod zip;
 
 pub use error::FetchError;
-pub use git::GitProblem;
+pub use git::{GitProblem, TreeState};
+pub use tree::{TreeComparison, compare_with_commit};
 pub use work_dir::{Source, WorkDir};
 pub use zip::{MAX_UNPACKED_BYTES, MAX_ZIP_MEMBERS, ZipProblem};
 

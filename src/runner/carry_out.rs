@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::BoxFuture;
+use tokio::sync::watch;
 
-use super::created::record_end;
+use super::created::{record_end, tree_tag};
 use super::interruption::{catch_panic, until_signal};
-use super::{CreatedRun, RunEnding, RunError};
+use super::{CreatedRun, RunDetails, RunEnding, RunError};
 use crate::environment::{self, EnvironmentError, EnvironmentPlan, Prepared};
 use crate::events::Progress;
+use crate::fetch::{TreeComparison, TreeState};
 use crate::process::{Ended, OWN_SIGNAL_DELAY, Signals};
 use crate::run::{RunStatus, UnixMillis};
 use crate::tracking::RunEnd;
@@ -23,15 +25,21 @@ pub enum Launched {
     Ended(Ended),
     /// The backend has it, and nobody waits for it here.
     Submitted,
+    /// It was not: the run had done the work before.
+    Reused,
 }
 
 /// Launches the entry point, waits for its end and records it.
 pub(super) async fn carry_out(
-    created: CreatedRun,
+    mut created: CreatedRun,
     signals: &mut Signals,
+    details: &watch::Sender<RunDetails>,
     progress: &dyn Progress,
 ) -> RunEnding {
-    let launched = launch_or_mark(&created, signals, progress).await;
+    let told = signals.told();
+    let tree = std::mem::replace(&mut created.plan.tree, TreeComparison::Known(TreeState::Unknown));
+    let work = launch(&created, tree, signals, details, progress);
+    let launched = launch_or_mark(&created, told, work).await;
     if !status_of(&launched).is_terminated() {
         return RunEnding {
             launched: launched.map_err(Arc::new),
@@ -100,11 +108,10 @@ fn killed_now() -> RunEnd {
 /// processes are given time: whoever sent the signal may kill this program too before they have ended.
 async fn launch_or_mark(
     created: &CreatedRun,
-    signals: &mut Signals,
-    progress: &dyn Progress,
+    told: impl Future<Output = ()>,
+    launch: impl Future<Output = Result<Launched, RunError>>,
 ) -> Result<Launched, RunError> {
-    let told = signals.told();
-    let launched = catch_panic(launch(created, signals, progress));
+    let launched = catch_panic(launch);
     if !created.plan.backend.waits() {
         return launched.await;
     }
@@ -127,39 +134,78 @@ async fn launch_or_mark(
 /// the backend shall not be waited for.
 async fn launch(
     created: &CreatedRun,
+    tree: TreeComparison,
     signals: &mut Signals,
+    details: &watch::Sender<RunDetails>,
     progress: &dyn Progress,
 ) -> Result<Launched, RunError> {
-    let CreatedRun { plan, store, info } = created;
     let interrupted = |signal| Ok(Launched::Ended(Ended::Interrupted { signal }));
-    let (command, _data) = match until_signal(signals, plan.download_data(progress)).await {
+    let begun = Instant::now();
+    let (command, _data) = match until_signal(signals, created.plan.download_data(progress)).await {
         Ok(downloaded) => downloaded?,
         Err(signal) => return interrupted(signal),
     };
-    let prepared = match until_signal(signals, prepare(&plan.environment, progress)).await {
+    details.send_modify(|details| details.timings.data = Some(begun.elapsed()));
+    let begun = Instant::now();
+    let prepared = match until_signal(signals, prepare(&created.plan.environment, progress)).await {
         Ok(prepared) => prepared?,
         Err(signal) => return interrupted(signal),
     };
-    let environment_tags = prepared.environment.tags();
-    if !environment_tags.is_empty() {
-        store.set_tags(&info.run_id, &environment_tags).await?;
+    let tags = prepared.environment.tags();
+    details.send_modify(|details| {
+        let planned = details.timings.environment.unwrap_or_default();
+        details.timings.environment = Some(planned + begun.elapsed());
+        details.environment_tags.clone_from(&tags);
+    });
+    created.set_tags(&tags).await?;
+    match until_signal(signals, created.tell_tree(tree, details)).await {
+        Ok(told) => told?,
+        Err(signal) => return interrupted(signal),
     }
-    let launch_plan = plan.launch_plan(info, command, prepared.environment);
-    match until_signal(signals, plan.backend.stage(&launch_plan, progress)).await {
+    let launch_plan = created
+        .plan
+        .launch_plan(&created.info, command, prepared.environment);
+    let staged = created.plan.backend.stage(&launch_plan, progress);
+    match until_signal(signals, staged).await {
         Ok(staged) => staged?,
         Err(signal) => return interrupted(signal),
     }
-    let mut submitted = plan.backend.launch(launch_plan, progress).await?;
+    let begun = Instant::now();
+    let mut submitted = created.plan.backend.launch(launch_plan, progress).await?;
     let tags = submitted.tags();
     if !tags.is_empty() {
-        store.set_tags(&info.run_id, &tags).await?;
+        details.send_modify(|details| details.backend_tags.clone_from(&tags));
     }
-    if !plan.backend.waits() {
+    created.set_tags(&tags).await?;
+    if !created.plan.backend.waits() {
         return Ok(Launched::Submitted);
     }
-    let ended = submitted.wait(signals, progress).await?;
+    let ended = submitted.wait(signals, progress).await;
+    details.send_modify(|details| details.timings.run = Some(begun.elapsed()));
     drop(prepared.usage);
-    Ok(Launched::Ended(ended))
+    Ok(Launched::Ended(ended?))
+}
+
+impl CreatedRun {
+    async fn set_tags(&self, tags: &[(String, String)]) -> Result<(), RunError> {
+        if tags.is_empty() {
+            return Ok(());
+        }
+        Ok(self.store.set_tags(&self.info.run_id, tags).await?)
+    }
+
+    /// Tells how the project's files stand to their commit, where that was not known when the run was
+    /// created. Afterwards the entry point may change them.
+    async fn tell_tree(
+        &self,
+        mut tree: TreeComparison,
+        details: &watch::Sender<RunDetails>,
+    ) -> Result<(), RunError> {
+        let tree = tree.state().await;
+        details.send_modify(|details| details.set_tree(tree));
+        let tag = tree_tag(tree, &self.plan.request).filter(|_| !self.tells_tree);
+        self.set_tags(tag.as_slice()).await
+    }
 }
 
 /// [`environment::prepare`], boxed: only so can the compiler tell that a task may do it.
@@ -173,6 +219,7 @@ fn prepare<'a>(
 fn status_of(launched: &Result<Launched, RunError>) -> RunStatus {
     match launched {
         Ok(Launched::Ended(Ended::Exited(exit))) if exit.is_success() => RunStatus::Finished,
+        Ok(Launched::Reused) => RunStatus::Finished,
         Ok(Launched::Ended(Ended::Interrupted { .. })) => RunStatus::Killed,
         Ok(Launched::Submitted) => RunStatus::Running,
         Err(RunError::Backend(error)) => error.run_status(),

@@ -3,17 +3,21 @@
 use std::sync::Arc;
 
 use super::interruption::despite_signals;
-use super::{RunError, RunPlan};
+use super::{RunDetails, RunError, RunPlan, RunRequest};
 use crate::events::Progress;
+use crate::fetch::TreeState;
 use crate::process::{Signals, TerminationSignal};
 use crate::run::{RunInfo, RunStatus, UnixMillis, tag};
-use crate::tracking::{self, NewRun, RunEnd, TrackingError, TrackingStore};
+use crate::tracking::{NewRun, RunEnd, TrackingError, TrackingStore};
 
 /// A run that is in the tracking store. It must be submitted or ended, or it stays `RUNNING`.
 pub struct CreatedRun {
     pub(super) plan: RunPlan,
     pub(super) store: Arc<dyn TrackingStore>,
     pub(super) info: RunInfo,
+    pub(super) details: RunDetails,
+    /// Whether the run's tags tell how the project's files stand to their commit.
+    pub(super) tells_tree: bool,
 }
 
 impl RunPlan {
@@ -21,24 +25,43 @@ impl RunPlan {
     ///
     /// # Errors
     /// The store refuses; no run is left `RUNNING` then.
-    pub async fn create_run(self, progress: &dyn Progress) -> Result<CreatedRun, RunError> {
-        let store: Arc<dyn TrackingStore> = tracking::open(&self.tracking_uri).await?.into();
-        let info = match &self.request.run_id {
-            Some(_) => self.take_run(store.as_ref()).await?,
+    pub async fn create_run(mut self, progress: &dyn Progress) -> Result<CreatedRun, RunError> {
+        let store = self.store().await?;
+        // A run that is taken keeps the tags of its source.
+        let (info, tells_tree) = match &self.request.run_id {
+            Some(_) => (self.take_run(store.as_ref()).await?, true),
             None => self.new_run(store.as_ref(), progress).await?,
         };
+        let mut details = RunDetails {
+            timings: self.timings,
+            ..RunDetails::default()
+        };
+        let tree = self.tree.finished().await;
+        if let Some(tree) = tree {
+            details.set_tree(tree);
+        }
         Ok(CreatedRun {
+            tells_tree,
+            details,
             plan: self,
             store,
             info,
         })
     }
 
-    async fn new_run(&self, store: &dyn TrackingStore, progress: &dyn Progress) -> Result<RunInfo, RunError> {
+    async fn new_run(
+        &mut self,
+        store: &dyn TrackingStore,
+        progress: &dyn Progress,
+    ) -> Result<(RunInfo, bool), RunError> {
         let experiment_id = store.experiment(&self.experiment).await?;
         let mut tags = self.source_tags();
+        tags.extend(self.values_tag());
         tags.extend(self.parent_tag(store, progress).await);
         tags.extend(self.run_tags());
+        let tree = self.tree.finished().await;
+        let tells_tree = tree.is_some();
+        tags.extend(tree.and_then(|tree| tree_tag(tree, &self.request)));
         let new_run = NewRun {
             experiment_id,
             user: self.user.clone(),
@@ -47,7 +70,7 @@ impl RunPlan {
             tags,
             params: self.params_to_log.clone(),
         };
-        Ok(store.create_run(new_run).await?)
+        Ok((store.create_run(new_run).await?, tells_tree))
     }
 
     /// Takes the run that `--run-id` names.
@@ -88,10 +111,28 @@ impl RunPlan {
     }
 }
 
+/// The tag that tells how the project's files stand to their commit. That they are those of the commit
+/// goes without saying where the run has the tag of its process; any other could be one of `mlflow run`,
+/// which does not look.
+pub(super) fn tree_tag(tree: &TreeState, request: &RunRequest) -> Option<(String, String)> {
+    let tells_process = request.tags.iter().any(|(name, _)| name == tag::PROJECT_PROCESS);
+    let is_dirty = match tree {
+        TreeState::Changed { .. } | TreeState::Untracked { .. } => "true",
+        TreeState::Clean if !tells_process => "false",
+        TreeState::Clean | TreeState::Unknown => return None,
+    };
+    Some((tag::GIT_DIRTY.to_owned(), is_dirty.to_owned()))
+}
+
 impl CreatedRun {
     /// The run as the store has it.
     pub fn info(&self) -> &RunInfo {
         &self.info
+    }
+
+    /// What is known of it so far.
+    pub fn details(&self) -> &RunDetails {
+        &self.details
     }
 
     /// What it was created for.

@@ -18,22 +18,28 @@
 mod carry_out;
 mod created;
 mod data;
+mod details;
 mod error;
+mod glance;
 mod interruption;
 mod launch_plan;
 mod plan;
 mod request;
+mod reuse;
 mod submitted;
 
 use std::sync::Arc;
 
 pub use carry_out::Launched;
 pub use created::CreatedRun;
+pub use details::{RunDetails, Timings};
 pub use error::RunError;
+pub use glance::StoreGlance;
 pub use interruption::{despite_signals, until_signal};
 pub use plan::RunPlan;
 pub(crate) use request::select_experiment;
 pub use request::{ImageChoice, RunRequest};
+pub use reuse::ReusableRun;
 pub use submitted::{RunEnding, SubmittedRun};
 
 use crate::events::{Progress, Silent};
@@ -87,6 +93,11 @@ pub async fn run(request: RunRequest) -> Result<SubmittedRun, RunError> {
 pub async fn run_with(request: RunRequest, progress: Arc<dyn Progress>) -> Result<SubmittedRun, RunError> {
     let signals = Signals::on_request()?;
     let mut plan = RunPlan::make(request, progress.as_ref()).await?;
+    if plan.request.reuse
+        && let Some(reusable) = plan.reusable_run(progress.as_ref()).await?
+    {
+        return Ok(SubmittedRun::reused(reusable, &signals));
+    }
     plan.locate_data().await?;
     // A task of its own: a run that is being created when nobody waits any more must not stay RUNNING.
     let (sender, created) = tokio::sync::oneshot::channel();

@@ -1,9 +1,11 @@
 //! What a run will do: made and checked before anything is created.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
 
 use super::data::{self, CommandWithData};
-use super::{ImageChoice, RunError, RunRequest};
+use super::{ImageChoice, RunError, RunRequest, Timings};
 use crate::backend::{self, Backend, ProjectCall};
 use crate::data::{DataDirectory, DataRequest, LocatedData};
 use crate::env_vars;
@@ -11,13 +13,13 @@ use crate::environment::{
     self, ContainerRequest, EnvManager, EnvironmentPlan, EnvironmentRequest, PreparedEnv,
 };
 use crate::events::Progress;
-use crate::fetch::{self, FetchOptions, WorkDir};
+use crate::fetch::{self, FetchOptions, TreeComparison, WorkDir};
 use crate::project::{EntryPoint, ParameterContext, Project, ProjectEnvironment, ResolvedParameters};
 use crate::project_uri::ProjectUri;
 use crate::redact::without_credentials;
 use crate::run::tag;
 use crate::tracking::limits::{self, LongValues};
-use crate::tracking::{ExperimentSelector, TrackingUri};
+use crate::tracking::{self, ExperimentSelector, TrackingStore, TrackingUri};
 
 /// Everything that is known before the run is created.
 ///
@@ -43,6 +45,13 @@ pub struct RunPlan {
     pub(crate) call: ProjectCall,
     pub(crate) tracking_uri: TrackingUri,
     pub(crate) user: String,
+    /// How the project's files stand to their commit; it need not be known before the entry point is
+    /// started.
+    pub(crate) tree: TreeComparison,
+    /// The store, once it was needed.
+    pub(crate) store: Option<Arc<dyn TrackingStore>>,
+    /// How long what has been done took.
+    pub(crate) timings: Timings,
 }
 
 impl RunPlan {
@@ -68,7 +77,12 @@ impl RunPlan {
             version: request.version.clone(),
             keep: request.keep_workdir,
         };
+        let mut timings = Timings::default();
+        let begun = Instant::now();
         let work_dir = fetch::fetch(&uri, &options, progress).await?;
+        timings.fetch = Some(begun.elapsed());
+        let no_part = [tracking_uri.local_files(), request.outputs.clone()].concat();
+        let tree = fetch::compare_with_commit(&work_dir, no_part);
 
         let project = Project::load(work_dir.path())?;
         for warning in &project.warnings {
@@ -107,6 +121,7 @@ impl RunPlan {
             true => (&no_environment, Some(EnvManager::Local)),
             false => (&project.environment, request.env_manager),
         };
+        let begun = Instant::now();
         let environment = environment::plan(EnvironmentRequest {
             environment: of_project,
             manager,
@@ -121,6 +136,7 @@ impl RunPlan {
             },
         })
         .await?;
+        timings.environment = Some(begun.elapsed());
         warn_of_unused_options(&request, &project, progress);
         let plan = Self {
             call: ProjectCall {
@@ -145,10 +161,22 @@ impl RunPlan {
             backend,
             tracking_uri,
             user: user_name(),
+            tree,
+            store: None,
+            timings,
         };
         let launch_plan = plan.imagined_launch(plan.imagined_environment());
         plan.backend.check(&launch_plan, progress).await?;
         Ok(plan)
+    }
+
+    /// The tracking store.
+    pub(super) async fn store(&mut self) -> Result<Arc<dyn TrackingStore>, RunError> {
+        if let Some(store) = &self.store {
+            return Ok(Arc::clone(store));
+        }
+        let store: Arc<dyn TrackingStore> = tracking::open(&self.tracking_uri).await?.into();
+        Ok(Arc::clone(self.store.insert(store)))
     }
 
     /// The name of the backend that the entry point will run on.
@@ -187,12 +215,27 @@ impl RunPlan {
         tags
     }
 
-    /// The command line of the container that the run would get.
-    pub(crate) fn container_command_line(&self) -> Option<String> {
+    /// The program and arguments of the container that the run would get, without values of variables.
+    pub(crate) fn container_command_line(&self) -> Option<Vec<String>> {
         if self.backend.image_repository().is_some() {
             return None;
         }
         backend::container_command_line(&self.imagined_launch(self.imagined_environment()))
+    }
+
+    /// What the shell runs, with what enters the environment before it; for another place than this
+    /// machine the entry point's command alone.
+    pub(crate) fn whole_command(&self) -> String {
+        let is_here = self.backend.name() == backend::LOCAL && self.environment.container().is_none();
+        let environment = PreparedEnv {
+            activation: if is_here {
+                self.environment.activation()
+            } else {
+                Vec::new()
+            },
+            ..PreparedEnv::default()
+        };
+        environment.command(&self.command.command)
     }
 
     /// The environment as far as it is known before it is made.

@@ -49,6 +49,9 @@ pub struct RunRequest {
     pub storage_dir: Option<PathBuf>,
     /// Use this existing run instead of a new one.
     pub run_id: Option<RunId>,
+    /// Do nothing where a finished run of the experiment has done it already; that run is then the result.
+    /// See [`RunPlan::reusable_run`](super::RunPlan::reusable_run).
+    pub reuse: bool,
     /// The run's name; the store makes one up where it is `None`.
     pub run_name: Option<String>,
     /// Which image a Docker project runs.
@@ -58,6 +61,9 @@ pub struct RunRequest {
     /// Environment variables for the entry point, besides those of this process. Those that MLflow sets
     /// for a run win over them.
     pub variables: Vec<(String, String)>,
+    /// Files that the caller writes, such as one with results: where they lie in the project's directory
+    /// they are no part of it.
+    pub outputs: Vec<PathBuf>,
     /// Tags for the run besides those that MLflow gives the run of a project.
     pub tags: Vec<(String, String)>,
     /// The directory that relative paths and the default tracking store refer to; this process's own
@@ -97,10 +103,12 @@ impl RunRequest {
             env_manager: None,
             storage_dir: None,
             run_id: None,
+            reuse: false,
             run_name: None,
             image: ImageChoice::Default,
             keep_workdir: false,
             variables: Vec::new(),
+            outputs: Vec::new(),
             tags: Vec::new(),
             current_directory: None,
         }

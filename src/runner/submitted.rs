@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::carry_out::{self, Launched};
-use super::{CreatedRun, RunError};
+use super::{CreatedRun, ReusableRun, RunDetails, RunError};
 use crate::events::Progress;
 use crate::process::{Ended, Signals, TerminationRequest};
 use crate::run::{RunId, RunInfo, RunStatus};
@@ -19,6 +19,7 @@ pub struct SubmittedRun {
     store: Arc<dyn TrackingStore>,
     termination: TerminationRequest,
     ending: watch::Receiver<Option<RunEnding>>,
+    details: watch::Receiver<RunDetails>,
 }
 
 /// What became of a run.
@@ -42,10 +43,14 @@ impl RunEnding {
         }
     }
 
-    /// Whether the entry point ended well, and the store knows.
+    /// Whether the entry point ended well, now or in the run that is reused, and the store knows.
     pub fn is_success(&self) -> bool {
-        matches!(&self.launched, Ok(Launched::Ended(Ended::Exited(exit))) if exit.is_success())
-            && self.recorded.is_ok()
+        let ended_well = match &self.launched {
+            Ok(Launched::Ended(Ended::Exited(exit))) => exit.is_success(),
+            Ok(Launched::Reused) => true,
+            Ok(Launched::Ended(Ended::Interrupted { .. }) | Launched::Submitted) | Err(_) => false,
+        };
+        ended_well && self.recorded.is_ok()
     }
 }
 
@@ -57,14 +62,16 @@ impl CreatedRun {
     /// Outside of a tokio runtime.
     pub fn submit(self, mut signals: Signals, progress: Arc<dyn Progress>) -> SubmittedRun {
         let (sender, ending) = watch::channel(None);
+        let (details_sender, details) = watch::channel(self.details.clone());
         let submitted = SubmittedRun {
             info: self.info.clone(),
             store: Arc::clone(&self.store),
             termination: signals.request(),
             ending,
+            details,
         };
         tokio::spawn(async move {
-            let ending = carry_out::carry_out(self, &mut signals, progress.as_ref()).await;
+            let ending = carry_out::carry_out(self, &mut signals, &details_sender, progress.as_ref()).await;
             // Nobody may be there to hear of it.
             let _ = sender.send(Some(ending));
         });
@@ -73,6 +80,23 @@ impl CreatedRun {
 }
 
 impl SubmittedRun {
+    /// A run that had ended before it was asked for.
+    pub(super) fn reused(reusable: ReusableRun, signals: &Signals) -> Self {
+        let info = reusable.data.info;
+        let ending = RunEnding {
+            launched: Ok(Launched::Reused),
+            end: None,
+            recorded: Ok(info.status),
+        };
+        Self {
+            info,
+            store: reusable.store,
+            termination: signals.request(),
+            ending: watch::channel(Some(ending)).1,
+            details: watch::channel(RunDetails::default()).1,
+        }
+    }
+
     /// The run's id.
     pub fn run_id(&self) -> &RunId {
         &self.info.run_id
@@ -89,6 +113,18 @@ impl SubmittedRun {
             .borrow()
             .as_ref()
             .map_or(RunStatus::Running, RunEnding::status)
+    }
+
+    /// What has become known of the run so far.
+    pub fn details(&self) -> RunDetails {
+        self.details.borrow().clone()
+    }
+
+    /// Waits until more has become known of the run. Waits for ever where nothing will.
+    pub async fn details_changed(&mut self) {
+        if self.details.changed().await.is_err() {
+            std::future::pending().await
+        }
     }
 
     /// Waits until the run has ended and its end is recorded. Where the backend is not to be waited for,

@@ -225,6 +225,17 @@ impl TrackingUri {
         }
     }
 
+    /// The files and directories that a store on this machine writes to.
+    pub fn local_files(&self) -> Vec<PathBuf> {
+        let mut files = match self {
+            Self::Sqlite { path, .. } | Self::File { path, .. } => vec![path.clone()],
+            Self::Rest { .. } | Self::Databricks { .. } | Self::Database { .. } => Vec::new(),
+        };
+        let local = self.artifact_root().filter(|root| Path::new(root).is_absolute());
+        files.extend(local.map(PathBuf::from));
+        files
+    }
+
     fn default_store(cwd: &Path) -> Result<Self, TrackingUriError> {
         let directory = cwd.join(DEFAULT_DIRECTORY);
         if holds_experiments(&directory) {

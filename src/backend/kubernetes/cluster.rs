@@ -56,9 +56,17 @@ impl Cluster {
         }
         let server = config.cluster_url.to_string();
         let namespace = config.default_namespace.clone();
-        let client = Client::try_from(config).map_err(|error| KubernetesError::NoClient {
-            server: server.clone(),
-            source: ApiProblem::from(error),
+        let plugin = config
+            .auth_info
+            .exec
+            .as_ref()
+            .and_then(|exec| exec.command.clone());
+        let client = Client::try_from(config).map_err(|error| {
+            let (server, source) = (server.clone(), ApiProblem::from(error));
+            match plugin {
+                Some(program) => KubernetesError::Plugin { program, source },
+                None => KubernetesError::NoClient { server, source },
+            }
         })?;
         Ok(Self {
             client,

@@ -109,6 +109,15 @@ pub enum KubernetesError {
         #[source]
         source: ApiProblem,
     },
+    /// The kubeconfig's program gives no credentials.
+    #[error("the program '{program}', which the kubeconfig names, gives no credentials for the cluster")]
+    Plugin {
+        /// The program.
+        program: String,
+        /// What is wrong.
+        #[source]
+        source: ApiProblem,
+    },
     /// A request failed.
     #[error("cannot {doing} on {cluster}")]
     Request {
@@ -226,6 +235,7 @@ impl KubernetesError {
             Self::Kubeconfig { .. } | Self::Context { .. } | Self::NoClient { .. } => {
                 "`kubectl config view` shows how it is read".to_owned()
             }
+            Self::Plugin { .. } => "install the program, or log in with it; kubectl needs it too".to_owned(),
             Self::Request { source, .. } => return hint_of(source),
             Self::Refused { place, .. } => match place {
                 Some(_) => "mlrun replaces the first container's name, image, command and variables; all else is the template's".to_owned(),

@@ -107,7 +107,7 @@ impl JobHandle {
             .body(Body::from(job.to_string().into_bytes()))
             .map_err(|error| other(&error))?;
         let (parts, body) = self.cluster.client.send(request).await?.into_parts();
-        let body = body.collect().await.map_err(kube::Error::from)?.to_bytes();
+        let body = body.collect().await?.to_bytes();
         if !parts.status.is_success() {
             let status = serde_json::from_slice::<Status>(&body).unwrap_or_else(|_| {
                 let text = String::from_utf8_lossy(&body);

@@ -124,7 +124,7 @@ impl LogFollower {
             {
                 Ok(stream) => match self.read(stream, &mut lines, &sink).await {
                     StreamEnd::Unheard => return,
-                    StreamEnd::Clean if last_pass => {
+                    StreamEnd::Clean if last_pass && lines.count == seen && lines.is_repeated() => {
                         let rest = lines.rest();
                         if rest.is_empty() || sink.send(LogMessage::Output(rest)).await {
                             sink.send(LogMessage::Done).await;
@@ -221,6 +221,8 @@ struct Continuation {
     cursor: usize,
     /// The beginning of a line whose end has not come.
     partial: Vec<u8>,
+    /// What it was when the stream before ended.
+    last_partial: Vec<u8>,
     /// How many lines were new.
     count: u64,
 }
@@ -235,7 +237,13 @@ impl Continuation {
     /// A new stream begins. What the last one left unfinished comes again.
     fn begin(&mut self) {
         self.cursor = 0;
-        self.partial.clear();
+        self.last_partial = std::mem::take(&mut self.partial);
+    }
+
+    /// Whether the present stream has had all that came before it, to its end. An answer that was cut
+    /// off on its way cannot be told from a whole one else.
+    fn is_repeated(&self) -> bool {
+        self.cursor == self.recent.len() && self.partial == self.last_partial
     }
 
     /// Takes bytes of the stream; gives the new lines in them without their times.

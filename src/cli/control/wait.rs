@@ -65,7 +65,19 @@ async fn with_backend(
     let Place::Backend(backend) = &mut run.place else {
         return Ok(Ok(run.status()));
     };
-    let status = match backend.wait(signals, printer).await? {
+    let waited = match backend.wait(signals, printer).await {
+        Ok(ended) => ended,
+        Err(error) => {
+            // A reason that the backend ended it for is the end of the run, too.
+            if let Ok(state) = backend.state().await
+                && state.status.is_terminated()
+            {
+                run.record_end(state.status).await?;
+            }
+            return Err(error.into());
+        }
+    };
+    let status = match waited {
         Ended::Interrupted { signal } => return Ok(Err(signal)),
         // The backend knows more than the exit: it may have been told to end the run.
         Ended::Exited(exit) => match backend.state().await {

@@ -230,6 +230,9 @@ impl Azure {
 impl Store for Azure {
     async fn find(&self) -> Result<Found, StoreError> {
         let listed = self.list(None).await;
+        if listed.as_ref().is_err_and(|problem| !problem.is_answer()) {
+            return listed.map(Found::Directory);
+        }
         if let Ok(listing) = &listed
             && (!listing.objects.is_empty() || listing.next.is_some())
         {

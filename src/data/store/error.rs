@@ -123,6 +123,11 @@ impl StoreError {
         }
     }
 
+    /// Whether the store was asked, and said no: another question may be answered all the same.
+    pub(super) fn is_answer(&self) -> bool {
+        matches!(self, Self::Missing { .. } | Self::Refused { .. })
+    }
+
     /// Whether another try may end otherwise.
     pub(in crate::data) fn is_transient(&self) -> bool {
         match self {

@@ -170,6 +170,9 @@ impl Gcs {
 impl Store for Gcs {
     async fn find(&self) -> Result<Found, StoreError> {
         let listed = self.list(None).await;
+        if listed.as_ref().is_err_and(|problem| !problem.is_answer()) {
+            return listed.map(Found::Directory);
+        }
         if let Ok(listing) = &listed
             && (!listing.objects.is_empty() || listing.next.is_some())
         {

@@ -249,6 +249,9 @@ impl Store for S3 {
     async fn find(&self) -> Result<Found, StoreError> {
         // Another region or a lack of credentials is learned once, not by two requests at a time.
         let listed = self.list(None).await;
+        if listed.as_ref().is_err_and(|problem| !problem.is_answer()) {
+            return listed.map(Found::Directory);
+        }
         if let Ok(listing) = &listed
             && (!listing.objects.is_empty() || listing.next.is_some())
         {

@@ -62,7 +62,7 @@ fn repository(uri: &str) -> &str {
 /// The newest digest of the repository among lines of `NAME@DIGEST`. Engines put the host of their
 /// default registry before names, or leave it out.
 fn digest_in<'a>(lines: &'a str, repository: &str) -> Option<&'a str> {
-    let found = lines.lines().filter_map(|line| {
+    let mut found = lines.lines().filter_map(|line| {
         let (name, digest) = line.trim().split_once('@')?;
         let is_same = name == repository
             || ["docker.io/", "docker.io/library/", "index.docker.io/"]
@@ -72,7 +72,7 @@ fn digest_in<'a>(lines: &'a str, repository: &str) -> Option<&'a str> {
                 });
         is_same.then_some(digest)
     });
-    found.last()
+    found.next_back()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! certificates are those that Git uses, nothing ever asks on the terminal, and a fetch can be given
 //! up at any moment. With `MLRUN_GIT_FETCH_WITH_CLI=true` the `git` program fetches instead.
 
+mod changes;
 mod checkout;
 mod clone;
 mod connection;
@@ -25,6 +26,7 @@ mod version;
 
 use std::path::Path;
 
+pub use changes::TreeState;
 pub use problem::GitProblem;
 pub(super) use repository::{Repository, find_repository, is_bare_repository, repository_at};
 

@@ -92,7 +92,7 @@ async fn create_job(
         return Err(Refusal::new(400, "BadRequest", message));
     }
     let name = job["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-    if query.get("dryRun").is_some() {
+    if query.contains_key("dryRun") {
         if state.store.get(Kind::Job, &namespace, &name).is_ok() {
             return Err(Refusal::new(
                 409,

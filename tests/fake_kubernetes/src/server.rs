@@ -260,7 +260,7 @@ impl Server {
 
     /// Starts all containers of a pod, which gets a node first.
     pub fn start_pod(&self, pod: &str) {
-        self.change_pod(pod, |pod| controller::start(pod));
+        self.change_pod(pod, controller::start);
         let job = self.job_of(pod);
         self.change_job(&job, |job| {
             job["status"]["startTime"] = controller::time().into();

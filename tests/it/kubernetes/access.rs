@@ -96,7 +96,9 @@ fn who_is_not_let_in_is_told_so_before_the_run_is_created() {
                 |_| json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "no-such-plug-in", "interactiveMode": "Never"}}),
                 None,
             ),
-            &["no-such-plug-in", "error: cannot "],
+            &[
+                "error: the program 'no-such-plug-in', which the kubeconfig names, gives no credentials for the cluster\n",
+            ],
         ),
         (
             ClusterProject::with(

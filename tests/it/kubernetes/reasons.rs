@@ -3,7 +3,7 @@
 use fake_kubernetes::{Options, Server};
 use serde_json::{Value, json};
 
-use super::cluster::{ClusterProject, TEMPLATE};
+use super::cluster::{ClusterProject, Running, TEMPLATE};
 
 /// What becomes of a Job, and what mlrun says to it.
 struct Case {
@@ -11,7 +11,7 @@ struct Case {
     /// Lines of the template below `spec:`.
     spec: &'static str,
     arguments: &'static [&'static str],
-    happens: fn(&Server),
+    happens: fn(&Server, &Running<'_>),
     says: &'static [&'static str],
 }
 
@@ -33,7 +33,7 @@ const CASES: &[Case] = &[
         name: "unschedulable",
         spec: "",
         arguments: TIMEOUT,
-        happens: |server| {
+        happens: |server, _| {
             server.change_pod(&server.pod(0), |pod| {
                 pod["status"]["conditions"] = json!([{"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
                     "message": "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."}]);
@@ -49,7 +49,7 @@ const CASES: &[Case] = &[
         name: "an image that cannot be pulled",
         spec: "",
         arguments: TIMEOUT,
-        happens: |server| {
+        happens: |server, _| {
             let pod = server.pod(0);
             server.change_pod(&pod, waiting("ErrImagePull", "manifest unknown"));
             server.change_pod(&pod, waiting("ImagePullBackOff", "Back-off pulling image"));
@@ -63,7 +63,7 @@ const CASES: &[Case] = &[
         name: "a missing secret",
         spec: "",
         arguments: TIMEOUT,
-        happens: |server| {
+        happens: |server, _| {
             server.change_pod(
                 &server.pod(0),
                 waiting("CreateContainerConfigError", "secret \"s\" not found"),
@@ -79,7 +79,7 @@ const CASES: &[Case] = &[
         name: "a volume that cannot be mounted",
         spec: "",
         arguments: TIMEOUT,
-        happens: |server| {
+        happens: |server, _| {
             server.event("Pod", &server.pod(0), "FailedMount", "configmap \"c\" not found");
         },
         says: &[
@@ -90,10 +90,11 @@ const CASES: &[Case] = &[
         name: "no pod can be made",
         spec: "suspend: true",
         arguments: TIMEOUT,
-        happens: |server| {
+        happens: |server, running| {
             let job = server.wait_for("there is a Job", |server| {
                 Some(server.jobs().first()?["metadata"]["name"].as_str()?.to_owned())
             });
+            running.wait_for_stderr("The Job is suspended");
             server.change_job(&job, |job| job["spec"]["suspend"] = false.into());
             server.event(
                 "Job",
@@ -112,7 +113,7 @@ const CASES: &[Case] = &[
         name: "a start that takes long for no reason",
         spec: "",
         arguments: TIMEOUT,
-        happens: |_| {},
+        happens: |_, _| {},
         says: &[
             "error: the entry point has not started within 1 second: the pod is Pending\n",
             "hint: give it more time with --start-timeout\n",
@@ -122,7 +123,7 @@ const CASES: &[Case] = &[
         name: "out of memory",
         spec: "",
         arguments: &[],
-        happens: |server| server.fail(137, "OOMKilled"),
+        happens: |server, _| server.fail(137, "OOMKilled"),
         says: &[
             "error: the entry point was killed because it used more memory than its limit (OOMKilled)\n",
             "hint: raise resources.limits.memory",
@@ -132,7 +133,7 @@ const CASES: &[Case] = &[
         name: "a Job's deadline",
         spec: "activeDeadlineSeconds: 5",
         arguments: &[],
-        happens: |server| {
+        happens: |server, _| {
             let pod = server.pod(0);
             server.start_pod(&pod);
             server.log(&pod, "so far");
@@ -151,7 +152,7 @@ const CASES: &[Case] = &[
         name: "evicted",
         spec: "",
         arguments: &[],
-        happens: |server| {
+        happens: |server, _| {
             let pod = server.pod(0);
             server.start_pod(&pod);
             server.change_pod(&pod, |pod| {
@@ -171,7 +172,7 @@ const CASES: &[Case] = &[
         name: "a program that is not there",
         spec: "",
         arguments: &[],
-        happens: |server| {
+        happens: |server, _| {
             let pod = server.pod(0);
             server.start_pod(&pod);
             server.end_pod(&pod, 128, "StartError");
@@ -189,7 +190,7 @@ const CASES: &[Case] = &[
         name: "backoff limit",
         spec: "backoffLimit: 1",
         arguments: &[],
-        happens: |server| {
+        happens: |server, running| {
             for number in 0..2 {
                 if number > 0 {
                     server.another_pod();
@@ -198,6 +199,8 @@ const CASES: &[Case] = &[
                 server.start_pod(&pod);
                 server.log(&pod, &format!("attempt {number}"));
                 server.end_pod(&pod, 7, "Error");
+                running.wait_for_stdout(&format!("attempt {number}\n"));
+                running.wait_for_stderr(&format!("Pod '{pod}': the entry point ended with exit code 7\n"));
             }
             server.end_job(Some((
                 "BackoffLimitExceeded",
@@ -213,7 +216,7 @@ const CASES: &[Case] = &[
         name: "deleted by others",
         spec: "",
         arguments: &[],
-        happens: |server| {
+        happens: |server, _| {
             let pod = server.pod(0);
             server.start_pod(&pod);
             server.delete_job(server.jobs()[0]["metadata"]["name"].as_str().unwrap());
@@ -224,7 +227,7 @@ const CASES: &[Case] = &[
         name: "deleted by others while nobody looked",
         spec: "",
         arguments: &[],
-        happens: |server| {
+        happens: |server, _| {
             let pod = server.pod(0);
             server.start_pod(&pod);
             server.lose_job(server.jobs()[0]["metadata"]["name"].as_str().unwrap());
@@ -256,7 +259,7 @@ fn failures_of(case: &Case) -> Vec<String> {
     }
     let cluster = ClusterProject::with(&template, Options::default());
     let running = cluster.start(case.arguments);
-    (case.happens)(&cluster.server);
+    (case.happens)(&cluster.server, &running);
     let ended = running.end();
     let mut failures = Vec::new();
     if ended.code != 1 {

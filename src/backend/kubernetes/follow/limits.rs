@@ -1,0 +1,175 @@
+//! What has its time: the start, an API that is silent, a deletion.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{End, Follower, Message};
+use crate::backend::kubernetes::KubernetesError;
+use crate::backend::kubernetes::api_problem::{ApiProblem, ProblemKind};
+use crate::backend::kubernetes::deletion;
+use crate::backend::kubernetes::error::seconds;
+use crate::backend::kubernetes::reasons::Reason;
+use crate::process::{Ended, TerminationSignal};
+
+/// How long the API may be silent before that is said.
+const TOLD_AFTER: Duration = Duration::from_secs(30);
+/// How often it is said again.
+const TOLD_AGAIN: Duration = Duration::from_secs(300);
+/// When a Job that cannot be asked for is given up.
+const LOST: Duration = Duration::from_secs(30 * 60);
+/// When it is given up where the credentials are no longer valid.
+const LOCKED_OUT: Duration = Duration::from_secs(120);
+
+/// A time in which the API does not answer.
+pub(super) struct Silence {
+    since: Instant,
+    /// When it is looked at again.
+    due: Instant,
+    problem: ApiProblem,
+    /// Whether it has been told.
+    pub(super) was_told: bool,
+}
+
+impl Silence {
+    pub(super) fn begin(problem: ApiProblem) -> Self {
+        let since = Instant::now();
+        Self {
+            since,
+            due: since + TOLD_AFTER,
+            problem,
+            was_told: false,
+        }
+    }
+
+    /// There is still no answer.
+    pub(super) fn goes_on(&mut self, problem: ApiProblem) {
+        self.problem = problem;
+    }
+
+    fn patience(&self) -> Duration {
+        match self.problem.kind {
+            ProblemKind::Unauthorized => LOCKED_OUT,
+            _ => LOST,
+        }
+    }
+}
+
+impl Follower<'_> {
+    /// The next moment at which something is due.
+    pub(super) fn deadline(&self) -> Instant {
+        let far = Instant::now() + Duration::from_secs(3600);
+        let start = match (self.options.start_limit, self.end.is_none() && !self.has_started) {
+            (Some(limit), true) => {
+                let due = self.waiting_since + limit.after;
+                // One that only takes long is looked at again when something changes.
+                (limit.is_strict || self.problem().is_some() || due > Instant::now()).then_some(due)
+            }
+            _ => None,
+        };
+        let silence = self.silence.as_ref().map(|silence| silence.due);
+        let drained_by = self.drained_by.filter(|_| self.deleted_by.is_none());
+        [start, drained_by, self.deleted_by, silence]
+            .into_iter()
+            .flatten()
+            .fold(far, Instant::min)
+    }
+
+    pub(super) fn deadline_passed(&mut self) {
+        let now = Instant::now();
+        if self.deleted_by.is_some_and(|by| now >= by) {
+            self.deleted_by = None;
+            self.progress.warning(&format!(
+                "the Job '{}' is being deleted, but its pods have not ended yet",
+                self.handle.name
+            ));
+            if let Some(signal) = self.signal {
+                self.finish(End::Known(Ok(Ended::Interrupted { signal })));
+            }
+            self.drained_by = Some(now);
+        }
+        self.tell_silence(now);
+        if let Some(limit) = self.options.start_limit
+            && self.end.is_none()
+            && self.signal.is_none()
+            && !self.has_started
+            && now >= self.waiting_since + limit.after
+        {
+            let problem = self.problem();
+            if problem.is_none() && !limit.is_strict {
+                return;
+            }
+            let problem = problem.unwrap_or_else(|| Reason {
+                text: format!("the pod is {}", self.phase_text()),
+                hint: Some("give it more time with --start-timeout"),
+            });
+            self.delete();
+            self.finish(End::Known(Err(KubernetesError::NotStarted {
+                after: limit.after,
+                reason: problem.text,
+                hint: problem.hint.map(str::to_owned),
+            })));
+        }
+    }
+
+    fn tell_silence(&mut self, now: Instant) {
+        let Some(silence) = self.silence.as_mut().filter(|silence| now >= silence.due) else {
+            return;
+        };
+        let lasted = Duration::from_secs((now - silence.since).as_secs());
+        if lasted < silence.patience() {
+            silence.was_told = true;
+            silence.due = (now + TOLD_AGAIN).min(silence.since + silence.patience());
+            self.progress.warning(&format!(
+                "{} has not answered for {}: {}; the Job goes on, and is followed again as soon as it answers",
+                self.handle.cluster,
+                seconds(lasted),
+                silence.problem
+            ));
+            return;
+        }
+        let source = silence.problem.clone();
+        self.silence = None;
+        self.finish(End::Known(Err(KubernetesError::Lost {
+            job: self.handle.name.clone(),
+            cluster: self.handle.cluster.to_string(),
+            after: lasted,
+            source,
+        })));
+        self.drained_by = Some(now);
+    }
+
+    /// Deletes the Job where that is asked for. Whether nothing is waited for any more.
+    pub(super) fn take_signal(&mut self, signal: TerminationSignal) -> bool {
+        if !self.options.delete_on_signal {
+            self.signal = Some(signal);
+            return true;
+        }
+        if self.signal.is_some() {
+            self.progress.warning(&format!(
+                "the Job '{}' is being deleted; its end is not waited for",
+                self.handle.name
+            ));
+            return true;
+        }
+        self.signal = Some(signal);
+        self.progress
+            .info(&format!("Deleting the Job '{}' and its pods", self.handle.name));
+        self.delete();
+        false
+    }
+
+    fn delete(&mut self) {
+        let (handle, sender) = (self.handle.clone(), self.sender.clone());
+        let grace = self
+            .job
+            .as_ref()
+            .map(deletion::termination_grace)
+            .unwrap_or_default();
+        self.deleted_by = Some(Instant::now() + grace + deletion::BEYOND_GRACE);
+        self.tasks.spawn(async move {
+            let deleted = handle.delete().await;
+            let _ = sender.send(Message::Deletion(deleted)).await;
+        });
+    }
+}

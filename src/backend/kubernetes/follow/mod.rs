@@ -1,0 +1,289 @@
+//! A Job that is followed to its end: what it and its pods become, what they write, and why they fail.
+
+mod job;
+mod limits;
+mod pods;
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Event, Pod};
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, sleep_until};
+
+use self::limits::Silence;
+use self::pods::PodState;
+use super::KubernetesError;
+use super::api_problem::ProblemKind;
+use super::handle::JobHandle;
+use super::logs::LogMessage;
+use super::reasons::Reason;
+use super::watch::{Change, Selector, watch};
+use crate::events::Progress;
+use crate::process::{Ended, Signals, TerminationSignal};
+
+/// How long logs may still come when the Job has ended.
+const LOG_DRAIN: Duration = Duration::from_secs(20);
+/// How many messages wait at most.
+const MESSAGES: usize = 64;
+
+/// How a Job is followed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FollowOptions {
+    /// Show what the entry point writes.
+    pub(super) logs: bool,
+    /// End the Job where the entry point has not started by then.
+    pub(super) start_limit: Option<StartLimit>,
+    /// Whether a termination signal deletes the Job, or only ends the waiting.
+    pub(super) delete_on_signal: bool,
+}
+
+/// How long the entry point may take to start.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StartLimit {
+    pub(super) after: Duration,
+    /// Whether a start that only takes long, without any sign of trouble, is given up too.
+    pub(super) is_strict: bool,
+}
+
+/// How a Job ended.
+enum End {
+    Known(Result<Ended, KubernetesError>),
+    /// It failed for this reason and with these words, and its pods may tell why.
+    Failed {
+        reason: String,
+        message: String,
+    },
+}
+
+enum Message {
+    Job(Change<Job>),
+    Pods(Change<Pod>),
+    /// The pods as they are when the Job has ended.
+    LastPods(Change<Pod>),
+    Events(Change<Event>),
+    Log(String, LogMessage),
+    /// The Job's deletion was asked for; the answer.
+    Deletion(Result<(), KubernetesError>),
+}
+
+/// Follows the Job to its end.
+///
+/// # Errors
+/// It failed for another reason than the entry point's exit code, or its end cannot be known.
+pub(super) async fn follow(
+    handle: &JobHandle,
+    options: FollowOptions,
+    signals: &mut Signals,
+    progress: &dyn Progress,
+) -> Result<Ended, KubernetesError> {
+    let (sender, mut receiver) = mpsc::channel(MESSAGES);
+    let mut follower = Follower::new(handle, options, sender, progress);
+    follower.begin();
+    loop {
+        if let Some(ended) = follower.result() {
+            return ended;
+        }
+        let deadline = follower.deadline();
+        tokio::select! {
+            biased;
+            signal = next_signal(signals, follower.signal.is_some()) => {
+                if follower.take_signal(signal) {
+                    return Ok(Ended::Interrupted { signal: follower.signal.unwrap_or(signal) });
+                }
+            }
+            message = receiver.recv() => match message {
+                Some(message) => follower.take(message)?,
+                None => unreachable!("the follower itself holds a sender"),
+            },
+            () = sleep_until(deadline) => follower.deadline_passed(),
+        }
+    }
+}
+
+async fn next_signal(signals: &mut Signals, is_further: bool) -> TerminationSignal {
+    if is_further {
+        signals.further().await
+    } else {
+        signals.next().await
+    }
+}
+
+struct Follower<'a> {
+    handle: &'a JobHandle,
+    options: FollowOptions,
+    progress: &'a dyn Progress,
+    sender: mpsc::Sender<Message>,
+    tasks: JoinSet<()>,
+    job: Option<Job>,
+    /// In the order in which they came.
+    pods: Vec<PodState>,
+    /// What keeps pods from being made, as events tell it.
+    event_problem: Option<Reason>,
+    /// What has been told already.
+    told: HashSet<String>,
+    has_started: bool,
+    /// From when on the time to start counts.
+    waiting_since: Instant,
+    /// How it ended, while logs may still come; and until when they may.
+    end: Option<End>,
+    drained_by: Option<Instant>,
+    /// Whether the pods are known as they were when the Job had ended.
+    knows_last_pods: bool,
+    /// Since when the API has not answered.
+    silence: Option<Silence>,
+    /// The signal after which the Job is being deleted, and until when that may take.
+    signal: Option<TerminationSignal>,
+    deleted_by: Option<Instant>,
+}
+
+impl<'a> Follower<'a> {
+    fn new(
+        handle: &'a JobHandle,
+        options: FollowOptions,
+        sender: mpsc::Sender<Message>,
+        progress: &'a dyn Progress,
+    ) -> Self {
+        Self {
+            handle,
+            options,
+            progress,
+            sender,
+            tasks: JoinSet::new(),
+            job: None,
+            pods: Vec::new(),
+            event_problem: None,
+            told: HashSet::new(),
+            has_started: false,
+            waiting_since: Instant::now(),
+            end: None,
+            drained_by: None,
+            knows_last_pods: false,
+            silence: None,
+            signal: None,
+            deleted_by: None,
+        }
+    }
+
+    fn begin(&mut self) {
+        let name = &self.handle.name;
+        let by_name = Selector {
+            fields: Some(format!("metadata.name={name}")),
+            labels: None,
+        };
+        let sender = self.sender.clone();
+        self.tasks
+            .spawn(watch(self.handle.jobs(), by_name, Message::Job, sender));
+        self.watch_pods(Message::Pods);
+        self.watch_events("Job", name);
+    }
+
+    fn watch_pods(&mut self, wrap: fn(Change<Pod>) -> Message) {
+        let of_job = Selector {
+            fields: None,
+            labels: Some(format!("job-name={}", self.handle.name)),
+        };
+        let sender = self.sender.clone();
+        self.tasks.spawn(watch(self.handle.pods(), of_job, wrap, sender));
+    }
+
+    fn watch_events(&mut self, kind: &str, name: &str) -> AbortHandle {
+        let selector = Selector {
+            fields: Some(format!("involvedObject.kind={kind},involvedObject.name={name}")),
+            labels: None,
+        };
+        let sender = self.sender.clone();
+        self.tasks
+            .spawn(watch(self.handle.events(), selector, Message::Events, sender))
+    }
+
+    /// The result, once everything is known and shown.
+    fn result(&mut self) -> Option<Result<Ended, KubernetesError>> {
+        if self.end.is_none() || self.deleted_by.is_some() {
+            return None;
+        }
+        let is_drained = self.knows_last_pods && self.pods.iter().all(|pod| pod.logs_done);
+        let is_over = self.drained_by.is_some_and(|by| Instant::now() >= by);
+        if !is_drained && !is_over {
+            return None;
+        }
+        if !is_drained && self.options.logs && self.signal.is_none() {
+            self.progress
+                .warning("the last lines of the entry point could not be read in time; some may be missing");
+        }
+        Some(match self.end.take()? {
+            End::Known(result) => result,
+            End::Failed { reason, message } => {
+                if !message.is_empty() {
+                    self.tell_once(&message);
+                }
+                self.failure(&reason, &message)
+            }
+        })
+    }
+
+    fn take(&mut self, message: Message) -> Result<(), KubernetesError> {
+        match message {
+            Message::Job(change) => return self.take_job(change),
+            Message::Pods(change) => self.take_pods(change),
+            Message::LastPods(change) => {
+                let is_known = match &change {
+                    Change::Trouble(problem) => problem.kind == ProblemKind::Forbidden,
+                    _ => true,
+                };
+                self.knows_last_pods |= is_known;
+                if !matches!(change, Change::Trouble(_)) {
+                    self.take_pods(change);
+                }
+            }
+            Message::Events(Change::Listed(events)) => {
+                for event in &events {
+                    self.take_event(event);
+                }
+            }
+            Message::Events(Change::Changed(event)) => self.take_event(&event),
+            Message::Events(_) => {}
+            Message::Log(pod, message) => self.take_log(&pod, message),
+            Message::Deletion(Ok(())) => {}
+            Message::Deletion(Err(error)) => {
+                self.progress.warning(&format!(
+                    "{error}: {}; delete it yourself: kubectl delete job {} -n {}",
+                    std::error::Error::source(&error)
+                        .map(ToString::to_string)
+                        .unwrap_or_default(),
+                    self.handle.name,
+                    self.handle.namespace
+                ));
+                if let Some(signal) = self.signal {
+                    self.finish(End::Known(Ok(Ended::Interrupted { signal })));
+                }
+                self.deleted_by = None;
+                self.drained_by = Some(Instant::now());
+            }
+        }
+        Ok(())
+    }
+
+    /// The Job has ended; its pods and logs may still have to say something.
+    fn finish(&mut self, end: End) {
+        if self.end.is_none() {
+            self.end = Some(end);
+            self.drained_by = Some(Instant::now() + LOG_DRAIN);
+            self.watch_pods(Message::LastPods);
+        }
+    }
+
+    fn tell_once(&mut self, text: &str) {
+        if self.told.insert(text.to_owned()) {
+            self.progress.info(text);
+        }
+    }
+
+    fn warn_once(&mut self, text: &str) {
+        if self.told.insert(text.to_owned()) {
+            self.progress.warning(text);
+        }
+    }
+}

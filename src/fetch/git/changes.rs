@@ -1,0 +1,247 @@
+//! Whether a working tree holds what its commit says.
+//!
+//! As Git itself does, a file whose size and times are those that the index remembers is taken for
+//! unchanged; only of the others the content is read. libgit2's own comparison is left to those: it looks
+//! at all files one after the other, several times.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs::{self, Metadata};
+use std::ops::Bound;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use git2::{DiffOptions, Index, IndexEntry};
+
+use super::repository::Repository;
+
+/// How many files one thread looks at, at least.
+const FILES_PER_THREAD: usize = 2000;
+/// More threads than this do not make a disk faster.
+const MOST_THREADS: usize = 4;
+/// So many files whose content must be read are compared with all others in one go.
+const MANY_FILES: usize = 1000;
+/// The kinds of index entries.
+const SUBMODULE: u32 = 0o160_000;
+const LINK: u32 = 0o120_000;
+/// The bits of a mode that say which kind of file it is.
+const KIND: u32 = 0o170_000;
+/// Flags of index entries: never look at the file; it is left out on purpose; it is to be added.
+const ASSUME_VALID: u16 = 1 << 15;
+const SKIP_WORKTREE: u16 = 1 << 14;
+const INTENT_TO_ADD: u16 = 1 << 13;
+
+/// How the files of a project stand to the commit that they belong to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TreeState {
+    /// They are those of the commit.
+    Clean,
+    /// A file differs: this one, relative to the top of the working tree, and maybe others.
+    Changed {
+        /// The file.
+        path: String,
+    },
+    /// A file in the project's directory is neither tracked nor ignored: this one, and maybe others.
+    Untracked {
+        /// The file, or the directory of such files.
+        path: String,
+    },
+    /// There is no commit, or Git's data cannot be read.
+    Unknown,
+}
+
+impl Repository {
+    /// Compares the working tree with the commit that is checked out. Tracked files count wherever they
+    /// are: a project may read what lies above it. Untracked ones count in the project's directory, but
+    /// for what Git ignores, what Python compiles, and what is at or below one of `no_part` or begins
+    /// with its name: the tracking store's own files.
+    pub(crate) fn tree_state(&self, directory: &Path, no_part: &[PathBuf]) -> TreeState {
+        match self.compare(directory, no_part) {
+            Ok(state) => state,
+            Err(error) => {
+                tracing::debug!(%error, "the state of the working tree");
+                TreeState::Unknown
+            }
+        }
+    }
+
+    fn compare(&self, directory: &Path, no_part: &[PathBuf]) -> Result<TreeState, git2::Error> {
+        let repository = git2::Repository::open(self.root())?;
+        let head = repository.head()?.peel_to_tree()?;
+        let index = repository.index()?;
+        let staged = repository.diff_tree_to_index(Some(&head), Some(&index), None)?;
+        if let Some(path) = first_path(&staged) {
+            return Ok(TreeState::Changed { path });
+        }
+        let entries: Vec<IndexEntry> = index.iter().collect();
+        let suspects = suspects(self.root(), &index, &entries);
+        if let Some(path) = first_changed(&repository, &index, &suspects)? {
+            return Ok(TreeState::Changed { path });
+        }
+        let untracked = Untracked {
+            repository: &repository,
+            root: self.root(),
+            tracked: entries.iter().map(|entry| entry.path.as_slice()).collect(),
+            no_part,
+        };
+        Ok(match untracked.first_below(directory) {
+            Some(path) => TreeState::Untracked {
+                path: path.display().to_string(),
+            },
+            None => TreeState::Clean,
+        })
+    }
+}
+
+/// The tracked files that are not obviously unchanged.
+fn suspects<'a>(root: &Path, index: &Index, entries: &'a [IndexEntry]) -> Vec<&'a [u8]> {
+    let index_time = index.path().and_then(|path| fs::metadata(path).ok());
+    let index_time = index_time.map_or((i64::MAX, 0), |metadata| {
+        (metadata.mtime(), metadata.mtime_nsec())
+    });
+    let look = |entries: &'a [IndexEntry]| -> Vec<&'a [u8]> {
+        entries
+            .iter()
+            .filter(|entry| !is_unchanged(root, entry, index_time))
+            .map(|entry| entry.path.as_slice())
+            .collect()
+    };
+    let most = thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(MOST_THREADS);
+    let threads = (entries.len() / FILES_PER_THREAD).clamp(1, most);
+    let mut parts = entries.chunks(entries.len().div_ceil(threads).max(1));
+    let own = parts.next().unwrap_or_default();
+    thread::scope(|scope| {
+        let others: Vec<_> = parts.map(|part| scope.spawn(|| look(part))).collect();
+        let mut found = look(own);
+        for other in others {
+            found.extend(other.join().unwrap_or_default());
+        }
+        found
+    })
+}
+
+/// Whether the file is as the index remembers it, by what the system says without opening it.
+fn is_unchanged(root: &Path, entry: &IndexEntry, index_time: (i64, i64)) -> bool {
+    if entry.flags & ASSUME_VALID != 0 || entry.flags_extended & SKIP_WORKTREE != 0 {
+        return true;
+    }
+    if entry.flags_extended & INTENT_TO_ADD != 0 || entry.mode & KIND == SUBMODULE {
+        return false;
+    }
+    let Ok(metadata) = fs::symlink_metadata(root.join(OsStr::from_bytes(&entry.path))) else {
+        return false;
+    };
+    // A file that was changed in the moment in which the index was written may look unchanged.
+    let time = (metadata.mtime(), metadata.mtime_nsec());
+    time < index_time
+        && mode_of(&metadata) == entry.mode
+        // The index keeps 32 bits of these.
+        && metadata.size() as u32 == entry.file_size
+        && is_time(entry.mtime, time)
+        && is_time(entry.ctime, (metadata.ctime(), metadata.ctime_nsec()))
+}
+
+/// Some programs do not keep fractions of seconds.
+fn is_time(remembered: git2::IndexTime, time: (i64, i64)) -> bool {
+    remembered.seconds() == time.0 as i32
+        && (remembered.nanoseconds() == 0 || i64::from(remembered.nanoseconds()) == time.1)
+}
+
+/// The mode that Git keeps of a file.
+fn mode_of(metadata: &Metadata) -> u32 {
+    match metadata.mode() & KIND {
+        LINK => LINK,
+        kind if metadata.mode() & 0o100 != 0 => kind | 0o755,
+        kind => kind | 0o644,
+    }
+}
+
+/// The first of these files whose content is not that of the index.
+fn first_changed(
+    repository: &git2::Repository,
+    index: &Index,
+    suspects: &[&[u8]],
+) -> Result<Option<String>, git2::Error> {
+    if suspects.is_empty() {
+        return Ok(None);
+    }
+    let mut options = DiffOptions::new();
+    if suspects.len() <= MANY_FILES {
+        options.disable_pathspec_match(true);
+        for path in suspects {
+            options.pathspec(*path);
+        }
+    }
+    let changed = repository.diff_index_to_workdir(Some(index), Some(&mut options))?;
+    Ok(first_path(&changed))
+}
+
+fn first_path(diff: &git2::Diff<'_>) -> Option<String> {
+    let delta = diff.deltas().next()?;
+    let path = delta.new_file().path_bytes().or(delta.old_file().path_bytes())?;
+    Some(String::from_utf8_lossy(path).into_owned())
+}
+
+/// The search for files that Git does not know.
+struct Untracked<'a> {
+    repository: &'a git2::Repository,
+    root: &'a Path,
+    tracked: BTreeSet<&'a [u8]>,
+    no_part: &'a [PathBuf],
+}
+
+impl Untracked<'_> {
+    /// The first file below a directory, itself relative to the root, that counts as untracked; of a
+    /// directory that holds nothing else the directory.
+    fn first_below(&self, directory: &Path) -> Option<PathBuf> {
+        // A directory that cannot be read holds nothing that the project could read.
+        let mut entries: Vec<_> = fs::read_dir(directory).ok()?.flatten().collect();
+        entries.sort_by_key(fs::DirEntry::file_name);
+        entries.iter().find_map(|entry| {
+            let path = entry.path();
+            let below = path.strip_prefix(self.root).ok()?;
+            let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if self.tracked.contains(below.as_os_str().as_bytes()) || !self.counts(&path) {
+                return None;
+            }
+            if is_directory && self.holds_tracked(below) {
+                return self.first_below(&path);
+            }
+            if self.repository.is_path_ignored(below).unwrap_or(false) {
+                return None;
+            }
+            if is_directory && self.first_below(&path).is_none() {
+                return None;
+            }
+            Some(below.to_owned())
+        })
+    }
+
+    /// Whether a tracked file lies below this directory.
+    fn holds_tracked(&self, directory: &Path) -> bool {
+        let mut prefix = directory.as_os_str().as_bytes().to_owned();
+        prefix.push(b'/');
+        let from = (Bound::Included(prefix.as_slice()), Bound::Unbounded);
+        self.tracked
+            .range::<[u8], _>(from)
+            .next()
+            .is_some_and(|path| path.starts_with(&prefix))
+    }
+
+    /// Whether something that is not tracked may belong to the project.
+    fn counts(&self, path: &Path) -> bool {
+        let name = path.file_name().unwrap_or_default();
+        let is_own = |own: &PathBuf| {
+            // SQLite's journals have the database's name and something after it.
+            path.parent() == own.parent()
+                && own
+                    .file_name()
+                    .is_some_and(|own| name.as_bytes().starts_with(own.as_bytes()))
+        };
+        name != ".git" && name != "__pycache__" && !self.no_part.iter().any(is_own)
+    }
+}

@@ -1,0 +1,339 @@
+//! Refused credentials, and the places that credentials for S3 come from.
+
+use super::{Server, project_for, run, servers};
+use crate::harness::scripted::{ScriptedServer, Step};
+use crate::harness::{Project, Sandbox};
+
+/// What a run with these variables says, which must fail before there is a run.
+fn refusal(server: &Server, uri: &str, variables: &[(&str, &str)]) -> String {
+    let mut project = project_for(server, server.port);
+    for (name, value) in variables {
+        project = project.env(name, value);
+    }
+    let finished = run(&project, uri);
+    finished.expect_code(1);
+    assert_eq!(finished.store().runs.len(), 0);
+    assert!(!finished.stderr().contains("geheim"), "{}", finished.stderr());
+    finished.stderr().to_owned()
+}
+
+#[test]
+fn refusals_name_who_asked_and_what_was_said() {
+    if let Some(server) = servers::azure() {
+        let wrong = servers::azure_connection("Z2VoZWlt").replace("{port}", &server.port.to_string());
+        let uri = server.uri("tree/one.txt", server.port);
+        let told = refusal(server, &uri, &[("AZURE_STORAGE_CONNECTION_STRING", &wrong)]);
+        assert!(
+            told.contains("Azure's storage answered 403")
+                && told.contains("to the credentials from AZURE_STORAGE_CONNECTION_STRING"),
+            "{told}"
+        );
+    }
+    if let Some(server) = servers::ftp() {
+        let uri = server
+            .uri("tree/one.txt", server.port)
+            .replace("anna:geheim", "anna:geheimx");
+        let told = refusal(server, &uri, &[]);
+        assert!(
+            told.contains("the FTP server answered 530") && told.contains("to the credentials from the URL"),
+            "{told}"
+        );
+    }
+    if let Some(server) = servers::webhdfs() {
+        let uri = server.uri("tree/one.txt", server.port);
+        let told = refusal(server, &uri, &[("HADOOP_USER_NAME", "stranger")]);
+        let expected = "HDFS answered 403 Forbidden (AccessControlException: Permission denied: user=stranger) to the user 'stranger'";
+        assert!(told.contains(expected), "{told}");
+    }
+}
+
+const ACCESS_DENIED: &str = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
+
+fn denied() -> Vec<Step> {
+    vec![Step::page(403, ACCESS_DENIED); 6]
+}
+
+/// A project that asks this server for an object of S3.
+fn asking(server: &ScriptedServer) -> Project {
+    Project::new()
+        .mlproject(super::SHOW)
+        .env("AWS_ENDPOINT_URL", &server.url())
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+}
+
+/// Who a request was signed by, and which region and service for.
+fn scope(authorization: &str) -> String {
+    let (_, rest) = authorization.split_once("Credential=").unwrap_or(("", "nobody,"));
+    let mut parts: Vec<&str> = rest.split(',').next().unwrap().split('/').collect();
+    if parts.len() > 1 {
+        parts.remove(1);
+    }
+    parts.join("/")
+}
+
+#[test]
+fn every_place_of_credentials_is_looked_at() {
+    let profiles = "[default]\naws_access_key_id = of-default\naws_secret_access_key = geheim\n\n\
+                    [other]\naws_access_key_id = of-other\naws_secret_access_key = geheim\nregion = eu-west-1\n\n\
+                    [asked]\ncredential_process = <sandbox>/work/process 'two words'\n";
+    let process = "#!/bin/sh\n[ \"$1\" = 'two words' ] && echo '{\"Version\": 1, \"AccessKeyId\": \"of-process\", \
+                   \"SecretAccessKey\": \"geheim\", \"SessionToken\": \"geheim\", \"Expiration\": \"2999-01-01T00:00:00Z\"}'\n";
+    let keys = [
+        ("AWS_ACCESS_KEY_ID", "of-variable"),
+        ("AWS_SECRET_ACCESS_KEY", "geheim"),
+    ];
+    for (variables, has_files, signed, asker) in [
+        (
+            &keys[..],
+            true,
+            "of-variable/us-east-1/s3/aws4_request",
+            "the credentials from AWS_ACCESS_KEY_ID",
+        ),
+        (
+            &[],
+            true,
+            "of-default/us-east-1/s3/aws4_request",
+            "the credentials from the AWS profile 'default'",
+        ),
+        (
+            &[("AWS_PROFILE", "other")],
+            true,
+            "of-other/eu-west-1/s3/aws4_request",
+            "the credentials from the AWS profile 'other'",
+        ),
+        (
+            &[("AWS_PROFILE", "asked"), ("AWS_REGION", "ap-south-1")],
+            true,
+            "of-process/ap-south-1/s3/aws4_request",
+            "the credentials from the credential_process of the AWS profile 'asked'",
+        ),
+        (
+            &[],
+            false,
+            "nobody",
+            "a request without credentials (no AWS credentials were found: AWS_ACCESS_KEY_ID is not set; there is no profile in ",
+        ),
+        (
+            &[
+                keys[0],
+                keys[1],
+                ("MLFLOW_EXPERIMENTAL_S3_SIGNATURE_VERSION", "UNSIGNED"),
+            ],
+            true,
+            "nobody",
+            "a request without credentials (MLFLOW_EXPERIMENTAL_S3_SIGNATURE_VERSION is unsigned)",
+        ),
+    ] {
+        let server = ScriptedServer::start(denied());
+        let mut project = asking(&server);
+        project.sandbox().write_executable("process", process);
+        if has_files {
+            let directory = project.sandbox().root().join("home/.aws");
+            std::fs::create_dir(&directory).unwrap();
+            std::fs::write(directory.join("credentials"), project.sandbox().expand(profiles)).unwrap();
+        }
+        for (name, value) in variables {
+            project = project.env(name, value);
+        }
+        let finished = run(&project, "s3://bucket/data.csv");
+        finished.expect_code(1);
+        let told = finished.stderr();
+        let expected = format!("S3 answered 403 Forbidden (AccessDenied: Access Denied) to {asker}");
+        assert!(told.contains(&expected), "{told}");
+        assert!(!told.contains("geheim"), "{told}");
+        assert_eq!(scope(server.seen()[0].header("authorization")), signed);
+    }
+}
+
+#[test]
+fn roles_are_assumed() {
+    let answer = |action: &str| {
+        let keys = "<AccessKeyId>of-role</AccessKeyId><SecretAccessKey>geheim</SecretAccessKey>\
+                    <SessionToken>token-of-role</SessionToken><Expiration>2999-01-01T00:00:00Z</Expiration>";
+        Step::page(
+            200,
+            &format!(
+                "<{action}Response><{action}Result><Credentials>{keys}</Credentials></{action}Result></{action}Response>"
+            ),
+        )
+    };
+    let config = "[profile work]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = base\nexternal_id = e&1\n\n\
+                  [profile base]\naws_access_key_id = of-base\naws_secret_access_key = geheim\n\n\
+                  [profile round]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = back\n\n\
+                  [profile back]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = round\n";
+    let with_config = |project: Project| {
+        let directory = project.sandbox().root().join("home/.aws");
+        std::fs::create_dir(&directory).unwrap();
+        std::fs::write(directory.join("config"), config).unwrap();
+        project
+    };
+
+    let server = ScriptedServer::start([vec![answer("AssumeRole")], denied()].concat());
+    let project = with_config(asking(&server)).env("AWS_PROFILE", "work");
+    let finished = run(&project, "s3://bucket/data.csv");
+    let expected = "to the credentials from the role 'arn:aws:iam::1:role/x'";
+    assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+    let seen = server.seen();
+    assert_eq!(
+        scope(seen[0].header("authorization")),
+        "of-base/us-east-1/sts/aws4_request"
+    );
+    assert!(seen[0].body.contains("Action=AssumeRole&") && seen[0].body.contains("ExternalId=e%261"));
+    assert_eq!(
+        scope(seen[1].header("authorization")),
+        "of-role/us-east-1/s3/aws4_request"
+    );
+    assert_eq!(seen[1].header("x-amz-security-token"), "token-of-role");
+
+    let server = ScriptedServer::start([vec![answer("AssumeRoleWithWebIdentity")], denied()].concat());
+    let project = asking(&server)
+        .env("AWS_ROLE_ARN", "arn:aws:iam::1:role/y")
+        .env("AWS_WEB_IDENTITY_TOKEN_FILE", "<sandbox>/work/token");
+    project.sandbox().write("token", "geheim\n");
+    let finished = run(&project, "s3://bucket/data.csv");
+    let expected = "to the credentials from the role 'arn:aws:iam::1:role/y'";
+    assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+    let first = &server.seen()[0];
+    assert!(first.body.ends_with("&WebIdentityToken=geheim"), "{}", first.body);
+    assert_eq!(first.header("authorization"), "");
+
+    let refused = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>";
+    let server = ScriptedServer::start(vec![Step::page(403, refused)]);
+    let project = with_config(asking(&server)).env("AWS_PROFILE", "work");
+    let finished = run(&project, "s3://bucket/data.csv");
+    let expected = "gave no credentials for the role 'arn:aws:iam::1:role/x': AccessDenied: no";
+    assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+
+    let server = ScriptedServer::start(Vec::new());
+    let project = with_config(asking(&server)).env("AWS_PROFILE", "round");
+    let finished = run(&project, "s3://bucket/data.csv");
+    assert!(
+        finished
+            .stderr()
+            .contains("its source_profile leads back to itself"),
+        "{}",
+        finished.stderr()
+    );
+    let project = asking(&server).env("AWS_PROFILE", "missing");
+    let finished = run(&project, "s3://bucket/data.csv");
+    assert!(
+        finished
+            .stderr()
+            .contains("there is no AWS profile 'missing' in "),
+        "{}",
+        finished.stderr()
+    );
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn the_machine_s_own_credentials_are_used() {
+    let keys = r#"{"Code": "Success", "AccessKeyId": "of-machine", "SecretAccessKey": "geheim", "Token": "t", "Expiration": "2999-01-01T00:00:00Z"}"#;
+    let token = Step::page(200, "metadata-token");
+    let role = Step::page(200, "my-role\n");
+    let metadata = ScriptedServer::start(vec![token, role, Step::json(200, keys)]);
+    let server = ScriptedServer::start(denied());
+    let project = asking(&server)
+        .env("AWS_EC2_METADATA_DISABLED", "false")
+        .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &metadata.url());
+    let finished = run(&project, "s3://bucket/data.csv");
+    let expected = "to the credentials from the instance's role 'my-role'";
+    assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+    assert_eq!(
+        metadata.lines(),
+        [
+            "PUT /latest/api/token",
+            "GET /latest/meta-data/iam/security-credentials/",
+            "GET /latest/meta-data/iam/security-credentials/my-role",
+        ]
+    );
+    assert_eq!(
+        metadata.seen()[2].header("x-aws-ec2-metadata-token"),
+        "metadata-token"
+    );
+    assert_eq!(
+        scope(server.seen()[0].header("authorization")),
+        "of-machine/us-east-1/s3/aws4_request"
+    );
+
+    let metadata = ScriptedServer::start(vec![Step::json(200, keys)]);
+    let server = ScriptedServer::start(denied());
+    let project = asking(&server)
+        .env(
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+            &format!("{}/keys", metadata.url()),
+        )
+        .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", "geheim");
+    let finished = run(&project, "s3://bucket/data.csv");
+    assert!(
+        finished
+            .stderr()
+            .contains("to the credentials from the container's role"),
+        "{}",
+        finished.stderr()
+    );
+    assert_eq!(metadata.seen()[0].header("authorization"), "geheim");
+}
+
+/// A bucket elsewhere tells its region in the refusal.
+#[test]
+fn the_bucket_s_region_is_learned() {
+    let elsewhere = "<Error><Code>AuthorizationHeaderMalformed</Code><Message>x</Message><Region>eu-west-1</Region></Error>";
+    let server = ScriptedServer::start([vec![Step::page(400, elsewhere)], denied()].concat());
+    let project = asking(&server)
+        .env("AWS_ACCESS_KEY_ID", "a")
+        .env("AWS_SECRET_ACCESS_KEY", "b");
+    run(&project, "s3://bucket/data.csv").expect_code(1);
+    let scopes: Vec<String> = server
+        .seen()
+        .iter()
+        .map(|seen| scope(seen.header("authorization")))
+        .collect();
+    assert_eq!(
+        scopes[..2],
+        ["a/us-east-1/s3/aws4_request", "a/eu-west-1/s3/aws4_request"]
+    );
+}
+
+#[test]
+fn google_s_credentials_are_exchanged_for_a_token() {
+    let token = Step::json(
+        200,
+        r#"{"access_token": "geheim-token", "expires_in": 3600, "token_type": "Bearer"}"#,
+    );
+    let refused = r#"{"error": {"code": 403, "message": "anna does not have access", "errors": [{"reason": "forbidden"}]}}"#;
+    let server = ScriptedServer::start([vec![token], vec![Step::json(403, refused); 4]].concat());
+    let key = serde_json::json!({
+        "type": "authorized_user", "client_id": "id", "client_secret": "geheim", "refresh_token": "geheim",
+        "token_uri": format!("{}/token", server.url()),
+    });
+    let project = Project::new()
+        .mlproject(super::SHOW)
+        .env("STORAGE_EMULATOR_HOST", &server.url())
+        .env("GOOGLE_APPLICATION_CREDENTIALS", "<sandbox>/work/key.json");
+    project.sandbox().write("key.json", key.to_string());
+    let finished = run(&project, "gs://bucket/data.csv");
+    finished.expect_code(1);
+    let expected = "Google Cloud Storage answered 403 Forbidden (forbidden: anna does not have access) to the credentials from GOOGLE_APPLICATION_CREDENTIALS";
+    assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+    assert!(!finished.stderr().contains("geheim"), "{}", finished.stderr());
+    assert_eq!(server.seen()[1].header("authorization"), "Bearer geheim-token");
+}
+
+/// A place for what only the machine's own services would tell.
+#[test]
+fn a_file_of_keys_that_is_none_is_told() {
+    let sandbox = Sandbox::new();
+    sandbox.write("key.json", "geheim");
+    let path = sandbox.work().join("key.json");
+    let project = Project::new()
+        .mlproject(super::SHOW)
+        .env("GOOGLE_APPLICATION_CREDENTIALS", path.to_str().unwrap());
+    let finished = run(&project, "gs://bucket/data.csv");
+    finished.expect_code(1);
+    let expected = format!(
+        "the credentials file '{}' cannot be used: it is no JSON",
+        path.display()
+    );
+    assert!(finished.stderr().contains(&expected), "{}", finished.stderr());
+}

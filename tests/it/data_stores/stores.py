@@ -1,0 +1,197 @@
+"""The other side of the tests of data stores: fills them, reads them, asks the reference, and serves
+those that no package serves.
+
+Usage: stores.py fill KIND ADDRESS | read KIND ADDRESS KEY | reference DIRECTORY URI... |
+ftp PORT DIRECTORY | webhdfs PORT DIRECTORY
+"""
+
+import hashlib
+import http.server
+import io
+import json
+import os
+import pathlib
+import struct
+import sys
+import urllib.parse
+
+BIG = 34 << 20
+FILES = {
+    "top/tree/one.txt": b"one\n",
+    "top/tree/d/two words+&\u00fc.txt": b"two\n",
+    "top/tree/d/e/empty": b"",
+    "top/tree/d/e/three.bin": bytes(range(256)) * 1000,
+    "top/treelike": b"not a part of it\n",
+    "top/big.bin": struct.pack(f"<{BIG // 4}I", *range(BIG // 4)),
+}
+
+
+def s3(address):
+    import boto3
+
+    return boto3.client(
+        "s3", endpoint_url=address, region_name="us-east-1", aws_access_key_id="key", aws_secret_access_key="secret"
+    )
+
+
+def gcs(address):
+    os.environ["STORAGE_EMULATOR_HOST"] = address
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import storage
+
+    return storage.Client(project="test", credentials=AnonymousCredentials()).bucket("bucket")
+
+
+def azure(address):
+    from azure.storage.blob import BlobServiceClient
+
+    return BlobServiceClient.from_connection_string(address).get_container_client("bucket")
+
+
+def fill(kind, address):
+    if kind == "s3":
+        client = s3(address)
+        client.create_bucket(Bucket="bucket")
+        for name, data in FILES.items():
+            client.put_object(Bucket="bucket", Key=name, Body=data)
+        client.upload_fileobj(io.BytesIO(FILES["top/big.bin"]), "bucket", "top/parts.bin")
+    elif kind == "gs":
+        bucket = gcs(address)
+        bucket.create()
+        for name, data in FILES.items():
+            bucket.blob(name).upload_from_string(data)
+    elif kind == "azure":
+        container = azure(address)
+        container.create_container()
+        for name, data in FILES.items():
+            container.upload_blob(name, data)
+    elif kind == "artifacts":
+        import requests
+
+        for name, data in FILES.items():
+            url = f"{address}/api/2.0/mlflow-artifacts/artifacts/bucket/{urllib.parse.quote(name)}"
+            requests.put(url, data=data).raise_for_status()
+    elif kind == "directory":
+        for name, data in FILES.items():
+            path = pathlib.Path(address, "bucket", name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+
+
+def read(kind, address, key):
+    if kind == "s3":
+        return s3(address).get_object(Bucket="bucket", Key=key)["Body"].read()
+    if kind == "gs":
+        return gcs(address).blob(key).download_as_bytes()
+    if kind == "azure":
+        return azure(address).download_blob(key).readall()
+    import requests
+
+    answer = requests.get(f"{address}/api/2.0/mlflow-artifacts/artifacts/bucket/{key}")
+    answer.raise_for_status()
+    return answer.content
+
+
+def reference(directory, uris):
+    """What the reference makes of each URI: a line for each file, with its sum and its path."""
+    from mlflow.artifacts import download_artifacts
+
+    for number, uri in enumerate(uris):
+        place = pathlib.Path(directory, str(number))
+        place.mkdir()
+        path = download_artifacts(artifact_uri=uri, dst_path=str(place))
+        print(f"{number} path {os.path.relpath(path, place)}")
+        for found in sorted(file for file in place.rglob("*") if file.is_file()):
+            digest = hashlib.sha256(found.read_bytes()).hexdigest()
+            print(f"{number} {digest} {found.relative_to(place)}")
+
+
+def ftp(port, directory):
+    from pyftpdlib.authorizers import DummyAuthorizer
+    from pyftpdlib.handlers import FTPHandler
+    from pyftpdlib.servers import FTPServer
+
+    authorizer = DummyAuthorizer()
+    authorizer.add_user("anna", "geheim", directory)
+    authorizer.add_anonymous(directory)
+    FTPHandler.authorizer = authorizer
+    FTPServer(("127.0.0.1", port), FTPHandler).serve_forever()
+
+
+class WebHdfs(http.server.BaseHTTPRequestHandler):
+    """As Hadoop's page "WebHDFS REST API" describes it: a name node and a data node in one."""
+
+    protocol_version = "HTTP/1.1"
+
+    def status(self, path, suffix):
+        about = path.stat()
+        return {
+            "pathSuffix": suffix,
+            "type": "DIRECTORY" if path.is_dir() else "FILE",
+            "length": 0 if path.is_dir() else about.st_size,
+            "modificationTime": int(about.st_mtime * 1000),
+            "owner": "hdfs",
+            "permission": "644",
+        }
+
+    def answer(self, code, body, kind="application/json"):
+        self.send_response(code)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        url = urllib.parse.urlsplit(self.path)
+        query = dict(urllib.parse.parse_qsl(url.query))
+        name = urllib.parse.unquote(url.path.removeprefix("/webhdfs/v1"))
+        path = pathlib.Path(self.server.directory, name.lstrip("/"))
+        if query.get("user.name") == "stranger":
+            error = {"exception": "AccessControlException", "message": "Permission denied: user=stranger"}
+            return self.answer(403, json.dumps({"RemoteException": error}).encode())
+        if not path.exists():
+            error = {"exception": "FileNotFoundException", "message": f"File does not exist: {name}"}
+            return self.answer(404, json.dumps({"RemoteException": error}).encode())
+        if query["op"] == "GETFILESTATUS":
+            return self.answer(200, json.dumps({"FileStatus": self.status(path, "")}).encode())
+        if query["op"] == "LISTSTATUS":
+            files = [self.status(child, child.name) for child in sorted(path.iterdir())]
+            return self.answer(200, json.dumps({"FileStatuses": {"FileStatus": files}}).encode())
+        if "datanode" not in query:
+            self.send_response(307)
+            self.send_header("Location", f"http://{self.headers['Host']}{self.path}&datanode=true")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return None
+        data = path.read_bytes()[int(query.get("offset", 0)) :]
+        if "length" in query:
+            data = data[: int(query["length"])]
+        return self.answer(200, data, "application/octet-stream")
+
+    def log_message(self, *_):
+        pass
+
+
+def webhdfs(port, directory):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), WebHdfs)
+    server.directory = directory
+    server.serve_forever()
+
+
+def main():
+    match sys.argv[1:]:
+        case ["fill", kind, address]:
+            fill(kind, address)
+        case ["read", kind, address, key]:
+            sys.stdout.buffer.write(read(kind, address, key))
+        case ["reference", directory, *uris]:
+            reference(directory, uris)
+        case ["ftp", port, directory]:
+            ftp(int(port), directory)
+        case ["webhdfs", port, directory]:
+            webhdfs(int(port), directory)
+        case _:
+            sys.exit(__doc__)
+
+
+main()
