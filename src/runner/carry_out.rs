@@ -41,9 +41,9 @@ pub(super) async fn carry_out(
     let tree = std::mem::replace(&mut created.plan.tree, TreeComparison::Known(TreeState::Unknown));
     let work = launch(&created, tree, signals, details, progress);
     let launched = launch_or_mark(&created, told, work).await;
-    if let Ok(Launched::Submitted) = launched {
+    if !status_of(&launched).is_terminated() {
         return RunEnding {
-            launched: Ok(Launched::Submitted),
+            launched: launched.map_err(Arc::new),
             end: None,
             recorded: Ok(created.info.status),
         };
@@ -168,6 +168,11 @@ async fn launch(
     let launch_plan = created
         .plan
         .launch_plan(&created.info, command, prepared.environment);
+    let staged = created.plan.backend.stage(&launch_plan, progress);
+    match until_signal(signals, staged).await {
+        Ok(staged) => staged?,
+        Err(signal) => return interrupted(signal),
+    }
     let begun = Instant::now();
     let mut submitted = created.plan.backend.launch(launch_plan, progress).await?;
     let tags = submitted.tags();
@@ -220,6 +225,7 @@ fn status_of(launched: &Result<Launched, RunError>) -> RunStatus {
         Ok(Launched::Reused) => RunStatus::Finished,
         Ok(Launched::Ended(Ended::Interrupted { .. })) => RunStatus::Killed,
         Ok(Launched::Submitted) => RunStatus::Running,
+        Err(RunError::Backend(error)) => error.run_status(),
         Ok(Launched::Ended(Ended::Exited(_))) | Err(_) => RunStatus::Failed,
     }
 }

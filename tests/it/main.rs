@@ -16,6 +16,7 @@ mod corpus;
 mod data_downloads;
 mod data_stores;
 mod database_servers;
+mod databricks;
 mod differential;
 mod dirty_tree;
 mod docker;
