@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::record::record_end;
 use super::{RunDetails, RunError, RunPlan, RunRequest};
+use crate::env_vars;
 use crate::events::Progress;
 use crate::fetch::TreeState;
 use crate::process::Signals;
@@ -78,13 +79,20 @@ impl RunPlan {
         let run_id = self.request.run_id.as_ref().expect("the caller has seen it");
         let mut info = store.run(run_id).await?;
         let mut tags = self.run_tags();
+        // Whoever starts a run by both ways, as MLflow's own client does, writes this tag itself: at this
+        // very moment, and fails where another one is quicker.
+        if env_vars::non_empty(env_vars::MLFLOW_RUN_ID).as_deref() == Some(run_id.as_str()) {
+            tags.retain(|(name, _)| name != tag::PROJECT_BACKEND);
+        }
         tags.extend(
             self.request
                 .run_name
                 .iter()
                 .map(|name| (tag::RUN_NAME.to_owned(), name.clone())),
         );
-        store.set_tags(run_id, &tags).await?;
+        if !tags.is_empty() {
+            store.set_tags(run_id, &tags).await?;
+        }
         if let Some(name) = &self.request.run_name {
             info.run_name.clone_from(name);
         }
