@@ -39,6 +39,7 @@ mod slurm;
 mod sources;
 mod sqlite_mlflow;
 mod sqlite_store;
+mod store_away;
 mod store_suite;
 mod template_corpus;
 mod workflows;
