@@ -113,7 +113,7 @@ async fn follow(submitted: &SubmittedRun, report: &mut RunReport, printer: &Prin
 /// Ends a run that nothing can be done for.
 async fn give_up(created: &CreatedRun, signals: &mut Signals, printer: &Printer) {
     // That its end cannot be recorded weighs less than why it ends.
-    let _ = created.fail(signals).await;
+    let _ = created.fail(signals, printer).await;
     printer.error(&format!("=== Run (ID '{}') failed ===", created.info().run_id));
     tell_pages(created.store(), created.info(), printer);
 }

@@ -19,11 +19,11 @@ use crate::runner::{ImageChoice, RunError, RunRequest, select_experiment};
 #[derive(Debug)]
 pub(crate) struct RunSettings {
     pub(crate) dry_run: bool,
-    pub(crate) reuse: bool,
     /// Write the dry run as JSON.
     pub(crate) json: bool,
     /// The names of parameters whose values come from `--params-file`.
     from_params_file: Vec<String>,
+    pub(crate) reuse: bool,
     pub(crate) run_info_file: Option<PathBuf>,
 }
 
@@ -107,10 +107,10 @@ impl RunSettings {
         };
         let settings = Self {
             dry_run: arguments.dry_run,
-            reuse: arguments.reuse,
-            run_info_file,
             json: arguments.json,
             from_params_file,
+            reuse: arguments.reuse,
+            run_info_file,
         };
         Ok((request, settings))
     }

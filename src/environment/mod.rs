@@ -207,19 +207,6 @@ impl EnvironmentPlan {
         }
     }
 
-    /// The environment's name, as `mlrun env list` shows it, or the name of the image that it is made of.
-    /// None where nothing is made.
-    pub fn name(&self) -> Option<String> {
-        self.container()
-            .map(|container| container.image.uri)
-            .or_else(|| Some(self.entry()?.name.clone()))
-    }
-
-    /// The environment's directory, where it has one on this machine.
-    pub fn environment_directory(&self) -> Option<&Path> {
-        Some(&self.entry()?.directory)
-    }
-
     /// Whether nothing has to be built or pulled.
     pub fn is_there(&self) -> bool {
         match &self.environment {
@@ -235,6 +222,19 @@ impl EnvironmentPlan {
             PlannedEnvironment::Python(plan) => vec![plan.activation()],
             PlannedEnvironment::Conda(plan) => plan.imagined_activation(),
         }
+    }
+
+    /// The environment's name, as `mlrun env list` shows it, or the name of the image that it is made of.
+    /// None where nothing is made.
+    pub fn name(&self) -> Option<String> {
+        self.container()
+            .map(|container| container.image.uri)
+            .or_else(|| Some(self.entry()?.name.clone()))
+    }
+
+    /// The environment's directory, where it has one on this machine.
+    pub fn environment_directory(&self) -> Option<&Path> {
+        Some(&self.entry()?.directory)
     }
 
     fn entry(&self) -> Option<&cache::Entry> {

@@ -8,8 +8,9 @@ use std::time::Instant;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-use super::created::{record_end, tree_tag};
+use super::created::tree_tag;
 use super::interruption::{catch_panic, until_signal};
+use super::record::record_end;
 use super::{CreatedRun, RunDetails, RunEnding, RunError};
 use crate::environment::{self, EnvironmentError, EnvironmentPlan, Prepared};
 use crate::events::Progress;
@@ -47,7 +48,7 @@ pub(super) async fn carry_out(
             recorded: Ok(created.info.status),
         };
     }
-    let (launched, end, recorded) = record(&created, launched, signals).await;
+    let (launched, end, recorded) = record(&created, launched, signals, progress).await;
     RunEnding {
         launched: launched.map_err(Arc::new),
         end: Some(end),
@@ -65,6 +66,7 @@ async fn record(
     created: &CreatedRun,
     launched: Result<Launched, RunError>,
     signals: &mut Signals,
+    progress: &dyn Progress,
 ) -> Recorded {
     let end = RunEnd {
         status: status_of(&launched),
@@ -73,10 +75,11 @@ async fn record(
         keep_failure: !created.info.status.is_terminated()
             && matches!(&launched, Ok(Launched::Ended(Ended::Exited(exit))) if exit.is_success()),
     };
+    let was_interrupted = matches!(launched, Ok(Launched::Ended(Ended::Interrupted { .. })));
     let begun = Instant::now();
     let (mut told, mut told_after) = (pin!(signals.told()), None);
     let (recorded, signal) = {
-        let mut recorded = pin!(record_end(created.store.as_ref(), &created.info, end, signals));
+        let mut recorded = pin!(record_end(created, end, was_interrupted, signals, progress));
         loop {
             tokio::select! {
                 () = &mut told, if told_after.is_none() => told_after = Some(begun.elapsed()),
@@ -88,7 +91,7 @@ async fn record(
     match (&launched, signal) {
         (Ok(Launched::Ended(Ended::Exited(_))), Some(signal)) if is_in_time => {
             let end = killed_now();
-            let (recorded, _) = record_end(created.store.as_ref(), &created.info, end, signals).await;
+            let (recorded, _) = record_end(created, end, true, signals, progress).await;
             (Ok(Launched::Ended(Ended::Interrupted { signal })), end, recorded)
         }
         _ => (launched, end, recorded),

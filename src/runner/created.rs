@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::interruption::despite_signals;
+use super::record::record_end;
 use super::{RunDetails, RunError, RunPlan, RunRequest};
 use crate::events::Progress;
 use crate::fetch::TreeState;
-use crate::process::{Signals, TerminationSignal};
+use crate::process::Signals;
 use crate::run::{RunInfo, RunStatus, UnixMillis, tag};
 use crate::tracking::{NewRun, RunEnd, TrackingError, TrackingStore};
 
@@ -149,36 +149,12 @@ impl CreatedRun {
     ///
     /// # Errors
     /// The end could not be recorded.
-    pub async fn fail(&self, signals: &mut Signals) -> Result<RunStatus, RunError> {
+    pub async fn fail(&self, signals: &mut Signals, progress: &dyn Progress) -> Result<RunStatus, RunError> {
         let end = RunEnd {
             status: RunStatus::Failed,
             end_time: UnixMillis::now(),
             keep_failure: false,
         };
-        record_end(self.store.as_ref(), &self.info, end, signals).await.0
-    }
-}
-
-/// Records a run's end. Gives the status that the store holds then, and the signal that came meanwhile.
-pub(super) async fn record_end(
-    store: &dyn TrackingStore,
-    info: &RunInfo,
-    end: RunEnd,
-    signals: &mut Signals,
-) -> (Result<RunStatus, RunError>, Option<TerminationSignal>) {
-    let (run_id, status) = (info.run_id.clone(), end.status);
-    match despite_signals(signals, store.end_run(&info.run_id, end)).await {
-        Ok((recorded, signal)) => {
-            let recorded = recorded.map_err(|source| RunError::EndNotRecorded {
-                run_id,
-                status,
-                source,
-            });
-            (recorded, signal)
-        }
-        Err(signal) => (
-            Err(RunError::EndNotRecordedInTime { run_id, status }),
-            Some(signal),
-        ),
+        record_end(self, end, false, signals, progress).await.0
     }
 }

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::data::{self, CommandWithData};
+use super::record;
 use super::{ImageChoice, RunError, RunRequest, Timings};
 use crate::backend::{self, Backend};
 use crate::data::{DataDirectory, DataRequest, LocatedData};
@@ -42,6 +43,8 @@ pub struct RunPlan {
     pub(crate) backend: Box<dyn Backend>,
     pub(crate) tracking_uri: TrackingUri,
     pub(crate) user: String,
+    /// How long the store may be away when the run has ended.
+    pub(crate) record_patience: Duration,
     /// How the project's files stand to their commit; it need not be known before the entry point is
     /// started.
     pub(crate) tree: TreeComparison,
@@ -63,6 +66,7 @@ impl RunPlan {
             None => std::env::current_dir().map_err(|source| RunError::NoCurrentDirectory { source })?,
         };
         let experiment = request.experiment_selector()?;
+        let record_patience = record::patience()?;
         let backend = backend::by_name(&request.backend, request.backend_options())?;
         let tracking_uri = request
             .tracking_uri
@@ -136,6 +140,7 @@ impl RunPlan {
             backend,
             tracking_uri,
             user: user_name(),
+            record_patience,
             tree,
             store: None,
             timings,

@@ -150,20 +150,6 @@ pub async fn open(uri: &TrackingUri) -> Result<Box<dyn TrackingStore>, TrackingE
     }
 }
 
-/// How the server behind this URI is reached by who gets and puts its artifacts; nothing where no
-/// server keeps the store.
-///
-/// # Errors
-/// A URL that is no server's address, or settings that mean nothing.
-pub fn server_access(uri: &TrackingUri) -> Result<Option<ServerAccess>, TrackingError> {
-    match uri {
-        TrackingUri::Rest { url } => rest::server_access(url.expose())
-            .map(Some)
-            .map_err(|error| rest::unusable("open", url.expose(), error)),
-        _ => Ok(None),
-    }
-}
-
 /// Opens the store to read from it, and changes nothing: `None` where it is a file, a directory or an
 /// empty database that a run would make a store of.
 ///
@@ -180,6 +166,20 @@ pub async fn open_existing(uri: &TrackingUri) -> Result<Option<Box<dyn TrackingS
             Ok(opened.map(|store| Box::new(store) as Box<dyn TrackingStore>))
         }
         _ => open(uri).await.map(Some),
+    }
+}
+
+/// How the server behind this URI is reached by who gets and puts its artifacts; nothing where no
+/// server keeps the store.
+///
+/// # Errors
+/// A URL that is no server's address, or settings that mean nothing.
+pub fn server_access(uri: &TrackingUri) -> Result<Option<ServerAccess>, TrackingError> {
+    match uri {
+        TrackingUri::Rest { url } => rest::server_access(url.expose())
+            .map(Some)
+            .map_err(|error| rest::unusable("open", url.expose(), error)),
+        _ => Ok(None),
     }
 }
 
@@ -225,6 +225,8 @@ pub enum TrackingError {
         store: String,
         /// What the person can do about it, where that is known.
         hint: Option<String>,
+        /// Whether it may pass by itself, such as a server that starts anew.
+        may_pass: bool,
         /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -244,6 +246,11 @@ impl TrackingError {
             self,
             Self::NotFound { .. } | Self::Deleted { .. } | Self::Refused { .. }
         )
+    }
+
+    /// Whether the same may succeed a little later.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Unusable { may_pass: true, .. })
     }
 
     /// What the person can do about it.

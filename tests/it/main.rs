@@ -9,6 +9,7 @@
 
 mod client_readers;
 mod command_corpus;
+mod completions;
 mod conda;
 mod control;
 mod corpus;
@@ -38,6 +39,7 @@ mod slurm;
 mod sources;
 mod sqlite_mlflow;
 mod sqlite_store;
+mod store_away;
 mod store_suite;
 mod template_corpus;
 mod workflows;

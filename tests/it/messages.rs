@@ -307,6 +307,10 @@ fn help() {
     }
     topic.add(&project.mlrun(&["env", "--help"]));
     topic.add(&project.mlrun(&["env", "prune", "--help"]));
+    topic.add(&project.mlrun(&["inspect", "--help"]));
+    topic.add(&project.mlrun(&["lint", "--help"]));
+    topic.add(&project.mlrun(&["completions", "--help"]));
+    topic.add(&project.mlrun(&["man", "--help"]));
     topic.compare("help");
 }
 
@@ -322,8 +326,9 @@ fn no_golden_text_is_forgotten() {
                 include_str!("environments/errors.rs"),
                 include_str!("git_source/errors.rs"),
                 include_str!("docker/errors.rs"),
-                include_str!("run_info.rs"),
+                include_str!("completions.rs"),
                 include_str!("dry_run.rs"),
+                include_str!("run_info.rs"),
                 include_str!("inspect.rs"),
             ]
             .iter()
