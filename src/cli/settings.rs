@@ -4,9 +4,10 @@
 //! `mlflow run` (MLflow 3.17), where every one of them ends with exit code 2.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::backend::{self, BackendConfig};
-use crate::cli::args::{EnvManagerName, RunArguments};
+use crate::cli::args::{EnvManagerName, ExitCodeName, RunArguments};
 use crate::cli::report::Failure;
 use crate::env_vars;
 use crate::environment::EnvManager;
@@ -19,6 +20,8 @@ use crate::runner::{ImageChoice, RunError, RunRequest, select_experiment};
 pub(crate) struct RunSettings {
     pub(crate) dry_run: bool,
     pub(crate) reuse: bool,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) exit_code: ExitCodeName,
     pub(crate) run_info_file: Option<PathBuf>,
 }
 
@@ -73,6 +76,7 @@ impl RunSettings {
                 (wait, _) => Some(wait),
             },
             no_logs: arguments.no_logs,
+            log_output: arguments.log_output,
             start_timeout: arguments.start_timeout,
             env_manager: env_manager(arguments.env_manager, arguments.no_conda)?,
             storage_dir,
@@ -94,6 +98,8 @@ impl RunSettings {
         let settings = Self {
             dry_run: arguments.dry_run,
             reuse: arguments.reuse,
+            timeout: arguments.timeout,
+            exit_code: arguments.exit_code,
             run_info_file,
         };
         Ok((request, settings))

@@ -22,6 +22,7 @@ mod details;
 mod error;
 mod interruption;
 mod launch_plan;
+mod output_log;
 mod plan;
 mod record;
 mod request;
