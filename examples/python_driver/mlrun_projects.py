@@ -48,8 +48,13 @@ class SubmittedRun:
         return self.info["status"]
 
     def cancel(self):
-        """Asks for the end of all that the run has started, and waits for it. The run becomes `KILLED`."""
-        self._process.terminate()
+        """Ends all that the run has started, wherever that is. The run becomes `KILLED`."""
+        cancelled = subprocess.run([_program(), "cancel", self.run_id], capture_output=True, text=True)
+        if cancelled.returncode != 0:
+            if self._process.poll() is not None:
+                raise ExecutionException(cancelled.stderr.strip())
+            # Where `mlrun cancel` cannot find processes, as outside of Linux.
+            self._process.terminate()
         self.wait()
 
     def _wait_for_start(self):

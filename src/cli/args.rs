@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
+
+use crate::cli::completions::Shell;
+use crate::cli::help;
 
 /// Run MLflow Projects: fetch a project, prepare its environment, run an entry point, record the run
 #[derive(Debug, Parser)]
@@ -22,6 +25,11 @@ pub(crate) struct Arguments {
 
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// The whole command line, its help laid out.
+pub(crate) fn command() -> clap::Command {
+    help::laid_out(Arguments::command())
 }
 
 #[derive(Debug, Subcommand)]
@@ -65,6 +73,7 @@ pub(crate) enum Command {
         #[arg(value_name = "RUN_ID")]
         run_id: String,
     },
+
     /// Show a project's environment, entry points and parameters, and what is odd about its file
     Inspect(InspectArguments),
 
@@ -74,6 +83,31 @@ pub(crate) enum Command {
     /// Show and remove the environments that were built for projects
     #[command(subcommand, arg_required_else_help = true)]
     Env(EnvCommand),
+
+    /// Write a script that completes command lines: options, entry points, parameters
+    Completions {
+        /// The shell
+        #[arg(value_name = "SHELL")]
+        shell: Shell,
+    },
+
+    /// Write manual pages: that of mlrun to standard output, or those of all commands into a directory
+    Man {
+        /// The directory; made when it is missing
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        directory: Option<std::path::PathBuf>,
+    },
+
+    /// Write what may stand in place of a word; for the scripts of `completions`
+    #[command(name = "__complete", hide = true)]
+    Complete {
+        /// The word's place among the words
+        index: usize,
+
+        /// The words of the command line
+        #[arg(last = true, allow_hyphen_values = true)]
+        words: Vec<std::ffi::OsString>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -107,7 +141,7 @@ pub(crate) enum EnvCommand {
 #[derive(Debug, Args)]
 pub(crate) struct InspectArguments {
     /// The project: a directory, a Git repository or a zip, as for `mlrun run`
-    #[arg(value_name = "URI", default_value = ".")]
+    #[arg(value_name = "URI", default_value = ".", value_hint = ValueHint::AnyPath)]
     pub(crate) uri: String,
 
     /// Show only this entry point
@@ -126,7 +160,7 @@ pub(crate) struct InspectArguments {
 #[derive(Debug, Args)]
 pub(crate) struct LintArguments {
     /// The project: a directory, a Git repository or a zip, as for `mlrun run`
-    #[arg(value_name = "URI", default_value = ".")]
+    #[arg(value_name = "URI", default_value = ".", value_hint = ValueHint::AnyPath)]
     pub(crate) uri: String,
 
     /// The version of a Git project: a branch, a tag or a commit
@@ -157,7 +191,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
     /// The project: a directory, a Git repository or a zip; `#sub/dir` names a directory inside it
-    #[arg(value_name = "URI", allow_hyphen_values = true)]
+    #[arg(value_name = "URI", allow_hyphen_values = true, value_hint = ValueHint::AnyPath)]
     pub(crate) uri: String,
 
     /// The entry point: a name in the MLproject file, or a .py, .sh or .R file of the project
@@ -260,9 +294,17 @@ pub(crate) struct RunArguments {
     #[arg(long)]
     pub(crate) log_output: bool,
 
+    /// Parameters from a YAML or JSON file of names and values; -P wins over it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) params_file: Option<std::path::PathBuf>,
+
     /// Show what would be done, and do nothing of it
     #[arg(long)]
     pub(crate) dry_run: bool,
+
+    /// Write the dry run as one JSON object
+    #[arg(long, requires = "dry_run")]
+    pub(crate) json: bool,
 
     /// Do nothing where a finished run of the experiment has done it: same commit, entry point and values
     #[arg(long, conflicts_with = "run_id")]

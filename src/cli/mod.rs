@@ -2,12 +2,16 @@
 
 mod args;
 mod batch_job;
+mod completions;
 mod control;
 mod env;
 mod env_file;
+mod help;
 mod inspect;
 mod layout;
 mod lint;
+mod man;
+mod params_file;
 mod plan;
 mod printer;
 mod project_source;
@@ -22,7 +26,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
+use clap::FromArgMatches;
 
 use args::{Arguments, Command, LogFormat};
 use printer::{Printer, Verbosity};
@@ -31,7 +35,10 @@ use printer::{Printer, Verbosity};
 ///
 /// Everything that goes wrong is shown on standard error; the result says only how it ended.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let parsed = args::command()
+        .try_get_matches_from(arguments)
+        .and_then(|matches| Arguments::from_arg_matches(&matches));
+    let arguments = match parsed {
         Ok(arguments) => arguments,
         Err(error) => {
             // A closed pipe while help is written is no error.
@@ -57,6 +64,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Cancel { run_id } => block_on(control::cancel(&run_id, &printer)),
             Command::Inspect(arguments) => block_on(inspect::run(arguments, &printer)),
             Command::Lint(arguments) => block_on(lint::run(arguments, &printer)),
+            Command::Completions { shell } => {
+                printer::write_stdout(completions::script(shell)).map(|()| report::Outcome::Succeeded)
+            }
+            Command::Man { directory } => man::write(directory.as_deref()),
+            Command::Complete { index, words } => {
+                printer::write_stdout(&completions::candidates(index, words))
+                    .map(|()| report::Outcome::Succeeded)
+            }
             Command::Env(command) => block_on(env::run(command, &printer)),
         });
     match result {

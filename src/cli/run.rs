@@ -44,7 +44,10 @@ async fn carry_out(
         Err(signal) => return Ok(interrupted_early(signal, printer)),
     };
     if settings.dry_run {
-        return plan::show(&plan).map(|()| Outcome::Succeeded);
+        return match until_signal(&mut signals, plan::show(&plan, &settings)).await {
+            Ok(shown) => shown.map(|()| Outcome::Succeeded),
+            Err(signal) => Ok(interrupted_early(signal, printer)),
+        };
     }
     report.planned(&plan);
     report.check()?;

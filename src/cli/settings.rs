@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::backend::{self, BackendConfig};
 use crate::cli::args::{EnvManagerName, ExitCodeName, RunArguments};
+use crate::cli::params_file::{self, ParameterOrigin};
 use crate::cli::report::Failure;
 use crate::env_vars;
 use crate::environment::EnvManager;
@@ -19,6 +20,10 @@ use crate::runner::{ImageChoice, RunError, RunRequest, select_experiment};
 #[derive(Debug)]
 pub(crate) struct RunSettings {
     pub(crate) dry_run: bool,
+    /// Write the dry run as JSON.
+    pub(crate) json: bool,
+    /// The names of parameters whose values come from `--params-file`.
+    from_params_file: Vec<String>,
     pub(crate) reuse: bool,
     pub(crate) timeout: Option<Duration>,
     pub(crate) exit_code: ExitCodeName,
@@ -36,7 +41,16 @@ impl RunSettings {
             std::env::current_dir().map_err(|source| RunError::NoCurrentDirectory { source })?;
         let experiment = select_experiment(arguments.experiment_name, arguments.experiment_id)
             .map_err(|error| Failure::from(error).into_usage())?;
-        let parameters = distinct(arguments.param_list.iter().map(|text| parameter(text)))?;
+        let mut parameters = distinct(arguments.param_list.iter().map(|text| parameter(text)))?;
+        let mut from_params_file = Vec::new();
+        if let Some(file) = arguments.params_file {
+            let given = std::mem::take(&mut parameters);
+            let is_given = |name: &str| given.iter().any(|(other, _)| other == name);
+            parameters = params_file::read(&current_directory.join(file))?;
+            parameters.retain(|(name, _)| !is_given(name));
+            from_params_file = parameters.iter().map(|(name, _)| name.clone()).collect();
+            parameters.extend(given);
+        }
         let docker_args = distinct(arguments.docker_args.iter().map(|text| Ok(docker_argument(text))))?;
         let backend_config = arguments
             .backend_config
@@ -97,12 +111,24 @@ impl RunSettings {
         };
         let settings = Self {
             dry_run: arguments.dry_run,
+            json: arguments.json,
+            from_params_file,
             reuse: arguments.reuse,
             timeout: arguments.timeout,
             exit_code: arguments.exit_code,
             run_info_file,
         };
         Ok((request, settings))
+    }
+}
+
+impl RunSettings {
+    /// Where the value of a parameter that was given comes from.
+    pub(crate) fn origin_of(&self, name: &str) -> ParameterOrigin {
+        match self.from_params_file.iter().any(|other| other == name) {
+            true => ParameterOrigin::ParamsFile,
+            false => ParameterOrigin::CommandLine,
+        }
     }
 }
 

@@ -164,10 +164,13 @@ impl Place {
 fn bucket_and_key(rest: &str) -> Result<(String, String), String> {
     let rest = rest.strip_prefix("//").unwrap_or_default();
     let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
-    match bucket.is_empty() {
-        true => Err("it names no bucket".to_owned()),
-        false => Ok((bucket.to_owned(), key.to_owned())),
+    if bucket.is_empty() {
+        return Err("it names no bucket".to_owned());
     }
+    if bucket.contains(['@', ':']) {
+        return Err("credentials cannot stand in it".to_owned());
+    }
+    Ok((bucket.to_owned(), key.to_owned()))
 }
 
 /// `/path` or `///path`, as it stands after the scheme; a host would be another tracking store.

@@ -269,8 +269,15 @@ impl<'a> Piece<'a> {
         let mut tries = 0;
         loop {
             let before = self.done;
-            let problem = match self.attempt().await {
+            let body = self.open().await;
+            let has_tried = body.is_err() && self.store.tries_again();
+            let attempt = match body {
+                Ok((body, wanted)) => self.receive(body, wanted).await,
+                Err(problem) => Err(problem),
+            };
+            let problem = match attempt {
                 Ok(()) => return Ok(()),
+                Err(problem) if has_tried => return Err(problem),
                 Err(problem) => problem,
             };
             if self.done >= before + WORTHWHILE {
@@ -285,8 +292,8 @@ impl<'a> Piece<'a> {
         }
     }
 
-    /// One try: all that is still missing.
-    async fn attempt(&mut self) -> Result<(), StoreError> {
+    /// Asks for what is still missing. Gives the answer, and the offset in the object that was asked for.
+    async fn open(&mut self) -> Result<(Body, u64), StoreError> {
         let first = self.range.as_ref().map_or(0, |range| range.start);
         let can_continue = self.store.has_ranges() && (self.validator.is_some() || self.range.is_some());
         if self.done > 0 && !can_continue {
@@ -298,11 +305,14 @@ impl<'a> Piece<'a> {
             None if self.done > 0 => Some(wanted..self.length.unwrap_or(u64::MAX)),
             None => None,
         };
-        let body = self
-            .store
-            .open(self.object, range, self.validator.as_deref())
-            .await?;
+        let validator = self.validator.as_deref();
+        Ok((self.store.open(self.object, range, validator).await?, wanted))
+    }
+
+    /// Takes in what an answer brings.
+    async fn receive(&mut self, body: Body, wanted: u64) -> Result<(), StoreError> {
         self.begin(&body, wanted)?;
+        let first = self.range.as_ref().map_or(0, |range| range.start);
         let Body { mut source, .. } = body;
         while let Some(chunk) = source.chunk().await? {
             if self

@@ -5,8 +5,6 @@ use std::path::Path;
 use super::place::{Place, open_store};
 use super::store::StoreError;
 use super::{DataContext, DataError, local};
-use crate::project_uri;
-use crate::redact::without_credentials;
 
 /// Puts a small local file below an artifact URI, under this path.
 ///
@@ -20,7 +18,7 @@ pub async fn upload(
 ) -> Result<(), DataError> {
     let failed = |source| DataError::Upload {
         path: path.to_owned(),
-        uri: project_uri::shown(&without_credentials(artifact_uri)),
+        uri: super::uri::shown(artifact_uri),
         source,
     };
     if let Some(directory) = local::path_of(artifact_uri) {

@@ -26,7 +26,7 @@ impl DataUri {
     /// Reads the value of a `path` parameter that is no local path.
     pub(super) fn parse(parameter: &str, text: &str) -> Result<Self, DataError> {
         let text = text.trim();
-        let uri = || project_uri::shown(&without_credentials(text));
+        let uri = || shown(text);
         let invalid = |reason: String| DataError::Url {
             parameter: parameter.to_owned(),
             uri: uri(),
@@ -99,6 +99,18 @@ impl DataUri {
     }
 }
 
+/// A URI without credentials. What stands before an at sign is none in these schemes: a container, or
+/// a profile's name.
+pub(super) fn shown(uri: &str) -> String {
+    let scheme = uri.split_once("://").map_or("", |(scheme, _)| scheme);
+    match scheme.to_ascii_lowercase().as_str() {
+        "wasb" | "wasbs" | "abfs" | "abfss" | "dbfs" => {
+            uri.split(['?', '#']).next().unwrap_or(uri).to_owned()
+        }
+        _ => project_uri::shown(&without_credentials(uri)),
+    }
+}
+
 impl fmt::Display for DataUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.shown)
@@ -150,6 +162,13 @@ mod tests {
             let error = DataUri::parse("data", uri).unwrap_err();
             assert!(matches!(error, DataError::Url { .. }), "{uri}: {error}");
         }
+    }
+
+    #[test]
+    fn a_container_is_shown() {
+        let text = "wasbs://container@account.blob.core.windows.net/x";
+        let uri = DataUri::parse("data", &format!("{text}?sig=geheim")).unwrap();
+        assert_eq!(uri.to_string(), text);
     }
 
     #[test]

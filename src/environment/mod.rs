@@ -207,6 +207,23 @@ impl EnvironmentPlan {
         }
     }
 
+    /// Whether nothing has to be built or pulled.
+    pub fn is_there(&self) -> bool {
+        match &self.environment {
+            PlannedEnvironment::Docker(plan) => plan.is_there(),
+            _ => self.is_there,
+        }
+    }
+
+    /// The shell commands that will enter the environment, in their order.
+    pub fn activation(&self) -> Vec<String> {
+        match &self.environment {
+            PlannedEnvironment::Local | PlannedEnvironment::Docker(_) => Vec::new(),
+            PlannedEnvironment::Python(plan) => vec![plan.activation()],
+            PlannedEnvironment::Conda(plan) => plan.imagined_activation(),
+        }
+    }
+
     /// The environment's name, as `mlrun env list` shows it, or the name of the image that it is made of.
     /// None where nothing is made.
     pub fn name(&self) -> Option<String> {

@@ -1,14 +1,16 @@
 //! The client that all downloads and calls of cloud services go over.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Client, ClientBuilder, Url};
+use reqwest::{Client, ClientBuilder, Method, Url};
 
 use super::certificates::{CertificateError, Verification};
 use super::fault::innermost;
@@ -108,6 +110,24 @@ pub struct ServerAccess {
     pub(crate) headers: HeaderMap,
     /// Where the credentials in the headers come from.
     pub(crate) credentials: Option<String>,
+    /// What adds credentials to each request anew.
+    pub(crate) signer: Option<Arc<dyn RequestSigner>>,
+}
+
+/// Adds credentials to a request that is about to be sent.
+#[async_trait]
+pub(crate) trait RequestSigner: Send + Sync {
+    /// Where a person finds the credentials.
+    fn source(&self) -> &'static str;
+
+    /// Adds the headers, and may write the URL in another way. The error says why it cannot.
+    async fn sign(
+        &self,
+        method: &Method,
+        url: &mut Url,
+        headers: &mut HeaderMap,
+        body: &[u8],
+    ) -> Result<(), String>;
 }
 
 impl ServerAccess {
@@ -139,6 +159,7 @@ impl ServerAccess {
             url,
             headers,
             credentials,
+            signer: None,
         })
     }
 }

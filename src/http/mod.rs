@@ -14,7 +14,7 @@ mod variables;
 pub use certificates::CertificateError;
 pub(crate) use certificates::{Verification, read as read_certificates};
 pub use client::{ClientError, ServerAccess};
-pub(crate) use client::{READ_TIMEOUT, client, configured_client, local_client};
+pub(crate) use client::{READ_TIMEOUT, RequestSigner, client, configured_client, local_client};
 pub use download::DownloadError;
 pub(crate) use download::download;
 pub(crate) use excerpt::{cut, excerpt};

@@ -195,12 +195,27 @@ impl RunPlan {
         tags
     }
 
-    /// The command line of the container that the run would get.
-    pub(crate) fn container_command_line(&self) -> Option<String> {
+    /// The program and arguments of the container that the run would get, without values of variables.
+    pub(crate) fn container_command_line(&self) -> Option<Vec<String>> {
         if self.backend.image_repository().is_some() {
             return None;
         }
         backend::container_command_line(&self.imagined_launch(self.imagined_environment()))
+    }
+
+    /// What the shell runs, with what enters the environment before it; for another place than this
+    /// machine the entry point's command alone.
+    pub(crate) fn whole_command(&self) -> String {
+        let is_here = self.backend.name() == backend::LOCAL && self.environment.container().is_none();
+        let environment = PreparedEnv {
+            activation: if is_here {
+                self.environment.activation()
+            } else {
+                Vec::new()
+            },
+            ..PreparedEnv::default()
+        };
+        environment.command(&self.command.command)
     }
 
     /// The environment as far as it is known before it is made.

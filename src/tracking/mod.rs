@@ -73,6 +73,15 @@ pub trait TrackingStore: Send + Sync {
     /// A selected id that does not exist, a deleted experiment, or a store that cannot be used.
     async fn experiment(&self, selector: &ExperimentSelector) -> Result<ExperimentId, TrackingError>;
 
+    /// Looks whether the experiment is there, and makes none. `None` where it would be made.
+    ///
+    /// # Errors
+    /// As of [`TrackingStore::experiment`].
+    async fn look_for_experiment(
+        &self,
+        selector: &ExperimentSelector,
+    ) -> Result<Option<ExperimentId>, TrackingError>;
+
     /// Creates a run with its tags and parameters in state `RUNNING`. A store that cannot do all of
     /// it in one step ends the run as `FAILED` before it returns an error.
     async fn create_run(&self, new_run: NewRun) -> Result<RunInfo, TrackingError>;
@@ -138,6 +147,25 @@ pub async fn open(uri: &TrackingUri) -> Result<Box<dyn TrackingStore>, TrackingE
             }
             None => Err(TrackingError::Unsupported { kind: kind.clone() }),
         },
+    }
+}
+
+/// Opens the store to read from it, and changes nothing: `None` where it is a file, a directory or an
+/// empty database that a run would make a store of.
+///
+/// # Errors
+/// A store that cannot be opened, or of a kind that is not available.
+pub async fn open_existing(uri: &TrackingUri) -> Result<Option<Box<dyn TrackingStore>>, TrackingError> {
+    match uri {
+        TrackingUri::Sqlite { path, .. } | TrackingUri::File { path, .. } if !path.exists() => Ok(None),
+        TrackingUri::Sqlite {
+            path, artifact_root, ..
+        } => {
+            let opened =
+                sql::SqlStore::open_sqlite_to_read(path, uri.to_string(), artifact_root.clone()).await?;
+            Ok(opened.map(|store| Box::new(store) as Box<dyn TrackingStore>))
+        }
+        _ => open(uri).await.map(Some),
     }
 }
 
@@ -212,6 +240,14 @@ pub enum TrackingError {
 }
 
 impl TrackingError {
+    /// Whether a store that is there gave this answer.
+    pub(crate) fn is_of_store(&self) -> bool {
+        matches!(
+            self,
+            Self::NotFound { .. } | Self::Deleted { .. } | Self::Refused { .. }
+        )
+    }
+
     /// Whether the same may succeed a little later.
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::Unusable { may_pass: true, .. })

@@ -9,6 +9,7 @@
 
 mod client_readers;
 mod command_corpus;
+mod completions;
 mod conda;
 mod control;
 mod corpus;
@@ -18,6 +19,7 @@ mod database_servers;
 mod differential;
 mod dirty_tree;
 mod docker;
+mod dry_run;
 mod environments;
 mod examples;
 mod file_store;

@@ -267,7 +267,8 @@ fn plans() {
             "name: My project\ndocker_env:\n  image: python:3.11\n  volumes: [\"$(pwd)/data:/data\"]\n  environment: [[TOKEN, \
              s3cret], [LD_PRELOAD, x]]\nentry_points:\n  main: {command: \"python train.py\"}\n  piped: {command: \"cat x | wc\"}\n",
         )
-        .env("MLFLOW_TRACKING_URI", "http://localhost:1");
+        .env("MLFLOW_TRACKING_URI", "http://localhost:1")
+        .env("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0");
     let docker = project.sandbox().root().join("bin/docker");
     // It has every image.
     project
@@ -306,6 +307,10 @@ fn help() {
     }
     topic.add(&project.mlrun(&["env", "--help"]));
     topic.add(&project.mlrun(&["env", "prune", "--help"]));
+    topic.add(&project.mlrun(&["inspect", "--help"]));
+    topic.add(&project.mlrun(&["lint", "--help"]));
+    topic.add(&project.mlrun(&["completions", "--help"]));
+    topic.add(&project.mlrun(&["man", "--help"]));
     topic.compare("help");
 }
 
@@ -321,6 +326,8 @@ fn no_golden_text_is_forgotten() {
                 include_str!("environments/errors.rs"),
                 include_str!("git_source/errors.rs"),
                 include_str!("docker/errors.rs"),
+                include_str!("completions.rs"),
+                include_str!("dry_run.rs"),
                 include_str!("run_info.rs"),
                 include_str!("inspect.rs"),
             ]

@@ -29,19 +29,17 @@ use crate::redact::without_credentials;
 /// The exit code with which engines say that they failed themselves.
 const ENGINE_FAILED: ProgramExit = ProgramExit::Code(125);
 
-/// The command line of the container that a plan's run gets, without any values of variables.
-pub fn container_command_line(plan: &LaunchPlan) -> Option<String> {
+/// The container's program and arguments for a plan's run, without any values of variables.
+pub fn container_command_line(plan: &LaunchPlan) -> Option<Vec<String>> {
     let container = plan.environment.container.as_ref()?;
     let call = RunCall::new(plan, container);
     let mut files = Vec::new();
     if !call.filed.is_empty() {
         files = ["--env-file", "<file>"].map(str::to_owned).to_vec();
     }
-    Some(
-        ProgramCall::new(container.engine.program())
-            .arguments(call.arguments(&files))
-            .whole_command_line(),
-    )
+    let mut words = vec![container.engine.program().to_owned()];
+    words.extend(call.arguments(&files));
+    Some(words)
 }
 
 /// Starts the container of the plan's environment.

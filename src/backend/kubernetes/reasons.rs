@@ -66,12 +66,16 @@ pub(super) struct PodView {
     pub(super) restarts: i32,
     /// Whether the pod has ended, or goes away: nothing more will be written.
     pub(super) is_over: bool,
+    /// Whether a queue keeps it from being given to a node.
+    pub(super) is_gated: bool,
     /// Why it does not start.
     pub(super) problem: Option<Reason>,
     /// How it failed.
     pub(super) failure: Option<Failure>,
 }
 
+/// The reason that a pod is not scheduled for while it has scheduling gates.
+const GATED: &str = "SchedulingGated";
 const RAISE_MEMORY: &str =
     "raise resources.limits.memory of the first container in the template, or use less";
 const RAISE_DEADLINE: &str = "raise activeDeadlineSeconds in the template";
@@ -87,6 +91,11 @@ impl PodView {
         Self {
             name: pod.metadata.name.clone().unwrap_or_default(),
             has_started: own.is_some_and(has_started),
+            is_gated: status
+                .conditions
+                .iter()
+                .flatten()
+                .any(|condition| condition.status == "False" && condition.reason.as_deref() == Some(GATED)),
             restarts: own.map_or(0, |own| own.restart_count),
             is_over: has_ended || own.is_some_and(|own| is_over(own, pod)),
             problem: if has_ended { None } else { problem(pod, own) },
@@ -129,14 +138,11 @@ fn problem(pod: &Pod, own: Option<&ContainerStatus>) -> Option<Reason> {
         .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False");
     if let Some(condition) = scheduled {
         let message = condition.message.clone().unwrap_or_default();
-        return Some(match condition.reason.as_deref() {
-            Some("SchedulingGated") => {
-                Reason::new("the pod waits for its scheduling gates to be removed", None)
-            }
-            _ => Reason::new(
+        return (condition.reason.as_deref() != Some(GATED)).then(|| {
+            Reason::new(
                 format!("no node can take the pod: {message}"),
                 Some("ask for less in the template (resources, nodeSelector, tolerations), or add nodes"),
-            ),
+            )
         });
     }
     let init = status.init_container_statuses.as_deref().unwrap_or_default();

@@ -70,6 +70,7 @@ impl Artifacts {
                 access.url = url;
                 access.headers.clear();
                 access.credentials = None;
+                access.signer = None;
             }
         }
         let mut root = access.url.clone();
@@ -248,12 +249,32 @@ impl Service for Artifacts {
         &self.access.client
     }
 
-    async fn authorize(&self, _request: &mut Request) -> Result<(), StoreError> {
+    async fn authorize(&self, request: &mut Request) -> Result<(), StoreError> {
+        let Some(signer) = &self.access.signer else {
+            return Ok(());
+        };
+        let (method, mut url) = (request.method().clone(), request.url().clone());
+        let body = request
+            .body()
+            .and_then(|body| body.as_bytes())
+            .unwrap_or_default();
+        let body = body.to_vec();
+        let signed = signer.sign(&method, &mut url, request.headers_mut(), &body).await;
+        signed.map_err(|reason| StoreError::Settings {
+            what: signer.source().to_owned(),
+            reason,
+        })?;
+        *request.url_mut() = url;
         Ok(())
     }
 
     async fn asker(&self) -> String {
-        match &self.access.credentials {
+        let signer = self
+            .access
+            .signer
+            .as_ref()
+            .map(|signer| signer.source().to_owned());
+        match self.access.credentials.clone().or(signer) {
             Some(source) => format!("the credentials from {source}"),
             None => "a request without credentials (MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_TOKEN are not set)".to_owned(),
         }

@@ -36,8 +36,8 @@ use crate::http::{READ_TIMEOUT, classify};
 /// How much is read at once from what is no HTTP answer.
 const CHUNK: usize = 256 * 1024;
 
-/// A place in a store: one object, or a directory of many. Every call is tried again by itself where
-/// the store gives no answer.
+/// A place in a store: one object, or a directory of many. Calls are tried again by themselves where the
+/// store gives no answer.
 #[async_trait]
 pub(super) trait Store: Send + Sync {
     /// What is at the place.
@@ -61,6 +61,11 @@ pub(super) trait Store: Send + Sync {
 
     /// Whether reading can begin in the middle of an object.
     fn has_ranges(&self) -> bool;
+
+    /// Whether [`Store::open`] tries again by itself.
+    fn tries_again(&self) -> bool {
+        true
+    }
 
     /// Whether several parts of an object shall be read at the same time.
     fn has_parts(&self) -> bool {

@@ -81,6 +81,15 @@ impl CondaPlan {
         }))
     }
 
+    /// The shell commands that will enter the environment, whether it is there or not.
+    pub(super) fn imagined_activation(&self) -> Vec<String> {
+        let found = self.directories().find(&self.entry.name);
+        self.installation.activation(match &found {
+            Some(found) if !found.has_name => found.prefix.as_os_str(),
+            _ => OsStr::new(&self.entry.name),
+        })
+    }
+
     fn directories(&self) -> Directories {
         Directories::read(&self.installation.roots())
     }

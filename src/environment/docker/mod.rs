@@ -180,6 +180,11 @@ impl DockerPlan {
         })
     }
 
+    /// Whether nothing has to be pulled or built.
+    pub(super) fn is_there(&self) -> bool {
+        self.base_id.is_some() && self.built.is_none()
+    }
+
     fn container(&self, image: DockerImage) -> Container {
         Container {
             engine: self.engine.clone(),

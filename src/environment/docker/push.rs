@@ -16,6 +16,9 @@ pub(super) async fn push(
     id: &str,
     progress: &dyn Progress,
 ) -> Result<String, DockerError> {
+    if engine.is_podman() {
+        return push_by_id(engine, uri, id, progress).await;
+    }
     for _ in 0..TRIES {
         // Scripts look for this line; it is MLflow's own.
         progress.info(&format!("=== Pushing docker image {uri} ==="));
@@ -34,6 +37,41 @@ pub(super) async fn push(
         program: engine.program().to_owned(),
         image: uri.to_owned(),
     })
+}
+
+/// Pushes by podman, which takes the image itself, and may compress it anew: so only the push knows
+/// the digest.
+async fn push_by_id(
+    engine: &Engine,
+    uri: &str,
+    id: &str,
+    progress: &dyn Progress,
+) -> Result<String, DockerError> {
+    let temporary = |source| DockerError::Temporary {
+        program: engine.program().to_owned(),
+        source,
+    };
+    let file = tempfile::Builder::new()
+        .prefix("mlrun-digest-")
+        .tempfile()
+        .map_err(temporary)?;
+    // Scripts look for this line; it is MLflow's own.
+    progress.info(&format!("=== Pushing docker image {uri} ==="));
+    let pushed = engine
+        .call(["push", "--digestfile"])
+        .argument(file.path())
+        .arguments([id, uri])
+        .stream(&mut |line| progress.info(line))
+        .await;
+    pushed.map_err(|error| DockerError::of_push(engine.program(), uri, error))?;
+    let digest = std::fs::read_to_string(file.path()).map_err(temporary)?;
+    match digest.trim() {
+        "" => Err(DockerError::NoDigest {
+            program: engine.program().to_owned(),
+            image: uri.to_owned(),
+        }),
+        digest => Ok(digest.to_owned()),
+    }
 }
 
 /// The digest of the image in the repository of this name.

@@ -40,6 +40,22 @@ impl Files {
         }
     }
 
+    /// The experiment, where it is there; makes none.
+    pub(super) fn look_for_experiment(
+        &self,
+        selector: &ExperimentSelector,
+    ) -> Result<Option<ExperimentId>, TrackingError> {
+        match selector {
+            ExperimentSelector::Default => match self.active_experiment(&ExperimentId::new(DEFAULT_ID)) {
+                Ok(_) => Ok(Some(ExperimentId::new(DEFAULT_ID))),
+                Err(TrackingError::NotFound { .. }) => Ok(None),
+                Err(error) => Err(error),
+            },
+            ExperimentSelector::Id(id) => self.active_experiment(id).map(|_| Some(id.clone())),
+            ExperimentSelector::Name(name) => self.active_experiment_named(name),
+        }
+    }
+
     /// The experiment with this id, which must not be deleted.
     pub(super) fn active_experiment(&self, id: &ExperimentId) -> Result<ExperimentMeta, TrackingError> {
         let missing = || self.missing("experiment", id.as_str());
@@ -67,16 +83,18 @@ impl Files {
         limits::check_experiment_name(name)
             .map_err(|error| self.refused(&format!("the experiment name '{name}'"), error))?;
         self.ensure_store().map_err(|error| self.unwritable(error))?;
-        if let Some(found) = self
-            .experiment_by_name(name)
-            .map_err(|error| self.unreadable(error))?
-        {
-            if found.lifecycle_stage == DELETED {
-                return Err(self.deleted("experiment", name));
-            }
-            return Ok(ExperimentId::new(found.experiment_id));
+        match self.active_experiment_named(name)? {
+            Some(found) => Ok(found),
+            None => self.make_experiment(name).map_err(|error| self.unwritable(error)),
         }
-        self.make_experiment(name).map_err(|error| self.unwritable(error))
+    }
+
+    fn active_experiment_named(&self, name: &str) -> Result<Option<ExperimentId>, TrackingError> {
+        let found = self.experiment_by_name(name);
+        match found.map_err(|error| self.unreadable(error))? {
+            Some(found) if found.lifecycle_stage == DELETED => Err(self.deleted("experiment", name)),
+            found => Ok(found.map(|meta| ExperimentId::new(meta.experiment_id))),
+        }
     }
 
     /// The experiment with this name. Names are unique, but where several clients made one at once

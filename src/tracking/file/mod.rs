@@ -86,6 +86,15 @@ impl TrackingStore for FileStore {
         self.aside(move |files| files.experiment(&selector)).await
     }
 
+    async fn look_for_experiment(
+        &self,
+        selector: &ExperimentSelector,
+    ) -> Result<Option<ExperimentId>, TrackingError> {
+        let selector = selector.clone();
+        self.aside(move |files| files.look_for_experiment(&selector))
+            .await
+    }
+
     async fn create_run(&self, new_run: NewRun) -> Result<RunInfo, TrackingError> {
         self.aside(move |files| files.create_run(new_run)).await
     }

@@ -19,7 +19,8 @@ use super::signer::{Signer, WORKSPACE};
 use super::transport::{ExchangeError, LONGEST_BODY, Request, Response, Transport};
 use crate::databricks::Session;
 use crate::http::{
-    Fault, RetryPolicy, ServerAccess, VariableError, configured_client, in_words, random_fraction,
+    Fault, RequestSigner, RetryPolicy, ServerAccess, VariableError, configured_client, in_words,
+    random_fraction,
 };
 use crate::redact::without_credentials;
 
@@ -61,6 +62,9 @@ pub(in crate::tracking) fn server_access(url: &str) -> Result<ServerAccess, Rest
         url: client.base,
         headers: client.headers,
         credentials: client.credentials,
+        signer: client
+            .signer
+            .map(|signer| Arc::new(signer) as Arc<dyn RequestSigner>),
     })
 }
 

@@ -342,6 +342,21 @@ impl TrackingStore for RestStore {
         }
     }
 
+    async fn look_for_experiment(
+        &self,
+        selector: &ExperimentSelector,
+    ) -> Result<Option<ExperimentId>, TrackingError> {
+        self.check_workspace().await?;
+        match selector {
+            ExperimentSelector::Default => {
+                let id = ExperimentId::new(DEFAULT_EXPERIMENT);
+                self.experiment_by_id(&id).await.map(Some)
+            }
+            ExperimentSelector::Id(id) => self.experiment_by_id(id).await.map(Some),
+            ExperimentSelector::Name(name) => self.experiment_by_name(name).await,
+        }
+    }
+
     async fn create_run(&self, new_run: NewRun) -> Result<RunInfo, TrackingError> {
         let params = self.fitting_params(new_run.params)?;
         let mut tags = self.fitting_tags(new_run.tags)?;

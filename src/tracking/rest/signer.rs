@@ -3,13 +3,15 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use reqwest::Url;
+use async_trait::async_trait;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, Url};
 
 use super::error::RestError;
 use super::kubernetes::KubernetesAccount;
 use super::transport::Request;
 use crate::aws::{AwsSettings, CredentialsProvider, Payload, Signing};
+use crate::http::RequestSigner;
 
 /// The service for which Amazon's gateways want requests to be signed.
 const SERVICE: &str = "execute-api";
@@ -42,10 +44,45 @@ impl Signer {
 
     /// Adds the headers to a request that is about to be sent.
     pub(super) async fn sign(&self, request: &mut Request) -> Result<(), RestError> {
+        let Request {
+            method,
+            url,
+            headers,
+            body,
+        } = request;
+        self.sign_parts(method, url, headers, body.as_bytes()).await
+    }
+
+    async fn sign_parts(
+        &self,
+        method: &Method,
+        url: &mut Url,
+        headers: &mut HeaderMap,
+        body: &[u8],
+    ) -> Result<(), RestError> {
         match self {
-            Self::Aws(provider) => sign_for_aws(provider, request).await,
-            Self::Kubernetes(account) => add_account(account, request),
+            Self::Aws(provider) => sign_for_aws(provider, method, url, headers, body).await,
+            Self::Kubernetes(account) => add_account(account, headers),
         }
+    }
+}
+
+#[async_trait]
+impl RequestSigner for Signer {
+    fn source(&self) -> &'static str {
+        Signer::source(self)
+    }
+
+    async fn sign(
+        &self,
+        method: &Method,
+        url: &mut Url,
+        headers: &mut HeaderMap,
+        body: &[u8],
+    ) -> Result<(), String> {
+        self.sign_parts(method, url, headers, body)
+            .await
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -56,12 +93,18 @@ impl fmt::Debug for Signer {
     }
 }
 
-async fn sign_for_aws(provider: &CredentialsProvider, request: &mut Request) -> Result<(), RestError> {
+async fn sign_for_aws(
+    provider: &CredentialsProvider,
+    method: &Method,
+    url: &mut Url,
+    headers: &mut HeaderMap,
+    body: &[u8],
+) -> Result<(), RestError> {
     let credentials = provider.credentials().await?;
     let region = provider.settings().named_region();
     let region = region
         .map(str::to_owned)
-        .or_else(|| region_of(&request.url))
+        .or_else(|| region_of(url))
         .ok_or(RestError::NoRegion)?;
     let signing = Signing {
         credentials: &credentials,
@@ -70,17 +113,17 @@ async fn sign_for_aws(provider: &CredentialsProvider, request: &mut Request) -> 
         time: SystemTime::now(),
     };
     // A plus sign stands for a space in a form, and for itself in a signature.
-    if let Some(query) = request.url.query().filter(|query| query.contains('+')) {
+    if let Some(query) = url.query().filter(|query| query.contains('+')) {
         let query = query.replace('+', "%20");
-        request.url.set_query(Some(&query));
+        url.set_query(Some(&query));
     }
     // The other headers are not signed: what lies between may change them.
     let mut signed = HeaderMap::new();
-    let payload = Payload::Bytes(request.body.as_bytes());
+    let payload = Payload::Bytes(body);
     signing
-        .sign(&request.method, &request.url, &mut signed, payload)
+        .sign(method, url, &mut signed, payload)
         .map_err(crate::aws::AwsError::from)?;
-    request.headers.extend(signed);
+    headers.extend(signed);
     Ok(())
 }
 
@@ -91,22 +134,22 @@ fn region_of(url: &Url) -> Option<String> {
     parts.next().map(str::to_owned)
 }
 
-fn add_account(account: &KubernetesAccount, request: &mut Request) -> Result<(), RestError> {
-    if !request.headers.contains_key(AUTHORIZATION) {
+fn add_account(account: &KubernetesAccount, headers: &mut HeaderMap) -> Result<(), RestError> {
+    if !headers.contains_key(AUTHORIZATION) {
         let value = |source_name: String, text: &str| {
             HeaderValue::from_str(text).map_err(|_| RestError::UnsendableToken { source_name })
         };
         let (token, source) = account.token()?;
         let mut header = value(source, &format!("Bearer {}", token.expose()))?;
         header.set_sensitive(true);
-        request.headers.insert(AUTHORIZATION, header);
+        headers.insert(AUTHORIZATION, header);
     }
-    if account.gives_workspace() && !request.headers.contains_key(&WORKSPACE) {
+    if account.gives_workspace() && !headers.contains_key(&WORKSPACE) {
         let namespace = account.namespace()?;
         let header = HeaderValue::from_str(&namespace).map_err(|_| RestError::Kubernetes {
             reason: "the namespace holds what no header can carry".to_owned(),
         })?;
-        request.headers.insert(WORKSPACE, header);
+        headers.insert(WORKSPACE, header);
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! SQLite, the database in a file.
 
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
+use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -67,10 +68,36 @@ impl SqliteDatabase {
 }
 
 impl SqliteDatabase {
+    /// Opens an existing file for reading, and leaves it and its directory as they are.
+    pub(super) async fn open_to_read(path: &Path) -> Result<Self, SqlError> {
+        // A database with a write-ahead log makes files beside it even for readers, unless it is told
+        // that nobody writes to it; and nobody does where there is no log.
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(true)
+            .immutable(has_write_ahead_log(path) && !Path::new(&log).exists())
+            .busy_timeout(BUSY_TIMEOUT)
+            .disable_statement_logging();
+        Ok(Self {
+            connection: options.connect().await.map_err(sql_error)?,
+            is_new_elsewhere: false,
+        })
+    }
+
     /// Whether another program seems to have just made the database and not yet created anything in it.
     pub(super) fn is_new_elsewhere(&self) -> bool {
         self.is_new_elsewhere
     }
+}
+
+/// Whether the file's header says that it has a write-ahead log. Source: the SQLite file format, bytes 18
+/// and 19.
+fn has_write_ahead_log(path: &Path) -> bool {
+    let mut header = [0; 20];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    read.is_ok() && header[18..] == [2, 2]
 }
 
 #[async_trait]

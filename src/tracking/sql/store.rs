@@ -57,6 +57,27 @@ impl SqlStore {
         }
     }
 
+    /// Opens the SQLite database in this file for reading alone; `None` where MLflow's tables are not
+    /// in it yet.
+    pub(crate) async fn open_sqlite_to_read(
+        path: &Path,
+        name: String,
+        artifact_root: String,
+    ) -> Result<Option<Self>, TrackingError> {
+        let opened = async {
+            let mut database = SqliteDatabase::open_to_read(path).await?;
+            let tables = database.begin(Access::Read).await?.tables().await?;
+            Ok(tables
+                .iter()
+                .any(|table| table == "experiments")
+                .then_some(database))
+        };
+        match opened.await {
+            Ok(database) => Ok(database.map(|database| Self::new(Box::new(database), name, artifact_root))),
+            Err(error) => Err(unusable("read", name, error)),
+        }
+    }
+
     /// Opens a database on a server, in which MLflow's tables must be.
     pub(crate) async fn open_server(
         kind: ServerKind,
@@ -270,6 +291,19 @@ impl TrackingStore for SqlStore {
             _ => "the default experiment".to_owned(),
         };
         Err(self.refused(what, "other programs make and remove it all the time"))
+    }
+
+    async fn look_for_experiment(
+        &self,
+        selector: &ExperimentSelector,
+    ) -> Result<Option<ExperimentId>, TrackingError> {
+        let mut connection = self.connection().await;
+        let mut transaction = connection
+            .begin(Access::Read)
+            .await
+            .map_err(|error| self.unreadable(error))?;
+        let found = self.find_experiment(transaction.as_mut(), selector).await?;
+        Ok(found.map(|id| ExperimentId::new(id.to_string())))
     }
 
     async fn create_run(&self, new_run: NewRun) -> Result<RunInfo, TrackingError> {

@@ -13,6 +13,7 @@ mod fault;
 mod logs;
 mod request;
 mod routes;
+mod scenario;
 mod schema;
 mod selector;
 mod serve;

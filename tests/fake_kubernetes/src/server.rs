@@ -11,7 +11,6 @@ use openssl::x509::X509;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
-use crate::controller;
 use crate::fault::{Action, Fault, Target};
 use crate::logs::Logs;
 use crate::serve::{self, Command};
@@ -107,7 +106,7 @@ impl Shared {
 
 /// A running server. It ends with this value.
 pub struct Server {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     address: SocketAddr,
     is_tls: bool,
     commands: mpsc::UnboundedSender<Command>,
@@ -256,166 +255,6 @@ impl Server {
             pods.get(number)
                 .map(|pod| pod["metadata"]["name"].as_str().unwrap_or_default().to_owned())
         })
-    }
-
-    /// Starts all containers of a pod, which gets a node first.
-    pub fn start_pod(&self, pod: &str) {
-        self.change_pod(pod, controller::start);
-        let job = self.job_of(pod);
-        self.change_job(&job, |job| {
-            job["status"]["startTime"] = controller::time().into();
-            job["status"]["active"] = 1.into();
-            job["status"]["ready"] = 1.into();
-        });
-    }
-
-    /// Adds a line to the log of the pod's first container.
-    pub fn log(&self, pod: &str, line: &str) {
-        self.log_bytes(pod, format!("{line}\n").as_bytes());
-    }
-
-    /// Adds a line to the log as it is, with its end or without.
-    pub fn log_bytes(&self, pod: &str, line: &[u8]) {
-        let restarts = self.restarts(pod);
-        self.shared.lock().logs.add(pod, restarts, line);
-        self.shared.notify();
-    }
-
-    /// Ends the pod's first container with an exit code, and the pod with it.
-    pub fn end_pod(&self, pod: &str, code: i64, reason: &str) {
-        let restarts = self.restarts(pod);
-        self.shared.lock().logs.end(pod, restarts);
-        self.change_pod(pod, |pod| controller::end(pod, code, reason));
-    }
-
-    /// Ends the pod's first container and starts it again in the same pod.
-    pub fn restart_container(&self, pod: &str, code: i64) {
-        let restarts = self.restarts(pod);
-        self.shared.lock().logs.end(pod, restarts);
-        self.change_pod(pod, |pod| controller::restart(pod, code));
-    }
-
-    /// Ends the Job as its pod has ended: complete, or failed for this reason.
-    pub fn end_job(&self, failure: Option<(&str, &str)>) {
-        let job = self.job_name();
-        self.change_job(&job, |job| controller::end_job(job, failure));
-    }
-
-    /// Completes the Job of this name.
-    pub fn end_job_named(&self, name: &str) {
-        self.change_job(name, |job| controller::end_job(job, None));
-    }
-
-    /// The whole way of a Job that succeeds: start, lines, end.
-    pub fn succeed(&self, lines: &[&str]) {
-        let pod = self.pod(0);
-        self.start_pod(&pod);
-        for line in lines {
-            self.log(&pod, line);
-        }
-        self.end_pod(&pod, 0, "Completed");
-        self.end_job(None);
-    }
-
-    /// The whole way of a Job whose only pod fails.
-    pub fn fail(&self, code: i64, reason: &str) {
-        let pod = self.pod(0);
-        self.start_pod(&pod);
-        self.end_pod(&pod, code, reason);
-        self.end_job(Some((
-            "BackoffLimitExceeded",
-            "Job has reached the specified backoff limit",
-        )));
-    }
-
-    /// Gives the Job another pod, as its controller does after a failure.
-    pub fn another_pod(&self) {
-        let job = self.job_name();
-        let mut state = self.shared.lock();
-        controller::make_pod(&mut state.store, &job);
-        drop(state);
-        self.shared.notify();
-    }
-
-    /// Changes a pod.
-    pub fn change_pod(&self, name: &str, change: impl FnOnce(&mut Value)) {
-        self.change(Kind::Pod, name, change);
-    }
-
-    /// Changes a Job.
-    pub fn change_job(&self, name: &str, change: impl FnOnce(&mut Value)) {
-        self.change(Kind::Job, name, change);
-    }
-
-    fn change(&self, kind: Kind, name: &str, change: impl FnOnce(&mut Value)) {
-        let mut state = self.shared.lock();
-        let found = state
-            .store
-            .all(kind)
-            .into_iter()
-            .find(|object| object["metadata"]["name"] == name);
-        if let Some(object) = found {
-            let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
-            state.store.change(kind, namespace, name, change);
-        }
-        drop(state);
-        self.shared.notify();
-    }
-
-    /// Deletes a Job and its pods at once, as `kubectl delete job` does.
-    pub fn delete_job(&self, name: &str) {
-        controller::remove_job(&self.shared, name);
-    }
-
-    /// Takes a Job away so that nobody is told: no event of a watch has it.
-    pub fn lose_job(&self, name: &str) {
-        controller::remove_job(&self.shared, name);
-        self.shared.lock().store.compact();
-    }
-
-    /// Makes a warning about a Job or pod.
-    pub fn event(&self, kind: &str, name: &str, reason: &str, message: &str) {
-        let mut state = self.shared.lock();
-        let holder = if kind == "Job" { Kind::Job } else { Kind::Pod };
-        let found = state
-            .store
-            .all(holder)
-            .into_iter()
-            .find(|object| object["metadata"]["name"] == name);
-        let namespace = found
-            .and_then(|object| Some(object["metadata"]["namespace"].as_str()?.to_owned()))
-            .unwrap_or_else(|| "default".to_owned());
-        let count = state.store.version;
-        let event = json!({
-            "metadata": {"name": format!("{name}.{count:x}")},
-            "involvedObject": {"kind": kind, "name": name, "namespace": namespace},
-            "type": "Warning", "reason": reason, "message": message, "count": 1,
-            "firstTimestamp": controller::time(), "lastTimestamp": controller::time(),
-        });
-        let _ = state.store.create(Kind::Event, &namespace, event);
-        drop(state);
-        self.shared.notify();
-    }
-
-    fn restarts(&self, pod: &str) -> i64 {
-        let pods = self.pods();
-        let pod = pods.iter().find(|other| other["metadata"]["name"] == pod);
-        pod.and_then(|pod| pod["status"]["containerStatuses"][0]["restartCount"].as_i64())
-            .unwrap_or_default()
-    }
-
-    fn job_of(&self, pod: &str) -> String {
-        let pods = self.pods();
-        let pod = pods.iter().find(|other| other["metadata"]["name"] == pod);
-        pod.and_then(|pod| pod["metadata"]["labels"]["job-name"].as_str())
-            .unwrap_or_default()
-            .to_owned()
-    }
-
-    fn job_name(&self) -> String {
-        let jobs = self.jobs();
-        let name = jobs.first().and_then(|job| job["metadata"]["name"].as_str());
-        name.unwrap_or_default().to_owned()
     }
 }
 

@@ -2,10 +2,12 @@
 
 mod credentials;
 mod cutting;
+mod hdfs_program;
 mod references;
 mod servers;
 mod uploads;
 mod web;
+mod workspace;
 
 use std::collections::BTreeMap;
 use std::process::Command;

@@ -42,7 +42,7 @@ fn uploader() {
 }
 
 /// Uploads a file and gives the error.
-fn uploaded(uri: &str, variables: &[(&str, String)], sandbox: &Sandbox) -> Option<String> {
+pub(super) fn uploaded(uri: &str, variables: &[(&str, String)], sandbox: &Sandbox) -> Option<String> {
     sandbox.write("file", "a line\n");
     let error = sandbox.root().join("error");
     let mut command = sandbox.command(std::env::current_exe().unwrap());

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::cluster::{ClusterProject, TEMPLATE};
 use crate::harness::certificates::{self, Pair, ec_key, pem, text};
+use crate::harness::require_program;
 
 fn secured(authority: &Pair, tokens: &[&str]) -> Server {
     let server = certificates::server("127.0.0.1", Some(authority));
@@ -178,4 +179,49 @@ fn a_namespace_that_is_not_there_is_said() {
         .expect_code(1)
         .expect_stderr("  caused by: namespaces \"nowhere\" not found\n")
         .expect_stderr("hint: create the namespace, or name another one in the template\n");
+}
+
+#[test]
+fn a_pod_reaches_its_own_cluster_by_its_service_account() {
+    let (Some(unshare), Some(mount)) = (require_program("unshare"), require_program("mount")) else {
+        return;
+    };
+    let authority = certificates::authority("the cluster's", None);
+    let server = secured(&authority, &["of the service account"]);
+    let port = server.url().rsplit_once(':').unwrap().1.to_owned();
+    let cluster = ClusterProject::on(server, TEMPLATE, "")
+        .env("KUBECONFIG", "")
+        .env("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+        .env("KUBERNETES_SERVICE_PORT", &port);
+    let sandbox = cluster.project.sandbox();
+    sandbox.write("account/ca.crt", pem(&authority.certificate));
+    sandbox.write("account/token", "of the service account");
+    sandbox.write("account/namespace", "mlflow");
+    // The account's files are where every pod has them, for this program alone.
+    let script = format!(
+        "set -e; {} -t tmpfs none /run; mkdir -p /run/secrets/kubernetes.io; cp -r account \
+         /run/secrets/kubernetes.io/serviceaccount; exec \"$0\" \"$@\"",
+        mount.display()
+    );
+    let running = cluster.start_below(
+        &unshare,
+        &["--map-root-user", "--mount", "bash", "-c", &script],
+        &[
+            "run",
+            "project",
+            "-b",
+            "kubernetes",
+            "-c",
+            "config.json",
+            "--no-build-image",
+        ],
+    );
+    cluster.server.succeed(&["in"]);
+    let ended = running.end();
+    ended.expect_code(0);
+    assert_eq!(ended.stdout, "in\n");
+    assert_eq!(cluster.server.jobs()[0]["metadata"]["namespace"], "mlflow");
+    let run = cluster.run();
+    assert_eq!(run.tags.get("mlrun.kubernetes.context"), None);
+    assert_eq!(run.tags["mlrun.kubernetes.namespace"], "mlflow");
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
@@ -77,6 +77,17 @@ impl ClusterProject {
 
     /// Starts `mlrun` with these arguments.
     pub(super) fn start_mlrun(&self, arguments: &[&str]) -> Running<'_> {
+        self.spawn(self.project.sandbox().mlrun(), arguments)
+    }
+
+    /// Starts a program that becomes `mlrun`, whose path and arguments come after its own.
+    pub(super) fn start_below(&self, program: &Path, own: &[&str], arguments: &[&str]) -> Running<'_> {
+        let mut command = self.project.sandbox().command(program);
+        command.args(own).arg(env!("CARGO_BIN_EXE_mlrun"));
+        self.spawn(command, arguments)
+    }
+
+    fn spawn(&self, mut command: Command, arguments: &[&str]) -> Running<'_> {
         let sandbox = self.project.sandbox();
         let number = sandbox
             .files()
@@ -85,7 +96,6 @@ impl ClusterProject {
             .count();
         let (stdout, stderr) = (format!("stdout{number}"), format!("stderr{number}"));
         let (stdout, stderr) = (sandbox.work().join(stdout), sandbox.work().join(stderr));
-        let mut command: Command = sandbox.mlrun();
         command
             .args(arguments)
             .env_clear()

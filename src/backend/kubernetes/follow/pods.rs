@@ -6,6 +6,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use super::{Follower, Message};
 use crate::backend::kubernetes::api_problem::ProblemKind;
@@ -134,6 +135,10 @@ impl Follower<'_> {
             self.event_problem = None;
             // The reference's words.
             self.progress.info("Job started.");
+        }
+        if view.is_gated {
+            self.tell_once("The pod is kept back by its scheduling gates; it starts when they are removed");
+            self.waiting_since = Instant::now();
         }
         if let Some(problem) = &view.problem {
             self.warn_once(&problem.text);

@@ -1,5 +1,8 @@
 //! `s3://`: Amazon's S3, and what speaks its language.
 
+mod answer;
+mod upload;
+
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
@@ -11,8 +14,9 @@ use percent_encoding::utf8_percent_encode;
 use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Request, StatusCode, Url};
-use serde::Deserialize;
 
+use self::answer::{ListAnswer, Refusal, checksum, md5_of_tag, url_decoded};
+use self::upload::upload_headers;
 use super::exchange::{Ask, Service, start_of, text};
 use super::list::{directory_prefix, path_below};
 use super::{Body, Found, Listing, Object, Source, Store, StoreError};
@@ -432,100 +436,6 @@ impl Service for S3 {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ListAnswer {
-    #[serde(default)]
-    contents: Vec<ListEntry>,
-    #[serde(default)]
-    is_truncated: bool,
-    next_continuation_token: Option<String>,
-    encoding_type: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ListEntry {
-    key: String,
-    #[serde(default)]
-    size: u64,
-    #[serde(rename = "ETag")]
-    etag: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Refusal {
-    code: String,
-    message: Option<String>,
-    region: Option<String>,
-}
-
-/// The checksum of a whole object: one that its writer chose, else the MD5 in its entity tag.
-fn checksum(headers: &HeaderMap) -> Option<Checksum> {
-    [
-        ("x-amz-checksum-crc64nvme", Algorithm::Crc64Nvme),
-        ("x-amz-checksum-crc32c", Algorithm::Crc32c),
-        ("x-amz-checksum-crc32", Algorithm::Crc32),
-        ("x-amz-checksum-sha256", Algorithm::Sha256),
-        ("x-amz-checksum-sha1", Algorithm::Sha1),
-    ]
-    .into_iter()
-    .find_map(|(name, algorithm)| Checksum::from_base64(algorithm, text(headers, name)?))
-    // Of an object in parts the value may be that of the parts' checksums.
-    .filter(|_| {
-        let is_whole = text(headers, "x-amz-checksum-type") == Some("FULL_OBJECT");
-        is_whole || !text(headers, "etag").is_some_and(|tag| tag.contains('-'))
-    })
-    .or_else(|| md5_of_tag(headers, text(headers, "etag")?))
-}
-
-/// The tag of an object that was written at once is its MD5, unless Amazon's key service encrypts it.
-fn md5_of_tag(headers: &HeaderMap, tag: &str) -> Option<Checksum> {
-    let encryption = text(headers, "x-amz-server-side-encryption");
-    let is_other = encryption.is_some_and(|encryption| encryption.starts_with("aws:kms"))
-        || headers.contains_key("x-amz-server-side-encryption-customer-algorithm");
-    (!is_other).then(|| Checksum::from_tag(tag)).flatten()
-}
-
-/// `MLFLOW_S3_UPLOAD_EXTRA_ARGS`, which is JSON with the names of Amazon's Python library.
-fn upload_headers() -> Result<HeaderMap, StoreError> {
-    let mut headers = HeaderMap::new();
-    let Some(text) = env_vars::non_empty(env_vars::MLFLOW_S3_UPLOAD_EXTRA_ARGS) else {
-        return Ok(headers);
-    };
-    let refused = |reason: String| StoreError::Settings {
-        what: env_vars::MLFLOW_S3_UPLOAD_EXTRA_ARGS.to_owned(),
-        reason,
-    };
-    let arguments: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_str(&text).map_err(|error| refused(error.to_string()))?;
-    for (name, value) in arguments {
-        let header = match name.as_str() {
-            "ACL" => "x-amz-acl",
-            "CacheControl" => "cache-control",
-            "ContentType" => "content-type",
-            "GrantFullControl" => "x-amz-grant-full-control",
-            "GrantRead" => "x-amz-grant-read",
-            "GrantReadACP" => "x-amz-grant-read-acp",
-            "GrantWriteACP" => "x-amz-grant-write-acp",
-            "RequestPayer" => "x-amz-request-payer",
-            "SSEKMSEncryptionContext" => "x-amz-server-side-encryption-context",
-            "SSEKMSKeyId" => "x-amz-server-side-encryption-aws-kms-key-id",
-            "ServerSideEncryption" => "x-amz-server-side-encryption",
-            "StorageClass" => "x-amz-storage-class",
-            "Tagging" => "x-amz-tagging",
-            _ => return Err(refused(format!("'{name}' is not supported"))),
-        };
-        let value = value.as_str().and_then(|value| value.parse().ok());
-        headers.insert(
-            header,
-            value.ok_or_else(|| refused(format!("the value of '{name}' is no text")))?,
-        );
-    }
-    Ok(headers)
-}
-
 /// Whether a bucket's name can be the first part of a host's: a certificate covers no further dots.
 fn can_be_host(bucket: &str) -> bool {
     let is_plain = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'-';
@@ -533,13 +443,6 @@ fn can_be_host(bucket: &str) -> bool {
         && bucket.bytes().all(is_plain)
         && !bucket.starts_with('-')
         && !bucket.ends_with('-')
-}
-
-fn url_decoded(text: &str) -> String {
-    let text = text.replace('+', " ");
-    percent_encoding::percent_decode_str(&text)
-        .decode_utf8_lossy()
-        .into_owned()
 }
 
 fn is_true(value: Option<&str>) -> bool {
@@ -571,28 +474,5 @@ mod tests {
         ] {
             assert_eq!(can_be_host(bucket), expected, "{bucket}");
         }
-    }
-
-    #[test]
-    fn answers_are_read() {
-        let list = r#"<?xml version="1.0" encoding="UTF-8"?>
-            <ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>b</Name><Prefix>a%2F</Prefix>
-            <KeyCount>2</KeyCount><IsTruncated>true</IsTruncated><EncodingType>url</EncodingType>
-            <Contents><Key>a%2Fx+y%26z</Key><Size>3</Size><ETag>&quot;0cc175b9c0f1b6a831c399e269772661&quot;</ETag></Contents>
-            <Contents><Key>a%2F</Key><Size>0</Size></Contents>
-            <NextContinuationToken>t==</NextContinuationToken></ListBucketResult>"#;
-        let answer: ListAnswer = quick_xml::de::from_str(list).unwrap();
-        assert!(answer.is_truncated);
-        assert_eq!(answer.next_continuation_token.as_deref(), Some("t=="));
-        assert_eq!(url_decoded(&answer.contents[0].key), "a/x y&z");
-        let tag = answer.contents[0].etag.as_deref().unwrap();
-        assert_eq!(tag, "\"0cc175b9c0f1b6a831c399e269772661\"");
-        assert!(Checksum::from_tag(tag).is_some());
-        let refusal = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message><Region>eu-west-1</Region></Error>";
-        let refusal: Refusal = quick_xml::de::from_str(refusal).unwrap();
-        assert_eq!(
-            (refusal.code.as_str(), refusal.region.as_deref()),
-            ("AccessDenied", Some("eu-west-1"))
-        );
     }
 }

@@ -1,0 +1,55 @@
+//! `mlrun completions SHELL`: a script that asks this program what may stand where the cursor is, so
+//! that entry points and parameters of the project at hand are offered too.
+
+mod project;
+
+use std::ffi::OsString;
+
+use clap::ValueEnum;
+use clap_complete::CompletionCandidate;
+
+use crate::cli::args;
+
+/// The shells that there is a script for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    /// source <(mlrun completions bash)
+    Bash,
+    /// source <(mlrun completions zsh), after compinit
+    Zsh,
+    /// mlrun completions fish | source
+    Fish,
+}
+
+/// The script for a shell.
+pub(crate) fn script(shell: Shell) -> &'static str {
+    match shell {
+        Shell::Bash => include_str!("mlrun.bash"),
+        Shell::Zsh => include_str!("mlrun.zsh"),
+        Shell::Fish => include_str!("mlrun.fish"),
+    }
+}
+
+/// What may stand in place of a word: a candidate a line, with a tab before what it means. Nothing where
+/// nothing is known; whatever is wrong with the words or the project is no matter here.
+pub(crate) fn candidates(index: usize, words: Vec<OsString>) -> String {
+    let mut command = args::command();
+    command = project::with_values(command, words.get(..index).unwrap_or(&words));
+    let current_directory = std::env::current_dir().ok();
+    let found = clap_complete::engine::complete(&mut command, words, index, current_directory.as_deref());
+    found.unwrap_or_default().iter().map(line).collect()
+}
+
+fn line(candidate: &CompletionCandidate) -> String {
+    let value = candidate.get_value().to_string_lossy();
+    // A script reads lines: a name with a line's end in it cannot be offered.
+    if value.chars().any(char::is_control) {
+        return String::new();
+    }
+    let help = candidate.get_help().map(ToString::to_string).unwrap_or_default();
+    let help = help.lines().next().unwrap_or_default().replace('\t', " ");
+    match help.as_str() {
+        "" => format!("{value}\n"),
+        help => format!("{value}\t{help}\n"),
+    }
+}

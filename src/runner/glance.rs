@@ -1,0 +1,80 @@
+//! A look at the tracking store that leaves it as it is.
+
+use std::time::Duration;
+
+use super::{RunError, RunPlan};
+use crate::run::{ExperimentId, RunStatus};
+use crate::tracking::{self, ExperimentSelector, TrackingError};
+
+/// How long the store may take to answer: what it says is good to know, not needed.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a run would find in the tracking store.
+#[derive(Debug, Default)]
+pub struct StoreGlance {
+    /// Whether the store is there; `None` where that could not be told.
+    pub store_exists: Option<bool>,
+    /// Whether the experiment is there; `None` where that could not be told.
+    pub experiment_exists: Option<bool>,
+    /// The experiment's id, where it is there.
+    pub experiment_id: Option<ExperimentId>,
+    /// The status of the run that shall be used.
+    pub run_status: Option<RunStatus>,
+    /// Why something could not be told, or what the run would fail with.
+    pub problem: Option<RunError>,
+    /// Whether the store gave no answer in time.
+    pub is_silent: bool,
+}
+
+impl RunPlan {
+    /// Looks what is in the tracking store, and creates nothing. Does not wait long for an answer.
+    pub async fn glance_at_store(&self) -> StoreGlance {
+        let mut glance = StoreGlance::default();
+        match tokio::time::timeout(PATIENCE, self.look(&mut glance)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => glance.problem = Some(error.into()),
+            Err(_) => glance.is_silent = true,
+        }
+        glance
+    }
+
+    async fn look(&self, glance: &mut StoreGlance) -> Result<(), TrackingError> {
+        let Some(store) = tracking::open_existing(&self.tracking_uri).await? else {
+            glance.store_exists = Some(false);
+            glance.experiment_exists = Some(false);
+            return match (&self.request.run_id, &self.experiment) {
+                (Some(id), _) => Err(self.missing("run", id.as_str())),
+                (None, ExperimentSelector::Id(id)) => Err(self.missing("experiment", id.as_str())),
+                _ => Ok(()),
+            };
+        };
+        if let Some(run_id) = &self.request.run_id {
+            let info = store.run(run_id).await?;
+            glance.store_exists = Some(true);
+            glance.experiment_exists = Some(true);
+            glance.experiment_id = Some(info.experiment_id);
+            glance.run_status = Some(info.status);
+            return Ok(());
+        }
+        let found = store.look_for_experiment(&self.experiment).await;
+        // An answer about the experiment is one of a store.
+        if found.as_ref().map_or_else(TrackingError::is_of_store, |_| true) {
+            glance.store_exists = Some(true);
+        }
+        if matches!(found, Err(TrackingError::NotFound { .. })) {
+            glance.experiment_exists = Some(false);
+        }
+        let found = found?;
+        glance.experiment_exists = Some(found.is_some());
+        glance.experiment_id = found;
+        Ok(())
+    }
+
+    fn missing(&self, what: &'static str, id: &str) -> TrackingError {
+        TrackingError::NotFound {
+            what,
+            id: id.to_owned(),
+            store: self.tracking_uri.to_string(),
+        }
+    }
+}

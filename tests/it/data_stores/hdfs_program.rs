@@ -1,0 +1,74 @@
+//! `hdfs:` URIs where Hadoop's own program is on the `PATH`. The program is a small fake: the real one
+//! is in no package.
+
+use super::{SHOW, assert_nothing_is_left, layout, run};
+use crate::harness::Project;
+
+const PROGRAM: &str = r#"#!/bin/sh
+echo "$@" >> "$HOME/calls"
+[ "$1" = dfs ] || exit 9
+case $2 in
+-stat) place=$HOME/files${4#hdfs://name:8020} ;;
+-get) place=$HOME/files${3#hdfs://name:8020} ;;
+esac
+if [ ! -e "$place" ]; then
+  echo "$2: \`$place': No such file or directory" >&2
+  exit 1
+fi
+case $2 in
+-stat) if [ -d "$place" ]; then echo directory; else echo 'regular file'; fi ;;
+-get) [ ! -e "$HOME/broken" ] && cp -r "$place" "$4" || { echo half > "$4"; echo 'get: broken pipe' >&2; exit 1; } ;;
+esac
+"#;
+
+#[test]
+fn the_program_brings_files_and_directories() {
+    let project = Project::new().mlproject(SHOW);
+    let root = project.sandbox().root().to_owned();
+    project.sandbox().write_executable("hdfs", PROGRAM);
+    project
+        .sandbox()
+        .link_program("hdfs", &project.sandbox().work().join("hdfs"));
+    std::fs::create_dir_all(root.join("home/files/top/tree/d")).unwrap();
+    std::fs::write(root.join("home/files/top/tree/d/two words"), "two\n").unwrap();
+    std::fs::write(root.join("home/files/top/tree/one.txt"), "one\n").unwrap();
+    for (uri, files, path) in [
+        (
+            "hdfs://name:8020/top/tree",
+            vec!["tree/d/two words", "tree/one.txt"],
+            "tree",
+        ),
+        ("hdfs://name:8020/top/tree/", vec!["d/two words", "one.txt"], ""),
+        ("hdfs://name:8020/top/tree/one.txt", vec!["one.txt"], "one.txt"),
+    ] {
+        let finished = run(&project, uri);
+        finished.expect_code(0);
+        let (found, own) = layout(finished.stdout());
+        let found: Vec<&str> = found.keys().map(String::as_str).collect();
+        assert_eq!((found, own.as_str()), (files, path), "{uri}");
+        let storage = project.sandbox().work().join("storage");
+        std::fs::remove_dir_all(storage).unwrap();
+    }
+    let runs = project
+        .run(["--dry-run", "-P", "data=project"])
+        .store()
+        .runs
+        .len();
+    let finished = run(&project, "hdfs://name:8020/nope");
+    finished.expect_code(1);
+    assert!(
+        finished.stderr().contains("No such file or directory"),
+        "{}",
+        finished.stderr()
+    );
+    assert_eq!(finished.store().runs.len(), runs);
+    std::fs::write(root.join("home/broken"), "").unwrap();
+    let finished = run(&project, "hdfs://name:8020/top/tree");
+    finished.expect_code(1);
+    assert!(
+        finished.stderr().contains("get: broken pipe"),
+        "{}",
+        finished.stderr()
+    );
+    assert_nothing_is_left(&project);
+}
