@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use super::teed::TeedOutput;
 use super::{Backend, BackendError, LaunchPlan, SubmittedRun, docker};
 use crate::events::Progress;
 use crate::process::{Ended, ProcessGroup, ProgramCall, Signals};
@@ -33,15 +34,17 @@ impl Backend for Local {
             "=== Running command '{command}' in run with ID '{}' ===",
             plan.run.run_id
         ));
-        let group = ProgramCall::new("bash")
+        let call = ProgramCall::new("bash")
             .argument("-c")
             .argument(command)
             .variables(plan.environment.variables)
             .variables(plan.variables)
-            .directory(plan.directory)
-            .spawn_group()?
-            .with_grace(plan.grace);
-        Ok(Box::new(LocalRun { group }))
+            .directory(plan.directory);
+        let (group, output) = TeedOutput::spawn(&call, plan.output_log.as_ref())?;
+        Ok(Box::new(LocalRun {
+            group: group.with_grace(plan.grace),
+            output,
+        }))
     }
 }
 
@@ -49,11 +52,14 @@ impl Backend for Local {
 #[derive(Debug)]
 struct LocalRun {
     group: ProcessGroup,
+    output: TeedOutput,
 }
 
 #[async_trait]
 impl SubmittedRun for LocalRun {
-    async fn wait(&mut self, signals: &mut Signals, _progress: &dyn Progress) -> Result<Ended, BackendError> {
-        Ok(self.group.wait(signals).await)
+    async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError> {
+        let ended = self.group.wait(signals).await;
+        self.output.finish(progress).await;
+        Ok(ended)
     }
 }

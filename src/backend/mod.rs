@@ -5,9 +5,10 @@ mod databricks;
 mod docker;
 mod kubernetes;
 mod local;
+mod teed;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -80,6 +81,27 @@ pub struct LaunchPlan {
     pub local_store: Option<LocalStore>,
     /// How long the command's processes may take to end when they are asked to.
     pub grace: Duration,
+    /// The files that keep what the command writes on this machine, where that is asked for.
+    pub output_log: Option<OutputLog>,
+}
+
+/// The files that keep what an entry point writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputLog {
+    /// What it writes to standard output.
+    pub stdout: PathBuf,
+    /// What it writes to standard error.
+    pub stderr: PathBuf,
+}
+
+impl OutputLog {
+    /// The two files in this directory.
+    pub(crate) fn in_directory(directory: &Path) -> Self {
+        Self {
+            stdout: directory.join("stdout.txt"),
+            stderr: directory.join("stderr.txt"),
+        }
+    }
 }
 
 impl LaunchPlan {

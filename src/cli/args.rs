@@ -282,6 +282,18 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) start_timeout: Option<Duration>,
 
+    /// End the run as SIGTERM would when it takes longer: a number with s, m, h, d or w; exit code 124
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) timeout: Option<Duration>,
+
+    /// What the exit code is when the entry point fails
+    #[arg(long, value_name = "WHOSE", default_value = "mlrun")]
+    pub(crate) exit_code: ExitCodeName,
+
+    /// Local runs: put what the entry point writes among the run's artifacts too, in logs/
+    #[arg(long)]
+    pub(crate) log_output: bool,
+
     /// Parameters from a YAML or JSON file of names and values; -P wins over it
     #[arg(long, value_name = "FILE")]
     pub(crate) params_file: Option<std::path::PathBuf>,
@@ -339,4 +351,13 @@ pub(crate) enum LogFormat {
     Text,
     /// One JSON object a line
     Json,
+}
+
+/// `--exit-code`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExitCodeName {
+    /// 1, as of `mlflow run`
+    Mlrun,
+    /// The entry point's own; 128+N where signal N ended it
+    EntryPoint,
 }

@@ -19,6 +19,7 @@ mod report;
 mod run;
 mod run_info;
 mod settings;
+mod time_limit;
 mod traces;
 
 use std::ffi::OsString;

@@ -13,6 +13,9 @@ const USAGE: u8 = 2;
 /// that ends the waiting itself makes it.
 const KILLED: u8 = 137;
 
+/// The exit code of a run that took longer than `--timeout`, as that of `timeout`.
+const TIMED_OUT: u8 = 124;
+
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -20,6 +23,10 @@ pub(crate) enum Outcome {
     Succeeded,
     /// The run took place and failed; this has been said already.
     RunFailed,
+    /// The run failed, and the entry point's own exit code counts.
+    EntryPointFailed(u8),
+    /// The run took longer than it may.
+    TimedOut,
     /// The run was ended from outside; this has been said already.
     RunKilled,
     /// What was looked at has errors; they were shown.
@@ -34,6 +41,8 @@ impl Outcome {
         match self {
             Self::Succeeded => 0,
             Self::RunFailed | Self::ErrorsFound => 1,
+            Self::EntryPointFailed(code) => code,
+            Self::TimedOut => TIMED_OUT,
             Self::RunKilled => KILLED,
             Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(1),
         }
@@ -199,6 +208,8 @@ mod tests {
     fn exit_codes() {
         assert_eq!(Outcome::Succeeded.code(), 0);
         assert_eq!(Outcome::RunFailed.code(), 1);
+        assert_eq!(Outcome::EntryPointFailed(7).code(), 7);
+        assert_eq!(Outcome::TimedOut.code(), 124);
         assert_eq!(Outcome::RunKilled.code(), 137);
         assert_eq!(Outcome::Interrupted(15).code(), 143);
         assert_eq!(Failure::usage("x").code(), 2);

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use crate::cli::args::ExitCodeName;
 use crate::cli::batch_job;
 use crate::cli::plan;
 use crate::cli::printer::Printer;
 use crate::cli::report::{Failure, Outcome};
 use crate::cli::run_info::RunReport;
 use crate::cli::settings::RunSettings;
+use crate::cli::time_limit::TimeLimit;
 use crate::events::Progress;
 use crate::process::{Ended, Signals, TerminationSignal, own_all_children};
 use crate::run::{RunInfo, RunStatus};
@@ -80,7 +82,12 @@ async fn carry_out(
     }
     let backend = created.plan().backend_name();
     let submitted = created.submit(signals, Arc::clone(printer) as Arc<dyn Progress>);
-    let ending = follow(&submitted, report, printer).await;
+    let mut limit = TimeLimit::new(settings.timeout);
+    let ending = tokio::select! {
+        biased;
+        ending = follow(&submitted, report, printer) => ending,
+        never = limit.end(&submitted, printer) => match never {},
+    };
     report.ended(&ending);
     if let Ok(Launched::Submitted) = ending.launched {
         tell_submitted(backend, &submitted, printer);
@@ -88,7 +95,10 @@ async fn carry_out(
     }
     tell_end(&ending, submitted.info(), printer);
     tell_pages(submitted.store(), submitted.info(), printer);
-    outcome_of(ending)
+    if limit.has_ended(&ending) {
+        return Ok(Outcome::TimedOut);
+    }
+    outcome_of(ending, settings.exit_code, printer)
 }
 
 /// Waits for the run's end; reports what becomes known meanwhile.
@@ -119,8 +129,18 @@ async fn give_up(created: &CreatedRun, signals: &mut Signals, printer: &Printer)
 }
 
 /// A failure outweighs everything; an end that could not be recorded outweighs success.
-fn outcome_of(ending: RunEnding) -> Result<Outcome, Failure> {
-    match (ending.launched?, ending.recorded) {
+fn outcome_of(ending: RunEnding, exit_code: ExitCodeName, printer: &Printer) -> Result<Outcome, Failure> {
+    let launched = ending.launched?;
+    if let Launched::Ended(Ended::Exited(exit)) = launched
+        && !exit.is_success()
+        && exit_code == ExitCodeName::EntryPoint
+    {
+        if let Err(error) = ending.recorded {
+            printer.error(&Failure::from(error).text());
+        }
+        return Ok(Outcome::EntryPointFailed(exit.exit_code()));
+    }
+    match (launched, ending.recorded) {
         (Launched::Submitted | Launched::Reused, _) => Ok(Outcome::Succeeded),
         (Launched::Ended(Ended::Interrupted { signal }), _) => Ok(Outcome::Interrupted(signal.number())),
         (Launched::Ended(_), Err(error)) => Err(error.into()),

@@ -4,9 +4,10 @@
 //! `mlflow run` (MLflow 3.17), where every one of them ends with exit code 2.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::backend::{self, BackendConfig};
-use crate::cli::args::{EnvManagerName, RunArguments};
+use crate::cli::args::{EnvManagerName, ExitCodeName, RunArguments};
 use crate::cli::params_file::{self, ParameterOrigin};
 use crate::cli::report::Failure;
 use crate::env_vars;
@@ -24,6 +25,8 @@ pub(crate) struct RunSettings {
     /// The names of parameters whose values come from `--params-file`.
     from_params_file: Vec<String>,
     pub(crate) reuse: bool,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) exit_code: ExitCodeName,
     pub(crate) run_info_file: Option<PathBuf>,
 }
 
@@ -87,6 +90,7 @@ impl RunSettings {
                 (wait, _) => Some(wait),
             },
             no_logs: arguments.no_logs,
+            log_output: arguments.log_output,
             start_timeout: arguments.start_timeout,
             env_manager: env_manager(arguments.env_manager, arguments.no_conda)?,
             storage_dir,
@@ -110,6 +114,8 @@ impl RunSettings {
             json: arguments.json,
             from_params_file,
             reuse: arguments.reuse,
+            timeout: arguments.timeout,
+            exit_code: arguments.exit_code,
             run_info_file,
         };
         Ok((request, settings))

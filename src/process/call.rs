@@ -13,6 +13,7 @@ use super::error::ProcessError;
 use super::group::ProcessGroup;
 use super::lines::without_secrets;
 use super::search::find_program;
+use super::tee::{Copies, Tee};
 use super::{children, descriptors};
 
 /// How many characters of an argument an error shows.
@@ -23,6 +24,8 @@ const SHOWN_ARGUMENT: usize = 200;
 pub(super) enum Streams {
     /// Those of this program.
     Inherited,
+    /// This program's own to read; what is written comes through pipes.
+    Teed,
     /// Nothing to read; what is written comes through pipes.
     Captured,
     /// Pipes for all three.
@@ -118,6 +121,19 @@ impl ProgramCall {
         Ok(ProcessGroup::new(Pid::from_child(&child), strangers))
     }
 
+    /// As [`spawn_group`](Self::spawn_group), but what the program writes goes into files too. Its standard
+    /// output and standard error are pipes then, and no terminal.
+    ///
+    /// # Errors
+    /// As of [`spawn_group`](Self::spawn_group).
+    pub fn spawn_group_teed(&self, tee: Tee) -> Result<(ProcessGroup, Copies), ProcessError> {
+        let strangers = children::adopt_orphans();
+        let mut child = self.spawn(Streams::Teed)?;
+        let group = ProcessGroup::new(Pid::from_child(&child), strangers);
+        let copies = Copies::begin(&mut child, tee).map_err(|source| self.explain(source, None))?;
+        Ok((group, copies))
+    }
+
     /// The program and its arguments for a person: quoted as for a shell, without the credentials
     /// of URLs, long arguments cut.
     pub fn command_line(&self) -> String {
@@ -161,6 +177,10 @@ impl ProgramCall {
         }
         let stdin = match streams {
             Streams::Inherited => None,
+            Streams::Teed => {
+                command.stdout(Stdio::piped()).stderr(Stdio::piped());
+                None
+            }
             Streams::Captured => Some(Stdio::null()),
             Streams::Fed(input) => Some(input.into()),
             Streams::Conversed => Some(Stdio::piped()),

@@ -29,6 +29,7 @@ mod job_control;
 mod lines;
 mod search;
 mod signals;
+mod tee;
 mod terminal;
 mod tree;
 
@@ -43,3 +44,4 @@ pub use group::{DEFAULT_GRACE, Ended, OWN_SIGNAL_DELAY, ProcessGroup};
 pub use identity::{ProcessIdentity, Termination, Whereabouts, processes_with_variable};
 pub use search::{program_on_path, programs_on_path};
 pub use signals::{Signals, TerminationRequest, TerminationSignal};
+pub use tee::{Copies, Tee};

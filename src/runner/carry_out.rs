@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::created::tree_tag;
 use super::interruption::{catch_panic, until_signal};
+use super::output_log::KeptOutput;
 use super::record::record_end;
 use super::{CreatedRun, RunDetails, RunEnding, RunError};
 use crate::environment::{self, EnvironmentError, EnvironmentPlan, Prepared};
@@ -165,7 +166,7 @@ async fn launch(
         Ok(told) => told?,
         Err(signal) => return interrupted(signal),
     }
-    let launch_plan = created
+    let mut launch_plan = created
         .plan
         .launch_plan(&created.info, command, prepared.environment);
     let staged = created.plan.backend.stage(&launch_plan, progress);
@@ -173,6 +174,8 @@ async fn launch(
         Ok(staged) => staged?,
         Err(signal) => return interrupted(signal),
     }
+    let kept = KeptOutput::begin(created)?;
+    launch_plan.output_log = kept.as_ref().map(KeptOutput::files);
     let begun = Instant::now();
     let mut submitted = created.plan.backend.launch(launch_plan, progress).await?;
     let tags = submitted.tags();
@@ -186,6 +189,10 @@ async fn launch(
     let ended = submitted.wait(signals, progress).await;
     details.send_modify(|details| details.timings.run = Some(begun.elapsed()));
     drop(prepared.usage);
+    if let Some(kept) = kept {
+        let was_interrupted = matches!(ended, Ok(Ended::Interrupted { .. }));
+        kept.upload(created, was_interrupted, signals, progress).await;
+    }
     Ok(Launched::Ended(ended?))
 }
 

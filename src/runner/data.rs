@@ -51,7 +51,7 @@ pub(super) fn requests(parameters: &ResolvedParameters) -> Result<Vec<DataReques
 }
 
 /// What stores are reached with.
-fn context(tracking_uri: &TrackingUri) -> Result<DataContext, RunError> {
+pub(super) fn context(tracking_uri: &TrackingUri) -> Result<DataContext, RunError> {
     Ok(DataContext {
         server: tracking::server_access(tracking_uri)?,
         databricks: match tracking_uri {

@@ -129,3 +129,15 @@ fn later(run_id: &RunId, status: RunStatus, hint: Option<String>) -> String {
          and MLflow's MlflowClient().set_terminated('{run_id}', '{status}') as it ended"
     )
 }
+
+/// The error with its causes, in one line.
+pub(super) fn one_line(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -28,6 +28,7 @@ impl RunPlan {
             data_directory: command.data_directory,
             local_store: store.map(|(directory, uri)| LocalStore { directory, uri }),
             grace: DEFAULT_GRACE,
+            output_log: None,
         }
     }
 

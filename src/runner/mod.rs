@@ -23,6 +23,7 @@ mod error;
 mod glance;
 mod interruption;
 mod launch_plan;
+mod output_log;
 mod plan;
 mod record;
 mod request;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::error::one_line;
 use super::interruption::despite_signals;
 use super::{CreatedRun, RunError};
 use crate::env_vars;
@@ -80,7 +81,7 @@ async fn record(
                 "the end of run '{}' ({}) cannot be recorded yet ({}); trying for {} in all",
                 created.info.run_id,
                 end.status,
-                whole(error),
+                one_line(error),
                 in_words(patience)
             ));
         }
@@ -95,16 +96,4 @@ async fn record(
 async fn record_anew(created: &CreatedRun, end: RunEnd) -> Result<RunStatus, TrackingError> {
     let store = tracking::open(&created.plan.tracking_uri).await?;
     store.end_run(&created.info.run_id, end).await
-}
-
-/// The error with its causes, in one line.
-fn whole(error: &TrackingError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

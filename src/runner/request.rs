@@ -41,6 +41,9 @@ pub struct RunRequest {
     pub wait: Option<bool>,
     /// Do not show what the entry point writes, where it does not run on this machine.
     pub no_logs: bool,
+    /// Keep what the entry point writes on this machine among the run's artifacts too: `logs/stdout.txt`
+    /// and `logs/stderr.txt`.
+    pub log_output: bool,
     /// How long a run may take to start, where a service starts it.
     pub start_timeout: Option<Duration>,
     /// The environment manager; chosen by the project's files where it is `None`.
@@ -99,6 +102,7 @@ impl RunRequest {
             backend_config: None,
             wait: None,
             no_logs: false,
+            log_output: false,
             start_timeout: None,
             env_manager: None,
             storage_dir: None,

@@ -35,6 +35,7 @@ mod real_mlflow;
 mod rest_store;
 mod reuse;
 mod run_info;
+mod run_options;
 mod signals;
 mod slurm;
 mod sources;

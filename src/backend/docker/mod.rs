@@ -18,6 +18,7 @@ use tempfile::TempDir;
 
 use self::call::RunCall;
 use self::running::RunningContainer;
+use super::teed::TeedOutput;
 use super::{BackendError, LaunchPlan, SubmittedRun};
 use crate::env_vars::MLFLOW_TRACKING_URI;
 use crate::environment::Container;
@@ -66,8 +67,10 @@ pub(super) fn launch(
         call.whole_command_line(),
         plan.run.run_id
     ));
+    let (client, output) = TeedOutput::spawn(&call, plan.output_log.as_ref())?;
     Ok(DockerRun {
-        client: call.spawn_group()?.with_grace(plan.grace),
+        client: client.with_grace(plan.grace),
+        output,
         container: RunningContainer {
             engine: container.engine.clone(),
             name: run.own_value("name").unwrap_or(&run.name).to_owned(),
@@ -130,6 +133,7 @@ fn warn_of_local_server(plan: &LaunchPlan, run: &RunCall, progress: &dyn Progres
 pub(super) struct DockerRun {
     /// The engine's program, which ends when the container does.
     client: ProcessGroup,
+    output: TeedOutput,
     container: RunningContainer,
     /// The files that the program was told of.
     _temporary: TempDir,
@@ -137,16 +141,19 @@ pub(super) struct DockerRun {
 
 #[async_trait]
 impl SubmittedRun for DockerRun {
-    async fn wait(&mut self, signals: &mut Signals, _progress: &dyn Progress) -> Result<Ended, BackendError> {
+    async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError> {
         let ended = self.client.wait_or_signal(signals).await;
+        if let Ended::Interrupted { .. } = ended {
+            self.container.end(&mut self.client, signals).await;
+        }
+        self.output.finish(progress).await;
         match ended {
-            Ended::Interrupted { .. } => self.container.end(&mut self.client, signals).await,
             Ended::Exited(ENGINE_FAILED) if !self.container.was_made() => {
                 return Err(BackendError::NoContainer {
                     program: self.container.engine.program().to_owned(),
                 });
             }
-            Ended::Exited(_) => {}
+            Ended::Interrupted { .. } | Ended::Exited(_) => {}
         }
         Ok(ended)
     }

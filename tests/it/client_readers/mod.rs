@@ -3,6 +3,7 @@
 
 mod client;
 mod run_data;
+mod table;
 
 use std::fs;
 use std::path::Path;

@@ -106,6 +106,15 @@ fn database(kind: Kind, client: &mut Client, name: &'static str) -> Option<Datab
     })
 }
 
+/// The kinds of database servers with the URI of a new database of this name, whose tables this client
+/// made; none where the server is missing.
+pub(crate) fn new_databases(client: &mut Client, name: &'static str) -> [(&'static str, Option<String>); 2] {
+    [(Kind::Postgres, "postgresql"), (Kind::MariaDb, "mysql")].map(|(kind, shown)| {
+        let database = database(kind, client, name);
+        (shown, database.map(|database| database.server.uri(name)))
+    })
+}
+
 /// One database of each kind and each client.
 fn databases(names: [&'static str; 2]) -> Vec<Database> {
     let clients = [Client::newest(), Client::older()];

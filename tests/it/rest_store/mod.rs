@@ -3,6 +3,7 @@
 mod calls;
 mod faults;
 mod real_server;
+mod request_count;
 mod signers;
 mod suite;
 mod tls;
