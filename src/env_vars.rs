@@ -25,6 +25,9 @@ pub const MLFLOW_TRACKING_PASSWORD: &str = "MLFLOW_TRACKING_PASSWORD";
 pub const MLFLOW_TRACKING_TOKEN: &str = "MLFLOW_TRACKING_TOKEN";
 /// Whether requests are signed for AWS, by Signature Version 4 for the service `execute-api`.
 pub const MLFLOW_TRACKING_AWS_SIGV4: &str = "MLFLOW_TRACKING_AWS_SIGV4";
+/// How long, in seconds, a tracking store may be away when the end of a run is to be recorded; 600 when
+/// not set. mlrun's own.
+pub const MLRUN_RECORD_TIMEOUT: &str = "MLRUN_RECORD_TIMEOUT";
 /// The authentication plug-in for requests: `kubernetes` or `kubernetes-namespaced`. Others are Python
 /// code, and refused.
 pub const MLFLOW_TRACKING_AUTH: &str = "MLFLOW_TRACKING_AUTH";

@@ -36,6 +36,14 @@ pub mod tag {
     pub const DOCKER_IMAGE_ID: &str = "mlflow.docker.image.id";
     /// The backend's name.
     pub const PROJECT_BACKEND: &str = "mlflow.project.backend";
+    /// The page of the Databricks job's run.
+    pub const DATABRICKS_RUN_URL: &str = "mlflow.databricks.runURL";
+    /// The id of the Databricks job's run.
+    pub const DATABRICKS_JOB_RUN_ID: &str = "mlflow.databricks.shellJobRunID";
+    /// The id of the Databricks job.
+    pub const DATABRICKS_JOB_ID: &str = "mlflow.databricks.shellJobID";
+    /// The address of the Databricks workspace.
+    pub const DATABRICKS_WEBAPP_URL: &str = "mlflow.databricks.webappURL";
     /// The process that runs a local run's entry point, as
     /// [`ProcessIdentity`](crate::process::ProcessIdentity) writes it. mlrun's own.
     pub const PROJECT_PROCESS: &str = "mlrun.project.process";

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::BackendError;
 use super::kubernetes::{self, KubernetesRun};
+use super::{BackendError, databricks};
 use crate::events::Progress;
 use crate::process::{Ended, Signals};
 use crate::run::{RunId, RunStatus, tag};
@@ -50,6 +50,12 @@ pub fn attach(run_id: &RunId, tags: &[(String, String)]) -> Result<Box<dyn Attac
             .find(|(key, _)| key == name)
             .map(|(_, value)| value.as_str())
     };
+    if value(tag::PROJECT_BACKEND) == Some(databricks::NAME)
+        && let Some(job_run_id) = value(tag::DATABRICKS_JOB_RUN_ID).and_then(|id| id.parse().ok())
+    {
+        let webapp = value(tag::DATABRICKS_WEBAPP_URL).map(str::to_owned);
+        return Ok(Box::new(databricks::AttachedJob::new(job_run_id, webapp)));
+    }
     let reason = match value(tag::PROJECT_BACKEND) {
         Some(kubernetes::NAME) => match KubernetesRun::from_tags(value) {
             Some(run) => return Ok(Box::new(run)),

@@ -1,6 +1,7 @@
 //! Backends: where an entry point's command runs.
 
 mod attached;
+mod databricks;
 mod docker;
 mod kubernetes;
 mod local;
@@ -13,17 +14,18 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 pub use self::attached::{AttachedRun, RunState, attach};
+pub use self::databricks::DatabricksBackendError;
 pub use self::docker::container_command_line;
 pub use self::kubernetes::{KubernetesError, TemplatePlace};
 
-use crate::environment::PreparedEnv;
+use crate::environment::{EnvManager, PreparedEnv};
 use crate::events::Progress;
 use crate::process::{Ended, ProcessError, Signals};
-use crate::project::ProjectEnvironment;
-use crate::run::{RunId, RunInfo};
+use crate::project::{DatabricksSparkJob, ProjectEnvironment};
+use crate::run::{RunId, RunInfo, RunStatus};
 
 /// The names that `--backend` takes, in the order of the documentation.
-pub const BACKEND_NAMES: [&str; 3] = [local::NAME, "databricks", kubernetes::NAME];
+pub const BACKEND_NAMES: [&str; 3] = [local::NAME, databricks::NAME, kubernetes::NAME];
 
 /// The name of the backend that runs entry points on this machine.
 pub const LOCAL: &str = local::NAME;
@@ -40,15 +42,30 @@ pub struct LocalStore {
     pub uri: String,
 }
 
+/// A project and how it was called, for backends that have another program run it.
+#[derive(Debug, Clone)]
+pub struct ProjectCall {
+    /// The project's name, if it has one.
+    pub project_name: Option<String>,
+    /// The project's URI as it was given, without credentials.
+    pub uri: String,
+    /// The entry point's name.
+    pub entry_point: String,
+    /// The parameters that were given, as they were given.
+    pub parameters: Vec<(String, String)>,
+    /// The env manager that was named.
+    pub env_manager: Option<EnvManager>,
+    /// What makes the project a Spark job, if it is one.
+    pub spark_job: Option<DatabricksSparkJob>,
+}
+
 /// All that is needed to run an entry point.
 #[derive(Debug, Clone)]
 pub struct LaunchPlan {
     /// The run that the entry point belongs to.
     pub run: RunInfo,
-    /// The project's name, if it has one.
-    pub project_name: Option<String>,
-    /// The entry point's name.
-    pub entry_point: String,
+    /// The project and how it was called.
+    pub call: ProjectCall,
     /// The entry point's shell command.
     pub command: String,
     /// The directory that the command runs in.
@@ -106,6 +123,12 @@ pub trait Backend: Send + Sync {
         true
     }
 
+    /// Whether the project is handed over as a whole to an `mlflow run` elsewhere, which finds the files
+    /// of parameters and prepares the environment there.
+    fn hands_project_over(&self) -> bool {
+        false
+    }
+
     /// Checks what the project says about its environment, before anything else is asked about it.
     ///
     /// # Errors
@@ -135,6 +158,15 @@ pub trait Backend: Send + Sync {
     /// It cannot be made of this plan.
     fn preview(&self, _plan: &LaunchPlan) -> Result<Vec<(&'static str, String)>, BackendError> {
         Ok(Vec::new())
+    }
+
+    /// Brings to where the entry point will run what it needs there. Comes before the launch of the same
+    /// plan, and may be given up at any point.
+    ///
+    /// # Errors
+    /// It cannot be brought there.
+    async fn stage(&self, _plan: &LaunchPlan, _progress: &dyn Progress) -> Result<(), BackendError> {
+        Ok(())
     }
 
     /// Starts the entry point.
@@ -170,6 +202,7 @@ pub trait SubmittedRun: Send {
 pub fn by_name(name: &str, options: BackendOptions<'_>) -> Result<Box<dyn Backend>, BackendError> {
     match BACKEND_NAMES.into_iter().find(|known| *known == name) {
         Some(local::NAME) => Ok(Box::new(local::Local)),
+        Some(databricks::NAME) => Ok(Box::new(databricks::Databricks::new(options)?)),
         Some(kubernetes::NAME) => Ok(Box::new(kubernetes::Kubernetes::new(options)?)),
         Some(name) => Err(BackendError::NotAvailable { name }),
         None => Err(BackendError::Unknown {
@@ -201,6 +234,9 @@ pub enum BackendError {
         /// The backend.
         name: &'static str,
     },
+    /// Databricks, or the way to it, failed.
+    #[error(transparent)]
+    Databricks(Box<DatabricksBackendError>),
     /// Kubernetes, or the way to it, failed.
     #[error(transparent)]
     Kubernetes(Box<KubernetesError>),
@@ -226,6 +262,12 @@ pub enum BackendError {
     },
 }
 
+impl From<DatabricksBackendError> for BackendError {
+    fn from(error: DatabricksBackendError) -> Self {
+        Self::Databricks(Box::new(error))
+    }
+}
+
 impl From<KubernetesError> for BackendError {
     fn from(error: KubernetesError) -> Self {
         Self::Kubernetes(Box::new(error))
@@ -233,6 +275,14 @@ impl From<KubernetesError> for BackendError {
 }
 
 impl BackendError {
+    /// The status of a run that went wrong so; `RUNNING` where it may go on without this program.
+    pub fn run_status(&self) -> RunStatus {
+        match self {
+            Self::Databricks(error) => error.run_status(),
+            _ => RunStatus::Failed,
+        }
+    }
+
     /// The place in a file that the error is about, if there is one.
     pub fn location(&self) -> Option<String> {
         match self {
@@ -250,6 +300,7 @@ impl BackendError {
             )),
             Self::NotAttachable { .. } => None,
             Self::NotAvailable { .. } => Some(format!("run on this machine with --backend {}", local::NAME)),
+            Self::Databricks(error) => error.hint(),
             Self::Kubernetes(error) => error.hint(),
             Self::Command { source } => source.hint(),
             Self::Temporary { .. } => Some("set TMPDIR to a directory that you can write to".to_owned()),
@@ -269,7 +320,7 @@ mod tests {
     fn backends_are_found_by_name() {
         for (name, expected) in [
             ("local", Ok("local")),
-            ("databricks", Err("the backend 'databricks' is not available yet")),
+            ("databricks", Err("the databricks backend needs --backend-config")),
             ("kubernetes", Err("the kubernetes backend needs --backend-config")),
             (
                 "slurm",

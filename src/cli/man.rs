@@ -12,7 +12,7 @@ pub(crate) fn write(directory: Option<&Path>) -> Result<Outcome, Failure> {
         None => {
             let mut page = Vec::new();
             let rendered = clap_mangen::Man::new(args::command()).render(&mut page);
-            rendered.map_err(|error| Failure::new(error))?;
+            rendered.map_err(Failure::new)?;
             printer::write_stdout(&String::from_utf8_lossy(&page))?;
         }
         Some(directory) => {

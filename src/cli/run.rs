@@ -42,7 +42,7 @@ async fn carry_out(
         Err(signal) => return Ok(interrupted_early(signal, printer)),
     };
     if settings.dry_run {
-        return match until_signal(&mut signals, plan::show(&plan, &settings)).await {
+        return match until_signal(&mut signals, plan::show(&plan, settings)).await {
             Ok(shown) => shown.map(|()| Outcome::Succeeded),
             Err(signal) => Ok(interrupted_early(signal, printer)),
         };
@@ -113,7 +113,7 @@ async fn follow(submitted: &SubmittedRun, report: &mut RunReport, printer: &Prin
 /// Ends a run that nothing can be done for.
 async fn give_up(created: &CreatedRun, signals: &mut Signals, printer: &Printer) {
     // That its end cannot be recorded weighs less than why it ends.
-    let _ = created.fail(signals).await;
+    let _ = created.fail(signals, printer).await;
     printer.error(&format!("=== Run (ID '{}') failed ===", created.info().run_id));
     tell_pages(created.store(), created.info(), printer);
 }
@@ -146,6 +146,7 @@ fn tell_end(ending: &RunEnding, info: &RunInfo, printer: &Printer) {
             }
         }
         Ok(Launched::Submitted | Launched::Reused) => {}
+        Err(_) if ending.end.is_none() => {}
         Err(_) => printer.error(&format!("=== Run (ID '{run_id}') failed ===")),
     }
     if let (Ok(status), Some(end)) = (&ending.recorded, ending.end)

@@ -24,4 +24,4 @@ pub use proxies::ProxyError;
 pub(crate) use proxies::ProxySettings;
 pub(crate) use retry::{RetryPolicy, random_fraction};
 pub use variables::VariableError;
-pub(crate) use variables::{boolean, whole_number};
+pub(crate) use variables::{boolean, seconds, whole_number};

@@ -127,6 +127,12 @@ impl Project {
         Ok(project)
     }
 
+    /// The entry point that a Spark job with a file of its own stands for, where the project is one.
+    pub fn spark_entry_point(&self) -> Option<EntryPoint> {
+        let file = self.databricks_spark_job.as_ref()?.python_file.as_deref()?;
+        Some(EntryPoint::script("main", &format!("python {}", quote(file))))
+    }
+
     /// The scripts of the project that can be entry points without being declared, as paths below its
     /// directory. Sorted; those of hidden directories and of environments are left out.
     pub fn scripts(&self) -> Vec<String> {

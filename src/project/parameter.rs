@@ -68,6 +68,8 @@ impl ParameterType {
 pub struct ParameterContext<'a> {
     /// The directory that relative paths start from: the caller's, not the project's. Absolute.
     pub directory: &'a Path,
+    /// Whether the command runs elsewhere: paths are then those of that place, and stay as they are.
+    pub is_elsewhere: bool,
 }
 
 /// The values of all parameters of a run.
@@ -143,6 +145,7 @@ impl Parameter {
         let text = match self.parameter_type {
             ParameterType::String | ParameterType::Other(_) => value.to_owned(),
             ParameterType::Float => origin.check_float(value)?,
+            ParameterType::Uri | ParameterType::Path if context.is_elsewhere => value.to_owned(),
             ParameterType::Uri => origin.uri(value, context.directory)?,
             ParameterType::Path => match origin.path(value, context.directory)? {
                 Some(path) => path,

@@ -8,8 +8,9 @@ use std::time::Instant;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-use super::created::{record_end, tree_tag};
+use super::created::tree_tag;
 use super::interruption::{catch_panic, until_signal};
+use super::record::record_end;
 use super::{CreatedRun, RunDetails, RunEnding, RunError};
 use crate::environment::{self, EnvironmentError, EnvironmentPlan, Prepared};
 use crate::events::Progress;
@@ -40,14 +41,14 @@ pub(super) async fn carry_out(
     let tree = std::mem::replace(&mut created.plan.tree, TreeComparison::Known(TreeState::Unknown));
     let work = launch(&created, tree, signals, details, progress);
     let launched = launch_or_mark(&created, told, work).await;
-    if let Ok(Launched::Submitted) = launched {
+    if !status_of(&launched).is_terminated() {
         return RunEnding {
-            launched: Ok(Launched::Submitted),
+            launched: launched.map_err(Arc::new),
             end: None,
             recorded: Ok(created.info.status),
         };
     }
-    let (launched, end, recorded) = record(&created, launched, signals).await;
+    let (launched, end, recorded) = record(&created, launched, signals, progress).await;
     RunEnding {
         launched: launched.map_err(Arc::new),
         end: Some(end),
@@ -65,6 +66,7 @@ async fn record(
     created: &CreatedRun,
     launched: Result<Launched, RunError>,
     signals: &mut Signals,
+    progress: &dyn Progress,
 ) -> Recorded {
     let end = RunEnd {
         status: status_of(&launched),
@@ -73,10 +75,11 @@ async fn record(
         keep_failure: !created.info.status.is_terminated()
             && matches!(&launched, Ok(Launched::Ended(Ended::Exited(exit))) if exit.is_success()),
     };
+    let was_interrupted = matches!(launched, Ok(Launched::Ended(Ended::Interrupted { .. })));
     let begun = Instant::now();
     let (mut told, mut told_after) = (pin!(signals.told()), None);
     let (recorded, signal) = {
-        let mut recorded = pin!(record_end(created.store.as_ref(), &created.info, end, signals));
+        let mut recorded = pin!(record_end(created, end, was_interrupted, signals, progress));
         loop {
             tokio::select! {
                 () = &mut told, if told_after.is_none() => told_after = Some(begun.elapsed()),
@@ -88,7 +91,7 @@ async fn record(
     match (&launched, signal) {
         (Ok(Launched::Ended(Ended::Exited(_))), Some(signal)) if is_in_time => {
             let end = killed_now();
-            let (recorded, _) = record_end(created.store.as_ref(), &created.info, end, signals).await;
+            let (recorded, _) = record_end(created, end, true, signals, progress).await;
             (Ok(Launched::Ended(Ended::Interrupted { signal })), end, recorded)
         }
         _ => (launched, end, recorded),
@@ -165,6 +168,11 @@ async fn launch(
     let launch_plan = created
         .plan
         .launch_plan(&created.info, command, prepared.environment);
+    let staged = created.plan.backend.stage(&launch_plan, progress);
+    match until_signal(signals, staged).await {
+        Ok(staged) => staged?,
+        Err(signal) => return interrupted(signal),
+    }
     let begun = Instant::now();
     let mut submitted = created.plan.backend.launch(launch_plan, progress).await?;
     let tags = submitted.tags();
@@ -217,6 +225,7 @@ fn status_of(launched: &Result<Launched, RunError>) -> RunStatus {
         Ok(Launched::Reused) => RunStatus::Finished,
         Ok(Launched::Ended(Ended::Interrupted { .. })) => RunStatus::Killed,
         Ok(Launched::Submitted) => RunStatus::Running,
+        Err(RunError::Backend(error)) => error.run_status(),
         Ok(Launched::Ended(Ended::Exited(_))) | Err(_) => RunStatus::Failed,
     }
 }

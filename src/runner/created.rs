@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::interruption::despite_signals;
+use super::record::record_end;
 use super::{RunDetails, RunError, RunPlan, RunRequest};
+use crate::env_vars;
 use crate::events::Progress;
 use crate::fetch::TreeState;
-use crate::process::{Signals, TerminationSignal};
+use crate::process::Signals;
 use crate::run::{RunInfo, RunStatus, UnixMillis, tag};
 use crate::tracking::{NewRun, RunEnd, TrackingError, TrackingStore};
 
@@ -78,13 +79,20 @@ impl RunPlan {
         let run_id = self.request.run_id.as_ref().expect("the caller has seen it");
         let mut info = store.run(run_id).await?;
         let mut tags = self.run_tags();
+        // Whoever starts a run by both ways, as MLflow's own client does, writes this tag itself: at this
+        // very moment, and fails where another one is quicker.
+        if env_vars::non_empty(env_vars::MLFLOW_RUN_ID).as_deref() == Some(run_id.as_str()) {
+            tags.retain(|(name, _)| name != tag::PROJECT_BACKEND);
+        }
         tags.extend(
             self.request
                 .run_name
                 .iter()
                 .map(|name| (tag::RUN_NAME.to_owned(), name.clone())),
         );
-        store.set_tags(run_id, &tags).await?;
+        if !tags.is_empty() {
+            store.set_tags(run_id, &tags).await?;
+        }
         if let Some(name) = &self.request.run_name {
             info.run_name.clone_from(name);
         }
@@ -149,36 +157,12 @@ impl CreatedRun {
     ///
     /// # Errors
     /// The end could not be recorded.
-    pub async fn fail(&self, signals: &mut Signals) -> Result<RunStatus, RunError> {
+    pub async fn fail(&self, signals: &mut Signals, progress: &dyn Progress) -> Result<RunStatus, RunError> {
         let end = RunEnd {
             status: RunStatus::Failed,
             end_time: UnixMillis::now(),
             keep_failure: false,
         };
-        record_end(self.store.as_ref(), &self.info, end, signals).await.0
-    }
-}
-
-/// Records a run's end. Gives the status that the store holds then, and the signal that came meanwhile.
-pub(super) async fn record_end(
-    store: &dyn TrackingStore,
-    info: &RunInfo,
-    end: RunEnd,
-    signals: &mut Signals,
-) -> (Result<RunStatus, RunError>, Option<TerminationSignal>) {
-    let (run_id, status) = (info.run_id.clone(), end.status);
-    match despite_signals(signals, store.end_run(&info.run_id, end)).await {
-        Ok((recorded, signal)) => {
-            let recorded = recorded.map_err(|source| RunError::EndNotRecorded {
-                run_id,
-                status,
-                source,
-            });
-            (recorded, signal)
-        }
-        Err(signal) => (
-            Err(RunError::EndNotRecordedInTime { run_id, status }),
-            Some(signal),
-        ),
+        record_end(self, end, false, signals, progress).await.0
     }
 }

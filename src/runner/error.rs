@@ -4,6 +4,7 @@ use crate::backend::BackendError;
 use crate::data::DataError;
 use crate::environment::EnvironmentError;
 use crate::fetch::FetchError;
+use crate::http::VariableError;
 use crate::process::ProcessError;
 use crate::project::ProjectError;
 use crate::project_uri::ProjectUriError;
@@ -45,6 +46,9 @@ pub enum RunError {
     /// A program could not be run.
     #[error(transparent)]
     Process(#[from] ProcessError),
+    /// A variable has a value that means nothing.
+    #[error(transparent)]
+    Variable(#[from] VariableError),
     /// This process's current directory cannot be had.
     #[error("cannot determine the current directory")]
     NoCurrentDirectory {
@@ -90,7 +94,10 @@ impl RunError {
             Self::Environment(error) => error.hint(),
             Self::Data(error) => error.hint(),
             Self::TrackingUri(error) => error.hint(),
-            Self::Tracking(error) | Self::EndNotRecorded { source: error, .. } => error.hint(),
+            Self::Tracking(error) => error.hint(),
+            Self::EndNotRecorded { run_id, status, source } => Some(later(run_id, *status, source.hint())),
+            Self::EndNotRecordedInTime { run_id, status } => Some(later(run_id, *status, None)),
+            Self::Variable(error) => Some(error.hint()),
             Self::Limit(error) => error.hint(),
             Self::Process(error) => error.hint(),
             Self::TwoExperiments => Some(
@@ -100,7 +107,7 @@ impl RunError {
             Self::NoCurrentDirectory { .. } => {
                 Some("it may have been removed: change to a directory that exists".to_owned())
             }
-            Self::EndNotRecordedInTime { .. } | Self::Bug => None,
+            Self::Bug => None,
         }
     }
 
@@ -112,4 +119,13 @@ impl RunError {
             _ => None,
         }
     }
+}
+
+/// How an end can be recorded that could not be.
+fn later(run_id: &RunId, status: RunStatus, hint: Option<String>) -> String {
+    let first = hint.map_or_else(String::new, |hint| format!("{hint}; "));
+    format!(
+        "{first}the store still says RUNNING: once it can be used, `mlrun cancel {run_id}` ends the run as KILLED, \
+         and MLflow's MlflowClient().set_terminated('{run_id}', '{status}') as it ended"
+    )
 }

@@ -20,8 +20,7 @@ impl RunPlan {
         let store = self.tracking_uri.mounted_at(CONTAINER_STORE);
         LaunchPlan {
             run: run.clone(),
-            project_name: self.project_name.clone(),
-            entry_point: self.entry_point.name.clone(),
+            call: self.call.clone(),
             command: command.command,
             directory: self.work_dir.path().to_owned(),
             environment,

@@ -24,6 +24,7 @@ mod glance;
 mod interruption;
 mod launch_plan;
 mod plan;
+mod record;
 mod request;
 mod reuse;
 mod submitted;
@@ -108,7 +109,7 @@ pub async fn run_with(request: RunRequest, progress: Arc<dyn Progress>) -> Resul
             && let Ok(mut signals) = Signals::on_request()
         {
             // Nobody is there to hear of a failure.
-            let _ = unwanted.fail(&mut signals).await;
+            let _ = unwanted.fail(&mut signals, in_task.as_ref()).await;
         }
     });
     match created.await {

@@ -2,18 +2,22 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::data::{self, CommandWithData};
+use super::record;
 use super::{ImageChoice, RunError, RunRequest, Timings};
-use crate::backend::{self, Backend};
+use crate::backend::{self, Backend, ProjectCall};
 use crate::data::{DataDirectory, DataRequest, LocatedData};
 use crate::env_vars;
-use crate::environment::{self, ContainerRequest, EnvironmentPlan, EnvironmentRequest, PreparedEnv};
+use crate::environment::{
+    self, ContainerRequest, EnvManager, EnvironmentPlan, EnvironmentRequest, PreparedEnv,
+};
 use crate::events::Progress;
 use crate::fetch::{self, FetchOptions, TreeComparison, WorkDir};
 use crate::project::{EntryPoint, ParameterContext, Project, ProjectEnvironment, ResolvedParameters};
 use crate::project_uri::ProjectUri;
+use crate::redact::without_credentials;
 use crate::run::tag;
 use crate::tracking::limits::{self, LongValues};
 use crate::tracking::{self, ExperimentSelector, TrackingStore, TrackingUri};
@@ -27,7 +31,6 @@ pub struct RunPlan {
     pub(crate) current_directory: PathBuf,
     pub(crate) experiment: ExperimentSelector,
     pub(crate) work_dir: WorkDir,
-    pub(crate) project_name: Option<String>,
     pub(crate) entry_point: EntryPoint,
     /// The parameters as the run records them: what was asked for, not what the shell gets.
     pub(crate) params_to_log: Vec<(String, String)>,
@@ -40,8 +43,11 @@ pub struct RunPlan {
     pub(crate) command: CommandWithData,
     pub(crate) environment: EnvironmentPlan,
     pub(crate) backend: Box<dyn Backend>,
+    pub(crate) call: ProjectCall,
     pub(crate) tracking_uri: TrackingUri,
     pub(crate) user: String,
+    /// How long the store may be away when the run has ended.
+    pub(crate) record_patience: Duration,
     /// How the project's files stand to their commit; it need not be known before the entry point is
     /// started.
     pub(crate) tree: TreeComparison,
@@ -57,12 +63,13 @@ impl RunPlan {
     ///
     /// # Errors
     /// The project cannot be had, or something about it or the request is wrong.
-    pub async fn make(request: RunRequest, progress: &dyn Progress) -> Result<Self, RunError> {
+    pub async fn make(mut request: RunRequest, progress: &dyn Progress) -> Result<Self, RunError> {
         let current_directory = match &request.current_directory {
             Some(directory) => directory.clone(),
             None => std::env::current_dir().map_err(|source| RunError::NoCurrentDirectory { source })?,
         };
         let experiment = request.experiment_selector()?;
+        let record_patience = record::patience()?;
         let backend = backend::by_name(&request.backend, request.backend_options())?;
         let tracking_uri = request
             .tracking_uri
@@ -86,9 +93,18 @@ impl RunPlan {
             progress.warning(warning);
         }
         let shell = env_vars::non_empty(env_vars::SHELL);
-        let entry_point = project.entry_point(&request.entry_point, shell.as_deref())?;
+        let is_elsewhere = backend.hands_project_over();
+        let entry_point = match project.spark_entry_point().filter(|_| is_elsewhere) {
+            Some(entry_point) => {
+                warn_of_unused_call(&request, progress);
+                request.parameters.clear();
+                entry_point
+            }
+            None => project.entry_point(&request.entry_point, shell.as_deref())?,
+        };
         let context = ParameterContext {
             directory: &current_directory,
+            is_elsewhere,
         };
         let parameters = entry_point.resolve(&request.parameters, context)?;
         let data = data::requests(&parameters)?;
@@ -103,10 +119,16 @@ impl RunPlan {
         )?;
 
         backend.check_environment(&project.environment)?;
+        // Where the project is handed over, its environment is made there.
+        let no_environment = ProjectEnvironment::Python { file: None };
+        let (of_project, manager) = match is_elsewhere {
+            true => (&no_environment, Some(EnvManager::Local)),
+            false => (&project.environment, request.env_manager),
+        };
         let begun = Instant::now();
         let environment = environment::plan(EnvironmentRequest {
-            environment: &project.environment,
-            manager: request.env_manager,
+            environment: of_project,
+            manager,
             directory: work_dir.path(),
             project: project.name.as_deref().unwrap_or("without a name"),
             container: ContainerRequest {
@@ -121,11 +143,18 @@ impl RunPlan {
         timings.environment = Some(begun.elapsed());
         warn_of_unused_options(&request, &project, progress);
         let plan = Self {
+            call: ProjectCall {
+                project_name: project.name.clone(),
+                uri: without_credentials(&request.uri),
+                entry_point: entry_point.name.clone(),
+                parameters: request.parameters.clone(),
+                env_manager: request.env_manager,
+                spark_job: project.databricks_spark_job.clone(),
+            },
             request,
             current_directory,
             experiment,
             work_dir,
-            project_name: project.name.clone(),
             entry_point,
             params_to_log,
             parameters,
@@ -136,6 +165,7 @@ impl RunPlan {
             backend,
             tracking_uri,
             user: user_name(),
+            record_patience,
             tree,
             store: None,
             timings,
@@ -228,6 +258,15 @@ fn logged(parameters: &ResolvedParameters) -> Vec<(String, String)> {
         .iter()
         .map(|parameter| (parameter.name.clone(), parameter.logged.clone()));
     declared.chain(parameters.extra.iter().cloned()).collect()
+}
+
+/// The file of a Spark job decides what runs.
+fn warn_of_unused_call(request: &RunRequest, progress: &dyn Progress) {
+    if request.entry_point != "main" || !request.parameters.is_empty() {
+        progress.warning(
+            "-e/--entry-point and -P/--param-list are not used: the project's databricks_spark_job names its own python_file and parameters",
+        );
+    }
 }
 
 fn warn_of_unused_options(request: &RunRequest, project: &Project, progress: &dyn Progress) {

@@ -14,6 +14,7 @@ pub(super) async fn open(uri: &str) -> Result<RestStore, TrackingError> {
         action: "open",
         store: uri.to_owned(),
         hint,
+        may_pass: false,
         source,
     };
     if uri.starts_with("databricks-uc") || uri.split(':').next() == Some("uc") {

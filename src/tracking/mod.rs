@@ -225,6 +225,8 @@ pub enum TrackingError {
         store: String,
         /// What the person can do about it, where that is known.
         hint: Option<String>,
+        /// Whether it may pass by itself, such as a server that starts anew.
+        may_pass: bool,
         /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -244,6 +246,11 @@ impl TrackingError {
             self,
             Self::NotFound { .. } | Self::Deleted { .. } | Self::Refused { .. }
         )
+    }
+
+    /// Whether the same may succeed a little later.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Unusable { may_pass: true, .. })
     }
 
     /// What the person can do about it.

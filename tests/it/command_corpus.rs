@@ -50,6 +50,7 @@ impl Case {
             .collect();
         let context = ParameterContext {
             directory: &directory.join("work"),
+            is_elsewhere: false,
         };
         let parameters = entry_point.resolve(&given, context)?;
         let declared = parameters.declared.iter();

@@ -268,10 +268,6 @@ fn manual_pages() {
             .unwrap();
         assert!(page.stdout.len() > 200, "{file}");
     }
-    assert_golden(
-        "completions",
-        &["bash", "zsh", "fish"]
-            .map(|shell| project.mlrun(&["completions", shell]).transcript())
-            .join("\n"),
-    );
+    let scripts = ["bash", "zsh", "fish"].map(|shell| project.mlrun(&["completions", shell]).transcript());
+    assert_golden("completions", &scripts.join("\n"));
 }

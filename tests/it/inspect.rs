@@ -232,6 +232,7 @@ fn placeholders_are_judged_as_a_run_does() {
             .collect();
         let context = ParameterContext {
             directory: directory.path(),
+            is_elsewhere: false,
         };
         let findings = lint::check(directory.path()).unwrap();
         let is_found = findings.iter().any(|finding| {

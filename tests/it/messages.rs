@@ -327,7 +327,7 @@ fn no_golden_text_is_forgotten() {
                 include_str!("git_source/errors.rs"),
                 include_str!("docker/errors.rs"),
                 include_str!("completions.rs"),
-                include_str!("dry_run.rs"),
+                include_str!("dry_run/mod.rs"),
                 include_str!("run_info.rs"),
                 include_str!("inspect.rs"),
             ]

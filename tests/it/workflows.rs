@@ -354,6 +354,7 @@ fn mlflow_projects_run_nests_in_a_run_of_mlrun() {
         assert_eq!(runs.statuses(), [("FINISHED", 2)].into(), "{how} {program}");
         runs.assert_nested();
         let child = runs.only("child");
+        assert_eq!(child["tags"]["mlflow.project.backend"], "local");
         let line = format!("child x y in {}\n", child["run_id"].as_str().unwrap());
         assert_eq!(finished.stdout(), line, "{how} {program}");
     }

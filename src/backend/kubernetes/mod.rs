@@ -103,7 +103,7 @@ impl Kubernetes {
         let is_indexed = self.template.job()["spec"]["completionMode"] == "Indexed";
         let longest = names::LONGEST_LABEL - if is_indexed { 8 } else { 0 };
         let unique = uuid::Uuid::new_v4().simple().to_string();
-        let project = plan.project_name.as_deref().unwrap_or_default();
+        let project = plan.call.project_name.as_deref().unwrap_or_default();
         names::job_name(project, Timestamp::now(), &unique, longest)
     }
 
@@ -133,8 +133,8 @@ impl Kubernetes {
                 name,
                 namespace,
                 run_id: plan.run.run_id.as_str(),
-                project: plan.project_name.as_deref(),
-                entry_point: &plan.entry_point,
+                project: plan.call.project_name.as_deref(),
+                entry_point: &plan.call.entry_point,
                 image: &container.image.reference(),
                 command: &command_words(&plan.command),
                 variables: &show(&variables),

@@ -76,7 +76,7 @@ impl Template {
         Ok(Self {
             path: path.to_owned(),
             root,
-            job,
+            job: in_usual_order(job),
             repeated,
         })
     }
@@ -203,6 +203,18 @@ fn check(root: &Node, job: &mut Value) -> Result<(), (Position, String)> {
             format!("containers must be a list, not {}", node.kind()),
         )),
     }
+}
+
+/// The Job with what tells its kind and name first, as people write it.
+fn in_usual_order(job: Value) -> Value {
+    let Value::Object(mut rest) = job else { return job };
+    let mut ordered = Map::new();
+    for key in [API_VERSION.0, KIND.0, "metadata"] {
+        // The others keep their order.
+        ordered.extend(rest.shift_remove(key).map(|value| (key.to_owned(), value)));
+    }
+    ordered.extend(rest);
+    Value::Object(ordered)
 }
 
 fn shown(value: &Value) -> String {

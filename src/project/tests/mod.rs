@@ -55,6 +55,7 @@ impl Fixture {
             &given,
             ParameterContext {
                 directory: self.path(),
+                is_elsewhere: false,
             },
         )?;
         Ok((entry_point, parameters))

@@ -114,6 +114,7 @@ fn values_are_recorded_as_they_were_given() {
     let given = given.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let context = ParameterContext {
         directory: fixture.path(),
+        is_elsewhere: false,
     };
     let parameters = entry_point.resolve(&given, context).unwrap();
     let logged: Vec<_> = parameters

@@ -50,6 +50,21 @@ impl FileStoreError {
         move |source| Self::Io { action, path, source }
     }
 
+    /// Whether it may pass by itself: a network file system that is away, a full disk.
+    pub(super) fn may_pass(&self) -> bool {
+        use io::ErrorKind;
+        matches!(self, Self::Io { source, .. } if matches!(
+            source.kind(),
+            ErrorKind::StorageFull
+                | ErrorKind::QuotaExceeded
+                | ErrorKind::StaleNetworkFileHandle
+                | ErrorKind::TimedOut
+                | ErrorKind::HostUnreachable
+                | ErrorKind::NetworkUnreachable
+                | ErrorKind::NetworkDown
+        ))
+    }
+
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {

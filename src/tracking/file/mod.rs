@@ -172,6 +172,7 @@ impl Files {
             action,
             store: self.shown(),
             hint: error.hint(),
+            may_pass: error.may_pass(),
             source: Box::new(error),
         }
     }

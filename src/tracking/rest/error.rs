@@ -218,6 +218,19 @@ impl RestError {
         }
     }
 
+    /// Whether the same request may succeed a little later.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::NoAnswer { fault, .. } => fault.is_transient(),
+            Self::Refused { status, .. } | Self::NotMlflow { status, .. } => {
+                matches!(status, 404 | 408 | 429 | 500..)
+            }
+            // The credentials of the moment come from other servers.
+            Self::Databricks(_) | Self::Aws(_) => true,
+            _ => false,
+        }
+    }
+
     /// MLflow's error code, where the server gave one.
     pub(super) fn code(&self) -> Option<&str> {
         match self {

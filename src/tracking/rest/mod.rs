@@ -475,6 +475,7 @@ pub(super) fn unusable(action: &'static str, url: &str, error: RestError) -> Tra
         action,
         store: crate::redact::without_credentials(url),
         hint: error.hint(),
+        may_pass: error.may_pass(),
         source: Box::new(error),
     }
 }

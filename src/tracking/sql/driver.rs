@@ -101,6 +101,8 @@ pub(super) struct SqlError {
     /// Whether another program was faster: it made the row that there may be only one of, or the
     /// database gave up this transaction for its sake. All of it may be tried again.
     pub(super) lost_race: bool,
+    /// Whether it may pass by itself: the server or the connection is gone, or there are too many.
+    pub(super) may_pass: bool,
 }
 
 impl SqlError {
@@ -111,6 +113,7 @@ impl SqlError {
             hint: None,
             breaks_check: false,
             lost_race: false,
+            may_pass: false,
         }
     }
 }

@@ -7,7 +7,7 @@ use sqlx::{ConnectOptions, Connection as _, Executor as _, MySql, MySqlConnectio
 
 use super::address::ServerAddress;
 use super::driver::{Access, Cell, Connection, SqlError, Transaction, Value};
-use super::of_sqlx::{connect_error, transaction};
+use super::of_sqlx::{connect_error, other_error, transaction};
 
 /// The port of a server that says nothing else.
 const PORT: u16 = 3306;
@@ -109,10 +109,13 @@ fn cells(row: &MySqlRow) -> Result<Vec<Cell>, sqlx::Error> {
 /// <https://dev.mysql.com/doc/mysql-errors/8.0/en/server-error-reference.html> and
 /// <https://mariadb.com/kb/en/mariadb-error-code-reference/>.
 mod number {
+    pub(super) const TOO_MANY_CONNECTIONS: u16 = 1040;
     pub(super) const NO_ACCESS_TO_DATABASE: u16 = 1044;
     pub(super) const NO_ACCESS: u16 = 1045;
     pub(super) const NO_DATABASE: u16 = 1049;
+    pub(super) const SHUTDOWN: u16 = 1053;
     pub(super) const NO_PERMISSION: u16 = 1142;
+    pub(super) const LOCK_TIMEOUT: u16 = 1205;
     pub(super) const DEADLOCK: u16 = 1213;
     pub(super) const READ_ONLY: u16 = 1290;
     pub(super) const TOO_LONG: u16 = 1406;
@@ -122,7 +125,7 @@ mod number {
 
 fn sql_error(error: sqlx::Error) -> SqlError {
     let sqlx::Error::Database(error) = error else {
-        return SqlError::new(error.to_string());
+        return other_error(&error);
     };
     let number = error
         .try_downcast_ref::<MySqlDatabaseError>()
@@ -140,6 +143,10 @@ fn sql_error(error: sqlx::Error) -> SqlError {
     SqlError {
         message: error.message().to_owned(),
         hint: Some(hint.to_owned()).filter(|hint| !hint.is_empty()),
+        may_pass: matches!(
+            number,
+            number::TOO_MANY_CONNECTIONS | number::SHUTDOWN | number::LOCK_TIMEOUT
+        ),
         breaks_check: matches!(number, number::CHECK_OF_MYSQL | number::CHECK_OF_MARIADB),
         lost_race: number == number::DEADLOCK || matches!(error.kind(), ErrorKind::UniqueViolation),
     }

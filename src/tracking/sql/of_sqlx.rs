@@ -42,6 +42,18 @@ macro_rules! transaction {
 }
 pub(super) use transaction;
 
+/// An error that the database itself has not told.
+pub(super) fn other_error(error: &sqlx::Error) -> SqlError {
+    use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Protocol, WorkerCrashed};
+    SqlError {
+        may_pass: matches!(
+            error,
+            Io(_) | Protocol(_) | PoolTimedOut | PoolClosed | WorkerCrashed
+        ),
+        ..SqlError::new(error.to_string())
+    }
+}
+
 /// Adds what to do about a server that cannot be connected with to what the driver knows.
 pub(super) fn connect_error(
     error: sqlx::Error,

@@ -7,7 +7,7 @@ use sqlx::{ConnectOptions, Connection as _, PgConnection, Postgres, Row, TypeInf
 
 use super::address::ServerAddress;
 use super::driver::{Access, Cell, Connection, SqlError, Transaction, Value};
-use super::of_sqlx::{connect_error, transaction};
+use super::of_sqlx::{connect_error, other_error, transaction};
 
 /// The port of a server that says nothing else.
 const PORT: u16 = 5432;
@@ -125,7 +125,7 @@ mod code {
 
 fn sql_error(error: sqlx::Error) -> SqlError {
     let sqlx::Error::Database(error) = error else {
-        return SqlError::new(error.to_string());
+        return other_error(&error);
     };
     let hint = match error.code().as_deref() {
         Some(code::INVALID_PASSWORD | code::INVALID_AUTHORIZATION) => {
@@ -140,6 +140,9 @@ fn sql_error(error: sqlx::Error) -> SqlError {
     SqlError {
         message: error.message().to_owned(),
         hint: Some(hint.to_owned()).filter(|hint| !hint.is_empty()),
+        may_pass: error
+            .code()
+            .is_some_and(|code| code.starts_with("57P") || code.starts_with("08") || code.starts_with("53")),
         breaks_check: matches!(error.kind(), ErrorKind::CheckViolation),
         lost_race: matches!(error.kind(), ErrorKind::UniqueViolation)
             || matches!(

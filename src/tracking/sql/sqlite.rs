@@ -11,7 +11,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteRow};
 use sqlx::{ConnectOptions, Connection as _, Row, Sqlite, SqliteConnection, TypeInfo, ValueRef};
 
 use super::driver::{Access, Cell, Connection, SqlError, Transaction, Value};
-use super::of_sqlx::transaction;
+use super::of_sqlx::{other_error, transaction};
 
 /// How long to wait for other programs that write. MLflow itself waits 20 seconds; many runs may
 /// begin and end at once here, and a migration by MLflow may go on meanwhile.
@@ -167,7 +167,7 @@ mod code {
 
 fn sql_error(error: sqlx::Error) -> SqlError {
     let sqlx::Error::Database(error) = error else {
-        return SqlError::new(error.to_string());
+        return other_error(&error);
     };
     let extended = error.code().and_then(|code| code.parse().ok()).unwrap_or(0_i32);
     let hint = match extended & 0xff {
@@ -191,6 +191,10 @@ fn sql_error(error: sqlx::Error) -> SqlError {
     SqlError {
         message: error.message().to_owned(),
         hint: Some(hint).filter(|hint| !hint.is_empty()),
+        may_pass: matches!(
+            extended & 0xff,
+            code::BUSY | code::LOCKED | code::FULL | code::IOERR
+        ),
         breaks_check: matches!(error.kind(), ErrorKind::CheckViolation),
         lost_race: matches!(error.kind(), ErrorKind::UniqueViolation),
     }

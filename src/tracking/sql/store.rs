@@ -528,6 +528,7 @@ fn unusable(action: &'static str, store: String, error: SqlError) -> TrackingErr
         action,
         store,
         hint: error.hint.clone(),
+        may_pass: error.may_pass,
         source: Box::new(error),
     }
 }

@@ -181,6 +181,7 @@ fn missing(path: &str) -> Reply {
 }
 
 fn checked(path: String) -> Result<String, Reply> {
+    let path = path.strip_prefix("dbfs:").unwrap_or(&path).to_owned();
     if !path.starts_with('/') {
         let message = format!("Path must be absolute: {path}");
         return Err(Reply::error(400, "INVALID_PARAMETER_VALUE", &message));
@@ -264,21 +265,45 @@ fn mkdirs(dbfs: &mut Dbfs, request: &Request) -> Outcome {
 }
 
 fn put(dbfs: &mut Dbfs, request: &Request) -> Outcome {
-    let arguments: Put = request.arguments()?;
-    let path = checked(arguments.path)?;
-    let contents = decoded(&arguments.contents)?;
-    if contents.len() > BLOCK {
-        return Err(Reply::error(
-            400,
-            "MAX_BLOCK_SIZE_EXCEEDED",
-            "contents exceed the limit of 1 MB",
-        ));
-    }
-    if dbfs.is_directory(&path) || (dbfs.nodes.contains_key(&path) && !arguments.overwrite) {
+    let (path, contents, overwrite) = match request.header("content-type") {
+        // The form has no limit of size.
+        Some(kind) if kind.starts_with("multipart/form-data") => put_form(request)?,
+        _ => {
+            let arguments: Put = request.arguments()?;
+            let contents = decoded(&arguments.contents)?;
+            if contents.len() > BLOCK {
+                let message = "contents exceed the limit of 1 MB";
+                return Err(Reply::error(400, "MAX_BLOCK_SIZE_EXCEEDED", message));
+            }
+            (arguments.path, contents, arguments.overwrite)
+        }
+    };
+    let path = checked(path)?;
+    if dbfs.is_directory(&path) || (dbfs.nodes.contains_key(&path) && !overwrite) {
         return Err(exists(&path));
     }
     dbfs.put(&path, contents);
     Ok(Reply::json(&json!({})))
+}
+
+fn put_form(request: &Request) -> Result<(String, Vec<u8>, bool), Reply> {
+    let (mut path, mut contents, mut overwrite) = (String::new(), Vec::new(), false);
+    for (name, value) in request.form()? {
+        let text = String::from_utf8_lossy(&value).into_owned();
+        match name.as_str() {
+            "path" => path = text,
+            "overwrite" => overwrite = text.eq_ignore_ascii_case("true"),
+            "contents" | "file" => contents = value,
+            other => {
+                return Err(Reply::error(
+                    400,
+                    "MALFORMED_REQUEST",
+                    &format!("unknown field {other}"),
+                ));
+            }
+        }
+    }
+    Ok((path, contents, overwrite))
 }
 
 fn decoded(data: &str) -> Result<Vec<u8>, Reply> {

@@ -142,6 +142,38 @@ impl Request {
         })
     }
 
+    /// The fields of a form. Source: RFC 7578.
+    pub(crate) fn form(&self) -> Result<Vec<(String, Vec<u8>)>, Reply> {
+        let malformed = |what: &str| Reply::error(400, "MALFORMED_REQUEST", what);
+        let kind = self.header("content-type").unwrap_or_default();
+        let (_, boundary) = kind
+            .split_once("boundary=")
+            .ok_or_else(|| malformed("no boundary"))?;
+        let boundary = format!("--{}", boundary.trim_matches('"'));
+        let mut rest = self
+            .body
+            .strip_prefix(boundary.as_bytes())
+            .ok_or_else(|| malformed("the body does not begin with the boundary"))?;
+        let next = format!("\r\n{boundary}").into_bytes();
+        let mut fields = Vec::new();
+        while !rest.starts_with(b"--") {
+            let part = rest
+                .strip_prefix(b"\r\n")
+                .ok_or_else(|| malformed("no line after a boundary"))?;
+            let end = find(part, &next).ok_or_else(|| malformed("no last boundary"))?;
+            let split = find(part, b"\r\n\r\n").ok_or_else(|| malformed("a part has no header"))?;
+            let header = String::from_utf8_lossy(&part[..split]).into_owned();
+            let name = header
+                .split("name=\"")
+                .nth(1)
+                .and_then(|rest| rest.split('"').next());
+            let name = name.ok_or_else(|| malformed("a part has no name"))?;
+            fields.push((name.to_owned(), part[split + 4..end].to_vec()));
+            rest = &part[end + next.len()..];
+        }
+        Ok(fields)
+    }
+
     pub(crate) fn recorded(&self) -> Recorded {
         let credentials = self.header("authorization").unwrap_or_default();
         Recorded {
@@ -158,4 +190,8 @@ impl Request {
             body: self.body.clone(),
         }
     }
+}
+
+fn find(text: &[u8], part: &[u8]) -> Option<usize> {
+    text.windows(part.len()).position(|window| window == part)
 }

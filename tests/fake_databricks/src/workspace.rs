@@ -116,7 +116,7 @@ fn mkdirs(files: &mut Files, request: &Request) -> Result<Reply, Reply> {
 
 fn import(files: &mut Files, request: &Request) -> Result<Reply, Reply> {
     let (arguments, contents) = match request.header("content-type") {
-        Some(kind) if kind.starts_with("multipart/form-data") => form(request, kind)?,
+        Some(kind) if kind.starts_with("multipart/form-data") => form(request)?,
         _ => {
             let arguments: Import = request.arguments()?;
             let contents = STANDARD
@@ -148,47 +148,26 @@ fn import(files: &mut Files, request: &Request) -> Result<Reply, Reply> {
     Ok(Reply::json(&json!({})))
 }
 
-/// Reads a form with the fields of the JSON body. Source: RFC 7578.
-fn form(request: &Request, kind: &str) -> Result<(Import, Vec<u8>), Reply> {
-    let malformed = |what: &str| Reply::error(400, "MALFORMED_REQUEST", what);
-    let (_, boundary) = kind
-        .split_once("boundary=")
-        .ok_or_else(|| malformed("no boundary"))?;
-    let boundary = format!("--{}", boundary.trim_matches('"'));
+fn form(request: &Request) -> Result<(Import, Vec<u8>), Reply> {
     let mut arguments = Import::default();
     let mut contents = None;
-    let mut rest = request
-        .body
-        .strip_prefix(boundary.as_bytes())
-        .ok_or_else(|| malformed("the body does not begin with the boundary"))?;
-    let next = format!("\r\n{boundary}").into_bytes();
-    while !rest.starts_with(b"--") {
-        let part = rest
-            .strip_prefix(b"\r\n")
-            .ok_or_else(|| malformed("no line after a boundary"))?;
-        let end = find(part, &next).ok_or_else(|| malformed("no last boundary"))?;
-        let split = find(part, b"\r\n\r\n").ok_or_else(|| malformed("a part has no header"))?;
-        let header = String::from_utf8_lossy(&part[..split]).into_owned();
-        let value = &part[split + 4..end];
-        let text = || String::from_utf8_lossy(value).into_owned();
-        let name = header
-            .split("name=\"")
-            .nth(1)
-            .and_then(|rest| rest.split('"').next());
-        match name {
-            Some("path") => arguments.path = text(),
-            Some("format") => arguments.format = Some(text()),
-            Some("language") => arguments.language = Some(text()),
-            Some("overwrite") => arguments.overwrite = text() == "true",
-            Some("content") => contents = Some(value.to_vec()),
-            other => return Err(malformed(&format!("unknown field {other:?}"))),
+    for (name, value) in request.form()? {
+        let text = || String::from_utf8_lossy(&value).into_owned();
+        match name.as_str() {
+            "path" => arguments.path = text(),
+            "format" => arguments.format = Some(text()),
+            "language" => arguments.language = Some(text()),
+            "overwrite" => arguments.overwrite = text() == "true",
+            "content" => contents = Some(value),
+            other => {
+                return Err(Reply::error(
+                    400,
+                    "MALFORMED_REQUEST",
+                    &format!("unknown field {other}"),
+                ));
+            }
         }
-        rest = &part[end + next.len()..];
     }
-    let contents = contents.ok_or_else(|| malformed("no content"))?;
+    let contents = contents.ok_or_else(|| Reply::error(400, "MALFORMED_REQUEST", "no content"))?;
     Ok((arguments, contents))
-}
-
-fn find(text: &[u8], part: &[u8]) -> Option<usize> {
-    text.windows(part.len()).position(|window| window == part)
 }

@@ -12,6 +12,8 @@ pub(crate) enum Requirement {
     Mlflow2,
     /// A Python virtual environment with uv.
     Uv,
+    /// A Python virtual environment with Databricks' own clients.
+    Databricks,
     /// A Python virtual environment with MLflow, the clients of all data stores, and servers of some.
     Data,
     /// A directory with Azurite, as npm installs it.
@@ -29,6 +31,7 @@ impl Requirement {
             Self::Mlflow3 => "MLRUN_TEST_MLFLOW_VENV",
             Self::Mlflow2 => "MLRUN_TEST_MLFLOW2_VENV",
             Self::Uv => "MLRUN_TEST_UV_VENV",
+            Self::Databricks => "MLRUN_TEST_DATABRICKS_VENV",
             Self::Data => "MLRUN_TEST_DATA_VENV",
             Self::Azurite => "MLRUN_TEST_AZURITE",
             Self::Kubernetes => "MLRUN_TEST_KUBERNETES_VENV",
@@ -42,6 +45,7 @@ impl Requirement {
             Self::Mlflow3 => "a virtual environment with MLflow 3",
             Self::Mlflow2 => "a virtual environment with MLflow 2",
             Self::Uv => "a virtual environment with uv",
+            Self::Databricks => "a virtual environment with databricks-sdk and databricks-cli",
             Self::Data => "a virtual environment with moto and others",
             Self::Azurite => "a directory with azurite",
             Self::Kubernetes => "a virtual environment with MLflow 3, kubernetes and docker",
@@ -54,6 +58,7 @@ impl Requirement {
         match self {
             Self::Mlflow3 | Self::Mlflow2 | Self::Kubernetes => "bin/mlflow",
             Self::Uv => "bin/uv",
+            Self::Databricks => "bin/databricks",
             Self::Data => "bin/moto_server",
             Self::Azurite => "node_modules/azurite/package.json",
             Self::Conda => "bin/conda",

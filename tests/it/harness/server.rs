@@ -30,8 +30,10 @@ pub(crate) fn supervised(sandbox: &Sandbox, program: impl AsRef<std::ffi::OsStr>
 /// A running server.
 pub(crate) struct MlflowServer {
     url: String,
+    venv: PathBuf,
+    port: u16,
     sandbox: Sandbox,
-    _supervisor: Child,
+    supervisor: Child,
 }
 
 impl MlflowServer {
@@ -54,40 +56,31 @@ impl MlflowServer {
             .local_addr()
             .unwrap()
             .port();
-        let log = std::fs::File::create(sandbox.root().join("log")).unwrap();
-        let mut command = supervised(&sandbox, venv.join("bin/mlflow"));
-        command.args([
-            "server",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            &port.to_string(),
-            "--workers",
-            "1",
-        ]);
-        command.args(["--backend-store-uri", "sqlite:///server.db"]);
-        command.env(
-            "PATH",
-            format!(
-                "{}/bin:{}",
-                venv.display(),
-                super::sandbox::program_directory().display()
-            ),
-        );
-        // The newest server would start a dozen workers for jobs that no test has.
-        command.envs([
-            ("MLFLOW_DISABLE_TELEMETRY", "true"),
-            ("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false"),
-        ]);
-        command.stdout(log.try_clone().unwrap()).stderr(log);
-        let supervisor = command.spawn().unwrap();
         let server = Self {
             url: format!("http://127.0.0.1:{port}"),
+            venv: venv.to_owned(),
+            port,
+            supervisor: spawn(&sandbox, venv, port),
             sandbox,
-            _supervisor: supervisor,
         };
         server.wait_until_it_answers(port);
         server
+    }
+
+    /// Ends the server; nothing listens on its port any more.
+    pub(crate) fn stop(&mut self) {
+        drop(self.supervisor.stdin.take());
+        self.supervisor.wait().unwrap();
+        assert!(
+            TcpStream::connect(("127.0.0.1", self.port)).is_err(),
+            "still there"
+        );
+    }
+
+    /// Starts the server anew on the same port, over the same database.
+    pub(crate) fn restart(&mut self) {
+        self.supervisor = spawn(&self.sandbox, &self.venv, self.port);
+        self.wait_until_it_answers(self.port);
     }
 
     /// The tracking URI.
@@ -113,6 +106,36 @@ impl MlflowServer {
             std::thread::sleep(Duration::from_millis(50));
         }
     }
+}
+
+fn spawn(sandbox: &Sandbox, venv: &Path, port: u16) -> Child {
+    let log = std::fs::File::create(sandbox.root().join("log")).unwrap();
+    let mut command = supervised(sandbox, venv.join("bin/mlflow"));
+    command.args([
+        "server",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        &port.to_string(),
+        "--workers",
+        "1",
+    ]);
+    command.args(["--backend-store-uri", "sqlite:///server.db"]);
+    command.env(
+        "PATH",
+        format!(
+            "{}/bin:{}",
+            venv.display(),
+            super::sandbox::program_directory().display()
+        ),
+    );
+    // The newest server would start a dozen workers for jobs that no test has.
+    command.envs([
+        ("MLFLOW_DISABLE_TELEMETRY", "true"),
+        ("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false"),
+    ]);
+    command.stdout(log.try_clone().unwrap()).stderr(log);
+    command.spawn().unwrap()
 }
 
 fn is_healthy(port: u16) -> bool {

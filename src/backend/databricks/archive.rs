@@ -1,0 +1,287 @@
+//! The project's files in one compressed archive. Equal trees give equal bytes, so that the archive's
+//! hash names its contents.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Read, Write};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use flate2::write::GzEncoder;
+use flate2::{Compression, GzBuilder};
+use openssl::sha::Sha256;
+use tar::{Builder, EntryType, Header};
+use tempfile::NamedTempFile;
+
+use super::error::DatabricksBackendError;
+
+/// The archive's only directory at its top, as MLflow names it.
+pub(super) const ROOT: &str = "mlflow-project";
+
+/// What is in no archive, wherever it is: a store's artifacts and a repository's history.
+const LEFT_OUT: [&str; 2] = ["mlruns", ".git"];
+/// What is in no archive at the project's top: a store.
+const LEFT_OUT_AT_TOP: [&str; 4] = ["mlflow.db", "mlflow.db-journal", "mlflow.db-wal", "mlflow.db-shm"];
+
+/// A packed project.
+#[derive(Debug)]
+pub(super) struct Archive {
+    /// The file; it goes with this value.
+    pub(super) file: NamedTempFile,
+    /// The SHA-256 of the file in hexadecimal digits.
+    pub(super) hash: String,
+    /// The file's size in bytes.
+    pub(super) size: u64,
+    /// How many bytes the project's files have.
+    pub(super) unpacked: u64,
+}
+
+impl Archive {
+    /// Packs the files of a directory.
+    ///
+    /// # Errors
+    /// A file cannot be read, or the archive not be written.
+    pub(super) fn make(directory: &Path) -> Result<Self, DatabricksBackendError> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| DatabricksBackendError::Archive { path, source }
+        };
+        let file = tempfile::Builder::new()
+            .prefix("mlrun-project-")
+            .suffix(".tar.gz")
+            .tempfile()
+            .map_err(failed(&std::env::temp_dir()))?;
+        let hashed = Hashed {
+            file: BufWriter::new(file.reopen().map_err(failed(file.path()))?),
+            hash: Sha256::new(),
+            size: 0,
+        };
+        // Without a time and a name in its header, which would differ from run to run.
+        let encoder = GzBuilder::new().mtime(0).write(hashed, Compression::default());
+        let mut builder = Builder::new(encoder);
+        let mut unpacked = 0;
+        add_directory(&mut builder, directory, &PathBuf::from(ROOT), true, &mut unpacked)?;
+        let finish = |builder: Builder<GzEncoder<Hashed>>| {
+            let mut hashed = builder.into_inner()?.finish()?;
+            hashed.file.flush()?;
+            Ok(hashed)
+        };
+        let Hashed { hash, size, .. } = finish(builder).map_err(failed(file.path()))?;
+        let hash = hash.finish().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self {
+            file,
+            hash,
+            size,
+            unpacked,
+        })
+    }
+}
+
+/// Writes into a file, and knows the hash of what was written.
+struct Hashed {
+    file: BufWriter<File>,
+    hash: Sha256,
+    size: u64,
+}
+
+impl Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hash.update(&bytes[..written]);
+        self.size += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Adds a directory and what is in it, in the order of the names.
+fn add_directory<W: Write>(
+    builder: &mut Builder<W>,
+    directory: &Path,
+    name: &Path,
+    is_top: bool,
+    unpacked: &mut u64,
+) -> Result<(), DatabricksBackendError> {
+    let failed = |path: &Path, source| DatabricksBackendError::Archive {
+        path: path.to_owned(),
+        source,
+    };
+    add(builder, name, EntryType::Directory, 0o755, 0, io::empty())
+        .map_err(|error| failed(directory, error))?;
+    let mut entries = fs::read_dir(directory)
+        .and_then(Iterator::collect::<io::Result<Vec<_>>>)
+        .map_err(|error| failed(directory, error))?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let file_name = entry.file_name();
+        let is_left_out = |names: &[&str]| names.iter().any(|name| file_name == *name);
+        if is_left_out(&LEFT_OUT) || (is_top && is_left_out(&LEFT_OUT_AT_TOP)) {
+            continue;
+        }
+        let (path, name) = (entry.path(), name.join(&file_name));
+        let metadata = fs::symlink_metadata(&path).map_err(|error| failed(&path, error))?;
+        let kind = metadata.file_type();
+        if kind.is_dir() {
+            add_directory(builder, &path, &name, false, unpacked)?;
+        } else if kind.is_symlink() {
+            add_link(builder, &path, &name).map_err(|error| failed(&path, error))?;
+        } else if kind.is_file() {
+            let mode = match metadata.permissions().mode() & 0o111 {
+                0 => 0o644,
+                _ => 0o755,
+            };
+            *unpacked += metadata.len();
+            File::open(&path)
+                .and_then(|file| {
+                    let exact = Exactly {
+                        file,
+                        left: metadata.len(),
+                    };
+                    add(builder, &name, EntryType::Regular, mode, metadata.len(), exact)
+                })
+                .map_err(|error| failed(&path, error))?;
+        }
+        // Sockets, pipes and devices mean nothing elsewhere.
+    }
+    Ok(())
+}
+
+fn header(kind: EntryType, mode: u32, size: u64) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_mode(mode);
+    header.set_size(size);
+    header.set_mtime(0);
+    header.set_uid(0);
+    header.set_gid(0);
+    header
+}
+
+fn add<W: Write>(
+    builder: &mut Builder<W>,
+    name: &Path,
+    kind: EntryType,
+    mode: u32,
+    size: u64,
+    contents: impl Read,
+) -> io::Result<()> {
+    builder.append_data(&mut header(kind, mode, size), name, contents)
+}
+
+fn add_link<W: Write>(builder: &mut Builder<W>, path: &Path, name: &Path) -> io::Result<()> {
+    let target = fs::read_link(path)?;
+    builder.append_link(&mut header(EntryType::Symlink, 0o777, 0), name, target)
+}
+
+/// A file that must be as long as it was: one that changes while it is packed would break the archive.
+struct Exactly {
+    file: File,
+    left: u64,
+}
+
+impl Read for Exactly {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            return Ok(0);
+        }
+        let most = buffer
+            .len()
+            .min(usize::try_from(self.left).unwrap_or(buffer.len()));
+        let read = self.file.read(&mut buffer[..most])?;
+        if read == 0 && most > 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the file became shorter while it was read",
+            ));
+        }
+        self.left -= read as u64;
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn tree(parent: &Path, order: &[&str]) -> PathBuf {
+        let directory = parent.join("project");
+        for name in order {
+            let path = directory.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, format!("contents of {name}")).unwrap();
+        }
+        let script = directory.join("sub/run.sh");
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o751)).unwrap();
+        symlink("MLproject", directory.join("link")).unwrap();
+        directory
+    }
+
+    fn names(archive: &Archive) -> Vec<String> {
+        let bytes = fs::read(archive.file.path()).unwrap();
+        let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(bytes.as_slice()));
+        tar.entries()
+            .unwrap()
+            .map(|entry| {
+                let entry = entry.unwrap();
+                let header = entry.header();
+                assert_eq!(
+                    (
+                        header.mtime().unwrap(),
+                        header.uid().unwrap(),
+                        header.gid().unwrap()
+                    ),
+                    (0, 0, 0)
+                );
+                format!("{:o} {}", header.mode().unwrap(), entry.path().unwrap().display())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn equal_trees_have_equal_hashes_and_no_store() {
+        let files = [
+            "MLproject",
+            "sub/run.sh",
+            "sub/ä.py",
+            ".git/HEAD",
+            "sub/.git",
+            "mlruns/0/meta.yaml",
+            "sub/mlruns/x",
+            "mlflow.db",
+            "mlflow.db-wal",
+            "sub/mlflow.db",
+        ];
+        let mut reversed = files;
+        reversed.reverse();
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let first = Archive::make(&tree(one.path(), &files)).unwrap();
+        let second = Archive::make(&tree(other.path(), &reversed)).unwrap();
+        assert_eq!(
+            names(&first),
+            [
+                "755 mlflow-project",
+                "644 mlflow-project/MLproject",
+                "777 mlflow-project/link",
+                "755 mlflow-project/sub",
+                "644 mlflow-project/sub/mlflow.db",
+                "755 mlflow-project/sub/run.sh",
+                "644 mlflow-project/sub/ä.py",
+            ]
+        );
+        assert_eq!(first.hash, second.hash);
+        let bytes = fs::read(first.file.path()).unwrap();
+        assert_eq!(first.size, bytes.len() as u64);
+        let hash: String = openssl::sha::sha256(&bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        assert_eq!(first.hash, hash);
+        fs::write(one.path().join("project/MLproject"), "other").unwrap();
+        let changed = Archive::make(&one.path().join("project")).unwrap();
+        assert_ne!(changed.hash, first.hash);
+    }
+}

@@ -1,0 +1,140 @@
+//! A run whose job another process submitted.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::error::DatabricksBackendError;
+use super::follow::Follower;
+use crate::backend::{AttachedRun, BackendError, RunState};
+use crate::databricks::{Client, DatabricksProfile, JobRunState, Session};
+use crate::env_vars;
+use crate::events::Progress;
+use crate::process::{Ended, Signals};
+use crate::run::RunStatus;
+
+/// A run, found by its tags.
+#[derive(Debug)]
+pub(in crate::backend) struct AttachedJob {
+    job_run_id: u64,
+    /// The workspace's address, where a tag names it.
+    webapp: Option<String>,
+    follower: Option<Follower>,
+}
+
+impl AttachedJob {
+    pub(in crate::backend) fn new(job_run_id: u64, webapp: Option<String>) -> Self {
+        Self {
+            job_run_id,
+            webapp,
+            follower: None,
+        }
+    }
+
+    async fn follower(&mut self) -> Result<&mut Follower, DatabricksBackendError> {
+        if self.follower.is_none() {
+            let client = open(env_vars::non_empty(env_vars::MLFLOW_TRACKING_URI).as_deref()).await?;
+            let found = client.session().address();
+            if let Some(expected) = &self.webapp
+                && expected.trim_end_matches('/') != found
+            {
+                return Err(DatabricksBackendError::OtherWorkspace {
+                    expected: expected.clone(),
+                    found: found.to_owned(),
+                });
+            }
+            self.follower = Some(Follower::new(client, self.job_run_id));
+        }
+        Ok(self.follower.as_mut().expect("it was just made"))
+    }
+}
+
+/// A client of the workspace that the tracking URI names, or else of the usual one.
+pub(super) async fn open(tracking_uri: Option<&str>) -> Result<Client, DatabricksBackendError> {
+    let unusable = |source| DatabricksBackendError::Workspace {
+        source: Box::new(source),
+    };
+    let profile = match tracking_uri {
+        Some(uri) if uri.starts_with("databricks") => DatabricksProfile::from_uri(uri).map_err(unusable)?,
+        _ => DatabricksProfile::default(),
+    };
+    let session = Session::open(&profile).await.map_err(unusable)?;
+    Ok(Client::new(Arc::new(session)))
+}
+
+fn status(state: &JobRunState) -> RunStatus {
+    match state.life_cycle_state.as_str() {
+        _ if state.is_success() => RunStatus::Finished,
+        _ if state.is_canceled() => RunStatus::Killed,
+        _ if state.is_terminal() => RunStatus::Failed,
+        "PENDING" | "QUEUED" | "BLOCKED" => RunStatus::Scheduled,
+        _ => RunStatus::Running,
+    }
+}
+
+#[async_trait]
+impl AttachedRun for AttachedJob {
+    async fn state(&mut self) -> Result<RunState, BackendError> {
+        let job = self.follower().await?.ask().await?;
+        let mut words = vec![job.state.life_cycle_state.clone()];
+        words.extend(job.state.result_state.clone());
+        let message = job.state.state_message.trim();
+        if !message.is_empty() {
+            words.push(format!("({message})"));
+        }
+        let mut details = vec![
+            ("job run", self.job_run_id.to_string()),
+            ("job state", words.join(" ")),
+        ];
+        details.extend(job.run_page_url.clone().map(|url| ("job page", url)));
+        Ok(RunState {
+            status: status(&job.state),
+            details,
+        })
+    }
+
+    async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError> {
+        match self.follower().await?.wait(signals, progress).await? {
+            Ok(ended) => Ok(ended),
+            Err(signal) => Ok(Ended::Interrupted { signal }),
+        }
+    }
+
+    async fn cancel(&mut self, progress: &dyn Progress) -> Result<(), BackendError> {
+        Ok(self.follower().await?.cancel(progress).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_of_jobs_are_statuses_of_runs() {
+        for (life_cycle_state, result_state, expected) in [
+            ("PENDING", None, RunStatus::Scheduled),
+            ("QUEUED", None, RunStatus::Scheduled),
+            ("RUNNING", None, RunStatus::Running),
+            ("TERMINATING", None, RunStatus::Running),
+            ("WAITING_FOR_RETRY", None, RunStatus::Running),
+            ("TERMINATED", Some("SUCCESS"), RunStatus::Finished),
+            ("TERMINATED", Some("FAILED"), RunStatus::Failed),
+            ("TERMINATED", Some("TIMEDOUT"), RunStatus::Failed),
+            ("TERMINATED", Some("CANCELED"), RunStatus::Killed),
+            ("TERMINATED", Some("SUCCESS_WITH_FAILURES"), RunStatus::Failed),
+            ("INTERNAL_ERROR", None, RunStatus::Failed),
+            ("SKIPPED", None, RunStatus::Failed),
+        ] {
+            let state = JobRunState {
+                life_cycle_state: life_cycle_state.to_owned(),
+                result_state: result_state.map(str::to_owned),
+                state_message: String::new(),
+            };
+            assert_eq!(status(&state), expected, "{life_cycle_state} {result_state:?}");
+            assert_eq!(
+                state.is_terminal(),
+                !matches!(expected, RunStatus::Scheduled | RunStatus::Running)
+            );
+        }
+    }
+}
