@@ -134,7 +134,7 @@ pub(super) struct Sum {
 
 enum State {
     Hash(Hasher),
-    Crc(Digest),
+    Crc(Box<Digest>),
     /// OpenSSL has no such hash here: nothing can be compared.
     Unavailable,
 }
@@ -142,13 +142,14 @@ enum State {
 impl Sum {
     pub(super) fn new(algorithm: Algorithm) -> Self {
         let hash = |digest| Hasher::new(digest).map_or(State::Unavailable, State::Hash);
+        let crc = |algorithm| State::Crc(Box::new(Digest::new(algorithm)));
         let state = match algorithm {
             Algorithm::Md5 => hash(MessageDigest::md5()),
             Algorithm::Sha1 => hash(MessageDigest::sha1()),
             Algorithm::Sha256 => hash(MessageDigest::sha256()),
-            Algorithm::Crc32 => State::Crc(Digest::new(CrcAlgorithm::Crc32IsoHdlc)),
-            Algorithm::Crc32c => State::Crc(Digest::new(CrcAlgorithm::Crc32Iscsi)),
-            Algorithm::Crc64Nvme => State::Crc(Digest::new(CrcAlgorithm::Crc64Nvme)),
+            Algorithm::Crc32 => crc(CrcAlgorithm::Crc32IsoHdlc),
+            Algorithm::Crc32c => crc(CrcAlgorithm::Crc32Iscsi),
+            Algorithm::Crc64Nvme => crc(CrcAlgorithm::Crc64Nvme),
         };
         Self { algorithm, state }
     }

@@ -62,7 +62,7 @@ pub enum DataError {
         uri: String,
         /// The cause.
         #[source]
-        source: StoreError,
+        source: Box<StoreError>,
     },
     /// A file did not get to a run's artifacts.
     #[error("cannot put '{path}' to the artifacts at '{uri}'")]
@@ -73,7 +73,7 @@ pub enum DataError {
         uri: String,
         /// The cause.
         #[source]
-        source: StoreError,
+        source: Box<StoreError>,
     },
     /// What is downloaded has no place.
     #[error("cannot {action} '{}'", .path.display())]

@@ -125,7 +125,7 @@ impl DataRequest {
         DataError::Store {
             parameter: self.parameter.clone(),
             uri: self.uri.to_string(),
-            source,
+            source: Box::new(source),
         }
     }
 }

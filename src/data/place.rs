@@ -144,7 +144,7 @@ impl Place {
             Self::Web(url) => last_named_part(url.path()).unwrap_or("download").to_owned(),
             Self::WebArtifacts { path, .. } => {
                 let name = last_named_part(path).unwrap_or_default();
-                percent_encoding::utf8_percent_encode(name, &crate::aws::UNRESERVED).to_string()
+                percent_encoding::utf8_percent_encode(name, crate::aws::UNRESERVED).to_string()
             }
             Self::Artifacts { path, .. } | Self::Run { path, .. } => last_part(path),
             Self::S3 { key, .. } | Self::Gcs { key, .. } => last_part(key),

@@ -19,7 +19,7 @@ pub async fn upload(
     let failed = |source| DataError::Upload {
         path: path.to_owned(),
         uri: super::uri::shown(artifact_uri),
-        source,
+        source: Box::new(source),
     };
     if let Some(directory) = local::path_of(artifact_uri) {
         return local::copy_file(file, &directory.join(path))
