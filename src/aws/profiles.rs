@@ -8,8 +8,8 @@ use crate::env_vars;
 
 type Section = HashMap<String, String>;
 
-/// All profiles of the two files.
-#[derive(Debug, Default, Clone)]
+/// All profiles of the two files. Their values may be secret, so it is no `Debug`.
+#[derive(Default, Clone)]
 pub(crate) struct Profiles {
     /// The sections of the credentials file.
     credentials: HashMap<String, Section>,
@@ -22,8 +22,8 @@ pub(crate) struct Profiles {
     config_file: PathBuf,
 }
 
-/// A profile: what both files say of it.
-#[derive(Debug, Clone, Copy)]
+/// A profile: what both files say of it. The values may be secret, so it is no `Debug`.
+#[derive(Clone, Copy)]
 pub(crate) struct Profile<'a> {
     pub(crate) name: &'a str,
     credentials: Option<&'a Section>,
@@ -239,8 +239,9 @@ mod tests {
             Some("A")
         );
         assert_eq!(profiles.places(), format!("{text}/keys or {text}/.aws/config"));
-        let (path, _) =
-            Profiles::read(&|name| (name == "AWS_CONFIG_FILE").then(|| text.clone())).unwrap_err();
+        let (path, _) = Profiles::read(&|name| (name == "AWS_CONFIG_FILE").then(|| text.clone()))
+            .err()
+            .unwrap();
         assert_eq!(path, home.path());
     }
 }

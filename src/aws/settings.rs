@@ -1,5 +1,7 @@
 //! The settings of Amazon's services: from variables first, then from the profile.
 
+use std::fmt;
+
 use super::error::AwsError;
 use super::profiles::{Profile, Profiles};
 use crate::env_vars;
@@ -9,7 +11,7 @@ use crate::http::Verification;
 const DEFAULT_REGION: &str = "us-east-1";
 
 /// What the environment and the files say, read once.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct AwsSettings {
     /// The variables that are set, by name.
     variables: Vec<(&'static str, String)>,
@@ -17,6 +19,15 @@ pub struct AwsSettings {
     /// The profile's name, and whether someone asked for it.
     pub(super) profile: String,
     pub(super) is_profile_asked: bool,
+}
+
+impl fmt::Debug for AwsSettings {
+    /// Shows no values: some are secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AwsSettings")
+            .field("profile", &self.profile)
+            .finish_non_exhaustive()
+    }
 }
 
 impl AwsSettings {

@@ -220,14 +220,13 @@ pub trait SubmittedRun: Send {
 /// The backend with this name.
 ///
 /// # Errors
-/// There is none, it is not available, or its configuration is not what it needs.
+/// There is none, or its configuration is not what it needs.
 pub fn by_name(name: &str, options: BackendOptions<'_>) -> Result<Box<dyn Backend>, BackendError> {
-    match BACKEND_NAMES.into_iter().find(|known| *known == name) {
-        Some(local::NAME) => Ok(Box::new(local::Local)),
-        Some(databricks::NAME) => Ok(Box::new(databricks::Databricks::new(options)?)),
-        Some(kubernetes::NAME) => Ok(Box::new(kubernetes::Kubernetes::new(options)?)),
-        Some(name) => Err(BackendError::NotAvailable { name }),
-        None => Err(BackendError::Unknown {
+    match name {
+        local::NAME => Ok(Box::new(local::Local)),
+        databricks::NAME => Ok(Box::new(databricks::Databricks::new(options)?)),
+        kubernetes::NAME => Ok(Box::new(kubernetes::Kubernetes::new(options)?)),
+        _ => Err(BackendError::Unknown {
             name: name.to_owned(),
         }),
     }
@@ -249,12 +248,6 @@ pub enum BackendError {
         run_id: RunId,
         /// What is missing.
         reason: String,
-    },
-    /// The backend is not supported.
-    #[error("the backend '{name}' is not available yet")]
-    NotAvailable {
-        /// The backend.
-        name: &'static str,
     },
     /// Databricks, or the way to it, failed.
     #[error(transparent)]
@@ -321,7 +314,6 @@ impl BackendError {
                 local::NAME
             )),
             Self::NotAttachable { .. } => None,
-            Self::NotAvailable { .. } => Some(format!("run on this machine with --backend {}", local::NAME)),
             Self::Databricks(error) => error.hint(),
             Self::Kubernetes(error) => error.hint(),
             Self::Command { source } => source.hint(),

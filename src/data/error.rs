@@ -12,7 +12,7 @@ pub enum DataError {
     /// There is no way to get data from such URIs.
     #[error(
         "data behind '{scheme}:' {} (parameter '{parameter}' is a path at '{uri}')",
-        if *.is_mlflow { "is not available yet" } else { "cannot be had" }
+        if *.is_mlflow { "is not supported" } else { "cannot be had" }
     )]
     Scheme {
         /// The parameter.

@@ -232,7 +232,7 @@ pub enum TrackingError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The store's kind is not supported.
-    #[error("tracking stores of the kind '{kind}' are not available yet")]
+    #[error("tracking stores of the kind '{kind}' are not supported")]
     Unsupported {
         /// The scheme of the tracking URI.
         kind: String,

@@ -363,7 +363,7 @@ fn source_tags(run: &StoredRun) -> BTreeMap<&String, &String> {
     run.tags
         .iter()
         .filter(|(name, _)| {
-            name.starts_with("mlflow.source") || name.contains("git") || name.contains("project")
+            name.starts_with("mlflow.source") || name.contains("git") || name.starts_with("mlflow.project")
         })
         .collect()
 }

@@ -30,6 +30,8 @@ pub(super) enum Deviation {
     FileStoresAreUsed,
     /// The entry point gets an absolute tracking URI: it runs in another directory.
     TrackingUrisBecomeAbsolute,
+    /// Files that are no commit's are told of by a tag, which the reference has for other things.
+    ChangedTreesAreMarked,
     /// `mlflow.source.name` is the project's real place, however it was written.
     SourceNamesAreRight,
     /// An MLproject file without content counts as absent.
@@ -80,6 +82,7 @@ impl Deviation {
             Self::MessagesGoToStandardError => "what mlrun says goes to standard error",
             Self::FileStoresAreUsed => "a file store is used as any other",
             Self::TrackingUrisBecomeAbsolute => "the entry point's tracking URI is absolute",
+            Self::ChangedTreesAreMarked => "files that are no commit's are told of by a tag",
             Self::SourceNamesAreRight => "the source's name is the project's real place",
             Self::EmptyMlprojectsAreAbsent => "an empty MLproject counts as absent",
             Self::EmptyShellsAreBash => "an empty SHELL means bash",

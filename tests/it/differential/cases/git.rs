@@ -11,7 +11,8 @@ const COMMIT: &str = "cd project; git init -q; git add -A; git commit -qm one";
 pub(in crate::differential) fn cases() -> Vec<Case> {
     vec![
         case("a work tree with a commit").mlproject(HERE).setup(COMMIT).on_every_store(),
-        case("a work tree with changes").mlproject(HERE).setup(COMMIT).setup("echo x >project/new"),
+        case("a work tree with changes").mlproject(HERE).setup(COMMIT).setup("echo x >project/new")
+            .differs(Deviation::ChangedTreesAreMarked, "run1.tag.mlflow.source.git.dirty", "true"),
         case("a work tree without a commit").mlproject(HERE).setup("cd project; git init -q"),
         case("a work tree at a commit of its own").mlproject(HERE).setup(COMMIT).setup("cd project; git checkout -q --detach"),
         case("a directory in a work tree").file("sub/MLproject", HERE).setup(COMMIT).uri("project/sub").run([]),
