@@ -25,11 +25,7 @@ pub(in crate::cli) async fn cancel(run_id: &str, printer: &Printer) -> Result<Ou
     let mut run = FoundRun::find(run_id).await?;
     let is_live_process = matches!(&run.place, Place::Process(process) if is_here(process));
     if run.status().is_terminated() && !is_live_process {
-        printer.info(&format!(
-            "Run '{}' has ended already: {}",
-            run.run_id(),
-            run.status()
-        ));
+        tell_ended(&run, run.status(), printer);
         return Ok(Outcome::Succeeded);
     }
     match &mut run.place {
@@ -37,7 +33,16 @@ pub(in crate::cli) async fn cancel(run_id: &str, printer: &Printer) -> Result<Ou
             let process = process.clone();
             cancel_process(&run, &process, printer).await?;
         }
-        Place::Backend(backend) => backend.cancel(printer).await?,
+        Place::Backend(backend) => match backend.state().await {
+            // It ended, and nobody was there to record it.
+            Ok(state) if state.status.is_terminated() => {
+                let status = run.record_end(state.status).await?;
+                tell_ended(&run, status, printer);
+                return Ok(Outcome::Succeeded);
+            }
+            // Where it cannot be asked, the cancellation says why.
+            _ => backend.cancel(printer).await?,
+        },
         Place::Unknown(error) => {
             return Err(Failure::message(format!("cannot cancel the run: {error}")).with_hint(NOT_FOUND));
         }
@@ -45,6 +50,10 @@ pub(in crate::cli) async fn cancel(run_id: &str, printer: &Printer) -> Result<Ou
     let status = run.record_end(RunStatus::Killed).await?;
     printer.info(&format!("Run '{}' was cancelled: {status}", run.run_id()));
     Ok(Outcome::Succeeded)
+}
+
+fn tell_ended(run: &FoundRun, status: RunStatus, printer: &Printer) {
+    printer.info(&format!("Run '{}' has ended already: {status}", run.run_id()));
 }
 
 /// Asks mlrun's own process to end: it ends its tree and records that.

@@ -96,6 +96,22 @@ fn it_is_cancelled_with_its_pods() {
 }
 
 #[test]
+fn what_has_ended_well_is_not_cancelled_any_more() {
+    let (cluster, run) = submitted();
+    let pod = cluster.server.pod(0);
+    cluster.server.start_pod(&pod);
+    cluster.server.end_pod(&pod, 0, "Completed");
+    cluster.server.end_job(None);
+    cluster
+        .start_mlrun(&["cancel", &run.run_id])
+        .end()
+        .expect_code(0)
+        .expect_stderr("has ended already: FINISHED\n");
+    assert_eq!(cluster.server.jobs().len(), 1);
+    assert_eq!(cluster.run().status, "FINISHED");
+}
+
+#[test]
 fn a_job_that_is_gone_is_said_to_be() {
     let (cluster, run) = submitted();
     let job = cluster.server.jobs()[0]["metadata"]["name"]
