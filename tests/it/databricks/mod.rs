@@ -1,6 +1,7 @@
 //! Databricks: the tracking store, the backend and the credentials, against a workspace on loopback
 //! that independent clients speak to as well.
 
+mod attached;
 mod clients;
 mod credentials;
 mod example;
