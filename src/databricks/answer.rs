@@ -2,15 +2,10 @@
 
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use super::error::DatabricksError;
-use crate::http::{cut, excerpt};
-
-/// Longer messages are cut for a person.
-const LONGEST_MESSAGE: usize = 1500;
+use crate::http::{code_and_message, excerpt};
 
 /// An answer, wholly read.
 #[derive(Debug)]
@@ -63,26 +58,4 @@ impl Answer {
             credentials: self.credentials.clone(),
         }
     }
-}
-
-fn code_and_message(body: &[u8]) -> Option<(String, String)> {
-    #[derive(Deserialize)]
-    struct Body {
-        error_code: Value,
-        #[serde(default)]
-        message: Value,
-    }
-    let body: Body = serde_json::from_slice(body).ok()?;
-    let text = |value: Value| match value {
-        Value::String(text) => text,
-        Value::Null => String::new(),
-        other => other.to_string(),
-    };
-    let (code, message) = (text(body.error_code), text(body.message));
-    // Some codes come with the code once more before the message.
-    let message = message
-        .strip_prefix(&code)
-        .and_then(|rest| rest.strip_prefix(": "))
-        .unwrap_or(&message);
-    (!code.is_empty()).then(|| (code.clone(), cut(message.trim(), LONGEST_MESSAGE)))
 }

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use reqwest::StatusCode;
-
-use crate::http::{CertificateError, Fault, ProxyError, VariableError, in_words};
+use crate::http::{
+    CertificateError, Fault, ProxyError, VariableError, after_tries, in_words, shown_excerpt, shown_status,
+};
 use crate::process::ProcessError;
 
 /// Why a Databricks workspace could not be asked, or what it answered instead.
@@ -279,27 +279,4 @@ fn denied_hint(status: u16, message: &str, credentials: &str) -> Option<String> 
         _ => return None,
     };
     Some(text)
-}
-
-fn shown_status(status: u16) -> String {
-    let known = StatusCode::from_u16(status).ok();
-    match known.and_then(|code| code.canonical_reason()) {
-        Some(reason) => format!("{status} {reason}"),
-        None => status.to_string(),
-    }
-}
-
-fn after_tries(tries: u32) -> String {
-    match tries {
-        0 | 1 => String::new(),
-        tries => format!(" (after {tries} tries)"),
-    }
-}
-
-fn shown_excerpt(excerpt: &str) -> String {
-    if excerpt.is_empty() {
-        String::new()
-    } else {
-        format!(": {excerpt}")
-    }
 }

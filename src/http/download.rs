@@ -76,15 +76,7 @@ impl DownloadError {
     pub(crate) fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Client(error) => return error.hint(),
-            Self::NoAnswer { fault, .. } => match fault {
-                Fault::Refused => "nothing listens at that address: check the host and the port",
-                Fault::UnknownHost => "check the host's name, and the network",
-                Fault::Certificate => {
-                    "name the certificate of the server's authority in REQUESTS_CA_BUNDLE or SSL_CERT_FILE"
-                }
-                Fault::Protocol => "check whether the address must begin with http:// or https://",
-                Fault::Timeout(_) | Fault::Broken => return None,
-            },
+            Self::NoAnswer { fault, .. } => fault.download_hint()?,
             Self::Status {
                 status: 401 | 403,
                 credentials: Some(source),

@@ -1,7 +1,63 @@
-//! What a person is shown of an answer that nobody expected.
+//! What a person is shown of an answer that nobody expected, and of one that refuses.
+
+use reqwest::StatusCode;
+use serde::Deserialize;
+use serde_json::Value;
 
 /// Longer texts are cut for a person.
 const LONGEST_EXCERPT: usize = 200;
+
+/// Longer messages are cut for a person.
+const LONGEST_MESSAGE: usize = 1500;
+
+/// The error code and the message of a refusal by MLflow's REST API or by Databricks', where the body
+/// holds them.
+pub(crate) fn code_and_message(body: &[u8]) -> Option<(String, String)> {
+    #[derive(Deserialize)]
+    struct Body {
+        error_code: Value,
+        #[serde(default)]
+        message: Value,
+    }
+    let body: Body = serde_json::from_slice(body).ok()?;
+    let text = |value: Value| match value {
+        Value::String(text) => text,
+        Value::Null => String::new(),
+        other => other.to_string(),
+    };
+    let (code, message) = (text(body.error_code), text(body.message));
+    // Some codes come with the code once more before the message.
+    let message = message
+        .strip_prefix(&code)
+        .and_then(|rest| rest.strip_prefix(": "))
+        .unwrap_or(&message);
+    (!code.is_empty()).then(|| (code.clone(), cut(message.trim(), LONGEST_MESSAGE)))
+}
+
+/// The status with its usual words.
+pub(crate) fn shown_status(status: u16) -> String {
+    let known = StatusCode::from_u16(status).ok();
+    match known.and_then(|code| code.canonical_reason()) {
+        Some(reason) => format!("{status} {reason}"),
+        None => status.to_string(),
+    }
+}
+
+/// How often it was tried, where that was more than once.
+pub(crate) fn after_tries(tries: u32) -> String {
+    match tries {
+        0 | 1 => String::new(),
+        tries => format!(" (after {tries} tries)"),
+    }
+}
+
+/// An excerpt after a colon, where there is one.
+pub(crate) fn shown_excerpt(excerpt: &str) -> String {
+    match excerpt {
+        "" => String::new(),
+        excerpt => format!(": {excerpt}"),
+    }
+}
 
 /// The title of a page, or the beginning of another text in one line.
 pub(crate) fn excerpt(body: &[u8]) -> String {

@@ -24,6 +24,19 @@ impl Fault {
     pub(crate) fn is_transient(self) -> bool {
         !matches!(self, Self::Certificate | Self::Protocol)
     }
+
+    /// What the person can do about it, who has given the address of something to download.
+    pub(crate) fn download_hint(self) -> Option<&'static str> {
+        match self {
+            Self::Refused => Some("nothing listens at that address: check the host and the port"),
+            Self::UnknownHost => Some("check the host's name, and the network"),
+            Self::Certificate => {
+                Some("name the certificate of the server's authority in REQUESTS_CA_BUNDLE or SSL_CERT_FILE")
+            }
+            Self::Protocol => Some("check whether the address must begin with http:// or https://"),
+            Self::Timeout(_) | Self::Broken => None,
+        }
+    }
 }
 
 /// What kind of failure the errors of the HTTP and TLS libraries tell of, and the one sentence in

@@ -17,7 +17,7 @@ pub use client::{ClientError, ServerAccess};
 pub(crate) use client::{READ_TIMEOUT, RequestSigner, client, configured_client, local_client};
 pub use download::DownloadError;
 pub(crate) use download::download;
-pub(crate) use excerpt::{cut, excerpt};
+pub(crate) use excerpt::{after_tries, code_and_message, cut, excerpt, shown_excerpt, shown_status};
 pub use fault::Fault;
 pub(crate) use fault::{classify, in_words, innermost};
 pub use proxies::ProxyError;

@@ -1,16 +1,11 @@
 //! What an answer of a tracking server means, also one that no MLflow server would give.
 
 use reqwest::StatusCode;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use super::error::RestError;
 use super::transport::Response;
-use crate::http::{cut, excerpt};
-
-/// Longer messages are cut for a person.
-const LONGEST_MESSAGE: usize = 1500;
+use crate::http::{code_and_message, excerpt};
 
 /// The value that the answer holds, or what the server has to say instead. `credentials` tells
 /// where the ones come from that were sent.
@@ -35,7 +30,7 @@ pub(super) fn read<T: DeserializeOwned>(
         });
     }
     let status = response.status.as_u16();
-    match refusal(body).filter(|_| !is_good) {
+    match code_and_message(body).filter(|_| !is_good) {
         Some((code, message)) => Err(RestError::Refused {
             status,
             code,
@@ -53,32 +48,10 @@ pub(super) fn read<T: DeserializeOwned>(
     }
 }
 
-/// MLflow's error code and message, where the body holds them.
-fn refusal(body: &[u8]) -> Option<(String, String)> {
-    #[derive(Deserialize)]
-    struct Body {
-        error_code: Value,
-        #[serde(default)]
-        message: Value,
-    }
-    let body: Body = serde_json::from_slice(body).ok()?;
-    let text = |value: Value| match value {
-        Value::String(text) => text,
-        Value::Null => String::new(),
-        other => other.to_string(),
-    };
-    let code = text(body.error_code);
-    let message = text(body.message);
-    // Some codes come with the code once more before the message.
-    let message = message
-        .strip_prefix(&code)
-        .and_then(|rest| rest.strip_prefix(": "))
-        .unwrap_or(&message);
-    (!code.is_empty()).then(|| (code.clone(), cut(message.trim(), LONGEST_MESSAGE)))
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn message(status: u16, body: &str) -> String {

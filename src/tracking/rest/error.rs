@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use reqwest::StatusCode;
-
 use crate::aws::AwsError;
 use crate::databricks::DatabricksError;
-use crate::http::{CertificateError, ClientError, Fault, ProxyError, VariableError, in_words};
+use crate::http::{
+    CertificateError, ClientError, Fault, ProxyError, VariableError, after_tries, in_words, shown_excerpt,
+    shown_status,
+};
 
 /// Why a tracking server could not be asked, or what it answered instead.
 #[derive(Debug, thiserror::Error)]
@@ -276,30 +277,5 @@ fn denied_hint(status: u16, message: &str, credentials: Option<&str>) -> Option<
         )),
         (407, _) => Some("give the proxy's user and password in HTTPS_PROXY or HTTP_PROXY".to_owned()),
         _ => None,
-    }
-}
-
-fn shown_status(status: u16) -> String {
-    match StatusCode::from_u16(status)
-        .ok()
-        .and_then(|code| code.canonical_reason())
-    {
-        Some(reason) => format!("{status} {reason}"),
-        None => status.to_string(),
-    }
-}
-
-fn after_tries(tries: u32) -> String {
-    match tries {
-        0 | 1 => String::new(),
-        tries => format!(" (after {tries} tries)"),
-    }
-}
-
-fn shown_excerpt(excerpt: &str) -> String {
-    if excerpt.is_empty() {
-        String::new()
-    } else {
-        format!(": {excerpt}")
     }
 }
