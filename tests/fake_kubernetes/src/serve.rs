@@ -1,6 +1,6 @@
 //! Connections: accepted, secured, cut.
 
-use std::net::TcpListener;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -13,7 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use openssl::ssl::{Ssl, SslAcceptor, SslMethod, SslVerifyMode};
 use openssl::x509::store::X509StoreBuilder;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_openssl::SslStream;
@@ -23,7 +23,10 @@ use crate::server::{Shared, Tls};
 
 /// What a test asks of the thread that serves.
 pub(crate) enum Command {
-    Restart { away: Duration, done: Sender<()> },
+    Restart {
+        away: Duration,
+        ready: Sender<SocketAddr>,
+    },
     Stop,
 }
 
@@ -36,10 +39,10 @@ pub(crate) struct Connection {
     pub(crate) has_certificate: bool,
 }
 
-/// Serves until it is told to stop.
+/// Serves until it is told to stop. Tells where it listens.
 pub(crate) fn run(
     shared: Arc<Shared>,
-    listener: TcpListener,
+    mut ready: Sender<SocketAddr>,
     mut commands: mpsc::UnboundedReceiver<Command>,
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -47,20 +50,21 @@ pub(crate) fn run(
         .build()
         .expect("a runtime");
     let acceptor = shared.options.tls.as_ref().map(acceptor);
-    let address = listener.local_addr().expect("an address");
     runtime.block_on(async move {
-        let mut listener = Some(listener);
+        // Bound and never listening: nobody else gets the port while the server is away.
+        let reserved = socket(([127, 0, 0, 1], 0).into());
+        let address = reserved.local_addr().expect("an address");
         loop {
-            let taken = listener
-                .take()
-                .unwrap_or_else(|| TcpListener::bind(address).expect("the same port"));
-            taken.set_nonblocking(true).expect("a listener");
-            let accepting = tokio::net::TcpListener::from_std(taken).expect("a listener");
+            let accepting = socket(address).listen(1024).expect("a listener");
+            let _ = ready.send(address);
             let mut connections = JoinSet::new();
-            let done = loop {
+            let away = loop {
                 tokio::select! {
                     command = commands.recv() => match command {
-                        Some(Command::Restart { away, done }) => break (away, done),
+                        Some(Command::Restart { away, ready: asker }) => {
+                            ready = asker;
+                            break away;
+                        }
                         Some(Command::Stop) | None => return,
                     },
                     accepted = accepting.accept() => if let Ok((stream, _)) = accepted {
@@ -68,15 +72,20 @@ pub(crate) fn run(
                     },
                 }
             };
-            let (away, done) = done;
             // The connections are cut where they are.
             connections.shutdown().await;
             drop(accepting);
             tokio::time::sleep(away).await;
-            listener = Some(TcpListener::bind(address).expect("the same port"));
-            let _ = done.send(());
         }
     });
+}
+
+/// A socket of the address, which others may share while none of them listens.
+fn socket(address: SocketAddr) -> TcpSocket {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_reuseaddr(true).expect("a socket");
+    socket.bind(address).expect("a free port");
+    socket
 }
 
 fn acceptor(tls: &Tls) -> SslAcceptor {

@@ -134,14 +134,13 @@ impl Server {
             }),
             changed: watch::channel(0).0,
         });
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("an address");
         let (commands, receiver) = mpsc::unbounded_channel();
+        let (ready, address) = std::sync::mpsc::channel();
         let of_thread = Arc::clone(&shared);
-        let thread = std::thread::spawn(move || serve::run(of_thread, listener, receiver));
+        let thread = std::thread::spawn(move || serve::run(of_thread, ready, receiver));
         Self {
             shared,
-            address,
+            address: address.recv().expect("a server that listens"),
             is_tls,
             commands,
             thread: Some(thread),
@@ -188,8 +187,8 @@ impl Server {
 
     /// Cuts all connections and is away for a while.
     pub fn restart(&self, away: Duration) {
-        let (done, wait) = std::sync::mpsc::channel();
-        let _ = self.commands.send(Command::Restart { away, done });
+        let (ready, wait) = std::sync::mpsc::channel();
+        let _ = self.commands.send(Command::Restart { away, ready });
         let _ = wait.recv();
     }
 

@@ -1,13 +1,13 @@
 //! The servers behind the URIs: real ones where a package brings them.
 
 use std::io::Read as _;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use crate::harness::{MlflowServer, Requirement, Sandbox, require, require_program, supervised};
+use crate::harness::{MlflowServer, Requirement, Sandbox, free_port, require, require_program, supervised};
 
 /// How long a server may take to answer.
 const START_LIMIT: Duration = Duration::from_secs(120);
@@ -69,14 +69,6 @@ impl Server {
         );
         output.stdout
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }
 
 /// Starts a server, and waits until something listens at its port.

@@ -1,12 +1,11 @@
 //! Real database servers on loopback, one of a kind for all tests of this process.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
-use crate::harness::missing;
+use crate::harness::{free_port, missing};
 
 /// The password of the user `mlflow`, and as it stands in a URI.
 const PASSWORD: &str = "p@ss/w:rd";
@@ -51,9 +50,7 @@ impl Server {
             Kind::Postgres => "postgres.sh",
             Kind::MariaDb => "mariadb.sh",
         };
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        drop(listener);
+        let port = free_port();
         let mut process = Command::new("bash")
             .arg(
                 Path::new(env!("CARGO_MANIFEST_DIR"))

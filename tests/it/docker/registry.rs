@@ -1,11 +1,11 @@
 //! Images that are pulled from a real registry, with and without a password.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::engine::{Docker, DockerProject, TestImage, unique_name};
-use crate::harness::{Sandbox, require_program};
+use crate::harness::{Sandbox, free_port, require_program};
 
 /// A line of an htpasswd file: `user` with the password `s3cret`.
 const PASSWORDS: &str = "user:$2y$05$abcdefghijklmnopqrstuuLK7U1u6pVRmL7L1BBM2aS35PSZnDXlK\n";
@@ -23,11 +23,7 @@ impl Registry {
     pub(crate) fn start(with_password: bool) -> Option<Self> {
         let program = require_program("docker-registry")?;
         let sandbox = Sandbox::new();
-        let address = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .to_string();
+        let address = format!("127.0.0.1:{}", free_port());
         let root = sandbox.root().display();
         let mut configuration = format!(
             "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {root}/store}}}}\nhttp: {{addr: \

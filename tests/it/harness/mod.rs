@@ -4,6 +4,7 @@
 mod anonymous;
 pub(crate) mod certificates;
 mod golden;
+mod port;
 mod project;
 mod reference;
 mod requirement;
@@ -14,6 +15,7 @@ mod store;
 
 pub(crate) use anonymous::{is_generated_name, without_temporary_names};
 pub(crate) use golden::assert_golden;
+pub(crate) use port::free_port;
 pub(crate) use project::{Finished, Project};
 pub(crate) use reference::{Reference, Request};
 pub(crate) use requirement::{Requirement, missing, require, require_docker, require_program};

@@ -1,14 +1,14 @@
 //! A real `mlflow server` on loopback, one for all tests of this process.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use super::{Requirement, Sandbox, require};
+use super::{Requirement, Sandbox, free_port, require};
 
 /// How long a server may take to answer its first request.
 const START_LIMIT: Duration = Duration::from_secs(180);
@@ -51,11 +51,7 @@ impl MlflowServer {
     /// When the server does not answer in time.
     pub(crate) fn start(venv: &Path) -> Self {
         let sandbox = Sandbox::new();
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = free_port();
         let server = Self {
             url: format!("http://127.0.0.1:{port}"),
             venv: venv.to_owned(),

@@ -1,7 +1,6 @@
 //! Servers that fail: what is tried again, how often, and what a person reads at the end.
 
 use std::io::Write;
-use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -9,6 +8,7 @@ use mlrun::run::RunId;
 use mlrun::tracking::TrackingStore;
 
 use super::{store, told};
+use crate::harness::free_port;
 use crate::harness::scripted::{ScriptedServer, Step};
 
 const RUN: &str =
@@ -255,8 +255,7 @@ async fn a_slow_server_ends_in_a_timeout() {
 
 #[tokio::test]
 async fn an_address_where_nothing_listens_is_told_so() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let url = format!("http://{free}");
+    let url = format!("http://127.0.0.1:{}", free_port());
     let refused = store(&url, &[])
         .unwrap()
         .run(&RunId::new("abc"))

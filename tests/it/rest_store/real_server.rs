@@ -1,7 +1,7 @@
 //! Real MLflow servers, and what their own clients read of the runs that were recorded there.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::suite::ServerFixture;
 use super::{new_run, store, told};
 use crate::harness::certificates::{self, pem, text};
-use crate::harness::{Requirement, require};
+use crate::harness::{Requirement, free_port, require};
 use crate::real_mlflow::{clean_command, python};
 use crate::store_suite::store_suite;
 
@@ -48,7 +48,7 @@ struct Server {
 impl Server {
     fn start(venv: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let port = free_port();
         let log = std::fs::File::create(directory.path().join("log")).unwrap();
         let guard = clean_command(Path::new("bash"), directory.path())
             .args(["-c", GUARD])
@@ -60,7 +60,7 @@ impl Server {
                 "--workers",
                 "1",
                 "--port",
-                &free.port().to_string(),
+                &port.to_string(),
             ])
             .args([
                 "--backend-store-uri",
@@ -80,7 +80,7 @@ impl Server {
         let mut server = Self {
             guard,
             directory,
-            address: free.to_string(),
+            address: format!("127.0.0.1:{port}"),
             venv: venv.to_owned(),
         };
         server.wait_until_it_listens();

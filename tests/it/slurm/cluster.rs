@@ -1,12 +1,11 @@
 //! A real Slurm of this machine alone, one for all tests of this process.
 
 use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
-use crate::harness::{Project, Sandbox, describe, require_program};
+use crate::harness::{Project, Sandbox, describe, free_port, require_program};
 use crate::signals::wait_until;
 
 /// A running cluster. It ends with this process.
@@ -30,8 +29,7 @@ impl Cluster {
     }
 
     fn start() -> Self {
-        let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let ports = listeners.map(|listener| listener.local_addr().unwrap().port().to_string());
+        let ports = [free_port(), free_port()].map(|port| port.to_string());
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/slurm/cluster.sh");
         // Whoever runs the tests may ignore signals (as `nohup` does), and jobs would inherit that.
         let mut process = Command::new("env")
