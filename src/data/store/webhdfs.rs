@@ -11,7 +11,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Request, Url};
 use serde::Deserialize;
 
-use super::exchange::{Ask, Service};
+use super::exchange::{Ask, Content, Service};
 use super::list::path_below;
 use super::{Body, Found, Listing, Object, Source, Store, StoreError};
 use crate::aws::{UNRESERVED, UNRESERVED_PATH};
@@ -275,7 +275,7 @@ impl Service for WebHdfs {
         &self.client
     }
 
-    async fn authorize(&self, _request: &mut Request) -> Result<(), StoreError> {
+    async fn authorize(&self, _request: &mut Request, _content: &Content) -> Result<(), StoreError> {
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! Small files for the artifacts of a run.
+//! Files for the artifacts of a run.
 
 use std::path::Path;
 use std::process::Command;
@@ -30,20 +30,40 @@ fn uploader() {
         "logs/std out.txt",
         Path::new(&file),
         &context,
+        given_up(),
     ));
-    if let Err(error) = done {
-        let source = std::error::Error::source(&error).map(ToString::to_string);
-        std::fs::write(
-            get("UPLOAD_ERROR"),
-            format!("{error}: {}", source.unwrap_or_default()),
-        )
-        .unwrap();
+    let told = match done {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => {
+            let source = std::error::Error::source(&error).map(ToString::to_string);
+            Some(format!("{error}: {}", source.unwrap_or_default()))
+        }
+        Err(()) => Some("given up".to_owned()),
+    };
+    if let Some(told) = told {
+        std::fs::write(get("UPLOAD_ERROR"), told).unwrap();
+    }
+    std::fs::copy("/proc/self/status", get("UPLOAD_STATUS")).unwrap();
+}
+
+/// Waits for a file, where a variable names one.
+async fn given_up() {
+    let Ok(file) = std::env::var("UPLOAD_GIVEN_UP") else {
+        return std::future::pending().await;
+    };
+    while !Path::new(&file).exists() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }
 
-/// Uploads a file and gives the error.
+/// Uploads a small file and gives the error.
 pub(super) fn uploaded(uri: &str, variables: &[(&str, String)], sandbox: &Sandbox) -> Option<String> {
     sandbox.write("file", "a line\n");
+    upload_file(uri, variables, sandbox)
+}
+
+/// Uploads the sandbox's file `file` and gives the error.
+pub(super) fn upload_file(uri: &str, variables: &[(&str, String)], sandbox: &Sandbox) -> Option<String> {
     let error = sandbox.root().join("error");
     let mut command = sandbox.command(std::env::current_exe().unwrap());
     command.args([
@@ -56,6 +76,7 @@ pub(super) fn uploaded(uri: &str, variables: &[(&str, String)], sandbox: &Sandbo
     command
         .env("UPLOAD_URI", uri)
         .env("UPLOAD_FILE", sandbox.work().join("file"))
+        .env("UPLOAD_STATUS", sandbox.root().join("status"))
         .env("UPLOAD_ERROR", &error);
     run(command);
     std::fs::read_to_string(error).ok()

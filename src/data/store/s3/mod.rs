@@ -1,6 +1,7 @@
 //! `s3://`: Amazon's S3, and what speaks its language.
 
 mod answer;
+mod multipart;
 mod upload;
 
 use std::fmt;
@@ -16,12 +17,12 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Request, StatusCode, Url};
 
 use self::answer::{ListAnswer, Refusal, checksum, md5_of_tag, url_decoded};
-use self::upload::upload_headers;
-use super::exchange::{Ask, Service, start_of, text};
+use self::multipart::Unfinished;
+use super::exchange::{Ask, Content, Service, start_of, text};
 use super::list::{directory_prefix, path_below};
-use super::{Body, Found, Listing, Object, Source, Store, StoreError};
+use super::parts::PART;
+use super::{Body, Found, Listing, Object, Source, Store, StoreError, open_file};
 use crate::aws::{AwsError, AwsSettings, CredentialsProvider, Payload, Signing, UNRESERVED, UNRESERVED_PATH};
-use crate::data::checksum::{Algorithm, Checksum};
 use crate::env_vars;
 use crate::http::{self, Verification};
 
@@ -41,6 +42,8 @@ pub(in crate::data) struct S3 {
     key: String,
     /// Headers of every request.
     headers: HeaderMap,
+    /// Uploads in parts that have begun and not ended.
+    unfinished: Mutex<Vec<Unfinished>>,
 }
 
 /// Where the service is.
@@ -116,6 +119,7 @@ impl S3 {
             bucket: bucket.to_owned(),
             key: key.to_owned(),
             headers,
+            unfinished: Mutex::default(),
         })
     }
 
@@ -322,15 +326,16 @@ impl Store for S3 {
     }
 
     async fn put(&self, path: &str, file: &Path) -> Result<(), StoreError> {
-        let bytes = super::contents(file)?;
+        let file = open_file(file)?;
         let key = format!("{}{path}", directory_prefix(&self.key));
-        let mut ask = self.ask(Method::PUT, self.object_url(&key)?);
-        ask = ask.header("content-type", super::content_type(path));
-        ask.headers.extend(upload_headers()?);
-        let md5 = Checksum::of(Algorithm::Md5, &bytes);
-        ask = ask.header("content-md5", &md5.to_base64());
-        ask.body = Some(bytes.into());
-        ask.send(self).await.map(drop)
+        match file.length() <= PART {
+            true => self.put_at_once(&key, &file).await,
+            false => self.put_in_parts(&key, &file).await,
+        }
+    }
+
+    async fn abandon(&self) {
+        self.abort_unfinished().await;
     }
 
     fn has_ranges(&self) -> bool {
@@ -348,7 +353,7 @@ impl Service for S3 {
         &self.client
     }
 
-    async fn authorize(&self, request: &mut Request) -> Result<(), StoreError> {
+    async fn authorize(&self, request: &mut Request, content: &Content) -> Result<(), StoreError> {
         let Some(provider) = self.provider.as_ref().filter(|_| locked(&self.without).is_none()) else {
             return Ok(());
         };
@@ -362,15 +367,11 @@ impl Service for S3 {
             Err(error) => return Err(error.into()),
         };
         let (method, url) = (request.method().clone(), request.url().clone());
-        let body = request
-            .body()
-            .and_then(|body| body.as_bytes())
-            .map(<[u8]>::to_vec);
         // Over plain HTTP only a signature keeps the body as it is.
-        let payload = match &body {
-            Some(bytes) if url.scheme() == "http" => Payload::Bytes(bytes),
-            Some(_) => Payload::Unsigned,
-            None => Payload::Bytes(&[]),
+        let payload = match content {
+            Content::Bytes(bytes) if url.scheme() == "http" => Payload::Bytes(bytes),
+            Content::Bytes(_) | Content::File(_) => Payload::Unsigned,
+            Content::Nothing => Payload::Bytes(&[]),
         };
         let signing = Signing {
             credentials: &credentials,
