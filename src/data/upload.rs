@@ -7,7 +7,7 @@ use futures_util::future::{Either, select};
 
 use super::place::{Place, open_store};
 use super::store::StoreError;
-use super::{DataContext, DataError, local};
+use super::{DataContext, DataError, hdfs_program, local};
 
 /// Puts a local file of any size below an artifact URI, under this path, where it appears when it is
 /// whole. It is given up when `given_up` is ready; then what has been sent is removed where it would
@@ -32,12 +32,18 @@ pub async fn upload<G>(
         let copied = local::copy_file(file, &directory.join(path));
         return Ok(copied.map(drop).map_err(failed));
     }
-    let opened = Place::parse(artifact_uri)
-        .ok()
-        .flatten()
-        .ok_or(StoreError::NotWritable)
-        .and_then(|place| open_store(&place, context));
-    let store = match opened {
+    let place = Place::parse(artifact_uri).ok().flatten();
+    if let Some(Place::Hdfs { uri, .. }) = &place
+        && hdfs_program::is_there()
+    {
+        let uri = format!("{}/{path}", uri.trim_end_matches('/'));
+        return match select(pin!(hdfs_program::put(file, &uri)), pin!(given_up)).await {
+            Either::Left((put, _)) => Ok(put.map_err(failed)),
+            Either::Right((reason, _)) => Err(reason),
+        };
+    }
+    let opened = place.ok_or(StoreError::NotWritable);
+    let store = match opened.and_then(|place| open_store(&place, context)) {
         Ok(store) => store,
         Err(problem) => return Ok(Err(failed(problem))),
     };

@@ -75,9 +75,10 @@ impl SentFile {
     /// [`FileChanged`] where the file ends before the part does.
     pub(crate) async fn read(&self, range: Range<u64>) -> io::Result<Bytes> {
         let file = Arc::clone(&self.file);
+        let length = range.end.saturating_sub(range.start);
+        // Made here: what many threads allocate and free the allocator keeps for each of them.
+        let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
         let read = tokio::task::spawn_blocking(move || {
-            let length = range.end.saturating_sub(range.start);
-            let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
             file.read_exact_at(&mut bytes, range.start)?;
             Ok(Bytes::from(bytes))
         });

@@ -287,7 +287,7 @@ impl Service for Artifacts {
         })
     }
 
-    fn redirects_files(&self) -> bool {
+    fn follows_redirects(&self) -> bool {
         self.access.follows_redirects
     }
 }

@@ -2,11 +2,9 @@
 
 use std::io;
 
-use reqwest::StatusCode;
-
 use crate::aws::{AwsError, SignError};
 use crate::databricks::DatabricksError;
-use crate::http::{ClientError, Fault, FileChanged};
+use crate::http::{ClientError, Fault, FileChanged, shown_status};
 use crate::process::ProcessError;
 
 /// Why a store could not do what it was asked for. No variant holds a credential.
@@ -186,10 +184,6 @@ impl StoreError {
 /// Statuses after which a store can be asked again.
 pub(super) fn is_transient_status(status: u16) -> bool {
     matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
-}
-
-fn shown_status(status: u16) -> String {
-    StatusCode::from_u16(status).map_or_else(|_| status.to_string(), |status| status.to_string())
 }
 
 fn in_brackets(said: &Option<String>) -> String {

@@ -59,9 +59,9 @@ pub(super) trait Service: Send + Sync {
         url.clone()
     }
 
-    /// Whether a file goes on to where the server redirects its request. The client itself cannot do
-    /// that: it has sent the beginning by then.
-    fn redirects_files(&self) -> bool {
+    /// Whether a request goes on to where the server redirects it, as far as the client itself does not
+    /// see to that. It cannot with a file, of which it has sent the beginning by then.
+    fn follows_redirects(&self) -> bool {
         false
     }
 }
@@ -226,8 +226,8 @@ impl Ask {
                 false => drop(request.headers_mut().remove(AUTHORIZATION)),
             }
             let answer = execute(service.client(), request, &self.content).await?;
-            let is_file = matches!(self.content, Content::File(_)) && service.redirects_files();
-            let Some(target) = redirect_target(&url, &answer).filter(|_| is_file) else {
+            let goes_on = service.follows_redirects() && self.accepts != Some(answer.status());
+            let Some(target) = redirect_target(&url, &answer).filter(|_| goes_on) else {
                 return Ok(answer);
             };
             is_trusted = is_trusted && may_see_credentials(&url, &target);
@@ -241,7 +241,7 @@ impl Ask {
 }
 
 /// Where a redirect leads that asks for the same request.
-fn redirect_target(from: &Url, answer: &Response) -> Option<Url> {
+pub(super) fn redirect_target(from: &Url, answer: &Response) -> Option<Url> {
     if !matches!(answer.status().as_u16(), 301 | 302 | 307 | 308) {
         return None;
     }

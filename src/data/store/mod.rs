@@ -16,6 +16,7 @@ mod parts;
 mod s3;
 mod token;
 mod webhdfs;
+mod webhdfs_upload;
 
 use std::ops::Range;
 use std::path::Path;

@@ -120,7 +120,8 @@ def about(kind, address, key):
         md5 = bytes(settings.content_md5 or b"").hex()
         return {"exists": True, "parts": len(committed), "type": settings.content_type, "md5": md5}
     if kind == "directory":
-        return {"exists": pathlib.Path(address, "bucket", key).exists()}
+        path = pathlib.Path(address, "bucket", key)
+        return {"exists": path.exists(), "unfinished": len(list(path.parent.glob(".incomplete-*")))}
     import requests
 
     answer = requests.get(f"{address}/api/2.0/mlflow-artifacts/artifacts/bucket/{key}")
@@ -142,12 +143,28 @@ def reference(directory, uris):
 
 
 def ftp(port, directory):
+    """The connections over which the user "broken" puts files are cut, all but every third one."""
     from pyftpdlib.authorizers import DummyAuthorizer
-    from pyftpdlib.handlers import FTPHandler
+    from pyftpdlib.handlers import DTPHandler, FTPHandler
     from pyftpdlib.servers import FTPServer
 
+    class Cutting(DTPHandler):
+        begun = 0
+
+        def handle_read(self):
+            if self.tot_bytes_received == 0:
+                Cutting.begun += self.cmd_channel.username == "broken"
+            super().handle_read()
+            if self.cmd_channel.username == "broken" and self.tot_bytes_received > 1 << 20 and Cutting.begun % 3:
+                self._resp = ("426 Connection broke; transfer aborted.", self.log)
+                self.close()
+
+        handle_read_event = handle_read
+
+    FTPHandler.dtp_handler = Cutting
     authorizer = DummyAuthorizer()
-    authorizer.add_user("anna", "geheim", directory)
+    authorizer.add_user("anna", "geheim", directory, perm="elradfmw")
+    authorizer.add_user("broken", "geheim", directory, perm="elradfmw")
     authorizer.add_anonymous(directory)
     FTPHandler.authorizer = authorizer
     FTPServer(("127.0.0.1", port), FTPHandler).serve_forever()
@@ -202,6 +219,53 @@ class WebHdfs(http.server.BaseHTTPRequestHandler):
         if "length" in query:
             data = data[: int(query["length"])]
         return self.answer(200, data, "application/octet-stream")
+
+    def place(self):
+        url = urllib.parse.urlsplit(self.path)
+        name = urllib.parse.unquote(url.path.removeprefix("/webhdfs/v1"))
+        path = pathlib.Path(self.server.directory, name.lstrip("/"))
+        return dict(urllib.parse.parse_qsl(url.query)), path
+
+    def done(self, boolean):
+        self.answer(200, json.dumps({"boolean": boolean}).encode())
+
+    def do_PUT(self):
+        query, path = self.place()
+        length = int(self.headers["Content-Length"])
+        if query.get("user.name") == "stranger":
+            error = {"exception": "AccessControlException", "message": "Permission denied: user=stranger"}
+            return self.answer(403, json.dumps({"RemoteException": error}).encode())
+        if query["op"] == "RENAME":
+            target = pathlib.Path(self.server.directory, query["destination"].lstrip("/"))
+            if target.exists() or not path.exists():
+                return self.done(False)
+            path.rename(target)
+            return self.done(True)
+        assert query["op"] == "CREATE" and query["overwrite"] == "true"
+        if "datanode" not in query:
+            assert length == 0, "a name node takes no files"
+            self.send_response(307)
+            self.send_header("Location", f"http://{self.headers['Host']}{self.path}&datanode=true")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            while length > 0:
+                block = self.rfile.read(min(length, 1 << 20))
+                if not block:
+                    return None
+                length -= len(block)
+                file.write(block)
+        return self.answer(201, b"")
+
+    def do_DELETE(self):
+        query, path = self.place()
+        assert query["op"] == "DELETE"
+        if not path.exists():
+            return self.done(False)
+        path.unlink()
+        return self.done(True)
 
     def log_message(self, *_):
         pass

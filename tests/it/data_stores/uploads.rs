@@ -89,19 +89,29 @@ fn run(mut command: Command) {
 
 #[test]
 fn every_store_that_can_be_written_to_takes_files() {
-    let servers: [fn() -> Option<&'static Server>; 4] =
-        [servers::s3, servers::gcs, servers::azure, servers::artifacts];
+    let servers: [fn() -> Option<&'static Server>; 6] = [
+        servers::s3,
+        servers::gcs,
+        servers::azure,
+        servers::artifacts,
+        servers::ftp,
+        servers::webhdfs,
+    ];
     for server in servers {
         let Some(server) = server() else { continue };
         let sandbox = Sandbox::new();
         let uri = server.uri("runs/1/artifacts", server.port);
-        let error = uploaded(&uri, &server.variables(server.port), &sandbox);
-        assert_eq!(error, None, "{uri}");
-        assert_eq!(
-            server.read("top/runs/1/artifacts/logs/std out.txt"),
-            b"a line\n",
-            "{uri}"
-        );
+        // A file that is there is replaced.
+        for text in ["an older and longer line\n", "a line\n"] {
+            sandbox.write("file", text);
+            let error = upload_file(&uri, &server.variables(server.port), &sandbox);
+            assert_eq!(error, None, "{uri}");
+            assert_eq!(
+                server.read("top/runs/1/artifacts/logs/std out.txt"),
+                text.as_bytes(),
+                "{uri}"
+            );
+        }
     }
     let sandbox = Sandbox::new();
     for uri in [
@@ -121,8 +131,8 @@ fn what_cannot_be_written_to_is_told() {
     let sandbox = Sandbox::new();
     for (uri, expected) in [
         (
-            "ftp://anna:geheim@host/x",
-            "cannot put 'logs/std out.txt' to the artifacts at 'ftp://host/x': files cannot be put there",
+            "https://anna:geheim@host/x",
+            "cannot put 'logs/std out.txt' to the artifacts at 'https://host/x': files cannot be put there",
         ),
         (
             "mlflow-artifacts:/x",
@@ -130,5 +140,29 @@ fn what_cannot_be_written_to_is_told() {
         ),
     ] {
         assert_eq!(uploaded(uri, &[], &sandbox).as_deref(), Some(expected));
+    }
+}
+
+#[test]
+fn who_may_only_read_is_told() {
+    for (server, variables, expected) in [
+        (
+            servers::ftp(),
+            vec![],
+            "the FTP server answered 550 (Not enough privileges.) to an anonymous login (the URL names no user)",
+        ),
+        (
+            servers::webhdfs(),
+            vec![("HADOOP_USER_NAME", "stranger".to_owned())],
+            "HDFS answered 403 Forbidden (AccessControlException: Permission denied: user=stranger) to the user 'stranger'",
+        ),
+    ] {
+        let Some(server) = server else { continue };
+        let sandbox = Sandbox::new();
+        let uri = server.uri("forbidden", server.port).replace("anna:geheim@", "");
+        let mut all = server.variables(server.port);
+        all.extend(variables);
+        let error = uploaded(&uri, &all, &sandbox).unwrap();
+        assert!(error.ends_with(expected), "{error}");
     }
 }

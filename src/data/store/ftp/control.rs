@@ -180,7 +180,7 @@ pub(super) async fn connect(host: &str, port: u16) -> Result<TcpStream, StoreErr
     }
 }
 
-async fn in_time<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+pub(super) async fn in_time<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     match tokio::time::timeout(READ_TIMEOUT, work).await {
         Ok(result) => result,
         Err(_) => Err(io::Error::new(
