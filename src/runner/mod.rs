@@ -25,6 +25,7 @@ mod interruption;
 mod launch_plan;
 mod output_log;
 mod plan;
+mod planning;
 mod record;
 mod request;
 mod reuse;
