@@ -1,12 +1,16 @@
 //! Uploads to S3 in parts, and how they end.
 
+use std::process::Stdio;
 use std::time::Duration;
 
 use openssl::hash::{MessageDigest, hash};
+use rustix::process::Signal;
 
 use super::large_uploads::{PART, with_file};
 use super::uploads::upload_file;
 use crate::harness::scripted::{ScriptedServer, Seen, Step};
+use crate::harness::{Project, describe};
+use crate::signals::send;
 
 /// What a client of S3 needs to ask this server.
 fn s3_of(server: &ScriptedServer) -> Vec<(&'static str, String)> {
@@ -170,4 +174,50 @@ fn an_upload_to_s3_that_is_given_up_leaves_no_parts() {
     assert_eq!(error.as_deref(), Some("given up"));
     let last = server.lines().pop().unwrap();
     assert_eq!(last, format!("DELETE {OBJECT}?uploadId=a%2Bb%2Fc"));
+}
+
+#[test]
+fn a_signal_ends_the_upload_of_logs_and_leaves_no_parts() {
+    let server = ScriptedServer::start(vec![begun(), Step::Stall, Step::Stall, Step::page(204, "")]);
+    let length = PART + 5;
+    let project = Project::new().mlproject(&format!(
+        "entry_points:\n  main:\n    command: \"head -c {length} /dev/zero\"\n"
+    ));
+    project.sandbox().write(
+        "mlruns/7/meta.yaml",
+        "artifact_location: s3://bucket/top\nexperiment_id: '7'\nlifecycle_stage: active\nname: far\n",
+    );
+    let mut command = project.sandbox().command("env");
+    command.args([
+        "--default-signal=TERM",
+        env!("CARGO_BIN_EXE_mlrun"),
+        "run",
+        "project",
+    ]);
+    command.args(["--env-manager", "local", "--log-output", "--experiment-id", "7"]);
+    command
+        .envs(s3_of(&server))
+        .env("MLFLOW_TRACKING_URI", project.sandbox().work().join("mlruns"));
+    let child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while server.seen().len() < 3 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    send(&child, Signal::TERM);
+    let output = child.wait_with_output().unwrap();
+    let told = describe(&output);
+    assert!(
+        told.contains("could not be put among its artifacts: SIGTERM came"),
+        "{told}"
+    );
+    // The entry point had succeeded by then.
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    let last = server.lines().pop().unwrap();
+    assert!(
+        last.starts_with("DELETE /bucket/top/") && last.ends_with("/logs/stdout.txt?uploadId=a%2Bb%2Fc"),
+        "{last}"
+    );
 }
