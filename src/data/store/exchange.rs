@@ -25,12 +25,17 @@ pub(in crate::data) const FIRST_PAUSE: Duration = Duration::from_millis(300);
 /// A refusal is read up to this length.
 const LONGEST_REFUSAL: usize = 64 * 1024;
 
-/// When all of a body is under way it may still be in the buffers of a connection that brings so many
-/// bytes a second, or be handed on by the server before that answers.
+/// How many bytes a second a connection must bring, or a server hand on.
 const SLOWEST: u64 = 50 * 1024;
+
+/// So much may be in the buffers of a connection when all has been sent.
+const BUFFERED: u64 = 4 << 20;
 
 /// No answer is waited for longer than this when all has been sent.
 const LONGEST_HANDING_ON: Duration = Duration::from_secs(60 * 60);
+
+/// How long all that a connection's buffers hold may be under way.
+pub(super) const BUFFERED_TIME: Duration = Duration::from_secs(BUFFERED / SLOWEST);
 
 /// A store that is reached over HTTP.
 #[async_trait]
@@ -90,6 +95,16 @@ impl Content {
             Self::Nothing => Ok(sha256(&[])),
             Self::Bytes(bytes) => Ok(sha256(bytes)),
             Self::File(file) => file.sha256().await.map_err(StoreError::unreadable),
+        }
+    }
+
+    /// How long the answer may take longer than usual when all has been sent.
+    fn handing_on(&self) -> Duration {
+        let time = Duration::from_secs(self.length() / SLOWEST);
+        match self {
+            Self::Nothing | Self::Bytes(_) => time.min(BUFFERED_TIME),
+            // The server may put it elsewhere before it answers.
+            Self::File(_) => time.min(LONGEST_HANDING_ON),
         }
     }
 
@@ -257,12 +272,11 @@ async fn execute(client: &Client, mut request: Request, content: &Content) -> Re
         request.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
     *request.body_mut() = content.body(&sent);
-    let handing_on = Duration::from_secs(length / SLOWEST).min(LONGEST_HANDING_ON);
     let mut exchange = pin!(client.execute(request));
     let mut seen = 0;
     loop {
         let limit = match seen == length {
-            true => READ_TIMEOUT + handing_on,
+            true => READ_TIMEOUT + content.handing_on(),
             false => READ_TIMEOUT,
         };
         match tokio::time::timeout(limit, &mut exchange).await {

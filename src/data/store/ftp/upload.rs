@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 
-use super::super::exchange::{FIRST_PAUSE, MOST_TRIES};
+use super::super::exchange::{BUFFERED_TIME, FIRST_PAUSE, MOST_TRIES};
 use super::control::{Answer, Control, in_time};
 use super::{Ftp, NAME, StoreError, strange};
-use crate::http::SentFile;
+use crate::http::{READ_TIMEOUT, SentFile};
 
 /// How much is read and sent at a time.
 const CHUNK: u64 = 256 * 1024;
@@ -107,7 +107,7 @@ impl Control {
         while offset < file.length() {
             let end = file.length().min(offset + CHUNK);
             let bytes = file.read(offset..end).await.map_err(StoreError::unreadable)?;
-            if let Err(error) = in_time(data.write_all(&bytes)).await {
+            if let Err(error) = in_time(READ_TIMEOUT, data.write_all(&bytes)).await {
                 // The server may have said why.
                 if let Ok(answer) = self.answer().await {
                     answer.or_refused(&self.asker)?;
@@ -116,9 +116,9 @@ impl Control {
             }
             offset = end;
         }
-        in_time(data.shutdown()).await.map_err(StoreError::broken)?;
-        drop(data);
-        self.answer().await?.or_refused(&self.asker)
+        data.shutdown().await.map_err(StoreError::broken)?;
+        let answer = self.answer_within(READ_TIMEOUT + BUFFERED_TIME).await?;
+        answer.or_refused(&self.asker)
     }
 
     async fn rename(&mut self, from: &str, to: &str) -> Result<Answer, StoreError> {
