@@ -211,10 +211,29 @@ pub trait SubmittedRun: Send {
     /// Its end cannot be known, or the backend ended it for a reason of its own.
     async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError>;
 
-    /// Tags that tell where it runs, for the run in the tracking store.
-    fn tags(&self) -> Vec<(String, String)> {
-        Vec::new()
+    /// It as a service has it, where it would go on without this program.
+    fn elsewhere(&mut self) -> Option<&mut dyn RunElsewhere> {
+        None
     }
+}
+
+/// An entry point that a service has, and that goes on there without this program.
+#[async_trait]
+pub trait RunElsewhere: Send {
+    /// Tags that lead to it, for the run in the tracking store.
+    fn tags(&self) -> Vec<(String, String)>;
+
+    /// What it is there, for a person: such as `the Databricks job run 17`.
+    fn place(&self) -> String;
+
+    /// How a person ends it without this program.
+    fn by_hand(&self) -> String;
+
+    /// Ends it, with all that belongs to it, and waits for that for a while.
+    ///
+    /// # Errors
+    /// The service refuses, or cannot be reached.
+    async fn cancel(&mut self, progress: &dyn Progress) -> Result<(), BackendError>;
 }
 
 /// The backend with this name.

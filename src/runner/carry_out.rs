@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::created::tree_tag;
 use super::interruption::{catch_panic, until_signal};
 use super::output_log::KeptOutput;
+use super::place::record_place;
 use super::record::record_end;
 use super::{CreatedRun, RunDetails, RunEnding, RunError};
 use crate::environment::{self, EnvironmentError, EnvironmentPlan, Prepared};
@@ -178,14 +179,15 @@ async fn launch(
     launch_plan.output_log = kept.as_ref().map(KeptOutput::files);
     let begun = Instant::now();
     let mut submitted = created.plan.backend.launch(launch_plan, progress).await?;
-    let tags = submitted.tags();
-    if !tags.is_empty() {
-        details.send_modify(|details| details.backend_tags.clone_from(&tags));
-    }
-    created.set_tags(&tags).await?;
-    if !created.plan.backend.waits() {
+    let signal = match submitted.elsewhere() {
+        Some(elsewhere) => record_place(created, elsewhere, details, signals, progress).await?,
+        None => None,
+    };
+    if signal.is_none() && !created.plan.backend.waits() {
         return Ok(Launched::Submitted);
     }
+    // It is for the backend to end what it has started.
+    signals.put_back(signal);
     let ended = submitted.wait(signals, progress).await;
     details.send_modify(|details| details.timings.run = Some(begun.elapsed()));
     drop(prepared.usage);

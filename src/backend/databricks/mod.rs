@@ -23,7 +23,7 @@ use self::config::JobConfig;
 pub use self::error::DatabricksBackendError;
 use self::follow::Follower;
 use self::location::Location;
-use super::{Backend, BackendError, BackendOptions, LaunchPlan, SubmittedRun};
+use super::{Backend, BackendError, BackendOptions, LaunchPlan, RunElsewhere, SubmittedRun};
 use crate::databricks::{Client, JobRun};
 use crate::env_vars;
 use crate::events::{Progress, Transfer, TransferUnit, byte_text};
@@ -354,6 +354,13 @@ impl SubmittedRun for DatabricksRun {
         Ok(Ended::Interrupted { signal })
     }
 
+    fn elsewhere(&mut self) -> Option<&mut dyn RunElsewhere> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl RunElsewhere for DatabricksRun {
     fn tags(&self) -> Vec<(String, String)> {
         let job = self.job.as_ref();
         let mut tags = Vec::new();
@@ -372,5 +379,24 @@ impl SubmittedRun for DatabricksRun {
             tags.push((tag::DATABRICKS_JOB_ID.to_owned(), id.to_string()));
         }
         tags
+    }
+    fn place(&self) -> String {
+        format!("the Databricks job run {}", self.follower.job_run_id)
+    }
+
+    fn by_hand(&self) -> String {
+        let page = self.job.as_ref().and_then(|job| job.run_page_url.as_deref());
+        match page {
+            Some(page) => format!("cancel it on its page {page}"),
+            None => format!(
+                "cancel it in the workspace {}, or with `databricks jobs cancel-run {}`",
+                self.follower.client.session().address(),
+                self.follower.job_run_id
+            ),
+        }
+    }
+
+    async fn cancel(&mut self, progress: &dyn Progress) -> Result<(), BackendError> {
+        Ok(self.follower.cancel(progress).await?)
     }
 }

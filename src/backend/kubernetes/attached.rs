@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::KubernetesError;
 use super::cluster::Cluster;
+use super::deletion;
 use super::follow::{FollowOptions, follow};
 use super::handle::JobHandle;
 use super::reasons::{self, Failure, JobEnd, PodView};
@@ -107,15 +108,7 @@ impl AttachedRun for KubernetesRun {
             }
             found => found?,
         };
-        progress.info(&format!("Deleting the Job '{}' and its pods", handle.name));
-        handle.delete().await?;
-        if !super::deletion::is_gone_in_time(&handle, &job).await {
-            progress.warning(&format!(
-                "the Job '{}' is being deleted, but its pods have not ended yet",
-                handle.name
-            ));
-        }
-        Ok(())
+        Ok(deletion::delete(&handle, &job, progress).await?)
     }
 }
 

@@ -18,6 +18,7 @@ use super::KubernetesError;
 use super::api_problem::{ApiProblem, ProblemKind};
 use super::cluster::Cluster;
 use super::watch::Pauses;
+use crate::project::quote;
 
 /// How long one request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -140,6 +141,13 @@ impl JobHandle {
             }),
             Err(problem) => Err(self.cluster.problem("ask for the Job", problem)),
         }
+    }
+
+    /// What a person types to delete the Job.
+    pub(super) fn deletion_command(&self) -> String {
+        let context = self.cluster.context.as_deref();
+        let context = context.map_or_else(String::new, |name| format!(" --context {}", quote(name)));
+        format!("kubectl delete job {} -n {}{context}", self.name, self.namespace)
     }
 
     /// Deletes the Job: its pods first, then itself. One that is gone already is as good.

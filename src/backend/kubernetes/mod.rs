@@ -24,6 +24,7 @@ mod watch;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -40,7 +41,7 @@ use self::handle::JobHandle;
 use self::job::JobParts;
 use self::template::Template;
 use super::docker::{command_words, is_this_machine};
-use super::{Backend, BackendError, BackendOptions, LaunchPlan, SubmittedRun};
+use super::{Backend, BackendError, BackendOptions, LaunchPlan, RunElsewhere, SubmittedRun};
 use crate::env_vars::{
     self, KUBE_MLFLOW_TRACKING_URI, MLFLOW_TRACKING_PASSWORD, MLFLOW_TRACKING_TOKEN, MLFLOW_TRACKING_URI,
 };
@@ -339,9 +340,10 @@ impl Backend for Kubernetes {
         progress.info(&format!("=== Creating Job {} ===", handle.name));
         let answer = handle.create(&job, false).await;
         let answer = answer.map_err(|problem| self.refused(&handle, problem))?;
-        handle.uid = answer.job.metadata.uid;
+        handle.uid.clone_from(&answer.job.metadata.uid);
         Ok(Box::new(KubernetesSubmittedRun {
             handle,
+            job: answer.job,
             options: self.follow,
         }))
     }
@@ -368,6 +370,8 @@ fn for_a_person(name: &str, value: String) -> String {
 #[derive(Debug)]
 struct KubernetesSubmittedRun {
     handle: JobHandle,
+    /// As it was created.
+    job: Job,
     options: FollowOptions,
 }
 
@@ -377,7 +381,29 @@ impl SubmittedRun for KubernetesSubmittedRun {
         Ok(follow(&self.handle, self.options, signals, progress).await?)
     }
 
+    fn elsewhere(&mut self) -> Option<&mut dyn RunElsewhere> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl RunElsewhere for KubernetesSubmittedRun {
     fn tags(&self) -> Vec<(String, String)> {
         attached::tags(&self.handle)
+    }
+
+    fn place(&self) -> String {
+        format!(
+            "the Job '{}' in the namespace '{}'",
+            self.handle.name, self.handle.namespace
+        )
+    }
+
+    fn by_hand(&self) -> String {
+        self.handle.deletion_command()
+    }
+
+    async fn cancel(&mut self, progress: &dyn Progress) -> Result<(), BackendError> {
+        Ok(deletion::delete(&self.handle, &self.job, progress).await?)
     }
 }

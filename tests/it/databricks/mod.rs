@@ -7,6 +7,7 @@ mod credentials;
 mod example;
 mod faults;
 mod jobs;
+mod place;
 mod reference;
 mod store;
 mod uploads;

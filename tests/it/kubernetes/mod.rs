@@ -8,4 +8,5 @@ mod faults;
 mod interrupted;
 mod jobs;
 mod node;
+mod place;
 mod reasons;
