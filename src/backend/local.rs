@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::teed::TeedOutput;
-use super::{Backend, BackendError, LaunchPlan, SubmittedRun, docker};
+use super::{Backend, BackendError, Launch, LaunchPlan, SubmittedRun, docker};
 use crate::events::Progress;
 use crate::process::{Ended, ProcessGroup, ProgramCall, Signals};
 
@@ -23,10 +23,11 @@ impl Backend for Local {
     async fn launch(
         &self,
         plan: LaunchPlan,
+        _signals: &mut Signals,
         progress: &dyn Progress,
-    ) -> Result<Box<dyn SubmittedRun>, BackendError> {
+    ) -> Result<Launch, BackendError> {
         if let Some(container) = &plan.environment.container {
-            return Ok(Box::new(docker::launch(&plan, container, progress)?));
+            return Ok(Launch::begun(docker::launch(&plan, container, progress)?));
         }
         let command = plan.environment.command(&plan.command);
         // Scripts look for this line; it is MLflow's own.
@@ -41,7 +42,7 @@ impl Backend for Local {
             .variables(plan.variables)
             .directory(plan.directory);
         let (group, output) = TeedOutput::spawn(&call, plan.output_log.as_ref())?;
-        Ok(Box::new(LocalRun {
+        Ok(Launch::begun(LocalRun {
             group: group.with_grace(plan.grace),
             output,
         }))

@@ -21,7 +21,7 @@ pub use self::kubernetes::{KubernetesError, TemplatePlace};
 
 use crate::environment::{EnvManager, PreparedEnv};
 use crate::events::Progress;
-use crate::process::{Ended, ProcessError, Signals};
+use crate::process::{Ended, ProcessError, Signals, TerminationSignal};
 use crate::project::{DatabricksSparkJob, ProjectEnvironment};
 use crate::run::{RunId, RunInfo, RunStatus};
 
@@ -191,15 +191,31 @@ pub trait Backend: Send + Sync {
         Ok(())
     }
 
-    /// Starts the entry point.
+    /// Starts the entry point. Where that takes long, a termination signal in the meantime ends the
+    /// attempt, and what it may have started already.
     ///
     /// # Errors
     /// It could not be started.
     async fn launch(
         &self,
         plan: LaunchPlan,
+        signals: &mut Signals,
         progress: &dyn Progress,
-    ) -> Result<Box<dyn SubmittedRun>, BackendError>;
+    ) -> Result<Launch, BackendError>;
+}
+
+/// What became of a launch.
+pub enum Launch {
+    /// The entry point has been started.
+    Begun(Box<dyn SubmittedRun>),
+    /// The signal came first.
+    Interrupted(TerminationSignal),
+}
+
+impl Launch {
+    fn begun(run: impl SubmittedRun + 'static) -> Self {
+        Self::Begun(Box::new(run))
+    }
 }
 
 /// An entry point that has been started.

@@ -14,6 +14,7 @@ use super::output_log::KeptOutput;
 use super::place::record_place;
 use super::record::record_end;
 use super::{CreatedRun, RunDetails, RunEnding, RunError};
+use crate::backend::Launch;
 use crate::environment::{self, EnvironmentError, EnvironmentPlan, Prepared};
 use crate::events::Progress;
 use crate::fetch::{TreeComparison, TreeState};
@@ -178,12 +179,16 @@ async fn launch(
     let kept = KeptOutput::begin(created)?;
     launch_plan.output_log = kept.as_ref().map(KeptOutput::files);
     let begun = Instant::now();
-    let mut submitted = created.plan.backend.launch(launch_plan, progress).await?;
+    let backend = created.plan.backend.as_ref();
+    let mut submitted = match backend.launch(launch_plan, signals, progress).await? {
+        Launch::Begun(submitted) => submitted,
+        Launch::Interrupted(signal) => return interrupted(signal),
+    };
     let signal = match submitted.elsewhere() {
         Some(elsewhere) => record_place(created, elsewhere, details, signals, progress).await?,
         None => None,
     };
-    if signal.is_none() && !created.plan.backend.waits() {
+    if signal.is_none() && !backend.waits() {
         return Ok(Launched::Submitted);
     }
     // It is for the backend to end what it has started.

@@ -113,16 +113,9 @@ impl AttachedRun for KubernetesRun {
 }
 
 async fn pods(handle: &JobHandle) -> Result<Vec<PodView>, KubernetesError> {
-    let of_job = kube::api::ListParams::default().labels(&format!("job-name={}", handle.name));
-    let pods = handle
-        .pods()
-        .list(&of_job)
-        .await
-        .map_err(|error| handle.cluster.problem("ask for the Job's pods", error))?;
+    let pods = handle.list_pods().await?;
     Ok(pods
-        .items
         .iter()
-        .filter(|pod| handle.owns(&pod.metadata))
         .map(|pod| {
             let containers = pod.spec.as_ref().map(|spec| spec.containers.as_slice());
             let first = containers.and_then(<[_]>::first);

@@ -131,7 +131,8 @@ impl LogFollower {
                         }
                         return;
                     }
-                    StreamEnd::Clean | StreamEnd::Broken => {}
+                    StreamEnd::Clean => {}
+                    StreamEnd::Broken => wants_previous = previous,
                 },
                 Err(problem) => {
                     let is_lost = match problem.kind {
@@ -142,6 +143,7 @@ impl LogFollower {
                         _ => false,
                     };
                     tracing::debug!(%problem, pod = self.pod, "logs that cannot be read");
+                    wants_previous = previous && problem.is_passing();
                     if is_lost {
                         if !now.is_gone && now.has_started {
                             sink.send(LogMessage::Unreadable(problem)).await;

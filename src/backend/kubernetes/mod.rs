@@ -10,6 +10,7 @@ mod api_problem;
 mod attached;
 mod cluster;
 mod config;
+mod creation;
 mod deletion;
 mod error;
 mod follow;
@@ -36,12 +37,13 @@ pub use self::template::TemplatePlace;
 use self::api_problem::{ApiProblem, ProblemKind};
 use self::cluster::Cluster;
 use self::config::KubernetesConfig;
+use self::creation::Creation;
 use self::follow::{FollowOptions, StartLimit, follow};
 use self::handle::JobHandle;
 use self::job::JobParts;
 use self::template::Template;
 use super::docker::{command_words, is_this_machine};
-use super::{Backend, BackendError, BackendOptions, LaunchPlan, RunElsewhere, SubmittedRun};
+use super::{Backend, BackendError, BackendOptions, Launch, LaunchPlan, RunElsewhere, SubmittedRun};
 use crate::env_vars::{
     self, KUBE_MLFLOW_TRACKING_URI, MLFLOW_TRACKING_PASSWORD, MLFLOW_TRACKING_TOKEN, MLFLOW_TRACKING_URI,
 };
@@ -279,7 +281,7 @@ impl Backend for Kubernetes {
         let job = self.job(plan, container, &handle.name, &handle.namespace, &|_, value| {
             value
         });
-        match handle.create(&job, true).await {
+        match handle.check(&job).await {
             Ok(answer) => self.tell_warnings(&answer.warnings, progress),
             // Others than Kubernetes itself may not know a check, or want the image's digest.
             Err(problem) if is_of_webhook(&problem) => {
@@ -319,8 +321,9 @@ impl Backend for Kubernetes {
     async fn launch(
         &self,
         plan: LaunchPlan,
+        signals: &mut Signals,
         progress: &dyn Progress,
-    ) -> Result<Box<dyn SubmittedRun>, BackendError> {
+    ) -> Result<Launch, BackendError> {
         let container = plan
             .environment
             .container
@@ -338,12 +341,19 @@ impl Backend for Kubernetes {
         });
         // The reference's words.
         progress.info(&format!("=== Creating Job {} ===", handle.name));
-        let answer = handle.create(&job, false).await;
-        let answer = answer.map_err(|problem| self.refused(&handle, problem))?;
-        handle.uid.clone_from(&answer.job.metadata.uid);
-        Ok(Box::new(KubernetesSubmittedRun {
+        let created = creation::create(&handle, &job, signals, progress).await;
+        let job = match created.map_err(|problem| self.refused(&handle, problem))? {
+            Creation::Done(job, signal) => {
+                // Whoever waits for the run, or stores where it is, ends it.
+                signals.put_back(signal);
+                *job
+            }
+            Creation::Interrupted(signal) => return Ok(Launch::Interrupted(signal)),
+        };
+        handle.uid.clone_from(&job.metadata.uid);
+        Ok(Launch::begun(KubernetesSubmittedRun {
             handle,
-            job: answer.job,
+            job,
             options: self.follow,
         }))
     }

@@ -121,6 +121,12 @@ const CASES: &[Case] = &[
         "succeeded ===",
     ),
     before(
+        "the creation carried out, a proxy's answer instead",
+        |server| server.fault(Target::Create, Action::ProxyAfter(504), 1),
+        0,
+        "succeeded ===",
+    ),
+    before(
         "the creation's answer cut",
         |server| server.fault(Target::Create, Action::CutAfter(50), 1),
         0,
@@ -244,6 +250,12 @@ fn a_container_that_is_started_again_is_read_on() {
         }
         if attempt < 3 {
             running.wait_for_stdout(&format!("attempt {attempt} line 1\n"));
+            // The next stream is that of the container that has ended.
+            match attempt {
+                1 => server.fault(Target::Log, Action::Status(503), 1),
+                2 => server.fault(Target::Log, Action::CutAfter(10), 1),
+                _ => {}
+            }
             server.restart_container(&pod, 1);
             running.wait_for_stderr(&format!("has been started again ({} times)\n", attempt + 1));
         }

@@ -3,6 +3,7 @@
 mod access;
 mod attached;
 mod cluster;
+mod creation;
 mod example;
 mod faults;
 mod interrupted;
