@@ -44,7 +44,7 @@ async fn carry_out(
         Err(signal) => return Ok(interrupted_early(signal, printer)),
     };
     if settings.dry_run {
-        return match until_signal(&mut signals, plan::show(&plan, settings)).await {
+        return match until_signal(&mut signals, plan::show(&mut plan, settings, printer)).await {
             Ok(shown) => shown.map(|()| Outcome::Succeeded),
             Err(signal) => Ok(interrupted_early(signal, printer)),
         };

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{RunError, RunPlan};
-use crate::run::{ExperimentId, RunStatus};
+use crate::events::Progress;
+use crate::run::{ExperimentId, RunId, RunStatus};
 use crate::tracking::{self, ExperimentSelector, TrackingError};
 
 /// How long the store may take to answer: what it says is good to know, not needed.
@@ -20,6 +21,10 @@ pub struct StoreGlance {
     pub experiment_id: Option<ExperimentId>,
     /// The status of the run that shall be used.
     pub run_status: Option<RunStatus>,
+    /// The finished run that would be reused, where the request asks for that.
+    pub reusable_run: Option<RunId>,
+    /// Why no run could be reused, where the request asks for that.
+    pub reason_against_reuse: Option<String>,
     /// Why something could not be told, or what the run would fail with.
     pub problem: Option<RunError>,
     /// Whether the store gave no answer in time.
@@ -28,9 +33,12 @@ pub struct StoreGlance {
 
 impl RunPlan {
     /// Looks what is in the tracking store, and creates nothing. Does not wait long for an answer.
-    pub async fn glance_at_store(&self) -> StoreGlance {
+    pub async fn glance_at_store(&mut self, progress: &dyn Progress) -> StoreGlance {
         let mut glance = StoreGlance::default();
-        match tokio::time::timeout(PATIENCE, self.look(&mut glance)).await {
+        if self.request.reuse {
+            glance.reason_against_reuse = self.reason_against_reuse().await;
+        }
+        match tokio::time::timeout(PATIENCE, self.look(&mut glance, progress)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => glance.problem = Some(error.into()),
             Err(_) => glance.is_silent = true,
@@ -38,7 +46,7 @@ impl RunPlan {
         glance
     }
 
-    async fn look(&self, glance: &mut StoreGlance) -> Result<(), TrackingError> {
+    async fn look(&self, glance: &mut StoreGlance, progress: &dyn Progress) -> Result<(), TrackingError> {
         let Some(store) = tracking::open_existing(&self.tracking_uri).await? else {
             glance.store_exists = Some(false);
             glance.experiment_exists = Some(false);
@@ -66,7 +74,16 @@ impl RunPlan {
         }
         let found = found?;
         glance.experiment_exists = Some(found.is_some());
-        glance.experiment_id = found;
+        glance.experiment_id.clone_from(&found);
+        if let Some(experiment_id) = found
+            && self.request.reuse
+            && glance.reason_against_reuse.is_none()
+        {
+            let run = self
+                .find_same_run(store.as_ref(), experiment_id, progress)
+                .await?;
+            glance.reusable_run = run.map(|run| run.info.run_id);
+        }
         Ok(())
     }
 

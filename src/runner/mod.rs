@@ -26,6 +26,7 @@ mod launch_plan;
 mod output_log;
 mod place;
 mod plan;
+mod planning;
 mod record;
 mod request;
 mod reuse;

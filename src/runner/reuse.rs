@@ -10,8 +10,8 @@ use super::{RunError, RunPlan};
 use crate::events::Progress;
 use crate::fetch::TreeState;
 use crate::project::{ParameterType, ParameterValue};
-use crate::run::{RunData, UnixMillis, tag};
-use crate::tracking::{FinishedRuns, TrackingStore};
+use crate::run::{ExperimentId, RunData, UnixMillis, tag};
+use crate::tracking::{FinishedRuns, TrackingError, TrackingStore};
 
 /// How many runs of the same entry point and commit are looked at, newest first.
 const MOST_CANDIDATES: usize = 10_000;
@@ -40,39 +40,55 @@ impl RunPlan {
     /// # Errors
     /// The store cannot be used, or has no such experiment.
     pub async fn reusable_run(&mut self, progress: &dyn Progress) -> Result<Option<ReusableRun>, RunError> {
-        let Some(commit) = self.work_dir.source().commit.clone() else {
-            progress.warning(
-                "no run is reused: without a Git commit nothing tells whether the project is the same",
-            );
+        if let Some(reason) = self.reason_against_reuse().await {
+            progress.warning(&format!("no run is reused: {reason}"));
             return Ok(None);
-        };
-        match self.tree.state().await {
-            TreeState::Clean => {}
-            TreeState::Changed { path } => {
-                progress.warning(&format!("no run is reused: '{path}' is not as in the commit"));
-                return Ok(None);
-            }
-            TreeState::Untracked { path } => {
-                progress.warning(&format!(
-                    "no run is reused: '{path}' is not in the commit; add it, or name it in .gitignore"
-                ));
-                return Ok(None);
-            }
-            TreeState::Unknown => {
-                progress
-                    .warning("no run is reused: Git does not tell whether the files are those of the commit");
-                return Ok(None);
-            }
         }
         let store = self.store().await?;
         let experiment_id = store.experiment(&self.experiment).await?;
+        let found = self
+            .find_same_run(store.as_ref(), experiment_id, progress)
+            .await?;
+        if found.is_none() {
+            progress.info("No finished run of the experiment has done this");
+        }
+        Ok(found.map(|data| ReusableRun { data, store }))
+    }
+
+    /// Why no run can be known to have done what this plan would do.
+    pub(super) async fn reason_against_reuse(&mut self) -> Option<String> {
+        if self.work_dir.source().commit.is_none() {
+            return Some("without a Git commit nothing tells whether the project is the same".to_owned());
+        }
+        match self.tree.state().await {
+            TreeState::Clean => None,
+            TreeState::Changed { path } => Some(format!("'{path}' is not as in the commit")),
+            TreeState::Untracked { path } => Some(format!(
+                "'{path}' is not in the commit; add it, or name it in .gitignore"
+            )),
+            TreeState::Unknown => {
+                Some("Git does not tell whether the files are those of the commit".to_owned())
+            }
+        }
+    }
+
+    /// The newest finished run of the experiment that has done what this plan would do. The store is only
+    /// read.
+    pub(super) async fn find_same_run(
+        &self,
+        store: &dyn TrackingStore,
+        experiment_id: ExperimentId,
+        progress: &dyn Progress,
+    ) -> Result<Option<RunData>, TrackingError> {
+        let source = self.work_dir.source();
         let mut tags = vec![
-            (tag::SOURCE_NAME.to_owned(), self.work_dir.source().name.clone()),
+            (tag::SOURCE_NAME.to_owned(), source.name.clone()),
             (tag::SOURCE_TYPE.to_owned(), "PROJECT".to_owned()),
-            (tag::GIT_COMMIT.to_owned(), commit),
             (tag::PROJECT_ENTRY_POINT.to_owned(), self.entry_point.name.clone()),
+            (tag::PROJECT_BACKEND.to_owned(), self.backend.name().to_owned()),
         ];
-        tags.push((tag::PROJECT_BACKEND.to_owned(), self.backend.name().to_owned()));
+        let commit = source.commit.clone();
+        tags.extend(commit.map(|commit| (tag::GIT_COMMIT.to_owned(), commit)));
         let environment = self.environment.project_env_tag();
         tags.extend(environment.map(|value| (tag::PROJECT_ENV.to_owned(), value.to_owned())));
         tags.extend(self.values_tag());
@@ -82,13 +98,9 @@ impl RunPlan {
             limit: MOST_CANDIDATES,
         };
         let same = store.finished_runs(&wanted).await?.into_iter();
-        let found = same
+        Ok(same
             .filter(|run| self.is_same(run))
-            .find(|run| self.data_is_as_it_was(run, progress));
-        if found.is_none() {
-            progress.info("No finished run of the experiment has done this");
-        }
-        Ok(found.map(|data| ReusableRun { data, store }))
+            .find(|run| self.data_is_as_it_was(run, progress)))
     }
 
     /// Whether a run with the same tags had the same values in the same state of the project.

@@ -305,6 +305,44 @@ fn a_run_of_the_reference_is_not_reused() {
 }
 
 #[test]
+fn a_dry_run_says_what_would_be_reused() {
+    let project = project();
+    let dry_run = |added: &[&str]| {
+        let mut arguments = vec!["run", "project", "--no-conda", "--dry-run"];
+        arguments.extend(MAIN.iter().chain(added));
+        let finished = project.mlrun(&arguments);
+        finished.expect_code(0);
+        finished.stdout().to_owned()
+    };
+    let row = || {
+        let text = dry_run(&[]);
+        let mut rows = text.lines().filter_map(|line| line.strip_prefix("reuse "));
+        rows.next().unwrap().trim_start().to_owned()
+    };
+    let reusable = || serde_json::from_str::<Value>(&dry_run(&["--json"])).unwrap()["reusable_run"].take();
+    let none = "no run: no finished one of the experiment has done this";
+    assert_eq!((row().as_str(), reusable()), (none, Value::Null));
+    assert!(!project.sandbox().work().join("mlflow.db").exists());
+
+    project
+        .run(["-P", "data=data", "--run-info", "info.json"])
+        .expect_code(0);
+    let run_id = info(&project)["run_id"].take();
+    let files = project.sandbox().files();
+    let told = format!(
+        "run {} has done this: nothing would be run",
+        run_id.as_str().unwrap()
+    );
+    assert_eq!((row(), reusable()), (told, run_id));
+    assert_eq!(project.sandbox().files(), files);
+    assert_eq!(times_run(&project), 1);
+
+    project.sandbox().write("project/new.py", "");
+    let reason = "no run: 'new.py' is not in the commit; add it, or name it in .gitignore";
+    assert_eq!((row().as_str(), reusable()), (reason, Value::Null));
+}
+
+#[test]
 fn an_existing_run_cannot_be_reused_too() {
     let finished = project();
     let finished = finished.run(["--reuse", "--run-id", "x"]);

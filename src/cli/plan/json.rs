@@ -51,6 +51,7 @@ pub(super) fn object(preview: &Preview<'_>) -> Value {
             "run_name": plan.request.run_name,
             "status": preview.store.run_status.map(|status| status.as_str()),
         },
+        "reusable_run": preview.store.reusable_run.as_ref().map(ToString::to_string),
         "problem": match (&preview.store.problem, preview.store.is_silent) {
             (Some(problem), _) => Some(problem.to_string()),
             (None, true) => Some("the store does not answer".to_owned()),

@@ -5,7 +5,7 @@ mod text;
 
 use crate::cli::layout;
 use crate::cli::params_file::ParameterOrigin;
-use crate::cli::printer;
+use crate::cli::printer::{self, Printer};
 use crate::cli::report::Failure;
 use crate::cli::settings::RunSettings;
 use crate::project::{ParameterType, quote};
@@ -38,7 +38,13 @@ struct ShownParameter<'a> {
 }
 
 /// Writes the plan to standard output, which no entry point uses in a dry run.
-pub(crate) async fn show(plan: &RunPlan, settings: &RunSettings) -> Result<(), Failure> {
+pub(crate) async fn show(
+    plan: &mut RunPlan,
+    settings: &RunSettings,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let store = plan.glance_at_store(printer).await;
+    let plan = &*plan;
     let launch_plan = plan.imagined_launch(plan.imagined_environment());
     let container = plan.container_command_line().map(|words| {
         let words = words.iter().map(|word| redact::without_credentials(word));
@@ -46,7 +52,7 @@ pub(crate) async fn show(plan: &RunPlan, settings: &RunSettings) -> Result<(), F
     });
     let preview = Preview {
         parameters: parameters(plan, settings),
-        store: plan.glance_at_store().await,
+        store,
         command: plan.whole_command(),
         container,
         of_backend: plan.backend.preview(&launch_plan)?,

@@ -2,6 +2,7 @@
 
 use super::{Preview, ShownParameter, command_line};
 use crate::cli::layout::columns;
+use crate::runner::StoreGlance;
 use crate::tracking::ExperimentSelector;
 
 /// How far the parts below a title are indented.
@@ -68,6 +69,9 @@ fn head(preview: &Preview<'_>) -> Vec<Vec<String>> {
     } else if preview.store.is_silent {
         rows.push(("", "not known: the store does not answer".to_owned()));
     }
+    if plan.request.reuse && preview.store.problem.is_none() && !preview.store.is_silent {
+        rows.push(("reuse", reuse(&preview.store)));
+    }
     if let Some(directory) = &plan.request.storage_dir {
         rows.push(("downloads to", directory.display().to_string()));
     }
@@ -99,6 +103,14 @@ fn experiment(preview: &Preview<'_>) -> String {
         (Some(true), Some(id)) => format!("{name} ({id})"),
         (Some(false), _) => format!("{name} (to be made)"),
         _ => format!("{name} (made when it is missing)"),
+    }
+}
+
+fn reuse(glance: &StoreGlance) -> String {
+    match (&glance.reusable_run, &glance.reason_against_reuse) {
+        (Some(run_id), _) => format!("run {run_id} has done this: nothing would be run"),
+        (None, Some(reason)) => format!("no run: {reason}"),
+        (None, None) => "no run: no finished one of the experiment has done this".to_owned(),
     }
 }
 

@@ -1,0 +1,275 @@
+//! How a plan is made: everything that can be checked is, before anything is created.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::data::{self, CommandWithData};
+use super::record;
+use super::{ImageChoice, RunError, RunPlan, RunRequest, Timings};
+use crate::backend::{self, Backend, ProjectCall};
+use crate::data::{DataDirectory, DataRequest};
+use crate::env_vars;
+use crate::environment::{self, ContainerRequest, EnvManager, EnvironmentPlan, EnvironmentRequest};
+use crate::events::Progress;
+use crate::fetch::{self, FetchOptions, WorkDir};
+use crate::project::{EntryPoint, ParameterContext, Project, ProjectEnvironment, ResolvedParameters};
+use crate::project_uri::ProjectUri;
+use crate::redact::without_credentials;
+use crate::tracking::limits::{self, LongValues};
+use crate::tracking::{ExperimentSelector, TrackingUri};
+
+impl RunPlan {
+    /// Fetches the project and checks all that can be checked. Nothing is created but a temporary
+    /// directory for a project that is not a local directory; it goes with the plan.
+    ///
+    /// # Errors
+    /// The project cannot be had, or something about it or the request is wrong.
+    pub async fn make(mut request: RunRequest, progress: &dyn Progress) -> Result<Self, RunError> {
+        let Surroundings {
+            current_directory,
+            experiment,
+            record_patience,
+            backend,
+            tracking_uri,
+        } = Surroundings::of(&request)?;
+        let mut timings = Timings::default();
+
+        let begun = Instant::now();
+        let uri = ProjectUri::parse(&request.uri, &current_directory)?;
+        let options = FetchOptions {
+            version: request.version.clone(),
+            keep: request.keep_workdir,
+        };
+        let work_dir = fetch::fetch(&uri, &options, progress).await?;
+        timings.fetch = Some(begun.elapsed());
+        let no_part = [tracking_uri.local_files(), request.outputs.clone()].concat();
+        let tree = fetch::compare_with_commit(&work_dir, no_part);
+        let project = Project::load(work_dir.path())?;
+        for warning in &project.warnings {
+            progress.warning(warning);
+        }
+
+        let entry_point = entry_point(&project, &mut request, backend.as_ref(), progress)?;
+        let Call {
+            parameters,
+            params_to_log,
+            data,
+            command,
+        } = Call::resolve(
+            &entry_point,
+            &request,
+            &current_directory,
+            backend.as_ref(),
+            progress,
+        )?;
+
+        let begun = Instant::now();
+        let environment = plan_environment(&project, &request, &work_dir, backend.as_ref()).await?;
+        timings.environment = Some(begun.elapsed());
+        warn_of_unused_options(&request, &project, progress);
+
+        let plan = Self {
+            call: ProjectCall {
+                project_name: project.name.clone(),
+                uri: without_credentials(&request.uri),
+                entry_point: entry_point.name.clone(),
+                parameters: request.parameters.clone(),
+                env_manager: request.env_manager,
+                spark_job: project.databricks_spark_job.clone(),
+            },
+            request,
+            current_directory,
+            experiment,
+            work_dir,
+            entry_point,
+            params_to_log,
+            parameters,
+            data,
+            located: Vec::new(),
+            command,
+            environment,
+            backend,
+            tracking_uri,
+            user: user_name(),
+            record_patience,
+            tree,
+            store: None,
+            timings,
+        };
+        let launch_plan = plan.imagined_launch(plan.imagined_environment());
+        plan.backend.check(&launch_plan, progress).await?;
+        Ok(plan)
+    }
+}
+
+/// What the request and the process's environment say, whatever the project is.
+struct Surroundings {
+    current_directory: PathBuf,
+    experiment: ExperimentSelector,
+    record_patience: Duration,
+    backend: Box<dyn Backend>,
+    tracking_uri: TrackingUri,
+}
+
+impl Surroundings {
+    fn of(request: &RunRequest) -> Result<Self, RunError> {
+        let current_directory = match &request.current_directory {
+            Some(directory) => directory.clone(),
+            None => std::env::current_dir().map_err(|source| RunError::NoCurrentDirectory { source })?,
+        };
+        let experiment = request.experiment_selector()?;
+        let record_patience = record::patience()?;
+        let backend = backend::by_name(&request.backend, request.backend_options())?;
+        let tracking_uri = request
+            .tracking_uri
+            .clone()
+            .or_else(|| env_vars::non_empty(env_vars::MLFLOW_TRACKING_URI));
+        Ok(Self {
+            tracking_uri: TrackingUri::resolve(tracking_uri.as_deref(), &current_directory)?,
+            current_directory,
+            experiment,
+            record_patience,
+            backend,
+        })
+    }
+}
+
+/// The entry point that the request names. A Spark job's file decides itself what runs; the request's
+/// parameters are dropped then.
+fn entry_point(
+    project: &Project,
+    request: &mut RunRequest,
+    backend: &dyn Backend,
+    progress: &dyn Progress,
+) -> Result<EntryPoint, RunError> {
+    let spark_job = project
+        .spark_entry_point()
+        .filter(|_| backend.hands_project_over());
+    if let Some(entry_point) = spark_job {
+        if request.entry_point != "main" || !request.parameters.is_empty() {
+            progress.warning(
+                "-e/--entry-point and -P/--param-list are not used: the project's databricks_spark_job names its own python_file and parameters",
+            );
+        }
+        request.parameters.clear();
+        return Ok(entry_point);
+    }
+    let shell = env_vars::non_empty(env_vars::SHELL);
+    Ok(project.entry_point(&request.entry_point, shell.as_deref())?)
+}
+
+/// An entry point with its values.
+struct Call {
+    parameters: ResolvedParameters,
+    params_to_log: Vec<(String, String)>,
+    data: Vec<DataRequest>,
+    command: CommandWithData,
+}
+
+impl Call {
+    fn resolve(
+        entry_point: &EntryPoint,
+        request: &RunRequest,
+        current_directory: &Path,
+        backend: &dyn Backend,
+        progress: &dyn Progress,
+    ) -> Result<Self, RunError> {
+        let context = ParameterContext {
+            directory: current_directory,
+            is_elsewhere: backend.hands_project_over(),
+        };
+        let parameters = entry_point.resolve(&request.parameters, context)?;
+        let data = data::requests(&parameters)?;
+        let imagined = DataDirectory::imagined(data::storage_dir(request, current_directory).as_deref());
+        let command = CommandWithData::new(entry_point, &parameters, &data, &imagined)?;
+        let mut warn = |warning: String| progress.warning(&warning);
+        let params_to_log =
+            limits::fit_params(logged(&parameters), LongValues::from_environment(), &mut warn)?;
+        Ok(Self {
+            parameters,
+            params_to_log,
+            data,
+            command,
+        })
+    }
+}
+
+/// What the project's environment will be. Where the project is handed over, that is made there.
+async fn plan_environment(
+    project: &Project,
+    request: &RunRequest,
+    work_dir: &WorkDir,
+    backend: &dyn Backend,
+) -> Result<EnvironmentPlan, RunError> {
+    backend.check_environment(&project.environment)?;
+    let none = ProjectEnvironment::Python { file: None };
+    let (environment, manager) = match backend.hands_project_over() {
+        true => (&none, Some(EnvManager::Local)),
+        false => (&project.environment, request.env_manager),
+    };
+    let environment = environment::plan(EnvironmentRequest {
+        environment,
+        manager,
+        directory: work_dir.path(),
+        project: project.name.as_deref().unwrap_or("without a name"),
+        container: ContainerRequest {
+            project_name: project.name.as_deref(),
+            commit: work_dir.source().commit.as_deref(),
+            docker_args: &request.docker_args,
+            as_it_is: request.image == ImageChoice::AsItIs,
+            repository: backend.image_repository(),
+        },
+    });
+    Ok(environment.await?)
+}
+
+fn logged(parameters: &ResolvedParameters) -> Vec<(String, String)> {
+    let declared = parameters
+        .declared
+        .iter()
+        .map(|parameter| (parameter.name.clone(), parameter.logged.clone()));
+    declared.chain(parameters.extra.iter().cloned()).collect()
+}
+
+fn warn_of_unused_options(request: &RunRequest, project: &Project, progress: &dyn Progress) {
+    let is_docker = matches!(project.environment, ProjectEnvironment::Docker(_));
+    let unused = [
+        (
+            !is_docker && !request.docker_args.is_empty(),
+            "-A/--docker-args",
+            "the project has no docker_env",
+        ),
+        (
+            !is_docker && request.image != ImageChoice::Default,
+            "--build-image/--no-build-image",
+            "the project has no docker_env",
+        ),
+        (
+            is_docker && request.env_manager.is_some(),
+            "--env-manager",
+            "the project's docker_env decides; it runs in a container",
+        ),
+        (
+            request.backend == "local" && request.backend_config.is_some(),
+            "-c/--backend-config",
+            "the local backend has no configuration",
+        ),
+    ];
+    for (_, option, reason) in unused.iter().filter(|(is_unused, ..)| *is_unused) {
+        progress.warning(&format!("{option} is not used: {reason}"));
+    }
+}
+
+/// The person who runs the program, found as Python's `getpass.getuser` finds it.
+fn user_name() -> String {
+    ["LOGNAME", "USER", "LNAME", "USERNAME"]
+        .into_iter()
+        .find_map(env_vars::non_empty)
+        .or_else(|| {
+            nix::unistd::User::from_uid(nix::unistd::getuid())
+                .ok()
+                .flatten()
+                .map(|user| user.name)
+        })
+        .unwrap_or_else(|| "unknown".to_owned())
+}
