@@ -35,12 +35,19 @@ impl Backend for Local {
             "=== Running command '{command}' in run with ID '{}' ===",
             plan.run.run_id
         ));
-        let call = ProgramCall::new("bash")
+        let mut call = ProgramCall::new("bash")
             .argument("-c")
             .argument(command)
             .variables(plan.environment.variables)
             .variables(plan.variables)
             .directory(plan.directory);
+        if let Some(workspace) = plan.workspace.filter(|workspace| !workspace.is_of_login) {
+            for name in workspace.others {
+                call = call.without_variable(name);
+            }
+            let variables = workspace.variables.iter();
+            call = call.variables(variables.map(|(name, value)| (*name, value.expose())));
+        }
         let (group, output) = TeedOutput::spawn(&call, plan.output_log.as_ref())?;
         Ok(Launch::begun(LocalRun {
             group: group.with_grace(plan.grace),

@@ -19,6 +19,7 @@ pub use self::databricks::DatabricksBackendError;
 pub use self::docker::container_command_line;
 pub use self::kubernetes::{KubernetesError, TemplatePlace};
 
+use crate::databricks::WorkspaceAccess;
 use crate::environment::{EnvManager, PreparedEnv};
 use crate::events::Progress;
 use crate::process::{Ended, ProcessError, Signals, TerminationSignal};
@@ -79,6 +80,8 @@ pub struct LaunchPlan {
     pub data_directory: Option<PathBuf>,
     /// The tracking store, where it is on this machine.
     pub local_store: Option<LocalStore>,
+    /// The Databricks workspace that the tracking store is in, for a command that runs on this machine.
+    pub workspace: Option<WorkspaceAccess>,
     /// How long the command's processes may take to end when they are asked to.
     pub grace: Duration,
     /// The files that keep what the command writes on this machine, where that is asked for.

@@ -168,9 +168,15 @@ async fn launch(
         Ok(told) => told?,
         Err(signal) => return interrupted(signal),
     }
+    let workspace = created.plan.workspace(created.store.as_ref());
+    let workspace = match until_signal(signals, workspace).await {
+        Ok(workspace) => workspace?,
+        Err(signal) => return interrupted(signal),
+    };
+    let environment = prepared.environment;
     let mut launch_plan = created
         .plan
-        .launch_plan(&created.info, command, prepared.environment);
+        .launch_plan(&created.info, command, environment, workspace);
     let staged = created.plan.backend.stage(&launch_plan, progress);
     match until_signal(signals, staged).await {
         Ok(staged) => staged?,

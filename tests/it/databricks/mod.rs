@@ -4,6 +4,7 @@
 mod attached;
 mod clients;
 mod credentials;
+mod entry_points;
 mod example;
 mod faults;
 mod jobs;

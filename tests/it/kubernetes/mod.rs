@@ -2,7 +2,7 @@
 
 mod access;
 mod attached;
-mod cluster;
+pub(crate) mod cluster;
 mod creation;
 mod example;
 mod faults;
