@@ -2,11 +2,9 @@
 
 use std::io;
 
-use reqwest::StatusCode;
-
 use crate::aws::{AwsError, SignError};
 use crate::databricks::DatabricksError;
-use crate::http::{ClientError, Fault};
+use crate::http::{ClientError, Fault, shown_status};
 use crate::process::ProcessError;
 
 /// Why a store could not do what it was asked for. No variant holds a credential.
@@ -167,11 +165,32 @@ pub(super) fn is_transient_status(status: u16) -> bool {
     matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
 }
 
-fn shown_status(status: u16) -> String {
-    StatusCode::from_u16(status).map_or_else(|_| status.to_string(), |status| status.to_string())
-}
-
 fn in_brackets(said: &Option<String>) -> String {
     said.as_ref()
         .map_or_else(String::new, |said| format!(" ({said})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_name_known_statuses() {
+        for (status, said, expected) in [
+            (403, None, "S3 answered 403 Forbidden to the profile x"),
+            (
+                599,
+                Some("Busy: later"),
+                "S3 answered 599 (Busy: later) to the profile x",
+            ),
+        ] {
+            let error = StoreError::Refused {
+                store: "S3",
+                status,
+                said: said.map(str::to_owned),
+                credentials: "the profile x".to_owned(),
+            };
+            assert_eq!(error.to_string(), expected);
+        }
+    }
 }
