@@ -16,6 +16,7 @@ mod error;
 mod follow;
 mod handle;
 mod job;
+mod log_lines;
 mod logs;
 mod names;
 mod reasons;
