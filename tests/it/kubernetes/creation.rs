@@ -1,5 +1,6 @@
 //! Signals while the Job is being created: the run ends at once, and no Job is left.
 
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use fake_kubernetes::{Action, Target};
@@ -15,10 +16,11 @@ fn creating<'a>(cluster: &'a ClusterProject, answers: &[(Action, usize)], argume
     for (action, times) in answers {
         cluster.server.fault(Target::Create, *action, *times);
     }
+    let all = cluster.server.faults_left();
     let running = cluster.start(arguments);
-    running.wait_for_stderr("=== Creating Job my-project-");
-    // Until the first requests have been made.
-    std::thread::sleep(Duration::from_millis(400));
+    cluster.server.wait_for("the first request has come", |server| {
+        (server.faults_left() < all).then_some(())
+    });
     running
 }
 
@@ -35,16 +37,27 @@ fn interrupt(cluster: &ClusterProject, running: Running<'_>, signal: Signal, wit
     ended
 }
 
-const AT_ONCE: Duration = Duration::from_millis(1500);
-/// With the time to look for the Job where the API is away.
-const SOON: Duration = Duration::from_millis(4500);
+/// Far more than it takes, and far less than the minute in which the creation would be tried again.
+const SOON: Duration = Duration::from_secs(6);
+
+/// Has the API go away for a while, and does something meanwhile.
+fn while_away(cluster: &ClusterProject, work: impl FnOnce()) {
+    let address = cluster.server.url().replace("http://", "");
+    std::thread::scope(|scope| {
+        scope.spawn(|| cluster.server.restart(Duration::from_secs(7)));
+        while TcpStream::connect(&address).is_ok() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        work();
+    });
+}
 
 #[test]
 fn an_api_that_refuses_has_no_job() {
     for (signal, arguments) in [(Signal::TERM, &[][..]), (Signal::INT, &["--no-wait"])] {
         let cluster = ClusterProject::new();
         let running = creating(&cluster, &[(Action::Status(503), 999)], arguments);
-        let ended = interrupt(&cluster, running, signal, AT_ONCE);
+        let ended = interrupt(&cluster, running, signal, SOON);
         assert!(cluster.server.jobs().is_empty());
         assert!(!ended.stderr.contains("kubectl"), "{}", ended.stderr);
     }
@@ -60,7 +73,7 @@ fn a_job_whose_creation_was_not_answered_is_found_and_deleted() {
             &[(Action::Reset, 1), (Action::Status(500), 999)],
             arguments,
         );
-        assert_eq!(cluster.server.jobs().len(), 1);
+        cluster.server.pod(0);
         let ended = interrupt(&cluster, running, Signal::TERM, SOON);
         ended.expect_stderr("Deleting the Job 'my-project-");
         assert!(cluster.server.jobs().is_empty(), "{}", ended.stderr);
@@ -106,11 +119,8 @@ fn an_api_that_goes_away_is_not_waited_for() {
     for (status, is_in_doubt) in [(429, false), (503, true)] {
         let cluster = ClusterProject::new();
         let running = creating(&cluster, &[(Action::Status(status), 999)], &[]);
-        std::thread::scope(|scope| {
-            scope.spawn(|| cluster.server.restart(Duration::from_secs(8)));
-            std::thread::sleep(Duration::from_millis(300));
-            let within = if is_in_doubt { SOON } else { AT_ONCE };
-            let ended = interrupt(&cluster, running, Signal::TERM, within);
+        while_away(&cluster, || {
+            let ended = interrupt(&cluster, running, Signal::TERM, SOON);
             assert_eq!(ended.stderr.contains(IN_DOUBT), is_in_doubt, "{}", ended.stderr);
         });
         assert!(cluster.server.jobs().is_empty());
@@ -121,11 +131,11 @@ fn an_api_that_goes_away_is_not_waited_for() {
 fn a_second_signal_ends_the_search() {
     let cluster = ClusterProject::new();
     let running = creating(&cluster, &[(Action::Status(503), 999)], &[]);
-    std::thread::scope(|scope| {
-        scope.spawn(|| cluster.server.restart(Duration::from_secs(8)));
-        std::thread::sleep(Duration::from_millis(300));
+    while_away(&cluster, || {
         running.signal(Signal::TERM);
+        // Signals that come at once are one request.
         std::thread::sleep(Duration::from_millis(300));
-        interrupt(&cluster, running, Signal::TERM, Duration::from_millis(1000)).expect_stderr(IN_DOUBT);
+        // The search alone would take longer.
+        interrupt(&cluster, running, Signal::TERM, Duration::from_millis(1500)).expect_stderr(IN_DOUBT);
     });
 }
