@@ -1,6 +1,5 @@
 //! Signals while the Job is being created: the run ends at once, and no Job is left.
 
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use fake_kubernetes::{Action, Target};
@@ -40,17 +39,7 @@ fn interrupt(cluster: &ClusterProject, running: Running<'_>, signal: Signal, wit
 /// Far more than it takes, and far less than the minute in which the creation would be tried again.
 const SOON: Duration = Duration::from_secs(6);
 
-/// Has the API go away for a while, and does something meanwhile.
-fn while_away(cluster: &ClusterProject, work: impl FnOnce()) {
-    let address = cluster.server.url().replace("http://", "");
-    std::thread::scope(|scope| {
-        scope.spawn(|| cluster.server.restart(Duration::from_secs(7)));
-        while TcpStream::connect(&address).is_ok() {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        work();
-    });
-}
+const AWAY: Duration = Duration::from_secs(7);
 
 #[test]
 fn an_api_that_refuses_has_no_job() {
@@ -119,7 +108,7 @@ fn an_api_that_goes_away_is_not_waited_for() {
     for (status, is_in_doubt) in [(429, false), (503, true)] {
         let cluster = ClusterProject::new();
         let running = creating(&cluster, &[(Action::Status(status), 999)], &[]);
-        while_away(&cluster, || {
+        cluster.while_away(AWAY, || {
             let ended = interrupt(&cluster, running, Signal::TERM, SOON);
             assert_eq!(ended.stderr.contains(IN_DOUBT), is_in_doubt, "{}", ended.stderr);
         });
@@ -131,7 +120,7 @@ fn an_api_that_goes_away_is_not_waited_for() {
 fn a_second_signal_ends_the_search() {
     let cluster = ClusterProject::new();
     let running = creating(&cluster, &[(Action::Status(503), 999)], &[]);
-    while_away(&cluster, || {
+    cluster.while_away(AWAY, || {
         running.signal(Signal::TERM);
         // Signals that come at once are one request.
         std::thread::sleep(Duration::from_millis(300));
