@@ -279,9 +279,11 @@ pub const KUBERNETES_SERVICE_HOST: &str = "KUBERNETES_SERVICE_HOST";
 pub const DATABRICKS_CONFIG_FILE: &str = "DATABRICKS_CONFIG_FILE";
 /// The profile of the configuration file. From Databricks.
 pub const DATABRICKS_CONFIG_PROFILE: &str = "DATABRICKS_CONFIG_PROFILE";
+/// The address of a workspace. From Databricks.
+pub const DATABRICKS_HOST: &str = "DATABRICKS_HOST";
 /// A workspace and who asks it, where no profile is named. From Databricks.
 pub const DATABRICKS_VARIABLES: [&str; 9] = [
-    "DATABRICKS_HOST",
+    DATABRICKS_HOST,
     "DATABRICKS_TOKEN",
     "DATABRICKS_USERNAME",
     "DATABRICKS_PASSWORD",

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::teed::TeedOutput;
-use super::{Backend, BackendError, LaunchPlan, SubmittedRun, docker};
+use super::{Backend, BackendError, Launch, LaunchPlan, SubmittedRun, docker};
 use crate::events::Progress;
 use crate::process::{Ended, ProcessGroup, ProgramCall, Signals};
 
@@ -23,10 +23,11 @@ impl Backend for Local {
     async fn launch(
         &self,
         plan: LaunchPlan,
+        _signals: &mut Signals,
         progress: &dyn Progress,
-    ) -> Result<Box<dyn SubmittedRun>, BackendError> {
+    ) -> Result<Launch, BackendError> {
         if let Some(container) = &plan.environment.container {
-            return Ok(Box::new(docker::launch(&plan, container, progress)?));
+            return Ok(Launch::begun(docker::launch(&plan, container, progress)?));
         }
         let command = plan.environment.command(&plan.command);
         // Scripts look for this line; it is MLflow's own.
@@ -34,14 +35,21 @@ impl Backend for Local {
             "=== Running command '{command}' in run with ID '{}' ===",
             plan.run.run_id
         ));
-        let call = ProgramCall::new("bash")
+        let mut call = ProgramCall::new("bash")
             .argument("-c")
             .argument(command)
             .variables(plan.environment.variables)
             .variables(plan.variables)
             .directory(plan.directory);
+        if let Some(workspace) = plan.workspace.filter(|workspace| !workspace.is_of_login) {
+            for name in workspace.others {
+                call = call.without_variable(name);
+            }
+            let variables = workspace.variables.iter();
+            call = call.variables(variables.map(|(name, value)| (*name, value.expose())));
+        }
         let (group, output) = TeedOutput::spawn(&call, plan.output_log.as_ref())?;
-        Ok(Box::new(LocalRun {
+        Ok(Launch::begun(LocalRun {
             group: group.with_grace(plan.grace),
             output,
         }))

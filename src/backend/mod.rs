@@ -19,9 +19,10 @@ pub use self::databricks::DatabricksBackendError;
 pub use self::docker::container_command_line;
 pub use self::kubernetes::{KubernetesError, TemplatePlace};
 
+use crate::databricks::WorkspaceAccess;
 use crate::environment::{EnvManager, PreparedEnv};
 use crate::events::Progress;
-use crate::process::{Ended, ProcessError, Signals};
+use crate::process::{Ended, ProcessError, Signals, TerminationSignal};
 use crate::project::{DatabricksSparkJob, ProjectEnvironment};
 use crate::run::{RunId, RunInfo, RunStatus};
 
@@ -79,6 +80,8 @@ pub struct LaunchPlan {
     pub data_directory: Option<PathBuf>,
     /// The tracking store, where it is on this machine.
     pub local_store: Option<LocalStore>,
+    /// The Databricks workspace that the tracking store is in, for a command that runs on this machine.
+    pub workspace: Option<WorkspaceAccess>,
     /// How long the command's processes may take to end when they are asked to.
     pub grace: Duration,
     /// The files that keep what the command writes on this machine, where that is asked for.
@@ -191,15 +194,31 @@ pub trait Backend: Send + Sync {
         Ok(())
     }
 
-    /// Starts the entry point.
+    /// Starts the entry point. Where that takes long, a termination signal in the meantime ends the
+    /// attempt, and what it may have started already.
     ///
     /// # Errors
     /// It could not be started.
     async fn launch(
         &self,
         plan: LaunchPlan,
+        signals: &mut Signals,
         progress: &dyn Progress,
-    ) -> Result<Box<dyn SubmittedRun>, BackendError>;
+    ) -> Result<Launch, BackendError>;
+}
+
+/// What became of a launch.
+pub enum Launch {
+    /// The entry point has been started.
+    Begun(Box<dyn SubmittedRun>),
+    /// The signal came first.
+    Interrupted(TerminationSignal),
+}
+
+impl Launch {
+    fn begun(run: impl SubmittedRun + 'static) -> Self {
+        Self::Begun(Box::new(run))
+    }
 }
 
 /// An entry point that has been started.
@@ -211,10 +230,29 @@ pub trait SubmittedRun: Send {
     /// Its end cannot be known, or the backend ended it for a reason of its own.
     async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError>;
 
-    /// Tags that tell where it runs, for the run in the tracking store.
-    fn tags(&self) -> Vec<(String, String)> {
-        Vec::new()
+    /// It as a service has it, where it would go on without this program.
+    fn elsewhere(&mut self) -> Option<&mut dyn RunElsewhere> {
+        None
     }
+}
+
+/// An entry point that a service has, and that goes on there without this program.
+#[async_trait]
+pub trait RunElsewhere: Send {
+    /// Tags that lead to it, for the run in the tracking store.
+    fn tags(&self) -> Vec<(String, String)>;
+
+    /// What it is there, for a person: such as `the Databricks job run 17`.
+    fn place(&self) -> String;
+
+    /// How a person ends it without this program.
+    fn by_hand(&self) -> String;
+
+    /// Ends it, with all that belongs to it, and waits for that for a while.
+    ///
+    /// # Errors
+    /// The service refuses, or cannot be reached.
+    async fn cancel(&mut self, progress: &dyn Progress) -> Result<(), BackendError>;
 }
 
 /// The backend with this name.

@@ -10,6 +10,9 @@ use super::profile::DatabricksProfile;
 use crate::env_vars;
 use crate::redact::Secret;
 
+/// The source of what variables say.
+const ENVIRONMENT: &str = "the environment";
+
 /// Credentials for one workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Credentials {
@@ -20,6 +23,8 @@ pub(super) struct Credentials {
     /// Whether the workspace's certificate goes unchecked.
     pub(super) is_insecure: bool,
     pub(super) kind: Kind,
+    /// Whether they come from variables.
+    pub(super) is_of_environment: bool,
     /// Where a person finds them.
     pub(super) source: String,
 }
@@ -122,7 +127,7 @@ impl<'a> Fields<'a> {
         Self {
             value: Box::new(move |field| variable(&name(field))),
             name,
-            source: "the environment".to_owned(),
+            source: ENVIRONMENT.to_owned(),
         }
     }
 
@@ -183,8 +188,9 @@ impl<'a> Fields<'a> {
             workspace_id: self.get("workspace_id").or(asked_workspace),
             is_insecure,
             kind,
+            is_of_environment: self.source == ENVIRONMENT,
             source: match self.source.as_str() {
-                "the environment" => (self.name)(used),
+                ENVIRONMENT => (self.name)(used),
                 source => source.to_owned(),
             },
         })

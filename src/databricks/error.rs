@@ -2,9 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::http::{
-    CertificateError, Fault, ProxyError, VariableError, after_tries, in_words, shown_excerpt, shown_status,
-};
+use crate::http::{ClientError, Fault, VariableError, after_tries, in_words, shown_excerpt, shown_status};
 use crate::process::ProcessError;
 
 /// Why a Databricks workspace could not be asked, or what it answered instead.
@@ -94,18 +92,9 @@ pub enum DatabricksError {
     /// A variable has a value that means nothing.
     #[error(transparent)]
     Variable(#[from] VariableError),
-    /// A file with certificates is of no use.
+    /// No client can be made.
     #[error(transparent)]
-    Certificate(#[from] CertificateError),
-    /// A proxy cannot be used.
-    #[error(transparent)]
-    Proxy(#[from] ProxyError),
-    /// The TLS library refuses the settings.
-    #[error("cannot prepare connections by TLS: {reason}")]
-    Tls {
-        /// Why.
-        reason: String,
-    },
+    Client(#[from] ClientError),
     /// The workspace gave no answer.
     #[error("{host} does not answer {endpoint}: {reason}{}", after_tries(*.tries))]
     NoAnswer {
@@ -200,7 +189,7 @@ impl DatabricksError {
             }
             Self::AccessToken { .. } => "check client_id and client_secret; the secret may have expired".to_owned(),
             Self::Variable(error) => error.hint(),
-            Self::Proxy(error) => error.hint(),
+            Self::Client(error) => return error.hint(),
             Self::NoAnswer { fault, .. } => return fault_hint(*fault),
             Self::Refused { status, message, credentials, .. }
             | Self::NotDatabricks { status, excerpt: message, credentials, .. } => {

@@ -3,6 +3,7 @@
 //! Credentials are found as MLflow and Databricks' own clients find them: environment variables, or a
 //! profile of `~/.databrickscfg`. Source of the requests: Databricks' REST API reference.
 
+mod access;
 mod access_token;
 mod answer;
 mod client;
@@ -19,6 +20,7 @@ mod settings;
 mod volumes;
 mod workspace_files;
 
+pub use access::WorkspaceAccess;
 pub use client::Client;
 pub use dbfs::{BLOCK, DbfsPath, FileStatus};
 pub use error::DatabricksError;

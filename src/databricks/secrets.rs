@@ -25,6 +25,7 @@ pub(super) async fn credentials(
         host,
         workspace_id,
         is_insecure: false,
+        is_of_environment: false,
         kind: Kind::Token(Secret::new(token)),
         source,
     })

@@ -131,12 +131,7 @@ impl Session {
                 )
             }
             Kind::OAuth { .. } | Kind::Program => {
-                let mut token = self.token.lock().await;
-                if token.as_ref().is_none_or(AccessToken::is_stale) {
-                    *token = Some(access_token::fetch(self, &credentials).await?);
-                }
-                let secret = token.as_ref().map(|token| token.secret.clone());
-                format!("Bearer {}", secret.unwrap_or_else(|| Secret::new("")).expose())
+                format!("Bearer {}", self.access_token(&credentials).await?.expose())
             }
         };
         let mut header = HeaderValue::from_str(&text).map_err(|_| DatabricksError::Unsendable {
@@ -147,6 +142,23 @@ impl Session {
             header,
             source: credentials.source,
         })
+    }
+
+    /// The access token that these credentials give, fetched where there is none that lasts.
+    pub(super) async fn access_token(&self, credentials: &Credentials) -> Result<Secret, DatabricksError> {
+        let mut token = self.token.lock().await;
+        let lasting = token.take().filter(|token| !token.is_stale());
+        let lasting = match lasting {
+            Some(token) => token,
+            None => access_token::fetch(self, credentials).await?,
+        };
+        Ok(token.insert(lasting).secret.clone())
+    }
+
+    /// The profile that was asked for by name.
+    pub(super) fn profile_name(&self) -> Option<String> {
+        let named = self.profile.name.clone();
+        named.or_else(|| env_vars::non_empty(env_vars::DATABRICKS_CONFIG_PROFILE))
     }
 
     /// Looks for other credentials than the ones that the workspace refused. Says whether there are
@@ -189,7 +201,7 @@ impl Session {
             })
     }
 
-    fn credentials(&self) -> Credentials {
+    pub(super) fn credentials(&self) -> Credentials {
         self.lock().clone()
     }
 

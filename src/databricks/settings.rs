@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::error::DatabricksError;
 use crate::env_vars;
-use crate::http::{ProxySettings, RetryPolicy, Verification, innermost, whole_number};
+use crate::http::{ClientError, ProxySettings, RetryPolicy, Verification, innermost, whole_number};
 
 /// What the environment says about connections.
 #[derive(Debug, Clone)]
@@ -29,7 +29,7 @@ impl Settings {
 
     /// A client with these settings. It follows no redirects: no API of Databricks makes any, and
     /// credentials must not go elsewhere.
-    pub(super) fn client(&self, is_insecure: bool) -> Result<reqwest::Client, DatabricksError> {
+    pub(super) fn client(&self, is_insecure: bool) -> Result<reqwest::Client, ClientError> {
         let mut builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
@@ -47,7 +47,7 @@ impl Settings {
         verification
             .configure(builder)?
             .build()
-            .map_err(|error| DatabricksError::Tls {
+            .map_err(|error| ClientError::Tls {
                 reason: innermost(&error.without_url()),
             })
     }

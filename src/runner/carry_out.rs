@@ -11,8 +11,10 @@ use tokio::sync::watch;
 use super::created::tree_tag;
 use super::interruption::{catch_panic, until_signal};
 use super::output_log::KeptOutput;
+use super::place::record_place;
 use super::record::record_end;
 use super::{CreatedRun, RunDetails, RunEnding, RunError};
+use crate::backend::Launch;
 use crate::environment::{self, EnvironmentError, EnvironmentPlan, Prepared};
 use crate::events::Progress;
 use crate::fetch::{TreeComparison, TreeState};
@@ -166,9 +168,15 @@ async fn launch(
         Ok(told) => told?,
         Err(signal) => return interrupted(signal),
     }
+    let workspace = created.plan.workspace(created.store.as_ref());
+    let workspace = match until_signal(signals, workspace).await {
+        Ok(workspace) => workspace?,
+        Err(signal) => return interrupted(signal),
+    };
+    let environment = prepared.environment;
     let mut launch_plan = created
         .plan
-        .launch_plan(&created.info, command, prepared.environment);
+        .launch_plan(&created.info, command, environment, workspace);
     let staged = created.plan.backend.stage(&launch_plan, progress);
     match until_signal(signals, staged).await {
         Ok(staged) => staged?,
@@ -177,15 +185,20 @@ async fn launch(
     let kept = KeptOutput::begin(created)?;
     launch_plan.output_log = kept.as_ref().map(KeptOutput::files);
     let begun = Instant::now();
-    let mut submitted = created.plan.backend.launch(launch_plan, progress).await?;
-    let tags = submitted.tags();
-    if !tags.is_empty() {
-        details.send_modify(|details| details.backend_tags.clone_from(&tags));
-    }
-    created.set_tags(&tags).await?;
-    if !created.plan.backend.waits() {
+    let backend = created.plan.backend.as_ref();
+    let mut submitted = match backend.launch(launch_plan, signals, progress).await? {
+        Launch::Begun(submitted) => submitted,
+        Launch::Interrupted(signal) => return interrupted(signal),
+    };
+    let signal = match submitted.elsewhere() {
+        Some(elsewhere) => record_place(created, elsewhere, details, signals, progress).await?,
+        None => None,
+    };
+    if signal.is_none() && !backend.waits() {
         return Ok(Launched::Submitted);
     }
+    // It is for the backend to end what it has started.
+    signals.put_back(signal);
     let ended = submitted.wait(signals, progress).await;
     details.send_modify(|details| details.timings.run = Some(begun.elapsed()));
     drop(prepared.usage);

@@ -78,6 +78,21 @@ pub enum RunError {
         /// How it ended.
         status: RunStatus,
     },
+    /// The entry point had been handed over, and the store could not be told where it runs.
+    #[error("the tags that lead from run '{run_id}' to {place} could not be stored; {}", cancellation(.not_canceled.as_deref()))]
+    PlaceNotRecorded {
+        /// The run.
+        run_id: RunId,
+        /// What it is where it runs, such as `the Databricks job run 17`.
+        place: String,
+        /// Why that could not be canceled; `None` where it was.
+        not_canceled: Option<String>,
+        /// How a person ends it.
+        by_hand: String,
+        /// The store's answer.
+        #[source]
+        source: Box<TrackingError>,
+    },
     /// A panic.
     #[error("mlrun met a bug in itself")]
     Bug,
@@ -97,6 +112,12 @@ impl RunError {
             Self::Tracking(error) => error.hint(),
             Self::EndNotRecorded { run_id, status, source } => Some(later(run_id, *status, source.hint())),
             Self::EndNotRecordedInTime { run_id, status } => Some(later(run_id, *status, None)),
+            Self::PlaceNotRecorded {
+                not_canceled: Some(_),
+                by_hand,
+                ..
+            } => Some(format!("nothing but this message leads to it: {by_hand}")),
+            Self::PlaceNotRecorded { source, .. } => source.hint(),
             Self::Variable(error) => Some(error.hint()),
             Self::Limit(error) => error.hint(),
             Self::Process(error) => error.hint(),
@@ -128,6 +149,13 @@ fn later(run_id: &RunId, status: RunStatus, hint: Option<String>) -> String {
         "{first}the store still says RUNNING: once it can be used, `mlrun cancel {run_id}` ends the run as KILLED, \
          and MLflow's MlflowClient().set_terminated('{run_id}', '{status}') as it ended"
     )
+}
+
+fn cancellation(not_canceled: Option<&str>) -> String {
+    match not_canceled {
+        None => "it was canceled".to_owned(),
+        Some(reason) => format!("it could not be canceled and may go on: {reason}"),
+    }
 }
 
 /// The error with its causes, in one line.

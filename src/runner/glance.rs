@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{RunError, RunPlan};
+use crate::databricks::WorkspaceAccess;
 use crate::events::Progress;
 use crate::run::{ExperimentId, RunId, RunStatus};
 use crate::tracking::{self, ExperimentSelector, TrackingError};
@@ -27,6 +28,8 @@ pub struct StoreGlance {
     pub reason_against_reuse: Option<String>,
     /// Why something could not be told, or what the run would fail with.
     pub problem: Option<RunError>,
+    /// The Databricks workspace that the store is in, for a container.
+    pub(crate) workspace: Option<WorkspaceAccess>,
     /// Whether the store gave no answer in time.
     pub is_silent: bool,
 }
@@ -56,6 +59,9 @@ impl RunPlan {
                 _ => Ok(()),
             };
         };
+        if self.environment.container().is_some() {
+            glance.workspace = self.workspace(store.as_ref()).await?;
+        }
         if let Some(run_id) = &self.request.run_id {
             let info = store.run(run_id).await?;
             glance.store_exists = Some(true);

@@ -2,12 +2,13 @@
 
 use super::RunPlan;
 use super::data::CommandWithData;
-use crate::backend::{CONTAINER_STORE, LaunchPlan, LocalStore};
+use crate::backend::{self, CONTAINER_STORE, LaunchPlan, LocalStore};
+use crate::databricks::WorkspaceAccess;
 use crate::env_vars;
 use crate::environment::PreparedEnv;
 use crate::process::DEFAULT_GRACE;
 use crate::run::{ExperimentId, RunId, RunInfo, RunStatus};
-use crate::tracking::{TrackingUri, append_to_uri_path};
+use crate::tracking::{TrackingError, TrackingStore, TrackingUri, append_to_uri_path};
 
 impl RunPlan {
     /// All that a backend needs to run the entry point.
@@ -16,6 +17,7 @@ impl RunPlan {
         run: &RunInfo,
         command: CommandWithData,
         environment: PreparedEnv,
+        workspace: Option<WorkspaceAccess>,
     ) -> LaunchPlan {
         let store = self.tracking_uri.mounted_at(CONTAINER_STORE);
         LaunchPlan {
@@ -27,6 +29,7 @@ impl RunPlan {
             variables: self.variables(&run.run_id, &run.experiment_id),
             data_directory: command.data_directory,
             local_store: store.map(|(directory, uri)| LocalStore { directory, uri }),
+            workspace,
             grace: DEFAULT_GRACE,
             output_log: None,
         }
@@ -34,7 +37,11 @@ impl RunPlan {
 
     /// The launch plan of a run that is only thought of: what the store will decide has a name in
     /// brackets.
-    pub(crate) fn imagined_launch(&self, environment: PreparedEnv) -> LaunchPlan {
+    pub(crate) fn imagined_launch(
+        &self,
+        environment: PreparedEnv,
+        workspace: Option<WorkspaceAccess>,
+    ) -> LaunchPlan {
         let experiment_id = ExperimentId::new("<experiment id>");
         let run_id = RunId::new("<run id>");
         let artifact_uri = self
@@ -48,7 +55,19 @@ impl RunPlan {
             artifact_uri: artifact_uri.unwrap_or_default(),
             status: RunStatus::Running,
         };
-        self.launch_plan(&run, self.command.clone(), environment)
+        self.launch_plan(&run, self.command.clone(), environment, workspace)
+    }
+
+    /// The Databricks workspace that the tracking store is in, where the command runs on this machine.
+    /// Services get no credentials: whoever may see a job there could read them.
+    pub(super) async fn workspace(
+        &self,
+        store: &dyn TrackingStore,
+    ) -> Result<Option<WorkspaceAccess>, TrackingError> {
+        match self.backend_name() {
+            backend::LOCAL => store.workspace_access().await,
+            _ => Ok(None),
+        }
     }
 
     /// The variables that were asked for, and those that MLflow sets for an entry point.

@@ -24,6 +24,7 @@ mod glance;
 mod interruption;
 mod launch_plan;
 mod output_log;
+mod place;
 mod plan;
 mod planning;
 mod record;

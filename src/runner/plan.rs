@@ -8,6 +8,7 @@ use super::data::CommandWithData;
 use super::{RunError, RunRequest, Timings};
 use crate::backend::{self, Backend, ProjectCall};
 use crate::data::{DataRequest, LocatedData};
+use crate::databricks::WorkspaceAccess;
 use crate::environment::{EnvironmentPlan, PreparedEnv};
 use crate::fetch::{TreeComparison, WorkDir};
 use crate::project::{EntryPoint, ResolvedParameters};
@@ -96,11 +97,11 @@ impl RunPlan {
     }
 
     /// The program and arguments of the container that the run would get, without values of variables.
-    pub(crate) fn container_command_line(&self) -> Option<Vec<String>> {
+    pub(crate) fn container_command_line(&self, workspace: Option<WorkspaceAccess>) -> Option<Vec<String>> {
         if self.backend.image_repository().is_some() {
             return None;
         }
-        backend::container_command_line(&self.imagined_launch(self.imagined_environment()))
+        backend::container_command_line(&self.imagined_launch(self.imagined_environment(), workspace))
     }
 
     /// What the shell runs, with what enters the environment before it; for another place than this

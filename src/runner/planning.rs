@@ -96,7 +96,7 @@ impl RunPlan {
             store: None,
             timings,
         };
-        let launch_plan = plan.imagined_launch(plan.imagined_environment());
+        let launch_plan = plan.imagined_launch(plan.imagined_environment(), None);
         plan.backend.check(&launch_plan, progress).await?;
         Ok(plan)
     }

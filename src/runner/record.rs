@@ -1,5 +1,7 @@
-//! A run's end, told to the store: also to one that is away for a while.
+//! What the store must know of a run, its end above all: told also to a store that is away for a while.
 
+use std::fmt::Display;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -12,7 +14,7 @@ use crate::events::Progress;
 use crate::http::{VariableError, in_words, seconds};
 use crate::process::{Signals, TerminationSignal};
 use crate::run::RunStatus;
-use crate::tracking::{self, RunEnd, TrackingError};
+use crate::tracking::{self, RunEnd, TrackingError, TrackingStore};
 
 /// How long a store may be away before the end of a run is given up, unless
 /// [`MLRUN_RECORD_TIMEOUT`](env_vars::MLRUN_RECORD_TIMEOUT) says otherwise.
@@ -46,7 +48,10 @@ pub(super) async fn record_end(
     } else {
         (created.plan.record_patience, Duration::MAX)
     };
-    let recorded = tokio::time::timeout(limit, record(created, end, patience, progress));
+    let what = format!("the end of run '{run_id}' ({status})");
+    let id = &created.info.run_id;
+    let record = |store: Arc<dyn TrackingStore>| async move { store.end_run(id, end).await };
+    let recorded = tokio::time::timeout(limit, persist(created, &what, patience, progress, record));
     let (recorded, signal) = match despite_signals(signals, recorded).await {
         Ok((recorded, signal)) => (recorded.ok(), signal),
         Err(signal) => (None, Some(signal)),
@@ -62,38 +67,39 @@ pub(super) async fn record_end(
     (recorded, signal)
 }
 
-/// Tries until it is recorded, or nothing is to be hoped for. A try that has begun is not cut short.
-async fn record(
+/// Writes to the run's store until that is done, or nothing is to be hoped for. A try that has begun is
+/// not cut short. `what` is written, in the words for a person.
+pub(super) async fn persist<T, F>(
     created: &CreatedRun,
-    end: RunEnd,
+    what: &(dyn Display + Sync),
     patience: Duration,
     progress: &dyn Progress,
-) -> Result<RunStatus, TrackingError> {
+    write: impl Fn(Arc<dyn TrackingStore>) -> F,
+) -> Result<T, TrackingError>
+where
+    F: Future<Output = Result<T, TrackingError>>,
+{
     let begun = Instant::now();
-    let mut recorded = created.store.end_run(&created.info.run_id, end).await;
+    let mut written = write(Arc::clone(&created.store)).await;
     let mut pause = FIRST_PAUSE;
-    while let Err(error) = &recorded
+    while let Err(error) = &written
         && error.may_pass()
         && begun.elapsed() + pause <= patience
     {
         if pause == FIRST_PAUSE {
             progress.warning(&format!(
-                "the end of run '{}' ({}) cannot be recorded yet ({}); trying for {} in all",
-                created.info.run_id,
-                end.status,
+                "{what} cannot be recorded yet ({}); trying for {} in all",
                 one_line(error),
                 in_words(patience)
             ));
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
-        recorded = record_anew(created, end).await;
+        // Opened again: a database's connection that broke does not come back.
+        written = match tracking::open(&created.plan.tracking_uri).await {
+            Ok(store) => write(store.into()).await,
+            Err(error) => Err(error),
+        };
     }
-    recorded
-}
-
-/// Opens the store again: a database's connection that broke does not come back.
-async fn record_anew(created: &CreatedRun, end: RunEnd) -> Result<RunStatus, TrackingError> {
-    let store = tracking::open(&created.plan.tracking_uri).await?;
-    store.end_run(&created.info.run_id, end).await
+    written
 }

@@ -22,6 +22,7 @@ pub use self::search::FinishedRuns;
 pub use self::tracking_uri::{TrackingUri, TrackingUriError};
 pub(crate) use artifact_uri::append_to_uri_path;
 
+use crate::databricks::WorkspaceAccess;
 use crate::http::ServerAccess;
 use crate::run::{ExperimentId, RunData, RunId, RunInfo, RunStatus, UnixMillis};
 
@@ -106,6 +107,14 @@ pub trait TrackingStore: Send + Sync {
 
     /// Where a model's artifacts are: an artifact URI, or a `models:` URI that leads on.
     async fn model_location(&self, selector: &ModelSelector) -> Result<String, TrackingError>;
+
+    /// The Databricks workspace that the store is in, for a process that is to reach it too.
+    ///
+    /// # Errors
+    /// Credentials for it cannot be got.
+    async fn workspace_access(&self) -> Result<Option<WorkspaceAccess>, TrackingError> {
+        Ok(None)
+    }
 
     /// The address of the run's page for a person, where the store serves one.
     fn run_url(&self, _info: &RunInfo) -> Option<String> {

@@ -7,6 +7,7 @@ mod error;
 mod follow;
 mod job;
 mod location;
+mod submission;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +24,8 @@ use self::config::JobConfig;
 pub use self::error::DatabricksBackendError;
 use self::follow::Follower;
 use self::location::Location;
-use super::{Backend, BackendError, BackendOptions, LaunchPlan, SubmittedRun};
+use self::submission::Submission;
+use super::{Backend, BackendError, BackendOptions, Launch, LaunchPlan, RunElsewhere, SubmittedRun};
 use crate::databricks::{Client, JobRun};
 use crate::env_vars;
 use crate::events::{Progress, Transfer, TransferUnit, byte_text};
@@ -196,8 +198,9 @@ impl Backend for Databricks {
     async fn launch(
         &self,
         _plan: LaunchPlan,
+        signals: &mut Signals,
         progress: &dyn Progress,
-    ) -> Result<Box<dyn SubmittedRun>, BackendError> {
+    ) -> Result<Launch, BackendError> {
         let staged = self
             .staged
             .lock()
@@ -205,28 +208,39 @@ impl Backend for Databricks {
             .take();
         let Staged { client, body } = staged.expect("a launch comes after its stage");
         progress.info("=== Submitting a run to execute the MLflow project... ===");
-        let submitted = client.submit_job(&body).await;
-        let job_run_id = submitted.map_err(|source| DatabricksBackendError::Submit {
-            source: Box::new(source),
-        })?;
+        let (job_run_id, signal) = match submission::submit(&client, &body, signals, progress).await? {
+            Submission::Done(job_run_id, signal) => (job_run_id, signal),
+            Submission::Interrupted(signal) => return Ok(Launch::Interrupted(signal)),
+        };
+        // Whoever waits for the run, or stores where it is, ends it.
+        signals.put_back(signal);
         progress.info(&format!(
             "=== Launched MLflow run as Databricks job run with ID {job_run_id}. Getting run status page URL... ==="
         ));
         let mut follower = Follower::new(client, job_run_id);
         follower.no_logs = self.no_logs;
         follower.start_timeout = self.start_timeout;
-        let job = match follower.ask().await {
-            Ok(job) => Some(job),
+        let asked = tokio::select! {
+            biased;
+            signal = signals.next() => Err(signal),
+            asked = follower.ask() => Ok(asked),
+        };
+        let job = match asked {
+            Ok(Ok(job)) => Some(job),
             // The job is there, and the run must know it.
-            Err(error) => {
+            Ok(Err(error)) => {
                 progress.warning(&error.to_string());
+                None
+            }
+            Err(signal) => {
+                signals.put_back(Some(signal));
                 None
             }
         };
         if let Some(url) = job.as_ref().and_then(|job| job.run_page_url.as_deref()) {
             progress.info(&format!("=== Check the run's status at {url} ==="));
         }
-        Ok(Box::new(DatabricksRun { follower, job }))
+        Ok(Launch::begun(DatabricksRun { follower, job }))
     }
 }
 
@@ -354,6 +368,13 @@ impl SubmittedRun for DatabricksRun {
         Ok(Ended::Interrupted { signal })
     }
 
+    fn elsewhere(&mut self) -> Option<&mut dyn RunElsewhere> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl RunElsewhere for DatabricksRun {
     fn tags(&self) -> Vec<(String, String)> {
         let job = self.job.as_ref();
         let mut tags = Vec::new();
@@ -372,5 +393,24 @@ impl SubmittedRun for DatabricksRun {
             tags.push((tag::DATABRICKS_JOB_ID.to_owned(), id.to_string()));
         }
         tags
+    }
+    fn place(&self) -> String {
+        format!("the Databricks job run {}", self.follower.job_run_id)
+    }
+
+    fn by_hand(&self) -> String {
+        let page = self.job.as_ref().and_then(|job| job.run_page_url.as_deref());
+        match page {
+            Some(page) => format!("cancel it on its page {page}"),
+            None => format!(
+                "cancel it in the workspace {}, or with `databricks jobs cancel-run {}`",
+                self.follower.client.session().address(),
+                self.follower.job_run_id
+            ),
+        }
+    }
+
+    async fn cancel(&mut self, progress: &dyn Progress) -> Result<(), BackendError> {
+        Ok(self.follower.cancel(progress).await?)
     }
 }

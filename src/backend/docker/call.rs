@@ -30,6 +30,7 @@ impl RunCall {
         let tracking_uri = plan.variable(MLFLOW_TRACKING_URI).unwrap_or_default();
         let mut access = Access::default();
         access.add_store(plan.local_store.as_ref(), tracking_uri);
+        access.add_workspace(plan.workspace.as_ref());
         access.add_artifacts(&plan.run.artifact_uri);
         access.add_data(plan.data_directory.as_deref());
         let settings = &container.settings;

@@ -51,6 +51,16 @@ pub(super) fn launch(
     let run = RunCall::new(plan, container);
     warn_of_local_server(plan, &run, progress);
     make_artifact_directory(&plan.run.artifact_uri, progress);
+    if plan
+        .workspace
+        .as_ref()
+        .is_some_and(|workspace| workspace.is_of_login)
+    {
+        progress.warning(
+            "the container reaches the Databricks workspace by a token of your login by the databricks program, which \
+             expires within an hour or so; for longer runs use a personal access token or a service principal",
+        );
+    }
     let failed = |source| BackendError::Temporary { source };
     let temporary = tempfile::Builder::new()
         .prefix("mlrun-docker-")

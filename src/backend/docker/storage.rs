@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use percent_encoding::percent_decode_str;
 
 use crate::backend::{CONTAINER_STORE, LocalStore};
+use crate::databricks::WorkspaceAccess;
 use crate::env_vars::{self, MLFLOW_TRACKING_URI};
 use crate::environment::CODE_DIRECTORY;
 
@@ -37,6 +38,13 @@ impl Access {
                 env_vars::MLFLOW_TRACKING_INSECURE_TLS,
                 env_vars::MLFLOW_WORKSPACE,
             ]);
+        }
+    }
+
+    /// Adds the Databricks workspace that the tracking store is in.
+    pub(super) fn add_workspace(&mut self, workspace: Option<&WorkspaceAccess>) {
+        for (name, value) in workspace.into_iter().flat_map(|workspace| &workspace.variables) {
+            self.set(name, value.expose().to_owned());
         }
     }
 

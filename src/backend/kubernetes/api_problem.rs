@@ -12,6 +12,8 @@ pub struct ApiProblem {
     pub(super) kind: ProblemKind,
     /// The API's own words, or those of the library that connects.
     message: String,
+    /// Whether the request was certainly not carried out, though it may be later.
+    is_undone: bool,
     /// The fields that the API names, each with its words about it.
     pub(super) causes: Vec<(String, String)>,
 }
@@ -21,7 +23,9 @@ pub struct ApiProblem {
 pub(super) enum ProblemKind {
     /// No answer came.
     Unreachable,
-    /// The server has too much to do, or fails: it may answer later.
+    /// The server has too much to do: it may answer in a moment.
+    Busy,
+    /// The server fails: it may answer later.
     Transient,
     /// The client has no valid credentials, or cannot get any.
     Unauthorized,
@@ -41,13 +45,22 @@ impl ApiProblem {
         Self {
             kind,
             message: message.into(),
+            is_undone: false,
             causes: Vec::new(),
         }
     }
 
+    /// Whether the request may have been carried out all the same.
+    pub(super) fn may_be_done(&self) -> bool {
+        self.is_passing() && !self.is_undone
+    }
+
     /// Whether the same request may succeed later.
     pub(super) fn is_passing(&self) -> bool {
-        matches!(self.kind, ProblemKind::Unreachable | ProblemKind::Transient)
+        matches!(
+            self.kind,
+            ProblemKind::Unreachable | ProblemKind::Busy | ProblemKind::Transient
+        )
     }
 
     fn of_status(status: &Status) -> Self {
@@ -58,7 +71,8 @@ impl ApiProblem {
             (403, _) => ProblemKind::Forbidden,
             (404, _) => ProblemKind::NotFound,
             (400 | 422, _) => ProblemKind::Invalid,
-            (408 | 429 | 500..=599, _) => ProblemKind::Transient,
+            (429 | 503 | 504, _) => ProblemKind::Busy,
+            (408 | 500..=599, _) => ProblemKind::Transient,
             _ => ProblemKind::Other,
         };
         let message = match (status.message.trim(), status.code) {
@@ -72,6 +86,8 @@ impl ApiProblem {
         Self {
             kind,
             message,
+            // Too many requests: this one was not even looked at.
+            is_undone: status.code == 429,
             causes: causes
                 .filter(|cause| !cause.field.is_empty())
                 .map(|cause| (cause.field.clone(), cause.message.clone()))
@@ -110,7 +126,10 @@ impl From<kube::Error> for ApiProblem {
             kube::Error::SerdeError(source) if source.is_eof() => ProblemKind::Unreachable,
             _ => ProblemKind::Other,
         };
-        Self::new(kind, chain(&error))
+        Self {
+            is_undone: could_not_connect(&error),
+            ..Self::new(kind, chain(&error))
+        }
     }
 }
 
@@ -119,6 +138,19 @@ fn authentication_failed(error: &kube::Error) -> bool {
     let mut current: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = current {
         if error.is::<kube::client::AuthError>() {
+            return true;
+        }
+        current = error.source();
+    }
+    false
+}
+
+/// Whether there was no connection that a request could have been sent over.
+fn could_not_connect(error: &kube::Error) -> bool {
+    let mut current: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = current {
+        let client = error.downcast_ref::<hyper_util::client::legacy::Error>();
+        if client.is_some_and(hyper_util::client::legacy::Error::is_connect) {
             return true;
         }
         current = error.source();

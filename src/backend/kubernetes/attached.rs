@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::KubernetesError;
 use super::cluster::Cluster;
+use super::deletion;
 use super::follow::{FollowOptions, follow};
 use super::handle::JobHandle;
 use super::reasons::{self, Failure, JobEnd, PodView};
@@ -107,29 +108,14 @@ impl AttachedRun for KubernetesRun {
             }
             found => found?,
         };
-        progress.info(&format!("Deleting the Job '{}' and its pods", handle.name));
-        handle.delete().await?;
-        if !super::deletion::is_gone_in_time(&handle, &job).await {
-            progress.warning(&format!(
-                "the Job '{}' is being deleted, but its pods have not ended yet",
-                handle.name
-            ));
-        }
-        Ok(())
+        Ok(deletion::delete(&handle, &job, progress).await?)
     }
 }
 
 async fn pods(handle: &JobHandle) -> Result<Vec<PodView>, KubernetesError> {
-    let of_job = kube::api::ListParams::default().labels(&format!("job-name={}", handle.name));
-    let pods = handle
-        .pods()
-        .list(&of_job)
-        .await
-        .map_err(|error| handle.cluster.problem("ask for the Job's pods", error))?;
+    let pods = handle.list_pods().await?;
     Ok(pods
-        .items
         .iter()
-        .filter(|pod| handle.owns(&pod.metadata))
         .map(|pod| {
             let containers = pod.spec.as_ref().map(|spec| spec.containers.as_slice());
             let first = containers.and_then(<[_]>::first);

@@ -51,6 +51,8 @@ impl Cluster {
     pub(super) async fn find(context: Option<&str>) -> Result<Self, KubernetesError> {
         let (mut config, context) = configuration(context).await?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
+        // Who makes a request must know of each try: one whose answer was lost may have been carried out.
+        config.default_retry = false;
         if config.root_cert.is_none() && config.cluster_url.scheme_str() == Some("https") {
             config.root_cert = system_certificates();
         }

@@ -1,4 +1,4 @@
-//! The end of a Job that is being deleted.
+//! The deletion of a Job, to its end.
 
 use std::time::Duration;
 
@@ -6,14 +6,33 @@ use k8s_openapi::api::batch::v1::Job;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use super::KubernetesError;
 use super::handle::JobHandle;
 use super::watch::{Change, Selector, watch};
+use crate::events::Progress;
 
 /// How long a deletion may take beyond the time that the pods have to end.
 pub(super) const BEYOND_GRACE: Duration = Duration::from_secs(30);
 
+/// Deletes the Job and waits until it and its pods are gone, as long as that may take.
+pub(super) async fn delete(
+    handle: &JobHandle,
+    job: &Job,
+    progress: &dyn Progress,
+) -> Result<(), KubernetesError> {
+    progress.info(&format!("Deleting the Job '{}' and its pods", handle.name));
+    handle.delete().await?;
+    if !is_gone_in_time(handle, job).await {
+        progress.warning(&format!(
+            "the Job '{}' is being deleted, but its pods have not ended yet",
+            handle.name
+        ));
+    }
+    Ok(())
+}
+
 /// Waits until the Job and its pods are gone. Whether they are.
-pub(super) async fn is_gone_in_time(handle: &JobHandle, job: &Job) -> bool {
+async fn is_gone_in_time(handle: &JobHandle, job: &Job) -> bool {
     let (sender, mut changes) = mpsc::channel(16);
     let by_name = Selector {
         fields: Some(format!("metadata.name={}", handle.name)),

@@ -8,7 +8,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
-use kube::api::{DeleteParams, Preconditions};
+use kube::api::{DeleteParams, ListParams, Preconditions};
 use kube::client::Body;
 use kube::core::Status;
 use serde_json::Value;
@@ -18,11 +18,12 @@ use super::KubernetesError;
 use super::api_problem::{ApiProblem, ProblemKind};
 use super::cluster::Cluster;
 use super::watch::Pauses;
+use crate::project::quote;
 
 /// How long one request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a request is tried again where the API does not answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A Job by its place and name.
 #[derive(Debug, Clone)]
@@ -67,31 +68,25 @@ impl JobHandle {
         owners.is_empty() || owners.iter().any(|owner| owner.uid == *uid)
     }
 
-    /// Creates the Job, or only has it checked. A request whose answer was lost is made again; the Job
-    /// that it made is then known by its name, which no other has.
-    pub(super) async fn create(&self, job: &Value, is_check: bool) -> Result<Answer, ApiProblem> {
+    /// Has the Job checked. Only a server that has too much to do is asked again.
+    pub(super) async fn check(&self, job: &Value) -> Result<Answer, ApiProblem> {
         let begun = Instant::now();
         let mut pauses = Pauses::default();
-        let mut was_lost = false;
         loop {
-            let attempt = timeout(REQUEST_TIMEOUT, self.post(job, is_check)).await;
-            let attempt = attempt
-                .unwrap_or_else(|_| Err(ApiProblem::new(ProblemKind::Unreachable, "no answer in time")));
-            match attempt {
-                Err(problem) if problem.is_passing() && !is_check && begun.elapsed() < PATIENCE => {
-                    was_lost = true;
-                    tracing::debug!(%problem, "a Job that is not created yet");
+            match self.create_once(job, true).await {
+                Err(problem) if problem.kind == ProblemKind::Busy && begun.elapsed() < REQUEST_TIMEOUT => {
                     pauses.pause().await;
-                }
-                Err(problem) if problem.kind == ProblemKind::AlreadyExists && was_lost => {
-                    return Ok(Answer {
-                        job: self.jobs().get(&self.name).await?,
-                        warnings: Vec::new(),
-                    });
                 }
                 answer => return answer,
             }
         }
+    }
+
+    /// Asks once for the Job's creation, or only for its check.
+    pub(super) async fn create_once(&self, job: &Value, is_check: bool) -> Result<Answer, ApiProblem> {
+        timeout(REQUEST_TIMEOUT, self.post(job, is_check))
+            .await
+            .unwrap_or_else(|_| Err(ApiProblem::new(ProblemKind::Unreachable, "no answer in time")))
     }
 
     async fn post(&self, job: &Value, is_check: bool) -> Result<Answer, ApiProblem> {
@@ -125,6 +120,20 @@ impl JobHandle {
         })
     }
 
+    /// The Job's pods.
+    pub(super) async fn list_pods(&self) -> Result<Vec<Pod>, KubernetesError> {
+        let of_job = ListParams::default().labels(&format!("job-name={}", self.name));
+        let pods = patiently(|| {
+            let (pods, of_job) = (self.pods(), of_job.clone());
+            async move { pods.list(&of_job).await }
+        })
+        .await
+        .map_err(|problem| self.cluster.problem("ask for the Job's pods", problem))?;
+        let mut pods = pods.items;
+        pods.retain(|pod| self.owns(&pod.metadata));
+        Ok(pods)
+    }
+
     /// Asks for the Job.
     pub(super) async fn get(&self) -> Result<Job, KubernetesError> {
         let found = patiently(|| {
@@ -140,6 +149,13 @@ impl JobHandle {
             }),
             Err(problem) => Err(self.cluster.problem("ask for the Job", problem)),
         }
+    }
+
+    /// What a person types to delete the Job.
+    pub(super) fn deletion_command(&self) -> String {
+        let context = self.cluster.context.as_deref();
+        let context = context.map_or_else(String::new, |name| format!(" --context {}", quote(name)));
+        format!("kubectl delete job {} -n {}{context}", self.name, self.namespace)
     }
 
     /// Deletes the Job: its pods first, then itself. One that is gone already is as good.

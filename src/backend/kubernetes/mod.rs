@@ -10,20 +10,24 @@ mod api_problem;
 mod attached;
 mod cluster;
 mod config;
+mod creation;
 mod deletion;
 mod error;
 mod follow;
 mod handle;
 mod job;
+mod log_lines;
 mod logs;
 mod names;
 mod reasons;
 mod template;
+mod warnings;
 mod watch;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -35,15 +39,14 @@ pub use self::template::TemplatePlace;
 use self::api_problem::{ApiProblem, ProblemKind};
 use self::cluster::Cluster;
 use self::config::KubernetesConfig;
+use self::creation::Creation;
 use self::follow::{FollowOptions, StartLimit, follow};
 use self::handle::JobHandle;
 use self::job::JobParts;
 use self::template::Template;
-use super::docker::{command_words, is_this_machine};
-use super::{Backend, BackendError, BackendOptions, LaunchPlan, SubmittedRun};
-use crate::env_vars::{
-    self, KUBE_MLFLOW_TRACKING_URI, MLFLOW_TRACKING_PASSWORD, MLFLOW_TRACKING_TOKEN, MLFLOW_TRACKING_URI,
-};
+use super::docker::command_words;
+use super::{Backend, BackendError, BackendOptions, Launch, LaunchPlan, RunElsewhere, SubmittedRun};
+use crate::env_vars::{KUBE_MLFLOW_TRACKING_URI, MLFLOW_TRACKING_URI};
 use crate::environment::{Container, is_repository};
 use crate::events::Progress;
 use crate::process::{Ended, Signals};
@@ -171,70 +174,6 @@ impl Kubernetes {
             ));
         }
     }
-
-    fn tell_what_no_pod_has(&self, plan: &LaunchPlan, container: &Container, progress: &dyn Progress) {
-        for warning in self
-            .config
-            .warnings
-            .iter()
-            .cloned()
-            .chain(self.template.warnings())
-        {
-            progress.warning(&warning);
-        }
-        if !container.settings.volumes.is_empty() {
-            progress.warning(
-                "the volumes of docker_env are not used on Kubernetes; write volumes into the template",
-            );
-        }
-        if !container.settings.arguments.is_empty() || !container.settings.argument_variables.is_empty() {
-            progress.warning("-A/--docker-args is not used on Kubernetes; write it into the template");
-        }
-        if self
-            .template
-            .container()
-            .get("args")
-            .is_some_and(|args| !args.is_null())
-        {
-            progress.warning(&format!(
-                "the args of the template's first container are appended to the entry point's command: {}",
-                self.template.place("spec.template.spec.containers[0].args")
-            ));
-        }
-        if env_vars::non_empty(KUBE_MLFLOW_TRACKING_URI).is_none() {
-            let uri = plan.variable(MLFLOW_TRACKING_URI).unwrap_or_default();
-            if plan.local_store.is_some() || is_this_machine(uri) {
-                progress.warning(&format!(
-                    "the tracking store {} is on this machine, where no pod finds it: what the entry point logs is lost; set \
-                     MLFLOW_TRACKING_URI to a server that both reach, or KUBE_MLFLOW_TRACKING_URI to its address for the pod",
-                    without_credentials(uri)
-                ));
-            }
-        }
-        let has_credentials = [MLFLOW_TRACKING_TOKEN, MLFLOW_TRACKING_PASSWORD]
-            .into_iter()
-            .find(|name| env_vars::non_empty(name).is_some());
-        if let Some(name) = has_credentials.filter(|name| !self.template_has(name, container)) {
-            progress.warning(&format!(
-                "{name} is not put into the Job, where everybody who may see it could read it; give it to the first \
-                 container in the template by a Secret (env with secretKeyRef, or envFrom)"
-            ));
-        }
-    }
-
-    /// Whether the pod may get a variable from the template or the project.
-    fn template_has(&self, name: &str, container: &Container) -> bool {
-        let of_template = self.template.container();
-        let of_project = container
-            .settings
-            .variables
-            .iter()
-            .any(|(other, _)| other == name);
-        let mut variables = of_template["env"].as_array().into_iter().flatten();
-        of_project
-            || of_template.get("envFrom").is_some()
-            || variables.any(|variable| variable["name"] == name)
-    }
 }
 
 #[async_trait]
@@ -278,7 +217,7 @@ impl Backend for Kubernetes {
         let job = self.job(plan, container, &handle.name, &handle.namespace, &|_, value| {
             value
         });
-        match handle.create(&job, true).await {
+        match handle.check(&job).await {
             Ok(answer) => self.tell_warnings(&answer.warnings, progress),
             // Others than Kubernetes itself may not know a check, or want the image's digest.
             Err(problem) if is_of_webhook(&problem) => {
@@ -318,8 +257,9 @@ impl Backend for Kubernetes {
     async fn launch(
         &self,
         plan: LaunchPlan,
+        signals: &mut Signals,
         progress: &dyn Progress,
-    ) -> Result<Box<dyn SubmittedRun>, BackendError> {
+    ) -> Result<Launch, BackendError> {
         let container = plan
             .environment
             .container
@@ -337,11 +277,19 @@ impl Backend for Kubernetes {
         });
         // The reference's words.
         progress.info(&format!("=== Creating Job {} ===", handle.name));
-        let answer = handle.create(&job, false).await;
-        let answer = answer.map_err(|problem| self.refused(&handle, problem))?;
-        handle.uid = answer.job.metadata.uid;
-        Ok(Box::new(KubernetesSubmittedRun {
+        let created = creation::create(&handle, &job, signals, progress).await;
+        let job = match created.map_err(|problem| self.refused(&handle, problem))? {
+            Creation::Done(job, signal) => {
+                // Whoever waits for the run, or stores where it is, ends it.
+                signals.put_back(signal);
+                *job
+            }
+            Creation::Interrupted(signal) => return Ok(Launch::Interrupted(signal)),
+        };
+        handle.uid.clone_from(&job.metadata.uid);
+        Ok(Launch::begun(KubernetesSubmittedRun {
             handle,
+            job,
             options: self.follow,
         }))
     }
@@ -368,6 +316,8 @@ fn for_a_person(name: &str, value: String) -> String {
 #[derive(Debug)]
 struct KubernetesSubmittedRun {
     handle: JobHandle,
+    /// As it was created.
+    job: Job,
     options: FollowOptions,
 }
 
@@ -377,7 +327,29 @@ impl SubmittedRun for KubernetesSubmittedRun {
         Ok(follow(&self.handle, self.options, signals, progress).await?)
     }
 
+    fn elsewhere(&mut self) -> Option<&mut dyn RunElsewhere> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl RunElsewhere for KubernetesSubmittedRun {
     fn tags(&self) -> Vec<(String, String)> {
         attached::tags(&self.handle)
+    }
+
+    fn place(&self) -> String {
+        format!(
+            "the Job '{}' in the namespace '{}'",
+            self.handle.name, self.handle.namespace
+        )
+    }
+
+    fn by_hand(&self) -> String {
+        self.handle.deletion_command()
+    }
+
+    async fn cancel(&mut self, progress: &dyn Progress) -> Result<(), BackendError> {
+        Ok(deletion::delete(&self.handle, &self.job, progress).await?)
     }
 }

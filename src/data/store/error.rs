@@ -190,3 +190,28 @@ fn in_brackets(said: &Option<String>) -> String {
     said.as_ref()
         .map_or_else(String::new, |said| format!(" ({said})"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_name_known_statuses() {
+        for (status, said, expected) in [
+            (403, None, "S3 answered 403 Forbidden to the profile x"),
+            (
+                599,
+                Some("Busy: later"),
+                "S3 answered 599 (Busy: later) to the profile x",
+            ),
+        ] {
+            let error = StoreError::Refused {
+                store: "S3",
+                status,
+                said: said.map(str::to_owned),
+                credentials: "the profile x".to_owned(),
+            };
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+}

@@ -37,7 +37,7 @@ use self::wire::{
 use super::databricks;
 use super::limits::{self, LongValues};
 use super::{ExperimentSelector, FinishedRuns, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore};
-use crate::databricks::Session;
+use crate::databricks::{Session, WorkspaceAccess};
 use crate::http::Verification;
 use crate::run::{ExperimentId, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag};
 
@@ -438,6 +438,16 @@ impl TrackingStore for RestStore {
             other => other,
         };
         ended.map_err(|error| self.about("run", run_id.as_str(), "write to", error))
+    }
+
+    async fn workspace_access(&self) -> Result<Option<WorkspaceAccess>, TrackingError> {
+        let Some(session) = &self.databricks else {
+            return Ok(None);
+        };
+        match session.access().await {
+            Ok(access) => Ok(Some(access)),
+            Err(error) => Err(unusable("open", self.client.address(), RestError::from(error))),
+        }
     }
 
     fn run_url(&self, info: &RunInfo) -> Option<String> {

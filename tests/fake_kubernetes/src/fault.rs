@@ -28,6 +28,8 @@ pub enum Action {
     Status(u16),
     /// This status code is the answer of something before Kubernetes: HTML.
     Proxy(u16),
+    /// As [`Action::Proxy`], but the request itself is carried out.
+    ProxyAfter(u16),
     /// The connection is cut before there is an answer. The request itself is carried out.
     Reset,
     /// The connection is cut after so many bytes of the answer's body.

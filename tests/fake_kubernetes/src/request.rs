@@ -117,11 +117,7 @@ async fn with_fault(
 ) -> Response<Body> {
     match action {
         Some(Action::Status(code)) => return Refusal::of_code(code).response(),
-        Some(Action::Proxy(code)) => {
-            let mut response = Response::new(Body::from("<html><body>Bad Gateway</body></html>"));
-            *response.status_mut() = StatusCode::from_u16(code).expect("a status code");
-            return response;
-        }
+        Some(Action::Proxy(code)) => return of_proxy(code),
         Some(Action::Slow(time)) => tokio::time::sleep(time).await,
         _ => {}
     }
@@ -137,10 +133,17 @@ async fn with_fault(
             tokio::time::sleep(Duration::from_secs(60)).await;
             response
         }
+        Some(Action::ProxyAfter(code)) => of_proxy(code),
         Some(Action::CutAfter(bytes)) => limited(response, bytes, true),
         Some(Action::EndAfter(bytes)) => limited(response, bytes, false),
         _ => response,
     }
+}
+
+fn of_proxy(code: u16) -> Response<Body> {
+    let mut response = Response::new(Body::from("<html><body>Bad Gateway</body></html>"));
+    *response.status_mut() = StatusCode::from_u16(code).expect("a status code");
+    response
 }
 
 /// The response with the first bytes of its body; then it breaks or ends.

@@ -185,6 +185,11 @@ impl Server {
         });
     }
 
+    /// How many requests the faults so far will still hit.
+    pub fn faults_left(&self) -> usize {
+        self.shared.lock().faults.iter().map(|fault| fault.times).sum()
+    }
+
     /// Cuts all connections and is away for a while.
     pub fn restart(&self, away: Duration) {
         let (ready, wait) = std::sync::mpsc::channel();

@@ -52,6 +52,22 @@ fn what_is_wrong_is_told_without_a_secret() {
             ],
             "caused by: /api/2.0/dbfs/get-status answered 401: Invalid username or password.",
         ),
+        (
+            &[
+                host,
+                ("DATABRICKS_TOKEN", TOKEN),
+                ("ALL_PROXY", "socks5://pat:geheim@localhost:1080"),
+            ],
+            "hint: use an http:// proxy, or name the server's host in NO_PROXY",
+        ),
+        (
+            &[
+                ("DATABRICKS_HOST", "https://localhost"),
+                ("DATABRICKS_TOKEN", TOKEN),
+                ("REQUESTS_CA_BUNDLE", "/no/such/file"),
+            ],
+            "caused by: cannot read REQUESTS_CA_BUNDLE '/no/such/file'\n",
+        ),
     ] {
         let project = with(variables);
         let finished = run(&project, &[]);

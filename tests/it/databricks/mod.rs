@@ -4,11 +4,14 @@
 mod attached;
 mod clients;
 mod credentials;
+mod entry_points;
 mod example;
 mod faults;
 mod jobs;
+mod place;
 mod reference;
 mod store;
+mod submission;
 mod uploads;
 
 use std::time::{Duration, Instant};
@@ -69,8 +72,12 @@ fn run<'a>(project: &'a Project, arguments: &[&str]) -> Finished<'a> {
 
 /// The run that the program tells of, as the tracking server behind the workspace has it.
 fn recorded(finished: &Finished<'_>) -> StoredRun {
-    let run_id = run_id(finished.stderr());
-    stored(&run_id)
+    recorded_in(finished.stderr())
+}
+
+/// The run that this text tells of.
+fn recorded_in(text: &str) -> StoredRun {
+    stored(&run_id(text))
 }
 
 fn stored(run_id: &str) -> StoredRun {

@@ -1,6 +1,7 @@
 //! A project, a cluster that it runs on, and a run that a test can look at while it goes on.
 
 use std::fs::File;
+use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -12,32 +13,32 @@ use serde_json::json;
 use crate::harness::{Project, StoreContents, StoredRun};
 
 /// An image that nobody pulls.
-pub(super) const IMAGE: &str = "registry.example.com/team/base:1";
+pub(crate) const IMAGE: &str = "registry.example.com/team/base:1";
 
 /// A template in which as little as possible is said.
-pub(super) const TEMPLATE: &str = "spec:\n  backoffLimit: 0\n  template:\n    spec:\n      restartPolicy: Never\n      containers:\n      - {}\n";
+pub(crate) const TEMPLATE: &str = "spec:\n  backoffLimit: 0\n  template:\n    spec:\n      restartPolicy: Never\n      containers:\n      - {}\n";
 
 /// A project with a kubeconfig for a cluster.
-pub(super) struct ClusterProject {
-    pub(super) server: Server,
-    pub(super) project: Project,
+pub(crate) struct ClusterProject {
+    pub(crate) server: Server,
+    pub(crate) project: Project,
 }
 
 impl ClusterProject {
     /// A project whose command is never really run, with [`TEMPLATE`].
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(TEMPLATE, Options::default())
     }
 
     /// As [`ClusterProject::new`], with another template and server.
-    pub(super) fn with(template: &str, options: Options) -> Self {
+    pub(crate) fn with(template: &str, options: Options) -> Self {
         let server = Server::start(options);
         let kubeconfig = server.kubeconfig(json!({}), json!({}), None);
         Self::on(server, template, &kubeconfig)
     }
 
     /// As [`ClusterProject::with`], with a kubeconfig.
-    pub(super) fn on(server: Server, template: &str, kubeconfig: &str) -> Self {
+    pub(crate) fn on(server: Server, template: &str, kubeconfig: &str) -> Self {
         let mlproject = format!(
             "name: My Project\ndocker_env:\n  image: {IMAGE}\nentry_points:\n  main:\n    command: python train.py 'a b' --x 1\n"
         );
@@ -55,13 +56,13 @@ impl ClusterProject {
     }
 
     /// As [`Project::env`].
-    pub(super) fn env(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.project = std::mem::replace(&mut self.project, Project::new()).env(name, value);
         self
     }
 
     /// Starts `mlrun run` on the cluster with these arguments after it.
-    pub(super) fn start(&self, arguments: &[&str]) -> Running<'_> {
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running<'_> {
         let all = [
             "run",
             "project",
@@ -76,12 +77,12 @@ impl ClusterProject {
     }
 
     /// Starts `mlrun` with these arguments.
-    pub(super) fn start_mlrun(&self, arguments: &[&str]) -> Running<'_> {
+    pub(crate) fn start_mlrun(&self, arguments: &[&str]) -> Running<'_> {
         self.spawn(self.project.sandbox().mlrun(), arguments)
     }
 
     /// Starts a program that becomes `mlrun`, whose path and arguments come after its own.
-    pub(super) fn start_below(&self, program: &Path, own: &[&str], arguments: &[&str]) -> Running<'_> {
+    pub(crate) fn start_below(&self, program: &Path, own: &[&str], arguments: &[&str]) -> Running<'_> {
         let mut command = self.project.sandbox().command(program);
         command.args(own).arg(env!("CARGO_BIN_EXE_mlrun"));
         self.spawn(command, arguments)
@@ -110,8 +111,20 @@ impl ClusterProject {
         }
     }
 
+    /// Has the API go away for this time, and does something in the meantime.
+    pub(crate) fn while_away(&self, time: Duration, work: impl FnOnce()) {
+        let address = self.server.url().replace("http://", "");
+        std::thread::scope(|scope| {
+            scope.spawn(|| self.server.restart(time));
+            while TcpStream::connect(&address).is_ok() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            work();
+        });
+    }
+
     /// The one run in the default store.
-    pub(super) fn run(&self) -> StoredRun {
+    pub(crate) fn run(&self) -> StoredRun {
         StoreContents::of_sqlite(&self.project.sandbox().work().join("mlflow.db"))
             .run()
             .clone()
@@ -119,7 +132,7 @@ impl ClusterProject {
 }
 
 /// A run that goes on.
-pub(super) struct Running<'a> {
+pub(crate) struct Running<'a> {
     child: Child,
     cluster: &'a ClusterProject,
     stdout: PathBuf,
@@ -128,30 +141,30 @@ pub(super) struct Running<'a> {
 
 /// What a run gave.
 #[derive(Debug)]
-pub(super) struct Ended {
-    pub(super) code: i32,
-    pub(super) stdout: String,
-    pub(super) stderr: String,
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Running<'_> {
-    pub(super) fn stdout(&self) -> String {
+    pub(crate) fn stdout(&self) -> String {
         std::fs::read_to_string(&self.stdout).unwrap()
     }
 
-    pub(super) fn stderr(&self) -> String {
+    pub(crate) fn stderr(&self) -> String {
         std::fs::read_to_string(&self.stderr).unwrap()
     }
 
     /// Waits until standard error has this text.
     #[track_caller]
-    pub(super) fn wait_for_stderr(&self, text: &str) {
+    pub(crate) fn wait_for_stderr(&self, text: &str) {
         self.wait_for(text, || self.stderr().contains(text));
     }
 
     /// Waits until standard output has this text.
     #[track_caller]
-    pub(super) fn wait_for_stdout(&self, text: &str) {
+    pub(crate) fn wait_for_stdout(&self, text: &str) {
         self.wait_for(text, || self.stdout().contains(text));
     }
 
@@ -179,7 +192,7 @@ impl Running<'_> {
     }
 
     /// Sends a signal to mlrun alone.
-    pub(super) fn signal(&self, signal: rustix::process::Signal) {
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let id = i32::try_from(self.child.id()).unwrap();
         let id = rustix::process::Pid::from_raw(id).unwrap();
         rustix::process::kill_process(id, signal).unwrap();
@@ -187,7 +200,7 @@ impl Running<'_> {
 
     /// Waits for the end.
     #[track_caller]
-    pub(super) fn end(mut self) -> Ended {
+    pub(crate) fn end(mut self) -> Ended {
         let begun = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -217,7 +230,7 @@ impl Running<'_> {
 impl Ended {
     /// Fails the test with all that was written where the exit code is another one.
     #[track_caller]
-    pub(super) fn expect_code(&self, code: i32) -> &Self {
+    pub(crate) fn expect_code(&self, code: i32) -> &Self {
         assert_eq!(
             self.code, code,
             "\n--- stdout\n{}--- stderr\n{}",
@@ -228,7 +241,7 @@ impl Ended {
 
     /// Fails the test where standard error lacks a text.
     #[track_caller]
-    pub(super) fn expect_stderr(&self, text: &str) -> &Self {
+    pub(crate) fn expect_stderr(&self, text: &str) -> &Self {
         assert!(
             self.stderr.contains(text),
             "{text:?} is missing in\n{}",

@@ -121,6 +121,12 @@ const CASES: &[Case] = &[
         "succeeded ===",
     ),
     before(
+        "the creation carried out, a proxy's answer instead",
+        |server| server.fault(Target::Create, Action::ProxyAfter(504), 1),
+        0,
+        "succeeded ===",
+    ),
+    before(
         "the creation's answer cut",
         |server| server.fault(Target::Create, Action::CutAfter(50), 1),
         0,
@@ -244,7 +250,18 @@ fn a_container_that_is_started_again_is_read_on() {
         }
         if attempt < 3 {
             running.wait_for_stdout(&format!("attempt {attempt} line 1\n"));
-            server.restart_container(&pod, 1);
+            let fault = [None, Some(Action::Status(503)), Some(Action::CutAfter(10))][attempt];
+            match fault {
+                None => server.restart_container(&pod, 1),
+                // What it writes last is then in the log of the container before, which is asked for in vain.
+                Some(fault) => cluster.while_away(Duration::from_millis(300), || {
+                    server.fault(Target::Log, fault, 2);
+                    let line = format!("attempt {attempt} last line");
+                    server.log(&pod, &line);
+                    expected += &format!("{line}\n");
+                    server.restart_container(&pod, 1);
+                }),
+            }
             running.wait_for_stderr(&format!("has been started again ({} times)\n", attempt + 1));
         }
     }

@@ -2,10 +2,12 @@
 
 mod access;
 mod attached;
-mod cluster;
+pub(crate) mod cluster;
+mod creation;
 mod example;
 mod faults;
 mod interrupted;
 mod jobs;
 mod node;
+mod place;
 mod reasons;

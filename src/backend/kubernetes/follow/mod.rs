@@ -249,12 +249,11 @@ impl<'a> Follower<'a> {
             Message::Deletion(Ok(())) => {}
             Message::Deletion(Err(error)) => {
                 self.progress.warning(&format!(
-                    "{error}: {}; delete it yourself: kubectl delete job {} -n {}",
+                    "{error}: {}; delete it yourself: {}",
                     std::error::Error::source(&error)
                         .map(ToString::to_string)
                         .unwrap_or_default(),
-                    self.handle.name,
-                    self.handle.namespace
+                    self.handle.deletion_command()
                 ));
                 if let Some(signal) = self.signal {
                     self.finish(End::Known(Ok(Ended::Interrupted { signal })));

@@ -1,0 +1,166 @@
+//! A job that is submitted, and a store that cannot be told so.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use fake_databricks::{Action, FakeDatabricks, Fault, JobState, Settings};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{CLUSTER, EXPERIMENT, project, recorded, run, run_id_of_job, stored, wait_until, workspace};
+use crate::harness::Project;
+
+/// The request that stores tags; the first is for the run's params.
+const TAGS: &str = "POST /mlflow/runs/log-batch";
+
+/// A workspace whose jobs go on, and a project with little patience for the store.
+fn endless() -> Option<(FakeDatabricks, Project)> {
+    let fake = workspace(Settings {
+        job: vec![JobState::on("RUNNING", "In run"); 2],
+        ..Settings::default()
+    })?;
+    let project = project(&fake)
+        .env("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        .env("MLRUN_RECORD_TIMEOUT", "2");
+    Some((fake, project))
+}
+
+fn refusal(times: u32) -> Fault {
+    Fault::answer(TAGS, times, 403, "PERMISSION_DENIED", "No edit permission").after(1)
+}
+
+fn outage(times: u32) -> Fault {
+    Fault::answer(TAGS, times, 503, "TEMPORARILY_UNAVAILABLE", "down").after(1)
+}
+
+fn page(fake: &FakeDatabricks) -> String {
+    format!("{}/?o=0#job/701/run/9000000001", fake.url())
+}
+
+fn state(fake: &FakeDatabricks) -> Option<String> {
+    fake.job_states()[0].result_state.clone()
+}
+
+#[test]
+fn a_job_that_the_store_cannot_know_of_is_canceled() {
+    for (fault, arguments, tries) in [
+        (refusal(99), &[][..], false),
+        (refusal(99), &["--wait"], false),
+        (outage(99), &[], true),
+    ] {
+        let Some((fake, project)) = endless() else { return };
+        fake.fail(fault);
+        let finished = run(&project, arguments);
+        finished.expect_code(1);
+        let text = finished.stderr();
+        assert_eq!(state(&fake).as_deref(), Some("CANCELED"), "{text}");
+        let stored = recorded(&finished);
+        assert_eq!(stored.status, "FAILED");
+        let error = format!(
+            "error: the tags that lead from run '{}' to the Databricks job run 9000000001 could not be stored; it was canceled\n",
+            stored.run_id
+        );
+        assert!(text.contains(&error), "{text}");
+        let waiting = format!(
+            "warning: that run '{}' is the Databricks job run 9000000001 cannot be recorded yet (",
+            stored.run_id
+        );
+        assert_eq!(text.contains(&waiting), tries, "{text}");
+        let why = if tries {
+            "TEMPORARILY_UNAVAILABLE"
+        } else {
+            "No edit permission"
+        };
+        assert!(text[text.find(&error).unwrap()..].contains(why), "{text}");
+    }
+}
+
+#[test]
+fn a_store_that_comes_back_is_told() {
+    let Some((fake, project)) = endless() else { return };
+    // Two tries of two requests each fail.
+    fake.fail(outage(4));
+    let finished = run(&project, &[]);
+    finished.expect_code(0);
+    assert!(
+        finished.stderr().contains("trying for 2 seconds in all"),
+        "{}",
+        finished.stderr()
+    );
+    let stored = recorded(&finished);
+    assert_eq!(stored.status, "RUNNING");
+    assert_eq!(stored.tags["mlflow.databricks.shellJobRunID"], "9000000001");
+    assert_eq!(stored.tags["mlflow.databricks.runURL"], page(&fake));
+    assert_eq!(state(&fake), None);
+}
+
+#[test]
+fn a_job_that_cannot_be_canceled_is_named() {
+    for (knows_page, by_hand) in [
+        (true, "cancel it on its page "),
+        (false, "databricks jobs cancel-run 9000000001"),
+    ] {
+        let Some((fake, project)) = endless() else { return };
+        fake.fail(refusal(99));
+        fake.fail(Fault::answer(
+            "POST /jobs/runs/cancel",
+            99,
+            403,
+            "PERMISSION_DENIED",
+            "No manage permission",
+        ));
+        if !knows_page {
+            fake.fail(Fault::answer(
+                "GET /jobs/runs/get",
+                99,
+                403,
+                "PERMISSION_DENIED",
+                "No view permission",
+            ));
+        }
+        let finished = run(&project, &[]);
+        finished.expect_code(1);
+        let text = finished.stderr();
+        assert_eq!(state(&fake), None, "{text}");
+        assert_eq!(recorded(&finished).status, "FAILED");
+        assert!(
+            text.contains("to the Databricks job run 9000000001 could not be stored; it could not be canceled and may go on: ")
+                && text.contains("No manage permission")
+                && text.contains("hint: nothing but this message leads to it: ")
+                && text.contains(by_hand)
+                && text.contains(&page(&fake)) == knows_page,
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_signal_meanwhile_cancels_the_job() {
+    for (arguments, signal, code) in [(&["--wait"][..], Signal::TERM, 143), (&[], Signal::INT, 130)] {
+        let Some((fake, project)) = endless() else { return };
+        fake.fail(Fault::new(TAGS, 99, Action::Hang).after(1));
+        // Whoever runs the tests may ignore signals, and programs inherit that.
+        let mut command: Command = project.sandbox().command("env");
+        command.args(["--default-signal=HUP,INT,TERM", env!("CARGO_BIN_EXE_mlrun")]);
+        command.args(["run", "project", "-b", "databricks", "-c", CLUSTER]);
+        command.args(["--experiment-name", EXPERIMENT]).args(arguments);
+        let mut child = command
+            .envs(project.environment())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        wait_until("the request with the tags", || {
+            let requests = fake.all_requests();
+            let of_tags = requests
+                .iter()
+                .filter(|request| request.path.ends_with("runs/log-batch"));
+            of_tags.count() == 2
+        });
+        let begun = Instant::now();
+        kill_process(Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap(), signal).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{arguments:?}");
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        assert_eq!(state(&fake).as_deref(), Some("CANCELED"), "{arguments:?}");
+        assert_eq!(stored(&run_id_of_job(&fake)).status, "KILLED", "{arguments:?}");
+    }
+}

@@ -1,0 +1,103 @@
+//! A Job that is created, and a store that cannot be told so.
+
+use fake_databricks::{FakeDatabricks, Fault, Settings, TOKEN};
+use fake_kubernetes::{Action, Target};
+use rustix::process::Signal;
+
+use super::cluster::ClusterProject;
+use crate::harness::{MlflowServer, StoreContents, StoredRun};
+
+/// A cluster, and a store in a workspace, where requests can be had fail.
+fn cluster_and_store() -> Option<(ClusterProject, FakeDatabricks)> {
+    let server = MlflowServer::shared()?;
+    let workspace = FakeDatabricks::start(Settings {
+        mlflow: Some(server.url().to_owned()),
+        ..Settings::default()
+    });
+    let cluster = ClusterProject::new()
+        .env("MLFLOW_TRACKING_URI", "databricks")
+        .env("DATABRICKS_HOST", workspace.url())
+        .env("DATABRICKS_TOKEN", TOKEN)
+        .env("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        .env("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
+        .env("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", "0")
+        .env("MLRUN_RECORD_TIMEOUT", "2");
+    Some((cluster, workspace))
+}
+
+/// The tags of the Job cannot be stored. Those of the environment come first.
+fn refuse_tags(workspace: &FakeDatabricks) {
+    let call = "POST /mlflow/runs/log-batch";
+    workspace.fail(Fault::answer(call, 99, 403, "PERMISSION_DENIED", "No edit permission").after(1));
+}
+
+const EXPERIMENT: [&str; 2] = ["--experiment-name", "/Users/user@example.com/kubernetes"];
+
+fn stored(text: &str) -> StoredRun {
+    let (_, rest) = text
+        .split_once("that lead from run '")
+        .unwrap_or_else(|| panic!("{text}"));
+    let server = MlflowServer::shared().unwrap();
+    let runs = StoreContents::of_sqlite(&server.database()).runs;
+    runs.into_iter().find(|run| run.run_id == rest[..32]).unwrap()
+}
+
+#[test]
+fn a_job_that_the_store_cannot_know_of_is_deleted() {
+    for arguments in [&[][..], &["--no-wait"]] {
+        let Some((cluster, workspace)) = cluster_and_store() else {
+            return;
+        };
+        refuse_tags(&workspace);
+        let arguments = [&EXPERIMENT, arguments].concat();
+        let ended = cluster.start(&arguments).end();
+        ended
+            .expect_code(1)
+            .expect_stderr("to the Job 'my-project-")
+            .expect_stderr("in the namespace 'default' could not be stored; it was canceled\n")
+            .expect_stderr("No edit permission");
+        assert!(cluster.server.jobs().is_empty());
+        assert!(cluster.server.pods().is_empty());
+        assert_eq!(stored(&ended.stderr).status, "FAILED");
+    }
+}
+
+#[test]
+fn a_job_that_cannot_be_deleted_is_named() {
+    let Some((cluster, workspace)) = cluster_and_store() else {
+        return;
+    };
+    refuse_tags(&workspace);
+    cluster.server.fault(Target::Delete, Action::Status(403), 9);
+    let ended = cluster.start(&EXPERIMENT).end();
+    let name = cluster.server.jobs()[0]["metadata"]["name"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    ended
+        .expect_code(1)
+        .expect_stderr("it could not be canceled and may go on: cannot delete the Job on the cluster")
+        .expect_stderr(&format!(
+            "hint: nothing but this message leads to it: kubectl delete job {name} -n default --context test\n"
+        ));
+    assert_eq!(stored(&ended.stderr).status, "FAILED");
+}
+
+#[test]
+fn a_second_signal_ends_the_wait_for_a_deletion() {
+    let Some((cluster, workspace)) = cluster_and_store() else {
+        return;
+    };
+    refuse_tags(&workspace);
+    cluster.server.keep_deleted();
+    let running = cluster.start(&EXPERIMENT);
+    running.wait_for_stderr("Deleting the Job");
+    running.signal(Signal::TERM);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    running.signal(Signal::TERM);
+    let ended = running.end();
+    ended
+        .expect_code(1)
+        .expect_stderr("may go on: SIGTERM came before its end was known\n");
+    assert_eq!(stored(&ended.stderr).status, "FAILED");
+}
