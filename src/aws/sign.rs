@@ -31,6 +31,8 @@ pub(crate) const UNRESERVED_PATH: &AsciiSet = &UNRESERVED.remove(b'/');
 pub enum Payload<'a> {
     /// These bytes.
     Bytes(&'a [u8]),
+    /// The bytes that have this SHA-256.
+    Sha256(&'a [u8; 32]),
     /// It is not signed; S3 takes that.
     Unsigned,
 }
@@ -78,6 +80,7 @@ impl Signing<'_> {
         let utc = Utc::of(self.time);
         let hash = match payload {
             Payload::Bytes(bytes) => hex(&sha256(bytes)),
+            Payload::Sha256(hash) => hex(hash),
             Payload::Unsigned => "UNSIGNED-PAYLOAD".to_owned(),
         };
         headers.insert(HeaderName::from_static("x-amz-date"), self.value(&utc.basic())?);

@@ -2,8 +2,10 @@
 //! belongs to the entry point; a command without an entry point writes there what it was asked for.
 
 use std::io::{IsTerminal, Write};
-use std::sync::Mutex;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
 use crate::cli::args::LogFormat;
 use crate::cli::report::Failure;
@@ -33,19 +35,20 @@ pub(crate) struct Printer {
     format: LogFormat,
     verbosity: Verbosity,
     draws_progress: bool,
-    transfer: Mutex<TransferLine>,
+    transfer: Mutex<Option<TransferBar>>,
 }
 
-/// The state of the one progress line.
-#[derive(Debug, Default)]
-struct TransferLine {
+/// The one transfer that is shown.
+#[derive(Debug)]
+struct TransferBar {
     what: String,
-    last_drawn: Option<Instant>,
-    is_open: bool,
+    bar: ProgressBar,
+    /// Whether it was known last how much there will be.
+    has_total: Option<bool>,
 }
 
-/// A progress line is redrawn at most this often.
-const REDRAW_INTERVAL: Duration = Duration::from_millis(100);
+/// A bar is redrawn so often at most, in times per second.
+const REDRAWS: u8 = 10;
 
 impl Printer {
     pub(crate) fn new(format: LogFormat, verbosity: Verbosity) -> Self {
@@ -55,7 +58,7 @@ impl Printer {
             format,
             verbosity,
             draws_progress,
-            transfer: Mutex::default(),
+            transfer: Mutex::new(None),
         }
     }
 
@@ -68,7 +71,7 @@ impl Printer {
         if level == Level::Info && self.verbosity < Verbosity::Normal {
             return;
         }
-        self.close_transfer_line();
+        self.clear_transfer();
         let text = match self.format {
             LogFormat::Text => match level {
                 Level::Warning => format!("warning: {line}\n"),
@@ -79,14 +82,14 @@ impl Printer {
         write_stderr(&text);
     }
 
-    fn close_transfer_line(&self) {
-        let mut state = self
-            .transfer
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if std::mem::take(&mut state.is_open) {
-            write_stderr("\r\x1b[K");
+    fn clear_transfer(&self) {
+        if let Some(transfer) = self.transfer().take() {
+            transfer.bar.finish_and_clear();
         }
+    }
+
+    fn transfer(&self) -> MutexGuard<'_, Option<TransferBar>> {
+        self.transfer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -100,33 +103,59 @@ impl Progress for Printer {
     }
 
     fn output(&self, bytes: &[u8]) {
-        self.close_transfer_line();
+        self.clear_transfer();
         let mut stdout = std::io::stdout().lock();
         // A reader that went away is no reason to fail: the run goes on unheard.
         let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
     }
 
     fn transfer(&self, transfer: Transfer<'_>) {
-        let is_complete = transfer.total == Some(transfer.done);
         if !self.draws_progress {
             return;
         }
-        let mut state = self
-            .transfer
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let is_due = state.what != transfer.what
-            || is_complete
-            || state
-                .last_drawn
-                .is_none_or(|drawn| drawn.elapsed() >= REDRAW_INTERVAL);
-        if is_due {
-            transfer.what.clone_into(&mut state.what);
-            state.last_drawn = Some(Instant::now());
-            state.is_open = true;
-            write_stderr(&format!("\r\x1b[K{}", transfer_text(transfer)));
+        let mut shown = self.transfer();
+        let shown = match shown.as_mut() {
+            Some(shown) if shown.what == transfer.what => shown,
+            _ => shown.insert(TransferBar::new(transfer.what)),
+        };
+        shown.update(transfer);
+    }
+}
+
+impl TransferBar {
+    fn new(what: &str) -> Self {
+        let target = ProgressDrawTarget::stderr_with_hz(REDRAWS);
+        Self {
+            what: what.to_owned(),
+            bar: ProgressBar::with_draw_target(None, target).with_finish(ProgressFinish::AndClear),
+            has_total: None,
         }
     }
+
+    fn update(&mut self, transfer: Transfer<'_>) {
+        let total = transfer.total.filter(|total| *total > 0);
+        if self.has_total.replace(total.is_some()) != Some(total.is_some()) {
+            self.bar.set_style(style(transfer.unit, total.is_some()));
+        }
+        if let Some(total) = total {
+            self.bar.set_length(total);
+        }
+        self.bar.set_message(transfer_text(transfer));
+        self.bar.set_position(transfer.done);
+    }
+}
+
+/// What stands in a transfer's line beside its text.
+fn style(unit: TransferUnit, has_total: bool) -> ProgressStyle {
+    let template = match (has_total, unit) {
+        (true, TransferUnit::Bytes) => "{msg} [{wide_bar}] {binary_bytes_per_sec}, {eta} left",
+        (true, TransferUnit::Files | TransferUnit::Objects) => "{msg} [{wide_bar}] {eta} left",
+        (false, TransferUnit::Bytes) => "{wide_msg} {binary_bytes_per_sec}",
+        (false, TransferUnit::Files | TransferUnit::Objects) => "{wide_msg}",
+    };
+    ProgressStyle::with_template(template)
+        .expect("a template of our own")
+        .progress_chars("=> ")
 }
 
 /// Writes what a command was asked for to standard output. A closed pipe is no failure.

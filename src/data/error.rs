@@ -109,6 +109,17 @@ impl DataError {
                 "free some space, or name a directory on a larger disk with --storage-dir"
             }
             Self::Download { source, .. } => return source.hint(),
+            Self::Upload { source, .. }
+                if matches!(
+                    **source,
+                    StoreError::Refused {
+                        status: 401 | 403,
+                        ..
+                    }
+                ) =>
+            {
+                "use credentials that may write there"
+            }
             Self::Store { source, .. } | Self::Upload { source, .. } => return source.hint(),
             Self::Storage { .. } => "name a directory that can be written to with --storage-dir",
         };

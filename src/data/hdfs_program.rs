@@ -35,6 +35,21 @@ pub(super) async fn is_directory(uri: &str) -> Result<bool, StoreError> {
     }
 }
 
+/// Puts a file to a URI, where it appears when it is whole, and makes the directories above it.
+pub(super) async fn put(file: &Path, uri: &str) -> Result<(), StoreError> {
+    let (directory, _) = uri.rsplit_once('/').unwrap_or_default();
+    let make = ProgramCall::new(PROGRAM)
+        .arguments(["dfs", "-mkdir", "-p"])
+        .argument(directory);
+    make.capture().await?;
+    let put = ProgramCall::new(PROGRAM)
+        .arguments(["dfs", "-put", "-f"])
+        .argument(file.as_os_str())
+        .argument(uri);
+    put.capture().await?;
+    Ok(())
+}
+
 /// Brings it to this path, where it appears when it is whole.
 pub(super) async fn bring(uri: &str, target: &Path) -> Result<Brought, StoreError> {
     let parent = target.parent().unwrap_or(Path::new("."));

@@ -1,35 +1,58 @@
-//! Small files for the artifacts of a run.
+//! Files for the artifacts of a run.
 
 use std::path::Path;
+use std::pin::pin;
+
+use futures_util::future::{Either, select};
 
 use super::place::{Place, open_store};
 use super::store::StoreError;
-use super::{DataContext, DataError, local};
+use super::{DataContext, DataError, hdfs_program, local};
 
-/// Puts a small local file below an artifact URI, under this path.
+/// Puts a local file of any size below an artifact URI, under this path, where it appears when it is
+/// whole. It is given up when `given_up` is ready; then what has been sent is removed where it would
+/// stay else.
 ///
 /// # Errors
-/// A kind of store that cannot be written to, or one that refuses or cannot be reached.
-pub async fn upload(
+/// What `given_up` gave, or within: a kind of store that cannot be written to, or one that refuses or
+/// cannot be reached; a file that cannot be read or gets another length meanwhile.
+pub async fn upload<G>(
     artifact_uri: &str,
     path: &str,
     file: &Path,
     context: &DataContext,
-) -> Result<(), DataError> {
+    given_up: impl Future<Output = G>,
+) -> Result<Result<(), DataError>, G> {
     let failed = |source| DataError::Upload {
         path: path.to_owned(),
         uri: super::uri::shown(artifact_uri),
         source: Box::new(source),
     };
     if let Some(directory) = local::path_of(artifact_uri) {
-        return local::copy_file(file, &directory.join(path))
-            .map(drop)
-            .map_err(failed);
+        let copied = local::copy_file(file, &directory.join(path));
+        return Ok(copied.map(drop).map_err(failed));
     }
-    let place = Place::parse(artifact_uri)
-        .ok()
-        .flatten()
-        .ok_or_else(|| failed(StoreError::NotWritable))?;
-    let store = open_store(&place, context).map_err(failed)?;
-    store.put(path, file).await.map_err(failed)
+    let place = Place::parse(artifact_uri).ok().flatten();
+    if let Some(Place::Hdfs { uri, .. }) = &place
+        && hdfs_program::is_there()
+    {
+        let uri = format!("{}/{path}", uri.trim_end_matches('/'));
+        return match select(pin!(hdfs_program::put(file, &uri)), pin!(given_up)).await {
+            Either::Left((put, _)) => Ok(put.map_err(failed)),
+            Either::Right((reason, _)) => Err(reason),
+        };
+    }
+    let opened = place.ok_or(StoreError::NotWritable);
+    let store = match opened.and_then(|place| open_store(&place, context)) {
+        Ok(store) => store,
+        Err(problem) => return Ok(Err(failed(problem))),
+    };
+    let outcome = match select(store.put(path, file), pin!(given_up)).await {
+        Either::Left((put, _)) => Ok(put.map_err(failed)),
+        Either::Right((reason, _)) => Err(reason),
+    };
+    if outcome.is_err() {
+        store.abandon().await;
+    }
+    outcome
 }

@@ -189,7 +189,7 @@ impl Client {
         if let Some(content_type) = call.content_type {
             request = request.header(CONTENT_TYPE, content_type);
         }
-        if let Some((body, length)) = call.payload.body()? {
+        if let Some((body, length)) = call.payload.body() {
             if let Some(length) = length {
                 request = request.header(CONTENT_LENGTH, length);
             }
@@ -221,7 +221,10 @@ impl Client {
                 tries: 1,
                 credentials: String::new(),
             }),
-            Ok(Err(error)) => Err(classify(&error.without_url(), timeout)),
+            Ok(Err(error)) => {
+                call.payload.check()?;
+                Err(classify(&error.without_url(), timeout))
+            }
             Err(_) => Err((
                 Fault::Timeout(timeout),
                 format!("no answer within {}", in_words(timeout)),

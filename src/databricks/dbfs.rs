@@ -214,8 +214,9 @@ impl Client {
         path: &DbfsPath,
         sent: &Arc<AtomicU64>,
     ) -> Result<(), DatabricksError> {
-        let length = length_of(local)?;
-        match self.dbfs_upload_direct(local, length, path, sent).await {
+        let contents = FileContents::whole(local, sent)?;
+        let length = contents.file_length();
+        match self.dbfs_upload_direct(contents, path).await {
             Ok(()) => return Ok(()),
             Err(error) if error.is_already_there() => {}
             Err(error) if is_refusal_of_direct_path(&error) => {
@@ -229,13 +230,10 @@ impl Client {
     /// The path by which MLflow's own client uploads; not every workspace has it.
     async fn dbfs_upload_direct(
         &self,
-        local: &Path,
-        length: u64,
+        contents: FileContents,
         path: &DbfsPath,
-        sent: &Arc<AtomicU64>,
     ) -> Result<(), DatabricksError> {
         let endpoint = encode(&path.fuse());
-        let contents = FileContents::whole(local.to_owned(), length, Arc::clone(sent));
         let call = Call {
             payload: Payload::File(contents),
             ..Call::new(Method::POST, &endpoint)
@@ -336,15 +334,6 @@ impl Client {
         let _: Value = self.post(path, body).await?;
         Ok(())
     }
-}
-
-/// The size of a file on this machine.
-pub(super) fn length_of(local: &Path) -> Result<u64, DatabricksError> {
-    let metadata = std::fs::metadata(local).map_err(|source| DatabricksError::Local {
-        path: local.to_owned(),
-        source,
-    })?;
-    Ok(metadata.len())
 }
 
 /// Whether the direct path does not do it, while the API may.

@@ -9,7 +9,6 @@ use reqwest::Method;
 use reqwest::header::CONTENT_LENGTH;
 
 use super::client::{Call, Client};
-use super::dbfs::length_of;
 use super::error::DatabricksError;
 use super::payload::{FileContents, Payload};
 
@@ -65,7 +64,7 @@ impl Client {
         sent: &Arc<AtomicU64>,
     ) -> Result<(), DatabricksError> {
         let endpoint = format!("/api/2.0/fs/files{}", encode(path));
-        let contents = FileContents::whole(local.to_owned(), length_of(local)?, Arc::clone(sent));
+        let contents = FileContents::whole(local, sent)?;
         let call = Call {
             query: &[("overwrite", "true")],
             content_type: Some("application/octet-stream"),

@@ -9,7 +9,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::client::{Call, Client};
-use super::dbfs::length_of;
 use super::error::DatabricksError;
 use super::payload::{FileContents, Payload};
 
@@ -68,11 +67,9 @@ impl Client {
             "--{boundary}\r\nContent-Disposition: form-data; name=\"content\"; filename=\"content\"\r\n\
              Content-Type: application/octet-stream\r\n\r\n"
         ));
-        let contents = FileContents {
-            head: head.into_bytes(),
-            tail: format!("\r\n--{boundary}--\r\n").into_bytes(),
-            ..FileContents::whole(local.to_owned(), length_of(local)?, Arc::clone(sent))
-        };
+        let mut contents = FileContents::whole(local, sent)?;
+        contents.head = head.into_bytes();
+        contents.tail = format!("\r\n--{boundary}--\r\n").into_bytes();
         let content_type = format!("multipart/form-data; boundary={boundary}");
         let call = Call {
             content_type: Some(&content_type),

@@ -18,7 +18,7 @@ use super::netrc;
 use super::proxies::{ProxyError, ProxySettings};
 
 /// As many redirects as Python's `requests` follows.
-pub(super) const MOST_REDIRECTS: usize = 30;
+pub(crate) const MOST_REDIRECTS: usize = 30;
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -57,12 +57,30 @@ impl ClientError {
 }
 
 /// A client with the proxies that the environment names. `verification` says what servers are checked
-/// against; none for servers without TLS.
+/// against; none for servers without TLS. It waits for answers at any length: how long depends on what is
+/// sent, which only the sender knows.
 pub(crate) fn client(verification: Option<&Verification>, redirects: Policy) -> Result<Client, ClientError> {
-    configured_client(redirects, |builder| match verification {
+    configured_client(redirects, |builder| configured(builder, verification))
+}
+
+/// As [`client`], for what is only read: it gives up where a server sends nothing for a time.
+pub(super) fn reading_client(
+    verification: Option<&Verification>,
+    redirects: Policy,
+) -> Result<Client, ClientError> {
+    configured_client(redirects, |builder| {
+        configured(builder.read_timeout(READ_TIMEOUT), verification)
+    })
+}
+
+fn configured(
+    builder: ClientBuilder,
+    verification: Option<&Verification>,
+) -> Result<ClientBuilder, CertificateError> {
+    match verification {
         Some(verification) => verification.configure(builder),
         None => Ok(builder),
-    })
+    }
 }
 
 /// As [`client`], with the TLS settings that `configure` makes.
@@ -75,8 +93,7 @@ pub(crate) fn configured_client(
         .no_proxy()
         .http1_only()
         .user_agent(AGENT)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(READ_TIMEOUT);
+        .connect_timeout(CONNECT_TIMEOUT);
     for proxy in ProxySettings::from_variables(&crate::env_vars::non_empty).to_clients()? {
         builder = builder.proxy(proxy);
     }
@@ -101,6 +118,18 @@ pub(crate) fn local_client(timeout: Duration) -> Result<Client, ClientError> {
         })
 }
 
+/// Whether a redirect stays with the server that the credentials are for: the same host, port and
+/// scheme, or the step from HTTP to HTTPS on their usual ports. As Python's `requests` decides it.
+pub(crate) fn may_see_credentials(from: &Url, to: &Url) -> bool {
+    if from.host_str() != to.host_str() {
+        return false;
+    }
+    let (from_port, to_port) = (from.port_or_known_default(), to.port_or_known_default());
+    let is_upgrade = from.scheme() == "http" && to.scheme() == "https";
+    (is_upgrade && from_port == Some(80) && to_port == Some(443))
+        || (from.scheme() == to.scheme() && from_port == to_port)
+}
+
 /// A server, and all that goes with every request to it.
 #[derive(Clone)]
 pub struct ServerAccess {
@@ -112,6 +141,8 @@ pub struct ServerAccess {
     pub(crate) credentials: Option<String>,
     /// What adds credentials to each request anew.
     pub(crate) signer: Option<Arc<dyn RequestSigner>>,
+    /// Whether requests go on to where the server redirects them.
+    pub(crate) follows_redirects: bool,
 }
 
 /// Adds credentials to a request that is about to be sent.
@@ -120,13 +151,17 @@ pub(crate) trait RequestSigner: Send + Sync {
     /// Where a person finds the credentials.
     fn source(&self) -> &'static str;
 
-    /// Adds the headers, and may write the URL in another way. The error says why it cannot.
+    /// Whether the hash of the body is needed.
+    fn signs_body(&self) -> bool;
+
+    /// Adds the headers, and may write the URL in another way. `body` is the SHA-256 of the body, which
+    /// counts where [`RequestSigner::signs_body`]. The error says why it cannot.
     async fn sign(
         &self,
         method: &Method,
         url: &mut Url,
         headers: &mut HeaderMap,
-        body: &[u8],
+        body: &[u8; 32],
     ) -> Result<(), String>;
 }
 
@@ -160,6 +195,7 @@ impl ServerAccess {
             headers,
             credentials,
             signer: None,
+            follows_redirects: true,
         })
     }
 }
@@ -167,5 +203,26 @@ impl ServerAccess {
 impl fmt::Debug for ServerAccess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ServerAccess({})", self.url)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_stay_with_their_server() {
+        for (from, to, expected) in [
+            ("http://a/x", "http://a/y", true),
+            ("http://a/x", "http://a:80/y", true),
+            ("http://a/x", "https://a/y", true),
+            ("http://a:5000/x", "https://a/y", false),
+            ("http://a:5000/x", "http://a:5001/y", false),
+            ("https://a/x", "http://a/y", false),
+            ("http://a/x", "http://b/y", false),
+        ] {
+            let (from, to) = (Url::parse(from).unwrap(), Url::parse(to).unwrap());
+            assert_eq!(may_see_credentials(&from, &to), expected, "{from} {to}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 
 use super::certificates::Verification;
-use super::client::{ClientError, MOST_REDIRECTS, READ_TIMEOUT, client};
+use super::client::{ClientError, MOST_REDIRECTS, READ_TIMEOUT, reading_client};
 use super::fault::{Fault, classify};
 use super::netrc;
 
@@ -164,7 +164,7 @@ impl Source {
         })?;
         let verification = Verification::from_variables(variable);
         let verification = (url.scheme() == "https").then_some(&verification);
-        let client = client(verification, Policy::limited(MOST_REDIRECTS))?;
+        let client = reading_client(verification, Policy::limited(MOST_REDIRECTS))?;
         let has_user = !url.username().is_empty() || url.password().is_some();
         let login = url
             .host_str()

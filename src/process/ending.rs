@@ -8,6 +8,7 @@ use rustix::process::{Pid, Signal, getpid, kill_process};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::children::{self, Remaining};
+use super::disposition::is_ended_by;
 use super::group::ProcessGroup;
 use super::signals::{Event, Signals};
 use super::tree::Process;
@@ -27,10 +28,11 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 impl ProcessGroup {
     /// Ends the tree and returns when nothing of it is left, or only what cannot be ended.
     pub(super) async fn end_tree(&mut self, signals: &mut Signals) {
-        let told = self.signal_tree(Signal::TERM);
+        let mut asked = self.signal_tree(Signal::TERM).outside;
         // A stopped process gets its SIGTERM only when it goes on.
-        self.signal_tree(Signal::CONT);
-        if !self.has_ended_within_grace(signals, Orphans::new(told)).await {
+        asked.extend(self.signal_tree(Signal::CONT).in_group);
+        let orphans = Orphans::new(asked);
+        if !self.has_ended_within_grace(signals, orphans).await {
             self.kill_tree(signals).await;
         }
     }
@@ -123,17 +125,23 @@ async fn look_again() {
 /// One that was started outside of the group, or left it, while the tree was being listed has not had
 /// its `SIGTERM`. It gets it when its parent is gone; before that it is left alone, because it may be
 /// what the parent started in order to end well.
+///
+/// One that has had it may have lost it: bash loses a `SIGTERM` that comes while it is about to start a
+/// program, once in some thousand times. So it is looked at once more.
 struct Orphans {
-    /// The processes that have had it.
-    told: HashSet<Pid>,
+    /// The processes that have had it, until they have been looked at.
+    asked: HashSet<Pid>,
+    /// Those that have been looked at.
+    settled: HashSet<Pid>,
     last_look: Instant,
     has_news: bool,
 }
 
 impl Orphans {
-    fn new(told: HashSet<Pid>) -> Self {
+    fn new(asked: HashSet<Pid>) -> Self {
         Self {
-            told,
+            asked,
+            settled: HashSet::new(),
             last_look: Instant::now(),
             has_news: true,
         }
@@ -154,16 +162,31 @@ impl Orphans {
         }
     }
 
-    /// Sends `SIGTERM` to those that have had none. The whole `group` had it at once.
+    /// Sends `SIGTERM` to those that have had none, or have lost it.
     fn terminate(&mut self, members: &[Process], group: Pid) {
         let this = getpid();
-        for process in members {
-            let is_stray = process.parent == Some(this) && process.group != Some(group);
-            if is_stray && self.told.insert(process.id) {
+        self.has_news = false;
+        for process in members.iter().filter(|process| process.parent == Some(this)) {
+            if self.settled.contains(&process.id) {
+                continue;
+            }
+            let has_had_it = self.asked.remove(&process.id);
+            let needs_it = if has_had_it {
+                is_ended_by(process.id, Signal::TERM)
+            } else {
+                // What is new in the group was started by something that knew of the end.
+                process.group != Some(group)
+            };
+            if needs_it {
                 let _ = kill_process(process.id, Signal::TERM);
+            }
+            if needs_it && !has_had_it {
+                self.asked.insert(process.id);
+                self.has_news = true;
+            } else {
+                self.settled.insert(process.id);
             }
         }
         self.last_look = Instant::now();
-        self.has_news = false;
     }
 }

@@ -163,13 +163,13 @@ impl ProcessGroup {
         })
     }
 
-    /// Sends a signal to everything in the group and to what has left it. Returns those to which it
-    /// was sent one by one.
-    pub(super) fn signal_tree(&self, signal: Signal) -> HashSet<Pid> {
+    /// Sends a signal to everything in the group and to what has left it.
+    pub(super) fn signal_tree(&self, signal: Signal) -> Signalled {
         // Listed first: the group's end turns its children into orphans.
-        let mut outside = self.members();
+        let members = self.members();
         self.signal_group(signal);
-        outside.retain(|process| self.exit.is_some() || process.group != Some(self.leader));
+        let is_reached = |process: &Process| self.exit.is_none() && process.group == Some(self.leader);
+        let (in_group, outside): (Vec<_>, Vec<_>) = members.into_iter().partition(is_reached);
         for process in &outside {
             let _ = kill_process(process.id, signal);
         }
@@ -177,7 +177,11 @@ impl ProcessGroup {
         if self.exit.is_some() && cfg!(not(target_os = "linux")) {
             let _ = kill_process_group(self.leader, signal);
         }
-        outside.into_iter().map(|process| process.id).collect()
+        let ids = |processes: Vec<Process>| processes.into_iter().map(|process| process.id).collect();
+        Signalled {
+            in_group: ids(in_group),
+            outside: ids(outside),
+        }
     }
 }
 
@@ -189,6 +193,15 @@ impl Drop for ProcessGroup {
             self.terminal.take_back(true);
         }
     }
+}
+
+/// The processes that a signal to the tree was sent to.
+#[derive(Debug)]
+pub(super) struct Signalled {
+    /// Those that are reached by way of the group.
+    pub(super) in_group: HashSet<Pid>,
+    /// Those to which it was sent one by one.
+    pub(super) outside: HashSet<Pid>,
 }
 
 /// The termination signal that may have caused an end: the one that killed the program, or the one

@@ -20,6 +20,7 @@ mod capture;
 mod children;
 mod conversation;
 mod descriptors;
+mod disposition;
 mod ending;
 mod error;
 mod exit;

@@ -11,6 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::disposition::SignalSet;
 use super::ending::SAME_REQUEST;
 use super::error::ProcessError;
 
@@ -95,7 +96,7 @@ pub(super) enum Event {
 pub struct Signals {
     /// In the order in which simultaneous events are told.
     streams: Vec<(Event, SignalStream)>,
-    ignored: u64,
+    ignored: SignalSet,
     /// Termination that this program itself asks for.
     requested: UnboundedReceiver<TerminationSignal>,
     requests: UnboundedSender<TerminationSignal>,
@@ -158,7 +159,11 @@ impl Signals {
         let (requests, requested) = unbounded_channel();
         Self {
             streams: Vec::with_capacity(10),
-            ignored: if are_installed { ignored_signals() } else { 0 },
+            ignored: if are_installed {
+                SignalSet::ignored_here()
+            } else {
+                SignalSet::default()
+            },
             requested,
             requests,
             told: watch::Sender::new(()),
@@ -267,11 +272,11 @@ impl Signals {
     }
 
     fn listen(&mut self, event: Event, number: Signal) -> io::Result<()> {
-        let number = number.as_raw();
-        let is_ignored = self.ignored & (1 << (number - 1)) != 0;
+        let is_ignored = self.ignored.contains(number);
         // Without its handler, ends of children would be lost where their signal is ignored.
         if !is_ignored || event == Event::Child {
-            self.streams.push((event, signal(SignalKind::from_raw(number))?));
+            self.streams
+                .push((event, signal(SignalKind::from_raw(number.as_raw()))?));
         }
         Ok(())
     }
@@ -305,39 +310,9 @@ impl Signals {
     }
 }
 
-/// The signals that this program ignores, signal N at bit N - 1. The standard library has no call
-/// for it, so it is known where the system tells it in a file.
-fn ignored_signals() -> u64 {
-    let status = std::fs::read("/proc/self/status").unwrap_or_default();
-    parse_ignored(&String::from_utf8_lossy(&status))
-}
-
-fn parse_ignored(status: &str) -> u64 {
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("SigIgn:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_mask_of_ignored_signals_is_read() {
-        for (status, expected) in [
-            (
-                "Name:\tmlrun\nSigBlk:\t0000000000000002\nSigIgn:\t0000000000001001\n",
-                0x1001,
-            ),
-            ("SigIgn:\tfffffffe7ffbfeff", 0xffff_fffe_7ffb_feff),
-            ("Name:\tmlrun\n", 0),
-            ("", 0),
-        ] {
-            assert_eq!(parse_ignored(status), expected, "{status}");
-        }
-    }
 
     #[test]
     fn termination_signals_have_shell_exit_codes() {

@@ -1,5 +1,6 @@
 //! What an entry point wrote, kept among the artifacts of its run.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -54,12 +55,16 @@ impl KeptOutput {
         } else {
             Duration::MAX
         };
-        let uploaded = tokio::time::timeout(limit, self.upload_files(created));
-        let reason = match until_signal(signals, uploaded).await {
-            Ok(Ok(Ok(()))) => return,
-            Ok(Ok(Err(error))) => one_line(&error),
-            Ok(Err(_)) => "it took too long".to_owned(),
-            Err(signal) => format!("{signal} came"),
+        let given_up = async {
+            match until_signal(signals, tokio::time::sleep(limit)).await {
+                Ok(()) => "it took too long".to_owned(),
+                Err(signal) => format!("{signal} came"),
+            }
+        };
+        let reason = match self.upload_files(created, given_up).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => one_line(&error),
+            Err(reason) => reason,
         };
         progress.warning(&format!(
             "the logs of run '{}' could not be put among its artifacts: {reason}",
@@ -67,8 +72,16 @@ impl KeptOutput {
         ));
     }
 
-    async fn upload_files(&self, created: &CreatedRun) -> Result<(), RunError> {
-        let context = data::context(&created.plan.tracking_uri)?;
+    async fn upload_files(
+        &self,
+        created: &CreatedRun,
+        given_up: impl Future<Output = String>,
+    ) -> Result<Result<(), RunError>, String> {
+        let mut given_up = pin!(given_up);
+        let context = match data::context(&created.plan.tracking_uri) {
+            Ok(context) => context,
+            Err(error) => return Ok(Err(error)),
+        };
         let files = self.files();
         for file in [&files.stdout, &files.stderr] {
             // An entry point that could not be started has written nothing.
@@ -76,8 +89,11 @@ impl KeptOutput {
                 continue;
             };
             let path = format!("{DIRECTORY}/{}", name.to_string_lossy());
-            upload(&created.info.artifact_uri, &path, file, &context).await?;
+            let uri = &created.info.artifact_uri;
+            if let Err(error) = upload(uri, &path, file, &context, given_up.as_mut()).await? {
+                return Ok(Err(error.into()));
+            }
         }
-        Ok(())
+        Ok(Ok(()))
     }
 }

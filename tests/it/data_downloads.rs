@@ -9,7 +9,7 @@ use std::process::Stdio;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::harness::scripted::{ScriptedServer, Step};
-use crate::harness::{MlflowServer, Project, Reference, Request, Sandbox, StoreContents};
+use crate::harness::{MlflowServer, Project, Reference, Request, Sandbox, StoreContents, require_program};
 
 const THREE_PATHS: &str = "entry_points:\n  main:\n    parameters:\n      first: path\n      second: {type: path, default: project}\n      third: {type: path, default: project}\n    command: \"cat {first}; echo; echo {first} {second} {third}\"\n";
 
@@ -127,6 +127,46 @@ fn a_download_that_breaks_off_is_continued_and_whole() {
         assert_eq!(files.len(), 1, "{files:?}");
         assert!(std::fs::read(storage.join(files.first().unwrap())).unwrap() == data);
     }
+}
+
+#[test]
+fn a_person_at_a_terminal_sees_a_bar_while_data_comes() {
+    let data = vec![b'x'; 1 << 20];
+    let half = data.len() / 2;
+    let rest = format!(
+        "206 Partial Content\r\nContent-Range: bytes {half}-{}/{}\r\nETag: \"1\"",
+        data.len() - 1,
+        data.len()
+    );
+    let server = ScriptedServer::start(vec![
+        answer("200 OK\r\nETag: \"1\"", &data, half),
+        answer(&rest, &data[half..], half),
+    ]);
+    let project = Project::new().mlproject(
+        "entry_points:\n  main:\n    parameters: {data: path}\n    command: 'wc -c < {data}; echo loud >&2'\n",
+    );
+    let sandbox = project.sandbox();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/process/terminal.py");
+    let output = sandbox
+        .command(require_program("python3").unwrap())
+        .arg(script)
+        .arg("[[\"see\", \"downloading: 512.0 KiB of 1.0 MiB (50%) [=\"]]")
+        .arg(sandbox.mlrun().get_program())
+        .args(["run", "project", "--no-conda", "-P"])
+        .arg(format!("data={}/x", server.url()))
+        .env("TERM", "xterm")
+        .output()
+        .unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{shown}");
+    // It is gone when the entry point has the terminal.
+    let (before, after) = shown.split_once("Downloaded '").unwrap();
+    assert!(before.ends_with("\x1b[2K"), "{shown:?}");
+    assert!(after.contains("1048576\r\nloud\r\n"), "{shown:?}");
+    assert!(
+        !after.contains("downloading") && !after.contains('\x1b'),
+        "{shown:?}"
+    );
 }
 
 #[test]

@@ -8,12 +8,12 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use percent_encoding::{percent_decode_str, utf8_percent_encode};
-use reqwest::{Client, Method, Request, StatusCode, Url};
+use reqwest::{Client, Method, Request, Url};
 use serde::Deserialize;
 
-use super::exchange::{Ask, Service, start_of, text};
+use super::exchange::{Ask, Content, Service, start_of, text};
 use super::list::path_below;
-use super::{Body, Found, Listing, Object, Source, Store, StoreError};
+use super::{Body, Found, Listing, Object, Source, Store, StoreError, open_file};
 use crate::aws::{UNRESERVED, UNRESERVED_PATH};
 use crate::http::ServerAccess;
 
@@ -226,10 +226,9 @@ impl Store for Artifacts {
     }
 
     async fn put(&self, path: &str, file: &Path) -> Result<(), StoreError> {
-        let bytes = super::contents(file)?;
         let mut ask = self.ask(Method::PUT, self.url_of(&self.below(path))?);
         ask = ask.header("content-type", super::content_type(path));
-        ask.body = Some(bytes.into());
+        ask.content = Content::File(open_file(file)?);
         ask.send(self).await.map(drop)
     }
 
@@ -249,17 +248,16 @@ impl Service for Artifacts {
         &self.access.client
     }
 
-    async fn authorize(&self, request: &mut Request) -> Result<(), StoreError> {
+    async fn authorize(&self, request: &mut Request, content: &Content) -> Result<(), StoreError> {
         let Some(signer) = &self.access.signer else {
             return Ok(());
         };
         let (method, mut url) = (request.method().clone(), request.url().clone());
-        let body = request
-            .body()
-            .and_then(|body| body.as_bytes())
-            .unwrap_or_default();
-        let body = body.to_vec();
-        let signed = signer.sign(&method, &mut url, request.headers_mut(), &body).await;
+        let hash = match signer.signs_body() {
+            true => content.sha256().await?,
+            false => [0; 32],
+        };
+        let signed = signer.sign(&method, &mut url, request.headers_mut(), &hash).await;
         signed.map_err(|reason| StoreError::Settings {
             what: signer.source().to_owned(),
             reason,
@@ -289,8 +287,8 @@ impl Service for Artifacts {
         })
     }
 
-    async fn learn(&self, _status: StatusCode, _headers: &reqwest::header::HeaderMap, _body: &str) -> bool {
-        false
+    fn follows_redirects(&self) -> bool {
+        self.access.follows_redirects
     }
 }
 

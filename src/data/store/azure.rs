@@ -14,9 +14,10 @@ use serde::Deserialize;
 use tokio::sync::OnceCell;
 
 use super::azure_credentials::Access;
-use super::exchange::{Ask, Service, start_of, text};
+use super::exchange::{Ask, Content, Service, start_of, text};
 use super::list::{directory_prefix, path_below};
-use super::{Body, Found, Listing, Object, Source, Store, StoreError};
+use super::parts::PART;
+use super::{Body, Found, Listing, Object, Source, Store, StoreError, open_file};
 use crate::aws::{UNRESERVED, UNRESERVED_PATH};
 use crate::data::checksum::{Algorithm, Checksum};
 use crate::env_vars;
@@ -149,7 +150,7 @@ impl Azure {
     }
 
     /// The address of a blob, or of the container, with a query.
-    async fn url(&self, key: Option<&str>, query: &str) -> Result<Url, StoreError> {
+    pub(super) async fn url(&self, key: Option<&str>, query: &str) -> Result<Url, StoreError> {
         let access = self.access().await?;
         let mut address = access.endpoint.as_str().trim_end_matches('/').to_owned();
         address.push_str(&format!(
@@ -292,16 +293,12 @@ impl Store for Azure {
     }
 
     async fn put(&self, path: &str, file: &Path) -> Result<(), StoreError> {
-        let bytes = super::contents(file)?;
+        let file = open_file(file)?;
         let key = format!("{}{path}", directory_prefix(&self.place.key));
-        let url = self.url(Some(&key), "").await?;
-        let md5 = Checksum::of(Algorithm::Md5, &bytes).to_base64();
-        let mut ask = Ask::new(Method::PUT, url)
-            .header("x-ms-blob-type", "BlockBlob")
-            .header("x-ms-blob-content-md5", &md5)
-            .header("content-type", super::content_type(path));
-        ask.body = Some(bytes.into());
-        ask.send(self).await.map(drop)
+        match file.length() <= PART {
+            true => self.put_at_once(&key, &file).await,
+            false => self.put_in_blocks(&key, &file).await,
+        }
     }
 
     fn has_ranges(&self) -> bool {
@@ -319,24 +316,20 @@ impl Service for Azure {
         &self.client
     }
 
-    async fn authorize(&self, request: &mut Request) -> Result<(), StoreError> {
+    async fn authorize(&self, request: &mut Request, content: &Content) -> Result<(), StoreError> {
         let access = self.access().await?;
         let date = Utc::of(SystemTime::now()).http_date();
         for (name, value) in [("x-ms-date", date.as_str()), ("x-ms-version", VERSION)] {
             let value = HeaderValue::from_str(value).map_err(|error| strange(error.to_string()))?;
             request.headers_mut().insert(name, value);
         }
-        let length = request
-            .body()
-            .and_then(|body| body.as_bytes())
-            .map_or(0, <[u8]>::len);
         let value = access
             .authorization(
                 &self.client,
                 request.method(),
                 request.url(),
                 request.headers(),
-                length,
+                content.length(),
             )
             .await?;
         if let Some(value) = value {

@@ -178,7 +178,7 @@ impl Access {
         method: &Method,
         url: &Url,
         headers: &HeaderMap,
-        length: usize,
+        length: u64,
     ) -> Result<Option<String>, StoreError> {
         let failed = |reason: String| StoreError::Settings {
             what: format!("the credentials from {}", self.source),
@@ -287,7 +287,7 @@ async fn from_command_line() -> Result<Token, String> {
 }
 
 /// What is signed with an account's key. From Microsoft's page "Authorize with Shared Key".
-fn string_to_sign(account: &str, method: &Method, url: &Url, headers: &HeaderMap, length: usize) -> String {
+fn string_to_sign(account: &str, method: &Method, url: &Url, headers: &HeaderMap, length: u64) -> String {
     let header = |name: &str| {
         headers
             .get(name)

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::aws::{AwsError, SignError};
 use crate::databricks::DatabricksError;
-use crate::http::{ClientError, Fault, shown_status};
+use crate::http::{ClientError, Fault, FileChanged, shown_status};
 use crate::process::ProcessError;
 
 /// Why a store could not do what it was asked for. No variant holds a credential.
@@ -76,6 +76,14 @@ pub enum StoreError {
     /// The object became another one meanwhile.
     #[error("it was changed while it was downloaded")]
     Changed,
+    /// The file that is put there got another length.
+    #[error("it was changed while it was sent: it had {before} bytes, and has {now} now")]
+    SourceChanged {
+        /// In bytes, when it was opened.
+        before: u64,
+        /// In bytes, when that was noticed.
+        now: u64,
+    },
     /// What arrived is not what the store holds.
     #[error("what arrived is not what the store holds: {reason}")]
     Damaged {
@@ -110,6 +118,17 @@ impl StoreError {
         Self::NoAnswer {
             fault,
             reason: error.to_string(),
+        }
+    }
+
+    /// A file that is sent and cannot be read, or is another one by now.
+    pub(super) fn unreadable(source: io::Error) -> Self {
+        match source.get_ref().and_then(|error| error.downcast_ref()) {
+            Some(&FileChanged { before, now }) => Self::SourceChanged { before, now },
+            None => Self::File {
+                is_written: false,
+                source,
+            },
         }
     }
 
@@ -150,7 +169,9 @@ impl StoreError {
             Self::Aws(error) => return error.hint(),
             Self::Databricks(error) => return error.hint(),
             Self::Program(error) => return error.hint(),
-            Self::Changed | Self::Damaged { .. } => "try again when nobody writes to it",
+            Self::Changed | Self::SourceChanged { .. } | Self::Damaged { .. } => {
+                "try again when nobody writes to it"
+            }
             Self::File { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 "free some space, or name a directory on a larger disk with --storage-dir"
             }

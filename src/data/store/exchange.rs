@@ -1,22 +1,41 @@
 //! Requests to stores that are reached over HTTP.
 
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::header::{CONTENT_RANGE, HeaderMap};
-use reqwest::{Client, Method, Request, Response, StatusCode, Url};
+use bytes::Bytes;
+use openssl::sha::sha256;
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, LOCATION};
+use reqwest::{Body, Client, Method, Request, Response, StatusCode, Url};
 
 use super::error::{StoreError, is_transient_status};
-use crate::http::{READ_TIMEOUT, classify};
+use crate::http::{
+    Fault, MOST_REDIRECTS, READ_TIMEOUT, SentFile, classify, counted_body, in_words, may_see_credentials,
+};
 
 /// How often a request is sent before it counts as failed.
-const MOST_TRIES: u32 = 5;
+pub(super) const MOST_TRIES: u32 = 5;
 
 /// The pause before the second try; each later one is twice as long.
 pub(in crate::data) const FIRST_PAUSE: Duration = Duration::from_millis(300);
 
 /// A refusal is read up to this length.
 const LONGEST_REFUSAL: usize = 64 * 1024;
+
+/// How many bytes a second a connection must bring, or a server hand on.
+const SLOWEST: u64 = 50 * 1024;
+
+/// So much may be in the buffers of a connection when all has been sent.
+const BUFFERED: u64 = 4 << 20;
+
+/// No answer is waited for longer than this when all has been sent.
+const LONGEST_HANDING_ON: Duration = Duration::from_secs(60 * 60);
+
+/// How long all that a connection's buffers hold may be under way.
+pub(super) const BUFFERED_TIME: Duration = Duration::from_secs(BUFFERED / SLOWEST);
 
 /// A store that is reached over HTTP.
 #[async_trait]
@@ -26,8 +45,8 @@ pub(super) trait Service: Send + Sync {
 
     fn client(&self) -> &Client;
 
-    /// Adds what says who asks. Called anew for every try.
-    async fn authorize(&self, request: &mut Request) -> Result<(), StoreError>;
+    /// Adds what says who asks. Called anew for every try; the request itself has no body yet.
+    async fn authorize(&self, request: &mut Request, content: &Content) -> Result<(), StoreError>;
 
     /// Who asks, for a person: `the credentials from …`, or `a request without credentials (…)`.
     async fn asker(&self) -> String;
@@ -44,6 +63,58 @@ pub(super) trait Service: Send + Sync {
     fn url(&self, url: &Url) -> Url {
         url.clone()
     }
+
+    /// Whether a request goes on to where the server redirects it, as far as the client itself does not
+    /// see to that. It cannot with a file, of which it has sent the beginning by then.
+    fn follows_redirects(&self) -> bool {
+        false
+    }
+}
+
+/// What a request brings, which can be sent again for another try.
+#[derive(Debug, Clone, Default)]
+pub(super) enum Content {
+    #[default]
+    Nothing,
+    Bytes(Bytes),
+    File(SentFile),
+}
+
+impl Content {
+    pub(super) fn length(&self) -> u64 {
+        match self {
+            Self::Nothing => 0,
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File(file) => file.length(),
+        }
+    }
+
+    /// The hash that a signature may hold.
+    pub(super) async fn sha256(&self) -> Result<[u8; 32], StoreError> {
+        match self {
+            Self::Nothing => Ok(sha256(&[])),
+            Self::Bytes(bytes) => Ok(sha256(bytes)),
+            Self::File(file) => file.sha256().await.map_err(StoreError::unreadable),
+        }
+    }
+
+    /// How long the answer may take longer than usual when all has been sent.
+    fn handing_on(&self) -> Duration {
+        let time = Duration::from_secs(self.length() / SLOWEST);
+        match self {
+            Self::Nothing | Self::Bytes(_) => time.min(BUFFERED_TIME),
+            // The server may put it elsewhere before it answers.
+            Self::File(_) => time.min(LONGEST_HANDING_ON),
+        }
+    }
+
+    fn body(&self, sent: &Arc<AtomicU64>) -> Option<Body> {
+        match self {
+            Self::Nothing => None,
+            Self::Bytes(bytes) => Some(counted_body(bytes.clone(), sent)),
+            Self::File(file) => Some(file.body(Bytes::new(), Bytes::new(), sent)),
+        }
+    }
 }
 
 /// What is asked for.
@@ -52,7 +123,11 @@ pub(super) struct Ask {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
-    pub(super) body: Option<bytes::Bytes>,
+    pub(super) content: Content,
+    /// A status that is an answer too, beside those of success.
+    pub(super) accepts: Option<StatusCode>,
+    /// Whether nothing is to say who asks.
+    pub(super) is_anonymous: bool,
 }
 
 impl Ask {
@@ -61,7 +136,9 @@ impl Ask {
             method,
             url,
             headers: HeaderMap::new(),
-            body: None,
+            content: Content::Nothing,
+            accepts: None,
+            is_anonymous: false,
         }
     }
 
@@ -94,8 +171,23 @@ impl Ask {
 
     /// Sends it and reads all of the answer.
     pub(super) async fn text(self, service: &dyn Service) -> Result<String, StoreError> {
-        let answer = self.send(service).await?;
-        answer.text().await.map_err(broken)
+        whole_text(self.send(service).await?).await
+    }
+
+    /// As [`Ask::text`], without another try.
+    pub(super) async fn text_once(&self, service: &dyn Service) -> Result<String, StoreError> {
+        whole_text(self.send_once(service).await?).await
+    }
+
+    /// As [`Ask::send`], without another try.
+    pub(super) async fn send_once(&self, service: &dyn Service) -> Result<Response, StoreError> {
+        // What a refusal teaches is no failure.
+        let mut has_learned = false;
+        loop {
+            if let Some(answer) = self.try_once(service, &mut has_learned).await? {
+                return Ok(answer);
+            }
+        }
     }
 
     async fn try_once(
@@ -103,13 +195,9 @@ impl Ask {
         service: &dyn Service,
         has_learned: &mut bool,
     ) -> Result<Option<Response>, StoreError> {
-        let mut request = Request::new(self.method.clone(), service.url(&self.url));
-        *request.headers_mut() = self.headers.clone();
-        *request.body_mut() = self.body.clone().map(Into::into);
-        service.authorize(&mut request).await?;
-        let mut answer = service.client().execute(request).await.map_err(broken)?;
+        let mut answer = self.exchange(service).await?;
         let status = answer.status();
-        if status.is_success() {
+        if status.is_success() || self.accepts == Some(status) {
             return Ok(Some(answer));
         }
         let headers = answer.headers().clone();
@@ -140,9 +228,100 @@ impl Ask {
             },
         })
     }
+
+    /// The answer to the request, or to the one that a redirect asks for.
+    async fn exchange(&self, service: &dyn Service) -> Result<Response, StoreError> {
+        let mut url = service.url(&self.url);
+        let mut is_trusted = !self.is_anonymous;
+        for _ in 0..MOST_REDIRECTS {
+            let mut request = Request::new(self.method.clone(), url.clone());
+            *request.headers_mut() = self.headers.clone();
+            match is_trusted {
+                true => service.authorize(&mut request, &self.content).await?,
+                false => drop(request.headers_mut().remove(AUTHORIZATION)),
+            }
+            let answer = execute(service.client(), request, &self.content).await?;
+            let goes_on = service.follows_redirects() && self.accepts != Some(answer.status());
+            let Some(target) = redirect_target(&url, &answer).filter(|_| goes_on) else {
+                return Ok(answer);
+            };
+            is_trusted = is_trusted && may_see_credentials(&url, &target);
+            url = target;
+        }
+        Err(StoreError::Strange {
+            store: service.name(),
+            reason: format!("it was redirected {MOST_REDIRECTS} times"),
+        })
+    }
 }
 
-pub(super) fn broken(error: reqwest::Error) -> StoreError {
+/// Where a redirect leads that asks for the same request.
+pub(super) fn redirect_target(from: &Url, answer: &Response) -> Option<Url> {
+    if !matches!(answer.status().as_u16(), 301 | 302 | 307 | 308) {
+        return None;
+    }
+    let target = from.join(answer.headers().get(LOCATION)?.to_str().ok()?).ok()?;
+    matches!(target.scheme(), "http" | "https").then_some(target)
+}
+
+/// Sends a request with this content. It is given up when nothing moves for [`READ_TIMEOUT`].
+async fn execute(client: &Client, mut request: Request, content: &Content) -> Result<Response, StoreError> {
+    let (sent, length) = (Arc::new(AtomicU64::new(0)), content.length());
+    // Some servers want to be told that nothing comes.
+    if length > 0 || matches!(*request.method(), Method::POST | Method::PUT) {
+        request.headers_mut().insert(CONTENT_LENGTH, length.into());
+    }
+    *request.body_mut() = content.body(&sent);
+    let mut exchange = pin!(client.execute(request));
+    let mut seen = 0;
+    loop {
+        let limit = match seen == length {
+            true => READ_TIMEOUT + content.handing_on(),
+            false => READ_TIMEOUT,
+        };
+        match tokio::time::timeout(limit, &mut exchange).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => {
+                if let Content::File(file) = content {
+                    file.check().map_err(StoreError::unreadable)?;
+                }
+                return Err(broken(error));
+            }
+            Err(_) => {}
+        }
+        let now = sent.load(Ordering::Relaxed);
+        if now == seen {
+            return Err(silent(limit));
+        }
+        seen = now;
+    }
+}
+
+/// All of an answer.
+pub(super) async fn whole_text(mut answer: Response) -> Result<String, StoreError> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = next_chunk(&mut answer).await? {
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The next bytes of an answer; nothing at the end.
+pub(super) async fn next_chunk(answer: &mut Response) -> Result<Option<Bytes>, StoreError> {
+    match tokio::time::timeout(READ_TIMEOUT, answer.chunk()).await {
+        Ok(chunk) => chunk.map_err(broken),
+        Err(_) => Err(silent(READ_TIMEOUT)),
+    }
+}
+
+fn silent(limit: Duration) -> StoreError {
+    StoreError::NoAnswer {
+        fault: Fault::Timeout(limit),
+        reason: format!("the server sent nothing for {}", in_words(limit)),
+    }
+}
+
+fn broken(error: reqwest::Error) -> StoreError {
     let (fault, reason) = classify(&error.without_url(), READ_TIMEOUT);
     StoreError::NoAnswer { fault, reason }
 }
@@ -150,7 +329,7 @@ pub(super) fn broken(error: reqwest::Error) -> StoreError {
 /// The beginning of a refusal's body, as far as it arrives.
 async fn refusal(answer: &mut Response) -> String {
     let mut bytes = Vec::new();
-    while let Ok(Some(chunk)) = answer.chunk().await {
+    while let Ok(Some(chunk)) = next_chunk(answer).await {
         bytes.extend_from_slice(&chunk);
         if bytes.len() > LONGEST_REFUSAL {
             break;

@@ -11,10 +11,11 @@ use reqwest::{Client, Method, Request, Url};
 use serde::Deserialize;
 use tokio::sync::OnceCell;
 
-use super::exchange::{Ask, Service, start_of};
+use super::exchange::{Ask, Content, Service, start_of};
 use super::gcs_credentials::GcsCredentials;
 use super::list::{directory_prefix, path_below};
-use super::{Body, Found, Listing, Object, Source, Store, StoreError};
+use super::parts::PART;
+use super::{Body, Found, Listing, Object, Source, Store, StoreError, open_file};
 use crate::aws::UNRESERVED;
 use crate::data::checksum::{Algorithm, Checksum};
 use crate::env_vars;
@@ -115,7 +116,7 @@ impl Gcs {
     }
 
     /// The address of a call below `before` for `after` the bucket.
-    fn url(&self, before: &str, after: &str, query: &[(&str, &str)]) -> Result<Url, StoreError> {
+    pub(super) fn url(&self, before: &str, after: &str, query: &[(&str, &str)]) -> Result<Url, StoreError> {
         let bucket = utf8_percent_encode(&self.bucket, UNRESERVED);
         let query: Vec<String> = query
             .iter()
@@ -232,13 +233,12 @@ impl Store for Gcs {
     }
 
     async fn put(&self, path: &str, file: &Path) -> Result<(), StoreError> {
-        let bytes = super::contents(file)?;
+        let file = open_file(file)?;
         let name = format!("{}{path}", directory_prefix(&self.key));
-        let url = self.url("/upload", "", &[("uploadType", "media"), ("name", &name)])?;
-        let kind = super::content_type(path);
-        let mut ask = Ask::new(Method::POST, url).header("content-type", kind);
-        ask.body = Some(bytes.into());
-        ask.send(self).await.map(drop)
+        match file.length() <= PART {
+            true => self.put_at_once(&name, &file).await,
+            false => self.put_in_parts(&name, &file).await,
+        }
     }
 
     fn has_ranges(&self) -> bool {
@@ -256,7 +256,7 @@ impl Service for Gcs {
         &self.client
     }
 
-    async fn authorize(&self, request: &mut Request) -> Result<(), StoreError> {
+    async fn authorize(&self, request: &mut Request, _content: &Content) -> Result<(), StoreError> {
         let credentials = self.credentials().await?;
         if let Some(token) = credentials.token(&self.client).await? {
             let value = HeaderValue::from_str(&format!("Bearer {}", token.expose()));
@@ -285,6 +285,6 @@ impl Service for Gcs {
     }
 }
 
-fn strange(reason: String) -> StoreError {
+pub(super) fn strange(reason: String) -> StoreError {
     StoreError::Strange { store: NAME, reason }
 }

@@ -3,16 +3,20 @@
 mod artifacts;
 mod azure;
 mod azure_credentials;
+mod azure_upload;
 mod dbfs;
 mod error;
 mod exchange;
 mod ftp;
 mod gcs;
 mod gcs_credentials;
+mod gcs_upload;
 mod list;
+mod parts;
 mod s3;
 mod token;
 mod webhdfs;
+mod webhdfs_upload;
 
 use std::ops::Range;
 use std::path::Path;
@@ -31,7 +35,7 @@ pub(super) use self::gcs::Gcs;
 pub(super) use self::s3::S3;
 pub(super) use self::webhdfs::WebHdfs;
 use super::checksum::Checksum;
-use crate::http::{READ_TIMEOUT, classify};
+use crate::http::{READ_TIMEOUT, SentFile};
 
 /// How much is read at once from what is no HTTP answer.
 const CHUNK: usize = 256 * 1024;
@@ -56,8 +60,11 @@ pub(super) trait Store: Send + Sync {
         validator: Option<&str>,
     ) -> Result<Body, StoreError>;
 
-    /// Puts a small file below the place.
+    /// Puts a file below the place, where it appears when it is whole.
     async fn put(&self, path: &str, file: &Path) -> Result<(), StoreError>;
+
+    /// Removes what a [`Store::put`] that was dropped has left behind.
+    async fn abandon(&self) {}
 
     /// Whether reading can begin in the middle of an object.
     fn has_ranges(&self) -> bool;
@@ -129,10 +136,7 @@ impl Source {
     /// The next bytes; nothing at the end.
     pub(super) async fn chunk(&mut self) -> Result<Option<bytes::Bytes>, StoreError> {
         match self {
-            Self::Http(answer) => answer.chunk().await.map_err(|error| {
-                let (fault, reason) = classify(&error.without_url(), READ_TIMEOUT);
-                StoreError::NoAnswer { fault, reason }
-            }),
+            Self::Http(answer) => exchange::next_chunk(answer).await,
             Self::Dbfs(blocks) => blocks.next().await,
             Self::Stream(stream) => {
                 let mut buffer = bytes::BytesMut::with_capacity(CHUNK);
@@ -145,12 +149,9 @@ impl Source {
     }
 }
 
-/// The contents of a small file.
-fn contents(file: &Path) -> Result<Vec<u8>, StoreError> {
-    std::fs::read(file).map_err(|source| StoreError::File {
-        is_written: false,
-        source,
-    })
+/// A file that is to be put somewhere.
+fn open_file(file: &Path) -> Result<SentFile, StoreError> {
+    SentFile::open(file).map_err(StoreError::unreadable)
 }
 
 /// What a store is told of a file's kind.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
+use crate::http::{READ_TIMEOUT, in_words, innermost};
 use crate::redact::Secret;
 
 /// A token that ends within this time is replaced before it is used.
@@ -67,10 +68,15 @@ impl KeptToken {
 
 /// Sends a request for a token and reads the answer; the text says what went wrong.
 pub(super) async fn ask(request: reqwest::RequestBuilder) -> Result<Token, String> {
-    let broken = |error: reqwest::Error| crate::http::innermost(&error.without_url());
-    let answer = request.send().await.map_err(broken)?;
-    let status = answer.status();
-    let text = answer.text().await.map_err(broken)?;
+    let exchange = async {
+        let answer = request.send().await?;
+        let status = answer.status();
+        Ok::<_, reqwest::Error>((status, answer.text().await?))
+    };
+    let (status, text) = tokio::time::timeout(READ_TIMEOUT, exchange)
+        .await
+        .map_err(|_| format!("no answer within {}", in_words(READ_TIMEOUT)))?
+        .map_err(|error| innermost(&error.without_url()))?;
     if !status.is_success() {
         let said: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
         let said = [&said["error_description"], &said["error"]]

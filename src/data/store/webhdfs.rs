@@ -11,9 +11,9 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Request, Url};
 use serde::Deserialize;
 
-use super::exchange::{Ask, Service};
+use super::exchange::{Ask, Content, Service};
 use super::list::path_below;
-use super::{Body, Found, Listing, Object, Source, Store, StoreError};
+use super::{Body, Found, Listing, Object, Source, Store, StoreError, open_file};
 use crate::aws::{UNRESERVED, UNRESERVED_PATH};
 use crate::env_vars;
 use crate::http::{self, Verification};
@@ -31,6 +31,8 @@ pub(in crate::data) struct WebHdfs {
     path: String,
     /// Directories, relative to the place, that have not been listed yet.
     left: Mutex<VecDeque<String>>,
+    /// The path of a file that is being put and not whole yet.
+    pub(super) unfinished: Mutex<Option<String>>,
 }
 
 #[derive(Deserialize)]
@@ -120,18 +122,18 @@ impl WebHdfs {
         }
         let verification = Verification::from_variables(variable);
         Ok(Self {
-            // The name node sends who reads a file on to the node that has it.
-            client: http::client(Some(&verification), Policy::limited(10))?,
+            client: http::client(Some(&verification), Policy::none())?,
             server,
             user: [env_vars::HADOOP_USER_NAME, env_vars::MLFLOW_KERBEROS_USER, "USER"]
                 .into_iter()
                 .find_map(variable),
             path: format!("/{}", path.trim_matches('/')),
             left: Mutex::default(),
+            unfinished: Mutex::default(),
         })
     }
 
-    fn ask(&self, path: &str, operation: &str, query: &str) -> Result<Ask, StoreError> {
+    pub(super) fn ask(&self, path: &str, operation: &str, query: &str) -> Result<Ask, StoreError> {
         let user = self
             .user
             .as_ref()
@@ -256,8 +258,12 @@ impl Store for WebHdfs {
         })
     }
 
-    async fn put(&self, _path: &str, _file: &Path) -> Result<(), StoreError> {
-        Err(StoreError::NotWritable)
+    async fn put(&self, path: &str, file: &Path) -> Result<(), StoreError> {
+        self.put_file(&self.below(path), &open_file(file)?).await
+    }
+
+    async fn abandon(&self) {
+        self.remove_unfinished().await;
     }
 
     fn has_ranges(&self) -> bool {
@@ -275,8 +281,13 @@ impl Service for WebHdfs {
         &self.client
     }
 
-    async fn authorize(&self, _request: &mut Request) -> Result<(), StoreError> {
+    async fn authorize(&self, _request: &mut Request, _content: &Content) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    /// The name node sends who reads a file on to the node that has it.
+    fn follows_redirects(&self) -> bool {
+        true
     }
 
     async fn asker(&self) -> String {
@@ -294,7 +305,7 @@ impl Service for WebHdfs {
     }
 }
 
-fn strange(reason: String) -> StoreError {
+pub(super) fn strange(reason: String) -> StoreError {
     StoreError::Strange { store: NAME, reason }
 }
 

@@ -20,7 +20,7 @@ use super::transport::{ExchangeError, LONGEST_BODY, Request, Response, Transport
 use crate::databricks::Session;
 use crate::http::{
     Fault, RequestSigner, RetryPolicy, ServerAccess, VariableError, configured_client, in_words,
-    random_fraction,
+    may_see_credentials, random_fraction,
 };
 use crate::redact::without_credentials;
 
@@ -65,6 +65,7 @@ pub(in crate::tracking) fn server_access(url: &str) -> Result<ServerAccess, Rest
         signer: client
             .signer
             .map(|signer| Arc::new(signer) as Arc<dyn RequestSigner>),
+        follows_redirects: settings.follows_redirects,
     })
 }
 
@@ -370,18 +371,6 @@ fn keeps_method(status: StatusCode) -> bool {
     matches!(status.as_u16(), 307 | 308)
 }
 
-/// Whether a redirect stays with the server that the credentials are for: the same host, port and
-/// scheme, or the step from HTTP to HTTPS on their usual ports. As Python's `requests` decides it.
-fn may_see_credentials(from: &Url, to: &Url) -> bool {
-    if from.host_str() != to.host_str() {
-        return false;
-    }
-    let (from_port, to_port) = (from.port_or_known_default(), to.port_or_known_default());
-    let is_upgrade = from.scheme() == "http" && to.scheme() == "https";
-    (is_upgrade && from_port == Some(80) && to_port == Some(443))
-        || (from.scheme() == to.scheme() && from_port == to_port)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -432,22 +421,6 @@ mod tests {
             let error = client(url).unwrap_err();
             assert_eq!(error.to_string(), expected);
             assert!(error.hint().is_some());
-        }
-    }
-
-    #[test]
-    fn credentials_stay_with_their_server() {
-        for (from, to, expected) in [
-            ("http://a/x", "http://a/y", true),
-            ("http://a/x", "http://a:80/y", true),
-            ("http://a/x", "https://a/y", true),
-            ("http://a:5000/x", "https://a/y", false),
-            ("http://a:5000/x", "http://a:5001/y", false),
-            ("https://a/x", "http://a/y", false),
-            ("http://a/x", "http://b/y", false),
-        ] {
-            let (from, to) = (Url::parse(from).unwrap(), Url::parse(to).unwrap());
-            assert_eq!(may_see_credentials(&from, &to), expected, "{from} {to}");
         }
     }
 }

@@ -50,7 +50,8 @@ impl Signer {
             headers,
             body,
         } = request;
-        self.sign_parts(method, url, headers, body.as_bytes()).await
+        let body = Payload::Bytes(body.as_bytes());
+        self.sign_parts(method, url, headers, body).await
     }
 
     async fn sign_parts(
@@ -58,7 +59,7 @@ impl Signer {
         method: &Method,
         url: &mut Url,
         headers: &mut HeaderMap,
-        body: &[u8],
+        body: Payload<'_>,
     ) -> Result<(), RestError> {
         match self {
             Self::Aws(provider) => sign_for_aws(provider, method, url, headers, body).await,
@@ -73,14 +74,18 @@ impl RequestSigner for Signer {
         Signer::source(self)
     }
 
+    fn signs_body(&self) -> bool {
+        matches!(self, Self::Aws(_))
+    }
+
     async fn sign(
         &self,
         method: &Method,
         url: &mut Url,
         headers: &mut HeaderMap,
-        body: &[u8],
+        body: &[u8; 32],
     ) -> Result<(), String> {
-        self.sign_parts(method, url, headers, body)
+        self.sign_parts(method, url, headers, Payload::Sha256(body))
             .await
             .map_err(|error| error.to_string())
     }
@@ -98,7 +103,7 @@ async fn sign_for_aws(
     method: &Method,
     url: &mut Url,
     headers: &mut HeaderMap,
-    body: &[u8],
+    payload: Payload<'_>,
 ) -> Result<(), RestError> {
     let credentials = provider.credentials().await?;
     let region = provider.settings().named_region();
@@ -119,7 +124,6 @@ async fn sign_for_aws(
     }
     // The other headers are not signed: what lies between may change them.
     let mut signed = HeaderMap::new();
-    let payload = Payload::Bytes(body);
     signing
         .sign(method, url, &mut signed, payload)
         .map_err(crate::aws::AwsError::from)?;

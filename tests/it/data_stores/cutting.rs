@@ -11,20 +11,50 @@ pub(super) struct CuttingProxy {
     cuts: Arc<AtomicUsize>,
 }
 
+/// Whose bytes are counted.
+#[derive(Clone, Copy, PartialEq)]
+enum Side {
+    Client,
+    Server,
+}
+
+/// Which connections are cut.
+#[derive(Clone)]
+struct Rule {
+    side: Side,
+    after: usize,
+    most: usize,
+    cuts: Arc<AtomicUsize>,
+}
+
 impl CuttingProxy {
     /// Cuts `most` connections after `after` bytes from the server.
     pub(super) fn start(server: u16, after: usize, most: usize) -> Self {
+        Self::serve(server, Side::Server, after, most)
+    }
+
+    /// Cuts `most` connections after `after` bytes to the server.
+    pub(super) fn of_uploads(server: u16, after: usize, most: usize) -> Self {
+        Self::serve(server, Side::Client, after, most)
+    }
+
+    fn serve(server: u16, side: Side, after: usize, most: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let cuts = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&cuts);
+        let rule = Rule {
+            side,
+            after,
+            most,
+            cuts: Arc::clone(&cuts),
+        };
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let Ok(client) = client else { return };
-                let counter = Arc::clone(&counter);
+                let rule = rule.clone();
                 std::thread::spawn(move || {
                     if let Ok(server) = TcpStream::connect(("127.0.0.1", server)) {
-                        hand_on(client, server, after, most, &counter);
+                        hand_on(&client, &server, &rule);
                     }
                 });
             }
@@ -38,24 +68,34 @@ impl CuttingProxy {
     }
 }
 
-fn hand_on(mut client: TcpStream, mut server: TcpStream, after: usize, most: usize, cuts: &AtomicUsize) {
-    let (mut from_client, mut to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-    std::thread::spawn(move || {
-        let _ = std::io::copy(&mut from_client, &mut to_server);
-        let _ = to_server.shutdown(Shutdown::Write);
+fn hand_on(client: &TcpStream, server: &TcpStream, rule: &Rule) {
+    let end = || {
+        let _ = client.shutdown(Shutdown::Both);
+        let _ = server.shutdown(Shutdown::Both);
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| match relay(client, server, Side::Client, rule) {
+            true => end(),
+            false => drop(server.shutdown(Shutdown::Write)),
+        });
+        relay(server, client, Side::Server, rule);
+        end();
     });
+}
+
+/// Hands bytes on until the connection ends, or gives true where it is to be cut.
+fn relay(mut from: &TcpStream, mut to: &TcpStream, side: Side, rule: &Rule) -> bool {
     let mut buffer = [0; 65536];
     let mut brought = 0;
-    while let Ok(read @ 1..) = server.read(&mut buffer) {
-        if client.write_all(&buffer[..read]).is_err() {
-            break;
+    while let Ok(read @ 1..) = from.read(&mut buffer) {
+        if to.write_all(&buffer[..read]).is_err() {
+            return false;
         }
         brought += read;
-        if brought > after && cuts.load(Ordering::SeqCst) < most {
-            cuts.fetch_add(1, Ordering::SeqCst);
-            break;
+        if side == rule.side && brought > rule.after && rule.cuts.load(Ordering::SeqCst) < rule.most {
+            rule.cuts.fetch_add(1, Ordering::SeqCst);
+            return true;
         }
     }
-    let _ = client.shutdown(Shutdown::Both);
-    let _ = server.shutdown(Shutdown::Both);
+    false
 }

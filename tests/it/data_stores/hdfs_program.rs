@@ -1,8 +1,9 @@
 //! `hdfs:` URIs where Hadoop's own program is on the `PATH`. The program is a small fake: the real one
 //! is in no package.
 
+use super::uploads::{upload_file, uploaded};
 use super::{SHOW, assert_nothing_is_left, layout, run};
-use crate::harness::Project;
+use crate::harness::{Project, Sandbox};
 
 const PROGRAM: &str = r#"#!/bin/sh
 echo "$@" >> "$HOME/calls"
@@ -10,6 +11,10 @@ echo "$@" >> "$HOME/calls"
 case $2 in
 -stat) place=$HOME/files${4#hdfs://name:8020} ;;
 -get) place=$HOME/files${3#hdfs://name:8020} ;;
+-mkdir) [ "$3" = -p ] && mkdir -p "$HOME/files${4#hdfs://name:8020}"; exit ;;
+-put)
+  [ ! -e "$HOME/broken" ] || { echo 'put: no space' >&2; exit 1; }
+  [ "$3" = -f ] && cp "$4" "$HOME/files${5#hdfs://name:8020}"; exit ;;
 esac
 if [ ! -e "$place" ]; then
   echo "$2: \`$place': No such file or directory" >&2
@@ -71,4 +76,24 @@ fn the_program_brings_files_and_directories() {
         finished.stderr()
     );
     assert_nothing_is_left(&project);
+}
+
+#[test]
+fn the_program_takes_files() {
+    let sandbox = Sandbox::new();
+    sandbox.write_executable("hdfs", PROGRAM);
+    sandbox.link_program("hdfs", &sandbox.work().join("hdfs"));
+    let uri = "hdfs://name:8020/runs/1/artifacts";
+    assert_eq!(uploaded(uri, &[], &sandbox), None);
+    let arrived = sandbox
+        .root()
+        .join("home/files/runs/1/artifacts/logs/std out.txt");
+    assert_eq!(std::fs::read_to_string(arrived).unwrap(), "a line\n");
+    std::fs::write(sandbox.root().join("home/broken"), "").unwrap();
+    let error = upload_file(uri, &[], &sandbox).unwrap();
+    assert!(
+        error.contains(&format!("to the artifacts at '{uri}': ")),
+        "{error}"
+    );
+    assert!(error.contains("put: no space"), "{error}");
 }

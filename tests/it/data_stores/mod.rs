@@ -3,7 +3,10 @@
 mod credentials;
 mod cutting;
 mod hdfs_program;
+mod large_uploads;
 mod references;
+mod s3_multipart;
+mod server_uploads;
 mod servers;
 mod uploads;
 mod web;

@@ -33,6 +33,8 @@ pub(super) struct Server {
     root: String,
     /// How the other side's program reaches it.
     address: String,
+    /// Whether the address is a directory that holds what the server has.
+    is_directory: bool,
     _sandbox: Option<Sandbox>,
     _supervisor: Option<Child>,
 }
@@ -52,14 +54,24 @@ impl Server {
 
     /// What the store holds under this name, read by its own client.
     pub(super) fn read(&self, key: &str) -> Vec<u8> {
+        self.ask("read", key)
+    }
+
+    /// What the store says of what it holds under this name.
+    pub(super) fn about(&self, key: &str) -> serde_json::Value {
+        serde_json::from_slice(&self.ask("about", key)).unwrap()
+    }
+
+    fn ask(&self, what: &str, key: &str) -> Vec<u8> {
         let kind = match self.kind {
             "mlflow-artifacts" => "artifacts",
             "wasbs" => "azure",
+            _ if self.is_directory => "directory",
             kind => kind,
         };
         let output = Command::new(python().unwrap())
             .arg(script())
-            .args(["read", kind, &self.address, key])
+            .args([what, kind, &self.address, key])
             .output()
             .unwrap();
         assert!(
@@ -130,6 +142,11 @@ shared!(
     start_gcs
 );
 shared!(
+    /// A server that takes uploads as Google describes it.
+    gcs_sessions,
+    start_gcs_sessions
+);
+shared!(
     /// Azurite.
     azure,
     start_azure
@@ -177,6 +194,7 @@ fn start_s3() -> Option<Server> {
         ],
         root: "s3://bucket/top/".to_owned(),
         address,
+        is_directory: false,
         _sandbox: Some(sandbox),
         _supervisor: Some(supervisor),
     })
@@ -213,6 +231,7 @@ fn start_gcs() -> Option<Server> {
         variables: vec![("STORAGE_EMULATOR_HOST", "http://127.0.0.1:{port}".to_owned())],
         root: "gs://bucket/top/".to_owned(),
         address,
+        is_directory: false,
         _sandbox: Some(sandbox),
         _supervisor: Some(supervisor),
     })
@@ -255,6 +274,7 @@ fn start_azure() -> Option<Server> {
         variables: vec![("AZURE_STORAGE_CONNECTION_STRING", connection)],
         root: "wasbs://bucket@devstoreaccount1.blob.core.windows.net/top/".to_owned(),
         address,
+        is_directory: false,
         _sandbox: Some(sandbox),
         _supervisor: Some(supervisor),
     })
@@ -280,6 +300,7 @@ fn start_of_directory(
         variables,
         root: root.to_owned(),
         address: directory.to_owned(),
+        is_directory: true,
         _sandbox: Some(sandbox),
         _supervisor: Some(supervisor),
     })
@@ -302,6 +323,11 @@ fn start_webhdfs() -> Option<Server> {
     start_of_directory("hdfs", "webhdfs", "hdfs://name:8020/bucket/top/", variables)
 }
 
+fn start_gcs_sessions() -> Option<Server> {
+    let variables = vec![("STORAGE_EMULATOR_HOST", "http://127.0.0.1:{port}".to_owned())];
+    start_of_directory("gs", "gcs-sessions", "gs://bucket/top/", variables)
+}
+
 fn start_artifacts() -> Option<Server> {
     python()?;
     let server = MlflowServer::shared()?;
@@ -313,6 +339,7 @@ fn start_artifacts() -> Option<Server> {
         variables: vec![("MLFLOW_TRACKING_URI", "http://127.0.0.1:{port}".to_owned())],
         root: "mlflow-artifacts:/bucket/top/".to_owned(),
         address: server.url().to_owned(),
+        is_directory: false,
         _sandbox: None,
         _supervisor: None,
     })
@@ -353,6 +380,7 @@ fn start_web() -> Option<Server> {
         variables: Vec::new(),
         root: "http://127.0.0.1:{port}/bucket/top/".to_owned(),
         address: served,
+        is_directory: true,
         _sandbox: Some(sandbox),
         _supervisor: Some(supervisor),
     })

@@ -1,4 +1,4 @@
-//! Small files for the artifacts of a run.
+//! Files for the artifacts of a run.
 
 use std::path::Path;
 use std::process::Command;
@@ -30,20 +30,40 @@ fn uploader() {
         "logs/std out.txt",
         Path::new(&file),
         &context,
+        given_up(),
     ));
-    if let Err(error) = done {
-        let source = std::error::Error::source(&error).map(ToString::to_string);
-        std::fs::write(
-            get("UPLOAD_ERROR"),
-            format!("{error}: {}", source.unwrap_or_default()),
-        )
-        .unwrap();
+    let told = match done {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => {
+            let source = std::error::Error::source(&error).map(ToString::to_string);
+            Some(format!("{error}: {}", source.unwrap_or_default()))
+        }
+        Err(()) => Some("given up".to_owned()),
+    };
+    if let Some(told) = told {
+        std::fs::write(get("UPLOAD_ERROR"), told).unwrap();
+    }
+    std::fs::copy("/proc/self/status", get("UPLOAD_STATUS")).unwrap();
+}
+
+/// Waits for a file, where a variable names one.
+async fn given_up() {
+    let Ok(file) = std::env::var("UPLOAD_GIVEN_UP") else {
+        return std::future::pending().await;
+    };
+    while !Path::new(&file).exists() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }
 
-/// Uploads a file and gives the error.
+/// Uploads a small file and gives the error.
 pub(super) fn uploaded(uri: &str, variables: &[(&str, String)], sandbox: &Sandbox) -> Option<String> {
     sandbox.write("file", "a line\n");
+    upload_file(uri, variables, sandbox)
+}
+
+/// Uploads the sandbox's file `file` and gives the error.
+pub(super) fn upload_file(uri: &str, variables: &[(&str, String)], sandbox: &Sandbox) -> Option<String> {
     let error = sandbox.root().join("error");
     let mut command = sandbox.command(std::env::current_exe().unwrap());
     command.args([
@@ -56,6 +76,7 @@ pub(super) fn uploaded(uri: &str, variables: &[(&str, String)], sandbox: &Sandbo
     command
         .env("UPLOAD_URI", uri)
         .env("UPLOAD_FILE", sandbox.work().join("file"))
+        .env("UPLOAD_STATUS", sandbox.root().join("status"))
         .env("UPLOAD_ERROR", &error);
     run(command);
     std::fs::read_to_string(error).ok()
@@ -68,19 +89,29 @@ fn run(mut command: Command) {
 
 #[test]
 fn every_store_that_can_be_written_to_takes_files() {
-    let servers: [fn() -> Option<&'static Server>; 4] =
-        [servers::s3, servers::gcs, servers::azure, servers::artifacts];
+    let servers: [fn() -> Option<&'static Server>; 6] = [
+        servers::s3,
+        servers::gcs,
+        servers::azure,
+        servers::artifacts,
+        servers::ftp,
+        servers::webhdfs,
+    ];
     for server in servers {
         let Some(server) = server() else { continue };
         let sandbox = Sandbox::new();
         let uri = server.uri("runs/1/artifacts", server.port);
-        let error = uploaded(&uri, &server.variables(server.port), &sandbox);
-        assert_eq!(error, None, "{uri}");
-        assert_eq!(
-            server.read("top/runs/1/artifacts/logs/std out.txt"),
-            b"a line\n",
-            "{uri}"
-        );
+        // A file that is there is replaced.
+        for text in ["an older and longer line\n", "a line\n"] {
+            sandbox.write("file", text);
+            let error = upload_file(&uri, &server.variables(server.port), &sandbox);
+            assert_eq!(error, None, "{uri}");
+            assert_eq!(
+                server.read("top/runs/1/artifacts/logs/std out.txt"),
+                text.as_bytes(),
+                "{uri}"
+            );
+        }
     }
     let sandbox = Sandbox::new();
     for uri in [
@@ -100,8 +131,8 @@ fn what_cannot_be_written_to_is_told() {
     let sandbox = Sandbox::new();
     for (uri, expected) in [
         (
-            "ftp://anna:geheim@host/x",
-            "cannot put 'logs/std out.txt' to the artifacts at 'ftp://host/x': files cannot be put there",
+            "https://anna:geheim@host/x",
+            "cannot put 'logs/std out.txt' to the artifacts at 'https://host/x': files cannot be put there",
         ),
         (
             "mlflow-artifacts:/x",
@@ -109,5 +140,29 @@ fn what_cannot_be_written_to_is_told() {
         ),
     ] {
         assert_eq!(uploaded(uri, &[], &sandbox).as_deref(), Some(expected));
+    }
+}
+
+#[test]
+fn who_may_only_read_is_told() {
+    for (server, variables, expected) in [
+        (
+            servers::ftp(),
+            vec![],
+            "the FTP server answered 550 (Not enough privileges.) to an anonymous login (the URL names no user)",
+        ),
+        (
+            servers::webhdfs(),
+            vec![("HADOOP_USER_NAME", "stranger".to_owned())],
+            "HDFS answered 403 Forbidden (AccessControlException: Permission denied: user=stranger) to the user 'stranger'",
+        ),
+    ] {
+        let Some(server) = server else { continue };
+        let sandbox = Sandbox::new();
+        let uri = server.uri("forbidden", server.port).replace("anna:geheim@", "");
+        let mut all = server.variables(server.port);
+        all.extend(variables);
+        let error = uploaded(&uri, &all, &sandbox).unwrap();
+        assert!(error.ends_with(expected), "{error}");
     }
 }

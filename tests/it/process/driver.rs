@@ -118,7 +118,13 @@ impl Driver {
 
     /// Waits for the driver's end and returns what it reported and its exit code.
     pub(super) fn end(&mut self) -> (String, i32) {
-        let status = wait_until("the driver's end", || self.child.try_wait().unwrap());
+        let begun = Instant::now();
+        let status = wait_until("the driver's end", || {
+            let status = self.child.try_wait().unwrap();
+            let is_late = begun.elapsed() + Duration::from_secs(5) > PATIENCE;
+            assert!(status.is_some() || !is_late, "still there:\n{}", self.shown());
+            status
+        });
         let report = fs::read_to_string(self.path("result")).unwrap_or_else(|_| "no report".to_owned());
         (report, status.code().unwrap_or(-1))
     }
@@ -136,6 +142,21 @@ impl Driver {
         let mut marked = marked_processes(self.directory.path());
         marked.retain(|id| *id != self.id());
         marked
+    }
+
+    /// What its processes are and do with signals, for a test that has failed.
+    fn shown(&self) -> String {
+        let columns = "pid,ppid,pgid,stat,blocked,ignored,caught,pending,args";
+        let processes = marked_processes(self.directory.path());
+        let processes = processes.into_iter().map(|id| id.to_string());
+        let output = Command::new("ps")
+            .args(["-o", columns, "-p"])
+            .arg(processes.collect::<Vec<_>>().join(","))
+            .output();
+        output.map_or_else(
+            |error| error.to_string(),
+            |output| String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
     }
 }
 

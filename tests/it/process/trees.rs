@@ -105,6 +105,33 @@ fn a_signal_at_any_moment_leaves_nothing() {
 }
 
 #[test]
+fn who_has_lost_the_signal_gets_it_again() {
+    // Ignores SIGTERM until it has come, as a shell that is about to start a program may lose it.
+    const DEAF: &str = r#"
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+with open("up", "w") as up:
+    up.write("up\n")
+while not os.path.exists("told"):
+    time.sleep(0.01)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+open("ready", "w").close()
+time.sleep(1000)
+"#;
+    let leader = format!(
+        "trap 'touch told; while [ ! -e ready ]; do sleep 0.01; done; exit 0' TERM; python3 -c '{DEAF}' & wait; true"
+    );
+    let mut driver = Driver::start(&leader);
+    driver.file("up");
+    driver.signal(Signal::TERM);
+    assert_eq!(
+        driver.end(),
+        ("interrupted: SIGTERM, children: 0".to_owned(), 143)
+    );
+    driver.assert_nothing_left();
+}
+
+#[test]
 fn what_is_started_in_order_to_end_well_is_not_disturbed() {
     // The shell below the leader answers SIGTERM with a program that takes its time.
     let mut driver = Driver::start(

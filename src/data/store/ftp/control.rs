@@ -9,7 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::super::StoreError;
 use super::NAME;
-use crate::http::{Fault, READ_TIMEOUT};
+use crate::http::{Fault, READ_TIMEOUT, in_words};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest answer to a command.
@@ -39,18 +39,23 @@ impl Control {
             "" => format!("{command}\r\n"),
             argument => format!("{command} {argument}\r\n"),
         };
-        let written = in_time(self.stream.get_mut().write_all(line.as_bytes())).await;
+        let written = in_time(READ_TIMEOUT, self.stream.get_mut().write_all(line.as_bytes())).await;
         written.map_err(StoreError::broken)?;
         self.answer().await
     }
 
-    /// Reads an answer, which goes on until a line begins with its code and a space.
     pub(super) async fn answer(&mut self) -> Result<Answer, StoreError> {
+        self.answer_within(READ_TIMEOUT).await
+    }
+
+    /// Reads an answer, which goes on until a line begins with its code and a space. No line may take
+    /// longer than the limit.
+    pub(super) async fn answer_within(&mut self, limit: Duration) -> Result<Answer, StoreError> {
         let mut first: Option<(u16, String)> = None;
         let mut length = 0;
         loop {
             let mut line = Vec::new();
-            let read = in_time(self.stream.read_until(b'\n', &mut line)).await;
+            let read = in_time(limit, self.stream.read_until(b'\n', &mut line)).await;
             length += read.map_err(StoreError::broken)?;
             if line.is_empty() || length > LONGEST_ANSWER {
                 return Err(StoreError::NoAnswer {
@@ -93,7 +98,7 @@ impl Control {
         let asker = self.asker.clone();
         answer.expect(&[125, 150], &asker)?;
         let mut names = Vec::new();
-        in_time(data.read_to_end(&mut names))
+        in_time(READ_TIMEOUT, data.read_to_end(&mut names))
             .await
             .map_err(StoreError::broken)?;
         drop(data);
@@ -180,12 +185,12 @@ pub(super) async fn connect(host: &str, port: u16) -> Result<TcpStream, StoreErr
     }
 }
 
-async fn in_time<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    match tokio::time::timeout(READ_TIMEOUT, work).await {
+pub(super) async fn in_time<T>(limit: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    match tokio::time::timeout(limit, work).await {
         Ok(result) => result,
         Err(_) => Err(io::Error::new(
             io::ErrorKind::TimedOut,
-            "the server sent nothing for a minute",
+            format!("the server sent nothing for {}", in_words(limit)),
         )),
     }
 }

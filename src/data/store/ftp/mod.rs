@@ -1,13 +1,14 @@
 //! `ftp://`: files of an FTP server (RFC 959, with the passive mode of RFC 2428).
 
 mod control;
+mod upload;
 
 use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use async_trait::async_trait;
@@ -20,7 +21,7 @@ use tokio::sync::Semaphore;
 use self::control::{Control, connect, strange};
 
 use super::list::path_below;
-use super::{Body, Found, Listing, Object, Source, Store, StoreError};
+use super::{Body, Found, Listing, Object, Source, Store, StoreError, open_file};
 
 const NAME: &str = "the FTP server";
 /// Servers limit how many connections one client may have.
@@ -37,6 +38,8 @@ pub(in crate::data) struct Ftp {
     connections: Arc<Semaphore>,
     /// Directories, relative to the place, that have not been listed yet.
     left: Mutex<VecDeque<String>>,
+    /// The path of a file that is being put and not whole yet.
+    unfinished: Mutex<Option<String>>,
 }
 
 /// A file that arrives; its connection for commands stays open as long.
@@ -79,6 +82,7 @@ impl Ftp {
             },
             connections: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
             left: Mutex::default(),
+            unfinished: Mutex::default(),
         }
     }
 
@@ -167,8 +171,12 @@ impl Ftp {
         Ok(Some(listing))
     }
 
-    fn left(&self) -> std::sync::MutexGuard<'_, VecDeque<String>> {
+    fn left(&self) -> MutexGuard<'_, VecDeque<String>> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unfinished(&self) -> MutexGuard<'_, Option<String>> {
+        self.unfinished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -228,8 +236,12 @@ impl Store for Ftp {
         })
     }
 
-    async fn put(&self, _path: &str, _file: &Path) -> Result<(), StoreError> {
-        Err(StoreError::NotWritable)
+    async fn put(&self, path: &str, file: &Path) -> Result<(), StoreError> {
+        self.put_file(&self.below(path), &open_file(file)?).await
+    }
+
+    async fn abandon(&self) {
+        self.remove_unfinished().await;
     }
 
     fn has_ranges(&self) -> bool {

@@ -35,6 +35,13 @@ pub(super) struct Refusal {
     pub(super) region: Option<String>,
 }
 
+/// The answer to the request that begins an upload in parts.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct BegunAnswer {
+    pub(super) upload_id: String,
+}
+
 /// The checksum of a whole object: one that its writer chose, else the MD5 in its entity tag.
 pub(super) fn checksum(headers: &HeaderMap) -> Option<Checksum> {
     [

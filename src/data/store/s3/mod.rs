@@ -1,27 +1,28 @@
 //! `s3://`: Amazon's S3, and what speaks its language.
 
 mod answer;
+mod multipart;
+mod service;
 mod upload;
 
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
 
 use async_trait::async_trait;
 use percent_encoding::utf8_percent_encode;
 use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, Request, StatusCode, Url};
+use reqwest::{Client, Method, StatusCode, Url};
 
-use self::answer::{ListAnswer, Refusal, checksum, md5_of_tag, url_decoded};
-use self::upload::upload_headers;
-use super::exchange::{Ask, Service, start_of, text};
+use self::answer::{ListAnswer, checksum, md5_of_tag, url_decoded};
+use self::multipart::Unfinished;
+use super::exchange::{Ask, start_of, text};
 use super::list::{directory_prefix, path_below};
-use super::{Body, Found, Listing, Object, Source, Store, StoreError};
-use crate::aws::{AwsError, AwsSettings, CredentialsProvider, Payload, Signing, UNRESERVED, UNRESERVED_PATH};
-use crate::data::checksum::{Algorithm, Checksum};
+use super::parts::PART;
+use super::{Body, Found, Listing, Object, Source, Store, StoreError, open_file};
+use crate::aws::{AwsSettings, CredentialsProvider, UNRESERVED, UNRESERVED_PATH};
 use crate::env_vars;
 use crate::http::{self, Verification};
 
@@ -41,6 +42,8 @@ pub(in crate::data) struct S3 {
     key: String,
     /// Headers of every request.
     headers: HeaderMap,
+    /// Uploads in parts that have begun and not ended.
+    unfinished: Mutex<Vec<Unfinished>>,
 }
 
 /// Where the service is.
@@ -116,6 +119,7 @@ impl S3 {
             bucket: bucket.to_owned(),
             key: key.to_owned(),
             headers,
+            unfinished: Mutex::default(),
         })
     }
 
@@ -322,117 +326,20 @@ impl Store for S3 {
     }
 
     async fn put(&self, path: &str, file: &Path) -> Result<(), StoreError> {
-        let bytes = super::contents(file)?;
+        let file = open_file(file)?;
         let key = format!("{}{path}", directory_prefix(&self.key));
-        let mut ask = self.ask(Method::PUT, self.object_url(&key)?);
-        ask = ask.header("content-type", super::content_type(path));
-        ask.headers.extend(upload_headers()?);
-        let md5 = Checksum::of(Algorithm::Md5, &bytes);
-        ask = ask.header("content-md5", &md5.to_base64());
-        ask.body = Some(bytes.into());
-        ask.send(self).await.map(drop)
+        match file.length() <= PART {
+            true => self.put_at_once(&key, &file).await,
+            false => self.put_in_parts(&key, &file).await,
+        }
+    }
+
+    async fn abandon(&self) {
+        self.abort_unfinished().await;
     }
 
     fn has_ranges(&self) -> bool {
         true
-    }
-}
-
-#[async_trait]
-impl Service for S3 {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn client(&self) -> &Client {
-        &self.client
-    }
-
-    async fn authorize(&self, request: &mut Request) -> Result<(), StoreError> {
-        let Some(provider) = self.provider.as_ref().filter(|_| locked(&self.without).is_none()) else {
-            return Ok(());
-        };
-        let credentials = match provider.credentials().await {
-            Ok(credentials) => credentials,
-            // Some buckets are open to everybody.
-            Err(error @ AwsError::NotFound { .. }) => {
-                *locked(&self.without) = Some(error.to_string());
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let (method, url) = (request.method().clone(), request.url().clone());
-        let body = request
-            .body()
-            .and_then(|body| body.as_bytes())
-            .map(<[u8]>::to_vec);
-        // Over plain HTTP only a signature keeps the body as it is.
-        let payload = match &body {
-            Some(bytes) if url.scheme() == "http" => Payload::Bytes(bytes),
-            Some(_) => Payload::Unsigned,
-            None => Payload::Bytes(&[]),
-        };
-        let signing = Signing {
-            credentials: &credentials,
-            region: &self.region(),
-            service: "s3",
-            time: SystemTime::now(),
-        };
-        signing.sign(&method, &url, request.headers_mut(), payload)?;
-        Ok(())
-    }
-
-    async fn asker(&self) -> String {
-        if let Some(reason) = locked(&self.without).clone() {
-            return format!("a request without credentials ({reason})");
-        }
-        let Some(provider) = &self.provider else {
-            return "a request without credentials".to_owned();
-        };
-        match provider.credentials().await {
-            Ok(credentials) => format!("the credentials from {}", credentials.source),
-            Err(error) => error.to_string(),
-        }
-    }
-
-    fn said(&self, body: &str) -> Option<String> {
-        let refusal: Refusal = quick_xml::de::from_str(body).ok()?;
-        Some(
-            match refusal.message.as_deref().filter(|message| !message.is_empty()) {
-                Some(message) => format!("{}: {message}", refusal.code),
-                None => refusal.code,
-            },
-        )
-    }
-
-    async fn learn(&self, status: StatusCode, headers: &HeaderMap, body: &str) -> bool {
-        if !matches!(status.as_u16(), 301 | 307 | 400 | 403) {
-            return false;
-        }
-        let refusal: Option<Refusal> = quick_xml::de::from_str(body).ok();
-        let named = text(headers, "x-amz-bucket-region")
-            .map(str::to_owned)
-            .or_else(|| refusal.and_then(|refusal| refusal.region));
-        let mut region = locked(&self.region);
-        match named {
-            Some(named) if named != *region => {
-                tracing::debug!(region = named, "the bucket is in another region");
-                *region = named;
-                true
-            }
-            _ => false,
-        }
-    }
-
-    fn url(&self, url: &Url) -> Url {
-        let mut url = url.clone();
-        if matches!(self.endpoint, Endpoint::Amazon { .. })
-            && let Ok(base) = self.base()
-        {
-            // It has a host, since the address was made of such a base.
-            let _ = url.set_host(base.host_str());
-        }
-        url
     }
 }
 

@@ -1,12 +1,52 @@
-//! What is said about a file that is put to S3.
+//! A file that is put to S3 by one request, and what is said about it.
 
+use reqwest::Method;
 use reqwest::header::HeaderMap;
 
-use super::StoreError;
+use super::super::content_type;
+use super::super::exchange::{Ask, Content};
+use super::{S3, StoreError};
+use crate::data::checksum::{Algorithm, Checksum};
 use crate::env_vars;
+use crate::http::SentFile;
+
+/// Of the headers about an object this one belongs to every request.
+const REQUEST_PAYER: &str = "x-amz-request-payer";
+
+impl S3 {
+    /// A request that makes an object, or begins to.
+    pub(super) fn ask_to_put(&self, method: Method, key: &str, query: &str) -> Result<Ask, StoreError> {
+        let mut ask = self.ask_about(method, key, query)?;
+        ask = ask.header("content-type", content_type(key));
+        ask.headers.extend(upload_headers()?);
+        Ok(ask)
+    }
+
+    /// A request about an object that is being put.
+    pub(super) fn ask_about(&self, method: Method, key: &str, query: &str) -> Result<Ask, StoreError> {
+        let mut url = self.object_url(key)?;
+        url.set_query(Some(query).filter(|query| !query.is_empty()));
+        let mut ask = self.ask(method, url);
+        if let Some(payer) = upload_headers()?.remove(REQUEST_PAYER) {
+            ask.headers.insert(REQUEST_PAYER, payer);
+        }
+        Ok(ask)
+    }
+
+    pub(super) async fn put_at_once(&self, key: &str, file: &SentFile) -> Result<(), StoreError> {
+        let bytes = file.read(0..file.length()).await;
+        let bytes = bytes.map_err(StoreError::unreadable)?;
+        let md5 = Checksum::of(Algorithm::Md5, &bytes);
+        let mut ask = self
+            .ask_to_put(Method::PUT, key, "")?
+            .header("content-md5", &md5.to_base64());
+        ask.content = Content::Bytes(bytes);
+        ask.send(self).await.map(drop)
+    }
+}
 
 /// `MLFLOW_S3_UPLOAD_EXTRA_ARGS`, which is JSON with the names of Amazon's Python library.
-pub(super) fn upload_headers() -> Result<HeaderMap, StoreError> {
+fn upload_headers() -> Result<HeaderMap, StoreError> {
     let mut headers = HeaderMap::new();
     let Some(text) = env_vars::non_empty(env_vars::MLFLOW_S3_UPLOAD_EXTRA_ARGS) else {
         return Ok(headers);
@@ -26,7 +66,7 @@ pub(super) fn upload_headers() -> Result<HeaderMap, StoreError> {
             "GrantRead" => "x-amz-grant-read",
             "GrantReadACP" => "x-amz-grant-read-acp",
             "GrantWriteACP" => "x-amz-grant-write-acp",
-            "RequestPayer" => "x-amz-request-payer",
+            "RequestPayer" => REQUEST_PAYER,
             "SSEKMSEncryptionContext" => "x-amz-server-side-encryption-context",
             "SSEKMSKeyId" => "x-amz-server-side-encryption-aws-kms-key-id",
             "ServerSideEncryption" => "x-amz-server-side-encryption",
