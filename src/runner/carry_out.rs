@@ -14,8 +14,8 @@ use super::output_log::KeptOutput;
 use super::place::record_place;
 use super::record::record_end;
 use super::{CreatedRun, RunDetails, RunEnding, RunError};
-use crate::backend::Launch;
-use crate::environment::{self, EnvironmentError, EnvironmentPlan, Prepared};
+use crate::backend::{Launch, LaunchPlan};
+use crate::environment::{self, EnvironmentError, EnvironmentPlan, Prepared, Usage};
 use crate::events::Progress;
 use crate::fetch::{TreeComparison, TreeState};
 use crate::process::{Ended, OWN_SIGNAL_DELAY, Signals};
@@ -174,7 +174,7 @@ async fn launch(
         Err(signal) => return interrupted(signal),
     };
     let environment = prepared.environment;
-    let mut launch_plan = created
+    let launch_plan = created
         .plan
         .launch_plan(&created.info, command, environment, workspace);
     let staged = created.plan.backend.stage(&launch_plan, progress);
@@ -182,13 +182,25 @@ async fn launch(
         Ok(staged) => staged?,
         Err(signal) => return interrupted(signal),
     }
+    run_entry_point(created, launch_plan, prepared.usage, signals, details, progress).await
+}
+
+/// Starts the entry point and waits for its end. `usage` keeps its environment until then.
+async fn run_entry_point(
+    created: &CreatedRun,
+    mut launch_plan: LaunchPlan,
+    usage: Usage,
+    signals: &mut Signals,
+    details: &watch::Sender<RunDetails>,
+    progress: &dyn Progress,
+) -> Result<Launched, RunError> {
     let kept = KeptOutput::begin(created)?;
     launch_plan.output_log = kept.as_ref().map(KeptOutput::files);
     let begun = Instant::now();
     let backend = created.plan.backend.as_ref();
     let mut submitted = match backend.launch(launch_plan, signals, progress).await? {
         Launch::Begun(submitted) => submitted,
-        Launch::Interrupted(signal) => return interrupted(signal),
+        Launch::Interrupted(signal) => return Ok(Launched::Ended(Ended::Interrupted { signal })),
     };
     let signal = match submitted.elsewhere() {
         Some(elsewhere) => record_place(created, elsewhere, details, signals, progress).await?,
@@ -201,7 +213,7 @@ async fn launch(
     signals.put_back(signal);
     let ended = submitted.wait(signals, progress).await;
     details.send_modify(|details| details.timings.run = Some(begun.elapsed()));
-    drop(prepared.usage);
+    drop(usage);
     if let Some(kept) = kept {
         let was_interrupted = matches!(ended, Ok(Ended::Interrupted { .. }));
         kept.upload(created, was_interrupted, signals, progress).await;

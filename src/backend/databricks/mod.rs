@@ -8,12 +8,13 @@ mod follow;
 mod job;
 mod location;
 mod submission;
+mod submitted;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -25,14 +26,14 @@ pub use self::error::DatabricksBackendError;
 use self::follow::Follower;
 use self::location::Location;
 use self::submission::Submission;
-use super::{Backend, BackendError, BackendOptions, Launch, LaunchPlan, RunElsewhere, SubmittedRun};
-use crate::databricks::{Client, JobRun};
+use self::submitted::DatabricksRun;
+use super::{Backend, BackendError, BackendOptions, Launch, LaunchPlan};
+use crate::databricks::Client;
 use crate::env_vars;
 use crate::events::{Progress, Transfer, TransferUnit, byte_text};
-use crate::process::{Ended, SAME_REQUEST, Signals};
+use crate::process::Signals;
 use crate::project::ProjectEnvironment;
 use crate::redact::without_credentials;
-use crate::run::tag;
 
 /// The name, as `--backend` spells it.
 pub(super) const NAME: &str = "databricks";
@@ -325,92 +326,4 @@ async fn upload(
         path: location.path_on_cluster(name),
         source: Box::new(source),
     })
-}
-
-/// A job's run that this process has submitted.
-#[derive(Debug)]
-struct DatabricksRun {
-    follower: Follower,
-    /// As it was right after it was submitted.
-    job: Option<JobRun>,
-}
-
-#[async_trait]
-impl SubmittedRun for DatabricksRun {
-    async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError> {
-        let signal = match self.follower.wait(signals, progress).await? {
-            Ok(ended) => return Ok(ended),
-            Err(signal) => signal,
-        };
-        let job_run_id = self.follower.job_run_id;
-        progress.warning(&format!(
-            "Interrupted by {signal}: canceling the Databricks job run {job_run_id}"
-        ));
-        let begun = Instant::now();
-        let second_signal = async {
-            signals.next().await;
-            while begun.elapsed() < SAME_REQUEST {
-                signals.next().await;
-            }
-        };
-        let canceled = tokio::select! {
-            canceled = self.follower.cancel(progress) => canceled,
-            () = second_signal => {
-                progress.warning(&format!("the Databricks job run {job_run_id} may go on"));
-                Ok(())
-            }
-        };
-        if let Err(error) = canceled {
-            progress.warning(&format!(
-                "the Databricks job run {job_run_id} could not be canceled: {error}"
-            ));
-        }
-        Ok(Ended::Interrupted { signal })
-    }
-
-    fn elsewhere(&mut self) -> Option<&mut dyn RunElsewhere> {
-        Some(self)
-    }
-}
-
-#[async_trait]
-impl RunElsewhere for DatabricksRun {
-    fn tags(&self) -> Vec<(String, String)> {
-        let job = self.job.as_ref();
-        let mut tags = Vec::new();
-        if let Some(url) = job.and_then(|job| job.run_page_url.clone()) {
-            tags.push((tag::DATABRICKS_RUN_URL.to_owned(), url));
-        }
-        tags.push((
-            tag::DATABRICKS_JOB_RUN_ID.to_owned(),
-            self.follower.job_run_id.to_string(),
-        ));
-        tags.push((
-            tag::DATABRICKS_WEBAPP_URL.to_owned(),
-            self.follower.client.session().address().to_owned(),
-        ));
-        if let Some(id) = job.and_then(|job| job.job_id) {
-            tags.push((tag::DATABRICKS_JOB_ID.to_owned(), id.to_string()));
-        }
-        tags
-    }
-    fn place(&self) -> String {
-        format!("the Databricks job run {}", self.follower.job_run_id)
-    }
-
-    fn by_hand(&self) -> String {
-        let page = self.job.as_ref().and_then(|job| job.run_page_url.as_deref());
-        match page {
-            Some(page) => format!("cancel it on its page {page}"),
-            None => format!(
-                "cancel it in the workspace {}, or with `databricks jobs cancel-run {}`",
-                self.follower.client.session().address(),
-                self.follower.job_run_id
-            ),
-        }
-    }
-
-    async fn cancel(&mut self, progress: &dyn Progress) -> Result<(), BackendError> {
-        Ok(self.follower.cancel(progress).await?)
-    }
 }
