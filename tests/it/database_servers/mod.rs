@@ -179,6 +179,39 @@ fn clients_read_what_was_written() {
 }
 
 #[test]
+fn a_dry_run_changes_nothing() {
+    let Some(mut client) = Client::newest() else {
+        return;
+    };
+    for kind in [Kind::Postgres, Kind::MariaDb] {
+        let Some(database) = database(kind, &mut client, "dry_run") else {
+            continue;
+        };
+        let project = Project::new()
+            .mlproject("entry_points: {main: {command: echo ran}}\n")
+            .env("MLFLOW_TRACKING_URI", &database.server.uri(database.name));
+        project.run(["--experiment-name", "wine"]).expect_code(0);
+        let rows = || {
+            let tables = ["experiments", "runs", "tags", "experiment_tags"];
+            tables.map(|table| {
+                let count = format!("SELECT count(*) FROM {table}");
+                database.server.query(database.name, &count)
+            })
+        };
+        let before = rows();
+        for (experiment, exists) in [("wine", true), ("new", false)] {
+            let planned = project.run(["--experiment-name", experiment, "--dry-run", "--json"]);
+            planned.expect_code(0);
+            assert!(!planned.stdout().contains("p%40ss"), "{}", planned.stdout());
+            let planned: Value = serde_json::from_str(planned.stdout()).unwrap();
+            assert_eq!(planned["store_exists"], true, "{kind:?}");
+            assert_eq!(planned["experiment"]["exists"], exists, "{kind:?}");
+        }
+        assert_eq!(rows(), before, "{kind:?}");
+    }
+}
+
+#[test]
 fn what_cannot_be_opened_is_told() {
     for (kind, dialect, denied, missing, empty_hint) in [
         (
