@@ -9,6 +9,7 @@ named, since moto itself may be what is slow.
 """
 
 import argparse
+import contextlib
 import os
 import pathlib
 import shutil
@@ -38,6 +39,31 @@ def measure(command, environment, directory):
     if status:
         sys.exit(f"{command} failed:\n" + pathlib.Path(log.name).read_text())
     return seconds, usage.ru_maxrss / 1024
+
+
+@contextlib.contextmanager
+def serving(command, venv):
+    """A new directory, and the variables of a client that uses the S3 server beside it."""
+    with tempfile.TemporaryDirectory(prefix="mlrun-bench-") as directory:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        server = start(command or f"{venv}/bin/moto_server -H 127.0.0.1 -p {{port}}", directory, port)
+        try:
+            yield directory, {
+                "PATH": os.environ["PATH"],
+                "HOME": directory,
+                "AWS_ACCESS_KEY_ID": "key",
+                "AWS_SECRET_ACCESS_KEY": "secret",
+                "AWS_DEFAULT_REGION": "us-east-1",
+                "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+                "MLFLOW_TRACKING_URI": f"sqlite:///{directory}/mlflow.db",
+                "MLFLOW_DISABLE_TELEMETRY": "true",
+                "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+            }
+        finally:
+            server.kill()
+            server.wait()
 
 
 def start(command, directory, port):
@@ -88,31 +114,12 @@ def main():
     parser.add_argument("--aim", type=float, default=AIM)
     arguments = parser.parse_args()
     mlrun, venv = os.path.abspath(arguments.mlrun), os.path.abspath(arguments.venv)
-    with tempfile.TemporaryDirectory(prefix="mlrun-bench-") as directory:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        server = start(arguments.server or f"{venv}/bin/moto_server -H 127.0.0.1 -p {{port}}", directory, port)
-        try:
-            good = compare(arguments, mlrun, venv, directory, port)
-        finally:
-            server.kill()
-            server.wait()
+    with serving(arguments.server, venv) as (directory, environment):
+        good = compare(arguments, mlrun, venv, directory, environment)
     sys.exit(0 if good else 1)
 
 
-def compare(arguments, mlrun, venv, directory, port):
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": directory,
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "MLFLOW_TRACKING_URI": f"sqlite:///{directory}/mlflow.db",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    }
+def compare(arguments, mlrun, venv, directory, environment):
     fill(venv, environment, arguments.large, arguments.small)
     project, place = f"{directory}/project", f"{directory}/place"
     os.makedirs(project)

@@ -9,12 +9,10 @@ the log. The virtual environment and the server are as for `data.py`.
 import argparse
 import os
 import pathlib
-import socket
 import subprocess
 import sys
-import tempfile
 
-from data import MEMORY, measure, start
+from data import MEMORY, measure, serving
 
 PREPARE = "import boto3, mlflow; boto3.client('s3').create_bucket(Bucket='bench'); mlflow.create_experiment('far', artifact_location='s3://bench/runs')"
 REFERENCE = "import sys, mlflow; mlflow.set_experiment('far'); mlflow.start_run(); mlflow.log_artifact(sys.argv[1])"
@@ -29,30 +27,12 @@ def main():
     parser.add_argument("--size", type=int, default=1024, help="the log's size in MiB")
     arguments = parser.parse_args()
     mlrun, venv = os.path.abspath(arguments.mlrun), os.path.abspath(arguments.venv)
-    with tempfile.TemporaryDirectory(prefix="mlrun-bench-") as directory:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        server = start(arguments.server or f"{venv}/bin/moto_server -H 127.0.0.1 -p {{port}}", directory, port)
-        try:
-            good = compare(arguments.size << 20, mlrun, venv, directory, port)
-        finally:
-            server.kill()
-            server.wait()
+    with serving(arguments.server, venv) as (directory, environment):
+        good = compare(arguments.size << 20, mlrun, venv, directory, environment)
     sys.exit(0 if good else 1)
 
 
-def compare(size, mlrun, venv, directory, port):
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": directory,
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "MLFLOW_TRACKING_URI": f"sqlite:///{directory}/mlflow.db",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-    }
+def compare(size, mlrun, venv, directory, environment):
     python = f"{venv}/bin/python"
     subprocess.run([python, "-c", PREPARE], env=environment, check=True, stderr=subprocess.DEVNULL)
     log = pathlib.Path(directory, "log.txt")

@@ -117,8 +117,8 @@ fn a_wait_gives_the_end_of_the_run() {
 fn a_signal_ends_the_waiting_alone() {
     let project = tree();
     let (mut child, id) = running(&project, "");
-    let mut command = project.sandbox().command("env");
-    command.args(["--default-signal=INT", env!("CARGO_BIN_EXE_mlrun"), "wait", &id]);
+    let mut command = project.sandbox().interruptible_mlrun();
+    command.args(["wait", &id]);
     let mut waiting = command.stderr(Stdio::piped()).spawn().unwrap();
     // It listens to signals once it has them caught.
     let status = format!("/proc/{}/status", waiting.id());

@@ -259,8 +259,7 @@ fn an_interrupted_download_leaves_nothing() {
     for step in [Step::Stall, Step::Endless] {
         let project = Project::new().mlproject(THREE_PATHS);
         let server = ScriptedServer::start(vec![step]);
-        let mut command = project.sandbox().command("env");
-        command.args(["--default-signal=TERM", env!("CARGO_BIN_EXE_mlrun")]);
+        let mut command = project.sandbox().interruptible_mlrun();
         command.args([
             "run",
             "project",

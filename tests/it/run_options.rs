@@ -106,8 +106,7 @@ fn much_output_is_kept_whole_and_in_no_memory() {
 }
 
 fn start(project: &Project, uri: &str) -> Child {
-    let mut command = project.sandbox().command("env");
-    command.args(["--default-signal=TERM", env!("CARGO_BIN_EXE_mlrun")]);
+    let mut command = project.sandbox().interruptible_mlrun();
     command.args(["run", "project", "--env-manager", "local", "--log-output"]);
     command
         .env("MLFLOW_TRACKING_URI", uri)

@@ -19,9 +19,7 @@ pub(crate) fn tree() -> Project {
 }
 
 pub(crate) fn start(project: &Project, tracking_uri: &str) -> Child {
-    // Whoever runs the tests may ignore signals (as `nohup` does), and programs inherit that.
-    let mut command = project.sandbox().command("env");
-    command.args(["--default-signal=HUP,INT,TERM", env!("CARGO_BIN_EXE_mlrun")]);
+    let mut command = project.sandbox().interruptible_mlrun();
     command.args(["run", "project", "--env-manager", "local"]);
     command.env("MLFLOW_TRACKING_URI", tracking_uri);
     command.stdout(Stdio::null()).stderr(Stdio::null());

@@ -16,8 +16,7 @@ pub(crate) fn waits_for_go(end: &str) -> Project {
 }
 
 pub(crate) fn start(project: &Project, uri: &str, variables: &[(&str, &str)]) -> Child {
-    let mut command = project.sandbox().command("env");
-    command.args(["--default-signal=TERM", env!("CARGO_BIN_EXE_mlrun")]);
+    let mut command = project.sandbox().interruptible_mlrun();
     command.args([
         "run",
         "project",

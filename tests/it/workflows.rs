@@ -226,12 +226,8 @@ fn a_search_that_is_ended_ends_all_its_runs() {
     let Some(project) = project() else { return };
     let mut search = project
         .sandbox()
-        .command("env")
-        .args([
-            "--default-signal=HUP,INT,TERM",
-            env!("CARGO_BIN_EXE_mlrun"),
-            "run",
-        ])
+        .interruptible_mlrun()
+        .arg("run")
         .args([
             &example("hyperparameter_tuning"),
             "--no-conda",

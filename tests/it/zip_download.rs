@@ -308,8 +308,8 @@ fn an_interrupted_download_leaves_nothing() {
     let project = Project::new();
     for step in [Step::Stall, Step::Endless] {
         let server = ScriptedServer::start(vec![step]);
-        let mut command = project.sandbox().command("env");
-        command.args(["--default-signal=TERM", env!("CARGO_BIN_EXE_mlrun"), "run"]);
+        let mut command = project.sandbox().interruptible_mlrun();
+        command.arg("run");
         command.arg(format!("{}/project.zip", server.url()));
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();

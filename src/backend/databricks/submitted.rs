@@ -1,14 +1,12 @@
 //! A job's run that this process has submitted: its end, and where it is.
 
-use std::time::Instant;
-
 use async_trait::async_trait;
 
 use super::follow::Follower;
 use crate::backend::{BackendError, RunElsewhere, SubmittedRun};
 use crate::databricks::JobRun;
 use crate::events::Progress;
-use crate::process::{Ended, SAME_REQUEST, Signals};
+use crate::process::{Ended, Signals};
 use crate::run::tag;
 
 /// A job's run that this process has submitted.
@@ -30,16 +28,9 @@ impl SubmittedRun for DatabricksRun {
         progress.warning(&format!(
             "Interrupted by {signal}: canceling the Databricks job run {job_run_id}"
         ));
-        let begun = Instant::now();
-        let second_signal = async {
-            signals.next().await;
-            while begun.elapsed() < SAME_REQUEST {
-                signals.next().await;
-            }
-        };
         let canceled = tokio::select! {
             canceled = self.follower.cancel(progress) => canceled,
-            () = second_signal => {
+            _ = signals.further() => {
                 progress.warning(&format!("the Databricks job run {job_run_id} may go on"));
                 Ok(())
             }
@@ -78,6 +69,7 @@ impl RunElsewhere for DatabricksRun {
         }
         tags
     }
+
     fn place(&self) -> String {
         format!("the Databricks job run {}", self.follower.job_run_id)
     }

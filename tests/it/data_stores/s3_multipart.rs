@@ -188,13 +188,8 @@ fn a_signal_ends_the_upload_of_logs_and_leaves_no_parts() {
         "mlruns/7/meta.yaml",
         "artifact_location: s3://bucket/top\nexperiment_id: '7'\nlifecycle_stage: active\nname: far\n",
     );
-    let mut command = project.sandbox().command("env");
-    command.args([
-        "--default-signal=TERM",
-        env!("CARGO_BIN_EXE_mlrun"),
-        "run",
-        "project",
-    ]);
+    let mut command = project.sandbox().interruptible_mlrun();
+    command.args(["run", "project"]);
     command.args(["--env-manager", "local", "--log-output", "--experiment-id", "7"]);
     command
         .envs(s3_of(&server))

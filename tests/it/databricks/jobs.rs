@@ -1,11 +1,11 @@
 //! How jobs end, and what becomes of their runs.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use fake_databricks::{Fault, JobState, Output, Settings};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{CLUSTER, EXPERIMENT, project, recorded, run, run_id_of_job, stored, wait_until, workspace};
+use super::{project, recorded, run, run_id_of_job, start, stored, wait_until, workspace};
 
 fn ends(life_cycle_state: &str, result_state: Option<&str>, message: &str) -> Settings {
     Settings {
@@ -171,17 +171,7 @@ fn a_signal_cancels_the_job() {
             return;
         };
         let project = project(&fake);
-        // Whoever runs the tests may ignore signals, and programs inherit that.
-        let mut command: Command = project.sandbox().command("env");
-        command.args(["--default-signal=HUP,INT,TERM", env!("CARGO_BIN_EXE_mlrun")]);
-        command.args(["run", "project", "-b", "databricks", "-c", CLUSTER, "--wait"]);
-        command.args(["--experiment-name", EXPERIMENT]);
-        let mut child = command
-            .envs(project.environment())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child = start(&project, &["--wait"], Stdio::null());
         wait_until("questions about the job", || {
             let requests = fake.requests();
             requests

@@ -14,6 +14,7 @@ mod store;
 mod submission;
 mod uploads;
 
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use fake_databricks::{FakeDatabricks, Settings, TOKEN};
@@ -54,20 +55,34 @@ fn anonymous_project(_fake: &FakeDatabricks) -> Project {
         .env("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", "0")
 }
 
+/// What runs the project on Databricks.
+const RUN: [&str; 8] = [
+    "run",
+    "project",
+    "-b",
+    "databricks",
+    "-c",
+    CLUSTER,
+    "--experiment-name",
+    EXPERIMENT,
+];
+
 /// Runs the project on Databricks with these arguments more.
 fn run<'a>(project: &'a Project, arguments: &[&str]) -> Finished<'a> {
-    let mut all = vec![
-        "run",
-        "project",
-        "-b",
-        "databricks",
-        "-c",
-        CLUSTER,
-        "--experiment-name",
-        EXPERIMENT,
-    ];
-    all.extend(arguments);
-    project.mlrun(&all)
+    project.mlrun(&[&RUN[..], arguments].concat())
+}
+
+/// As [`run`], for a test that sends it signals; what it says goes to `said`.
+fn start(project: &Project, arguments: &[&str], said: Stdio) -> Child {
+    let mut command = project.sandbox().interruptible_mlrun();
+    command
+        .args(RUN)
+        .args(arguments)
+        .envs(project.environment())
+        .stdout(Stdio::null())
+        .stderr(said)
+        .spawn()
+        .unwrap()
 }
 
 /// The run that the program tells of, as the tracking server behind the workspace has it.

@@ -1,12 +1,12 @@
 //! A job that is submitted, and a store that cannot be told so.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use fake_databricks::{Action, FakeDatabricks, Fault, JobState, Settings};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{CLUSTER, EXPERIMENT, project, recorded, run, run_id_of_job, stored, wait_until, workspace};
+use super::{project, recorded, run, run_id_of_job, start, stored, wait_until, workspace};
 use crate::harness::Project;
 
 /// The request that stores tags; the first is for the run's params.
@@ -138,17 +138,7 @@ fn a_signal_meanwhile_cancels_the_job() {
     for (arguments, signal, code) in [(&["--wait"][..], Signal::TERM, 143), (&[], Signal::INT, 130)] {
         let Some((fake, project)) = endless() else { return };
         fake.fail(Fault::new(TAGS, 99, Action::Hang).after(1));
-        // Whoever runs the tests may ignore signals, and programs inherit that.
-        let mut command: Command = project.sandbox().command("env");
-        command.args(["--default-signal=HUP,INT,TERM", env!("CARGO_BIN_EXE_mlrun")]);
-        command.args(["run", "project", "-b", "databricks", "-c", CLUSTER]);
-        command.args(["--experiment-name", EXPERIMENT]).args(arguments);
-        let mut child = command
-            .envs(project.environment())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child = start(&project, arguments, Stdio::null());
         wait_until("the request with the tags", || {
             let requests = fake.all_requests();
             let of_tags = requests

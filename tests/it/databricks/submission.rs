@@ -1,29 +1,19 @@
 //! Signals while the job is being submitted: the run ends at once, and no job is left unseen.
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use fake_databricks::{Action, FakeDatabricks, Fault, JobState, Settings};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{CLUSTER, EXPERIMENT, project, recorded_in, wait_until, workspace};
+use super::{project, recorded_in, start, wait_until, workspace};
 use crate::harness::Project;
 
 const SUBMIT: &str = "POST /jobs/runs/submit";
 
 /// A run that has sent so many requests to submit its job.
 fn submitting(project: &Project, fake: &FakeDatabricks, requests: usize, arguments: &[&str]) -> Child {
-    // Whoever runs the tests may ignore signals, and programs inherit that.
-    let mut command: Command = project.sandbox().command("env");
-    command.args(["--default-signal=HUP,INT,TERM", env!("CARGO_BIN_EXE_mlrun")]);
-    command.args(["run", "project", "-b", "databricks", "-c", CLUSTER]);
-    command.args(["--experiment-name", EXPERIMENT]).args(arguments);
-    let child = command
-        .envs(project.environment())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let child = start(project, arguments, Stdio::piped());
     wait_until("the job is being submitted", || {
         let seen = fake.requests();
         let submissions = seen

@@ -12,14 +12,8 @@ use crate::harness::{StoreContents, StoredRun};
 const LIMIT: Duration = Duration::from_secs(60);
 
 fn start(project: &DockerProject) -> Child {
-    // Whoever runs the tests may ignore signals (as `nohup` does), and programs inherit that.
-    let mut command = project.project.sandbox().command("env");
-    command.args([
-        "--default-signal=HUP,INT,TERM",
-        env!("CARGO_BIN_EXE_mlrun"),
-        "run",
-        "project",
-    ]);
+    let mut command = project.project.sandbox().interruptible_mlrun();
+    command.args(["run", "project"]);
     command.stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().unwrap()
 }

@@ -92,15 +92,9 @@ fn records(environment: &Path) -> PathBuf {
 fn start(project: &Project, number: usize, arguments: &[&str]) -> Child {
     let work = project.sandbox().work();
     let file = |name: &str| fs::File::create(work.join(format!("{number}.{name}"))).unwrap();
-    // Whoever runs the tests may ignore signals (as `nohup` does), and programs inherit that.
-    let mut command = project.sandbox().command("env");
+    let mut command = project.sandbox().interruptible_mlrun();
     command
-        .args([
-            "--default-signal=INT,TERM",
-            env!("CARGO_BIN_EXE_mlrun"),
-            "run",
-            "project",
-        ])
+        .args(["run", "project"])
         .args(arguments)
         .env("MLFLOW_TRACKING_URI", format!("sqlite:///{number}.db"))
         .stdin(Stdio::null())

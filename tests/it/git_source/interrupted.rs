@@ -30,8 +30,7 @@ fn an_interrupted_fetch_leaves_nothing() {
         ][usize::try_from(number % 4).unwrap()];
         let with_program = if number / 4 % 2 == 0 { "false" } else { "true" };
         let project = runner(servers, access).env("MLRUN_GIT_FETCH_WITH_CLI", with_program);
-        let mut command = project.sandbox().command("env");
-        command.args(["--default-signal=HUP,INT,TERM", env!("CARGO_BIN_EXE_mlrun")]);
+        let mut command = project.sandbox().interruptible_mlrun();
         command.args(["run", &servers.expand(uri), "--env-manager", "local"]);
         command
             .envs(project.environment())

@@ -138,6 +138,14 @@ impl Sandbox {
         self.command(env!("CARGO_BIN_EXE_mlrun"))
     }
 
+    /// As [`Sandbox::mlrun`], for a test that sends signals: whoever runs the tests may ignore some (as
+    /// `nohup` does), and programs inherit that.
+    pub(crate) fn interruptible_mlrun(&self) -> Command {
+        let mut command = self.command("env");
+        command.args(["--default-signal=HUP,INT,TERM", env!("CARGO_BIN_EXE_mlrun")]);
+        command
+    }
+
     /// Runs a setup script with bash in the work directory. Git commits that it makes are the same
     /// in every sandbox.
     ///
