@@ -156,7 +156,12 @@ fn a_run_is_marked_while_its_processes_are_given_time() {
 #[test]
 fn the_exit_code_and_the_run_agree_when_a_signal_comes_at_the_end() {
     let mut codes = std::collections::BTreeSet::new();
-    for delay in 0..40 {
+    // On a busy machine the signal may come late every time; then all moments are tried again.
+    for number in 0..400 {
+        let delay = number % 40;
+        if delay == 0 && codes.contains(&143) {
+            break;
+        }
         let project = Project::new().mlproject(&format!(
             "entry_points:\n  main:\n    command: \"(sleep 0.0{delay:02}; kill -TERM $PPID) >/dev/null 2>&1 & exit 0\"\n",
         ));
