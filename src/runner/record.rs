@@ -11,7 +11,7 @@ use super::interruption::despite_signals;
 use super::{CreatedRun, RunError};
 use crate::env_vars;
 use crate::events::Progress;
-use crate::http::{VariableError, in_words, seconds};
+use crate::http::{VariableError, in_words, random_fraction, seconds};
 use crate::process::{Signals, TerminationSignal};
 use crate::run::RunStatus;
 use crate::tracking::{self, RunEnd, TrackingError, TrackingStore};
@@ -93,7 +93,8 @@ where
                 in_words(patience)
             ));
         }
-        tokio::time::sleep(pause).await;
+        // Many runs may end at once, and find the same store away.
+        tokio::time::sleep(pause.mul_f64(0.5 + random_fraction())).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
         // Opened again: a database's connection that broke does not come back.
         written = match tracking::open(&created.plan.tracking_uri).await {
