@@ -115,8 +115,10 @@ mod number {
     pub(super) const NO_DATABASE: u16 = 1049;
     pub(super) const SHUTDOWN: u16 = 1053;
     pub(super) const NO_PERMISSION: u16 = 1142;
+    pub(super) const TOO_MANY_OF_USER: u16 = 1203;
     pub(super) const LOCK_TIMEOUT: u16 = 1205;
     pub(super) const DEADLOCK: u16 = 1213;
+    pub(super) const USER_LIMIT: u16 = 1226;
     pub(super) const READ_ONLY: u16 = 1290;
     pub(super) const TOO_LONG: u16 = 1406;
     pub(super) const CHECK_OF_MYSQL: u16 = 3819;
@@ -130,6 +132,10 @@ fn sql_error(error: sqlx::Error) -> SqlError {
     let number = error
         .try_downcast_ref::<MySqlDatabaseError>()
         .map_or(0, MySqlDatabaseError::number);
+    let is_crowded = matches!(
+        number,
+        number::TOO_MANY_CONNECTIONS | number::TOO_MANY_OF_USER | number::USER_LIMIT
+    );
     let hint = match number {
         number::NO_ACCESS | number::NO_ACCESS_TO_DATABASE => {
             "check the user and the password in MLFLOW_TRACKING_URI, and what the user may do"
@@ -143,10 +149,8 @@ fn sql_error(error: sqlx::Error) -> SqlError {
     SqlError {
         message: error.message().to_owned(),
         hint: Some(hint.to_owned()).filter(|hint| !hint.is_empty()),
-        may_pass: matches!(
-            number,
-            number::TOO_MANY_CONNECTIONS | number::SHUTDOWN | number::LOCK_TIMEOUT
-        ),
+        may_pass: is_crowded || matches!(number, number::SHUTDOWN | number::LOCK_TIMEOUT),
+        is_crowded,
         breaks_check: matches!(number, number::CHECK_OF_MYSQL | number::CHECK_OF_MARIADB),
         lost_race: number == number::DEADLOCK || matches!(error.kind(), ErrorKind::UniqueViolation),
     }

@@ -23,6 +23,12 @@ macro_rules! transaction {
                 cells.map_err($sql_error)
             }
 
+            async fn roll_back(self: Box<Self>) {
+                if let Err(error) = self.0.rollback().await {
+                    tracing::debug!(%error, "a transaction that is rolled back");
+                }
+            }
+
             async fn commit(self: Box<Self>) -> Result<(), SqlError> {
                 self.0.commit().await.map_err($sql_error)
             }

@@ -119,6 +119,7 @@ mod code {
     pub(super) const NO_PERMISSION: &str = "42501";
     pub(super) const READ_ONLY: &str = "25006";
     pub(super) const TOO_LONG: &str = "22001";
+    pub(super) const TOO_MANY_CONNECTIONS: &str = "53300";
     pub(super) const NOT_SERIALIZABLE: &str = "40001";
     pub(super) const DEADLOCK: &str = "40P01";
 }
@@ -143,6 +144,7 @@ fn sql_error(error: sqlx::Error) -> SqlError {
         may_pass: error
             .code()
             .is_some_and(|code| code.starts_with("57P") || code.starts_with("08") || code.starts_with("53")),
+        is_crowded: error.code().as_deref() == Some(code::TOO_MANY_CONNECTIONS),
         breaks_check: matches!(error.kind(), ErrorKind::CheckViolation),
         lost_race: matches!(error.kind(), ErrorKind::UniqueViolation)
             || matches!(

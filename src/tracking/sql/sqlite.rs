@@ -195,6 +195,7 @@ fn sql_error(error: sqlx::Error) -> SqlError {
             extended & 0xff,
             code::BUSY | code::LOCKED | code::FULL | code::IOERR
         ),
+        is_crowded: false,
         breaks_check: matches!(error.kind(), ErrorKind::CheckViolation),
         lost_race: matches!(error.kind(), ErrorKind::UniqueViolation),
     }

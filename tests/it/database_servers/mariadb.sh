@@ -20,7 +20,7 @@ until mariadb --no-defaults --socket="$directory/socket" -u root -e 'SELECT 1' >
   sleep 0.05
 done
 mariadb --no-defaults --socket="$directory/socket" -u root -e \
-  "CREATE USER mlflow@'127.0.0.1' IDENTIFIED BY 'p@ss/w:rd'; GRANT ALL ON *.* TO mlflow@'127.0.0.1'"
+  "CREATE USER mlflow@'127.0.0.1' IDENTIFIED BY 'p@ss/w:rd'; GRANT ALL ON *.* TO mlflow@'127.0.0.1' WITH GRANT OPTION"
 echo ready
 cat >/dev/null
 disown $server
