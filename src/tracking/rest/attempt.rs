@@ -1,7 +1,9 @@
 //! What became of one request, and requests whose fate may be unclear.
 
+use futures_util::future::BoxFuture;
 use reqwest::StatusCode;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use super::answer;
 use super::client::Client;
@@ -42,29 +44,45 @@ impl Failure {
     pub(super) fn is_of_load(&self) -> bool {
         match self {
             Self::Status { .. } => true,
-            Self::NoAnswer { fault, .. } => matches!(fault, Fault::Timeout(_)),
+            Self::NoAnswer { .. } => self.is_timeout(),
         }
+    }
+
+    /// Whether the server may still be at work on it.
+    fn is_timeout(&self) -> bool {
+        matches!(
+            self,
+            Self::NoAnswer {
+                fault: Fault::Timeout(_),
+                ..
+            }
+        )
     }
 }
 
 /// A request that creates something, and must not do so twice. An answer may be lost, or be an error
 /// although the server has done its work: it is for the caller then to look whether it is there, before
-/// the request is sent again.
+/// the request is sent again. One that the server has not answered in time is not sent again at all: it may
+/// stand in a queue there, and be worked on later.
 pub(super) struct Creation<'a> {
     client: &'a Client,
     endpoint: &'a str,
     request: Request,
+    /// The request that is on its way.
+    sent: Option<BoxFuture<'a, Result<Attempt, RestError>>>,
     tries: u32,
     was_unclear: bool,
     given_up: Option<RestError>,
 }
 
 impl<'a> Creation<'a> {
-    pub(super) fn new(client: &'a Client, endpoint: &'a str, request: Request) -> Self {
+    pub(super) fn new(client: &'a Client, endpoint: &'a str, mut request: Request) -> Self {
+        request.patience = client.retry.max_retries.saturating_add(1);
         Self {
             client,
             endpoint,
             request,
+            sent: None,
             tries: 0,
             was_unclear: false,
             given_up: None,
@@ -81,12 +99,20 @@ impl<'a> Creation<'a> {
             if let Some(error) = self.given_up() {
                 return Err(error);
             }
-            self.tries += 1;
-            let (result, is_unclear) = match self.client.attempt(self.endpoint, self.request.clone()).await? {
+            let mut sent = self.sent.take().unwrap_or_else(|| {
+                self.tries += 1;
+                Box::pin(self.client.attempt(self.endpoint, self.request.clone()))
+            });
+            let Ok(attempt) = timeout(self.client.timeout(), &mut sent).await else {
+                self.was_unclear = true;
+                self.sent = Some(sent);
+                return Ok(None);
+            };
+            let (result, is_unclear) = match attempt? {
                 Attempt::Answered(response) => (self.read(&response), response.status.is_success()),
                 Attempt::Failed(failure) => {
                     let is_unclear = failure.is_unclear();
-                    if self.tries <= self.client.retry.max_retries {
+                    if self.tries <= self.client.retry.max_retries && !failure.is_timeout() {
                         self.client.pause_after(self.tries, &failure).await;
                         self.was_unclear |= is_unclear;
                         match is_unclear {

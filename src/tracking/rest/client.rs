@@ -133,6 +133,11 @@ impl Client {
         Ok(client)
     }
 
+    /// How long an answer usually may take.
+    pub(super) fn timeout(&self) -> Duration {
+        self.transport.timeout()
+    }
+
     /// The server's address without credentials and trailing slash.
     pub(super) fn address(&self) -> &str {
         &self.shown
@@ -153,6 +158,7 @@ impl Client {
             url,
             headers: self.headers.clone(),
             body: String::new(),
+            patience: 1,
         };
         self.call(endpoint, request).await
     }
@@ -179,6 +185,7 @@ impl Client {
             url: self.url(endpoint),
             headers,
             body: serde_json::to_string(body).expect("the bodies hold only text, numbers and lists"),
+            patience: 1,
         }
     }
 

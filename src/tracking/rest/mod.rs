@@ -339,7 +339,8 @@ impl TrackingStore for RestStore {
     }
 
     fn loses_answers(&self) -> bool {
-        true
+        // The runs of a workspace have the tags that MLflow's own client gives them, and no others.
+        self.databricks.is_none()
     }
 
     async fn run(&self, run_id: &RunId) -> Result<RunInfo, TrackingError> {

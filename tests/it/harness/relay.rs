@@ -13,6 +13,8 @@ pub(crate) enum Fate {
     Pass,
     /// The real server gets it, and the connection is closed instead of an answer.
     Lose,
+    /// The real server gets it when this many further requests have come, as if it had stood in a queue.
+    Late(usize),
     /// The real server gets it, and another answer comes back: a status and a body.
     Replace(u16, String),
     /// The real server does not get it, and this comes back: a status and a body.
@@ -85,10 +87,17 @@ fn answer(stream: &TcpStream, server: SocketAddr, seen: &Mutex<Vec<Seen>>, decid
     let fate = decide(&request, before);
     let real = match fate {
         Fate::Refuse(..) => Vec::new(),
+        Fate::Late(others) => {
+            let until = seen.lock().unwrap().len() + others;
+            while seen.lock().unwrap().len() < until {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            exchange(server, &request)
+        }
         _ => exchange(server, &request),
     };
     let bytes = match fate {
-        Fate::Pass => real,
+        Fate::Pass | Fate::Late(_) => real,
         Fate::Lose => Vec::new(),
         Fate::Replace(status, body) | Fate::Refuse(status, body) => format!(
             "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",

@@ -110,6 +110,25 @@ fn a_run_that_appears_after_the_look_for_it_is_removed() {
     assert_eq!(found[0].status, "FINISHED");
 }
 
+#[test]
+fn a_creation_that_stands_in_the_server_s_queue_is_not_sent_again() {
+    let Some(server) = MlflowServer::shared() else {
+        return;
+    };
+    for path in ["runs/create", "experiments/create"] {
+        // Two looks find nothing before the server comes to it.
+        let relay = Relay::start(server.url(), first(path, 1, Fate::Late(2)));
+        let name = format!("stood in a queue {path}");
+        let project = project(&relay.url()).env("MLFLOW_HTTP_REQUEST_TIMEOUT", "3");
+        project
+            .run(["--run-name", &name, "--experiment-name", &name])
+            .expect_code(0);
+        assert_eq!(relay.count(path), 1);
+        let found = runs(server, &name);
+        assert_eq!((found.len(), found[0].status.as_str()), (1, "FINISHED"));
+    }
+}
+
 #[tokio::test]
 async fn a_run_without_tags_of_its_own_is_found_by_its_start() {
     let Some(server) = MlflowServer::shared() else {
