@@ -19,8 +19,8 @@ fn project(url: &str) -> Project {
 fn reported(project: &Project, server: &MlflowServer) -> (Value, StoredRun) {
     let text = std::fs::read_to_string(project.sandbox().work().join("info.json")).unwrap();
     let info: Value = serde_json::from_str(&text).unwrap();
-    let runs = StoreContents::of_sqlite(&server.database()).runs.into_iter();
-    let run = runs.filter(|run| info["run_id"] == run.run_id.as_str()).last();
+    let mut runs = StoreContents::of_sqlite(&server.database()).runs.into_iter();
+    let run = runs.find(|run| info["run_id"] == run.run_id.as_str());
     (info, run.expect("the report must name the run"))
 }
 
