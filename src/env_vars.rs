@@ -99,6 +99,9 @@ pub const MLFLOW_ENV_ROOT: &str = "MLFLOW_ENV_ROOT";
 /// The directory of the environment that a program builds. Set for the programs that build one, so that
 /// those of a build that was killed are found. mlrun's own.
 pub const MLRUN_BUILDS: &str = "MLRUN_BUILDS";
+/// Which process of mlrun has started a program: its id and its start. Set for every program that mlrun
+/// starts, so that what a killed mlrun leaves behind is found. mlrun's own.
+pub const MLRUN_PROCESS: &str = "MLRUN_PROCESS";
 /// The command that connects by SSH, read by a shell. From Git.
 pub const GIT_SSH_COMMAND: &str = "GIT_SSH_COMMAND";
 /// The program that connects by SSH. From Git.

@@ -21,6 +21,7 @@ mod run_info;
 mod settings;
 mod time_limit;
 mod traces;
+mod work_thread;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -31,10 +32,18 @@ use clap::FromArgMatches;
 use args::{Arguments, Command, LogFormat};
 use printer::{Printer, Verbosity};
 
+use crate::process::{guard_children, raise_open_files, survive_file_size_limit};
+
 /// Runs the program with these arguments, the first of which is the program's own name.
 ///
 /// Everything that goes wrong is shown on standard error; the result says only how it ended.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let printer = Printer::new(LogFormat::Text, Verbosity::Normal);
+    work_thread::run(|| carry_out(arguments), &printer)
+}
+
+fn carry_out(arguments: Vec<OsString>) -> ExitCode {
     let parsed = args::command()
         .try_get_matches_from(arguments)
         .and_then(|matches| Arguments::from_arg_matches(&matches));
@@ -90,13 +99,18 @@ fn verbosity(quiet: bool, verbose: bool) -> Verbosity {
 
 /// Runs a command to its end on this thread.
 fn block_on<T>(command: impl Future<Output = Result<T, report::Failure>>) -> Result<T, report::Failure> {
+    raise_open_files()?;
+    guard_children();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| {
             report::Failure::new(anyhow::Error::new(error).context("cannot start the asynchronous runtime"))
         })?;
-    let result = runtime.block_on(command);
+    let result = runtime.block_on(async {
+        survive_file_size_limit();
+        command.await
+    });
     // Blocking work that was given up, such as a fetch, must not hold the program back.
     runtime.shutdown_background();
     result
@@ -105,12 +119,17 @@ fn block_on<T>(command: impl Future<Output = Result<T, report::Failure>>) -> Res
 /// A bug shows as one line that asks for a report, never as a backtrace.
 fn install_panic_report(format: LogFormat) {
     std::panic::set_hook(Box::new(move |panic| {
+        let message = panic.payload_as_str().unwrap_or("no message");
+        let printer = Printer::new(format, Verbosity::Normal);
+        if let Some(failure) = work_thread::failure_behind(message) {
+            printer.error(&failure.text());
+            return;
+        }
         let place = panic
             .location()
             .map_or_else(String::new, |location| format!(" at {location}"));
-        Printer::new(format, Verbosity::Normal).error(&format!(
-            "error: mlrun met a bug in itself{place}: {}\nhint: please report it with the command that you ran",
-            panic.payload_as_str().unwrap_or("no message")
+        printer.error(&format!(
+            "error: mlrun met a bug in itself{place}: {message}\nhint: please report it with the command that you ran"
         ));
     }));
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::cli::printer::Printer;
+use crate::process::limit_hint;
 use crate::runner::RunError;
 
 /// The exit code of a usage error, as click and clap both have it.
@@ -125,6 +126,14 @@ impl Failure {
         if self.is_usage { USAGE } else { 1 }
     }
 
+    /// What to do about a limit of this process that is behind the failure: that helps, whatever else does.
+    fn limit_hint(&self) -> Option<String> {
+        self.error
+            .chain()
+            .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+            .find_map(limit_hint)
+    }
+
     /// The error, its causes, the place and the way out; every cause once.
     pub(crate) fn text(&self) -> String {
         let mut text = format!("error: {}", self.error);
@@ -141,7 +150,7 @@ impl Failure {
                 shown = cause;
             }
         }
-        if let Some(hint) = &self.hint {
+        if let Some(hint) = self.limit_hint().as_ref().or(self.hint.as_ref()) {
             text.push_str("\nhint: ");
             text.push_str(hint);
         }

@@ -123,10 +123,18 @@ fn check_that_it_exists(uri: &TrackingUri) -> Result<(), Failure> {
     Err(Failure::message(format!("there is no tracking store at {}", path.display())).with_hint(WHICH_STORE))
 }
 
-/// What is left of a run whose process is gone: the processes that it had started, as far as they can
-/// be seen.
-fn left_behind(run_id: &RunId) -> Vec<i32> {
-    crate::process::processes_with_variable(env_vars::MLFLOW_RUN_ID, run_id.as_str())
+/// The processes with the run's id among their variables, but for this one. They may be of the run, or of a
+/// shell that the id was set in.
+fn with_run_id(run_id: &RunId) -> Vec<i32> {
+    let mut found = crate::process::processes_with_variable(env_vars::MLFLOW_RUN_ID, run_id.as_str());
+    found.retain(|process| u32::try_from(*process) != Ok(std::process::id()));
+    found
+}
+
+/// Process ids as a person types them.
+fn ids(processes: &[i32]) -> String {
+    let words: Vec<String> = processes.iter().map(i32::to_string).collect();
+    words.join(" ")
 }
 
 /// The sentence about a process that is not there.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{FoundRun, Place, elsewhere, gone, left_behind};
+use super::{FoundRun, Place, elsewhere, gone, ids};
 use crate::backend::RunState;
 use crate::cli::printer::{self, Printer};
 use crate::cli::report::{Failure, Outcome};
@@ -85,7 +85,7 @@ fn describe_process(
                 gone(process),
                 run.run_id()
             ));
-            findings.notes.extend(left_note(run));
+            findings.notes.extend(left_note(run, process));
         }
         Whereabouts::Elsewhere => {
             let (text, hint) = elsewhere(process, "status", run);
@@ -98,11 +98,15 @@ fn describe_process(
 }
 
 /// The sentence about processes that outlived the one which ran them.
-pub(super) fn left_note(run: &FoundRun) -> Option<String> {
-    let left = left_behind(run.run_id());
-    let ids = left.iter().map(i32::to_string).collect::<Vec<_>>().join(" ");
-    (!left.is_empty())
-        .then(|| format!("it left processes behind that still run: {ids}; `kill {ids}` ends them"))
+pub(super) fn left_note(run: &FoundRun, process: &ProcessIdentity) -> Option<String> {
+    let left = process.left_behind()?.processes();
+    (!left.is_empty()).then(|| {
+        format!(
+            "it left processes behind that still run: {}; `mlrun cancel {}` ends them",
+            ids(&left),
+            run.run_id()
+        )
+    })
 }
 
 /// A failure as notes.

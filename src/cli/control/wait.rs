@@ -101,7 +101,7 @@ async fn with_process(run: &mut FoundRun, process: &ProcessIdentity) -> Result<R
     if run.status().is_terminated() {
         return Ok(run.status());
     }
-    let left = left_note(run).map(|note| format!("; {note}"));
+    let left = left_note(run, process).map(|note| format!("; {note}"));
     Err(Failure::message(format!(
         "the end of run '{}' is not known: {}, and the store says {}{}",
         run.run_id(),

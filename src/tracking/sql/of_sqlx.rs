@@ -2,6 +2,7 @@
 
 use super::driver::SqlError;
 use super::server::server_hint;
+use crate::process::limit_hint;
 
 /// Implements [`Transaction`](super::driver::Transaction) for a type that wraps one of sqlx. Each
 /// driver gives the SQL text as its database wants it, a row's values and the meaning of errors, and
@@ -45,7 +46,12 @@ pub(super) use transaction;
 /// An error that the database itself has not told.
 pub(super) fn other_error(error: &sqlx::Error) -> SqlError {
     use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Protocol, WorkerCrashed};
+    let hint = match error {
+        Io(source) => limit_hint(source),
+        _ => None,
+    };
     SqlError {
+        hint,
         may_pass: matches!(
             error,
             Io(_) | Protocol(_) | PoolTimedOut | PoolClosed | WorkerCrashed

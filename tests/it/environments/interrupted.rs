@@ -73,6 +73,21 @@ fn a_build_that_is_interrupted_by_a_signal_ends_at_once() {
     );
 }
 
+#[test]
+fn the_programs_of_a_killed_build_end_with_it() {
+    let Some(project) = tiny_project() else { return };
+    let mut run = start(&project, 0, &["--env-manager", "virtualenv"]);
+    wait_until("the build has begun", || {
+        root(&project).join(".mlrun").exists() && is_building(&project)
+    });
+    kill_process(pid(&run), Signal::KILL).unwrap();
+    run.wait().unwrap();
+    let environment = only_environment(&project);
+    wait_until("the end of the build's programs", || builders(&environment) == 0);
+    // It is the last that is made, seconds later.
+    assert!(!environment.join("bin/pip").exists());
+}
+
 fn is_building(project: &crate::harness::Project) -> bool {
     fs::read_dir(root(project))
         .unwrap()
