@@ -290,7 +290,7 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "WHOSE", default_value = "mlrun")]
     pub(crate) exit_code: ExitCodeName,
 
-    /// Local runs: put what the entry point writes among the run's artifacts too, in logs/
+    /// Keep the entry point's output among the run's artifacts too, in logs/
     #[arg(long)]
     pub(crate) log_output: bool,
 

@@ -4,13 +4,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::cli::printer::Printer;
+use crate::run::RunStatus;
 use crate::runner::RunError;
 
 /// The exit code of a usage error, as click and clap both have it.
 const USAGE: u8 = 2;
 
-/// The exit code of `mlrun wait` for a run that is `KILLED`: 128 and the number of `SIGKILL`. No signal
-/// that ends the waiting itself makes it.
+/// The exit code for a run that is `KILLED`, of whoever follows it: 128 and the number of `SIGKILL`. No
+/// signal that ends the following itself makes it.
 const KILLED: u8 = 137;
 
 /// The exit code of a run that took longer than `--timeout`, as that of `timeout`.
@@ -62,6 +63,8 @@ pub(crate) struct Failure {
     location: Option<String>,
     hint: Option<String>,
     is_usage: bool,
+    /// Whether the run that it is about was ended by somebody else.
+    is_killed: bool,
 }
 
 impl Failure {
@@ -72,6 +75,7 @@ impl Failure {
             location: None,
             hint: None,
             is_usage: false,
+            is_killed: false,
         }
     }
 
@@ -120,9 +124,21 @@ impl Failure {
         ExitCode::from(self.code())
     }
 
-    /// The exit code: 2 for a usage error, else 1.
+    /// The exit code: 2 for a usage error, 137 for a run that was killed elsewhere, else 1.
     pub(crate) fn code(&self) -> u8 {
-        if self.is_usage { USAGE } else { 1 }
+        match (self.is_usage, self.is_killed) {
+            (true, _) => USAGE,
+            (false, true) => KILLED,
+            (false, false) => 1,
+        }
+    }
+
+    /// The failure of a run that has this status now.
+    fn of_run(self, status: RunStatus) -> Self {
+        Self {
+            is_killed: status == RunStatus::Killed,
+            ..self
+        }
     }
 
     /// The error, its causes, the place and the way out; every cause once.
@@ -170,15 +186,21 @@ failure_with_hint!(
 
 impl From<crate::backend::BackendError> for Failure {
     fn from(error: crate::backend::BackendError) -> Self {
-        let (hint, location) = (error.hint(), error.location());
-        Self::new(error).with_optional_hint(hint).with_location(location)
+        let (hint, location, status) = (error.hint(), error.location(), error.run_status());
+        Self::new(error)
+            .with_optional_hint(hint)
+            .with_location(location)
+            .of_run(status)
     }
 }
 
 impl From<Arc<RunError>> for Failure {
     fn from(error: Arc<RunError>) -> Self {
-        let (hint, location) = (error.hint(), error.location());
-        Self::new(error).with_optional_hint(hint).with_location(location)
+        let (hint, location, status) = (error.hint(), error.location(), error.run_status());
+        Self::new(error)
+            .with_optional_hint(hint)
+            .with_location(location)
+            .of_run(status)
     }
 }
 

@@ -167,6 +167,9 @@ fn tell_end(ending: &RunEnding, info: &RunInfo, printer: &Printer) {
         }
         Ok(Launched::Submitted | Launched::Reused) => {}
         Err(_) if ending.end.is_none() => {}
+        Err(error) if error.run_status() == RunStatus::Killed => {
+            printer.error(&format!("=== Run (ID '{run_id}') was cancelled ==="));
+        }
         Err(_) => printer.error(&format!("=== Run (ID '{run_id}') failed ===")),
     }
     if let (Ok(status), Some(end)) = (&ending.recorded, ending.end)

@@ -132,6 +132,15 @@ impl RunError {
         }
     }
 
+    /// The status of a run that ends by this error: `RUNNING` if it may go on without this program,
+    /// `KILLED` if somebody else ended it where it runs.
+    pub fn run_status(&self) -> RunStatus {
+        match self {
+            Self::Backend(error) => error.run_status(),
+            _ => RunStatus::Failed,
+        }
+    }
+
     /// The place in the project's files that the error is about: file, line and column.
     pub fn location(&self) -> Option<String> {
         match self {

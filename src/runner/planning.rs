@@ -66,7 +66,7 @@ impl RunPlan {
         let begun = Instant::now();
         let environment = plan_environment(&project, &request, &work_dir, backend.as_ref()).await?;
         timings.environment = Some(begun.elapsed());
-        warn_of_unused_options(&request, &project, progress);
+        warn_of_unused_options(&request, &project, backend.as_ref(), progress);
 
         let plan = Self {
             call: ProjectCall {
@@ -231,7 +231,16 @@ fn logged(parameters: &ResolvedParameters) -> Vec<(String, String)> {
     declared.chain(parameters.extra.iter().cloned()).collect()
 }
 
-fn warn_of_unused_options(request: &RunRequest, project: &Project, progress: &dyn Progress) {
+fn warn_of_unused_options(
+    request: &RunRequest,
+    project: &Project,
+    backend: &dyn Backend,
+    progress: &dyn Progress,
+) {
+    // MLFLOW_TMP_DIR, which stands in for the option, is meant for all runs of a machine.
+    let storage_dir = request.storage_dir.as_ref().and_then(|path| path.to_str());
+    let names_storage_dir =
+        storage_dir.is_some() && storage_dir != env_vars::non_empty(env_vars::MLFLOW_TMP_DIR).as_deref();
     let is_docker = matches!(project.environment, ProjectEnvironment::Docker(_));
     let unused = [
         (
@@ -253,6 +262,16 @@ fn warn_of_unused_options(request: &RunRequest, project: &Project, progress: &dy
             request.backend == "local" && request.backend_config.is_some(),
             "-c/--backend-config",
             "the local backend has no configuration",
+        ),
+        (
+            request.log_output && !backend.waits(),
+            "--log-output",
+            "mlrun does not wait for this run and reads nothing of its output; use --wait",
+        ),
+        (
+            names_storage_dir && backend.name() != backend::LOCAL,
+            "--storage-dir",
+            "the backend downloads no data to this machine",
         ),
     ];
     for (_, option, reason) in unused.iter().filter(|(is_unused, ..)| *is_unused) {

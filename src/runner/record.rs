@@ -52,9 +52,18 @@ pub(super) async fn record_end(
     let id = &created.info.run_id;
     let record = |store: Arc<dyn TrackingStore>| async move { store.end_run(id, end).await };
     let recorded = tokio::time::timeout(limit, persist(created, &what, patience, progress, record));
-    let (recorded, signal) = match despite_signals(signals, recorded).await {
-        Ok((recorded, signal)) => (recorded.ok(), signal),
-        Err(signal) => (None, Some(signal)),
+    let (recorded, signal) = if was_interrupted {
+        // Whoever insists on an end that was asked for before does not wait for the store.
+        tokio::select! {
+            biased;
+            signal = signals.further() => (None, Some(signal)),
+            recorded = recorded => (recorded.ok(), None),
+        }
+    } else {
+        match despite_signals(signals, recorded).await {
+            Ok((recorded, signal)) => (recorded.ok(), signal),
+            Err(signal) => (None, Some(signal)),
+        }
     };
     let recorded = match recorded {
         Some(recorded) => recorded.map_err(|source| RunError::EndNotRecorded {

@@ -27,6 +27,7 @@ use self::follow::Follower;
 use self::location::Location;
 use self::submission::Submission;
 use self::submitted::DatabricksRun;
+use super::relayed::RelayedOutput;
 use super::{Backend, BackendError, BackendOptions, Launch, LaunchPlan};
 use crate::databricks::Client;
 use crate::env_vars;
@@ -198,10 +199,11 @@ impl Backend for Databricks {
 
     async fn launch(
         &self,
-        _plan: LaunchPlan,
+        plan: LaunchPlan,
         signals: &mut Signals,
         progress: &dyn Progress,
     ) -> Result<Launch, BackendError> {
+        let output = RelayedOutput::new(!self.no_logs, plan.output_log.as_ref())?;
         let staged = self
             .staged
             .lock()
@@ -219,7 +221,7 @@ impl Backend for Databricks {
             "=== Launched MLflow run as Databricks job run with ID {job_run_id}. Getting run status page URL... ==="
         ));
         let mut follower = Follower::new(client, job_run_id);
-        follower.no_logs = self.no_logs;
+        follower.output = output;
         follower.start_timeout = self.start_timeout;
         let asked = tokio::select! {
             biased;

@@ -9,6 +9,7 @@ use kube::config::KubeconfigError;
 use super::api_problem::{ApiProblem, ProblemKind};
 use super::template::TemplatePlace;
 use crate::nearest::nearest;
+use crate::run::RunStatus;
 
 /// Why a run on Kubernetes failed or could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -187,6 +188,15 @@ pub enum KubernetesError {
 }
 
 impl KubernetesError {
+    /// The status of a run that went wrong so: `RUNNING` if its Job goes on, `KILLED` if that was deleted.
+    pub(in crate::backend) fn run_status(&self) -> RunStatus {
+        match self {
+            Self::Deleted { .. } => RunStatus::Killed,
+            Self::Lost { .. } => RunStatus::Running,
+            _ => RunStatus::Failed,
+        }
+    }
+
     /// Where in the template it is, if it is there.
     pub fn location(&self) -> Option<&TemplatePlace> {
         match self {
@@ -241,7 +251,9 @@ impl KubernetesError {
                 Some(_) => "mlrun replaces the first container's name, image, command and variables; all else is the template's".to_owned(),
                 None => return None,
             },
-            Self::Deleted { .. } => "somebody else deleted it; `kubectl get events` may tell who".to_owned(),
+            Self::Deleted { namespace, .. } => {
+                format!("`mlrun cancel` and `kubectl delete job` do that; `kubectl get events -n {namespace}` may say more")
+            }
             Self::NoJob { .. } => {
                 "it was deleted, maybe by its ttlSecondsAfterFinished; how it ended is not known any more".to_owned()
             }

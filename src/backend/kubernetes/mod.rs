@@ -8,12 +8,14 @@
 
 mod api_problem;
 mod attached;
+mod cancelled;
 mod cluster;
 mod config;
 mod creation;
 mod deletion;
 mod error;
 mod follow;
+mod gone;
 mod handle;
 mod job;
 mod log_lines;
@@ -45,6 +47,7 @@ use self::handle::JobHandle;
 use self::job::JobParts;
 use self::template::Template;
 use super::docker::command_words;
+use super::relayed::RelayedOutput;
 use super::{Backend, BackendError, BackendOptions, Launch, LaunchPlan, RunElsewhere, SubmittedRun};
 use crate::env_vars::{KUBE_MLFLOW_TRACKING_URI, MLFLOW_TRACKING_URI};
 use crate::environment::{Container, is_repository};
@@ -65,7 +68,8 @@ pub(super) struct Kubernetes {
     config: KubernetesConfig,
     template: Template,
     waits: bool,
-    follow: FollowOptions,
+    shows_output: bool,
+    start_limit: StartLimit,
     cluster: OnceCell<Cluster>,
 }
 
@@ -83,13 +87,10 @@ impl Kubernetes {
             config,
             template,
             waits: options.wait.unwrap_or(true),
-            follow: FollowOptions {
-                logs: !options.no_logs,
-                start_limit: Some(StartLimit {
-                    after: options.start_timeout.unwrap_or(START_TIMEOUT),
-                    is_strict: options.start_timeout.is_some(),
-                }),
-                delete_on_signal: true,
+            shows_output: !options.no_logs,
+            start_limit: StartLimit {
+                after: options.start_timeout.unwrap_or(START_TIMEOUT),
+                is_strict: options.start_timeout.is_some(),
             },
             cluster: OnceCell::new(),
         })
@@ -265,6 +266,7 @@ impl Backend for Kubernetes {
             .container
             .as_ref()
             .ok_or(KubernetesError::NoContainer)?;
+        let output = RelayedOutput::new(self.shows_output, plan.output_log.as_ref())?;
         let cluster = self.cluster().await?;
         let mut handle = JobHandle {
             cluster: cluster.clone(),
@@ -290,7 +292,11 @@ impl Backend for Kubernetes {
         Ok(Launch::begun(KubernetesSubmittedRun {
             handle,
             job,
-            options: self.follow,
+            options: FollowOptions {
+                start_limit: Some(self.start_limit),
+                delete_on_signal: true,
+            },
+            output,
         }))
     }
 }
@@ -319,12 +325,13 @@ struct KubernetesSubmittedRun {
     /// As it was created.
     job: Job,
     options: FollowOptions,
+    output: RelayedOutput,
 }
 
 #[async_trait]
 impl SubmittedRun for KubernetesSubmittedRun {
     async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError> {
-        Ok(follow(&self.handle, self.options, signals, progress).await?)
+        Ok(follow(&self.handle, self.options, &mut self.output, signals, progress).await?)
     }
 
     fn elsewhere(&mut self) -> Option<&mut dyn RunElsewhere> {

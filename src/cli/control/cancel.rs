@@ -41,7 +41,11 @@ pub(in crate::cli) async fn cancel(run_id: &str, printer: &Printer) -> Result<Ou
                 return Ok(Outcome::Succeeded);
             }
             // Where it cannot be asked, the cancellation says why.
-            _ => backend.cancel(printer).await?,
+            _ => {
+                if backend.cancel(printer).await? {
+                    run.overrule_failure().await?;
+                }
+            }
         },
         Place::Unknown(error) => {
             return Err(Failure::message(format!("cannot cancel the run: {error}")).with_hint(NOT_FOUND));

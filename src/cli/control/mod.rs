@@ -75,6 +75,22 @@ impl FoundRun {
         Ok(())
     }
 
+    /// Records that the run was killed where its entry point has recorded a failure: it was being ended
+    /// by this program then.
+    async fn overrule_failure(&mut self) -> Result<(), Failure> {
+        self.refresh().await?;
+        if self.status() == RunStatus::Failed {
+            let end = RunEnd {
+                status: RunStatus::Killed,
+                end_time: UnixMillis::now(),
+                keep_failure: false,
+            };
+            let run_id = self.data.info.run_id.clone();
+            self.data.info.status = self.store.end_run(&run_id, end).await?;
+        }
+        Ok(())
+    }
+
     /// Records an end that nobody has recorded; the status that the store holds then. An end that is
     /// there already stays.
     async fn record_end(&mut self, status: RunStatus) -> Result<RunStatus, Failure> {

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use super::{Requirement, Sandbox, free_port, require};
+use super::{Requirement, Sandbox, StoredRun, free_port, require};
 
 /// How long a server may take to answer its first request.
 const START_LIMIT: Duration = Duration::from_secs(180);
@@ -87,6 +87,16 @@ impl MlflowServer {
     /// The SQLite file behind the server.
     pub(crate) fn database(&self) -> PathBuf {
         self.sandbox.work().join("server.db")
+    }
+
+    /// The text of an artifact of a run, which the server keeps as a file.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub(crate) fn artifact(&self, run: &StoredRun, path: &str) -> String {
+        let (_, place) = run.artifact_uri.split_once(":/").unwrap();
+        let file = self.sandbox.work().join("mlartifacts").join(place).join(path);
+        std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
     }
 
     fn wait_until_it_answers(&self, port: u16) {

@@ -2,12 +2,14 @@
 
 mod access;
 mod attached;
+mod cancelled;
 pub(crate) mod cluster;
 mod creation;
 mod example;
 mod faults;
 mod interrupted;
 mod jobs;
+mod kept_output;
 mod node;
 mod place;
 mod reasons;

@@ -212,29 +212,6 @@ const CASES: &[Case] = &[
             "Job has reached the specified backoff limit\nThe entry point ended with exit code 7\n",
         ],
     },
-    Case {
-        name: "deleted by others",
-        spec: "",
-        arguments: &[],
-        happens: |server, _| {
-            let pod = server.pod(0);
-            server.start_pod(&pod);
-            server.delete_job(server.jobs()[0]["metadata"]["name"].as_str().unwrap());
-        },
-        says: &["in the namespace 'default' was deleted before it had ended\n"],
-    },
-    Case {
-        name: "deleted by others while nobody looked",
-        spec: "",
-        arguments: &[],
-        happens: |server, _| {
-            let pod = server.pod(0);
-            server.start_pod(&pod);
-            server.lose_job(server.jobs()[0]["metadata"]["name"].as_str().unwrap());
-            server.compact();
-        },
-        says: &["in the namespace 'default' was deleted before it had ended\n"],
-    },
 ];
 
 #[test]

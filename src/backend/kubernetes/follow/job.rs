@@ -7,6 +7,7 @@ use super::limits::Silence;
 use super::{End, Follower};
 use crate::backend::kubernetes::KubernetesError;
 use crate::backend::kubernetes::api_problem::ProblemKind;
+use crate::backend::kubernetes::cancelled::was_cancelled;
 use crate::backend::kubernetes::reasons::{self, Failure, JobEnd, PodView};
 use crate::backend::kubernetes::watch::Change;
 use crate::process::{Ended, ProgramExit};
@@ -55,11 +56,15 @@ impl Follower<'_> {
             self.waiting_since = Instant::now();
         }
         let end = reasons::end_of(&job);
+        let is_cancelled = was_cancelled(&job);
         if self.job.is_none() && end.is_none() && !self.has_started {
             // The reference's words.
             self.tell_once("Waiting for Job to start");
         }
         self.job = Some(job);
+        if is_cancelled {
+            self.others_delete_it();
+        }
         if let Some(end) = end {
             self.take_end(&end);
         }
@@ -70,6 +75,8 @@ impl Follower<'_> {
             return;
         }
         let result = match end {
+            // What the pods of a deleted Job make of their end says nothing.
+            _ if self.signal.is_some() || self.is_cancelled => self.end_by_deletion(),
             JobEnd::Complete => End::Known(Ok(Ended::Exited(ProgramExit::Code(0)))),
             JobEnd::Failed { reason, message } => End::Failed {
                 reason: reason.clone(),
@@ -91,12 +98,12 @@ impl Follower<'_> {
 
     /// The Job is no longer there: deleted by this program, by the rule of its template, or by others.
     fn job_is_gone(&mut self) {
-        self.deleted_by = None;
+        self.deletion = None;
         for pod in &mut self.pods {
             pod.progress.send_modify(|progress| progress.is_gone = true);
         }
-        if let (Some(signal), None) = (self.signal, &self.end) {
-            self.finish(End::Known(Ok(Ended::Interrupted { signal })));
+        if self.signal.is_some() || self.is_cancelled {
+            self.finish(self.end_by_deletion());
         }
         if self.end.is_some() {
             return;

@@ -1,16 +1,14 @@
-//! What has its time: the start, an API that is silent, a deletion.
+//! What has its time: the start, and an API that is silent.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{End, Follower, Message};
+use super::{Deletion, End, Follower};
 use crate::backend::kubernetes::KubernetesError;
 use crate::backend::kubernetes::api_problem::{ApiProblem, ProblemKind};
-use crate::backend::kubernetes::deletion;
 use crate::backend::kubernetes::error::seconds;
 use crate::backend::kubernetes::reasons::Reason;
-use crate::process::{Ended, TerminationSignal};
 
 /// How long the API may be silent before that is said.
 const TOLD_AFTER: Duration = Duration::from_secs(30);
@@ -68,8 +66,12 @@ impl Follower<'_> {
             _ => None,
         };
         let silence = self.silence.as_ref().map(|silence| silence.due);
-        let drained_by = self.drained_by.filter(|_| self.deleted_by.is_none());
-        [start, drained_by, self.deleted_by, silence]
+        let drained_by = self.drained_by.filter(|_| self.deletion.is_none());
+        let deleted_by = match self.deletion {
+            Some(Deletion::Begun { until }) => Some(until),
+            Some(Deletion::Asked) | None => None,
+        };
+        [start, drained_by, deleted_by, silence]
             .into_iter()
             .flatten()
             .fold(far, Instant::min)
@@ -77,16 +79,10 @@ impl Follower<'_> {
 
     pub(super) fn deadline_passed(&mut self) {
         let now = Instant::now();
-        if self.deleted_by.is_some_and(|by| now >= by) {
-            self.deleted_by = None;
-            self.progress.warning(&format!(
-                "the Job '{}' is being deleted, but its pods have not ended yet",
-                self.handle.name
-            ));
-            if let Some(signal) = self.signal {
-                self.finish(End::Known(Ok(Ended::Interrupted { signal })));
-            }
-            self.drained_by = Some(now);
+        if let Some(Deletion::Begun { until }) = self.deletion
+            && now >= until
+        {
+            self.deletion_takes_too_long();
         }
         self.tell_silence(now);
         if let Some(limit) = self.options.start_limit
@@ -137,39 +133,5 @@ impl Follower<'_> {
             source,
         })));
         self.drained_by = Some(now);
-    }
-
-    /// Deletes the Job where that is asked for. Whether nothing is waited for any more.
-    pub(super) fn take_signal(&mut self, signal: TerminationSignal) -> bool {
-        if !self.options.delete_on_signal {
-            self.signal = Some(signal);
-            return true;
-        }
-        if self.signal.is_some() {
-            self.progress.warning(&format!(
-                "the Job '{}' is being deleted; its end is not waited for",
-                self.handle.name
-            ));
-            return true;
-        }
-        self.signal = Some(signal);
-        self.progress
-            .info(&format!("Deleting the Job '{}' and its pods", self.handle.name));
-        self.delete();
-        false
-    }
-
-    fn delete(&mut self) {
-        let (handle, sender) = (self.handle.clone(), self.sender.clone());
-        let grace = self
-            .job
-            .as_ref()
-            .map(deletion::termination_grace)
-            .unwrap_or_default();
-        self.deleted_by = Some(Instant::now() + grace + deletion::BEYOND_GRACE);
-        self.tasks.spawn(async move {
-            let deleted = handle.delete().await;
-            let _ = sender.send(Message::Deletion(deleted)).await;
-        });
     }
 }

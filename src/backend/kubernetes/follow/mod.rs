@@ -1,5 +1,6 @@
 //! A Job that is followed to its end: what it and its pods become, what they write, and why they fail.
 
+mod deletion;
 mod job;
 mod limits;
 mod pods;
@@ -16,11 +17,13 @@ use tokio::time::{Instant, sleep_until};
 use self::limits::Silence;
 use self::pods::PodState;
 use super::KubernetesError;
-use super::api_problem::ProblemKind;
+use super::api_problem::{ApiProblem, ProblemKind};
+use super::gone;
 use super::handle::JobHandle;
 use super::logs::LogMessage;
 use super::reasons::Reason;
 use super::watch::{Change, Selector, watch};
+use crate::backend::relayed::RelayedOutput;
 use crate::events::Progress;
 use crate::process::{Ended, Signals, TerminationSignal};
 
@@ -32,8 +35,6 @@ const MESSAGES: usize = 64;
 /// How a Job is followed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FollowOptions {
-    /// Show what the entry point writes.
-    pub(super) logs: bool,
     /// End the Job where the entry point has not started by then.
     pub(super) start_limit: Option<StartLimit>,
     /// Whether a termination signal deletes the Job, or only ends the waiting.
@@ -66,7 +67,16 @@ enum Message {
     Events(Change<Event>),
     Log(String, LogMessage),
     /// The Job's deletion was asked for; the answer.
-    Deletion(Result<(), KubernetesError>),
+    Deletion(Result<(), ApiProblem>),
+}
+
+/// A deletion of the Job that has not come to its end.
+#[derive(Debug, Clone, Copy)]
+enum Deletion {
+    /// This program has asked for it, and the API has not answered.
+    Asked,
+    /// It goes on, and may take until then.
+    Begun { until: Instant },
 }
 
 /// Follows the Job to its end.
@@ -76,15 +86,16 @@ enum Message {
 pub(super) async fn follow(
     handle: &JobHandle,
     options: FollowOptions,
+    output: &mut RelayedOutput,
     signals: &mut Signals,
     progress: &dyn Progress,
 ) -> Result<Ended, KubernetesError> {
     let (sender, mut receiver) = mpsc::channel(MESSAGES);
-    let mut follower = Follower::new(handle, options, sender, progress);
+    let mut follower = Follower::new(handle, options, output, sender, progress);
     follower.begin();
     loop {
         if let Some(ended) = follower.result() {
-            return ended;
+            return follower.with_memory(ended).await;
         }
         let deadline = follower.deadline();
         tokio::select! {
@@ -114,6 +125,9 @@ async fn next_signal(signals: &mut Signals, is_further: bool) -> TerminationSign
 struct Follower<'a> {
     handle: &'a JobHandle,
     options: FollowOptions,
+    /// Where what the entry point writes goes, and whether it goes anywhere.
+    output: &'a mut RelayedOutput,
+    reads_logs: bool,
     progress: &'a dyn Progress,
     sender: mpsc::Sender<Message>,
     tasks: JoinSet<()>,
@@ -134,21 +148,26 @@ struct Follower<'a> {
     knows_last_pods: bool,
     /// Since when the API has not answered.
     silence: Option<Silence>,
-    /// The signal after which the Job is being deleted, and until when that may take.
+    /// The signal after which the Job is being deleted.
     signal: Option<TerminationSignal>,
-    deleted_by: Option<Instant>,
+    /// Whether others have deleted it before it had ended.
+    is_cancelled: bool,
+    deletion: Option<Deletion>,
 }
 
 impl<'a> Follower<'a> {
     fn new(
         handle: &'a JobHandle,
         options: FollowOptions,
+        output: &'a mut RelayedOutput,
         sender: mpsc::Sender<Message>,
         progress: &'a dyn Progress,
     ) -> Self {
         Self {
             handle,
             options,
+            reads_logs: output.is_wanted(),
+            output,
             progress,
             sender,
             tasks: JoinSet::new(),
@@ -163,7 +182,8 @@ impl<'a> Follower<'a> {
             knows_last_pods: false,
             silence: None,
             signal: None,
-            deleted_by: None,
+            is_cancelled: false,
+            deletion: None,
         }
     }
 
@@ -201,7 +221,7 @@ impl<'a> Follower<'a> {
 
     /// The result, once everything is known and shown.
     fn result(&mut self) -> Option<Result<Ended, KubernetesError>> {
-        if self.end.is_none() || self.deleted_by.is_some() {
+        if self.end.is_none() || self.deletion.is_some() {
             return None;
         }
         let is_drained = self.knows_last_pods && self.pods.iter().all(|pod| pod.logs_done);
@@ -209,7 +229,7 @@ impl<'a> Follower<'a> {
         if !is_drained && !is_over {
             return None;
         }
-        if !is_drained && self.options.logs && self.signal.is_none() {
+        if !is_drained && self.reads_logs && self.signal.is_none() {
             self.progress
                 .warning("the last lines of the entry point could not be read in time; some may be missing");
         }
@@ -222,6 +242,16 @@ impl<'a> Follower<'a> {
                 self.failure(&reason, &message)
             }
         })
+    }
+
+    /// The result, unless the cluster remembers more of a Job that was gone when it was looked for.
+    async fn with_memory(&self, ended: Result<Ended, KubernetesError>) -> Result<Ended, KubernetesError> {
+        match ended {
+            Err(KubernetesError::Deleted { .. } | KubernetesError::NoJob { .. }) if !self.is_cancelled => {
+                gone::remembered_end(self.handle).await.unwrap_or(ended)
+            }
+            ended => ended,
+        }
     }
 
     fn take(&mut self, message: Message) -> Result<(), KubernetesError> {
@@ -246,21 +276,7 @@ impl<'a> Follower<'a> {
             Message::Events(Change::Changed(event)) => self.take_event(&event),
             Message::Events(_) => {}
             Message::Log(pod, message) => self.take_log(&pod, message),
-            Message::Deletion(Ok(())) => {}
-            Message::Deletion(Err(error)) => {
-                self.progress.warning(&format!(
-                    "{error}: {}; delete it yourself: {}",
-                    std::error::Error::source(&error)
-                        .map(ToString::to_string)
-                        .unwrap_or_default(),
-                    self.handle.deletion_command()
-                ));
-                if let Some(signal) = self.signal {
-                    self.finish(End::Known(Ok(Ended::Interrupted { signal })));
-                }
-                self.deleted_by = None;
-                self.drained_by = Some(Instant::now());
-            }
+            Message::Deletion(answer) => self.take_answer_to_deletion(answer),
         }
         Ok(())
     }

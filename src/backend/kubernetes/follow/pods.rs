@@ -96,7 +96,7 @@ impl Follower<'_> {
     fn new_pod(&mut self, uid: &str, view: PodView, now: ContainerProgress, container: String) -> PodState {
         let (progress, receiver) = watch::channel(now);
         let pod = view.name.clone();
-        if self.options.logs {
+        if self.reads_logs {
             let sink = LogSink {
                 wrap: Message::Log,
                 pod_uid: uid.to_owned(),
@@ -115,7 +115,7 @@ impl Follower<'_> {
             uid: uid.to_owned(),
             view,
             progress,
-            logs_done: !self.options.logs,
+            logs_done: !self.reads_logs,
             events,
             is_failure_told: false,
         }
@@ -178,7 +178,7 @@ impl Follower<'_> {
 
     pub(super) fn take_log(&mut self, pod: &str, message: LogMessage) {
         match message {
-            LogMessage::Output(bytes) => self.progress.output(&bytes),
+            LogMessage::Output(bytes) => self.output.take(&bytes, self.progress),
             LogMessage::Unreadable(problem) => {
                 self.warn_once(&format!("what the entry point writes cannot be read: {problem}"));
             }
