@@ -36,14 +36,14 @@ pub(in crate::cli) async fn cancel(run_id: &str, printer: &Printer) -> Result<Ou
         Place::Backend(backend) => match backend.state().await {
             // It ended, and nobody was there to record it.
             Ok(state) if state.status.is_terminated() => {
-                let status = run.record_end(state.status).await?;
+                let status = run.record_end_elsewhere(state.status).await?;
                 tell_ended(&run, status, printer);
                 return Ok(Outcome::Succeeded);
             }
             // Where it cannot be asked, the cancellation says why.
             _ => {
                 if backend.cancel(printer).await? {
-                    run.overrule_failure().await?;
+                    run.record_end_elsewhere(RunStatus::Killed).await?;
                 }
             }
         },

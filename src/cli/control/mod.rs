@@ -75,36 +75,37 @@ impl FoundRun {
         Ok(())
     }
 
-    /// Records that the run was killed where its entry point has recorded a failure: it was being ended
-    /// by this program then.
-    async fn overrule_failure(&mut self) -> Result<(), Failure> {
-        self.refresh().await?;
-        if self.status() == RunStatus::Failed {
-            let end = RunEnd {
-                status: RunStatus::Killed,
-                end_time: UnixMillis::now(),
-                keep_failure: false,
-            };
-            let run_id = self.data.info.run_id.clone();
-            self.data.info.status = self.store.end_run(&run_id, end).await?;
+    /// Records the end of a run that had none when it was found, as its backend tells it. If that is
+    /// `KILLED`, a failure that the entry point has recorded meanwhile was part of its death.
+    async fn record_end_elsewhere(&mut self, status: RunStatus) -> Result<RunStatus, Failure> {
+        if status == RunStatus::Killed {
+            self.refresh().await?;
+            if self.status() == RunStatus::Failed {
+                return self.end(status).await;
+            }
         }
-        Ok(())
+        self.record_end(status).await
     }
 
     /// Records an end that nobody has recorded; the status that the store holds then. An end that is
     /// there already stays.
     async fn record_end(&mut self, status: RunStatus) -> Result<RunStatus, Failure> {
         self.refresh().await?;
-        if !self.status().is_terminated() {
-            let end = RunEnd {
-                status,
-                end_time: UnixMillis::now(),
-                keep_failure: true,
-            };
-            let run_id = self.data.info.run_id.clone();
-            self.data.info.status = self.store.end_run(&run_id, end).await?;
-            self.data.end_time = Some(end.end_time);
+        if self.status().is_terminated() {
+            return Ok(self.status());
         }
+        self.end(status).await
+    }
+
+    async fn end(&mut self, status: RunStatus) -> Result<RunStatus, Failure> {
+        let end = RunEnd {
+            status,
+            end_time: UnixMillis::now(),
+            keep_failure: status != RunStatus::Killed,
+        };
+        let run_id = self.data.info.run_id.clone();
+        self.data.info.status = self.store.end_run(&run_id, end).await?;
+        self.data.end_time = Some(end.end_time);
         Ok(self.status())
     }
 }

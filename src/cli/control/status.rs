@@ -58,7 +58,7 @@ async fn look(run: &mut FoundRun, printer: &Printer) -> Result<Findings, Failure
             Ok(state) => {
                 findings.facts.extend(state.details.iter().cloned());
                 if state.status.is_terminated() {
-                    let status = run.record_end(state.status).await?;
+                    let status = run.record_end_elsewhere(state.status).await?;
                     printer.info(&format!("The run had ended; recorded as {status}"));
                 }
                 findings.backend = Some(state);

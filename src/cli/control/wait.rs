@@ -96,7 +96,7 @@ async fn after_exit(run: &mut FoundRun, exit: ProgramExit) -> Result<RunStatus, 
         _ if exit.is_success() => RunStatus::Finished,
         _ => RunStatus::Failed,
     };
-    run.record_end(status).await
+    run.record_end_elsewhere(status).await
 }
 
 /// How the run ended, where the backend gives a reason instead of an exit. Fails by that reason if it
@@ -111,7 +111,7 @@ async fn after_error(
         _ => seen_by_backend(run).await,
     };
     let status = match seen {
-        Some(status) if status.is_terminated() => run.record_end(status).await?,
+        Some(status) if status.is_terminated() => run.record_end_elsewhere(status).await?,
         _ => {
             // Whoever ended the run, or followed it too, may have recorded its end meanwhile.
             run.refresh().await?;

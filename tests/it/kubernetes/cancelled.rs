@@ -171,44 +171,49 @@ fn a_job_that_goes_by_itself_after_its_end_has_its_own_end() {
 
 #[test]
 fn a_failure_that_the_dying_entry_point_records_is_overruled() {
-    let cluster = ClusterProject::new();
-    cluster.server.keep_deleted();
-    cluster.start(&["--no-wait"]).end().expect_code(0);
-    cluster.server.start_pod(&cluster.server.pod(0));
-    let run_id = cluster.run().run_id;
-    let cancelling = cluster.start_mlrun(&["cancel", &run_id]);
-    wait_for_deletion(&cluster);
-    set_status(&cluster, RunStatus::Failed);
-    end_deleted(&cluster);
-    cancelling
-        .end()
-        .expect_code(0)
-        .expect_stderr("was cancelled: KILLED\n");
-    assert_eq!(cluster.run().status, "KILLED");
+    for command in ["cancel", "wait"] {
+        let cluster = ClusterProject::new();
+        cluster.server.keep_deleted();
+        cluster.start(&["--no-wait"]).end().expect_code(0);
+        let pod = cluster.server.pod(0);
+        cluster.server.start_pod(&pod);
+        cluster.server.log(&pod, "begun");
+        let run_id = cluster.run().run_id;
+        let following = cluster.start_mlrun(&[command, &run_id]);
+        if command == "wait" {
+            following.wait_for_stdout("begun\n");
+            // As `kubectl delete job --cascade=foreground` does.
+            cluster.server.change_job(&job(&cluster), |job| {
+                job["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:05Z".into();
+            });
+            following.wait_for_stderr("is being deleted by others");
+        }
+        wait_for_deletion(&cluster);
+        set_status(&cluster, RunStatus::Failed);
+        end_deleted(&cluster);
+        let (code, says) = match command {
+            "wait" => (137, "has ended: KILLED\n"),
+            _ => (0, "was cancelled: KILLED\n"),
+        };
+        following.end().expect_code(code).expect_stderr(says);
+        assert_eq!(cluster.run().status, "KILLED");
+    }
 }
 
 #[test]
 fn a_job_that_was_deleted_while_nobody_followed_it_is_remembered() {
-    let cases: [(&[(&str, &str)], i32, &str); 3] = [
-        (&[("SuccessfulCreate", "Created pod: x")], 137, "KILLED"),
-        (
-            &[
-                ("SuccessfulCreate", "Created pod: x"),
-                ("Completed", "Job completed"),
-            ],
-            0,
-            "FINISHED",
-        ),
-        (&[("BackoffLimitExceeded", "too many")], 1, "FAILED"),
-    ];
-    for (events, code, status) in cases {
+    for (events, code, status) in [
+        (&["SuccessfulCreate"][..], 137, "KILLED"),
+        (&["SuccessfulCreate", "Completed"], 0, "FINISHED"),
+        (&["BackoffLimitExceeded"], 1, "FAILED"),
+    ] {
         for command in ["wait", "status"] {
             let cluster = ClusterProject::new();
             cluster.start(&["--no-wait"]).end().expect_code(0);
             cluster.server.start_pod(&cluster.server.pod(0));
             let job = job(&cluster);
-            for (reason, message) in events {
-                cluster.server.event("Job", &job, reason, message);
+            for reason in events {
+                cluster.server.event("Job", &job, reason, "its words");
             }
             cluster.server.delete_job(&job);
             let run_id = cluster.run().run_id;
