@@ -11,11 +11,15 @@ mod attached;
 mod cluster;
 mod config;
 mod creation;
+mod credentials;
 mod deletion;
+mod denial;
+mod disruption;
 mod error;
 mod follow;
 mod handle;
 mod job;
+mod kubeconfig_text;
 mod log_lines;
 mod logs;
 mod names;
@@ -40,6 +44,7 @@ use self::api_problem::{ApiProblem, ProblemKind};
 use self::cluster::Cluster;
 use self::config::KubernetesConfig;
 use self::creation::Creation;
+use self::denial::Denial;
 use self::follow::{FollowOptions, StartLimit, follow};
 use self::handle::JobHandle;
 use self::job::JobParts;
@@ -148,8 +153,17 @@ impl Kubernetes {
 
     /// The error behind a Job that the API does not take.
     fn refused(&self, handle: &JobHandle, problem: ApiProblem) -> KubernetesError {
-        if problem.kind != ProblemKind::Invalid {
-            return handle.cluster.problem("create the Job", problem);
+        match problem.kind {
+            ProblemKind::Invalid => {}
+            ProblemKind::Denied(denial) => {
+                return KubernetesError::Denied {
+                    namespace: handle.namespace.clone(),
+                    rule: denial.explanation(),
+                    hint: denial.hint(),
+                    source: problem,
+                };
+            }
+            _ => return handle.cluster.problem("create the Job", problem),
         }
         let place = problem
             .causes
@@ -159,6 +173,24 @@ impl Kubernetes {
             problem: problem.to_string(),
             place,
         }
+    }
+
+    /// Whether the creation may be allowed though the check is not: a webhook may not know checks, or a
+    /// policy judge an image that is neither built nor pushed yet, and has no digest.
+    fn is_judged_too_early(&self, problem: &ApiProblem, container: &Container) -> bool {
+        let text = problem.to_string();
+        let is_to_be_built = container.image.digest.is_none()
+            && container
+                .image
+                .uri
+                .strip_prefix(self.config.repository.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
+        text.contains("does not support dry run")
+            || (matches!(
+                problem.kind,
+                ProblemKind::Denied(Denial::Webhook | Denial::Policy)
+            ) && is_to_be_built
+                && text.to_lowercase().contains("image"))
     }
 
     /// Shows the API's warnings, each with its place in the template.
@@ -219,8 +251,7 @@ impl Backend for Kubernetes {
         });
         match handle.check(&job).await {
             Ok(answer) => self.tell_warnings(&answer.warnings, progress),
-            // Others than Kubernetes itself may not know a check, or want the image's digest.
-            Err(problem) if is_of_webhook(&problem) => {
+            Err(problem) if self.is_judged_too_early(&problem, container) => {
                 progress.warning(&format!(
                     "the cluster could not check the Job beforehand: {problem}"
                 ));
@@ -293,12 +324,6 @@ impl Backend for Kubernetes {
             options: self.follow,
         }))
     }
-}
-
-/// Whether it is not Kubernetes itself that refuses.
-fn is_of_webhook(problem: &ApiProblem) -> bool {
-    let text = problem.to_string();
-    text.contains("admission webhook") || text.contains("does not support dry run")
 }
 
 /// The value of a variable as a person may see it: one that this machine has too is its own business.

@@ -9,7 +9,7 @@ use crate::backend::kubernetes::KubernetesError;
 use crate::backend::kubernetes::api_problem::{ApiProblem, ProblemKind};
 use crate::backend::kubernetes::deletion;
 use crate::backend::kubernetes::error::seconds;
-use crate::backend::kubernetes::reasons::Reason;
+use crate::backend::kubernetes::reasons::{self, Reason};
 use crate::process::{Ended, TerminationSignal};
 
 /// How long the API may be silent before that is said.
@@ -59,7 +59,8 @@ impl Follower<'_> {
     /// The next moment at which something is due.
     pub(super) fn deadline(&self) -> Instant {
         let far = Instant::now() + Duration::from_secs(3600);
-        let start = match (self.options.start_limit, self.end.is_none() && !self.has_started) {
+        let is_awaited = self.end.is_none() && !self.has_started && !self.is_held();
+        let start = match (self.options.start_limit, is_awaited) {
             (Some(limit), true) => {
                 let due = self.waiting_since + limit.after;
                 // One that only takes long is looked at again when something changes.
@@ -93,19 +94,50 @@ impl Follower<'_> {
             && self.end.is_none()
             && self.signal.is_none()
             && !self.has_started
+            && !self.is_held()
             && now >= self.waiting_since + limit.after
         {
             let problem = self.problem();
             if problem.is_none() && !limit.is_strict {
                 return;
             }
-            let problem = problem.unwrap_or_else(|| Reason {
-                text: format!("the pod is {}", self.phase_text()),
-                hint: Some("give it more time with --start-timeout"),
+            let problem = problem.unwrap_or_else(|| {
+                Reason::new(self.phase_text(), Some("give it more time with --start-timeout"))
             });
             self.delete();
             self.finish(End::Known(Err(KubernetesError::NotStarted {
                 after: limit.after,
+                reason: problem.text,
+                hint: problem.hint.map(str::to_owned),
+            })));
+        }
+    }
+
+    /// Whether a queue decides when the Job starts: that may take any time.
+    fn is_held(&self) -> bool {
+        let newest = self.pods.last().map(|pod| &pod.view);
+        self.job.as_ref().is_some_and(reasons::is_suspended)
+            || newest.is_some_and(|pod| pod.is_gated && !pod.is_over)
+    }
+
+    /// The time to start counts from when nobody holds the Job back any more.
+    pub(super) fn restart_the_clock_while_held(&mut self) {
+        let is_held = self.is_held();
+        if is_held || self.was_held {
+            self.waiting_since = Instant::now();
+        }
+        self.was_held = is_held;
+    }
+
+    /// Ends the Job at once where waiting does not help: an entry point that never starts, or a container
+    /// beside it without which the pod never ends.
+    pub(super) fn end_what_cannot_start(&mut self) {
+        if self.options.start_limit.is_none() || self.end.is_some() || self.signal.is_some() {
+            return;
+        }
+        if let Some(problem) = self.problem().filter(|problem| problem.is_lasting) {
+            self.delete();
+            self.finish(End::Known(Err(KubernetesError::CannotStart {
                 reason: problem.text,
                 hint: problem.hint.map(str::to_owned),
             })));

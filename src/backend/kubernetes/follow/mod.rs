@@ -95,7 +95,11 @@ pub(super) async fn follow(
                 }
             }
             message = receiver.recv() => match message {
-                Some(message) => follower.take(message)?,
+                Some(message) => {
+                    follower.take(message)?;
+                    follower.restart_the_clock_while_held();
+                    follower.end_what_cannot_start();
+                }
                 None => unreachable!("the follower itself holds a sender"),
             },
             () = sleep_until(deadline) => follower.deadline_passed(),
@@ -127,6 +131,8 @@ struct Follower<'a> {
     has_started: bool,
     /// From when on the time to start counts.
     waiting_since: Instant,
+    /// Whether a queue held the Job back when it was looked at last.
+    was_held: bool,
     /// How it ended, while logs may still come; and until when they may.
     end: Option<End>,
     drained_by: Option<Instant>,
@@ -158,6 +164,7 @@ impl<'a> Follower<'a> {
             told: HashSet::new(),
             has_started: false,
             waiting_since: Instant::now(),
+            was_held: false,
             end: None,
             drained_by: None,
             knows_last_pods: false,
@@ -214,7 +221,12 @@ impl<'a> Follower<'a> {
                 .warning("the last lines of the entry point could not be read in time; some may be missing");
         }
         Some(match self.end.take()? {
-            End::Known(result) => result,
+            End::Known(result) => {
+                if matches!(result, Ok(Ended::Exited(_))) {
+                    self.tell_failures(None);
+                }
+                result
+            }
             End::Failed { reason, message } => {
                 if !message.is_empty() {
                     self.tell_once(&message);
