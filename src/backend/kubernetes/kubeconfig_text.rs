@@ -20,7 +20,7 @@ pub(super) fn of_kubeconfig(error: &KubeconfigError) -> String {
     match error {
         KubeconfigError::ReadConfig(source, _) => format!("cannot read it: {}", io_text(source)),
         KubeconfigError::Parse(source) => {
-            format!("it is not a valid kubeconfig in YAML{}", place(source))
+            format!("failed to parse kubeconfig YAML{}", place(source))
         }
         KubeconfigError::LoadClusterOfContext(name) => {
             format!("the context's cluster '{name}' is missing in the kubeconfig")

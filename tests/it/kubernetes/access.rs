@@ -140,9 +140,11 @@ fn what_was_tried_is_said_where_there_is_no_cluster() {
         )
         .expect_stderr("hint: set KUBECONFIG to a kubeconfig file");
     sandbox.write("kubeconfig", "clusters: [");
-    cluster.start(&[]).end().expect_code(1).expect_stderr(
-        "/work/kubeconfig'\n  caused by: it is not a valid kubeconfig in YAML (line 1, column ",
-    );
+    cluster
+        .start(&[])
+        .end()
+        .expect_code(1)
+        .expect_stderr("/work/kubeconfig'\n  caused by: failed to parse kubeconfig YAML (line 1, column ");
     sandbox.write("kubeconfig", "current-context: x\ncontexts: []\n");
     cluster
         .start(&[])

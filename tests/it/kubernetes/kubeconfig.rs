@@ -306,7 +306,7 @@ fn a_kubeconfig_with_secrets_is_not_quoted() {
         cluster.project.sandbox().write("kubeconfig", text);
         expect(
             &cluster.start(&[]).end(),
-            &["/work/kubeconfig'\n  caused by: it is not a valid kubeconfig in YAML (line "],
+            &["/work/kubeconfig'\n  caused by: failed to parse kubeconfig YAML (line "],
         );
     }
 }
