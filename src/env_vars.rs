@@ -92,6 +92,14 @@ pub const CONDA_ROOT: &str = "CONDA_ROOT";
 pub const CONDARC: &str = "CONDARC";
 /// Whether mamba and micromamba go on without asking. Set when they create an environment.
 pub const MAMBA_ALWAYS_YES: &str = "MAMBA_ALWAYS_YES";
+/// The program `micromamba` or `mamba`, which both set in a shell that they have been set up for.
+pub const MAMBA_EXE: &str = "MAMBA_EXE";
+/// The directory in which `micromamba` and `mamba` keep their environments.
+pub const MAMBA_ROOT_PREFIX: &str = "MAMBA_ROOT_PREFIX";
+/// Whether uv may download a Python: `never` forbids it. From uv.
+pub const UV_PYTHON_DOWNLOADS: &str = "UV_PYTHON_DOWNLOADS";
+/// Whether uv may use the network at all. From uv.
+pub const UV_OFFLINE: &str = "UV_OFFLINE";
 /// The directory of the user's settings. From the XDG base directory specification.
 pub const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
 /// The directory that environments are made in, instead of `~/.mlflow/envs`.
@@ -293,6 +301,12 @@ pub const DATABRICKS_VARIABLES: [&str; 9] = [
     "DATABRICKS_WORKSPACE_ID",
     "DATABRICKS_INSECURE",
 ];
+/// The directory for temporary files. Read, and set for the programs that build an environment. From POSIX.
+pub const TMPDIR: &str = "TMPDIR";
+/// Other names of [`TMPDIR`], which Python reads too.
+pub const TEMP: &str = "TEMP";
+/// See [`TEMP`].
+pub const TMP: &str = "TMP";
 /// The user's home directory. From POSIX.
 pub const HOME: &str = "HOME";
 /// The user's shell, which runs `.sh` entry points. From POSIX.

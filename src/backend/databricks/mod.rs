@@ -180,13 +180,7 @@ impl Backend for Databricks {
             "=== Packing the project in {} ===",
             plan.directory.display()
         ));
-        let directory = plan.directory.clone();
-        let archive = tokio::task::spawn_blocking(move || Archive::make(&directory))
-            .await
-            .map_err(|error| DatabricksBackendError::Archive {
-                path: plan.directory.clone(),
-                source: std::io::Error::other(error),
-            })??;
+        let archive = Archive::make(&plan.directory).await?;
         upload_archive(&client, &self.location(plan), &archive, progress).await?;
         let body = self.body(plan, &client, &archive.hash, progress).await?;
         *self

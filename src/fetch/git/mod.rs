@@ -31,11 +31,11 @@ pub use problem::GitProblem;
 pub(super) use repository::{Repository, find_repository, is_bare_repository, repository_at};
 
 use super::blocking;
-use super::work_dir::TemporaryDirectory;
 use super::{FetchError, FetchOptions, Source, WorkDir};
-use super::{local as local_source, subdirectory};
+use super::{local as local_source, subdirectory, temporary_directory};
 use crate::events::Progress;
 use crate::project_uri::{GitUrl, ProjectUri, Subdirectory, shown};
+use crate::temporary::TemporaryDirectory;
 use clone::{Cloned, Wanted};
 use local::LocalOrigin;
 use origin::Origin;
@@ -90,7 +90,7 @@ async fn clone_into_temporary(
     wanted: Wanted,
     progress: &dyn Progress,
 ) -> Result<(TemporaryDirectory, Cloned), FetchError> {
-    let directory = TemporaryDirectory::create()?;
+    let directory = temporary_directory()?;
     progress.info(&format!(
         "=== Fetching project from {uri} into {} ===",
         directory.path().display()
