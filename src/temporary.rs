@@ -96,6 +96,8 @@ pub(crate) fn set_aside(path: &Path) -> PathBuf {
 /// Removes a directory with all that is in it, as far as that is possible.
 pub(crate) fn remove(path: &Path) {
     remove_set_aside(&set_aside(path));
+    // What was about to be made in it in that moment may have made it again.
+    remove_set_aside(path);
 }
 
 /// Removes a directory that [`set_aside`] has given another name.

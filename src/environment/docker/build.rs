@@ -8,6 +8,7 @@ use super::context::{self, PROJECT_MEMBER, Stop};
 use super::ignore::ALWAYS_IGNORED;
 use super::{DockerError, Engine};
 use crate::process::{ProcessError, ProgramCall};
+use crate::temporary::TemporaryDirectory;
 
 /// Where a project's files are in its image, and where its commands run. MLflow's own place.
 pub const CODE_DIRECTORY: &str = "/mlflow/projects/code";
@@ -26,10 +27,7 @@ pub(super) struct Build<'a> {
 impl Build<'_> {
     /// Builds the image and gives its id. An unchanged tree is built from the engine's cache.
     pub(super) async fn run(&self) -> Result<String, DockerError> {
-        let temporary = tempfile::Builder::new()
-            .prefix("mlrun-build-")
-            .tempdir()
-            .map_err(self.temporary())?;
+        let temporary = TemporaryDirectory::create("mlrun-build-").map_err(self.temporary())?;
         let id_file = temporary.path().join("image-id");
         let call = self
             .engine

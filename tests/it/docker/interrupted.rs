@@ -114,5 +114,8 @@ fn a_signal_in_any_moment_leaves_no_container() {
         let status = child.wait().unwrap();
         let moment = format!("after {delay:?} ({status})");
         assert_nothing_is_left(&project, &moment);
+        let temporary = project.project.sandbox().root().join("tmp");
+        let left: Vec<_> = std::fs::read_dir(temporary).unwrap().collect();
+        assert!(left.is_empty(), "{moment}: {left:?}");
     }
 }

@@ -62,7 +62,7 @@ fn an_interrupted_fetch_leaves_nothing() {
 /// How many files the large repository has.
 const FILES: usize = 40_000;
 /// How often its checkout is interrupted.
-const LARGE_INTERRUPTIONS: usize = 6;
+const LARGE_INTERRUPTIONS: usize = 4;
 /// How long the work may go on after a signal when it cannot be stopped.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -80,7 +80,7 @@ fn interrupt_while_it_writes(sandbox: &Sandbox, arguments: &[&str]) -> Duration 
     // The files are in directories of a hundred.
     let has_written = || {
         let clones = fs::read_dir(&temporary).unwrap().flatten();
-        clones.into_iter().any(|clone| clone.path().join("d20").exists())
+        clones.into_iter().any(|clone| clone.path().join("d10").exists())
     };
     while !has_written() {
         assert!(child.try_wait().unwrap().is_none(), "it ended too early");
