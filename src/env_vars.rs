@@ -98,6 +98,10 @@ pub const MAMBA_EXE: &str = "MAMBA_EXE";
 pub const MAMBA_ROOT_PREFIX: &str = "MAMBA_ROOT_PREFIX";
 /// Whether uv may download a Python: `never` forbids it. From uv.
 pub const UV_PYTHON_DOWNLOADS: &str = "UV_PYTHON_DOWNLOADS";
+/// Which Pythons uv takes: `only-managed` leaves its own alone. From uv.
+pub const UV_PYTHON_PREFERENCE: &str = "UV_PYTHON_PREFERENCE";
+/// Whether uv takes its own Pythons alone. From uv.
+pub const UV_MANAGED_PYTHON: &str = "UV_MANAGED_PYTHON";
 /// Whether uv may use the network at all. From uv.
 pub const UV_OFFLINE: &str = "UV_OFFLINE";
 /// The directory of the user's settings. From the XDG base directory specification.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::probe::{self, Interpreter, KnownVersion};
 use super::request::PythonRequest;
+use super::uv;
 use super::version::Version;
 use crate::env_vars::{self, UV_OFFLINE, UV_PYTHON_DOWNLOADS};
 use crate::environment::cache::BuildCalls;
@@ -52,21 +53,22 @@ pub(super) async fn find(request: &PythonRequest, manager: EnvManager) -> Result
         pyenv: program_on_path("pyenv"),
         tried: Vec::new(),
     };
-    let found = match manager {
-        // Which of several it takes is for uv to say.
-        EnvManager::Uv => match search.of_uv().await? {
-            None => search.on_path().await?,
-            found => found,
-        },
-        _ => match search.on_path().await? {
-            None => search.of_uv().await?,
-            found => found,
-        },
-    };
-    let found = match found {
-        None => search.of_pyenv().await?,
-        found => found,
-    };
+    // Which of several uv takes is for uv to say; else what PATH leads to comes first.
+    let is_by_uv = manager == EnvManager::Uv;
+    let takes_others = !(is_by_uv && uv::wants_its_own_python());
+    let mut found = None;
+    if is_by_uv {
+        found = search.of_uv().await?;
+    }
+    if found.is_none() && takes_others {
+        found = search.on_path().await?;
+    }
+    if found.is_none() && !is_by_uv {
+        found = search.of_uv().await?;
+    }
+    if found.is_none() && takes_others {
+        found = search.of_pyenv().await?;
+    }
     if let Some(interpreter) = found {
         return Ok(Found::Here(interpreter));
     }

@@ -101,7 +101,9 @@ impl PythonPlan {
             return Err(EnvironmentError::NoUv);
         }
         plan.found = match (&plan.known_version, &plan.request) {
-            (Some(known), _) if manager == EnvManager::Uv => Some(Found::Here(known.interpreter())),
+            (Some(known), _) if manager == EnvManager::Uv && !uv::wants_its_own_python() => {
+                Some(Found::Here(known.interpreter()))
+            }
             (_, Some(request)) => Some(interpreter::find(request, manager).await?),
             (_, None) => None,
         };

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::interpreter::Found;
 use super::{PythonPlan, install};
+use crate::env_vars::{self, UV_MANAGED_PYTHON, UV_PYTHON_PREFERENCE};
 use crate::environment::cache::BuildCalls;
 use crate::environment::{EnvironmentError, name};
 use crate::events::Progress;
@@ -21,6 +22,13 @@ const VERSION_FILE: &str = ".python-version";
 /// Whether uv is on PATH.
 pub(in crate::environment) fn is_installed() -> bool {
     program_on_path("uv").is_some()
+}
+
+/// Whether uv was told to take none but the Pythons that it has installed itself.
+pub(super) fn wants_its_own_python() -> bool {
+    let is_set = |name| env_vars::non_empty(name).filter(|value| value != "0" && value != "false");
+    is_set(UV_MANAGED_PYTHON).is_some()
+        || is_set(UV_PYTHON_PREFERENCE).is_some_and(|preference| preference == "only-managed")
 }
 
 /// A project whose packages uv has locked. As for `mlflow run`, the lock file decides then, and not
