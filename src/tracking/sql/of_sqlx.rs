@@ -1,5 +1,7 @@
 //! What the drivers have in common, since sqlx has no type that stands for all of its databases.
 
+use std::time::Duration;
+
 use super::driver::SqlError;
 use super::server::server_hint;
 
@@ -54,20 +56,30 @@ pub(super) fn other_error(error: &sqlx::Error) -> SqlError {
     }
 }
 
-/// Adds what to do about a server that cannot be connected with to what the driver knows.
-pub(super) fn connect_error(
-    error: sqlx::Error,
-    host: Option<&str>,
-    port: u16,
+/// Waits for a connection with a host and its port, no longer than the limit. Adds what to do about a server that
+/// cannot be connected with to what the driver knows.
+pub(super) async fn within<T>(
+    limit: Option<Duration>,
+    connecting: impl Future<Output = Result<T, sqlx::Error>>,
+    (host, port): (Option<String>, u16),
     sql_error: fn(sqlx::Error) -> SqlError,
-) -> SqlError {
-    let hint = server_hint(
-        &error,
-        &format!("{} (port {port})", host.unwrap_or("the local server")),
-    );
-    let error = sql_error(error);
-    SqlError {
-        hint: hint.or_else(|| error.hint.clone()),
-        ..error
-    }
+) -> Result<T, SqlError> {
+    let connected = match limit {
+        None => connecting.await,
+        Some(limit) => tokio::time::timeout(limit, connecting).await.unwrap_or_else(|_| {
+            Err(sqlx::Error::Io(std::io::Error::new(
+                std::io::ErrorKind::TimedOut,
+                format!("no connection within {} s", limit.as_secs()),
+            )))
+        }),
+    };
+    connected.map_err(|error| {
+        let at = format!("{} (port {port})", host.as_deref().unwrap_or("the local server"));
+        let hint = server_hint(&error, &at);
+        let error = sql_error(error);
+        SqlError {
+            hint: hint.or_else(|| error.hint.clone()),
+            ..error
+        }
+    })
 }

@@ -1,6 +1,5 @@
 //! Databases on servers.
 
-use super::address::ServerAddress;
 use super::driver::{Connection, SqlError};
 use super::mysql::MySqlDatabase;
 use super::postgres::PostgresDatabase;
@@ -19,7 +18,7 @@ impl ServerKind {
     /// The kind that SQLAlchemy calls so.
     pub(crate) fn from_dialect(name: &str) -> Option<Self> {
         match name {
-            "postgresql" | "postgres" => Some(Self::Postgres),
+            "postgresql" => Some(Self::Postgres),
             "mysql" => Some(Self::MySql),
             _ => None,
         }
@@ -27,10 +26,9 @@ impl ServerKind {
 
     /// Connects with the database at this address.
     pub(super) async fn connect(self, uri: &Secret) -> Result<Box<dyn Connection>, SqlError> {
-        let address = ServerAddress::parse(uri.expose())?;
         Ok(match self {
-            Self::Postgres => Box::new(PostgresDatabase::open(&address).await?),
-            Self::MySql => Box::new(MySqlDatabase::open(&address).await?),
+            Self::Postgres => Box::new(PostgresDatabase::open(uri).await?),
+            Self::MySql => Box::new(MySqlDatabase::open(uri).await?),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Tracking stores in PostgreSQL and MariaDB, with tables that the real MLflow made.
 
+mod addresses;
 mod away;
 mod server;
 
