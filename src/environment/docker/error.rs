@@ -37,6 +37,12 @@ pub enum DockerError {
         /// Their names.
         names: Vec<String>,
     },
+    /// A variable that is copied is written with a value.
+    #[error("docker_env's environment has '{name}=…', but text without brackets is only a variable's name")]
+    Assignment {
+        /// The part before the equals sign.
+        name: String,
+    },
     /// No variable can have this name or value.
     #[error("the variable '{name}' for the container has a {part} that no variable can have")]
     Variable {
@@ -210,6 +216,9 @@ impl DockerError {
             }
             Self::ImageName { .. } => "write [host/]name[:tag], such as python:3.12-slim".to_owned(),
             Self::VariablesNotSet { names } => format!("export {}=…", names.join("=… ")),
+            Self::Assignment { name } => {
+                format!("write [{name}, VALUE] to set the variable, or only {name} to copy it from this machine")
+            }
             Self::Variable { .. } => {
                 "a name is not empty and has no '='; a value has no NUL character, and no line break where the variable \
                  is one that the engine's program reads itself"

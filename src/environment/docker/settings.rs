@@ -80,10 +80,17 @@ impl ContainerSettings {
         let mut missing = Vec::new();
         for entry in entries {
             match entry {
-                EnvironmentEntry::Copy(name) => match std::env::var_os(name) {
-                    Some(value) => self.variables.push(checked(name, &value.to_string_lossy())?),
-                    None => missing.push(name.clone()),
-                },
+                EnvironmentEntry::Copy(name) => {
+                    if let Some((name, _)) = name.split_once('=') {
+                        return Err(DockerError::Assignment {
+                            name: name.to_owned(),
+                        });
+                    }
+                    match std::env::var_os(name) {
+                        Some(value) => self.variables.push(checked(name, &value.to_string_lossy())?),
+                        None => missing.push(name.clone()),
+                    }
+                }
                 EnvironmentEntry::Set(name, value) => self.variables.push(checked(name, value)?),
             }
         }
@@ -141,6 +148,21 @@ mod tests {
             environment: Vec::new(),
         };
         ContainerSettings::read(&environment, &docker_args, Path::new("/project"))
+    }
+
+    #[test]
+    fn a_variable_written_as_in_a_shell_is_told_how_to_be_set() {
+        let environment = DockerEnvironment {
+            image: "x".to_owned(),
+            volumes: Vec::new(),
+            environment: vec![EnvironmentEntry::Copy("A=geheim".to_owned())],
+        };
+        let error = ContainerSettings::read(&environment, &[], Path::new("/project")).unwrap_err();
+        assert!(!error.to_string().contains("geheim"), "{error}");
+        assert_eq!(
+            error.hint().unwrap(),
+            "write [A, VALUE] to set the variable, or only A to copy it from this machine"
+        );
     }
 
     #[test]

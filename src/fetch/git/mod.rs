@@ -79,7 +79,10 @@ pub(super) async fn fetch_local(
     let open = move || LocalOrigin::open(&root).map(Origin::Local);
     let (directory, cloned) = clone_into_temporary(uri, path.clone(), open, wanted, progress).await?;
     let name = local_source::source_name(repository.root(), uri.subdirectory(), Some(repository));
-    let repo_url = repository.first_remote_url().unwrap_or(path);
+    let repo_url = repository
+        .first_remote_url()
+        .or_else(|| uri.file_uri().map(str::to_owned))
+        .unwrap_or(path);
     finish(uri, cloned, directory, repo_url, name)
 }
 
