@@ -3,6 +3,7 @@
 use super::error::{ProjectError, ProjectProblem};
 use super::location::Location;
 use super::parameter::{Parameter, ParameterContext, ResolvedParameters};
+use super::parameter_name::{NameProblem, without_blanks};
 use super::quote::quote;
 use super::template::{TemplateError, format_template};
 
@@ -52,6 +53,23 @@ impl EntryPoint {
             .filter(|(name, _)| !is_declared(name))
             .cloned()
             .collect();
+        let blank = extra
+            .iter()
+            .find_map(|(name, value)| Some((name, value, NameProblem::of(name)?)));
+        if let Some((name, value, problem)) = blank {
+            let (name, instead) = (name.clone(), without_blanks("-P", name, Some(value)));
+            let declared = self
+                .parameters
+                .iter()
+                .map(|parameter| parameter.name.clone())
+                .collect();
+            return Err(ProjectError::new(ProjectProblem::ParameterName {
+                name,
+                problem,
+                declared,
+                instead,
+            }));
+        }
         let value_of = |name: &str| {
             let found = given.iter().find(|(given, _)| given == name);
             found.map(|(_, value)| value.as_str())

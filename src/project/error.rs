@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::hint;
 use super::location::Location;
+use super::parameter_name::NameProblem;
 use super::template::TemplateError;
 use crate::yaml::YamlError;
 
@@ -161,6 +162,18 @@ pub enum ProjectProblem {
         names: Vec<String>,
         /// The names that were given and are not declared.
         undeclared: Vec<String>,
+    },
+    /// A parameter that is not declared has a name that nobody means.
+    #[error("the parameter name '{}' {problem}", name.escape_debug())]
+    ParameterName {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        problem: NameProblem,
+        /// The names that the entry point declares.
+        declared: Vec<String>,
+        /// How to give the parameter.
+        instead: String,
     },
     /// A `float` parameter's value is no number.
     #[error("parameter '{parameter}' of entry point '{entry_point}' must be a float, got '{value}'")]

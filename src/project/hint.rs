@@ -37,6 +37,15 @@ pub(super) fn hint(problem: &ProjectProblem) -> Option<String> {
         ProjectProblem::MissingParameters {
             names, undeclared, ..
         } => Some(give(names, undeclared)),
+        ProjectProblem::ParameterName {
+            name,
+            declared,
+            instead,
+            ..
+        } => Some(match nearest(name, declared.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean '{near}'?"),
+            None => format!("write {instead}, without blanks in the name"),
+        }),
         ProjectProblem::NotAFloat { parameter, .. } => {
             Some(format!("pass a number, for example -P {parameter}=0.5"))
         }

@@ -21,6 +21,7 @@ mod local_path;
 mod location;
 mod mlproject;
 mod parameter;
+mod parameter_name;
 mod quote;
 mod reader;
 mod spark_job;
@@ -40,6 +41,8 @@ pub use location::{KeyPlace, Location};
 pub use parameter::{
     Parameter, ParameterContext, ParameterType, ParameterValue, ResolvedParameter, ResolvedParameters,
 };
+pub use parameter_name::NameProblem;
+pub(crate) use parameter_name::without_blanks;
 pub(crate) use quote::quote;
 pub use spark_job::DatabricksSparkJob;
 pub use template::{TemplateError, format_template};
