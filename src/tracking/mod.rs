@@ -4,6 +4,7 @@ mod artifact_uri;
 mod databricks;
 mod file;
 pub mod limits;
+mod mistaken_uri;
 mod models;
 mod rest;
 mod run_name;

@@ -44,6 +44,7 @@ mod sqlite_store;
 mod store_away;
 mod store_suite;
 mod template_corpus;
+mod tracking_uris;
 mod workflows;
 mod yaml_corpus;
 mod zip_download;
