@@ -124,6 +124,8 @@ pub const MLRUN_GIT_FETCH_WITH_CLI: &str = "MLRUN_GIT_FETCH_WITH_CLI";
 /// The program that images and containers are made with: `docker`, `podman`, `nerdctl`, or the path of
 /// one. mlrun's own.
 pub const MLRUN_DOCKER_CMD: &str = "MLRUN_DOCKER_CMD";
+/// The programs called `mlflow` that a command line was handed over to. Set for the next one. mlrun's own.
+pub const MLRUN_HANDED_OVER: &str = "MLRUN_HANDED_OVER";
 /// The process that a task of a job is, the one that Slurm starts and watches. From Slurm.
 pub const SLURM_TASK_PID: &str = "SLURM_TASK_PID";
 /// What a container needs for the artifacts in S3, where it is set. MLflow's and Amazon's own.

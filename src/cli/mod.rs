@@ -11,6 +11,7 @@ mod inspect;
 mod layout;
 mod lint;
 mod man;
+mod mlflow;
 mod params_file;
 mod plan;
 mod printer;
@@ -21,6 +22,7 @@ mod run_info;
 mod settings;
 mod time_limit;
 mod traces;
+mod words;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -35,8 +37,16 @@ use printer::{Printer, Verbosity};
 ///
 /// Everything that goes wrong is shown on standard error; the result says only how it ended.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let parsed = args::command()
-        .try_get_matches_from(arguments)
+    let words: Vec<OsString> = arguments.into_iter().collect();
+    let mut program = args::command();
+    program.build();
+    let checked = mlflow::hand_over(&words, |name| program.find_subcommand(name).is_some())
+        .and_then(|()| words::check(&program, &words));
+    if let Err(failure) = checked {
+        return failure.report(&Printer::new(LogFormat::Text, Verbosity::Normal));
+    }
+    let parsed = program
+        .try_get_matches_from(words)
         .and_then(|matches| Arguments::from_arg_matches(&matches));
     let arguments = match parsed {
         Ok(arguments) => arguments,

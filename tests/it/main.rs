@@ -7,8 +7,10 @@
     reason = "a test that cannot go on panics, and a skipped one says so on standard error"
 )]
 
+mod called_mlflow;
 mod client_readers;
 mod command_corpus;
+mod command_line;
 mod completions;
 mod conda;
 mod control;
