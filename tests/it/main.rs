@@ -31,6 +31,7 @@ mod kubernetes;
 mod library;
 mod messages;
 mod process;
+mod python_driver;
 mod real_mlflow;
 mod rest_store;
 mod reuse;
