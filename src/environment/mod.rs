@@ -17,11 +17,11 @@ use self::docker::DockerPlan;
 use self::python::PythonPlan;
 pub use cache::{CachedEnvironment, CachedState, Usage};
 pub use conda::{CondaError, FileProblem, Needs, Place};
-pub(crate) use docker::image_name;
 pub use docker::{
     CODE_DIRECTORY, Container, ContainerRequest, ContainerSettings, DockerError, DockerImage, Engine,
-    ExpansionProblem, is_repository, must_be_hidden,
+    ExpansionProblem, LinkProblem, VolumeProblem, is_repository, must_be_hidden,
 };
+pub(crate) use docker::{image_name, mount_arguments};
 pub use error::EnvironmentError;
 pub use python::PythonEnvError;
 

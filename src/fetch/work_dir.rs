@@ -61,6 +61,11 @@ impl WorkDir {
         self.temporary.is_some()
     }
 
+    /// The directory that was made for this run, which may hold more than the project.
+    pub fn fetched(&self) -> Option<&Path> {
+        self.temporary.as_ref().map(TemporaryDirectory::path)
+    }
+
     /// Leaves a temporary directory where it is when this value goes away.
     pub fn keep(&mut self) {
         if let Some(directory) = &mut self.temporary {

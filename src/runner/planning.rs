@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::data::{self, CommandWithData};
 use super::record;
-use super::{ImageChoice, RunError, RunPlan, RunRequest, Timings};
+use super::{ImageChoice, RunError, RunPlan, RunRequest, StoreGlance, Timings};
 use crate::backend::{self, Backend, ProjectCall};
 use crate::data::{DataDirectory, DataRequest};
 use crate::env_vars;
@@ -96,7 +96,7 @@ impl RunPlan {
             store: None,
             timings,
         };
-        let launch_plan = plan.imagined_launch(plan.imagined_environment(), None);
+        let launch_plan = plan.imagined_launch(plan.imagined_environment(), &StoreGlance::default());
         plan.backend.check(&launch_plan, progress).await?;
         Ok(plan)
     }
@@ -215,6 +215,7 @@ async fn plan_environment(
         container: ContainerRequest {
             project_name: project.name.as_deref(),
             commit: work_dir.source().commit.as_deref(),
+            fetched: work_dir.fetched(),
             docker_args: &request.docker_args,
             as_it_is: request.image == ImageChoice::AsItIs,
             repository: backend.image_repository(),

@@ -83,6 +83,12 @@ pub trait TrackingStore: Send + Sync {
         selector: &ExperimentSelector,
     ) -> Result<Option<ExperimentId>, TrackingError>;
 
+    /// Where an experiment keeps its artifacts: a path or URI below which every run has a directory.
+    ///
+    /// # Errors
+    /// An experiment that does not exist or is deleted, or a store that cannot be used.
+    async fn artifact_location(&self, experiment_id: &ExperimentId) -> Result<String, TrackingError>;
+
     /// Creates a run with its tags and parameters in state `RUNNING`. A store that cannot do all of
     /// it in one step ends the run as `FAILED` before it returns an error.
     async fn create_run(&self, new_run: NewRun) -> Result<RunInfo, TrackingError>;

@@ -45,9 +45,8 @@ pub(crate) async fn show(
 ) -> Result<(), Failure> {
     let store = plan.glance_at_store(printer).await;
     let plan = &*plan;
-    let launch_plan = plan.imagined_launch(plan.imagined_environment(), None);
-    let workspace = store.workspace.clone();
-    let container = plan.container_command_line(workspace).map(|words| {
+    let launch_plan = plan.imagined_launch(plan.imagined_environment(), &StoreGlance::default());
+    let container = plan.container_command_line(&store).map(|words| {
         let words = words.iter().map(|word| redact::without_credentials(word));
         words.collect::<Vec<String>>()
     });

@@ -95,6 +95,12 @@ impl TrackingStore for FileStore {
             .await
     }
 
+    async fn artifact_location(&self, experiment_id: &ExperimentId) -> Result<String, TrackingError> {
+        let id = experiment_id.clone();
+        self.aside(move |files| Ok(files.active_experiment(&id)?.artifact_location))
+            .await
+    }
+
     async fn create_run(&self, new_run: NewRun) -> Result<RunInfo, TrackingError> {
         self.aside(move |files| files.create_run(new_run)).await
     }

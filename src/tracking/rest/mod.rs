@@ -137,6 +137,12 @@ impl RestStore {
     }
 
     async fn experiment_by_id(&self, id: &ExperimentId) -> Result<ExperimentId, TrackingError> {
+        let experiment = self.active_experiment(id).await?;
+        Ok(ExperimentId::new(experiment.experiment_id))
+    }
+
+    /// The experiment with this id, which must not be deleted.
+    async fn active_experiment(&self, id: &ExperimentId) -> Result<Experiment, TrackingError> {
         let query = [("experiment_id", id.as_str())];
         let answer: Result<ExperimentAnswer, RestError> =
             self.client.get("/api/2.0/mlflow/experiments/get", &query).await;
@@ -154,17 +160,20 @@ impl RestStore {
             .get("/api/2.0/mlflow/experiments/get-by-name", &query)
             .await;
         match answer {
-            Ok(answer) => self.active(answer.experiment, name).map(Some),
+            Ok(answer) => {
+                let experiment = self.active(answer.experiment, name)?;
+                Ok(Some(ExperimentId::new(experiment.experiment_id)))
+            }
             Err(error) if error.code() == Some("RESOURCE_DOES_NOT_EXIST") => Ok(None),
             Err(error) => Err(self.about("experiment", name, "read", error)),
         }
     }
 
-    fn active(&self, experiment: Experiment, asked: &str) -> Result<ExperimentId, TrackingError> {
-        if experiment.lifecycle_stage == DELETED {
-            return Err(self.deleted("experiment", asked));
+    fn active(&self, experiment: Experiment, asked: &str) -> Result<Experiment, TrackingError> {
+        match experiment.lifecycle_stage == DELETED {
+            true => Err(self.deleted("experiment", asked)),
+            false => Ok(experiment),
         }
-        Ok(ExperimentId::new(experiment.experiment_id))
     }
 
     async fn experiment_found_or_made(&self, name: &str) -> Result<ExperimentId, TrackingError> {
@@ -355,6 +364,10 @@ impl TrackingStore for RestStore {
             ExperimentSelector::Id(id) => self.experiment_by_id(id).await.map(Some),
             ExperimentSelector::Name(name) => self.experiment_by_name(name).await,
         }
+    }
+
+    async fn artifact_location(&self, experiment_id: &ExperimentId) -> Result<String, TrackingError> {
+        Ok(self.active_experiment(experiment_id).await?.artifact_location)
     }
 
     async fn create_run(&self, new_run: NewRun) -> Result<RunInfo, TrackingError> {

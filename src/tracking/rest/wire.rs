@@ -109,6 +109,8 @@ pub(super) struct Experiment {
     pub(super) experiment_id: String,
     #[serde(default, deserialize_with = "text")]
     pub(super) lifecycle_stage: String,
+    #[serde(default)]
+    pub(super) artifact_location: String,
 }
 
 #[derive(Debug, Deserialize)]

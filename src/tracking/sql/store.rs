@@ -306,6 +306,16 @@ impl TrackingStore for SqlStore {
         Ok(found.map(|id| ExperimentId::new(id.to_string())))
     }
 
+    async fn artifact_location(&self, experiment_id: &ExperimentId) -> Result<String, TrackingError> {
+        let experiment_id = self.parse(experiment_id)?;
+        let mut connection = self.connection().await;
+        let mut transaction = connection
+            .begin(Access::Read)
+            .await
+            .map_err(|error| self.unreadable(error))?;
+        self.active_experiment(transaction.as_mut(), experiment_id).await
+    }
+
     async fn create_run(&self, new_run: NewRun) -> Result<RunInfo, TrackingError> {
         let experiment_id = self.parse(&new_run.experiment_id)?;
         let warn = &mut |warning: String| tracing::warn!("{warning}");
