@@ -131,7 +131,7 @@ for directory in map(Path, sys.argv[1:]):
 
 #[test]
 fn names_are_those_of_the_reference() {
-    for requirement in [Requirement::Mlflow3, Requirement::Mlflow2] {
+    for requirement in [Requirement::Mlflow3, Requirement::Mlflow2, Requirement::Mlflow318] {
         let Some(venv) = require(requirement) else {
             continue;
         };
