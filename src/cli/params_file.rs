@@ -1,5 +1,6 @@
 //! `--params-file`: parameters from a file, under those of the command line.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
 
@@ -101,9 +102,10 @@ fn of_yaml(text: &[u8]) -> Result<Vec<(String, String)>, Problem> {
         return Err(at(again, message));
     }
     let mut parameters: Vec<(String, String)> = Vec::with_capacity(mapping.len());
+    let mut seen = HashSet::with_capacity(mapping.len());
     for (key, value) in mapping.iter() {
         let name = key.value.to_python_str();
-        if parameters.iter().any(|(other, _)| *other == name) {
+        if !seen.insert(name.clone()) {
             return Err(at(key, format!("'{name}' stands in it twice")));
         }
         if matches!(
@@ -170,8 +172,9 @@ impl<'de> Visitor<'de> for ParametersVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Parameters, A::Error> {
         let mut parameters: Vec<(String, String)> = Vec::new();
+        let mut seen = HashSet::new();
         while let Some(name) = map.next_key::<String>()? {
-            if parameters.iter().any(|(other, _)| *other == name) {
+            if !seen.insert(name.clone()) {
                 return Err(de::Error::custom(format!("'{name}' stands in it twice")));
             }
             let value = match map.next_value::<Json>()? {

@@ -3,6 +3,7 @@
 //! This is the only reader of the command line's values. Rules and wording of the usage errors follow
 //! `mlflow run` (MLflow 3.17), where every one of them ends with exit code 2.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ pub(crate) struct RunSettings {
     /// Write the dry run as JSON.
     pub(crate) json: bool,
     /// The names of parameters whose values come from `--params-file`.
-    from_params_file: Vec<String>,
+    from_params_file: HashSet<String>,
     pub(crate) reuse: bool,
     pub(crate) timeout: Option<Duration>,
     pub(crate) exit_code: ExitCodeName,
@@ -42,12 +43,12 @@ impl RunSettings {
         let experiment = select_experiment(arguments.experiment_name, arguments.experiment_id)
             .map_err(|error| Failure::from(error).into_usage())?;
         let mut parameters = distinct(arguments.param_list.iter().map(|text| parameter(text)))?;
-        let mut from_params_file = Vec::new();
+        let mut from_params_file = HashSet::new();
         if let Some(file) = arguments.params_file {
             let given = std::mem::take(&mut parameters);
-            let is_given = |name: &str| given.iter().any(|(other, _)| other == name);
+            let given_names: HashSet<&str> = given.iter().map(|(name, _)| name.as_str()).collect();
             parameters = params_file::read(&current_directory.join(file))?;
-            parameters.retain(|(name, _)| !is_given(name));
+            parameters.retain(|(name, _)| !given_names.contains(name.as_str()));
             from_params_file = parameters.iter().map(|(name, _)| name.clone()).collect();
             parameters.extend(given);
         }
@@ -125,7 +126,7 @@ impl RunSettings {
 impl RunSettings {
     /// Where the value of a parameter that was given comes from.
     pub(crate) fn origin_of(&self, name: &str) -> ParameterOrigin {
-        match self.from_params_file.iter().any(|other| other == name) {
+        match self.from_params_file.contains(name) {
             true => ParameterOrigin::ParamsFile,
             false => ParameterOrigin::CommandLine,
         }
@@ -160,17 +161,18 @@ fn docker_argument(text: &str) -> (String, Option<String>) {
 fn distinct<V>(
     pairs: impl Iterator<Item = Result<(String, V), Failure>>,
 ) -> Result<Vec<(String, V)>, Failure> {
-    let mut seen: Vec<(String, V)> = Vec::new();
+    let mut seen = HashSet::new();
+    let mut distinct = Vec::new();
     for pair in pairs {
         let (name, value) = pair?;
-        if seen.iter().any(|(other, _)| *other == name) {
+        if !seen.insert(name.clone()) {
             return Err(
                 Failure::usage(format!("repeated parameter: '{name}'")).with_hint("give every name once")
             );
         }
-        seen.push((name, value));
+        distinct.push((name, value));
     }
-    Ok(seen)
+    Ok(distinct)
 }
 
 /// Reads `--backend-config`: a file when the text ends in `.json`, else JSON itself.

@@ -1,5 +1,7 @@
 //! An entry point with the parameters of a run: the shell command.
 
+use std::collections::{HashMap, HashSet};
+
 use super::error::{ProjectError, ProjectProblem};
 use super::location::Location;
 use super::parameter::{Parameter, ParameterContext, ResolvedParameters};
@@ -46,16 +48,21 @@ impl EntryPoint {
         given: &[(String, String)],
         context: ParameterContext<'_>,
     ) -> Result<ResolvedParameters, ProjectError> {
-        let is_declared = |name: &str| self.parameters.iter().any(|parameter| parameter.name == name);
+        let declared: HashSet<&str> = self
+            .parameters
+            .iter()
+            .map(|parameter| parameter.name.as_str())
+            .collect();
         let extra: Vec<(String, String)> = given
             .iter()
-            .filter(|(name, _)| !is_declared(name))
+            .filter(|(name, _)| !declared.contains(name.as_str()))
             .cloned()
             .collect();
-        let value_of = |name: &str| {
-            let found = given.iter().find(|(given, _)| given == name);
-            found.map(|(_, value)| value.as_str())
-        };
+        let values: HashMap<&str, &str> = given
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        let value_of = |name: &str| values.get(name).copied();
         let missing: Vec<&Parameter> = self
             .parameters
             .iter()

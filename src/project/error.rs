@@ -291,11 +291,18 @@ pub enum SparkJobRule {
     },
 }
 
-/// The names in quotes, with commas between them.
+/// How many names a message lists.
+pub(super) const NAMES_SHOWN: usize = 50;
+
+/// The names in quotes, with commas between them; of many the first.
 pub(super) fn quoted(names: &[String]) -> String {
-    names
-        .iter()
+    let shown = names.iter().take(NAMES_SHOWN);
+    let mut text = shown
         .map(|name| format!("'{name}'"))
         .collect::<Vec<_>>()
-        .join(", ")
+        .join(", ");
+    if names.len() > NAMES_SHOWN {
+        text.push_str(&format!(" and {} more", names.len() - NAMES_SHOWN));
+    }
+    text
 }

@@ -42,6 +42,7 @@ pub use parameter::{
 };
 pub(crate) use quote::quote;
 pub use spark_job::DatabricksSparkJob;
+pub(crate) use template::format_with;
 pub use template::{TemplateError, format_template};
 
 /// What a directory declares as a project.

@@ -1,5 +1,6 @@
 //! The arguments and variables of `docker run`.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use super::command;
@@ -36,9 +37,11 @@ impl RunCall {
         let settings = &container.settings;
         // The last setting of a name counts, as if all were arguments in this order.
         let mut variables: Vec<(String, String)> = Vec::new();
+        let mut places: HashMap<&str, usize> = HashMap::new();
         let all = settings.argument_variables.iter().chain(&plan.variables);
         for (name, value) in all.chain(&access.variables).chain(&settings.variables) {
-            match variables.iter_mut().find(|(other, _)| other == name) {
+            let place = *places.entry(name).or_insert(variables.len());
+            match variables.get_mut(place) {
                 Some((_, earlier)) => earlier.clone_from(value),
                 None => variables.push((name.clone(), value.clone())),
             }
