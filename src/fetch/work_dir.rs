@@ -61,6 +61,13 @@ impl WorkDir {
         self.temporary.is_some()
     }
 
+    /// Removes a temporary directory now, though others may still have this value.
+    pub fn remove_temporary(&self) {
+        if let Some(directory) = self.temporary.as_ref().filter(|directory| !directory.is_kept) {
+            remove(&directory.path);
+        }
+    }
+
     /// Leaves a temporary directory where it is when this value goes away.
     pub fn keep(&mut self) {
         if let Some(directory) = &mut self.temporary {

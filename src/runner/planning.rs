@@ -44,7 +44,8 @@ impl RunPlan {
         timings.fetch = Some(begun.elapsed());
         let no_part = [tracking_uri.local_files(), request.outputs.clone()].concat();
         let tree = fetch::compare_with_commit(&work_dir, no_part);
-        let project = Project::load(work_dir.path())?;
+        let directory = work_dir.path().to_owned();
+        let project = in_background(move || Project::load(&directory)).await??;
         for warning in &project.warnings {
             progress.warning(warning);
         }
@@ -55,13 +56,15 @@ impl RunPlan {
             params_to_log,
             data,
             command,
-        } = Call::resolve(
-            &entry_point,
-            &request,
-            &current_directory,
-            backend.as_ref(),
-            progress,
-        )?;
+            warnings,
+        } = {
+            let (entry_point, request) = (entry_point.clone(), request.clone());
+            let context = (current_directory.clone(), backend.hands_project_over());
+            in_background(move || Call::resolve(&entry_point, &request, &context.0, context.1)).await??
+        };
+        for warning in &warnings {
+            progress.warning(warning);
+        }
 
         let begun = Instant::now();
         let environment = plan_environment(&project, &request, &work_dir, backend.as_ref()).await?;
@@ -164,6 +167,8 @@ struct Call {
     params_to_log: Vec<(String, String)>,
     data: Vec<DataRequest>,
     command: CommandWithData,
+    /// What a person should know of the values.
+    warnings: Vec<String>,
 }
 
 impl Call {
@@ -171,18 +176,18 @@ impl Call {
         entry_point: &EntryPoint,
         request: &RunRequest,
         current_directory: &Path,
-        backend: &dyn Backend,
-        progress: &dyn Progress,
+        is_elsewhere: bool,
     ) -> Result<Self, RunError> {
         let context = ParameterContext {
             directory: current_directory,
-            is_elsewhere: backend.hands_project_over(),
+            is_elsewhere,
         };
         let parameters = entry_point.resolve(&request.parameters, context)?;
         let data = data::requests(&parameters)?;
         let imagined = DataDirectory::imagined(data::storage_dir(request, current_directory).as_deref());
         let command = CommandWithData::new(entry_point, &parameters, &data, &imagined)?;
-        let mut warn = |warning: String| progress.warning(&warning);
+        let mut warnings = Vec::new();
+        let mut warn = |warning| warnings.push(warning);
         let params_to_log =
             limits::fit_params(logged(&parameters), LongValues::from_environment(), &mut warn)?;
         Ok(Self {
@@ -190,8 +195,14 @@ impl Call {
             params_to_log,
             data,
             command,
+            warnings,
         })
     }
+}
+
+/// Does what may take a while beside the task, so that whoever waits for a signal too hears of it at once.
+async fn in_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, RunError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| RunError::Bug)
 }
 
 /// What the project's environment will be. Where the project is handed over, that is made there.
