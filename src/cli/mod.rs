@@ -6,6 +6,7 @@ mod completions;
 mod control;
 mod env;
 mod env_file;
+mod escape;
 mod help;
 mod inspect;
 mod layout;
@@ -21,8 +22,9 @@ mod run_info;
 mod settings;
 mod time_limit;
 mod traces;
+mod transfer_bar;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -35,12 +37,14 @@ use printer::{Printer, Verbosity};
 ///
 /// Everything that goes wrong is shown on standard error; the result says only how it ended.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let parsed = args::command()
-        .try_get_matches_from(arguments)
-        .and_then(|matches| Arguments::from_arg_matches(&matches));
-    let arguments = match parsed {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let arguments = match parsed(&arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
+            // The message repeats words of the command line, which others may have written.
+            let error = parsed(arguments.iter().map(|word| shown(word)))
+                .err()
+                .unwrap_or(error);
             // A closed pipe while help is written is no error.
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
@@ -80,6 +84,22 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+fn parsed(
+    arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<Arguments, clap::Error> {
+    args::command()
+        .try_get_matches_from(arguments)
+        .and_then(|matches| Arguments::from_arg_matches(&matches))
+}
+
+/// A word of the command line for a message.
+fn shown(word: &OsStr) -> OsString {
+    match word.to_str() {
+        Some(text) => escape::one_line(text).into_owned().into(),
+        None => word.to_owned(),
+    }
+}
+
 fn verbosity(quiet: bool, verbose: bool) -> Verbosity {
     match (quiet, verbose) {
         (true, _) => Verbosity::Quiet,
@@ -108,9 +128,9 @@ fn install_panic_report(format: LogFormat) {
         let place = panic
             .location()
             .map_or_else(String::new, |location| format!(" at {location}"));
-        Printer::new(format, Verbosity::Normal).error(&format!(
-            "error: mlrun met a bug in itself{place}: {}\nhint: please report it with the command that you ran",
-            panic.payload_as_str().unwrap_or("no message")
-        ));
+        let reason = panic.payload_as_str().unwrap_or("no message");
+        let failure = report::Failure::message(format!("mlrun met a bug in itself{place}: {reason}"));
+        Printer::new(format, Verbosity::Normal)
+            .failure(&failure.with_hint("please report it with the command that you ran"));
     }));
 }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use crate::cli::escape;
 use crate::cli::printer::Printer;
 use crate::runner::RunError;
 
@@ -116,7 +117,7 @@ impl Failure {
 
     /// Shows the failure and gives its exit code.
     pub(crate) fn report(&self, printer: &Printer) -> ExitCode {
-        printer.error(&self.text());
+        printer.failure(self);
         ExitCode::from(self.code())
     }
 
@@ -127,10 +128,10 @@ impl Failure {
 
     /// The error, its causes, the place and the way out; every cause once.
     pub(crate) fn text(&self) -> String {
-        let mut text = format!("error: {}", self.error);
+        let mut text = format!("error: {}", escape::continued(&self.error.to_string()));
         if let Some(location) = &self.location {
             text.push_str("\n  --> ");
-            text.push_str(location);
+            text.push_str(&escape::one_line(location));
         }
         let mut shown = self.error.to_string();
         for cause in self.error.chain().skip(1) {
@@ -143,7 +144,7 @@ impl Failure {
         }
         if let Some(hint) = &self.hint {
             text.push_str("\nhint: ");
-            text.push_str(hint);
+            text.push_str(&escape::continued(hint));
         }
         text
     }
@@ -202,6 +203,8 @@ mod tests {
             failure.text(),
             "error: cannot use the store\n  caused by: cannot open x: permission denied\nhint: choose another one"
         );
+        let failure = Failure::message("a\nerror: b").with_hint("c\n=== d");
+        assert_eq!(failure.text(), "error: a\n  error: b\nhint: c\n  === d");
     }
 
     #[test]

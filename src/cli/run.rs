@@ -27,7 +27,7 @@ pub(crate) async fn run(
 ) -> Result<Outcome, Failure> {
     let mut report = RunReport::new(settings.run_info_file.clone().filter(|_| !settings.dry_run));
     let outcome = carry_out(request, &settings, &mut report, printer).await;
-    report.conclude(outcome, |failure| printer.error(&failure.text()))
+    report.conclude(outcome, |failure| printer.failure(&failure))
 }
 
 /// Runs a project. Every way out after the run's creation gives the run its end status.
@@ -136,7 +136,7 @@ fn outcome_of(ending: RunEnding, exit_code: ExitCodeName, printer: &Printer) -> 
         && exit_code == ExitCodeName::EntryPoint
     {
         if let Err(error) = ending.recorded {
-            printer.error(&Failure::from(error).text());
+            printer.failure(&Failure::from(error));
         }
         return Ok(Outcome::EntryPointFailed(exit.exit_code()));
     }
@@ -162,7 +162,7 @@ fn tell_end(ending: &RunEnding, info: &RunInfo, printer: &Printer) {
         Ok(Launched::Ended(Ended::Interrupted { signal })) => {
             printer.error(&format!("=== Run (ID '{run_id}') interrupted by {signal} ==="));
             if let Err(error) = &ending.recorded {
-                printer.error(&Failure::from(Arc::clone(error)).text());
+                printer.failure(&Failure::from(Arc::clone(error)));
             }
         }
         Ok(Launched::Submitted | Launched::Reused) => {}

@@ -73,7 +73,7 @@ impl Follower {
             return Ok(Ok(Ended::Exited(ProgramExit::Code(0))));
         }
         if let Some(trace) = output.error_trace.as_deref().filter(|trace| !trace.is_empty()) {
-            progress.info(trace.trim_end());
+            progress.info(&format!("The traceback of the job:\n{}", trace.trim_end()));
         }
         let state = job.state;
         Err(DatabricksBackendError::Ended {

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{FoundRun, Place, elsewhere, gone, left_behind};
 use crate::backend::RunState;
+use crate::cli::escape;
 use crate::cli::printer::{self, Printer};
 use crate::cli::report::{Failure, Outcome};
 use crate::events::Progress;
@@ -29,7 +30,7 @@ pub(in crate::cli) async fn status(
     let mut run = FoundRun::find(run_id).await?;
     let findings = look(&mut run, printer).await?;
     if as_json {
-        printer::write_stdout(&format!("{:#}\n", json_of(&run, &findings)))?;
+        printer::write_stdout(&escape::json(&json_of(&run, &findings)))?;
     } else {
         printer::write_stdout(&text_of(&run, &findings))?;
     }

@@ -52,7 +52,7 @@ impl Builder for CondaPlan {
         // Scripts look for this line; it is MLflow's own.
         progress.info(&format!("=== Creating conda environment {} ===", self.entry.name));
         self.create_call()
-            .stream(&mut |line| progress.info(line))
+            .stream(&mut |line| progress.program_line(line))
             .await
             .map_err(|source| CondaError::Create {
                 name: self.entry.name.clone(),

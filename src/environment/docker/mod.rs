@@ -206,7 +206,7 @@ impl DockerPlan {
         progress.info(&format!("Pulling {}", self.base));
         self.engine
             .call(["pull", "--", &self.base])
-            .stream(&mut |line| progress.info(line))
+            .stream(&mut |line| progress.program_line(line))
             .await
             .map_err(|error| DockerError::of_pull(self.engine.program(), &self.base, error))?;
         let id = find_image(&self.engine, &self.base).await?;

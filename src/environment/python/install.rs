@@ -39,7 +39,7 @@ pub(super) async fn install(
             .clone()
             .arguments(["-r", &name])
             .directory(directory.path())
-            .stream(&mut |line| progress.info(line))
+            .stream(&mut |line| progress.program_line(line))
             .await?;
     }
     Ok(())

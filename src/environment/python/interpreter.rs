@@ -53,7 +53,7 @@ pub(super) async fn find(asked: &str, progress: &dyn Progress) -> Result<Interpr
     if let Some(uv) = &uv {
         progress.info(&format!("Installing Python {asked} with uv"));
         let call = ProgramCall::new(uv).arguments(["python", "install", asked]);
-        match call.stream(&mut |line| progress.info(line)).await {
+        match call.stream(&mut |line| progress.program_line(line)).await {
             Ok(()) => {
                 if let Some(found) = of_uv(uv, asked, &mut tried).await? {
                     return Ok(found);
@@ -189,7 +189,7 @@ async fn install_with_pyenv(pyenv: &Path, asked: &Version, progress: &dyn Progre
     progress.info(&format!("Installing Python {version} with pyenv"));
     ProgramCall::new(pyenv)
         .arguments(["install", "--skip-existing", &version.to_string()])
-        .stream(&mut |line| progress.info(line))
+        .stream(&mut |line| progress.program_line(line))
         .await
         .map_err(as_text)
 }

@@ -76,7 +76,7 @@ pub(super) async fn build(plan: &PythonPlan, progress: &dyn Progress) -> Result<
         .argument(format!("--python={}", plan.version));
     plan.entry
         .build_call(venv)
-        .stream(&mut |line| progress.info(line))
+        .stream(&mut |line| progress.program_line(line))
         .await?;
     let installer = ProgramCall::new("uv").arguments(["pip", "install"]);
     install::install(&plan.inside(installer), &plan.python_env, &plan.project, progress).await
@@ -99,7 +99,7 @@ async fn sync(plan: &PythonPlan, progress: &dyn Progress) -> Result<(), Environm
     }
     plan.entry
         .build_call(call)
-        .stream(&mut |line| progress.info(line))
+        .stream(&mut |line| progress.program_line(line))
         .await?;
     Ok(())
 }

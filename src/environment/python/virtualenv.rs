@@ -20,7 +20,7 @@ pub(super) async fn build(plan: &PythonPlan, progress: &dyn Progress) -> Result<
         .argument(directory);
     plan.entry
         .build_call(venv)
-        .stream(&mut |line| progress.info(line))
+        .stream(&mut |line| progress.program_line(line))
         .await?;
     let pip = ProgramCall::new(directory.join("bin/python"))
         .arguments(["-m", "pip", "install"])
