@@ -92,6 +92,18 @@ pub const CONDA_ROOT: &str = "CONDA_ROOT";
 pub const CONDARC: &str = "CONDARC";
 /// Whether mamba and micromamba go on without asking. Set when they create an environment.
 pub const MAMBA_ALWAYS_YES: &str = "MAMBA_ALWAYS_YES";
+/// The program `micromamba` or `mamba`, which both set in a shell that they have been set up for.
+pub const MAMBA_EXE: &str = "MAMBA_EXE";
+/// The directory in which `micromamba` and `mamba` keep their environments.
+pub const MAMBA_ROOT_PREFIX: &str = "MAMBA_ROOT_PREFIX";
+/// Whether uv may download a Python: `never` forbids it. From uv.
+pub const UV_PYTHON_DOWNLOADS: &str = "UV_PYTHON_DOWNLOADS";
+/// Which Pythons uv takes: `only-managed` leaves its own alone. From uv.
+pub const UV_PYTHON_PREFERENCE: &str = "UV_PYTHON_PREFERENCE";
+/// Whether uv takes its own Pythons alone. From uv.
+pub const UV_MANAGED_PYTHON: &str = "UV_MANAGED_PYTHON";
+/// Whether uv may use the network at all. From uv.
+pub const UV_OFFLINE: &str = "UV_OFFLINE";
 /// The directory of the user's settings. From the XDG base directory specification.
 pub const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
 /// The directory that environments are made in, instead of `~/.mlflow/envs`.
@@ -99,6 +111,9 @@ pub const MLFLOW_ENV_ROOT: &str = "MLFLOW_ENV_ROOT";
 /// The directory of the environment that a program builds. Set for the programs that build one, so that
 /// those of a build that was killed are found. mlrun's own.
 pub const MLRUN_BUILDS: &str = "MLRUN_BUILDS";
+/// Which process of mlrun has started a program: its id and its start. Set for every program that mlrun
+/// starts, so that what a killed mlrun leaves behind is found. mlrun's own.
+pub const MLRUN_PROCESS: &str = "MLRUN_PROCESS";
 /// The command that connects by SSH, read by a shell. From Git.
 pub const GIT_SSH_COMMAND: &str = "GIT_SSH_COMMAND";
 /// The program that connects by SSH. From Git.
@@ -124,6 +139,8 @@ pub const MLRUN_GIT_FETCH_WITH_CLI: &str = "MLRUN_GIT_FETCH_WITH_CLI";
 /// The program that images and containers are made with: `docker`, `podman`, `nerdctl`, or the path of
 /// one. mlrun's own.
 pub const MLRUN_DOCKER_CMD: &str = "MLRUN_DOCKER_CMD";
+/// The programs called `mlflow` that a command line was handed over to. Set for the next one. mlrun's own.
+pub const MLRUN_HANDED_OVER: &str = "MLRUN_HANDED_OVER";
 /// The process that a task of a job is, the one that Slurm starts and watches. From Slurm.
 pub const SLURM_TASK_PID: &str = "SLURM_TASK_PID";
 /// What a container needs for the artifacts in S3, where it is set. MLflow's and Amazon's own.
@@ -293,6 +310,12 @@ pub const DATABRICKS_VARIABLES: [&str; 9] = [
     "DATABRICKS_WORKSPACE_ID",
     "DATABRICKS_INSECURE",
 ];
+/// The directory for temporary files. Read, and set for the programs that build an environment. From POSIX.
+pub const TMPDIR: &str = "TMPDIR";
+/// Other names of [`TMPDIR`], which Python reads too.
+pub const TEMP: &str = "TEMP";
+/// See [`TEMP`].
+pub const TMP: &str = "TMP";
 /// The user's home directory. From POSIX.
 pub const HOME: &str = "HOME";
 /// The user's shell, which runs `.sh` entry points. From POSIX.

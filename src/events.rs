@@ -5,6 +5,12 @@ pub trait Progress: Send + Sync {
     /// A line that belongs to the normal course of a run.
     fn info(&self, line: &str);
 
+    /// A line that a program writes while it builds an environment or an image. It is the program's own, and
+    /// may hold anything.
+    fn program_line(&self, line: &str) {
+        self.info(line);
+    }
+
     /// Something that does not stop the run but that the user should know.
     fn warning(&self, line: &str);
 

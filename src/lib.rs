@@ -37,6 +37,7 @@ pub mod project_uri;
 pub mod redact;
 pub mod run;
 pub mod runner;
+mod temporary;
 pub mod tracking;
 mod utc;
 pub mod yaml;

@@ -1,20 +1,26 @@
 //! The near name that someone may have meant.
 
+/// Nobody mistypes a longer name, in characters; comparing two of a megabyte would take hours.
+const LONGEST_NAME: usize = 100;
+
 /// The candidate that differs from the name by the fewest slips, when that is few enough for its
 /// length. Upper and lower case are no difference.
 pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let is_short = |text: &str| text.chars().nth(LONGEST_NAME).is_none();
+    let name = Some(name).filter(|name| is_short(name))?;
     let letters_of_name: Vec<char> = name.trim().to_lowercase().chars().collect();
     candidates
         .into_iter()
-        .filter(|candidate| *candidate != name)
-        .map(|candidate| {
+        .filter(|candidate| *candidate != name && is_short(candidate))
+        .filter_map(|candidate| {
             let letters: Vec<char> = candidate.to_lowercase().chars().collect();
             let allowed = letters_of_name
                 .len()
                 .max(letters.len())
                 .div_ceil(4)
                 .min(letters_of_name.len().saturating_sub(1));
-            (distance(&letters_of_name, &letters), allowed, candidate)
+            let may_be_near = letters_of_name.len().abs_diff(letters.len()) <= allowed;
+            may_be_near.then(|| (distance(&letters_of_name, &letters), allowed, candidate))
         })
         .filter(|(distance, allowed, _)| distance <= allowed)
         .min_by_key(|(distance, _, _)| *distance)
@@ -77,5 +83,7 @@ mod tests {
         ] {
             assert_eq!(nearest(name, candidates), expected, "{name}");
         }
+        let long = "a".repeat(1 << 20);
+        assert_eq!(nearest(&long, [format!("{long}b").as_str()]), None);
     }
 }

@@ -47,6 +47,8 @@ pub mod tag {
     /// The process that runs a local run's entry point, as
     /// [`ProcessIdentity`](crate::process::ProcessIdentity) writes it. mlrun's own.
     pub const PROJECT_PROCESS: &str = "mlrun.project.process";
+    /// A random text by which a run is found when a server's answer to its creation is lost. mlrun's own.
+    pub const CREATION: &str = "mlrun.run.creation";
     /// The run inside which this run was started.
     pub const PARENT_RUN_ID: &str = "mlflow.parentRunId";
 }

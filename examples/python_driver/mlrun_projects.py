@@ -12,66 +12,164 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 
+ENDED = ("FINISHED", "FAILED", "KILLED")
+
 
 class ExecutionException(Exception):
-    """A run that did not end well, or could not be started."""
+    """A run that did not end well, or could not be started. The text is what `mlrun` says about it: the error,
+    its causes and the way out."""
 
 
 class SubmittedRun:
     """A run that has been started. It is in the tracking store from the beginning."""
 
-    def __init__(self, process, directory):
-        self._process = process
-        self._directory = directory
-        self.info = self._wait_for_start()
+    def __init__(self, command, variables):
+        self._command = command
+        self._variables = variables
+        self._current_directory = os.getcwd()
+        self._directory = tempfile.TemporaryDirectory(prefix="mlrun-run-info-")
+        self.info = {}
+        try:
+            report = ["--run-info", os.path.join(self._directory.name, "run.json")]
+            self._process = _started(subprocess.Popen, command + report, env=variables)
+            self._wait_for_start()
+        except ExecutionException:
+            self._directory.cleanup()
+            raise
 
     @property
     def run_id(self):
         return self.info["run_id"]
 
     def wait(self):
-        """Waits for the end; whether the run succeeded."""
-        code = self._process.wait()
-        self._read_info()
-        self._directory.cleanup()
-        return code == 0
+        """Waits for the end; whether the run succeeded.
+
+        Raises `ExecutionException` if the run could not be carried out, or if its end is not known.
+        """
+        self._process.wait()
+        self._conclude()
+        if self.info.get("error"):
+            raise ExecutionException(self._error())
+        if self.info["status"] not in ENDED:
+            self._check_process()
+            # The backend carries on without `mlrun`.
+            waited = self._mlrun("wait")
+            if self._refresh_status() not in ENDED:
+                raise ExecutionException(_error_in(waited.stderr) or f"the end of run '{self.run_id}' is not known")
+        return self.info["status"] == "FINISHED"
 
     def get_status(self):
-        """`RUNNING`, `FINISHED`, `FAILED` or `KILLED`."""
-        if self._process.poll() is not None:
+        """`RUNNING`, `FINISHED`, `FAILED` or `KILLED`.
+
+        Raises `ExecutionException` if that is not known, because `mlrun` was killed.
+        """
+        if self._process.poll() is None:
             self._read_info()
+            return self.info["status"]
+        self._conclude()
+        if self.info["status"] not in ENDED:
+            self._check_process()
+            self._refresh_status()
         return self.info["status"]
 
     def cancel(self):
-        """Ends all that the run has started, wherever that is. The run becomes `KILLED`."""
-        cancelled = subprocess.run([_program(), "cancel", self.run_id], capture_output=True, text=True)
-        if cancelled.returncode != 0:
+        """Ends all that the run has started, wherever that is. The run becomes `KILLED`.
+
+        Raises `ExecutionException` if it cannot be ended.
+        """
+        try:
+            cancelled = self._mlrun("cancel")
+            problem = cancelled.returncode != 0 and (_error_in(cancelled.stderr) or _ending(cancelled.returncode))
+        except ExecutionException as error:
+            problem = str(error)
+        if problem:
             if self._process.poll() is not None:
-                raise ExecutionException(cancelled.stderr.strip())
+                raise ExecutionException(problem)
             # Where `mlrun cancel` cannot find processes, as outside of Linux.
             self._process.terminate()
-        self.wait()
+        self._process.wait()
+        self._conclude()
+        if self.info["status"] not in ENDED:
+            self._refresh_status()
 
     def _wait_for_start(self):
         # `mlrun` writes the file when the run is in the store, and again when it has ended.
-        while not self._read_info():
-            if self._process.poll() is not None and not self._read_info():
-                self._directory.cleanup()
-                raise ExecutionException(f"no run was started (exit code {self._process.returncode})")
+        while True:
+            has_ended = self._process.poll() is not None
+            self._read_info()
+            if self.info.get("run_id"):
+                return
+            if has_ended:
+                raise ExecutionException(self._why_not_started())
             time.sleep(0.01)
-        return self.info
+
+    def _why_not_started(self):
+        code = self._process.returncode
+        if self.info.get("error"):
+            return self._error()
+        said = None
+        if code > 0 and not self.info:
+            # A wrong command line is told on standard error alone. This asks again and starts nothing.
+            asked = _started(
+                subprocess.run,
+                self._command + ["--dry-run"],
+                env=self._variables,
+                cwd=self._current_directory,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+            )
+            said = asked.returncode != 0 and _error_in(asked.stderr)
+        return said or f"no run was started: {_ending(code)}"
+
+    def _error(self):
+        return f"error: {self.info['error']}"
+
+    def _check_process(self):
+        """A process that was killed leaves a run behind that nobody ends."""
+        code = self._process.returncode
+        if code != 0:
+            raise ExecutionException(
+                f"error: {_ending(code)}, and nobody has recorded how run '{self.run_id}' ended\n"
+                f"hint: `mlrun cancel {self.run_id}` records it as KILLED"
+            )
+
+    def _mlrun(self, *arguments):
+        return _started(
+            subprocess.run,
+            [_program(), *arguments, self.run_id],
+            cwd=self._current_directory,
+            capture_output=True,
+            text=True,
+            errors="replace",
+        )
+
+    def _refresh_status(self):
+        asked = self._mlrun("status", "--json")
+        if asked.returncode != 0:
+            raise ExecutionException(_error_in(asked.stderr) or _ending(asked.returncode))
+        self.info["status"] = json.loads(asked.stdout)["status"]
+        return self.info["status"]
+
+    def _conclude(self):
+        """Reads what `mlrun` has left when it ended."""
+        # What is known better by now stays.
+        if self.info.get("status") not in ENDED:
+            self._read_info()
+        self._directory.cleanup()
 
     def _read_info(self):
         try:
-            self.info = json.loads(pathlib.Path(self._directory.name, "run.json").read_text())
+            self.info = json.loads(pathlib.Path(self._directory.name, "run.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
-            return False
-        return True
+            pass
 
 
 def run(
@@ -90,9 +188,11 @@ def run(
     parent_run_id=None,
     options=(),
 ):
-    """Runs a project. The arguments are those of `mlflow.projects.run`; `options` are more of `mlrun run`."""
-    directory = tempfile.TemporaryDirectory(prefix="mlrun-run-info-")
-    command = [_program(), "run", str(uri), "--run-info", os.path.join(directory.name, "run.json")]
+    """Runs a project. The arguments are those of `mlflow.projects.run`; `options` are more of `mlrun run`.
+
+    Raises `ExecutionException` if no run can be started, or if it is waited for and does not succeed.
+    """
+    command = [_program(), "run", str(uri)]
     command += ["--entry-point", entry_point, "--backend", backend, *options]
     for name, value in (parameters or {}).items():
         command += ["--param-list", f"{name}={value}"]
@@ -112,10 +212,23 @@ def run(
     parent = parent_run_id or _active_run_id()
     # `mlflow.start_run()` takes the variable away that would tell.
     variables = os.environ | ({"MLFLOW_RUN_ID": parent} if parent else {})
-    submitted = SubmittedRun(subprocess.Popen(command, env=variables), directory)
+    submitted = SubmittedRun(command, variables)
     if synchronous and not submitted.wait():
-        raise ExecutionException(f"run (ID '{submitted.run_id}') of entry point '{entry_point}' failed")
+        reason = _reason(submitted.info)
+        raise ExecutionException(f"run (ID '{submitted.run_id}') of entry point '{entry_point}' {reason}")
     return submitted
+
+
+def _reason(info):
+    """How a run ended that did not succeed."""
+    ended = info.get("entry_point") or {}
+    if info["status"] == "KILLED":
+        return f"was ended by {ended['interrupted_by']}" if ended.get("interrupted_by") else "was cancelled"
+    if ended.get("signal") is not None:
+        return f"failed: the entry point was ended by {_signal_name(ended['signal'])}"
+    if ended.get("exit_code"):
+        return f"failed: the entry point ended with exit code {ended['exit_code']}"
+    return "failed"
 
 
 def _active_run_id():
@@ -129,3 +242,40 @@ def _program():
     if not program:
         raise ExecutionException("there is no program 'mlrun' on PATH; set MLRUN to where it is")
     return program
+
+
+def _started(start, command, **options):
+    try:
+        return start(command, **options)
+    except OSError as error:
+        raise ExecutionException(f"cannot start '{command[0]}': {error.strerror}; set MLRUN to where mlrun is") from error
+
+
+def _error_in(stderr):
+    """The error in the lines that `mlrun` writes, without the log before it."""
+    lines = [_plain(line) for line in stderr.splitlines()]
+    starts = [number for number, line in enumerate(lines) if line.startswith("error: ")]
+    return "\n".join(lines[starts[0] :]).strip() if starts else None
+
+
+def _plain(line):
+    """A line as it is without `--log-format json`."""
+    try:
+        return json.loads(line)["message"]
+    except (ValueError, TypeError, KeyError):
+        return line
+
+
+def _ending(code):
+    if code < 0:
+        return f"mlrun was ended by {_signal_name(-code)}"
+    if code > 128:
+        return f"mlrun was interrupted by {_signal_name(code - 128)}"
+    return f"mlrun ended with exit code {code}"
+
+
+def _signal_name(number):
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -33,11 +33,11 @@ pub trait AttachedRun: Send {
     /// Its end cannot be known, or the backend ended it for a reason of its own.
     async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError>;
 
-    /// Ends it, with all that belongs to it, and returns when it has ended.
+    /// Ends it, with all that belongs to it, and returns when it has ended. Whether it was still there.
     ///
     /// # Errors
     /// The backend refuses, or cannot be reached.
-    async fn cancel(&mut self, progress: &dyn Progress) -> Result<(), BackendError>;
+    async fn cancel(&mut self, progress: &dyn Progress) -> Result<bool, BackendError>;
 }
 
 /// The run that has these tags, where it runs.

@@ -5,6 +5,7 @@ mod databricks;
 mod docker;
 mod kubernetes;
 mod local;
+mod relayed;
 mod teed;
 
 use std::io;
@@ -84,7 +85,7 @@ pub struct LaunchPlan {
     pub workspace: Option<WorkspaceAccess>,
     /// How long the command's processes may take to end when they are asked to.
     pub grace: Duration,
-    /// The files that keep what the command writes on this machine, where that is asked for.
+    /// The files that keep what the command writes, where that is asked for.
     pub output_log: Option<OutputLog>,
 }
 
@@ -95,14 +96,17 @@ pub struct OutputLog {
     pub stdout: PathBuf,
     /// What it writes to standard error.
     pub stderr: PathBuf,
+    /// What it writes to either, where the backend does not tell them apart.
+    pub both: PathBuf,
 }
 
 impl OutputLog {
-    /// The two files in this directory.
+    /// The files in this directory. Each exists once there is something to keep in it.
     pub(crate) fn in_directory(directory: &Path) -> Self {
         Self {
             stdout: directory.join("stdout.txt"),
             stderr: directory.join("stderr.txt"),
+            both: directory.join("stdout-stderr.txt"),
         }
     }
 }
@@ -328,10 +332,12 @@ impl From<KubernetesError> for BackendError {
 }
 
 impl BackendError {
-    /// The status of a run that went wrong so; `RUNNING` where it may go on without this program.
+    /// The status of a run that went wrong so: `RUNNING` if it may go on without this program, `KILLED`
+    /// if somebody else ended it where it runs.
     pub fn run_status(&self) -> RunStatus {
         match self {
             Self::Databricks(error) => error.run_status(),
+            Self::Kubernetes(error) => error.run_status(),
             _ => RunStatus::Failed,
         }
     }

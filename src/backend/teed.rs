@@ -1,6 +1,7 @@
 //! What an entry point on this machine writes: shown, and kept in files where that is asked for.
 
 use std::fs::File;
+use std::io;
 
 use super::{BackendError, OutputLog};
 use crate::events::Progress;
@@ -33,9 +34,12 @@ impl TeedOutput {
         if let Some(copies) = self.0.take()
             && let Err(error) = copies.finish().await
         {
-            progress.warning(&format!(
-                "the logs of the entry point are not whole: a temporary file cannot be written ({error})"
-            ));
+            progress.warning(&not_whole(&error));
         }
     }
+}
+
+/// The warning about a file that could not take all of the output.
+pub(super) fn not_whole(error: &io::Error) -> String {
+    format!("the logs of the entry point are not whole: a temporary file cannot be written ({error})")
 }

@@ -191,7 +191,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
     /// The project: a directory, a Git repository or a zip; `#sub/dir` names a directory inside it
-    #[arg(value_name = "URI", allow_hyphen_values = true, value_hint = ValueHint::AnyPath)]
+    #[arg(value_name = "URI", value_hint = ValueHint::AnyPath)]
     pub(crate) uri: String,
 
     /// The entry point: a name in the MLproject file, or a .py, .sh or .R file of the project
@@ -290,7 +290,7 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "WHOSE", default_value = "mlrun")]
     pub(crate) exit_code: ExitCodeName,
 
-    /// Local runs: put what the entry point writes among the run's artifacts too, in logs/
+    /// Keep the entry point's output among the run's artifacts too, in logs/
     #[arg(long)]
     pub(crate) log_output: bool,
 

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::cli::args::EnvCommand;
+use crate::cli::escape::{self, one_line};
 use crate::cli::printer::{self, Printer};
 use crate::cli::report::{Failure, Outcome};
 use crate::environment::{self, CachedEnvironment};
@@ -26,7 +27,11 @@ pub(crate) async fn run(command: EnvCommand, printer: &Printer) -> Result<Outcom
             let lines: String = pruned
                 .iter()
                 .map(|environment| {
-                    format!("{done} {} ({})\n", environment.name, byte_text(environment.bytes))
+                    format!(
+                        "{done} {} ({})\n",
+                        one_line(&environment.name),
+                        byte_text(environment.bytes)
+                    )
                 })
                 .collect();
             printer::write_stdout(&lines)?;
@@ -41,7 +46,7 @@ pub(crate) async fn run(command: EnvCommand, printer: &Printer) -> Result<Outcom
         EnvCommand::Rm { names } => {
             for name in names {
                 let removed = environment::remove(&name, printer).await?;
-                printer::write_stdout(&format!("Removed {removed}\n"))?;
+                printer::write_stdout(&format!("Removed {}\n", one_line(&removed)))?;
             }
         }
     }
@@ -64,7 +69,7 @@ fn json_text(environments: &[CachedEnvironment]) -> String {
             })
         })
         .collect();
-    format!("{:#}\n", serde_json::Value::from(objects))
+    escape::json(&objects.into())
 }
 
 fn table(environments: &[CachedEnvironment], now: UnixMillis) -> String {
@@ -90,6 +95,7 @@ fn table(environments: &[CachedEnvironment], now: UnixMillis) -> String {
             environment.state.as_str().to_owned(),
             environment.project.clone().unwrap_or_else(|| "-".to_owned()),
         ]
+        .map(|cell| one_line(&cell).into_owned())
     }));
     let widths: [usize; 7] = std::array::from_fn(|column| {
         rows.iter()

@@ -1,11 +1,14 @@
 //! Text in columns and lines of a width, for a person.
 
+use std::borrow::Cow;
 use std::io::IsTerminal;
+
+use crate::cli::escape;
 
 /// The width of lines where no terminal says another one.
 const DEFAULT_WIDTH: usize = 80;
 /// Lines longer than this are hard to read, however wide the terminal is.
-const WIDEST: usize = 120;
+pub(super) const WIDEST: usize = 120;
 /// What a last column has at least.
 const NARROWEST_COLUMN: usize = 20;
 
@@ -54,24 +57,30 @@ fn wrapped_line(line: &str, width: usize) -> Vec<String> {
 }
 
 /// Lines with this indentation, each row's cells in columns. The last column is broken into lines that
-/// fit into `width`; a row may have fewer cells than others.
+/// fit into `width`; a row may have fewer cells than others. A cell that is longer than a line can be widens
+/// no column: thousands of rows beside a text of a megabyte would be gigabytes of spaces.
 pub(crate) fn columns(rows: &[Vec<String>], indent: usize, width: usize) -> String {
+    let rows: Vec<Vec<Cow<'_, str>>> = rows.iter().map(|row| shown_cells(row)).collect();
     let count = rows.iter().map(Vec::len).max().unwrap_or_default();
     let widths: Vec<usize> = (0..count.saturating_sub(1))
         .map(|column| {
             let cells = rows.iter().filter_map(|row| row.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+            let lengths = cells.map(|cell| cell.chars().count());
+            lengths
+                .filter(|length| *length <= WIDEST)
+                .max()
+                .unwrap_or_default()
         })
         .collect();
     let before_last = indent + widths.iter().map(|width| width + 2).sum::<usize>();
     let last_width = width.saturating_sub(before_last).max(NARROWEST_COLUMN);
     let mut text = String::new();
-    for row in rows {
+    for row in &rows {
         let mut line = " ".repeat(indent);
         for (cell, width) in row.iter().zip(&widths) {
             line.push_str(&format!("{cell:<width$}  "));
         }
-        let last = row.get(widths.len()).map_or("", String::as_str);
+        let last = row.get(widths.len()).map_or("", Cow::as_ref);
         let mut parts = wrapped(last, last_width).into_iter();
         line.push_str(&parts.next().unwrap_or_default());
         text.push_str(line.trim_end());
@@ -82,6 +91,18 @@ pub(crate) fn columns(rows: &[Vec<String>], indent: usize, width: usize) -> Stri
         }
     }
     text
+}
+
+/// A row's cells for a terminal; in the last one its line ends stay.
+fn shown_cells(row: &[String]) -> Vec<Cow<'_, str>> {
+    let last = row.len().saturating_sub(1);
+    row.iter()
+        .enumerate()
+        .map(|(place, cell)| match place == last {
+            true => escape::escaped(cell),
+            false => escape::one_line(cell),
+        })
+        .collect()
 }
 
 #[cfg(test)]

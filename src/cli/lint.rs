@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::cli::args::LintArguments;
+use crate::cli::escape::{self, one_line};
 use crate::cli::printer::{self, Printer};
 use crate::cli::project_source::{ProjectSource, look_at};
 use crate::cli::report::{Failure, Outcome};
@@ -12,14 +13,14 @@ use crate::runner::RunError;
 /// Shows what there is to say about a project's file. Errors among it make the exit code 1.
 pub(crate) async fn run(arguments: LintArguments, printer: &Printer) -> Result<Outcome, Failure> {
     let LintArguments { uri, version, json } = arguments;
-    look_at(&uri, version, printer, |source| {
+    look_at(&uri, version, printer, move |source| {
         let findings = lint::check(source.work_dir.path()).map_err(RunError::from)?;
         printer::write_stdout(&if json {
             let mut object = json!({ "findings": to_json(source, &findings) });
             for severity in [Severity::Error, Severity::Warning, Severity::Note] {
                 object[format!("{}s", severity.as_str())] = count(&findings, severity).into();
             }
-            format!("{object:#}\n")
+            escape::json(&object)
         } else {
             format!("{}{}\n", text(source, &findings), summary(&findings))
         })?;
@@ -42,12 +43,13 @@ pub(crate) fn text(source: &ProjectSource, findings: &[Finding]) -> String {
         let place = if place.is_empty() { "." } else { &place };
         let severity = finding.code.severity().as_str();
         text.push_str(&format!(
-            "{place}: {severity}: {} [{}]\n",
-            finding.message,
+            "{}: {severity}: {} [{}]\n",
+            one_line(place),
+            one_line(&finding.message),
             finding.code.name()
         ));
         if let Some(hint) = &finding.hint {
-            text.push_str(&format!("  hint: {hint}\n"));
+            text.push_str(&format!("  hint: {}\n", one_line(hint)));
         }
     }
     text

@@ -6,11 +6,13 @@ mod completions;
 mod control;
 mod env;
 mod env_file;
+mod escape;
 mod help;
 mod inspect;
 mod layout;
 mod lint;
 mod man;
+mod mlflow;
 mod params_file;
 mod plan;
 mod printer;
@@ -21,8 +23,11 @@ mod run_info;
 mod settings;
 mod time_limit;
 mod traces;
+mod transfer_bar;
+mod words;
+mod work_thread;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -31,16 +36,32 @@ use clap::FromArgMatches;
 use args::{Arguments, Command, LogFormat};
 use printer::{Printer, Verbosity};
 
+use crate::process::{guard_children, raise_open_files, survive_file_size_limit};
+
 /// Runs the program with these arguments, the first of which is the program's own name.
 ///
 /// Everything that goes wrong is shown on standard error; the result says only how it ended.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let parsed = args::command()
-        .try_get_matches_from(arguments)
-        .and_then(|matches| Arguments::from_arg_matches(&matches));
-    let arguments = match parsed {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let printer = Printer::new(LogFormat::Text, Verbosity::Normal);
+    work_thread::run(|| carry_out(arguments), &printer)
+}
+
+fn carry_out(words: Vec<OsString>) -> ExitCode {
+    let mut program = args::command();
+    program.build();
+    let checked = mlflow::hand_over(&words, |name| program.find_subcommand(name).is_some())
+        .and_then(|()| words::check(&program, &words));
+    if let Err(failure) = checked {
+        return failure.report(&Printer::new(LogFormat::Text, Verbosity::Normal));
+    }
+    let arguments = match parsed(program, &words) {
         Ok(arguments) => arguments,
         Err(error) => {
+            // The message repeats words of the command line, which others may have written.
+            let error = parsed(args::command(), words.iter().map(|word| shown(word)))
+                .err()
+                .unwrap_or(error);
             // A closed pipe while help is written is no error.
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
@@ -80,6 +101,23 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+fn parsed(
+    program: clap::Command,
+    words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<Arguments, clap::Error> {
+    program
+        .try_get_matches_from(words)
+        .and_then(|matches| Arguments::from_arg_matches(&matches))
+}
+
+/// A word of the command line for a message.
+fn shown(word: &OsStr) -> OsString {
+    match word.to_str() {
+        Some(text) => escape::one_line(text).into_owned().into(),
+        None => word.to_owned(),
+    }
+}
+
 fn verbosity(quiet: bool, verbose: bool) -> Verbosity {
     match (quiet, verbose) {
         (true, _) => Verbosity::Quiet,
@@ -90,13 +128,18 @@ fn verbosity(quiet: bool, verbose: bool) -> Verbosity {
 
 /// Runs a command to its end on this thread.
 fn block_on<T>(command: impl Future<Output = Result<T, report::Failure>>) -> Result<T, report::Failure> {
+    raise_open_files()?;
+    guard_children();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| {
             report::Failure::new(anyhow::Error::new(error).context("cannot start the asynchronous runtime"))
         })?;
-    let result = runtime.block_on(command);
+    let result = runtime.block_on(async {
+        survive_file_size_limit();
+        command.await
+    });
     // Blocking work that was given up, such as a fetch, must not hold the program back.
     runtime.shutdown_background();
     result
@@ -105,12 +148,16 @@ fn block_on<T>(command: impl Future<Output = Result<T, report::Failure>>) -> Res
 /// A bug shows as one line that asks for a report, never as a backtrace.
 fn install_panic_report(format: LogFormat) {
     std::panic::set_hook(Box::new(move |panic| {
+        let message = panic.payload_as_str().unwrap_or("no message");
+        let printer = Printer::new(format, Verbosity::Normal);
+        if let Some(failure) = work_thread::failure_behind(message) {
+            printer.failure(&failure);
+            return;
+        }
         let place = panic
             .location()
             .map_or_else(String::new, |location| format!(" at {location}"));
-        Printer::new(format, Verbosity::Normal).error(&format!(
-            "error: mlrun met a bug in itself{place}: {}\nhint: please report it with the command that you ran",
-            panic.payload_as_str().unwrap_or("no message")
-        ));
+        let failure = report::Failure::message(format!("mlrun met a bug in itself{place}: {message}"));
+        printer.failure(&failure.with_hint("please report it with the command that you ran"));
     }));
 }

@@ -1,5 +1,6 @@
 //! `--params-file`: parameters from a file, under those of the command line.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
 
@@ -7,6 +8,7 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::Value as Json;
 
 use crate::cli::report::Failure;
+use crate::project::NameProblem;
 use crate::yaml::{self, Node, Position, Value};
 
 /// Where a parameter's value comes from.
@@ -52,6 +54,9 @@ pub(crate) fn read(path: &Path) -> Result<Vec<(String, String)>, Failure> {
 
 /// How a list or a mapping becomes a single value.
 const QUOTES: &str = "put it in quotes to pass it as one text";
+
+/// What a name looks like.
+const NAMES: &str = "write the name without blanks, as in `alpha: 0.5`";
 
 /// What is wrong with a file, and where.
 #[derive(Debug, PartialEq, Eq)]
@@ -101,9 +106,16 @@ fn of_yaml(text: &[u8]) -> Result<Vec<(String, String)>, Problem> {
         return Err(at(again, message));
     }
     let mut parameters: Vec<(String, String)> = Vec::with_capacity(mapping.len());
+    let mut seen = HashSet::with_capacity(mapping.len());
     for (key, value) in mapping.iter() {
         let name = key.value.to_python_str();
-        if parameters.iter().any(|(other, _)| *other == name) {
+        if let Some(problem) = NameProblem::of(&name).filter(|problem| !problem.can_be_declared()) {
+            return Err(Problem {
+                hint: Some(NAMES.to_owned()),
+                ..at(key, unfit(&name, &problem))
+            });
+        }
+        if !seen.insert(name.clone()) {
             return Err(at(key, format!("'{name}' stands in it twice")));
         }
         if matches!(
@@ -126,6 +138,10 @@ fn at(node: &Node, message: String) -> Problem {
         position: Some(node.start),
         hint: None,
     }
+}
+
+fn unfit(name: &str, problem: &NameProblem) -> String {
+    format!("the parameter name '{}' {problem}", name.escape_debug())
 }
 
 fn nested(name: &str, kind: &str) -> String {
@@ -170,8 +186,12 @@ impl<'de> Visitor<'de> for ParametersVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Parameters, A::Error> {
         let mut parameters: Vec<(String, String)> = Vec::new();
+        let mut seen = HashSet::new();
         while let Some(name) = map.next_key::<String>()? {
-            if parameters.iter().any(|(other, _)| *other == name) {
+            if let Some(problem) = NameProblem::of(&name).filter(|problem| !problem.can_be_declared()) {
+                return Err(de::Error::custom(unfit(&name, &problem)));
+            }
+            if !seen.insert(name.clone()) {
                 return Err(de::Error::custom(format!("'{name}' stands in it twice")));
             }
             let value = match map.next_value::<Json>()? {

@@ -1,15 +1,15 @@
 //! Everything that mlrun writes to the terminal. Log lines go to standard error, since standard output
 //! belongs to the entry point; a command without an entry point writes there what it was asked for.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
-
 use crate::cli::args::LogFormat;
+use crate::cli::escape;
 use crate::cli::report::Failure;
-use crate::events::{Progress, Transfer, TransferUnit, byte_text};
+use crate::cli::transfer_bar::{self, TransferBar};
+use crate::events::{Progress, Transfer};
 
 /// How much is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,22 +38,10 @@ pub(crate) struct Printer {
     transfer: Mutex<Option<TransferBar>>,
 }
 
-/// The one transfer that is shown.
-#[derive(Debug)]
-struct TransferBar {
-    what: String,
-    bar: ProgressBar,
-    /// Whether it was known last how much there will be.
-    has_total: Option<bool>,
-}
-
-/// A bar is redrawn so often at most, in times per second.
-const REDRAWS: u8 = 10;
-
 impl Printer {
     pub(crate) fn new(format: LogFormat, verbosity: Verbosity) -> Self {
         let draws_progress =
-            format == LogFormat::Text && verbosity > Verbosity::Quiet && std::io::stderr().is_terminal();
+            format == LogFormat::Text && verbosity > Verbosity::Quiet && transfer_bar::can_be_drawn();
         Self {
             format,
             verbosity,
@@ -67,15 +55,28 @@ impl Printer {
         self.write(Level::Error, line);
     }
 
+    /// Why something failed: its causes and its hint have lines of their own.
+    pub(crate) fn failure(&self, failure: &Failure) {
+        self.write_text(Level::Error, &failure.text(), |text| {
+            escape::escaped(text).into_owned()
+        });
+    }
+
     fn write(&self, level: Level, line: &str) {
+        self.write_text(level, line, |line| {
+            escape::escaped(&escape::continued(line)).into_owned()
+        });
+    }
+
+    fn write_text(&self, level: Level, line: &str, shown: impl FnOnce(&str) -> String) {
         if level == Level::Info && self.verbosity < Verbosity::Normal {
             return;
         }
         self.clear_transfer();
         let text = match self.format {
             LogFormat::Text => match level {
-                Level::Warning => format!("warning: {line}\n"),
-                Level::Info | Level::Error => format!("{line}\n"),
+                Level::Warning => format!("warning: {}\n", shown(line)),
+                Level::Info | Level::Error => format!("{}\n", shown(line)),
             },
             LogFormat::Json => json_line(level, line),
         };
@@ -84,7 +85,7 @@ impl Printer {
 
     fn clear_transfer(&self) {
         if let Some(transfer) = self.transfer().take() {
-            transfer.bar.finish_and_clear();
+            transfer.clear();
         }
     }
 
@@ -96,6 +97,10 @@ impl Printer {
 impl Progress for Printer {
     fn info(&self, line: &str) {
         self.write(Level::Info, line);
+    }
+
+    fn program_line(&self, line: &str) {
+        self.write_text(Level::Info, line, str::to_owned);
     }
 
     fn warning(&self, line: &str) {
@@ -115,56 +120,39 @@ impl Progress for Printer {
         }
         let mut shown = self.transfer();
         let shown = match shown.as_mut() {
-            Some(shown) if shown.what == transfer.what => shown,
+            Some(shown) if shown.is_of(transfer) => shown,
             _ => shown.insert(TransferBar::new(transfer.what)),
         };
         shown.update(transfer);
     }
 }
 
-impl TransferBar {
-    fn new(what: &str) -> Self {
-        let target = ProgressDrawTarget::stderr_with_hz(REDRAWS);
-        Self {
-            what: what.to_owned(),
-            bar: ProgressBar::with_draw_target(None, target).with_finish(ProgressFinish::AndClear),
-            has_total: None,
-        }
-    }
-
-    fn update(&mut self, transfer: Transfer<'_>) {
-        let total = transfer.total.filter(|total| *total > 0);
-        if self.has_total.replace(total.is_some()) != Some(total.is_some()) {
-            self.bar.set_style(style(transfer.unit, total.is_some()));
-        }
-        if let Some(total) = total {
-            self.bar.set_length(total);
-        }
-        self.bar.set_message(transfer_text(transfer));
-        self.bar.set_position(transfer.done);
-    }
-}
-
-/// What stands in a transfer's line beside its text.
-fn style(unit: TransferUnit, has_total: bool) -> ProgressStyle {
-    let template = match (has_total, unit) {
-        (true, TransferUnit::Bytes) => "{msg} [{wide_bar}] {binary_bytes_per_sec}, {eta} left",
-        (true, TransferUnit::Files | TransferUnit::Objects) => "{msg} [{wide_bar}] {eta} left",
-        (false, TransferUnit::Bytes) => "{wide_msg} {binary_bytes_per_sec}",
-        (false, TransferUnit::Files | TransferUnit::Objects) => "{wide_msg}",
-    };
-    ProgressStyle::with_template(template)
-        .expect("a template of our own")
-        .progress_chars("=> ")
-}
-
-/// Writes what a command was asked for to standard output. A closed pipe is no failure.
+/// Writes what a command was asked for to standard output, with all that acts on a terminal written out. A
+/// closed pipe is no failure.
 pub(crate) fn write_stdout(text: &str) -> Result<(), Failure> {
+    let text = escape::escaped(text);
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
             anyhow::Error::new(error).context("cannot write to standard output"),
         )),
         _ => Ok(()),
+    }
+}
+
+/// As [`write_stdout`], for a text that may fill a pipe whose reader waits: signals are heard meanwhile.
+pub(crate) async fn write_large_stdout(text: String) -> Result<(), Failure> {
+    in_background(move || write_stdout(&text)).await
+}
+
+/// Does what takes a while without an answer to a signal being kept waiting. Work that nobody waits for any
+/// more ends with the program.
+pub(crate) async fn in_background<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        // The panic report has been shown.
+        Err(_) => Err(crate::runner::RunError::Bug.into()),
     }
 }
 
@@ -185,58 +173,12 @@ fn json_line(level: Level, line: &str) -> String {
         "level": level,
         "message": line,
     });
-    format!("{object}\n")
-}
-
-fn transfer_text(transfer: Transfer<'_>) -> String {
-    let amount = |value: u64| match transfer.unit {
-        TransferUnit::Bytes => byte_text(value),
-        TransferUnit::Objects => format!("{value} objects"),
-        TransferUnit::Files => format!("{value} files"),
-    };
-    let mut text = match transfer.total.filter(|total| *total > 0) {
-        Some(total) => format!(
-            "{}: {} of {} ({}%)",
-            transfer.what,
-            amount(transfer.done),
-            amount(total),
-            transfer.done.saturating_mul(100) / total
-        ),
-        None => format!("{}: {}", transfer.what, amount(transfer.done)),
-    };
-    if let Some(bytes) = transfer.bytes {
-        text.push_str(", ");
-        text.push_str(&byte_text(bytes));
-    }
-    text
+    escape::json_escaped(&format!("{object}\n"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_transfer_reads_well() {
-        let transfer = Transfer {
-            what: "Fetching",
-            done: 512,
-            total: Some(2048),
-            unit: TransferUnit::Bytes,
-            bytes: None,
-        };
-        assert_eq!(transfer_text(transfer), "Fetching: 512 B of 2.0 KiB (25%)");
-        let open_ended = Transfer {
-            total: None,
-            unit: TransferUnit::Objects,
-            ..transfer
-        };
-        assert_eq!(transfer_text(open_ended), "Fetching: 512 objects");
-        let with_bytes = Transfer {
-            bytes: Some(1536),
-            ..open_ended
-        };
-        assert_eq!(transfer_text(with_bytes), "Fetching: 512 objects, 1.5 KiB");
-    }
 
     #[test]
     fn a_json_line_is_one_object() {

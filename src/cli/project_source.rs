@@ -1,8 +1,9 @@
 //! A project that is only looked at.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::cli::printer::Printer;
+use crate::cli::printer::{self, Printer};
 use crate::cli::report::{Failure, Outcome};
 use crate::events::Progress;
 use crate::fetch::{self, FetchOptions, WorkDir};
@@ -43,12 +44,13 @@ impl ProjectSource {
     }
 }
 
-/// Fetches a project and looks at it. What had to be fetched is removed again, also after a signal.
+/// Fetches a project and looks at it. What had to be fetched is removed again, also after a signal, which
+/// ends the look at once.
 pub(crate) async fn look_at(
     uri: &str,
     version: Option<String>,
     printer: &Printer,
-    look: impl FnOnce(&ProjectSource) -> Result<Outcome, Failure>,
+    look: impl FnOnce(&ProjectSource) -> Result<Outcome, Failure> + Send + 'static,
 ) -> Result<Outcome, Failure> {
     let mut signals = Signals::install()?;
     let current_directory =
@@ -60,11 +62,21 @@ pub(crate) async fn look_at(
         Ok(fetched) => fetched.map_err(RunError::from)?,
         Err(signal) => return Ok(Outcome::Interrupted(signal.number())),
     };
-    look(&ProjectSource {
+    let source = Arc::new(ProjectSource {
         uri,
         work_dir,
         current_directory,
-    })
+    });
+    let looked_at = Arc::clone(&source);
+    let look = printer::in_background(move || look(&looked_at));
+    match until_signal(&mut signals, look).await {
+        Ok(outcome) => outcome,
+        Err(signal) => {
+            // The look itself has the source until the program has ended.
+            source.work_dir.remove_temporary();
+            Ok(Outcome::Interrupted(signal.number()))
+        }
+    }
 }
 
 /// Shows warnings and transfers, but not the normal course of a fetch.

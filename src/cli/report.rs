@@ -3,14 +3,17 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use crate::cli::escape;
 use crate::cli::printer::Printer;
+use crate::process::limit_hint;
+use crate::run::RunStatus;
 use crate::runner::RunError;
 
 /// The exit code of a usage error, as click and clap both have it.
 const USAGE: u8 = 2;
 
-/// The exit code of `mlrun wait` for a run that is `KILLED`: 128 and the number of `SIGKILL`. No signal
-/// that ends the waiting itself makes it.
+/// The exit code for a run that is `KILLED`, of whoever follows it: 128 and the number of `SIGKILL`. No
+/// signal that ends the following itself makes it.
 const KILLED: u8 = 137;
 
 /// The exit code of a run that took longer than `--timeout`, as that of `timeout`.
@@ -62,6 +65,8 @@ pub(crate) struct Failure {
     location: Option<String>,
     hint: Option<String>,
     is_usage: bool,
+    /// Whether the run that it is about was ended by somebody else.
+    is_killed: bool,
 }
 
 impl Failure {
@@ -72,6 +77,7 @@ impl Failure {
             location: None,
             hint: None,
             is_usage: false,
+            is_killed: false,
         }
     }
 
@@ -116,21 +122,41 @@ impl Failure {
 
     /// Shows the failure and gives its exit code.
     pub(crate) fn report(&self, printer: &Printer) -> ExitCode {
-        printer.error(&self.text());
+        printer.failure(self);
         ExitCode::from(self.code())
     }
 
-    /// The exit code: 2 for a usage error, else 1.
+    /// The exit code: 2 for a usage error, 137 for a run that was killed elsewhere, else 1.
     pub(crate) fn code(&self) -> u8 {
-        if self.is_usage { USAGE } else { 1 }
+        match (self.is_usage, self.is_killed) {
+            (true, _) => USAGE,
+            (false, true) => KILLED,
+            (false, false) => 1,
+        }
+    }
+
+    /// The failure of a run that has this status now.
+    fn of_run(self, status: RunStatus) -> Self {
+        Self {
+            is_killed: status == RunStatus::Killed,
+            ..self
+        }
+    }
+
+    /// What to do about a limit of this process that is behind the failure: that helps, whatever else does.
+    fn limit_hint(&self) -> Option<String> {
+        self.error
+            .chain()
+            .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+            .find_map(limit_hint)
     }
 
     /// The error, its causes, the place and the way out; every cause once.
     pub(crate) fn text(&self) -> String {
-        let mut text = format!("error: {}", self.error);
+        let mut text = format!("error: {}", escape::continued(&self.error.to_string()));
         if let Some(location) = &self.location {
             text.push_str("\n  --> ");
-            text.push_str(location);
+            text.push_str(&escape::one_line(location));
         }
         let mut shown = self.error.to_string();
         for cause in self.error.chain().skip(1) {
@@ -141,9 +167,9 @@ impl Failure {
                 shown = cause;
             }
         }
-        if let Some(hint) = &self.hint {
+        if let Some(hint) = self.limit_hint().as_ref().or(self.hint.as_ref()) {
             text.push_str("\nhint: ");
-            text.push_str(hint);
+            text.push_str(&escape::continued(hint));
         }
         text
     }
@@ -170,15 +196,21 @@ failure_with_hint!(
 
 impl From<crate::backend::BackendError> for Failure {
     fn from(error: crate::backend::BackendError) -> Self {
-        let (hint, location) = (error.hint(), error.location());
-        Self::new(error).with_optional_hint(hint).with_location(location)
+        let (hint, location, status) = (error.hint(), error.location(), error.run_status());
+        Self::new(error)
+            .with_optional_hint(hint)
+            .with_location(location)
+            .of_run(status)
     }
 }
 
 impl From<Arc<RunError>> for Failure {
     fn from(error: Arc<RunError>) -> Self {
-        let (hint, location) = (error.hint(), error.location());
-        Self::new(error).with_optional_hint(hint).with_location(location)
+        let (hint, location, status) = (error.hint(), error.location(), error.run_status());
+        Self::new(error)
+            .with_optional_hint(hint)
+            .with_location(location)
+            .of_run(status)
     }
 }
 
@@ -202,6 +234,8 @@ mod tests {
             failure.text(),
             "error: cannot use the store\n  caused by: cannot open x: permission denied\nhint: choose another one"
         );
+        let failure = Failure::message("a\nerror: b").with_hint("c\n=== d");
+        assert_eq!(failure.text(), "error: a\n  error: b\nhint: c\n  === d");
     }
 
     #[test]

@@ -14,8 +14,8 @@ use crate::events::Progress;
 use crate::process::{Ended, Signals, TerminationSignal, own_all_children};
 use crate::run::{RunInfo, RunStatus};
 use crate::runner::{
-    CreatedRun, Launched, ReusableRun, RunEnding, RunPlan, RunRequest, SubmittedRun, despite_signals,
-    until_signal,
+    CreatedRun, Launched, ReusableRun, RunEnding, RunError, RunPlan, RunRequest, SubmittedRun,
+    despite_signals, until_signal,
 };
 use crate::tracking::TrackingStore;
 
@@ -27,7 +27,7 @@ pub(crate) async fn run(
 ) -> Result<Outcome, Failure> {
     let mut report = RunReport::new(settings.run_info_file.clone().filter(|_| !settings.dry_run));
     let outcome = carry_out(request, &settings, &mut report, printer).await;
-    report.conclude(outcome, |failure| printer.error(&failure.text()))
+    report.conclude(outcome, |failure| printer.failure(&failure))
 }
 
 /// Runs a project. Every way out after the run's creation gives the run its end status.
@@ -70,9 +70,13 @@ async fn carry_out(
     let created = match despite_signals(&mut signals, plan.create_run(printer.as_ref())).await {
         Ok((created, signal)) => {
             signals.put_back(signal);
+            if let Err(RunError::NotPrepared { info, recorded, .. }) = &created {
+                report.not_prepared(info, *recorded.as_ref().unwrap_or(&info.status));
+                printer.error(&format!("=== Run (ID '{}') failed ===", info.run_id));
+            }
             created?
         }
-        Err(signal) => return Ok(interrupted_early(signal, printer)),
+        Err(signal) => return Ok(interrupted_in_creation(signal, printer)),
     };
     report.created(&created);
     if let Err(failure) = report.write() {
@@ -123,7 +127,9 @@ async fn follow(submitted: &SubmittedRun, report: &mut RunReport, printer: &Prin
 /// Ends a run that nothing can be done for.
 async fn give_up(created: &CreatedRun, signals: &mut Signals, printer: &Printer) {
     // That its end cannot be recorded weighs less than why it ends.
-    let _ = created.fail(signals, printer).await;
+    if let Err(error) = created.fail(signals, printer).await {
+        printer.error(&Failure::from(error).text());
+    }
     printer.error(&format!("=== Run (ID '{}') failed ===", created.info().run_id));
     tell_pages(created.store(), created.info(), printer);
 }
@@ -136,7 +142,7 @@ fn outcome_of(ending: RunEnding, exit_code: ExitCodeName, printer: &Printer) -> 
         && exit_code == ExitCodeName::EntryPoint
     {
         if let Err(error) = ending.recorded {
-            printer.error(&Failure::from(error).text());
+            printer.failure(&Failure::from(error));
         }
         return Ok(Outcome::EntryPointFailed(exit.exit_code()));
     }
@@ -162,12 +168,21 @@ fn tell_end(ending: &RunEnding, info: &RunInfo, printer: &Printer) {
         Ok(Launched::Ended(Ended::Interrupted { signal })) => {
             printer.error(&format!("=== Run (ID '{run_id}') interrupted by {signal} ==="));
             if let Err(error) = &ending.recorded {
-                printer.error(&Failure::from(Arc::clone(error)).text());
+                printer.failure(&Failure::from(Arc::clone(error)));
             }
         }
         Ok(Launched::Submitted | Launched::Reused) => {}
         Err(_) if ending.end.is_none() => {}
-        Err(_) => printer.error(&format!("=== Run (ID '{run_id}') failed ===")),
+        Err(error) => {
+            let became = match error.run_status() {
+                RunStatus::Killed => "was cancelled",
+                _ => "failed",
+            };
+            printer.error(&format!("=== Run (ID '{run_id}') {became} ==="));
+            if let Err(error) = &ending.recorded {
+                printer.failure(&Failure::from(Arc::clone(error)));
+            }
+        }
     }
     if let (Ok(status), Some(end)) = (&ending.recorded, ending.end)
         && *status != end.status
@@ -215,5 +230,14 @@ fn tell_pages(store: &dyn TrackingStore, info: &RunInfo, printer: &Printer) {
 
 fn interrupted_early(signal: TerminationSignal, printer: &Printer) -> Outcome {
     printer.error(&format!("Interrupted by {signal}; no run was started"));
+    Outcome::Interrupted(signal.number())
+}
+
+/// The store had no answer yet, so that nobody can say whether there is a run.
+fn interrupted_in_creation(signal: TerminationSignal, printer: &Printer) -> Outcome {
+    printer.error(&format!(
+        "Interrupted by {signal} before the tracking store had created the run; if it shows one as RUNNING, end that \
+         with `mlrun cancel RUN_ID`"
+    ));
     Outcome::Interrupted(signal.number())
 }

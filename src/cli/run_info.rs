@@ -143,6 +143,11 @@ impl RunReport {
         self.details(created.details());
     }
 
+    /// Takes over a run that was created, and for which nothing could be done.
+    pub(crate) fn not_prepared(&mut self, info: &RunInfo, status: RunStatus) {
+        self.run(info, status);
+    }
+
     /// Takes over a run that had done the work before, so that nothing is done.
     pub(crate) fn reused(&mut self, info: &RunInfo) {
         self.run(info, info.status);

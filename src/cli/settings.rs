@@ -3,8 +3,11 @@
 //! This is the only reader of the command line's values. Rules and wording of the usage errors follow
 //! `mlflow run` (MLflow 3.17), where every one of them ends with exit code 2.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use serde_json::Value as Json;
 
 use crate::backend::{self, BackendConfig};
 use crate::cli::args::{EnvManagerName, ExitCodeName, RunArguments};
@@ -13,6 +16,7 @@ use crate::cli::report::Failure;
 use crate::env_vars;
 use crate::environment::EnvManager;
 use crate::process::ProcessIdentity;
+use crate::project::{NameProblem, without_blanks};
 use crate::run::{RunId, tag};
 use crate::runner::{ImageChoice, RunError, RunRequest, select_experiment};
 
@@ -23,7 +27,7 @@ pub(crate) struct RunSettings {
     /// Write the dry run as JSON.
     pub(crate) json: bool,
     /// The names of parameters whose values come from `--params-file`.
-    from_params_file: Vec<String>,
+    from_params_file: HashSet<String>,
     pub(crate) reuse: bool,
     pub(crate) timeout: Option<Duration>,
     pub(crate) exit_code: ExitCodeName,
@@ -42,16 +46,16 @@ impl RunSettings {
         let experiment = select_experiment(arguments.experiment_name, arguments.experiment_id)
             .map_err(|error| Failure::from(error).into_usage())?;
         let mut parameters = distinct(arguments.param_list.iter().map(|text| parameter(text)))?;
-        let mut from_params_file = Vec::new();
+        let mut from_params_file = HashSet::new();
         if let Some(file) = arguments.params_file {
             let given = std::mem::take(&mut parameters);
-            let is_given = |name: &str| given.iter().any(|(other, _)| other == name);
+            let given_names: HashSet<&str> = given.iter().map(|(name, _)| name.as_str()).collect();
             parameters = params_file::read(&current_directory.join(file))?;
-            parameters.retain(|(name, _)| !is_given(name));
+            parameters.retain(|(name, _)| !given_names.contains(name.as_str()));
             from_params_file = parameters.iter().map(|(name, _)| name.clone()).collect();
             parameters.extend(given);
         }
-        let docker_args = distinct(arguments.docker_args.iter().map(|text| Ok(docker_argument(text))))?;
+        let docker_args = distinct(arguments.docker_args.iter().map(|text| docker_argument(text)))?;
         let backend_config = arguments
             .backend_config
             .map(|text| backend_config(&text, &current_directory))
@@ -125,7 +129,7 @@ impl RunSettings {
 impl RunSettings {
     /// Where the value of a parameter that was given comes from.
     pub(crate) fn origin_of(&self, name: &str) -> ParameterOrigin {
-        match self.from_params_file.iter().any(|other| other == name) {
+        match self.from_params_file.contains(name) {
             true => ParameterOrigin::ParamsFile,
             false => ParameterOrigin::CommandLine,
         }
@@ -141,7 +145,13 @@ fn process_tag(backend: &str) -> Vec<(String, String)> {
 
 fn parameter(text: &str) -> Result<(String, String), Failure> {
     match text.split_once('=') {
-        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        Some((name, value)) => {
+            let problem = NameProblem::of(name).filter(|problem| !problem.can_be_declared());
+            match problem {
+                Some(problem) => Err(unfit_name("-P", name, Some(value), &problem)),
+                None => Ok((name.to_owned(), value.to_owned())),
+            }
+        }
         None => Err(
             Failure::usage(format!("invalid -P parameter '{text}': there is no '='"))
                 .with_hint("write -P name=value"),
@@ -149,28 +159,50 @@ fn parameter(text: &str) -> Result<(String, String), Failure> {
     }
 }
 
-fn docker_argument(text: &str) -> (String, Option<String>) {
-    match text.split_once('=') {
-        Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
-        None => (text.to_owned(), None),
+fn docker_argument(text: &str) -> Result<(String, Option<String>), Failure> {
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (text, None),
+    };
+    match NameProblem::of(name) {
+        Some(problem) => Err(unfit_name("-A", name, value, &problem)),
+        None => Ok((name.to_owned(), value.map(str::to_owned))),
     }
+}
+
+fn unfit_name(option: &str, name: &str, value: Option<&str>, problem: &NameProblem) -> Failure {
+    let hint = match (value, name.trim().split_once([' ', '\t'])) {
+        // A whole option of `docker run` in one word.
+        (None, Some((first, _))) => format!("write {option} {first}=VALUE"),
+        (None, None) => format!("write {}", without_blanks(option, name, value)),
+        _ => format!(
+            "write {}, without blanks around the '='",
+            without_blanks(option, name, value)
+        ),
+    };
+    Failure::usage(format!(
+        "invalid {option} argument: the name '{}' {problem}",
+        name.escape_debug()
+    ))
+    .with_hint(hint)
 }
 
 /// Collects pairs; a name that comes twice is a usage error.
 fn distinct<V>(
     pairs: impl Iterator<Item = Result<(String, V), Failure>>,
 ) -> Result<Vec<(String, V)>, Failure> {
-    let mut seen: Vec<(String, V)> = Vec::new();
+    let mut seen = HashSet::new();
+    let mut distinct = Vec::new();
     for pair in pairs {
         let (name, value) = pair?;
-        if seen.iter().any(|(other, _)| *other == name) {
+        if !seen.insert(name.clone()) {
             return Err(
                 Failure::usage(format!("repeated parameter: '{name}'")).with_hint("give every name once")
             );
         }
-        seen.push((name, value));
+        distinct.push((name, value));
     }
-    Ok(seen)
+    Ok(distinct)
 }
 
 /// Reads `--backend-config`: a file when the text ends in `.json`, else JSON itself.
@@ -192,6 +224,13 @@ fn backend_config(text: &str, current_directory: &Path) -> Result<BackendConfig,
                     .context(format!("the backend config {} is not valid JSON", path.display())),
             )
         })?;
+        if let Some(kind) = other_than_object(&value) {
+            return Err(Failure::message(format!(
+                "invalid backend config {}: it must be a JSON object, but it is {kind}",
+                path.display()
+            ))
+            .with_hint(OBJECT));
+        }
         return Ok(BackendConfig {
             value,
             file: Some(path),
@@ -201,7 +240,28 @@ fn backend_config(text: &str, current_directory: &Path) -> Result<BackendConfig,
         Failure::usage(format!("invalid backend config JSON: {error}"))
             .with_hint("give JSON text, or a file whose name ends in .json")
     })?;
+    if let Some(kind) = other_than_object(&value) {
+        return Err(Failure::usage(format!(
+            "invalid backend config: it must be a JSON object, but it is {kind}"
+        ))
+        .with_hint(OBJECT));
+    }
     Ok(BackendConfig { value, file: None })
+}
+
+/// What a backend config looks like.
+const OBJECT: &str = "write keys and values, such as {\"key\": \"value\"}, or {} for none";
+
+/// What the value is if it is not an object.
+fn other_than_object(value: &Json) -> Option<&'static str> {
+    match value {
+        Json::Object(_) => None,
+        Json::Array(_) => Some("an array"),
+        Json::String(_) => Some("a string"),
+        Json::Number(_) => Some("a number"),
+        Json::Bool(_) => Some("a boolean"),
+        Json::Null => Some("null"),
+    }
 }
 
 fn env_manager(name: Option<EnvManagerName>, no_conda: bool) -> Result<Option<EnvManager>, Failure> {

@@ -1,12 +1,14 @@
 //! What the modules below tell through `tracing`: warnings are always shown, all of it with `--verbose`.
 
 use std::fmt;
+use std::io::{self, Write};
 
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
 use crate::cli::args::LogFormat;
+use crate::cli::escape;
 use crate::cli::printer::{Printer, Verbosity};
 use crate::events::Progress;
 
@@ -15,7 +17,7 @@ pub(crate) fn show(format: LogFormat, verbosity: Verbosity) {
     // Fails only where a subscriber is there already: in a program that uses the library.
     let _ = if verbosity == Verbosity::Verbose {
         let subscriber = tracing_subscriber::fmt()
-            .with_writer(std::io::stderr)
+            .with_writer(|| Escaped(std::io::stderr()))
             .with_max_level(Level::DEBUG)
             .without_time()
             .finish();
@@ -25,6 +27,23 @@ pub(crate) fn show(format: LogFormat, verbosity: Verbosity) {
             printer: Printer::new(format, verbosity),
         })
     };
+}
+
+/// Writes events with all that acts on a terminal written out. Gets each event as a whole.
+struct Escaped<W>(W);
+
+impl<W: Write> Write for Escaped<W> {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let text = escape::continued(text.strip_suffix('\n').unwrap_or(&text));
+        self.0
+            .write_all(format!("{}\n", escape::escaped(&text)).as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Shows this program's own warnings as such; those of libraries are for developers.

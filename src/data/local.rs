@@ -1,6 +1,7 @@
 //! Artifacts that are files of this machine.
 
 use std::fs::{self, Permissions};
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -20,22 +21,29 @@ pub(super) fn unreadable(path: &Path, source: std::io::Error) -> StoreError {
     }
 }
 
-/// Copies a file or a directory. What links point at is copied, as MLflow does it.
+/// Copies a file or a directory. What links point at is copied, as MLflow does it. A copy that is given up
+/// ends when its target is gone: no directory is made again.
 pub(super) fn copy(from: &Path, to: &Path) -> Result<Brought, StoreError> {
     let unreadable = |source| StoreError::File {
         is_written: false,
         source,
     };
     let mut brought = Brought::default();
+    fs::create_dir_all(parent_of(to)).map_err(StoreError::unwritable)?;
     let mut left = vec![(from.to_owned(), to.to_owned())];
     while let Some((from, to)) = left.pop() {
         let about = fs::metadata(&from).map_err(unreadable)?;
         if !about.is_dir() {
-            brought.bytes += copy_file(&from, &to)?;
+            brought.bytes += copy_contents(&from, &to)?;
             brought.files += 1;
             continue;
         }
-        fs::create_dir_all(&to).map_err(StoreError::unwritable)?;
+        match fs::create_dir(&to) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                return Err(StoreError::unwritable(error));
+            }
+            _ => {}
+        }
         for entry in fs::read_dir(&from).map_err(unreadable)? {
             let entry = entry.map_err(unreadable)?;
             left.push((entry.path(), to.join(entry.file_name())));
@@ -65,8 +73,16 @@ pub(super) fn measure(path: &Path) -> Result<Brought, StoreError> {
 
 /// Copies a file, which appears when it is whole, and makes the directories above it.
 pub(super) fn copy_file(from: &Path, to: &Path) -> Result<u64, StoreError> {
-    let parent = to.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).map_err(StoreError::unwritable)?;
+    fs::create_dir_all(parent_of(to)).map_err(StoreError::unwritable)?;
+    copy_contents(from, to)
+}
+
+fn parent_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
+}
+
+/// Copies a file into a directory that is there.
+fn copy_contents(from: &Path, to: &Path) -> Result<u64, StoreError> {
     let mut source = fs::File::open(from).map_err(|source| StoreError::File {
         is_written: false,
         source,
@@ -74,7 +90,7 @@ pub(super) fn copy_file(from: &Path, to: &Path) -> Result<u64, StoreError> {
     let mut file = tempfile::Builder::new()
         .prefix(".incomplete-")
         .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(parent)
+        .tempfile_in(parent_of(to))
         .map_err(StoreError::unwritable)?;
     let bytes = std::io::copy(&mut source, file.as_file_mut()).map_err(StoreError::unwritable)?;
     file.persist(to)

@@ -54,6 +54,7 @@ impl JobRunState {
                 self.life_cycle_state.as_str(),
                 "TERMINATED" | "SKIPPED" | "INTERNAL_ERROR"
             )
+            || self.is_canceled()
     }
 
     /// Whether it ended well.
@@ -61,12 +62,9 @@ impl JobRunState {
         self.result_state.as_deref() == Some("SUCCESS")
     }
 
-    /// Whether somebody ended it.
+    /// Whether somebody ended it. That is a result; a state of its own only for lack of one.
     pub fn is_canceled(&self) -> bool {
-        matches!(
-            self.result_state.as_deref(),
-            Some("CANCELED" | "UPSTREAM_CANCELED")
-        )
+        matches!(self.name(), "CANCELED" | "CANCELLED" | "UPSTREAM_CANCELED")
     }
 
     /// The result where there is one, else the place in its life.

@@ -6,7 +6,12 @@ use std::path::PathBuf;
 use super::conda::CondaError;
 use super::docker::DockerError;
 use super::python::PythonEnvError;
+use super::text;
 use crate::process::ProcessError;
+use crate::temporary;
+
+/// What is said where a search for a Python could have used uv.
+pub(super) const NO_UV: &str = "uv is not installed";
 
 /// Why an environment cannot be prepared.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +76,15 @@ pub enum EnvironmentError {
     /// Neither `HOME` nor the user database says where environments are kept.
     #[error("there is no directory for environments: neither MLFLOW_ENV_ROOT nor HOME is set")]
     NoRoot,
+    /// No directory for the temporary files of a build can be made or filled.
+    #[error("cannot make a directory for temporary files in '{}'", path.display())]
+    Temporary {
+        /// Where.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
     /// A file of the cache, or an environment, cannot be read, written or removed.
     #[error("cannot {action} '{}'", path.display())]
     Cache {
@@ -91,6 +105,14 @@ impl EnvironmentError {
         move |source| Self::Cache { action, path, source }
     }
 
+    /// Makes [`EnvironmentError::Temporary`] of the system's answer.
+    pub(super) fn temporary(source: io::Error) -> Self {
+        Self::Temporary {
+            path: temporary::parent(),
+            source,
+        }
+    }
+
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -98,14 +120,24 @@ impl EnvironmentError {
             Self::PythonProjectInConda => Some("pass --env-manager virtualenv, uv or local".to_owned()),
             Self::Conda(error) => error.hint(),
             Self::PythonEnv(error) => error.hint(),
-            Self::RequirementsFile { .. } => Some(
+            Self::RequirementsFile { path, source } if source.kind() == io::ErrorKind::InvalidData => {
+                text::hint(path, source)
+            }
+            Self::RequirementsFile { source, .. } if source.kind() == io::ErrorKind::NotFound => Some(
                 "name it relative to the project's directory, or to that of the file that names it"
                     .to_owned(),
             ),
-            Self::NoPython { version, .. } => Some(format!(
-                "install Python {version} so that PATH leads to it, or install uv (https://docs.astral.sh/uv) or \
-                 pyenv (https://github.com/pyenv/pyenv), which mlrun then uses to get it"
-            )),
+            Self::RequirementsFile { .. } => None,
+            Self::NoPython { version, tried } => {
+                let install = format!("install Python {version} so that PATH leads to it");
+                Some(match tried.iter().any(|line| line == NO_UV) {
+                    true => format!(
+                        "{install}, or install uv (https://docs.astral.sh/uv) or pyenv \
+                         (https://github.com/pyenv/pyenv), which mlrun then uses to get it"
+                    ),
+                    false => format!("{install}, or ask for another version in the environment file"),
+                })
+            }
             Self::NoUv => {
                 Some("install uv (https://docs.astral.sh/uv), or pass --env-manager virtualenv".to_owned())
             }
@@ -114,6 +146,7 @@ impl EnvironmentError {
             Self::InUse { .. } => Some("wait for the end of the run, or end it".to_owned()),
             Self::Process(error) => error.hint(),
             Self::NoRoot => Some("set MLFLOW_ENV_ROOT to a directory that you can write to".to_owned()),
+            Self::Temporary { .. } => Some("set TMPDIR to a directory that you can write to".to_owned()),
             Self::Cache { .. } => Some(
                 "check the permissions and the free space there, or set MLFLOW_ENV_ROOT to another directory"
                     .to_owned(),

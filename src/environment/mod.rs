@@ -4,9 +4,11 @@ mod cache;
 mod conda;
 mod docker;
 mod error;
+mod file_kind;
 mod local;
 mod name;
 mod python;
+mod text;
 
 use std::fmt;
 use std::path::Path;
@@ -17,12 +19,13 @@ use self::docker::DockerPlan;
 use self::python::PythonPlan;
 pub use cache::{CachedEnvironment, CachedState, Usage};
 pub use conda::{CondaError, FileProblem, Needs, Place};
-pub(crate) use docker::image_name;
 pub use docker::{
     CODE_DIRECTORY, Container, ContainerRequest, ContainerSettings, DockerError, DockerImage, Engine,
-    ExpansionProblem, is_repository, must_be_hidden,
+    ExpansionProblem, LinkProblem, VolumeProblem, is_repository, must_be_hidden,
 };
+pub(crate) use docker::{image_name, mount_arguments};
 pub use error::EnvironmentError;
+pub use file_kind::OtherFile;
 pub use python::PythonEnvError;
 
 use crate::events::Progress;
@@ -145,6 +148,12 @@ pub async fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentPlan, En
             ))
         }
         (EnvManager::Conda, ProjectEnvironment::Conda { file }) => {
+            if OtherFile::of(file) == Some(OtherFile::Requirements) {
+                warnings.push(format!(
+                    "conda installs the lines of {} as its own packages; for pip, name the file in a python_env.yaml",
+                    file.display()
+                ));
+            }
             PlannedEnvironment::Conda(Box::new(CondaPlan::make(Some(file))?))
         }
         (EnvManager::Conda, _) => PlannedEnvironment::Conda(Box::new(CondaPlan::make(None)?)),

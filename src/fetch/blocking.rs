@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::FetchError;
-use super::work_dir::{self, TemporaryDirectory};
 use crate::events::{Progress, Transfer, TransferUnit};
+use crate::temporary::{self, TemporaryDirectory};
 
 /// How often a transfer's state is reported at most.
 const REPORT_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How long an abandoned fetch may take to notice it. Work inside of a network call that does not
-/// return is not waited for any longer; the directory is removed under its feet.
+/// How long an abandoned fetch may take to notice it: a library that writes files does at the next one,
+/// since its directory has another name by then. What does not return is not waited for any longer.
 const ABANDON_GRACE: Duration = Duration::from_secs(2);
 
 /// What blocking work tells while it goes on, and hears about whether it shall go on.
@@ -130,9 +130,12 @@ impl Drop for Abandoned {
     fn drop(&mut self) {
         if let Some(ended) = self.ended.take() {
             self.is_cancelled.store(true, Ordering::Relaxed);
+            let aside = temporary::set_aside(&self.path);
             // Nothing is ever sent: the channel's end is the signal.
             let _ = ended.recv_timeout(ABANDON_GRACE);
-            work_dir::remove(&self.path);
+            temporary::remove_set_aside(&aside);
+            // The work may have made its directory anew just then.
+            temporary::remove_set_aside(&self.path);
         }
     }
 }

@@ -20,6 +20,7 @@ pub use zip::{MAX_UNPACKED_BYTES, MAX_ZIP_MEMBERS, ZipProblem};
 
 use crate::events::Progress;
 use crate::project_uri::{Location, ProjectUri};
+use crate::temporary::{self, TemporaryDirectory};
 
 /// What a fetch depends on besides the project URI.
 #[derive(Debug, Clone, Default)]
@@ -64,6 +65,15 @@ pub async fn fetch(
         work_dir.keep();
     }
     Ok(work_dir)
+}
+
+/// The directory that a fetch fills.
+fn temporary_directory() -> Result<TemporaryDirectory, FetchError> {
+    TemporaryDirectory::create("mlrun-").map_err(|source| FetchError::WorkDirectory {
+        action: "create a directory in",
+        path: temporary::parent(),
+        source,
+    })
 }
 
 /// Refuses what no branch, tag or commit can be called and what a program could take for an option.

@@ -71,6 +71,17 @@ impl RetryPolicy {
         Duration::from_secs_f64(seconds.min(LONGEST_PAUSE))
     }
 
+    /// The pause after so many failed tries at a server that many ask at once: also before the second
+    /// try, and different for each client, so that they do not come back together.
+    pub(crate) fn spread_pause(&self, failures: u32, chance: f64) -> Duration {
+        let exponent = i32::try_from(failures.saturating_sub(1))
+            .unwrap_or(i32::MAX)
+            .min(64);
+        let usual = f64::from(self.backoff_factor) * 2f64.powi(exponent);
+        let seconds = usual * (0.5 + chance) + chance * self.jitter;
+        Duration::from_secs_f64(seconds.min(LONGEST_PAUSE))
+    }
+
     /// The pause that a server asks for by `Retry-After`, where that counts.
     pub(crate) fn asked_pause(&self, retry_after: Option<&str>, now: SystemTime) -> Option<Duration> {
         let text = retry_after.filter(|_| self.respects_retry_after)?.trim();
@@ -84,7 +95,7 @@ impl RetryPolicy {
     /// How long all pauses together may be, when the server asks for none.
     pub(crate) fn longest_wait(&self) -> Duration {
         (1..=self.max_retries)
-            .map(|failures| self.pause(failures, 1.0))
+            .map(|failures| self.spread_pause(failures, 1.0))
             .sum()
     }
 }
@@ -149,7 +160,7 @@ mod tests {
         assert_eq!(POLICY.pause(4_000_000_000, 1.0), Duration::from_secs(120));
         assert_eq!(
             POLICY.longest_wait(),
-            Duration::from_secs(4 + 8 + 16 + 32 + 64 + 120 + 5)
+            Duration::from_secs(3 + 6 + 12 + 24 + 48 + 96 + 120 + 6)
         );
         let none = RetryPolicy {
             backoff_factor: 0,
@@ -157,6 +168,19 @@ mod tests {
             ..POLICY
         };
         assert_eq!(none.longest_wait(), Duration::ZERO);
+    }
+
+    #[test]
+    fn clients_of_a_busy_server_come_back_one_after_the_other() {
+        let pauses = |chance| [1, 2, 7, 8].map(|failures| POLICY.spread_pause(failures, chance).as_secs());
+        assert_eq!(pauses(0.0), [1, 2, 64, 120]);
+        assert_eq!(pauses(1.0), [4, 7, 120, 120]);
+        let none = RetryPolicy {
+            backoff_factor: 0,
+            jitter: 0.0,
+            ..POLICY
+        };
+        assert_eq!(none.spread_pause(3, 1.0), Duration::ZERO);
     }
 
     #[test]

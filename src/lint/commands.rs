@@ -1,10 +1,18 @@
 //! Commands: placeholders, and what YAML makes of their lines.
 
+use std::collections::{HashMap, HashSet};
+
 use super::document::{DeclaredEntryPoint, DeclaredParameter, Document};
 use super::{Code, Finding};
 use crate::nearest::nearest;
-use crate::project::{TemplateError, format_template, quote};
+use crate::project::{TemplateError, format_with, quote};
 use crate::yaml::{Node, Style};
+
+/// How many placeholders of a command are looked for in its text, and compared with the parameters' names.
+/// Each takes a look at all of them, so a file with thousands must not have it for every one.
+const EXPLAINED: usize = 20;
+/// The same for the names that they are compared with.
+const NAMES_COMPARED: usize = 500;
 
 /// Entry points that cannot be run since they say no command.
 pub(super) fn missing_commands(document: &Document, findings: &mut Vec<Finding>) {
@@ -18,7 +26,8 @@ pub(super) fn missing_commands(document: &Document, findings: &mut Vec<Finding>)
             let message = format!("entry point '{}' has no command", key.value.to_python_str());
             findings.push(
                 Finding::new(Code::MissingCommand, document.location(key), message)
-                    .hint("add `command: ...` to it"),
+                    .hint("add `command: ...` to it")
+                    .of(&key.value.to_python_str()),
             );
         }
     }
@@ -41,54 +50,60 @@ fn check_placeholders(
     findings: &mut Vec<Finding>,
 ) {
     let parameters = entry_point.parameters();
-    let mut values: Vec<(&str, String)> = parameters.iter().map(imagined_value).collect();
-    let declared = values.len();
-    let mut undeclared: Vec<String> = Vec::new();
-    // Each name that is missing is found once: after that it has a value.
-    let formatted = loop {
-        let known = values.iter().cloned();
-        let added = undeclared.iter().map(|name| (name.as_str(), "1".to_owned()));
-        let all: Vec<_> = known.chain(added).collect();
-        match format_template(command, &all) {
-            Err(TemplateError::UnknownName { name, field }) if !undeclared.contains(&name) => {
-                findings.push(undeclared_placeholder(document, node, &parameters, &name, &field));
-                undeclared.push(name);
-            }
-            result => break result,
+    let values: HashMap<&str, String> = parameters
+        .iter()
+        .map(|parameter| (parameter.name.as_str(), imagined_value(parameter)))
+        .collect();
+    let mut used = HashSet::new();
+    let mut undeclared = HashSet::new();
+    let formatted = format_with(command, &mut |name, field| {
+        if let Some((name, value)) = values.get_key_value(name) {
+            used.insert(*name);
+            return Some(value.clone());
         }
-    };
+        // Each name that is missing is told once.
+        if undeclared.insert(name.to_owned()) {
+            let place = Place {
+                document,
+                node,
+                is_explained: undeclared.len() <= EXPLAINED,
+            };
+            let field: String = field.iter().collect();
+            let finding = undeclared_placeholder(&place, &parameters, name, &field);
+            findings.push(finding.of(&entry_point.name));
+        }
+        Some("1".to_owned())
+    });
     match formatted {
         Ok(_) => {}
         Err(error) if depends_on_values(&error) => return,
         Err(error) => {
-            findings.push(invalid_placeholder(document, node, &error));
+            findings.push(invalid_placeholder(document, node, &error).of(&entry_point.name));
             return;
         }
     }
-    values.extend(undeclared.iter().map(|name| (name.as_str(), "1".to_owned())));
-    for (position, parameter) in parameters.iter().enumerate().take(declared) {
-        let mut others = values.clone();
-        others.remove(position);
-        if format_template(command, &others).is_ok() {
-            let message = format!(
-                "parameter '{}' is declared, but the command of entry point '{}' does not use it",
-                parameter.name, entry_point.name
-            );
-            findings.push(
-                Finding::new(Code::UnusedParameter, document.location(parameter.key), message).hint(format!(
+    let is_unused = |parameter: &&DeclaredParameter<'_>| !used.contains(parameter.name.as_str());
+    for parameter in parameters.iter().filter(is_unused) {
+        let message = format!(
+            "parameter '{}' is declared, but the command of entry point '{}' does not use it",
+            parameter.name, entry_point.name
+        );
+        findings.push(
+            Finding::new(Code::UnusedParameter, document.location(parameter.key), message)
+                .hint(format!(
                     "its value reaches the program only by `{{{}}}` in the command",
                     parameter.name
-                )),
-            );
-        }
+                ))
+                .of(&entry_point.name),
+        );
     }
 }
 
 /// A value that a run could give the parameter.
-fn imagined_value<'p>(parameter: &'p DeclaredParameter<'_>) -> (&'p str, String) {
+fn imagined_value(parameter: &DeclaredParameter<'_>) -> String {
     let default = parameter.default().filter(|node| !node.is_null());
     let value = default.map_or_else(|| "1".to_owned(), |node| node.value.to_python_str());
-    (&parameter.name, quote(&value).into_owned())
+    quote(&value).into_owned()
 }
 
 /// Whether another value could be fit for the command.
@@ -100,20 +115,32 @@ fn depends_on_values(error: &TemplateError) -> bool {
     }
 }
 
+/// The command that a placeholder stands in.
+struct Place<'d> {
+    document: &'d Document,
+    node: &'d Node,
+    /// Whether it is worth a look at the command's text and at the names that there are.
+    is_explained: bool,
+}
+
 fn undeclared_placeholder(
-    document: &Document,
-    node: &Node,
+    place: &Place<'_>,
     parameters: &[DeclaredParameter<'_>],
     name: &str,
     field: &str,
 ) -> Finding {
+    let Place { document, node, .. } = *place;
     let placeholder = format!("{{{field}}}");
-    let finding = Finding::new(
-        Code::UndeclaredPlaceholder,
-        document.place_of(node, &placeholder),
-        format!("the command has '{placeholder}', but there is no parameter '{name}'"),
-    );
-    let names = parameters.iter().map(|parameter| parameter.name.as_str());
+    let message = format!("the command has '{placeholder}', but there is no parameter '{name}'");
+    if !place.is_explained {
+        return Finding::new(Code::UndeclaredPlaceholder, document.location(node), message);
+    }
+    let location = document.place_of(node, &placeholder);
+    let finding = Finding::new(Code::UndeclaredPlaceholder, location, message);
+    let names = parameters
+        .iter()
+        .take(NAMES_COMPARED)
+        .map(|parameter| parameter.name.as_str());
     let is_shells = node.text().contains(&format!("${placeholder}"));
     finding.hint(match nearest(name, names) {
         Some(near) => format!("did you mean '{{{near}}}'?"),
@@ -133,6 +160,7 @@ fn invalid_placeholder(document: &Document, node: &Node, error: &TemplateError) 
         | TemplateError::IndexOutOfRange { field, .. }
         | TemplateError::Conversion { field }
         | TemplateError::FormatSpec { field, .. }
+        | TemplateError::TooLong { field }
         | TemplateError::TooDeep { field } => format!("{{{}", field.trim_end_matches('…')),
     };
     Finding::new(
@@ -166,7 +194,8 @@ pub(super) fn folded_backslashes(document: &Document, findings: &mut Vec<Finding
             );
             findings.push(
                 Finding::new(Code::FoldedBackslash, document.end_of_line(number), message)
-                    .hint("leave the '\\' out, or write the command after `command: |`"),
+                    .hint("leave the '\\' out, or write the command after `command: |`")
+                    .of(&entry_point),
             );
         }
     }
@@ -175,18 +204,22 @@ pub(super) fn folded_backslashes(document: &Document, findings: &mut Vec<Finding
 /// A line that begins with an option: the shell takes it for a command of its own.
 pub(super) fn split_commands(document: &Document, findings: &mut Vec<Finding>) {
     for (entry_point, node, command) in commands(document) {
+        if command.contains("<<") {
+            continue;
+        }
         let lines: Vec<&str> = command.trim_end().lines().collect();
         for pair in lines.windows(2) {
             let line = pair[1].trim();
             let is_option = line.starts_with("--") || line.starts_with('-') && line.len() > 1;
-            if is_option && !pair[0].trim_end().ends_with(['\\', '|', '&']) && !command.contains("<<") {
+            if is_option && !pair[0].trim_end().ends_with(['\\', '|', '&']) {
                 let message = format!(
                     "the command of entry point '{entry_point}' goes on in a new line here, which the shell takes for a command \
                      of its own"
                 );
                 findings.push(
                     Finding::new(Code::SplitCommand, document.place_of(node, line), message)
-                        .hint("end the line before with '\\', or indent all lines alike after `command: >-`"),
+                        .hint("end the line before with '\\', or indent all lines alike after `command: >-`")
+                        .of(&entry_point),
                 );
                 break;
             }
@@ -209,7 +242,8 @@ pub(super) fn trailing_newlines(document: &Document, findings: &mut Vec<Finding>
             );
             findings.push(
                 Finding::new(Code::TrailingNewline, document.location(node), message)
-                    .hint(format!("write `command: {indicator}-`")),
+                    .hint(format!("write `command: {indicator}-`"))
+                    .of(&entry_point),
             );
         }
     }

@@ -9,9 +9,18 @@ use crate::yaml::{self, Mapping, Node, Position};
 /// A file that is YAML with a mapping at the top.
 pub(super) struct Document {
     file: Arc<Path>,
-    lines: Vec<String>,
+    lines: Vec<Line>,
     root: Node,
 }
+
+/// A line of the file, with where every [`STEP`]th of its characters begins: a whole file may be one line,
+/// which must not be read from its beginning for every place in it.
+struct Line {
+    text: String,
+    steps: Vec<usize>,
+}
+
+const STEP: usize = 1024;
 
 /// An entry point that is a mapping.
 pub(super) struct DeclaredEntryPoint<'d> {
@@ -21,6 +30,7 @@ pub(super) struct DeclaredEntryPoint<'d> {
 
 /// A parameter, whatever its value is.
 pub(super) struct DeclaredParameter<'d> {
+    pub(super) entry_point: Arc<str>,
     pub(super) name: String,
     pub(super) key: &'d Node,
     pub(super) node: &'d Node,
@@ -39,7 +49,7 @@ impl Document {
         root.as_mapping()?;
         Some(Self {
             file: Arc::from(file),
-            lines: String::from_utf8_lossy(text).lines().map(str::to_owned).collect(),
+            lines: String::from_utf8_lossy(text).lines().map(Line::new).collect(),
             root,
         })
     }
@@ -89,7 +99,12 @@ impl Document {
     /// Where a text first stands in what is written for a node; the node's beginning where it was
     /// escaped or folded.
     pub(super) fn place_of(&self, node: &Node, text: &str) -> Location {
+        let is_one_line = node.written.last_line == node.start.line;
         let found = self.lines_of(node).find_map(|(number, first_column, line)| {
+            let line = match is_one_line {
+                true => beginning(line, node.text().len()),
+                false => line,
+            };
             let before = &line[..line.find(text)?];
             Some(Position {
                 line: number,
@@ -101,7 +116,7 @@ impl Document {
 
     /// Where the last character of a line is.
     pub(super) fn end_of_line(&self, number: usize) -> Location {
-        let line = self.lines.get(number - 1).map_or("", |line| line.trim_end());
+        let line = self.lines.get(number - 1).map_or("", |line| line.text.trim_end());
         self.at(Position {
             line: number,
             column: line.chars().count().max(1),
@@ -112,14 +127,42 @@ impl Document {
     pub(super) fn lines_of(&self, node: &Node) -> impl Iterator<Item = (usize, usize, &str)> {
         let Position { line: first, column } = node.start;
         (first..=node.written.last_line).filter_map(move |number| {
-            let line = self.lines.get(number - 1)?.as_str();
+            let line = self.lines.get(number - 1)?;
             if number > first {
-                return Some((number, 1, line));
+                return Some((number, 1, line.text.as_str()));
             }
-            let start = line.char_indices().nth(column - 1)?.0;
-            Some((number, column, &line[start..]))
+            Some((number, column, line.rest_at(column)?))
         })
     }
+}
+
+impl Line {
+    fn new(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            steps: text
+                .char_indices()
+                .step_by(STEP)
+                .map(|(start, _)| start)
+                .collect(),
+        }
+    }
+
+    fn rest_at(&self, column: usize) -> Option<&str> {
+        let before = column - 1;
+        let rest = &self.text[*self.steps.get(before / STEP)?..];
+        let start = rest.char_indices().nth(before % STEP)?.0;
+        Some(&rest[start..])
+    }
+}
+
+/// What of a line can be the text of a value that is so many bytes long: in quotes a character takes ten at
+/// most, and what follows on the line is of others.
+fn beginning(line: &str, length: usize) -> &str {
+    const LONGEST_ESCAPE: usize = "\\U0001F600".len();
+    const LONGEST_ANCHOR: usize = 256;
+    let end = line.floor_char_boundary(length.saturating_mul(LONGEST_ESCAPE) + LONGEST_ANCHOR);
+    &line[..end]
 }
 
 impl<'d> DeclaredEntryPoint<'d> {
@@ -129,10 +172,12 @@ impl<'d> DeclaredEntryPoint<'d> {
     }
 
     pub(super) fn parameters(&self) -> Vec<DeclaredParameter<'d>> {
+        let entry_point: Arc<str> = Arc::from(self.name.as_str());
         let declared = self.mapping.get("parameters").and_then(Node::as_mapping);
         let declared = declared.into_iter().flat_map(Mapping::iter);
         declared
             .map(|(key, node)| DeclaredParameter {
+                entry_point: Arc::clone(&entry_point),
                 name: key.value.to_python_str(),
                 key,
                 node,

@@ -8,29 +8,33 @@ use crate::yaml::{Mapping, Node};
 
 /// Keys that MLflow gives no meaning.
 pub(super) fn unknown_keys(document: &Document, findings: &mut Vec<Finding>) {
-    let mut check = |place: &str, known: &[&str], mapping: &Mapping| {
+    let mut check = |place: &str, entry_point: Option<&str>, known: &[&str], mapping: &Mapping| {
         for (key, value) in mapping.iter() {
             if !key.as_str().is_some_and(|key| known.contains(&key)) {
-                findings.push(unknown_key(document, place, known, key, value));
+                findings.push(Finding {
+                    entry_point: entry_point.map(str::to_owned),
+                    ..unknown_key(document, place, known, key, value)
+                });
             }
         }
     };
-    check("an MLproject file", keys::PROJECT, document.top());
+    check("an MLproject file", None, keys::PROJECT, document.top());
     for (section, known) in [
         ("docker_env", keys::DOCKER_ENV),
         ("databricks_spark_job", keys::SPARK_JOB),
     ] {
         if let Some(mapping) = document.section(section) {
-            check(section, known, mapping);
+            check(section, None, known, mapping);
         }
     }
     for entry_point in document.entry_points() {
         let place = format!("entry point '{}'", entry_point.name);
-        check(&place, keys::ENTRY_POINT, entry_point.mapping);
+        let name = Some(entry_point.name.as_str());
+        check(&place, name, keys::ENTRY_POINT, entry_point.mapping);
         for parameter in entry_point.parameters() {
             if let Some(mapping) = parameter.node.as_mapping() {
                 let place = format!("parameter '{}'", parameter.name);
-                check(&place, keys::PARAMETER, mapping);
+                check(&place, name, keys::PARAMETER, mapping);
             }
         }
     }
@@ -88,7 +92,7 @@ fn meant_entry(name: &str, known: &[&str], value: &Node) -> Option<String> {
 
 /// Keys that are written again: the last value is taken.
 pub(super) fn repeated_keys(document: &Document, findings: &mut Vec<Finding>) {
-    let mut check = |mapping: &Mapping| {
+    let mut check = |mapping: &Mapping, entry_point: &dyn Fn(&str) -> Option<String>| {
         for (first, again) in mapping.repeated_keys() {
             let name = again.value.to_python_str();
             // Different values with one name are an error of their own.
@@ -97,26 +101,34 @@ pub(super) fn repeated_keys(document: &Document, findings: &mut Vec<Finding>) {
                     "'{name}' is written again; what line {} says is lost",
                     first.start.line
                 );
-                findings.push(
-                    Finding::new(Code::DuplicateKey, document.location(again), message)
-                        .hint("remove one of them"),
-                );
+                findings.push(Finding {
+                    entry_point: entry_point(&name),
+                    ..Finding::new(Code::DuplicateKey, document.location(again), message)
+                        .hint("remove one of them")
+                });
             }
         }
     };
-    check(document.top());
-    for section in ["docker_env", "databricks_spark_job", "entry_points"] {
-        document.section(section).map(&mut check);
+    check(document.top(), &|_| None);
+    for section in ["docker_env", "databricks_spark_job"] {
+        if let Some(mapping) = document.section(section) {
+            check(mapping, &|_| None);
+        }
+    }
+    if let Some(entry_points) = document.section("entry_points") {
+        check(entry_points, &|name| Some(name.to_owned()));
     }
     for entry_point in document.entry_points() {
-        check(entry_point.mapping);
-        entry_point
-            .mapping
-            .get("parameters")
-            .and_then(Node::as_mapping)
-            .map(&mut check);
+        let of_it = |_: &str| Some(entry_point.name.clone());
+        check(entry_point.mapping, &of_it);
+        let parameters = entry_point.mapping.get("parameters").and_then(Node::as_mapping);
+        if let Some(mapping) = parameters {
+            check(mapping, &of_it);
+        }
         for parameter in entry_point.parameters() {
-            parameter.node.as_mapping().map(&mut check);
+            if let Some(mapping) = parameter.node.as_mapping() {
+                check(mapping, &of_it);
+            }
         }
     }
 }

@@ -18,7 +18,7 @@ use std::path::Path;
 
 pub use code::{Code, Severity};
 
-use crate::project::{Location, Project, ProjectError, ProjectProblem};
+use crate::project::{Location, Part, Project, ProjectError, ProjectProblem};
 use document::Document;
 
 /// One remark.
@@ -32,6 +32,8 @@ pub struct Finding {
     pub location: Option<Location>,
     /// What to do about it.
     pub hint: Option<String>,
+    /// The entry point that it is about; nothing where the project as a whole is meant.
+    pub entry_point: Option<String>,
 }
 
 impl Finding {
@@ -41,11 +43,17 @@ impl Finding {
             message: message.into(),
             location: location.into(),
             hint: None,
+            entry_point: None,
         }
     }
 
     fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    fn of(mut self, entry_point: &str) -> Self {
+        self.entry_point = Some(entry_point.to_owned());
         self
     }
 }
@@ -118,6 +126,22 @@ fn of_error(error: &ProjectError) -> Finding {
         message,
         location: error.location().cloned(),
         hint: error.hint(),
+        entry_point: entry_point_of(error.problem()).map(str::to_owned),
+    }
+}
+
+/// The entry point that keeps the project from being read.
+fn entry_point_of(problem: &ProjectProblem) -> Option<&str> {
+    let (ProjectProblem::WrongKind { part, .. } | ProjectProblem::NameCollision { part, .. }) = problem
+    else {
+        return None;
+    };
+    match part {
+        Part::EntryPoint(entry_point) | Part::Command(entry_point) | Part::Parameters(entry_point) => {
+            Some(entry_point)
+        }
+        Part::Parameter { entry_point, .. } => Some(entry_point),
+        _ => None,
     }
 }
 

@@ -40,7 +40,8 @@ pub(super) fn types(document: &Document, findings: &mut Vec<Finding>) {
                 );
                 Finding::new(Code::UncheckedType, location, message)
                     .hint(format!("MLflow knows the types {}", keys::TYPES.join(", ")))
-            },
+            }
+            .of(&parameter.entry_point),
         );
     }
 }
@@ -54,9 +55,11 @@ pub(super) fn defaults(document: &Document, findings: &mut Vec<Finding>) {
             let message = format!("the default of parameter '{name}' is empty: the parameter must be given");
             let text = if node.text().is_empty() { "" } else { node.text() };
             findings.push(
-                Finding::new(Code::EmptyDefault, document.location(node), message).hint(format!(
-                    "remove `default`, or put it in quotes if it is meant as text: \"{text}\""
-                )),
+                Finding::new(Code::EmptyDefault, document.location(node), message)
+                    .hint(format!(
+                        "remove `default`, or put it in quotes if it is meant as text: \"{text}\""
+                    ))
+                    .of(&parameter.entry_point),
             );
             continue;
         }
@@ -65,7 +68,8 @@ pub(super) fn defaults(document: &Document, findings: &mut Vec<Finding>) {
             let message = format!("the default of parameter '{name}' must be a float, but it is '{default}'");
             findings.push(
                 Finding::new(Code::FloatDefault, document.location(node), message)
-                    .hint("write a number, or take the type string"),
+                    .hint("write a number, or take the type string")
+                    .of(&parameter.entry_point),
             );
         }
     }
@@ -77,14 +81,19 @@ fn is_declared_float(parameter: &DeclaredParameter<'_>) -> bool {
 
 /// Values that YAML reads as something else than their text.
 pub(super) fn respelt_values(document: &Document, findings: &mut Vec<Finding>) {
-    let mut check = |what: String, node: &Node| findings.extend(respelt(document, &what, node));
+    let mut check = |what: String, node: &Node, entry_point: Option<&str>| {
+        findings.extend(respelt(document, &what, node).map(|finding| Finding {
+            entry_point: entry_point.map(str::to_owned),
+            ..finding
+        }));
+    };
     let top = document.top();
     if let Some(node) = top.get("name") {
-        check("the project's name".to_owned(), node);
+        check("the project's name".to_owned(), node, None);
     }
     if let Some(docker) = document.section("docker_env") {
         if let Some(node) = docker.get("image") {
-            check("the image's name".to_owned(), node);
+            check("the image's name".to_owned(), node, None);
         }
         for pair in docker
             .get("environment")
@@ -92,8 +101,9 @@ pub(super) fn respelt_values(document: &Document, findings: &mut Vec<Finding>) {
             .unwrap_or_default()
         {
             if let [name, value] = pair.as_list().unwrap_or_default() {
-                check("the variable's name".to_owned(), name);
-                check(format!("the variable '{}'", name.value.to_python_str()), value);
+                check("the variable's name".to_owned(), name, None);
+                let what = format!("the variable '{}'", name.value.to_python_str());
+                check(what, value, None);
             }
         }
     }
@@ -102,12 +112,15 @@ pub(super) fn respelt_values(document: &Document, findings: &mut Vec<Finding>) {
         .into_iter()
         .flat_map(Mapping::iter)
     {
-        check("the entry point's name".to_owned(), key);
+        let name = key.value.to_python_str();
+        check("the entry point's name".to_owned(), key, Some(&name));
     }
     for parameter in document.parameters() {
-        check("the parameter's name".to_owned(), parameter.key);
+        let entry_point = Some(&*parameter.entry_point);
+        check("the parameter's name".to_owned(), parameter.key, entry_point);
         if let Some(node) = parameter.default() {
-            check(format!("the default of parameter '{}'", parameter.name), node);
+            let what = format!("the default of parameter '{}'", parameter.name);
+            check(what, node, entry_point);
         }
     }
 }

@@ -17,7 +17,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions};
 
 use super::exit::ProgramExit;
-use super::tree;
+use super::{guard, tree};
 
 /// The programs that were started here and not yet seen to end by their callers, with their ends.
 static PROGRAMS: Mutex<BTreeMap<i32, Option<ProgramExit>>> = Mutex::new(BTreeMap::new());
@@ -63,8 +63,13 @@ pub(super) enum Remaining {
 pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
     // Held over the spawn, so that no wait elsewhere can meet a child that is not listed yet.
     let mut programs = programs();
+    if let Some(guard) = guard::bind(command) {
+        programs.insert(guard.as_raw_pid(), None);
+    }
     let child = command.spawn()?;
-    programs.insert(Pid::from_child(&child).as_raw_pid(), None);
+    let program = Pid::from_child(&child);
+    programs.insert(program.as_raw_pid(), None);
+    guard::add(program);
     Ok(child)
 }
 
@@ -72,13 +77,13 @@ pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
 pub(super) fn state(program: Pid) -> State {
     let mut programs = programs();
     if let Some(Some(exit)) = programs.get(&program.as_raw_pid()).copied() {
-        programs.remove(&program.as_raw_pid());
+        remove(&mut programs, program);
         return State::Ended(exit);
     }
     match retried(|| rustix::process::waitpid(Some(program), WaitOptions::NOHANG | WaitOptions::UNTRACED)) {
         Ok(Some((_, status))) => match (ProgramExit::from_wait(status), status.stopping_signal()) {
             (Some(exit), _) => {
-                programs.remove(&program.as_raw_pid());
+                remove(&mut programs, program);
                 State::Ended(exit)
             }
             (None, Some(signal)) => State::Stopped(signal),
@@ -88,7 +93,7 @@ pub(super) fn state(program: Pid) -> State {
         Err(_) => {
             // Something else in this process has taken the program's end away. What is not known to
             // have ended well has not.
-            programs.remove(&program.as_raw_pid());
+            remove(&mut programs, program);
             State::Ended(ProgramExit::Code(255))
         }
     }
@@ -96,7 +101,12 @@ pub(super) fn state(program: Pid) -> State {
 
 /// Gives up a program that nobody asks about any more.
 pub(super) fn forget(program: Pid) {
-    programs().remove(&program.as_raw_pid());
+    remove(&mut programs(), program);
+}
+
+fn remove(programs: &mut BTreeMap<i32, Option<ProgramExit>>, program: Pid) {
+    programs.remove(&program.as_raw_pid());
+    guard::remove(program);
 }
 
 /// Whether the process was started by [`spawn`] and its caller has not seen its end.

@@ -16,9 +16,9 @@ impl SignalSet {
         Self::of(&status("self"), "SigIgn:")
     }
 
-    /// Whether the signal is one of the set.
-    pub(super) fn contains(self, signal: Signal) -> bool {
-        self.mask & (1 << (signal.as_raw() - 1)) != 0
+    /// Whether the signal with this number is one of the set.
+    pub(super) fn contains(self, number: i32) -> bool {
+        self.mask & (1 << (number - 1)) != 0
     }
 
     fn of(status: &str, field: &str) -> Self {
@@ -40,7 +40,7 @@ fn is_ended(status: &str, signal: Signal) -> bool {
     !status.is_empty()
         && ["SigBlk:", "SigIgn:", "SigCgt:"]
             .iter()
-            .all(|field| !SignalSet::of(status, field).contains(signal))
+            .all(|field| !SignalSet::of(status, field).contains(signal.as_raw()))
 }
 
 /// Empty where there is no such process or no such file.
@@ -71,8 +71,8 @@ mod tests {
             );
         }
         let set = SignalSet { mask: 0x4000 };
-        assert!(set.contains(Signal::TERM));
-        assert!(!set.contains(Signal::INT));
+        assert!(set.contains(Signal::TERM.as_raw()));
+        assert!(!set.contains(Signal::INT.as_raw()));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::exit::ProgramExit;
+use super::limits::{limit_hint, start_hint};
 
 /// Why a program could not be run, or that it failed. Command lines and lines of output are without
 /// the credentials of the URLs in them.
@@ -75,6 +76,12 @@ pub enum ProcessError {
         #[source]
         source: io::Error,
     },
+    /// This process may open fewer files than any work needs.
+    #[error("the limit on open files is too low: {limit}")]
+    TooFewOpenFiles {
+        /// The limit.
+        limit: u64,
+    },
     /// Signals cannot be received.
     #[error("cannot install the signal handlers")]
     Signals {
@@ -98,6 +105,9 @@ impl ProcessError {
             Self::AsksTerminal { .. } => {
                 Some("run the command yourself once, or set it up to need no answer".to_owned())
             }
+            Self::TooFewOpenFiles { .. } => Some("raise it with `ulimit -n 1024`".to_owned()),
+            Self::Start { source, .. } => start_hint(source),
+            Self::Output { source, .. } | Self::Signals { source } => limit_hint(source),
             _ => None,
         }
     }

@@ -52,7 +52,7 @@ impl fmt::Display for ProgramExit {
 }
 
 /// The signal's name with its `SIG`; real-time signals have none.
-fn signal_name(number: i32) -> Option<&'static str> {
+pub(super) fn signal_name(number: i32) -> Option<&'static str> {
     nix::sys::signal::Signal::try_from(number)
         .ok()
         .map(nix::sys::signal::Signal::as_str)

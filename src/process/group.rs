@@ -8,8 +8,9 @@ use tokio::time::timeout;
 
 use super::children::{self, State};
 use super::exit::ProgramExit;
-use super::signals::{Event, Signals, TerminationSignal};
+use super::signals::{Event, Signals};
 use super::terminal::Terminal;
+use super::termination::TerminationSignal;
 use super::tree::{self, Process};
 
 /// How long a tree that was asked to end may take for it, unless
@@ -208,8 +209,8 @@ pub(super) struct Signalled {
 /// that killed a shell's last command.
 fn termination_behind(exit: ProgramExit) -> Option<TerminationSignal> {
     match exit {
-        ProgramExit::Signal(number) => TerminationSignal::from_number(number),
-        ProgramExit::Code(code) => TerminationSignal::from_number(code - 128),
+        ProgramExit::Signal(number) => TerminationSignal::usual(number),
+        ProgramExit::Code(code) => TerminationSignal::usual(code - 128),
     }
 }
 

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::io;
 
+use rustix::process::{Pid, Signal};
 use serde::{Deserialize, Serialize};
+
+use super::marker::{LeftBehind, Marker};
 
 /// Which process of which machine it is. A process id alone says little: ids come round again, and
 /// home directories and tracking stores are shared between machines and containers.
@@ -107,8 +110,32 @@ impl ProcessIdentity {
     /// # Errors
     /// The system refuses for a reason of its own.
     pub fn terminate(&self) -> io::Result<Termination> {
-        system::terminate(self)
+        match Pid::from_raw(self.pid) {
+            Some(pid) if self.whereabouts() == Whereabouts::Here => {
+                signal_process(pid, self.start, Signal::TERM)
+            }
+            _ => Ok(Termination::Gone),
+        }
     }
+
+    /// What the process has left behind, if it was one of this machine and is gone.
+    pub fn left_behind(&self) -> Option<LeftBehind> {
+        let is_of_this_machine = system::boot_id().as_ref() == Some(&self.boot)
+            && system::namespace().as_ref() == Some(&self.namespace);
+        (is_of_this_machine && self.whereabouts() == Whereabouts::Gone)
+            .then(|| LeftBehind::new(self.marker(), Vec::new()))
+    }
+
+    /// The mark of what the process starts.
+    pub(super) fn marker(&self) -> Marker {
+        Marker::new(self.pid, self.start)
+    }
+}
+
+/// Sends a signal to the process that has this id since this start, and to no other: what is signalled is
+/// held by a file descriptor, which cannot come to mean another process.
+pub(super) fn signal_process(pid: Pid, start: u64, signal: Signal) -> io::Result<Termination> {
+    system::signal_process(pid, start, signal)
 }
 
 impl fmt::Display for ProcessIdentity {
@@ -135,7 +162,7 @@ mod system {
     use rustix::io::Errno;
     use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 
-    use super::{ProcessIdentity, Termination, Whereabouts};
+    use super::Termination;
 
     /// The start time's place among the fields that come after the name in `/proc/PID/stat`; proc(5).
     const START_FIELD: usize = 19;
@@ -156,17 +183,15 @@ mod system {
         super::start_in(&String::from_utf8_lossy(&stat), START_FIELD)
     }
 
-    pub(super) fn terminate(identity: &ProcessIdentity) -> io::Result<Termination> {
-        let is_here = || identity.whereabouts() == Whereabouts::Here;
-        let Some(pid) = Pid::from_raw(identity.pid).filter(|_| is_here()) else {
-            return Ok(Termination::Gone);
-        };
+    pub(super) fn signal_process(pid: Pid, start: u64, signal: Signal) -> io::Result<Termination> {
+        let is_it = || start_of(pid.as_raw_pid()) == Some(start);
         let sent = match pidfd_open(pid, PidfdFlags::empty()) {
             // Only now it is certain whose descriptor that is.
-            Ok(_) if !is_here() => return Ok(Termination::Gone),
-            Ok(descriptor) => pidfd_send_signal(descriptor, Signal::TERM),
+            Ok(_) if !is_it() => return Ok(Termination::Gone),
+            Ok(descriptor) => pidfd_send_signal(descriptor, signal),
             // Before Linux 5.3, or where a sandbox forbids it.
-            Err(Errno::NOSYS | Errno::PERM) => kill_process(pid, Signal::TERM),
+            Err(Errno::NOSYS | Errno::PERM) if is_it() => kill_process(pid, signal),
+            Err(Errno::NOSYS | Errno::PERM) => return Ok(Termination::Gone),
             Err(error) => Err(error),
         };
         match sent {
@@ -200,7 +225,9 @@ mod system {
 mod system {
     use std::io;
 
-    use super::{ProcessIdentity, Termination};
+    use rustix::process::{Pid, Signal};
+
+    use super::Termination;
 
     pub(super) fn boot_id() -> Option<String> {
         None
@@ -214,7 +241,7 @@ mod system {
         None
     }
 
-    pub(super) fn terminate(_identity: &ProcessIdentity) -> io::Result<Termination> {
+    pub(super) fn signal_process(_pid: Pid, _start: u64, _signal: Signal) -> io::Result<Termination> {
         Ok(Termination::Gone)
     }
 

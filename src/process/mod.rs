@@ -4,7 +4,7 @@
 //!
 //! | to mlrun | to the entry point |
 //! | --- | --- |
-//! | `SIGINT`, `SIGTERM`, `SIGHUP`, `SIGQUIT` | `SIGTERM` to its whole tree, after a grace period `SIGKILL` |
+//! | `SIGINT`, `SIGTERM`, `SIGHUP`, `SIGQUIT`, others that end a program | `SIGTERM` to its whole tree, after a grace period `SIGKILL` |
 //! | `SIGUSR1`, `SIGUSR2`, `SIGWINCH` | the same signal to its group |
 //! | `SIGTSTP` (Ctrl-Z), `SIGCONT` | the same signal to its group; mlrun stops and goes on with it |
 //! | a signal that was ignored when mlrun began (`nohup`) | stays ignored by both |
@@ -12,9 +12,12 @@
 //! Descendants that left the group (`setsid`, daemons) are found on Linux only, where mlrun becomes
 //! the parent of every orphan below it. A program that uses this as a library and has children of its own
 //! is not made their parent unless it calls [`own_all_children`]; of what left the group only that is found
-//! then whose parents are there. Nothing can be done for them when mlrun itself is ended by
-//! `SIGKILL`.
+//! then whose parents are there.
+//!
+//! When mlrun itself is ended by `SIGKILL`, the kernel asks its children to end, and a
+//! [guard](guard_children) all that is below them.
 
+mod before_exec;
 mod call;
 mod capture;
 mod children;
@@ -25,13 +28,17 @@ mod ending;
 mod error;
 mod exit;
 mod group;
+mod guard;
 mod identity;
 mod job_control;
+mod limits;
 mod lines;
+mod marker;
 mod search;
 mod signals;
 mod tee;
 mod terminal;
+mod termination;
 mod tree;
 
 pub use call::ProgramCall;
@@ -42,7 +49,11 @@ pub use ending::SAME_REQUEST;
 pub use error::ProcessError;
 pub use exit::ProgramExit;
 pub use group::{DEFAULT_GRACE, Ended, OWN_SIGNAL_DELAY, ProcessGroup};
+pub use guard::{dismiss_guard, guard_children, guard_main};
 pub use identity::{ProcessIdentity, Termination, Whereabouts, processes_with_variable};
+pub use limits::{file_size_exhausted, limit_hint, open_files_exhausted, raise_open_files, start_hint};
+pub use marker::{BETWEEN_LOOKS, LeftBehind};
 pub use search::{program_on_path, programs_on_path};
-pub use signals::{Signals, TerminationRequest, TerminationSignal};
+pub use signals::{Signals, TerminationRequest, survive_file_size_limit};
 pub use tee::{Copies, Tee};
+pub use termination::TerminationSignal;

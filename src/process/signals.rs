@@ -1,6 +1,5 @@
 //! The signals that this program receives.
 
-use std::fmt;
 use std::future::{pending, poll_fn};
 use std::io;
 use std::task::{Context, Poll};
@@ -14,62 +13,19 @@ use tokio::time::Instant;
 use super::disposition::SignalSet;
 use super::ending::SAME_REQUEST;
 use super::error::ProcessError;
+use super::termination::TerminationSignal;
 
-/// A signal that asks this program to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TerminationSignal {
-    /// `SIGINT`, Ctrl-C.
-    Interrupt,
-    /// `SIGTERM`.
-    Terminate,
-    /// `SIGHUP`, the terminal is gone.
-    Hangup,
-    /// `SIGQUIT`, Ctrl-\.
-    Quit,
-}
-
-impl TerminationSignal {
-    const ALL: [Self; 4] = [Self::Interrupt, Self::Terminate, Self::Hangup, Self::Quit];
-
-    /// The signal's number.
-    pub fn number(self) -> i32 {
-        self.signal().as_raw()
-    }
-
-    /// The signal's name, such as `SIGTERM`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Interrupt => "SIGINT",
-            Self::Terminate => "SIGTERM",
-            Self::Hangup => "SIGHUP",
-            Self::Quit => "SIGQUIT",
-        }
-    }
-
-    /// The exit code of a program that ended because of the signal: 128 and its number.
-    pub fn exit_code(self) -> u8 {
-        // These numbers are 15 at most.
-        128 + self.number() as u8
-    }
-
-    /// The termination signal with this number.
-    pub(super) fn from_number(number: i32) -> Option<Self> {
-        Self::ALL.into_iter().find(|signal| signal.number() == number)
-    }
-
-    fn signal(self) -> Signal {
-        match self {
-            Self::Interrupt => Signal::INT,
-            Self::Terminate => Signal::TERM,
-            Self::Hangup => Signal::HUP,
-            Self::Quit => Signal::QUIT,
-        }
-    }
-}
-
-impl fmt::Display for TerminationSignal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+/// Keeps a write beyond the limit on file sizes from ending this program: it is an error from now on. A
+/// handler does that for this program alone, since programs that it starts have none; ignored, the signal
+/// would be ignored in all of them.
+///
+/// # Panics
+/// Outside of a tokio runtime.
+pub fn survive_file_size_limit() {
+    let number = Signal::XFSZ.as_raw();
+    if !SignalSet::ignored_here().contains(number) {
+        // Without a handler the signal does what it did before.
+        let _ = signal(SignalKind::from_raw(number));
     }
 }
 
@@ -130,14 +86,15 @@ impl Signals {
     /// Outside of a tokio runtime.
     pub fn install() -> Result<Self, ProcessError> {
         let mut signals = Self::nothing(true);
-        let terminations = TerminationSignal::ALL.map(|signal| (Event::Termination(signal), signal.signal()));
+        let terminations =
+            TerminationSignal::all().map(|signal| (Event::Termination(signal), signal.number()));
         let others = [
-            (Event::Child, Signal::CHILD),
-            (Event::Forward(Signal::USR1), Signal::USR1),
-            (Event::Forward(Signal::USR2), Signal::USR2),
-            (Event::Forward(Signal::WINCH), Signal::WINCH),
+            (Event::Child, Signal::CHILD.as_raw()),
+            (Event::Forward(Signal::USR1), Signal::USR1.as_raw()),
+            (Event::Forward(Signal::USR2), Signal::USR2.as_raw()),
+            (Event::Forward(Signal::WINCH), Signal::WINCH.as_raw()),
         ];
-        signals.listen_to(terminations.into_iter().chain(others))?;
+        signals.listen_to(terminations.chain(others))?;
         Ok(signals)
     }
 
@@ -151,14 +108,14 @@ impl Signals {
     /// Outside of a tokio runtime.
     pub fn on_request() -> Result<Self, ProcessError> {
         let mut signals = Self::nothing(false);
-        signals.listen_to([(Event::Child, Signal::CHILD)])?;
+        signals.listen_to([(Event::Child, Signal::CHILD.as_raw())])?;
         Ok(signals)
     }
 
     fn nothing(are_installed: bool) -> Self {
         let (requests, requested) = unbounded_channel();
         Self {
-            streams: Vec::with_capacity(10),
+            streams: Vec::new(),
             ignored: if are_installed {
                 SignalSet::ignored_here()
             } else {
@@ -171,7 +128,7 @@ impl Signals {
         }
     }
 
-    fn listen_to(&mut self, events: impl IntoIterator<Item = (Event, Signal)>) -> Result<(), ProcessError> {
+    fn listen_to(&mut self, events: impl IntoIterator<Item = (Event, i32)>) -> Result<(), ProcessError> {
         for (event, signal) in events {
             self.listen(event, signal)
                 .map_err(|source| ProcessError::Signals { source })?;
@@ -244,8 +201,8 @@ impl Signals {
     pub(super) async fn begin_program(&mut self) {
         if self.are_installed && !self.streams.iter().any(|(event, _)| *event == Event::Stop) {
             // Where these cannot be had, Ctrl-Z stops this program alone.
-            let _ = self.listen(Event::Continue, Signal::CONT);
-            let _ = self.listen(Event::Stop, Signal::TSTP);
+            let _ = self.listen(Event::Continue, Signal::CONT.as_raw());
+            let _ = self.listen(Event::Stop, Signal::TSTP.as_raw());
         }
         self.drop_events(|event| !matches!(event, Event::Termination(_) | Event::Child))
             .await;
@@ -271,12 +228,11 @@ impl Signals {
         .await;
     }
 
-    fn listen(&mut self, event: Event, number: Signal) -> io::Result<()> {
+    fn listen(&mut self, event: Event, number: i32) -> io::Result<()> {
         let is_ignored = self.ignored.contains(number);
         // Without its handler, ends of children would be lost where their signal is ignored.
         if !is_ignored || event == Event::Child {
-            self.streams
-                .push((event, signal(SignalKind::from_raw(number.as_raw()))?));
+            self.streams.push((event, signal(SignalKind::from_raw(number))?));
         }
         Ok(())
     }
@@ -307,29 +263,5 @@ impl Signals {
             .filter(|(event, _)| kind(*event))
             .find_map(|(event, stream)| stream.poll_recv(context).is_ready().then_some(*event))
             .map_or(Poll::Pending, Poll::Ready)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn termination_signals_have_shell_exit_codes() {
-        let table = TerminationSignal::ALL.map(|signal| (signal.name(), signal.exit_code()));
-        assert_eq!(
-            table,
-            [
-                ("SIGINT", 130),
-                ("SIGTERM", 143),
-                ("SIGHUP", 129),
-                ("SIGQUIT", 131)
-            ]
-        );
-        assert_eq!(TerminationSignal::from_number(9), None);
-        assert_eq!(
-            TerminationSignal::from_number(15),
-            Some(TerminationSignal::Terminate)
-        );
     }
 }

@@ -4,11 +4,15 @@ use std::collections::HashSet;
 
 use rustix::process::Pid;
 
+/// How many fields of `/proc/PID/stat` are between the group and the start; proc(5).
+#[cfg(any(target_os = "linux", test))]
+const START_AFTER_GROUP: usize = 16;
+
 /// How often the processes are listed at most, until the list is whole.
 const SCANS: u32 = 4;
 
 /// A process of the tree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Process {
     /// Its id.
     pub(super) id: Pid,
@@ -16,8 +20,17 @@ pub(super) struct Process {
     pub(super) parent: Option<Pid>,
     /// Its process group.
     pub(super) group: Option<Pid>,
+    /// When it started, in clock ticks since the machine did.
+    pub(super) start: u64,
     /// It has ended and waits to be collected.
     is_zombie: bool,
+}
+
+impl Process {
+    /// Whether it has not ended.
+    pub(super) fn is_running(&self) -> bool {
+        !self.is_zombie
+    }
 }
 
 /// Makes orphans below this process its children.
@@ -44,28 +57,33 @@ pub(super) fn children() -> Vec<Pid> {
 /// The processes below this one that have not ended, parents before their children. `is_stranger`
 /// tells which children of this process to leave out, with all that is below them.
 pub(super) fn descendants(is_stranger: impl Fn(Pid) -> bool) -> Vec<Process> {
-    let mut found = below(rustix::process::getpid(), &whole_list(), is_stranger);
+    let mut found = below(rustix::process::getpid(), &all(), is_stranger);
     found.retain(|process| !process.is_zombie);
     found
 }
 
 /// The processes below a group's leader or in its group that have not ended, and all that is below them.
 pub(super) fn members_of(leader: Pid) -> Vec<Process> {
-    let processes = whole_list();
-    let mut found: Vec<Process> = Vec::new();
-    for root in &processes {
-        if root.id == leader || root.group == Some(leader) {
-            found.push(*root);
-            found.extend(below(root.id, &processes, |_| false));
-        }
-    }
+    let mut found = of_group(leader, &all());
     let mut seen = HashSet::new();
     found.retain(|process| !process.is_zombie && process.id != leader && seen.insert(process.id));
     found
 }
 
+/// A group's leader and the processes in its group, and all that is below them; some of them twice.
+pub(super) fn of_group(leader: Pid, processes: &[Process]) -> Vec<Process> {
+    let mut found: Vec<Process> = Vec::new();
+    for root in processes {
+        if root.id == leader || root.group == Some(leader) {
+            found.push(*root);
+            found.extend(below(root.id, processes, |_| false));
+        }
+    }
+    found
+}
+
 /// All processes, in a list that holds every process's parent.
-fn whole_list() -> Vec<Process> {
+pub(super) fn all() -> Vec<Process> {
     // The list is not made in one moment. Where a process ends meanwhile, its children may be listed
     // as children of a parent that is not, and would be missed.
     let mut processes = all_processes();
@@ -137,11 +155,13 @@ fn parse_stat(stat: &[u8]) -> Option<Process> {
     let state = fields.next()?;
     let mut number = || fields.next()?.parse::<i32>().ok();
     let (parent, group) = (number()?, number()?);
+    let start = fields.nth(START_AFTER_GROUP)?.parse().ok()?;
     // A process that is being taken off the list has group -1 there.
     (group >= 0).then_some(Process {
         id: process_id(id.parse().ok()?)?,
         parent: process_id(parent),
         group: process_id(group),
+        start,
         is_zombie: matches!(state, "Z" | "X"),
     })
 }
@@ -161,29 +181,39 @@ mod tests {
             id: Pid::from_raw(id).unwrap(),
             parent: Pid::from_raw(parent),
             group: Pid::from_raw(group),
+            start: 0,
             is_zombie: false,
         }
     }
 
     #[test]
     fn stat_lines_are_read() {
+        const REST: &str = "1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 8765 99";
         for (line, expected) in [
-            ("1 (init) S 0 1 1 0 -1", Some(process(1, 0, 1))),
-            ("7 (a) b (c) R 1 6 6 0", Some(process(7, 1, 6))),
-            ("7 (a\n) Z) T 1 6 6 0", Some(process(7, 1, 6))),
+            ("1 (init) S 0 1", Some(process(1, 0, 1))),
+            ("7 (a) b (c) R 1 6", Some(process(7, 1, 6))),
+            ("7 (a\n) Z) T 1 6", Some(process(7, 1, 6))),
             (
-                "7 (dead) Z 1 6 6 0",
+                "7 (dead) Z 1 6",
                 Some(Process {
                     is_zombie: true,
                     ..process(7, 1, 6)
                 }),
             ),
-            ("7 (released) X 0 -1 -1 0", None),
-            ("7 (short", None),
-            ("7 (short) R 1", None),
-            ("", None),
+            ("7 (released) X 0 -1", None),
         ] {
-            assert_eq!(parse_stat(line.as_bytes()), expected, "{line}");
+            let expected = expected.map(|process| Process {
+                start: 8765,
+                ..process
+            });
+            assert_eq!(
+                parse_stat(format!("{line} {REST}").as_bytes()),
+                expected,
+                "{line}"
+            );
+        }
+        for line in ["7 (short", "7 (short) R 1 6", ""] {
+            assert_eq!(parse_stat(line.as_bytes()), None, "{line}");
         }
     }
 

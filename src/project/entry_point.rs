@@ -1,8 +1,11 @@
 //! An entry point with the parameters of a run: the shell command.
 
+use std::collections::{HashMap, HashSet};
+
 use super::error::{ProjectError, ProjectProblem};
 use super::location::Location;
 use super::parameter::{Parameter, ParameterContext, ResolvedParameters};
+use super::parameter_name::{NameProblem, without_blanks};
 use super::quote::quote;
 use super::template::{TemplateError, format_template};
 
@@ -46,16 +49,38 @@ impl EntryPoint {
         given: &[(String, String)],
         context: ParameterContext<'_>,
     ) -> Result<ResolvedParameters, ProjectError> {
-        let is_declared = |name: &str| self.parameters.iter().any(|parameter| parameter.name == name);
+        let declared: HashSet<&str> = self
+            .parameters
+            .iter()
+            .map(|parameter| parameter.name.as_str())
+            .collect();
         let extra: Vec<(String, String)> = given
             .iter()
-            .filter(|(name, _)| !is_declared(name))
+            .filter(|(name, _)| !declared.contains(name.as_str()))
             .cloned()
             .collect();
-        let value_of = |name: &str| {
-            let found = given.iter().find(|(given, _)| given == name);
-            found.map(|(_, value)| value.as_str())
-        };
+        let blank = extra
+            .iter()
+            .find_map(|(name, value)| Some((name, value, NameProblem::of(name)?)));
+        if let Some((name, value, problem)) = blank {
+            let (name, instead) = (name.clone(), without_blanks("-P", name, Some(value)));
+            let declared = self
+                .parameters
+                .iter()
+                .map(|parameter| parameter.name.clone())
+                .collect();
+            return Err(ProjectError::new(ProjectProblem::ParameterName {
+                name,
+                problem,
+                declared,
+                instead,
+            }));
+        }
+        let values: HashMap<&str, &str> = given
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        let value_of = |name: &str| values.get(name).copied();
         let missing: Vec<&Parameter> = self
             .parameters
             .iter()

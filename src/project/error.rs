@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::hint;
 use super::location::Location;
+use super::parameter_name::NameProblem;
 use super::template::TemplateError;
 use crate::yaml::YamlError;
 
@@ -162,6 +163,18 @@ pub enum ProjectProblem {
         /// The names that were given and are not declared.
         undeclared: Vec<String>,
     },
+    /// A parameter that is not declared has a name that nobody means.
+    #[error("the parameter name '{}' {problem}", name.escape_debug())]
+    ParameterName {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        problem: NameProblem,
+        /// The names that the entry point declares.
+        declared: Vec<String>,
+        /// How to give the parameter.
+        instead: String,
+    },
     /// A `float` parameter's value is no number.
     #[error("parameter '{parameter}' of entry point '{entry_point}' must be a float, got '{value}'")]
     NotAFloat {
@@ -291,11 +304,18 @@ pub enum SparkJobRule {
     },
 }
 
-/// The names in quotes, with commas between them.
+/// How many names a message lists.
+pub(super) const NAMES_SHOWN: usize = 50;
+
+/// The names in quotes, with commas between them; of many the first.
 pub(super) fn quoted(names: &[String]) -> String {
-    names
-        .iter()
+    let shown = names.iter().take(NAMES_SHOWN);
+    let mut text = shown
         .map(|name| format!("'{name}'"))
         .collect::<Vec<_>>()
-        .join(", ")
+        .join(", ");
+    if names.len() > NAMES_SHOWN {
+        text.push_str(&format!(" and {} more", names.len() - NAMES_SHOWN));
+    }
+    text
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::error::{Part, ProjectProblem, SparkJobRule, quoted};
+use super::error::{NAMES_SHOWN, Part, ProjectProblem, SparkJobRule, quoted};
 use super::template::TemplateError;
 use crate::nearest::nearest;
 
@@ -37,6 +37,15 @@ pub(super) fn hint(problem: &ProjectProblem) -> Option<String> {
         ProjectProblem::MissingParameters {
             names, undeclared, ..
         } => Some(give(names, undeclared)),
+        ProjectProblem::ParameterName {
+            name,
+            declared,
+            instead,
+            ..
+        } => Some(match nearest(name, declared.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean '{near}'?"),
+            None => format!("write {instead}, without blanks in the name"),
+        }),
         ProjectProblem::NotAFloat { parameter, .. } => {
             Some(format!("pass a number, for example -P {parameter}=0.5"))
         }
@@ -140,14 +149,22 @@ fn near_entry_point(
 }
 
 fn give(names: &[String], undeclared: &[String]) -> String {
+    // Each is compared with each, so only as many as a person types.
+    let given = undeclared.iter().take(NAMES_SHOWN).map(String::as_str);
     let meant = names
         .iter()
-        .find_map(|name| Some((name, nearest(name, undeclared.iter().map(String::as_str))?)));
+        .take(NAMES_SHOWN)
+        .find_map(|name| Some((name, nearest(name, given.clone())?)));
     if let Some((name, given)) = meant {
         return format!("you gave '{given}', which is not declared; did you mean '{name}'?");
     }
-    let options: Vec<String> = names.iter().map(|name| format!("-P {name}=...")).collect();
-    format!("pass {}", options.join(" "))
+    let options: Vec<String> = names
+        .iter()
+        .take(NAMES_SHOWN)
+        .map(|name| format!("-P {name}=..."))
+        .collect();
+    let more = if names.len() > NAMES_SHOWN { " ..." } else { "" };
+    format!("pass {}{more}", options.join(" "))
 }
 
 fn path_missing(value: &str) -> Option<String> {
@@ -176,7 +193,9 @@ fn template(error: &TemplateError, declared: &[String], is_shell_variable: bool)
         | TemplateError::FormatSpec { .. } => {
             return Some("double the braces that are meant for the shell: '{{' and '}}'".to_owned());
         }
-        TemplateError::IndexOutOfRange { .. } | TemplateError::TooDeep { .. } => return None,
+        TemplateError::IndexOutOfRange { .. }
+        | TemplateError::TooLong { .. }
+        | TemplateError::TooDeep { .. } => return None,
     };
     if declared.contains(field) {
         return Some(format!(

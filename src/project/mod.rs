@@ -21,6 +21,7 @@ mod local_path;
 mod location;
 mod mlproject;
 mod parameter;
+mod parameter_name;
 mod quote;
 mod reader;
 mod spark_job;
@@ -40,8 +41,11 @@ pub use location::{KeyPlace, Location};
 pub use parameter::{
     Parameter, ParameterContext, ParameterType, ParameterValue, ResolvedParameter, ResolvedParameters,
 };
+pub use parameter_name::NameProblem;
+pub(crate) use parameter_name::without_blanks;
 pub(crate) use quote::quote;
 pub use spark_job::DatabricksSparkJob;
+pub(crate) use template::format_with;
 pub use template::{TemplateError, format_template};
 
 /// What a directory declares as a project.

@@ -1,5 +1,6 @@
 //! What the readers of an MLproject file's sections share: places, remarks, names.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -94,9 +95,10 @@ impl Reader {
             }
         }
         let mut entries: Vec<(String, &Node, &Node)> = Vec::with_capacity(mapping.len());
+        let mut first_keys: HashMap<String, &Node> = HashMap::with_capacity(mapping.len());
         for (key, value) in mapping.iter() {
             let name = key.value.to_python_str();
-            if let Some((_, first, _)) = entries.iter().find(|(known, _, _)| *known == name) {
+            if let Some(first) = first_keys.insert(name.clone(), key) {
                 return Err(self.collision(part, first, key));
             }
             entries.push((name, key, value));

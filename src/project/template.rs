@@ -2,12 +2,17 @@
 //!
 //! Source: "Format String Syntax" of the Python library reference, as CPython 3.11 reads it.
 
+use std::collections::HashMap;
+
 use super::decimal_digit::decimal_digit;
 use super::format_spec::{self, FormatSpecError};
 use crate::yaml::Value;
 
 /// A format specification may hold fields, but these hold no further ones.
 const LEVELS: usize = 2;
+
+/// The longest command, in bytes: far more than any system runs, and too little to fill the memory.
+const LONGEST_OUTPUT: usize = 64 << 20;
 
 /// Why a template cannot be filled in.
 ///
@@ -76,6 +81,12 @@ pub enum TemplateError {
         /// What is wrong with it.
         source: FormatSpecError,
     },
+    /// With this field the command is longer than any system could run.
+    #[error("'{{{field}}}', with which it becomes longer than {} MiB", LONGEST_OUTPUT >> 20)]
+    TooLong {
+        /// The whole field.
+        field: String,
+    },
     /// A field in the format specification of a field in a format specification.
     #[error("'{{{field}}}', whose fields are nested too deeply")]
     TooDeep {
@@ -89,11 +100,25 @@ pub enum TemplateError {
 /// # Errors
 /// Everything that Python's `str.format` raises an exception for, and attributes of values.
 pub fn format_template(template: &str, values: &[(&str, String)]) -> Result<String, TemplateError> {
-    let characters: Vec<char> = template.chars().collect();
-    expand(&characters, values, LEVELS)
+    let mut by_name: HashMap<&str, &str> = HashMap::with_capacity(values.len());
+    for (name, value) in values {
+        by_name.entry(name).or_insert(value);
+    }
+    format_with(template, &mut |name, _| {
+        by_name.get(name).map(|value| (*value).to_owned())
+    })
 }
 
-fn expand(text: &[char], values: &[(&str, String)], levels: usize) -> Result<String, TemplateError> {
+/// Gives the value that goes by a name. The second argument is the whole field that asks for it.
+pub(crate) type ValueOf<'v> = dyn FnMut(&str, &[char]) -> Option<String> + 'v;
+
+/// As [`format_template`], with values that are asked for in the order of the fields.
+pub(crate) fn format_with(template: &str, value_of: &mut ValueOf<'_>) -> Result<String, TemplateError> {
+    let characters: Vec<char> = template.chars().collect();
+    expand(&characters, value_of, LEVELS)
+}
+
+fn expand(text: &[char], value_of: &mut ValueOf<'_>, levels: usize) -> Result<String, TemplateError> {
     let mut output = String::with_capacity(text.len());
     let mut rest = text;
     while let [character, after @ ..] = rest {
@@ -106,7 +131,11 @@ fn expand(text: &[char], values: &[(&str, String)], levels: usize) -> Result<Str
             ('}', _) | ('{', None) => return Err(TemplateError::LoneBrace { brace: *character }),
             ('{', Some(_)) => {
                 let field = Field::parse(after)?;
-                output.push_str(&field.render(values, levels)?);
+                output.push_str(&field.render(value_of, levels)?);
+                if output.len() > LONGEST_OUTPUT {
+                    let field = field.to_text();
+                    return Err(TemplateError::TooLong { field });
+                }
                 rest = &after[field.text.len() + 1..];
             }
             _ => output.push(*character),
@@ -164,8 +193,8 @@ impl<'t> Field<'t> {
         Ok(field)
     }
 
-    fn render(&self, values: &[(&str, String)], levels: usize) -> Result<String, TemplateError> {
-        let value = self.value(values)?;
+    fn render(&self, value_of: &mut ValueOf<'_>, levels: usize) -> Result<String, TemplateError> {
+        let value = self.value(value_of)?;
         let value = match self.conversion {
             None | Some('s') => value,
             Some('r') => Value::Str(value).to_python_repr(),
@@ -184,7 +213,7 @@ impl<'t> Field<'t> {
                 field: self.to_text(),
             });
         }
-        let spec: Vec<char> = expand(self.spec, values, levels - 1)?.chars().collect();
+        let spec: Vec<char> = expand(self.spec, value_of, levels - 1)?.chars().collect();
         self.pad(&value, &spec)
     }
 
@@ -197,7 +226,7 @@ impl<'t> Field<'t> {
     }
 
     /// The value by its name, or the one character of it that an index picks.
-    fn value(&self, values: &[(&str, String)]) -> Result<String, TemplateError> {
+    fn value(&self, value_of: &mut ValueOf<'_>) -> Result<String, TemplateError> {
         let first_end = self
             .name
             .iter()
@@ -209,13 +238,12 @@ impl<'t> Field<'t> {
             });
         }
         let name: String = first.iter().collect();
-        let Some((_, value)) = values.iter().find(|(known, _)| *known == name) else {
+        let Some(mut value) = value_of(&name, self.text) else {
             return Err(TemplateError::UnknownName {
                 name,
                 field: self.to_text(),
             });
         };
-        let mut value = value.clone();
         while let [opening, after @ ..] = rest {
             let bracket = after.iter().position(|&character| character == ']');
             let index_end = match (opening, bracket) {
@@ -346,6 +374,14 @@ mod tests {
             ("{a:}", "abc"),
         ] {
             assert_eq!(formatted(template).as_deref(), Ok(expected), "{template}");
+        }
+    }
+
+    #[test]
+    fn commands_cannot_fill_the_memory() {
+        for (template, value) in [("{a:1000000}", "1".to_owned()), ("{a}", "x".repeat(1 << 20))] {
+            let error = format_template(&template.repeat(100_000), &[("a", value)]).expect_err(template);
+            assert!(error.to_string().ends_with("longer than 64 MiB"), "{error}");
         }
     }
 

@@ -83,6 +83,12 @@ impl ProjectUri {
         &self.location
     }
 
+    /// The `file://` URI of the location as it was given; `None` for one that was given in another way.
+    pub fn file_uri(&self) -> Option<&str> {
+        let location = self.shown.split('#').next().unwrap_or_default();
+        (scheme(location) == Some("file")).then_some(location)
+    }
+
     /// The directory inside of the location, when one was asked for.
     pub fn subdirectory(&self) -> Option<&Subdirectory> {
         self.subdirectory.as_ref()

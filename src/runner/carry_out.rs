@@ -163,7 +163,10 @@ async fn launch(
         details.timings.environment = Some(planned + begun.elapsed());
         details.environment_tags.clone_from(&tags);
     });
-    created.set_tags(&tags).await?;
+    match until_signal(signals, created.set_tags(&tags)).await {
+        Ok(set) => set?,
+        Err(signal) => return interrupted(signal),
+    }
     match until_signal(signals, created.tell_tree(tree, details)).await {
         Ok(told) => told?,
         Err(signal) => return interrupted(signal),
@@ -257,7 +260,7 @@ fn status_of(launched: &Result<Launched, RunError>) -> RunStatus {
         Ok(Launched::Reused) => RunStatus::Finished,
         Ok(Launched::Ended(Ended::Interrupted { .. })) => RunStatus::Killed,
         Ok(Launched::Submitted) => RunStatus::Running,
-        Err(RunError::Backend(error)) => error.run_status(),
-        Ok(Launched::Ended(Ended::Exited(_))) | Err(_) => RunStatus::Failed,
+        Ok(Launched::Ended(Ended::Exited(_))) => RunStatus::Failed,
+        Err(error) => error.run_status(),
     }
 }

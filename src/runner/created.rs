@@ -1,14 +1,15 @@
 //! A run that is in the tracking store, and for which nothing has been done yet.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::record::record_end;
+use super::record::{persist, record_end};
 use super::{RunDetails, RunError, RunPlan, RunRequest};
 use crate::env_vars;
 use crate::events::Progress;
 use crate::fetch::TreeState;
 use crate::process::Signals;
-use crate::run::{RunInfo, RunStatus, UnixMillis, tag};
+use crate::run::{RunId, RunInfo, RunStatus, UnixMillis, tag};
 use crate::tracking::{NewRun, RunEnd, TrackingError, TrackingStore};
 
 /// A run that is in the tracking store. It must be submitted or ended, or it stays `RUNNING`.
@@ -21,15 +22,21 @@ pub struct CreatedRun {
     pub(super) tells_tree: bool,
 }
 
+/// A run that is in the store, and why the store refused what belongs to it.
+struct MadeRun {
+    info: RunInfo,
+    refused: Option<TrackingError>,
+}
+
 impl RunPlan {
     /// Makes the run, or takes the one that the request names.
     ///
     /// # Errors
-    /// The store refuses; no run is left `RUNNING` then.
+    /// The store refuses. [`RunError::NotPrepared`] names the run if there is one then.
     pub async fn create_run(mut self, progress: &dyn Progress) -> Result<CreatedRun, RunError> {
         let store = self.store().await?;
         // A run that is taken keeps the tags of its source.
-        let (info, tells_tree) = match &self.request.run_id {
+        let (made, tells_tree) = match &self.request.run_id {
             Some(_) => (self.take_run(store.as_ref()).await?, true),
             None => self.new_run(store.as_ref(), progress).await?,
         };
@@ -41,20 +48,24 @@ impl RunPlan {
         if let Some(tree) = tree {
             details.set_tree(tree);
         }
-        Ok(CreatedRun {
+        let created = CreatedRun {
             tells_tree,
             details,
             plan: self,
             store,
-            info,
-        })
+            info: made.info,
+        };
+        match made.refused {
+            None => Ok(created),
+            Some(source) => Err(created.end_unprepared(source, progress).await),
+        }
     }
 
     async fn new_run(
         &mut self,
         store: &dyn TrackingStore,
         progress: &dyn Progress,
-    ) -> Result<(RunInfo, bool), RunError> {
+    ) -> Result<(MadeRun, bool), RunError> {
         let experiment_id = store.experiment(&self.experiment).await?;
         let mut tags = self.source_tags();
         tags.extend(self.values_tag());
@@ -63,6 +74,7 @@ impl RunPlan {
         let tree = self.tree.finished().await;
         let tells_tree = tree.is_some();
         tags.extend(tree.and_then(|tree| tree_tag(tree, &self.request)));
+        tags.extend(creation_tag(store, &tags));
         let new_run = NewRun {
             experiment_id,
             user: self.user.clone(),
@@ -71,11 +83,19 @@ impl RunPlan {
             tags,
             params: self.params_to_log.clone(),
         };
-        Ok((store.create_run(new_run).await?, tells_tree))
+        let made = match store.create_run(new_run).await {
+            Ok(info) => MadeRun { info, refused: None },
+            Err(TrackingError::HalfCreated { info, cause }) => MadeRun {
+                info: *info,
+                refused: Some(*cause),
+            },
+            Err(error) => return Err(error.into()),
+        };
+        Ok((made, tells_tree))
     }
 
     /// Takes the run that `--run-id` names.
-    async fn take_run(&self, store: &dyn TrackingStore) -> Result<RunInfo, RunError> {
+    async fn take_run(&self, store: &dyn TrackingStore) -> Result<MadeRun, RunError> {
         let run_id = self.request.run_id.as_ref().expect("the caller has seen it");
         let mut info = store.run(run_id).await?;
         let mut tags = self.run_tags();
@@ -90,13 +110,14 @@ impl RunPlan {
                 .iter()
                 .map(|name| (tag::RUN_NAME.to_owned(), name.clone())),
         );
-        if !tags.is_empty() {
-            store.set_tags(run_id, &tags).await?;
-        }
+        let refused = match tags.is_empty() {
+            true => None,
+            false => store.set_tags(run_id, &tags).await.err(),
+        };
         if let Some(name) = &self.request.run_name {
             info.run_name.clone_from(name);
         }
-        Ok(info)
+        Ok(MadeRun { info, refused })
     }
 
     /// The tag of a run that is started inside another one, where that one is in the same store.
@@ -117,6 +138,16 @@ impl RunPlan {
             }
         }
     }
+}
+
+/// The tag by which a run is found whose creation was not answered. The tag of the process does as well,
+/// for the first run that the process creates.
+fn creation_tag(store: &dyn TrackingStore, tags: &[(String, String)]) -> Option<(String, String)> {
+    static PROCESS_TAG_IS_USED: AtomicBool = AtomicBool::new(false);
+    let has_process = tags.iter().any(|(name, _)| name == tag::PROJECT_PROCESS);
+    let is_found = has_process && !PROCESS_TAG_IS_USED.swap(true, Ordering::Relaxed);
+    let is_needed = store.loses_answers() && !is_found;
+    is_needed.then(|| (tag::CREATION.to_owned(), RunId::random().to_string()))
 }
 
 /// The tag that tells how the project's files stand to their commit. That they are those of the commit
@@ -151,6 +182,31 @@ impl CreatedRun {
     /// The store that it is in.
     pub fn store(&self) -> &dyn TrackingStore {
         self.store.as_ref()
+    }
+
+    /// Ends a run for which nothing can be done, since the store refused what belongs to it. One that had
+    /// ended before it was taken stays as it was.
+    async fn end_unprepared(self, source: TrackingError, progress: &dyn Progress) -> RunError {
+        let run_id = &self.info.run_id;
+        let end = RunEnd {
+            status: RunStatus::Failed,
+            end_time: UnixMillis::now(),
+            keep_failure: false,
+        };
+        let recorded = match self.info.status {
+            status if status.is_terminated() => Ok(status),
+            _ => {
+                let what = format!("the end of run '{run_id}' ({})", end.status);
+                let record = |store: Arc<dyn TrackingStore>| async move { store.end_run(run_id, end).await };
+                persist(&self, &what, self.plan.record_patience, progress, record).await
+            }
+        };
+        RunError::NotPrepared {
+            is_new: self.plan.request.run_id.is_none(),
+            info: Box::new(self.info),
+            recorded: recorded.map_err(Box::new),
+            source: Box::new(source),
+        }
     }
 
     /// Ends the run as failed, with nothing done for it. Gives the status that the store holds now.

@@ -8,7 +8,7 @@ use crate::http::VariableError;
 use crate::process::ProcessError;
 use crate::project::ProjectError;
 use crate::project_uri::ProjectUriError;
-use crate::run::{RunId, RunStatus};
+use crate::run::{RunId, RunInfo, RunStatus};
 use crate::tracking::limits::LimitError;
 use crate::tracking::{TrackingError, TrackingUriError};
 
@@ -59,6 +59,19 @@ pub enum RunError {
     /// Both the name and the id of an experiment are given.
     #[error("both an experiment name and an experiment id are given")]
     TwoExperiments,
+    /// The run is in the store, which refused what belongs to it, so that its entry point was not started.
+    #[error("run '{}' was {} but could not be prepared; {}", .info.run_id, if *.is_new { "created" } else { "found" }, unprepared_end(.recorded))]
+    NotPrepared {
+        /// Whether the run was created for this; else it is the one that was asked for.
+        is_new: bool,
+        /// The run as it was created.
+        info: Box<RunInfo>,
+        /// The status that the store holds now, or why the run could not be ended.
+        recorded: Result<RunStatus, Box<TrackingError>>,
+        /// The store's first answer.
+        #[source]
+        source: Box<TrackingError>,
+    },
     /// The run has ended, but the store does not know.
     #[error("the end of run '{run_id}' ({status}) could not be recorded")]
     EndNotRecorded {
@@ -110,6 +123,8 @@ impl RunError {
             Self::Data(error) => error.hint(),
             Self::TrackingUri(error) => error.hint(),
             Self::Tracking(error) => error.hint(),
+            Self::NotPrepared { recorded: Ok(_), source, .. } => source.hint(),
+            Self::NotPrepared { info, source, .. } => Some(later(&info.run_id, RunStatus::Failed, source.hint())),
             Self::EndNotRecorded { run_id, status, source } => Some(later(run_id, *status, source.hint())),
             Self::EndNotRecordedInTime { run_id, status } => Some(later(run_id, *status, None)),
             Self::PlaceNotRecorded {
@@ -132,6 +147,15 @@ impl RunError {
         }
     }
 
+    /// The status of a run that ends by this error: `RUNNING` if it may go on without this program,
+    /// `KILLED` if somebody else ended it where it runs.
+    pub fn run_status(&self) -> RunStatus {
+        match self {
+            Self::Backend(error) => error.run_status(),
+            _ => RunStatus::Failed,
+        }
+    }
+
     /// The place in the project's files that the error is about: file, line and column.
     pub fn location(&self) -> Option<String> {
         match self {
@@ -149,6 +173,16 @@ fn later(run_id: &RunId, status: RunStatus, hint: Option<String>) -> String {
         "{first}the store still says RUNNING: once it can be used, `mlrun cancel {run_id}` ends the run as KILLED, \
          and MLflow's MlflowClient().set_terminated('{run_id}', '{status}') as it ended"
     )
+}
+
+fn unprepared_end(recorded: &Result<RunStatus, Box<TrackingError>>) -> String {
+    match recorded {
+        Ok(status) => format!("it is {status}"),
+        Err(error) => format!(
+            "it is still RUNNING, since its end was refused too: {}",
+            one_line(error.as_ref())
+        ),
+    }
 }
 
 fn cancellation(not_canceled: Option<&str>) -> String {

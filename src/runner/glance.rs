@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
+use super::launch_plan::{ARTIFACTS, UNKNOWN_EXPERIMENT, UNKNOWN_RUN};
 use super::{RunError, RunPlan};
 use crate::databricks::WorkspaceAccess;
 use crate::events::Progress;
 use crate::run::{ExperimentId, RunId, RunStatus};
-use crate::tracking::{self, ExperimentSelector, TrackingError};
+use crate::tracking::{self, ExperimentSelector, TrackingError, TrackingStore, append_to_uri_path};
 
 /// How long the store may take to answer: what it says is good to know, not needed.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The experiment that every store has from its beginning.
+const DEFAULT_EXPERIMENT: &str = "0";
 
 /// What a run would find in the tracking store.
 #[derive(Debug, Default)]
@@ -28,6 +32,9 @@ pub struct StoreGlance {
     pub reason_against_reuse: Option<String>,
     /// Why something could not be told, or what the run would fail with.
     pub problem: Option<RunError>,
+    /// Where a container's run would have its artifacts, as far as the store decides it; what is not known yet
+    /// has a name in brackets.
+    pub(crate) artifact_uri: Option<String>,
     /// The Databricks workspace that the store is in, for a container.
     pub(crate) workspace: Option<WorkspaceAccess>,
     /// Whether the store gave no answer in time.
@@ -68,6 +75,7 @@ impl RunPlan {
             glance.experiment_exists = Some(true);
             glance.experiment_id = Some(info.experiment_id);
             glance.run_status = Some(info.status);
+            glance.artifact_uri = Some(info.artifact_uri);
             return Ok(());
         }
         let found = store.look_for_experiment(&self.experiment).await;
@@ -81,6 +89,9 @@ impl RunPlan {
         let found = found?;
         glance.experiment_exists = Some(found.is_some());
         glance.experiment_id.clone_from(&found);
+        if self.environment.container().is_some() {
+            glance.artifact_uri = self.artifact_uri_in(store.as_ref(), found.as_ref()).await?;
+        }
         if let Some(experiment_id) = found
             && self.request.reuse
             && glance.reason_against_reuse.is_none()
@@ -91,6 +102,34 @@ impl RunPlan {
             glance.reusable_run = run.map(|run| run.info.run_id);
         }
         Ok(())
+    }
+
+    /// Where a run of the experiment would have its artifacts.
+    async fn artifact_uri_in(
+        &self,
+        store: &dyn TrackingStore,
+        experiment_id: Option<&ExperimentId>,
+    ) -> Result<Option<String>, TrackingError> {
+        let below = |location: &str, rest: &[&str]| {
+            let rest = [rest, &[UNKNOWN_RUN, ARTIFACTS]].concat();
+            Some(append_to_uri_path(location, &rest)).filter(|_| !location.is_empty())
+        };
+        if let Some(experiment_id) = experiment_id {
+            let location = store.artifact_location(experiment_id).await?;
+            return Ok(below(&location, &[]));
+        }
+        if self.tracking_uri.artifact_root().is_some() {
+            return Ok(None);
+        }
+        // A server makes all experiments in one place; the default one, which it always has, shows which.
+        let default = store
+            .artifact_location(&ExperimentId::new(DEFAULT_EXPERIMENT))
+            .await;
+        let root = default.ok().and_then(|location| {
+            let root = location.strip_suffix(DEFAULT_EXPERIMENT)?;
+            root.ends_with('/').then(|| root.trim_end_matches('/').to_owned())
+        });
+        Ok(root.and_then(|root| below(&root, &[UNKNOWN_EXPERIMENT])))
     }
 
     fn missing(&self, what: &'static str, id: &str) -> TrackingError {

@@ -1,7 +1,7 @@
 //! What a backend gets of a plan and of the run that was created for it.
 
-use super::RunPlan;
 use super::data::CommandWithData;
+use super::{RunPlan, StoreGlance};
 use crate::backend::{self, CONTAINER_STORE, LaunchPlan, LocalStore};
 use crate::databricks::WorkspaceAccess;
 use crate::env_vars;
@@ -9,6 +9,13 @@ use crate::environment::PreparedEnv;
 use crate::process::DEFAULT_GRACE;
 use crate::run::{ExperimentId, RunId, RunInfo, RunStatus};
 use crate::tracking::{TrackingError, TrackingStore, TrackingUri, append_to_uri_path};
+
+/// What stands for the id of an experiment that is not made yet.
+pub(super) const UNKNOWN_EXPERIMENT: &str = "<experiment id>";
+/// What stands for the id of a run that is not made yet.
+pub(super) const UNKNOWN_RUN: &str = "<run id>";
+/// The name of the directory with a run's artifacts.
+pub(super) const ARTIFACTS: &str = "artifacts";
 
 impl RunPlan {
     /// All that a backend needs to run the entry point.
@@ -35,19 +42,22 @@ impl RunPlan {
         }
     }
 
-    /// The launch plan of a run that is only thought of: what the store will decide has a name in
-    /// brackets.
-    pub(crate) fn imagined_launch(
-        &self,
-        environment: PreparedEnv,
-        workspace: Option<WorkspaceAccess>,
-    ) -> LaunchPlan {
-        let experiment_id = ExperimentId::new("<experiment id>");
-        let run_id = RunId::new("<run id>");
-        let artifact_uri = self
-            .tracking_uri
-            .artifact_root()
-            .map(|root| append_to_uri_path(root, &[experiment_id.as_str(), run_id.as_str(), "artifacts"]));
+    /// The launch plan of a placeholder run, with what a look at the store told of it: what the store will
+    /// decide has a name in brackets.
+    pub(crate) fn imagined_launch(&self, environment: PreparedEnv, glance: &StoreGlance) -> LaunchPlan {
+        let unknown = || ExperimentId::new(UNKNOWN_EXPERIMENT);
+        let experiment_id = glance.experiment_id.clone().unwrap_or_else(unknown);
+        let known_run = self
+            .request
+            .run_id
+            .clone()
+            .filter(|_| glance.run_status.is_some());
+        let run_id = known_run.unwrap_or_else(|| RunId::new(UNKNOWN_RUN));
+        let artifact_uri = glance.artifact_uri.clone().or_else(|| {
+            let root = self.tracking_uri.artifact_root()?;
+            let rest = [experiment_id.as_str(), run_id.as_str(), ARTIFACTS];
+            Some(append_to_uri_path(root, &rest))
+        });
         let run = RunInfo {
             run_id,
             experiment_id,
@@ -55,7 +65,7 @@ impl RunPlan {
             artifact_uri: artifact_uri.unwrap_or_default(),
             status: RunStatus::Running,
         };
-        self.launch_plan(&run, self.command.clone(), environment, workspace)
+        self.launch_plan(&run, self.command.clone(), environment, glance.workspace.clone())
     }
 
     /// The Databricks workspace that the tracking store is in, where the command runs on this machine.

@@ -52,8 +52,9 @@ use crate::process::Signals;
 /// Runs a project: returns when the run is in the tracking store, and goes on with it in a task.
 ///
 /// # Errors
-/// The project cannot be fetched, something about it or the request is wrong, or the store refuses. No
-/// run has been left behind then. What goes wrong later is part of [`RunEnding`].
+/// The project cannot be fetched, something about it or the request is wrong, or the store refuses. There
+/// is no run then, unless the error is [`RunError::NotPrepared`]. What goes wrong later is part of
+/// [`RunEnding`].
 ///
 /// # Panics
 /// Outside of a tokio runtime with its I/O and time drivers.

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::error::one_line;
 use super::interruption::until_signal;
 use super::{CreatedRun, RunError, data};
-use crate::backend::{self, BackendError, OutputLog};
+use crate::backend::{BackendError, OutputLog};
 use crate::data::upload;
 use crate::events::Progress;
 use crate::process::Signals;
@@ -25,9 +25,9 @@ pub(super) struct KeptOutput {
 }
 
 impl KeptOutput {
-    /// Makes the files' directory, where the request asks for them and the entry point runs here.
+    /// Makes the files' directory, where the request asks for them and somebody is there to fill them.
     pub(super) fn begin(created: &CreatedRun) -> Result<Option<Self>, RunError> {
-        if !created.plan.request.log_output || created.plan.backend_name() != backend::LOCAL {
+        if !created.plan.request.log_output || !created.plan.backend.waits() {
             return Ok(None);
         }
         let directory = tempfile::Builder::new()
@@ -83,7 +83,7 @@ impl KeptOutput {
             Err(error) => return Ok(Err(error)),
         };
         let files = self.files();
-        for file in [&files.stdout, &files.stderr] {
+        for file in [&files.stdout, &files.stderr, &files.both] {
             // An entry point that could not be started has written nothing.
             let Some(name) = file.file_name().filter(|_| file.exists()) else {
                 continue;

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::data::CommandWithData;
-use super::{RunError, RunRequest, Timings};
+use super::{RunError, RunRequest, StoreGlance, Timings};
 use crate::backend::{self, Backend, ProjectCall};
 use crate::data::{DataRequest, LocatedData};
-use crate::databricks::WorkspaceAccess;
 use crate::environment::{EnvironmentPlan, PreparedEnv};
 use crate::fetch::{TreeComparison, WorkDir};
 use crate::project::{EntryPoint, ResolvedParameters};
@@ -96,12 +95,13 @@ impl RunPlan {
         tags
     }
 
-    /// The program and arguments of the container that the run would get, without values of variables.
-    pub(crate) fn container_command_line(&self, workspace: Option<WorkspaceAccess>) -> Option<Vec<String>> {
+    /// The program and arguments of the container that the run would get in the store that was looked at,
+    /// without values of variables.
+    pub(crate) fn container_command_line(&self, glance: &StoreGlance) -> Option<Vec<String>> {
         if self.backend.image_repository().is_some() {
             return None;
         }
-        backend::container_command_line(&self.imagined_launch(self.imagined_environment(), workspace))
+        backend::container_command_line(&self.imagined_launch(self.imagined_environment(), glance))
     }
 
     /// What the shell runs, with what enters the environment before it; for another place than this

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::data::{self, CommandWithData};
 use super::record;
-use super::{ImageChoice, RunError, RunPlan, RunRequest, Timings};
+use super::{ImageChoice, RunError, RunPlan, RunRequest, StoreGlance, Timings};
 use crate::backend::{self, Backend, ProjectCall};
 use crate::data::{DataDirectory, DataRequest};
 use crate::env_vars;
@@ -44,7 +44,8 @@ impl RunPlan {
         timings.fetch = Some(begun.elapsed());
         let no_part = [tracking_uri.local_files(), request.outputs.clone()].concat();
         let tree = fetch::compare_with_commit(&work_dir, no_part);
-        let project = Project::load(work_dir.path())?;
+        let directory = work_dir.path().to_owned();
+        let project = in_background(move || Project::load(&directory)).await??;
         for warning in &project.warnings {
             progress.warning(warning);
         }
@@ -55,18 +56,20 @@ impl RunPlan {
             params_to_log,
             data,
             command,
-        } = Call::resolve(
-            &entry_point,
-            &request,
-            &current_directory,
-            backend.as_ref(),
-            progress,
-        )?;
+            warnings,
+        } = {
+            let (entry_point, request) = (entry_point.clone(), request.clone());
+            let context = (current_directory.clone(), backend.hands_project_over());
+            in_background(move || Call::resolve(&entry_point, &request, &context.0, context.1)).await??
+        };
+        for warning in &warnings {
+            progress.warning(warning);
+        }
 
         let begun = Instant::now();
         let environment = plan_environment(&project, &request, &work_dir, backend.as_ref()).await?;
         timings.environment = Some(begun.elapsed());
-        warn_of_unused_options(&request, &project, progress);
+        warn_of_unused_options(&request, &project, backend.as_ref(), progress);
 
         let plan = Self {
             call: ProjectCall {
@@ -96,7 +99,7 @@ impl RunPlan {
             store: None,
             timings,
         };
-        let launch_plan = plan.imagined_launch(plan.imagined_environment(), None);
+        let launch_plan = plan.imagined_launch(plan.imagined_environment(), &StoreGlance::default());
         plan.backend.check(&launch_plan, progress).await?;
         Ok(plan)
     }
@@ -164,6 +167,8 @@ struct Call {
     params_to_log: Vec<(String, String)>,
     data: Vec<DataRequest>,
     command: CommandWithData,
+    /// What a person should know of the values.
+    warnings: Vec<String>,
 }
 
 impl Call {
@@ -171,18 +176,18 @@ impl Call {
         entry_point: &EntryPoint,
         request: &RunRequest,
         current_directory: &Path,
-        backend: &dyn Backend,
-        progress: &dyn Progress,
+        is_elsewhere: bool,
     ) -> Result<Self, RunError> {
         let context = ParameterContext {
             directory: current_directory,
-            is_elsewhere: backend.hands_project_over(),
+            is_elsewhere,
         };
         let parameters = entry_point.resolve(&request.parameters, context)?;
         let data = data::requests(&parameters)?;
         let imagined = DataDirectory::imagined(data::storage_dir(request, current_directory).as_deref());
         let command = CommandWithData::new(entry_point, &parameters, &data, &imagined)?;
-        let mut warn = |warning: String| progress.warning(&warning);
+        let mut warnings = Vec::new();
+        let mut warn = |warning| warnings.push(warning);
         let params_to_log =
             limits::fit_params(logged(&parameters), LongValues::from_environment(), &mut warn)?;
         Ok(Self {
@@ -190,8 +195,14 @@ impl Call {
             params_to_log,
             data,
             command,
+            warnings,
         })
     }
+}
+
+/// Does what may take a while beside the task, so that whoever waits for a signal too hears of it at once.
+async fn in_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, RunError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| RunError::Bug)
 }
 
 /// What the project's environment will be. Where the project is handed over, that is made there.
@@ -215,6 +226,7 @@ async fn plan_environment(
         container: ContainerRequest {
             project_name: project.name.as_deref(),
             commit: work_dir.source().commit.as_deref(),
+            fetched: work_dir.fetched(),
             docker_args: &request.docker_args,
             as_it_is: request.image == ImageChoice::AsItIs,
             repository: backend.image_repository(),
@@ -231,7 +243,16 @@ fn logged(parameters: &ResolvedParameters) -> Vec<(String, String)> {
     declared.chain(parameters.extra.iter().cloned()).collect()
 }
 
-fn warn_of_unused_options(request: &RunRequest, project: &Project, progress: &dyn Progress) {
+fn warn_of_unused_options(
+    request: &RunRequest,
+    project: &Project,
+    backend: &dyn Backend,
+    progress: &dyn Progress,
+) {
+    // MLFLOW_TMP_DIR, which stands in for the option, is meant for all runs of a machine.
+    let storage_dir = request.storage_dir.as_ref().and_then(|path| path.to_str());
+    let names_storage_dir =
+        storage_dir.is_some() && storage_dir != env_vars::non_empty(env_vars::MLFLOW_TMP_DIR).as_deref();
     let is_docker = matches!(project.environment, ProjectEnvironment::Docker(_));
     let unused = [
         (
@@ -253,6 +274,16 @@ fn warn_of_unused_options(request: &RunRequest, project: &Project, progress: &dy
             request.backend == "local" && request.backend_config.is_some(),
             "-c/--backend-config",
             "the local backend has no configuration",
+        ),
+        (
+            request.log_output && !backend.waits(),
+            "--log-output",
+            "mlrun does not wait for this run and reads nothing of its output; use --wait",
+        ),
+        (
+            names_storage_dir && backend.name() != backend::LOCAL,
+            "--storage-dir",
+            "the backend downloads no data to this machine",
         ),
     ];
     for (_, option, reason) in unused.iter().filter(|(is_unused, ..)| *is_unused) {

@@ -11,7 +11,7 @@ use super::interruption::despite_signals;
 use super::{CreatedRun, RunError};
 use crate::env_vars;
 use crate::events::Progress;
-use crate::http::{VariableError, in_words, seconds};
+use crate::http::{VariableError, in_words, random_fraction, seconds};
 use crate::process::{Signals, TerminationSignal};
 use crate::run::RunStatus;
 use crate::tracking::{self, RunEnd, TrackingError, TrackingStore};
@@ -52,9 +52,18 @@ pub(super) async fn record_end(
     let id = &created.info.run_id;
     let record = |store: Arc<dyn TrackingStore>| async move { store.end_run(id, end).await };
     let recorded = tokio::time::timeout(limit, persist(created, &what, patience, progress, record));
-    let (recorded, signal) = match despite_signals(signals, recorded).await {
-        Ok((recorded, signal)) => (recorded.ok(), signal),
-        Err(signal) => (None, Some(signal)),
+    let (recorded, signal) = if was_interrupted {
+        // Whoever insists on an end that was asked for before does not wait for the store.
+        tokio::select! {
+            biased;
+            signal = signals.further() => (None, Some(signal)),
+            recorded = recorded => (recorded.ok(), None),
+        }
+    } else {
+        match despite_signals(signals, recorded).await {
+            Ok((recorded, signal)) => (recorded.ok(), signal),
+            Err(signal) => (None, Some(signal)),
+        }
     };
     let recorded = match recorded {
         Some(recorded) => recorded.map_err(|source| RunError::EndNotRecorded {
@@ -93,7 +102,8 @@ where
                 in_words(patience)
             ));
         }
-        tokio::time::sleep(pause).await;
+        // Many runs may end at once, and find the same store away.
+        tokio::time::sleep(pause.mul_f64(0.5 + random_fraction())).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
         // Opened again: a database's connection that broke does not come back.
         written = match tracking::open(&created.plan.tracking_uri).await {

@@ -41,8 +41,9 @@ pub struct RunRequest {
     pub wait: Option<bool>,
     /// Do not show what the entry point writes, where it does not run on this machine.
     pub no_logs: bool,
-    /// Keep what the entry point writes on this machine among the run's artifacts too: `logs/stdout.txt`
-    /// and `logs/stderr.txt`.
+    /// Keep what the entry point writes among the run's artifacts too: `logs/stdout.txt` and
+    /// `logs/stderr.txt`; `logs/stdout-stderr.txt` where the backend does not tell them apart. Needs
+    /// somebody who waits for the run's end.
     pub log_output: bool,
     /// How long a run may take to start, where a service starts it.
     pub start_timeout: Option<Duration>,

@@ -1,5 +1,6 @@
 //! A run that need not take place, because another one has done its work already.
 
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use openssl::sha::sha256;
 use super::{RunError, RunPlan};
 use crate::events::Progress;
 use crate::fetch::TreeState;
-use crate::project::{ParameterType, ParameterValue};
+use crate::project::{Parameter, ParameterType, ParameterValue};
 use crate::run::{ExperimentId, RunData, UnixMillis, tag};
 use crate::tracking::{FinishedRuns, TrackingError, TrackingStore};
 
@@ -110,23 +111,30 @@ impl RunPlan {
             Some(dirty) => dirty == "false",
             None => run.tag(tag::PROJECT_PROCESS).is_some(),
         };
+        let params: HashMap<&str, &str> = run
+            .params
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
         is_clean
             && run.tag(tag::PROJECT_ENV) == environment
             && run.tag(tag::PROJECT_VALUES) == self.values_tag().as_ref().map(|(_, value)| value.as_str())
             && self
                 .params_to_log
                 .iter()
-                .all(|(name, value)| run.param(name) == Some(value))
+                .all(|(name, value)| params.get(name.as_str()) == Some(&value.as_str()))
     }
 
     /// Whether the files that the values name are not newer than the run.
     fn data_is_as_it_was(&self, run: &RunData, progress: &dyn Progress) -> bool {
         let Some(begun) = run.start_time else { return false };
+        let is_place = |declared: &&Parameter| {
+            matches!(declared.parameter_type, ParameterType::Path | ParameterType::Uri)
+        };
+        let declared = self.entry_point.parameters.iter().filter(is_place);
+        let places: HashSet<&str> = declared.map(|parameter| parameter.name.as_str()).collect();
         let changed = self.parameters.declared.iter().find(|parameter| {
-            let declared = self.entry_point.parameters.iter();
-            let names_a_place = declared
-                .filter(|declared| declared.name == parameter.name)
-                .any(|declared| matches!(declared.parameter_type, ParameterType::Path | ParameterType::Uri));
+            let names_a_place = places.contains(parameter.name.as_str());
             let ParameterValue::Text(value) = &parameter.value else {
                 return false;
             };

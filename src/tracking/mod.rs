@@ -4,6 +4,7 @@ mod artifact_uri;
 mod databricks;
 mod file;
 pub mod limits;
+mod mistaken_uri;
 mod models;
 mod rest;
 mod run_name;
@@ -83,9 +84,24 @@ pub trait TrackingStore: Send + Sync {
         selector: &ExperimentSelector,
     ) -> Result<Option<ExperimentId>, TrackingError>;
 
+    /// Where an experiment keeps its artifacts: a path or URI below which every run has a directory.
+    ///
+    /// # Errors
+    /// An experiment that does not exist or is deleted, or a store that cannot be used.
+    async fn artifact_location(&self, experiment_id: &ExperimentId) -> Result<String, TrackingError>;
+
     /// Creates a run with its tags and parameters in state `RUNNING`. A store that cannot do all of
     /// it in one step ends the run as `FAILED` before it returns an error.
+    ///
+    /// # Errors
+    /// [`TrackingError::HalfCreated`] if the run is there, and the store refused what belongs to it.
     async fn create_run(&self, new_run: NewRun) -> Result<RunInfo, TrackingError>;
+
+    /// Whether the answer to a creation may be lost, so that the run is looked for by its tags: one of
+    /// them must be of this run alone.
+    fn loses_answers(&self) -> bool {
+        false
+    }
 
     /// Looks a run up.
     async fn run(&self, run_id: &RunId) -> Result<RunInfo, TrackingError>;
@@ -225,6 +241,14 @@ pub enum TrackingError {
         /// The store's URI without credentials.
         store: String,
     },
+    /// The run was created, but what belongs to it could not be stored.
+    #[error("{cause}")]
+    HalfCreated {
+        /// The run: `FAILED`, or `RUNNING` if it could not be ended either.
+        info: Box<RunInfo>,
+        /// The store's answer to what followed.
+        cause: Box<TrackingError>,
+    },
     /// The store cannot be opened, reached, read or written.
     #[error("cannot {action} the tracking store {store}")]
     Unusable {
@@ -269,6 +293,7 @@ impl TrackingError {
                 "give an existing id, or --experiment-name NAME, which makes the experiment when it is missing".to_owned(),
             ),
             Self::Deleted { what, .. } => Some(format!("restore the {what} (`mlflow gc` removes it for good), or choose another one")),
+            Self::HalfCreated { cause, .. } => cause.hint(),
             Self::Unusable { hint, .. } => hint.clone(),
             Self::Unsupported { .. } => Some(
                 "set MLFLOW_TRACKING_URI to an http(s):// server, a postgresql:// or mysql:// database, a sqlite:/// file or a local directory".to_owned(),

@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::artifact_uri::split_scheme;
+use super::mistaken_uri::{self, Mistake};
 use crate::redact::{self, Secret};
 
 /// The database that is used where no store is named.
@@ -77,10 +78,22 @@ pub enum TrackingUriError {
         uri: String,
     },
     /// The URI begins as one of a SQLite database does but does not go on so.
-    #[error("the tracking URI '{uri}' is not the URI of a SQLite database")]
+    #[error("the tracking URI '{uri}' is not a valid SQLite URI")]
     NotASqliteUri {
         /// The URI without credentials.
         uri: String,
+        /// The database's path, as far as it is known.
+        path: String,
+    },
+    /// The value looks like something else than the directory that it would be taken for.
+    #[error("the tracking URI '{uri}' {what}")]
+    Mistaken {
+        /// The value without credentials.
+        uri: String,
+        /// What it looks like.
+        what: String,
+        /// What was probably meant.
+        hint: String,
     },
     /// The URI asks SQLite to read the file name as a URI of its own.
     #[error("the tracking URI '{uri}' uses SQLite's own URI file names, which are not supported")]
@@ -109,6 +122,8 @@ pub enum TrackingUriError {
         uri: String,
         /// The scheme.
         scheme: String,
+        /// What was probably meant.
+        meant: Option<String>,
     },
     /// A path that a store cannot keep.
     #[error("the path '{}' is no valid Unicode, which a tracking store needs", path.display())]
@@ -122,26 +137,34 @@ impl TrackingUriError {
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::InMemory { .. } | Self::NotASqliteUri { .. } => Some(
+            Self::InMemory { .. } => Some(
                 "write sqlite:/// and the file: sqlite:///mlflow.db for one in this directory, sqlite:////data/mlflow.db \
                  for one given by its whole path"
                     .to_owned(),
             ),
+            Self::NotASqliteUri { path, .. } => Some(match path.strip_prefix('/') {
+                Some(relative) => {
+                    format!("did you mean sqlite:///{path}, or sqlite:///{relative} in this directory?")
+                }
+                None => format!("did you mean sqlite:///{path}, or sqlite:////{path} for an absolute path?"),
+            }),
             Self::SqliteFileUri { .. } => Some("give the plain path after sqlite:///".to_owned()),
+            Self::Mistaken { hint, .. } => Some(hint.clone()),
             Self::FileHost { uri, host } => {
                 let path = uri.split_once(host.as_str()).map_or("", |(_, path)| path);
-                Some(format!("did you mean file://{path}?"))
+                let relative = match host.as_str() {
+                    "." | ".." => format!("{host}{path}"),
+                    _ => format!("./{host}{path}"),
+                };
+                Some(match path.trim_start_matches('/') {
+                    "" => format!("did you mean {relative}?"),
+                    _ => format!("did you mean {relative} or file://{path}?"),
+                })
             }
             Self::NoDirectory { .. } => Some("write file:///absolute/path or a plain path".to_owned()),
-            // `localhost:5000`: a host and a port without the scheme.
-            Self::UnknownScheme { uri, scheme }
-                if uri[scheme.len() + 1..].starts_with(|first: char| first.is_ascii_digit()) =>
-            {
-                Some(format!("did you mean http://{uri}?"))
-            }
-            Self::UnknownScheme { .. } => Some(
-                "set MLFLOW_TRACKING_URI to an http(s):// server, a sqlite:/// file or a local directory".to_owned(),
-            ),
+            Self::UnknownScheme { meant, .. } => Some(meant.clone().unwrap_or_else(|| {
+                "set MLFLOW_TRACKING_URI to an http(s):// server, a sqlite:/// file or a local directory".to_owned()
+            })),
             Self::NotUnicode { .. } => None,
         }
     }
@@ -152,7 +175,8 @@ impl TrackingUri {
     ///
     /// Where it is `None` or empty, the store is `./mlruns` if that already holds experiments, else
     /// `sqlite:///mlflow.db`. Relative paths are resolved against `cwd`, which must be absolute. Looks
-    /// at the file system for the default rule only, and creates nothing.
+    /// at the file system for the default rule, and whether a path that looks like a server's address or
+    /// a database is a directory; creates nothing.
     ///
     /// # Errors
     /// Text that names no store, or none that both this program and the entry point can open.
@@ -160,33 +184,52 @@ impl TrackingUri {
         let Some(value) = value.filter(|value| !value.is_empty()) else {
             return Self::default_store(cwd);
         };
+        let refuse = |mistake: Mistake| TrackingUriError::Mistaken {
+            uri: mistaken_uri::shown(value),
+            what: mistake.what,
+            hint: mistake.hint,
+        };
+        let is_directory = || cwd.join(unquote(value)).is_dir();
+        if let Some(mistake) = mistaken_uri::wrapping(value).filter(|_| !is_directory()) {
+            return Err(refuse(mistake));
+        }
         let Some((scheme, rest)) = split_scheme(value).filter(|(scheme, _)| scheme.len() > 1) else {
             return match value {
                 "databricks" | "databricks-uc" | "uc" => Ok(Self::Databricks {
                     uri: value.to_owned(),
                 }),
-                _ => plain_path(value, cwd),
+                _ => match mistaken_uri::path(value, cwd) {
+                    Some(mistake) => Err(refuse(mistake)),
+                    None => plain_path(value, cwd),
+                },
             };
         };
         let kind = scheme
             .split_once('+')
             .map_or(scheme.as_str(), |(kind, _driver)| kind);
+        if let Some(mistake) = mistaken_uri::driver(&scheme, rest) {
+            return Err(refuse(mistake));
+        }
         match kind {
             "file" => file_uri(value, rest, cwd),
-            "http" | "https" => Ok(Self::Rest {
-                url: Secret::new(value),
-            }),
+            "http" | "https" => match mistaken_uri::web(&scheme, rest) {
+                Some(mistake) => Err(refuse(mistake)),
+                None => Ok(Self::Rest {
+                    url: Secret::new(value),
+                }),
+            },
             "databricks" | "databricks-uc" | "uc" => Ok(Self::Databricks {
                 uri: value.to_owned(),
             }),
             "sqlite" => sqlite_uri(&scheme, rest, cwd),
-            "postgresql" | "postgres" | "mysql" | "mssql" => Ok(Self::Database {
+            "postgresql" | "mysql" | "mssql" => Ok(Self::Database {
                 kind: kind.to_owned(),
                 uri: Secret::new(value),
                 artifact_root: artifact_root(cwd)?,
             }),
             _ => Err(TrackingUriError::UnknownScheme {
-                uri: redact::without_credentials(value),
+                uri: mistaken_uri::shown(value),
+                meant: mistaken_uri::unknown_scheme(value, &scheme, rest),
                 scheme,
             }),
         }
@@ -274,8 +317,12 @@ impl fmt::Display for TrackingUri {
 /// `sqlite:///DATABASE?QUERY`, where DATABASE is a path that SQLAlchemy decodes and makes absolute.
 fn sqlite_uri(scheme: &str, rest: &str, cwd: &Path) -> Result<TrackingUri, TrackingUriError> {
     let uri = format!("{scheme}:{rest}");
+    let not_sqlite = |path: &str| TrackingUriError::NotASqliteUri {
+        uri: mistaken_uri::shown(&uri),
+        path: path.split('?').next().unwrap_or_default().to_owned(),
+    };
     let Some(after_slashes) = rest.strip_prefix("//") else {
-        return Err(TrackingUriError::NotASqliteUri { uri });
+        return Err(not_sqlite(rest));
     };
     let (location, query) = match after_slashes.split_once('?') {
         Some((location, query)) => (location, Some(query)),
@@ -285,9 +332,9 @@ fn sqlite_uri(scheme: &str, rest: &str, cwd: &Path) -> Result<TrackingUri, Track
         Some(database) => database,
         None if location.is_empty() => return Err(TrackingUriError::InMemory { uri }),
         None => {
-            return Err(TrackingUriError::NotASqliteUri {
-                uri: redact::without_credentials(&uri),
-            });
+            return Err(not_sqlite(
+                redact::without_credentials(&uri).split_at(scheme.len() + 3).1,
+            ));
         }
     };
     if database.is_empty() || database == ":memory:" {
@@ -348,8 +395,7 @@ fn file_uri(value: &str, rest: &str, cwd: &Path) -> Result<TrackingUri, Tracking
         Some(location) => location.split_at(location.find('/').unwrap_or(location.len())),
         None => ("", rest),
     };
-    let is_this_machine =
-        matches!(host, "" | ".") || host.starts_with("localhost") || host.starts_with("127.0.0.1");
+    let is_this_machine = host.is_empty() || host.starts_with("localhost") || host.starts_with("127.0.0.1");
     if !is_this_machine {
         return Err(TrackingUriError::FileHost {
             uri: value.to_owned(),
@@ -360,6 +406,13 @@ fn file_uri(value: &str, rest: &str, cwd: &Path) -> Result<TrackingUri, Tracking
     if path.is_empty() {
         return Err(TrackingUriError::NoDirectory {
             uri: value.to_owned(),
+        });
+    }
+    if let Some(mistake) = mistaken_uri::database_file(path, cwd) {
+        return Err(TrackingUriError::Mistaken {
+            uri: mistaken_uri::shown(value),
+            what: mistake.what,
+            hint: mistake.hint,
         });
     }
     let is_absolute = path.starts_with('/');
@@ -418,223 +471,9 @@ fn quote(path: &str) -> impl fmt::Display {
     utf8_percent_encode(path, UNQUOTED)
 }
 
-fn unquote(text: &str) -> String {
+pub(super) fn unquote(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn resolve(value: &str) -> Result<TrackingUri, TrackingUriError> {
-        TrackingUri::resolve(Some(value), Path::new("/srv/a b"))
-    }
-
-    #[test]
-    fn sqlite_paths_become_absolute() {
-        for (value, path, child) in [
-            ("sqlite:///x.db", "/srv/a b/x.db", "sqlite:////srv/a b/x.db"),
-            (
-                "sqlite:///./s/../x.db",
-                "/srv/a b/x.db",
-                "sqlite:////srv/a b/x.db",
-            ),
-            ("sqlite:///../ü.db", "/srv/ü.db", "sqlite:////srv/ü.db"),
-            (
-                "sqlite:///p%20q%2525.db",
-                "/srv/a b/p q%25.db",
-                "sqlite:////srv/a b/p q%2525.db",
-            ),
-            (
-                "sqlite:///x.db?timeout=5",
-                "/srv/a b/x.db",
-                "sqlite:////srv/a b/x.db?timeout=5",
-            ),
-            (
-                "sqlite+pysqlite:///x.db",
-                "/srv/a b/x.db",
-                "sqlite+pysqlite:////srv/a b/x.db",
-            ),
-            (
-                "sqlite:///what%3F100%25.db",
-                "/srv/a b/what?100%.db",
-                "sqlite:////srv/a b/what%3F100%.db",
-            ),
-            (
-                "sqlite:///%2541.db",
-                "/srv/a b/%41.db",
-                "sqlite:////srv/a b/%2541.db",
-            ),
-            ("SQLite:////abs/x.db", "/abs/x.db", "sqlite:////abs/x.db"),
-            (
-                "sqlite:////abs/a b#c.db",
-                "/abs/a b#c.db",
-                "sqlite:////abs/a b#c.db",
-            ),
-            (
-                "sqlite:////abs/a%20b.db?x=1",
-                "/abs/a b.db",
-                "sqlite:////abs/a%20b.db?x=1",
-            ),
-            ("sqlite:///~/x.db", "/srv/a b/~/x.db", "sqlite:////srv/a b/~/x.db"),
-        ] {
-            let uri = resolve(value).unwrap();
-            assert_eq!(uri.for_child(), child, "{value}");
-            assert_eq!(uri.to_string(), child, "{value}");
-            let TrackingUri::Sqlite {
-                path: found,
-                artifact_root,
-                ..
-            } = &uri
-            else {
-                panic!("{value}: {uri:?}")
-            };
-            assert_eq!(found, Path::new(path), "{value}");
-            assert_eq!(artifact_root, "/srv/a b/mlruns", "{value}");
-            let seen_by_child = TrackingUri::resolve(Some(child), Path::new("/elsewhere")).unwrap();
-            let TrackingUri::Sqlite { path: found, .. } = seen_by_child else {
-                panic!("{child}")
-            };
-            assert_eq!(found, Path::new(path), "{child}");
-        }
-    }
-
-    #[test]
-    fn file_stores_become_absolute() {
-        for (value, path, child) in [
-            ("mlruns", "/srv/a b/mlruns", "/srv/a b/mlruns"),
-            ("./sub/", "/srv/a b/sub", "/srv/a b/sub"),
-            ("../x", "/srv/x", "/srv/x"),
-            ("p%20q%2525", "/srv/a b/p q%25", "/srv/a b/p q%2525"),
-            ("/abs/x#y?z", "/abs/x#y?z", "/abs/x#y?z"),
-            ("a:b", "/srv/a b/a:b", "/srv/a b/a:b"),
-            ("file:x", "/srv/a b/x", "file:///srv/a%20b/x"),
-            ("file:./x", "/srv/a b/x", "file:///srv/a%20b/x"),
-            ("file:p%20q", "/srv/a b/p q", "file:///srv/a%20b/p%20q"),
-            ("file:///abs/p%20q", "/abs/p q", "file:///abs/p%20q"),
-            ("file:/abs", "/abs", "file:/abs"),
-            ("file://localhost/abs", "/abs", "file://localhost/abs"),
-            ("file:///abs?q#f", "/abs", "file:///abs?q#f"),
-        ] {
-            let uri = resolve(value).unwrap();
-            assert_eq!(uri.for_child(), child, "{value}");
-            let TrackingUri::File {
-                path: found,
-                artifact_root,
-                ..
-            } = &uri
-            else {
-                panic!("{value}: {uri:?}")
-            };
-            assert_eq!(found, Path::new(path), "{value}");
-            assert_eq!(artifact_root, child, "{value}");
-            let seen_by_child = TrackingUri::resolve(Some(child), Path::new("/elsewhere")).unwrap();
-            let TrackingUri::File { path: found, .. } = seen_by_child else {
-                panic!("{child}")
-            };
-            assert_eq!(found, Path::new(path), "{child}");
-        }
-    }
-
-    #[test]
-    fn servers_are_kept_as_they_are_and_shown_without_credentials() {
-        for (value, shown) in [
-            ("http://localhost:5000", "http://localhost:5000"),
-            ("HTTPS://user:token@host/path/", "HTTPS://host/path/"),
-            ("databricks", "databricks"),
-            ("databricks://profile", "databricks://profile"),
-            ("databricks-uc", "databricks-uc"),
-            (
-                "postgresql+psycopg2://u:p@h:5432/db?password=x",
-                "postgresql+psycopg2://h:5432/db",
-            ),
-            ("mysql://u:p@h/db", "mysql://h/db"),
-        ] {
-            let uri = resolve(value).unwrap();
-            assert_eq!(uri.for_child(), value);
-            assert_eq!(uri.to_string(), shown);
-            assert!(
-                !format!("{uri:?}").contains("token") && !format!("{uri:?}").contains("u:p"),
-                "{uri:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_names_no_store_is_explained() {
-        for (value, message, hint) in [
-            ("sqlite://", "names a database in memory", "sqlite:///mlflow.db"),
-            ("sqlite:///", "names a database in memory", "sqlite:///mlflow.db"),
-            (
-                "sqlite:///:memory:",
-                "names a database in memory",
-                "sqlite:///mlflow.db",
-            ),
-            (
-                "sqlite:///?cache=shared",
-                "names a database in memory",
-                "sqlite:///mlflow.db",
-            ),
-            (
-                "sqlite://x.db",
-                "not the URI of a SQLite database",
-                "sqlite:///mlflow.db",
-            ),
-            (
-                "sqlite:x.db",
-                "not the URI of a SQLite database",
-                "sqlite:///mlflow.db",
-            ),
-            (
-                "sqlite:///file:x.db?mode=ro&uri=true",
-                "SQLite's own URI file names",
-                "plain path",
-            ),
-            (
-                "file://host/x/y",
-                "names the host 'host'",
-                "did you mean file:///x/y?",
-            ),
-            ("file:", "names no directory", "file:///absolute/path"),
-            ("file://", "names no directory", "file:///absolute/path"),
-            (
-                "s3://key:secret@bucket/x",
-                "'s3://bucket/x' has the scheme 's3'",
-                "http(s)://",
-            ),
-            (
-                "localhost:5000",
-                "has the scheme 'localhost'",
-                "did you mean http://localhost:5000?",
-            ),
-        ] {
-            let error = resolve(value).unwrap_err();
-            assert!(error.to_string().contains(message), "{value}: {error}");
-            assert!(
-                error.hint().unwrap().contains(hint),
-                "{value}: {:?}",
-                error.hint()
-            );
-        }
-    }
-
-    #[test]
-    fn the_default_is_a_database_unless_mlruns_holds_experiments() {
-        let directory = tempfile::tempdir().unwrap();
-        let cwd = directory.path();
-        let child = |value: Option<&str>| TrackingUri::resolve(value, cwd).unwrap().for_child();
-        let database = format!("sqlite:///{}/mlflow.db", cwd.display());
-        assert_eq!(child(None), database);
-        assert_eq!(child(Some("")), database);
-        std::fs::create_dir_all(cwd.join("mlruns/0")).unwrap();
-        std::fs::create_dir_all(cwd.join("mlruns/models")).unwrap();
-        std::fs::write(cwd.join("mlruns/models/meta.yaml"), "").unwrap();
-        assert_eq!(
-            child(None),
-            database,
-            "a directory without meta.yaml is no experiment"
-        );
-        std::fs::write(cwd.join("mlruns/0/meta.yaml"), "").unwrap();
-        assert_eq!(child(None), format!("file://{}/mlruns", cwd.display()));
-    }
-}
+mod tests;

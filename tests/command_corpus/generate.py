@@ -68,8 +68,10 @@ def values():
     for value in VALUES:
         main_with("a: string", "echo {a}", {"a": value})
         main_with("", "echo", {"a": value})
-    for key in ["a b", "a;b", "ü", "it's", "a.b/c-d", "", "$x", "A"]:
+    for key in ["a;b", "ü", "it's", "a.b/c-d", "$x", "A"]:
         main_with("", "echo", {key: "1"})
+    main_with("", "echo", {"a b": "1"}, mlrun={"error": "'a b' contains a space"})
+    main_with("", "echo", {"": "1"}, mlrun={"error": "'' is empty"})
     main_with("", "echo", {"z": "1", "b": "2", "a": "3", "10": "4", "9": "5"})
     main_with("b: {default: 1}\na: string", "echo {a} {b}", {"z": "1", "a": "2", "y": "3"})
     for value in FLOATS:

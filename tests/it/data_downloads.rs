@@ -286,6 +286,54 @@ fn an_interrupted_download_leaves_nothing() {
 
 /// A plan asks no server, and makes no directory.
 #[test]
+fn an_interrupted_copy_of_files_of_this_machine_leaves_nothing() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "project/MLproject",
+        "entry_points: {main: {parameters: {data: path}, command: 'echo {data}'}}\n",
+    );
+    let arguments = ["run", "project", "--env-manager", "local", "-P"];
+    let first = sandbox
+        .mlrun()
+        .args(arguments)
+        .arg("data=project")
+        .output()
+        .unwrap();
+    assert!(first.status.success(), "{first:?}");
+    let contents = StoreContents::of_sqlite(&sandbox.work().join("mlflow.db"));
+    let run = contents.run();
+    sandbox.shell(&format!(
+        "mkdir -p '{0}/data' && cd '{0}/data' && for d in $(seq 40); do mkdir $d && (cd $d && seq 500 | xargs touch); done",
+        run.artifact_uri
+    ));
+    let temporary = sandbox.root().join("tmp");
+    let parameter = format!("data=runs:/{}/data", run.run_id);
+    for _ in 0..4 {
+        let mut child = sandbox
+            .interruptible_mlrun()
+            .args(arguments)
+            .arg(&parameter)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let copies = || {
+            std::fs::read_dir(&temporary)
+                .unwrap()
+                .flatten()
+                .map(|entry| entry.path())
+        };
+        while !copies().any(|copy| copy.join("param_0/data").exists()) {
+            assert!(child.try_wait().unwrap().is_none(), "it ended too early");
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(143));
+        assert_eq!(copies().collect::<Vec<_>>(), [] as [std::path::PathBuf; 0]);
+    }
+}
+
+#[test]
 fn a_dry_run_downloads_nothing() {
     let server = ScriptedServer::start(Vec::new());
     let project = Project::new().mlproject(THREE_PATHS);

@@ -259,3 +259,60 @@ fn placeholders_are_judged_as_a_run_does() {
     }
     assert!(refused > 10, "{refused}");
 }
+
+/// With `-e` only what is about that entry point, or about the project as a whole, is told.
+#[test]
+fn findings_are_those_of_the_entry_point_that_is_shown() {
+    let project = Project::new().mlproject(
+        "name: a\nnmae: b\nentry_points:\n  main: &main\n    parameters: {used: float, idle: flaot}\n    command: echo {used} {nope}\n    \
+         comand: x\n  other:\n    parameters:\n      rate: {type: float, default: abc}\n      rate: {type: int, default: 010}\n      none: {default: }\n    \
+         command: |\n      python x.py {rate}\n        --lost {none}\n  empty: {}\n  empty: {}\n  same: *main\n",
+    );
+    let codes = |arguments: &[&str]| -> Vec<(String, u64)> {
+        let finished = project.mlrun(&[&["inspect", "project", "--json"], arguments].concat());
+        let value: serde_json::Value = serde_json::from_str(finished.expect_code(0).stdout()).unwrap();
+        let findings = value["findings"].as_array().unwrap();
+        findings
+            .iter()
+            .map(|finding| {
+                (
+                    finding["code"].as_str().unwrap().to_owned(),
+                    finding["line"].as_u64().unwrap(),
+                )
+            })
+            .collect()
+    };
+    let expected = |codes: &[(&str, u64)]| -> Vec<(String, u64)> {
+        codes
+            .iter()
+            .map(|(code, line)| ((*code).to_owned(), *line))
+            .collect()
+    };
+    let main = expected(&[
+        ("unknown-key", 2),
+        ("unused-parameter", 5),
+        ("misspelt-type", 5),
+        ("undeclared-placeholder", 6),
+        ("unknown-key", 7),
+    ]);
+    assert_eq!(codes(&["-e", "main"]), main);
+    // What an alias repeats is said of each entry point that has it.
+    assert_eq!(codes(&["-e", "same"]), main);
+    let other = expected(&[
+        ("unknown-key", 2),
+        ("duplicate-key", 11),
+        ("unchecked-type", 11),
+        ("value-changes", 11),
+        ("empty-default", 12),
+        ("trailing-newline", 13),
+        ("split-command", 15),
+    ]);
+    assert_eq!(codes(&["-e", "other"]), other);
+    assert_eq!(
+        codes(&["-e", "empty"]),
+        expected(&[("unknown-key", 2), ("missing-command", 16), ("duplicate-key", 17)])
+    );
+    assert!(codes(&[]).len() > main.len() + other.len());
+    let text = project.mlrun(&["inspect", "project", "-e", "other"]);
+    assert!(!text.stdout().contains("idle"), "{}", text.stdout());
+}

@@ -7,8 +7,10 @@
     reason = "a test that cannot go on panics, and a skipped one says so on standard error"
 )]
 
+mod called_mlflow;
 mod client_readers;
 mod command_corpus;
+mod command_line;
 mod completions;
 mod conda;
 mod control;
@@ -24,13 +26,18 @@ mod dry_run;
 mod environments;
 mod examples;
 mod file_store;
+mod foreign_text;
 mod git_source;
 mod harness;
 mod inspect;
+mod killed;
 mod kubernetes;
+mod large_projects;
 mod library;
+mod limits;
 mod messages;
 mod process;
+mod python_driver;
 mod real_mlflow;
 mod rest_store;
 mod reuse;
@@ -44,6 +51,7 @@ mod sqlite_store;
 mod store_away;
 mod store_suite;
 mod template_corpus;
+mod tracking_uris;
 mod workflows;
 mod yaml_corpus;
 mod zip_download;

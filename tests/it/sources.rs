@@ -324,6 +324,23 @@ async fn tags_of_local_directories() {
     }
 }
 
+/// MLflow 3.17.2 records the first remote as well, and adds the URI as one where there is none.
+#[tokio::test]
+async fn a_version_of_a_file_uri_names_the_uri() {
+    let layouts = Layouts::new();
+    for (uri, version, repo_url) in [
+        ("file://<top>/ignoring", "main", "file://<top>/ignoring"),
+        ("file://<top>/ignoring/", "main", "file://<top>/ignoring/"),
+        ("file://<top>/ignoring#ok", "main", "file://<top>/ignoring"),
+        ("ignoring", "main", "<top>/ignoring"),
+        ("file://<top>/r", "feature", "https://host/org/r.git"),
+    ] {
+        let work_dir = layouts.fetch(uri, ".", Some(version)).await.unwrap();
+        let expected = layouts.expand(repo_url);
+        assert_eq!(work_dir.source().repo_url, Some(expected), "{uri}");
+    }
+}
+
 #[tokio::test]
 async fn local_directories_are_used_in_place() {
     let layouts = Layouts::new();

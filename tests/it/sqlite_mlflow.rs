@@ -35,6 +35,13 @@ client.log_param(run.info.run_id, "alpha", "1")
 print(run.info.run_id)
 "#;
 
+/// Prints the revision of a store's schema.
+const READ_REVISION: &str = r#"
+import sys, sqlalchemy
+with sqlalchemy.create_engine(sys.argv[1]).connect() as connection:
+    print(connection.execute(sqlalchemy.text("SELECT version_num FROM alembic_version")).scalar())
+"#;
+
 /// Makes a database at each of the named revisions.
 const MAKE_REVISIONS: &str = r#"
 import sys, sqlalchemy
@@ -252,6 +259,10 @@ async fn we_use_every_revision(environment: &Path, revisions: &[&str]) {
 
 const MLFLOW_3: &str = "MLRUN_TEST_MLFLOW_VENV";
 const MLFLOW_2: &str = "MLRUN_TEST_MLFLOW2_VENV";
+const MLFLOW_3_18: &str = "MLRUN_TEST_MLFLOW318_VENV";
+
+/// The revision of the newest schema that is known here: that of MLflow 3.18.
+const NEWEST_REVISION: &str = "f4a9b2c7d1e6";
 
 #[tokio::test]
 async fn mlflow_3_upgrades_and_reads_our_store() {
@@ -264,6 +275,34 @@ async fn mlflow_3_upgrades_and_reads_our_store() {
 async fn mlflow_2_upgrades_and_reads_our_store() {
     if let Some(environment) = environment(MLFLOW_2, "mlflow_2_upgrades_and_reads_our_store") {
         mlflow_upgrades_and_reads_our_store(&environment).await;
+    }
+}
+
+#[tokio::test]
+async fn mlflow_3_18_upgrades_and_reads_our_store() {
+    if let Some(environment) = environment(MLFLOW_3_18, "mlflow_3_18_upgrades_and_reads_our_store") {
+        mlflow_upgrades_and_reads_our_store(&environment).await;
+    }
+}
+
+#[tokio::test]
+async fn we_use_a_store_of_mlflow_3_18() {
+    if let Some(environment) = environment(MLFLOW_3_18, "we_use_a_store_of_mlflow_3_18") {
+        let database = Database::new();
+        python(
+            &environment,
+            database.directory(),
+            MAKE_STORE,
+            &[&database.uri().for_child()],
+        );
+        let revision = python(
+            &environment,
+            database.directory(),
+            READ_REVISION,
+            &[&database.uri().for_child()],
+        );
+        assert_eq!(revision.trim(), NEWEST_REVISION);
+        we_use_a_store_of_mlflow(&environment).await;
     }
 }
 

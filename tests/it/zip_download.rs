@@ -367,3 +367,48 @@ fn source_tags(run: &StoredRun) -> BTreeMap<&String, &String> {
         })
         .collect()
 }
+
+/// A terminal may say that it has thousands of columns, or one.
+#[test]
+fn a_bar_is_as_long_as_a_line() {
+    let project = Project::new();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/transfer_bar.py");
+    for (columns, least, most) in [
+        ("0", 1, 20_000),
+        ("1", 0, 2000),
+        ("120", 1, 20_000),
+        ("65535", 1, 20_000),
+    ] {
+        let zip = zip();
+        let server = ScriptedServer::start(vec![whole(&zip)]);
+        let mut command = project.sandbox().command(python3());
+        command.arg(script).arg(columns).arg(env!("CARGO_BIN_EXE_mlrun"));
+        command.args([
+            "run",
+            &format!("{}/project.zip", server.url()),
+            "--env-manager",
+            "local",
+        ]);
+        let output = command
+            .env("TERM", "xterm")
+            .env("COLUMNS", "1000000")
+            .output()
+            .unwrap();
+        let told = String::from_utf8(output.stdout).unwrap();
+        let numbers: Vec<usize> = told
+            .split_whitespace()
+            .map(|word| word.parse().unwrap())
+            .collect();
+        let [bytes, bars, code] = numbers.try_into().unwrap();
+        assert_eq!(code, 0);
+        assert!(bars >= least && bytes <= most, "{columns} columns: {told}");
+    }
+}
+
+/// The interpreter that is on the path of the tests themselves.
+fn python3() -> std::path::PathBuf {
+    std::env::split_paths(&std::env::var_os("PATH").unwrap())
+        .map(|directory| directory.join("python3"))
+        .find(|program| program.is_file())
+        .unwrap()
+}

@@ -36,44 +36,63 @@ pub(super) struct Archive {
 }
 
 impl Archive {
-    /// Packs the files of a directory.
+    /// Packs the files of a directory. When the future is dropped the file goes at once, though its writer
+    /// may go on for a moment.
     ///
     /// # Errors
     /// A file cannot be read, or the archive not be written.
-    pub(super) fn make(directory: &Path) -> Result<Self, DatabricksBackendError> {
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |source| DatabricksBackendError::Archive { path, source }
-        };
+    pub(super) async fn make(directory: &Path) -> Result<Self, DatabricksBackendError> {
         let file = tempfile::Builder::new()
             .prefix("mlrun-project-")
             .suffix(".tar.gz")
             .tempfile()
             .map_err(failed(&std::env::temp_dir()))?;
-        let hashed = Hashed {
-            file: BufWriter::new(file.reopen().map_err(failed(file.path()))?),
-            hash: Sha256::new(),
-            size: 0,
-        };
-        // Without a time and a name in its header, which would differ from run to run.
-        let encoder = GzBuilder::new().mtime(0).write(hashed, Compression::default());
-        let mut builder = Builder::new(encoder);
-        let mut unpacked = 0;
-        add_directory(&mut builder, directory, &PathBuf::from(ROOT), true, &mut unpacked)?;
-        let finish = |builder: Builder<GzEncoder<Hashed>>| {
-            let mut hashed = builder.into_inner()?.finish()?;
-            hashed.file.flush()?;
-            Ok(hashed)
-        };
-        let Hashed { hash, size, .. } = finish(builder).map_err(failed(file.path()))?;
-        let hash = hash.finish().iter().map(|byte| format!("{byte:02x}")).collect();
+        let writer = file.reopen().map_err(failed(file.path()))?;
+        let (from, path) = (directory.to_owned(), file.path().to_owned());
+        let packed = tokio::task::spawn_blocking(move || pack(&from, writer, &path))
+            .await
+            .map_err(|error| failed(directory)(io::Error::other(error)))??;
         Ok(Self {
             file,
-            hash,
-            size,
-            unpacked,
+            hash: packed.hash,
+            size: packed.size,
+            unpacked: packed.unpacked,
         })
     }
+}
+
+/// What is known of an archive when it is written.
+struct Packed {
+    hash: String,
+    size: u64,
+    unpacked: u64,
+}
+
+/// Writes the archive into a file, whose path errors name.
+fn pack(directory: &Path, file: File, path: &Path) -> Result<Packed, DatabricksBackendError> {
+    let hashed = Hashed {
+        file: BufWriter::new(file),
+        hash: Sha256::new(),
+        size: 0,
+    };
+    // Without a time and a name in its header, which would differ from run to run.
+    let encoder = GzBuilder::new().mtime(0).write(hashed, Compression::default());
+    let mut builder = Builder::new(encoder);
+    let mut unpacked = 0;
+    add_directory(&mut builder, directory, &PathBuf::from(ROOT), true, &mut unpacked)?;
+    let finish = |builder: Builder<GzEncoder<Hashed>>| {
+        let mut hashed = builder.into_inner()?.finish()?;
+        hashed.file.flush()?;
+        Ok(hashed)
+    };
+    let Hashed { hash, size, .. } = finish(builder).map_err(failed(path))?;
+    let hash = hash.finish().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Packed { hash, size, unpacked })
+}
+
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> DatabricksBackendError {
+    let path = path.to_owned();
+    move |source| DatabricksBackendError::Archive { path, source }
 }
 
 /// Writes into a file, and knows the hash of what was written.
@@ -241,8 +260,8 @@ mod tests {
             .collect()
     }
 
-    #[test]
-    fn equal_trees_have_equal_hashes_and_no_store() {
+    #[tokio::test]
+    async fn equal_trees_have_equal_hashes_and_no_store() {
         let files = [
             "MLproject",
             "sub/run.sh",
@@ -258,8 +277,8 @@ mod tests {
         let mut reversed = files;
         reversed.reverse();
         let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let first = Archive::make(&tree(one.path(), &files)).unwrap();
-        let second = Archive::make(&tree(other.path(), &reversed)).unwrap();
+        let first = Archive::make(&tree(one.path(), &files)).await.unwrap();
+        let second = Archive::make(&tree(other.path(), &reversed)).await.unwrap();
         assert_eq!(
             names(&first),
             [
@@ -281,7 +300,7 @@ mod tests {
             .collect();
         assert_eq!(first.hash, hash);
         fs::write(one.path().join("project/MLproject"), "other").unwrap();
-        let changed = Archive::make(&one.path().join("project")).unwrap();
+        let changed = Archive::make(&one.path().join("project")).await.unwrap();
         assert_ne!(changed.hash, first.hash);
     }
 }

@@ -94,14 +94,20 @@ impl AttachedRun for AttachedJob {
     }
 
     async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError> {
-        match self.follower().await?.wait(signals, progress).await? {
+        let follower = tokio::select! {
+            biased;
+            signal = signals.next() => return Ok(Ended::Interrupted { signal }),
+            follower = self.follower() => follower?,
+        };
+        match follower.wait(signals, progress).await? {
             Ok(ended) => Ok(ended),
             Err(signal) => Ok(Ended::Interrupted { signal }),
         }
     }
 
-    async fn cancel(&mut self, progress: &dyn Progress) -> Result<(), BackendError> {
-        Ok(self.follower().await?.cancel(progress).await?)
+    async fn cancel(&mut self, progress: &dyn Progress) -> Result<bool, BackendError> {
+        self.follower().await?.cancel(progress).await?;
+        Ok(true)
     }
 }
 
@@ -121,6 +127,9 @@ mod tests {
             ("TERMINATED", Some("FAILED"), RunStatus::Failed),
             ("TERMINATED", Some("TIMEDOUT"), RunStatus::Failed),
             ("TERMINATED", Some("CANCELED"), RunStatus::Killed),
+            ("TERMINATED", Some("UPSTREAM_CANCELED"), RunStatus::Killed),
+            ("INTERNAL_ERROR", Some("CANCELED"), RunStatus::Killed),
+            ("CANCELED", None, RunStatus::Killed),
             ("TERMINATED", Some("SUCCESS_WITH_FAILURES"), RunStatus::Failed),
             ("INTERNAL_ERROR", None, RunStatus::Failed),
             ("SKIPPED", None, RunStatus::Failed),

@@ -84,6 +84,14 @@ pub enum DatabricksBackendError {
         /// The cause.
         source: Box<DatabricksError>,
     },
+    /// The workspace does not cancel the job.
+    #[error("cannot cancel the Databricks job run {job_run_id}")]
+    NotCanceled {
+        /// The job run.
+        job_run_id: u64,
+        /// The cause.
+        source: Box<DatabricksError>,
+    },
     /// The job has not begun in time, and was canceled.
     #[error("the Databricks job run {job_run_id} did not start in time ({state}); it was canceled")]
     NotStarted {
@@ -148,6 +156,7 @@ impl DatabricksBackendError {
                     .hint()
                     .or_else(|| Some("ask later: `mlrun wait RUN_ID`".to_owned()));
             }
+            Self::NotCanceled { source, .. } => return source.hint(),
             Self::NotStarted { .. } => "give it more time with --start-timeout, or a smaller cluster",
             Self::Ended { page: Some(page), .. } => return Some(format!("see {page}")),
             Self::OtherWorkspace { .. } => {
@@ -158,10 +167,10 @@ impl DatabricksBackendError {
         Some(text.to_owned())
     }
 
-    /// The status of a run that went wrong so; `RUNNING` where it may go on.
+    /// The status of a run that went wrong so: `RUNNING` if it may go on, `KILLED` if somebody canceled it.
     pub fn run_status(&self) -> RunStatus {
         match self {
-            Self::Lost { .. } => RunStatus::Running,
+            Self::Lost { .. } | Self::NotCanceled { .. } => RunStatus::Running,
             Self::Ended {
                 is_canceled: true, ..
             } => RunStatus::Killed,

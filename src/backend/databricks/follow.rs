@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::time::timeout;
+
 use super::error::DatabricksBackendError;
+use crate::backend::relayed::RelayedOutput;
 use crate::databricks::{Client, JobRun, JobRunOutput, JobRunState};
 use crate::events::Progress;
 use crate::process::{Ended, ProgramExit, Signals, TerminationSignal};
@@ -14,12 +17,17 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// How long a job's run may take to end after it was asked to.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long the workspace may take to give the output of a job's run that a signal has ended: batch
+/// systems kill soon.
+const HASTY_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Asks how a job's run stands.
 #[derive(Debug)]
 pub(super) struct Follower {
     pub(super) client: Client,
     pub(super) job_run_id: u64,
-    pub(super) no_logs: bool,
+    /// Where what the run writes goes.
+    pub(super) output: RelayedOutput,
     pub(super) start_timeout: Option<Duration>,
     /// What was told last.
     told: Option<JobRunState>,
@@ -30,7 +38,7 @@ impl Follower {
         Self {
             client,
             job_run_id,
-            no_logs: false,
+            output: RelayedOutput::shown(),
             start_timeout: None,
             told: None,
         }
@@ -56,24 +64,19 @@ impl Follower {
         let job = tokio::select! {
             biased;
             signal = signals.next() => return Ok(Err(signal)),
-            job = self.end(progress) => job?,
+            job = self.ended(progress) => job?,
         };
         let output = tokio::select! {
             biased;
             signal = signals.next() => return Ok(Err(signal)),
-            output = self.output(&job) => output,
+            output = self.output_of(&job) => output,
         };
-        if let Some(logs) = output.logs.as_deref().filter(|_| !self.no_logs) {
-            progress.output(logs.as_bytes());
-            if output.logs_truncated {
-                progress.warning("Databricks keeps only a part of what the job wrote");
-            }
-        }
+        self.relay(&output, progress);
         if job.state.is_success() {
             return Ok(Ok(Ended::Exited(ProgramExit::Code(0))));
         }
         if let Some(trace) = output.error_trace.as_deref().filter(|trace| !trace.is_empty()) {
-            progress.info(trace.trim_end());
+            progress.info(&format!("The traceback of the job:\n{}", trace.trim_end()));
         }
         let state = job.state;
         Err(DatabricksBackendError::Ended {
@@ -86,8 +89,9 @@ impl Follower {
         })
     }
 
-    /// Asks until the run has ended, and tells of every change.
-    async fn end(&mut self, progress: &dyn Progress) -> Result<JobRun, DatabricksBackendError> {
+    /// Asks until the run has ended, and tells of every change. One that does not start in time is
+    /// canceled.
+    async fn ended(&mut self, progress: &dyn Progress) -> Result<JobRun, DatabricksBackendError> {
         let (begun, mut pause) = (Instant::now(), FIRST_PAUSE);
         loop {
             let job = self.ask().await?;
@@ -130,7 +134,7 @@ impl Follower {
     }
 
     /// What the run left. That it cannot be had weighs less than how the run ended.
-    async fn output(&self, job: &JobRun) -> JobRunOutput {
+    async fn output_of(&self, job: &JobRun) -> JobRunOutput {
         let id = match job.tasks.as_slice() {
             [task] => task.run_id,
             _ => self.job_run_id,
@@ -144,29 +148,70 @@ impl Follower {
         }
     }
 
+    /// Shows and keeps what the run wrote.
+    fn relay(&mut self, output: &JobRunOutput, progress: &dyn Progress) {
+        match output.logs.as_deref() {
+            Some(logs) => {
+                self.output.take(logs.as_bytes(), progress);
+                if output.logs_truncated && self.output.is_wanted() {
+                    progress.warning("Databricks keeps only a part of what the job wrote");
+                }
+            }
+            None if self.output.is_kept() => {
+                progress.warning("Databricks gives no output of the job, so its log is empty");
+            }
+            None => {}
+        }
+    }
+
+    /// Shows and keeps what a run wrote that a signal has ended, if the workspace gives it soon.
+    pub(super) async fn relay_hastily(&mut self, job: &JobRun, progress: &dyn Progress) {
+        let output = timeout(HASTY_PATIENCE, self.output_of(job)).await;
+        self.relay(&output.unwrap_or_default(), progress);
+    }
+
     /// Asks for the run's end and waits until it has come, for a minute at most.
     pub(super) async fn cancel(&mut self, progress: &dyn Progress) -> Result<(), DatabricksBackendError> {
-        let lost = |source| DatabricksBackendError::Lost {
+        self.ask_to_end().await?;
+        self.ended_by_request(progress).await?;
+        Ok(())
+    }
+
+    /// Asks for the run's end, which comes later.
+    pub(super) async fn ask_to_end(&self) -> Result<(), DatabricksBackendError> {
+        let asked = self.client.cancel_job_run(self.job_run_id).await;
+        asked.map_err(|source| DatabricksBackendError::NotCanceled {
             job_run_id: self.job_run_id,
             source: Box::new(source),
-        };
-        self.client.cancel_job_run(self.job_run_id).await.map_err(lost)?;
-        let (begun, mut pause) = (Instant::now(), FIRST_PAUSE);
-        loop {
-            let job = self.ask().await?;
-            self.tell(&job.state, progress);
-            if job.state.is_terminal() {
-                return Ok(());
+        })
+    }
+
+    /// Waits for the end that was asked for, for a minute at most. Nothing if it has not come by then.
+    pub(super) async fn ended_by_request(
+        &mut self,
+        progress: &dyn Progress,
+    ) -> Result<Option<JobRun>, DatabricksBackendError> {
+        let job_run_id = self.job_run_id;
+        let mut pause = FIRST_PAUSE;
+        let ended = timeout(CANCEL_PATIENCE, async {
+            loop {
+                let job = self.ask().await?;
+                self.tell(&job.state, progress);
+                if job.state.is_terminal() {
+                    return Ok(job);
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 3 / 2).min(LONGEST_PAUSE);
             }
-            if begun.elapsed() > CANCEL_PATIENCE {
+        });
+        match ended.await {
+            Ok(ended) => ended.map(Some),
+            Err(_) => {
                 progress.warning(&format!(
-                    "the Databricks job run {} was asked to end, but goes on",
-                    self.job_run_id
+                    "the Databricks job run {job_run_id} was asked to end, but has not ended yet"
                 ));
-                return Ok(());
+                Ok(None)
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 3 / 2).min(LONGEST_PAUSE);
         }
     }
 }

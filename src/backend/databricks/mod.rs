@@ -27,6 +27,7 @@ use self::follow::Follower;
 use self::location::Location;
 use self::submission::Submission;
 use self::submitted::DatabricksRun;
+use super::relayed::RelayedOutput;
 use super::{Backend, BackendError, BackendOptions, Launch, LaunchPlan};
 use crate::databricks::Client;
 use crate::env_vars;
@@ -180,13 +181,7 @@ impl Backend for Databricks {
             "=== Packing the project in {} ===",
             plan.directory.display()
         ));
-        let directory = plan.directory.clone();
-        let archive = tokio::task::spawn_blocking(move || Archive::make(&directory))
-            .await
-            .map_err(|error| DatabricksBackendError::Archive {
-                path: plan.directory.clone(),
-                source: std::io::Error::other(error),
-            })??;
+        let archive = Archive::make(&plan.directory).await?;
         upload_archive(&client, &self.location(plan), &archive, progress).await?;
         let body = self.body(plan, &client, &archive.hash, progress).await?;
         *self
@@ -198,10 +193,11 @@ impl Backend for Databricks {
 
     async fn launch(
         &self,
-        _plan: LaunchPlan,
+        plan: LaunchPlan,
         signals: &mut Signals,
         progress: &dyn Progress,
     ) -> Result<Launch, BackendError> {
+        let output = RelayedOutput::new(!self.no_logs, plan.output_log.as_ref())?;
         let staged = self
             .staged
             .lock()
@@ -219,7 +215,7 @@ impl Backend for Databricks {
             "=== Launched MLflow run as Databricks job run with ID {job_run_id}. Getting run status page URL... ==="
         ));
         let mut follower = Follower::new(client, job_run_id);
-        follower.no_logs = self.no_logs;
+        follower.output = output;
         follower.start_timeout = self.start_timeout;
         let asked = tokio::select! {
             biased;

@@ -1,13 +1,21 @@
 //! A job's run that this process has submitted: its end, and where it is.
 
-use async_trait::async_trait;
+use std::time::Duration;
 
+use async_trait::async_trait;
+use tokio::time::timeout;
+
+use super::error::DatabricksBackendError;
 use super::follow::Follower;
 use crate::backend::{BackendError, RunElsewhere, SubmittedRun};
 use crate::databricks::JobRun;
 use crate::events::Progress;
 use crate::process::{Ended, Signals};
 use crate::run::tag;
+
+/// How long the workspace may take to answer a cancellation that a signal asked for: batch systems kill
+/// soon.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A job's run that this process has submitted.
 #[derive(Debug)]
@@ -17,6 +25,44 @@ pub(super) struct DatabricksRun {
     pub(super) job: Option<JobRun>,
 }
 
+impl DatabricksRun {
+    /// Asks for the run's end after a signal. Where the workspace refuses or does not answer, the person is
+    /// told how to end it.
+    async fn is_asked_to_end(&self, signals: &mut Signals, progress: &dyn Progress) -> bool {
+        let asked = tokio::select! {
+            biased;
+            _ = signals.further() => None,
+            asked = timeout(ANSWER_PATIENCE, self.follower.ask_to_end()) => asked.ok(),
+        };
+        let job_run_id = self.follower.job_run_id;
+        let why = match asked {
+            Some(Ok(())) => return true,
+            Some(Err(error)) => with_cause(&error),
+            None => format!(
+                "the workspace {} has not answered whether it cancels the Databricks job run {job_run_id}",
+                self.follower.client.session().address()
+            ),
+        };
+        progress.warning(&format!("{why}; it may go on: {}", self.by_hand()));
+        false
+    }
+
+    /// Waits for the end that was asked for, and takes what the run wrote.
+    async fn end_after_signal(&mut self, progress: &dyn Progress) -> Result<(), DatabricksBackendError> {
+        if let Some(job) = self.follower.ended_by_request(progress).await? {
+            self.follower.relay_hastily(&job, progress).await;
+        }
+        Ok(())
+    }
+}
+
+fn with_cause(error: &DatabricksBackendError) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
 #[async_trait]
 impl SubmittedRun for DatabricksRun {
     async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError> {
@@ -24,21 +70,21 @@ impl SubmittedRun for DatabricksRun {
             Ok(ended) => return Ok(ended),
             Err(signal) => signal,
         };
-        let job_run_id = self.follower.job_run_id;
         progress.warning(&format!(
-            "Interrupted by {signal}: canceling the Databricks job run {job_run_id}"
+            "Interrupted by {signal}: canceling the Databricks job run {}",
+            self.follower.job_run_id
         ));
-        let canceled = tokio::select! {
-            canceled = self.follower.cancel(progress) => canceled,
-            _ = signals.further() => {
-                progress.warning(&format!("the Databricks job run {job_run_id} may go on"));
-                Ok(())
+        if self.is_asked_to_end(signals, progress).await {
+            tokio::select! {
+                biased;
+                _ = signals.further() => progress.warning(&format!(
+                    "the Databricks job run {} was asked to end; its end is not waited for",
+                    self.follower.job_run_id
+                )),
+                ended = self.end_after_signal(progress) => if let Err(error) = ended {
+                    progress.warning(&with_cause(&error));
+                },
             }
-        };
-        if let Err(error) = canceled {
-            progress.warning(&format!(
-                "the Databricks job run {job_run_id} could not be canceled: {error}"
-            ));
         }
         Ok(Ended::Interrupted { signal })
     }

@@ -1,12 +1,12 @@
 //! The arguments and variables of `docker run`.
 
-use std::path::Path;
+use std::collections::HashMap;
 
 use super::command;
 use super::storage::Access;
 use crate::backend::LaunchPlan;
 use crate::env_vars::MLFLOW_TRACKING_URI;
-use crate::environment::{Container, must_be_hidden};
+use crate::environment::{Container, mount_arguments, must_be_hidden};
 
 /// A `docker run` that shall be made: all but the files that it needs.
 pub(super) struct RunCall {
@@ -36,9 +36,11 @@ impl RunCall {
         let settings = &container.settings;
         // The last setting of a name counts, as if all were arguments in this order.
         let mut variables: Vec<(String, String)> = Vec::new();
+        let mut places: HashMap<&str, usize> = HashMap::new();
         let all = settings.argument_variables.iter().chain(&plan.variables);
         for (name, value) in all.chain(&access.variables).chain(&settings.variables) {
-            match variables.iter_mut().find(|(other, _)| other == name) {
+            let place = *places.entry(name).or_insert(variables.len());
+            match variables.get_mut(place) {
                 Some((_, earlier)) => earlier.clone_from(value),
                 None => variables.push((name.clone(), value.clone())),
             }
@@ -48,10 +50,13 @@ impl RunCall {
             .partition(|(name, value)| must_be_hidden(name, value));
         let mut mounts: Vec<String> = Vec::new();
         for (here, inside) in &access.mounts {
-            mounts.extend(mount(here, inside));
+            mounts.extend(mount_arguments(here, inside));
         }
         for volume in &settings.volumes {
             mounts.extend(["-v".to_owned(), volume.clone()]);
+        }
+        for mount in &settings.mounts {
+            mounts.extend(["--mount".to_owned(), mount.clone()]);
         }
         Self {
             name: format!("mlrun-{}", plan.run.run_id),
@@ -91,44 +96,5 @@ impl RunCall {
                 rest => rest.strip_prefix('='),
             });
         values.next_back()
-    }
-}
-
-/// The arguments that mount a path of this machine. `-v` cannot have a colon in a path.
-fn mount(here: &Path, inside: &str) -> [String; 2] {
-    let here = here.to_string_lossy();
-    if here.contains(':') || inside.contains(':') {
-        let field = |name: &str, value: &str| format!("\"{name}={}\"", value.replace('"', "\"\""));
-        let fields = [
-            "type=bind".to_owned(),
-            field("source", &here),
-            field("target", inside),
-        ];
-        return ["--mount".to_owned(), fields.join(",")];
-    }
-    ["-v".to_owned(), format!("{here}:{inside}")]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_with_colons_are_mounted_too() {
-        for (here, inside, expected) in [
-            ("/a", "/b", ["-v", "/a:/b"]),
-            (
-                "/a:b",
-                "/c",
-                ["--mount", "type=bind,\"source=/a:b\",\"target=/c\""],
-            ),
-            (
-                "/a:\"b,\"",
-                "/c",
-                ["--mount", "type=bind,\"source=/a:\"\"b,\"\"\",\"target=/c\""],
-            ),
-        ] {
-            assert_eq!(mount(Path::new(here), inside), expected);
-        }
     }
 }

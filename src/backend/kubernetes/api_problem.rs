@@ -5,6 +5,9 @@ use std::fmt;
 
 use kube::core::Status;
 
+use super::denial::Denial;
+use super::kubeconfig_text;
+
 /// Why a request to the API was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiProblem {
@@ -16,6 +19,8 @@ pub struct ApiProblem {
     is_undone: bool,
     /// The fields that the API names, each with its words about it.
     pub(super) causes: Vec<(String, String)>,
+    /// Whether the kubeconfig's credentials could not even be had.
+    pub(super) lacks_credentials: bool,
 }
 
 /// Kinds of problems, by what can be done about them.
@@ -29,8 +34,10 @@ pub(super) enum ProblemKind {
     Transient,
     /// The client has no valid credentials, or cannot get any.
     Unauthorized,
-    /// The client may not do it.
+    /// The client may not do it: it has no role for it, as a rule.
     Forbidden,
+    /// A rule of the cluster forbids it, whoever asks.
+    Denied(Denial),
     NotFound,
     AlreadyExists,
     /// The resource version is no longer known.
@@ -47,6 +54,30 @@ impl ApiProblem {
             message: message.into(),
             is_undone: false,
             causes: Vec::new(),
+            lacks_credentials: false,
+        }
+    }
+
+    /// Whether the words are those about a user without a role.
+    pub(super) fn is_of_roles(&self) -> bool {
+        self.message.contains("User \"") && self.message.contains(" cannot ")
+    }
+
+    /// Whether a webhook of the cluster could not be asked.
+    pub(super) fn is_of_silent_webhook(&self) -> bool {
+        self.message.contains("failed calling webhook")
+    }
+
+    /// Whether the server, or something before it, cut the connection because of a certificate.
+    pub(super) fn is_of_certificate(&self) -> bool {
+        self.kind == ProblemKind::Unreachable && self.message.contains(" alert ")
+    }
+
+    /// The same problem, told as that of a program.
+    pub(super) fn of_program(self, command: &str) -> Self {
+        Self {
+            message: format!("{command}: {}", self.message),
+            ..self
         }
     }
 
@@ -64,7 +95,10 @@ impl ApiProblem {
     }
 
     fn of_status(status: &Status) -> Self {
-        let kind = match (status.code, status.reason.as_str()) {
+        // The admission's bookkeeping of a quota has met another request's.
+        let is_collision = status.code == 409 && status.message.contains("resourcequotas");
+        let by_code = || match (status.code, status.reason.as_str()) {
+            (409, _) if is_collision => ProblemKind::Busy,
             (_, "AlreadyExists") => ProblemKind::AlreadyExists,
             (_, "Expired" | "Gone") | (410, _) => ProblemKind::Gone,
             (401, _) => ProblemKind::Unauthorized,
@@ -75,6 +109,8 @@ impl ApiProblem {
             (408 | 500..=599, _) => ProblemKind::Transient,
             _ => ProblemKind::Other,
         };
+        // First the words: webhooks and policies choose the status code.
+        let kind = Denial::of(&status.message).map_or_else(by_code, ProblemKind::Denied);
         let message = match (status.message.trim(), status.code) {
             ("", code) => format!("status {code}"),
             (message, code) if message.starts_with('<') => {
@@ -87,11 +123,12 @@ impl ApiProblem {
             kind,
             message,
             // Too many requests: this one was not even looked at.
-            is_undone: status.code == 429,
+            is_undone: status.code == 429 || is_collision,
             causes: causes
                 .filter(|cause| !cause.field.is_empty())
                 .map(|cause| (cause.field.clone(), cause.message.clone()))
                 .collect(),
+            lacks_credentials: false,
         }
     }
 }
@@ -112,15 +149,24 @@ impl From<&Status> for ApiProblem {
 
 impl From<kube::Error> for ApiProblem {
     fn from(error: kube::Error) -> Self {
+        if let Some(source) = found::<kube::client::AuthError>(&error) {
+            let message = kubeconfig_text::of_credentials(source);
+            return Self {
+                lacks_credentials: true,
+                is_undone: true,
+                ..Self::new(ProblemKind::Unauthorized, message)
+            };
+        }
         let kind = match &error {
             kube::Error::Api(status) => return Self::of_status(status),
-            kube::Error::Auth(_) => ProblemKind::Unauthorized,
+            kube::Error::InferKubeconfig(source) => {
+                return Self::new(ProblemKind::Other, kubeconfig_text::of_kubeconfig(source));
+            }
+            kube::Error::OpensslTls(source) => {
+                return Self::new(ProblemKind::Other, kubeconfig_text::of_certificates(source));
+            }
             kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_) => {
-                if authentication_failed(&error) {
-                    ProblemKind::Unauthorized
-                } else {
-                    ProblemKind::Unreachable
-                }
+                ProblemKind::Unreachable
             }
             // A body that ends too early.
             kube::Error::SerdeError(source) if source.is_eof() => ProblemKind::Unreachable,
@@ -133,29 +179,22 @@ impl From<kube::Error> for ApiProblem {
     }
 }
 
-/// Whether a client could not even make its request for want of credentials.
-fn authentication_failed(error: &kube::Error) -> bool {
-    let mut current: Option<&(dyn StdError + 'static)> = Some(error);
+/// The first error of this type among an error and its causes.
+fn found<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+    let mut current = Some(error);
     while let Some(error) = current {
-        if error.is::<kube::client::AuthError>() {
-            return true;
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
         }
         current = error.source();
     }
-    false
+    None
 }
 
 /// Whether there was no connection that a request could have been sent over.
 fn could_not_connect(error: &kube::Error) -> bool {
-    let mut current: Option<&(dyn StdError + 'static)> = Some(error);
-    while let Some(error) = current {
-        let client = error.downcast_ref::<hyper_util::client::legacy::Error>();
-        if client.is_some_and(hyper_util::client::legacy::Error::is_connect) {
-            return true;
-        }
-        current = error.source();
-    }
-    false
+    found::<hyper_util::client::legacy::Error>(error)
+        .is_some_and(hyper_util::client::legacy::Error::is_connect)
 }
 
 /// An error and its causes in one line; what a cause says that has been said is left out, and so are
@@ -165,7 +204,7 @@ fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut current = Some(error);
     while let Some(error) = current {
         let text = error.to_string();
-        let text = ["HyperError: ", "ServiceError: ", "auth error: "]
+        let text = ["HyperError: ", "ServiceError: "]
             .iter()
             .fold(text.as_str(), |text, start| {
                 text.strip_prefix(start).unwrap_or(text)

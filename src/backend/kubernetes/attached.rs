@@ -1,13 +1,17 @@
 //! A run on Kubernetes that another process started, found again by the run's tags.
 
 use async_trait::async_trait;
+use k8s_openapi::api::batch::v1::Job;
 
 use super::KubernetesError;
+use super::cancelled::was_cancelled;
 use super::cluster::Cluster;
 use super::deletion;
 use super::follow::{FollowOptions, follow};
+use super::gone;
 use super::handle::JobHandle;
 use super::reasons::{self, Failure, JobEnd, PodView};
+use crate::backend::relayed::RelayedOutput;
 use crate::backend::{AttachedRun, BackendError, RunState};
 use crate::events::Progress;
 use crate::process::{Ended, Signals};
@@ -50,18 +54,35 @@ impl KubernetesRun {
         })
     }
 
-    /// The Job, as it is in the cluster now.
-    async fn find(&self) -> Result<(JobHandle, k8s_openapi::api::batch::v1::Job), KubernetesError> {
+    /// The Job, as it is in the cluster now; nothing in place of one that is gone.
+    async fn find(&self) -> Result<(JobHandle, Option<Job>), KubernetesError> {
         let mut handle = JobHandle {
             cluster: Cluster::find(self.context.as_deref()).await?,
             namespace: self.namespace.clone(),
             name: self.job.clone(),
             uid: None,
         };
-        let job = handle.get().await?;
+        let job = match handle.get().await {
+            Err(KubernetesError::NoJob { .. }) => return Ok((handle, None)),
+            found => found?,
+        };
         handle.uid.clone_from(&job.metadata.uid);
-        Ok((handle, job))
+        Ok((handle, Some(job)))
     }
+}
+
+/// How a Job ended that is no longer there.
+///
+/// # Errors
+/// It did not end well, or nobody remembers.
+async fn remembered_end(handle: &JobHandle) -> Result<Ended, KubernetesError> {
+    let remembered = gone::remembered_end(handle).await;
+    remembered.unwrap_or_else(|| {
+        Err(KubernetesError::NoJob {
+            job: handle.name.clone(),
+            namespace: handle.namespace.clone(),
+        })
+    })
 }
 
 #[async_trait]
@@ -73,14 +94,25 @@ impl AttachedRun for KubernetesRun {
             ("namespace", handle.namespace.clone()),
         ];
         details.extend(self.context.clone().map(|context| ("context", context)));
+        let Some(job) = job else {
+            let status = match remembered_end(&handle).await {
+                Ok(_) => RunStatus::Finished,
+                Err(error @ KubernetesError::NoJob { .. }) => return Err(error.into()),
+                Err(error) => {
+                    details.push(("reason", error.to_string()));
+                    error.run_status()
+                }
+            };
+            return Ok(RunState { status, details });
+        };
         let pods = pods(&handle).await?;
         let status = match reasons::end_of(&job) {
+            _ if was_cancelled(&job) => RunStatus::Killed,
             Some(JobEnd::Complete) => RunStatus::Finished,
             Some(JobEnd::Failed { message, .. }) => {
                 details.push(("reason", message));
                 RunStatus::Failed
             }
-            None if job.metadata.deletion_timestamp.is_some() => RunStatus::Killed,
             None if pods.iter().any(|pod| pod.has_started) => RunStatus::Running,
             None => RunStatus::Scheduled,
         };
@@ -91,24 +123,36 @@ impl AttachedRun for KubernetesRun {
     }
 
     async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError> {
-        let (handle, _) = self.find().await?;
+        let found = async {
+            let (handle, job) = self.find().await?;
+            Ok::<_, KubernetesError>(match job {
+                Some(_) => Ok(handle),
+                None => Err(remembered_end(&handle).await?),
+            })
+        };
+        let handle = tokio::select! {
+            biased;
+            signal = signals.next() => return Ok(Ended::Interrupted { signal }),
+            found = found => match found? {
+                Ok(handle) => handle,
+                Err(ended) => return Ok(ended),
+            },
+        };
         let options = FollowOptions {
-            logs: true,
             start_limit: None,
             delete_on_signal: false,
         };
-        Ok(follow(&handle, options, signals, progress).await?)
+        let mut output = RelayedOutput::shown();
+        Ok(follow(&handle, options, &mut output, signals, progress).await?)
     }
 
-    async fn cancel(&mut self, progress: &dyn Progress) -> Result<(), BackendError> {
-        let (handle, job) = match self.find().await {
-            Err(KubernetesError::NoJob { .. }) => {
-                progress.info("The Job is not there any more");
-                return Ok(());
-            }
-            found => found?,
+    async fn cancel(&mut self, progress: &dyn Progress) -> Result<bool, BackendError> {
+        let (handle, Some(job)) = self.find().await? else {
+            progress.info("The Job is not there any more");
+            return Ok(false);
         };
-        Ok(deletion::delete(&handle, &job, progress).await?)
+        deletion::delete(&handle, &job, progress).await?;
+        Ok(true)
     }
 }
 

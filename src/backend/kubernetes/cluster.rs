@@ -9,7 +9,9 @@ use kube::{Client, Config};
 use openssl::x509::X509;
 
 use super::KubernetesError;
-use super::api_problem::ApiProblem;
+use super::api_problem::{ApiProblem, ProblemKind};
+use super::credentials::Credentials;
+use super::kubeconfig_text;
 use crate::env_vars::{self, HOME, KUBECONFIG, KUBERNETES_SERVICE_HOST};
 
 /// How long a connection may take.
@@ -25,6 +27,7 @@ pub(super) struct Cluster {
     pub(super) namespace: String,
     /// The server's address, for messages.
     pub(super) server: String,
+    credentials: Credentials,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -58,16 +61,13 @@ impl Cluster {
         }
         let server = config.cluster_url.to_string();
         let namespace = config.default_namespace.clone();
-        let plugin = config
-            .auth_info
-            .exec
-            .as_ref()
-            .and_then(|exec| exec.command.clone());
+        let credentials = Credentials::of(&mut config.auth_info, &server)?;
         let client = Client::try_from(config).map_err(|error| {
             let (server, source) = (server.clone(), ApiProblem::from(error));
-            match plugin {
-                Some(program) => KubernetesError::Plugin { program, source },
-                None => KubernetesError::NoClient { server, source },
+            if source.lacks_credentials {
+                credentials.problem(server, source)
+            } else {
+                KubernetesError::NoClient { server, source }
             }
         })?;
         Ok(Self {
@@ -75,15 +75,39 @@ impl Cluster {
             context,
             namespace,
             server,
+            credentials,
         })
+    }
+
+    /// The problem, with the program that gave no credentials where it is of that.
+    pub(super) fn explained(&self, problem: ApiProblem) -> ApiProblem {
+        if problem.lacks_credentials {
+            self.credentials.explained(problem)
+        } else {
+            problem
+        }
     }
 
     /// The error behind a request that failed.
     pub(super) fn problem(&self, doing: impl Into<String>, source: impl Into<ApiProblem>) -> KubernetesError {
-        KubernetesError::Request {
-            doing: doing.into(),
-            cluster: self.to_string(),
-            source: source.into(),
+        let (doing, cluster, source) = (doing.into(), self.to_string(), source.into());
+        if source.lacks_credentials {
+            return self.credentials.problem(self.server.clone(), source);
+        }
+        match self.credentials.expired() {
+            // The API server answers; a proxy that checks certificates itself does not.
+            Some(date) if source.kind == ProblemKind::Unauthorized || source.is_of_certificate() => {
+                KubernetesError::Expired {
+                    doing: format!("{doing} on {cluster}"),
+                    date,
+                    source,
+                }
+            }
+            _ => KubernetesError::Request {
+                doing,
+                cluster,
+                source,
+            },
         }
     }
 }
@@ -108,7 +132,10 @@ async fn configuration(context: Option<&str>) -> Result<(Config, Option<String>)
             };
             return match Config::from_custom_kubeconfig(kubeconfig, &options).await {
                 Ok(config) => Ok((config, Some(name))),
-                Err(source) => Err(KubernetesError::Context { name, source }),
+                Err(error) => Err(KubernetesError::Context {
+                    name,
+                    source: ApiProblem::new(ProblemKind::Other, kubeconfig_text::of_kubeconfig(&error)),
+                }),
             };
         }
         tried.push(format!(
@@ -153,9 +180,9 @@ fn kubeconfig_files() -> (Vec<PathBuf>, Vec<String>) {
 fn read(files: &[PathBuf]) -> Result<Kubeconfig, KubernetesError> {
     let mut whole = Kubeconfig::default();
     for path in files {
-        let failed = |source: KubeconfigError| KubernetesError::Kubeconfig {
+        let failed = |error: KubeconfigError| KubernetesError::Kubeconfig {
             path: path.clone(),
-            source,
+            source: ApiProblem::new(ProblemKind::Other, kubeconfig_text::of_kubeconfig(&error)),
         };
         whole = whole
             .merge(Kubeconfig::read_from(path).map_err(failed)?)

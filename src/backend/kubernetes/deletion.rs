@@ -7,12 +7,15 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::KubernetesError;
-use super::handle::JobHandle;
+use super::handle::{JobHandle, PATIENCE};
 use super::watch::{Change, Selector, watch};
 use crate::events::Progress;
 
 /// How long a deletion may take beyond the time that the pods have to end.
 pub(super) const BEYOND_GRACE: Duration = Duration::from_secs(30);
+
+/// How long the API may take to answer a deletion that a signal asked for: batch systems kill soon.
+pub(super) const HASTY_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Deletes the Job and waits until it and its pods are gone, as long as that may take.
 pub(super) async fn delete(
@@ -21,7 +24,8 @@ pub(super) async fn delete(
     progress: &dyn Progress,
 ) -> Result<(), KubernetesError> {
     progress.info(&format!("Deleting the Job '{}' and its pods", handle.name));
-    handle.delete().await?;
+    let deleted = handle.delete(PATIENCE).await;
+    deleted.map_err(|problem| handle.cluster.problem("delete the Job", problem))?;
     if !is_gone_in_time(handle, job).await {
         progress.warning(&format!(
             "the Job '{}' is being deleted, but its pods have not ended yet",

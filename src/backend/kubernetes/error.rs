@@ -4,11 +4,10 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kube::config::KubeconfigError;
-
 use super::api_problem::{ApiProblem, ProblemKind};
 use super::template::TemplatePlace;
 use crate::nearest::nearest;
+use crate::run::RunStatus;
 
 /// Why a run on Kubernetes failed or could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +88,7 @@ pub enum KubernetesError {
         path: PathBuf,
         /// What is wrong.
         #[source]
-        source: KubeconfigError,
+        source: ApiProblem,
     },
     /// A context cannot be used.
     #[error("cannot use the context '{name}' of the kubeconfig")]
@@ -98,7 +97,7 @@ pub enum KubernetesError {
         name: String,
         /// What is wrong.
         #[source]
-        source: KubeconfigError,
+        source: ApiProblem,
     },
     /// No client can be made of what the kubeconfig says.
     #[error("cannot make a connection to the Kubernetes API at {server}")]
@@ -109,11 +108,33 @@ pub enum KubernetesError {
         #[source]
         source: ApiProblem,
     },
+    /// The kubeconfig's credentials cannot be had or used.
+    #[error("cannot use the credentials of the kubeconfig for {server}")]
+    Credentials {
+        /// The server.
+        server: String,
+        /// What is wrong.
+        #[source]
+        source: ApiProblem,
+    },
+    /// The kubeconfig's client certificate is no longer valid.
+    #[error("cannot {doing}: the client certificate of the kubeconfig expired on {date}")]
+    Expired {
+        /// What was to be done and where.
+        doing: String,
+        /// When it expired.
+        date: String,
+        /// What the API answered.
+        #[source]
+        source: ApiProblem,
+    },
     /// The kubeconfig's program gives no credentials.
     #[error("the program '{program}', which the kubeconfig names, gives no credentials for the cluster")]
     Plugin {
         /// The program.
         program: String,
+        /// What to do: what the kubeconfig says about its installation, if it does.
+        hint: String,
         /// What is wrong.
         #[source]
         source: ApiProblem,
@@ -136,6 +157,27 @@ pub enum KubernetesError {
         problem: String,
         /// The place in the template, where it named a field.
         place: Option<TemplatePlace>,
+    },
+    /// A rule of the cluster forbids the Job.
+    #[error("cannot create the Job in the namespace '{namespace}': {rule}")]
+    Denied {
+        /// The Job's namespace.
+        namespace: String,
+        /// What the rule is.
+        rule: &'static str,
+        /// What to do.
+        hint: &'static str,
+        /// The cluster's words.
+        #[source]
+        source: ApiProblem,
+    },
+    /// The entry point cannot start, however long one waits.
+    #[error("the entry point cannot start: {reason}")]
+    CannotStart {
+        /// Why not.
+        reason: String,
+        /// What to do.
+        hint: Option<String>,
     },
     /// The Job is no longer there.
     #[error("the Job '{job}' in the namespace '{namespace}' was deleted before it had ended")]
@@ -187,6 +229,15 @@ pub enum KubernetesError {
 }
 
 impl KubernetesError {
+    /// The status of a run that went wrong so: `RUNNING` if its Job goes on, `KILLED` if that was deleted.
+    pub(in crate::backend) fn run_status(&self) -> RunStatus {
+        match self {
+            Self::Deleted { .. } => RunStatus::Killed,
+            Self::Lost { .. } => RunStatus::Running,
+            _ => RunStatus::Failed,
+        }
+    }
+
     /// Where in the template it is, if it is there.
     pub fn location(&self) -> Option<&TemplatePlace> {
         match self {
@@ -217,9 +268,10 @@ impl KubernetesError {
             Self::TemplateUnreadable { .. } => {
                 "a relative path is looked for in the current directory, then beside the backend config".to_owned()
             }
-            Self::Template { hint, .. } | Self::NotStarted { hint, .. } | Self::Failed { hint, .. } => {
-                return hint.clone();
-            }
+            Self::Template { hint, .. }
+            | Self::NotStarted { hint, .. }
+            | Self::CannotStart { hint, .. }
+            | Self::Failed { hint, .. } => return hint.clone(),
             Self::NoContainer => "write `docker_env:` with an image into the MLproject file".to_owned(),
             Self::LocalData => {
                 "declare the parameter as `uri`, so that the entry point gets the address itself".to_owned()
@@ -235,13 +287,22 @@ impl KubernetesError {
             Self::Kubeconfig { .. } | Self::Context { .. } | Self::NoClient { .. } => {
                 "`kubectl config view` shows how it is read".to_owned()
             }
-            Self::Plugin { .. } => "install the program, or log in with it; kubectl needs it too".to_owned(),
+            Self::Credentials { .. } => {
+                "correct the user of the context: `kubectl config view --minify` shows it".to_owned()
+            }
+            Self::Expired { .. } => {
+                "get a new kubeconfig for the cluster; `kubeadm certs renew` renews certificates of kubeadm".to_owned()
+            }
+            Self::Plugin { hint, .. } => hint.clone(),
+            Self::Denied { hint, .. } => (*hint).to_owned(),
             Self::Request { source, .. } => return hint_of(source),
             Self::Refused { place, .. } => match place {
                 Some(_) => "mlrun replaces the first container's name, image, command and variables; all else is the template's".to_owned(),
                 None => return None,
             },
-            Self::Deleted { .. } => "somebody else deleted it; `kubectl get events` may tell who".to_owned(),
+            Self::Deleted { namespace, .. } => {
+                format!("`mlrun cancel` and `kubectl delete job` do that; `kubectl get events -n {namespace}` may say more")
+            }
             Self::NoJob { .. } => {
                 "it was deleted, maybe by its ttlSecondsAfterFinished; how it ended is not known any more".to_owned()
             }
@@ -256,6 +317,13 @@ fn hint_of(problem: &ApiProblem) -> Option<String> {
             "check that the cluster runs and that this machine reaches it: kubectl cluster-info".to_owned()
         }
         ProblemKind::Unauthorized => "log in to the cluster again: kubectl auth whoami shows who you are".to_owned(),
+        ProblemKind::Denied(denial) => denial.hint().to_owned(),
+        ProblemKind::Transient if problem.is_of_silent_webhook() => {
+            "the webhook is a part of the cluster that does not answer; try again later, or tell its administrators".to_owned()
+        }
+        ProblemKind::Forbidden if !problem.is_of_roles() => {
+            "a rule of the cluster forbids it; its administrators know which one".to_owned()
+        }
         ProblemKind::Forbidden => {
             "the user or service account needs a role that may create, get, list, watch and delete jobs, list and \
              watch pods and events, and get pods/log"

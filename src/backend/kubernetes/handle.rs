@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout};
 use super::KubernetesError;
 use super::api_problem::{ApiProblem, ProblemKind};
 use super::cluster::Cluster;
+use super::error::seconds;
 use super::watch::Pauses;
 use crate::project::quote;
 
@@ -123,7 +124,7 @@ impl JobHandle {
     /// The Job's pods.
     pub(super) async fn list_pods(&self) -> Result<Vec<Pod>, KubernetesError> {
         let of_job = ListParams::default().labels(&format!("job-name={}", self.name));
-        let pods = patiently(|| {
+        let pods = patiently(PATIENCE, || {
             let (pods, of_job) = (self.pods(), of_job.clone());
             async move { pods.list(&of_job).await }
         })
@@ -136,7 +137,7 @@ impl JobHandle {
 
     /// Asks for the Job.
     pub(super) async fn get(&self) -> Result<Job, KubernetesError> {
-        let found = patiently(|| {
+        let found = patiently(PATIENCE, || {
             let (jobs, name) = (self.jobs(), self.name.clone());
             async move { jobs.get_opt(&name).await }
         })
@@ -158,14 +159,15 @@ impl JobHandle {
         format!("kubectl delete job {} -n {}{context}", self.name, self.namespace)
     }
 
-    /// Deletes the Job: its pods first, then itself. One that is gone already is as good.
-    pub(super) async fn delete(&self) -> Result<(), KubernetesError> {
+    /// Deletes the Job: its pods first, then itself. One that is gone already is as good. `patience` is
+    /// how long the answer may take, over all tries.
+    pub(super) async fn delete(&self, patience: Duration) -> Result<(), ApiProblem> {
         let mut parameters = DeleteParams::foreground();
         parameters.preconditions = self.uid.clone().map(|uid| Preconditions {
             uid: Some(uid),
             resource_version: None,
         });
-        let deleted = patiently(|| {
+        let deleted = patiently(patience, || {
             let (jobs, name, parameters) = (self.jobs(), self.name.clone(), parameters.clone());
             async move { jobs.delete(&name, &parameters).await.map(|_| ()) }
         })
@@ -173,28 +175,39 @@ impl JobHandle {
         match deleted {
             // Another Job of this name is not this one.
             Err(problem) if matches!(problem.kind, ProblemKind::NotFound) => Ok(()),
-            deleted => deleted.map_err(|problem| self.cluster.problem("delete the Job", problem)),
+            deleted => deleted,
         }
     }
 }
 
-/// Makes a request, and makes it again where the API does not answer.
-async fn patiently<T, F>(request: impl Fn() -> F) -> Result<T, ApiProblem>
+/// Makes a request, and makes it again where the API does not answer, for so long in all.
+async fn patiently<T, F>(patience: Duration, request: impl Fn() -> F) -> Result<T, ApiProblem>
 where
     F: Future<Output = Result<T, kube::Error>>,
 {
-    let begun = Instant::now();
+    let no_answer = |within| {
+        ApiProblem::new(
+            ProblemKind::Unreachable,
+            format!("no answer within {}", seconds(within)),
+        )
+    };
+    let mut last = no_answer(patience);
     let mut pauses = Pauses::default();
-    loop {
-        let attempt = match timeout(REQUEST_TIMEOUT, request()).await {
-            Ok(answer) => answer.map_err(ApiProblem::from),
-            Err(_) => Err(ApiProblem::new(ProblemKind::Unreachable, "no answer in time")),
-        };
-        match attempt {
-            Err(problem) if problem.is_passing() && begun.elapsed() < PATIENCE => pauses.pause().await,
-            answer => return answer,
+    let tries = async {
+        loop {
+            let attempt = match timeout(REQUEST_TIMEOUT, request()).await {
+                Ok(answer) => answer.map_err(ApiProblem::from),
+                Err(_) => Err(no_answer(REQUEST_TIMEOUT)),
+            };
+            match attempt {
+                Err(problem) if problem.is_passing() => last = problem,
+                answer => return answer,
+            }
+            pauses.pause().await;
         }
-    }
+    };
+    let answer = timeout(patience, tries).await;
+    answer.unwrap_or(Err(last))
 }
 
 /// The text of a header `Warning: 299 - "text"`.

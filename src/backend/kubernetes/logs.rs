@@ -93,6 +93,8 @@ impl LogFollower {
         let mut attempt = self.progress.borrow().restarts;
         // The container before the first that was seen: what it wrote is still there.
         let mut wants_previous = attempt > 0;
+        // Whether the last stream was read to the end that the server gave it.
+        let mut is_whole = false;
         loop {
             let now = *self.progress.borrow();
             if now.restarts > attempt {
@@ -125,8 +127,8 @@ impl LogFollower {
                         }
                         return;
                     }
-                    StreamEnd::Clean => {}
-                    StreamEnd::Broken => wants_previous = previous,
+                    StreamEnd::Clean => is_whole = !previous,
+                    StreamEnd::Broken => (wants_previous, is_whole) = (previous, false),
                 },
                 Err(problem) => {
                     let is_lost = match problem.kind {
@@ -139,7 +141,8 @@ impl LogFollower {
                     tracing::debug!(%problem, pod = self.pod, "logs that cannot be read");
                     wants_previous = previous && problem.is_passing();
                     if is_lost {
-                        if !now.is_gone && now.has_started {
+                        let is_removed = is_whole && problem.kind == ProblemKind::NotFound;
+                        if !now.is_gone && now.has_started && !is_removed {
                             sink.send(LogMessage::Unreadable(problem)).await;
                         }
                         sink.send(LogMessage::Done).await;

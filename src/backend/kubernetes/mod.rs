@@ -8,14 +8,20 @@
 
 mod api_problem;
 mod attached;
+mod cancelled;
 mod cluster;
 mod config;
 mod creation;
+mod credentials;
 mod deletion;
+mod denial;
+mod disruption;
 mod error;
 mod follow;
+mod gone;
 mod handle;
 mod job;
+mod kubeconfig_text;
 mod log_lines;
 mod logs;
 mod names;
@@ -40,11 +46,13 @@ use self::api_problem::{ApiProblem, ProblemKind};
 use self::cluster::Cluster;
 use self::config::KubernetesConfig;
 use self::creation::Creation;
+use self::denial::Denial;
 use self::follow::{FollowOptions, StartLimit, follow};
 use self::handle::JobHandle;
 use self::job::JobParts;
 use self::template::Template;
 use super::docker::command_words;
+use super::relayed::RelayedOutput;
 use super::{Backend, BackendError, BackendOptions, Launch, LaunchPlan, RunElsewhere, SubmittedRun};
 use crate::env_vars::{KUBE_MLFLOW_TRACKING_URI, MLFLOW_TRACKING_URI};
 use crate::environment::{Container, is_repository};
@@ -65,7 +73,8 @@ pub(super) struct Kubernetes {
     config: KubernetesConfig,
     template: Template,
     waits: bool,
-    follow: FollowOptions,
+    shows_output: bool,
+    start_limit: StartLimit,
     cluster: OnceCell<Cluster>,
 }
 
@@ -83,13 +92,10 @@ impl Kubernetes {
             config,
             template,
             waits: options.wait.unwrap_or(true),
-            follow: FollowOptions {
-                logs: !options.no_logs,
-                start_limit: Some(StartLimit {
-                    after: options.start_timeout.unwrap_or(START_TIMEOUT),
-                    is_strict: options.start_timeout.is_some(),
-                }),
-                delete_on_signal: true,
+            shows_output: !options.no_logs,
+            start_limit: StartLimit {
+                after: options.start_timeout.unwrap_or(START_TIMEOUT),
+                is_strict: options.start_timeout.is_some(),
             },
             cluster: OnceCell::new(),
         })
@@ -148,8 +154,17 @@ impl Kubernetes {
 
     /// The error behind a Job that the API does not take.
     fn refused(&self, handle: &JobHandle, problem: ApiProblem) -> KubernetesError {
-        if problem.kind != ProblemKind::Invalid {
-            return handle.cluster.problem("create the Job", problem);
+        match problem.kind {
+            ProblemKind::Invalid => {}
+            ProblemKind::Denied(denial) => {
+                return KubernetesError::Denied {
+                    namespace: handle.namespace.clone(),
+                    rule: denial.explanation(),
+                    hint: denial.hint(),
+                    source: problem,
+                };
+            }
+            _ => return handle.cluster.problem("create the Job", problem),
         }
         let place = problem
             .causes
@@ -159,6 +174,24 @@ impl Kubernetes {
             problem: problem.to_string(),
             place,
         }
+    }
+
+    /// Whether the creation may be allowed though the check is not: a webhook may not know checks, or a
+    /// policy judge an image that is neither built nor pushed yet, and has no digest.
+    fn is_judged_too_early(&self, problem: &ApiProblem, container: &Container) -> bool {
+        let text = problem.to_string();
+        let is_to_be_built = container.image.digest.is_none()
+            && container
+                .image
+                .uri
+                .strip_prefix(self.config.repository.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
+        text.contains("does not support dry run")
+            || (matches!(
+                problem.kind,
+                ProblemKind::Denied(Denial::Webhook | Denial::Policy)
+            ) && is_to_be_built
+                && text.to_lowercase().contains("image"))
     }
 
     /// Shows the API's warnings, each with its place in the template.
@@ -219,8 +252,7 @@ impl Backend for Kubernetes {
         });
         match handle.check(&job).await {
             Ok(answer) => self.tell_warnings(&answer.warnings, progress),
-            // Others than Kubernetes itself may not know a check, or want the image's digest.
-            Err(problem) if is_of_webhook(&problem) => {
+            Err(problem) if self.is_judged_too_early(&problem, container) => {
                 progress.warning(&format!(
                     "the cluster could not check the Job beforehand: {problem}"
                 ));
@@ -265,6 +297,7 @@ impl Backend for Kubernetes {
             .container
             .as_ref()
             .ok_or(KubernetesError::NoContainer)?;
+        let output = RelayedOutput::new(self.shows_output, plan.output_log.as_ref())?;
         let cluster = self.cluster().await?;
         let mut handle = JobHandle {
             cluster: cluster.clone(),
@@ -290,15 +323,13 @@ impl Backend for Kubernetes {
         Ok(Launch::begun(KubernetesSubmittedRun {
             handle,
             job,
-            options: self.follow,
+            options: FollowOptions {
+                start_limit: Some(self.start_limit),
+                delete_on_signal: true,
+            },
+            output,
         }))
     }
-}
-
-/// Whether it is not Kubernetes itself that refuses.
-fn is_of_webhook(problem: &ApiProblem) -> bool {
-    let text = problem.to_string();
-    text.contains("admission webhook") || text.contains("does not support dry run")
 }
 
 /// The value of a variable as a person may see it: one that this machine has too is its own business.
@@ -319,12 +350,13 @@ struct KubernetesSubmittedRun {
     /// As it was created.
     job: Job,
     options: FollowOptions,
+    output: RelayedOutput,
 }
 
 #[async_trait]
 impl SubmittedRun for KubernetesSubmittedRun {
     async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError> {
-        Ok(follow(&self.handle, self.options, signals, progress).await?)
+        Ok(follow(&self.handle, self.options, &mut self.output, signals, progress).await?)
     }
 
     fn elsewhere(&mut self) -> Option<&mut dyn RunElsewhere> {

@@ -3,6 +3,9 @@
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Event, Pod};
 
+use super::denial::Denial;
+use super::disruption;
+
 /// How a Job ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum JobEnd {
@@ -31,19 +34,64 @@ pub(super) fn is_suspended(job: &Job) -> bool {
     job.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false)
 }
 
+/// The queue of Kueue that decides when the Job starts, if one does.
+pub(super) fn queue_of(job: &Job) -> Option<&str> {
+    let labels = job.metadata.labels.as_ref()?;
+    labels.get("kueue.x-k8s.io/queue-name").map(String::as_str)
+}
+
+/// Whether the Job's end is decided, if not yet reached: its controller deletes the pods that still run.
+pub(super) fn is_ending(job: &Job) -> bool {
+    let status = job.status.as_ref();
+    let mut conditions = status
+        .and_then(|status| status.conditions.as_ref())
+        .into_iter()
+        .flatten();
+    conditions.any(|condition| {
+        let is_end = matches!(
+            condition.type_.as_str(),
+            "FailureTarget" | "SuccessCriteriaMet" | "Failed" | "Complete"
+        );
+        is_end && condition.status == "True"
+    })
+}
+
+/// Whether the Job makes another pod where one fails; it does unless its template says otherwise.
+pub(super) fn tries_again(job: Option<&Job>) -> bool {
+    let Some(spec) = job.and_then(|job| job.spec.as_ref()) else {
+        return true;
+    };
+    spec.backoff_limit.unwrap_or(6) > 0
+        || spec.backoff_limit_per_index.is_some()
+        || spec.pod_failure_policy.is_some()
+}
+
+/// Whether the Job is done when one pod has succeeded.
+pub(super) fn has_one_pod(job: Option<&Job>) -> bool {
+    let spec = job.and_then(|job| job.spec.as_ref());
+    spec.is_some_and(|spec| spec.completions.unwrap_or(1) <= 1 && spec.parallelism.unwrap_or(1) <= 1)
+}
+
 /// Why something failed, or does not start, for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reason {
     pub(super) text: String,
     pub(super) hint: Option<&'static str>,
+    /// Whether it stays so however long one waits.
+    pub(super) is_lasting: bool,
 }
 
 impl Reason {
-    fn new(text: impl Into<String>, hint: Option<&'static str>) -> Self {
+    pub(super) fn new(text: impl Into<String>, hint: Option<&'static str>) -> Self {
         Self {
             text: text.into(),
             hint,
+            is_lasting: false,
         }
+    }
+
+    fn lasting_if(self, is_lasting: bool) -> Self {
+        Self { is_lasting, ..self }
     }
 }
 
@@ -70,14 +118,20 @@ pub(super) struct PodView {
     pub(super) is_gated: bool,
     /// Why it does not start.
     pub(super) problem: Option<Reason>,
-    /// How it failed.
+    /// How it failed, or is about to fail.
     pub(super) failure: Option<Failure>,
+    /// Whether it failed because it was deleted, be it by the Job itself.
+    pub(super) was_deleted: bool,
 }
 
 /// The reason that a pod is not scheduled for while it has scheduling gates.
 const GATED: &str = "SchedulingGated";
 const RAISE_MEMORY: &str =
     "raise resources.limits.memory of the first container in the template, or use less";
+const IMAGE_NAME: &str = "correct the image's name: repository-uri in the backend config, `image` of docker_env, or the template's other \
+     containers";
+const PROGRAM: &str =
+    "the image lacks the program that the command names; install it there, or correct the command";
 const RAISE_DEADLINE: &str = "raise activeDeadlineSeconds in the template";
 
 impl PodView {
@@ -99,20 +153,61 @@ impl PodView {
             restarts: own.map_or(0, |own| own.restart_count),
             is_over: has_ended || own.is_some_and(|own| is_over(own, pod)),
             problem: if has_ended { None } else { problem(pod, own) },
-            failure: (phase == "Failed").then(|| failure(pod, own)),
+            failure: match phase.as_str() {
+                "Failed" => Some(failure(pod, own)),
+                // The Job may count it as failed before its container has ended.
+                "Succeeded" => None,
+                _ if pod.metadata.deletion_timestamp.is_some() => disruption::of(pod).map(Failure::Other),
+                _ => None,
+            },
+            was_deleted: phase == "Failed"
+                && disruption::of(pod).is_none()
+                && own
+                    .and_then(terminated)
+                    .is_some_and(|own| disruption::is_by_deletion(pod, own)),
             phase,
+        }
+    }
+
+    /// Takes note that the pod is no longer there, and had not ended.
+    pub(super) fn lose(&mut self) {
+        self.problem = None;
+        if self.failure.is_none() && self.phase != "Succeeded" {
+            self.failure = Some(Failure::Other(disruption::deleted(&self.name, self.has_started)));
+            self.was_deleted = true;
         }
     }
 }
 
+/// Whether the container's program has run, be it only once.
 fn has_started(container: &ContainerStatus) -> bool {
     let state = container.state.as_ref();
-    state.is_some_and(|state| state.running.is_some() || state.terminated.is_some())
-        || container.restart_count > 0
-        || container
-            .last_state
-            .as_ref()
-            .is_some_and(|state| state.terminated.is_some())
+    if state.is_some_and(|state| state.running.is_some()) {
+        return true;
+    }
+    let last = container.last_state.as_ref();
+    let mut ends = [state, last]
+        .into_iter()
+        .filter_map(|state| state?.terminated.as_ref())
+        .peekable();
+    if ends.peek().is_none() {
+        return container.restart_count > 0;
+    }
+    ends.any(|end| !is_start_error(end))
+}
+
+/// Whether the container's program could not even be started.
+fn is_start_error(terminated: &ContainerStateTerminated) -> bool {
+    matches!(
+        terminated.reason.as_deref(),
+        Some("StartError" | "ContainerCannotRun")
+    )
+}
+
+/// Whether a program's start fails on every node: its image lacks it.
+fn lacks_program(message: &str) -> bool {
+    message.contains("executable file not found")
+        || (message.contains("exec: \"") && message.contains("no such file or directory"))
 }
 
 /// Whether the container has ended and is not started again.
@@ -146,11 +241,13 @@ fn problem(pod: &Pod, own: Option<&ContainerStatus>) -> Option<Reason> {
         });
     }
     let init = status.init_container_statuses.as_deref().unwrap_or_default();
-    let mut containers = own
+    let containers = own
         .into_iter()
         .chain(init)
         .chain(status.container_statuses.iter().flatten());
-    containers.find_map(waiting_reason)
+    let mut problems: Vec<Reason> = containers.filter_map(waiting_reason).collect();
+    let lasting = problems.iter().position(|problem| problem.is_lasting);
+    (!problems.is_empty()).then(|| problems.swap_remove(lasting.unwrap_or(0)))
 }
 
 /// Why a container waits, where it is not only on its way.
@@ -160,11 +257,26 @@ fn waiting_reason(container: &ContainerStatus) -> Option<Reason> {
     let message = waiting.message.as_deref().unwrap_or_default().trim();
     let image = &container.image;
     let name = &container.name;
+    let last = container.last_state.as_ref();
+    let failed_start = last
+        .and_then(|last| last.terminated.as_ref())
+        .filter(|last| is_start_error(last))
+        .and_then(|last| last.message.as_deref());
     Some(match reason {
+        "InvalidImageName" => Reason::new(
+            with(format!("'{image}' is not a valid image name ({reason})"), message),
+            Some(IMAGE_NAME),
+        )
+        .lasting_if(true),
+        "ErrImageNeverPull" => Reason::new(
+            with(
+                format!("the image '{image}' is not on the node ({reason})"),
+                message,
+            ),
+            Some("load the image onto the node, or set imagePullPolicy: IfNotPresent in the template"),
+        ),
         "ErrImagePull"
         | "ImagePullBackOff"
-        | "ErrImageNeverPull"
-        | "InvalidImageName"
         | "ImageInspectError"
         | "RegistryUnavailable"
         | "SignatureValidationFailed" => Reason::new(
@@ -176,24 +288,25 @@ fn waiting_reason(container: &ContainerStatus) -> Option<Reason> {
                 "the cluster must reach the registry of repository-uri, and may need imagePullSecrets in the template",
             ),
         ),
-        "CreateContainerConfigError" => Reason::new(
-            with(
-                format!("the container '{name}' has a wrong configuration ({reason})"),
-                message,
-            ),
-            Some("create the Secret or ConfigMap that the template names, in the Job's namespace"),
-        ),
+        "CreateContainerConfigError" => {
+            // The image's user is what it is; a Secret may still be created.
+            let is_of_user = message.contains("runAsNonRoot") || message.contains("non-root");
+            let hint = if is_of_user {
+                "set securityContext.runAsUser in the template to a user other than 0, or runAsNonRoot to false"
+            } else {
+                "create the Secret or ConfigMap that the template names, in the Job's namespace"
+            };
+            let text = format!("the container '{name}' has a wrong configuration ({reason})");
+            Reason::new(with(text, message), Some(hint)).lasting_if(is_of_user)
+        }
         "CreateContainerError"
         | "RunContainerError"
         | "PreCreateHookError"
         | "PreStartHookError"
-        | "PostStartHookError" => Reason::new(
-            with(
-                format!("the container '{name}' cannot be started ({reason})"),
-                message,
-            ),
-            None,
-        ),
+        | "PostStartHookError" => start_failed(name, reason, failed_start.unwrap_or(message)),
+        "CrashLoopBackOff" if failed_start.is_some() => {
+            start_failed(name, "StartError", failed_start.unwrap_or_default())
+        }
         "CrashLoopBackOff" => Reason::new(
             with(
                 format!("the container '{name}' ends again and again ({reason})"),
@@ -203,6 +316,19 @@ fn waiting_reason(container: &ContainerStatus) -> Option<Reason> {
         ),
         _ => return None,
     })
+}
+
+/// A container whose program does not start.
+fn start_failed(name: &str, reason: &str, message: &str) -> Reason {
+    let lacks_program = lacks_program(message);
+    Reason::new(
+        with(
+            format!("the container '{name}' cannot be started ({reason})"),
+            message,
+        ),
+        lacks_program.then_some(PROGRAM),
+    )
+    .lasting_if(lacks_program)
 }
 
 fn with(text: String, message: &str) -> String {
@@ -218,34 +344,16 @@ fn failure(pod: &Pod, own: Option<&ContainerStatus>) -> Failure {
     let status = pod.status.clone().unwrap_or_default();
     let message = status.message.as_deref().unwrap_or_default().trim();
     let name = pod.metadata.name.as_deref().unwrap_or_default();
-    match status.reason.as_deref() {
-        Some("Evicted") => {
-            return Failure::Other(Reason::new(
-                with(format!("the pod '{name}' was evicted"), message),
-                Some(
-                    "ask for what the entry point needs (resources.requests in the template), so that the node keeps it",
-                ),
-            ));
-        }
-        Some("DeadlineExceeded") => return Failure::Other(deadline(pod)),
-        Some(reason) if !reason.is_empty() => {
-            let text = with(format!("the pod '{name}' was ended ({reason})"), message);
-            return Failure::Other(Reason::new(text, None));
-        }
-        _ => {}
+    if status.reason.as_deref() == Some("DeadlineExceeded") {
+        return Failure::Other(deadline(pod));
     }
-    let disruption = status
-        .conditions
-        .iter()
-        .flatten()
-        .find(|condition| condition.type_ == "DisruptionTarget" && condition.status == "True");
-    if let Some(condition) = disruption {
-        let reason = condition.reason.as_deref().unwrap_or("disrupted");
-        let text = format!("the pod '{name}' was ended ({reason})");
-        let message = condition.message.as_deref().unwrap_or_default();
-        return Failure::Other(Reason::new(with(text, message), None));
+    if let Some(reason) = disruption::of(pod) {
+        return Failure::Other(reason);
     }
     if let Some(terminated) = own.and_then(terminated).filter(|own| own.exit_code != 0) {
+        if disruption::is_by_deletion(pod, terminated) {
+            return Failure::Other(disruption::deleted(name, true));
+        }
         return of_container(terminated, pod);
     }
     let init = status.init_container_statuses.iter().flatten();
@@ -305,13 +413,10 @@ fn of_container(terminated: &ContainerStateTerminated, pod: &Pod) -> Failure {
         }
         Some("DeadlineExceeded") => Failure::Other(deadline(pod)),
         Some(reason @ ("ContainerCannotRun" | "StartError" | "ContainerStatusUnknown")) => {
-            Failure::Other(Reason::new(
-                with(
-                    format!("the entry point could not be started ({reason})"),
-                    message,
-                ),
-                None,
-            ))
+            let lacks_program = is_start_error(terminated) && lacks_program(message);
+            let text = format!("the entry point could not be started ({reason})");
+            let hint = lacks_program.then_some(PROGRAM);
+            Failure::Other(Reason::new(with(text, message), hint).lasting_if(lacks_program))
         }
         _ => Failure::ExitCode(terminated.exit_code),
     }
@@ -340,10 +445,7 @@ pub(super) fn of_event(event: &Event) -> Option<Reason> {
         return None;
     }
     let (text, hint) = match event.reason.as_deref()? {
-        "FailedCreate" => (
-            "the Job's pod cannot be made",
-            Some("the namespace's quotas, its policies or the template's service account forbid it"),
-        ),
+        "FailedCreate" => return Some(of_creation(message)),
         "FailedMount" | "FailedAttachVolume" | "FailedMapVolume" => (
             "a volume of the pod cannot be mounted",
             Some(
@@ -356,4 +458,20 @@ pub(super) fn of_event(event: &Event) -> Option<Reason> {
         _ => return None,
     };
     Some(Reason::new(with(text.to_owned(), message), hint))
+}
+
+/// Why the Job's controller cannot make a pod.
+fn of_creation(message: &str) -> Reason {
+    let message = message
+        .strip_prefix("(combined from similar events): ")
+        .unwrap_or(message);
+    let message = message.strip_prefix("Error creating: ").unwrap_or(message);
+    let text = with("the Job's pod cannot be made".to_owned(), message);
+    match Denial::of(message) {
+        Some(denial) => Reason::new(text, Some(denial.hint())).lasting_if(denial.is_lasting()),
+        None => Reason::new(
+            text,
+            Some("the namespace's quotas, its policies or the template's service account forbid it"),
+        ),
+    }
 }

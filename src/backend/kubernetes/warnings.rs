@@ -27,7 +27,7 @@ impl Kubernetes {
         {
             progress.warning(&warning);
         }
-        if !container.settings.volumes.is_empty() {
+        if !container.settings.volumes.is_empty() || !container.settings.mounts.is_empty() {
             progress.warning(
                 "the volumes of docker_env are not used on Kubernetes; write volumes into the template",
             );

@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use clap_complete::CompletionCandidate;
 
 use crate::cli::args;
+use crate::cli::escape::one_line;
 
 /// The shells that there is a script for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -42,13 +43,13 @@ pub(crate) fn candidates(index: usize, words: Vec<OsString>) -> String {
 
 fn line(candidate: &CompletionCandidate) -> String {
     let value = candidate.get_value().to_string_lossy();
-    // A script reads lines: a name with a line's end in it cannot be offered.
-    if value.chars().any(char::is_control) {
+    // A script reads lines, and the shell shows them as they are: such a name cannot be offered.
+    if value.contains('\t') || one_line(&value) != value {
         return String::new();
     }
     let help = candidate.get_help().map(ToString::to_string).unwrap_or_default();
     let help = help.lines().next().unwrap_or_default().replace('\t', " ");
-    match help.as_str() {
+    match one_line(&help).as_ref() {
         "" => format!("{value}\n"),
         help => format!("{value}\t{help}\n"),
     }

@@ -1,5 +1,6 @@
 //! The values that the project at hand gives: entry points and parameters.
 
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -96,7 +97,7 @@ fn entry_points(project: &Project) -> Vec<(String, Option<String>)> {
 fn parameters(project: &Project, matches: &ArgMatches) -> Vec<Parameter> {
     let name = text(matches, "entry_point").unwrap_or("main");
     let entry_point: Option<&EntryPoint> = project.entry_points.iter().find(|point| point.name == name);
-    let given: Vec<&str> = matches
+    let given: HashSet<&str> = matches
         .try_get_many::<String>("param_list")
         .ok()
         .flatten()
@@ -107,7 +108,7 @@ fn parameters(project: &Project, matches: &ArgMatches) -> Vec<Parameter> {
     let declared = entry_point.map_or(&[][..], |entry_point| &entry_point.parameters);
     declared
         .iter()
-        .filter(|parameter| !given.contains(&parameter.name.as_str()))
+        .filter(|parameter| !given.contains(parameter.name.as_str()))
         .cloned()
         .collect()
 }

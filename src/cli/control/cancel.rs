@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::status::left_note;
-use super::{FoundRun, Place, elsewhere, gone, is_here};
+use super::{FoundRun, Place, elsewhere, gone, ids, is_here, with_run_id};
 use crate::cli::printer::Printer;
 use crate::cli::report::{Failure, Outcome};
+use crate::environment::Engine;
 use crate::events::Progress;
-use crate::process::{ProcessIdentity, Termination, Whereabouts};
+use crate::process::{BETWEEN_LOOKS, ProcessIdentity, Termination, Whereabouts};
 use crate::run::{RunStatus, tag};
 
 /// How long mlrun may take to end its tree and to record the end: its grace period, and as long again
@@ -36,12 +36,16 @@ pub(in crate::cli) async fn cancel(run_id: &str, printer: &Printer) -> Result<Ou
         Place::Backend(backend) => match backend.state().await {
             // It ended, and nobody was there to record it.
             Ok(state) if state.status.is_terminated() => {
-                let status = run.record_end(state.status).await?;
+                let status = run.record_end_elsewhere(state.status).await?;
                 tell_ended(&run, status, printer);
                 return Ok(Outcome::Succeeded);
             }
             // Where it cannot be asked, the cancellation says why.
-            _ => backend.cancel(printer).await?,
+            _ => {
+                if backend.cancel(printer).await? {
+                    run.record_end_elsewhere(RunStatus::Killed).await?;
+                }
+            }
         },
         Place::Unknown(error) => {
             return Err(Failure::message(format!("cannot cancel the run: {error}")).with_hint(NOT_FOUND));
@@ -69,7 +73,7 @@ async fn cancel_process(run: &FoundRun, process: &ProcessIdentity, printer: &Pri
     match asked {
         Termination::Asked => {}
         Termination::Gone => {
-            tell_what_is_left(run, process, printer);
+            end_what_is_left(run, process, printer).await;
             return Ok(());
         }
         Termination::Forbidden => {
@@ -96,16 +100,50 @@ async fn cancel_process(run: &FoundRun, process: &ProcessIdentity, printer: &Pri
     Ok(())
 }
 
-/// A process that was killed could not end what it had started.
-fn tell_what_is_left(run: &FoundRun, process: &ProcessIdentity, printer: &Printer) {
+/// Ends what a process that was killed could not end itself.
+async fn end_what_is_left(run: &FoundRun, process: &ProcessIdentity, printer: &Printer) {
     printer.info(&format!("Run '{}': {}", run.run_id(), gone(process)));
-    if let Some(note) = left_note(run) {
-        printer.warning(&note);
+    if let Some(mut left) = process.left_behind() {
+        let found = left.processes();
+        if !found.is_empty() {
+            printer.info(&format!(
+                "Ending what it left behind: {} {}",
+                if found.len() == 1 { "process" } else { "processes" },
+                ids(&found)
+            ));
+        }
+        while !left.end() {
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+    }
+    let others = with_run_id(run.run_id());
+    if !others.is_empty() {
+        printer.warning(&format!(
+            "processes with MLFLOW_RUN_ID={} still run: {}; `kill {1}` ends them if they belong to the run",
+            run.run_id(),
+            ids(&others)
+        ));
     }
     if run.data.tag(tag::PROJECT_ENV) == Some("docker") {
-        printer.warning(&format!(
-            "its container may still run: `docker rm -f mlrun-{}` ends it",
-            run.run_id()
-        ));
+        remove_container(run, printer).await;
+    }
+}
+
+/// Removes the run's container, which runs on without the program that started it.
+async fn remove_container(run: &FoundRun, printer: &Printer) {
+    let name = format!("mlrun-{}", run.run_id());
+    let removed = match Engine::find() {
+        Ok(engine) => engine
+            .remove_container(&name)
+            .await
+            .map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    match removed {
+        Ok(true) => printer.info(&format!("Removed its container {name}")),
+        Ok(false) => {}
+        Err(reason) => printer.warning(&format!(
+            "its container may still run: `docker rm -f {name}` removes it ({reason})"
+        )),
     }
 }

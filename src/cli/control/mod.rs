@@ -75,20 +75,37 @@ impl FoundRun {
         Ok(())
     }
 
+    /// Records the end of a run that had none when it was found, as its backend tells it. If that is
+    /// `KILLED`, a failure that the entry point has recorded meanwhile was part of its death.
+    async fn record_end_elsewhere(&mut self, status: RunStatus) -> Result<RunStatus, Failure> {
+        if status == RunStatus::Killed {
+            self.refresh().await?;
+            if self.status() == RunStatus::Failed {
+                return self.end(status).await;
+            }
+        }
+        self.record_end(status).await
+    }
+
     /// Records an end that nobody has recorded; the status that the store holds then. An end that is
     /// there already stays.
     async fn record_end(&mut self, status: RunStatus) -> Result<RunStatus, Failure> {
         self.refresh().await?;
-        if !self.status().is_terminated() {
-            let end = RunEnd {
-                status,
-                end_time: UnixMillis::now(),
-                keep_failure: true,
-            };
-            let run_id = self.data.info.run_id.clone();
-            self.data.info.status = self.store.end_run(&run_id, end).await?;
-            self.data.end_time = Some(end.end_time);
+        if self.status().is_terminated() {
+            return Ok(self.status());
         }
+        self.end(status).await
+    }
+
+    async fn end(&mut self, status: RunStatus) -> Result<RunStatus, Failure> {
+        let end = RunEnd {
+            status,
+            end_time: UnixMillis::now(),
+            keep_failure: status != RunStatus::Killed,
+        };
+        let run_id = self.data.info.run_id.clone();
+        self.data.info.status = self.store.end_run(&run_id, end).await?;
+        self.data.end_time = Some(end.end_time);
         Ok(self.status())
     }
 }
@@ -123,10 +140,18 @@ fn check_that_it_exists(uri: &TrackingUri) -> Result<(), Failure> {
     Err(Failure::message(format!("there is no tracking store at {}", path.display())).with_hint(WHICH_STORE))
 }
 
-/// What is left of a run whose process is gone: the processes that it had started, as far as they can
-/// be seen.
-fn left_behind(run_id: &RunId) -> Vec<i32> {
-    crate::process::processes_with_variable(env_vars::MLFLOW_RUN_ID, run_id.as_str())
+/// The processes with the run's id among their variables, but for this one. They may be of the run, or of a
+/// shell that the id was set in.
+fn with_run_id(run_id: &RunId) -> Vec<i32> {
+    let mut found = crate::process::processes_with_variable(env_vars::MLFLOW_RUN_ID, run_id.as_str());
+    found.retain(|process| u32::try_from(*process) != Ok(std::process::id()));
+    found
+}
+
+/// Process ids as a person types them.
+fn ids(processes: &[i32]) -> String {
+    let words: Vec<String> = processes.iter().map(i32::to_string).collect();
+    words.join(" ")
 }
 
 /// The sentence about a process that is not there.

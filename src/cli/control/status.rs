@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{FoundRun, Place, elsewhere, gone, left_behind};
+use super::{FoundRun, Place, elsewhere, gone, ids};
 use crate::backend::RunState;
+use crate::cli::escape;
 use crate::cli::printer::{self, Printer};
 use crate::cli::report::{Failure, Outcome};
 use crate::events::Progress;
@@ -29,7 +30,7 @@ pub(in crate::cli) async fn status(
     let mut run = FoundRun::find(run_id).await?;
     let findings = look(&mut run, printer).await?;
     if as_json {
-        printer::write_stdout(&format!("{:#}\n", json_of(&run, &findings)))?;
+        printer::write_stdout(&escape::json(&json_of(&run, &findings)))?;
     } else {
         printer::write_stdout(&text_of(&run, &findings))?;
     }
@@ -58,7 +59,7 @@ async fn look(run: &mut FoundRun, printer: &Printer) -> Result<Findings, Failure
             Ok(state) => {
                 findings.facts.extend(state.details.iter().cloned());
                 if state.status.is_terminated() {
-                    let status = run.record_end(state.status).await?;
+                    let status = run.record_end_elsewhere(state.status).await?;
                     printer.info(&format!("The run had ended; recorded as {status}"));
                 }
                 findings.backend = Some(state);
@@ -85,7 +86,7 @@ fn describe_process(
                 gone(process),
                 run.run_id()
             ));
-            findings.notes.extend(left_note(run));
+            findings.notes.extend(left_note(run, process));
         }
         Whereabouts::Elsewhere => {
             let (text, hint) = elsewhere(process, "status", run);
@@ -98,11 +99,15 @@ fn describe_process(
 }
 
 /// The sentence about processes that outlived the one which ran them.
-pub(super) fn left_note(run: &FoundRun) -> Option<String> {
-    let left = left_behind(run.run_id());
-    let ids = left.iter().map(i32::to_string).collect::<Vec<_>>().join(" ");
-    (!left.is_empty())
-        .then(|| format!("it left processes behind that still run: {ids}; `kill {ids}` ends them"))
+pub(super) fn left_note(run: &FoundRun, process: &ProcessIdentity) -> Option<String> {
+    let left = process.left_behind()?.processes();
+    (!left.is_empty()).then(|| {
+        format!(
+            "it left processes behind that still run: {}; `mlrun cancel {}` ends them",
+            ids(&left),
+            run.run_id()
+        )
+    })
 }
 
 /// A failure as notes.

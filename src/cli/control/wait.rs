@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::status::{left_note, outcome};
 use super::{FoundRun, Place, gone, is_here};
+use crate::backend::BackendError;
 use crate::cli::printer::Printer;
 use crate::cli::report::{Failure, Outcome};
 use crate::events::Progress;
-use crate::process::{Ended, ProcessIdentity, Signals, TerminationSignal, Whereabouts};
+use crate::process::{Ended, ProcessIdentity, ProgramExit, Signals, TerminationSignal, Whereabouts};
 use crate::run::RunStatus;
 
 /// How often the store is asked at first, and how often after a while.
@@ -65,28 +66,66 @@ async fn with_backend(
     let Place::Backend(backend) = &mut run.place else {
         return Ok(Ok(run.status()));
     };
-    let waited = match backend.wait(signals, printer).await {
-        Ok(ended) => ended,
-        Err(error) => {
-            // A reason that the backend ended it for is the end of the run, too.
-            if let Ok(state) = backend.state().await
-                && state.status.is_terminated()
-            {
-                run.record_end(state.status).await?;
-            }
-            return Err(error.into());
+    let waited = backend.wait(signals, printer).await;
+    let recorded = async {
+        match waited {
+            Ok(Ended::Interrupted { signal }) => Ok(Err(signal)),
+            Ok(Ended::Exited(exit)) => after_exit(run, exit).await.map(Ok),
+            Err(error) => after_error(run, error, printer).await.map(Ok),
         }
     };
-    let status = match waited {
-        Ended::Interrupted { signal } => return Ok(Err(signal)),
-        // The backend knows more than the exit: it may have been told to end the run.
-        Ended::Exited(exit) => match backend.state().await {
-            Ok(state) if state.status.is_terminated() => state.status,
-            _ if exit.is_success() => RunStatus::Finished,
-            _ => RunStatus::Failed,
-        },
+    tokio::select! {
+        recorded = recorded => recorded,
+        signal = signals.next() => Ok(Err(signal)),
+    }
+}
+
+/// How the backend sees the run, if it can be asked.
+async fn seen_by_backend(run: &mut FoundRun) -> Option<RunStatus> {
+    let Place::Backend(backend) = &mut run.place else {
+        return None;
     };
-    run.record_end(status).await.map(Ok)
+    backend.state().await.ok().map(|state| state.status)
+}
+
+/// Records how the run ended, of which the backend knows more than the exit: it may have been told to end
+/// the run.
+async fn after_exit(run: &mut FoundRun, exit: ProgramExit) -> Result<RunStatus, Failure> {
+    let status = match seen_by_backend(run).await {
+        Some(status) if status.is_terminated() => status,
+        _ if exit.is_success() => RunStatus::Finished,
+        _ => RunStatus::Failed,
+    };
+    run.record_end_elsewhere(status).await
+}
+
+/// How the run ended, where the backend gives a reason instead of an exit. Fails by that reason if it
+/// tells nothing about the run's end.
+async fn after_error(
+    run: &mut FoundRun,
+    error: BackendError,
+    printer: &Printer,
+) -> Result<RunStatus, Failure> {
+    let seen = match error.run_status() {
+        RunStatus::Killed => Some(RunStatus::Killed),
+        _ => seen_by_backend(run).await,
+    };
+    let status = match seen {
+        Some(status) if status.is_terminated() => run.record_end_elsewhere(status).await?,
+        _ => {
+            // Whoever ended the run, or followed it too, may have recorded its end meanwhile.
+            run.refresh().await?;
+            run.status()
+        }
+    };
+    match status {
+        RunStatus::Running | RunStatus::Scheduled => Err(error.into()),
+        RunStatus::Finished => Ok(status),
+        RunStatus::Failed | RunStatus::Killed => {
+            printer.error(&Failure::from(error).text());
+            Ok(status)
+        }
+    }
 }
 
 /// Waits for the end of the process, which records the run's end before its own.
@@ -101,7 +140,7 @@ async fn with_process(run: &mut FoundRun, process: &ProcessIdentity) -> Result<R
     if run.status().is_terminated() {
         return Ok(run.status());
     }
-    let left = left_note(run).map(|note| format!("; {note}"));
+    let left = left_note(run, process).map(|note| format!("; {note}"));
     Err(Failure::message(format!(
         "the end of run '{}' is not known: {}, and the store says {}{}",
         run.run_id(),

@@ -4,10 +4,10 @@ mod json;
 mod text;
 
 use crate::cli::args::InspectArguments;
-use crate::cli::layout;
 use crate::cli::printer::{self, Printer};
 use crate::cli::project_source::{ProjectSource, look_at};
 use crate::cli::report::{Failure, Outcome};
+use crate::cli::{escape, layout};
 use crate::env_vars;
 use crate::lint::{self, Finding};
 use crate::project::{EntryPoint, Project};
@@ -34,7 +34,7 @@ pub(crate) async fn run(arguments: InspectArguments, printer: &Printer) -> Resul
         version,
         json,
     } = arguments;
-    look_at(&uri, version.clone(), printer, |source| {
+    look_at(&uri, version.clone(), printer, move |source| {
         let project = Project::load(source.work_dir.path()).map_err(RunError::from)?;
         let shell = env_vars::non_empty(env_vars::SHELL);
         let (entry_points, scripts) = match &entry_point {
@@ -56,16 +56,25 @@ pub(crate) async fn run(arguments: InspectArguments, printer: &Printer) -> Resul
             source,
             entry_points,
             scripts,
-            findings: lint::check(source.work_dir.path()).map_err(RunError::from)?,
+            findings: findings(source, entry_point.as_deref())?,
             run_arguments: [source.uri.to_string()].into_iter().chain(version).collect(),
             project: &project,
         };
         printer::write_stdout(&if json {
-            format!("{:#}\n", json::object(&inspected))
+            escape::json(&json::object(&inspected))
         } else {
             text::text(&inspected, layout::line_width())
         })?;
         Ok(Outcome::Succeeded)
     })
     .await
+}
+
+/// What there is to say about the project; of its entry points only about the one that is shown.
+fn findings(source: &ProjectSource, entry_point: Option<&str>) -> Result<Vec<Finding>, Failure> {
+    let mut findings = lint::check(source.work_dir.path()).map_err(RunError::from)?;
+    if let Some(name) = entry_point {
+        findings.retain(|finding| finding.entry_point.as_deref().is_none_or(|other| other == name));
+    }
+    Ok(findings)
 }

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use super::Inspected;
+use crate::cli::escape::{escaped, one_line, shell_word};
 use crate::cli::layout::{columns, wrapped};
 use crate::cli::lint;
 use crate::lint::{Finding, Severity};
-use crate::project::{EntryPoint, EnvironmentEntry, Parameter, ProjectEnvironment, quote};
+use crate::project::{EntryPoint, EnvironmentEntry, Parameter, ProjectEnvironment};
 
 /// How many scripts are listed.
 const SCRIPTS_SHOWN: usize = 30;
@@ -40,13 +41,20 @@ fn findings(inspected: &Inspected<'_>, width: usize) -> String {
                 let file = location.file.file_name().unwrap_or_default().display();
                 format!("{file}:{}", location.position.line)
             });
-            let hint = finding.hint.iter().map(|hint| format!("\nhint: {hint}"));
-            let message = finding.message.clone() + &hint.collect::<String>();
+            let hint = finding
+                .hint
+                .iter()
+                .map(|hint| format!("\nhint: {}", one_line(hint)));
+            let message = one_line(&finding.message).into_owned() + &hint.collect::<String>();
             vec![finding.code.severity().as_str().to_owned(), place, message]
         })
         .collect();
     let all = if rows.len() < findings.len() {
-        let words: Vec<_> = inspected.run_arguments.iter().map(|word| quote(word)).collect();
+        let words: Vec<_> = inspected
+            .run_arguments
+            .iter()
+            .map(|word| shell_word(word))
+            .collect();
         format!("\n  `mlrun lint {}` shows all of it\n", words.join(" "))
     } else {
         String::new()
@@ -137,7 +145,7 @@ fn in_project(inspected: &Inspected<'_>, file: &Path) -> String {
 }
 
 fn entry_point_text(inspected: &Inspected<'_>, entry_point: &EntryPoint, width: usize) -> String {
-    let mut text = format!("entry point {}\n", entry_point.name);
+    let mut text = format!("entry point {}\n", one_line(&entry_point.name));
     match &entry_point.command {
         Some(command) => text.push_str(&indented(command.trim_end(), width)),
         None => text.push_str("  (no command)\n"),
@@ -157,7 +165,7 @@ fn entry_point_text(inspected: &Inspected<'_>, entry_point: &EntryPoint, width: 
 /// A command in lines that fit; what continues a line is indented more.
 fn indented(command: &str, width: usize) -> String {
     let mut text = String::new();
-    for line in command.lines() {
+    for line in escaped(command).lines() {
         let own_indent: String = line.chars().take_while(|character| *character == ' ').collect();
         let parts = wrapped(line, width.saturating_sub(INDENT + own_indent.len() + 4));
         for (number, part) in parts.iter().enumerate() {
@@ -202,7 +210,8 @@ fn parameters(parameters: &[Parameter], width: usize) -> String {
 fn shown_default(default: &str) -> String {
     let is_visible = !default.is_empty()
         && default.trim() == default
-        && default.chars().all(|character| !character.is_control())
+        && !default.contains('\t')
+        && one_line(default) == default
         && default != "(required)";
     if is_visible {
         default.to_owned()
@@ -218,11 +227,11 @@ fn run_line(inspected: &Inspected<'_>, entry_point: &EntryPoint) -> String {
         inspected
             .run_arguments
             .iter()
-            .map(|word| quote(word).into_owned()),
+            .map(|word| shell_word(word).into_owned()),
     );
     if entry_point.name != "main" {
         words.push("-e".to_owned());
-        words.push(quote(&entry_point.name).into_owned());
+        words.push(shell_word(&entry_point.name).into_owned());
     }
     for parameter in entry_point
         .parameters
@@ -231,7 +240,7 @@ fn run_line(inspected: &Inspected<'_>, entry_point: &EntryPoint) -> String {
     {
         let value = parameter.parameter_type.as_str().to_uppercase();
         let value: String = value.chars().filter(char::is_ascii_alphanumeric).collect();
-        words.push(format!("-P {}={value}", quote(&parameter.name)));
+        words.push(format!("-P {}={value}", shell_word(&parameter.name)));
     }
     words.join(" ")
 }
@@ -245,7 +254,7 @@ fn scripts(inspected: &Inspected<'_>) -> String {
     };
     let mut text = "\nscripts\n".to_owned();
     for script in inspected.scripts.iter().take(SCRIPTS_SHOWN) {
-        text.push_str(&format!("  {script}\n"));
+        text.push_str(&format!("  {}\n", one_line(script)));
     }
     if inspected.scripts.len() > SCRIPTS_SHOWN {
         text.push_str(&format!(
@@ -253,11 +262,15 @@ fn scripts(inspected: &Inspected<'_>) -> String {
             inspected.scripts.len() - SCRIPTS_SHOWN
         ));
     }
-    let words: Vec<_> = inspected.run_arguments.iter().map(|word| quote(word)).collect();
+    let words: Vec<_> = inspected
+        .run_arguments
+        .iter()
+        .map(|word| shell_word(word))
+        .collect();
     text.push_str(&format!(
         "\n  $ mlrun run {} -e {} -P NAME=VALUE\n",
         words.join(" "),
-        quote(first)
+        shell_word(first)
     ));
     text
 }

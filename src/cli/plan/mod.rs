@@ -3,12 +3,15 @@
 mod json;
 mod text;
 
-use crate::cli::layout;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
 use crate::cli::params_file::ParameterOrigin;
 use crate::cli::printer::{self, Printer};
 use crate::cli::report::Failure;
 use crate::cli::settings::RunSettings;
-use crate::project::{ParameterType, quote};
+use crate::cli::{escape, layout};
+use crate::project::{ParameterType, ParameterValue};
 use crate::redact;
 use crate::runner::{RunError, RunPlan, StoreGlance};
 
@@ -30,8 +33,8 @@ struct ShownParameter<'a> {
     name: &'a str,
     /// What the run records.
     recorded: &'a str,
-    /// What the command gets.
-    value: &'a str,
+    /// What the command gets; of data that is still to be downloaded, the path that it will have.
+    value: Cow<'a, str>,
     /// The declared type; nothing where the parameter is not declared.
     parameter_type: Option<&'a ParameterType>,
     origin: ParameterOrigin,
@@ -45,9 +48,8 @@ pub(crate) async fn show(
 ) -> Result<(), Failure> {
     let store = plan.glance_at_store(printer).await;
     let plan = &*plan;
-    let launch_plan = plan.imagined_launch(plan.imagined_environment(), None);
-    let workspace = store.workspace.clone();
-    let container = plan.container_command_line(workspace).map(|words| {
+    let launch_plan = plan.imagined_launch(plan.imagined_environment(), &StoreGlance::default());
+    let container = plan.container_command_line(&store).map(|words| {
         let words = words.iter().map(|word| redact::without_credentials(word));
         words.collect::<Vec<String>>()
     });
@@ -59,11 +61,12 @@ pub(crate) async fn show(
         of_backend: plan.backend.preview(&launch_plan)?,
         plan,
     };
-    printer::write_stdout(&if settings.json {
-        format!("{:#}\n", json::object(&preview))
+    let text = if settings.json {
+        escape::json(&json::object(&preview))
     } else {
         text::text(&preview, layout::line_width())
-    })?;
+    };
+    printer::write_large_stdout(text).await?;
     // What the store refuses it would refuse to a run too. One that cannot be reached may be there later.
     match preview.store.problem {
         Some(RunError::Tracking(error)) if error.is_of_store() => Err(RunError::from(error).into()),
@@ -72,22 +75,41 @@ pub(crate) async fn show(
 }
 
 fn parameters<'a>(plan: &'a RunPlan, settings: &RunSettings) -> Vec<ShownParameter<'a>> {
-    let recorded = |name: &str| {
-        let found = plan.params_to_log.iter().find(|(other, _)| other == name);
-        found.map_or("", |(_, value)| value.as_str())
-    };
-    let given = |name: &str| plan.request.parameters.iter().any(|(other, _)| other == name);
+    let recorded: HashMap<&str, &str> = plan
+        .params_to_log
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let recorded = |name: &str| recorded.get(name).copied().unwrap_or_default();
+    let given: HashSet<&str> = plan
+        .request
+        .parameters
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let types: HashMap<&str, &ParameterType> = plan
+        .entry_point
+        .parameters
+        .iter()
+        .map(|declared| (declared.name.as_str(), &declared.parameter_type))
+        .collect();
+    let paths: HashMap<usize, String> = plan
+        .data
+        .iter()
+        .zip(plan.command.data_directory.iter().cycle())
+        .map(|(request, directory)| {
+            (
+                request.position,
+                request.path_in(directory).to_string_lossy().into_owned(),
+            )
+        })
+        .collect();
     let declared = plan.parameters.declared.iter().map(|parameter| ShownParameter {
         name: &parameter.name,
         recorded: recorded(&parameter.name),
-        value: parameter.value.text(),
-        parameter_type: plan
-            .entry_point
-            .parameters
-            .iter()
-            .find(|declared| declared.name == parameter.name)
-            .map(|declared| &declared.parameter_type),
-        origin: if given(&parameter.name) {
+        value: shown_value(&parameter.value, &paths),
+        parameter_type: types.get(parameter.name.as_str()).copied(),
+        origin: if given.contains(parameter.name.as_str()) {
             settings.origin_of(&parameter.name)
         } else {
             ParameterOrigin::Default
@@ -96,15 +118,23 @@ fn parameters<'a>(plan: &'a RunPlan, settings: &RunSettings) -> Vec<ShownParamet
     let extra = plan.parameters.extra.iter().map(|(name, value)| ShownParameter {
         name,
         recorded: recorded(name),
-        value,
+        value: value.into(),
         parameter_type: None,
         origin: settings.origin_of(name),
     });
     declared.chain(extra).collect()
 }
 
-/// Words as one types them in a shell.
+fn shown_value<'a>(value: &'a ParameterValue, paths: &HashMap<usize, String>) -> Cow<'a, str> {
+    let path = match value {
+        ParameterValue::Download { position, .. } => paths.get(position),
+        ParameterValue::Text(_) => None,
+    };
+    path.map_or_else(|| value.text().into(), |path| path.clone().into())
+}
+
+/// Words as one types them in a shell, also those that act on a terminal.
 fn command_line(words: &[String]) -> String {
-    let quoted: Vec<_> = words.iter().map(|word| quote(word)).collect();
+    let quoted: Vec<_> = words.iter().map(|word| escape::shell_word(word)).collect();
     quoted.join(" ")
 }

@@ -1,6 +1,7 @@
 //! The plan for a person.
 
 use super::{Preview, ShownParameter, command_line};
+use crate::cli::escape::one_line;
 use crate::cli::layout::columns;
 use crate::runner::StoreGlance;
 use crate::tracking::ExperimentSelector;
@@ -13,7 +14,7 @@ pub(super) fn text(preview: &Preview<'_>, width: usize) -> String {
     // Paths and URIs stay whole too.
     let mut text = columns(&head(preview), 0, usize::MAX);
     let plan = preview.plan;
-    text.push_str(&format!("\nentry point {}\n", plan.entry_point.name));
+    text.push_str(&format!("\nentry point {}\n", one_line(&plan.entry_point.name)));
     if !preview.parameters.is_empty() {
         text.push_str(&columns(&parameter_rows(&preview.parameters), INDENT, width));
         text.push('\n');

@@ -5,12 +5,15 @@ use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use percent_encoding::{percent_decode_str, utf8_percent_encode};
-use reqwest::{Client, Method, Request, Url};
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Method, Request, StatusCode, Url};
 use serde::Deserialize;
 
+use super::artifacts_presigned::Presigned;
 use super::exchange::{Ask, Content, Service, start_of, text};
 use super::list::path_below;
 use super::{Body, Found, Listing, Object, Source, Store, StoreError, open_file};
@@ -19,8 +22,17 @@ use crate::http::ServerAccess;
 
 const NAME: &str = "the tracking server";
 
+/// Where the server has all that is about artifacts.
+const SERVICES: &str = "/api/2.0/mlflow-artifacts/";
+
 /// Where the server has its artifacts.
 const SERVICE: &str = "/api/2.0/mlflow-artifacts/artifacts";
+
+/// Where the server says what it can do.
+const SERVER_INFO: &str = "/api/3.0/mlflow/server-info";
+
+/// How long the server may take to say what it can do, which matters only after a failure.
+const SERVER_INFO_PATIENCE: Duration = Duration::from_secs(3);
 
 /// More directories than this below one place are none that anybody made on purpose.
 const MOST_DIRECTORIES: usize = 1_000_000;
@@ -28,12 +40,14 @@ const MOST_DIRECTORIES: usize = 1_000_000;
 /// A place among the artifacts of a tracking server.
 pub(in crate::data) struct Artifacts {
     access: ServerAccess,
-    /// The address of all artifacts.
-    root: Url,
+    /// The server's address, without a slash at its end.
+    server: String,
     /// Below the root, without slashes at both ends.
     path: String,
     /// Directories, relative to the place, that have not been listed yet.
     left: Mutex<VecDeque<String>>,
+    /// How artifacts are had from a server that passes none on itself.
+    pub(super) presigned: Presigned,
 }
 
 impl fmt::Debug for Artifacts {
@@ -49,13 +63,20 @@ struct ListAnswer {
 }
 
 #[derive(Deserialize)]
-struct ListEntry {
+pub(super) struct ListEntry {
     /// Relative to the listed directory.
     path: String,
     #[serde(default)]
     is_dir: bool,
     /// Some servers write it as text.
     file_size: Option<serde_json::Value>,
+}
+
+impl ListEntry {
+    /// Whether it is a file with this name and length.
+    pub(super) fn is_file(&self, name: &str, length: u64) -> bool {
+        !self.is_dir && self.path == name && self.file_size.as_ref().and_then(size) == Some(length)
+    }
 }
 
 impl Artifacts {
@@ -73,13 +94,12 @@ impl Artifacts {
                 access.signer = None;
             }
         }
-        let mut root = access.url.clone();
-        root.set_path(&format!("{}{SERVICE}", root.path().trim_end_matches('/')));
         Self {
+            server: access.url.as_str().trim_end_matches('/').to_owned(),
             access,
-            root,
             path: path.trim_matches('/').to_owned(),
             left: Mutex::default(),
+            presigned: Presigned::default(),
         }
     }
 
@@ -97,17 +117,27 @@ impl Artifacts {
     }
 
     fn url_of(&self, path: &str) -> Result<Url, StoreError> {
-        let address = format!("{}/{}", self.root, utf8_percent_encode(path, UNRESERVED_PATH));
-        Url::parse(&address).map_err(|error| strange(error.to_string()))
+        self.service_url("artifacts", path)
     }
 
-    fn ask(&self, method: Method, url: Url) -> Ask {
+    /// The address of one of the server's services for this artifact.
+    pub(super) fn service_url(&self, service: &str, path: &str) -> Result<Url, StoreError> {
+        let path = utf8_percent_encode(path, UNRESERVED_PATH);
+        self.address(&format!("{SERVICES}{service}/{path}"))
+    }
+
+    fn address(&self, rest: &str) -> Result<Url, StoreError> {
+        Url::parse(&format!("{}{rest}", self.server)).map_err(|error| strange(error.to_string()))
+    }
+
+    pub(super) fn ask(&self, method: Method, url: Url) -> Ask {
         let mut ask = Ask::new(method, url);
         ask.headers.clone_from(&self.access.headers);
         ask
     }
 
-    fn below(&self, path: &str) -> String {
+    /// The whole path of what lies at a path below the place.
+    pub(super) fn below(&self, path: &str) -> String {
         match (self.path.as_str(), path) {
             ("", path) => path.to_owned(),
             (own, "") => own.to_owned(),
@@ -115,28 +145,53 @@ impl Artifacts {
         }
     }
 
+    /// Whether a request failed because the server passes no artifacts on. A gateway may hide its reason,
+    /// and the connection may break while a large file is sent to it: then the server is asked.
+    async fn passes_nothing_on(&self, problem: &StoreError) -> bool {
+        let may_be = matches!(
+            problem,
+            StoreError::Refused { status: 403, .. } | StoreError::NoAnswer { .. }
+        );
+        if may_be && !self.presigned.is_needed() {
+            let asked = tokio::time::timeout(SERVER_INFO_PATIENCE, async {
+                let ask = self.ask(Method::GET, self.address(SERVER_INFO)?);
+                ask.text_once(self).await
+            });
+            if let Ok(Ok(info)) = asked.await {
+                self.presigned.learn(&info);
+            }
+        }
+        self.presigned.is_needed()
+    }
+
+    /// What the server lists at a whole path.
+    pub(super) async fn entries(&self, whole: &str) -> Result<Vec<ListEntry>, StoreError> {
+        let mut url = self.address(SERVICE)?;
+        url.set_query(Some(&format!("path={}", utf8_percent_encode(whole, UNRESERVED))));
+        let text = self.ask(Method::GET, url).text(self).await?;
+        let answer: ListAnswer =
+            serde_json::from_str(&text).map_err(|_| strange("no list of artifacts".to_owned()))?;
+        Ok(answer.files)
+    }
+
     /// What lies directly in a directory, given relative to the place. A server gives one entry with
     /// the file's own name, or none, for a file.
     async fn list(&self, directory: &str) -> Result<Listing, StoreError> {
         let whole = self.below(directory);
-        let mut url = self.root.clone();
-        url.set_query(Some(&format!("path={}", utf8_percent_encode(&whole, UNRESERVED))));
-        let text = self.ask(Method::GET, url).text(self).await?;
-        let answer: ListAnswer =
-            serde_json::from_str(&text).map_err(|_| strange("no list of artifacts".to_owned()))?;
+        let files = self.entries(&whole).await?;
         let mut listing = Listing::default();
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         let name = whole.rsplit('/').next().unwrap_or_default();
         let is_file = |entries: &[ListEntry]| {
             entries.len() == 1 && !entries[0].is_dir && entries[0].path == name && directory.is_empty()
         };
-        if is_file(&answer.files) && !name.is_empty() {
+        if is_file(&files) && !name.is_empty() {
             return Ok(listing);
         }
-        if answer.files.is_empty() && !directory.is_empty() {
+        if files.is_empty() && !directory.is_empty() {
             listing.empty_directories.push(directory.to_owned());
         }
-        for entry in answer.files {
+        for entry in files {
             let relative = match directory {
                 "" => entry.path,
                 directory => format!("{directory}/{}", entry.path),
@@ -163,7 +218,8 @@ impl Artifacts {
     }
 }
 
-fn size(value: &serde_json::Value) -> Option<u64> {
+/// A file's size as some servers write it.
+pub(super) fn size(value: &serde_json::Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
 
@@ -192,7 +248,18 @@ impl Store for Artifacts {
                 ..object
             })),
             // The answer to such a request has no body: another one says why.
-            Err(_) => self.open(&object, None, None).await.map(|_| Found::File(object)),
+            Err(_) => {
+                let body = self.open(&object, None, None).await?;
+                // The storage's own tag lets a download that breaks off go on.
+                Ok(Found::File(match self.has_ranges() {
+                    true => Object {
+                        size: body.length,
+                        validator: body.validator,
+                        ..object
+                    },
+                    false => object,
+                }))
+            }
         }
     }
 
@@ -206,13 +273,22 @@ impl Store for Artifacts {
         range: Option<Range<u64>>,
         validator: Option<&str>,
     ) -> Result<Body, StoreError> {
+        if self.presigned.is_needed() {
+            return self.open_presigned(object, range, validator).await;
+        }
         let mut ask = self.ask(Method::GET, self.url_of(&object.key)?);
-        if let (Some(range), Some(validator)) = (range, validator) {
+        if let (Some(range), Some(validator)) = (&range, validator) {
             ask = ask
                 .header("range", &format!("bytes={}-", range.start))
                 .header("if-range", validator);
         }
-        let answer = ask.send(self).await?;
+        let answer = match ask.send(self).await {
+            Ok(answer) => answer,
+            Err(problem @ StoreError::Refused { .. }) if self.passes_nothing_on(&problem).await => {
+                return self.open_presigned(object, range, validator).await;
+            }
+            Err(problem) => return Err(problem),
+        };
         let start = start_of(&answer).ok_or_else(|| strange("no Content-Range".to_owned()))?;
         Ok(Body {
             start,
@@ -226,14 +302,31 @@ impl Store for Artifacts {
     }
 
     async fn put(&self, path: &str, file: &Path) -> Result<(), StoreError> {
+        let file = open_file(file)?;
+        if self.presigned.is_needed() {
+            return self.put_presigned(path, &file).await;
+        }
         let mut ask = self.ask(Method::PUT, self.url_of(&self.below(path))?);
         ask = ask.header("content-type", super::content_type(path));
-        ask.content = Content::File(open_file(file)?);
-        ask.send(self).await.map(drop)
+        ask.content = Content::File(file.clone());
+        match ask.send(self).await {
+            Ok(_) => Ok(()),
+            Err(problem) if self.passes_nothing_on(&problem).await => self.put_presigned(path, &file).await,
+            Err(problem) => Err(problem),
+        }
+    }
+
+    async fn abandon(&self) {
+        self.abort_unfinished().await;
     }
 
     fn has_ranges(&self) -> bool {
         // A large one goes through the server's own disk: parts would make it read all of it often.
+        self.presigned.is_needed()
+    }
+
+    fn has_parts(&self) -> bool {
+        // Nothing tells whether parts that are read at the same time belong to the same state.
         false
     }
 }
@@ -287,12 +380,20 @@ impl Service for Artifacts {
         })
     }
 
+    async fn learn(&self, status: StatusCode, _headers: &HeaderMap, body: &str) -> bool {
+        if status == StatusCode::FORBIDDEN {
+            self.presigned.learn(body);
+        }
+        // The same request would be refused again.
+        false
+    }
+
     fn follows_redirects(&self) -> bool {
         self.access.follows_redirects
     }
 }
 
-fn strange(reason: String) -> StoreError {
+pub(super) fn strange(reason: String) -> StoreError {
     StoreError::Strange { store: NAME, reason }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::artifacts_presigned::STORAGE;
 use crate::aws::{AwsError, SignError};
 use crate::databricks::DatabricksError;
 use crate::http::{ClientError, Fault, FileChanged, shown_status};
@@ -160,6 +161,14 @@ impl StoreError {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Missing { .. } => "check the address; it is case-sensitive",
+            Self::Refused {
+                store: STORAGE,
+                status: 400 | 401 | 403,
+                ..
+            } => {
+                "whoever runs the tracking server must check that its own credentials for the storage are good, and \
+                 that its clock is right"
+            }
             Self::Refused {
                 status: 401 | 403, ..
             } => "use credentials that may read it",

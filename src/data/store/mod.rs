@@ -1,6 +1,7 @@
 //! The kinds of places that data can be had from and artifacts can be put to.
 
 mod artifacts;
+mod artifacts_presigned;
 mod azure;
 mod azure_credentials;
 mod azure_upload;

@@ -3,10 +3,12 @@
 use super::claim::Claim;
 use super::entry::Entry;
 use super::lock::{self, Attempt, Waiting};
+use super::orphans::{self, BuildCalls};
 use super::usage::{self, Usage};
-use super::{Builder, Condition, mark, orphans, record};
+use super::{Builder, Condition, mark, record};
 use crate::environment::EnvironmentError;
 use crate::events::Progress;
+use crate::temporary::TemporaryDirectory;
 
 /// Makes sure that the environment is there and whole, and registers its use: finds it, waits until
 /// another process has built it, or builds it. What an interrupted build has left is removed first.
@@ -81,6 +83,12 @@ async fn build_locked(
         Condition::Usable | Condition::Broken(_) => Some("its build was interrupted".to_owned()),
     };
     mark::set(entry)?;
+    // Goes after the programs of a build that is dropped.
+    let temporary = TemporaryDirectory::create("mlrun-").map_err(EnvironmentError::temporary)?;
+    let calls = BuildCalls {
+        entry,
+        temporary: temporary.path(),
+    };
     let built = async {
         if is_marked {
             orphans::end(entry, progress).await;
@@ -92,7 +100,7 @@ async fn build_locked(
             ));
             builder.remove(progress).await?;
         }
-        builder.build(progress).await
+        builder.build(&calls, progress).await
     };
     let result = tokio::select! {
         biased;

@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::environment::EnvironmentError;
+use crate::temporary::make_writable;
 
 /// Removes the directory of an environment with all that is in it. Nothing there is no error.
 pub(in crate::environment) async fn remove_directory(directory: &Path) -> Result<(), EnvironmentError> {
@@ -29,16 +29,6 @@ fn remove(path: &Path) -> io::Result<()> {
             fs::remove_dir_all(path)
         }
         removed => removed,
-    }
-}
-
-fn make_writable(directory: &Path) {
-    // Failures show in the removal that follows.
-    let _ = fs::set_permissions(directory, fs::Permissions::from_mode(0o700));
-    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            make_writable(&entry.path());
-        }
     }
 }
 

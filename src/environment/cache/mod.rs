@@ -41,6 +41,7 @@ pub(in crate::environment) use directory::remove_directory;
 pub(in crate::environment) use entry::{Entry, own_directory, root};
 pub(in crate::environment) use inventory::entries;
 pub use inventory::{CachedEnvironment, CachedState};
+pub(in crate::environment) use orphans::BuildCalls;
 pub(in crate::environment) use removal::{describe_all, prune, remove};
 pub use usage::Usage;
 
@@ -69,8 +70,7 @@ pub(in crate::environment) trait Builder: Send + Sync {
     /// Removes all that is there of the environment. Nothing there is no error.
     async fn remove(&self, progress: &dyn Progress) -> Result<(), EnvironmentError>;
 
-    /// Makes the environment in a place where nothing is, by programs that [`Entry::build_call`] marks.
-    /// What a failed build leaves behind is
-    /// removed by [`build_once`]; a dropped one leaves it to the next run.
-    async fn build(&self, progress: &dyn Progress) -> Result<(), EnvironmentError>;
+    /// Makes the environment in a place where nothing is, by programs that `calls` prepares. What a failed
+    /// build leaves behind is removed by [`build_once`]; a dropped one leaves it to the next run.
+    async fn build(&self, calls: &BuildCalls<'_>, progress: &dyn Progress) -> Result<(), EnvironmentError>;
 }

@@ -6,12 +6,13 @@
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, getpid, kill_process};
 
 use super::entry::Entry;
-use crate::env_vars::MLRUN_BUILDS;
+use crate::env_vars::{MLRUN_BUILDS, TMPDIR};
 use crate::events::Progress;
 use crate::process::ProgramCall;
 
@@ -19,10 +20,25 @@ use crate::process::ProgramCall;
 const STEPS: u32 = 1000;
 const STEP: Duration = Duration::from_millis(10);
 
-impl Entry {
-    /// The call with the mark of a program that builds this environment.
-    pub(in crate::environment) fn build_call(&self, call: ProgramCall) -> ProgramCall {
-        call.variable(MLRUN_BUILDS, &self.directory)
+/// The calls of programs that build an environment.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::environment) struct BuildCalls<'a> {
+    pub(super) entry: &'a Entry,
+    pub(super) temporary: &'a Path,
+}
+
+impl BuildCalls<'_> {
+    /// The call with the mark of a program that builds this environment, and with the directory for its
+    /// temporary files.
+    pub(in crate::environment) fn prepare(&self, call: ProgramCall) -> ProgramCall {
+        call.variable(MLRUN_BUILDS, &self.entry.directory)
+            .variable(TMPDIR, self.temporary)
+    }
+
+    /// The directory for temporary files, which goes with the build: programs that are killed leave
+    /// theirs behind.
+    pub(in crate::environment) fn temporary(&self) -> &Path {
+        self.temporary
     }
 }
 

@@ -10,9 +10,10 @@ use serde::Deserialize;
 use super::CondaPlan;
 use super::directories::Found;
 use super::error::CondaError;
+use super::pip_lists::ListsForPip;
 use crate::env_vars::MAMBA_ALWAYS_YES;
 use crate::environment::EnvironmentError;
-use crate::environment::cache::{self, Builder, Condition};
+use crate::environment::cache::{self, BuildCalls, Builder, Condition};
 use crate::events::Progress;
 use crate::process::ProgramCall;
 
@@ -48,11 +49,14 @@ impl Builder for CondaPlan {
         Ok(())
     }
 
-    async fn build(&self, progress: &dyn Progress) -> Result<(), EnvironmentError> {
+    async fn build(&self, calls: &BuildCalls<'_>, progress: &dyn Progress) -> Result<(), EnvironmentError> {
+        // Both write it beside the file, and a killed one leaves it there.
+        let _lists = self.file.as_deref().and_then(ListsForPip::watch);
         // Scripts look for this line; it is MLflow's own.
         progress.info(&format!("=== Creating conda environment {} ===", self.entry.name));
-        self.create_call()
-            .stream(&mut |line| progress.info(line))
+        calls
+            .prepare(self.create_call())
+            .stream(&mut |line| progress.program_line(line))
             .await
             .map_err(|source| CondaError::Create {
                 name: self.entry.name.clone(),
@@ -109,9 +113,10 @@ impl CondaPlan {
         // Nobody can answer: there is no standard input. conda itself only asks about environments
         // that exist already, micromamba about every one.
         let call = ProgramCall::new(&self.installation.create_program).variable(MAMBA_ALWAYS_YES, "true");
-        let call = self.entry.build_call(call);
-        let call = self.entry.build_call(call);
         match &self.file {
+            Some(file) if self.installation.creates_by_mamba() => call
+                .arguments(["create", "--yes", "-n", &self.entry.name, "--file"])
+                .argument(file),
             Some(file) => call
                 .arguments(["env", "create", "-n", &self.entry.name, "--file"])
                 .argument(file),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::installation::Place;
 use crate::env_vars::{CONDA_EXE, MLFLOW_CONDA_CREATE_ENV_CMD, MLFLOW_CONDA_HOME};
+use crate::environment::{OtherFile, text};
 use crate::process::ProcessError;
 use crate::project::Location;
 use crate::yaml::YamlError;
@@ -88,6 +89,36 @@ pub enum FileProblem {
         /// The kind that it has.
         found: &'static str,
     },
+    /// The file is one of another kind.
+    #[error("this is {kind}, not a conda environment file")]
+    Other {
+        /// The kind.
+        kind: OtherFile,
+        /// The file's name.
+        file: String,
+    },
+    /// The file describes a Python environment.
+    #[error("'{key}' belongs to a Python environment file, not to a conda environment file")]
+    OfPythonEnv {
+        /// The key that tells it.
+        key: String,
+        /// The file's name.
+        file: String,
+    },
+    /// A requirements file with a line that conda does not know.
+    #[error("'{line}' is an option of pip, which conda does not know")]
+    OptionOfPip {
+        /// The line.
+        line: String,
+        /// The file's name.
+        file: String,
+    },
+    /// A version of Python that no environment without conda can be asked for.
+    #[error("the dependency '{dependency}' names Python in a way that only conda understands")]
+    PythonOfConda {
+        /// The dependency.
+        dependency: String,
+    },
     /// Python without a version, of which no environment without conda can be made.
     #[error("the dependency '{dependency}' names no version of Python")]
     UnpinnedPython {
@@ -117,9 +148,6 @@ impl CondaError {
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Read { source, .. } if source.kind() == std::io::ErrorKind::InvalidData => {
-                Some("save the file as UTF-8".to_owned())
-            }
             Self::Yaml { error, .. } => error.hint(),
             Self::File { problem, .. } => problem.hint(),
             Self::NotInstalled { place, needs } => Some(format!("{}{}", place.remedy(), needs.way_out())),
@@ -134,7 +162,7 @@ impl CondaError {
             Self::NotFoundAfterwards { .. } => Some(format!(
                 "let both use the same directory for environments (CONDA_ENVS_DIRS, MAMBA_ROOT_PREFIX), or unset {MLFLOW_CONDA_CREATE_ENV_CMD}"
             )),
-            Self::Read { .. } => None,
+            Self::Read { file, source } => text::hint(file, source),
         }
     }
 }
@@ -143,7 +171,12 @@ impl FileProblem {
     fn hint(&self) -> Option<String> {
         match self {
             Self::WrongKind { .. } => None,
-            Self::UnpinnedPython { .. } | Self::ExcludedPython { .. } => {
+            Self::Other { kind, file } => Some(kind.hint(file)),
+            Self::OfPythonEnv { file, .. } => Some(format!(
+                "write `python_env: {file}` instead of conda_env in MLproject"
+            )),
+            Self::OptionOfPip { file, .. } => Some(OtherFile::Requirements.hint(file)),
+            Self::UnpinnedPython { .. } | Self::ExcludedPython { .. } | Self::PythonOfConda { .. } => {
                 Some("pin it, as in python=3.11, or let conda choose it with --env-manager conda".to_owned())
             }
         }
@@ -160,7 +193,7 @@ impl Place {
                 "set {MLFLOW_CONDA_HOME} to the directory of a conda installation, or correct {CONDA_EXE}"
             ),
             Self::Path => format!(
-                "install conda, or set {MLFLOW_CONDA_HOME} to the directory of its installation, or add its bin directory to PATH"
+                "install conda or micromamba, or set {MLFLOW_CONDA_HOME} to the directory of its installation, or add its bin directory to PATH"
             ),
         }
     }
@@ -175,7 +208,7 @@ impl Needs {
                     .to_owned()
             }
             Self::Conda(packages) => format!(
-                "; no other env manager can build this environment, since it needs packages of conda: {}",
+                "; or pass --env-manager uv or --env-manager virtualenv, which leave out what only conda has: {}",
                 packages.join(", ")
             ),
             Self::Unknown => String::new(),

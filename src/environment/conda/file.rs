@@ -1,12 +1,12 @@
 //! The conda environment file, as far as mlrun has to understand it.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::{CondaError, FileProblem};
+use crate::environment::{OtherFile, text};
 use crate::project::Location;
-use crate::yaml::{self, Node, Position, Value};
+use crate::yaml::{self, Mapping, Node, Position, Value};
 
 /// A conda environment file (`conda.yaml`, whatever its name) as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(super) enum Dependency {
 impl CondaFile {
     /// Reads the file.
     pub(super) fn read(path: &Path) -> Result<Self, CondaError> {
-        let text = fs::read_to_string(path).map_err(|source| CondaError::Read {
+        let text = text::read(path).map_err(|source| CondaError::Read {
             file: path.to_owned(),
             source,
         })?;
@@ -43,10 +43,14 @@ impl CondaFile {
     /// # Errors
     /// The text is no YAML, or what stands there is nothing that a dependency can be.
     pub(super) fn dependencies(&self) -> Result<Vec<(Dependency, Location)>, CondaError> {
-        let root = self.parse()?;
+        let root = self
+            .parse()
+            .map_err(|error| self.of_another_kind().unwrap_or(error))?;
         let Value::Map(mapping) = &root.value else {
-            return Err(self.wrong_kind("a conda environment file", "a mapping", &root));
+            let wrong_kind = || self.wrong_kind("a conda environment file", "a mapping", &root);
+            return Err(self.of_another_kind().unwrap_or_else(wrong_kind));
         };
+        self.check_keys(mapping)?;
         let Some(node) = mapping.get("dependencies") else {
             return Ok(Vec::new());
         };
@@ -59,9 +63,91 @@ impl CondaFile {
             .collect()
     }
 
-    /// Whether the text is YAML at all.
-    pub(super) fn check_syntax(&self) -> Result<(), CondaError> {
-        self.parse().map(drop)
+    /// Whether conda itself can read the file. It also takes a requirements file of pip, whose lines it
+    /// installs as its own packages.
+    ///
+    /// # Errors
+    /// The text is no YAML, or the file is of another kind.
+    pub(super) fn check(&self) -> Result<(), CondaError> {
+        match OtherFile::of(&self.path) {
+            Some(OtherFile::Requirements) => self.check_requirements(),
+            Some(kind) => Err(self.other(kind)),
+            None => match &self.parse()?.value {
+                Value::Map(mapping) => self.check_keys(mapping),
+                _ => Ok(()),
+            },
+        }
+    }
+
+    /// The error for a file that is of another kind by its name or its keys, also where conda could make
+    /// something of it.
+    pub(super) fn mistaken(&self) -> Option<CondaError> {
+        self.of_another_kind().or_else(|| {
+            let root = self.parse().ok()?;
+            self.check_keys(root.as_mapping()?).err()
+        })
+    }
+
+    /// Whether the lines are such as conda can take too.
+    fn check_requirements(&self) -> Result<(), CondaError> {
+        let option = self
+            .text
+            .lines()
+            .enumerate()
+            .find(|(_, line)| line.trim_start().starts_with('-'));
+        match option {
+            None => Ok(()),
+            Some((index, line)) => Err(CondaError::File {
+                problem: FileProblem::OptionOfPip {
+                    line: line.trim().to_owned(),
+                    file: self.name(),
+                },
+                location: self.location(Position {
+                    line: index + 1,
+                    column: 1,
+                }),
+            }),
+        }
+    }
+
+    /// Refuses the keys of a `python_env.yaml`, which conda would ignore.
+    fn check_keys(&self, mapping: &Mapping) -> Result<(), CondaError> {
+        let of_python = mapping.iter().find_map(|(key, _)| {
+            let name = key.as_str()?;
+            ["python", "build_dependencies"]
+                .contains(&name)
+                .then_some((key, name))
+        });
+        match of_python {
+            None => Ok(()),
+            Some((key, name)) => Err(CondaError::File {
+                problem: FileProblem::OfPythonEnv {
+                    key: name.to_owned(),
+                    file: self.name(),
+                },
+                location: self.location(key.start),
+            }),
+        }
+    }
+
+    /// The error for a file that is something else by its name.
+    fn of_another_kind(&self) -> Option<CondaError> {
+        OtherFile::of(&self.path).map(|kind| self.other(kind))
+    }
+
+    fn other(&self, kind: OtherFile) -> CondaError {
+        CondaError::File {
+            problem: FileProblem::Other {
+                kind,
+                file: self.name(),
+            },
+            location: self.location(Position { line: 1, column: 1 }),
+        }
+    }
+
+    fn name(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
     }
 
     fn parse(&self) -> Result<Node, CondaError> {

@@ -5,12 +5,20 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::error::{CondaError, Needs};
-use crate::env_vars::{CONDA_EXE, MLFLOW_CONDA_CREATE_ENV_CMD, MLFLOW_CONDA_HOME};
+use crate::env_vars::{
+    CONDA_EXE, HOME, MAMBA_EXE, MAMBA_ROOT_PREFIX, MLFLOW_CONDA_CREATE_ENV_CMD, MLFLOW_CONDA_HOME,
+};
 use crate::process::program_on_path;
 use crate::project::quote;
 
 /// The program, unless MLFLOW_CONDA_CREATE_ENV_CMD names another one for new environments.
 const CONDA: &str = "conda";
+/// Programs that stand in for conda where there is none. They differ from it in how they create an
+/// environment and in how a shell enters one.
+const MAMBAS: [&str; 2] = ["mamba", "micromamba"];
+/// Below the home directory: where these keep their environments when no variable says it, the newer
+/// place first.
+const MAMBA_ROOTS: [&str; 2] = [".local/share/mamba", "micromamba"];
 /// Below the installation's directory: what defines the shell function `conda`.
 const SHELL_FUNCTION: &str = "etc/profile.d/conda.sh";
 
@@ -50,7 +58,8 @@ impl fmt::Display for Place {
             }
             Self::Path => write!(
                 f,
-                "{MLFLOW_CONDA_HOME} and {CONDA_EXE} are not set, and no directory of PATH holds it"
+                "{MLFLOW_CONDA_HOME} and {CONDA_EXE} are not set, and no directory of PATH holds conda, mamba or \
+                 micromamba"
             ),
         }
     }
@@ -59,7 +68,7 @@ impl fmt::Display for Place {
 /// A conda that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Installation {
-    /// The program `conda`.
+    /// The program `conda`, or the one that stands in for it.
     pub(super) program: PathBuf,
     /// The program that makes environments: `conda` too, or one like it.
     pub(super) create_program: PathBuf,
@@ -73,44 +82,75 @@ enum Entering {
     ShellFunction(PathBuf),
     /// By the script `activate`, which conda has beside the program.
     Script(PathBuf),
+    /// By the shell function of this name, which mamba and micromamba print.
+    Printed(String),
+}
+
+/// A program that was found.
+struct Program {
+    path: PathBuf,
+    /// Whether a variable named it.
+    is_named: bool,
+    /// Whether it is none of conda's own.
+    is_mamba: bool,
 }
 
 impl Installation {
-    /// Looks where MLflow looks: MLFLOW_CONDA_HOME, then CONDA_EXE, then PATH. Starts nothing.
+    /// Looks where MLflow looks: MLFLOW_CONDA_HOME, then CONDA_EXE, then PATH. Where nothing leads to a
+    /// conda, mamba or micromamba serves. Starts nothing.
     ///
     /// # Errors
     /// No conda is there, or not the program of MLFLOW_CONDA_CREATE_ENV_CMD.
     pub(super) fn find(needs: impl FnOnce() -> Needs) -> Result<Self, CondaError> {
-        let (program, is_named) = match find_conda() {
-            Ok(found) => found,
-            Err(place) => {
-                return Err(CondaError::NotInstalled {
-                    place,
-                    needs: needs(),
-                });
-            }
-        };
+        let found = find_conda().or_else(|place| find_mamba(&place).ok_or(place));
+        let program = found.map_err(|place| CondaError::NotInstalled {
+            place,
+            needs: needs(),
+        })?;
         let create_program = match variable(MLFLOW_CONDA_CREATE_ENV_CMD) {
-            Some(name) if name != CONDA => create_program(&name, &program, is_named)?,
-            _ => program.clone(),
+            Some(name) if name != CONDA => create_program(&name, &program.path, program.is_named)?,
+            _ => program.path.clone(),
         };
-        let entering = entering(&program, is_named);
         Ok(Self {
-            program,
+            entering: entering(&program),
+            program: program.path,
             create_program,
-            entering,
         })
+    }
+
+    /// Whether mamba or micromamba creates the environments. These have no `env create` in all versions.
+    pub(super) fn creates_by_mamba(&self) -> bool {
+        matches!(self.entering, Entering::Printed(_)) && self.create_program == self.program
+    }
+
+    /// Whether an environment that has a name is entered by it. mamba and micromamba look for names in fewer
+    /// directories than conda does.
+    pub(super) fn enters_by_name(&self) -> bool {
+        !matches!(self.entering, Entering::Printed(_))
     }
 
     /// The directories that this conda may call its own: the one that the program stands in, also
     /// when it was reached by links.
     pub(super) fn roots(&self) -> Vec<PathBuf> {
         let resolved = self.program.canonicalize().ok();
-        let mut roots: Vec<PathBuf> = [Some(self.program.clone()), resolved]
-            .into_iter()
-            .flatten()
+        let programs = [Some(self.program.clone()), resolved].into_iter().flatten();
+        let mut roots: Vec<PathBuf> = programs
             .filter_map(|program| Some(program.parent()?.parent()?.to_owned()))
             .collect();
+        if matches!(self.entering, Entering::Printed(_)) {
+            // A program alone in a directory such as ~/.local/bin has none there.
+            roots.retain(|root| root.join("conda-meta").is_dir());
+            match variable(MAMBA_ROOT_PREFIX) {
+                Some(root) => roots.insert(0, PathBuf::from(root)),
+                None => {
+                    let home = variable(HOME).map(PathBuf::from);
+                    roots.extend(
+                        home.iter()
+                            .flat_map(|home| MAMBA_ROOTS.map(|root| home.join(root))),
+                    );
+                }
+            }
+        }
         roots.dedup();
         roots
     }
@@ -129,6 +169,13 @@ impl Installation {
                     quote(&file.to_string_lossy())
                 )]
             }
+            Entering::Printed(function) => vec![
+                format!(
+                    "eval \"$({} shell hook --shell bash)\"",
+                    quote(&self.program.to_string_lossy())
+                ),
+                format!("{function} activate {environment} 1>&2"),
+            ],
         }
     }
 }
@@ -138,27 +185,65 @@ pub(super) fn is_there() -> bool {
     find_conda().is_ok()
 }
 
-/// The program, and whether a variable named it.
-fn find_conda() -> Result<(PathBuf, bool), Place> {
+fn find_conda() -> Result<Program, Place> {
+    let found = |path, is_named| Program {
+        path,
+        is_named,
+        is_mamba: false,
+    };
     if let Some(home) = variable(MLFLOW_CONDA_HOME) {
         // Spelled as MLflow spells it, since scripts look for the command with it in the log.
         let program = absolute(Path::new(&home).join("bin").join(CONDA));
         return match program.is_file() {
-            true => Ok((program, true)),
+            true => Ok(found(program, true)),
             false => Err(Place::MlflowCondaHome { program }),
         };
     }
     if let Some(conda) = variable(CONDA_EXE) {
         let program = absolute(beside(Path::new(&conda), OsStr::new(CONDA)));
         return match program.is_file() {
-            true => Ok((program, true)),
+            true => Ok(found(program, true)),
             false => Err(Place::CondaExe { program }),
         };
     }
     match program_on_path(CONDA) {
-        Some(program) => Ok((program, false)),
+        Some(program) => Ok(found(program, false)),
         None => Err(Place::Path),
     }
+}
+
+/// The mamba or micromamba beside the conda that should be there, on PATH, or of the shell that one of
+/// them has been set up for.
+fn find_mamba(place: &Place) -> Option<Program> {
+    let (path, is_named) = match place {
+        Place::MlflowCondaHome { program } | Place::CondaExe { program } => {
+            let candidates = MAMBAS.map(|name| beside(program, OsStr::new(name)));
+            (candidates.into_iter().find(|program| program.is_file())?, true)
+        }
+        Place::Path => {
+            let of_shell = || {
+                variable(MAMBA_EXE)
+                    .map(PathBuf::from)
+                    .filter(|program| program.is_file())
+            };
+            let program = MAMBAS.into_iter().find_map(program_on_path).or_else(of_shell)?;
+            (program, false)
+        }
+    };
+    // The first mamba was a part of conda.
+    let conda = beside(&path.canonicalize().ok()?, OsStr::new(CONDA));
+    Some(match conda.is_file() {
+        true => Program {
+            path: conda,
+            is_named: false,
+            is_mamba: false,
+        },
+        false => Program {
+            path,
+            is_named,
+            is_mamba: true,
+        },
+    })
 }
 
 fn create_program(name: &OsStr, conda: &Path, is_named: bool) -> Result<PathBuf, CondaError> {
@@ -174,13 +259,23 @@ fn create_program(name: &OsStr, conda: &Path, is_named: bool) -> Result<PathBuf,
     })
 }
 
-fn entering(program: &Path, is_named: bool) -> Entering {
-    if is_named {
+fn entering(program: &Program) -> Entering {
+    let Program {
+        path: program,
+        is_named,
+        is_mamba,
+    } = program;
+    let resolved = program.canonicalize().unwrap_or_else(|_| program.clone());
+    if *is_mamba {
+        // Each names the function after its own file.
+        let name = resolved.file_stem().unwrap_or_default().to_string_lossy();
+        return Entering::Printed(name.into_owned());
+    }
+    if *is_named {
         return Entering::ShellFunction(beside(program, OsStr::new("..")).join(SHELL_FUNCTION));
     }
     // MLflow relies on a script `activate` on PATH here, where that of a virtual environment may
     // come first.
-    let resolved = program.canonicalize().unwrap_or_else(|_| program.to_owned());
     match resolved
         .parent()
         .and_then(Path::parent)

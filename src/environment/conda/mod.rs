@@ -6,6 +6,7 @@ mod directories;
 mod error;
 mod file;
 mod installation;
+mod pip_lists;
 mod python_env;
 
 use std::ffi::OsStr;
@@ -44,14 +45,17 @@ impl CondaPlan {
     pub(super) fn make(file: Option<&Path>) -> Result<Self, EnvironmentError> {
         let contents = file.map(CondaFile::read).transpose()?;
         let name = name::of_text(contents.as_ref().map_or("", |file| &file.text));
-        let installation = Installation::find(|| Needs::of(contents.as_ref()))?;
+        let installation = Installation::find(|| Needs::of(contents.as_ref())).map_err(|no_conda| {
+            let mistaken = contents.as_ref().and_then(CondaFile::mistaken);
+            mistaken.unwrap_or(no_conda)
+        })?;
         let directories = Directories::read(&installation.roots());
         let directory = match directories.find(&name) {
             Some(found) => found.prefix,
             None => {
                 if let Some(contents) = &contents {
                     // conda's own message about such a file is a traceback.
-                    contents.check_syntax()?;
+                    contents.check()?;
                 }
                 directories.of_new(&name)
             }
@@ -75,19 +79,21 @@ impl CondaPlan {
     /// It is gone.
     pub(super) async fn activation(&self) -> Result<Vec<String>, EnvironmentError> {
         let found = self.existing().await?;
-        Ok(self.installation.activation(match found.has_name {
-            true => OsStr::new(&self.entry.name),
-            false => found.prefix.as_os_str(),
-        }))
+        Ok(self.installation.activation(self.known_as(Some(&found))))
     }
 
     /// The shell commands that will enter the environment, whether it is there or not.
     pub(super) fn imagined_activation(&self) -> Vec<String> {
         let found = self.directories().find(&self.entry.name);
-        self.installation.activation(match &found {
-            Some(found) if !found.has_name => found.prefix.as_os_str(),
+        self.installation.activation(self.known_as(found.as_ref()))
+    }
+
+    /// What the environment is entered by: its name or its directory.
+    fn known_as<'a>(&'a self, found: Option<&'a Found>) -> &'a OsStr {
+        match found {
+            Some(found) if !found.has_name || !self.installation.enters_by_name() => found.prefix.as_os_str(),
             _ => OsStr::new(&self.entry.name),
-        })
+        }
     }
 
     fn directories(&self) -> Directories {

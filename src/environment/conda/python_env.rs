@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::error::{CondaError, FileProblem, Needs};
 use super::file::{CondaFile, Dependency};
-use crate::environment::python::PythonEnv;
+use crate::environment::python::{PythonEnv, PythonRequest};
 
 /// The packages of conda that a virtual environment can have too.
 const KNOWN_PACKAGES: [&str; 4] = ["python", "pip", "setuptools", "wheel"];
@@ -55,7 +55,15 @@ impl DerivedPythonEnv {
 
     fn take(&mut self, text: &str) -> Result<(), FileProblem> {
         let Some(requirement) = Requirement::parse(text) else {
-            self.conda_only.push(text.to_owned());
+            match Specification::of_python(text).filter(|_| self.python_env.python.is_none()) {
+                Some(Specification::Version(version)) => self.python_env.python = Some(version),
+                Some(Specification::Any) => {}
+                Some(Specification::OfConda) => {
+                    let dependency = text.trim().to_owned();
+                    return Err(FileProblem::PythonOfConda { dependency });
+                }
+                None => self.conda_only.push(text.to_owned()),
+            }
             return Ok(());
         };
         // A second Python is a package like others, as MLflow has it.
@@ -100,6 +108,52 @@ impl DerivedPythonEnv {
     }
 }
 
+/// The Python of a dependency that MLflow takes for a package that only conda has: its environments
+/// get another Python than the file asks for.
+#[derive(Debug, PartialEq, Eq)]
+enum Specification {
+    /// This version, or this range of versions.
+    Version(String),
+    /// Any version.
+    Any,
+    /// What only conda can find: a choice of versions, a build without a version.
+    OfConda,
+}
+
+impl Specification {
+    /// Reads `python=3.8.*`, `python =3.8`, `python=3.7.13=h6244533_0`, `python>=3.8,<3.11`,
+    /// `conda-forge::python=3.8`; nothing for other packages.
+    fn of_python(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let package = text.rsplit_once("::").map_or(text, |(_, package)| package);
+        let rest = package.strip_prefix("python")?;
+        if rest.starts_with(|next: char| next.is_ascii_alphanumeric() || "-_.".contains(next)) {
+            return None;
+        }
+        let rest = rest.trim();
+        if rest.starts_with(['<', '>', '!', '~']) {
+            let range = rest.replace(' ', "");
+            return Some(match PythonRequest::parse(&range) {
+                Some(_) => Self::Version(range),
+                None => Self::OfConda,
+            });
+        }
+        // What follows the version is the build, which no other Python has.
+        let version = rest.trim_start_matches('=').trim_start();
+        let version = version.split(['=', ' ']).next().unwrap_or_default();
+        let version = version.trim_end_matches('*').trim_end_matches('.');
+        if version.is_empty() {
+            let is_any = rest.chars().all(|character| "=* ".contains(character));
+            return Some(if is_any { Self::Any } else { Self::OfConda });
+        }
+        let is_version = version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        Some(match is_version && PythonRequest::parse(version).is_some() {
+            true => Self::Version(version.to_owned()),
+            false => Self::OfConda,
+        })
+    }
+}
+
 impl Needs {
     /// What the file's environment needs; no file is Python alone.
     pub(super) fn of(file: Option<&CondaFile>) -> Self {
@@ -136,6 +190,38 @@ impl<'a> Requirement<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn versions_of_python_are_not_lost() {
+        let version = |text: &str| Some(Specification::Version(text.to_owned()));
+        for (text, expected) in [
+            ("python=3.8.*", version("3.8")),
+            ("python==3.8.*", version("3.8")),
+            ("python=3.8*", version("3.8")),
+            ("python =3.8", version("3.8")),
+            ("python 3.8", version("3.8")),
+            ("python 3.8.* *_cpython", version("3.8")),
+            ("python=3.7.13=h6244533_0", version("3.7.13")),
+            ("conda-forge::python=3.8", version("3.8")),
+            ("conda-forge/linux-64::python=3.8.5=h1_0", version("3.8.5")),
+            ("python >=3.8, <3.11", version(">=3.8,<3.11")),
+            ("python>=3.8,<3.11", version(">=3.8,<3.11")),
+            ("python~=3.9", version("~=3.9")),
+            ("python!=3.9.*,>3.8", version("!=3.9.*,>3.8")),
+            ("python=*", Some(Specification::Any)),
+            ("python *", Some(Specification::Any)),
+            ("python=3.8|3.9", Some(Specification::OfConda)),
+            ("python[version='>=3.8']", Some(Specification::OfConda)),
+            ("python=*=h1_0", Some(Specification::OfConda)),
+            ("python>=3.8|2.7.*", Some(Specification::OfConda)),
+            ("python-dateutil=2.8", None),
+            ("python_abi=3.8", None),
+            ("python3.8", None),
+            ("numpy=1.2.*", None),
+        ] {
+            assert_eq!(Specification::of_python(text), expected, "{text}");
+        }
+    }
 
     #[test]
     fn requirements_are_understood_as_mlflow_does() {

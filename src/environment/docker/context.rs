@@ -10,6 +10,7 @@ use tar::{Builder, EntryType, Header};
 
 use super::DockerError;
 use super::ignore::IgnoreRules;
+use super::project_files::{Member, MemberKind, ProjectFiles};
 
 /// The directory of the project's files in the tar. The Dockerfile stands beside it, where no file
 /// of the project can collide with it.
@@ -43,81 +44,50 @@ pub(super) enum Stop {
     File(DockerError),
 }
 
-/// Writes the context: the Dockerfile, and the project's files but for the ignored ones, in the order
-/// of their names. An unchanged tree gives the same bytes: files belong to root, as `COPY` makes them.
-pub(super) fn write(
-    output: impl Write,
-    dockerfile: &str,
-    project: &Path,
-    rules: &IgnoreRules,
-) -> Result<(), Stop> {
+/// Writes the context: the Dockerfile, and the project's files, in the order of their names. An unchanged
+/// tree gives the same bytes: files belong to root, as `COPY` makes them.
+pub(super) fn write(output: impl Write, dockerfile: &str, files: &ProjectFiles) -> Result<(), Stop> {
     let mut context = Context {
         tar: Builder::new(output),
-        project,
-        rules,
     };
     let mut header = header(EntryType::Regular, 0o644);
     header.set_size(dockerfile.len() as u64);
     context.append(&mut header, Path::new(DOCKERFILE_MEMBER), dockerfile.as_bytes())?;
-    let metadata = fs::metadata(project).map_err(unreadable(project))?;
-    context.append_directory(Path::new(""), &metadata)?;
-    context.add_directory(Path::new(""))?;
+    for member in &files.members {
+        context.add(member)?;
+    }
     context.tar.finish().map_err(|_| Stop::ReaderGone)
 }
 
-struct Context<'a, W: Write> {
+struct Context<W: Write> {
     tar: Builder<W>,
-    project: &'a Path,
-    rules: &'a IgnoreRules,
 }
 
-impl<W: Write> Context<'_, W> {
-    /// Adds what is in a directory, given relative to the project.
-    fn add_directory(&mut self, directory: &Path) -> Result<(), Stop> {
-        let path = self.project.join(directory);
-        let entries = fs::read_dir(&path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-        let mut names: Vec<_> = entries
-            .map_err(unreadable(&path))?
-            .into_iter()
-            .map(|entry| entry.file_name())
-            .collect();
-        names.sort_unstable();
-        for name in names {
-            self.add(&directory.join(name))?;
+impl<W: Write> Context<W> {
+    fn add(&mut self, member: &Member) -> Result<(), Stop> {
+        let Member { path, source, kind } = member;
+        let path = Path::new(PROJECT_MEMBER).join(path);
+        match kind {
+            MemberKind::Directory => {
+                let metadata = fs::metadata(source).map_err(unreadable(source))?;
+                let mut header = header_of(EntryType::Directory, &metadata);
+                self.append(&mut header, &path, io::empty())
+            }
+            MemberKind::Link { target } => {
+                let metadata = fs::symlink_metadata(source).map_err(unreadable(source))?;
+                let mut header = header_of(EntryType::Symlink, &metadata);
+                self.tar
+                    .append_link(&mut header, path, target)
+                    .map_err(|_| Stop::ReaderGone)
+            }
+            MemberKind::File => self.add_file(&path, source),
         }
-        Ok(())
     }
 
-    fn add(&mut self, member: &Path) -> Result<(), Stop> {
-        let path = self.project.join(member);
-        let metadata = fs::symlink_metadata(&path).map_err(unreadable(&path))?;
-        let name = member.to_string_lossy();
-        let is_ignored = self.rules.ignores(&name);
-        let kind = metadata.file_type();
-        if kind.is_dir() {
-            if !is_ignored {
-                self.append_directory(member, &metadata)?;
-            }
-            if !is_ignored || self.rules.may_take_in_below(&name) {
-                self.add_directory(member)?;
-            }
-        } else if !is_ignored && kind.is_symlink() {
-            let target = fs::read_link(&path).map_err(unreadable(&path))?;
-            let mut header = header_of(EntryType::Symlink, &metadata);
-            let member = Path::new(PROJECT_MEMBER).join(member);
-            self.tar
-                .append_link(&mut header, member, target)
-                .map_err(|_| Stop::ReaderGone)?;
-        } else if !is_ignored && kind.is_file() {
-            self.add_file(member, &path, &metadata)?;
-        }
-        // Sockets, pipes and devices have no contents that an image could hold.
-        Ok(())
-    }
-
-    fn add_file(&mut self, member: &Path, path: &Path, metadata: &fs::Metadata) -> Result<(), Stop> {
+    fn add_file(&mut self, member: &Path, path: &Path) -> Result<(), Stop> {
         let file = File::open(path).map_err(unreadable(path))?;
-        let mut header = header_of(EntryType::Regular, metadata);
+        let metadata = file.metadata().map_err(unreadable(path))?;
+        let mut header = header_of(EntryType::Regular, &metadata);
         header.set_size(metadata.len());
         let mut contents = Contents {
             // A file that grows meanwhile is cut: its length has been told.
@@ -125,20 +95,11 @@ impl<W: Write> Context<'_, W> {
             left: metadata.len(),
             failure: None,
         };
-        let result = self.append(
-            &mut header,
-            &Path::new(PROJECT_MEMBER).join(member),
-            &mut contents,
-        );
+        let result = self.append(&mut header, member, &mut contents);
         match contents.failure {
             Some(source) => Err(unreadable(path)(source)),
             None => result,
         }
-    }
-
-    fn append_directory(&mut self, member: &Path, metadata: &fs::Metadata) -> Result<(), Stop> {
-        let mut header = header_of(EntryType::Directory, metadata);
-        self.append(&mut header, &Path::new(PROJECT_MEMBER).join(member), io::empty())
     }
 
     fn append(&mut self, header: &mut Header, member: &Path, contents: impl Read) -> Result<(), Stop> {
@@ -205,8 +166,8 @@ mod tests {
 
     fn written(project: &Path) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let rules = ignore_rules(project).unwrap();
-        assert!(write(&mut bytes, "FROM x\n", project, &rules).is_ok());
+        let files = ProjectFiles::of(project, None).unwrap();
+        assert!(write(&mut bytes, "FROM x\n", &files).is_ok());
         bytes
     }
 
@@ -264,11 +225,12 @@ mod tests {
         fs::write(directory.path().join("file"), vec![b'x'; 1 << 20]).unwrap();
         let (reader, writer) = io::pipe().unwrap();
         drop(reader);
-        let stop = write(writer, "FROM x\n", directory.path(), &IgnoreRules::default());
+        let files = ProjectFiles::of(directory.path(), None).unwrap();
+        let stop = write(writer, "FROM x\n", &files);
         assert!(matches!(stop, Err(Stop::ReaderGone)));
 
-        let missing = directory.path().join("missing");
-        let stop = write(Vec::new(), "FROM x\n", &missing, &IgnoreRules::default());
+        fs::remove_file(directory.path().join("file")).unwrap();
+        let stop = write(Vec::new(), "FROM x\n", &files);
         assert!(
             matches!(stop, Err(Stop::File(DockerError::Context { .. }))),
             "{stop:?}"

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::DockerError;
 use crate::env_vars::{self, MLRUN_DOCKER_CMD};
-use crate::process::{ProgramCall, program_on_path};
+use crate::process::{ProcessError, ProgramCall, program_on_path};
 
 /// The programs that are looked for, in their order.
 const PROGRAMS: [&str; 3] = ["docker", "podman", "nerdctl"];
@@ -56,7 +56,7 @@ impl Engine {
     ///
     /// # Errors
     /// There is none.
-    pub(super) fn find() -> Result<Self, DockerError> {
+    pub fn find() -> Result<Self, DockerError> {
         if let Some(program) = env_vars::non_empty(MLRUN_DOCKER_CMD) {
             let is_there = if program.contains('/') {
                 Path::new(&program).is_file()
@@ -76,6 +76,19 @@ impl Engine {
                 program: program.to_owned(),
             })
             .ok_or(DockerError::NoEngine)
+    }
+
+    /// Removes the container of this name, whether it runs or not. Gives `false` if there is none.
+    ///
+    /// # Errors
+    /// The program fails: its daemon does not answer, for example.
+    pub async fn remove_container(&self, name: &str) -> Result<bool, ProcessError> {
+        let filter = format!("name=^{name}$");
+        let found = self.call(["ps", "-aq", "--filter", &filter]).capture().await?;
+        if found.text().trim().is_empty() {
+            return Ok(false);
+        }
+        self.call(["rm", "-f", name]).capture().await.map(|_| true)
     }
 
     /// The program, as it is called.

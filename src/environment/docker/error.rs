@@ -37,6 +37,12 @@ pub enum DockerError {
         /// Their names.
         names: Vec<String>,
     },
+    /// A variable that is copied is written with a value.
+    #[error("docker_env's environment has '{name}=…', but text without brackets is only a variable's name")]
+    Assignment {
+        /// The part before the equals sign.
+        name: String,
+    },
     /// No variable can have this name or value.
     #[error("the variable '{name}' for the container has a {part} that no variable can have")]
     Variable {
@@ -63,6 +69,24 @@ pub enum DockerError {
         /// The system's answer.
         #[source]
         source: io::Error,
+    },
+    /// What a link of the project leads to cannot be put into the image.
+    #[error("cannot put the link '{}' into the image: it leads to '{}', {problem}", path.display(), target.display())]
+    Link {
+        /// The link, relative to the project.
+        path: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
+        /// Why that cannot be copied.
+        problem: LinkProblem,
+    },
+    /// A volume cannot be one.
+    #[error("cannot use the volume '{volume}': {problem}")]
+    Volume {
+        /// The volume, with everything expanded.
+        volume: String,
+        /// What is wrong.
+        problem: VolumeProblem,
     },
     /// A temporary file cannot be written.
     #[error("cannot write a temporary file for {program}")]
@@ -170,6 +194,36 @@ pub enum DockerError {
     Engine(ProcessError),
 }
 
+/// Why what a link leads to cannot be copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LinkProblem {
+    /// A file of this machine that does not come with a fetched project.
+    #[error("which was not fetched with the project")]
+    Outside,
+    /// A device, a socket or a pipe.
+    #[error("which is neither a file nor a directory")]
+    NoFile,
+    /// A directory that the link is in.
+    #[error("which holds the link itself")]
+    Endless,
+}
+
+/// What is wrong with a volume.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VolumeProblem {
+    /// There are more than three parts.
+    #[error(
+        "it has {0} parts with colons between them, and at most 3 are possible: the path here, the one in the container, and options"
+    )]
+    Parts(usize),
+    /// The path in the container is relative.
+    #[error("the path in the container, '{0}', does not begin with a slash")]
+    Relative(String),
+    /// An option that does not go with a path that holds a colon.
+    #[error("the option '{0}' cannot be used with a path that contains a colon")]
+    Option(String),
+}
+
 /// What is wrong with a volume or an argument.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExpansionProblem {
@@ -210,6 +264,9 @@ impl DockerError {
             }
             Self::ImageName { .. } => "write [host/]name[:tag], such as python:3.12-slim".to_owned(),
             Self::VariablesNotSet { names } => format!("export {}=…", names.join("=… ")),
+            Self::Assignment { name } => {
+                format!("write [{name}, VALUE] to set the variable, or only {name} to copy it from this machine")
+            }
             Self::Variable { .. } => {
                 "a name is not empty and has no '='; a value has no NUL character, and no line break where the variable \
                  is one that the engine's program reads itself"
@@ -227,6 +284,24 @@ impl DockerError {
             Self::Context { .. } => {
                 "make it readable, or leave it out of the image by a line in the project's .dockerignore".to_owned()
             }
+            Self::Link { problem, .. } => match problem {
+                LinkProblem::Outside => {
+                    "add the file to the project's repository, or leave the link out of the image by a line in the \
+                     project's .dockerignore"
+                }
+                LinkProblem::NoFile | LinkProblem::Endless => {
+                    "remove the link, or leave it out of the image by a line in the project's .dockerignore"
+                }
+            }
+            .to_owned(),
+            Self::Volume { problem, .. } => match problem {
+                VolumeProblem::Option(_) => "move the directory to a path without a colon, or leave the option out",
+                VolumeProblem::Parts(_) | VolumeProblem::Relative(_) => {
+                    "write it as /path/here:/path/in/container[:ro]; a path that contains a colon can be mounted by \
+                     -A mount=type=bind,source=/path/here,target=/path/in/container"
+                }
+            }
+            .to_owned(),
             Self::Temporary { .. } => "set TMPDIR to a directory that you can write to".to_owned(),
             Self::NoDaemon { program, .. } => format!(
                 "start it (`sudo systemctl start docker`, or Docker Desktop), or set DOCKER_HOST to where it is; \
@@ -247,6 +322,9 @@ impl DockerError {
                 None => format!("log in with `{program} login`, and check the name of the image"),
             },
             Self::Pull { .. } => "check the network and the registry's name, and try again".to_owned(),
+            Self::Build { .. } if self.wants_buildx() => {
+                "install docker's buildx (https://docs.docker.com/go/buildx), or set DOCKER_BUILDKIT=0".to_owned()
+            }
             Self::Build { .. } => {
                 "the last lines above say why; --no-build-image runs the named image without a layer of its own"
                     .to_owned()
@@ -334,6 +412,11 @@ impl DockerError {
         } else {
             Self::Push { image, source }
         }
+    }
+
+    /// Whether a build failed because docker lacks its buildx, without which it does not reach BuildKit.
+    pub(super) fn wants_buildx(&self) -> bool {
+        matches!(self, Self::Build { source, .. } if said(source).contains("buildx component is missing"))
     }
 
     /// The error behind a failed build.

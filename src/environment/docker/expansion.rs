@@ -10,6 +10,10 @@ use std::str::Chars;
 
 use super::error::ExpansionProblem;
 
+/// Stands for a colon in a path that was put in the place of `$(pwd)` or `~`, so that it is known from one
+/// that separates the parts of a volume. Unicode has no such character.
+pub(super) const PATH_COLON: char = '\u{fdd0}';
+
 /// What expansions look at.
 pub(super) struct Surroundings<'a> {
     /// The directory that `pwd` prints.
@@ -21,7 +25,8 @@ pub(super) struct Surroundings<'a> {
 impl Surroundings<'_> {
     /// The arguments that `text` stands for, with everything expanded: one, unless there are more options
     /// after white space (`1g --shm-size=2g`), as a shell would split it. White space before anything but
-    /// an option belongs to the value: split there, it could not be used at all.
+    /// an option belongs to the value: split there, it could not be used at all. A colon of a path that was
+    /// put in is a [`PATH_COLON`].
     pub(super) fn arguments(&self, text: &str) -> Result<Vec<String>, ExpansionProblem> {
         let words = self.read(text, true)?;
         if words.iter().skip(1).any(|word| word.starts_with('-')) {
@@ -45,9 +50,11 @@ impl Surroundings<'_> {
 
     fn value(&self, name: &str) -> Result<String, ExpansionProblem> {
         match name {
-            "PWD" => Ok(self.directory.to_string_lossy().into_owned()),
-            _ => (self.variable)(name).ok_or_else(|| ExpansionProblem::NotSet(name.to_owned())),
+            "PWD" => Some(marked(self.directory)),
+            "HOME" => (self.variable)(name).map(|home| marked(Path::new(&home))),
+            _ => (self.variable)(name),
         }
+        .ok_or_else(|| ExpansionProblem::NotSet(name.to_owned()))
     }
 }
 
@@ -180,6 +187,11 @@ fn is_name(name: &str) -> bool {
             .all(|character| character.is_ascii_alphanumeric() || character == '_')
 }
 
+/// A path in which every colon is a [`PATH_COLON`].
+fn marked(path: &Path) -> String {
+    path.to_string_lossy().replace(':', &PATH_COLON.to_string())
+}
+
 /// A volume whose host side is a path relative to `directory` (`./data:/data`), with the whole path.
 /// A name without a dot in front is that of a volume which the engine keeps.
 pub(super) fn with_whole_path(volume: &str, directory: &Path) -> String {
@@ -192,7 +204,7 @@ pub(super) fn with_whole_path(volume: &str, directory: &Path) -> String {
         Some(rest) if is_relative => {
             let path = directory.join(host);
             let path = std::path::absolute(&path).unwrap_or(path);
-            format!("{}:{rest}", path.display())
+            format!("{}:{rest}", marked(&path))
         }
         _ => volume.to_owned(),
     }

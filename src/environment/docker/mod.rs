@@ -7,20 +7,25 @@ mod error;
 mod expansion;
 mod ignore;
 mod image_name;
+mod project_files;
 mod push;
 mod settings;
+mod volume;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use build::CODE_DIRECTORY;
 pub use engine::{Engine, must_be_hidden};
-pub use error::{DockerError, ExpansionProblem};
+pub use error::{DockerError, ExpansionProblem, LinkProblem, VolumeProblem};
 pub(crate) use image_name::image_name;
 pub use image_name::is_repository;
 pub use settings::ContainerSettings;
+pub(crate) use volume::mount_arguments;
 
 use self::build::Build;
+use self::project_files::ProjectFiles;
 use crate::events::Progress;
 use crate::project::DockerEnvironment;
 
@@ -31,6 +36,8 @@ pub struct ContainerRequest<'a> {
     pub project_name: Option<&'a str>,
     /// The commit that the project's files belong to.
     pub commit: Option<&'a str>,
+    /// The directory that the project was fetched into, if it was: its links must not lead out of it.
+    pub fetched: Option<&'a Path>,
     /// The values of `-A`, in the order given; a flag has none.
     pub docker_args: &'a [(String, Option<String>)],
     /// Run the named image as it is, without the project's files.
@@ -85,6 +92,8 @@ pub(super) struct DockerPlan {
     is_remote: bool,
     settings: ContainerSettings,
     directory: PathBuf,
+    /// What an image that is built gets of the directory.
+    files: Option<Arc<ProjectFiles>>,
     project_name: Option<String>,
 }
 
@@ -117,6 +126,10 @@ impl DockerPlan {
             let base_id = find_image(&engine, &base).await?;
             (engine, base_id)
         };
+        let files = match built {
+            Some(_) => Some(Arc::new(project_files(directory, request.fetched).await?)),
+            None => None,
+        };
         Ok(Self {
             engine,
             base,
@@ -125,6 +138,7 @@ impl DockerPlan {
             is_remote,
             settings,
             directory: directory.to_owned(),
+            files,
             project_name: request.project_name.map(str::to_owned),
         })
     }
@@ -138,13 +152,13 @@ impl DockerPlan {
             Some(id) => id.clone(),
             None => self.pull(progress).await?,
         };
-        let image = match &self.built {
+        let image = match self.built.as_ref().zip(self.files.as_ref()) {
             None => DockerImage {
                 uri: self.base.clone(),
                 id: base_id,
                 digest: None,
             },
-            Some(uri) => {
+            Some((uri, files)) => {
                 self.tell_changed_name(uri, progress);
                 // Scripts look for this line; it is MLflow's own.
                 progress.info(&format!("=== Building docker image {uri} ==="));
@@ -153,6 +167,8 @@ impl DockerPlan {
                     base: &self.base,
                     image: uri,
                     project: &self.directory,
+                    files,
+                    progress,
                 };
                 let id = build.run().await?;
                 let digest = if self.is_remote {
@@ -206,7 +222,7 @@ impl DockerPlan {
         progress.info(&format!("Pulling {}", self.base));
         self.engine
             .call(["pull", "--", &self.base])
-            .stream(&mut |line| progress.info(line))
+            .stream(&mut |line| progress.program_line(line))
             .await
             .map_err(|error| DockerError::of_pull(self.engine.program(), &self.base, error))?;
         let id = find_image(&self.engine, &self.base).await?;
@@ -239,6 +255,18 @@ impl fmt::Display for DockerPlan {
             None => Ok(()),
         }
     }
+}
+
+/// What an image gets of the project.
+async fn project_files(project: &Path, fetched: Option<&Path>) -> Result<ProjectFiles, DockerError> {
+    let (directory, fetched) = (project.to_owned(), fetched.map(Path::to_owned));
+    let walk = tokio::task::spawn_blocking(move || ProjectFiles::of(&directory, fetched.as_deref()));
+    walk.await.unwrap_or_else(|error| {
+        Err(DockerError::Context {
+            path: project.to_owned(),
+            source: std::io::Error::other(error),
+        })
+    })
 }
 
 /// The image's id, if it is on this machine.

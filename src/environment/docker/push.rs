@@ -24,7 +24,7 @@ pub(super) async fn push(
         progress.info(&format!("=== Pushing docker image {uri} ==="));
         let pushed = engine
             .call(["push", uri])
-            .stream(&mut |line| progress.info(line))
+            .stream(&mut |line| progress.program_line(line))
             .await;
         pushed.map_err(|error| DockerError::of_push(engine.program(), uri, error))?;
         if let Some(digest) = digest(engine, uri, id).await? {
@@ -61,7 +61,7 @@ async fn push_by_id(
         .call(["push", "--digestfile"])
         .argument(file.path())
         .arguments([id, uri])
-        .stream(&mut |line| progress.info(line))
+        .stream(&mut |line| progress.program_line(line))
         .await;
     pushed.map_err(|error| DockerError::of_push(engine.program(), uri, error))?;
     let digest = std::fs::read_to_string(file.path()).map_err(temporary)?;

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use super::DockerError;
 use super::engine::must_be_hidden;
-use super::expansion::{Surroundings, with_whole_path};
+use super::error::ExpansionProblem;
+use super::expansion::Surroundings;
+use super::volume::{Volume, unmarked};
 use crate::project::{DockerEnvironment, EnvironmentEntry};
 
 /// What a project and the user ask of the container.
@@ -14,6 +16,8 @@ pub struct ContainerSettings {
     pub arguments: Vec<String>,
     /// Volumes as `docker run --volume` takes them; host paths are whole.
     pub volumes: Vec<String>,
+    /// Volumes as `docker run --mount` takes them, since a path of theirs has a colon.
+    pub mounts: Vec<String>,
     /// Variables that `-A` sets.
     pub argument_variables: Vec<(String, String)>,
     /// The variables of the project's `docker_env`.
@@ -37,9 +41,13 @@ impl ContainerSettings {
             settings.add_argument(name, value.as_deref(), &surroundings)?;
         }
         for volume in &environment.volumes {
-            let words = expanded("the volume", volume, &surroundings)?;
-            let volume = words.iter().map(|word| with_whole_path(word, directory));
-            settings.volumes.extend(volume);
+            let expanded = surroundings.arguments(volume);
+            for word in expanded.map_err(not_expanded("the volume", volume))? {
+                match Volume::read(&word, directory)? {
+                    Volume::Volume(volume) => settings.volumes.push(volume),
+                    Volume::Mount(mount) => settings.mounts.push(mount),
+                }
+            }
         }
         settings.add_variables(&environment.environment)?;
         Ok(settings)
@@ -54,25 +62,29 @@ impl ContainerSettings {
     ) -> Result<(), DockerError> {
         let dashes = if name.chars().count() == 1 { "-" } else { "--" };
         let option = format!("{dashes}{name}");
-        let mut words = match value {
-            None => Vec::new(),
-            Some(value) => expanded(&format!("the value of -A {name}"), value, surroundings)?,
+        let Some(value) = value else {
+            self.arguments.push(option);
+            return Ok(());
         };
-        if let Some(first) = words.first_mut() {
-            if matches!(name, "e" | "env")
-                && let Some((variable, value)) = first.split_once('=')
-            {
-                // Given as all variables are: values are nobody else's business.
-                self.argument_variables.push(checked(variable, value)?);
-                self.arguments.extend(words.drain(1..));
-                return Ok(());
+        let expanded = surroundings.arguments(value);
+        let words = expanded.map_err(not_expanded(&format!("the value of -A {name}"), value))?;
+        let Some((first, rest)) = words.split_first() else {
+            self.arguments.push(option);
+            return Ok(());
+        };
+        match (name, unmarked(first).split_once('=')) {
+            // Given as all variables are: values are nobody else's business.
+            ("e" | "env", Some((variable, value))) => self.argument_variables.push(checked(variable, value)?),
+            ("v" | "volume", _) => {
+                self.arguments
+                    .extend(match Volume::read(first, surroundings.directory)? {
+                        Volume::Volume(volume) => [option, volume],
+                        Volume::Mount(mount) => ["--mount".to_owned(), mount],
+                    })
             }
-            if matches!(name, "v" | "volume") {
-                *first = with_whole_path(first, surroundings.directory);
-            }
+            _ => self.arguments.extend([option, unmarked(first)]),
         }
-        self.arguments.push(option);
-        self.arguments.extend(words);
+        self.arguments.extend(rest.iter().map(|word| unmarked(word)));
         Ok(())
     }
 
@@ -80,10 +92,17 @@ impl ContainerSettings {
         let mut missing = Vec::new();
         for entry in entries {
             match entry {
-                EnvironmentEntry::Copy(name) => match std::env::var_os(name) {
-                    Some(value) => self.variables.push(checked(name, &value.to_string_lossy())?),
-                    None => missing.push(name.clone()),
-                },
+                EnvironmentEntry::Copy(name) => {
+                    if let Some((name, _)) = name.split_once('=') {
+                        return Err(DockerError::Assignment {
+                            name: name.to_owned(),
+                        });
+                    }
+                    match std::env::var_os(name) {
+                        Some(value) => self.variables.push(checked(name, &value.to_string_lossy())?),
+                        None => missing.push(name.clone()),
+                    }
+                }
                 EnvironmentEntry::Set(name, value) => self.variables.push(checked(name, value)?),
             }
         }
@@ -113,14 +132,9 @@ fn checked(name: &str, value: &str) -> Result<(String, String), DockerError> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-fn expanded(what: &str, text: &str, surroundings: &Surroundings<'_>) -> Result<Vec<String>, DockerError> {
-    surroundings
-        .arguments(text)
-        .map_err(|problem| DockerError::Expansion {
-            what: what.to_owned(),
-            text: text.to_owned(),
-            problem,
-        })
+fn not_expanded(what: &str, text: &str) -> impl FnOnce(ExpansionProblem) -> DockerError {
+    let (what, text) = (what.to_owned(), text.to_owned());
+    move |problem| DockerError::Expansion { what, text, problem }
 }
 
 #[cfg(test)]
@@ -141,6 +155,21 @@ mod tests {
             environment: Vec::new(),
         };
         ContainerSettings::read(&environment, &docker_args, Path::new("/project"))
+    }
+
+    #[test]
+    fn a_variable_written_as_in_a_shell_is_told_how_to_be_set() {
+        let environment = DockerEnvironment {
+            image: "x".to_owned(),
+            volumes: Vec::new(),
+            environment: vec![EnvironmentEntry::Copy("A=geheim".to_owned())],
+        };
+        let error = ContainerSettings::read(&environment, &[], Path::new("/project")).unwrap_err();
+        assert!(!error.to_string().contains("geheim"), "{error}");
+        assert_eq!(
+            error.hint().unwrap(),
+            "write [A, VALUE] to set the variable, or only A to copy it from this machine"
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::python_env::PythonEnv;
 use crate::environment::EnvironmentError;
+use crate::environment::cache::BuildCalls;
 use crate::events::Progress;
 use crate::process::ProgramCall;
 
@@ -20,6 +21,7 @@ use crate::process::ProgramCall;
 /// directory may not be writable.
 pub(super) async fn install(
     installer: &ProgramCall,
+    calls: &BuildCalls<'_>,
     python_env: &PythonEnv,
     project: &Path,
     progress: &dyn Progress,
@@ -28,10 +30,7 @@ pub(super) async fn install(
         if lines.is_empty() {
             continue;
         }
-        let directory = linked_directory(project).map_err(EnvironmentError::cache(
-            "link the project's files into",
-            std::env::temp_dir(),
-        ))?;
+        let directory = linked_directory(project, calls.temporary()).map_err(EnvironmentError::temporary)?;
         let name = format!("requirements.{}.txt", uuid::Uuid::new_v4().simple());
         let file = directory.path().join(&name);
         std::fs::write(&file, lines.join("\n")).map_err(EnvironmentError::cache("write", file))?;
@@ -39,15 +38,15 @@ pub(super) async fn install(
             .clone()
             .arguments(["-r", &name])
             .directory(directory.path())
-            .stream(&mut |line| progress.info(line))
+            .stream(&mut |line| progress.program_line(line))
             .await?;
     }
     Ok(())
 }
 
-fn linked_directory(project: &Path) -> io::Result<TempDir> {
+fn linked_directory(project: &Path, parent: &Path) -> io::Result<TempDir> {
     let project = std::path::absolute(project)?;
-    let directory = tempfile::Builder::new().prefix("mlrun-").tempdir()?;
+    let directory = tempfile::Builder::new().prefix("mlrun-").tempdir_in(parent)?;
     for entry in std::fs::read_dir(&project)? {
         let entry = entry?;
         symlink(entry.path(), directory.path().join(entry.file_name()))?;

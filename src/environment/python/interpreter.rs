@@ -5,10 +5,15 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::probe::{self, Interpreter, KnownVersion};
+use super::request::PythonRequest;
+use super::uv;
 use super::version::Version;
-use crate::environment::EnvironmentError;
+use crate::env_vars::{self, UV_OFFLINE, UV_PYTHON_DOWNLOADS};
+use crate::environment::cache::BuildCalls;
+use crate::environment::error::NO_UV;
+use crate::environment::{EnvManager, EnvironmentError};
 use crate::events::Progress;
-use crate::process::{ProgramCall, program_on_path, programs_on_path};
+use crate::process::{ProcessError, ProgramCall, program_on_path, programs_on_path};
 
 /// What is asked for where nothing asks for a version and PATH has no Python either.
 const ANY: &str = "3";
@@ -26,170 +31,284 @@ pub(super) async fn default_version() -> Result<(String, Option<KnownVersion>), 
     Ok((ANY.to_owned(), None))
 }
 
-/// Finds or gets a Python of this version that can make virtual environments.
+/// A Python for an environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Found {
+    /// It is there.
+    Here(Interpreter),
+    /// uv or pyenv know it and can get it.
+    CanBeInstalled,
+}
+
+/// Finds a Python for an environment that `manager` makes. Changes nothing and needs no network.
 ///
 /// # Errors
-/// There is none, and there is no way to get it.
-pub(super) async fn find(asked: &str, progress: &dyn Progress) -> Result<Interpreter, EnvironmentError> {
-    let version = Version::parse(asked);
-    let mut tried = Vec::new();
-    if let Some(version) = &version
-        && let Some(found) = on_path(version, &mut tried).await?
-    {
-        return Ok(found);
+/// There is none, and nothing that could get it.
+pub(super) async fn find(request: &PythonRequest, manager: EnvManager) -> Result<Found, EnvironmentError> {
+    let mut search = Search {
+        request,
+        // uv brings its own.
+        needs_venv: manager != EnvManager::Uv,
+        uv: program_on_path("uv"),
+        pyenv: program_on_path("pyenv"),
+        tried: Vec::new(),
+    };
+    // Which of several uv takes is for uv to say; else what PATH leads to comes first.
+    let is_by_uv = manager == EnvManager::Uv;
+    let takes_others = !(is_by_uv && uv::wants_its_own_python());
+    let mut found = None;
+    if is_by_uv {
+        found = search.of_uv().await?;
     }
-    let uv = program_on_path("uv");
-    let pyenv = program_on_path("pyenv");
-    if let Some(uv) = &uv
-        && let Some(found) = of_uv(uv, asked, &mut tried).await?
-    {
-        return Ok(found);
+    if found.is_none() && takes_others {
+        found = search.on_path().await?;
     }
-    if let Some((pyenv, version)) = pyenv.as_ref().zip(version.as_ref())
-        && let Some(found) = of_pyenv(pyenv, version, &mut tried).await?
-    {
-        return Ok(found);
+    if found.is_none() && !is_by_uv {
+        found = search.of_uv().await?;
     }
-    if let Some(uv) = &uv {
-        progress.info(&format!("Installing Python {asked} with uv"));
-        let call = ProgramCall::new(uv).arguments(["python", "install", asked]);
-        match call.stream(&mut |line| progress.info(line)).await {
-            Ok(()) => {
-                if let Some(found) = of_uv(uv, asked, &mut tried).await? {
-                    return Ok(found);
-                }
-            }
-            Err(error) => tried.push(format!("uv cannot install it: {error}")),
-        }
-    } else {
-        tried.push("uv is not installed".to_owned());
+    if found.is_none() && takes_others {
+        found = search.of_pyenv().await?;
     }
-    if let Some((pyenv, version)) = pyenv.as_ref().zip(version.as_ref()) {
-        match install_with_pyenv(pyenv, version, progress).await {
-            Ok(()) => {
-                if let Some(found) = of_pyenv(pyenv, version, &mut tried).await? {
-                    return Ok(found);
-                }
-            }
-            Err(reason) => tried.push(format!("pyenv cannot install it: {reason}")),
-        }
-    } else if pyenv.is_none() {
-        tried.push("pyenv is not installed".to_owned());
+    if let Some(interpreter) = found {
+        return Ok(Found::Here(interpreter));
+    }
+    // Both are asked: what each says is shown.
+    let by_uv = search.can_uv_install().await;
+    let by_pyenv = search.can_pyenv_install(manager).await;
+    if by_uv || by_pyenv {
+        return Ok(Found::CanBeInstalled);
     }
     Err(EnvironmentError::NoPython {
-        version: asked.to_owned(),
-        tried,
+        version: request.to_string(),
+        tried: search.tried,
     })
 }
 
-async fn on_path(asked: &Version, tried: &mut Vec<String>) -> Result<Option<Interpreter>, EnvironmentError> {
-    let mut seen = HashSet::new();
-    for name in asked.program_names() {
-        for program in programs_on_path(&name) {
-            if !seen.insert(program.canonicalize().unwrap_or_else(|_| program.clone())) {
-                continue;
+/// Gets a Python that is not there, by uv, else by pyenv.
+///
+/// # Errors
+/// Neither can get it.
+pub(super) async fn install(
+    request: &PythonRequest,
+    calls: &BuildCalls<'_>,
+    progress: &dyn Progress,
+) -> Result<Interpreter, EnvironmentError> {
+    let mut search = Search {
+        request,
+        needs_venv: true,
+        uv: program_on_path("uv"),
+        pyenv: program_on_path("pyenv"),
+        tried: Vec::new(),
+    };
+    if let Some(uv) = &search.uv {
+        progress.info(&format!("Installing Python {request} with uv"));
+        let call = ProgramCall::new(uv).arguments(["python", "install", &request.for_programs()]);
+        match calls
+            .prepare(call)
+            .stream(&mut |line| progress.program_line(line))
+            .await
+        {
+            Ok(()) => {
+                if let Some(found) = search.of_uv().await? {
+                    return Ok(found);
+                }
             }
-            if let Some(found) = usable(&program, asked, tried).await? {
-                return Ok(Some(found));
+            Err(error) => search.tried.push(format!("uv cannot install it: {error}")),
+        }
+    } else {
+        search.tried.push(NO_UV.to_owned());
+    }
+    match install_with_pyenv(&search, calls, progress).await {
+        Ok(()) => {
+            if let Some(found) = search.of_pyenv().await? {
+                return Ok(found);
             }
         }
+        Err(reason) => search.tried.push(reason),
     }
-    Ok(None)
+    Err(EnvironmentError::NoPython {
+        version: request.to_string(),
+        tried: search.tried,
+    })
 }
 
-/// The interpreter, if it is of the asked version and complete; why not is noted.
-async fn usable(
-    program: &Path,
-    asked: &Version,
-    tried: &mut Vec<String>,
-) -> Result<Option<Interpreter>, EnvironmentError> {
-    let Some(found) = probe::ask(program).await? else {
-        return Ok(None);
-    };
-    if !found.version.is_meant_by(asked) {
-        tried.push(format!("{} is {}", program.display(), found.version));
-        return Ok(None);
+/// A search for a Python, with what it has met so far.
+struct Search<'a> {
+    request: &'a PythonRequest,
+    /// Whether it must be able to make virtual environments.
+    needs_venv: bool,
+    uv: Option<PathBuf>,
+    pyenv: Option<PathBuf>,
+    /// What was found instead, and what is not there.
+    tried: Vec<String>,
+}
+
+impl Search<'_> {
+    async fn on_path(&mut self) -> Result<Option<Interpreter>, EnvironmentError> {
+        let mut seen = HashSet::new();
+        for name in self.request.program_names() {
+            for program in programs_on_path(&name) {
+                if !seen.insert(program.canonicalize().unwrap_or_else(|_| program.clone())) {
+                    continue;
+                }
+                if let Some(found) = self.usable(&program).await? {
+                    return Ok(Some(found));
+                }
+            }
+        }
+        Ok(None)
     }
-    if !found.has_venv {
-        tried.push(format!(
+
+    /// The interpreter, if it is of the asked version and complete; why not is noted.
+    async fn usable(&mut self, program: &Path) -> Result<Option<Interpreter>, EnvironmentError> {
+        let Some(found) = probe::ask(program).await? else {
+            return Ok(None);
+        };
+        if !self.request.allows(&found.version) {
+            self.tried
+                .push(format!("{} is {}", program.display(), found.version));
+            return Ok(None);
+        }
+        Ok(self.complete(program, found))
+    }
+
+    /// The interpreter, unless it lacks what it needs.
+    fn complete(&mut self, program: &Path, found: Interpreter) -> Option<Interpreter> {
+        if found.has_venv || !self.needs_venv {
+            return Some(found);
+        }
+        self.tried.push(format!(
             "{} is {}, but has no venv or ensurepip module (Debian keeps them in the package python3-venv)",
             program.display(),
             found.version
         ));
-        return Ok(None);
+        None
     }
-    Ok(Some(found))
-}
 
-async fn of_uv(
-    uv: &Path,
-    asked: &str,
-    tried: &mut Vec<String>,
-) -> Result<Option<Interpreter>, EnvironmentError> {
-    let call = ProgramCall::new(uv)
-        .arguments(["python", "find", asked])
-        .variable("UV_PYTHON_DOWNLOADS", "never");
-    let Ok(answer) = call.capture().await else {
-        return Ok(None);
-    };
-    let program = PathBuf::from(answer.text().trim());
-    let Some(found) = probe::ask(&program).await? else {
-        return Ok(None);
-    };
-    if found.has_venv {
-        return Ok(Some(found));
+    /// The one that uv finds, also where nobody can reach the network.
+    async fn of_uv(&mut self) -> Result<Option<Interpreter>, EnvironmentError> {
+        let Some(uv) = &self.uv else {
+            return Ok(None);
+        };
+        let call = ProgramCall::new(uv)
+            // Not that of a virtual environment, which may be gone tomorrow.
+            .arguments(["python", "find", "--system", &self.request.for_programs()])
+            .variable(UV_PYTHON_DOWNLOADS, "never");
+        let Ok(answer) = call.capture().await else {
+            return Ok(None);
+        };
+        let program = PathBuf::from(answer.text().trim());
+        let found = probe::ask(&program).await?;
+        Ok(found.and_then(|found| self.complete(&program, found)))
     }
-    tried.push(format!("{} has no venv or ensurepip module", program.display()));
-    Ok(None)
-}
 
-/// The newest of the versions that pyenv has installed.
-async fn of_pyenv(
-    pyenv: &Path,
-    asked: &Version,
-    tried: &mut Vec<String>,
-) -> Result<Option<Interpreter>, EnvironmentError> {
-    let Ok(root) = ProgramCall::new(pyenv).argument("root").capture().await else {
-        return Ok(None);
-    };
-    let versions = Path::new(root.text().trim()).join("versions");
-    let mut installed: Vec<Version> = std::fs::read_dir(&versions)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Version::parse(entry.ok()?.file_name().to_str()?))
-        .filter(|version| version.is_meant_by(asked))
-        .collect();
-    installed.sort();
-    for version in installed.iter().rev() {
-        let program = versions.join(version.to_string()).join("bin/python");
-        if let Some(found) = usable(&program, asked, tried).await? {
-            return Ok(Some(found));
+    /// The newest of the versions that pyenv has installed.
+    async fn of_pyenv(&mut self) -> Result<Option<Interpreter>, EnvironmentError> {
+        let Some(pyenv) = &self.pyenv else {
+            return Ok(None);
+        };
+        let Ok(root) = ProgramCall::new(pyenv).argument("root").capture().await else {
+            return Ok(None);
+        };
+        let versions = Path::new(root.text().trim()).join("versions");
+        let mut installed: Vec<Version> = std::fs::read_dir(&versions)
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| Version::parse(entry.ok()?.file_name().to_str()?))
+            .filter(|version| self.request.allows(version))
+            .collect();
+        installed.sort();
+        for version in installed.iter().rev() {
+            let program = versions.join(version.to_string()).join("bin/python");
+            if let Some(found) = self.usable(&program).await? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether uv knows where to get it. The list is part of uv.
+    async fn can_uv_install(&mut self) -> bool {
+        let Some(uv) = &self.uv else {
+            self.tried.push(NO_UV.to_owned());
+            return false;
+        };
+        let is_forbidden = env_vars::non_empty(UV_PYTHON_DOWNLOADS).is_some_and(|value| value == "never")
+            || env_vars::non_empty(UV_OFFLINE).is_some_and(|value| value != "0" && value != "false");
+        if is_forbidden {
+            self.tried.push(format!(
+                "uv may not download it: {UV_PYTHON_DOWNLOADS} or {UV_OFFLINE} is set"
+            ));
+            return false;
+        }
+        let call = ProgramCall::new(uv).arguments([
+            "python",
+            "list",
+            "--only-downloads",
+            "--offline",
+            &self.request.for_programs(),
+        ]);
+        match call.capture().await {
+            Ok(list) if list.text().trim().is_empty() => {
+                self.tried.push("uv has no such version to install".to_owned());
+                false
+            }
+            // Older versions of uv have no such list: the installation will show it.
+            _ => true,
         }
     }
-    Ok(None)
-}
 
-async fn install_with_pyenv(pyenv: &Path, asked: &Version, progress: &dyn Progress) -> Result<(), String> {
-    let as_text = |error: crate::process::ProcessError| error.to_string();
-    let version = if asked.is_whole() {
-        asked.clone()
-    } else {
+    /// Whether pyenv knows how to build it. uv takes a Python that it can run; it asks no pyenv for one.
+    async fn can_pyenv_install(&mut self, manager: EnvManager) -> bool {
+        if manager == EnvManager::Uv {
+            return false;
+        }
+        match self.version_of_pyenv().await {
+            Ok(_) => true,
+            Err(reason) => {
+                self.tried.push(reason);
+                false
+            }
+        }
+    }
+
+    /// The version that pyenv would build.
+    async fn version_of_pyenv(&self) -> Result<Version, String> {
+        let Some(pyenv) = &self.pyenv else {
+            return Err("pyenv is not installed".to_owned());
+        };
         let list = ProgramCall::new(pyenv)
             .arguments(["install", "--list"])
             .capture()
             .await
-            .map_err(as_text)?;
+            .map_err(pyenv_cannot)?;
         list.text()
             .lines()
             .filter_map(|line| Version::parse(line.trim()))
-            .filter(|version| version.is_whole() && version.is_meant_by(asked))
+            .filter(|version| version.is_whole() && self.request.allows(version))
             .max()
-            .ok_or_else(|| format!("it knows no version {asked}"))?
+            .ok_or_else(|| format!("pyenv has no version {} to install", self.request))
+    }
+}
+
+async fn install_with_pyenv(
+    search: &Search<'_>,
+    calls: &BuildCalls<'_>,
+    progress: &dyn Progress,
+) -> Result<(), String> {
+    let version = search.version_of_pyenv().await?;
+    let Some(pyenv) = &search.pyenv else {
+        return Ok(());
     };
     progress.info(&format!("Installing Python {version} with pyenv"));
-    ProgramCall::new(pyenv)
-        .arguments(["install", "--skip-existing", &version.to_string()])
-        .stream(&mut |line| progress.info(line))
+    let call = ProgramCall::new(pyenv).arguments(["install", "--skip-existing", &version.to_string()]);
+    calls
+        .prepare(call)
+        .stream(&mut |line| progress.program_line(line))
         .await
-        .map_err(as_text)
+        .map_err(pyenv_cannot)
+}
+
+fn pyenv_cannot(error: ProcessError) -> String {
+    format!("pyenv cannot install it: {error}")
 }

@@ -7,6 +7,7 @@ mod install;
 mod interpreter;
 mod probe;
 mod python_env;
+mod request;
 mod requirements;
 mod uv;
 mod version;
@@ -22,8 +23,10 @@ pub(super) use python_env::PythonEnv;
 pub use python_env::PythonEnvError;
 pub(super) use uv::{LockedProject, is_installed as uv_is_installed};
 
-use self::probe::KnownVersion;
-use super::cache::{self, Builder, Condition, Entry};
+use self::interpreter::Found;
+use self::probe::{Interpreter, KnownVersion};
+pub(super) use self::request::PythonRequest;
+use super::cache::{self, BuildCalls, Builder, Condition, Entry};
 use super::{EnvManager, EnvironmentError, name};
 use crate::events::Progress;
 use crate::process::ProgramCall;
@@ -35,6 +38,11 @@ pub(super) struct PythonPlan {
     python_env: PythonEnv,
     /// The asked version of Python; that of the Python on PATH where nothing is asked for.
     version: String,
+    /// The same for those who look for it; nothing where a lock file says it.
+    request: Option<PythonRequest>,
+    /// The Python that the environment will be made with; nothing where it is there already, or where a
+    /// lock file says what Python it is for.
+    found: Option<Found>,
     known_version: Option<KnownVersion>,
     entry: Entry,
     project: PathBuf,
@@ -76,17 +84,29 @@ impl PythonPlan {
         }
         let name = name::of_text(&text);
         let entry = Entry::new(manager, &name, cache::root()?.join(&name))?;
-        let plan = Self {
+        let mut plan = Self {
+            request: PythonRequest::parse(&version),
             python_env,
             version,
+            found: None,
             known_version,
             entry,
             project: project.to_owned(),
             locked,
         };
-        if manager == EnvManager::Uv && !cache::is_whole(&plan.entry, &plan).await? && !uv::is_installed() {
+        if cache::is_whole(&plan.entry, &plan).await? {
+            return Ok(plan);
+        }
+        if manager == EnvManager::Uv && !uv::is_installed() {
             return Err(EnvironmentError::NoUv);
         }
+        plan.found = match (&plan.known_version, &plan.request) {
+            (Some(known), _) if manager == EnvManager::Uv && !uv::wants_its_own_python() => {
+                Some(Found::Here(known.interpreter()))
+            }
+            (_, Some(request)) => Some(interpreter::find(request, manager).await?),
+            (_, None) => None,
+        };
         Ok(plan)
     }
 
@@ -101,15 +121,37 @@ impl PythonPlan {
         format!("source {}", quote(&script.to_string_lossy()))
     }
 
+    /// The Python to make the environment with; installed if it is not there.
+    async fn interpreter(
+        &self,
+        calls: &BuildCalls<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Interpreter, EnvironmentError> {
+        let no_python = || EnvironmentError::NoPython {
+            version: self.version.clone(),
+            tried: Vec::new(),
+        };
+        let request = self.request.as_ref().ok_or_else(no_python)?;
+        let found = match &self.found {
+            Some(found) => found.clone(),
+            // The environment was there when the run was planned.
+            None => interpreter::find(request, self.entry.manager).await?,
+        };
+        match found {
+            Found::Here(interpreter) => Ok(interpreter),
+            Found::CanBeInstalled => interpreter::install(request, calls, progress).await,
+        }
+    }
+
     /// The call as it is made in the environment, after its activation.
-    fn inside(&self, call: ProgramCall) -> ProgramCall {
+    fn inside(&self, call: ProgramCall, calls: &BuildCalls<'_>) -> ProgramCall {
         let mut path = OsString::from(self.entry.directory.join("bin"));
         if let Some(rest) = std::env::var_os("PATH") {
             path.push(":");
             path.push(rest);
         }
-        self.entry
-            .build_call(call)
+        calls
+            .prepare(call)
             .variable("VIRTUAL_ENV", &self.entry.directory)
             .variable("PATH", path)
             .without_variable("PYTHONHOME")
@@ -140,13 +182,13 @@ impl Builder for PythonPlan {
         cache::remove_directory(&self.entry.directory).await
     }
 
-    async fn build(&self, progress: &dyn Progress) -> Result<(), EnvironmentError> {
+    async fn build(&self, calls: &BuildCalls<'_>, progress: &dyn Progress) -> Result<(), EnvironmentError> {
         if let Some(known) = &self.known_version {
             known.remember();
         }
         match self.entry.manager {
-            EnvManager::Uv => uv::build(self, progress).await,
-            _ => virtualenv::build(self, progress).await,
+            EnvManager::Uv => uv::build(self, calls, progress).await,
+            _ => virtualenv::build(self, calls, progress).await,
         }
     }
 }

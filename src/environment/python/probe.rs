@@ -102,6 +102,15 @@ pub(super) async fn version_of(program: &Path) -> Result<Option<KnownVersion>, E
 }
 
 impl KnownVersion {
+    /// The interpreter, for those who bring their own `venv`.
+    pub(super) fn interpreter(&self) -> Interpreter {
+        Interpreter {
+            path: self.program.clone(),
+            version: self.version.clone(),
+            has_venv: false,
+        }
+    }
+
     /// Remembers the version for later runs. It only makes them quicker: a failure stops nothing.
     pub(super) fn remember(&self) {
         let Some(identity) = self.news.clone() else { return };

@@ -2,7 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use super::request::PythonRequest;
+use crate::environment::OtherFile;
+use crate::environment::text;
+use crate::nearest::nearest;
 use crate::yaml::{self, Mapping, Node, Position, Value};
+
+/// The keys of a description.
+const KEYS: [&str; 3] = ["python", "build_dependencies", "dependencies"];
+/// Keys that only conda's files have.
+const KEYS_OF_CONDA: [&str; 4] = ["name", "channels", "prefix", "variables"];
 
 /// A Python environment as a file describes it.
 ///
@@ -28,14 +37,21 @@ impl PythonEnv {
             position,
             problem,
         };
-        let text = std::fs::read(file).map_err(|source| error(None, Problem::Unreadable(source)))?;
+        // A file that is something else by its name too is better called by that.
+        let known = |position, problem| match OtherFile::of(file) {
+            Some(kind) => error(Some(Position { line: 1, column: 1 }), Problem::Other { kind }),
+            None => error(position, problem),
+        };
+        let unreadable = |source| error(None, Problem::Unreadable(source));
+        let text = std::fs::read(file).map_err(unreadable)?;
+        text::check_mark(&text).map_err(unreadable)?;
         let document =
-            yaml::parse(&text).map_err(|yaml_error| error(yaml_error.position, Problem::Yaml(yaml_error)))?;
+            yaml::parse(&text).map_err(|yaml_error| known(yaml_error.position, Problem::Yaml(yaml_error)))?;
         let Value::Map(mapping) = &document.value else {
             let kind = document.value.kind();
-            return Err(error(Some(document.start), Problem::NoMapping { kind }));
+            return Err(known(Some(document.start), Problem::NoMapping { kind }));
         };
-        Self::of_mapping(mapping).map_err(|(position, problem)| error(Some(position), problem))
+        Self::of_mapping(mapping).map_err(|(position, problem)| known(Some(position), problem))
     }
 
     fn of_mapping(mapping: &Mapping) -> Result<Self, (Position, Problem)> {
@@ -47,6 +63,10 @@ impl PythonEnv {
                     python_env.build_dependencies = lines("build_dependencies", value)?;
                 }
                 Some("dependencies") => python_env.dependencies = lines("dependencies", value)?,
+                Some(name) if KEYS_OF_CONDA.contains(&name) => {
+                    let sign = name.to_owned();
+                    return Err((key.start, Problem::OfConda { sign }));
+                }
                 _ => {
                     let key_text = key.value.to_python_str();
                     return Err((key.start, Problem::UnknownKey { key: key_text }));
@@ -79,12 +99,20 @@ pub(super) fn python_repr(text: &str) -> String {
 fn version(node: &Node) -> Result<Option<String>, (Position, Problem)> {
     match &node.value {
         Value::Null => Ok(None),
-        Value::Str(version) => Ok(Some(version.clone()).filter(|version| !version.is_empty())),
+        Value::Str(version) if version.is_empty() => Ok(None),
+        Value::Str(version) if PythonRequest::parse(version).is_none() => Err((
+            node.start,
+            Problem::NoVersion {
+                version: version.clone(),
+            },
+        )),
+        Value::Str(version) => Ok(Some(version.clone())),
         other => Err((
             node.start,
             Problem::VersionNotText {
                 kind: other.kind(),
-                shown: other.to_python_str(),
+                // `3.10` is the number 3.1.
+                written: node.text().to_owned(),
             },
         )),
     }
@@ -99,8 +127,14 @@ fn lines(key: &'static str, node: &Node) -> Result<Vec<String>, (Position, Probl
             return Err((node.start, Problem::NoList { key, kind }));
         }
     };
+    let of_conda = |item: &Node, sign: &str| {
+        let sign = sign.to_owned();
+        Err((item.start, Problem::OfConda { sign }))
+    };
     let line = |item: &Node| match &item.value {
+        Value::Str(line) if is_of_conda(line) => of_conda(item, line),
         Value::Str(line) => Ok(line.clone()),
+        Value::Map(mapping) if mapping.get("pip").is_some() => of_conda(item, "pip:"),
         other => Err((
             item.start,
             Problem::LineNotText {
@@ -110,6 +144,16 @@ fn lines(key: &'static str, node: &Node) -> Result<Vec<String>, (Position, Probl
         )),
     };
     items.iter().map(line).collect()
+}
+
+/// Whether a line has the one `=` of conda, which pip refuses: `numpy=1.26`.
+fn is_of_conda(line: &str) -> bool {
+    let is_in_name = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
+    let after_name = line.trim_start().trim_start_matches(is_in_name).trim_start();
+    let starts_with_name = line
+        .trim_start()
+        .starts_with(|first: char| first.is_ascii_alphanumeric());
+    starts_with_name && after_name.starts_with('=') && !after_name.starts_with("==")
 }
 
 /// A `python_env.yaml` that cannot be used, and where.
@@ -131,11 +175,17 @@ enum Problem {
     #[error("a Python environment must be a mapping with 'python' and 'dependencies', not {kind}")]
     NoMapping { kind: &'static str },
     #[error(
-        "'{key}' is no key of a Python environment; they are python, build_dependencies and dependencies"
+        "unknown key '{key}' in a Python environment file; the keys are python, build_dependencies and dependencies"
     )]
     UnknownKey { key: String },
+    #[error("'{sign}' belongs to a conda environment file, not to a Python environment file")]
+    OfConda { sign: String },
+    #[error("this is {kind}, not a Python environment file")]
+    Other { kind: OtherFile },
     #[error("'python' must be text, not {kind}")]
-    VersionNotText { kind: &'static str, shown: String },
+    VersionNotText { kind: &'static str, written: String },
+    #[error("'{version}' is not a valid version of Python")]
+    NoVersion { version: String },
     #[error("'{key}' must be a list of texts, not {kind}")]
     NoList { key: &'static str, kind: &'static str },
     #[error("each of the '{key}' must be text as in a requirements file, not {kind}")]
@@ -145,12 +195,24 @@ enum Problem {
 impl PythonEnvError {
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
+        let name = self.file.file_name().unwrap_or_default().to_string_lossy();
         match &self.problem {
             Problem::Yaml(error) => error.hint(),
             Problem::VersionNotText {
                 kind: "a number",
-                shown,
-            } => Some(format!("quote the version: python: \"{shown}\"")),
+                written,
+            } => Some(format!("quote the version: python: \"{written}\"")),
+            Problem::Unreadable(source) => text::hint(&self.file, source),
+            Problem::OfConda { .. } => Some(format!(
+                "write `conda_env: {name}` in MLproject (with --env-manager virtualenv or uv that needs no conda), or \
+                 list the packages as in a requirements file"
+            )),
+            Problem::UnknownKey { key } => nearest(key, KEYS).map(|near| format!("did you mean '{near}'?")),
+            Problem::Other { kind } => Some(kind.hint(&name)),
+            Problem::NoVersion { .. } => Some(
+                "write a version such as python: \"3.11\", or a range such as python: \">=3.9,<3.12\""
+                    .to_owned(),
+            ),
             Problem::LineNotText {
                 key,
                 kind: "a mapping",
@@ -202,6 +264,24 @@ mod tests {
     }
 
     #[test]
+    fn lines_of_pip_are_no_lines_of_conda() {
+        for line in [
+            "numpy==1.26",
+            "numpy === 1",
+            "numpy ; python_version == '3.9'",
+            "--index-url=https://host/x",
+            "./path=x",
+            "-e .[a]",
+            "x @ https://host/?a=b",
+        ] {
+            assert!(!is_of_conda(line), "{line}");
+        }
+        for line in ["numpy=1.26", "numpy =1.26", "python=3.8.*", " a.b-c_d=1=0"] {
+            assert!(is_of_conda(line), "{line}");
+        }
+    }
+
+    #[test]
     fn what_python_env_refuses() {
         for (text, expected) in [
             (
@@ -213,12 +293,28 @@ mod tests {
                 "line 1, column 15: 'dependencies' must be a list of texts, not text",
             ),
             (
-                "dependencies:\n- pip: [numpy]",
+                "dependencies:\n- numpy: [numpy]",
                 "line 2, column 3: each of the 'dependencies' must be text as in a requirements file, not a mapping",
             ),
             (
-                "name: x",
-                "line 1, column 1: 'name' is no key of a Python environment; they are python, build_dependencies and dependencies",
+                "dependencies:\n- pip: [numpy]",
+                "line 2, column 3: 'pip:' belongs to a conda environment file, not to a Python environment file",
+            ),
+            (
+                "dependencies:\n- a==1\n- python=3.8",
+                "line 3, column 3: 'python=3.8' belongs to a conda environment file, not to a Python environment file",
+            ),
+            (
+                "python: '3.9'\nchannels: [conda-forge]",
+                "line 2, column 1: 'channels' belongs to a conda environment file, not to a Python environment file",
+            ),
+            (
+                "version: x",
+                "line 1, column 1: unknown key 'version' in a Python environment file; the keys are python, build_dependencies and dependencies",
+            ),
+            (
+                "python: '^3.9'",
+                "line 1, column 9: '^3.9' is not a valid version of Python",
             ),
         ] {
             assert_eq!(read(text).unwrap_err(), expected);

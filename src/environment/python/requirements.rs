@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use super::python_env::python_repr;
-use crate::environment::EnvironmentError;
+use crate::environment::{EnvironmentError, text};
 
 /// How deep files may name each other, so that two that do it in a circle are an error.
 const MAX_DEPTH: usize = 100;
@@ -76,7 +76,7 @@ fn read(path: &Path, depth: usize) -> Result<String, EnvironmentError> {
             "requirements files name each other in a circle",
         )));
     }
-    let text = std::fs::read_to_string(path).map_err(failed)?;
+    let text = text::read(path).map_err(failed)?;
     // Python reads text files so.
     Ok(text.replace("\r\n", "\n").replace('\r', "\n"))
 }

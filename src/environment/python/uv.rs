@@ -1,9 +1,13 @@
 //! Virtual environments by uv.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
+use super::interpreter::Found;
 use super::{PythonPlan, install};
+use crate::env_vars::{self, UV_MANAGED_PYTHON, UV_PYTHON_PREFERENCE};
+use crate::environment::cache::BuildCalls;
 use crate::environment::{EnvironmentError, name};
 use crate::events::Progress;
 use crate::process::{ProgramCall, program_on_path};
@@ -18,6 +22,13 @@ const VERSION_FILE: &str = ".python-version";
 /// Whether uv is on PATH.
 pub(in crate::environment) fn is_installed() -> bool {
     program_on_path("uv").is_some()
+}
+
+/// Whether uv was told to take none but the Pythons that it has installed itself.
+pub(super) fn wants_its_own_python() -> bool {
+    let is_set = |name| env_vars::non_empty(name).filter(|value| value != "0" && value != "false");
+    is_set(UV_MANAGED_PYTHON).is_some()
+        || is_set(UV_PYTHON_PREFERENCE).is_some_and(|preference| preference == "only-managed")
 }
 
 /// A project whose packages uv has locked. As for `mlflow run`, the lock file decides then, and not
@@ -60,46 +71,61 @@ impl LockedProject {
 }
 
 /// Makes the environment where nothing is.
-pub(super) async fn build(plan: &PythonPlan, progress: &dyn Progress) -> Result<(), EnvironmentError> {
+pub(super) async fn build(
+    plan: &PythonPlan,
+    calls: &BuildCalls<'_>,
+    progress: &dyn Progress,
+) -> Result<(), EnvironmentError> {
     let directory = &plan.entry.directory;
     if plan.locked.is_some() {
-        return sync(plan, progress).await;
+        return sync(plan, calls, progress).await;
     }
     progress.info(&format!(
         "Creating the environment {} with Python {} by uv",
         directory.display(),
         plan.version
     ));
-    let venv = ProgramCall::new("uv")
-        .argument("venv")
-        .argument(directory)
-        .argument(format!("--python={}", plan.version));
-    plan.entry
-        .build_call(venv)
-        .stream(&mut |line| progress.info(line))
+    let venv = ProgramCall::new("uv").argument("venv").argument(directory);
+    calls
+        .prepare(with_python(venv, plan))
+        .stream(&mut |line| progress.program_line(line))
         .await?;
-    let installer = ProgramCall::new("uv").arguments(["pip", "install"]);
-    install::install(&plan.inside(installer), &plan.python_env, &plan.project, progress).await
+    let installer = plan.inside(ProgramCall::new("uv").arguments(["pip", "install"]), calls);
+    install::install(&installer, calls, &plan.python_env, &plan.project, progress).await
 }
 
 /// Installs what the lock file says. The project's own package is not installed: the environment
 /// outlives the directory, which may be a temporary clone, and serves every copy of the project.
-async fn sync(plan: &PythonPlan, progress: &dyn Progress) -> Result<(), EnvironmentError> {
+async fn sync(
+    plan: &PythonPlan,
+    calls: &BuildCalls<'_>,
+    progress: &dyn Progress,
+) -> Result<(), EnvironmentError> {
     progress.info(&format!(
         "Creating the environment {} from {LOCK_FILE} by uv",
         plan.entry.directory.display()
     ));
-    let mut call = ProgramCall::new("uv")
+    let call = ProgramCall::new("uv")
         .arguments(["sync", "--frozen", "--no-dev", "--no-install-project"])
         .directory(&plan.project)
         .variable("UV_PROJECT_ENVIRONMENT", &plan.entry.directory)
         .without_variable("VIRTUAL_ENV");
-    if !plan.version.is_empty() {
-        call = call.argument(format!("--python={}", plan.version));
-    }
-    plan.entry
-        .build_call(call)
-        .stream(&mut |line| progress.info(line))
+    calls
+        .prepare(with_python(call, plan))
+        .stream(&mut |line| progress.program_line(line))
         .await?;
     Ok(())
+}
+
+/// The call with the Python that was found. By a version alone uv may look for another one, and for that
+/// on the network. Where none was found the version is what uv installs; without a version the lock file
+/// says it.
+fn with_python(call: ProgramCall, plan: &PythonPlan) -> ProgramCall {
+    let mut python = OsString::from("--python=");
+    match (&plan.found, &plan.request) {
+        (Some(Found::Here(interpreter)), _) => python.push(&interpreter.path),
+        (_, Some(request)) => python.push(request.for_programs()),
+        (_, None) => return call,
+    }
+    call.argument(python)
 }

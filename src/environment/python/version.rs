@@ -18,6 +18,11 @@ impl Version {
         self.0.starts_with(&asked.0)
     }
 
+    /// The numbers.
+    pub(super) fn numbers(&self) -> &[u32] {
+        &self.0
+    }
+
     /// Whether it has all three numbers.
     pub(super) fn is_whole(&self) -> bool {
         self.0.len() >= 3

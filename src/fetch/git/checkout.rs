@@ -20,6 +20,7 @@ pub(super) fn write_files(repository: &Repository, task: &Task<'_>) -> Result<()
             TransferUnit::Files,
         );
     });
+    // Only while it plans. While it writes, it stops at the first file whose directory has another name.
     checkout.notify_on(CheckoutNotificationType::UPDATED);
     checkout.notify(|_, _, _, _, _| !task.reporter.is_cancelled());
     // To look for the filters of every file takes libgit2 longer than to write it.

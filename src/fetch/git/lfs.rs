@@ -28,7 +28,7 @@ pub(super) fn fetch(repository: &Repository, url: &str, task: &Task<'_>) -> Resu
     let Some(top) = repository.workdir().filter(|_| !is_unwanted) else {
         return Ok(());
     };
-    let pointers = pointers(repository, top)?;
+    let pointers = pointers(repository, top, task)?;
     if pointers.is_empty() {
         return Ok(());
     }
@@ -66,7 +66,7 @@ fn set_filter(repository: &Repository) -> Result<(), GitProblem> {
 }
 
 /// The files whose contents are pointers and whose attributes say so.
-fn pointers(repository: &Repository, top: &Path) -> Result<Vec<String>, GitProblem> {
+fn pointers(repository: &Repository, top: &Path, task: &Task<'_>) -> Result<Vec<String>, GitProblem> {
     let index = repository
         .index()
         .map_err(GitProblem::library("read the list of files"))?;
@@ -78,6 +78,7 @@ fn pointers(repository: &Repository, top: &Path) -> Result<Vec<String>, GitProbl
     }
     let mut pointers = Vec::new();
     for entry in index.iter() {
+        task.check()?;
         let path = String::from_utf8_lossy(&entry.path).into_owned();
         let file = top.join(&path);
         if is_pointer(&file)

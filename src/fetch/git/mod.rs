@@ -31,11 +31,11 @@ pub use problem::GitProblem;
 pub(super) use repository::{Repository, find_repository, is_bare_repository, repository_at};
 
 use super::blocking;
-use super::work_dir::TemporaryDirectory;
 use super::{FetchError, FetchOptions, Source, WorkDir};
-use super::{local as local_source, subdirectory};
+use super::{local as local_source, subdirectory, temporary_directory};
 use crate::events::Progress;
 use crate::project_uri::{GitUrl, ProjectUri, Subdirectory, shown};
+use crate::temporary::TemporaryDirectory;
 use clone::{Cloned, Wanted};
 use local::LocalOrigin;
 use origin::Origin;
@@ -79,7 +79,10 @@ pub(super) async fn fetch_local(
     let open = move || LocalOrigin::open(&root).map(Origin::Local);
     let (directory, cloned) = clone_into_temporary(uri, path.clone(), open, wanted, progress).await?;
     let name = local_source::source_name(repository.root(), uri.subdirectory(), Some(repository));
-    let repo_url = repository.first_remote_url().unwrap_or(path);
+    let repo_url = repository
+        .first_remote_url()
+        .or_else(|| uri.file_uri().map(str::to_owned))
+        .unwrap_or(path);
     finish(uri, cloned, directory, repo_url, name)
 }
 
@@ -90,7 +93,7 @@ async fn clone_into_temporary(
     wanted: Wanted,
     progress: &dyn Progress,
 ) -> Result<(TemporaryDirectory, Cloned), FetchError> {
-    let directory = TemporaryDirectory::create()?;
+    let directory = temporary_directory()?;
     progress.info(&format!(
         "=== Fetching project from {uri} into {} ===",
         directory.path().display()

@@ -15,8 +15,18 @@ const CANCEL_INTERVAL: Duration = Duration::from_millis(50);
 pub(super) struct Task<'a> {
     /// Hears how far the fetch is.
     pub(super) reporter: &'a Reporter,
-    // One of its own: the one that waits for this thread stands still when it gives the fetch up.
-    runtime: Runtime,
+    // One of its own: the one that waits for this thread stands still when it gives the fetch up. It is
+    // there until the task is dropped.
+    runtime: Option<Runtime>,
+}
+
+impl Drop for Task<'_> {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // A name server that does not answer must not hold the end of the fetch back.
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl<'a> Task<'a> {
@@ -27,12 +37,16 @@ impl<'a> Task<'a> {
             .map_err(|error| GitProblem::Broken {
                 reason: error.to_string(),
             })?;
-        Ok(Self { reporter, runtime })
+        Ok(Self {
+            reporter,
+            runtime: Some(runtime),
+        })
     }
 
     /// Waits for something, unless the fetch is given up meanwhile.
     pub(super) fn wait<T>(&self, future: impl Future<Output = T>) -> Result<T, GitProblem> {
-        self.runtime.block_on(async {
+        let runtime = self.runtime.as_ref().ok_or(GitProblem::Interrupted)?;
+        runtime.block_on(async {
             let mut future = pin!(future);
             loop {
                 self.check()?;

@@ -14,12 +14,12 @@ use std::path::{Path, PathBuf};
 use ::zip::ZipArchive;
 
 use super::blocking::{self, Reporter};
-use super::work_dir::TemporaryDirectory;
 use super::{FetchError, Source, WorkDir};
-use super::{git, local, subdirectory};
+use super::{git, local, subdirectory, temporary_directory};
 use crate::events::{Progress, Transfer, TransferUnit, byte_text};
 use crate::http;
 use crate::project_uri::{self, ProjectUri};
+use crate::temporary::TemporaryDirectory;
 use members::PlannedMember;
 pub use problem::ZipProblem;
 
@@ -105,7 +105,7 @@ pub(super) async fn fetch_url(
 }
 
 fn begin(uri: &ProjectUri, progress: &dyn Progress) -> Result<TemporaryDirectory, FetchError> {
-    let directory = TemporaryDirectory::create()?;
+    let directory = temporary_directory()?;
     progress.info(&format!(
         "=== Fetching project from {uri} into {} ===",
         directory.path().display()
@@ -171,6 +171,9 @@ fn unpack(file: File, directory: &Path, reporter: &Reporter) -> Result<(), ZipPr
         reporter,
     };
     for (index, member) in members.iter().enumerate() {
+        if reporter.is_cancelled() {
+            return Err(ZipProblem::Interrupted);
+        }
         let target = directory.join(&member.path);
         let new_directory = if member.is_directory {
             Some(target.as_path())

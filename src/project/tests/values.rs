@@ -20,8 +20,8 @@ fn values_are_put_into_the_command() {
         (two, &[("b", ""), ("a", "it's")], r#"run 'it'"'"'s' ''"#),
         (
             two,
-            &[("z", "{a}"), ("a", "1"), ("y z", "")],
-            "run 1 'x y' --z '{a}' --'y z' ''",
+            &[("z", "{a}"), ("a", "1"), ("y;z", "")],
+            "run 1 'x y' --z '{a}' --'y;z' ''",
         ),
         (typed, &[], "run <project>/data.csv <project>/d/x 1e5"),
         (

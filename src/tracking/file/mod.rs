@@ -6,6 +6,7 @@
 //! ROOT/EXPERIMENT/RUN/params/KEY             a file a parameter; slashes in keys are directories
 //! ROOT/EXPERIMENT/RUN/tags/KEY               a file a tag
 //! ROOT/EXPERIMENT/RUN/{metrics,artifacts}/   for the entry point
+//! ROOT/.mlrun-creates-RUN                    a run that is being created
 //! ```
 //!
 //! Nothing here takes a lock, since locks fail on some network file systems. A run or an experiment
@@ -17,6 +18,7 @@ mod meta;
 mod models;
 mod runs;
 mod search;
+mod unfinished;
 mod write;
 mod yaml_text;
 
@@ -92,6 +94,12 @@ impl TrackingStore for FileStore {
     ) -> Result<Option<ExperimentId>, TrackingError> {
         let selector = selector.clone();
         self.aside(move |files| files.look_for_experiment(&selector))
+            .await
+    }
+
+    async fn artifact_location(&self, experiment_id: &ExperimentId) -> Result<String, TrackingError> {
+        let id = experiment_id.clone();
+        self.aside(move |files| Ok(files.active_experiment(&id)?.artifact_location))
             .await
     }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::FileStoreError;
 use super::meta::{ACTIVE, DELETED, META_FILE, RunMeta};
+use super::unfinished::{Unfinished, remove_leftovers};
 use super::write::{create_directory, create_parents, replace, write_unseen};
 use super::{Files, is_id};
 use crate::run::{ExperimentId, RunId, RunInfo, RunStatus, tag};
@@ -16,8 +17,8 @@ use crate::tracking::{NewRun, RunEnd, TrackingError};
 
 pub(super) const PARAMS: &str = "params";
 pub(super) const TAGS: &str = "tags";
-const METRICS: &str = "metrics";
-const ARTIFACTS: &str = "artifacts";
+pub(super) const METRICS: &str = "metrics";
+pub(super) const ARTIFACTS: &str = "artifacts";
 
 /// The longest run id, in characters.
 pub(super) const MAX_ID_LENGTH: usize = 256;
@@ -53,7 +54,11 @@ impl Files {
             start_time: Some(new_run.start_time.0),
             end_time: None,
         };
-        let directory = self.root.join(&meta.experiment_id).join(run_id.as_str());
+        let experiment = self.root.join(&meta.experiment_id);
+        let directory = experiment.join(run_id.as_str());
+        remove_leftovers(&self.root, &experiment);
+        let _unfinished = Unfinished::begin(&self.root, &meta.experiment_id, run_id.as_str())
+            .map_err(|error| self.unwritable(error))?;
         if let Err(error) = write_run(&directory, &meta, &params, &tags) {
             // What is left without a meta.yaml is no run, but would lie around.
             let _ = fs::remove_dir_all(&directory);

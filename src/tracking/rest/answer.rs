@@ -3,6 +3,7 @@
 use reqwest::StatusCode;
 use serde::de::DeserializeOwned;
 
+use super::database_text::{is_overload, tells_overload};
 use super::error::RestError;
 use super::transport::Response;
 use crate::http::{code_and_message, excerpt};
@@ -46,6 +47,28 @@ pub(super) fn read<T: DeserializeOwned>(
             credentials: credentials.map(str::to_owned),
         }),
     }
+}
+
+/// What a refusal says that only means that the server or its database has too much to do.
+pub(super) fn overload(response: &Response) -> Option<String> {
+    let status = response.status;
+    let is_verdict = matches!(
+        status,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND
+    );
+    if !(status.is_client_error() || status.is_server_error()) || is_verdict {
+        return None;
+    }
+    match code_and_message(&response.body) {
+        Some((code, message)) => tells_overload(&code, &message).then_some(message),
+        None => Some(excerpt(&response.body)).filter(|text| is_overload(text)),
+    }
+    .map(|message| first_line(&message))
+}
+
+/// The statement and its values, which may follow, are not for a log.
+fn first_line(message: &str) -> String {
+    excerpt(message.lines().next().unwrap_or_default().as_bytes())
 }
 
 #[cfg(test)]

@@ -1,11 +1,18 @@
-//! Parameters and tags in parts that a server takes in one request each.
+//! Parameters and tags, stored in parts that a server takes in one request each.
 
-use super::wire::Pair;
+use super::RestStore;
+use super::error::RestError;
+use super::wire::{LogBatch, Nothing, Pair, PairKind};
+use crate::run::RunId;
+use crate::tracking::TrackingError;
 
 /// What a server takes in one request: as many pairs, and somewhat fewer bytes than its limit of
 /// one million.
 const MOST_PAIRS: usize = 100;
 const MOST_BYTES: usize = 900_000;
+
+/// How often a request is sent again that met a row which was not there a moment before.
+const MOST_RACES: u32 = 3;
 
 /// Cuts pairs into parts that a server takes in one request each.
 pub(super) fn batches(pairs: &[Pair]) -> impl Iterator<Item = &[Pair]> {
@@ -25,6 +32,69 @@ pub(super) fn batches(pairs: &[Pair]) -> impl Iterator<Item = &[Pair]> {
         rest = after;
         Some(batch)
     })
+}
+
+impl RestStore {
+    /// Stores parameters and tags. What is there already with the same value is left as it is.
+    pub(super) async fn log_batches(
+        &self,
+        run_id: &RunId,
+        params: &[Pair],
+        tags: &[Pair],
+    ) -> Result<(), TrackingError> {
+        for (params, tags) in batches(params)
+            .map(|batch| (batch, &[][..]))
+            .chain(batches(tags).map(|batch| (&[][..], batch)))
+        {
+            let body = LogBatch {
+                run_id: run_id.as_str(),
+                params,
+                tags,
+            };
+            self.log_batch(run_id, &body).await?;
+        }
+        Ok(())
+    }
+
+    /// A request that is sent again, since an answer was lost, may meet the rows of the first one.
+    async fn log_batch(&self, run_id: &RunId, body: &LogBatch<'_>) -> Result<(), TrackingError> {
+        let mut races = 0;
+        loop {
+            let done: Result<Nothing, RestError> =
+                self.client.post("/api/2.0/mlflow/runs/log-batch", body).await;
+            match done {
+                Ok(_) => return Ok(()),
+                Err(error) if error.is_duplicate() && races < MOST_RACES => {
+                    if self.holds(run_id, body).await? {
+                        return Ok(());
+                    }
+                    races += 1;
+                }
+                Err(error) => return Err(self.about("run", run_id.as_str(), "write to", error)),
+            }
+        }
+    }
+
+    /// Whether the run holds all of this with these values. One that has another value is an error.
+    async fn holds(&self, run_id: &RunId, batch: &LogBatch<'_>) -> Result<bool, TrackingError> {
+        let run = self.fetch(run_id).await?;
+        for param in batch.params {
+            match run.value(PairKind::Param, &param.key) {
+                Some(value) if value != param.value => {
+                    let what = format!("the parameter '{}' of run '{run_id}'", param.key);
+                    let reason = format!("it was logged before as '{value}', not as '{}'", param.value);
+                    return Err(self.refused(&what, reason));
+                }
+                Some(_) => {}
+                None => return Ok(false),
+            }
+        }
+        // A tag may be replaced.
+        Ok(batch
+            .tags
+            .iter()
+            .all(|tag| run.value(PairKind::Tag, &tag.key) == Some(&tag.value)))
+    }
 }
 
 fn encoded_length(pair: &Pair) -> usize {

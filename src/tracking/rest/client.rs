@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::answer;
+use super::attempt::{Attempt, Creation, Failure};
 use super::auth::Credentials;
 use super::error::RestError;
 use super::settings::RestSettings;
@@ -19,7 +20,7 @@ use super::signer::{Signer, WORKSPACE};
 use super::transport::{ExchangeError, LONGEST_BODY, Request, Response, Transport};
 use crate::databricks::Session;
 use crate::http::{
-    Fault, RequestSigner, RetryPolicy, ServerAccess, VariableError, configured_client, in_words,
+    RequestSigner, RetryPolicy, ServerAccess, VariableError, configured_client, in_words,
     may_see_credentials, random_fraction,
 };
 use crate::redact::without_credentials;
@@ -35,13 +36,13 @@ pub(super) struct Client {
     shown: String,
     headers: HeaderMap,
     /// Where the credentials come from that are sent.
-    credentials: Option<String>,
+    pub(super) credentials: Option<String>,
     /// Makes the credentials of every request, where a variable asks for that.
     signer: Option<Signer>,
     /// Gives the credentials of every request, where they do not stay the same.
     session: Option<Arc<Session>>,
     transport: Transport,
-    retry: RetryPolicy,
+    pub(super) retry: RetryPolicy,
     follows_redirects: bool,
 }
 
@@ -67,12 +68,6 @@ pub(in crate::tracking) fn server_access(url: &str) -> Result<ServerAccess, Rest
             .map(|signer| Arc::new(signer) as Arc<dyn RequestSigner>),
         follows_redirects: settings.follows_redirects,
     })
-}
-
-/// A failed try that may be followed by another.
-enum Failure {
-    Status(Response),
-    NoAnswer { fault: Fault, reason: String },
 }
 
 impl Client {
@@ -138,6 +133,11 @@ impl Client {
         Ok(client)
     }
 
+    /// How long an answer usually may take.
+    pub(super) fn timeout(&self) -> Duration {
+        self.transport.timeout()
+    }
+
     /// The server's address without credentials and trailing slash.
     pub(super) fn address(&self) -> &str {
         &self.shown
@@ -158,25 +158,35 @@ impl Client {
             url,
             headers: self.headers.clone(),
             body: String::new(),
+            patience: 1,
         };
         self.call(endpoint, request).await
     }
 
-    /// Has something done.
+    /// Has something done that may be done again without harm.
     pub(super) async fn post<T: DeserializeOwned>(
         &self,
         endpoint: &str,
         body: &impl Serialize,
     ) -> Result<T, RestError> {
+        self.call(endpoint, self.posted(endpoint, body)).await
+    }
+
+    /// Has something created. See [`Creation`].
+    pub(super) fn creation<'a>(&'a self, endpoint: &'a str, body: &impl Serialize) -> Creation<'a> {
+        Creation::new(self, endpoint, self.posted(endpoint, body))
+    }
+
+    fn posted(&self, endpoint: &str, body: &impl Serialize) -> Request {
         let mut headers = self.headers.clone();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let request = Request {
+        Request {
             method: Method::POST,
             url: self.url(endpoint),
             headers,
             body: serde_json::to_string(body).expect("the bodies hold only text, numbers and lists"),
-        };
-        self.call(endpoint, request).await
+            patience: 1,
+        }
     }
 
     fn url(&self, endpoint: &str) -> Url {
@@ -196,50 +206,63 @@ impl Client {
         let mut tries = 0;
         loop {
             tries += 1;
-            let failure = match self.follow_as_allowed(endpoint, request.clone()).await {
-                Ok(response) if self.is_transient(&response) => Failure::Status(response),
-                Ok(response) => return Ok((response, tries)),
-                Err(RestError::NoAnswer { fault, reason, .. }) if fault.is_transient() => {
-                    Failure::NoAnswer { fault, reason }
-                }
-                Err(error) => return Err(error),
+            let failure = match self.attempt(endpoint, request.clone()).await? {
+                Attempt::Answered(response) => return Ok((response, tries)),
+                Attempt::Failed(failure) => failure,
             };
             if tries > self.retry.max_retries {
-                return match failure {
-                    Failure::Status(response) => Ok((response, tries)),
-                    Failure::NoAnswer { fault, reason } => Err(RestError::NoAnswer { fault, reason, tries }),
-                };
+                return failure.into_result(tries);
             }
-            let pause = self.pause(tries, &failure);
-            self.tell(tries, pause, &failure);
-            tokio::time::sleep(pause).await;
+            self.pause_after(tries, &failure).await;
         }
     }
 
-    fn is_transient(&self, response: &Response) -> bool {
+    pub(super) async fn attempt(&self, endpoint: &str, request: Request) -> Result<Attempt, RestError> {
+        match self.follow_as_allowed(endpoint, request).await {
+            Ok(response) => Ok(match self.why_transient(&response) {
+                Some(reason) => Attempt::Failed(Failure::Status { response, reason }),
+                None => Attempt::Answered(response),
+            }),
+            Err(RestError::NoAnswer { fault, reason, .. }) if fault.is_transient() => {
+                Ok(Attempt::Failed(Failure::NoAnswer { fault, reason }))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What a person reads of an answer that may be another one a little later.
+    fn why_transient(&self, response: &Response) -> Option<String> {
         let has_retry_after = response.headers.contains_key(RETRY_AFTER);
-        self.retry.is_transient(response.status, has_retry_after)
+        if self.retry.is_transient(response.status, has_retry_after) {
+            return Some(format!("it answered {}", response.status));
+        }
+        answer::overload(response).map(|message| format!("it answered {}: {message}", response.status))
+    }
+
+    pub(super) async fn pause_after(&self, tries: u32, failure: &Failure) {
+        let pause = self.pause(tries, failure);
+        self.tell(tries, pause, failure);
+        tokio::time::sleep(pause).await;
     }
 
     fn pause(&self, tries: u32, failure: &Failure) -> Duration {
-        if let Failure::Status(response) = failure {
-            let retry_after = response
-                .headers
-                .get(RETRY_AFTER)
-                .and_then(|value| value.to_str().ok());
-            if let Some(asked) = self.retry.asked_pause(retry_after, SystemTime::now()) {
-                return asked;
+        let asked = match failure {
+            Failure::Status { response, .. } => {
+                let retry_after = response.headers.get(RETRY_AFTER);
+                let retry_after = retry_after.and_then(|value| value.to_str().ok());
+                self.retry.asked_pause(retry_after, SystemTime::now())
             }
-        }
-        self.retry.pause(tries, random_fraction())
+            Failure::NoAnswer { .. } => None,
+        };
+        asked.unwrap_or_else(|| match failure.is_of_load() {
+            true => self.retry.spread_pause(tries, random_fraction()),
+            false => self.retry.pause(tries, random_fraction()),
+        })
     }
 
     /// Waiting can take minutes: the person learns at once why, and for how long at most.
     fn tell(&self, tries: u32, pause: Duration, failure: &Failure) {
-        let reason = match failure {
-            Failure::Status(response) => format!("it answered {}", response.status),
-            Failure::NoAnswer { reason, .. } => reason.clone(),
-        };
+        let (Failure::Status { reason, .. } | Failure::NoAnswer { reason, .. }) = failure;
         let most = self.retry.max_retries + 1;
         if tries == 1 {
             tracing::warn!(

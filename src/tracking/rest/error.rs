@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::database_text::{is_overload, tells_duplicate, tells_overload};
 use crate::aws::AwsError;
 use crate::databricks::DatabricksError;
 use crate::http::{
@@ -199,6 +200,10 @@ impl RestError {
                 "set MLFLOW_TRACKING_URI to the address that answers itself; a redirect to a login page means that the server wants credentials"
                     .to_owned(),
             ),
+            Self::Refused { .. } | Self::NotMlflow { .. } if self.is_overload() => Some(
+                "the server is overloaded: try again later, or start it with more workers and a larger connection pool (MLFLOW_SQLALCHEMYSTORE_POOL_SIZE)"
+                    .to_owned(),
+            ),
             Self::Refused { status, message, credentials, .. } => {
                 denied_hint(*status, message, credentials.as_deref())
             }
@@ -223,6 +228,7 @@ impl RestError {
     pub(super) fn may_pass(&self) -> bool {
         match self {
             Self::NoAnswer { fault, .. } => fault.is_transient(),
+            _ if self.is_overload() => true,
             Self::Refused { status, .. } | Self::NotMlflow { status, .. } => {
                 matches!(status, 404 | 408 | 429 | 500..)
             }
@@ -230,6 +236,32 @@ impl RestError {
             Self::Databricks(_) | Self::Aws(_) => true,
             _ => false,
         }
+    }
+
+    /// Whether the server only says that it or its database has too much to do.
+    pub(super) fn is_overload(&self) -> bool {
+        match self {
+            Self::Refused {
+                status: 401 | 403 | 404,
+                ..
+            }
+            | Self::NotMlflow {
+                status: 401 | 403 | 404,
+                ..
+            } => false,
+            Self::Refused { code, message, .. } => tells_overload(code, message),
+            Self::NotMlflow {
+                status: 400..,
+                excerpt,
+                ..
+            } => is_overload(excerpt),
+            _ => false,
+        }
+    }
+
+    /// Whether a row is there already that the request was to add.
+    pub(super) fn is_duplicate(&self) -> bool {
+        matches!(self, Self::Refused { code, message, .. } if tells_duplicate(code, message))
     }
 
     /// MLflow's error code, where the server gave one.

@@ -4,9 +4,12 @@
 //! parameters, one ends it. All go over one connection.
 
 mod answer;
+mod attempt;
 mod auth;
 mod batch;
 mod client;
+mod creation;
+mod database_text;
 mod error;
 mod kubernetes;
 mod models;
@@ -28,12 +31,8 @@ use tokio::sync::OnceCell;
 pub use self::error::RestError;
 pub use self::settings::RestSettings;
 
-use self::batch::batches;
 use self::client::Client;
-use self::wire::{
-    CreateExperiment, CreateRun, CreatedExperiment, Experiment, ExperimentAnswer, LogBatch, Nothing, Pair,
-    Run, RunAnswer, ServerInfo, UpdateRun,
-};
+use self::wire::{Experiment, ExperimentAnswer, Nothing, Pair, Run, RunAnswer, ServerInfo, UpdateRun};
 use super::databricks;
 use super::limits::{self, LongValues};
 use super::{ExperimentSelector, FinishedRuns, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore};
@@ -137,6 +136,12 @@ impl RestStore {
     }
 
     async fn experiment_by_id(&self, id: &ExperimentId) -> Result<ExperimentId, TrackingError> {
+        let experiment = self.active_experiment(id).await?;
+        Ok(ExperimentId::new(experiment.experiment_id))
+    }
+
+    /// The experiment with this id, which must not be deleted.
+    async fn active_experiment(&self, id: &ExperimentId) -> Result<Experiment, TrackingError> {
         let query = [("experiment_id", id.as_str())];
         let answer: Result<ExperimentAnswer, RestError> =
             self.client.get("/api/2.0/mlflow/experiments/get", &query).await;
@@ -154,39 +159,19 @@ impl RestStore {
             .get("/api/2.0/mlflow/experiments/get-by-name", &query)
             .await;
         match answer {
-            Ok(answer) => self.active(answer.experiment, name).map(Some),
+            Ok(answer) => {
+                let experiment = self.active(answer.experiment, name)?;
+                Ok(Some(ExperimentId::new(experiment.experiment_id)))
+            }
             Err(error) if error.code() == Some("RESOURCE_DOES_NOT_EXIST") => Ok(None),
             Err(error) => Err(self.about("experiment", name, "read", error)),
         }
     }
 
-    fn active(&self, experiment: Experiment, asked: &str) -> Result<ExperimentId, TrackingError> {
-        if experiment.lifecycle_stage == DELETED {
-            return Err(self.deleted("experiment", asked));
-        }
-        Ok(ExperimentId::new(experiment.experiment_id))
-    }
-
-    async fn experiment_found_or_made(&self, name: &str) -> Result<ExperimentId, TrackingError> {
-        if let Some(id) = self.experiment_by_name(name).await? {
-            return Ok(id);
-        }
-        let made: Result<CreatedExperiment, RestError> = self
-            .client
-            .post("/api/2.0/mlflow/experiments/create", &CreateExperiment { name })
-            .await;
-        match made {
-            Ok(created) => Ok(ExperimentId::new(created.experiment_id)),
-            // Another client was faster.
-            Err(error) if error.code() == Some("RESOURCE_ALREADY_EXISTS") => self
-                .experiment_by_name(name)
-                .await?
-                .ok_or_else(|| self.about("experiment", name, "write to", error)),
-            // Databricks tells so of the directory that the experiment shall be in.
-            Err(RestError::Refused { code, message, .. }) if code == "RESOURCE_DOES_NOT_EXIST" => {
-                Err(self.refused(&format!("the experiment '{name}'"), message))
-            }
-            Err(error) => Err(self.about("experiment", name, "write to", error)),
+    fn active(&self, experiment: Experiment, asked: &str) -> Result<Experiment, TrackingError> {
+        match experiment.lifecycle_stage == DELETED {
+            true => Err(self.deleted("experiment", asked)),
+            false => Ok(experiment),
         }
     }
 
@@ -211,23 +196,6 @@ impl RestStore {
     fn malformed(&self, reason: String) -> TrackingError {
         let endpoint = "/api/2.0/mlflow/runs".to_owned();
         self.failure("read", RestError::Malformed { endpoint, reason })
-    }
-
-    async fn log_batches(&self, run_id: &RunId, params: &[Pair], tags: &[Pair]) -> Result<(), TrackingError> {
-        for (params, tags) in batches(params)
-            .map(|batch| (batch, &[][..]))
-            .chain(batches(tags).map(|batch| (&[][..], batch)))
-        {
-            let body = LogBatch {
-                run_id: run_id.as_str(),
-                params,
-                tags,
-            };
-            let done: Result<Nothing, RestError> =
-                self.client.post("/api/2.0/mlflow/runs/log-batch", &body).await;
-            done.map_err(|error| self.about("run", run_id.as_str(), "write to", error))?;
-        }
-        Ok(())
     }
 
     async fn update(
@@ -283,7 +251,7 @@ impl RestStore {
         if message.contains("must be in the 'active'") || message.contains("non-active experiment") {
             return self.deleted(what, id);
         }
-        if matches!(status, 400 | 409 | 422) {
+        if matches!(status, 400 | 409 | 422) && !error.is_overload() {
             return self.refused(&format!("{what} '{id}'"), message);
         }
         self.failure(action, error)
@@ -357,39 +325,35 @@ impl TrackingStore for RestStore {
         }
     }
 
-    async fn create_run(&self, new_run: NewRun) -> Result<RunInfo, TrackingError> {
-        let params = self.fitting_params(new_run.params)?;
-        let mut tags = self.fitting_tags(new_run.tags)?;
+    async fn artifact_location(&self, experiment_id: &ExperimentId) -> Result<String, TrackingError> {
+        Ok(self.active_experiment(experiment_id).await?.artifact_location)
+    }
+
+    async fn create_run(&self, mut new_run: NewRun) -> Result<RunInfo, TrackingError> {
+        let params = self.fitting_params(std::mem::take(&mut new_run.params))?;
+        let tags = self.fitting_tags(std::mem::take(&mut new_run.tags))?;
         self.check_workspace().await?;
-        let name = new_run.name.as_deref().filter(|name| !name.is_empty());
-        // Servers before MLflow 2 take the name from the tag alone.
-        tags.extend(name.map(|name| Pair::from((tag::RUN_NAME.to_owned(), name.to_owned()))));
-        let body = CreateRun {
-            experiment_id: new_run.experiment_id.as_str(),
-            user_id: &new_run.user,
-            run_name: name,
-            start_time: new_run.start_time.0,
-            tags,
+        let mut info = self.info_of(self.created_run(&new_run, tags).await?)?;
+        let Err(cause) = self.log_batches(&info.run_id, &params, &[]).await else {
+            return Ok(info);
         };
-        let answer: Result<RunAnswer, RestError> =
-            self.client.post("/api/2.0/mlflow/runs/create", &body).await;
-        let answer = answer
-            .map_err(|error| self.about("experiment", new_run.experiment_id.as_str(), "write to", error))?;
-        let info = self.info_of(answer.run)?;
-        if let Err(error) = self.log_batches(&info.run_id, &params, &[]).await {
-            // The run is there and nobody will go on with it; what went wrong first is what counts.
-            let ended = self
-                .update(&info.run_id, RunStatus::Failed, UnixMillis::now())
-                .await;
-            if let Err(update_error) = ended {
-                tracing::warn!(
-                    "the run '{}' could not be ended as FAILED: {update_error}",
-                    info.run_id
-                );
-            }
-            return Err(error);
+        // The run is there and nobody will go on with it; what went wrong first is what counts.
+        let ended = self
+            .update(&info.run_id, RunStatus::Failed, UnixMillis::now())
+            .await;
+        match ended {
+            Ok(status) => info.status = status,
+            Err(error) => tracing::debug!(%error, "a run that could not be prepared"),
         }
-        Ok(info)
+        Err(TrackingError::HalfCreated {
+            info: Box::new(info),
+            cause: Box::new(cause),
+        })
+    }
+
+    fn loses_answers(&self) -> bool {
+        // The runs of a workspace have the tags that MLflow's own client gives them, and no others.
+        self.databricks.is_none()
     }
 
     async fn run(&self, run_id: &RunId) -> Result<RunInfo, TrackingError> {
@@ -432,7 +396,9 @@ impl TrackingStore for RestStore {
         }
         let ended = match self.update(run_id, end.status, end.end_time).await {
             // Not every server that speaks MLflow's API knows this state.
-            Err(RestError::Refused { status: 400, .. }) if end.status == RunStatus::Killed => {
+            Err(error @ RestError::Refused { status: 400, .. })
+                if end.status == RunStatus::Killed && !error.is_overload() =>
+            {
                 self.update(run_id, RunStatus::Failed, end.end_time).await
             }
             other => other,

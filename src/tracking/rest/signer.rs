@@ -49,6 +49,7 @@ impl Signer {
             url,
             headers,
             body,
+            ..
         } = request;
         let body = Payload::Bytes(body.as_bytes());
         self.sign_parts(method, url, headers, body).await

@@ -33,6 +33,8 @@ pub(super) struct Request {
     pub(super) headers: HeaderMap,
     /// JSON; empty for `GET`.
     pub(super) body: String,
+    /// How often the usual time the answer may take.
+    pub(super) patience: u32,
 }
 
 /// An answer, wholly read.
@@ -92,8 +94,14 @@ impl Transport {
         }
     }
 
+    /// How long an answer usually may take.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     async fn exchange_plain(&self, request: Request) -> Result<Response, ExchangeError> {
         let client = self.plain.get_or_init(|| plain_client(self.timeout));
+        let limit = self.timeout.saturating_mul(request.patience);
         let mut message = http::Request::new(request.body);
         *message.method_mut() = request.method;
         *message.headers_mut() = request.headers;
@@ -108,12 +116,12 @@ impl Transport {
                 })
             })?;
         let answer = self
-            .in_time(client.request(message))
+            .in_time(limit, client.request(message))
             .await?
             .map_err(|error| self.failure(&error))?;
         let (parts, mut incoming) = answer.into_parts();
         let mut body = Body::default();
-        while let Some(frame) = self.in_time(incoming.frame()).await? {
+        while let Some(frame) = self.in_time(limit, incoming.frame()).await? {
             if let Ok(data) = frame.map_err(|error| self.failure(&error))?.into_data() {
                 body.add(&data)?;
             }
@@ -133,18 +141,19 @@ impl Transport {
                 self.full.get_or_init(|| client)
             }
         };
+        let limit = self.timeout.saturating_mul(request.patience);
         let sent = client
             .request(request.method, request.url)
             .headers(request.headers)
             .body(request.body)
             .send();
         let mut answer = self
-            .in_time(sent)
+            .in_time(limit, sent)
             .await?
             .map_err(|error| self.failure(&error.without_url()))?;
         let mut body = Body::default();
         while let Some(data) = self
-            .in_time(answer.chunk())
+            .in_time(limit, answer.chunk())
             .await?
             .map_err(|error| self.failure(&error.without_url()))?
         {
@@ -178,12 +187,12 @@ impl Transport {
             })
     }
 
-    async fn in_time<T>(&self, step: impl Future<Output = T>) -> Result<T, ExchangeError> {
-        tokio::time::timeout(self.timeout, step)
+    async fn in_time<T>(&self, limit: Duration, step: impl Future<Output = T>) -> Result<T, ExchangeError> {
+        tokio::time::timeout(limit, step)
             .await
             .map_err(|_| ExchangeError::NoAnswer {
                 fault: Fault::Timeout(self.timeout),
-                reason: format!("no answer within {}", in_words(self.timeout)),
+                reason: format!("no answer within {}", in_words(limit)),
             })
     }
 

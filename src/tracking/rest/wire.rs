@@ -18,6 +18,13 @@ pub(super) struct Pair {
     pub(super) value: String,
 }
 
+/// What a [`Pair`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PairKind {
+    Param,
+    Tag,
+}
+
 impl From<Pair> for (String, String) {
     fn from(pair: Pair) -> Self {
         (pair.key, pair.value)
@@ -43,6 +50,11 @@ pub(super) struct CreateRun<'a> {
     pub(super) run_name: Option<&'a str>,
     pub(super) start_time: i64,
     pub(super) tags: Vec<Pair>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct DeleteRun<'a> {
+    pub(super) run_id: &'a str,
 }
 
 #[derive(Debug, Serialize)]
@@ -109,6 +121,8 @@ pub(super) struct Experiment {
     pub(super) experiment_id: String,
     #[serde(default, deserialize_with = "text")]
     pub(super) lifecycle_stage: String,
+    #[serde(default)]
+    pub(super) artifact_location: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -156,6 +170,36 @@ struct Data {
 }
 
 impl Run {
+    /// The run's id; empty where the server gives none.
+    pub(super) fn id(&self) -> &str {
+        match self.info.run_id.as_str() {
+            "" => &self.info.run_uuid,
+            id => id,
+        }
+    }
+
+    pub(super) fn tag_keys(&self) -> impl Iterator<Item = &str> {
+        let tags = self.data.as_ref().and_then(|data| data.tags.as_deref());
+        tags.unwrap_or_default().iter().map(|tag| tag.key.as_str())
+    }
+
+    pub(super) fn has_start_time(&self, time: i64) -> bool {
+        milliseconds(&self.info.start_time) == milliseconds(&time.to_string())
+    }
+
+    /// The value that a parameter or a tag has.
+    pub(super) fn value(&self, kind: PairKind, key: &str) -> Option<&str> {
+        let data = self.data.as_ref()?;
+        let pairs = match kind {
+            PairKind::Param => data.params.as_deref(),
+            PairKind::Tag => data.tags.as_deref(),
+        };
+        pairs?
+            .iter()
+            .find(|pair| pair.key == key)
+            .map(|pair| pair.value.as_str())
+    }
+
     /// All of the run, or what is missing.
     pub(super) fn into_data(mut self) -> Result<RunData, String> {
         let info = &mut self.info;
@@ -181,10 +225,9 @@ impl Run {
     /// The run's plain values, or what is missing.
     pub(super) fn into_info(self) -> Result<RunInfo, String> {
         let Self { info, data } = self;
-        let run_id = if info.run_id.is_empty() {
-            info.run_uuid
-        } else {
-            info.run_id
+        let run_id = match info.run_id.is_empty() {
+            true => info.run_uuid,
+            false => info.run_id,
         };
         if run_id.is_empty() {
             return Err("the run has no id".to_owned());

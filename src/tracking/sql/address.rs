@@ -1,57 +1,249 @@
 //! The address of a database server, as SQLAlchemy reads it: `dialect+driver://user:password@host:port/database?option=value`.
 
 use percent_encoding::percent_decode_str;
-use reqwest::Url;
 
 use super::driver::SqlError;
+use crate::nearest::nearest;
 use crate::redact::Secret;
+
+/// How many options the hint about an unknown one lists.
+const OPTIONS_SHOWN: usize = 12;
+
+/// The options that a kind of database has in the query of its address.
+#[derive(Debug)]
+pub(super) struct OptionNames {
+    /// Those that do what the same part of the address does, by the part.
+    pub(super) user: &'static [&'static str],
+    pub(super) password: &'static [&'static str],
+    pub(super) database: &'static [&'static str],
+    /// Those that mlrun heeds.
+    pub(super) heeded: &'static [&'static str],
+    /// Those that change nothing for the few short statements that mlrun sends.
+    pub(super) harmless: &'static [&'static str],
+    /// Those that exist, but that mlrun cannot heed.
+    pub(super) unsupported: &'static [&'static str],
+}
 
 /// Where a database is, and who opens it.
 #[derive(Debug)]
 pub(super) struct ServerAddress {
     pub(super) user: Option<String>,
     pub(super) password: Option<Secret>,
+    /// The host of the authority.
     pub(super) host: Option<String>,
     pub(super) port: Option<u16>,
     pub(super) database: String,
     /// The options of the query, in their order.
-    options: Vec<(String, String)>,
+    options: Vec<(String, Secret)>,
 }
 
 impl ServerAddress {
     /// Reads the address.
     ///
     /// # Errors
-    /// The text is no URL, or names no database.
-    pub(super) fn parse(uri: &str) -> Result<Self, SqlError> {
-        let refuse = |message: String| {
-            SqlError {
-            hint: Some("write it as dialect://user:password@host:port/database; a password's special characters need percent signs (%40 for @)".to_owned()),
-            ..SqlError::new(message)
-        }
+    /// The text is not an address, names no database, or has an option that does not exist or cannot be heeded.
+    pub(super) fn parse(uri: &str, names: &OptionNames) -> Result<Self, SqlError> {
+        let parts = Parts::of(uri).ok_or_else(|| refuse("the address is not a URL"))?;
+        let port = parts
+            .port
+            .filter(|port| !port.is_empty())
+            .map(read_port)
+            .transpose()?;
+        // As Python's parse_qsl: an option without a value is none.
+        let options: Vec<(String, Secret)> =
+            form_urlencoded::parse(parts.query.unwrap_or_default().as_bytes())
+                .filter(|(_, value)| !value.is_empty())
+                .map(|(name, value)| (name.into_owned(), Secret::new(value.into_owned())))
+                .collect();
+        let mut address = Self {
+            user: parts.user.map(decoded).filter(|user| !user.is_empty()),
+            password: parts.password.map(|password| Secret::new(decoded(password))),
+            host: parts.host.map(decoded).filter(|host| !host.is_empty()),
+            port,
+            database: parts.database.map(decoded).unwrap_or_default(),
+            options,
         };
-        let url = Url::parse(uri).map_err(|error| refuse(format!("the address is no URL: {error}")))?;
-        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-        let database = decoded(url.path().trim_start_matches('/'));
-        if database.is_empty() {
-            return Err(refuse("the address names no database".to_owned()));
+        address.check_options(names)?;
+        if let Some(user) = address.option(names.user) {
+            address.user = Some(user.to_owned());
         }
-        Ok(Self {
-            user: Some(decoded(url.username())).filter(|user| !user.is_empty()),
-            password: url.password().map(|password| Secret::new(decoded(password))),
-            host: url.host_str().map(decoded).filter(|host| !host.is_empty()),
-            port: url.port(),
-            database,
-            options: url.query_pairs().into_owned().collect(),
-        })
+        if let Some(password) = address.option(names.password) {
+            address.password = Some(Secret::new(password));
+        }
+        if let Some(database) = address.option(names.database) {
+            address.database = database.to_owned();
+        }
+        if address.database.is_empty() {
+            return Err(refuse("the address names no database"));
+        }
+        Ok(address)
     }
 
     /// The value of the last of the options with one of these names.
     pub(super) fn option(&self, names: &[&str]) -> Option<&str> {
-        let mut options = self.options.iter().rev();
-        options
-            .find(|(name, _)| names.contains(&name.as_str()))
-            .map(|(_, value)| value.as_str())
+        self.all(names).last()
+    }
+
+    /// The values of all options with one of these names.
+    pub(super) fn all(&self, names: &[&str]) -> impl Iterator<Item = &str> {
+        let found = self
+            .options
+            .iter()
+            .filter(|(name, _)| names.contains(&name.as_str()));
+        found.map(|(_, value)| value.expose())
+    }
+
+    /// The port among the options, or that of the authority.
+    pub(super) fn port(&self) -> Result<Option<u16>, SqlError> {
+        Ok(self.option(&["port"]).map(read_port).transpose()?.or(self.port))
+    }
+
+    /// The seconds that these options give; none for 0 and less.
+    pub(super) fn seconds(&self, names: &[&str]) -> Result<Option<u64>, SqlError> {
+        let Some(text) = self.option(names) else {
+            return Ok(None);
+        };
+        let number: i64 = text.trim().parse().map_err(|_| SqlError {
+            hint: Some(format!("write a number, such as {}=10", names[0])),
+            ..SqlError::new(format!(
+                "the option '{}' is not a whole number of seconds",
+                names[0]
+            ))
+        })?;
+        Ok(u64::try_from(number).ok().filter(|seconds| *seconds > 0))
+    }
+
+    fn check_options(&self, names: &OptionNames) -> Result<(), SqlError> {
+        let known = || {
+            [
+                names.heeded,
+                names.user,
+                names.password,
+                names.database,
+                names.harmless,
+            ]
+            .into_iter()
+            .flatten()
+            .copied()
+        };
+        for (name, _) in &self.options {
+            if known().any(|known| known == name) {
+                continue;
+            }
+            if names.unsupported.contains(&name.as_str()) {
+                return Err(SqlError {
+                    hint: Some(format!(
+                        "remove '{name}' from MLFLOW_TRACKING_URI, or use a tracking server"
+                    )),
+                    ..SqlError::new(format!(
+                        "the option '{name}' in the address is not supported by mlrun"
+                    ))
+                });
+            }
+            let hint = match nearest(name, known()) {
+                Some(near) => format!("did you mean '{near}'?"),
+                None => {
+                    let shown: Vec<&str> = known().take(OPTIONS_SHOWN).collect();
+                    format!("known options are {}", shown.join(", "))
+                }
+            };
+            return Err(SqlError {
+                hint: Some(hint),
+                ..SqlError::new(format!("unknown option '{name}' in the address"))
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The error for an address that says something impossible.
+pub(super) fn refuse(message: impl Into<String>) -> SqlError {
+    let hint = "write it as dialect://user:password@host:port/database; a password's special characters need percent \
+                signs (%40 for @)";
+    SqlError {
+        hint: Some(hint.to_owned()),
+        ..SqlError::new(message)
+    }
+}
+
+/// Reads a port.
+pub(super) fn read_port(text: &str) -> Result<u16, SqlError> {
+    text.trim()
+        .parse()
+        .map_err(|_| refuse("the port in the address is not a number from 0 to 65535"))
+}
+
+fn decoded(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+/// An address in its parts, cut where SQLAlchemy cuts it: a host may be missing although there is a user, and
+/// a password may hold slashes and question marks.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Parts<'a> {
+    user: Option<&'a str>,
+    password: Option<&'a str>,
+    host: Option<&'a str>,
+    port: Option<&'a str>,
+    database: Option<&'a str>,
+    query: Option<&'a str>,
+}
+
+impl<'a> Parts<'a> {
+    fn of(uri: &'a str) -> Option<Self> {
+        let (_, rest) = uri.split_once("://")?;
+        let mut parts = Self::default();
+        let rest = parts.take_user(rest);
+        let rest = parts.take_host(rest);
+        let (before_query, query) = match rest.split_once('?') {
+            Some((before, query)) => (before, Some(query)),
+            None => (rest, None),
+        };
+        parts.query = query;
+        parts.database = before_query.strip_prefix('/');
+        Some(parts)
+    }
+
+    /// Takes `user@` or `user:password@`; returns what follows.
+    fn take_user(&mut self, text: &'a str) -> &'a str {
+        let end = text.find([':', '/']).unwrap_or(text.len());
+        let (user, after) = text.split_at(end);
+        if let Some((password, rest)) = after.strip_prefix(':').and_then(|after| after.split_once('@')) {
+            (self.user, self.password) = (Some(user), Some(password));
+            return rest;
+        }
+        match user.rfind('@') {
+            Some(at) => {
+                self.user = Some(&user[..at]);
+                &text[at + 1..]
+            }
+            None => text,
+        }
+    }
+
+    /// Takes `host`, `[host]` and `:port`; returns what follows.
+    fn take_host(&mut self, text: &'a str) -> &'a str {
+        let bracketed = text
+            .strip_prefix('[')
+            .and_then(|text| text.split_once(']'))
+            .filter(|(host, _)| !host.is_empty() && !host.contains(['/', '?']));
+        let rest = match bracketed {
+            Some((host, rest)) => {
+                self.host = Some(host);
+                rest
+            }
+            None => {
+                let (host, rest) = text.split_at(text.find(['/', ':', '?']).unwrap_or(text.len()));
+                self.host = Some(host).filter(|host| !host.is_empty());
+                rest
+            }
+        };
+        let Some(after_colon) = rest.strip_prefix(':') else {
+            return rest;
+        };
+        let (port, rest) = after_colon.split_at(after_colon.find(['/', '?']).unwrap_or(after_colon.len()));
+        self.port = Some(port);
+        rest
     }
 }
 
@@ -59,10 +251,23 @@ impl ServerAddress {
 mod tests {
     use super::*;
 
+    const NAMES: OptionNames = OptionNames {
+        user: &["user"],
+        password: &["password"],
+        database: &["dbname"],
+        heeded: &["host", "port", "sslmode", "connect_timeout"],
+        harmless: &["keepalives"],
+        unsupported: &["service"],
+    };
+
+    fn parse(uri: &str) -> Result<ServerAddress, SqlError> {
+        ServerAddress::parse(uri, &NAMES)
+    }
+
     #[test]
     fn every_part_is_found_and_decoded() {
-        let address = ServerAddress::parse(
-            "postgresql+psycopg2://an%20na:p%40ss@db.host:5433/ml%20flow?sslmode=disable&sslmode=require&host=/run",
+        let address = parse(
+            "postgresql+psycopg2://an%20na:p%40ss@db.host:5433/ml%20flow?sslmode=disable&sslmode=require&host=/run&keepalives=",
         )
         .unwrap();
         assert_eq!(address.user.as_deref(), Some("an na"));
@@ -73,22 +278,86 @@ mod tests {
         assert_eq!(address.option(&["sslmode"]), Some("require"));
         assert_eq!(address.option(&["unix_socket", "host"]), Some("/run"));
         assert_eq!(address.option(&["other"]), None);
+        assert_eq!(
+            address.all(&["sslmode"]).collect::<Vec<_>>(),
+            ["disable", "require"]
+        );
 
-        let address = ServerAddress::parse("mysql:///mlflow").unwrap();
+        let address = parse("mysql:///mlflow").unwrap();
         assert_eq!((address.user, address.host, address.port), (None, None, None));
     }
 
+    /// Each as `sqlalchemy.engine.make_url` of SQLAlchemy 2.1 gives them: user, password, host, port and database.
     #[test]
-    fn what_names_no_database_is_refused() {
-        for (uri, expected) in [
-            ("postgresql://host", "the address names no database"),
-            ("mysql://host/", "the address names no database"),
+    fn addresses_are_cut_as_sqlalchemy_does() {
+        for (rest, expected) in [
+            ("u:p@/db", ["u", "p", "", "", "db"]),
+            ("u@/db", ["u", "", "", "", "db"]),
+            ("/db", ["", "", "", "", "db"]),
+            ("u:p/w?x@h:1/db", ["u", "p/w?x", "h", "1", "db"]),
+            ("u:@h/db", ["u", "", "h", "", "db"]),
+            (":p@h/db", ["", "p", "h", "", "db"]),
+            ("a@b@h/db", ["a@b", "", "h", "", "db"]),
+            ("u:p@[::1]:5432/db", ["u", "p", "::1", "5432", "db"]),
+            ("[fe80::1]/db", ["", "", "fe80::1", "", "db"]),
+            ("h:/db", ["", "", "h", "", "db"]),
+            ("h?x=1", ["", "", "h", "", ""]),
+            ("h:1?x=1", ["", "", "h", "1", ""]),
+            ("h/a/b?x=/y", ["", "", "h", "", "a/b"]),
+        ] {
+            let uri = format!("postgresql://{rest}");
+            let parts = Parts::of(&uri).unwrap();
+            let found = [parts.user, parts.password, parts.host, parts.port, parts.database];
+            assert_eq!(found.map(Option::unwrap_or_default), expected, "{rest}");
+        }
+    }
+
+    #[test]
+    fn options_stand_for_parts() {
+        let address = parse("postgresql://?user=anna&password=p%2Bq+r&dbname=x&host=h&port=1").unwrap();
+        assert_eq!(address.user.as_deref(), Some("anna"));
+        assert_eq!(address.password.as_ref().map(Secret::expose), Some("p+q r"));
+        assert_eq!(address.database, "x");
+        assert_eq!(address.port().unwrap(), Some(1));
+        assert!(!format!("{address:?}").contains("p+q"));
+        let address = parse("postgresql://u:p@h:2/x?user=v&connect_timeout=3").unwrap();
+        assert_eq!(address.user.as_deref(), Some("v"));
+        assert_eq!(address.port().unwrap(), Some(2));
+        assert_eq!(address.seconds(&["connect_timeout"]).unwrap(), Some(3));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        for (uri, message, hint) in [
+            ("postgresql://host", "the address names no database", "dialect://"),
+            ("mysql://host/", "the address names no database", "dialect://"),
+            ("mysql:host", "the address is not a URL", "dialect://"),
             (
                 "mysql://u:geheim@host:port/x",
-                "the address is no URL: invalid port number",
+                "the port in the address is not a number",
+                "dialect://",
+            ),
+            (
+                "mysql://u@host/x?ssl_mode=geheim",
+                "unknown option 'ssl_mode'",
+                "did you mean 'sslmode'?",
+            ),
+            (
+                "mysql://u@host/x?nope=geheim",
+                "unknown option 'nope'",
+                "known options are host, port,",
+            ),
+            (
+                "mysql://u@host/x?service=geheim",
+                "'service' in the address is not supported",
+                "remove 'service'",
             ),
         ] {
-            assert_eq!(ServerAddress::parse(uri).unwrap_err().message, expected);
+            let error = parse(uri).unwrap_err();
+            let hint_of_error = error.hint.clone().unwrap_or_default();
+            assert!(error.message.contains(message), "{uri}: {error}");
+            assert!(hint_of_error.contains(hint), "{uri}: {hint_of_error}");
+            assert!(!format!("{error:?}").contains("geheim"), "{uri}");
         }
     }
 }

@@ -84,6 +84,10 @@ pub(super) trait Transaction: Send {
         column: &'static str,
     ) -> Result<Option<usize>, SqlError>;
 
+    /// Takes the changes back and gives up their locks at once. Dropped, a transaction keeps them until the
+    /// connection is used again.
+    async fn roll_back(self: Box<Self>);
+
     /// Makes the changes last.
     async fn commit(self: Box<Self>) -> Result<(), SqlError>;
 }
@@ -103,6 +107,8 @@ pub(super) struct SqlError {
     pub(super) lost_race: bool,
     /// Whether it may pass by itself: the server or the connection is gone, or there are too many.
     pub(super) may_pass: bool,
+    /// Whether the server is there and has too many connections for one more.
+    pub(super) is_crowded: bool,
 }
 
 impl SqlError {
@@ -114,6 +120,7 @@ impl SqlError {
             breaks_check: false,
             lost_race: false,
             may_pass: false,
+            is_crowded: false,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! database is one more [driver](driver) in a file of its own.
 
 mod address;
+mod creation;
 mod driver;
 mod models;
 mod mysql;

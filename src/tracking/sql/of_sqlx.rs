@@ -1,7 +1,10 @@
 //! What the drivers have in common, since sqlx has no type that stands for all of its databases.
 
+use std::time::Duration;
+
 use super::driver::SqlError;
 use super::server::server_hint;
+use crate::process::limit_hint;
 
 /// Implements [`Transaction`](super::driver::Transaction) for a type that wraps one of sqlx. Each
 /// driver gives the SQL text as its database wants it, a row's values and the meaning of errors, and
@@ -21,6 +24,12 @@ macro_rules! transaction {
                 let rows = query(sql, values).fetch_all(&mut *self.0).await;
                 let cells = rows.and_then(|rows| rows.iter().map($cells).collect());
                 cells.map_err($sql_error)
+            }
+
+            async fn roll_back(self: Box<Self>) {
+                if let Err(error) = self.0.rollback().await {
+                    tracing::debug!(%error, "a transaction that is rolled back");
+                }
             }
 
             async fn commit(self: Box<Self>) -> Result<(), SqlError> {
@@ -45,7 +54,12 @@ pub(super) use transaction;
 /// An error that the database itself has not told.
 pub(super) fn other_error(error: &sqlx::Error) -> SqlError {
     use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Protocol, WorkerCrashed};
+    let hint = match error {
+        Io(source) => limit_hint(source),
+        _ => None,
+    };
     SqlError {
+        hint,
         may_pass: matches!(
             error,
             Io(_) | Protocol(_) | PoolTimedOut | PoolClosed | WorkerCrashed
@@ -54,20 +68,30 @@ pub(super) fn other_error(error: &sqlx::Error) -> SqlError {
     }
 }
 
-/// Adds what to do about a server that cannot be connected with to what the driver knows.
-pub(super) fn connect_error(
-    error: sqlx::Error,
-    host: Option<&str>,
-    port: u16,
+/// Waits for a connection with a host and its port, no longer than the limit. Adds what to do about a server that
+/// cannot be connected with to what the driver knows.
+pub(super) async fn within<T>(
+    limit: Option<Duration>,
+    connecting: impl Future<Output = Result<T, sqlx::Error>>,
+    (host, port): (Option<String>, u16),
     sql_error: fn(sqlx::Error) -> SqlError,
-) -> SqlError {
-    let hint = server_hint(
-        &error,
-        &format!("{} (port {port})", host.unwrap_or("the local server")),
-    );
-    let error = sql_error(error);
-    SqlError {
-        hint: hint.or_else(|| error.hint.clone()),
-        ..error
-    }
+) -> Result<T, SqlError> {
+    let connected = match limit {
+        None => connecting.await,
+        Some(limit) => tokio::time::timeout(limit, connecting).await.unwrap_or_else(|_| {
+            Err(sqlx::Error::Io(std::io::Error::new(
+                std::io::ErrorKind::TimedOut,
+                format!("no connection within {} s", limit.as_secs()),
+            )))
+        }),
+    };
+    connected.map_err(|error| {
+        let at = format!("{} (port {port})", host.as_deref().unwrap_or("the local server"));
+        let hint = server_hint(&error, &at);
+        let error = sql_error(error);
+        SqlError {
+            hint: hint.or_else(|| error.hint.clone()),
+            ..error
+        }
+    })
 }

@@ -1,53 +1,216 @@
 //! PostgreSQL.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
+use reqwest::Url;
 use sqlx::error::ErrorKind;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgRow, PgSslMode};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgRow};
 use sqlx::{ConnectOptions, Connection as _, PgConnection, Postgres, Row, TypeInfo, ValueRef};
 
-use super::address::ServerAddress;
+use super::address::{OptionNames, ServerAddress, read_port, refuse};
 use super::driver::{Access, Cell, Connection, SqlError, Transaction, Value};
-use super::of_sqlx::{connect_error, other_error, transaction};
+use super::of_sqlx::{other_error, transaction, within};
+use crate::redact::Secret;
 
-/// The port of a server that says nothing else.
-const PORT: u16 = 5432;
+/// What libpq, psycopg and pg8000 call their options;
+/// <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS>.
+const OPTIONS: OptionNames = OptionNames {
+    user: &["user"],
+    password: &["password"],
+    database: &["dbname"],
+    heeded: &[
+        "host",
+        "port",
+        "sslmode",
+        "sslrootcert",
+        "sslcert",
+        "sslkey",
+        "connect_timeout",
+        "application_name",
+        "options",
+        "hostaddr",
+        "unix_sock",
+        "timeout",
+        "fallback_application_name",
+    ],
+    harmless: &[
+        "client_encoding",
+        "keepalives",
+        "keepalives_idle",
+        "keepalives_interval",
+        "keepalives_count",
+        "tcp_keepalive",
+        "tcp_user_timeout",
+        "sslcompression",
+        "sslsni",
+        "sslnegotiation",
+        "gssencmode",
+        "gssdelegation",
+        "gsslib",
+        "krbsrvname",
+        "channel_binding",
+        "ssl_min_protocol_version",
+        "ssl_max_protocol_version",
+        "min_protocol_version",
+        "max_protocol_version",
+        "target_session_attrs",
+        "load_balance_hosts",
+        "prepare_threshold",
+    ],
+    unsupported: &[
+        "passfile",
+        "service",
+        "servicefile",
+        "sslpassword",
+        "sslcertmode",
+        "sslcrl",
+        "sslcrldir",
+        "sslkeylogfile",
+        "requirepeer",
+        "require_auth",
+        "replication",
+        "scram_client_key",
+        "scram_server_key",
+        "source_address",
+        "ssl_context",
+        "oauth_issuer",
+        "oauth_client_id",
+        "oauth_client_secret",
+        "oauth_scope",
+    ],
+};
+
+/// Values that ask for more than mlrun does, by their option.
+const UNSUPPORTED_VALUES: [(&str, &[&str]); 3] = [
+    ("channel_binding", &["require"]),
+    ("gssencmode", &["require"]),
+    (
+        "target_session_attrs",
+        &["read-only", "standby", "prefer-standby"],
+    ),
+];
 
 /// A connection to a PostgreSQL server.
 pub(super) struct PostgresDatabase(PgConnection);
 
 impl PostgresDatabase {
-    /// Connects. What the address leaves out comes from `PGHOST`, `PGUSER`, `PGPASSWORD`, `~/.pgpass`
-    /// and their kin, as for every client of PostgreSQL.
-    pub(super) async fn open(address: &ServerAddress) -> Result<Self, SqlError> {
-        let mut options = PgConnectOptions::new()
-            .database(&address.database)
-            .disable_statement_logging();
-        if let Some(user) = &address.user {
-            options = options.username(user);
+    /// Connects with the first host that answers. What the address leaves out comes from `PGHOST`, `PGUSER`,
+    /// `PGPASSWORD`, `~/.pgpass` and their kin, as for every client of PostgreSQL.
+    pub(super) async fn open(uri: &Secret) -> Result<Self, SqlError> {
+        let address = ServerAddress::parse(uri.expose(), &OPTIONS)?;
+        for (name, refused) in UNSUPPORTED_VALUES {
+            if let Some(value) = address.option(&[name]).filter(|value| refused.contains(value)) {
+                return Err(SqlError {
+                    hint: Some(format!(
+                        "remove '{name}' from MLFLOW_TRACKING_URI, or use a tracking server"
+                    )),
+                    ..SqlError::new(format!("mlrun does not support {name}={value} in the address"))
+                });
+            }
         }
-        if let Some(password) = &address.password {
-            options = options.password(password.expose());
+        let limit = address
+            .seconds(&["connect_timeout", "timeout"])?
+            .map(Duration::from_secs);
+        let mut result = Err(refuse("the address names no host"));
+        for (host, port) in hosts(&address)? {
+            let options = connect_options(&address, host.as_deref(), port)?;
+            let place = (host, options.get_port());
+            result = within(limit, options.connect(), place, sql_error).await;
+            // Only a host that does not answer has another one tried.
+            if !result.as_ref().is_err_and(|error| error.may_pass) {
+                break;
+            }
         }
-        if let Some(host) = address.option(&["host"]).or(address.host.as_deref()) {
-            options = options.host(host);
-        }
-        if let Some(port) = address.port.or_else(|| address.option(&["port"])?.parse().ok()) {
-            options = options.port(port);
-        }
-        if let Some(mode) = address.option(&["sslmode"]) {
-            options = options.ssl_mode(mode.parse::<PgSslMode>().map_err(sql_error)?);
-        }
-        if let Some(path) = address.option(&["sslrootcert"]) {
-            options = options.ssl_root_cert(path);
-        }
-        if let (Some(certificate), Some(key)) = (address.option(&["sslcert"]), address.option(&["sslkey"])) {
-            options = options.ssl_client_cert(certificate).ssl_client_key(key);
-        }
-        options.connect().await.map(Self).map_err(|error| {
-            let port = address.port.unwrap_or(PORT);
-            connect_error(error, address.host.as_deref(), port, sql_error)
-        })
+        result.map(Self)
     }
+}
+
+/// A host and its port, as far as the address names them.
+type Place = (Option<String>, Option<u16>);
+
+/// The hosts to try, each with its port if it has one of its own: `host=a,b&port=1,2` or `host=a:1&host=b:2`, as
+/// SQLAlchemy has it. No host: that of the environment.
+fn hosts(address: &ServerAddress) -> Result<Vec<Place>, SqlError> {
+    if let Some(socket) = address.option(&["unix_sock"]) {
+        // pg8000 takes the socket itself, libpq its directory.
+        let directory = socket.rsplit_once("/.s.PGSQL.");
+        let port = directory.map(|(_, port)| read_port(port)).transpose()?;
+        let directory = directory.map_or(socket, |(directory, _)| directory);
+        return Ok(vec![(Some(directory.to_owned()), port)]);
+    }
+    let named = match address.option(&["hostaddr"]) {
+        Some(_) => "hostaddr",
+        None => "host",
+    };
+    let given: Vec<&str> = address.all(&[named]).flat_map(|hosts| hosts.split(',')).collect();
+    let ports: Vec<&str> = address
+        .all(&["port"])
+        .flat_map(|ports| ports.split(','))
+        .collect();
+    if ports.len() > 1 && ports.len() != given.len() {
+        return Err(refuse("the address has another number of ports than of hosts"));
+    }
+    if given.is_empty() {
+        return Ok(vec![(address.host.clone(), address.port()?)]);
+    }
+    let port_at = |index: usize| ports.get(index).or(ports.first()).filter(|port| !port.is_empty());
+    given
+        .into_iter()
+        .enumerate()
+        .map(|(index, host)| {
+            let (host, own_port) = match host.split_once(':') {
+                Some((host, port)) if !port.contains(':') => {
+                    (host, Some(port).filter(|port| !port.is_empty()))
+                }
+                _ => (host, None),
+            };
+            let port = own_port.or(port_at(index).copied()).map(read_port).transpose()?;
+            Ok((
+                Some(host.to_owned()).filter(|host| !host.is_empty()),
+                port.or(address.port),
+            ))
+        })
+        .collect()
+}
+
+/// The options for one host, in the form in which sqlx looks them up in `~/.pgpass` and takes texts for the
+/// server as they are.
+fn connect_options(
+    address: &ServerAddress,
+    host: Option<&str>,
+    port: Option<u16>,
+) -> Result<PgConnectOptions, SqlError> {
+    let mut url = Url::parse("postgres:///").map_err(|error| SqlError::new(error.to_string()))?;
+    {
+        let mut query = url.query_pairs_mut();
+        let port = port.map(|port| port.to_string());
+        let pairs = [
+            ("host", host),
+            ("port", port.as_deref()),
+            ("user", address.user.as_deref()),
+            ("password", address.password.as_ref().map(Secret::expose)),
+            ("dbname", Some(&*address.database)),
+            ("sslmode", address.option(&["sslmode"])),
+            ("sslrootcert", address.option(&["sslrootcert"])),
+            ("sslcert", address.option(&["sslcert"])),
+            ("sslkey", address.option(&["sslkey"])),
+            ("options", address.option(&["options"])),
+            (
+                "application_name",
+                address
+                    .option(&["application_name"])
+                    .or(address.option(&["fallback_application_name"])),
+            ),
+        ];
+        for (name, value) in pairs {
+            if let Some(value) = value {
+                query.append_pair(name, value);
+            }
+        }
+    }
+    let options = PgConnectOptions::from_url(&url).map_err(sql_error)?;
+    Ok(options.disable_statement_logging())
 }
 
 #[async_trait]
@@ -119,6 +282,7 @@ mod code {
     pub(super) const NO_PERMISSION: &str = "42501";
     pub(super) const READ_ONLY: &str = "25006";
     pub(super) const TOO_LONG: &str = "22001";
+    pub(super) const TOO_MANY_CONNECTIONS: &str = "53300";
     pub(super) const NOT_SERIALIZABLE: &str = "40001";
     pub(super) const DEADLOCK: &str = "40P01";
 }
@@ -143,6 +307,7 @@ fn sql_error(error: sqlx::Error) -> SqlError {
         may_pass: error
             .code()
             .is_some_and(|code| code.starts_with("57P") || code.starts_with("08") || code.starts_with("53")),
+        is_crowded: error.code().as_deref() == Some(code::TOO_MANY_CONNECTIONS),
         breaks_check: matches!(error.kind(), ErrorKind::CheckViolation),
         lost_race: matches!(error.kind(), ErrorKind::UniqueViolation)
             || matches!(
@@ -154,7 +319,42 @@ fn sql_error(error: sqlx::Error) -> SqlError {
 
 #[cfg(test)]
 mod tests {
-    use super::numbered;
+    use super::*;
+
+    #[test]
+    fn hosts_are_those_that_libpq_tries() {
+        for (uri, expected) in [
+            ("postgresql://h:1/x", "h:1"),
+            ("postgresql:///x?host=/run/postgresql", "/run/postgresql:-"),
+            ("postgresql://h:1/x?host=/run&port=2", "/run:2"),
+            ("postgresql://h:1/x?host=a", "a:1"),
+            ("postgresql:///x?host=a,b&port=1,2", "a:1 b:2"),
+            ("postgresql:///x?host=a,b,c&port=7", "a:7 b:7 c:7"),
+            ("postgresql:///x?host=a:1&host=b:2", "a:1 b:2"),
+            ("postgresql:///x?host=::1", "::1:-"),
+            ("postgresql://h/x?hostaddr=10.0.0.1", "10.0.0.1:-"),
+            ("postgresql+pg8000:///x?unix_sock=/run/.s.PGSQL.5433", "/run:5433"),
+            ("postgresql:///x", "-:-"),
+        ] {
+            let address = ServerAddress::parse(uri, &OPTIONS).unwrap();
+            let shown: Vec<String> = hosts(&address)
+                .unwrap()
+                .into_iter()
+                .map(|(host, port)| {
+                    let port = port.map_or("-".to_owned(), |port| port.to_string());
+                    format!("{}:{port}", host.as_deref().unwrap_or("-"))
+                })
+                .collect();
+            assert_eq!(shown.join(" "), expected, "{uri}");
+        }
+        for uri in [
+            "postgresql:///x?host=a,b,c&port=1,2",
+            "postgresql:///x?host=a&port=geheim",
+        ] {
+            let address = ServerAddress::parse(uri, &OPTIONS).unwrap();
+            assert!(!hosts(&address).unwrap_err().message.contains("geheim"));
+        }
+    }
 
     #[test]
     fn parameters_are_numbered() {

@@ -1,10 +1,19 @@
 //! Databases on servers.
 
-use super::address::ServerAddress;
+use std::time::{Duration, Instant};
+
 use super::driver::{Connection, SqlError};
 use super::mysql::MySqlDatabase;
 use super::postgres::PostgresDatabase;
+use crate::http::{in_words, random_fraction};
 use crate::redact::Secret;
+
+/// How long a server may have too many connections.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// The pauses between two tries to connect double from the first to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// A kind of database server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,18 +28,36 @@ impl ServerKind {
     /// The kind that SQLAlchemy calls so.
     pub(crate) fn from_dialect(name: &str) -> Option<Self> {
         match name {
-            "postgresql" | "postgres" => Some(Self::Postgres),
+            "postgresql" => Some(Self::Postgres),
             "mysql" => Some(Self::MySql),
             _ => None,
         }
     }
 
-    /// Connects with the database at this address.
+    /// Connects with the database at this address. Waits while the server has too many connections.
     pub(super) async fn connect(self, uri: &Secret) -> Result<Box<dyn Connection>, SqlError> {
-        let address = ServerAddress::parse(uri.expose())?;
+        let begun = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let error = match self.try_to_connect(uri).await {
+                Err(error) if error.is_crowded && begun.elapsed() < PATIENCE => error,
+                connected => return connected,
+            };
+            if pause == FIRST_PAUSE {
+                tracing::warn!(
+                    "the database server takes no more connections ({error}); retrying for {}",
+                    in_words(PATIENCE)
+                );
+            }
+            tokio::time::sleep(pause.mul_f64(0.5 + random_fraction())).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn try_to_connect(self, uri: &Secret) -> Result<Box<dyn Connection>, SqlError> {
         Ok(match self {
-            Self::Postgres => Box::new(PostgresDatabase::open(&address).await?),
-            Self::MySql => Box::new(MySqlDatabase::open(&address).await?),
+            Self::Postgres => Box::new(PostgresDatabase::open(uri).await?),
+            Self::MySql => Box::new(MySqlDatabase::open(uri).await?),
         })
     }
 }

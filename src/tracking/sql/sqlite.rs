@@ -12,6 +12,7 @@ use sqlx::{ConnectOptions, Connection as _, Row, Sqlite, SqliteConnection, TypeI
 
 use super::driver::{Access, Cell, Connection, SqlError, Transaction, Value};
 use super::of_sqlx::{other_error, transaction};
+use crate::process::{file_size_exhausted, open_files_exhausted, start_hint};
 
 /// How long to wait for other programs that write. MLflow itself waits 20 seconds; many runs may
 /// begin and end at once here, and a migration by MLflow may go on meanwhile.
@@ -166,10 +167,24 @@ mod code {
 }
 
 fn sql_error(error: sqlx::Error) -> SqlError {
-    let sqlx::Error::Database(error) = error else {
-        return other_error(&error);
+    let error = match error {
+        sqlx::Error::Database(error) => error,
+        // The driver works on a thread of its own.
+        sqlx::Error::Io(source) => {
+            let hint = start_hint(&source);
+            return SqlError {
+                hint,
+                ..other_error(&sqlx::Error::Io(source))
+            };
+        }
+        error => return other_error(&error),
     };
     let extended = error.code().and_then(|code| code.parse().ok()).unwrap_or(0_i32);
+    let limit = match extended & 0xff {
+        code::CANTOPEN => open_files_exhausted(),
+        code::IOERR | code::FULL => file_size_exhausted(),
+        _ => None,
+    };
     let hint = match extended & 0xff {
         code::BUSY | code::LOCKED => format!(
             "another program has kept the database locked for {} seconds; end it, or, if there is none, put the \
@@ -190,11 +205,14 @@ fn sql_error(error: sqlx::Error) -> SqlError {
     };
     SqlError {
         message: error.message().to_owned(),
-        hint: Some(hint).filter(|hint| !hint.is_empty()),
-        may_pass: matches!(
-            extended & 0xff,
-            code::BUSY | code::LOCKED | code::FULL | code::IOERR
-        ),
+        // No time heals what a limit forbids.
+        may_pass: limit.is_none()
+            && matches!(
+                extended & 0xff,
+                code::BUSY | code::LOCKED | code::FULL | code::IOERR
+            ),
+        hint: limit.or(Some(hint)).filter(|hint| !hint.is_empty()),
+        is_crowded: false,
         breaks_check: matches!(error.kind(), ErrorKind::CheckViolation),
         lost_race: matches!(error.kind(), ErrorKind::UniqueViolation),
     }

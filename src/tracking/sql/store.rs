@@ -9,18 +9,14 @@ use super::driver::{Access, Cell, Connection, SqlError, Transaction, Value};
 use super::schema;
 use super::server::ServerKind;
 use super::sqlite::SqliteDatabase;
-use super::statement::{first, insert, insert_pairs, set_tag};
+use super::statement::{first, set_tag};
 use crate::redact::Secret;
 use crate::run::{ExperimentId, RunData, RunId, RunInfo, RunStatus, tag};
 use crate::tracking::artifact_uri::append_to_uri_path;
 use crate::tracking::limits::{self, Entity, LimitError, LongValues};
-use crate::tracking::run_name::random_run_name;
 use crate::tracking::{
     ExperimentSelector, FinishedRuns, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore,
 };
-
-/// The directory of a run's artifacts.
-const ARTIFACTS: &str = "artifacts";
 
 /// How many characters a value of a parameter or tag may have in every revision of the tables.
 const SHORTEST_COLUMN: usize = 250;
@@ -117,7 +113,7 @@ impl SqlStore {
         unusable("read", self.name.clone(), error)
     }
 
-    fn unwritable(&self, error: SqlError) -> TrackingError {
+    pub(super) fn unwritable(&self, error: SqlError) -> TrackingError {
         unusable("write to", self.name.clone(), error)
     }
 
@@ -159,7 +155,7 @@ impl SqlStore {
     }
 
     /// Cuts values to what the column takes: it was shorter in earlier revisions.
-    async fn fit_column(
+    pub(super) async fn fit_column(
         &self,
         transaction: &mut dyn Transaction,
         entity: Entity,
@@ -188,7 +184,7 @@ impl SqlStore {
     }
 
     /// Looks up an experiment that must exist and not be deleted; returns its artifact location.
-    async fn active_experiment(
+    pub(super) async fn active_experiment(
         &self,
         transaction: &mut dyn Transaction,
         id: i64,
@@ -250,6 +246,7 @@ impl SqlStore {
             Value::Text(run_id.as_str()),
         ];
         if let Err(error) = transaction.execute(ended, &values).await {
+            transaction.roll_back().await;
             return Ok(Err(error));
         }
         transaction
@@ -306,72 +303,26 @@ impl TrackingStore for SqlStore {
         Ok(found.map(|id| ExperimentId::new(id.to_string())))
     }
 
-    async fn create_run(&self, new_run: NewRun) -> Result<RunInfo, TrackingError> {
-        let experiment_id = self.parse(&new_run.experiment_id)?;
-        let warn = &mut |warning: String| tracing::warn!("{warning}");
-        let params = limits::fit_params(new_run.params, self.long_values, warn)
-            .map_err(|error| self.over_limit("a parameter", error))?;
-        let mut tags = limits::fit_tags(new_run.tags, self.long_values, warn)
-            .map_err(|error| self.over_limit("a tag", error))?;
-        let run_name = new_run
-            .name
-            .filter(|name| !name.is_empty())
-            .unwrap_or_else(random_run_name);
-        tags.push((tag::RUN_NAME.to_owned(), run_name.clone()));
-
-        let run_id = RunId::random();
+    async fn artifact_location(&self, experiment_id: &ExperimentId) -> Result<String, TrackingError> {
+        let experiment_id = self.parse(experiment_id)?;
         let mut connection = self.connection().await;
         let mut transaction = connection
-            .begin(Access::Write)
+            .begin(Access::Read)
             .await
-            .map_err(|error| self.unwritable(error))?;
-        let location = self
-            .active_experiment(transaction.as_mut(), experiment_id)
-            .await?;
-        let params = self
-            .fit_column(transaction.as_mut(), Entity::Param, params, warn)
-            .await?;
-        let tags = self
-            .fit_column(transaction.as_mut(), Entity::Tag, tags, warn)
-            .await?;
-        let artifact_uri = append_to_uri_path(&location, &[run_id.as_str(), ARTIFACTS]);
-        // Source and entry point have been tags since MLflow 1.0; its own stores leave the columns
-        // so too.
-        let row = [
-            ("run_uuid", Value::Text(run_id.as_str())),
-            ("name", Value::Text(&run_name)),
-            ("source_type", Value::Text("UNKNOWN")),
-            ("source_name", Value::Text("")),
-            ("entry_point_name", Value::Text("")),
-            ("user_id", Value::Text(&new_run.user)),
-            ("status", Value::Text(RunStatus::Running.as_str())),
-            ("start_time", Value::Int(new_run.start_time.0)),
-            ("end_time", Value::Null),
-            ("source_version", Value::Text("")),
-            ("lifecycle_stage", Value::Text("active")),
-            ("artifact_uri", Value::Text(&artifact_uri)),
-            ("experiment_id", Value::Int(experiment_id)),
-        ];
-        let created = async {
-            insert(
-                transaction.as_mut(),
-                "runs",
-                &row.map(|(column, _)| column),
-                &row.map(|(_, value)| value),
-            )
-            .await?;
-            insert_pairs(transaction.as_mut(), "tags", &run_id, &tags).await?;
-            insert_pairs(transaction.as_mut(), "params", &run_id, &params).await?;
-            transaction.commit().await
-        };
-        created.await.map_err(|error| self.unwritable(error))?;
-        Ok(RunInfo {
-            experiment_id: ExperimentId::new(experiment_id.to_string()),
-            run_id,
-            run_name,
-            artifact_uri,
-            status: RunStatus::Running,
-        })
+            .map_err(|error| self.unreadable(error))?;
+        self.active_experiment(transaction.as_mut(), experiment_id).await
+    }
+
+    async fn create_run(&self, new_run: NewRun) -> Result<RunInfo, TrackingError> {
+        for _ in 1..MOST_RACES {
+            match self.try_create(new_run.clone()).await? {
+                // The database gave it up for another program's sake.
+                Err(error) if error.lost_race => {}
+                created => return created.map_err(|error| self.unwritable(error)),
+            }
+        }
+        let created = self.try_create(new_run).await?;
+        created.map_err(|error| self.unwritable(error))
     }
 
     async fn run(&self, run_id: &RunId) -> Result<RunInfo, TrackingError> {
@@ -426,13 +377,13 @@ impl TrackingStore for SqlStore {
         let tags = self
             .fit_column(transaction.as_mut(), Entity::Tag, tags, warn)
             .await?;
-        let set = async {
-            for (key, value) in &tags {
-                set_tag(transaction.as_mut(), run_id, key, value).await?;
+        for (key, value) in &tags {
+            if let Err(error) = set_tag(transaction.as_mut(), run_id, key, value).await {
+                transaction.roll_back().await;
+                return Err(self.unwritable(error));
             }
-            transaction.commit().await
-        };
-        set.await.map_err(|error| self.unwritable(error))
+        }
+        transaction.commit().await.map_err(|error| self.unwritable(error))
     }
 
     async fn model_location(&self, selector: &ModelSelector) -> Result<String, TrackingError> {
@@ -528,7 +479,7 @@ fn unusable(action: &'static str, store: String, error: SqlError) -> TrackingErr
         action,
         store,
         hint: error.hint.clone(),
-        may_pass: error.may_pass,
+        may_pass: error.may_pass || error.lost_race,
         source: Box::new(error),
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Refusal {
     pub(crate) message: String,
     /// Fields, and what is wrong with each.
     pub(crate) causes: Vec<(String, String)>,
+    /// The reason of these causes.
+    cause: &'static str,
 }
 
 impl Refusal {
@@ -32,11 +34,28 @@ impl Refusal {
             reason,
             message: message.into(),
             causes: Vec::new(),
+            cause: "FieldValueInvalid",
         }
     }
 
     pub(crate) fn not_found(what: &str, name: &str) -> Self {
         Self::new(404, "NotFound", format!("{what} \"{name}\" not found"))
+    }
+
+    /// What the admission of a namespace that is being deleted answers.
+    pub(crate) fn terminating(job: &str, namespace: &str) -> Self {
+        let message = format!(
+            "jobs.batch \"{job}\" is forbidden: unable to create new content in namespace {namespace} because it is \
+             being terminated"
+        );
+        Self {
+            causes: vec![(
+                "metadata.namespace".to_owned(),
+                format!("namespace {namespace} is being terminated"),
+            )],
+            cause: "NamespaceTerminating",
+            ..Self::new(403, "Forbidden", message)
+        }
     }
 
     /// The reason that Kubernetes gives for a status code that a test asks for.
@@ -45,7 +64,8 @@ impl Refusal {
             401 => ("Unauthorized", "Unauthorized"),
             403 => (
                 "Forbidden",
-                "jobs.batch is forbidden: User \"tester\" cannot do this in the namespace",
+                "jobs.batch is forbidden: User \"tester\" cannot create resource \"jobs\" in API group \"batch\" in the \
+                 namespace \"default\"",
             ),
             404 => ("NotFound", "the server could not find the requested resource"),
             410 => (
@@ -74,9 +94,7 @@ impl Refusal {
         let causes: Vec<Value> = self
             .causes
             .iter()
-            .map(
-                |(field, message)| json!({"reason": "FieldValueInvalid", "message": message, "field": field}),
-            )
+            .map(|(field, message)| json!({"reason": self.cause, "message": message, "field": field}))
             .collect();
         json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::server::Shared;
+use crate::server::{Shared, State};
 use crate::store::{Kind, Store};
 
 /// How long pods take to end when they are deleted.
@@ -62,8 +62,40 @@ pub(crate) fn complete(job: &mut Value, uid: &str) {
     job["status"] = json!({});
 }
 
+/// Does what a Job's controller does when a pod is missing: makes one, or tells why it cannot.
+pub(crate) fn sync_job(state: &mut State, job: &str) {
+    let Some(denial) = state.pod_denial.clone() else {
+        return make_pod(&mut state.store, job);
+    };
+    let pod = format!(
+        "{}-{:05x}",
+        &job[..job.len().min(57)],
+        state.store.version % 0xf_ffff
+    );
+    let message = format!("Error creating: pods \"{pod}\" is forbidden: {denial}");
+    make_event(&mut state.store, Kind::Job, job, "FailedCreate", &message);
+}
+
+/// Makes a warning about a Job or pod.
+pub(crate) fn make_event(store: &mut Store, kind: Kind, name: &str, reason: &str, message: &str) {
+    let found = store
+        .all(kind)
+        .into_iter()
+        .find(|object| object["metadata"]["name"] == name);
+    let metadata = found.map(|object| object["metadata"].clone()).unwrap_or_default();
+    let namespace = metadata["namespace"].as_str().unwrap_or("default").to_owned();
+    let (_, api_version, kind) = kind.names();
+    let event = json!({
+        "metadata": {"name": format!("{name}.{:x}", store.version)},
+        "involvedObject": {"kind": kind, "name": name, "namespace": namespace, "apiVersion": api_version, "uid": metadata["uid"]},
+        "type": "Warning", "reason": reason, "message": message, "count": 1,
+        "firstTimestamp": time(), "lastTimestamp": time(),
+    });
+    let _ = store.create(Kind::Event, &namespace, event);
+}
+
 /// Gives the Job a pod.
-pub(crate) fn make_pod(store: &mut Store, job: &str) {
+fn make_pod(store: &mut Store, job: &str) {
     let Some(job) = store
         .all(Kind::Job)
         .into_iter()
@@ -160,6 +192,26 @@ pub(crate) fn end_job(job: &mut Value, failure: Option<(&str, &str)>) {
     job["status"]["conditions"] = json!([condition]);
 }
 
+/// Marks a pod as being deleted, with the time that it has to end.
+pub(crate) fn begin_deletion(pod: &mut Value) {
+    let grace = Duration::from_secs(30);
+    let deadline = crate::logs::now() + grace;
+    pod["metadata"]["deletionTimestamp"] = deadline.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into();
+    pod["metadata"]["deletionGracePeriodSeconds"] = grace.as_secs().into();
+}
+
+/// Marks a pod as one that the cluster takes away for this reason.
+pub(crate) fn disrupt(pod: &mut Value, reason: &str, message: &str) {
+    let condition = json!({
+        "type": "DisruptionTarget", "status": "True", "reason": reason, "message": message,
+        "lastTransitionTime": time(),
+    });
+    match pod["status"]["conditions"].as_array_mut() {
+        Some(conditions) => conditions.push(condition),
+        None => pod["status"]["conditions"] = json!([condition]),
+    }
+}
+
 /// Deletes a Job in the foreground: it stays until its pods have ended.
 pub(crate) fn delete_in_foreground(shared: &Arc<Shared>, namespace: &str, name: &str) {
     let now = time();
@@ -170,10 +222,7 @@ pub(crate) fn delete_in_foreground(shared: &Arc<Shared>, namespace: &str, name: 
     });
     let pods: Vec<String> = pods_of(&state.store, name);
     for pod in &pods {
-        state.store.change(Kind::Pod, namespace, pod, |pod| {
-            pod["metadata"]["deletionTimestamp"] = now.clone().into();
-            pod["metadata"]["deletionGracePeriodSeconds"] = 30.into();
-        });
+        state.store.change(Kind::Pod, namespace, pod, begin_deletion);
     }
     let stays = state.keeps_deleted;
     drop(state);

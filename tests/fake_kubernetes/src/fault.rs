@@ -26,6 +26,8 @@ pub enum Target {
 pub enum Action {
     /// This status code is the answer, as Kubernetes words it.
     Status(u16),
+    /// This status code is the answer, with a reason and a message that the test gives.
+    Refuse(u16, &'static str, &'static str),
     /// This status code is the answer of something before Kubernetes: HTML.
     Proxy(u16),
     /// As [`Action::Proxy`], but the request itself is carried out.

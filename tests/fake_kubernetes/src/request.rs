@@ -103,8 +103,17 @@ fn forbidden(shared: &Shared, method: &Method, path: &str, query: &str) -> Optio
     };
     let rule = format!("{verb} {resource}");
     shared.options.forbidden.contains(&rule).then(|| {
-        let message =
-            format!("{resource} is forbidden: User \"tester\" cannot {verb} resource \"{resource}\"");
+        let (group, name) = match resource {
+            "jobs" => ("batch", "jobs.batch".to_owned()),
+            _ => ("", resource.split('/').next().unwrap_or(resource).to_owned()),
+        };
+        let mut parts = path.split('/').skip_while(|part| *part != "namespaces").skip(1);
+        let namespace = parts.next().unwrap_or_default();
+        let object = parts.nth(1).map(|object| format!(" \"{object}\"")).unwrap_or_default();
+        let message = format!(
+            "{name}{object} is forbidden: User \"tester\" cannot {verb} resource \"{resource}\" in API group \"{group}\" in the \
+             namespace \"{namespace}\""
+        );
         Refusal::new(403, "Forbidden", message)
     })
 }
@@ -117,6 +126,7 @@ async fn with_fault(
 ) -> Response<Body> {
     match action {
         Some(Action::Status(code)) => return Refusal::of_code(code).response(),
+        Some(Action::Refuse(code, reason, message)) => return Refusal::new(code, reason, message).response(),
         Some(Action::Proxy(code)) => return of_proxy(code),
         Some(Action::Slow(time)) => tokio::time::sleep(time).await,
         _ => {}

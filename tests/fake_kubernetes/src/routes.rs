@@ -92,6 +92,9 @@ async fn create_job(
         return Err(Refusal::new(400, "BadRequest", message));
     }
     let name = job["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    if state.terminating.contains(&namespace) {
+        return Err(Refusal::terminating(&name, &namespace));
+    }
     if query.contains_key("dryRun") {
         if state.store.get(Kind::Job, &namespace, &name).is_ok() {
             return Err(Refusal::new(
@@ -109,7 +112,7 @@ async fn create_job(
         });
         job = completed.unwrap_or(job);
         if job["spec"]["suspend"] != true {
-            controller::make_pod(&mut state.store, &name);
+            controller::sync_job(&mut state, &name);
         }
     }
     drop(state);

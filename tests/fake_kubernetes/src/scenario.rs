@@ -1,6 +1,6 @@
 //! What a test makes of Jobs and pods: the steps that controllers, nodes and people take.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::controller;
 use crate::server::Server;
@@ -81,7 +81,49 @@ impl Server {
     pub fn another_pod(&self) {
         let job = self.job_name();
         let mut state = self.shared.lock();
-        controller::make_pod(&mut state.store, &job);
+        controller::sync_job(&mut state, &job);
+        drop(state);
+        self.shared.notify();
+    }
+
+    /// Suspends the Job, whose pods are then taken away, or resumes it, which gives it a pod.
+    pub fn suspend_job(&self, is_suspended: bool) {
+        let job = self.job_name();
+        self.change_job(&job, |job| job["spec"]["suspend"] = is_suspended.into());
+        if !is_suspended {
+            return self.another_pod();
+        }
+        for pod in self.pods() {
+            self.remove_pod(pod["metadata"]["name"].as_str().unwrap_or_default());
+        }
+    }
+
+    /// Has the cluster take a pod away for this reason, such as `PreemptionByScheduler`: the pod is told to
+    /// end, and has not ended yet.
+    pub fn disrupt_pod(&self, pod: &str, reason: &str, message: &str) {
+        self.change_pod(pod, |pod| controller::disrupt(pod, reason, message));
+        self.change_pod(pod, controller::begin_deletion);
+    }
+
+    /// Deletes a pod, as `kubectl delete pod` does: it is told to end, and has not ended yet.
+    pub fn delete_pod(&self, pod: &str) {
+        self.change_pod(pod, controller::begin_deletion);
+    }
+
+    /// Takes a pod away, as it is.
+    pub fn remove_pod(&self, name: &str) {
+        let mut state = self.shared.lock();
+        let pods = state.store.all(Kind::Pod).into_iter();
+        let found: Vec<String> = pods
+            .filter(|pod| pod["metadata"]["name"] == name)
+            .filter_map(|pod| Some(pod["metadata"]["namespace"].as_str()?.to_owned()))
+            .collect();
+        for namespace in found {
+            state.store.delete(Kind::Pod, &namespace, name);
+        }
+        for restarts in 0..10 {
+            state.logs.end(name, restarts);
+        }
         drop(state);
         self.shared.notify();
     }
@@ -125,23 +167,8 @@ impl Server {
     /// Makes a warning about a Job or pod.
     pub fn event(&self, kind: &str, name: &str, reason: &str, message: &str) {
         let mut state = self.shared.lock();
-        let holder = if kind == "Job" { Kind::Job } else { Kind::Pod };
-        let found = state
-            .store
-            .all(holder)
-            .into_iter()
-            .find(|object| object["metadata"]["name"] == name);
-        let namespace = found
-            .and_then(|object| Some(object["metadata"]["namespace"].as_str()?.to_owned()))
-            .unwrap_or_else(|| "default".to_owned());
-        let count = state.store.version;
-        let event = json!({
-            "metadata": {"name": format!("{name}.{count:x}")},
-            "involvedObject": {"kind": kind, "name": name, "namespace": namespace},
-            "type": "Warning", "reason": reason, "message": message, "count": 1,
-            "firstTimestamp": controller::time(), "lastTimestamp": controller::time(),
-        });
-        let _ = state.store.create(Kind::Event, &namespace, event);
+        let kind = if kind == "Job" { Kind::Job } else { Kind::Pod };
+        controller::make_event(&mut state.store, kind, name, reason, message);
         drop(state);
         self.shared.notify();
     }

@@ -69,6 +69,10 @@ pub(crate) struct State {
     pub(crate) faults: Vec<Fault>,
     pub(crate) requests: Vec<RecordedRequest>,
     pub(crate) namespaces: BTreeSet<String>,
+    /// Namespaces that are being deleted.
+    pub(crate) terminating: BTreeSet<String>,
+    /// Why no pod can be made, if that is so.
+    pub(crate) pod_denial: Option<String>,
     /// Jobs whose pods take no notice of being deleted.
     pub(crate) keeps_deleted: bool,
     /// How often every watch so far was ended as too old.
@@ -129,6 +133,8 @@ impl Server {
                 faults: Vec::new(),
                 requests: Vec::new(),
                 namespaces,
+                terminating: BTreeSet::new(),
+                pod_denial: None,
                 keeps_deleted: false,
                 expirations: 0,
             }),
@@ -210,6 +216,16 @@ impl Server {
     /// Adds a namespace besides `default` and `mlflow`.
     pub fn add_namespace(&self, name: &str) {
         self.shared.lock().namespaces.insert(name.to_owned());
+    }
+
+    /// From now on a namespace is being deleted: nothing new is taken there.
+    pub fn terminate_namespace(&self, name: &str) {
+        self.shared.lock().terminating.insert(name.to_owned());
+    }
+
+    /// From now on no pod can be made, for the reason that follows `is forbidden: `; or pods can be made again.
+    pub fn deny_pods(&self, reason: Option<&str>) {
+        self.shared.lock().pod_denial = reason.map(str::to_owned);
     }
 
     /// From now on pods take no notice of a deletion.

@@ -148,7 +148,7 @@ const LOGS: &str = "import mlflow\nwith mlflow.start_run() as run:\n    mlflow.l
 
 #[test]
 fn an_entry_point_logs_into_its_run_by_any_client() {
-    for requirement in [Requirement::Mlflow3, Requirement::Mlflow2] {
+    for requirement in [Requirement::Mlflow3, Requirement::Mlflow2, Requirement::Mlflow318] {
         let Some(venv) = require(requirement) else {
             continue;
         };

@@ -201,6 +201,89 @@ fn a_failed_creation_leaves_nothing() {
     }
 }
 
+/// What conda itself reads: UTF-16, and a requirements file, whose lines are packages of conda then.
+#[test]
+fn other_files_that_conda_reads() {
+    let Some(project) = project() else {
+        return;
+    };
+    let marked = format!("\u{feff}{ENVIRONMENT}");
+    for (number, bytes) in [u16::to_le_bytes as fn(u16) -> [u8; 2], u16::to_be_bytes]
+        .into_iter()
+        .map(|order| marked.encode_utf16().flat_map(order).collect::<Vec<u8>>())
+        .chain(["hellolab\n".into()])
+        .enumerate()
+    {
+        let file = if number < 2 {
+            "conda.yaml"
+        } else {
+            "requirements.txt"
+        };
+        project.sandbox().write(format!("project/{file}"), bytes);
+        project.sandbox().write(
+            "project/MLproject",
+            format!("conda_env: {file}\nentry_points: {{main: {{command: hellolab}}}}\n"),
+        );
+        let finished = succeed(&project, &[]);
+        assert_eq!(finished.stdout(), "hello from conda\n", "{}", finished.stderr());
+        let warning = "conda installs the lines of ";
+        assert_eq!(
+            finished.stderr().contains(warning),
+            number == 2,
+            "{}",
+            finished.stderr()
+        );
+    }
+    project
+        .sandbox()
+        .write("project/requirements.txt", "hellolab\n-r other.txt\n");
+    let finished = project.mlrun(&["run", "project"]);
+    finished.expect_code(1);
+    let expected = "/project/requirements.txt:2:1: '-r other.txt' is an option of pip, which conda does not know\nhint: write a python_env.yaml with the line `dependencies: [-r requirements.txt]`";
+    assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+}
+
+/// Neither conda's and pip's temporary files, nor the list for pip that conda writes into the project.
+#[test]
+fn a_signal_leaves_no_temporary_files() {
+    let Some(mut project) = project() else {
+        return;
+    };
+    for (file, text) in crate::environments::ENDLESS_PACKAGE {
+        project = project.file(file, text);
+    }
+    let project = project
+        .mlproject("conda_env: conda.yaml\nentry_points: {main: {command: echo ran}}\n")
+        .file("conda.yaml", "dependencies: [python, pip, {pip: [./package]}]\n");
+    let sandbox = project.sandbox();
+    let (marker, log) = (sandbox.work().join("marker"), sandbox.work().join("log"));
+    let before = fs::read_dir(sandbox.work().join("project")).unwrap().count();
+    let mut child = sandbox
+        .interruptible_mlrun()
+        .args(["run", "project"])
+        .envs(project.environment())
+        .env("MARKER", &marker)
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    wait_for(|| marker.exists() || fs::read_to_string(&log).unwrap().contains("error: "));
+    assert!(marker.exists(), "{}", fs::read_to_string(&log).unwrap());
+    assert_eq!(
+        fs::read_dir(sandbox.work().join("project")).unwrap().count(),
+        before + 1
+    );
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    assert_eq!(
+        fs::read_dir(sandbox.work().join("project")).unwrap().count(),
+        before
+    );
+    let left: Vec<_> = fs::read_dir(sandbox.root().join("tmp")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
 /// Whatever a killed build has left, the next run makes the environment anew.
 #[test]
 fn a_killed_creation_is_made_anew() {

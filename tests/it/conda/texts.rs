@@ -21,14 +21,14 @@ fn refusal(project: &Project, arguments: &[&str]) -> String {
 
 #[test]
 fn no_conda() {
-    let not_set = "error: there is no conda: MLFLOW_CONDA_HOME and CONDA_EXE are not set, and no directory of PATH holds it\nhint: install conda, or set MLFLOW_CONDA_HOME to the directory of its installation, or add its bin directory to PATH";
+    let not_set = "error: there is no conda: MLFLOW_CONDA_HOME and CONDA_EXE are not set, and no directory of PATH holds conda, mamba or micromamba\nhint: install conda or micromamba, or set MLFLOW_CONDA_HOME to the directory of its installation, or add its bin directory to PATH";
     let pip_only = "; or pass --env-manager uv or --env-manager virtualenv, since the environment holds only Python and packages of pip\n";
     for (text, way_out) in [
         ("dependencies: [python=3.11, pip, {pip: [mlflow]}]\n", pip_only),
         ("name: x\n", pip_only),
         (
             "dependencies: [python=3.11, numpy, 'scipy >=1', {pip: [mlflow]}]\n",
-            "; no other env manager can build this environment, since it needs packages of conda: numpy, scipy >=1\n",
+            "; or pass --env-manager uv or --env-manager virtualenv, which leave out what only conda has: numpy, scipy >=1\n",
         ),
         ("dependencies: [python]\n", "\n"),
         ("dependencies: [unclosed\n", "\n"),
@@ -123,6 +123,6 @@ fn a_file_that_is_no_text() {
     project.sandbox().write("project/conda.yaml", b"name: \xff\n");
     assert_eq!(
         refusal(&project, &[]),
-        "error: cannot read the conda environment file <sandbox>/work/project/conda.yaml\n  caused by: stream did not contain valid UTF-8\nhint: save the file as UTF-8\n"
+        "error: cannot read the conda environment file <sandbox>/work/project/conda.yaml\n  caused by: line 1 is not valid UTF-8\nhint: save the file as UTF-8, for example with `iconv -f LATIN1 -t UTF-8 conda.yaml > new-conda.yaml`\n"
     );
 }

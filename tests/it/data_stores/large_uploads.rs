@@ -32,8 +32,9 @@ fn stores(is_interrupted: bool) -> impl Iterator<Item = &'static Server> {
         servers::webhdfs,
         // Its files go over connections of their own, which no proxy here sees.
         servers::ftp,
+        servers::presigned_artifacts,
     ];
-    let count = if is_interrupted { 5 } else { 6 };
+    let count = if is_interrupted { 5 } else { 7 };
     all.into_iter().take(count).filter_map(|server| server())
 }
 
@@ -65,7 +66,11 @@ fn assert_same(arrived: &[u8], bytes: &[u8], uri: &str) {
 fn files_of_all_sizes_arrive_whole() {
     for server in stores(false) {
         let sizes = [(PART, 1), (LARGE, 3), (0, 1), (PART + 1, 2)];
-        let count = if server.kind == "s3" { 4 } else { 2 };
+        let count = if matches!(server.kind, "s3" | "presigned") {
+            4
+        } else {
+            2
+        };
         for (length, parts) in sizes.into_iter().take(count) {
             let (sandbox, bytes) = with_file(length);
             let place = format!("sizes/{length}");
@@ -93,6 +98,11 @@ fn files_of_all_sizes_arrive_whole() {
                     });
                     assert_eq!(about, expected, "{uri}");
                 }
+                "presigned" => assert_eq!(
+                    (&about["unfinished"], &about["parts"]),
+                    (&0.into(), &parts.into()),
+                    "{uri}"
+                ),
                 "gs" => assert_eq!(about["type"], "text/plain", "{uri}"),
                 _ => {}
             }

@@ -57,6 +57,15 @@ impl Server {
         self.ask("read", key)
     }
 
+    /// The Python of an MLflow that reads from the server.
+    pub(super) fn reference(&self) -> PathBuf {
+        let requirement = match self.kind {
+            "presigned" => Requirement::Mlflow318,
+            _ => Requirement::Data,
+        };
+        require(requirement).unwrap().join("bin/python")
+    }
+
     /// What the store says of what it holds under this name.
     pub(super) fn about(&self, key: &str) -> serde_json::Value {
         serde_json::from_slice(&self.ask("about", key)).unwrap()
@@ -66,6 +75,8 @@ impl Server {
         let kind = match self.kind {
             "mlflow-artifacts" => "artifacts",
             "wasbs" => "azure",
+            // It lets nobody read through it.
+            "presigned" => "s3",
             _ if self.is_directory => "directory",
             kind => kind,
         };
@@ -171,6 +182,39 @@ shared!(
     artifacts,
     start_artifacts
 );
+
+shared!(
+    /// A tracking server that signs addresses in its storage, and lets nobody read or write through it.
+    presigned_artifacts,
+    start_presigned
+);
+
+fn start_presigned() -> Option<Server> {
+    let venv = require(Requirement::Mlflow318)?;
+    let storage = s3()?;
+    let server = MlflowServer::start_with(
+        &venv,
+        &[
+            "--artifacts-destination",
+            "s3://bucket",
+            "--artifacts-presigned-only",
+        ],
+        &storage.variables(storage.port),
+    );
+    // It ends with the tests.
+    let server: &MlflowServer = Box::leak(Box::new(server));
+    let port = server.url().rsplit(':').next().unwrap().parse().unwrap();
+    Some(Server {
+        kind: "presigned",
+        port,
+        variables: vec![("MLFLOW_TRACKING_URI", "http://127.0.0.1:{port}".to_owned())],
+        root: "mlflow-artifacts:/top/".to_owned(),
+        address: storage.address.clone(),
+        is_directory: false,
+        _sandbox: None,
+        _supervisor: None,
+    })
+}
 
 fn start_s3() -> Option<Server> {
     let (sandbox, port) = (Sandbox::new(), free_port());

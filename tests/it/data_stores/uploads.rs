@@ -89,13 +89,14 @@ fn run(mut command: Command) {
 
 #[test]
 fn every_store_that_can_be_written_to_takes_files() {
-    let servers: [fn() -> Option<&'static Server>; 6] = [
+    let servers: [fn() -> Option<&'static Server>; 7] = [
         servers::s3,
         servers::gcs,
         servers::azure,
         servers::artifacts,
         servers::ftp,
         servers::webhdfs,
+        servers::presigned_artifacts,
     ];
     for server in servers {
         let Some(server) = server() else { continue };

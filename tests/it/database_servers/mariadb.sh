@@ -1,4 +1,4 @@
-# Starts a MariaDB server in a new directory on port $1, says "ready", and ends it when standard
+# Starts a MariaDB server in a new directory on port $1, says "ready" and the directory, and ends it when standard
 # input ends. User and password: mlflow, p@ss/w:rd.
 set -euo pipefail
 port=$1
@@ -20,8 +20,9 @@ until mariadb --no-defaults --socket="$directory/socket" -u root -e 'SELECT 1' >
   sleep 0.05
 done
 mariadb --no-defaults --socket="$directory/socket" -u root -e \
-  "CREATE USER mlflow@'127.0.0.1' IDENTIFIED BY 'p@ss/w:rd'; GRANT ALL ON *.* TO mlflow@'127.0.0.1'"
-echo ready
+  "CREATE USER mlflow@'127.0.0.1' IDENTIFIED BY 'p@ss/w:rd'; GRANT ALL ON *.* TO mlflow@'127.0.0.1' WITH GRANT OPTION;
+   CREATE USER mlflow@localhost IDENTIFIED BY 'p@ss/w:rd'; GRANT ALL ON *.* TO mlflow@localhost WITH GRANT OPTION"
+echo "ready $directory"
 cat >/dev/null
 disown $server
 kill -KILL $server

@@ -1,6 +1,8 @@
 //! Tracking stores in PostgreSQL and MariaDB, with tables that the real MLflow made.
 
+mod addresses;
 mod away;
+mod busy;
 mod server;
 
 use async_trait::async_trait;

@@ -1,4 +1,4 @@
-# Starts a PostgreSQL server in a new directory on port $1, says "ready", and ends it when standard
+# Starts a PostgreSQL server in a new directory on port $1, says "ready" and the directory, and ends it when standard
 # input ends. User and password: mlflow, p@ss/w:rd.
 set -euo pipefail
 port=$1
@@ -16,7 +16,7 @@ PATH="${programs:-}:$PATH"
 echo 'p@ss/w:rd' >password
 as initdb --pgdata="$directory/data" --auth=scram-sha-256 --username=mlflow --pwfile="$directory/password" >log 2>&1 \
   || { cat log >&2; exit 1; }
-as postgres -D "$directory/data" -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories="$directory" \
+as postgres -D "$directory/data" -p "$port" -c listen_addresses="127.0.0.1,::1" -c unix_socket_directories="$directory" \
   -c fsync=off -c timezone=UTC >log 2>&1 </dev/null &
 server=$!
 export PGPASSWORD='p@ss/w:rd' PGHOST=127.0.0.1 PGPORT=$port PGUSER=mlflow
@@ -24,7 +24,7 @@ until psql -d postgres -qAtc 'SELECT 1' >/dev/null 2>&1; do
   kill -0 $server || { cat log >&2; exit 1; }
   sleep 0.05
 done
-echo ready
+echo "ready $directory"
 cat >/dev/null
 as pg_ctl -D "$directory/data" -m immediate stop >/dev/null 2>&1 || kill -KILL $server
 wait $server || true

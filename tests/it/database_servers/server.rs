@@ -21,6 +21,8 @@ pub(super) enum Kind {
 pub(super) struct Server {
     pub(super) kind: Kind,
     port: u16,
+    /// The directory that holds the socket.
+    directory: String,
     _process: Child,
 }
 
@@ -66,10 +68,14 @@ impl Server {
         let mut line = String::new();
         let mut stdout = BufReader::new(process.stdout.take().unwrap());
         stdout.read_line(&mut line).unwrap();
-        assert_eq!(line, "ready\n", "the {kind:?} server must start");
+        let directory = line
+            .trim_end()
+            .strip_prefix("ready ")
+            .unwrap_or_else(|| panic!("the {kind:?} server must start: {line}"));
         Self {
             kind,
             port,
+            directory: directory.to_owned(),
             _process: process,
         }
     }
@@ -90,6 +96,13 @@ impl Server {
             Kind::MariaDb => "mysql+pymysql",
         };
         format!("{dialect}://{}/{database}", self.authority())
+    }
+
+    /// Texts with `<port>`, `<password>` (as it stands in a URI) and `<directory>` (of the socket) replaced.
+    pub(super) fn expand(&self, text: &str) -> String {
+        text.replace("<port>", &self.port.to_string())
+            .replace("<password>", QUOTED_PASSWORD)
+            .replace("<directory>", &self.directory)
     }
 
     /// User, password, host and port.

@@ -2,12 +2,14 @@
 //! that independent clients speak to as well.
 
 mod attached;
+mod cancelled;
 mod clients;
 mod credentials;
 mod entry_points;
 mod example;
 mod faults;
 mod jobs;
+mod kept_output;
 mod place;
 mod reference;
 mod store;

@@ -5,8 +5,6 @@
 pub(super) enum Deviation {
     /// The store gets a parameter's value itself; the reference stores it quoted for the shell.
     ValuesAreLoggedAsTheyAre,
-    /// A parameter's name that the reference quotes and then cannot log is logged as it is.
-    NamesAreLoggedAsTheyAre,
     /// A `float` must be one.
     FloatsAreChecked,
     /// A `uri` that is a relative local path becomes absolute; the reference refuses local paths.
@@ -70,7 +68,6 @@ impl Deviation {
     pub(super) fn sentence(self) -> &'static str {
         match self {
             Self::ValuesAreLoggedAsTheyAre => "values are logged as they are, not quoted for the shell",
-            Self::NamesAreLoggedAsTheyAre => "names are logged as they are, not quoted for the shell",
             Self::FloatsAreChecked => "a float is checked",
             Self::LocalUrisBecomeAbsolute => "a local path is a URI too, and becomes absolute",
             Self::EmptyPathsAreRefused => "an empty path is refused",

@@ -24,6 +24,9 @@ fi
 /// Variables that only the tests use.
 const TEST_VARIABLES: [&str; 3] = ["BASH_ENV", "MLRUN_TEST_PROBE", "MLRUN_TEST_TOOL"];
 
+/// The variable that mlrun alone gives to what it starts.
+const OWN_VARIABLE: &str = "MLRUN_PROCESS";
+
 /// What one call of a program gave.
 pub(super) struct Call<'a> {
     pub(super) code: i32,
@@ -83,7 +86,8 @@ impl Call<'_> {
             .map(|(name, value)| (&**name, &**value))
             .collect();
         for (name, value) in &seen {
-            if given.get(name) != Some(value) && !TEST_VARIABLES.contains(name) {
+            let is_compared = *name != OWN_VARIABLE && !TEST_VARIABLES.contains(name);
+            if given.get(name) != Some(value) && is_compared {
                 fields.insert(format!("child.environment.{name}"), (*value).to_owned());
             }
         }

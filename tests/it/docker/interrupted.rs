@@ -114,5 +114,32 @@ fn a_signal_in_any_moment_leaves_no_container() {
         let status = child.wait().unwrap();
         let moment = format!("after {delay:?} ({status})");
         assert_nothing_is_left(&project, &moment);
+        let temporary = project.project.sandbox().root().join("tmp");
+        let left: Vec<_> = std::fs::read_dir(temporary).unwrap().collect();
+        assert!(left.is_empty(), "{moment}: {left:?}");
     }
+}
+
+#[test]
+fn a_cancellation_removes_the_container_that_a_killed_mlrun_left() {
+    let Some(project) = waiting("trap '' TERM; touch /out/ready; while :; do sleep 0.05; done") else {
+        return;
+    };
+    let out = project.project.sandbox().work().join("project/out");
+    let mut child = start(&project);
+    wait_until("the entry point's start", || out.join("ready").exists());
+    let id = runs(&project).remove(0).run_id;
+    let name = format!("mlrun-{id}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_ne!(project.docker.containers(&name), "");
+    let mut cancel = project.project.sandbox().mlrun();
+    let output = cancel.args(["cancel", &id]).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(
+        told.contains(&format!("Removed its container {name}\n")),
+        "{told}"
+    );
+    assert_nothing_is_left(&project, "after a cancellation");
 }

@@ -1,5 +1,7 @@
 //! Podman and nerdctl in docker's place, as small programs that write down how they are called.
 
+use std::os::unix::fs::symlink;
+
 use crate::harness::Project;
 
 /// Answers as an engine that has the image, and builds another one.
@@ -56,6 +58,32 @@ fn podman_builds_from_the_directory() {
         .git\nmlruns\nmlflow.db\nmlflow.db-journal\nmlflow.db-wal\ndata\n\
         podman run --rm --name mlrun-<run> ";
     assert!(calls.starts_with(expected), "{calls}");
+}
+
+/// They take no tar, so that what links lead to is copied into a directory first.
+#[test]
+fn what_links_lead_to_is_built_from_a_copy() {
+    let project = Project::new()
+        .mlproject("name: test\ndocker_env: {image: base}\nentry_points: {main: {command: \"true\"}}\n")
+        .file(".dockerignore", "data\n")
+        .file("data", "");
+    let sandbox = project.sandbox();
+    let root = sandbox.root().to_owned();
+    sandbox.write("shared.py", "shared\n");
+    symlink("../shared.py", sandbox.work().join("project/shared.py")).unwrap();
+    // Keeps what it is told to build from, its last argument.
+    let engine = format!("{ENGINE}[ -d \"$1\" ] && cp -a \"$1\" \"$TMPDIR/../built\"\nexit 0\n");
+    sandbox.write_executable(root.join("bin/podman"), &engine);
+    project.mlrun(&["run", "project"]).expect_code(0);
+    let built = root.join("built");
+    let read = |name: &str| std::fs::read_to_string(built.join(name)).unwrap();
+    assert_eq!(
+        read("Dockerfile").lines().nth(1),
+        Some("COPY project /mlflow/projects/code")
+    );
+    assert_eq!(read("project/shared.py"), "shared\n");
+    assert!(!built.join("project/shared.py").is_symlink());
+    assert!(!built.join("project/data").exists());
 }
 
 #[test]

@@ -313,3 +313,73 @@ fn an_env_manager_is_not_used() {
         "warning: --env-manager is not used: the project's docker_env decides; it runs in a container\n";
     assert_eq!(shown.stderr(), warning);
 }
+
+#[test]
+fn volumes_of_a_directory_with_a_colon_in_its_path_are_mounted() {
+    let docker_env = "volumes: [\"$(pwd)/sub:/one:ro\", \"./sub:/two\", \"$PWD:/three\"]";
+    let command =
+        "cat /one/data /two/data /three/sub/data; touch /one/x 2>/dev/null || echo read-only; cat /four/data";
+    let Some(project) = DockerProject::new(docker_env, command) else {
+        return;
+    };
+    let project = project.file("sub/data", "data\n");
+    project.project.sandbox().shell("mv project pro:ject");
+    let finished = project
+        .project
+        .mlrun(&["run", "pro:ject", "-A", "v=$(pwd)/sub:/four"]);
+    finished.expect_code(0);
+    assert_eq!(finished.stdout(), "data\ndata\ndata\nread-only\ndata\n");
+    // What docker would refuse is refused before there is a run.
+    for (volume, expected) in [
+        ("/a:b:/c:ro", "it has 4 parts with colons between them"),
+        (
+            "/a:b",
+            "the path in the container, 'b', does not begin with a slash",
+        ),
+    ] {
+        let finished = project
+            .project
+            .mlrun(&["run", "pro:ject", "-A", &format!("volume={volume}")]);
+        finished.expect_code(1);
+        let expected = format!("error: cannot use the volume '{volume}': {expected}");
+        assert!(finished.stderr().starts_with(&expected), "{}", finished.stderr());
+        assert_eq!(finished.store().runs.len(), 1);
+    }
+}
+
+/// Docker's client of today reaches BuildKit by a program of its own, which is not installed everywhere.
+#[test]
+fn buildkit_that_cannot_be_reached_is_done_without() {
+    let Some(project) = DockerProject::new("", "cat data") else {
+        return;
+    };
+    let project = project.file("data", "data\n").env("DOCKER_BUILDKIT", "1");
+    let sandbox = project.project.sandbox();
+    let docker = sandbox.root().join("bin/docker");
+    let real = project.docker.program.display();
+    std::fs::remove_file(&docker).unwrap();
+    let says = "ERROR: BuildKit is enabled but the buildx component is missing or broken.";
+    sandbox.write_executable(
+        &docker,
+        &format!(
+            "#!/bin/bash\nif [ \"$1 $DOCKER_BUILDKIT\" = 'build 1' ]; then echo '{says}' >&2; exit 1; fi\nexec {real} \"$@\"\n"
+        ),
+    );
+    let finished = project.run(&[]);
+    finished.expect_code(0);
+    assert_eq!(finished.stdout(), "data\n");
+    let told = "DOCKER_BUILDKIT asks for BuildKit, but docker's buildx is not installed; building without BuildKit\n";
+    assert!(finished.stderr().contains(told), "{}", finished.stderr());
+    // An engine that can build in no other way.
+    sandbox.write_executable(
+        &docker,
+        &format!(
+            "#!/bin/bash\nif [ \"$1\" = build ]; then echo '{says}' >&2; exit 1; fi\nexec {real} \"$@\"\n"
+        ),
+    );
+    let finished = project.run(&[]);
+    finished.expect_code(1);
+    let hint =
+        "hint: install docker's buildx (https://docs.docker.com/go/buildx), or set DOCKER_BUILDKIT=0\n";
+    assert!(finished.stderr().contains(hint), "{}", finished.stderr());
+}

@@ -235,3 +235,22 @@ fn the_plan_is_what_a_run_does() {
         );
     }
 }
+
+/// What is still to be downloaded has its path as its value, as in the command.
+#[test]
+fn the_value_of_a_download_is_its_path() {
+    let project = wine();
+    let uri = "https://host.test/a%20b/data.csv";
+    let given = format!("data={uri}");
+    for storage in [&[][..], &["--storage-dir", "storage"]] {
+        let arguments = ["project", "--env-manager", "local", "-P", &given];
+        let plan = dry_run(&project, &[&arguments, storage].concat());
+        let data = &plan["parameters"][0];
+        let path = data["value"].as_str().unwrap();
+        assert!(path.starts_with('/') && path.contains("param_0"), "{data}");
+        let command = plan["command"].as_str().unwrap();
+        assert!(command.contains(&format!("train.py {path} ")), "{command}");
+        assert_eq!(data["recorded"], uri);
+        assert_eq!(plan["downloads"][0]["uri"], uri);
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -71,6 +72,70 @@ fn a_build_that_is_interrupted_by_a_signal_ends_at_once() {
         "{}",
         log(&project, 1)
     );
+}
+
+/// A package whose build leaves a temporary file, tells that it has begun by the file that MARKER names, and
+/// goes on for ever. It needs no other package to be built.
+pub(crate) const ENDLESS_PACKAGE: [(&str, &str); 2] = [
+    (
+        "package/pyproject.toml",
+        "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n",
+    ),
+    (
+        "package/backend.py",
+        "import os, tempfile, time\n\ndef build_wheel(*arguments, **options):\n    tempfile.mkdtemp()\n    open(os.environ['MARKER'], 'w').close()\n    time.sleep(1000)\n\nprepare_metadata_for_build_wheel = build_wheel\n",
+    ),
+];
+
+#[test]
+fn a_signal_leaves_no_temporary_files_of_pip_and_uv() {
+    for manager in ["virtualenv", "uv"] {
+        let Some(mut project) = tiny_project() else { return };
+        for (file, text) in ENDLESS_PACKAGE {
+            project = project.file(file, text);
+        }
+        let project = project.file("python_env.yaml", "dependencies: [./package]\n");
+        let marker = project.sandbox().work().join("marker");
+        let mut command = project.sandbox().interruptible_mlrun();
+        let log = fs::File::create(project.sandbox().work().join("0.stderr")).unwrap();
+        command
+            .args(["run", "project", "--env-manager", manager])
+            .env("MARKER", &marker)
+            .env("MLFLOW_TRACKING_URI", "sqlite:///0.db")
+            .stdout(Stdio::null())
+            .stderr(log);
+        let mut run = command.spawn().unwrap();
+        wait_until(&format!("the package's build by {manager}"), || {
+            assert!(run.try_wait().unwrap().is_none(), "{}", super::log(&project, 0));
+            marker.exists()
+        });
+        let temporary = project.sandbox().root().join("tmp");
+        assert_ne!(fs::read_dir(&temporary).unwrap().count(), 0);
+        kill_process(pid(&run), Signal::TERM).unwrap();
+        assert_eq!(
+            run.wait().unwrap().code(),
+            Some(143),
+            "{}",
+            super::log(&project, 0)
+        );
+        let left: Vec<_> = fs::read_dir(&temporary).unwrap().collect();
+        assert!(left.is_empty(), "{manager} leaves {left:?}");
+    }
+}
+
+#[test]
+fn the_programs_of_a_killed_build_end_with_it() {
+    let Some(project) = tiny_project() else { return };
+    let mut run = start(&project, 0, &["--env-manager", "virtualenv"]);
+    wait_until("the build has begun", || {
+        root(&project).join(".mlrun").exists() && is_building(&project)
+    });
+    kill_process(pid(&run), Signal::KILL).unwrap();
+    run.wait().unwrap();
+    let environment = only_environment(&project);
+    wait_until("the end of the build's programs", || builders(&environment) == 0);
+    // It is the last that is made, seconds later.
+    assert!(!environment.join("bin/pip").exists());
 }
 
 fn is_building(project: &crate::harness::Project) -> bool {

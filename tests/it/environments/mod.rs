@@ -9,6 +9,9 @@ mod names;
 mod packages;
 mod reuse;
 mod shared;
+mod versions;
+
+pub(crate) use interrupted::ENDLESS_PACKAGE;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::forms::{Access, runner};
 use super::servers::Servers;
-use crate::harness::StoreContents;
+use crate::harness::{Sandbox, StoreContents};
 
 /// How many fetches are interrupted; `MLRUN_TEST_INTERRUPTIONS` asks for more.
 const INTERRUPTIONS: u64 = 12;
@@ -57,4 +57,72 @@ fn an_interrupted_fetch_leaves_nothing() {
         }
     }
     assert!(interrupted > 0, "none of {count} signals met a fetch");
+}
+
+/// How many files the large repository has.
+const FILES: usize = 40_000;
+/// How often its checkout is interrupted.
+const LARGE_INTERRUPTIONS: usize = 4;
+/// How long the work may go on after a signal when it cannot be stopped.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Runs the project at a URI until it has written some of its files, and sends a signal. Gives how long it
+/// took to end after that.
+fn interrupt_while_it_writes(sandbox: &Sandbox, arguments: &[&str]) -> Duration {
+    let temporary = sandbox.root().join("tmp");
+    let mut command = sandbox.interruptible_mlrun();
+    command
+        .args(["run", "--env-manager", "local"])
+        .args(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    // The files are in directories of a hundred.
+    let has_written = || {
+        let clones = fs::read_dir(&temporary).unwrap().flatten();
+        clones.into_iter().any(|clone| clone.path().join("d10").exists())
+    };
+    while !has_written() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended too early");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    let begun = Instant::now();
+    kill_process(pid, Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    let left: Vec<_> = fs::read_dir(&temporary).unwrap().collect();
+    assert!(left.is_empty(), "{arguments:?} leaves {left:?}");
+    begun.elapsed()
+}
+
+#[test]
+fn a_signal_ends_a_large_checkout_at_once() {
+    let sandbox = Sandbox::new();
+    let mut stream = String::from("blob\nmark :1\ndata 5\nhello\n");
+    stream += "commit refs/heads/main\ncommitter A <a@example.com> 1700000000 +0000\ndata 1\nx\n";
+    for number in 0..FILES {
+        stream += &format!("M 100644 :1 d{}/f{}\n", number / 100, number % 100);
+    }
+    sandbox.write("stream", stream);
+    sandbox.shell("git init -q large && git -C large fast-import --quiet < stream");
+    let times: Vec<Duration> = (0..LARGE_INTERRUPTIONS)
+        .map(|_| interrupt_while_it_writes(&sandbox, &["large", "-v", "main"]))
+        .collect();
+    let shortest = times.iter().min().unwrap();
+    assert!(*shortest < GRACE, "{times:?}");
+}
+
+#[test]
+fn a_signal_ends_the_unpacking_of_a_large_zip_file_at_once() {
+    let sandbox = Sandbox::new();
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default();
+    for number in 0..FILES {
+        let name = format!("d{}/f{}", number / 100, number % 100);
+        archive.start_file(name, options).unwrap();
+    }
+    sandbox.write("large.zip", archive.finish().unwrap().into_inner());
+    for _ in 0..2 {
+        interrupt_while_it_writes(&sandbox, &["large.zip"]);
+    }
 }

@@ -109,6 +109,15 @@ pub(crate) fn client(key: PKey<Private>, issuer: &Pair) -> Pair {
     finish(builder, key, Some(issuer))
 }
 
+/// A client's certificate whose time is over.
+pub(crate) fn expired_client(key: PKey<Private>, issuer: &Pair) -> Pair {
+    let mut builder = builder("client", &key, Some(issuer));
+    let at = |seconds| Asn1Time::from_unix(seconds).unwrap();
+    builder.set_not_before(&at(1_700_000_000)).unwrap();
+    builder.set_not_after(&at(1_700_086_400)).unwrap();
+    finish(builder, key, Some(issuer))
+}
+
 /// The server side of TLS. With `clients`, only clients with a certificate of that authority.
 pub(crate) fn acceptor(server: &Pair, clients: Option<&Pair>) -> SslAcceptor {
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).unwrap();

@@ -7,6 +7,7 @@ mod golden;
 mod port;
 mod project;
 mod reference;
+pub(crate) mod relay;
 mod requirement;
 mod sandbox;
 pub(crate) mod scripted;

@@ -10,6 +10,8 @@ pub(crate) enum Requirement {
     Mlflow3,
     /// A Python virtual environment with an MLflow 2.
     Mlflow2,
+    /// A Python virtual environment with MLflow 3.18, besides which it has what [`Requirement::Data`] has.
+    Mlflow318,
     /// A Python virtual environment with uv.
     Uv,
     /// A Python virtual environment with Databricks' own clients.
@@ -30,6 +32,7 @@ impl Requirement {
         match self {
             Self::Mlflow3 => "MLRUN_TEST_MLFLOW_VENV",
             Self::Mlflow2 => "MLRUN_TEST_MLFLOW2_VENV",
+            Self::Mlflow318 => "MLRUN_TEST_MLFLOW318_VENV",
             Self::Uv => "MLRUN_TEST_UV_VENV",
             Self::Databricks => "MLRUN_TEST_DATABRICKS_VENV",
             Self::Data => "MLRUN_TEST_DATA_VENV",
@@ -44,6 +47,7 @@ impl Requirement {
         match self {
             Self::Mlflow3 => "a virtual environment with MLflow 3",
             Self::Mlflow2 => "a virtual environment with MLflow 2",
+            Self::Mlflow318 => "a virtual environment with MLflow 3.18",
             Self::Uv => "a virtual environment with uv",
             Self::Databricks => "a virtual environment with databricks-sdk and databricks-cli",
             Self::Data => "a virtual environment with moto and others",
@@ -56,7 +60,7 @@ impl Requirement {
     /// What must exist below the path.
     fn mark(self) -> &'static str {
         match self {
-            Self::Mlflow3 | Self::Mlflow2 | Self::Kubernetes => "bin/mlflow",
+            Self::Mlflow3 | Self::Mlflow2 | Self::Mlflow318 | Self::Kubernetes => "bin/mlflow",
             Self::Uv => "bin/uv",
             Self::Databricks => "bin/databricks",
             Self::Data => "bin/moto_server",

@@ -71,6 +71,11 @@ impl Seen {
         format!("{} {}", self.method, self.target)
     }
 
+    /// The target without its query.
+    pub(crate) fn path(&self) -> &str {
+        self.target.split('?').next().unwrap_or_default()
+    }
+
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
@@ -216,7 +221,7 @@ fn converse<S: Read + Write>(stream: &mut BufReader<S>, state: &State) {
     }
 }
 
-fn read_request(stream: &mut impl BufRead) -> Option<Seen> {
+pub(super) fn read_request(stream: &mut impl BufRead) -> Option<Seen> {
     let mut first = String::new();
     stream.read_line(&mut first).ok().filter(|length| *length > 0)?;
     let mut words = first.split_whitespace();

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use super::{Requirement, Sandbox, free_port, require};
+use super::{Requirement, Sandbox, StoredRun, free_port, require};
 
 /// How long a server may take to answer its first request.
 const START_LIMIT: Duration = Duration::from_secs(180);
@@ -32,8 +32,17 @@ pub(crate) struct MlflowServer {
     url: String,
     venv: PathBuf,
     port: u16,
+    /// What it was started with besides what every one is.
+    options: Options,
     sandbox: Sandbox,
     supervisor: Child,
+}
+
+/// Options of the command line, and variables.
+#[derive(Clone, Default)]
+struct Options {
+    arguments: Vec<String>,
+    variables: Vec<(String, String)>,
 }
 
 impl MlflowServer {
@@ -50,13 +59,26 @@ impl MlflowServer {
     /// # Panics
     /// When the server does not answer in time.
     pub(crate) fn start(venv: &Path) -> Self {
+        Self::start_with(venv, &[], &[])
+    }
+
+    /// As [`MlflowServer::start`], with more options and variables.
+    pub(crate) fn start_with(venv: &Path, arguments: &[&str], variables: &[(&str, String)]) -> Self {
+        let options = Options {
+            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+            variables: variables
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                .collect(),
+        };
         let sandbox = Sandbox::new();
         let port = free_port();
         let server = Self {
             url: format!("http://127.0.0.1:{port}"),
             venv: venv.to_owned(),
             port,
-            supervisor: spawn(&sandbox, venv, port),
+            supervisor: spawn(&sandbox, venv, port, &options),
+            options,
             sandbox,
         };
         server.wait_until_it_answers(port);
@@ -75,7 +97,7 @@ impl MlflowServer {
 
     /// Starts the server anew on the same port, over the same database.
     pub(crate) fn restart(&mut self) {
-        self.supervisor = spawn(&self.sandbox, &self.venv, self.port);
+        self.supervisor = spawn(&self.sandbox, &self.venv, self.port, &self.options);
         self.wait_until_it_answers(self.port);
     }
 
@@ -87,6 +109,16 @@ impl MlflowServer {
     /// The SQLite file behind the server.
     pub(crate) fn database(&self) -> PathBuf {
         self.sandbox.work().join("server.db")
+    }
+
+    /// The text of an artifact of a run, which the server keeps as a file.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub(crate) fn artifact(&self, run: &StoredRun, path: &str) -> String {
+        let (_, place) = run.artifact_uri.split_once(":/").unwrap();
+        let file = self.sandbox.work().join("mlartifacts").join(place).join(path);
+        std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
     }
 
     fn wait_until_it_answers(&self, port: u16) {
@@ -104,7 +136,7 @@ impl MlflowServer {
     }
 }
 
-fn spawn(sandbox: &Sandbox, venv: &Path, port: u16) -> Child {
+fn spawn(sandbox: &Sandbox, venv: &Path, port: u16, options: &Options) -> Child {
     let log = std::fs::File::create(sandbox.root().join("log")).unwrap();
     let mut command = supervised(sandbox, venv.join("bin/mlflow"));
     command.args([
@@ -130,6 +162,9 @@ fn spawn(sandbox: &Sandbox, venv: &Path, port: u16) -> Child {
         ("MLFLOW_DISABLE_TELEMETRY", "true"),
         ("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false"),
     ]);
+    command
+        .args(&options.arguments)
+        .envs(options.variables.iter().cloned());
     command.stdout(log.try_clone().unwrap()).stderr(log);
     command.spawn().unwrap()
 }

@@ -110,7 +110,7 @@ fn who_is_not_let_in_is_told_so_before_the_run_is_created() {
                 },
             ),
             &[
-                "  caused by: jobs is forbidden: User \"tester\" cannot create resource \"jobs\"\n",
+                "  caused by: jobs.batch is forbidden: User \"tester\" cannot create resource \"jobs\" in API group \"batch\" in the namespace \"default\"\n",
                 "hint: the user or service account needs a role",
             ],
         ),
@@ -144,7 +144,7 @@ fn what_was_tried_is_said_where_there_is_no_cluster() {
         .start(&[])
         .end()
         .expect_code(1)
-        .expect_stderr("/work/kubeconfig'\n  caused by: failed to parse kubeconfig YAML");
+        .expect_stderr("/work/kubeconfig'\n  caused by: failed to parse kubeconfig YAML (line 1, column ");
     sandbox.write("kubeconfig", "current-context: x\ncontexts: []\n");
     cluster
         .start(&[])

@@ -277,7 +277,7 @@ fn logs_that_may_not_be_read_are_no_reason_to_fail() {
     for (rules, says) in [
         (
             &["get pods/log"][..],
-            "warning: what the entry point writes cannot be read: pods/log is forbidden",
+            "warning: what the entry point writes cannot be read: pods \"my-project-",
         ),
         (&["list pods"], "warning: the pods of the Job cannot be watched"),
         (&["watch pods", "watch jobs", "list events"], "Job started.\n"),

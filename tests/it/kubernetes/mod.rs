@@ -2,12 +2,19 @@
 
 mod access;
 mod attached;
+mod cancelled;
 pub(crate) mod cluster;
 mod creation;
+mod denials;
+mod disruptions;
 mod example;
 mod faults;
 mod interrupted;
 mod jobs;
+mod kept_output;
+mod kubeconfig;
 mod node;
 mod place;
 mod reasons;
+mod removed;
+mod suspended;

@@ -84,6 +84,32 @@ fn a_job_that_cannot_be_deleted_is_named() {
 }
 
 #[test]
+fn a_store_that_hangs_before_the_job_is_not_waited_for_after_a_signal() {
+    let Some((cluster, workspace)) = cluster_and_store() else {
+        return;
+    };
+    let call = "POST /mlflow/runs/log-batch";
+    workspace.fail(Fault::new(call, 99, fake_databricks::Action::Hang));
+    let running = cluster.start(&EXPERIMENT);
+    cluster.server.wait_for("the request with the tags", |_| {
+        let requests = workspace.all_requests();
+        let of_tags = requests
+            .iter()
+            .find(|request| request.path.ends_with("runs/log-batch"));
+        of_tags.map(|_| ())
+    });
+    let begun = std::time::Instant::now();
+    running.signal(Signal::TERM);
+    running.end().expect_code(143);
+    assert!(
+        begun.elapsed() < std::time::Duration::from_secs(10),
+        "{:?}",
+        begun.elapsed()
+    );
+    assert!(cluster.server.jobs().is_empty());
+}
+
+#[test]
 fn a_second_signal_ends_the_wait_for_a_deletion() {
     let Some((cluster, workspace)) = cluster_and_store() else {
         return;

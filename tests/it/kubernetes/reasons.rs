@@ -15,6 +15,26 @@ struct Case {
     says: &'static [&'static str],
 }
 
+/// Has a container wait for this reason, among those that the template names so.
+fn waiting_among(kind: &str, index: usize, reason: &str) -> impl Fn(&mut Value) + use<> {
+    let statuses = kind.replace("ontainers", "ontainerStatuses");
+    let (kind, state) = (
+        kind.to_owned(),
+        json!({"waiting": {"reason": reason, "message": ""}}),
+    );
+    move |pod| {
+        let container = &pod["spec"][&kind][index];
+        let status = json!({
+            "name": container["name"], "image": container["image"], "imageID": "", "restartCount": 0, "ready": false,
+            "state": state, "lastState": {},
+        });
+        match pod["status"][&statuses].as_array_mut() {
+            Some(statuses) => statuses[index] = status,
+            None => pod["status"][&statuses] = json!([status]),
+        }
+    }
+}
+
 fn waiting(reason: &str, message: &str) -> impl Fn(&mut Value) + use<> {
     let state = json!({"waiting": {"reason": reason, "message": message}});
     move |pod| {
@@ -26,7 +46,17 @@ fn waiting(reason: &str, message: &str) -> impl Fn(&mut Value) + use<> {
     }
 }
 
+const BESIDE: &str =
+    "template: {spec: {restartPolicy: Never, containers: [{}, {name: side, image: 'Side:1'}]}}";
+const BEFORE: &str = "template: {spec: {restartPolicy: Never, containers: [{}], initContainers: [{name: first, image: 'First:1'}]}}";
+
 const TIMEOUT: &[&str] = &["--start-timeout", "1s"];
+
+/// Nothing is waited for; only what stands for a long time would be ended by that.
+const AT_ONCE: &[&str] = &["--start-timeout", "1h"];
+
+const NO_PROGRAM: &str = "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create \
+    failed: unable to start container process: exec: \"pyhton\": executable file not found in $PATH: unknown";
 
 const CASES: &[Case] = &[
     Case {
@@ -76,6 +106,124 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
+        name: "an image's name that is not valid",
+        spec: "",
+        arguments: AT_ONCE,
+        happens: |server, _| {
+            let message = "Failed to apply default image tag \"A:1\": couldn't parse image name \"A:1\": invalid reference format";
+            server.change_pod(&server.pod(0), waiting("InvalidImageName", message));
+        },
+        says: &[
+            "error: the entry point cannot start: 'registry.example.com/team/base:1' is not a valid image name \
+             (InvalidImageName): Failed to apply default image tag",
+            "hint: correct the image's name: repository-uri in the backend config",
+        ],
+    },
+    Case {
+        name: "an image's name that is not valid, of the container before",
+        spec: BEFORE,
+        arguments: AT_ONCE,
+        happens: |server, _| {
+            server.change_pod(
+                &server.pod(0),
+                waiting_among("initContainers", 0, "InvalidImageName"),
+            );
+        },
+        says: &[
+            "error: the entry point cannot start: 'First:1' is not a valid image name (InvalidImageName)\n",
+        ],
+    },
+    Case {
+        name: "an image's name that is not valid, of the container beside",
+        spec: BESIDE,
+        arguments: AT_ONCE,
+        happens: |server, _| {
+            let pod = server.pod(0);
+            server.start_pod(&pod);
+            server.change_pod(&pod, waiting_among("containers", 1, "InvalidImageName"));
+        },
+        says: &["'Side:1' is not a valid image name (InvalidImageName)\n"],
+    },
+    Case {
+        name: "an image that must be on the node",
+        spec: "",
+        arguments: TIMEOUT,
+        happens: |server, _| {
+            let message = "Container image \"registry.example.com/team/base:1\" is not present with pull policy of Never";
+            server.change_pod(&server.pod(0), waiting("ErrImageNeverPull", message));
+        },
+        says: &[
+            "the image 'registry.example.com/team/base:1' is not on the node (ErrImageNeverPull)",
+            "hint: load the image onto the node",
+        ],
+    },
+    Case {
+        name: "a user that the image does not have",
+        spec: "",
+        arguments: AT_ONCE,
+        happens: |server, _| {
+            let message =
+                "container has runAsNonRoot and image will run as root (pod: \"x\", container: my-project)";
+            server.change_pod(&server.pod(0), waiting("CreateContainerConfigError", message));
+        },
+        says: &[
+            "error: the entry point cannot start: the container 'my-project' has a wrong configuration",
+            "hint: set securityContext.runAsUser in the template",
+        ],
+    },
+    Case {
+        name: "a program that is not there, and the pod tries again",
+        spec: "backoffLimit: 6",
+        arguments: AT_ONCE,
+        happens: |server, _| {
+            let pod = server.pod(0);
+            server.change_pod(&pod, waiting("RunContainerError", NO_PROGRAM));
+        },
+        says: &[
+            "error: the entry point cannot start: the container 'my-project' cannot be started (RunContainerError): failed to \
+             create containerd task",
+            "hint: the image lacks the program that the command names",
+        ],
+    },
+    Case {
+        name: "a program that is not there, and the pod has tried again",
+        spec: "backoffLimit: 6",
+        arguments: AT_ONCE,
+        happens: |server, _| {
+            let pod = server.pod(0);
+            let wait = waiting("CrashLoopBackOff", "back-off 10s restarting failed container");
+            server.change_pod(&pod, |pod| {
+                wait(pod);
+                let status = &mut pod["status"]["containerStatuses"][0];
+                status["restartCount"] = 1.into();
+                status["lastState"] =
+                    json!({"terminated": {"exitCode": 128, "reason": "StartError", "message": NO_PROGRAM}});
+            });
+        },
+        says: &[
+            "error: the entry point cannot start: the container 'my-project' cannot be started (StartError): failed to create",
+            "hint: the image lacks the program that the command names",
+        ],
+    },
+    Case {
+        name: "a program that is not there, and the Job tries again",
+        spec: "backoffLimit: 6",
+        arguments: AT_ONCE,
+        happens: |server, _| {
+            let pod = server.pod(0);
+            server.change_pod(&pod, |pod| {
+                pod["status"] = json!({"phase": "Failed", "containerStatuses": [{
+                    "name": pod["spec"]["containers"][0]["name"], "image": "x", "imageID": "", "restartCount": 0, "ready": false,
+                    "state": {"terminated": {"exitCode": 128, "reason": "StartError", "message": NO_PROGRAM}},
+                }]});
+            });
+        },
+        says: &[
+            "error: the entry point cannot start: the entry point could not be started (StartError): failed to create",
+            "hint: the image lacks the program that the command names",
+        ],
+    },
+    Case {
         name: "a volume that cannot be mounted",
         spec: "",
         arguments: TIMEOUT,
@@ -106,7 +254,7 @@ const CASES: &[Case] = &[
         says: &[
             "The Job is suspended; it starts when it is resumed\n",
             "warning: the Job's pod cannot be made: pods \"x\" is forbidden: exceeded quota: q\n",
-            "hint: the namespace's quotas, its policies or the template's service account forbid it\n",
+            "hint: wait until others need less",
         ],
     },
     Case {
@@ -212,29 +360,6 @@ const CASES: &[Case] = &[
             "Job has reached the specified backoff limit\nThe entry point ended with exit code 7\n",
         ],
     },
-    Case {
-        name: "deleted by others",
-        spec: "",
-        arguments: &[],
-        happens: |server, _| {
-            let pod = server.pod(0);
-            server.start_pod(&pod);
-            server.delete_job(server.jobs()[0]["metadata"]["name"].as_str().unwrap());
-        },
-        says: &["in the namespace 'default' was deleted before it had ended\n"],
-    },
-    Case {
-        name: "deleted by others while nobody looked",
-        spec: "",
-        arguments: &[],
-        happens: |server, _| {
-            let pod = server.pod(0);
-            server.start_pod(&pod);
-            server.lose_job(server.jobs()[0]["metadata"]["name"].as_str().unwrap());
-            server.compact();
-        },
-        says: &["in the namespace 'default' was deleted before it had ended\n"],
-    },
 ];
 
 #[test]
@@ -251,7 +376,9 @@ fn every_reason_is_told() {
 
 fn failures_of(case: &Case) -> Vec<String> {
     let mut template = TEMPLATE.to_owned();
-    if !case.spec.is_empty() {
+    if case.spec.starts_with("template:") {
+        template = format!("spec:\n  backoffLimit: 0\n  {}\n", case.spec);
+    } else if !case.spec.is_empty() {
         template = template.replace("backoffLimit: 0", case.spec);
         if !case.spec.contains("backoffLimit") {
             template = template.replace(case.spec, &format!("backoffLimit: 0\n  {}", case.spec));
@@ -278,7 +405,7 @@ fn failures_of(case: &Case) -> Vec<String> {
         failures.push(format!("{}: the run is {status}", case.name));
     }
     // A Job that did not start is taken away.
-    if case.arguments == TIMEOUT {
+    if [TIMEOUT, AT_ONCE].contains(&case.arguments) {
         cluster.server.wait_for("the Job is deleted", |server| {
             server.jobs().is_empty().then_some(())
         });

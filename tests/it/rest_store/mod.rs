@@ -2,7 +2,10 @@
 
 mod calls;
 mod faults;
+mod lost_answers;
+mod overload;
 mod real_server;
+mod refused;
 mod request_count;
 mod signers;
 mod suite;

@@ -283,6 +283,17 @@ async fn mlflow_3_takes_whole_runs() {
     assert!(error.contains("the server has no workspaces"), "{error}");
 }
 
+#[tokio::test]
+async fn mlflow_3_18_takes_whole_runs() {
+    let Some(venv) = require(Requirement::Mlflow318) else {
+        return;
+    };
+    let server = Server::start(&venv, &[], &[]);
+    whole_run(&server).await;
+    refusals(&server).await;
+    store_suite(&ServerFixture::new(server.url())).await;
+}
+
 /// One experiment comes out, and everybody gets it.
 async fn fifty_creators(url: &str) {
     let creators: Vec<_> = (0..50)

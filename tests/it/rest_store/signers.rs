@@ -69,7 +69,7 @@ fn expected_signature(seen: &Seen) -> String {
 
 #[tokio::test]
 async fn every_request_is_signed_for_aws() {
-    let busy = Step::json(503, "{}");
+    let busy = Step::json(429, "{}");
     let experiment = Step::json(200, r#"{"experiment":{"experiment_id":"7"}}"#);
     let server = ScriptedServer::start(vec![experiment, busy, created(), Step::json(200, "{}")]);
     // Credentials for the server itself do not count beside a signature.

@@ -1,12 +1,13 @@
 //! What becomes of the Job itself.
 
 use k8s_openapi::api::batch::v1::Job;
-use tokio::time::Instant;
 
 use super::limits::Silence;
+use super::pods::PodState;
 use super::{End, Follower};
 use crate::backend::kubernetes::KubernetesError;
 use crate::backend::kubernetes::api_problem::ProblemKind;
+use crate::backend::kubernetes::cancelled::was_cancelled;
 use crate::backend::kubernetes::reasons::{self, Failure, JobEnd, PodView};
 use crate::backend::kubernetes::watch::Change;
 use crate::process::{Ended, ProgramExit};
@@ -16,10 +17,13 @@ impl Follower<'_> {
         match change {
             Change::Trouble(problem) => match problem.kind {
                 ProblemKind::Forbidden => return Err(self.handle.cluster.problem("watch the Job", problem)),
-                _ => match &mut self.silence {
-                    Some(silence) => silence.goes_on(problem),
-                    None => self.silence = Some(Silence::begin(problem)),
-                },
+                _ => {
+                    let problem = self.handle.cluster.explained(problem);
+                    match &mut self.silence {
+                        Some(silence) => silence.goes_on(problem),
+                        None => self.silence = Some(Silence::begin(problem)),
+                    }
+                }
             },
             Change::Listed(jobs) => {
                 self.api_answers();
@@ -50,19 +54,44 @@ impl Follower<'_> {
     }
 
     fn take_job_state(&mut self, job: Job) {
-        if reasons::is_suspended(&job) {
-            self.tell_once("The Job is suspended; it starts when it is resumed");
-            self.waiting_since = Instant::now();
-        }
+        self.tell_suspension(&job);
         let end = reasons::end_of(&job);
+        let is_cancelled = was_cancelled(&job);
         if self.job.is_none() && end.is_none() && !self.has_started {
             // The reference's words.
             self.tell_once("Waiting for Job to start");
         }
         self.job = Some(job);
+        if is_cancelled {
+            self.others_delete_it();
+        }
         if let Some(end) = end {
             self.take_end(&end);
         }
+    }
+
+    /// Tells whenever the Job is held back, as queues do, or let go.
+    fn tell_suspension(&mut self, job: &Job) {
+        let was_suspended = self.job.as_ref().is_some_and(reasons::is_suspended);
+        let is_suspended = reasons::is_suspended(job);
+        if was_suspended == is_suspended || self.end.is_some() || self.signal.is_some() {
+            return;
+        }
+        if is_suspended {
+            self.expect_all_pods_to_end();
+        }
+        let text = match (is_suspended, reasons::queue_of(job)) {
+            (false, _) => "The Job is resumed".to_owned(),
+            (true, _) if self.has_started => {
+                "The Job is suspended again, and its pods are ended; it starts anew when it is resumed"
+                    .to_owned()
+            }
+            (true, Some(queue)) => {
+                format!("The Job is suspended; it starts when Kueue admits it (queue '{queue}')")
+            }
+            (true, None) => "The Job is suspended; it starts when it is resumed".to_owned(),
+        };
+        self.progress.info(&text);
     }
 
     fn take_end(&mut self, end: &JobEnd) {
@@ -70,6 +99,8 @@ impl Follower<'_> {
             return;
         }
         let result = match end {
+            // What the pods of a deleted Job make of their end says nothing.
+            _ if self.signal.is_some() || self.is_cancelled => self.end_by_deletion(),
             JobEnd::Complete => End::Known(Ok(Ended::Exited(ProgramExit::Code(0)))),
             JobEnd::Failed { reason, message } => End::Failed {
                 reason: reason.clone(),
@@ -80,8 +111,15 @@ impl Follower<'_> {
     }
 
     /// Why the Job failed: what its last pod says, unless the Job itself was too slow.
-    pub(super) fn failure(&self, reason: &str, message: &str) -> Result<Ended, KubernetesError> {
-        let of_pod = self.pods.iter().rev().find_map(|pod| pod.view.failure.clone());
+    pub(super) fn failure(&mut self, reason: &str, message: &str) -> Result<Ended, KubernetesError> {
+        let failed = |is_meant: fn(&PodView) -> bool| {
+            let has_failed = |pod: &PodState| pod.view.failure.is_some() && is_meant(&pod.view);
+            self.pods.iter().rposition(has_failed)
+        };
+        // A Job that fails deletes its other pods.
+        let last = failed(|pod| !pod.was_deleted).or_else(|| failed(|_| true));
+        self.tell_failures(last);
+        let of_pod = last.and_then(|last| self.pods[last].view.failure.clone());
         let reason = match of_pod {
             Some(failure) if reason != "DeadlineExceeded" => return ended_by(failure),
             _ => reasons::of_job(self.job.as_ref(), reason, message),
@@ -91,31 +129,33 @@ impl Follower<'_> {
 
     /// The Job is no longer there: deleted by this program, by the rule of its template, or by others.
     fn job_is_gone(&mut self) {
-        self.deleted_by = None;
+        self.deletion = None;
         for pod in &mut self.pods {
             pod.progress.send_modify(|progress| progress.is_gone = true);
         }
-        if let (Some(signal), None) = (self.signal, &self.end) {
-            self.finish(End::Known(Ok(Ended::Interrupted { signal })));
+        if self.signal.is_some() || self.is_cancelled {
+            self.finish(self.end_by_deletion());
         }
         if self.end.is_some() {
             return;
         }
         let spec = self.job.as_ref().and_then(|job| job.spec.as_ref());
         let goes_by_itself = spec.is_some_and(|spec| spec.ttl_seconds_after_finished.is_some());
+        let has_one_pod = reasons::has_one_pod(self.job.as_ref());
+        let is_decided = goes_by_itself || !reasons::tries_again(self.job.as_ref());
         let last = self.pods.last().map(|pod| pod.view.clone());
+        let (job, namespace) = (self.handle.name.clone(), self.handle.namespace.clone());
         let result = match last {
-            Some(pod) if goes_by_itself && pod.phase == "Succeeded" => {
+            Some(pod) if pod.phase == "Succeeded" && (has_one_pod || goes_by_itself) => {
                 Ok(Ended::Exited(ProgramExit::Code(0)))
             }
             Some(PodView {
                 failure: Some(failure),
+                was_deleted: false,
                 ..
-            }) if goes_by_itself => ended_by(failure),
-            _ => Err(KubernetesError::Deleted {
-                job: self.handle.name.clone(),
-                namespace: self.handle.namespace.clone(),
-            }),
+            }) if is_decided => ended_by(failure),
+            _ if goes_by_itself => Err(KubernetesError::NoJob { job, namespace }),
+            _ => Err(KubernetesError::Deleted { job, namespace }),
         };
         self.finish(End::Known(result));
     }

@@ -1,16 +1,14 @@
-//! What has its time: the start, an API that is silent, a deletion.
+//! What has its time: the start, and an API that is silent.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{End, Follower, Message};
+use super::{Deletion, End, Follower};
 use crate::backend::kubernetes::KubernetesError;
 use crate::backend::kubernetes::api_problem::{ApiProblem, ProblemKind};
-use crate::backend::kubernetes::deletion;
 use crate::backend::kubernetes::error::seconds;
-use crate::backend::kubernetes::reasons::Reason;
-use crate::process::{Ended, TerminationSignal};
+use crate::backend::kubernetes::reasons::{self, Reason};
 
 /// How long the API may be silent before that is said.
 const TOLD_AFTER: Duration = Duration::from_secs(30);
@@ -59,7 +57,8 @@ impl Follower<'_> {
     /// The next moment at which something is due.
     pub(super) fn deadline(&self) -> Instant {
         let far = Instant::now() + Duration::from_secs(3600);
-        let start = match (self.options.start_limit, self.end.is_none() && !self.has_started) {
+        let is_awaited = self.end.is_none() && !self.has_started && !self.is_held();
+        let start = match (self.options.start_limit, is_awaited) {
             (Some(limit), true) => {
                 let due = self.waiting_since + limit.after;
                 // One that only takes long is looked at again when something changes.
@@ -68,8 +67,12 @@ impl Follower<'_> {
             _ => None,
         };
         let silence = self.silence.as_ref().map(|silence| silence.due);
-        let drained_by = self.drained_by.filter(|_| self.deleted_by.is_none());
-        [start, drained_by, self.deleted_by, silence]
+        let drained_by = self.drained_by.filter(|_| self.deletion.is_none());
+        let deleted_by = match self.deletion {
+            Some(Deletion::Begun { until }) => Some(until),
+            Some(Deletion::Asked) | None => None,
+        };
+        [start, drained_by, deleted_by, silence]
             .into_iter()
             .flatten()
             .fold(far, Instant::min)
@@ -77,35 +80,60 @@ impl Follower<'_> {
 
     pub(super) fn deadline_passed(&mut self) {
         let now = Instant::now();
-        if self.deleted_by.is_some_and(|by| now >= by) {
-            self.deleted_by = None;
-            self.progress.warning(&format!(
-                "the Job '{}' is being deleted, but its pods have not ended yet",
-                self.handle.name
-            ));
-            if let Some(signal) = self.signal {
-                self.finish(End::Known(Ok(Ended::Interrupted { signal })));
-            }
-            self.drained_by = Some(now);
+        if let Some(Deletion::Begun { until }) = self.deletion
+            && now >= until
+        {
+            self.deletion_takes_too_long();
         }
         self.tell_silence(now);
         if let Some(limit) = self.options.start_limit
             && self.end.is_none()
             && self.signal.is_none()
             && !self.has_started
+            && !self.is_held()
             && now >= self.waiting_since + limit.after
         {
             let problem = self.problem();
             if problem.is_none() && !limit.is_strict {
                 return;
             }
-            let problem = problem.unwrap_or_else(|| Reason {
-                text: format!("the pod is {}", self.phase_text()),
-                hint: Some("give it more time with --start-timeout"),
+            let problem = problem.unwrap_or_else(|| {
+                Reason::new(self.phase_text(), Some("give it more time with --start-timeout"))
             });
             self.delete();
             self.finish(End::Known(Err(KubernetesError::NotStarted {
                 after: limit.after,
+                reason: problem.text,
+                hint: problem.hint.map(str::to_owned),
+            })));
+        }
+    }
+
+    /// Whether a queue decides when the Job starts: that may take any time.
+    fn is_held(&self) -> bool {
+        let newest = self.pods.last().map(|pod| &pod.view);
+        self.job.as_ref().is_some_and(reasons::is_suspended)
+            || newest.is_some_and(|pod| pod.is_gated && !pod.is_over)
+    }
+
+    /// The time to start counts from when nobody holds the Job back any more.
+    pub(super) fn restart_the_clock_while_held(&mut self) {
+        let is_held = self.is_held();
+        if is_held || self.was_held {
+            self.waiting_since = Instant::now();
+        }
+        self.was_held = is_held;
+    }
+
+    /// Ends the Job at once where waiting does not help: an entry point that never starts, or a container
+    /// beside it without which the pod never ends.
+    pub(super) fn end_what_cannot_start(&mut self) {
+        if self.options.start_limit.is_none() || self.end.is_some() || self.signal.is_some() {
+            return;
+        }
+        if let Some(problem) = self.problem().filter(|problem| problem.is_lasting) {
+            self.delete();
+            self.finish(End::Known(Err(KubernetesError::CannotStart {
                 reason: problem.text,
                 hint: problem.hint.map(str::to_owned),
             })));
@@ -137,39 +165,5 @@ impl Follower<'_> {
             source,
         })));
         self.drained_by = Some(now);
-    }
-
-    /// Deletes the Job where that is asked for. Whether nothing is waited for any more.
-    pub(super) fn take_signal(&mut self, signal: TerminationSignal) -> bool {
-        if !self.options.delete_on_signal {
-            self.signal = Some(signal);
-            return true;
-        }
-        if self.signal.is_some() {
-            self.progress.warning(&format!(
-                "the Job '{}' is being deleted; its end is not waited for",
-                self.handle.name
-            ));
-            return true;
-        }
-        self.signal = Some(signal);
-        self.progress
-            .info(&format!("Deleting the Job '{}' and its pods", self.handle.name));
-        self.delete();
-        false
-    }
-
-    fn delete(&mut self) {
-        let (handle, sender) = (self.handle.clone(), self.sender.clone());
-        let grace = self
-            .job
-            .as_ref()
-            .map(deletion::termination_grace)
-            .unwrap_or_default();
-        self.deleted_by = Some(Instant::now() + grace + deletion::BEYOND_GRACE);
-        self.tasks.spawn(async move {
-            let deleted = handle.delete().await;
-            let _ = sender.send(Message::Deletion(deleted)).await;
-        });
     }
 }

@@ -1,5 +1,6 @@
 //! A Job that is followed to its end: what it and its pods become, what they write, and why they fail.
 
+mod deletion;
 mod job;
 mod limits;
 mod pods;
@@ -16,11 +17,13 @@ use tokio::time::{Instant, sleep_until};
 use self::limits::Silence;
 use self::pods::PodState;
 use super::KubernetesError;
-use super::api_problem::ProblemKind;
+use super::api_problem::{ApiProblem, ProblemKind};
+use super::gone;
 use super::handle::JobHandle;
 use super::logs::LogMessage;
 use super::reasons::Reason;
 use super::watch::{Change, Selector, watch};
+use crate::backend::relayed::RelayedOutput;
 use crate::events::Progress;
 use crate::process::{Ended, Signals, TerminationSignal};
 
@@ -32,8 +35,6 @@ const MESSAGES: usize = 64;
 /// How a Job is followed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FollowOptions {
-    /// Show what the entry point writes.
-    pub(super) logs: bool,
     /// End the Job where the entry point has not started by then.
     pub(super) start_limit: Option<StartLimit>,
     /// Whether a termination signal deletes the Job, or only ends the waiting.
@@ -66,7 +67,16 @@ enum Message {
     Events(Change<Event>),
     Log(String, LogMessage),
     /// The Job's deletion was asked for; the answer.
-    Deletion(Result<(), KubernetesError>),
+    Deletion(Result<(), ApiProblem>),
+}
+
+/// A deletion of the Job that has not come to its end.
+#[derive(Debug, Clone, Copy)]
+enum Deletion {
+    /// This program has asked for it, and the API has not answered.
+    Asked,
+    /// It goes on, and may take until then.
+    Begun { until: Instant },
 }
 
 /// Follows the Job to its end.
@@ -76,15 +86,16 @@ enum Message {
 pub(super) async fn follow(
     handle: &JobHandle,
     options: FollowOptions,
+    output: &mut RelayedOutput,
     signals: &mut Signals,
     progress: &dyn Progress,
 ) -> Result<Ended, KubernetesError> {
     let (sender, mut receiver) = mpsc::channel(MESSAGES);
-    let mut follower = Follower::new(handle, options, sender, progress);
+    let mut follower = Follower::new(handle, options, output, sender, progress);
     follower.begin();
     loop {
         if let Some(ended) = follower.result() {
-            return ended;
+            return follower.with_memory(ended).await;
         }
         let deadline = follower.deadline();
         tokio::select! {
@@ -95,7 +106,11 @@ pub(super) async fn follow(
                 }
             }
             message = receiver.recv() => match message {
-                Some(message) => follower.take(message)?,
+                Some(message) => {
+                    follower.take(message)?;
+                    follower.restart_the_clock_while_held();
+                    follower.end_what_cannot_start();
+                }
                 None => unreachable!("the follower itself holds a sender"),
             },
             () = sleep_until(deadline) => follower.deadline_passed(),
@@ -114,6 +129,9 @@ async fn next_signal(signals: &mut Signals, is_further: bool) -> TerminationSign
 struct Follower<'a> {
     handle: &'a JobHandle,
     options: FollowOptions,
+    /// Where what the entry point writes goes, and whether it goes anywhere.
+    output: &'a mut RelayedOutput,
+    reads_logs: bool,
     progress: &'a dyn Progress,
     sender: mpsc::Sender<Message>,
     tasks: JoinSet<()>,
@@ -127,6 +145,8 @@ struct Follower<'a> {
     has_started: bool,
     /// From when on the time to start counts.
     waiting_since: Instant,
+    /// Whether a queue held the Job back when it was looked at last.
+    was_held: bool,
     /// How it ended, while logs may still come; and until when they may.
     end: Option<End>,
     drained_by: Option<Instant>,
@@ -134,21 +154,26 @@ struct Follower<'a> {
     knows_last_pods: bool,
     /// Since when the API has not answered.
     silence: Option<Silence>,
-    /// The signal after which the Job is being deleted, and until when that may take.
+    /// The signal after which the Job is being deleted.
     signal: Option<TerminationSignal>,
-    deleted_by: Option<Instant>,
+    /// Whether others have deleted it before it had ended.
+    is_cancelled: bool,
+    deletion: Option<Deletion>,
 }
 
 impl<'a> Follower<'a> {
     fn new(
         handle: &'a JobHandle,
         options: FollowOptions,
+        output: &'a mut RelayedOutput,
         sender: mpsc::Sender<Message>,
         progress: &'a dyn Progress,
     ) -> Self {
         Self {
             handle,
             options,
+            reads_logs: output.is_wanted(),
+            output,
             progress,
             sender,
             tasks: JoinSet::new(),
@@ -158,12 +183,14 @@ impl<'a> Follower<'a> {
             told: HashSet::new(),
             has_started: false,
             waiting_since: Instant::now(),
+            was_held: false,
             end: None,
             drained_by: None,
             knows_last_pods: false,
             silence: None,
             signal: None,
-            deleted_by: None,
+            is_cancelled: false,
+            deletion: None,
         }
     }
 
@@ -201,7 +228,7 @@ impl<'a> Follower<'a> {
 
     /// The result, once everything is known and shown.
     fn result(&mut self) -> Option<Result<Ended, KubernetesError>> {
-        if self.end.is_none() || self.deleted_by.is_some() {
+        if self.end.is_none() || self.deletion.is_some() {
             return None;
         }
         let is_drained = self.knows_last_pods && self.pods.iter().all(|pod| pod.logs_done);
@@ -209,12 +236,17 @@ impl<'a> Follower<'a> {
         if !is_drained && !is_over {
             return None;
         }
-        if !is_drained && self.options.logs && self.signal.is_none() {
+        if !is_drained && self.reads_logs && self.signal.is_none() {
             self.progress
                 .warning("the last lines of the entry point could not be read in time; some may be missing");
         }
         Some(match self.end.take()? {
-            End::Known(result) => result,
+            End::Known(result) => {
+                if matches!(result, Ok(Ended::Exited(_))) {
+                    self.tell_failures(None);
+                }
+                result
+            }
             End::Failed { reason, message } => {
                 if !message.is_empty() {
                     self.tell_once(&message);
@@ -222,6 +254,16 @@ impl<'a> Follower<'a> {
                 self.failure(&reason, &message)
             }
         })
+    }
+
+    /// The result, unless the cluster remembers more of a Job that was gone when it was looked for.
+    async fn with_memory(&self, ended: Result<Ended, KubernetesError>) -> Result<Ended, KubernetesError> {
+        match ended {
+            Err(KubernetesError::Deleted { .. } | KubernetesError::NoJob { .. }) if !self.is_cancelled => {
+                gone::remembered_end(self.handle).await.unwrap_or(ended)
+            }
+            ended => ended,
+        }
     }
 
     fn take(&mut self, message: Message) -> Result<(), KubernetesError> {
@@ -246,21 +288,7 @@ impl<'a> Follower<'a> {
             Message::Events(Change::Changed(event)) => self.take_event(&event),
             Message::Events(_) => {}
             Message::Log(pod, message) => self.take_log(&pod, message),
-            Message::Deletion(Ok(())) => {}
-            Message::Deletion(Err(error)) => {
-                self.progress.warning(&format!(
-                    "{error}: {}; delete it yourself: {}",
-                    std::error::Error::source(&error)
-                        .map(ToString::to_string)
-                        .unwrap_or_default(),
-                    self.handle.deletion_command()
-                ));
-                if let Some(signal) = self.signal {
-                    self.finish(End::Known(Ok(Ended::Interrupted { signal })));
-                }
-                self.deleted_by = None;
-                self.drained_by = Some(Instant::now());
-            }
+            Message::Deletion(answer) => self.take_answer_to_deletion(answer),
         }
         Ok(())
     }

@@ -2,14 +2,13 @@
 
 use std::collections::HashSet;
 
-use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
 
 use super::{Follower, Message};
 use crate::backend::kubernetes::api_problem::ProblemKind;
+use crate::backend::kubernetes::disruption;
 use crate::backend::kubernetes::logs::{ContainerProgress, LogFollower, LogMessage, LogSink};
 use crate::backend::kubernetes::reasons::{self, Failure, PodView, Reason};
 use crate::backend::kubernetes::watch::Change;
@@ -24,6 +23,8 @@ pub(super) struct PodState {
     /// The watch of its events, until it has started.
     events: Option<AbortHandle>,
     is_failure_told: bool,
+    /// Whether it is no longer there, and nobody saw it go: how it ended is not known.
+    is_vanished: bool,
 }
 
 impl Follower<'_> {
@@ -37,13 +38,12 @@ impl Follower<'_> {
             Change::Trouble(_) => {}
             Change::Listed(pods) => {
                 let there: HashSet<String> = pods.iter().filter_map(|pod| pod.metadata.uid.clone()).collect();
+                for pod in self.pods.iter_mut().filter(|pod| !there.contains(&pod.uid)) {
+                    pod.is_vanished = true;
+                    pod.progress.send_modify(|progress| progress.is_gone = true);
+                }
                 for pod in &pods {
                     self.take_pod(pod);
-                }
-                for pod in &mut self.pods {
-                    if !there.contains(&pod.uid) {
-                        pod.progress.send_modify(|progress| progress.is_gone = true);
-                    }
                 }
             }
             Change::Changed(pod) => self.take_pod(&pod),
@@ -51,8 +51,10 @@ impl Follower<'_> {
                 self.take_pod(&pod);
                 let uid = pod.metadata.uid.as_deref().unwrap_or_default();
                 if let Some(pod) = self.pod(uid) {
+                    pod.view.lose();
                     pod.progress.send_modify(|progress| progress.is_gone = true);
                 }
+                self.tell_failures_if_retried();
             }
         }
     }
@@ -87,8 +89,13 @@ impl Follower<'_> {
             });
             state.view = view;
         } else {
+            self.event_problem = None;
             let state = self.new_pod(&uid, view, now, container);
             self.pods.push(state);
+            if self.end.is_none() {
+                // The Job goes on with this one, so those before it were not the last word.
+                self.tell_failures(Some(self.pods.len() - 1));
+            }
         }
         self.tell_pod(&uid);
     }
@@ -96,7 +103,7 @@ impl Follower<'_> {
     fn new_pod(&mut self, uid: &str, view: PodView, now: ContainerProgress, container: String) -> PodState {
         let (progress, receiver) = watch::channel(now);
         let pod = view.name.clone();
-        if self.options.logs {
+        if self.reads_logs {
             let sink = LogSink {
                 wrap: Message::Log,
                 pod_uid: uid.to_owned(),
@@ -115,9 +122,10 @@ impl Follower<'_> {
             uid: uid.to_owned(),
             view,
             progress,
-            logs_done: !self.options.logs,
+            logs_done: !self.reads_logs,
             events,
             is_failure_told: false,
+            is_vanished: false,
         }
     }
 
@@ -129,7 +137,6 @@ impl Follower<'_> {
         {
             events.abort();
         }
-        let tells_failure = view.failure.is_some() && !std::mem::replace(&mut state.is_failure_told, true);
         if view.has_started && !self.has_started {
             self.has_started = true;
             self.event_problem = None;
@@ -138,7 +145,6 @@ impl Follower<'_> {
         }
         if view.is_gated {
             self.tell_once("The pod is kept back by its scheduling gates; it starts when they are removed");
-            self.waiting_since = Instant::now();
         }
         if let Some(problem) = &view.problem {
             self.warn_once(&problem.text);
@@ -149,36 +155,101 @@ impl Follower<'_> {
                 view.name, view.restarts
             ));
         }
-        let is_retried = self.end.is_none() && self.signal.is_none() && backoff_limit(self.job.as_ref()) > 0;
-        if tells_failure && is_retried {
+        self.tell_failures_if_retried();
+    }
+
+    fn tell_failures_if_retried(&mut self) {
+        if self.end.is_none() && reasons::tries_again(self.job.as_ref()) {
+            self.tell_failures(None);
+        }
+    }
+
+    /// Takes note that the Job itself ends all its pods: nothing is told of that.
+    pub(super) fn expect_all_pods_to_end(&mut self) {
+        for pod in &mut self.pods {
+            pod.is_failure_told = true;
+        }
+    }
+
+    /// Tells why pods failed, each once, but not of the pod at that index.
+    pub(super) fn tell_failures(&mut self, but: Option<usize>) {
+        if self.signal.is_some() {
+            return;
+        }
+        let job = self.job.as_ref();
+        let is_ending = job.is_some_and(reasons::is_ending);
+        let has_one_pod = reasons::has_one_pod(job);
+        let count = self.pods.len();
+        for (index, pod) in self.pods.iter_mut().enumerate() {
+            let view = &pod.view;
+            let is_replaced = has_one_pod && index + 1 < count;
             let text = match &view.failure {
+                _ if pod.is_failure_told || but == Some(index) => continue,
+                // A Job that ends takes away the pods that still run.
+                Some(_) if is_ending && view.was_deleted && !is_replaced => continue,
                 Some(Failure::ExitCode(code)) => format!("the entry point ended with exit code {code}"),
                 Some(Failure::Other(reason)) => reason.text.clone(),
-                None => return,
+                // There would be no other pod if this one had succeeded.
+                None if pod.is_vanished && view.phase != "Succeeded" && is_replaced => {
+                    disruption::deleted(&view.name, view.has_started).text
+                }
+                None => continue,
             };
-            self.progress.info(&format!("Pod '{}': {text}", view.name));
+            pod.is_failure_told = true;
+            self.progress.info(&format!("Pod '{}': {text}", pod.view.name));
         }
     }
 
     pub(super) fn take_event(&mut self, event: &Event) {
-        if self.has_started || self.end.is_some() {
+        // A Job whose pod was ended may not get another one.
+        let is_creation = event.reason.as_deref() == Some("FailedCreate");
+        if self.end.is_some() || (self.has_started && !is_creation) {
             return;
         }
-        if let Some(reason) = reasons::of_event(event) {
-            self.warn_once(&reason.text);
+        let Some(reason) = reasons::of_event(event) else {
+            return;
+        };
+        let topic = match reason.hint {
+            // Each try has its own words: the pod's name, what is used at that moment.
+            Some(hint) if is_creation => hint,
+            _ => &reason.text,
+        };
+        if self.told.insert(topic.to_owned()) {
+            self.progress.warning(&reason.text);
+        }
+        if !self.has_started {
             self.event_problem = Some(reason);
         }
     }
 
     /// What keeps the entry point from starting.
     pub(super) fn problem(&self) -> Option<Reason> {
-        let of_pods = self.pods.iter().rev().find_map(|pod| pod.view.problem.clone());
-        of_pods.or_else(|| self.event_problem.clone())
+        let there = self.pods.iter().rev().filter(|pod| !pod.is_vanished);
+        let mut of_pods = there.filter_map(|pod| pod.view.problem.clone());
+        of_pods
+            .next()
+            .or_else(|| self.event_problem.clone())
+            .or_else(|| self.lasting_failure())
+    }
+
+    /// Why no pod of the Job can succeed, as far as one that failed tells it.
+    fn lasting_failure(&self) -> Option<Reason> {
+        let failures = self.pods.iter().rev().filter_map(|pod| pod.view.failure.as_ref());
+        let mut lasting = failures.filter_map(|failure| match failure {
+            Failure::Other(reason) if reason.is_lasting => Some(reason.clone()),
+            _ => None,
+        });
+        // A Job that does not try again ends by itself, and stays to be looked at.
+        lasting.next().filter(|_| reasons::tries_again(self.job.as_ref()))
     }
 
     pub(super) fn take_log(&mut self, pod: &str, message: LogMessage) {
         match message {
-            LogMessage::Output(bytes) => self.progress.output(&bytes),
+            LogMessage::Output(bytes) => self.output.take(&bytes, self.progress),
+            // A pod that has ended, and was taken away at once.
+            LogMessage::Unreadable(problem) if problem.kind == ProblemKind::NotFound => {
+                self.tell_once("The pod was removed before its log was read to the end");
+            }
             LogMessage::Unreadable(problem) => {
                 self.warn_once(&format!("what the entry point writes cannot be read: {problem}"));
             }
@@ -192,14 +263,8 @@ impl Follower<'_> {
 
     pub(super) fn phase_text(&self) -> String {
         match self.pods.last() {
-            Some(pod) => pod.view.phase.clone(),
-            None => "not there".to_owned(),
+            Some(pod) => format!("the pod is {}", pod.view.phase),
+            None => "the Job has no pod yet".to_owned(),
         }
     }
-}
-
-/// How often Kubernetes tries again; 6 times where the Job does not say.
-fn backoff_limit(job: Option<&Job>) -> i32 {
-    let spec = job.and_then(|job| job.spec.as_ref());
-    spec.and_then(|spec| spec.backoff_limit).unwrap_or(6)
 }

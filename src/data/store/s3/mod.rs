@@ -18,6 +18,7 @@ use reqwest::{Client, Method, StatusCode, Url};
 
 use self::answer::{ListAnswer, checksum, md5_of_tag, url_decoded};
 use self::multipart::Unfinished;
+pub(super) use self::service::refusal_of_storage;
 use super::exchange::{Ask, start_of, text};
 use super::list::{directory_prefix, path_below};
 use super::parts::PART;
@@ -92,7 +93,7 @@ impl S3 {
             Endpoint::Amazon { .. } => true,
             Endpoint::Other { url, .. } => url.scheme() == "https",
         };
-        let verification = match is_true(variable(env_vars::MLFLOW_S3_IGNORE_TLS).as_deref()) {
+        let verification = match ignores_tls() {
             true => Verification::Off,
             false => settings.verification(),
         };
@@ -352,8 +353,10 @@ fn can_be_host(bucket: &str) -> bool {
         && !bucket.ends_with('-')
 }
 
-fn is_true(value: Option<&str>) -> bool {
-    value.is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true"))
+/// Whether `MLFLOW_S3_IGNORE_TLS` says that no certificate is to be checked.
+pub(super) fn ignores_tls() -> bool {
+    env_vars::non_empty(env_vars::MLFLOW_S3_IGNORE_TLS)
+        .is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true"))
 }
 
 fn strange(reason: String) -> StoreError {

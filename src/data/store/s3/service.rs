@@ -65,13 +65,7 @@ impl Service for S3 {
     }
 
     fn said(&self, body: &str) -> Option<String> {
-        let refusal: Refusal = quick_xml::de::from_str(body).ok()?;
-        Some(
-            match refusal.message.as_deref().filter(|message| !message.is_empty()) {
-                Some(message) => format!("{}: {message}", refusal.code),
-                None => refusal.code,
-            },
-        )
+        refusal_of_storage(body)
     }
 
     async fn learn(&self, status: StatusCode, headers: &HeaderMap, body: &str) -> bool {
@@ -103,4 +97,14 @@ impl Service for S3 {
         }
         url
     }
+}
+
+/// The code and message in a refusal, which Azure's and Google's storage write in the same way.
+pub(in crate::data::store) fn refusal_of_storage(body: &str) -> Option<String> {
+    let refusal: Refusal = quick_xml::de::from_str(body).ok()?;
+    let message = refusal.message.filter(|message| !message.is_empty());
+    Some(match message {
+        Some(message) => format!("{}: {message}", refusal.code),
+        None => refusal.code,
+    })
 }

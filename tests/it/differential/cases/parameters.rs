@@ -143,11 +143,12 @@ fn names() -> Vec<Case> {
         case("an undeclared name with a space")
             .command("echo")
             .run(["-P", "a b=1"])
-            .like(
-                Deviation::NamesAreLoggedAsTheyAre,
-                case("").command("echo --'a b' 1"),
-            )
-            .differs(Deviation::NamesAreLoggedAsTheyAre, "run1.param.a b", "1"),
+            .creates_no_run(Deviation::ErrorsComeBeforeTheRun),
+        case("an undeclared name that ends with a space")
+            .command("echo")
+            .run(["-P", "a =1"])
+            .creates_no_run(Deviation::ErrorsComeBeforeTheRun)
+            .differs(Deviation::WrongOptionsAreUsageErrors, "exit", "2"),
         case("an undeclared name that no store takes")
             .command("echo")
             .run(["-P", "a;b=1"])
@@ -155,6 +156,7 @@ fn names() -> Vec<Case> {
         case("an undeclared name that is empty")
             .command("echo")
             .run(["-P", "=1"])
+            .differs(Deviation::WrongOptionsAreUsageErrors, "exit", "2")
             .creates_no_run(Deviation::ErrorsComeBeforeTheRun),
         case("a declared name that no store takes")
             .parameters("'a;b': {default: 1}", "echo")

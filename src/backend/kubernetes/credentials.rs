@@ -1,0 +1,167 @@
+//! The credentials that a kubeconfig names: checked before they are used, explained when they fail.
+
+use http::HeaderValue;
+use kube::config::{AuthInfo, ExecConfig};
+use openssl::asn1::Asn1Time;
+use openssl::x509::X509;
+
+use super::KubernetesError;
+use super::api_problem::{ApiProblem, ProblemKind};
+use crate::project::quote;
+
+/// Words in the name of an option whose value nobody shall see.
+const SECRETS: [&str; 6] = ["secret", "token", "password", "passwd", "key", "credential"];
+
+/// What is known about the credentials before they are used.
+#[derive(Clone)]
+pub(super) struct Credentials {
+    plugin: Option<Plugin>,
+    certificate: Option<X509>,
+}
+
+/// The program that gives them.
+#[derive(Clone)]
+struct Plugin {
+    program: String,
+    /// The program with its arguments, as a person would type it.
+    command: String,
+    hint: String,
+}
+
+impl Credentials {
+    /// Looks at the credentials, and makes those of kubectl fit for the library: it takes no token file
+    /// that ends with a line end, and no token that no header can hold.
+    pub(super) fn of(auth: &mut AuthInfo, server: &str) -> Result<Self, KubernetesError> {
+        if let (None, Some(file)) = (&auth.token, &auth.token_file)
+            && let Ok(text) = std::fs::read_to_string(file)
+            && text.trim() != text
+        {
+            auth.token = Some(text.trim().to_owned().into());
+        }
+        if token(auth).is_some_and(|token| HeaderValue::try_from(format!("Bearer {token}")).is_err()) {
+            return Err(KubernetesError::Credentials {
+                server: server.to_owned(),
+                source: ApiProblem::new(
+                    ProblemKind::Unauthorized,
+                    "the token is not valid: it holds line ends or other control characters",
+                ),
+            });
+        }
+        Ok(Self {
+            plugin: auth.exec.as_ref().and_then(Plugin::of),
+            certificate: certificate(auth),
+        })
+    }
+
+    /// The error behind credentials that cannot be had.
+    pub(super) fn problem(&self, server: String, source: ApiProblem) -> KubernetesError {
+        match &self.plugin {
+            Some(plugin) => KubernetesError::Plugin {
+                program: plugin.program.clone(),
+                hint: plugin.hint.clone(),
+                source: source.of_program(&plugin.command),
+            },
+            None => KubernetesError::Credentials { server, source },
+        }
+    }
+
+    /// The problem, with the program whose it is.
+    pub(super) fn explained(&self, problem: ApiProblem) -> ApiProblem {
+        match &self.plugin {
+            Some(plugin) => problem.of_program(&plugin.command),
+            None => problem,
+        }
+    }
+
+    /// When the client certificate expired, if it has.
+    pub(super) fn expired(&self) -> Option<String> {
+        let end = self.certificate.as_ref()?.not_after();
+        let now = Asn1Time::days_from_now(0).ok()?;
+        (end < now).then(|| end.to_string())
+    }
+}
+
+impl Plugin {
+    fn of(exec: &ExecConfig) -> Option<Self> {
+        let program = exec.command.clone()?;
+        let command = command_text(&program, exec.args.as_deref().unwrap_or_default());
+        let of_kubeconfig = exec.install_hint.as_deref().map(str::trim);
+        let hint = of_kubeconfig.filter(|hint| !hint.is_empty()).map_or_else(
+            || {
+                format!(
+                    "run it yourself, as kubectl does: {command}; install it or log in with it if it fails"
+                )
+            },
+            str::to_owned,
+        );
+        Some(Self {
+            program,
+            command,
+            hint,
+        })
+    }
+}
+
+/// The token in the kubeconfig. The library shows it only to what writes a kubeconfig.
+fn token(auth: &AuthInfo) -> Option<String> {
+    let fields = serde_json::to_value(auth).ok()?;
+    Some(fields.get("token")?.as_str()?.to_owned())
+}
+
+/// The client certificate. One that cannot be read is told of by the library that needs it.
+fn certificate(auth: &AuthInfo) -> Option<X509> {
+    let pem = match (&auth.client_certificate_data, &auth.client_certificate) {
+        (Some(data), _) => openssl::base64::decode_block(data).ok()?,
+        (None, Some(file)) => std::fs::read(file).ok()?,
+        (None, None) => return None,
+    };
+    X509::from_pem(&pem).ok()
+}
+
+/// The command as a person would type it, without values that are secret.
+fn command_text(program: &str, arguments: &[String]) -> String {
+    let mut words = vec![quote(program).to_string()];
+    let mut hides_next = false;
+    for argument in arguments {
+        let (name, value) = match argument.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (argument.as_str(), None),
+        };
+        let lower = name.to_lowercase();
+        let is_option = name.starts_with('-');
+        let is_secret = is_option && SECRETS.iter().any(|word| lower.contains(word));
+        words.push(match value {
+            _ if hides_next && !is_option => "****".to_owned(),
+            Some(_) if is_secret => format!("{name}=****"),
+            _ => quote(argument).to_string(),
+        });
+        hides_next = is_secret && value.is_none();
+    }
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_left_out_of_a_command() {
+        for (arguments, expected) in [
+            (
+                &["eks", "get-token", "--cluster-name", "a b"][..],
+                "aws eks get-token --cluster-name 'a b'",
+            ),
+            (
+                &["get-token", "--oidc-client-secret=s3cret", "--v=1"],
+                "aws get-token --oidc-client-secret=**** --v=1",
+            ),
+            (
+                &["--client-secret", "s3cret", "--verbose"],
+                "aws --client-secret **** --verbose",
+            ),
+        ] {
+            let arguments: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
+            assert_eq!(command_text("aws", &arguments), expected);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Pods that are ended from outside: preempted, evicted, drained, lost with their node, deleted.
+//!
+//! Source of the words: "Disruptions" and "Pod Lifecycle" of the Kubernetes documentation, and the
+//! `reason`s that the kubelet gives pods.
+
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
+
+use super::reasons::Reason;
+
+const AGAIN: &str = "let the Job try again: raise backoffLimit in the template, or give it a podFailurePolicy that ignores \
+     DisruptionTarget";
+const PRIORITY: &str = "give the pod a higher priorityClassName in the template, or let the Job try again: raise backoffLimit, or \
+     give it a podFailurePolicy that ignores DisruptionTarget";
+const REQUESTS: &str =
+    "ask for what the entry point needs (resources.requests in the template), so that the node keeps it";
+const DELETED: &str = "`kubectl get events` may tell who deleted it; to have the Job try again, raise backoffLimit in the template";
+
+/// Why the pod was, or is being, ended from outside, if its status says so.
+pub(super) fn of(pod: &Pod) -> Option<Reason> {
+    let status = pod.status.as_ref()?;
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
+    let of_condition = status
+        .conditions
+        .iter()
+        .flatten()
+        .find(|condition| condition.type_ == "DisruptionTarget" && condition.status == "True");
+    let own_reason = status.reason.as_deref().filter(|reason| !reason.is_empty());
+    if let Some(reason) = own_reason {
+        let (what, hint) = of_status(reason);
+        let message = status.message.as_deref().unwrap_or_default().trim();
+        return Some(told(name, what, reason, message, hint));
+    }
+    let condition = of_condition?;
+    let reason = condition.reason.as_deref().unwrap_or("DisruptionTarget");
+    let (what, hint) = match reason {
+        "PreemptionByScheduler" => ("was preempted by a pod of higher priority", Some(PRIORITY)),
+        "DeletionByTaintManager" => (
+            "was evicted because its node got a taint that it does not tolerate",
+            Some(AGAIN),
+        ),
+        "EvictionByEvictionAPI" => ("was evicted, as when its node is drained", Some(AGAIN)),
+        "DeletionByPodGC" => ("was lost with its node", Some(AGAIN)),
+        "TerminationByKubelet" => ("was ended by its node", Some(AGAIN)),
+        _ => ("was ended", Some(AGAIN)),
+    };
+    let message = condition.message.as_deref().unwrap_or_default().trim();
+    Some(told(name, what, reason, message, hint))
+}
+
+/// What a pod's own reason means.
+fn of_status(reason: &str) -> (&'static str, Option<&'static str>) {
+    match reason {
+        "Evicted" => ("was evicted", Some(REQUESTS)),
+        "Preempting" => (
+            "was preempted by a pod that its node cannot do without",
+            Some(AGAIN),
+        ),
+        "NodeLost" => ("was lost with its node", Some(AGAIN)),
+        "Terminated" | "Shutdown" | "NodeShutdown" => ("was ended by the shutdown of its node", Some(AGAIN)),
+        _ if reason.starts_with("OutOf") || reason == "UnexpectedAdmissionError" => {
+            ("was refused by its node", Some(AGAIN))
+        }
+        _ => ("was ended", None),
+    }
+}
+
+fn told(name: &str, what: &str, reason: &str, message: &str, hint: Option<&'static str>) -> Reason {
+    let end = if message.is_empty() {
+        String::new()
+    } else {
+        format!(": {message}")
+    };
+    // Who looks for the reason by Kubernetes' own name finds it, unless it is the word itself.
+    let code = if what.ends_with(&reason.to_lowercase()) {
+        String::new()
+    } else {
+        format!(" ({reason})")
+    };
+    Reason::new(format!("the pod '{name}' {what}{code}{end}"), hint)
+}
+
+/// What is said of a pod that somebody, or the cluster, deleted before it had ended.
+pub(super) fn deleted(name: &str, has_started: bool) -> Reason {
+    let when = if has_started {
+        "while the entry point ran"
+    } else {
+        "before the entry point started"
+    };
+    Reason::new(format!("the pod '{name}' was deleted {when}"), Some(DELETED))
+}
+
+/// Whether the container ended by a signal after the pod's deletion was asked for.
+pub(super) fn is_by_deletion(pod: &Pod, terminated: &ContainerStateTerminated) -> bool {
+    let Some(deadline) = &pod.metadata.deletion_timestamp else {
+        return false;
+    };
+    let grace = pod.metadata.deletion_grace_period_seconds.unwrap_or_default();
+    let ended = terminated.finished_at.as_ref().map(|time| time.0.as_second());
+    // The deletion's time is the one at which the pod's grace is over.
+    matches!(terminated.exit_code, 137 | 143)
+        && ended.is_none_or(|ended| ended >= deadline.0.as_second() - grace)
+}

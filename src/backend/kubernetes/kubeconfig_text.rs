@@ -1,0 +1,187 @@
+//! What is wrong with a kubeconfig and its credentials, in words for a person.
+//!
+//! The library's own words hold paths and answers of programs as Rust writes them for programmers, and
+//! parts of files that may be secret.
+
+use std::io;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Output;
+
+use kube::client::{AuthError, OpensslTlsError};
+use kube::config::{KubeconfigError, LoadDataError};
+
+use crate::process::ProgramExit;
+
+/// How many of the last lines that a program wrote are shown.
+const SHOWN_LINES: usize = 5;
+
+/// Why a kubeconfig cannot be used.
+pub(super) fn of_kubeconfig(error: &KubeconfigError) -> String {
+    match error {
+        KubeconfigError::ReadConfig(source, _) => format!("cannot read it: {}", io_text(source)),
+        KubeconfigError::Parse(source) => {
+            format!("failed to parse kubeconfig YAML{}", place(source))
+        }
+        KubeconfigError::LoadClusterOfContext(name) => {
+            format!("the context's cluster '{name}' is missing in the kubeconfig")
+        }
+        KubeconfigError::MissingClusterUrl => "the context's cluster has no 'server'".to_owned(),
+        KubeconfigError::ParseClusterUrl(source) => {
+            format!("the 'server' of the context's cluster is not a valid URL: {source}")
+        }
+        KubeconfigError::ParseProxyUrl(source) => {
+            format!("proxy-url (or HTTPS_PROXY) is not a valid URL: {source}")
+        }
+        KubeconfigError::LoadCertificateAuthority(source) => of_data("certificate-authority", source),
+        KubeconfigError::LoadClientCertificate(source) => of_data("client-certificate", source),
+        KubeconfigError::LoadClientKey(source) => of_data("client-key", source),
+        KubeconfigError::ParseCertificates(_) => {
+            "the certificate-authority holds no valid certificate in PEM format".to_owned()
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Why a certificate or key cannot be had; `key` is its name in a kubeconfig.
+fn of_data(key: &str, error: &LoadDataError) -> String {
+    match error {
+        LoadDataError::DecodeBase64(_) => format!("{key}-data is not valid base64"),
+        LoadDataError::ReadFile(source, path) => {
+            format!("cannot read the {key} '{}': {}", path.display(), io_text(source))
+        }
+        LoadDataError::NoBase64DataOrFile => {
+            format!("the {key} is missing: a client certificate and its key belong together")
+        }
+    }
+}
+
+/// Why certificates and keys cannot be used.
+pub(super) fn of_certificates(error: &OpensslTlsError) -> String {
+    let text = error.to_string();
+    let is_of = |what: &str| text.contains(what);
+    if is_of("PEM-encoded chain") || is_of("leaf certificate, the") {
+        "the client-certificate is not a valid certificate in PEM format".to_owned()
+    } else if is_of("PEM-encoded private key") {
+        "the client-key is not a valid key in PEM format, or needs a passphrase".to_owned()
+    } else if is_of("set private key") {
+        "the client-key does not belong to the client-certificate".to_owned()
+    } else if is_of("root certificate") {
+        "the certificate-authority holds no valid certificate in PEM format".to_owned()
+    } else {
+        text
+    }
+}
+
+/// Why there are no credentials. What a program wrote to its standard output is not shown: it may be
+/// the credentials.
+pub(super) fn of_credentials(error: &AuthError) -> String {
+    match error {
+        AuthError::AuthExecStart(source) => match source.kind() {
+            io::ErrorKind::NotFound => "there is no such program".to_owned(),
+            _ => format!("it cannot be started: {}", io_text(source)),
+        },
+        AuthError::AuthExecRun { out, .. } => of_exit(out),
+        AuthError::AuthExecParse(source) => {
+            format!(
+                "its answer is not a valid ExecCredential in JSON{}",
+                place(source)
+            )
+        }
+        AuthError::ExecPluginFailed => "its answer is an ExecCredential without a status".to_owned(),
+        AuthError::MalformedTokenExpirationDate(_) => {
+            "the expiry of its token is not a valid time".to_owned()
+        }
+        AuthError::UnrefreshableTokenResponse => "its new answer has no token that expires".to_owned(),
+        AuthError::MissingCommand => "the 'exec' of the kubeconfig's user has no 'command'".to_owned(),
+        AuthError::ReadTokenFile(source, path) => {
+            format!(
+                "cannot read the tokenFile '{}': {}",
+                path.display(),
+                io_text(source)
+            )
+        }
+        AuthError::InvalidBearerToken(_) => "the token is not valid: it holds blanks or line ends".to_owned(),
+        // The library puts what a programmer sees behind its own words.
+        AuthError::AuthExec(text) => [": Os {", " Utf8Error {"]
+            .iter()
+            .fold(text.as_str(), |text, end| text.split(end).next().unwrap_or(text))
+            .trim()
+            .to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn of_exit(out: &Output) -> String {
+    let exit = match (out.status.code(), out.status.signal()) {
+        (Some(code), _) => ProgramExit::Code(code).to_string(),
+        (None, signal) => ProgramExit::Signal(signal.unwrap_or_default()).to_string(),
+    };
+    let wrote = String::from_utf8_lossy(&out.stderr);
+    let lines: Vec<&str> = wrote
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let last = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
+    if last.is_empty() {
+        format!("it ended with {exit}")
+    } else {
+        format!("it ended with {exit}: {}", last.join("\n"))
+    }
+}
+
+/// The system's words, without its number.
+fn io_text(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
+/// Where in a text the error is. The library's own words quote the text.
+fn place(error: &serde_saphyr::Error) -> String {
+    let location = error.location();
+    location.map_or_else(String::new, |at| {
+        format!(" (line {}, column {})", at.line(), at.column())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::ExitStatus;
+
+    use super::*;
+
+    fn exited(wait_status: i32, stderr: &str) -> AuthError {
+        AuthError::AuthExecRun {
+            cmd: "SECRET=1 \"plug-in\"".to_owned(),
+            out: Box::new(Output {
+                status: ExitStatus::from_raw(wait_status),
+                stdout: b"t0ken".to_vec(),
+                stderr: stderr.as_bytes().to_vec(),
+            }),
+        }
+    }
+
+    #[test]
+    fn how_a_program_ended_is_told_without_its_answer() {
+        for (error, expected) in [
+            (exited(0x100, ""), "it ended with exit code 1"),
+            (exited(9, ""), "it ended with signal 9 (SIGKILL)"),
+            (
+                exited(0xff00, "1\n2\n3\n4\n\n5\nlogin expired\n"),
+                "it ended with exit code 255: 2\n3\n4\n5\nlogin expired",
+            ),
+            (
+                AuthError::AuthExecStart(io::Error::from_raw_os_error(13)),
+                "it cannot be started: Permission denied",
+            ),
+            (
+                AuthError::AuthExec(
+                    "Executing gcloud failed: Os { code: 2, kind: NotFound, message: \"no\" }".to_owned(),
+                ),
+                "Executing gcloud failed",
+            ),
+        ] {
+            assert_eq!(of_credentials(&error), expected);
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Text from others on a terminal: shown so that it can neither move the cursor, nor reorder or hide what
+//! stands beside it, nor pass for a line of mlrun's own.
+//!
+//! Names, values, descriptions, answers of servers and messages of programs may hold anything. A character
+//! that acts on the terminal is written as `\u{1b}`, with its hexadecimal number: control characters but the
+//! tab, marks and overrides of the writing direction, invisible spaces and separators. Letters of all
+//! scripts stay, also those that zero-width joiners connect, as in Persian and in emoji. A backslash stays
+//! one, so the form is for the eye; JSON has every text as it is.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use crate::project::quote;
+
+/// The text with its line ends, which may come as those of Windows.
+pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(is_plain) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    let mut last = None;
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        let ends_line = character == '\r' && characters.peek() == Some(&'\n');
+        if acts_on_terminal(character, last) && !ends_line {
+            shown.extend(character.escape_unicode());
+            last = None;
+        } else if !ends_line {
+            shown.push(character);
+            last = Some(character);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// The text in one line: ends of lines are written as `\n`.
+pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
+    match escaped(text) {
+        text if text.contains('\n') => Cow::Owned(text.replace('\n', "\\n")),
+        text => text,
+    }
+}
+
+/// The text with its further lines indented, so that none of them passes for a line of mlrun's own.
+pub(crate) fn continued(text: &str) -> Cow<'_, str> {
+    if !text.contains('\n') {
+        return Cow::Borrowed(text);
+    }
+    let mut lines = text.split('\n');
+    let mut shown = lines.next().unwrap_or_default().to_owned();
+    for line in lines {
+        shown.push('\n');
+        // What cannot be seen does not indent.
+        if !line.is_empty() && !line.starts_with([' ', '\t']) && line != "\r" {
+            shown.push_str("  ");
+        }
+        shown.push_str(line);
+    }
+    Cow::Owned(shown)
+}
+
+/// A word as one types it in a shell, on one line and without characters that act on the terminal: such a
+/// word is quoted as `$'…'`, which bash, zsh and ksh read.
+pub(crate) fn shell_word(word: &str) -> Cow<'_, str> {
+    if !word.contains(['\n', '\t']) && escaped(word) == word {
+        return quote(word);
+    }
+    let mut quoted = String::from("$'");
+    let mut last = None;
+    for character in word.chars() {
+        let number = u32::from(character);
+        let is_seen = !acts_on_terminal(character, last);
+        match character {
+            '\n' => quoted.push_str("\\n"),
+            '\t' => quoted.push_str("\\t"),
+            '\\' | '\'' => quoted.extend(['\\', character]),
+            _ if is_seen => quoted.push(character),
+            _ if number < 0x80 => quoted.push_str(&format!("\\x{number:02x}")),
+            _ => quoted.push_str(&format!("\\U{number:08x}")),
+        }
+        last = Some(character).filter(|_| is_seen);
+    }
+    quoted.push('\'');
+    Cow::Owned(quoted)
+}
+
+/// The value as JSON on several lines. Characters that act on the terminal are escaped as JSON has it, so
+/// that a reader gets them back.
+pub(crate) fn json(value: &Value) -> String {
+    json_escaped(&format!("{value:#}\n"))
+}
+
+/// The same text of JSON, with further characters in its strings escaped.
+pub(crate) fn json_escaped(text: &str) -> String {
+    if text.bytes().all(is_plain) {
+        return text.to_owned();
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    let mut last = None;
+    for character in text.chars() {
+        // The line ends of the layout stay.
+        if acts_on_terminal(character, last) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                escaped.push_str(&format!("\\u{unit:04x}"));
+            }
+            last = None;
+        } else {
+            escaped.push(character);
+            last = Some(character);
+        }
+    }
+    escaped
+}
+
+/// Whether the character does more than to be seen. What joins or modifies letters may stand after one that
+/// is not ASCII; elsewhere it only hides.
+fn acts_on_terminal(character: char, last: Option<char>) -> bool {
+    match character {
+        '\n' | '\t' => false,
+        _ if character.is_control() => true,
+        // Zero-width joiner and non-joiner, and the tags of flags.
+        '\u{200c}' | '\u{200d}' | '\u{e0020}'..='\u{e007f}' => last.is_none_or(|last| last.is_ascii()),
+        // Directions.
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' => true,
+        // Invisible ones: spaces without width, operators, isolates, separators of lines and paragraphs.
+        '\u{180e}' | '\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => true,
+        '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e001f}' => true,
+        _ => false,
+    }
+}
+
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b'\n' | b'\t' | b' '..=b'~')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_acts_on_the_terminal_is_written_out() {
+        for (text, expected) in [
+            ("", ""),
+            ("plain\ttext\nin lines", "plain\ttext\nin lines"),
+            (
+                "\u{1b}[2Jx\u{7}\u{8}\u{7f}\0",
+                "\\u{1b}[2Jx\\u{7}\\u{8}\\u{7f}\\u{0}",
+            ),
+            ("\u{9b}31m\u{85}", "\\u{9b}31m\\u{85}"),
+            ("a\u{202e}b\u{2066}c\u{200f}", "a\\u{202e}b\\u{2066}c\\u{200f}"),
+            (
+                "ma\u{200b}in \u{feff}\u{2028}",
+                "ma\\u{200b}in \\u{feff}\\u{2028}",
+            ),
+            ("one\r\ntwo\rthree", "one\ntwo\\u{d}three"),
+            ("ma\u{200d}in", "ma\\u{200d}in"),
+            ("é 漢字 ü\u{301} C:\\x", "é 漢字 ü\u{301} C:\\x"),
+            (
+                "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467} ❤\u{fe0f} می\u{200c}خواهم",
+                "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467} ❤\u{fe0f} می\u{200c}خواهم",
+            ),
+        ] {
+            assert_eq!(escaped(text), expected);
+            assert_eq!(escaped(&escaped(text)), expected, "again");
+        }
+        assert_eq!(one_line("a\nerror: b\u{1b}"), "a\\nerror: b\\u{1b}");
+    }
+
+    #[test]
+    fn further_lines_are_indented() {
+        for (text, expected) in [
+            ("one", "one"),
+            ("one\n", "one\n"),
+            (
+                "one\n=== two\n  three\n\n\tfour",
+                "one\n  === two\n  three\n\n\tfour",
+            ),
+        ] {
+            assert_eq!(continued(text), expected);
+        }
+    }
+
+    #[test]
+    fn words_can_be_typed() {
+        for (word, expected) in [
+            ("plain", "plain"),
+            ("two words", "'two words'"),
+            ("é", "'é'"),
+            ("a\nb", "$'a\\nb'"),
+            ("it's \u{1b}[0m\\", "$'it\\'s \\x1b[0m\\\\'"),
+            ("\u{202e}x", "$'\\U0000202ex'"),
+        ] {
+            assert_eq!(shell_word(word), expected);
+        }
+    }
+
+    #[test]
+    fn json_keeps_every_text() {
+        let value = serde_json::json!({ "a\u{9b}": "\u{1b}\u{7f}\u{202e}\u{e0001} é\n", "b": 1 });
+        let text = json(&value);
+        assert_eq!(serde_json::from_str::<Value>(&text).expect("valid JSON"), value);
+        assert_eq!(escaped(&text), text);
+        assert!(text.contains("\\u009b") && text.contains('é'), "{text}");
+    }
+}

@@ -1,0 +1,186 @@
+//! How far a transfer has come, as a bar on the terminal.
+
+use std::io;
+
+use console::Term;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle, TermLike};
+
+use crate::cli::escape;
+use crate::cli::layout::WIDEST;
+use crate::events::{Transfer, TransferUnit, byte_text};
+
+/// A terminal with fewer columns shows no bar.
+const NARROWEST: u16 = 20;
+
+/// The one transfer that is shown.
+#[derive(Debug)]
+pub(super) struct TransferBar {
+    what: String,
+    bar: ProgressBar,
+    /// Whether it was known last how much there will be.
+    has_total: Option<bool>,
+}
+
+/// A bar is redrawn so often at most, in times per second.
+const REDRAWS: u8 = 10;
+
+/// Whether standard error is a terminal that can show a bar.
+pub(super) fn can_be_drawn() -> bool {
+    let terminal = Term::stderr();
+    let is_dumb = std::env::var_os("TERM").is_none_or(|name| name == "dumb");
+    terminal.is_term() && !is_dumb && terminal.size().1 >= NARROWEST
+}
+
+impl TransferBar {
+    pub(super) fn new(what: &str) -> Self {
+        let target =
+            ProgressDrawTarget::term_like_with_hz(Box::new(Screen(Term::buffered_stderr())), REDRAWS);
+        Self {
+            what: what.to_owned(),
+            bar: ProgressBar::with_draw_target(None, target).with_finish(ProgressFinish::AndClear),
+            has_total: None,
+        }
+    }
+
+    pub(super) fn is_of(&self, transfer: Transfer<'_>) -> bool {
+        self.what == transfer.what
+    }
+
+    pub(super) fn clear(self) {
+        self.bar.finish_and_clear();
+    }
+
+    pub(super) fn update(&mut self, transfer: Transfer<'_>) {
+        let total = transfer.total.filter(|total| *total > 0);
+        if self.has_total.replace(total.is_some()) != Some(total.is_some()) {
+            self.bar.set_style(style(transfer.unit, total.is_some()));
+        }
+        if let Some(total) = total {
+            self.bar.set_length(total);
+        }
+        self.bar.set_message(transfer_text(transfer));
+        self.bar.set_position(transfer.done);
+    }
+}
+
+/// What stands in a transfer's line beside its text.
+fn style(unit: TransferUnit, has_total: bool) -> ProgressStyle {
+    let template = match (has_total, unit) {
+        (true, TransferUnit::Bytes) => "{msg} [{wide_bar}] {binary_bytes_per_sec}, {eta} left",
+        (true, TransferUnit::Files | TransferUnit::Objects) => "{msg} [{wide_bar}] {eta} left",
+        (false, TransferUnit::Bytes) => "{wide_msg} {binary_bytes_per_sec}",
+        (false, TransferUnit::Files | TransferUnit::Objects) => "{wide_msg}",
+    };
+    ProgressStyle::with_template(template)
+        .expect("a template of our own")
+        .progress_chars("=> ")
+}
+
+fn transfer_text(transfer: Transfer<'_>) -> String {
+    let amount = |value: u64| match transfer.unit {
+        TransferUnit::Bytes => byte_text(value),
+        TransferUnit::Objects => format!("{value} objects"),
+        TransferUnit::Files => format!("{value} files"),
+    };
+    let mut text = match transfer.total.filter(|total| *total > 0) {
+        Some(total) => format!(
+            "{}: {} of {} ({}%)",
+            escape::one_line(transfer.what),
+            amount(transfer.done),
+            amount(total),
+            transfer.done.saturating_mul(100) / total
+        ),
+        None => format!("{}: {}", escape::one_line(transfer.what), amount(transfer.done)),
+    };
+    if let Some(bytes) = transfer.bytes {
+        text.push_str(", ");
+        text.push_str(&byte_text(bytes));
+    }
+    text
+}
+
+/// A terminal of which a bar uses no more columns than a line should have: it is drawn ten times a second,
+/// with spaces up to the right, and some terminals say that they have 65535 columns.
+#[derive(Debug)]
+struct Screen(Term);
+
+impl TermLike for Screen {
+    fn width(&self) -> u16 {
+        shown_width(self.0.size().1)
+    }
+
+    fn height(&self) -> u16 {
+        self.0.size().0
+    }
+
+    fn move_cursor_up(&self, lines: usize) -> io::Result<()> {
+        self.0.move_cursor_up(lines)
+    }
+
+    fn move_cursor_down(&self, lines: usize) -> io::Result<()> {
+        self.0.move_cursor_down(lines)
+    }
+
+    fn move_cursor_right(&self, columns: usize) -> io::Result<()> {
+        self.0.move_cursor_right(columns)
+    }
+
+    fn move_cursor_left(&self, columns: usize) -> io::Result<()> {
+        self.0.move_cursor_left(columns)
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.0.write_line(text)
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.0.write_str(text)
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.0.clear_line()
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+fn shown_width(columns: u16) -> u16 {
+    columns.clamp(NARROWEST, u16::try_from(WIDEST).unwrap_or(u16::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_is_as_wide_as_a_line() {
+        for (columns, expected) in [(0, 20), (1, 20), (80, 80), (65535, 120)] {
+            assert_eq!(shown_width(columns), expected);
+        }
+    }
+
+    #[test]
+    fn a_transfer_reads_well() {
+        let transfer = Transfer {
+            what: "Fetching",
+            done: 512,
+            total: Some(2048),
+            unit: TransferUnit::Bytes,
+            bytes: None,
+        };
+        assert_eq!(transfer_text(transfer), "Fetching: 512 B of 2.0 KiB (25%)");
+        let open_ended = Transfer {
+            total: None,
+            unit: TransferUnit::Objects,
+            ..transfer
+        };
+        assert_eq!(transfer_text(open_ended), "Fetching: 512 objects");
+        let with_bytes = Transfer {
+            bytes: Some(1536),
+            ..open_ended
+        };
+        assert_eq!(transfer_text(with_bytes), "Fetching: 512 objects, 1.5 KiB");
+    }
+}

@@ -1,0 +1,177 @@
+//! The guard: a small process that ends what this one has started if this one is killed.
+//!
+//! `SIGKILL` gives a process no time for anything. The kernel can tell its children of its end
+//! (`PR_SET_PDEATHSIG`), but not theirs. So this program starts itself once more, as a guard that reads a
+//! pipe: it is told which groups of processes there are, and when the pipe ends without the guard having
+//! been dismissed, it ends them and all that bears this process's [marker](super::marker).
+//!
+//! The guard has a group and a name of its own, no variables and none of this process's streams, so that
+//! whatever hits mlrun does not hit it too.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, BufRead, BufReader, PipeWriter, Read, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::sleep;
+
+use nix::sys::signal::SigSet;
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+
+use super::before_exec;
+use super::identity::ProcessIdentity;
+use super::marker::{BETWEEN_LOOKS, LeftBehind, Marker};
+use crate::env_vars::MLRUN_PROCESS;
+
+/// The name by which this program is called as a guard. Not that of mlrun: a `pkill -9 mlrun` must leave
+/// the guards.
+const NAME: &str = "run-guard";
+/// This program, whatever has become of its file.
+const THIS_PROGRAM: &str = "/proc/self/exe";
+
+static GUARD: Mutex<Guard> = Mutex::new(Guard::NotWanted);
+
+/// How it stands with the guard of this process.
+#[derive(Debug)]
+enum Guard {
+    /// Children may outlive this process.
+    NotWanted,
+    /// It is started with the first child.
+    Wanted(Marker),
+    /// It reads what is written.
+    Running(Marker, Pid, PipeWriter),
+    /// It could not be started, or has ended.
+    Failed(Marker),
+}
+
+/// Says that all that this process starts from now on shall end with it, however it ends. For programs that
+/// are mlrun itself: their `main` calls [`guard_main`] first and [`dismiss_guard`] last.
+pub fn guard_children() {
+    let Some(marker) = ProcessIdentity::own().map(|identity| identity.marker()) else {
+        // Not a Linux.
+        return;
+    };
+    let mut guard = guard();
+    if let Guard::NotWanted = *guard {
+        *guard = Guard::Wanted(marker);
+    }
+}
+
+/// Ends the guard, and with it the threat to what this process leaves running on purpose.
+pub fn dismiss_guard() {
+    if let Guard::Running(_, process, _) = std::mem::replace(&mut *guard(), Guard::NotWanted) {
+        let _ = kill_process(process, Signal::KILL);
+        // Nobody else may collect it where this process is the first one of a container.
+        let _ = waitpid(Some(process), WaitOptions::empty());
+    }
+}
+
+/// Gives a program that is about to be started the mark of this process, and lets it end with this one.
+/// Gives the guard's process if that had to be started.
+pub(super) fn bind(command: &mut Command) -> Option<Pid> {
+    let mut guard = guard();
+    let started = guard.start();
+    if let Guard::Running(marker, ..) | Guard::Failed(marker) = &*guard {
+        command.env(MLRUN_PROCESS, marker.value());
+        before_exec::bind(command);
+    }
+    started
+}
+
+/// Tells the guard of the group that a program leads.
+pub(super) fn add(leader: Pid) {
+    guard().tell('+', leader);
+}
+
+/// Tells the guard that a group's leader has ended: what it has left in the background stays.
+pub(super) fn remove(leader: Pid) {
+    guard().tell('-', leader);
+}
+
+impl Guard {
+    fn start(&mut self) -> Option<Pid> {
+        let Self::Wanted(marker) = self else {
+            return None;
+        };
+        let marker = marker.clone();
+        match start(&marker) {
+            Ok((process, pipe)) => {
+                *self = Self::Running(marker, process, pipe);
+                Some(process)
+            }
+            Err(error) => {
+                tracing::debug!(%error, "no guard");
+                *self = Self::Failed(marker);
+                None
+            }
+        }
+    }
+
+    fn tell(&mut self, change: char, leader: Pid) {
+        if let Self::Running(marker, process, pipe) = self
+            && *process != leader
+            && writeln!(pipe, "{change}{leader}").is_err()
+        {
+            *self = Self::Failed(marker.clone());
+        }
+    }
+}
+
+fn start(marker: &Marker) -> io::Result<(Pid, PipeWriter)> {
+    let (reader, writer) = io::pipe()?;
+    // Nothing waits for a guard that does not read.
+    rustix::io::ioctl_fionbio(&writer, true)?;
+    let guard = Command::new(THIS_PROGRAM)
+        .arg0(NAME)
+        .arg(marker.value())
+        .env_clear()
+        .current_dir("/")
+        .process_group(0)
+        .stdin(reader)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    Ok((Pid::from_child(&guard), writer))
+}
+
+fn guard() -> MutexGuard<'static, Guard> {
+    // Every change is whole.
+    GUARD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Does a guard's work if this program was called as one; `None` if it was not.
+pub fn guard_main(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
+    let mut arguments = arguments.into_iter();
+    if arguments.next().as_deref() != Some(OsStr::new(NAME)) {
+        return None;
+    }
+    let marker = Marker::parse(arguments.next()?.to_str()?)?;
+    // Whoever ends a tree of processes, or a session, shall not end its guard.
+    let _ = SigSet::all().thread_block();
+    let groups = groups_at_the_end(io::stdin().lock());
+    let mut left = LeftBehind::new(marker, groups);
+    while !left.end() {
+        sleep(BETWEEN_LOOKS);
+    }
+    Some(ExitCode::SUCCESS)
+}
+
+/// The groups whose leaders had not ended when the pipe did.
+fn groups_at_the_end(pipe: impl Read) -> Vec<Pid> {
+    let mut groups = Vec::new();
+    for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+        let Some(leader) = line
+            .get(1..)
+            .and_then(|id| id.parse().ok())
+            .and_then(Pid::from_raw)
+        else {
+            continue;
+        };
+        if line.starts_with('+') {
+            groups.push(leader);
+        } else {
+            groups.retain(|group| *group != leader);
+        }
+    }
+    groups
+}

@@ -1,0 +1,194 @@
+//! Temporary directories that are removed even while a program or a thread still writes into them.
+//!
+//! Work that a signal cuts short does not stop at once: a thread inside a library writes its next file, a
+//! killed program is still ending. So a directory first gets another name. Whoever goes by the old one
+//! fails at the next file, and the removal meets at most what was being written in that moment.
+
+use std::env;
+use std::fs::{self, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::env_vars::{TEMP, TMP, TMPDIR};
+
+/// How long a removal is tried again while others still write into the directory.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The pause between two tries.
+const PAUSE: Duration = Duration::from_millis(10);
+/// The end of the name of a directory that is being removed.
+const SET_ASIDE: &str = ".removed";
+
+/// A directory that is removed with this value.
+#[derive(Debug)]
+pub(crate) struct TemporaryDirectory {
+    path: PathBuf,
+    is_kept: bool,
+}
+
+impl TemporaryDirectory {
+    /// Makes an empty directory that only this user can enter, in [`parent`].
+    ///
+    /// # Errors
+    /// The system's answer.
+    pub(crate) fn create(prefix: &str) -> io::Result<Self> {
+        Self::create_in(&parent(), prefix)
+    }
+
+    /// As [`create`](Self::create), in this directory.
+    ///
+    /// # Errors
+    /// The system's answer.
+    pub(crate) fn create_in(parent: &Path, prefix: &str) -> io::Result<Self> {
+        let directory = tempfile::Builder::new()
+            .prefix(prefix)
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir_in(parent)?;
+        Ok(Self {
+            path: directory.keep(),
+            is_kept: false,
+        })
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Leaves the directory where it is when this value goes away.
+    pub(crate) fn keep(&mut self) {
+        self.is_kept = true;
+    }
+
+    /// Removes the directory while others may still hold this value, unless it is kept.
+    pub(crate) fn remove_now(&self) {
+        if !self.is_kept {
+            remove(&self.path);
+        }
+    }
+}
+
+impl Drop for TemporaryDirectory {
+    fn drop(&mut self) {
+        self.remove_now();
+    }
+}
+
+/// The directory for temporary files: the one that the first of the variables of Python's `tempfile` names
+/// that names one, else the system's.
+pub(crate) fn parent() -> PathBuf {
+    [TMPDIR, TEMP, TMP]
+        .into_iter()
+        .filter_map(env::var_os)
+        .map(PathBuf::from)
+        .find(|directory| directory.is_dir())
+        .unwrap_or_else(env::temp_dir)
+}
+
+/// Gives a directory another name, by which nobody else knows it, and returns that.
+pub(crate) fn set_aside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(SET_ASIDE);
+    let aside = PathBuf::from(name);
+    match fs::rename(path, &aside) {
+        Ok(()) => aside,
+        Err(_) => path.to_owned(),
+    }
+}
+
+/// Removes a directory with all that is in it, as far as that is possible.
+pub(crate) fn remove(path: &Path) {
+    remove_set_aside(&set_aside(path));
+    // What was about to be made in it in that moment may have made it again.
+    remove_set_aside(path);
+}
+
+/// Removes a directory that [`set_aside`] has given another name.
+pub(crate) fn remove_set_aside(path: &Path) {
+    let deadline = Instant::now() + PATIENCE;
+    let mut is_closed = true;
+    loop {
+        match fs::remove_dir_all(path) {
+            Ok(()) => return,
+            Err(error) if error.kind() == ErrorKind::NotFound && !path.exists() => return,
+            // Programs may have made directories in it that cannot be written to.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied && is_closed => {
+                is_closed = false;
+                make_writable(path);
+            }
+            Err(error) if error.kind() == ErrorKind::PermissionDenied || Instant::now() >= deadline => {
+                tracing::debug!(path = %path.display(), %error, "a temporary directory is left behind");
+                return;
+            }
+            Err(_) => thread::sleep(PAUSE),
+        }
+    }
+}
+
+/// Lets the owner change a directory and all below it.
+pub(crate) fn make_writable(directory: &Path) {
+    // Failures show in the removal that follows.
+    let _ = fs::set_permissions(directory, Permissions::from_mode(0o700));
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            make_writable(&entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_directory_goes_away_with_its_value() {
+        let directory = TemporaryDirectory::create("mlrun-").unwrap();
+        let path = directory.path().to_owned();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        fs::create_dir(path.join("closed")).unwrap();
+        fs::write(path.join("closed/file"), "").unwrap();
+        fs::set_permissions(path.join("closed"), Permissions::from_mode(0o500)).unwrap();
+        drop(directory);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_kept_directory_stays() {
+        let mut directory = TemporaryDirectory::create("mlrun-").unwrap();
+        let path = directory.path().to_owned();
+        directory.keep();
+        drop(directory);
+        assert!(path.is_dir());
+        remove(&path);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_directory_goes_away_under_a_writer() {
+        let directory = TemporaryDirectory::create("mlrun-").unwrap();
+        let path = directory.path().to_owned();
+        let has_begun = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                for number in 0_u64.. {
+                    if fs::write(path.join(number.to_string()), "").is_err() {
+                        return;
+                    }
+                    has_begun.store(true, Ordering::Relaxed);
+                }
+            });
+            while !has_begun.load(Ordering::Relaxed) {
+                thread::yield_now();
+            }
+            drop(directory);
+            // It ends by itself, since its next file cannot be made.
+            writer.join().unwrap();
+        });
+        assert!(!path.exists());
+        assert!(!set_aside(&path).exists());
+    }
+}

@@ -1,0 +1,152 @@
+//! Runs whose creation was cut off: directories without a `meta.yaml`, which are no runs.
+//!
+//! While a run is being created, a file in the store's directory tells so: which run, and which process
+//! creates it. A process that is killed leaves that file behind, and the next one that creates a run removes
+//! what it tells of. MLflow looks at directories there, not at files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::FileStoreError;
+use super::is_id;
+use super::meta::META_FILE;
+use super::runs::{ARTIFACTS, MAX_ID_LENGTH, METRICS, PARAMS, TAGS};
+use super::write::write_unseen;
+use crate::process::{ProcessIdentity, Whereabouts};
+
+/// The beginning of the files' names; the run's id follows.
+const PREFIX: &str = ".mlrun-creates-";
+
+/// How old what nobody is known to create must be to be a leftover: no client takes so long, and the clocks
+/// of machines that share a directory differ less.
+const LEFTOVER_AGE: Duration = Duration::from_secs(600);
+
+/// How many entries of an experiment are looked at for directories that no file tells of. In larger ones
+/// the search would take longer than the creation of a run.
+const MOST_ENTRIES: usize = 1000;
+
+/// What a file tells.
+#[derive(Debug, Serialize, Deserialize)]
+struct Note {
+    experiment: String,
+    process: ProcessIdentity,
+}
+
+/// A run that is being created here. Dropped when that is over, whatever came of it.
+#[derive(Debug)]
+pub(super) struct Unfinished {
+    note: Option<PathBuf>,
+}
+
+impl Unfinished {
+    /// Tells that a run is being created in this store.
+    pub(super) fn begin(root: &Path, experiment: &str, run_id: &str) -> Result<Self, FileStoreError> {
+        let Some(process) = ProcessIdentity::own() else {
+            return Ok(Self { note: None });
+        };
+        let path = root.join(format!("{PREFIX}{run_id}"));
+        let note = Note {
+            experiment: experiment.to_owned(),
+            process,
+        };
+        let text = serde_json::to_string(&note).expect("texts and numbers can be written as JSON");
+        write_unseen(&path, &text)?;
+        Ok(Self { note: Some(path) })
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(note) = &self.note {
+            let _ = fs::remove_file(note);
+        }
+    }
+}
+
+/// Removes what killed programs have left of runs that they were creating. What cannot be removed is left:
+/// it is no reason not to create another run.
+pub(super) fn remove_leftovers(root: &Path, experiment: &Path) {
+    for note in entries(root).map(|entry| entry.path()) {
+        let Some(run_id) = run_of(&note) else {
+            continue;
+        };
+        if let Err(error) = remove_told(root, &note, &run_id) {
+            tracing::debug!(%error, "what is left of a run's creation");
+        }
+    }
+    for directory in untold(experiment) {
+        if let Err(error) = fs::remove_dir_all(&directory) {
+            tracing::debug!(%error, "what is left of a run's creation");
+        }
+    }
+}
+
+/// The run that a file of this name tells of.
+fn run_of(note: &Path) -> Option<String> {
+    let run_id = note.file_name()?.to_str()?.strip_prefix(PREFIX)?;
+    is_id(run_id, MAX_ID_LENGTH).then(|| run_id.to_owned())
+}
+
+fn remove_told(root: &Path, path: &Path, run_id: &str) -> std::io::Result<()> {
+    let note: Option<Note> = serde_json::from_slice(&fs::read(path)?).ok();
+    let is_left = match note.as_ref().map(|note| note.process.whereabouts()) {
+        Some(Whereabouts::Here) => false,
+        Some(Whereabouts::Gone) => true,
+        // Of another machine, or half written: the run's directory comes after it.
+        Some(Whereabouts::Elsewhere) | None => is_old(path),
+    };
+    if !is_left {
+        return Ok(());
+    }
+    if let Some(note) = note.filter(|note| is_id(&note.experiment, MAX_ID_LENGTH)) {
+        let directory = root.join(note.experiment).join(run_id);
+        if directory.is_dir() && !directory.join(META_FILE).exists() {
+            fs::remove_dir_all(directory)?;
+        }
+    }
+    fs::remove_file(path)
+}
+
+/// The directories that look like the beginning of a run, hold nothing that anybody could miss, and have not
+/// changed for long.
+fn untold(experiment: &Path) -> Vec<PathBuf> {
+    let names: Vec<PathBuf> = entries(experiment)
+        .take(MOST_ENTRIES + 1)
+        .map(|entry| entry.path())
+        .collect();
+    if names.len() > MOST_ENTRIES {
+        return Vec::new();
+    }
+    names.into_iter().filter(|path| is_half_made(path)).collect()
+}
+
+fn is_half_made(directory: &Path) -> bool {
+    let is_run_id = directory
+        .file_name()
+        .and_then(|name| name.to_str())
+        .is_some_and(|name| name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let is_part = |path: PathBuf| match path.file_name().and_then(|name| name.to_str()) {
+        Some(PARAMS | TAGS) => is_old(&path),
+        Some(METRICS | ARTIFACTS) => is_old(&path) && entries(&path).next().is_none(),
+        // A `meta.yaml` that was about to be moved to its place.
+        Some(name) => name.starts_with(".mlrun-") && is_old(&path),
+        None => false,
+    };
+    is_run_id
+        && !directory.join(META_FILE).exists()
+        && directory.is_dir()
+        && is_old(directory)
+        && entries(directory).all(|entry| is_part(entry.path()))
+}
+
+fn is_old(path: &Path) -> bool {
+    let changed = fs::symlink_metadata(path).and_then(|metadata| metadata.modified());
+    changed.is_ok_and(|changed| changed.elapsed().is_ok_and(|age| age > LEFTOVER_AGE))
+}
+
+fn entries(directory: &Path) -> impl Iterator<Item = fs::DirEntry> {
+    fs::read_dir(directory).into_iter().flatten().flatten()
+}

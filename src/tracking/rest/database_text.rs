@@ -1,0 +1,268 @@
+//! What MLflow's servers pass on from their databases. An exhausted pool of connections is answered as
+//! `400 BAD_REQUEST`, as is a value that the database refuses: only the text tells the one from the other.
+//!
+//! SQLAlchemy writes `(driver.Class) text`, then `[SQL: …]` and `[parameters: …]`, which hold values of the
+//! user. The texts are those of SQLite, PostgreSQL, MySQL, MariaDB and SQL Server and of their drivers.
+
+/// The codes with which MLflow passes on an error that it does not know. All others are its own verdicts,
+/// which quote values.
+const PASSED_ON: &[&str] = &[
+    "BAD_REQUEST",
+    "INTERNAL_ERROR",
+    "TEMPORARILY_UNAVAILABLE",
+    "RESOURCE_EXHAUSTED",
+    "REQUEST_LIMIT_EXCEEDED",
+    "DEADLINE_EXCEEDED",
+    "ABORTED",
+    "CANCELLED",
+];
+
+/// Classes of drivers' errors that are about the statement or its values, which the text may quote.
+const OF_VALUES: &[&str] = &[
+    "IntegrityError",
+    "DataError",
+    "ProgrammingError",
+    "NotSupportedError",
+    "Violation",
+    "InvalidTextRepresentation",
+    "OutOfRange",
+    "Truncation",
+    "UndefinedTable",
+    "InsufficientPrivilege",
+];
+
+/// What stands somewhere in a driver's text when the database is busy or away. In lower case.
+const IN_DRIVER_TEXT: &[&str] = &[
+    "is locked",
+    "deadlock",
+    "timed out",
+    "timeout",
+    "too many connections",
+    "too many clients",
+    "too many open files",
+    "max_user_connections",
+    "max_connections_per_hour",
+    "max_questions",
+    "max_client_conn",
+    "connection slots are reserved",
+    "no more connections allowed",
+    "query_wait",
+    "lost connection",
+    "gone away",
+    "connection refused",
+    "connection reset",
+    "connection already closed",
+    "connection is closed",
+    "connection was killed",
+    "connection has been closed",
+    "connection not available",
+    "connection pool exhausted",
+    "communication link failure",
+    "closed the connection",
+    "can't connect to",
+    "could not connect to",
+    "could not obtain lock",
+    "could not serialize access",
+    "try restarting transaction",
+    "terminating connection",
+    "is starting up",
+    "is shutting down",
+    "server shutdown in progress",
+    "in recovery mode",
+    "broken pipe",
+];
+
+/// What a text begins with, or a part of it after a colon, that is no driver's. In lower case.
+const AT_BEGINNING: &[&str] = &[
+    "database is locked",
+    "database table is locked",
+    "the database is locked",
+    "database schema is locked",
+    "deadlock",
+    "timed out",
+    "connection timed out",
+    "connection pool exhausted",
+    "read timed out",
+    "request timed out",
+    "the request timed out",
+    "lock wait timeout",
+    "too many connections",
+    "too many clients",
+    "sorry, too many clients",
+    "lost connection",
+    "upstream request timeout",
+    "server is busy",
+];
+
+/// What MySQL writes before a text that is in quotes: its error numbers for a busy or absent server.
+const MYSQL_NUMBERS: &[&str] = &[
+    "(0,", "(1040,", "(1053,", "(1158,", "(1159,", "(1160,", "(1161,", "(1203,", "(1205,", "(1213,",
+    "(1226,", "(2003,", "(2006,", "(2013,",
+];
+
+/// Whether a refusal with this code only says that the server or its database has too much to do, or that
+/// its database is away: the same request may succeed a little later.
+pub(super) fn tells_overload(code: &str, message: &str) -> bool {
+    PASSED_ON.contains(&code) && is_overload(message)
+}
+
+/// As [`tells_overload`], for a text that came without a code.
+pub(super) fn is_overload(text: &str) -> bool {
+    let text = without_values(text);
+    if let Some((_, original)) = text.split_once("Original exception was: ") {
+        // A session that is used after its transaction has failed.
+        return is_overload(original);
+    }
+    let lower = text.to_lowercase();
+    if let Some((class, said)) = driver_text(text) {
+        if OF_VALUES.iter().any(|kind| class.ends_with(kind)) {
+            return false;
+        }
+        return class.ends_with("DeadlockDetected")
+            || class.ends_with("LockNotAvailable")
+            || MYSQL_NUMBERS.iter().any(|number| said.starts_with(number))
+            || IN_DRIVER_TEXT.iter().any(|part| lower.contains(part));
+    }
+    without_quoted(&lower)
+        .split([':', '\n'])
+        .map(str::trim)
+        .any(|part| {
+            // `QueuePool limit of size 5 overflow 10 reached, connection timed out, timeout 30.00`
+            let first = part.split(' ').next().unwrap_or_default();
+            (first.ends_with("pool") && part.contains(" limit of size "))
+                || AT_BEGINNING.iter().any(|beginning| part.starts_with(beginning))
+        })
+}
+
+/// Whether a refusal says that a row is there already which may be there once: what a request that is sent
+/// again meets, if the first one arrived meanwhile.
+pub(super) fn tells_duplicate(code: &str, message: &str) -> bool {
+    if !PASSED_ON.contains(&code) {
+        return false;
+    }
+    let text = without_values(message);
+    let text = text
+        .split_once("Original exception was: ")
+        .map_or(text, |(_, original)| original);
+    let Some((class, said)) = driver_text(text) else {
+        return text.starts_with("UNIQUE constraint failed");
+    };
+    class.ends_with("UniqueViolation")
+        || (class.ends_with("IntegrityError")
+            && [
+                "UNIQUE constraint failed",
+                "duplicate key",
+                "(1062,",
+                "(1586,",
+                "2627",
+                "2601",
+            ]
+            .iter()
+            .any(|part| said.contains(part)))
+}
+
+/// The text before the statement and its values.
+fn without_values(text: &str) -> &str {
+    let end = ["[SQL: ", "[parameters: "]
+        .iter()
+        .filter_map(|mark| text.find(mark))
+        .min();
+    text[..end.unwrap_or(text.len())].trim()
+}
+
+/// The class of a driver's error, and what the database said.
+fn driver_text(text: &str) -> Option<(&str, &str)> {
+    // The session says first that it has flushed by itself.
+    let text = match text.strip_prefix("(raised as a result of Query-invoked autoflush") {
+        Some(rest) => rest.split_once(")\n").map_or(text, |(_, rest)| rest.trim_start()),
+        None => text,
+    };
+    let (class, said) = text.strip_prefix('(')?.split_once(") ")?;
+    let is_class = class.contains('.') && !class.contains(char::is_whitespace);
+    is_class.then_some((class, said))
+}
+
+/// The text without what stands in quotes: values of the user.
+fn without_quoted(text: &str) -> String {
+    let mut kept = String::new();
+    let mut quote = None;
+    for character in text.chars() {
+        match quote {
+            None if matches!(character, '\'' | '"' | '`') => quote = Some(character),
+            None => kept.push(character),
+            Some(open) if open == character => quote = None,
+            Some(_) => {}
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overload_is_told_from_a_refusal_by_its_text() {
+        for text in [
+            "QueuePool limit of size 5 overflow 10 reached, connection timed out, timeout 30.00 (Background on this error at: https://sqlalche.me/e/20/3o7r)",
+            "(sqlite3.OperationalError) database is locked\n[SQL: INSERT INTO runs (a) VALUES (?)]\n[parameters: ('x',)]",
+            "(raised as a result of Query-invoked autoflush; consider using a session.no_autoflush block if this autoflush is occurring prematurely)\n(sqlite3.OperationalError) database is locked",
+            "This Session's transaction has been rolled back due to a previous exception during flush. To begin a new transaction with this Session, first issue Session.rollback(). Original exception was: (sqlite3.OperationalError) database is locked\n[SQL: x]",
+            "(psycopg2.OperationalError) connection to server at \"127.0.0.1\", port 5432 failed: FATAL:  sorry, too many clients already",
+            "(psycopg2.errors.DeadlockDetected) deadlock detected\nDETAIL:  Process 1 waits",
+            "(psycopg2.InterfaceError) connection already closed",
+            "(psycopg2.OperationalError) server closed the connection unexpectedly",
+            "(psycopg2.OperationalError) FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute",
+            "(psycopg2.errors.QueryCanceled) canceling statement due to lock timeout",
+            "(pymysql.err.OperationalError) (1040, 'Too many connections')",
+            "(pymysql.err.OperationalError) (1205, 'Lock wait timeout exceeded; try restarting transaction')",
+            "(pymysql.err.OperationalError) (2013, 'Lost connection to MySQL server during query')",
+            "(pymysql.err.InterfaceError) (0, '')",
+            "(MySQLdb.OperationalError) (2006, 'MySQL server has gone away')",
+            "(pyodbc.Error) ('40001', '[40001] Transaction was deadlocked on lock resources. Rerun the transaction. (1205)')",
+            "database is locked",
+            "OperationalError: database is locked",
+            "Deadlock found when trying to get lock",
+            "Too many connections",
+        ] {
+            assert!(tells_overload("BAD_REQUEST", text), "{text}");
+            assert!(!tells_duplicate("BAD_REQUEST", text), "{text}");
+            assert!(!tells_overload("INVALID_PARAMETER_VALUE", text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_with_such_words_is_refused_for_good() {
+        for text in [
+            "(sqlite3.IntegrityError) CHECK constraint failed: status\n[SQL: UPDATE runs]\n[parameters: ('database is locked', 'timed out')]",
+            "(psycopg2.errors.UniqueViolation) duplicate key value violates unique constraint \"param_pk\"\nDETAIL:  Key (key, run_uuid)=(deadlock, abc) already exists.",
+            "(pymysql.err.IntegrityError) (1062, \"Duplicate entry 'too many connections-abc' for key 'PRIMARY'\")",
+            "(pymysql.err.DataError) (1406, \"Data too long for column 'timed out' at row 1\")",
+            "(psycopg2.errors.StringDataRightTruncation) value too long: timed out",
+            "Invalid value 'database is locked' for parameter 'name'",
+            "Param value \"Deadlock: timed out\" is too long",
+            "No such run: 'connection timed out'",
+            "",
+        ] {
+            assert!(!tells_overload("BAD_REQUEST", text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_is_there_already_is_known_in_all_databases() {
+        for text in [
+            "(sqlite3.IntegrityError) UNIQUE constraint failed: params.key, params.run_uuid\n[SQL: INSERT]",
+            "UNIQUE constraint failed: params.key, params.run_uuid",
+            "(psycopg2.errors.UniqueViolation) duplicate key value violates unique constraint \"param_pk\"",
+            "(psycopg2.IntegrityError) duplicate key value violates unique constraint \"param_pk\"",
+            "(pymysql.err.IntegrityError) (1062, \"Duplicate entry 'a-b' for key 'PRIMARY'\")",
+            "This Session's transaction has been rolled back due to a previous exception during flush. Original exception was: (sqlite3.IntegrityError) UNIQUE constraint failed: params.key",
+        ] {
+            assert!(tells_duplicate("BAD_REQUEST", text), "{text}");
+            assert!(!tells_overload("BAD_REQUEST", text), "{text}");
+            assert!(!tells_duplicate("INVALID_PARAMETER_VALUE", text), "{text}");
+        }
+        let foreign = "(sqlite3.IntegrityError) FOREIGN KEY constraint failed\n[parameters: ('UNIQUE constraint failed',)]";
+        assert!(!tells_duplicate("BAD_REQUEST", foreign));
+    }
+}
