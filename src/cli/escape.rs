@@ -42,8 +42,24 @@ pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// How mlrun's own lines begin.
+const OWN_BEGINNINGS: [&str; 5] = ["===", "error:", "warning:", "hint:", "View "];
+
 /// The text with its further lines indented, so that none of them passes for a line of mlrun's own.
 pub(crate) fn continued(text: &str) -> Cow<'_, str> {
+    indented(text, |_| true)
+}
+
+/// As [`continued`], but a further line stays as it is if it does not begin like one of mlrun's own: a command
+/// of several lines is logged as it was written.
+pub(crate) fn without_fakes(text: &str) -> Cow<'_, str> {
+    indented(text, |line| {
+        OWN_BEGINNINGS.iter().any(|beginning| line.starts_with(beginning))
+    })
+}
+
+/// Indents those of the further lines that need it and are not indented yet.
+fn indented(text: &str, needs_it: impl Fn(&str) -> bool) -> Cow<'_, str> {
     if !text.contains('\n') {
         return Cow::Borrowed(text);
     }
@@ -52,7 +68,7 @@ pub(crate) fn continued(text: &str) -> Cow<'_, str> {
     for line in lines {
         shown.push('\n');
         // What cannot be seen does not indent.
-        if !line.is_empty() && !line.starts_with([' ', '\t']) && line != "\r" {
+        if !line.is_empty() && !line.starts_with([' ', '\t']) && line != "\r" && needs_it(line) {
             shown.push_str("  ");
         }
         shown.push_str(line);
@@ -179,6 +195,10 @@ mod tests {
         ] {
             assert_eq!(continued(text), expected);
         }
+        assert_eq!(
+            without_fakes("one\ntwo\n=== three\nhint: four\n  five\n"),
+            "one\ntwo\n  === three\n  hint: four\n  five\n"
+        );
     }
 
     #[test]

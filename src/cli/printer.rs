@@ -64,7 +64,7 @@ impl Printer {
 
     fn write(&self, level: Level, line: &str) {
         self.write_text(level, line, |line| {
-            escape::escaped(&escape::continued(line)).into_owned()
+            escape::escaped(&escape::without_fakes(line)).into_owned()
         });
     }
 
