@@ -47,6 +47,17 @@ pub enum EnvironmentEntry {
     Set(String, String),
 }
 
+impl EnvironmentEntry {
+    /// The variable's name. Of `NAME=value`, which is refused when the project runs, only the part before
+    /// the sign: the rest may be a secret.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Copy(name) => name.split_once('=').map_or(name, |(name, _)| name),
+            Self::Set(name, _) => name,
+        }
+    }
+}
+
 /// The environment by the project's keys, or else by the files in its directory.
 pub(super) fn read(
     reader: &mut Reader,

@@ -316,3 +316,21 @@ fn findings_are_those_of_the_entry_point_that_is_shown() {
     let text = project.mlrun(&["inspect", "project", "-e", "other"]);
     assert!(!text.stdout().contains("idle"), "{}", text.stdout());
 }
+
+#[test]
+fn a_value_written_into_a_name_is_not_shown() {
+    let project = Project::new().mlproject(
+        "name: x\ndocker_env:\n  image: busybox\n  environment: ['API_KEY=geheim']\nentry_points:\n  main:\n    command: 'true'\n",
+    );
+    for arguments in [
+        &["inspect", "project"][..],
+        &["inspect", "project", "--json"],
+        &["lint", "project"],
+        &["run", "project", "--dry-run"],
+    ] {
+        let finished = project.mlrun(arguments);
+        let output = format!("{}{}", finished.stdout(), finished.stderr());
+        assert!(!output.contains("geheim"), "{output}");
+        assert!(output.contains("API_KEY") || arguments[0] == "lint", "{output}");
+    }
+}

@@ -48,10 +48,7 @@ fn environment(inspected: &Inspected<'_>) -> Value {
             json!({ "kind": "conda", "file": inspected.source.shown(file) })
         }
         ProjectEnvironment::Docker(docker) => {
-            let variable = |entry: &EnvironmentEntry| match entry {
-                EnvironmentEntry::Copy(name) => json!({ "name": name, "copied": true }),
-                EnvironmentEntry::Set(name, _) => json!({ "name": name, "copied": false }),
-            };
+            let variable = |entry: &EnvironmentEntry| json!({ "name": entry.name(), "copied": matches!(entry, EnvironmentEntry::Copy(_)) });
             json!({
                 "kind": "docker",
                 "image": docker.image,

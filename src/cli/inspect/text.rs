@@ -124,8 +124,8 @@ fn environment(inspected: &Inspected<'_>) -> Vec<(&'static str, String)> {
         }
         ProjectEnvironment::Docker(docker) => {
             let variable = |entry: &EnvironmentEntry| match entry {
-                EnvironmentEntry::Copy(name) => format!("{name} (copied)"),
-                EnvironmentEntry::Set(name, _) => format!("{name} (set)"),
+                EnvironmentEntry::Copy(_) => format!("{} (copied)", entry.name()),
+                EnvironmentEntry::Set(..) => format!("{} (set)", entry.name()),
             };
             let mut rows = vec![("environment", format!("image {} (docker)", docker.image))];
             rows.extend(docker.volumes.iter().map(|volume| ("volume", volume.clone())));
