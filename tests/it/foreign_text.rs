@@ -114,6 +114,10 @@ fn words_of_the_command_line() {
     let other = format!("{HOSTILE}=1");
     let config = format!("{HOSTILE_NAME}.json");
     let git_uri = format!("file://<sandbox>/{HOSTILE_NAME}");
+    // There must be a store to look a run up in.
+    project
+        .mlrun(&["run", "project", "-P", "rate=1", "--env-manager", "local"])
+        .expect_code(0);
     for arguments in [
         &["run", "project", &option][..],
         &["run", "project", "-P", HOSTILE_NAME],
@@ -149,8 +153,8 @@ fn words_of_the_command_line() {
         assert_ne!(finished.code(), 0, "{arguments:?}");
         assert_shown(&finished);
     }
-    let unknown = project.env("MLFLOW_TRACKING_URI", HOSTILE);
-    assert_shown(&unknown.run(["-P", "rate=1"]));
+    let unknown = project.env("MLFLOW_TRACKING_URI", &format!("nonesuch:{HOSTILE}"));
+    assert_shown(unknown.run(["-P", "rate=1"]).expect_code(1));
 }
 
 #[test]

@@ -204,13 +204,18 @@ fn too_little_memory_is_told() {
         codes.push(output.status.code());
     }
     assert!(codes.contains(&Some(0)), "{codes:?}");
-    assert!(statuses(&project).iter().all(|status| status != "RUNNING"));
+    // Who is aborted for lack of memory can record nothing.
+    let aborted = codes.iter().filter(|code| !matches!(code, Some(0 | 1))).count();
+    let statuses = statuses(&project);
+    let running = statuses.iter().filter(|status| *status == "RUNNING").count();
+    assert!(running <= aborted, "{codes:?} {statuses:?}");
 }
 
 /// Only for users who are not root processes are counted.
 #[test]
 fn too_few_processes_are_told() {
-    const NOBODY: u32 = 65_534;
+    // Nobody else's.
+    let user = 1_000_000_000 + std::process::id();
     let Some(runner) = require_program("setpriv") else {
         return;
     };
@@ -225,14 +230,15 @@ fn too_few_processes_are_told() {
     let root = project.sandbox().root();
     fs::set_permissions(root, fs::Permissions::from_mode(0o755)).unwrap();
     for directory in [root.join("work"), root.join("tmp"), root.join("home")] {
-        chown(directory, Some(NOBODY), Some(NOBODY)).unwrap();
+        chown(directory, Some(user), Some(user)).unwrap();
     }
     let mut codes = Vec::new();
-    for count in 1..=6 {
+    // How many it takes depends on what runs at the same time.
+    for count in [1, 2, 3, 4, 5, 6, 64] {
         let mut command = project.sandbox().command(&runner);
         command.args([
-            format!("--reuid={NOBODY}"),
-            format!("--regid={NOBODY}"),
+            format!("--reuid={user}"),
+            format!("--regid={user}"),
             "--clear-groups".to_owned(),
         ]);
         command.args(["bash", "-c", &format!("ulimit -u {count}; exec \"$@\""), "bash"]);
@@ -245,7 +251,7 @@ fn too_few_processes_are_told() {
             assert_told(&told, &["error: cannot ", &hint]);
         }
     }
-    assert_eq!((codes[0], codes[5]), (1, 0), "{codes:?}");
+    assert_eq!((codes[0], codes[6]), (1, 0), "{codes:?}");
     assert!(statuses(&project).iter().all(|status| status != "RUNNING"));
 }
 

@@ -108,8 +108,8 @@ fn what_keeps_a_run_from_starting_is_the_exception() {
         (
             "main",
             serde_json::json!({"options": ["--no-such-option"]}),
-            "error: unexpected argument '--no-such-option' found",
-            "",
+            "error: unknown option '--no-such-option' of `mlrun run`",
+            "lists the options",
         ),
         (
             "main",

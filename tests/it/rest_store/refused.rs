@@ -185,20 +185,15 @@ fn an_end_that_is_refused_after_a_failed_preparation_is_told() {
         true => Fate::error(403, "PERMISSION_DENIED", "Permission denied"),
         false => Fate::Pass,
     });
-    let project = project(&relay.url()).file("taken", "");
-    let missing = project.sandbox().root().join("missing.csv");
-    let project = project.mlproject(&format!(
-        "python_env: python_env.yaml\nentry_points: {{main: {{command: 'true {}'}}}}",
-        missing.display()
-    ));
-    project
-        .sandbox()
-        .write("project/python_env.yaml", "python: '3.99'\n");
+    let project = project(&relay.url())
+        .mlproject("entry_points: {main: {parameters: {data: path}, command: 'true {data}'}}");
     let finished = project.mlrun(&[
         "run",
         "project",
         "--env-manager",
-        "virtualenv",
+        "local",
+        "-P",
+        &format!("data={}/nothing.csv", relay.url()),
         "--run-info",
         "info.json",
     ]);
@@ -208,7 +203,7 @@ fn an_end_that_is_refused_after_a_failed_preparation_is_told() {
     assert_says(
         &finished,
         &[
-            "3.99",
+            "nothing.csv",
             &format!("the end of run '{id}' (FAILED) could not be recorded"),
             &format!("`mlrun cancel {id}`"),
         ],
