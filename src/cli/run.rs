@@ -128,7 +128,7 @@ async fn follow(submitted: &SubmittedRun, report: &mut RunReport, printer: &Prin
 async fn give_up(created: &CreatedRun, signals: &mut Signals, printer: &Printer) {
     // That its end cannot be recorded weighs less than why it ends.
     if let Err(error) = created.fail(signals, printer).await {
-        printer.error(&Failure::from(error).text());
+        printer.failure(&Failure::from(error));
     }
     printer.error(&format!("=== Run (ID '{}') failed ===", created.info().run_id));
     tell_pages(created.store(), created.info(), printer);

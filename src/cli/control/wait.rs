@@ -122,7 +122,7 @@ async fn after_error(
         RunStatus::Running | RunStatus::Scheduled => Err(error.into()),
         RunStatus::Finished => Ok(status),
         RunStatus::Failed | RunStatus::Killed => {
-            printer.error(&Failure::from(error).text());
+            printer.failure(&Failure::from(error));
             Ok(status)
         }
     }
