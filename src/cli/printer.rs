@@ -10,6 +10,7 @@ use crate::cli::escape;
 use crate::cli::report::Failure;
 use crate::cli::transfer_bar::{self, TransferBar};
 use crate::events::{Progress, Transfer};
+use crate::runner::in_background;
 
 /// How much is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -141,19 +142,7 @@ pub(crate) fn write_stdout(text: &str) -> Result<(), Failure> {
 
 /// As [`write_stdout`], for a text that may fill a pipe whose reader waits: signals are heard meanwhile.
 pub(crate) async fn write_large_stdout(text: String) -> Result<(), Failure> {
-    in_background(move || write_stdout(&text)).await
-}
-
-/// Does what takes a while without an answer to a signal being kept waiting. Work that nobody waits for any
-/// more ends with the program.
-pub(crate) async fn in_background<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        // The panic report has been shown.
-        Err(_) => Err(crate::runner::RunError::Bug.into()),
-    }
+    in_background(move || write_stdout(&text)).await?
 }
 
 /// A closed standard error is no reason to fail: the run goes on unheard.

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cli::printer::{self, Printer};
+use crate::cli::printer::Printer;
 use crate::cli::report::{Failure, Outcome};
 use crate::events::Progress;
 use crate::fetch::{self, FetchOptions, WorkDir};
 use crate::process::Signals;
 use crate::project::Location;
 use crate::project_uri::ProjectUri;
-use crate::runner::{RunError, until_signal};
+use crate::runner::{RunError, in_background, until_signal};
 
 /// A project's directory for as long as it is looked at.
 pub(crate) struct ProjectSource {
@@ -68,9 +68,9 @@ pub(crate) async fn look_at(
         current_directory,
     });
     let looked_at = Arc::clone(&source);
-    let look = printer::in_background(move || look(&looked_at));
+    let look = in_background(move || look(&looked_at));
     match until_signal(&mut signals, look).await {
-        Ok(outcome) => outcome,
+        Ok(outcome) => outcome?,
         Err(signal) => {
             // The look itself has the source until the program has ended.
             source.work_dir.remove_temporary();

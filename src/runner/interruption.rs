@@ -56,3 +56,14 @@ pub(super) async fn catch_panic<T>(work: impl Future<Output = Result<T, RunError
     })
     .await
 }
+
+/// Does what may take a while beside the task, so that whoever waits for a signal too hears of it at once.
+/// Work that nobody waits for any more ends with the program.
+///
+/// # Errors
+/// The work has panicked, which has been reported.
+pub(crate) async fn in_background<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, RunError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| RunError::Bug)
+}

@@ -39,6 +39,7 @@ pub use created::CreatedRun;
 pub use details::{RunDetails, Timings};
 pub use error::RunError;
 pub use glance::StoreGlance;
+pub(crate) use interruption::in_background;
 pub use interruption::{despite_signals, until_signal};
 pub use plan::RunPlan;
 pub(crate) use request::select_experiment;

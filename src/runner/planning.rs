@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::data::{self, CommandWithData};
+use super::interruption::in_background;
 use super::record;
 use super::{ImageChoice, RunError, RunPlan, RunRequest, StoreGlance, Timings};
 use crate::backend::{self, Backend, ProjectCall};
@@ -198,11 +199,6 @@ impl Call {
             warnings,
         })
     }
-}
-
-/// Does what may take a while beside the task, so that whoever waits for a signal too hears of it at once.
-async fn in_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, RunError> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| RunError::Bug)
 }
 
 /// What the project's environment will be. Where the project is handed over, that is made there.

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -21,7 +20,7 @@ use serde_json::{Value, json};
 
 use super::artifacts::{Artifacts, size, strange};
 use super::exchange::{Ask, Content, FIRST_PAUSE, MOST_TRIES, Service, start_of, text};
-use super::parts::{at_once, part_size, parts};
+use super::parts::{at_once, part_size, parts, why_not_aborted};
 use super::s3::{ignores_tls, refusal_of_storage};
 use super::{Body, Object, Source, StoreError};
 use crate::env_vars;
@@ -32,9 +31,6 @@ pub(super) const STORAGE: &str = "the storage behind the tracking server";
 
 /// No kind of storage takes more parts.
 const MOST_PARTS: u64 = 10_000;
-
-/// How long it is tried to remove the parts of an upload that was given up: the run is about to end.
-const ABORT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is known of a server's way to hand out artifacts.
 #[derive(Debug, Default)]
@@ -313,10 +309,8 @@ impl Artifacts {
                 let ask = self.ask_about("abort", &upload, &upload.about())?;
                 ask.send(self).await
             };
-            let problem = match tokio::time::timeout(ABORT_PATIENCE, aborted).await {
-                Ok(Ok(_) | Err(StoreError::Missing { .. })) => continue,
-                Ok(Err(problem)) => problem.to_string(),
-                Err(_) => "it took too long".to_owned(),
+            let Some(problem) = why_not_aborted(aborted).await else {
+                continue;
             };
             tracing::warn!(
                 "cannot remove the parts of '{}/{}' that have been uploaded: {problem}",

@@ -1,14 +1,12 @@
 //! A file that is put to S3 in parts. From Amazon's pages on "Multipart upload".
 
-use std::time::Duration;
-
 use futures_util::TryStreamExt as _;
 use percent_encoding::utf8_percent_encode;
 use quick_xml::escape::escape;
 use reqwest::{Method, StatusCode};
 
 use super::super::exchange::{Content, FIRST_PAUSE, MOST_TRIES, Service as _, text};
-use super::super::parts::{at_once, part_size, parts};
+use super::super::parts::{at_once, part_size, parts, why_not_aborted};
 use super::answer::{BegunAnswer, Refusal};
 use super::{NAME, S3, StoreError, locked, strange};
 use crate::aws::UNRESERVED;
@@ -16,9 +14,6 @@ use crate::http::SentFile;
 
 /// No upload may have more parts.
 const MOST_PARTS: u64 = 10_000;
-
-/// How long it is tried to remove the parts of an upload that was given up: the run is about to end.
-const ABORT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// An upload in parts that has begun. Its parts cost money until it ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,10 +143,8 @@ impl S3 {
                 let ask = self.ask_about(Method::DELETE, &upload.key, &upload.query())?;
                 ask.send(self).await
             };
-            let problem = match tokio::time::timeout(ABORT_PATIENCE, aborted).await {
-                Ok(Ok(_) | Err(StoreError::Missing { .. })) => continue,
-                Ok(Err(problem)) => problem.to_string(),
-                Err(_) => "it took too long".to_owned(),
+            let Some(problem) = why_not_aborted(aborted).await else {
+                continue;
             };
             tracing::warn!(
                 "the parts of '{}' that have been put to the bucket '{}' could not be removed: {problem}",
