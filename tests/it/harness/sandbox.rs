@@ -142,7 +142,7 @@ impl Sandbox {
     /// `nohup` does), and programs inherit that.
     pub(crate) fn interruptible_mlrun(&self) -> Command {
         let mut command = self.command("env");
-        command.args(["--default-signal=HUP,INT,TERM", env!("CARGO_BIN_EXE_mlrun")]);
+        command.args(["--default-signal", env!("CARGO_BIN_EXE_mlrun")]);
         command
     }
 

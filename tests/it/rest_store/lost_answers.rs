@@ -4,6 +4,7 @@
 use mlrun::run::{RunStatus, UnixMillis};
 use mlrun::tracking::{RunEnd, TrackingStore};
 
+use super::suite::post;
 use super::{new_run, store};
 use crate::harness::relay::{Fate, Relay};
 use crate::harness::scripted::Seen;
@@ -301,22 +302,7 @@ fn a_parameter_with_another_value_is_refused() {
 /// Logs a parameter past the program.
 fn log_param(url: &str, run_id: &str, key: &str, value: &str) {
     let body = serde_json::json!({"run_id": run_id, "params": [{"key": key, "value": value}]});
-    let url = format!("{url}/api/2.0/mlflow/runs/log-batch");
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        client
-            .post(url)
-            .json(&body)
-            .send()
-            .await
-            .unwrap()
-            .error_for_status()
-            .unwrap();
-    });
+    post(url, "runs/log-batch", body);
 }
 
 #[tokio::test]

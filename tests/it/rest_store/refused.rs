@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::suite::post;
 use crate::harness::relay::{Fate, Relay};
 use crate::harness::{Finished, MlflowServer, Project, StoreContents, StoredRun};
 
@@ -158,22 +159,7 @@ fn a_run_that_is_taken_and_cannot_be_tagged_is_ended_unless_it_had_ended() {
 
 fn set_running(server: &MlflowServer, run_id: &str) {
     let body = serde_json::json!({"run_id": run_id, "status": "RUNNING"});
-    let url = format!("{}/api/2.0/mlflow/runs/update", server.url());
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        client
-            .post(url)
-            .json(&body)
-            .send()
-            .await
-            .unwrap()
-            .error_for_status()
-            .unwrap();
-    });
+    post(server.url(), "runs/update", body);
 }
 
 #[test]

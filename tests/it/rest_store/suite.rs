@@ -29,6 +29,15 @@ impl ServerFixture {
     }
 }
 
+/// Has a server do something past the program, outside of any asynchronous runtime.
+pub(super) fn post(url: &str, endpoint: &str, body: Value) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(ServerFixture::new(url.to_owned()).post(endpoint, body));
+}
+
 #[async_trait]
 impl StoreFixture for ServerFixture {
     async fn open(&self) -> Box<dyn TrackingStore> {
