@@ -137,7 +137,7 @@ fn io_text(error: &io::Error) -> String {
 }
 
 /// Where in a text the error is. The library's own words quote the text.
-fn place(error: &serde_saphyr::Error) -> String {
+fn place(error: &serde_yaml::Error) -> String {
     let location = error.location();
     location.map_or_else(String::new, |at| {
         format!(" (line {}, column {})", at.line(), at.column())

@@ -275,7 +275,7 @@ impl Backend for Kubernetes {
         let namespace = self.template.namespace().unwrap_or(namespace);
         let job = self.job(plan, container, &self.job_name(plan), namespace, &for_a_person);
         let mut yaml = String::new();
-        serde_saphyr::to_fmt_writer(&mut yaml, &job).map_err(|error| KubernetesError::Failed {
+        serde_yaml::to_fmt_writer(&mut yaml, &job).map_err(|error| KubernetesError::Failed {
             reason: format!("cannot write the Job as YAML: {error}"),
             hint: None,
         })?;
