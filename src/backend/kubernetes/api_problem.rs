@@ -2,10 +2,12 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
 use kube::core::Status;
 
 use super::denial::Denial;
+use super::error::seconds;
 use super::kubeconfig_text;
 
 /// Why a request to the API was not carried out.
@@ -37,7 +39,7 @@ pub(super) enum ProblemKind {
     /// The client may not do it: it has no role for it, as a rule.
     Forbidden,
     /// A rule of the cluster forbids it, whoever asks.
-    Denied(Denial),
+    Denied(&'static Denial),
     NotFound,
     AlreadyExists,
     /// The resource version is no longer known.
@@ -56,6 +58,12 @@ impl ApiProblem {
             causes: Vec::new(),
             lacks_credentials: false,
         }
+    }
+
+    /// No answer came in this time.
+    pub(super) fn no_answer(within: Duration) -> Self {
+        let message = format!("no answer within {}", seconds(within));
+        Self::new(ProblemKind::Unreachable, message)
     }
 
     /// Whether the words are those about a user without a role.

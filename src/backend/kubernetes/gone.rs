@@ -50,16 +50,9 @@ pub(super) async fn remembered_end(handle: &JobHandle) -> Option<Result<Ended, K
     Some(match memory_of(&events.items)? {
         Memory::Completed => Ok(Ended::Exited(ProgramExit::Code(0))),
         Memory::Failed { reason, message } => {
-            let reason = reasons::of_job(None, &reason, &message);
-            Err(KubernetesError::Failed {
-                reason: reason.text,
-                hint: reason.hint.map(str::to_owned),
-            })
+            Err(KubernetesError::Failed(reasons::of_job(None, &reason, &message)))
         }
-        Memory::Unfinished => Err(KubernetesError::Deleted {
-            job: handle.name.clone(),
-            namespace: handle.namespace.clone(),
-        }),
+        Memory::Unfinished => Err(handle.was_deleted()),
     })
 }
 

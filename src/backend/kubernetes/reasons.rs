@@ -1,80 +1,15 @@
-//! What Jobs and pods say about themselves, and what that means.
+//! What pods and events say about themselves, and what that means.
 
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Event, Pod};
+use kube::ResourceExt as _;
 
 use super::denial::Denial;
 use super::disruption;
 
-/// How a Job ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum JobEnd {
-    Complete,
-    Failed { reason: String, message: String },
-}
-
-/// The Job's end, if it has one.
-pub(super) fn end_of(job: &Job) -> Option<JobEnd> {
-    let conditions = job.status.as_ref()?.conditions.as_deref()?;
-    conditions
-        .iter()
-        .filter(|condition| condition.status == "True")
-        .find_map(|condition| match condition.type_.as_str() {
-            "Complete" => Some(JobEnd::Complete),
-            "Failed" => Some(JobEnd::Failed {
-                reason: condition.reason.clone().unwrap_or_default(),
-                message: condition.message.clone().unwrap_or_default(),
-            }),
-            _ => None,
-        })
-}
-
-/// Whether somebody keeps the Job from starting, as queues do.
-pub(super) fn is_suspended(job: &Job) -> bool {
-    job.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false)
-}
-
-/// The queue of Kueue that decides when the Job starts, if one does.
-pub(super) fn queue_of(job: &Job) -> Option<&str> {
-    let labels = job.metadata.labels.as_ref()?;
-    labels.get("kueue.x-k8s.io/queue-name").map(String::as_str)
-}
-
-/// Whether the Job's end is decided, if not yet reached: its controller deletes the pods that still run.
-pub(super) fn is_ending(job: &Job) -> bool {
-    let status = job.status.as_ref();
-    let mut conditions = status
-        .and_then(|status| status.conditions.as_ref())
-        .into_iter()
-        .flatten();
-    conditions.any(|condition| {
-        let is_end = matches!(
-            condition.type_.as_str(),
-            "FailureTarget" | "SuccessCriteriaMet" | "Failed" | "Complete"
-        );
-        is_end && condition.status == "True"
-    })
-}
-
-/// Whether the Job makes another pod where one fails; it does unless its template says otherwise.
-pub(super) fn tries_again(job: Option<&Job>) -> bool {
-    let Some(spec) = job.and_then(|job| job.spec.as_ref()) else {
-        return true;
-    };
-    spec.backoff_limit.unwrap_or(6) > 0
-        || spec.backoff_limit_per_index.is_some()
-        || spec.pod_failure_policy.is_some()
-}
-
-/// Whether the Job is done when one pod has succeeded.
-pub(super) fn has_one_pod(job: Option<&Job>) -> bool {
-    let spec = job.and_then(|job| job.spec.as_ref());
-    spec.is_some_and(|spec| spec.completions.unwrap_or(1) <= 1 && spec.parallelism.unwrap_or(1) <= 1)
-}
-
 /// Why something failed, or does not start, for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Reason {
+pub struct Reason {
     pub(super) text: String,
     pub(super) hint: Option<&'static str>,
     /// Whether it stays so however long one waits.
@@ -135,15 +70,16 @@ const PROGRAM: &str =
 const RAISE_DEADLINE: &str = "raise activeDeadlineSeconds in the template";
 
 impl PodView {
-    /// Looks at a pod; `container` is the entry point's.
-    pub(super) fn of(pod: &Pod, container: &str) -> Self {
+    /// Looks at a pod. The entry point's container is the first.
+    pub(super) fn of(pod: &Pod) -> Self {
         let status = pod.status.clone().unwrap_or_default();
+        let container = entry_point(pod).unwrap_or_default();
         let phase = status.phase.clone().unwrap_or_else(|| "Pending".to_owned());
         let all = status.container_statuses.as_deref().unwrap_or_default();
         let own = all.iter().find(|other| other.name == container);
         let has_ended = matches!(phase.as_str(), "Succeeded" | "Failed");
         Self {
-            name: pod.metadata.name.clone().unwrap_or_default(),
+            name: pod.name_any(),
             has_started: own.is_some_and(has_started),
             is_gated: status
                 .conditions
@@ -177,6 +113,12 @@ impl PodView {
             self.was_deleted = true;
         }
     }
+}
+
+/// The name of the entry point's container.
+pub(super) fn entry_point(pod: &Pod) -> Option<&str> {
+    let containers = &pod.spec.as_ref()?.containers;
+    containers.first().map(|container| container.name.as_str())
 }
 
 /// Whether the container's program has run, be it only once.
@@ -468,7 +410,7 @@ fn of_creation(message: &str) -> Reason {
     let message = message.strip_prefix("Error creating: ").unwrap_or(message);
     let text = with("the Job's pod cannot be made".to_owned(), message);
     match Denial::of(message) {
-        Some(denial) => Reason::new(text, Some(denial.hint())).lasting_if(denial.is_lasting()),
+        Some(denial) => Reason::new(text, Some(denial.hint)).lasting_if(denial.is_lasting),
         None => Reason::new(
             text,
             Some("the namespace's quotas, its policies or the template's service account forbid it"),

@@ -52,26 +52,27 @@ impl Template {
 
     fn parse(path: &Path, text: &[u8]) -> Result<Self, KubernetesError> {
         let start = Position { line: 1, column: 1 };
-        let place = |position: Option<Position>| TemplatePlace {
-            path: path.to_owned(),
-            position: position.unwrap_or(start),
+        let wrong = |position: Position, problem: String, hint: Option<String>| KubernetesError::Template {
+            place: Some(TemplatePlace {
+                path: path.to_owned(),
+                position,
+            }),
+            problem,
+            hint,
         };
-        let root = yaml::parse(text).map_err(|error| KubernetesError::Template {
-            place: place(error.position),
-            problem: error.message.clone(),
-            hint: error.hint(),
+        let root = yaml::parse(text).map_err(|error| {
+            wrong(
+                error.position.unwrap_or(start),
+                error.message.clone(),
+                error.hint(),
+            )
         })?;
         let mut repeated = Vec::new();
         let mut job =
-            to_json(&root, &mut repeated).map_err(|(position, problem)| KubernetesError::Template {
-                place: place(Some(position)),
-                problem,
-                hint: None,
-            })?;
-        check(&root, &mut job).map_err(|(position, problem)| KubernetesError::Template {
-            place: place(Some(position)),
-            problem,
-            hint: Some("a template is a whole Job: kind, spec.template.spec.containers and so on".to_owned()),
+            to_json(&root, &mut repeated).map_err(|(position, problem)| wrong(position, problem, None))?;
+        check(&root, &mut job).map_err(|(position, problem)| {
+            let hint = "a template is a whole Job: kind, spec.template.spec.containers and so on";
+            wrong(position, problem, Some(hint.to_owned()))
         })?;
         Ok(Self {
             path: path.to_owned(),

@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Deletion, End, Follower, Message};
-use crate::backend::kubernetes::KubernetesError;
 use crate::backend::kubernetes::api_problem::ApiProblem;
 use crate::backend::kubernetes::deletion::{self, HASTY_PATIENCE};
 use crate::backend::kubernetes::handle::PATIENCE;
@@ -15,7 +14,7 @@ use crate::process::{Ended, TerminationSignal};
 impl Follower<'_> {
     /// Deletes the Job where that is asked for. Whether nothing is waited for any more.
     pub(super) fn take_signal(&mut self, signal: TerminationSignal) -> bool {
-        if !self.options.delete_on_signal {
+        if self.start_limit.is_none() {
             self.signal = Some(signal);
             return true;
         }
@@ -116,10 +115,7 @@ impl Follower<'_> {
     pub(super) fn end_by_deletion(&self) -> End {
         End::Known(match self.signal {
             Some(signal) => Ok(Ended::Interrupted { signal }),
-            None => Err(KubernetesError::Deleted {
-                job: self.handle.name.clone(),
-                namespace: self.handle.namespace.clone(),
-            }),
+            None => Err(self.handle.was_deleted()),
         })
     }
 
