@@ -2,8 +2,10 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::iter::successors;
 use std::time::Duration;
 
+use hyper_util::client;
 use kube::core::Status;
 
 use super::denial::Denial;
@@ -157,7 +159,7 @@ impl From<&Status> for ApiProblem {
 
 impl From<kube::Error> for ApiProblem {
     fn from(error: kube::Error) -> Self {
-        if let Some(source) = found::<kube::client::AuthError>(&error) {
+        if let Some(source) = causes(&error).find_map(|cause| cause.downcast_ref()) {
             let message = kubeconfig_text::of_credentials(source);
             return Self {
                 lacks_credentials: true,
@@ -187,42 +189,30 @@ impl From<kube::Error> for ApiProblem {
     }
 }
 
-/// The first error of this type among an error and its causes.
-fn found<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
-    let mut current = Some(error);
-    while let Some(error) = current {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        current = error.source();
-    }
-    None
+/// The error and its causes.
+fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    successors(Some(error), |&error| error.source())
 }
 
 /// Whether there was no connection that a request could have been sent over.
 fn could_not_connect(error: &kube::Error) -> bool {
-    found::<hyper_util::client::legacy::Error>(error)
-        .is_some_and(hyper_util::client::legacy::Error::is_connect)
+    let mut of_client = causes(error).filter_map(|cause| cause.downcast_ref::<client::legacy::Error>());
+    of_client.next().is_some_and(client::legacy::Error::is_connect)
 }
 
 /// An error and its causes in one line; what a cause says that has been said is left out, and so are
 /// the names that the library gives its kinds of errors.
 fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut parts: Vec<String> = Vec::new();
-    let mut current = Some(error);
-    while let Some(error) = current {
-        let text = error.to_string();
-        let text = ["HyperError: ", "ServiceError: "]
-            .iter()
-            .fold(text.as_str(), |text, start| {
-                text.strip_prefix(start).unwrap_or(text)
-            })
-            .to_owned();
-        if !parts.iter().any(|part| part.contains(&text)) {
+    for cause in causes(error) {
+        let text = cause.to_string();
+        let text = text
+            .trim_start_matches("HyperError: ")
+            .trim_start_matches("ServiceError: ");
+        if !parts.iter().any(|part| part.contains(text)) {
             parts.retain(|part| !text.contains(part.as_str()));
-            parts.push(text);
+            parts.push(text.to_owned());
         }
-        current = error.source();
     }
     parts.join(": ")
 }

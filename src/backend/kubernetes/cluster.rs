@@ -33,16 +33,6 @@ pub(super) struct Cluster {
     credentials: Credentials,
 }
 
-impl std::fmt::Debug for Cluster {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cluster")
-            .field("context", &self.context)
-            .field("namespace", &self.namespace)
-            .field("server", &self.server)
-            .finish_non_exhaustive()
-    }
-}
-
 impl std::fmt::Display for Cluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.context {
@@ -87,35 +77,26 @@ impl Cluster {
 
     /// The problem, with the program that gave no credentials where it is of that.
     pub(super) fn explained(&self, problem: ApiProblem) -> ApiProblem {
-        if problem.lacks_credentials {
-            self.credentials.explained(problem)
-        } else {
-            problem
-        }
+        self.credentials.explained(problem)
     }
 
     /// The error behind a request that failed.
     pub(super) fn problem(&self, doing: &str, source: ApiProblem) -> KubernetesError {
-        let cluster = self.to_string();
         if source.lacks_credentials {
             return self.credentials.problem(&self.server, source);
         }
-        match self.credentials.expired() {
+        let (reason, hint) = match self.credentials.expired() {
             // The API server answers; a proxy that checks certificates itself does not.
-            Some(date) if source.kind == ProblemKind::Unauthorized || source.is_of_certificate() => {
-                KubernetesError::Cluster {
-                    problem: format!(
-                        "cannot {doing} on {cluster}: the client certificate of the kubeconfig expired on {date}"
-                    ),
-                    hint: Some(RENEW.to_owned()),
-                    source,
-                }
-            }
-            _ => KubernetesError::Cluster {
-                problem: format!("cannot {doing} on {cluster}"),
-                hint: hint_of(&source).map(str::to_owned),
-                source,
-            },
+            Some(date) if source.kind == ProblemKind::Unauthorized || source.is_of_certificate() => (
+                format!(": the client certificate of the kubeconfig expired on {date}"),
+                Some(RENEW),
+            ),
+            _ => (String::new(), hint_of(&source)),
+        };
+        KubernetesError::Cluster {
+            problem: format!("cannot {doing} on {self}{reason}"),
+            hint: hint.map(str::to_owned),
+            source,
         }
     }
 }

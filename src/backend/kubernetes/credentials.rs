@@ -67,8 +67,8 @@ impl Credentials {
     /// The problem, with the program whose it is.
     pub(super) fn explained(&self, problem: ApiProblem) -> ApiProblem {
         match &self.plugin {
-            Some(plugin) => problem.of_program(&plugin.command),
-            None => problem,
+            Some(plugin) if problem.lacks_credentials => problem.of_program(&plugin.command),
+            _ => problem,
         }
     }
 

@@ -31,7 +31,7 @@ pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A Job by its place and name.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct JobHandle {
     pub(super) cluster: Cluster,
     pub(super) namespace: String,

@@ -70,7 +70,6 @@ const WHAT_IS_REPLACED: &str =
     "mlrun replaces the first container's name, image, command and variables; all else is the template's";
 
 /// Runs entry points as Jobs.
-#[derive(Debug)]
 pub(super) struct Kubernetes {
     config: KubernetesConfig,
     template: Template,
@@ -340,7 +339,6 @@ fn for_a_person(name: &str, value: String) -> String {
 }
 
 /// A Job that has been created.
-#[derive(Debug)]
 struct KubernetesSubmittedRun {
     handle: JobHandle,
     /// As it was created.

@@ -23,7 +23,8 @@ pub(super) struct Template {
     path: PathBuf,
     root: Node,
     job: Value,
-    repeated: Vec<(String, Position)>,
+    /// What is said about keys that are written twice.
+    pub(super) warnings: Vec<String>,
 }
 
 /// A place in the template. Displays as `job.yaml:9:14`.
@@ -52,11 +53,12 @@ impl Template {
 
     fn parse(path: &Path, text: &[u8]) -> Result<Self, KubernetesError> {
         let start = Position { line: 1, column: 1 };
+        let place = |position: Position| TemplatePlace {
+            path: path.to_owned(),
+            position,
+        };
         let wrong = |position: Position, problem: String, hint: Option<String>| KubernetesError::Template {
-            place: Some(TemplatePlace {
-                path: path.to_owned(),
-                position,
-            }),
+            place: Some(place(position)),
             problem,
             hint,
         };
@@ -78,7 +80,13 @@ impl Template {
             path: path.to_owned(),
             root,
             job: in_usual_order(job),
-            repeated,
+            warnings: repeated
+                .into_iter()
+                .map(|(key, position)| {
+                    let place = place(position);
+                    format!("the template has the key '{key}' twice, the last counts: {place}")
+                })
+                .collect(),
         })
     }
 
@@ -122,18 +130,6 @@ impl Template {
             path: self.path.clone(),
             position,
         }
-    }
-
-    /// Warnings about keys that are written twice, of which the last counts.
-    pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
-        self.repeated.iter().map(|(key, position)| {
-            let path = self.path.clone();
-            let place = TemplatePlace {
-                path,
-                position: *position,
-            };
-            format!("the template has the key '{key}' twice, the last counts: {place}")
-        })
     }
 }
 
@@ -347,9 +343,8 @@ mod tests {
             assert!(error.contains(expected), "{text}: {error}");
         }
         let template = parse(&format!("a: 1\na: 2\n{SMALL}")).unwrap();
-        let warnings: Vec<String> = template.warnings().collect();
         assert_eq!(
-            warnings,
+            template.warnings,
             ["the template has the key 'a' twice, the last counts: job.yaml:2:1"]
         );
     }

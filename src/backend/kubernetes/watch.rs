@@ -24,7 +24,7 @@ const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 30);
 /// How often to list where watching is not allowed.
 const BETWEEN_LISTS: Duration = Duration::from_secs(5);
 /// The pauses are short again where there was no trouble for so long.
-const CALM: Duration = Duration::from_secs(20);
+const CALM: Duration = Duration::from_secs(60);
 
 /// What has become of the resources.
 #[derive(Debug)]
