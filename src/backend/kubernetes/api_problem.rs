@@ -21,8 +21,8 @@ pub struct ApiProblem {
     message: String,
     /// Whether the request was certainly not carried out, though it may be later.
     is_undone: bool,
-    /// The fields that the API names, each with its words about it.
-    pub(super) causes: Vec<(String, String)>,
+    /// The first field that the API names.
+    pub(super) field: Option<String>,
     /// Whether the kubeconfig's credentials could not even be had.
     pub(super) lacks_credentials: bool,
 }
@@ -44,8 +44,6 @@ pub(super) enum ProblemKind {
     Denied(&'static Denial),
     NotFound,
     AlreadyExists,
-    /// The resource version is no longer known.
-    Gone,
     /// The API does not take what was sent.
     Invalid,
     Other,
@@ -57,7 +55,7 @@ impl ApiProblem {
             kind,
             message: message.into(),
             is_undone: false,
-            causes: Vec::new(),
+            field: None,
             lacks_credentials: false,
         }
     }
@@ -110,7 +108,6 @@ impl ApiProblem {
         let by_code = || match (status.code, status.reason.as_str()) {
             (409, _) if is_collision => ProblemKind::Busy,
             (_, "AlreadyExists") => ProblemKind::AlreadyExists,
-            (_, "Expired" | "Gone") | (410, _) => ProblemKind::Gone,
             (401, _) => ProblemKind::Unauthorized,
             (403, _) => ProblemKind::Forbidden,
             (404, _) => ProblemKind::NotFound,
@@ -128,17 +125,14 @@ impl ApiProblem {
             }
             (message, _) => message.to_owned(),
         };
-        let causes = status.details.iter().flat_map(|details| &details.causes);
+        let mut causes = status.details.iter().flat_map(|details| &details.causes);
         Self {
-            kind,
-            message,
             // Too many requests: this one was not even looked at.
             is_undone: status.code == 429 || is_collision,
-            causes: causes
-                .filter(|cause| !cause.field.is_empty())
-                .map(|cause| (cause.field.clone(), cause.message.clone()))
-                .collect(),
-            lacks_credentials: false,
+            field: causes
+                .find(|cause| !cause.field.is_empty())
+                .map(|cause| cause.field.clone()),
+            ..Self::new(kind, message)
         }
     }
 }

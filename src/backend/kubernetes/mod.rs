@@ -190,7 +190,7 @@ impl Kubernetes {
             }
             _ => return handle.cluster.problem("create the Job", problem),
         }
-        let field = problem.causes.first().map(|(field, _)| field);
+        let field = problem.field.as_deref();
         KubernetesError::Template {
             place: field.map(|field| self.template.place(field)),
             problem: format!("the cluster does not take the Job: {problem}"),

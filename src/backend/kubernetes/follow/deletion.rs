@@ -8,7 +8,6 @@ use tokio::time::Instant;
 use super::{Deletion, End, Follower, Message};
 use crate::backend::kubernetes::api_problem::ApiProblem;
 use crate::backend::kubernetes::deletion::{self, HASTY_PATIENCE};
-use crate::backend::kubernetes::handle::PATIENCE;
 use crate::process::{Ended, TerminationSignal};
 
 impl Follower<'_> {
@@ -31,17 +30,12 @@ impl Follower<'_> {
         self.signal = Some(signal);
         self.progress
             .info(&format!("Deleting the Job '{}' and its pods", self.handle.name));
-        self.delete_within(HASTY_PATIENCE);
+        self.delete(HASTY_PATIENCE);
         false
     }
 
-    /// Asks for the Job's deletion.
-    pub(super) fn delete(&mut self) {
-        self.delete_within(PATIENCE);
-    }
-
     /// Asks for the Job's deletion. The answer may take so long.
-    fn delete_within(&mut self, patience: Duration) {
+    pub(super) fn delete(&mut self, patience: Duration) {
         let (handle, sender) = (self.handle.clone(), self.sender.clone());
         self.deletion = Some(Deletion::Asked);
         self.tasks.spawn(async move {

@@ -15,16 +15,16 @@ use crate::process::{Ended, ProgramExit};
 impl Follower<'_> {
     pub(super) fn take_job(&mut self, change: Change<Job>) -> Result<(), KubernetesError> {
         match change {
-            Change::Trouble(problem) => match problem.kind {
-                ProblemKind::Forbidden => return Err(self.handle.cluster.problem("watch the Job", problem)),
-                _ => {
-                    let problem = self.handle.cluster.explained(problem);
-                    match &mut self.silence {
-                        Some(silence) => silence.goes_on(problem),
-                        None => self.silence = Some(Silence::begin(problem)),
-                    }
+            Change::Trouble(problem) if problem.kind == ProblemKind::Forbidden => {
+                return Err(self.handle.cluster.problem("watch the Job", problem));
+            }
+            Change::Trouble(problem) => {
+                let problem = self.handle.cluster.explained(problem);
+                match &mut self.silence {
+                    Some(silence) => silence.problem = problem,
+                    None => self.silence = Some(Silence::begin(problem)),
                 }
-            },
+            }
             Change::Listed(jobs) => {
                 self.api_answers();
                 match jobs.into_iter().find(|job| self.handle.is(&job.metadata)) {
@@ -66,7 +66,7 @@ impl Follower<'_> {
             self.others_delete_it();
         }
         if let Some(end) = end {
-            self.take_end(&end);
+            self.take_end(end);
         }
     }
 
@@ -94,7 +94,7 @@ impl Follower<'_> {
         self.progress.info(&text);
     }
 
-    fn take_end(&mut self, end: &JobEnd) {
+    fn take_end(&mut self, end: JobEnd) {
         if self.end.is_some() {
             return;
         }
@@ -102,10 +102,7 @@ impl Follower<'_> {
             // What the pods of a deleted Job make of their end says nothing.
             _ if self.signal.is_some() || self.is_cancelled => self.end_by_deletion(),
             JobEnd::Complete => End::Known(Ok(Ended::Exited(ProgramExit::Code(0)))),
-            JobEnd::Failed { reason, message } => End::Failed {
-                reason: reason.clone(),
-                message: message.clone(),
-            },
+            JobEnd::Failed { reason, message } => End::Failed { reason, message },
         };
         self.finish(result);
     }

@@ -8,6 +8,7 @@ use super::{Deletion, End, Follower};
 use crate::backend::kubernetes::KubernetesError;
 use crate::backend::kubernetes::api_problem::{ApiProblem, ProblemKind};
 use crate::backend::kubernetes::error::seconds;
+use crate::backend::kubernetes::handle::PATIENCE;
 use crate::backend::kubernetes::job_state::is_suspended;
 use crate::backend::kubernetes::reasons::Reason;
 
@@ -25,7 +26,8 @@ pub(super) struct Silence {
     since: Instant,
     /// When it is looked at again.
     due: Instant,
-    problem: ApiProblem,
+    /// The last answer.
+    pub(super) problem: ApiProblem,
     /// Whether it has been told.
     pub(super) was_told: bool,
 }
@@ -39,11 +41,6 @@ impl Silence {
             problem,
             was_told: false,
         }
-    }
-
-    /// There is still no answer.
-    pub(super) fn goes_on(&mut self, problem: ApiProblem) {
-        self.problem = problem;
     }
 
     fn patience(&self) -> Duration {
@@ -108,7 +105,7 @@ impl Follower<'_> {
 
     /// Deletes a Job whose entry point does not start.
     fn give_up_start(&mut self, what: &str, reason: Reason) {
-        self.delete();
+        self.delete(PATIENCE);
         let text = format!("the entry point {what}: {}", reason.text);
         let reason = Reason { text, ..reason };
         self.finish(End::Known(Err(KubernetesError::Failed(reason))));

@@ -55,21 +55,11 @@ pub(super) struct LogFollower {
     pub(super) sender: mpsc::Sender<Message>,
 }
 
-/// How a stream ended.
-enum StreamEnd {
-    /// The server says that there is no more.
-    Clean,
-    /// It broke, or was given up.
-    Broken,
-    /// Nobody listens any more.
-    Unheard,
-}
-
 impl LogFollower {
-    /// Sends the message. Whether anybody listens.
-    async fn send(&self, message: LogMessage) -> bool {
+    /// Sends the message. Where nobody listens any more, this task ends too.
+    async fn send(&self, message: LogMessage) {
         let message = Message::Log(self.pod_uid.clone(), message);
-        self.sender.send(message).await.is_ok()
+        let _ = self.sender.send(message).await;
     }
 
     /// Sends all lines until the container has ended for good.
@@ -103,18 +93,15 @@ impl LogFollower {
             lines.begin();
             let seen = lines.count;
             match self.api.log_stream(&self.pod, &parameters).await {
-                Ok(stream) => match self.read(stream, &mut lines).await {
-                    StreamEnd::Unheard => return,
-                    StreamEnd::Clean if last_pass && lines.count == seen && lines.is_repeated() => {
-                        let rest = lines.rest();
-                        if rest.is_empty() || self.send(LogMessage::Output(rest)).await {
-                            self.send(LogMessage::Done).await;
-                        }
-                        return;
+                Ok(stream) => {
+                    let is_clean = self.read(stream, &mut lines).await;
+                    if is_clean && last_pass && lines.count == seen && lines.is_repeated() {
+                        self.send(LogMessage::Output(lines.rest())).await;
+                        return self.send(LogMessage::Done).await;
                     }
-                    StreamEnd::Clean => is_whole = !previous,
-                    StreamEnd::Broken => (wants_previous, is_whole) = (previous, false),
-                },
+                    is_whole = is_clean && !previous;
+                    wants_previous = !is_clean && previous;
+                }
                 Err(error) => {
                     let problem = ApiProblem::from(error);
                     let is_lost = match problem.kind {
@@ -131,8 +118,7 @@ impl LogFollower {
                         if !now.is_gone && now.has_started && !is_removed {
                             self.send(LogMessage::Unreadable(problem)).await;
                         }
-                        self.send(LogMessage::Done).await;
-                        return;
+                        return self.send(LogMessage::Done).await;
                     }
                 }
             }
@@ -147,8 +133,8 @@ impl LogFollower {
         }
     }
 
-    /// Reads one stream to its end.
-    async fn read(&mut self, stream: impl AsyncBufRead + Send, lines: &mut Continuation) -> StreamEnd {
+    /// Reads one stream. Whether the server ended it; else it broke, or was given up.
+    async fn read(&mut self, stream: impl AsyncBufRead + Send, lines: &mut Continuation) -> bool {
         let mut stream = pin!(stream);
         let mut ends_soon = false;
         loop {
@@ -157,24 +143,22 @@ impl LogFollower {
                 read = timeout(limit, stream.fill_buf()) => read,
                 changed = self.progress.changed(), if !ends_soon => {
                     if changed.is_err() {
-                        return StreamEnd::Unheard;
+                        return false;
                     }
                     let now = *self.progress.borrow();
                     ends_soon = now.is_over || now.is_gone;
                     continue;
                 }
             };
-            let Ok(Ok(bytes)) = read else {
-                return StreamEnd::Broken;
-            };
+            let Ok(Ok(bytes)) = read else { return false };
             let count = bytes.len();
             if count == 0 {
-                return StreamEnd::Clean;
+                return true;
             }
             let new = lines.take(bytes);
             stream.consume_unpin(count);
-            if !new.is_empty() && !self.send(LogMessage::Output(new)).await {
-                return StreamEnd::Unheard;
+            if !new.is_empty() {
+                self.send(LogMessage::Output(new)).await;
             }
         }
     }

@@ -112,7 +112,10 @@ pub(super) async fn follow(
         is_cancelled: false,
         deletion: None,
     };
-    follower.begin();
+    let by_name = Config::default().fields(&format!("metadata.name={}", handle.name));
+    follower.watch(handle.jobs(), by_name, Message::Job);
+    follower.watch_pods(Message::Pods);
+    follower.watch_events("Job", &handle.name);
     loop {
         if let Some(ended) = follower.result() {
             return follower.with_memory(ended).await;
@@ -125,14 +128,12 @@ pub(super) async fn follow(
                     return Ok(Ended::Interrupted { signal: follower.signal.unwrap_or(signal) });
                 }
             }
-            message = receiver.recv() => match message {
-                Some(message) => {
-                    follower.take(message)?;
-                    follower.restart_the_clock_while_held();
-                    follower.end_what_cannot_start();
-                }
-                None => unreachable!("the follower itself holds a sender"),
-            },
+            // The follower itself holds a sender: there is always one.
+            Some(message) = receiver.recv() => {
+                follower.take(message)?;
+                follower.restart_the_clock_while_held();
+                follower.end_what_cannot_start();
+            }
             () = sleep_until(deadline) => follower.deadline_passed(),
         }
     }
@@ -182,14 +183,6 @@ struct Follower<'a> {
 }
 
 impl Follower<'_> {
-    fn begin(&mut self) {
-        let name = &self.handle.name;
-        let by_name = Config::default().fields(&format!("metadata.name={name}"));
-        self.watch(self.handle.jobs(), by_name, Message::Job);
-        self.watch_pods(Message::Pods);
-        self.watch_events("Job", name);
-    }
-
     fn watch_pods(&mut self, wrap: fn(Change<Pod>) -> Message) {
         let of_job = Config::default().labels(&format!("job-name={}", self.handle.name));
         self.watch(self.handle.pods(), of_job, wrap);
