@@ -125,7 +125,7 @@ impl JobHandle {
         Ok(pods)
     }
 
-    /// Asks for the Job; nothing where it is not there.
+    /// Asks for the Job; `None` if it is not there.
     pub(super) async fn get(&self) -> Result<Option<Job>, KubernetesError> {
         let api = self.jobs();
         let job = patiently(PATIENCE, || api.get_opt(&self.name)).await;

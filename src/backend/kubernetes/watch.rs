@@ -1,5 +1,5 @@
-//! Resources that are followed as they change. The library lists and watches; here stands how long that
-//! may take, and what replaces a watch that is not allowed or cannot be begun.
+//! Resources that are followed as they change. The library lists, watches and resumes; this module limits
+//! how long it waits, and lists instead if watching is forbidden or cannot begin.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -17,13 +17,13 @@ use tracing::instrument::WithSubscriber as _;
 use super::api_problem::{ApiProblem, ProblemKind};
 use super::handle::{PAUSES, REQUEST_TIMEOUT};
 
-/// How long the server keeps a watch open, in seconds. It is begun again where it ended.
+/// How long the server keeps a watch open, in seconds. The library then resumes it.
 const WATCH_SECONDS: u32 = 240;
-/// When the resources are listed anew though nothing has changed: a watch may hang before it begins.
+/// How long nothing may change before the resources are listed anew: a watch may hang before it begins.
 const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 30);
-/// How often to list where watching is not allowed.
+/// How often to list if watching is forbidden.
 const BETWEEN_LISTS: Duration = Duration::from_secs(5);
-/// The pauses are short again where there was no trouble for so long.
+/// After so long without trouble, the pauses start short again.
 const CALM: Duration = Duration::from_secs(60);
 
 /// What has become of the resources.
@@ -46,8 +46,9 @@ pub(super) struct Watch<K> {
     events: BoxStream<'static, watcher::Result<Event<K>>>,
     /// What a list that is under way has given so far.
     listing: Option<Vec<K>>,
-    /// Whether only lists are allowed, or not even those.
+    /// Whether watching is forbidden, and only lists are allowed.
     polls: bool,
+    /// Whether not even lists are allowed.
     is_forbidden: bool,
     pauses: ExponentialBackoff,
     /// When there was trouble last, and how long to wait after it.
@@ -80,7 +81,7 @@ where
             sleep(std::mem::take(&mut self.pause)).await;
             let is_listing = self.listing.is_some();
             let limit = if is_listing { REQUEST_TIMEOUT } else { SILENCE };
-            // The library's own traces show errors whole, with what a login program wrote.
+            // The library's own traces show errors in full, with what a login program wrote.
             let event = self.events.next().with_subscriber(Dispatch::none());
             let change = match timeout(limit, event).await {
                 Ok(Some(Ok(event))) => self.take(event),
@@ -122,7 +123,7 @@ where
                 return Some(problem);
             }
             Error::WatchStartFailed(error) => {
-                // The library would insist on a version that the server may not have.
+                // The library would retry from the same version, which the server may not have.
                 self.begin_again();
                 let problem = ApiProblem::from(error);
                 self.polls = problem.kind == ProblemKind::Forbidden;
@@ -132,7 +133,7 @@ where
             Error::WatchError(status) => ApiProblem::from(&*status),
             Error::NoResourceVersion => ApiProblem::new(ProblemKind::Other, error.to_string()),
         };
-        tracing::debug!(%problem, "a watch that broke or cannot begin");
+        tracing::debug!(%problem, "a watch broke or cannot begin");
         self.back_off();
         None
     }

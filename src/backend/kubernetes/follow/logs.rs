@@ -56,7 +56,7 @@ pub(super) struct LogFollower {
 }
 
 impl LogFollower {
-    /// Sends the message. Where nobody listens any more, this task ends too.
+    /// Sends the message. If nobody listens any more, this task is about to be ended.
     async fn send(&self, message: LogMessage) {
         let message = Message::Log(self.pod_uid.clone(), message);
         let _ = self.sender.send(message).await;

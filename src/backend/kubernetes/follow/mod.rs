@@ -76,8 +76,8 @@ enum Deletion {
     Begun { until: Instant },
 }
 
-/// Follows the Job to its end. With a limit it is ended where the entry point has not started by then, and
-/// deleted after a termination signal; without one a signal only ends the waiting.
+/// Follows the Job to its end. With a limit, the Job is deleted if the entry point has not started by then,
+/// or after a termination signal; without one, a signal only ends the waiting.
 ///
 /// # Errors
 /// It failed for another reason than the entry point's exit code, or its end cannot be known.
