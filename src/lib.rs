@@ -39,7 +39,6 @@ pub mod run;
 pub mod runner;
 mod temporary;
 pub mod tracking;
-mod utc;
 pub mod yaml;
 
 pub use runner::{run, run_with};

@@ -15,7 +15,6 @@ use super::settings::AwsSettings;
 use super::sign::{Payload, Signing, UNRESERVED};
 use crate::http::{client, innermost};
 use crate::redact::Secret;
-use crate::utc;
 
 const SERVICE: &str = "Amazon's security token service (STS)";
 
@@ -163,7 +162,11 @@ impl Role<'_> {
             access_key_id: keys.access_key_id,
             secret_access_key: Secret::new(keys.secret_access_key),
             session_token: Some(Secret::new(keys.session_token)),
-            expires: utc::parse_rfc3339(&keys.expiration),
+            expires: keys
+                .expiration
+                .parse::<jiff::Timestamp>()
+                .ok()
+                .map(SystemTime::from),
             source: format!("the role '{}'", self.arn),
         })
     }
