@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::api_problem::{ApiProblem, ProblemKind};
-use super::template::TemplatePlace;
 use crate::nearest::nearest;
+use crate::project::Location;
 use crate::run::RunStatus;
 
 /// Why a run on Kubernetes failed or could not be started.
@@ -53,7 +53,7 @@ pub enum KubernetesError {
     #[error("{problem}")]
     Template {
         /// Where.
-        place: TemplatePlace,
+        place: Location,
         /// What is wrong.
         problem: String,
         /// What to do.
@@ -156,7 +156,7 @@ pub enum KubernetesError {
         /// Its words.
         problem: String,
         /// The place in the template, where it named a field.
-        place: Option<TemplatePlace>,
+        place: Option<Location>,
     },
     /// A rule of the cluster forbids the Job.
     #[error("cannot create the Job in the namespace '{namespace}': {rule}")]
@@ -239,7 +239,7 @@ impl KubernetesError {
     }
 
     /// Where in the template it is, if it is there.
-    pub fn location(&self) -> Option<&TemplatePlace> {
+    pub fn location(&self) -> Option<&Location> {
         match self {
             Self::Template { place, .. } => Some(place),
             Self::Refused { place, .. } => place.as_ref(),

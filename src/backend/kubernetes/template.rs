@@ -3,12 +3,14 @@
 //! It is read as PyYAML's safe loader does, which is what `mlflow run` uses. Where that differs from
 //! YAML 1.2 (`0644` is 420, `yes` is a boolean) `kubectl` reads the same.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use serde_json::{Map, Number, Value};
 
 use super::KubernetesError;
+use crate::project::{Location, SourceFile};
 use crate::yaml::{self, Node, Position};
 
 /// The kind and version that a template has where it names none.
@@ -20,24 +22,10 @@ const CONTAINERS: [&str; 4] = ["spec", "template", "spec", "containers"];
 /// A Job as its author wrote it.
 #[derive(Debug, Clone)]
 pub(super) struct Template {
-    path: PathBuf,
+    source: Arc<SourceFile>,
     root: Node,
     job: Value,
     repeated: Vec<(String, Position)>,
-}
-
-/// A place in the template. Displays as `job.yaml:9:14`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TemplatePlace {
-    path: PathBuf,
-    position: Position,
-}
-
-impl std::fmt::Display for TemplatePlace {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Position { line, column } = self.position;
-        write!(f, "{}:{line}:{column}", self.path.display())
-    }
 }
 
 impl Template {
@@ -52,10 +40,8 @@ impl Template {
 
     fn parse(path: &Path, text: &[u8]) -> Result<Self, KubernetesError> {
         let start = Position { line: 1, column: 1 };
-        let place = |position: Option<Position>| TemplatePlace {
-            path: path.to_owned(),
-            position: position.unwrap_or(start),
-        };
+        let source = SourceFile::new(path, text);
+        let place = |position: Option<Position>| source.at(position.unwrap_or(start));
         let root = yaml::parse(text).map_err(|error| KubernetesError::Template {
             place: place(error.position),
             problem: error.message.clone(),
@@ -74,9 +60,9 @@ impl Template {
             hint: Some("a template is a whole Job: kind, spec.template.spec.containers and so on".to_owned()),
         })?;
         Ok(Self {
-            path: path.to_owned(),
-            root,
             job: in_usual_order(job),
+            source,
+            root,
             repeated,
         })
     }
@@ -100,7 +86,7 @@ impl Template {
 
     /// Where a field stands that the API names by a path such as `spec.template.spec.containers[0].image`:
     /// the field, or the nearest one above it.
-    pub(super) fn place(&self, field: &str) -> TemplatePlace {
+    pub(super) fn place(&self, field: &str) -> Location {
         let mut node = &self.root;
         let mut position = node.start;
         for step in steps(field) {
@@ -117,20 +103,13 @@ impl Template {
             let Some((start, value)) = next else { break };
             (position, node) = (start, value);
         }
-        TemplatePlace {
-            path: self.path.clone(),
-            position,
-        }
+        self.source.at(position)
     }
 
     /// Warnings about keys that are written twice, of which the last counts.
     pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
         self.repeated.iter().map(|(key, position)| {
-            let path = self.path.clone();
-            let place = TemplatePlace {
-                path,
-                position: *position,
-            };
+            let place = self.source.at(*position);
             format!("the template has the key '{key}' twice, the last counts: {place}")
         })
     }
