@@ -12,7 +12,7 @@ pub(super) struct SignalSet(pub(super) u64);
 impl SignalSet {
     /// The signals that this program ignores.
     pub(super) fn ignored_here() -> Self {
-        signals(rustix::process::getpid()).map_or_else(Self::default, |found| found.ignored)
+        signals(None).map_or_else(Self::default, |found| found.ignored)
     }
 
     /// Whether the signal with this number is one of the set.
@@ -24,7 +24,7 @@ impl SignalSet {
 /// The name of the process if the signal ends it at once: it neither handles nor ignores it, nor puts it
 /// off.
 pub fn ended_by(process: Pid, signal: Signal) -> Option<String> {
-    let found = signals(process).filter(|found| is_ended(found, signal))?;
+    let found = signals(Some(process)).filter(|found| is_ended(found, signal))?;
     Some(found.name)
 }
 

@@ -72,10 +72,14 @@ mod system {
             .is_some_and(|found| found == value)
     }
 
-    /// What a process does with signals.
-    pub(in crate::process) fn signals(pid: Pid) -> Option<SignalUse> {
-        let status = process::Process::new(pid.as_raw_pid()).and_then(|process| process.status());
-        status.ok().map(|status| SignalUse {
+    /// What a process, or this one, does with signals.
+    pub(in crate::process) fn signals(pid: Option<Pid>) -> Option<SignalUse> {
+        let process = match pid {
+            Some(pid) => process::Process::new(pid.as_raw_pid()),
+            None => process::Process::myself(),
+        };
+        let status = process.and_then(|process| process.status()).ok()?;
+        Some(SignalUse {
             name: status.name,
             blocked: SignalSet(status.sigblk),
             ignored: SignalSet(status.sigign),
@@ -143,7 +147,7 @@ mod system {
         false
     }
 
-    pub(in crate::process) fn signals(_pid: Pid) -> Option<SignalUse> {
+    pub(in crate::process) fn signals(_pid: Option<Pid>) -> Option<SignalUse> {
         None
     }
 
