@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use console::Term;
+use rustix::termios::tcgetwinsize;
 
 use crate::cli::escape;
 
@@ -25,12 +25,14 @@ pub(crate) enum Stream {
 impl Stream {
     /// How long lines should be at most.
     pub(crate) fn width(self) -> usize {
-        let terminal = match self {
-            Self::Stdout => Term::stdout(),
-            Self::Stderr => Term::stderr(),
+        let size = match self {
+            Self::Stdout => tcgetwinsize(std::io::stdout()),
+            Self::Stderr => tcgetwinsize(std::io::stderr()),
         };
-        let columns = terminal.size_checked().map(|(_, columns)| usize::from(columns));
-        columns.map_or(DEFAULT_WIDTH, |columns| columns.clamp(NARROWEST, WIDEST))
+        match size.map_or(0, |size| usize::from(size.ws_col)) {
+            0 => DEFAULT_WIDTH,
+            columns => columns.clamp(NARROWEST, WIDEST),
+        }
     }
 
     /// Whether colours are shown: on a terminal, unless `NO_COLOR` or `CLICOLOR=0` is set, and wherever

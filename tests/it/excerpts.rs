@@ -120,6 +120,7 @@ fn no_secret_is_shown() {
         "environment: geheim",
         "unknown: {token: geheim}",
         "unknown: https://me:geheim@host/path",
+        "unknown: [https://me:x,=geheim@host/path]",
         "unknown: hf_0123456789abcdefgeheim",
         "\"api_key\": 'geheim', [",
     ] {
@@ -133,17 +134,19 @@ fn no_secret_is_shown() {
     let project = Project::new()
         .mlproject("entry_points: {main: {command: echo}}\n")
         .file("backend.json", "{\"token\": \"geheim\" \"other\": 1}")
+        .file("params.yaml", "password:\n  - geheim\n")
         .file("params.json", "{\"password\": \"geheim\", \"a\": [}");
-    for arguments in [
-        ["--params-file", "project/params.json"],
-        ["-c", "project/backend.json"],
+    for (arguments, expected) in [
+        (["--params-file", "project/params.yaml"], " 2 |   - ****\n"),
+        (
+            ["--params-file", "project/params.json"],
+            " 1 | {\"password\": \"****\n",
+        ),
+        (["-c", "project/backend.json"], " 1 | {\"token\": \"****\n"),
     ] {
         let finished = project.run(arguments);
         let shown = finished.expect_code(1).stderr();
-        assert!(
-            shown.contains(": \"****\n") && !shown.contains("geheim"),
-            "{shown}"
-        );
+        assert!(shown.contains(expected) && !shown.contains("geheim"), "{shown}");
     }
 }
 

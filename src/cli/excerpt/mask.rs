@@ -18,8 +18,8 @@ const KEY_OF_KUBERNETES: &str = "env";
 /// The masked parts of a file's lines.
 pub(super) struct Masks {
     file: Arc<SourceFile>,
-    /// The lines that hold variables, and where in them these begin.
-    variables: HashMap<usize, usize>,
+    /// The lines that hold variables or a secret, and where in them these begin.
+    hidden_lines: HashMap<usize, usize>,
     /// The masks of the line that was asked for last.
     last: (usize, Vec<Range<usize>>),
 }
@@ -27,7 +27,7 @@ pub(super) struct Masks {
 impl Masks {
     pub(super) fn new(file: &Arc<SourceFile>) -> Self {
         Self {
-            variables: variables(file),
+            hidden_lines: hidden_lines(file),
             file: Arc::clone(file),
             last: (0, Vec::new()),
         }
@@ -41,15 +41,15 @@ impl Masks {
     pub(super) fn of_line(&mut self, number: usize) -> &[Range<usize>] {
         if self.last.0 != number {
             let text = self.file.line(number).map_or("", |line| line.text());
-            self.last = (number, masks_of(text, self.variables.get(&number).copied()));
+            self.last = (number, masks_of(text, self.hidden_lines.get(&number).copied()));
         }
         &self.last.1
     }
 }
 
-/// The lines with variables: what follows the key on its line, and the lines below that are indented more,
-/// or are items of its list.
-fn variables(file: &SourceFile) -> HashMap<usize, usize> {
+/// The lines that hold variables or a secret: what follows the key on its line, and the lines below that are
+/// indented more, or are items of its list.
+fn hidden_lines(file: &SourceFile) -> HashMap<usize, usize> {
     let mut found = HashMap::new();
     let mut key_indent = None;
     for (index, line) in file.lines().iter().enumerate() {
@@ -65,10 +65,10 @@ fn variables(file: &SourceFile) -> HashMap<usize, usize> {
             continue;
         }
         key_indent = None;
-        let holds = |(name, after): &(&str, usize)| {
-            text[..*after].ends_with(':') && holds_variables(name, text[*after..].trim_start())
+        let hides = |(name, after): &(&str, usize)| {
+            text[..*after].ends_with(':') && is_hidden(name, text[*after..].trim_start())
         };
-        if let Some((_, after)) = names(text).find(holds) {
+        if let Some((_, after)) = names(text).find(hides) {
             key_indent = Some(indent);
             found.insert(index + 1, after);
         }
@@ -76,14 +76,15 @@ fn variables(file: &SourceFile) -> HashMap<usize, usize> {
     found
 }
 
-/// Whether the values of a key are variables: in MLproject files, also if its name is mistyped, and in
-/// templates of Kubernetes.
-fn holds_variables(key: &str, value: &str) -> bool {
-    let is_list = value.is_empty() || value.starts_with('[');
-    key == KEY || nearest(key, [KEY]).is_some() || (key == KEY_OF_KUBERNETES && is_list)
+/// Whether the values below a key are variables (in MLproject files, also if the key is mistyped, and in
+/// templates of Kubernetes) or a secret.
+fn is_hidden(key: &str, value: &str) -> bool {
+    let goes_on_below = value.is_empty() || value.starts_with(['[', '|', '>']);
+    let is_hidden_below = || key == KEY_OF_KUBERNETES || looks_secret(key, MASK);
+    key == KEY || nearest(key, [KEY]).is_some() || (goes_on_below && is_hidden_below())
 }
 
-fn masks_of(text: &str, variables: Option<usize>) -> Vec<Range<usize>> {
+fn masks_of(text: &str, hidden: Option<usize>) -> Vec<Range<usize>> {
     let end = text.trim_end().len();
     let value_at = |after: usize| {
         let rest = &text[after..];
@@ -91,16 +92,17 @@ fn masks_of(text: &str, variables: Option<usize>) -> Vec<Range<usize>> {
     };
     let named = names(text).find_map(|(name, after)| {
         let start = value_at(after);
-        let value = words(&text[start..])
+        let value = text[start..]
+            .split([' ', '\t', '"', '\''])
             .next()
-            .map_or("", |word| &text[start..][word]);
-        looks_secret(name, value).then_some(start)
+            .unwrap_or_default();
+        (!value.starts_with('{') && looks_secret(name, value)).then_some(start)
     });
-    let tail = variables.map(value_at).into_iter().chain(named).min();
+    let tail = hidden.map(value_at).into_iter().chain(named).min();
     let tail = tail.filter(|start| *start < end).map(|start| start..end);
     let shown = &text[..tail.as_ref().map_or(end, |tail| tail.start)];
     words(shown)
-        .filter(|word| looks_secret("", &text[word.clone()]))
+        .filter(|word| holds_secret(&text[word.clone()]))
         .chain(tail.clone())
         .collect()
 }
@@ -115,10 +117,15 @@ fn names(text: &str) -> impl Iterator<Item = (&str, usize)> {
     })
 }
 
-/// What stands between blanks, quotes and brackets.
+/// Whether a word is or has in it a URL with credentials or a well-known service's token.
+fn holds_secret(word: &str) -> bool {
+    let mut parts = word.split(['[', ']', '{', '}', ',', '=']);
+    looks_secret("", word) || parts.any(|part| looks_secret("", part))
+}
+
+/// What stands between blanks and quotes.
 fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
-    let is_between = |character: char| " \t\"'[]{},=".contains(character);
-    text.split(is_between).scan(0, |start, word| {
+    text.split([' ', '\t', '"', '\'']).scan(0, |start, word| {
         let found = *start..*start + word.len();
         *start = found.end + 1;
         Some(found)

@@ -105,9 +105,7 @@ impl Excerpts {
     }
 
     fn masks(&mut self, file: &Arc<SourceFile>) -> &mut Masks {
-        if !self.masks.as_ref().is_some_and(|masks| masks.are_of(file)) {
-            self.masks = None;
-        }
+        self.masks.take_if(|masks| !masks.are_of(file));
         self.masks.get_or_insert_with(|| Masks::new(file))
     }
 }
