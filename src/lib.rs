@@ -39,6 +39,7 @@ pub mod run;
 pub mod runner;
 mod temporary;
 pub mod tracking;
+mod utc;
 pub mod yaml;
 
 pub use runner::{run, run_with};

@@ -1,6 +1,6 @@
 //! Credentials that the machine itself gives: a container's service, or the instance's metadata.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use reqwest::{Client, Method, Url};
 use serde::Deserialize;
@@ -11,6 +11,7 @@ use super::settings::AwsSettings;
 use crate::env_vars;
 use crate::http::{innermost, local_client};
 use crate::redact::Secret;
+use crate::utc;
 
 /// Where a container's service listens.
 const CONTAINER_HOST: &str = "http://169.254.170.2";
@@ -39,10 +40,7 @@ impl GivenKeys {
             access_key_id: self.access_key_id,
             secret_access_key: Secret::new(self.secret_access_key),
             session_token: self.token.filter(|token| !token.is_empty()).map(Secret::new),
-            expires: self
-                .expiration
-                .and_then(|text| text.parse::<jiff::Timestamp>().ok())
-                .map(SystemTime::from),
+            expires: self.expiration.as_deref().and_then(utc::parse_rfc3339),
             source,
         }
     }

@@ -2,7 +2,6 @@
 
 use std::time::SystemTime;
 
-use jiff::Timestamp;
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::pkey::PKey;
@@ -13,6 +12,7 @@ use reqwest::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 
 use super::Credentials;
+use crate::utc::Utc;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
@@ -77,15 +77,13 @@ impl Signing<'_> {
         headers: &mut HeaderMap,
         payload: Payload<'_>,
     ) -> Result<(), SignError> {
-        let time = Timestamp::try_from(self.time).unwrap_or_default();
-        let date = time.strftime("%Y%m%d").to_string();
-        let date_and_time = time.strftime("%Y%m%dT%H%M%SZ").to_string();
+        let utc = Utc::of(self.time);
         let hash = match payload {
             Payload::Bytes(bytes) => hex(&sha256(bytes)),
             Payload::Sha256(hash) => hex(hash),
             Payload::Unsigned => "UNSIGNED-PAYLOAD".to_owned(),
         };
-        headers.insert(HeaderName::from_static("x-amz-date"), self.value(&date_and_time)?);
+        headers.insert(HeaderName::from_static("x-amz-date"), self.value(&utc.basic())?);
         if self.is_s3() {
             headers.insert(
                 HeaderName::from_static("x-amz-content-sha256"),
@@ -103,14 +101,19 @@ impl Signing<'_> {
             self.canonical_path(url),
             canonical_query(url),
         );
-        let scope = format!("{}/{}/{}/aws4_request", date, self.region, self.service);
+        let scope = format!(
+            "{}/{}/{}/aws4_request",
+            utc.basic_date(),
+            self.region,
+            self.service
+        );
         let to_sign = format!(
             "{ALGORITHM}\n{}\n{scope}\n{}",
-            date_and_time,
+            utc.basic(),
             hex(&sha256(canonical.as_bytes()))
         );
         let mut key = format!("AWS4{}", self.credentials.secret_access_key.expose()).into_bytes();
-        for part in [&date, self.region, self.service, "aws4_request"] {
+        for part in [&utc.basic_date(), self.region, self.service, "aws4_request"] {
             key = hmac_sha256(&key, part.as_bytes())?;
         }
         let signature = hex(&hmac_sha256(&key, to_sign.as_bytes())?);

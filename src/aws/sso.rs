@@ -1,9 +1,8 @@
 //! Keys for who has logged in with `aws sso login`.
 
 use std::path::PathBuf;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use jiff::Timestamp;
 use openssl::sha::sha1;
 use reqwest::Url;
 use reqwest::redirect::Policy;
@@ -17,6 +16,7 @@ use super::sign::hex;
 use crate::env_vars;
 use crate::http::{client, innermost};
 use crate::redact::Secret;
+use crate::utc;
 
 pub(super) const SERVICE: &str = "AWS single sign-on";
 
@@ -118,9 +118,8 @@ fn cached_token(settings: &AwsSettings, key: &str) -> Result<Secret, String> {
     let text = std::fs::read_to_string(&file).map_err(|_| "nobody has logged in".to_owned())?;
     let token: CachedToken =
         serde_json::from_str(&text).map_err(|_| format!("'{}' holds no token", file.display()))?;
-    // Older programs write `UTC` for `Z`.
-    match token.expires_at.replace("UTC", "Z").parse::<Timestamp>() {
-        Ok(end) if end > Timestamp::now() => Ok(Secret::new(token.access_token)),
+    match utc::parse_rfc3339(&token.expires_at) {
+        Some(end) if end > SystemTime::now() => Ok(Secret::new(token.access_token)),
         _ => Err("the login has expired".to_owned()),
     }
 }

@@ -15,6 +15,7 @@ use super::settings::AwsSettings;
 use super::sign::{Payload, Signing, UNRESERVED};
 use crate::http::{client, innermost};
 use crate::redact::Secret;
+use crate::utc;
 
 const SERVICE: &str = "Amazon's security token service (STS)";
 
@@ -162,11 +163,7 @@ impl Role<'_> {
             access_key_id: keys.access_key_id,
             secret_access_key: Secret::new(keys.secret_access_key),
             session_token: Some(Secret::new(keys.session_token)),
-            expires: keys
-                .expiration
-                .parse::<jiff::Timestamp>()
-                .ok()
-                .map(SystemTime::from),
+            expires: utc::parse_rfc3339(&keys.expiration),
             source: format!("the role '{}'", self.arn),
         })
     }

@@ -3,10 +3,8 @@
 //! The rules are those of the HTTP library under MLflow's own client (urllib3's `Retry`): no pause
 //! before the second try, then pauses that double, each with a random part.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use reqwest::StatusCode;
 
 use super::variables::{VariableError, boolean, seconds, whole_number};
@@ -111,14 +109,38 @@ pub(crate) fn random_fraction() -> f64 {
 /// The point in time of an HTTP date in the form that servers send today, such as
 /// `Sun, 06 Nov 1994 08:49:37 GMT`.
 fn http_date(text: &str) -> Option<SystemTime> {
-    let date = DateTime::strptime("%a, %d %b %Y %H:%M:%S GMT", text).ok()?;
-    Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp().into())
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let (_, date) = text.split_once(", ")?;
+    let mut parts = date.split(' ');
+    let day: i64 = parts.next()?.parse().ok()?;
+    let name = parts.next()?;
+    let month = MONTHS.iter().position(|month| *month == name)?;
+    let year: i64 = parts.next()?.parse().ok()?;
+    let mut clock = parts.next()?.splitn(3, ':').map(str::parse::<i64>);
+    let (hour, minute, second) = (clock.next()?.ok()?, clock.next()?.ok()?, clock.next()?.ok()?);
+    if parts.next()? != "GMT" || !(1970..=9999).contains(&year) || !(1..=31).contains(&day) {
+        return None;
+    }
+    if !(0..24).contains(&hour) || !(0..60).contains(&minute) || !(0..=60).contains(&second) {
+        return None;
+    }
+    let seconds = days_since_1970(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
+    UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(seconds).ok()?))
+}
+
+/// Days in the Gregorian calendar; `month` counts from 0.
+fn days_since_1970(year: i64, month: usize, day: i64) -> i64 {
+    const BEFORE_MONTH: [i64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let past = year - 1;
+    let leap_days = (past / 4 - past / 100 + past / 400) - (1969 / 4 - 1969 / 100 + 1969 / 400);
+    (year - 1970) * 365 + leap_days + BEFORE_MONTH[month] + i64::from(is_leap && month > 1) + (day - 1)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::UNIX_EPOCH;
-
     use super::*;
 
     const POLICY: RetryPolicy = RetryPolicy {
@@ -201,5 +223,23 @@ mod tests {
         };
         assert_eq!(deaf.asked_pause(Some("3"), now), None);
         assert_eq!(POLICY.asked_pause(None, now), None);
+    }
+
+    #[test]
+    fn days_are_counted_over_leap_years() {
+        for (year, month, day, expected) in [
+            (1970, 0, 1, 0),
+            (1970, 11, 31, 364),
+            (1972, 1, 29, 789),
+            (1972, 2, 1, 790),
+            (2000, 2, 1, 11_017),
+            (2100, 2, 1, 47_541),
+        ] {
+            assert_eq!(
+                days_since_1970(year, month, day),
+                expected,
+                "{year} {month} {day}"
+            );
+        }
     }
 }

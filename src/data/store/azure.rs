@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 use std::path::Path;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
-use jiff::fmt::rfc2822::DateTimePrinter;
 use percent_encoding::utf8_percent_encode;
 use quick_xml::de::from_str;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
@@ -22,6 +22,7 @@ use crate::aws::{UNRESERVED, UNRESERVED_PATH};
 use crate::data::checksum::{Algorithm, Checksum};
 use crate::env_vars;
 use crate::http::{self, Verification};
+use crate::utc::Utc;
 
 const NAME: &str = "Azure's storage";
 /// The version of the interface that is asked for.
@@ -317,9 +318,7 @@ impl Service for Azure {
 
     async fn authorize(&self, request: &mut Request, content: &Content) -> Result<(), StoreError> {
         let access = self.access().await?;
-        let date = DateTimePrinter::new()
-            .timestamp_to_rfc9110_string(&jiff::Timestamp::now())
-            .map_err(|error| strange(error.to_string()))?;
+        let date = Utc::of(SystemTime::now()).http_date();
         for (name, value) in [("x-ms-date", date.as_str()), ("x-ms-version", VERSION)] {
             let value = HeaderValue::from_str(value).map_err(|error| strange(error.to_string()))?;
             request.headers_mut().insert(name, value);
