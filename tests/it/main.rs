@@ -25,6 +25,7 @@ mod docker;
 mod dry_run;
 mod environments;
 mod examples;
+mod excerpts;
 mod file_store;
 mod foreign_text;
 mod git_source;

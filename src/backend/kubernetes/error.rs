@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::api_problem::{ApiProblem, ProblemKind};
 use super::reasons::Reason;
-use super::template::TemplatePlace;
+use crate::project::Location;
 use crate::run::RunStatus;
 
 /// Why a run on Kubernetes failed or could not be started.
@@ -33,7 +33,7 @@ pub enum KubernetesError {
     #[error("{problem}")]
     Template {
         /// Where, if that is known.
-        place: Option<TemplatePlace>,
+        place: Option<Location>,
         /// What is wrong.
         problem: String,
         /// What to do.
@@ -106,7 +106,7 @@ impl KubernetesError {
     }
 
     /// Where in the template it is, if it is there.
-    pub fn location(&self) -> Option<&TemplatePlace> {
+    pub fn location(&self) -> Option<&Location> {
         match self {
             Self::Template { place, .. } => place.as_ref(),
             _ => None,

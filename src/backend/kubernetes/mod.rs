@@ -38,7 +38,6 @@ use tokio::sync::OnceCell;
 
 pub(super) use self::attached::KubernetesRun;
 pub use self::error::KubernetesError;
-pub use self::template::TemplatePlace;
 
 use self::api_problem::{ApiProblem, ProblemKind};
 use self::cluster::Cluster;

@@ -3,12 +3,14 @@
 //! It is read as PyYAML's safe loader does, which is what `mlflow run` uses. Where that differs from
 //! YAML 1.2 (`0644` is 420, `yes` is a boolean) `kubectl` reads the same.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use serde_json::{Map, Number, Value};
 
 use super::KubernetesError;
+use crate::project::{Location, SourceFile};
 use crate::yaml::{self, Node, Position};
 
 /// The kind and version that a template has where it names none.
@@ -20,25 +22,11 @@ const CONTAINERS: [&str; 4] = ["spec", "template", "spec", "containers"];
 /// A Job as its author wrote it.
 #[derive(Debug, Clone)]
 pub(super) struct Template {
-    path: PathBuf,
+    source: Arc<SourceFile>,
     root: Node,
     job: Value,
     /// What is said about keys that are written twice.
     pub(super) warnings: Vec<String>,
-}
-
-/// A place in the template. Displays as `job.yaml:9:14`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TemplatePlace {
-    path: PathBuf,
-    position: Position,
-}
-
-impl std::fmt::Display for TemplatePlace {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Position { line, column } = self.position;
-        write!(f, "{}:{line}:{column}", self.path.display())
-    }
 }
 
 impl Template {
@@ -53,10 +41,8 @@ impl Template {
 
     fn parse(path: &Path, text: &[u8]) -> Result<Self, KubernetesError> {
         let start = Position { line: 1, column: 1 };
-        let place = |position: Position| TemplatePlace {
-            path: path.to_owned(),
-            position,
-        };
+        let source = SourceFile::new(path, text);
+        let place = |position: Position| source.at(position);
         let wrong = |position: Position, problem: String, hint: Option<String>| KubernetesError::Template {
             place: Some(place(position)),
             problem,
@@ -77,9 +63,8 @@ impl Template {
             wrong(position, problem, Some(hint.to_owned()))
         })?;
         Ok(Self {
-            path: path.to_owned(),
-            root,
             job: in_usual_order(job),
+            root,
             warnings: repeated
                 .into_iter()
                 .map(|(key, position)| {
@@ -87,6 +72,7 @@ impl Template {
                     format!("the template has the key '{key}' twice, the last counts: {place}")
                 })
                 .collect(),
+            source,
         })
     }
 
@@ -109,7 +95,7 @@ impl Template {
 
     /// Where a field stands that the API names by a path such as `spec.template.spec.containers[0].image`:
     /// the field, or the nearest one above it.
-    pub(super) fn place(&self, field: &str) -> TemplatePlace {
+    pub(super) fn place(&self, field: &str) -> Location {
         let mut node = &self.root;
         let mut position = node.start;
         for step in steps(field) {
@@ -126,10 +112,7 @@ impl Template {
             let Some((start, value)) = next else { break };
             (position, node) = (start, value);
         }
-        TemplatePlace {
-            path: self.path.clone(),
-            position,
-        }
+        self.source.at(position)
     }
 }
 
