@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::http::{ClientError, Fault, VariableError, after_tries, in_words, shown_excerpt, shown_status};
+use crate::http::{ApiError, ClientError, Fault, VariableError, in_words};
 use crate::process::ProcessError;
 
 /// Why a Databricks workspace could not be asked, or what it answered instead.
@@ -94,59 +94,10 @@ pub enum DatabricksError {
     Variable(#[from] VariableError),
     /// No client can be made.
     #[error(transparent)]
-    Client(#[from] ClientError),
-    /// The workspace gave no answer.
-    #[error("{host} does not answer {endpoint}: {reason}{}", after_tries(*.tries))]
-    NoAnswer {
-        /// The workspace's address.
-        host: String,
-        /// The path that was asked.
-        endpoint: String,
-        /// The kind of failure.
-        fault: Fault,
-        /// What happened.
-        reason: String,
-        /// How often it was tried.
-        tries: u32,
-    },
-    /// The workspace refused, in its own words.
-    #[error("{endpoint} answered {code}: {message}{}", after_tries(*.tries))]
-    Refused {
-        /// The path that was asked.
-        endpoint: String,
-        /// The status of the answer.
-        status: u16,
-        /// Databricks' error code, such as `RESOURCE_DOES_NOT_EXIST`.
-        code: String,
-        /// Its message, shortened.
-        message: String,
-        /// How often it was tried.
-        tries: u32,
-        /// Where the credentials come from that were sent.
-        credentials: String,
-    },
-    /// The answer is not one that Databricks gives.
-    #[error("{endpoint} answered {}{}{}", shown_status(*.status), shown_excerpt(.excerpt), after_tries(*.tries))]
-    NotDatabricks {
-        /// The path that was asked.
-        endpoint: String,
-        /// The status of the answer.
-        status: u16,
-        /// The beginning of the answer, or the title of a page.
-        excerpt: String,
-        /// How often it was tried.
-        tries: u32,
-        /// Where the credentials come from that were sent.
-        credentials: String,
-    },
-    /// The answer does not hold what it must.
-    #[error("the answer of {endpoint} is not as Databricks gives it: {reason}")]
-    Malformed {
-        /// The path that was asked.
-        endpoint: String,
-        /// What is wrong.
-        reason: String,
-    },
+    Client(ClientError),
+    /// The workspace gave no answer, refused, or gave an answer that is not Databricks'.
+    #[error("{}", told(.0))]
+    Api(ApiError),
     /// What was uploaded is not what arrived.
     #[error("{path} has {found} bytes after the upload of {expected}")]
     Incomplete {
@@ -190,29 +141,29 @@ impl DatabricksError {
             Self::AccessToken { .. } => "check client_id and client_secret; the secret may have expired".to_owned(),
             Self::Variable(error) => error.hint(),
             Self::Client(error) => return error.hint(),
-            Self::NoAnswer { fault, .. } => return fault_hint(*fault),
-            Self::Refused { status, message, credentials, .. }
-            | Self::NotDatabricks { status, excerpt: message, credentials, .. } => {
-                return denied_hint(*status, message, credentials);
-            }
+            Self::Api(ApiError::NoAnswer { fault, .. }) => return fault_hint(*fault),
+            Self::Api(
+                ApiError::Refused { status, message, credentials, .. }
+                | ApiError::Unexpected { status, excerpt: message, credentials, .. },
+            ) => return denied_hint(*status, message, credentials.as_deref().unwrap_or_default()),
             Self::Incomplete { .. } => "run it again".to_owned(),
             _ => return None,
         };
         Some(text)
     }
 
-    /// Databricks' error code, where the workspace gave one.
+    /// Databricks' error code, if the workspace gave one.
     pub fn code(&self) -> Option<&str> {
         match self {
-            Self::Refused { code, .. } => Some(code),
+            Self::Api(error) => error.code(),
             _ => None,
         }
     }
 
-    /// The status of the answer, where there was one.
+    /// The status of the answer, if there was one.
     pub fn status(&self) -> Option<u16> {
         match self {
-            Self::Refused { status, .. } | Self::NotDatabricks { status, .. } => Some(*status),
+            Self::Api(error) => error.status(),
             _ => None,
         }
     }
@@ -226,6 +177,45 @@ impl DatabricksError {
     pub fn is_already_there(&self) -> bool {
         matches!(self.code(), Some("RESOURCE_ALREADY_EXISTS" | "ALREADY_EXISTS"))
             || self.status() == Some(409)
+    }
+}
+
+impl From<ApiError> for DatabricksError {
+    fn from(error: ApiError) -> Self {
+        match error {
+            ApiError::Client(error) => Self::Client(error),
+            error => Self::Api(error),
+        }
+    }
+}
+
+/// An answer that does not hold what it must.
+pub(super) fn malformed(endpoint: &str, reason: String) -> DatabricksError {
+    let (api, endpoint) = ("Databricks", endpoint.to_owned());
+    DatabricksError::Api(ApiError::Malformed {
+        api,
+        endpoint,
+        reason,
+    })
+}
+
+/// What was asked for; `None` if it is not there.
+pub(super) fn found<T>(outcome: Result<T, DatabricksError>) -> Result<Option<T>, DatabricksError> {
+    match outcome {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The error with what was asked, which it does not always tell itself.
+fn told(error: &ApiError) -> String {
+    match error {
+        ApiError::NoAnswer {
+            address, endpoint, ..
+        } => format!("{address} does not answer {endpoint}: {error}"),
+        ApiError::Refused { endpoint, .. } => format!("{endpoint} answered {error}"),
+        error => error.to_string(),
     }
 }
 
@@ -256,11 +246,9 @@ fn fault_hint(fault: Fault) -> Option<String> {
 }
 
 fn denied_hint(status: u16, message: &str, credentials: &str) -> Option<String> {
+    let is_token = message.contains("nvalid access token") || message.contains("nvalid token");
     let text = match status {
-        401 => format!(
-            "the workspace did not accept the credentials from {credentials}: they may have expired, or be another workspace's"
-        ),
-        403 if message.contains("nvalid access token") || message.contains("nvalid token") => format!(
+        401 | 403 if status == 401 || is_token => format!(
             "the workspace did not accept the credentials from {credentials}: they may have expired, or be another workspace's"
         ),
         403 => format!("the user of {credentials} may not do this: ask for the permission"),

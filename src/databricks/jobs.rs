@@ -104,7 +104,7 @@ impl Client {
         struct Submitted {
             run_id: u64,
         }
-        let submitted: Submitted = self.post("/api/2.0/jobs/runs/submit", body).await?;
+        let submitted: Submitted = self.api.post("/api/2.0/jobs/runs/submit", body).await?;
         Ok(submitted.run_id)
     }
 
@@ -114,7 +114,8 @@ impl Client {
     /// There is no such run, the workspace cannot be asked, or refuses.
     pub async fn job_run(&self, run_id: u64) -> Result<JobRun, DatabricksError> {
         let run_id = run_id.to_string();
-        self.get("/api/2.0/jobs/runs/get", &[("run_id", run_id.as_str())])
+        self.api
+            .get("/api/2.0/jobs/runs/get", &[("run_id", run_id.as_str())])
             .await
     }
 
@@ -124,7 +125,8 @@ impl Client {
     /// There is no such run, the workspace cannot be asked, or refuses.
     pub async fn job_run_output(&self, run_id: u64) -> Result<JobRunOutput, DatabricksError> {
         let run_id = run_id.to_string();
-        self.get("/api/2.0/jobs/runs/get-output", &[("run_id", run_id.as_str())])
+        self.api
+            .get("/api/2.0/jobs/runs/get-output", &[("run_id", run_id.as_str())])
             .await
     }
 
@@ -134,6 +136,7 @@ impl Client {
     /// There is no such run, the workspace cannot be asked, or refuses.
     pub async fn cancel_job_run(&self, run_id: u64) -> Result<(), DatabricksError> {
         let _: Value = self
+            .api
             .post("/api/2.0/jobs/runs/cancel", &json!({ "run_id": run_id }))
             .await?;
         Ok(())

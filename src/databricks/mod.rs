@@ -5,18 +5,15 @@
 
 mod access;
 mod access_token;
-mod answer;
 mod client;
 mod config_file;
 mod credentials;
 mod dbfs;
 mod error;
 mod jobs;
-mod payload;
 mod profile;
 mod secrets;
 mod session;
-mod settings;
 mod volumes;
 mod workspace_files;
 

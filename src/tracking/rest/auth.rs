@@ -3,15 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 
 use super::error::RestError;
 use crate::env_vars;
-use crate::http::netrc;
+use crate::http::{basic, bearer, netrc};
 use crate::redact::Secret;
 
 /// What the `Authorization` header says, and where that comes from.
@@ -104,20 +102,13 @@ impl Credentials {
 
     /// The value of the `Authorization` header.
     pub(super) fn header(&self) -> Result<HeaderValue, RestError> {
-        let text = match &self.kind {
-            Kind::Basic { user, password } => {
-                format!(
-                    "Basic {}",
-                    STANDARD.encode(format!("{user}:{}", password.expose()))
-                )
-            }
-            Kind::Bearer { token } => format!("Bearer {}", token.expose()),
+        let value = match &self.kind {
+            Kind::Basic { user, password } => basic(user, password.expose()),
+            Kind::Bearer { token } => bearer(token.expose()),
         };
-        let mut value = HeaderValue::from_str(&text).map_err(|_| RestError::UnsendableToken {
+        value.ok_or_else(|| RestError::UnsendableToken {
             source_name: self.source.clone(),
-        })?;
-        value.set_sensitive(true);
-        Ok(value)
+        })
     }
 }
 
@@ -182,6 +173,9 @@ impl FileCredentials {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
 
     fn header(credentials: Option<Credentials>) -> String {
@@ -197,7 +191,7 @@ mod tests {
         }
     }
 
-    fn basic(pair: &str) -> String {
+    fn encoded(pair: &str) -> String {
         format!("Basic {}", STANDARD.encode(pair))
     }
 
@@ -215,13 +209,13 @@ mod tests {
         for (variables, expected) in [
             (vec![], "none".to_owned()),
             (vec![user], "none".to_owned()),
-            (vec![user, password], basic("bob:geheim")),
+            (vec![user, password], encoded("bob:geheim")),
             (vec![token], "Bearer t0ken".to_owned()),
             (vec![user, token], "Bearer t0ken".to_owned()),
-            (vec![user, password, token], basic("bob:geheim")),
-            (vec![home_variable], basic("anna:100%=geheim")),
-            (vec![home_variable, user], basic("bob:100%=geheim")),
-            (vec![home_variable, token], basic("anna:100%=geheim")),
+            (vec![user, password, token], encoded("bob:geheim")),
+            (vec![home_variable], encoded("anna:100%=geheim")),
+            (vec![home_variable, user], encoded("bob:100%=geheim")),
+            (vec![home_variable, token], encoded("anna:100%=geheim")),
         ] {
             let variable = |name: &str| {
                 let found = variables.iter().find(|(known, _)| *known == name);
@@ -240,9 +234,9 @@ mod tests {
         for (url, expected) in [
             ("http://host/", "none".to_owned()),
             ("http://user@host/", "none".to_owned()),
-            ("http://user:@host/", basic("user:")),
-            ("http://user:p%40ss@host/", basic("user:p@ss")),
-            ("http://:t0ken@host/", basic(":t0ken")),
+            ("http://user:@host/", encoded("user:")),
+            ("http://user:p%40ss@host/", encoded("user:p@ss")),
+            ("http://:t0ken@host/", encoded(":t0ken")),
         ] {
             assert_eq!(
                 header(Credentials::from_url(&Url::parse(url).unwrap(), url)),

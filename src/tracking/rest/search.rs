@@ -1,7 +1,6 @@
 //! The search for finished runs.
 
 use super::RestStore;
-use super::error::RestError;
 use super::wire::{FoundRuns, SearchRuns};
 use crate::run::{LifecycleStage, RunData, RunStatus};
 use crate::tracking::search::{PAGE, has_tags, refused};
@@ -27,10 +26,12 @@ impl RestStore {
                 order_by: ["attributes.start_time DESC"],
                 page_token: page_token.take(),
             };
-            let answer: Result<FoundRuns, RestError> =
-                self.client.post("/api/2.0/mlflow/runs/search", &body).await;
+            let answer = self
+                .client
+                .post::<FoundRuns>("/api/2.0/mlflow/runs/search", &body);
             let id = wanted.experiment_id.as_str();
-            let answer = answer.map_err(|error| self.about("experiment", id, "read", error))?;
+            let failed = |error| self.about("experiment", id, "read", error);
+            let answer = answer.await.map_err(failed)?;
             for run in answer.runs.unwrap_or_default() {
                 let run = self.data_of(run)?;
                 let is_finished = run.info.status == RunStatus::Finished;
