@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use reqwest::header::AUTHORIZATION;
-use reqwest::{Method, Request, Url};
+use reqwest::{Method, Url};
 use serde::Deserialize;
 
 use super::credentials::{Credentials, Kind};
@@ -25,14 +25,6 @@ impl Api for TokenService {
     type Error = ApiError;
     const NAME: &'static str = "an OAuth service";
     const SERVER: &'static str = "the OAuth service";
-
-    fn credentials(&self) -> Option<String> {
-        None
-    }
-
-    async fn authorize(&self, _request: &mut Request, _body: &[u8]) -> Result<(), ApiError> {
-        Ok(())
-    }
 
     fn forbids_redirects(&self) -> Option<&'static str> {
         Some("which no OAuth service does")

@@ -15,14 +15,14 @@ use crate::http::{Answer, Api, ApiClient, ApiError, Call, Content, FileContent, 
 
 /// A client of one workspace.
 #[derive(Debug, Clone)]
-pub struct Client {
+pub(crate) struct Client {
     session: Arc<Session>,
     pub(super) api: ApiClient<Arc<Session>>,
 }
 
 impl Client {
     /// A client for this workspace.
-    pub fn new(session: Arc<Session>) -> Self {
+    pub(crate) fn new(session: Arc<Session>) -> Self {
         Self {
             api: session.client(Arc::clone(&session)),
             session,
@@ -30,7 +30,7 @@ impl Client {
     }
 
     /// The workspace.
-    pub fn session(&self) -> &Arc<Session> {
+    pub(crate) fn session(&self) -> &Arc<Session> {
         &self.session
     }
 

@@ -1,7 +1,6 @@
 //! Files of DBFS. Source: the reference of the DBFS API 2.0.
 
 use std::fmt;
-use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,18 +19,18 @@ use super::volumes::encode;
 use crate::http::{ApiError, Call, SentFile};
 
 /// The most that a block, a read or a `put` may have.
-pub const BLOCK: usize = 1024 * 1024;
+pub(crate) const BLOCK: usize = 1024 * 1024;
 
 /// How often an upload by blocks is begun anew when a block is lost.
 const MOST_RETRIES: usize = 4;
 
 /// A path in DBFS, absolute and without a scheme: `/dir/file`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DbfsPath(String);
+pub(crate) struct DbfsPath(String);
 
 impl DbfsPath {
     /// The path that `dbfs:/dir/file`, `/dbfs/dir/file` or `/dir/file` names.
-    pub fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         let path = text.strip_prefix("dbfs:").unwrap_or(text);
         let path = match path.strip_prefix("/dbfs/") {
             Some(rest) if !text.starts_with("dbfs:") => rest,
@@ -42,17 +41,17 @@ impl DbfsPath {
 
     /// The path of a file below this one.
     #[must_use]
-    pub fn join(&self, name: &str) -> Self {
+    pub(crate) fn join(&self, name: &str) -> Self {
         Self(format!("{}/{name}", self.0.trim_end_matches('/')))
     }
 
     /// The path, from the root of DBFS.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Where a cluster's programs find it in their file system.
-    pub fn fuse(&self) -> String {
+    pub(crate) fn fuse(&self) -> String {
         format!("/dbfs{}", self.0)
     }
 }
@@ -65,32 +64,26 @@ impl fmt::Display for DbfsPath {
 
 /// A file or directory in a workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct FileStatus {
+pub(crate) struct FileStatus {
     /// The absolute path.
-    pub path: String,
+    pub(crate) path: String,
     /// Whether it is a directory.
     #[serde(default)]
-    pub is_dir: bool,
+    pub(crate) is_dir: bool,
     /// The size in bytes; 0 for a directory.
     #[serde(default)]
-    pub file_size: u64,
+    pub(crate) file_size: u64,
 }
 
 impl Client {
     /// What is at a path; `None` where nothing is.
-    ///
-    /// # Errors
-    /// The workspace cannot be asked, or refuses.
-    pub async fn dbfs_status(&self, path: &DbfsPath) -> Result<Option<FileStatus>, DatabricksError> {
+    pub(crate) async fn dbfs_status(&self, path: &DbfsPath) -> Result<Option<FileStatus>, DatabricksError> {
         let query = [("path", path.as_str())];
         found(self.api.get("/api/2.0/dbfs/get-status", &query).await)
     }
 
     /// What is in a directory; of a file, the file itself.
-    ///
-    /// # Errors
-    /// There is nothing at the path, the workspace cannot be asked, or refuses.
-    pub async fn dbfs_list(&self, path: &DbfsPath) -> Result<Vec<FileStatus>, DatabricksError> {
+    pub(crate) async fn dbfs_list(&self, path: &DbfsPath) -> Result<Vec<FileStatus>, DatabricksError> {
         #[derive(Deserialize)]
         struct Answer {
             #[serde(default)]
@@ -101,30 +94,8 @@ impl Client {
         Ok(answer.files)
     }
 
-    /// Makes a directory and those above it, where they are not there.
-    ///
-    /// # Errors
-    /// There is a file at the path, the workspace cannot be asked, or refuses.
-    pub async fn dbfs_mkdirs(&self, path: &DbfsPath) -> Result<(), DatabricksError> {
-        self.done("/api/2.0/dbfs/mkdirs", &json!({ "path": path.as_str() }))
-            .await
-    }
-
-    /// Writes a whole file of at most [`BLOCK`] bytes; one that is there is replaced.
-    ///
-    /// # Errors
-    /// It is too long, the workspace cannot be asked, or refuses.
-    pub async fn dbfs_put(&self, path: &DbfsPath, contents: &[u8]) -> Result<(), DatabricksError> {
-        let contents = STANDARD.encode(contents);
-        let body = json!({ "path": path.as_str(), "contents": contents, "overwrite": true });
-        self.done("/api/2.0/dbfs/put", &body).await
-    }
-
     /// At most [`BLOCK`] bytes of a file, from `offset` on; nothing at its end.
-    ///
-    /// # Errors
-    /// There is no file, the workspace cannot be asked, or refuses.
-    pub async fn dbfs_read(
+    pub(crate) async fn dbfs_read(
         &self,
         path: &DbfsPath,
         offset: u64,
@@ -148,49 +119,14 @@ impl Client {
             .map_err(|error| malformed(ENDPOINT, format!("its data is no base64: {error}")))
     }
 
-    /// Writes a file's contents into `target`, from `offset` on, and calls `on_progress` with the number
-    /// of bytes that are there. Returns how many there are at the end.
-    ///
-    /// # Errors
-    /// There is no file, the workspace cannot be asked, or `target` cannot be written, which is a
-    /// [`DatabricksError::Local`] for `local`.
-    pub async fn dbfs_download(
-        &self,
-        path: &DbfsPath,
-        local: &Path,
-        target: &mut (dyn Write + Send),
-        offset: u64,
-        on_progress: &mut (dyn FnMut(u64) + Send),
-    ) -> Result<u64, DatabricksError> {
-        let mut done = offset;
-        loop {
-            let data = self.dbfs_read(path, done, BLOCK).await?;
-            if data.is_empty() {
-                return Ok(done);
-            }
-            target.write_all(&data).map_err(|source| DatabricksError::Local {
-                path: local.to_owned(),
-                source,
-            })?;
-            done += data.len() as u64;
-            on_progress(done);
-        }
-    }
-
     /// Moves a file; there must be nothing at its new path.
-    ///
-    /// # Errors
-    /// There is no file, or something at the new path, the workspace cannot be asked, or refuses.
-    pub async fn dbfs_move(&self, from: &DbfsPath, to: &DbfsPath) -> Result<(), DatabricksError> {
+    pub(crate) async fn dbfs_move(&self, from: &DbfsPath, to: &DbfsPath) -> Result<(), DatabricksError> {
         let body = json!({ "source_path": from.as_str(), "destination_path": to.as_str() });
         self.done("/api/2.0/dbfs/move", &body).await
     }
 
     /// Removes a file, or a directory with all that is in it.
-    ///
-    /// # Errors
-    /// The workspace cannot be asked, or refuses.
-    pub async fn dbfs_delete(&self, path: &DbfsPath, recursive: bool) -> Result<(), DatabricksError> {
+    pub(crate) async fn dbfs_delete(&self, path: &DbfsPath, recursive: bool) -> Result<(), DatabricksError> {
         let body = json!({ "path": path.as_str(), "recursive": recursive });
         self.done("/api/2.0/dbfs/delete", &body).await
     }
@@ -198,10 +134,7 @@ impl Client {
     /// Uploads a file: whole by the workspace's direct path, or in blocks where that one refuses. A
     /// file that is there is replaced only when all of the new one has arrived. `sent` counts the
     /// bytes.
-    ///
-    /// # Errors
-    /// The file cannot be read, the workspace cannot be asked, or refuses.
-    pub async fn dbfs_upload(
+    pub(crate) async fn dbfs_upload(
         &self,
         local: &Path,
         path: &DbfsPath,

@@ -11,84 +11,48 @@ use crate::process::ProcessError;
 pub enum DatabricksError {
     /// The URI names no workspace.
     #[error("the URI '{uri}' {reason}")]
-    Uri {
-        /// The URI.
-        uri: String,
-        /// Why.
-        reason: &'static str,
-    },
+    Uri { uri: String, reason: &'static str },
     /// No place has whole credentials.
     #[error("there are no credentials for Databricks: {}", .tried.join("; "))]
-    NoCredentials {
-        /// Where they were looked for, and what is missing there.
-        tried: Vec<String>,
-    },
+    NoCredentials { tried: Vec<String> },
     /// The configuration file has no such profile.
     #[error("there is no profile '{profile}'{}", known_profiles(.path, .known.as_deref()))]
     UnknownProfile {
-        /// The profile.
         profile: String,
-        /// The file.
         path: PathBuf,
-        /// The profiles that it has; `None` where there is no file.
+        /// The profiles that it has; `None` if there is no file.
         known: Option<Vec<String>>,
     },
     /// The configuration file cannot be read.
     #[error("cannot read the Databricks configuration {}", .path.display())]
-    UnreadableConfig {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: std::io::Error,
-    },
+    UnreadableConfig { path: PathBuf, source: std::io::Error },
     /// A line of the configuration file is neither a profile's name nor a setting.
     #[error("line {line} of the Databricks configuration {} is no setting of a profile", .path.display())]
     MalformedConfig {
-        /// The file.
         path: PathBuf,
-        /// The line's number, from 1.
+        /// From 1.
         line: usize,
     },
     /// The way of authentication is not one that mlrun knows.
     #[error("{source_name} asks for the auth_type '{auth_type}', which mlrun does not have")]
-    AuthType {
-        /// What was asked for.
-        auth_type: String,
-        /// Where.
-        source_name: String,
-    },
+    AuthType { auth_type: String, source_name: String },
     /// The workspace's address is none.
     #[error("the workspace's address '{host}' from {source_name} {reason}")]
     Host {
-        /// The address without credentials.
+        /// Without credentials.
         host: String,
-        /// Where it stands.
         source_name: String,
-        /// What is wrong with it.
         reason: String,
     },
     /// A credential holds a character that no header can carry.
     #[error("the credentials from {source_name} hold a line break or another character that cannot be sent")]
-    Unsendable {
-        /// Where they stand.
-        source_name: String,
-    },
+    Unsendable { source_name: String },
     /// The `databricks` program gave no access token.
     #[error("the databricks program gave no access token for {host}")]
-    Program {
-        /// The workspace's address.
-        host: String,
-        /// The cause.
-        source: ProcessError,
-    },
+    Program { host: String, source: ProcessError },
     /// An access token could not be got.
     #[error("no access token for {source_name}: {reason}")]
-    AccessToken {
-        /// Where the credentials stand that it was asked for with.
-        source_name: String,
-        /// What was answered.
-        reason: String,
-    },
+    AccessToken { source_name: String, reason: String },
     /// A variable has a value that means nothing.
     #[error(transparent)]
     Variable(#[from] VariableError),
@@ -100,27 +64,15 @@ pub enum DatabricksError {
     Api(ApiError),
     /// What was uploaded is not what arrived.
     #[error("{path} has {found} bytes after the upload of {expected}")]
-    Incomplete {
-        /// The path in the workspace.
-        path: String,
-        /// The size that it should have.
-        expected: u64,
-        /// The size that it has.
-        found: u64,
-    },
+    Incomplete { path: String, expected: u64, found: u64 },
     /// A file on this machine cannot be read or written.
     #[error("cannot use the file {}", .path.display())]
-    Local {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: std::io::Error,
-    },
+    Local { path: PathBuf, source: std::io::Error },
 }
 
 impl DatabricksError {
     /// What the person can do about it.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Uri { .. } => "write databricks, databricks://profile or databricks://scope:key".to_owned(),
             Self::NoCredentials { .. } => {
@@ -153,7 +105,7 @@ impl DatabricksError {
     }
 
     /// Databricks' error code, if the workspace gave one.
-    pub fn code(&self) -> Option<&str> {
+    pub(crate) fn code(&self) -> Option<&str> {
         match self {
             Self::Api(error) => error.code(),
             _ => None,
@@ -161,7 +113,7 @@ impl DatabricksError {
     }
 
     /// The status of the answer, if there was one.
-    pub fn status(&self) -> Option<u16> {
+    pub(crate) fn status(&self) -> Option<u16> {
         match self {
             Self::Api(error) => error.status(),
             _ => None,
@@ -169,12 +121,12 @@ impl DatabricksError {
     }
 
     /// Whether what was asked for is not there.
-    pub fn is_not_found(&self) -> bool {
+    pub(crate) fn is_not_found(&self) -> bool {
         matches!(self.code(), Some("RESOURCE_DOES_NOT_EXIST" | "NOT_FOUND")) || self.status() == Some(404)
     }
 
     /// Whether what was to be made is there already.
-    pub fn is_already_there(&self) -> bool {
+    pub(crate) fn is_already_there(&self) -> bool {
         matches!(self.code(), Some("RESOURCE_ALREADY_EXISTS" | "ALREADY_EXISTS"))
             || self.status() == Some(409)
     }

@@ -17,7 +17,7 @@ use crate::http::{Api, ApiClient, Connection, ConnectionSettings, TokenCache, Ve
 use crate::redact::Secret;
 
 /// A workspace and who asks it.
-pub struct Session {
+pub(crate) struct Session {
     profile: DatabricksProfile,
     host: Url,
     workspace_id: Option<String>,
@@ -39,10 +39,7 @@ impl fmt::Debug for Session {
 impl Session {
     /// Finds the workspace and its credentials. Sends requests only where these are secrets of
     /// another workspace.
-    ///
-    /// # Errors
-    /// There are no credentials, or what there is cannot be used.
-    pub async fn open(profile: &DatabricksProfile) -> Result<Self, DatabricksError> {
+    pub(crate) async fn open(profile: &DatabricksProfile) -> Result<Self, DatabricksError> {
         let settings = ConnectionSettings::from_variables(&env_vars::non_empty)?;
         let mut credentials = Credentials::find(profile, &env_vars::non_empty)?;
         if let Some((scope, key)) = &profile.secret {
@@ -90,12 +87,12 @@ impl Session {
     }
 
     /// The workspace's address without a slash at its end.
-    pub fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         self.host.as_str().trim_end_matches('/')
     }
 
     /// The workspace's id, where several share one address.
-    pub fn workspace_id(&self) -> Option<&str> {
+    pub(crate) fn workspace_id(&self) -> Option<&str> {
         self.workspace_id.as_deref()
     }
 
@@ -105,7 +102,7 @@ impl Session {
     }
 
     /// The address of a page of the workspace.
-    pub fn page(&self, fragment: &str) -> String {
+    pub(crate) fn page(&self, fragment: &str) -> String {
         let query = match self.workspace_id() {
             None | Some("0") => String::new(),
             Some(id) => format!("?o={id}"),

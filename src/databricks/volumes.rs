@@ -28,10 +28,7 @@ pub(super) fn encode(path: &str) -> String {
 impl Client {
     /// The size of a file in a volume; `None` where there is none. `path` is absolute:
     /// `/Volumes/catalog/schema/volume/file`.
-    ///
-    /// # Errors
-    /// The workspace cannot be asked, or refuses.
-    pub async fn volume_file_size(&self, path: &str) -> Result<Option<u64>, DatabricksError> {
+    pub(crate) async fn volume_file_size(&self, path: &str) -> Result<Option<u64>, DatabricksError> {
         let endpoint = format!("/api/2.0/fs/files{}", encode(path));
         let answer = found(self.api.call(Call::new(Method::HEAD, &endpoint)).await)?;
         Ok(answer.map(|answer| {
@@ -41,20 +38,14 @@ impl Client {
     }
 
     /// Makes a directory in a volume and those above it, where they are not there.
-    ///
-    /// # Errors
-    /// The workspace cannot be asked, or refuses.
-    pub async fn volume_mkdirs(&self, path: &str) -> Result<(), DatabricksError> {
+    pub(crate) async fn volume_mkdirs(&self, path: &str) -> Result<(), DatabricksError> {
         let endpoint = format!("/api/2.0/fs/directories{}", encode(path));
         let made = self.api.call(Call::new(Method::PUT, &endpoint));
         made.await.map(|_| ())
     }
 
     /// Uploads a file into a volume; one that is there is replaced. `sent` counts the bytes.
-    ///
-    /// # Errors
-    /// The file cannot be read, the workspace cannot be asked, or refuses.
-    pub async fn volume_upload(
+    pub(crate) async fn volume_upload(
         &self,
         local: &Path,
         path: &str,

@@ -15,10 +15,7 @@ use crate::http::Call;
 impl Client {
     /// The size of a file of the workspace; `None` where there is none. `path` is absolute, with or
     /// without `/Workspace` before it.
-    ///
-    /// # Errors
-    /// The workspace cannot be asked, or refuses.
-    pub async fn workspace_file_size(&self, path: &str) -> Result<Option<u64>, DatabricksError> {
+    pub(crate) async fn workspace_file_size(&self, path: &str) -> Result<Option<u64>, DatabricksError> {
         #[derive(Deserialize)]
         struct Status {
             #[serde(default)]
@@ -30,20 +27,14 @@ impl Client {
     }
 
     /// Makes a directory of the workspace and those above it, where they are not there.
-    ///
-    /// # Errors
-    /// There is a file at the path, the workspace cannot be asked, or refuses.
-    pub async fn workspace_mkdirs(&self, path: &str) -> Result<(), DatabricksError> {
+    pub(crate) async fn workspace_mkdirs(&self, path: &str) -> Result<(), DatabricksError> {
         let body = json!({ "path": api_path(path) });
         let _: Value = self.api.post("/api/2.0/workspace/mkdirs", &body).await?;
         Ok(())
     }
 
     /// Uploads a file into the workspace; one that is there is replaced. `sent` counts the bytes.
-    ///
-    /// # Errors
-    /// The file cannot be read, the workspace cannot be asked, or refuses.
-    pub async fn workspace_upload(
+    pub(crate) async fn workspace_upload(
         &self,
         local: &Path,
         path: &str,

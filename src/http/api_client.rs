@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::api_error::ApiError;
 use super::client::AGENT;
-use super::connection::{Answer, Connection, ConnectionSettings, Content, ExchangeError, LONGEST_BODY};
+use super::connection::{Answer, Connection, ConnectionSettings, Content};
 use super::excerpt::{code_and_message, excerpt};
 use super::fault::{Fault, in_words};
 use super::redirect::{MOST_REDIRECTS, keeps_method, may_see_credentials, redirect_target};
@@ -31,10 +31,14 @@ pub(crate) trait Api: Send + Sync {
     const SERVER: &'static str;
 
     /// Where a person finds the credentials that are sent.
-    fn credentials(&self) -> Option<String>;
+    fn credentials(&self) -> Option<String> {
+        None
+    }
 
     /// Adds the credentials of the moment to a request whose body will be `body`.
-    async fn authorize(&self, request: &mut Request, body: &[u8]) -> Result<(), Self::Error>;
+    async fn authorize(&self, _request: &mut Request, _body: &[u8]) -> Result<(), Self::Error> {
+        Ok(())
+    }
 
     /// Looks for other credentials than this `Authorization`, which the server refused. Says whether there
     /// are any.
@@ -43,7 +47,9 @@ pub(crate) trait Api: Send + Sync {
     }
 
     /// Why redirects are not followed, if they are not.
-    fn forbids_redirects(&self) -> Option<&'static str>;
+    fn forbids_redirects(&self) -> Option<&'static str> {
+        None
+    }
 
     /// What a refusal says that only means that the server has too much to do.
     fn overload(&self, _answer: &Answer) -> Option<String> {
@@ -102,48 +108,32 @@ pub(crate) enum Attempt {
 }
 
 /// A failed try that may be followed by another.
-pub(crate) enum Failure {
-    /// An answer that may be another one a little later, in words for a person.
-    Status {
-        answer: Answer,
-        reason: String,
-    },
-    NoAnswer {
-        fault: Fault,
-        reason: String,
-    },
+pub(crate) struct Failure {
+    outcome: Result<Answer, ApiError>,
+    /// In words for a person.
+    reason: String,
 }
 
 impl Failure {
+    /// What is left when there is no further try.
+    pub(crate) fn into_outcome(mut self, count: u32) -> Result<Answer, ApiError> {
+        if let Err(ApiError::NoAnswer { tries, .. }) = &mut self.outcome {
+            *tries = count;
+        }
+        self.outcome
+    }
+
     /// Whether the server may have done what it was asked for.
     pub(crate) fn is_unclear(&self) -> bool {
-        match self {
-            Self::Status { answer, .. } => answer.status != StatusCode::TOO_MANY_REQUESTS,
-            Self::NoAnswer { fault, .. } => !matches!(fault, Fault::Refused | Fault::UnknownHost),
+        match &self.outcome {
+            Ok(answer) => answer.status != StatusCode::TOO_MANY_REQUESTS,
+            Err(error) => !matches!(error.fault(), Some(Fault::Refused | Fault::UnknownHost)),
         }
     }
 
     /// Whether the server may still be at work on it.
     pub(crate) fn is_timeout(&self) -> bool {
-        matches!(
-            self,
-            Self::NoAnswer {
-                fault: Fault::Timeout(_),
-                ..
-            }
-        )
-    }
-
-    /// Whether too many clients ask the server at once: those that come back should not do so together.
-    fn is_of_load(&self) -> bool {
-        matches!(self, Self::Status { .. }) || self.is_timeout()
-    }
-
-    fn retry_after(&self) -> Option<&str> {
-        match self {
-            Self::Status { answer, .. } => answer.header(RETRY_AFTER),
-            Self::NoAnswer { .. } => None,
-        }
+        matches!(&self.outcome, Err(error) if matches!(error.fault(), Some(Fault::Timeout(_))))
     }
 }
 
@@ -234,31 +224,8 @@ impl<A: Api> ApiClient<A> {
             };
             let is_last = failure.is_unclear() && !call.is_repeatable;
             if is_last || !self.pause(&mut tries, &failure).await {
-                return Ok((self.last_answer(call.path, failure, &tries)?, tries.count()));
+                return Ok((failure.into_outcome(tries.count())?, tries.count()));
             }
-        }
-    }
-
-    /// What is left when there is no further try.
-    pub(crate) fn last_answer(
-        &self,
-        path: &str,
-        failure: Failure,
-        tries: &Tries,
-    ) -> Result<Answer, ApiError> {
-        match failure {
-            Failure::Status { answer, .. } => Ok(answer),
-            Failure::NoAnswer { fault, reason } => Err(self.no_answer(path, fault, reason, tries.count())),
-        }
-    }
-
-    fn no_answer(&self, path: &str, fault: Fault, reason: String, tries: u32) -> ApiError {
-        ApiError::NoAnswer {
-            address: self.address().to_owned(),
-            endpoint: path.to_owned(),
-            fault,
-            reason,
-            tries,
         }
     }
 
@@ -271,22 +238,15 @@ impl<A: Api> ApiClient<A> {
         {
             (outcome, _) = self.follow(call).await?;
         }
-        let (endpoint, limit) = (call.path.to_owned(), LONGEST_BODY);
-        match outcome {
-            Ok(answer) => Ok(match self.why_transient(&answer) {
-                Some(reason) => Attempt::Failed(Failure::Status { answer, reason }),
-                None => Attempt::Answered(answer),
-            }),
-            Err(ExchangeError::NoAnswer { fault, reason }) if fault.is_transient() => {
-                Ok(Attempt::Failed(Failure::NoAnswer { fault, reason }))
-            }
-            Err(ExchangeError::NoAnswer { fault, reason }) => {
-                Err(self.no_answer(call.path, fault, reason, 1).into())
-            }
-            Err(ExchangeError::TooLong) => Err(ApiError::TooLong { endpoint, limit }.into()),
-            Err(ExchangeError::Client(error)) => Err(ApiError::Client(error).into()),
-            Err(ExchangeError::Content(error)) => Err(ApiError::Content(error).into()),
-        }
+        let reason = match &outcome {
+            Ok(answer) => self.why_transient(answer),
+            Err(ApiError::NoAnswer { fault, reason, .. }) => fault.is_transient().then(|| reason.clone()),
+            Err(_) => None,
+        };
+        Ok(match reason {
+            Some(reason) => Attempt::Failed(Failure { outcome, reason }),
+            None => Attempt::Answered(outcome?),
+        })
     }
 
     /// What a person reads of an answer that may be another one a little later.
@@ -302,10 +262,14 @@ impl<A: Api> ApiClient<A> {
     /// Waits before the next try; says whether there is one. Waiting can take minutes: the person learns at
     /// once why, and for how long at most.
     pub(crate) async fn pause(&self, tries: &mut Tries, failure: &Failure) -> bool {
-        let Some(pause) = tries.next(failure.is_of_load(), failure.retry_after()) else {
+        let answer = failure.outcome.as_ref().ok();
+        // Too many clients ask the server at once: those that come back should not do so together.
+        let is_of_load = answer.is_some() || failure.is_timeout();
+        let retry_after = answer.and_then(|answer| answer.header(RETRY_AFTER));
+        let Some(pause) = tries.next(is_of_load, retry_after) else {
             return false;
         };
-        let (Failure::Status { reason, .. } | Failure::NoAnswer { reason, .. }) = failure;
+        let reason = &failure.reason;
         let (server, address, most) = (A::SERVER, self.address(), self.settings().retry.max_retries);
         match tries.count() {
             2 => tracing::warn!(
@@ -327,7 +291,7 @@ impl<A: Api> ApiClient<A> {
     async fn follow(
         &self,
         call: &Call<'_>,
-    ) -> Result<(Result<Answer, ExchangeError>, Option<HeaderValue>), A::Error> {
+    ) -> Result<(Result<Answer, ApiError>, Option<HeaderValue>), A::Error> {
         let mut url = self.url(call);
         let (mut is_trusted, mut credentials) = (true, None);
         for _ in 0..=MOST_REDIRECTS {
@@ -340,7 +304,8 @@ impl<A: Api> ApiClient<A> {
                 self.api.authorize(&mut request, call.content.bytes()).await?;
                 credentials = request.headers().get(AUTHORIZATION).cloned();
             }
-            let exchange = self.connection.exchange(request, &call.content, call.patience);
+            let (content, patience) = (&call.content, call.patience);
+            let exchange = self.connection.exchange(call.path, request, content, patience);
             let answer = match exchange.await {
                 Ok(answer) => answer,
                 silence => return Ok((silence, credentials)),
@@ -455,18 +420,6 @@ mod tests {
         type Error = ApiError;
         const NAME: &'static str = "MLflow";
         const SERVER: &'static str = "the server";
-
-        fn credentials(&self) -> Option<String> {
-            None
-        }
-
-        async fn authorize(&self, _request: &mut Request, _body: &[u8]) -> Result<(), ApiError> {
-            Ok(())
-        }
-
-        fn forbids_redirects(&self) -> Option<&'static str> {
-            None
-        }
     }
 
     fn client(base: &str) -> ApiClient<Open> {

@@ -19,31 +19,19 @@ pub enum ApiError {
     /// The server gave no answer.
     #[error("{reason}{}", after_tries(*.tries))]
     NoAnswer {
-        /// The server's address.
         address: String,
-        /// The path that was asked.
         endpoint: String,
-        /// The kind of failure.
         fault: Fault,
-        /// What happened.
         reason: String,
-        /// How often it was tried.
         tries: u32,
     },
     /// The answer is longer than any that makes sense.
     #[error("the answer of {endpoint} is longer than {limit} bytes")]
-    TooLong {
-        /// The path that was asked.
-        endpoint: String,
-        /// The limit.
-        limit: usize,
-    },
+    TooLong { endpoint: String, limit: usize },
     /// The server sends the client elsewhere, where the request cannot go.
     #[error("the server redirects {endpoint} to '{target}'{}", .reason.as_deref().map(|reason| format!(", {reason}")).unwrap_or_default())]
     Redirect {
-        /// The path that was asked.
         endpoint: String,
-        /// The status of the answer.
         status: u16,
         /// Where the server points, without credentials.
         target: String,
@@ -53,15 +41,10 @@ pub enum ApiError {
     /// The server refused, in its API's own words.
     #[error("{code}: {message}{}", after_tries(*.tries))]
     Refused {
-        /// The path that was asked.
         endpoint: String,
-        /// The status of the answer.
         status: u16,
-        /// The API's error code, such as `RESOURCE_DOES_NOT_EXIST`.
         code: String,
-        /// The server's message, shortened.
         message: String,
-        /// How often it was tried.
         tries: u32,
         /// Where the credentials come from that were sent.
         credentials: Option<String>,
@@ -69,13 +52,10 @@ pub enum ApiError {
     /// The answer is not one that the API gives.
     #[error("{endpoint} answered {}{}{}", shown_status(*.status), shown_excerpt(.excerpt), after_tries(*.tries))]
     Unexpected {
-        /// The path that was asked.
         endpoint: String,
-        /// The status of the answer.
         status: u16,
         /// The beginning of the answer, or the title of a page.
         excerpt: String,
-        /// How often it was tried.
         tries: u32,
         /// Where the credentials come from that were sent.
         credentials: Option<String>,
@@ -83,26 +63,31 @@ pub enum ApiError {
     /// The answer is a JSON object without what it must hold.
     #[error("the answer of {endpoint} is not as {api} gives it: {reason}")]
     Malformed {
-        /// Whose API it is.
         api: &'static str,
-        /// The path that was asked.
         endpoint: String,
-        /// What is wrong.
         reason: String,
     },
 }
 
 impl ApiError {
     /// The API's error code, if the server gave one.
-    pub fn code(&self) -> Option<&str> {
+    pub(crate) fn code(&self) -> Option<&str> {
         match self {
             Self::Refused { code, .. } => Some(code),
             _ => None,
         }
     }
 
+    /// Why there was no answer, if there was none.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        match self {
+            Self::NoAnswer { fault, .. } => Some(*fault),
+            _ => None,
+        }
+    }
+
     /// The status of the answer, if there was one.
-    pub fn status(&self) -> Option<u16> {
+    pub(crate) fn status(&self) -> Option<u16> {
         match self {
             Self::Refused { status, .. }
             | Self::Unexpected { status, .. }

@@ -37,10 +37,7 @@ pub enum ClientError {
     Proxy(#[from] ProxyError),
     /// The TLS library refuses the settings.
     #[error("cannot prepare connections by TLS: {reason}")]
-    Tls {
-        /// Why.
-        reason: String,
-    },
+    Tls { reason: String },
 }
 
 impl ClientError {

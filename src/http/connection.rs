@@ -4,11 +4,9 @@
 //! certificates when it is made, which takes longer than a whole short run.
 
 use std::fmt;
-use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,7 +16,9 @@ use hyper_util::rt::TokioExecutor;
 use reqwest::header::{CONTENT_LENGTH, HeaderMap};
 use reqwest::redirect::Policy;
 use reqwest::{Body, Client, Request, Response, StatusCode};
+use tokio::time::timeout;
 
+use super::api_error::ApiError;
 use super::certificates::Verification;
 use super::client::{ClientError, begun, built};
 use super::client_certificate::client_identity;
@@ -30,7 +30,7 @@ use super::variables::{VariableError, whole_number};
 use crate::env_vars;
 
 /// Longer answers are refused. A run with many metrics and parameters is the longest that comes.
-pub(super) const LONGEST_BODY: usize = 64 * 1024 * 1024;
+const LONGEST_BODY: usize = 64 * 1024 * 1024;
 
 /// The slowest connection that an upload may take, in bytes per second.
 const SLOWEST: u64 = 50 * 1024;
@@ -150,14 +150,6 @@ impl Answer {
     }
 }
 
-/// Why there is no answer.
-pub(super) enum ExchangeError {
-    NoAnswer { fault: Fault, reason: String },
-    TooLong,
-    Client(ClientError),
-    Content(io::Error),
-}
-
 /// Sends requests, and keeps the connections for the next ones.
 pub(crate) struct Connection {
     pub(super) settings: ConnectionSettings,
@@ -181,44 +173,63 @@ impl Connection {
         }
     }
 
-    /// Sends the request with this content and reads the answer, which may take `patience` times as long
-    /// as usual.
+    /// Sends the request for `endpoint` with this content and reads the answer, which may take `patience`
+    /// times as long as usual.
+    ///
+    /// # Errors
+    /// [`ApiError::NoAnswer`] after the one try, and what is no use to try again.
     pub(super) async fn exchange(
         &self,
+        endpoint: &str,
         mut request: Request,
         content: &Content,
         patience: u32,
-    ) -> Result<Answer, ExchangeError> {
+    ) -> Result<Answer, ApiError> {
         let usual = self.settings.timeout.saturating_mul(patience);
         content.put_into(&mut request);
         let limit = usual.saturating_add(Duration::from_secs(content.length() / SLOWEST));
-        let failed = |error: &(dyn std::error::Error + 'static)| {
-            if let Content::File(content) = content
-                && let Err(error) = content.file.check()
-            {
-                return ExchangeError::Content(error);
-            }
-            let (fault, reason) = classify(error, self.settings.timeout);
-            ExchangeError::NoAnswer { fault, reason }
+        let address = request.url().origin().ascii_serialization();
+        let silent = |(fault, reason)| ApiError::NoAnswer {
+            address: address.clone(),
+            endpoint: endpoint.to_owned(),
+            fault,
+            reason,
+            tries: 1,
         };
-        let is_plain = request.url().scheme() == "http" && !self.settings.proxies.intercept(request.url());
+        let late = |limit| {
+            let reason = format!("no answer within {}", in_words(limit));
+            silent((Fault::Timeout(self.settings.timeout), reason))
+        };
+        let failed = |error: &(dyn std::error::Error + 'static)| {
+            if let Content::File(FileContent { file, .. }) = content
+                && let Err(changed) = file.check()
+            {
+                return ApiError::Content(changed);
+            }
+            silent(classify(error, self.settings.timeout))
+        };
+        let is_plain = request.url().scheme() == "http" && !self.settings.proxies.has_for_http();
         let mut answer = if is_plain {
             let message = http::Request::try_from(request).map_err(|error| failed(&error.without_url()))?;
-            let sent = self.in_time(limit, self.plain().request(message)).await?;
-            Response::from(sent.map_err(|error| failed(&error))?.map(Body::wrap))
+            let sent = timeout(limit, self.plain().request(message)).await;
+            let answer = sent.map_err(|_| late(limit))?.map_err(|error| failed(&error))?;
+            Response::from(answer.map(Body::wrap))
         } else {
-            let client = self.full().map_err(ExchangeError::Client)?;
-            let sent = self.in_time(limit, client.execute(request)).await?;
-            sent.map_err(|error| failed(&error.without_url()))?
+            let sent = timeout(limit, self.full()?.execute(request)).await;
+            sent.map_err(|_| late(limit))?
+                .map_err(|error| failed(&error.without_url()))?
         };
         let mut body = Vec::new();
-        while let Some(data) = self
-            .in_time(usual, answer.chunk())
-            .await?
+        while let Some(data) = timeout(usual, answer.chunk())
+            .await
+            .map_err(|_| late(usual))?
             .map_err(|error| failed(&error.without_url()))?
         {
             if body.len() + data.len() > LONGEST_BODY {
-                return Err(ExchangeError::TooLong);
+                return Err(ApiError::TooLong {
+                    endpoint: endpoint.to_owned(),
+                    limit: LONGEST_BODY,
+                });
             }
             body.extend_from_slice(&data);
         }
@@ -248,14 +259,5 @@ impl Connection {
         }
         let client = self.settings.client(Policy::none(), true)?;
         Ok(self.full.get_or_init(|| client))
-    }
-
-    async fn in_time<T>(&self, limit: Duration, step: impl Future<Output = T>) -> Result<T, ExchangeError> {
-        tokio::time::timeout(limit, step)
-            .await
-            .map_err(|_| ExchangeError::NoAnswer {
-                fault: Fault::Timeout(self.settings.timeout),
-                reason: format!("no answer within {}", in_words(limit)),
-            })
     }
 }

@@ -36,21 +36,15 @@ pub(crate) struct Downloaded {
 pub enum DownloadError {
     /// The text is no URL.
     #[error("it is no URL: {reason}")]
-    Url {
-        /// Why.
-        reason: String,
-    },
+    Url { reason: String },
     /// No client can be made.
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The server gave no answer, or broke it off.
     #[error("{reason}{}", after_tries(*.tries))]
     NoAnswer {
-        /// The kind of failure.
         fault: Fault,
-        /// What happened.
         reason: String,
-        /// How often it was tried.
         tries: u32,
     },
     /// The server sends the client from address to address.
@@ -59,7 +53,6 @@ pub enum DownloadError {
     /// The server refused.
     #[error("the server answered {}", StatusCode::from_u16(*.status).map_or_else(|_| status.to_string(), |status| status.to_string()))]
     Status {
-        /// The status of the answer.
         status: u16,
         /// Where the credentials come from that were sent.
         credentials: Option<String>,

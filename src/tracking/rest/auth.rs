@@ -10,6 +10,7 @@ use reqwest::header::HeaderValue;
 use super::error::RestError;
 use crate::env_vars;
 use crate::http::{basic, bearer, netrc};
+use crate::ini::IniFile;
 use crate::redact::Secret;
 
 /// What the `Authorization` header says, and where that comes from.
@@ -36,13 +37,10 @@ impl Credentials {
             variable(env_vars::MLFLOW_TRACKING_USERNAME),
             variable(env_vars::MLFLOW_TRACKING_PASSWORD),
         );
-        let from_file = if user.is_some() && password.is_some() {
-            FileCredentials::default()
-        } else {
-            credentials_file(variable)
-                .map(|path| FileCredentials::read(&path))
-                .transpose()?
-                .unwrap_or_default()
+        let file = credentials_file(variable).filter(|_| user.is_none() || password.is_none());
+        let [file_user, file_password] = match file {
+            Some(path) => read_credentials(&path)?,
+            None => [None, None],
         };
         let source = match (&user, &password) {
             (Some(_), Some(_)) => "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
@@ -50,7 +48,7 @@ impl Credentials {
             (Some(_), None) => "MLFLOW_TRACKING_USERNAME and ~/.mlflow/credentials",
             (None, Some(_)) => "~/.mlflow/credentials and MLFLOW_TRACKING_PASSWORD",
         };
-        if let (Some(user), Some(password)) = (user.or(from_file.user), password.or(from_file.password)) {
+        if let (Some(user), Some(password)) = (user.or(file_user), password.or(file_password)) {
             return Ok(Some(Self::basic(user, password, source)));
         }
         Ok(variable(env_vars::MLFLOW_TRACKING_TOKEN).map(|token| Self {
@@ -119,56 +117,24 @@ fn credentials_file(variable: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf
     path.exists().then_some(path)
 }
 
-#[derive(Debug, Default, PartialEq)]
-struct FileCredentials {
-    user: Option<String>,
-    password: Option<String>,
-}
-
-impl FileCredentials {
-    fn read(path: &Path) -> Result<Self, RestError> {
-        let bytes = std::fs::read(path).map_err(|source| RestError::File {
-            what: "the credentials file",
-            path: path.to_owned(),
-            source,
-        })?;
-        Ok(Self::parse(&String::from_utf8_lossy(&bytes)))
-    }
-
-    /// Understands the part of Python's configparser format that a credentials file needs: sections,
-    /// `key = value` or `key: value`, whole-line comments, `%%` for a percent sign, and values of the
-    /// section `DEFAULT` for all others.
-    fn parse(text: &str) -> Self {
-        let (mut own, mut inherited) = (Self::default(), Self::default());
-        let mut section = String::new();
-        for line in text.trim_start_matches('\u{feff}').lines().map(str::trim) {
-            if line.starts_with(['#', ';']) {
-                continue;
-            }
-            if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
-                section = name.to_owned();
-                continue;
-            }
-            let target = match section.as_str() {
-                "mlflow" => &mut own,
-                "DEFAULT" => &mut inherited,
-                _ => continue,
-            };
-            let Some((key, value)) = line.split_once(['=', ':']) else {
-                continue;
-            };
-            let value = Some(value.trim().replace("%%", "%")).filter(|value| !value.is_empty());
-            match key.trim().to_ascii_lowercase().as_str() {
-                "mlflow_tracking_username" => target.user = value,
-                "mlflow_tracking_password" => target.password = value,
-                _ => {}
-            }
-        }
-        Self {
-            user: own.user.or(inherited.user),
-            password: own.password.or(inherited.password),
-        }
-    }
+/// The user and the password in MLflow's own section of a credentials file, or in the one for all sections.
+fn read_credentials(path: &Path) -> Result<[Option<String>; 2], RestError> {
+    let bytes = std::fs::read(path).map_err(|source| RestError::File {
+        what: "the credentials file",
+        path: path.to_owned(),
+        source,
+    })?;
+    let file = IniFile::parse(&String::from_utf8_lossy(&bytes));
+    Ok([
+        env_vars::MLFLOW_TRACKING_USERNAME,
+        env_vars::MLFLOW_TRACKING_PASSWORD,
+    ]
+    .map(|variable| {
+        let key = variable.to_ascii_lowercase();
+        let mut sections = ["mlflow", "DEFAULT"].into_iter();
+        let value = sections.find_map(|section| file.value(section, &key))?;
+        Some(value.replace("%%", "%"))
+    }))
 }
 
 #[cfg(test)]

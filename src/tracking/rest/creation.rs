@@ -3,14 +3,14 @@
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 use tokio::time::timeout;
 
 use super::RestStore;
 use super::client::Client;
 use super::error::RestError;
 use super::wire::{
-    CreateExperiment, CreateRun, CreatedExperiment, DeleteRun, FoundRuns, Nothing, Pair, PairKind, Run,
-    RunAnswer, SearchRuns,
+    CreateRun, CreatedExperiment, FoundRuns, Nothing, Pair, PairKind, Run, RunAnswer, search_runs,
 };
 use crate::http::{Attempt, Call, Tries};
 use crate::run::{ExperimentId, tag};
@@ -25,11 +25,11 @@ impl RestStore {
         if let Some(id) = self.experiment_by_name(name).await? {
             return Ok(id);
         }
-        let body = CreateExperiment { name };
+        let body = json!({ "name": name });
         let mut creation = Creation::new(&self.client, "/api/2.0/mlflow/experiments/create", &body);
         loop {
             match creation.next::<CreatedExperiment>().await {
-                Ok(Some(created)) => return Ok(ExperimentId::new(created.experiment_id)),
+                Ok(Some(created)) => return Ok(ExperimentId::new(created.experiment_id.0)),
                 Ok(None) => {
                     if let Some(id) = self.experiment_by_name(name).await? {
                         return Ok(id);
@@ -98,14 +98,7 @@ impl RestStore {
     /// Looks for runs that this creation made.
     async fn marked_runs(&self, mark: &Mark<'_>) -> Result<Vec<Run>, TrackingError> {
         let experiment_id = mark.body.experiment_id;
-        let body = SearchRuns {
-            experiment_ids: [experiment_id],
-            filter: &mark.filter,
-            run_view_type: "ACTIVE_ONLY",
-            max_results: MOST_TWINS,
-            order_by: ["attributes.start_time DESC"],
-            page_token: None,
-        };
+        let body = search_runs(experiment_id, &mark.filter, MOST_TWINS, None);
         let found = self
             .client
             .post::<FoundRuns>("/api/2.0/mlflow/runs/search", &body);
@@ -128,7 +121,7 @@ impl RestStore {
             }
         };
         for twin in runs.iter().map(Run::id).filter(|id| *id != created.id()) {
-            let body = DeleteRun { run_id: twin };
+            let body = json!({ "run_id": twin });
             let deleted = self.client.post::<Nothing>("/api/2.0/mlflow/runs/delete", &body);
             if let Err(error) = deleted.await {
                 tracing::warn!("the run '{twin}' was created by mistake and could not be deleted: {error}");
@@ -270,8 +263,7 @@ impl<'a> Creation<'a> {
                             false => continue,
                         }
                     }
-                    let answer = self.client.last_answer(self.call.path, failure, &self.tries);
-                    (answer, is_unclear)
+                    (failure.into_outcome(self.tries.count()), is_unclear)
                 }
             };
             let result = match answer {

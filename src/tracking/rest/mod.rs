@@ -22,13 +22,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
 use tokio::sync::OnceCell;
 
 pub use self::error::RestError;
 pub use self::settings::RestSettings;
 
 use self::client::{Client, client, client_of_workspace};
-use self::wire::{Experiment, ExperimentAnswer, Nothing, Pair, Run, RunAnswer, ServerInfo, UpdateRun};
+use self::wire::{Experiment, ExperimentAnswer, Nothing, Pair, Run, RunAnswer, ServerInfo};
 use super::databricks;
 use super::limits::{self, LongValues};
 use super::{ExperimentSelector, FinishedRuns, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore};
@@ -124,7 +125,7 @@ impl RestStore {
 
     async fn experiment_by_id(&self, id: &ExperimentId) -> Result<ExperimentId, TrackingError> {
         let experiment = self.active_experiment(id).await?;
-        Ok(ExperimentId::new(experiment.experiment_id))
+        Ok(ExperimentId::new(experiment.experiment_id.0))
     }
 
     /// The experiment with this id, which must not be deleted.
@@ -144,7 +145,7 @@ impl RestStore {
         match self.client.get::<ExperimentAnswer>(endpoint, &query).await {
             Ok(answer) => {
                 let experiment = self.active(answer.experiment, name)?;
-                Ok(Some(ExperimentId::new(experiment.experiment_id)))
+                Ok(Some(ExperimentId::new(experiment.experiment_id.0)))
             }
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(self.about("experiment", name, "read", error)),
@@ -152,7 +153,7 @@ impl RestStore {
     }
 
     fn active(&self, experiment: Experiment, asked: &str) -> Result<Experiment, TrackingError> {
-        match experiment.lifecycle_stage == DELETED {
+        match *experiment.lifecycle_stage == *DELETED {
             true => Err(self.deleted("experiment", asked)),
             false => Ok(experiment),
         }
@@ -192,12 +193,13 @@ impl RestStore {
         status: RunStatus,
         end_time: UnixMillis,
     ) -> Result<RunStatus, RestError> {
-        let body = UpdateRun {
-            run_id: run_id.as_str(),
-            run_uuid: run_id.as_str(),
-            status: status.as_str(),
-            end_time: end_time.0,
-        };
+        // The oldest servers know the second name alone.
+        let body = json!({
+            "run_id": run_id.as_str(),
+            "run_uuid": run_id.as_str(),
+            "status": status.as_str(),
+            "end_time": end_time.0,
+        });
         let updated = self.client.post::<Nothing>("/api/2.0/mlflow/runs/update", &body);
         updated.await.map(|_| status)
     }
@@ -341,7 +343,7 @@ impl TrackingStore for RestStore {
     async fn run(&self, run_id: &RunId) -> Result<RunInfo, TrackingError> {
         self.check_workspace().await?;
         let run = self.fetch(run_id).await?;
-        if run.info.lifecycle_stage == DELETED {
+        if *run.info.lifecycle_stage == *DELETED {
             return Err(self.deleted("run", run_id.as_str()));
         }
         self.info_of(run)
