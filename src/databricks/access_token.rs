@@ -27,7 +27,7 @@ impl Api for TokenService {
     const SERVER: &'static str = "the OAuth service";
 
     fn forbids_redirects(&self) -> Option<&'static str> {
-        Some("which no OAuth service does")
+        Some("which is not followed")
     }
 }
 

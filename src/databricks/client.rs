@@ -80,7 +80,7 @@ impl Api for Arc<Session> {
     }
 
     fn forbids_redirects(&self) -> Option<&'static str> {
-        Some("which no API of Databricks does")
+        Some("which is not followed")
     }
 
     async fn redacted(&self, body: Vec<u8>) -> Vec<u8> {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::http::{ApiError, ClientError, Fault, VariableError, in_words};
+use crate::http::{ApiError, ClientError, Fault, VariableError};
 use crate::process::ProcessError;
 
 /// Why a Databricks workspace could not be asked, or what it answered instead.
@@ -93,6 +93,9 @@ impl DatabricksError {
             Self::AccessToken { .. } => "check client_id and client_secret; the secret may have expired".to_owned(),
             Self::Variable(error) => error.hint(),
             Self::Client(error) => return error.hint(),
+            Self::Api(ApiError::Redirect { .. }) => {
+                "check the workspace's address: its API answers there without a redirect".to_owned()
+            }
             Self::Api(ApiError::NoAnswer { fault, .. }) => return fault_hint(*fault),
             Self::Api(
                 ApiError::Refused { status, message, credentials, .. }
@@ -180,21 +183,12 @@ fn known_profiles(path: &std::path::Path, known: Option<&[String]>) -> String {
 }
 
 fn fault_hint(fault: Fault) -> Option<String> {
-    let text = match fault {
-        Fault::Refused | Fault::UnknownHost => {
-            "check the workspace's address, and the network or its proxy".to_owned()
-        }
-        Fault::Certificate => {
-            "name the certificate of the server's authority in REQUESTS_CA_BUNDLE".to_owned()
-        }
-        Fault::Protocol => "check whether the address must begin with https:// or http://".to_owned(),
-        Fault::Timeout(limit) => format!(
-            "try it again later, or raise MLFLOW_HTTP_REQUEST_TIMEOUT (now {})",
-            in_words(limit)
-        ),
-        Fault::Broken => return None,
-    };
-    Some(text)
+    let address = "the workspace's address";
+    fault.api_hint(
+        &format!("check {address}, and the proxy"),
+        address,
+        "REQUESTS_CA_BUNDLE",
+    )
 }
 
 fn denied_hint(status: u16, message: &str, credentials: &str) -> Option<String> {

@@ -68,6 +68,7 @@ impl ConnectionSettings {
     pub(crate) fn client(&self, redirects: Policy, is_tls: bool) -> Result<Client, ClientError> {
         let (idle, interval, count) = KEEPALIVE;
         let mut builder = begun(redirects, &self.proxies)?
+            .connect_timeout(self.timeout)
             .min_tls_version(reqwest::tls::Version::TLS_1_2)
             .tcp_keepalive(idle)
             .tcp_keepalive_interval(interval)

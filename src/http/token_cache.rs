@@ -76,3 +76,25 @@ impl TokenCache {
         *self.0.lock().await = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_token_is_kept_until_it_ends_soon_or_is_refused() {
+        let cache = TokenCache::default();
+        let get = async |name: &str, seconds: u64| {
+            let answer = format!(r#"{{"access_token": "{name}", "expires_in": "{seconds}"}}"#);
+            let token = async { serde_json::from_str::<TokenAnswer>(&answer).map(Token::from) };
+            cache.get(token).await.unwrap().expose().to_owned()
+        };
+        assert_eq!(get("first", 3600).await, "first");
+        assert_eq!(get("second", 0).await, "first");
+        cache.clear().await;
+        assert_eq!(get("third", 0).await, "third");
+        assert_eq!(cache.last().await, Some(Secret::new("third")));
+        assert_eq!(get("fourth", 60).await, "fourth");
+        assert_eq!(get("fifth", 60).await, "fourth");
+    }
+}

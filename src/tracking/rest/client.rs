@@ -140,6 +140,13 @@ impl Api for Tracking {
         (!self.follows_redirects).then_some("and MLFLOW_ALLOW_HTTP_REDIRECTS forbids to follow it")
     }
 
+    async fn redacted(&self, body: Vec<u8>) -> Vec<u8> {
+        match &self.session {
+            Some(session) => session.redacted(body).await,
+            None => body,
+        }
+    }
+
     fn overload(&self, answer: &Answer) -> Option<String> {
         let status = answer.status;
         let is_verdict = matches!(

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::database_text::{is_overload, tells_duplicate, tells_overload};
 use crate::aws::AwsError;
 use crate::databricks::DatabricksError;
-use crate::http::{ApiError, ClientError, Fault, VariableError, in_words};
+use crate::http::{ApiError, ClientError, Fault, VariableError};
 
 /// Why a tracking server could not be asked, or what it answered instead.
 #[derive(Debug, thiserror::Error)]
@@ -207,23 +207,11 @@ fn api_hint(error: &ApiError) -> Option<String> {
 
 /// What to do about a server that gives no answer.
 fn fault_hint(fault: Fault) -> Option<String> {
-    let text = match fault {
-        Fault::Refused => {
-            "nothing listens at that address: start the server, or correct MLFLOW_TRACKING_URI".to_owned()
-        }
-        Fault::UnknownHost => "check the host's name in MLFLOW_TRACKING_URI, and the network".to_owned(),
-        Fault::Certificate => {
-            "name the server's certificate, or its authority's, in MLFLOW_TRACKING_SERVER_CERT_PATH"
-                .to_owned()
-        }
-        Fault::Protocol => "check whether MLFLOW_TRACKING_URI must begin with http:// or https://".to_owned(),
-        Fault::Timeout(limit) => format!(
-            "see whether the server works, or raise MLFLOW_HTTP_REQUEST_TIMEOUT (now {})",
-            in_words(limit)
-        ),
-        Fault::Broken => return None,
-    };
-    Some(text)
+    fault.api_hint(
+        "start the server, or correct MLFLOW_TRACKING_URI",
+        "MLFLOW_TRACKING_URI",
+        "MLFLOW_TRACKING_SERVER_CERT_PATH",
+    )
 }
 
 /// What to do about a status that means "who are you" or "not you".
