@@ -49,9 +49,6 @@ impl Credentials {
     /// Finds the credentials: of the named profile alone, or else of the variables where they are
     /// whole, or else of the default profile. As MLflow does. `variable` gives `None` for a variable
     /// that is not set or empty.
-    ///
-    /// # Errors
-    /// There are none, or what there is cannot be used.
     pub(super) fn find(
         profile: &DatabricksProfile,
         variable: &dyn Fn(&str) -> Option<String>,

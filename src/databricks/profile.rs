@@ -4,20 +4,17 @@ use super::error::DatabricksError;
 
 /// What a tracking URI says about the workspace and its credentials.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct DatabricksProfile {
+pub(crate) struct DatabricksProfile {
     /// The profile of the configuration file; the usual credentials where there is none.
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// A scope and the beginning of keys in it: the secrets `<key>-host` and `<key>-token` there hold
     /// the address and the token of the workspace that is meant.
-    pub secret: Option<(String, String)>,
+    pub(crate) secret: Option<(String, String)>,
 }
 
 impl DatabricksProfile {
     /// The profile that a tracking URI names.
-    ///
-    /// # Errors
-    /// A URI without a name after `databricks://`, with an empty part, or of another scheme.
-    pub fn from_uri(uri: &str) -> Result<Self, DatabricksError> {
+    pub(crate) fn from_uri(uri: &str) -> Result<Self, DatabricksError> {
         let refused = |reason| DatabricksError::Uri {
             uri: uri.to_owned(),
             reason,

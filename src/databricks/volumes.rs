@@ -8,9 +8,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use reqwest::header::CONTENT_LENGTH;
 
-use super::client::{Call, Client};
-use super::error::DatabricksError;
-use super::payload::{FileContents, Payload};
+use super::client::Client;
+use super::error::{DatabricksError, found};
+use crate::http::Call;
 
 /// What stays as it is in a path.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
@@ -28,49 +28,36 @@ pub(super) fn encode(path: &str) -> String {
 impl Client {
     /// The size of a file in a volume; `None` where there is none. `path` is absolute:
     /// `/Volumes/catalog/schema/volume/file`.
-    ///
-    /// # Errors
-    /// The workspace cannot be asked, or refuses.
-    pub async fn volume_file_size(&self, path: &str) -> Result<Option<u64>, DatabricksError> {
+    pub(crate) async fn volume_file_size(&self, path: &str) -> Result<Option<u64>, DatabricksError> {
         let endpoint = format!("/api/2.0/fs/files{}", encode(path));
-        match self.call(Call::new(Method::HEAD, &endpoint)).await {
-            Ok(answer) => {
-                let length = answer.headers.get(CONTENT_LENGTH);
-                let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
-                Ok(Some(length.unwrap_or_default()))
-            }
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
-        }
+        let answer = found(self.api.call(Call::new(Method::HEAD, &endpoint)).await)?;
+        Ok(answer.map(|answer| {
+            let length = answer.header(CONTENT_LENGTH).map(str::parse);
+            length.and_then(Result::ok).unwrap_or_default()
+        }))
     }
 
     /// Makes a directory in a volume and those above it, where they are not there.
-    ///
-    /// # Errors
-    /// The workspace cannot be asked, or refuses.
-    pub async fn volume_mkdirs(&self, path: &str) -> Result<(), DatabricksError> {
+    pub(crate) async fn volume_mkdirs(&self, path: &str) -> Result<(), DatabricksError> {
         let endpoint = format!("/api/2.0/fs/directories{}", encode(path));
-        self.call(Call::new(Method::PUT, &endpoint)).await.map(|_| ())
+        let made = self.api.call(Call::new(Method::PUT, &endpoint));
+        made.await.map(|_| ())
     }
 
     /// Uploads a file into a volume; one that is there is replaced. `sent` counts the bytes.
-    ///
-    /// # Errors
-    /// The file cannot be read, the workspace cannot be asked, or refuses.
-    pub async fn volume_upload(
+    pub(crate) async fn volume_upload(
         &self,
         local: &Path,
         path: &str,
         sent: &Arc<AtomicU64>,
     ) -> Result<(), DatabricksError> {
         let endpoint = format!("/api/2.0/fs/files{}", encode(path));
-        let contents = FileContents::whole(local, sent)?;
         let call = Call {
             query: &[("overwrite", "true")],
             content_type: Some("application/octet-stream"),
-            payload: Payload::File(contents),
             ..Call::new(Method::PUT, &endpoint)
         };
-        self.call(call).await.map(|_| ())
+        let sending = self.send_file(local, Default::default(), sent, call);
+        sending.await.map(|_| ())
     }
 }

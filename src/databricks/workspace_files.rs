@@ -8,45 +8,33 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::client::{Call, Client};
-use super::error::DatabricksError;
-use super::payload::{FileContents, Payload};
+use super::client::Client;
+use super::error::{DatabricksError, found};
+use crate::http::Call;
 
 impl Client {
     /// The size of a file of the workspace; `None` where there is none. `path` is absolute, with or
     /// without `/Workspace` before it.
-    ///
-    /// # Errors
-    /// The workspace cannot be asked, or refuses.
-    pub async fn workspace_file_size(&self, path: &str) -> Result<Option<u64>, DatabricksError> {
+    pub(crate) async fn workspace_file_size(&self, path: &str) -> Result<Option<u64>, DatabricksError> {
         #[derive(Deserialize)]
         struct Status {
             #[serde(default)]
             size: u64,
         }
         let query = [("path", api_path(path))];
-        match self.get::<Status>("/api/2.0/workspace/get-status", &query).await {
-            Ok(status) => Ok(Some(status.size)),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
-        }
+        let status = self.api.get::<Status>("/api/2.0/workspace/get-status", &query);
+        Ok(found(status.await)?.map(|status| status.size))
     }
 
     /// Makes a directory of the workspace and those above it, where they are not there.
-    ///
-    /// # Errors
-    /// There is a file at the path, the workspace cannot be asked, or refuses.
-    pub async fn workspace_mkdirs(&self, path: &str) -> Result<(), DatabricksError> {
+    pub(crate) async fn workspace_mkdirs(&self, path: &str) -> Result<(), DatabricksError> {
         let body = json!({ "path": api_path(path) });
-        let _: Value = self.post("/api/2.0/workspace/mkdirs", &body).await?;
+        let _: Value = self.api.post("/api/2.0/workspace/mkdirs", &body).await?;
         Ok(())
     }
 
     /// Uploads a file into the workspace; one that is there is replaced. `sent` counts the bytes.
-    ///
-    /// # Errors
-    /// The file cannot be read, the workspace cannot be asked, or refuses.
-    pub async fn workspace_upload(
+    pub(crate) async fn workspace_upload(
         &self,
         local: &Path,
         path: &str,
@@ -67,16 +55,14 @@ impl Client {
             "--{boundary}\r\nContent-Disposition: form-data; name=\"content\"; filename=\"content\"\r\n\
              Content-Type: application/octet-stream\r\n\r\n"
         ));
-        let mut contents = FileContents::whole(local, sent)?;
-        contents.head = head.into_bytes();
-        contents.tail = format!("\r\n--{boundary}--\r\n").into_bytes();
+        let tail = format!("\r\n--{boundary}--\r\n");
         let content_type = format!("multipart/form-data; boundary={boundary}");
         let call = Call {
             content_type: Some(&content_type),
-            payload: Payload::File(contents),
             ..Call::new(Method::POST, "/api/2.0/workspace/import")
         };
-        self.call(call).await.map(|_| ())
+        let sending = self.send_file(local, (head.into(), tail.into()), sent, call);
+        sending.await.map(|_| ())
     }
 }
 

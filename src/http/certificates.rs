@@ -59,9 +59,7 @@ pub enum CertificateError {
     Unreadable {
         /// The variable that names the file.
         variable: &'static str,
-        /// The file or directory.
         path: PathBuf,
-        /// The cause.
         source: io::Error,
     },
     /// What it holds cannot be used.
@@ -69,9 +67,7 @@ pub enum CertificateError {
     Unusable {
         /// The variable that names the file.
         variable: &'static str,
-        /// The file or directory.
         path: PathBuf,
-        /// Why.
         reason: String,
     },
 }

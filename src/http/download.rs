@@ -4,22 +4,23 @@ use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::time::Duration;
 
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use percent_encoding::percent_decode_str;
 use reqwest::header::{
-    CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_RANGE, LAST_MODIFIED, RANGE,
+    AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_RANGE, LAST_MODIFIED, RANGE,
 };
-use reqwest::redirect::Policy;
-use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{RequestBuilder, Response, StatusCode, Url};
 
-use super::certificates::Verification;
-use super::client::{ClientError, MOST_REDIRECTS, READ_TIMEOUT, reading_client};
+use super::authorization::basic;
+use super::client::{ClientError, READ_TIMEOUT, ServerAccess};
+use super::excerpt::after_tries;
 use super::fault::{Fault, classify};
-use super::netrc;
+use super::redirect::MOST_REDIRECTS;
 
-/// How often a download that breaks off is begun or continued.
-const MOST_TRIES: u32 = 5;
-
-/// The pause before the second try; each later one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// When a download that breaks off is begun again or continued: four times.
+const RETRIES: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(500))
+    .with_max_times(4);
 
 /// What has arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,27 +36,23 @@ pub(crate) struct Downloaded {
 pub enum DownloadError {
     /// The text is no URL.
     #[error("it is no URL: {reason}")]
-    Url {
-        /// Why.
-        reason: String,
-    },
+    Url { reason: String },
     /// No client can be made.
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The server gave no answer, or broke it off.
-    #[error("{reason}{}", if *.tries > 1 { format!(" (after {tries} tries)") } else { String::new() })]
+    #[error("{reason}{}", after_tries(*.tries))]
     NoAnswer {
-        /// The kind of failure.
         fault: Fault,
-        /// What happened.
         reason: String,
-        /// How often it was tried.
         tries: u32,
     },
+    /// The server sends the client from address to address.
+    #[error("the server redirects more than {MOST_REDIRECTS} times, or to no address")]
+    Redirects,
     /// The server refused.
     #[error("the server answered {}", StatusCode::from_u16(*.status).map_or_else(|_| status.to_string(), |status| status.to_string()))]
     Status {
-        /// The status of the answer.
         status: u16,
         /// Where the credentials come from that were sent.
         credentials: Option<String>,
@@ -71,7 +68,40 @@ pub enum DownloadError {
     Unwritable(#[source] io::Error),
 }
 
+impl From<reqwest::Error> for DownloadError {
+    fn from(error: reqwest::Error) -> Self {
+        if error.is_redirect() {
+            return Self::Redirects;
+        }
+        let (fault, reason) = classify(&error.without_url(), READ_TIMEOUT);
+        Self::NoAnswer {
+            fault,
+            reason,
+            tries: 1,
+        }
+    }
+}
+
 impl DownloadError {
+    fn broken(reason: &str) -> Self {
+        Self::NoAnswer {
+            fault: Fault::Broken,
+            reason: reason.to_owned(),
+            tries: 1,
+        }
+    }
+
+    /// Whether another try may end otherwise.
+    fn is_transient(&self) -> bool {
+        match self {
+            Self::NoAnswer { fault, .. } => {
+                fault.is_transient() && !matches!(fault, Fault::Refused | Fault::UnknownHost)
+            }
+            Self::Status { status, .. } => matches!(status, 429 | 502 | 503 | 504),
+            _ => false,
+        }
+    }
+
     /// What the person can do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         let text = match self {
@@ -115,7 +145,10 @@ pub(crate) async fn download(
     limit: u64,
     on_progress: &mut (dyn FnMut(u64, Option<u64>) + Send),
 ) -> Result<Downloaded, DownloadError> {
-    let source = Source::new(url)?;
+    let url = Url::parse(url).map_err(|error| DownloadError::Url {
+        reason: error.to_string(),
+    })?;
+    let source = source(&url)?;
     let mut received = Received {
         file,
         limit,
@@ -123,22 +156,23 @@ pub(crate) async fn download(
         validator: None,
         is_page: false,
     };
-    let mut tries = 1;
-    loop {
-        let problem = match source.fetch(&mut received, on_progress).await {
-            Ok(()) => break,
-            Err(problem) => problem,
-        };
-        if tries == MOST_TRIES || !problem.is_transient() {
-            return Err(problem.into_error(&source, tries));
+    let mut pauses = RETRIES.build();
+    let mut count = 1;
+    while let Err(mut error) = fetch(&source, &mut received, on_progress).await {
+        match pauses.next().filter(|_| error.is_transient()) {
+            Some(pause) => {
+                let received = received.bytes;
+                tracing::debug!(try_number = count, received, "a download broke off");
+                tokio::time::sleep(pause).await;
+                count += 1;
+            }
+            None => {
+                if let DownloadError::NoAnswer { tries, .. } = &mut error {
+                    *tries = count;
+                }
+                return Err(error);
+            }
         }
-        tracing::debug!(
-            try_number = tries,
-            received = received.bytes,
-            "a download broke off"
-        );
-        tokio::time::sleep(FIRST_PAUSE * 2u32.pow(tries - 1)).await;
-        tries += 1;
     }
     Ok(Downloaded {
         bytes: received.bytes,
@@ -146,73 +180,53 @@ pub(crate) async fn download(
     })
 }
 
-/// Where something is downloaded from.
-struct Source {
-    url: Url,
-    client: Client,
-    /// A user and password from a netrc file.
-    login: Option<(String, String)>,
-    /// Where the credentials come from that are sent.
-    credentials: Option<String>,
+/// Where something is downloaded from. Unlike for a tracking server, a user alone is sent too: some hosts take
+/// a token so.
+fn source(url: &Url) -> Result<ServerAccess, ClientError> {
+    let mut source = ServerAccess::reading(url)?;
+    if url.password().is_none() && !url.username().is_empty() {
+        let user = percent_decode_str(url.username()).decode_utf8_lossy();
+        source
+            .headers
+            .extend(basic(&user, "").map(|value| (AUTHORIZATION, value)));
+        source.credentials = Some("the URL".to_owned());
+    }
+    Ok(source)
 }
 
-impl Source {
-    fn new(url: &str) -> Result<Self, DownloadError> {
-        let variable = &crate::env_vars::non_empty;
-        let url = Url::parse(url).map_err(|error| DownloadError::Url {
-            reason: error.to_string(),
-        })?;
-        let verification = Verification::from_variables(variable);
-        let verification = (url.scheme() == "https").then_some(&verification);
-        let client = reading_client(verification, Policy::limited(MOST_REDIRECTS))?;
-        let has_user = !url.username().is_empty() || url.password().is_some();
-        let login = url
-            .host_str()
-            .filter(|_| !has_user)
-            .and_then(|host| netrc::login(&netrc::files(variable), host));
-        let credentials = match (&login, has_user) {
-            (_, true) => Some("the URL".to_owned()),
-            (Some(login), false) => Some(login.file.display().to_string()),
-            (None, false) => None,
-        };
-        Ok(Self {
-            url,
-            client,
-            login: login.map(|login| (login.user, login.password)),
-            credentials,
-        })
+/// One try: all that is still missing.
+async fn fetch(
+    source: &ServerAccess,
+    received: &mut Received<'_>,
+    on_progress: &mut (dyn FnMut(u64, Option<u64>) + Send),
+) -> Result<(), DownloadError> {
+    let request = source
+        .client
+        .get(source.url.clone())
+        .headers(source.headers.clone());
+    let mut answer = received.continued(request).send().await?;
+    if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE && received.bytes > 0 {
+        received.start_anew()?;
+        return Err(DownloadError::broken("the server could not continue"));
     }
-
-    /// One try: all that is still missing.
-    async fn fetch(
-        &self,
-        received: &mut Received<'_>,
-        on_progress: &mut (dyn FnMut(u64, Option<u64>) + Send),
-    ) -> Result<(), Problem> {
-        let mut request = self.client.get(self.url.clone());
-        if let Some((user, password)) = &self.login {
-            request = request.basic_auth(user, Some(password));
-        }
-        let mut answer = received.continued(request).send().await?;
-        if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE && received.bytes > 0 {
-            received.start_anew()?;
-            return Err(Problem::Broken("the server could not continue".to_owned()));
-        }
-        if !answer.status().is_success() {
-            return Err(Problem::Status(answer.status()));
-        }
-        received.begin(&answer)?;
-        let total = answer.content_length().map(|rest| received.bytes + rest);
-        if total.is_some_and(|total| total > received.limit) {
-            return Err(Problem::TooLarge(received.limit));
-        }
+    if !answer.status().is_success() {
+        return Err(DownloadError::Status {
+            status: answer.status().as_u16(),
+            credentials: source.credentials.clone(),
+        });
+    }
+    received.begin(&answer)?;
+    let total = answer.content_length().map(|rest| received.bytes + rest);
+    let limit = received.limit;
+    if total.is_some_and(|total| total > limit) {
+        return Err(DownloadError::TooLarge { limit });
+    }
+    on_progress(received.bytes, total);
+    while let Some(chunk) = answer.chunk().await? {
+        received.add(&chunk)?;
         on_progress(received.bytes, total);
-        while let Some(chunk) = answer.chunk().await? {
-            received.add(&chunk)?;
-            on_progress(received.bytes, total);
-        }
-        Ok(())
     }
+    Ok(())
 }
 
 /// What has arrived so far.
@@ -237,7 +251,7 @@ impl Received<'_> {
     }
 
     /// Takes note of an answer's headers. A server that sends all again is taken at its word.
-    fn begin(&mut self, answer: &Response) -> Result<(), Problem> {
+    fn begin(&mut self, answer: &Response) -> Result<(), DownloadError> {
         let headers = answer.headers();
         let text = |name| {
             headers
@@ -249,8 +263,8 @@ impl Received<'_> {
         if !is_rest {
             if answer.status() == StatusCode::PARTIAL_CONTENT {
                 self.start_anew()?;
-                return Err(Problem::Broken(
-                    "the server sent another part than was asked for".to_owned(),
+                return Err(DownloadError::broken(
+                    "the server sent another part than was asked for",
                 ));
             }
             self.start_anew()?;
@@ -260,20 +274,22 @@ impl Received<'_> {
         Ok(())
     }
 
-    fn start_anew(&mut self) -> Result<(), Problem> {
-        self.file.set_len(0).map_err(Problem::Unwritable)?;
-        self.file.seek(SeekFrom::Start(0)).map_err(Problem::Unwritable)?;
+    fn start_anew(&mut self) -> Result<(), DownloadError> {
+        self.file.set_len(0).map_err(DownloadError::Unwritable)?;
+        self.file
+            .seek(SeekFrom::Start(0))
+            .map_err(DownloadError::Unwritable)?;
         self.bytes = 0;
         self.validator = None;
         Ok(())
     }
 
-    fn add(&mut self, chunk: &[u8]) -> Result<(), Problem> {
+    fn add(&mut self, chunk: &[u8]) -> Result<(), DownloadError> {
         self.bytes += chunk.len() as u64;
         if self.bytes > self.limit {
-            return Err(Problem::TooLarge(self.limit));
+            return Err(DownloadError::TooLarge { limit: self.limit });
         }
-        self.file.write_all(chunk).map_err(Problem::Unwritable)
+        self.file.write_all(chunk).map_err(DownloadError::Unwritable)
     }
 }
 
@@ -284,62 +300,4 @@ fn validator(headers: &HeaderMap) -> Option<HeaderValue> {
         .filter(|tag| !tag.as_bytes().starts_with(b"W/"))
         .or_else(|| headers.get(LAST_MODIFIED))
         .cloned()
-}
-
-/// Why one try failed.
-enum Problem {
-    Connection(reqwest::Error),
-    Broken(String),
-    Status(StatusCode),
-    TooLarge(u64),
-    Unwritable(io::Error),
-}
-
-impl From<reqwest::Error> for Problem {
-    fn from(error: reqwest::Error) -> Self {
-        Self::Connection(error.without_url())
-    }
-}
-
-impl Problem {
-    /// Whether another try may end otherwise.
-    fn is_transient(&self) -> bool {
-        match self {
-            Self::Connection(error) => {
-                let (fault, _) = classify(error, READ_TIMEOUT);
-                !error.is_redirect()
-                    && !error.is_builder()
-                    && fault.is_transient()
-                    && !matches!(fault, Fault::Refused | Fault::UnknownHost)
-            }
-            Self::Broken(_) => true,
-            Self::Status(status) => matches!(status.as_u16(), 429 | 502 | 503 | 504),
-            Self::TooLarge(_) | Self::Unwritable(_) => false,
-        }
-    }
-
-    fn into_error(self, source: &Source, tries: u32) -> DownloadError {
-        match self {
-            Self::Connection(error) if error.is_redirect() => DownloadError::NoAnswer {
-                fault: Fault::Broken,
-                reason: format!("the server redirects more than {MOST_REDIRECTS} times, or to no address"),
-                tries,
-            },
-            Self::Connection(error) => {
-                let (fault, reason) = classify(&error, READ_TIMEOUT);
-                DownloadError::NoAnswer { fault, reason, tries }
-            }
-            Self::Broken(reason) => DownloadError::NoAnswer {
-                fault: Fault::Broken,
-                reason,
-                tries,
-            },
-            Self::Status(status) => DownloadError::Status {
-                status: status.as_u16(),
-                credentials: source.credentials.clone(),
-            },
-            Self::TooLarge(limit) => DownloadError::TooLarge { limit },
-            Self::Unwritable(error) => DownloadError::Unwritable(error),
-        }
-    }
 }

@@ -1,7 +1,6 @@
 //! What a person is shown of an answer that nobody expected, and of one that refuses.
 
 use reqwest::StatusCode;
-use serde::Deserialize;
 use serde_json::Value;
 
 /// Longer texts are cut for a person.
@@ -10,22 +9,19 @@ const LONGEST_EXCERPT: usize = 200;
 /// Longer messages are cut for a person.
 const LONGEST_MESSAGE: usize = 1500;
 
-/// The error code and the message of a refusal by MLflow's REST API or by Databricks', where the body
-/// holds them.
+/// The error code and the message of a refusal by MLflow's REST API, by Databricks' or by an OAuth service
+/// (RFC 6749, section 5.2), if the body holds them.
 pub(crate) fn code_and_message(body: &[u8]) -> Option<(String, String)> {
-    #[derive(Deserialize)]
-    struct Body {
-        error_code: Value,
-        #[serde(default)]
-        message: Value,
-    }
-    let body: Body = serde_json::from_slice(body).ok()?;
-    let text = |value: Value| match value {
-        Value::String(text) => text,
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
         Value::Null => String::new(),
         other => other.to_string(),
     };
-    let (code, message) = (text(body.error_code), text(body.message));
+    let (code, message) = match (&body["error_code"], &body["error_description"]) {
+        (Value::Null, Value::String(_)) => (text(&body["error"]), text(&body["error_description"])),
+        (code, _) => (text(code), text(&body["message"])),
+    };
     // Some codes come with the code once more before the message.
     let message = message
         .strip_prefix(&code)
@@ -94,7 +90,7 @@ fn one_line(text: &str) -> String {
 }
 
 /// The text with no more than so many characters.
-pub(crate) fn cut(text: &str, longest: usize) -> String {
+fn cut(text: &str, longest: usize) -> String {
     match text.char_indices().nth(longest) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

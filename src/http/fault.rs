@@ -25,6 +25,24 @@ impl Fault {
         !matches!(self, Self::Certificate | Self::Protocol)
     }
 
+    /// What the person can do about an API that gives no answer. `refused` is about one where nothing listens;
+    /// `address` and `certificates` are where a person gives them.
+    pub(crate) fn api_hint(self, refused: &str, address: &str, certificates: &str) -> Option<String> {
+        Some(match self {
+            Self::Refused => format!("nothing listens at that address: {refused}"),
+            Self::UnknownHost => format!("check the host's name in {address}, and the network"),
+            Self::Certificate => {
+                format!("name the server's certificate, or its authority's, in {certificates}")
+            }
+            Self::Protocol => format!("check whether {address} must begin with http:// or https://"),
+            Self::Timeout(limit) => format!(
+                "see whether the server works, or raise MLFLOW_HTTP_REQUEST_TIMEOUT (now {})",
+                in_words(limit)
+            ),
+            Self::Broken => return None,
+        })
+    }
+
     /// What the person can do about it, who has given the address of something to download.
     pub(crate) fn download_hint(self) -> Option<&'static str> {
         match self {

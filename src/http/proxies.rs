@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use hyper_util::client::proxy::matcher::Matcher;
-use reqwest::{NoProxy, Proxy, Url};
+use reqwest::{NoProxy, Proxy};
 
 use super::fault::innermost;
 use crate::env_vars;
@@ -37,19 +36,10 @@ impl ProxySettings {
             none_for: either(env_vars::NO_PROXY).unwrap_or_default(),
         }
     }
-    /// Whether a request to this URL goes to a proxy.
-    pub(crate) fn intercept(&self, url: &Url) -> bool {
-        if self.http.is_none() && self.all.is_none() {
-            return false;
-        }
-        let matcher = Matcher::builder()
-            .http(self.http.clone().unwrap_or_default())
-            .all(self.all.clone().unwrap_or_default())
-            .no(self.none_for.clone())
-            .build();
-        url.as_str()
-            .parse()
-            .is_ok_and(|uri| matcher.intercept(&uri).is_some())
+
+    /// Whether requests by plain HTTP may go to a proxy.
+    pub(crate) fn has_for_http(&self) -> bool {
+        self.http.is_some() || self.all.is_some()
     }
 
     /// The proxies for a client that is being built.

@@ -8,12 +8,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use openssl::sha::sha256;
-use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, LOCATION};
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap};
 use reqwest::{Body, Client, Method, Request, Response, StatusCode, Url};
 
 use super::error::{StoreError, is_transient_status};
 use crate::http::{
-    Fault, MOST_REDIRECTS, READ_TIMEOUT, SentFile, classify, counted_body, in_words, may_see_credentials,
+    self, Fault, MOST_REDIRECTS, READ_TIMEOUT, SentFile, classify, counted_body, in_words,
+    may_see_credentials,
 };
 
 /// How often a request is sent before it counts as failed.
@@ -257,11 +258,9 @@ impl Ask {
 
 /// Where a redirect leads that asks for the same request.
 pub(super) fn redirect_target(from: &Url, answer: &Response) -> Option<Url> {
-    if !matches!(answer.status().as_u16(), 301 | 302 | 307 | 308) {
-        return None;
-    }
-    let target = from.join(answer.headers().get(LOCATION)?.to_str().ok()?).ok()?;
-    matches!(target.scheme(), "http" | "https").then_some(target)
+    let target = http::redirect_target(from, answer.status(), answer.headers())?;
+    let is_same = answer.status() != StatusCode::SEE_OTHER;
+    (is_same && matches!(target.scheme(), "http" | "https")).then_some(target)
 }
 
 /// Sends a request with this content. It is given up when nothing moves for [`READ_TIMEOUT`].

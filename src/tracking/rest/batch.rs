@@ -1,7 +1,6 @@
 //! Parameters and tags, stored in parts that a server takes in one request each.
 
 use super::RestStore;
-use super::error::RestError;
 use super::wire::{LogBatch, Nothing, Pair, PairKind};
 use crate::run::RunId;
 use crate::tracking::TrackingError;
@@ -60,9 +59,10 @@ impl RestStore {
     async fn log_batch(&self, run_id: &RunId, body: &LogBatch<'_>) -> Result<(), TrackingError> {
         let mut races = 0;
         loop {
-            let done: Result<Nothing, RestError> =
-                self.client.post("/api/2.0/mlflow/runs/log-batch", body).await;
-            match done {
+            let done = self
+                .client
+                .post::<Nothing>("/api/2.0/mlflow/runs/log-batch", body);
+            match done.await {
                 Ok(_) => return Ok(()),
                 Err(error) if error.is_duplicate() && races < MOST_RACES => {
                     if self.holds(run_id, body).await? {

@@ -1,11 +1,18 @@
 //! Runs and experiments are created once, also by a server that loses its answers.
 
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use tokio::time::timeout;
+
 use super::RestStore;
+use super::client::Client;
 use super::error::RestError;
 use super::wire::{
-    CreateExperiment, CreateRun, CreatedExperiment, DeleteRun, FoundRuns, Nothing, Pair, PairKind, Run,
-    RunAnswer, SearchRuns,
+    CreateRun, CreatedExperiment, FoundRuns, Nothing, Pair, PairKind, Run, RunAnswer, search_runs,
 };
+use crate::http::{Attempt, Call, Tries};
 use crate::run::{ExperimentId, tag};
 use crate::tracking::{NewRun, TrackingError};
 
@@ -18,24 +25,24 @@ impl RestStore {
         if let Some(id) = self.experiment_by_name(name).await? {
             return Ok(id);
         }
-        let body = CreateExperiment { name };
-        let mut creation = self.client.creation("/api/2.0/mlflow/experiments/create", &body);
+        let body = json!({ "name": name });
+        let mut creation = Creation::new(&self.client, "/api/2.0/mlflow/experiments/create", &body);
         loop {
-            let created: Result<Option<CreatedExperiment>, RestError> = creation.next().await;
-            match created {
-                Ok(Some(created)) => return Ok(ExperimentId::new(created.experiment_id)),
+            match creation.next::<CreatedExperiment>().await {
+                Ok(Some(created)) => return Ok(ExperimentId::new(created.experiment_id.0)),
                 Ok(None) => {
                     if let Some(id) = self.experiment_by_name(name).await? {
                         return Ok(id);
                     }
                 }
                 // Another client was faster.
-                Err(error) if error.code() == Some("RESOURCE_ALREADY_EXISTS") => {
+                Err(error) if matches!(error.refusal(), Some((_, "RESOURCE_ALREADY_EXISTS", _))) => {
                     let found = self.experiment_by_name(name).await?;
                     return found.ok_or_else(|| self.about("experiment", name, "write to", error));
                 }
                 // Databricks tells so of the directory that the experiment shall be in.
-                Err(RestError::Refused { code, message, .. }) if code == "RESOURCE_DOES_NOT_EXIST" => {
+                Err(error) if error.is_not_found() => {
+                    let message = error.refusal().map_or("", |(_, _, message)| message);
                     return Err(self.refused(&format!("the experiment '{name}'"), message));
                 }
                 Err(error) => return Err(self.about("experiment", name, "write to", error)),
@@ -61,19 +68,18 @@ impl RestStore {
             tags,
         };
         let mark = Mark::of(&body);
-        let mut creation = self.client.creation("/api/2.0/mlflow/runs/create", &body);
+        let mut creation = Creation::new(&self.client, "/api/2.0/mlflow/runs/create", &body);
         let refused = |error| self.about("experiment", experiment_id, "write to", error);
         loop {
-            let answer: Result<Option<RunAnswer>, RestError> = creation.next().await;
-            let found = match answer {
+            let found = match creation.next::<RunAnswer>().await {
                 Ok(Some(answer)) => {
-                    if creation.was_unclear() {
+                    if creation.was_unclear {
                         self.remove_twins(&mark, &answer.run).await;
                     }
                     return Ok(answer.run);
                 }
                 Ok(None) => self.marked_runs(&mark).await,
-                Err(error) if creation.was_unclear() => return Err(mark.told_in(refused(error))),
+                Err(error) if creation.was_unclear => return Err(mark.told_in(refused(error))),
                 Err(error) => return Err(refused(error)),
             };
             match found {
@@ -83,7 +89,7 @@ impl RestStore {
                     }
                 }
                 Err(error) => {
-                    return Err(mark.told_in(creation.given_up().map_or(error, refused)));
+                    return Err(mark.told_in(creation.given_up.take().map_or(error, refused)));
                 }
             }
         }
@@ -92,18 +98,12 @@ impl RestStore {
     /// Looks for runs that this creation made.
     async fn marked_runs(&self, mark: &Mark<'_>) -> Result<Vec<Run>, TrackingError> {
         let experiment_id = mark.body.experiment_id;
-        let body = SearchRuns {
-            experiment_ids: [experiment_id],
-            filter: &mark.filter,
-            run_view_type: "ACTIVE_ONLY",
-            max_results: MOST_TWINS,
-            order_by: ["attributes.start_time DESC"],
-            page_token: None,
-        };
-        let found: Result<FoundRuns, RestError> =
-            self.client.post("/api/2.0/mlflow/runs/search", &body).await;
-        let found = found.map_err(|error| self.about("experiment", experiment_id, "read", error))?;
-        let runs = found.runs.unwrap_or_default().into_iter();
+        let body = search_runs(experiment_id, &mark.filter, MOST_TWINS, None);
+        let found = self
+            .client
+            .post::<FoundRuns>("/api/2.0/mlflow/runs/search", &body);
+        let failed = |error| self.about("experiment", experiment_id, "read", error);
+        let runs = found.await.map_err(failed)?.runs.unwrap_or_default().into_iter();
         Ok(runs.filter(|run| mark.is_on(run)).collect())
     }
 
@@ -121,10 +121,9 @@ impl RestStore {
             }
         };
         for twin in runs.iter().map(Run::id).filter(|id| *id != created.id()) {
-            let body = DeleteRun { run_id: twin };
-            let deleted: Result<Nothing, RestError> =
-                self.client.post("/api/2.0/mlflow/runs/delete", &body).await;
-            if let Err(error) = deleted {
+            let body = json!({ "run_id": twin });
+            let deleted = self.client.post::<Nothing>("/api/2.0/mlflow/runs/delete", &body);
+            if let Err(error) = deleted.await {
                 tracing::warn!("the run '{twin}' was created by mistake and could not be deleted: {error}");
             }
         }
@@ -195,6 +194,90 @@ impl<'a> Mark<'a> {
                 }
             }
             error => error,
+        }
+    }
+}
+
+/// A request that creates something, and must not do so twice. An answer may be lost, or be an error
+/// although the server has done its work: it is for the caller then to look whether it is there, before
+/// the request is sent again. One that the server has not answered in time is not sent again at all: it may
+/// stand in a queue there, and be worked on later.
+struct Creation<'a> {
+    client: &'a Client,
+    call: Call<'a>,
+    tries: Tries,
+    /// The request that is on its way.
+    sent: Option<BoxFuture<'a, Result<Attempt, RestError>>>,
+    /// Whether an earlier try may have created it too.
+    was_unclear: bool,
+    /// What came last, when there is no further try.
+    given_up: Option<RestError>,
+}
+
+impl<'a> Creation<'a> {
+    fn new(client: &'a Client, endpoint: &'a str, body: &impl Serialize) -> Self {
+        let retry = client.settings().retry;
+        Self {
+            client,
+            call: Call {
+                patience: retry.max_retries.saturating_add(1),
+                ..Call::json(endpoint, body)
+            },
+            tries: retry.tries(),
+            sent: None,
+            was_unclear: false,
+            given_up: None,
+        }
+    }
+
+    /// Sends the request, or sends it again after a pause. `None` if nobody can say whether the server
+    /// has done it: look, and call again if it is not there.
+    ///
+    /// # Errors
+    /// The server refuses, or there were enough tries.
+    async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, RestError> {
+        loop {
+            if let Some(error) = self.given_up.take() {
+                return Err(error);
+            }
+            let mut sent = self.sent.take().unwrap_or_else(|| {
+                let (client, call) = (self.client, self.call.clone());
+                Box::pin(async move { client.attempt(&call).await })
+            });
+            let Ok(attempt) = timeout(self.client.settings().timeout, &mut sent).await else {
+                self.was_unclear = true;
+                self.sent = Some(sent);
+                return Ok(None);
+            };
+            let (answer, is_unclear) = match attempt? {
+                Attempt::Answered(answer) => {
+                    let is_unclear = answer.status.is_success();
+                    (Ok(answer), is_unclear)
+                }
+                Attempt::Failed(failure) => {
+                    let is_unclear = failure.is_unclear();
+                    if !failure.is_timeout() && self.client.pause(&mut self.tries, &failure).await {
+                        self.was_unclear |= is_unclear;
+                        match is_unclear {
+                            true => return Ok(None),
+                            false => continue,
+                        }
+                    }
+                    (failure.into_outcome(self.tries.count()), is_unclear)
+                }
+            };
+            let result = match answer {
+                Ok(answer) => self.client.read(self.call.path, answer, self.tries.count()).await,
+                Err(error) => Err(error.into()),
+            };
+            match result {
+                Err(error) if is_unclear => {
+                    self.was_unclear = true;
+                    self.given_up = Some(error);
+                    return Ok(None);
+                }
+                result => return result.map(Some),
+            }
         }
     }
 }

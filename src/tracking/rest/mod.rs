@@ -3,8 +3,6 @@
 //! A whole run takes few requests: one creates it with its tags and its name, one logs the
 //! parameters, one ends it. All go over one connection.
 
-mod answer;
-mod attempt;
 mod auth;
 mod batch;
 mod client;
@@ -16,8 +14,6 @@ mod models;
 mod search;
 mod settings;
 mod signer;
-mod tls;
-mod transport;
 mod wire;
 
 pub(super) use self::client::server_access;
@@ -26,18 +22,19 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
 use tokio::sync::OnceCell;
 
 pub use self::error::RestError;
 pub use self::settings::RestSettings;
 
-use self::client::Client;
-use self::wire::{Experiment, ExperimentAnswer, Nothing, Pair, Run, RunAnswer, ServerInfo, UpdateRun};
+use self::client::{Client, client, client_of_workspace};
+use self::wire::{Experiment, ExperimentAnswer, Nothing, Pair, Run, RunAnswer, ServerInfo};
 use super::databricks;
 use super::limits::{self, LongValues};
 use super::{ExperimentSelector, FinishedRuns, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore};
 use crate::databricks::{Session, WorkspaceAccess};
-use crate::http::Verification;
+use crate::http::ApiError;
 use crate::run::{ExperimentId, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag};
 
 /// The experiment that every server has.
@@ -85,7 +82,7 @@ impl RestStore {
     /// A URL that is no server's address, or credentials that cannot be sent.
     pub fn new(url: &str, settings: &RestSettings) -> Result<Self, TrackingError> {
         Ok(Self {
-            client: Client::new(url, settings).map_err(|error| unusable("open", url, error))?,
+            client: client(url, settings).map_err(|error| unusable("open", url, error))?,
             long_values: LongValues::from_environment(),
             workspace: settings.workspace.clone(),
             workspace_checked: OnceCell::new(),
@@ -94,19 +91,14 @@ impl RestStore {
     }
 
     /// The store of a Databricks workspace. Nothing is sent yet.
-    pub(super) fn of_workspace(session: Arc<Session>) -> Result<Self, RestError> {
-        let mut settings = RestSettings::from_environment()?;
-        settings.workspace = None;
-        if session.is_insecure() {
-            settings.tls.verification = Verification::Off;
-        }
-        Ok(Self {
-            client: Client::of_workspace(Arc::clone(&session), &settings)?,
+    pub(super) fn of_workspace(session: Arc<Session>) -> Self {
+        Self {
+            client: client_of_workspace(Arc::clone(&session)),
             long_values: LongValues::from_environment(),
             workspace: None,
             workspace_checked: OnceCell::new(),
             databricks: Some(session),
-        })
+        }
     }
 
     /// The server would put a run into its default workspace without a word where it knows none,
@@ -116,20 +108,16 @@ impl RestStore {
             return Ok(());
         };
         let check = async {
-            let info: Result<ServerInfo, RestError> =
-                self.client.get("/api/3.0/mlflow/server-info", &[]).await;
-            match info {
-                Ok(info) if info.workspaces_enabled => Ok(()),
-                Ok(_)
-                | Err(RestError::NotMlflow { status: 404, .. } | RestError::Refused { status: 404, .. }) => {
-                    Err(self.failure(
-                        "use",
-                        RestError::NoWorkspaces {
-                            workspace: workspace.clone(),
-                        },
-                    ))
-                }
-                Err(error) => Err(self.failure("read", error)),
+            let info = self.client.get::<ServerInfo>("/api/3.0/mlflow/server-info", &[]);
+            let has_none = match info.await {
+                Ok(info) => !info.workspaces_enabled,
+                Err(RestError::Api(error)) if error.status() == Some(404) => true,
+                Err(error) => return Err(self.failure("read", error)),
+            };
+            let workspace = workspace.clone();
+            match has_none {
+                true => Err(self.failure("use", RestError::NoWorkspaces { workspace })),
+                false => Ok(()),
             }
         };
         self.workspace_checked.get_or_try_init(|| check).await.map(|_| ())
@@ -137,15 +125,14 @@ impl RestStore {
 
     async fn experiment_by_id(&self, id: &ExperimentId) -> Result<ExperimentId, TrackingError> {
         let experiment = self.active_experiment(id).await?;
-        Ok(ExperimentId::new(experiment.experiment_id))
+        Ok(ExperimentId::new(experiment.experiment_id.0))
     }
 
     /// The experiment with this id, which must not be deleted.
     async fn active_experiment(&self, id: &ExperimentId) -> Result<Experiment, TrackingError> {
         let query = [("experiment_id", id.as_str())];
-        let answer: Result<ExperimentAnswer, RestError> =
-            self.client.get("/api/2.0/mlflow/experiments/get", &query).await;
-        match answer {
+        let endpoint = "/api/2.0/mlflow/experiments/get";
+        match self.client.get::<ExperimentAnswer>(endpoint, &query).await {
             Ok(answer) => self.active(answer.experiment, id.as_str()),
             Err(error) => Err(self.about("experiment", id.as_str(), "read", error)),
         }
@@ -154,22 +141,19 @@ impl RestStore {
     /// The experiment with this name; `None` where there is none.
     async fn experiment_by_name(&self, name: &str) -> Result<Option<ExperimentId>, TrackingError> {
         let query = [("experiment_name", name)];
-        let answer: Result<ExperimentAnswer, RestError> = self
-            .client
-            .get("/api/2.0/mlflow/experiments/get-by-name", &query)
-            .await;
-        match answer {
+        let endpoint = "/api/2.0/mlflow/experiments/get-by-name";
+        match self.client.get::<ExperimentAnswer>(endpoint, &query).await {
             Ok(answer) => {
                 let experiment = self.active(answer.experiment, name)?;
-                Ok(Some(ExperimentId::new(experiment.experiment_id)))
+                Ok(Some(ExperimentId::new(experiment.experiment_id.0)))
             }
-            Err(error) if error.code() == Some("RESOURCE_DOES_NOT_EXIST") => Ok(None),
+            Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(self.about("experiment", name, "read", error)),
         }
     }
 
     fn active(&self, experiment: Experiment, asked: &str) -> Result<Experiment, TrackingError> {
-        match experiment.lifecycle_stage == DELETED {
+        match *experiment.lifecycle_stage == *DELETED {
             true => Err(self.deleted("experiment", asked)),
             false => Ok(experiment),
         }
@@ -179,10 +163,11 @@ impl RestStore {
         let id = run_id.as_str();
         // The oldest servers know the second name alone.
         let query = [("run_id", id), ("run_uuid", id)];
-        let answer: Result<RunAnswer, RestError> = self.client.get("/api/2.0/mlflow/runs/get", &query).await;
-        answer
-            .map(|answer| answer.run)
-            .map_err(|error| self.about("run", id, "read", error))
+        let answer = self.client.get::<RunAnswer>("/api/2.0/mlflow/runs/get", &query);
+        match answer.await {
+            Ok(answer) => Ok(answer.run),
+            Err(error) => Err(self.about("run", id, "read", error)),
+        }
     }
 
     fn info_of(&self, run: Run) -> Result<RunInfo, TrackingError> {
@@ -194,8 +179,12 @@ impl RestStore {
     }
 
     fn malformed(&self, reason: String) -> TrackingError {
-        let endpoint = "/api/2.0/mlflow/runs".to_owned();
-        self.failure("read", RestError::Malformed { endpoint, reason })
+        let error = ApiError::Malformed {
+            api: "MLflow",
+            endpoint: "/api/2.0/mlflow/runs".to_owned(),
+            reason,
+        };
+        self.failure("read", error.into())
     }
 
     async fn update(
@@ -204,14 +193,15 @@ impl RestStore {
         status: RunStatus,
         end_time: UnixMillis,
     ) -> Result<RunStatus, RestError> {
-        let body = UpdateRun {
-            run_id: run_id.as_str(),
-            run_uuid: run_id.as_str(),
-            status: status.as_str(),
-            end_time: end_time.0,
-        };
-        let done: Result<Nothing, RestError> = self.client.post("/api/2.0/mlflow/runs/update", &body).await;
-        done.map(|_| status)
+        // The oldest servers know the second name alone.
+        let body = json!({
+            "run_id": run_id.as_str(),
+            "run_uuid": run_id.as_str(),
+            "status": status.as_str(),
+            "end_time": end_time.0,
+        });
+        let updated = self.client.post::<Nothing>("/api/2.0/mlflow/runs/update", &body);
+        updated.await.map(|_| status)
     }
 
     /// Parameters that every server takes; a server says no only after the run is made.
@@ -231,16 +221,10 @@ impl RestStore {
 
     /// What an error means that came when a run or an experiment was asked for.
     fn about(&self, what: &'static str, id: &str, action: &'static str, error: RestError) -> TrackingError {
-        let RestError::Refused {
-            code,
-            message,
-            status,
-            ..
-        } = &error
-        else {
+        let Some((status, _, message)) = error.refusal() else {
             return self.failure(action, error);
         };
-        if code == "RESOURCE_DOES_NOT_EXIST" {
+        if error.is_not_found() {
             return TrackingError::NotFound {
                 what,
                 id: id.to_owned(),
@@ -359,7 +343,7 @@ impl TrackingStore for RestStore {
     async fn run(&self, run_id: &RunId) -> Result<RunInfo, TrackingError> {
         self.check_workspace().await?;
         let run = self.fetch(run_id).await?;
-        if run.info.lifecycle_stage == DELETED {
+        if *run.info.lifecycle_stage == *DELETED {
             return Err(self.deleted("run", run_id.as_str()));
         }
         self.info_of(run)
@@ -396,8 +380,10 @@ impl TrackingStore for RestStore {
         }
         let ended = match self.update(run_id, end.status, end.end_time).await {
             // Not every server that speaks MLflow's API knows this state.
-            Err(error @ RestError::Refused { status: 400, .. })
-                if end.status == RunStatus::Killed && !error.is_overload() =>
+            Err(error)
+                if end.status == RunStatus::Killed
+                    && matches!(error.refusal(), Some((400, ..)))
+                    && !error.is_overload() =>
             {
                 self.update(run_id, RunStatus::Failed, end.end_time).await
             }

@@ -5,13 +5,12 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, Url};
+use reqwest::{Method, Request, Url};
 
 use super::error::RestError;
 use super::kubernetes::KubernetesAccount;
-use super::transport::Request;
 use crate::aws::{AwsSettings, CredentialsProvider, Payload, Signing};
-use crate::http::RequestSigner;
+use crate::http::{RequestSigner, bearer};
 
 /// The service for which Amazon's gateways want requests to be signed.
 const SERVICE: &str = "execute-api";
@@ -42,17 +41,14 @@ impl Signer {
         }
     }
 
-    /// Adds the headers to a request that is about to be sent.
-    pub(super) async fn sign(&self, request: &mut Request) -> Result<(), RestError> {
-        let Request {
-            method,
-            url,
-            headers,
-            body,
-            ..
-        } = request;
-        let body = Payload::Bytes(body.as_bytes());
-        self.sign_parts(method, url, headers, body).await
+    /// Adds the headers to a request whose body will be `body`.
+    pub(super) async fn sign(&self, request: &mut Request, body: &[u8]) -> Result<(), RestError> {
+        let (method, mut url) = (request.method().clone(), request.url().clone());
+        let body = Payload::Bytes(body);
+        self.sign_parts(&method, &mut url, request.headers_mut(), body)
+            .await?;
+        *request.url_mut() = url;
+        Ok(())
     }
 
     async fn sign_parts(
@@ -141,12 +137,8 @@ fn region_of(url: &Url) -> Option<String> {
 
 fn add_account(account: &KubernetesAccount, headers: &mut HeaderMap) -> Result<(), RestError> {
     if !headers.contains_key(AUTHORIZATION) {
-        let value = |source_name: String, text: &str| {
-            HeaderValue::from_str(text).map_err(|_| RestError::UnsendableToken { source_name })
-        };
-        let (token, source) = account.token()?;
-        let mut header = value(source, &format!("Bearer {}", token.expose()))?;
-        header.set_sensitive(true);
+        let (token, source_name) = account.token()?;
+        let header = bearer(token.expose()).ok_or(RestError::UnsendableToken { source_name })?;
         headers.insert(AUTHORIZATION, header);
     }
     if account.gives_workspace() && !headers.contains_key(&WORKSPACE) {

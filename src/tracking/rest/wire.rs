@@ -3,7 +3,10 @@
 //! Servers other than MLflow's own write numbers as text or text as numbers, and older ones leave
 //! fields out; what is read here bears both.
 
+use std::ops::Deref;
+
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Value, json};
 
 use crate::run::{ExperimentId, LifecycleStage, RunData, RunId, RunInfo, RunStatus, UnixMillis};
 use crate::tracking::search::sorted;
@@ -38,11 +41,6 @@ impl From<(String, String)> for Pair {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct CreateExperiment<'a> {
-    pub(super) name: &'a str,
-}
-
-#[derive(Debug, Serialize)]
 pub(super) struct CreateRun<'a> {
     pub(super) experiment_id: &'a str,
     pub(super) user_id: &'a str,
@@ -50,11 +48,6 @@ pub(super) struct CreateRun<'a> {
     pub(super) run_name: Option<&'a str>,
     pub(super) start_time: i64,
     pub(super) tags: Vec<Pair>,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct DeleteRun<'a> {
-    pub(super) run_id: &'a str,
 }
 
 #[derive(Debug, Serialize)]
@@ -66,32 +59,27 @@ pub(super) struct LogBatch<'a> {
     pub(super) tags: &'a [Pair],
 }
 
-#[derive(Debug, Serialize)]
-pub(super) struct UpdateRun<'a> {
-    pub(super) run_id: &'a str,
-    /// The same under the name that the oldest servers know.
-    pub(super) run_uuid: &'a str,
-    pub(super) status: &'static str,
-    pub(super) end_time: i64,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct SearchRuns<'a> {
-    pub(super) experiment_ids: [&'a str; 1],
-    pub(super) filter: &'a str,
-    pub(super) run_view_type: &'static str,
-    pub(super) max_results: usize,
-    pub(super) order_by: [&'static str; 1],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) page_token: Option<String>,
+/// The newest active runs of an experiment that fit the filter, as a request for one page.
+pub(super) fn search_runs(experiment_id: &str, filter: &str, most: usize, page_token: Option<&str>) -> Value {
+    let mut body = json!({
+        "experiment_ids": [experiment_id],
+        "filter": filter,
+        "run_view_type": "ACTIVE_ONLY",
+        "max_results": most,
+        "order_by": ["attributes.start_time DESC"],
+    });
+    if let Some(token) = page_token {
+        body["page_token"] = token.into();
+    }
+    body
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct FoundRuns {
     #[serde(default)]
     pub(super) runs: Option<Vec<Run>>,
-    #[serde(default, deserialize_with = "text")]
-    pub(super) next_page_token: String,
+    #[serde(default)]
+    pub(super) next_page_token: Text,
 }
 
 /// An answer that says nothing.
@@ -106,8 +94,7 @@ pub(super) struct ServerInfo {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct CreatedExperiment {
-    #[serde(deserialize_with = "text")]
-    pub(super) experiment_id: String,
+    pub(super) experiment_id: Text,
 }
 
 #[derive(Debug, Deserialize)]
@@ -117,10 +104,9 @@ pub(super) struct ExperimentAnswer {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Experiment {
-    #[serde(deserialize_with = "text")]
-    pub(super) experiment_id: String,
-    #[serde(default, deserialize_with = "text")]
-    pub(super) lifecycle_stage: String,
+    pub(super) experiment_id: Text,
+    #[serde(default)]
+    pub(super) lifecycle_stage: Text,
     #[serde(default)]
     pub(super) artifact_location: String,
 }
@@ -137,28 +123,19 @@ pub(super) struct Run {
     data: Option<Data>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct Info {
-    #[serde(default, deserialize_with = "text")]
-    run_id: String,
-    #[serde(default, deserialize_with = "text")]
-    run_uuid: String,
-    #[serde(default, deserialize_with = "text")]
-    run_name: String,
-    #[serde(default, deserialize_with = "text")]
-    experiment_id: String,
-    #[serde(default, deserialize_with = "text")]
-    status: String,
-    #[serde(default, deserialize_with = "text")]
-    artifact_uri: String,
-    #[serde(default, deserialize_with = "text")]
-    user_id: String,
-    #[serde(default, deserialize_with = "text")]
-    start_time: String,
-    #[serde(default, deserialize_with = "text")]
-    end_time: String,
-    #[serde(default, deserialize_with = "text")]
-    pub(super) lifecycle_stage: String,
+    run_id: Text,
+    run_uuid: Text,
+    run_name: Text,
+    experiment_id: Text,
+    status: Text,
+    artifact_uri: Text,
+    user_id: Text,
+    start_time: Text,
+    end_time: Text,
+    pub(super) lifecycle_stage: Text,
 }
 
 #[derive(Debug, Deserialize)]
@@ -172,7 +149,7 @@ struct Data {
 impl Run {
     /// The run's id; empty where the server gives none.
     pub(super) fn id(&self) -> &str {
-        match self.info.run_id.as_str() {
+        match &*self.info.run_id {
             "" => &self.info.run_uuid,
             id => id,
         }
@@ -203,7 +180,7 @@ impl Run {
     /// All of the run, or what is missing.
     pub(super) fn into_data(mut self) -> Result<RunData, String> {
         let info = &mut self.info;
-        let user = std::mem::take(&mut info.user_id);
+        let user = std::mem::take(&mut info.user_id.0);
         let [start_time, end_time] = [&info.start_time, &info.end_time].map(|text| milliseconds(text));
         let lifecycle_stage = LifecycleStage::from_name(&info.lifecycle_stage);
         let list = |pairs: Option<&Vec<Pair>>| {
@@ -224,28 +201,24 @@ impl Run {
 
     /// The run's plain values, or what is missing.
     pub(super) fn into_info(self) -> Result<RunInfo, String> {
-        let Self { info, data } = self;
-        let run_id = match info.run_id.is_empty() {
-            true => info.run_uuid,
-            false => info.run_id,
-        };
+        let run_id = self.id().to_owned();
         if run_id.is_empty() {
             return Err("the run has no id".to_owned());
         }
-        let status = status(&info.status).ok_or_else(|| format!("unknown status '{}'", info.status))?;
         // Servers before MLflow 2 keep the name among the tags alone.
-        let run_name = if info.run_name.is_empty() {
-            let tags = data.and_then(|data| data.tags).unwrap_or_default();
-            let name = tags.into_iter().find(|tag| tag.key == crate::run::tag::RUN_NAME);
-            name.map(|tag| tag.value).unwrap_or_default()
-        } else {
-            info.run_name
+        let run_name = match &*self.info.run_name {
+            "" => self
+                .value(PairKind::Tag, crate::run::tag::RUN_NAME)
+                .unwrap_or_default(),
+            name => name,
         };
+        let (run_name, info) = (run_name.to_owned(), self.info);
+        let status = status(&info.status).ok_or_else(|| format!("unknown status '{}'", &*info.status))?;
         Ok(RunInfo {
             run_id: RunId::new(run_id),
-            experiment_id: ExperimentId::new(info.experiment_id),
+            experiment_id: ExperimentId::new(info.experiment_id.0),
             run_name,
-            artifact_uri: info.artifact_uri,
+            artifact_uri: info.artifact_uri.0,
             status,
         })
     }
@@ -266,13 +239,30 @@ fn status(text: &str) -> Option<RunStatus> {
 }
 
 /// Text, also where the server writes a number or nothing.
-fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    match serde_json::Value::deserialize(deserializer)? {
-        serde_json::Value::String(text) => Ok(text),
-        serde_json::Value::Null => Ok(String::new()),
-        serde_json::Value::Number(number) => Ok(number.to_string()),
-        other => Err(serde::de::Error::custom(format!("expected text, got {other}"))),
+#[derive(Debug, Default)]
+pub(super) struct Text(pub(super) String);
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
     }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(text) => Ok(Self(text)),
+            Value::Null => Ok(Self::default()),
+            Value::Number(number) => Ok(Self(number.to_string())),
+            other => Err(serde::de::Error::custom(format!("expected text, got {other}"))),
+        }
+    }
+}
+
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Text::deserialize(deserializer).map(|text| text.0)
 }
 
 #[cfg(test)]

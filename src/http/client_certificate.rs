@@ -1,39 +1,20 @@
-//! Certificates: which ones the server's is checked against, and the client's own.
+//! The certificate that a client shows.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use openssl::pkey::PKey;
 use openssl::x509::X509;
-use reqwest::{ClientBuilder, Identity};
+use reqwest::Identity;
 
+use super::certificates::{CertificateError, read};
 use crate::env_vars;
-use crate::http::{CertificateError, Verification, read_certificates};
-
-/// How connections by TLS are made.
-#[derive(Debug, Clone)]
-pub(super) struct TlsSettings {
-    pub(super) verification: Verification,
-    /// A PEM file with the client's certificate, its chain and its key.
-    pub(super) client_certificate: Option<PathBuf>,
-}
-
-impl TlsSettings {
-    /// Puts the settings into a client that is being built.
-    pub(super) fn configure(&self, builder: ClientBuilder) -> Result<ClientBuilder, CertificateError> {
-        let builder = self.verification.configure(builder)?;
-        match &self.client_certificate {
-            None => Ok(builder),
-            Some(path) => Ok(builder.identity(client_identity(path)?)),
-        }
-    }
-}
 
 /// The client's certificate with its chain and key, all from one PEM file as Python reads it. The
 /// key may have any form that OpenSSL knows, but no password: nobody is there to type it.
-fn client_identity(path: &Path) -> Result<Identity, CertificateError> {
+pub(super) fn client_identity(path: &Path) -> Result<Identity, CertificateError> {
     let variable = env_vars::MLFLOW_TRACKING_CLIENT_CERT_PATH;
     let refused = |reason: &str| CertificateError::unusable(variable, path, reason);
-    let text = read_certificates(path, variable)?;
+    let text = read(path, variable)?;
     let chain =
         X509::stack_from_pem(&text).map_err(|error| CertificateError::unusable(variable, path, &error))?;
     if chain.is_empty() {
