@@ -101,8 +101,10 @@ impl ApiProblem {
             ProblemKind::Unreachable | ProblemKind::Busy | ProblemKind::Transient
         )
     }
+}
 
-    fn of_status(status: &Status) -> Self {
+impl From<&Status> for ApiProblem {
+    fn from(status: &Status) -> Self {
         // The admission's bookkeeping of a quota has met another request's.
         let is_collision = status.code == 409 && status.message.contains("resourcequotas");
         let by_code = || match (status.code, status.reason.as_str()) {
@@ -145,12 +147,6 @@ impl fmt::Display for ApiProblem {
 
 impl StdError for ApiProblem {}
 
-impl From<&Status> for ApiProblem {
-    fn from(status: &Status) -> Self {
-        Self::of_status(status)
-    }
-}
-
 impl From<kube::Error> for ApiProblem {
     fn from(error: kube::Error) -> Self {
         if let Some(source) = causes(&error).find_map(|cause| cause.downcast_ref()) {
@@ -162,7 +158,7 @@ impl From<kube::Error> for ApiProblem {
             };
         }
         let kind = match &error {
-            kube::Error::Api(status) => return Self::of_status(status),
+            kube::Error::Api(status) => return Self::from(&**status),
             kube::Error::InferKubeconfig(source) => {
                 return Self::new(ProblemKind::Other, kubeconfig_text::of_kubeconfig(source));
             }

@@ -9,7 +9,7 @@ use super::deletion;
 use super::follow::follow;
 use super::gone;
 use super::handle::JobHandle;
-use super::job_state::{self, JobEnd};
+use super::job_state;
 use super::reasons::{Failure, PodView};
 use crate::backend::relayed::RelayedOutput;
 use crate::backend::{AttachedRun, BackendError, RunState};
@@ -104,9 +104,9 @@ impl AttachedRun for KubernetesRun {
         let pods: Vec<PodView> = pods.iter().map(PodView::of).collect();
         let status = match job_state::end_of(&job) {
             _ if job_state::was_cancelled(&job) => RunStatus::Killed,
-            Some(JobEnd::Complete) => RunStatus::Finished,
-            Some(JobEnd::Failed { message, .. }) => {
-                details.push(("reason", message));
+            Some(end) if end.type_ == "Complete" => RunStatus::Finished,
+            Some(end) => {
+                details.push(("reason", end.message.clone().unwrap_or_default()));
                 RunStatus::Failed
             }
             None if pods.iter().any(|pod| pod.has_started) => RunStatus::Running,

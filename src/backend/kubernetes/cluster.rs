@@ -93,11 +93,8 @@ impl Cluster {
             ),
             _ => (String::new(), hint_of(&source)),
         };
-        KubernetesError::Cluster {
-            problem: format!("cannot {doing} on {self}{reason}"),
-            hint: hint.map(str::to_owned),
-            source,
-        }
+        let problem = format!("cannot {doing} on {self}{reason}");
+        KubernetesError::failed(problem, hint.map(str::to_owned), Some(source.into()))
     }
 }
 
@@ -153,11 +150,8 @@ async fn configuration(context: Option<&str>) -> Result<(Config, Option<String>)
 
 /// A kubeconfig, or a part of it, that cannot be used.
 fn unreadable(problem: String, source: ApiProblem) -> KubernetesError {
-    KubernetesError::Cluster {
-        problem,
-        hint: Some("`kubectl config view` shows how it is read".to_owned()),
-        source,
-    }
+    let hint = "`kubectl config view` shows how it is read".to_owned();
+    KubernetesError::failed(problem, Some(hint), Some(source.into()))
 }
 
 fn no_context(name: &str, known: &[String], files: &[PathBuf]) -> KubernetesError {

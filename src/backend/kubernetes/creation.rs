@@ -124,7 +124,7 @@ async fn found(
 
 /// Looks for the Job until it is known whether it is there.
 async fn look(handle: &JobHandle, doubt: Doubt) -> Result<Option<Job>, ApiProblem> {
-    let api = handle.jobs();
+    let api = handle.api::<Job>();
     let look = || async {
         match api.get_opt(&handle.name).await? {
             None if doubt == Doubt::MayCome => Err(ApiProblem::new(ProblemKind::NotFound, "not there yet")),

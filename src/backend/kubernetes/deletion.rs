@@ -38,7 +38,7 @@ pub(super) async fn delete(
 /// Waits until the Job and its pods are gone. Whether they are.
 async fn is_gone_in_time(handle: &JobHandle, job: &Job) -> bool {
     let by_name = Config::default().fields(&format!("metadata.name={}", handle.name));
-    let mut watch = Watch::new(handle.jobs(), by_name);
+    let mut watch = Watch::<Job>::new(handle, by_name);
     let gone = async {
         while let Some(change) = watch.next().await {
             let is_gone = match change {

@@ -1,7 +1,6 @@
 //! Why a run on Kubernetes failed or could not be started.
 
-use std::io;
-use std::path::PathBuf;
+use std::error::Error;
 use std::time::Duration;
 
 use super::api_problem::{ApiProblem, ProblemKind};
@@ -12,47 +11,19 @@ use crate::run::RunStatus;
 /// Why a run on Kubernetes failed or could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum KubernetesError {
-    /// The configuration, the project or the kubeconfig lacks what a Job needs.
+    /// The Job cannot be made, did not start, or failed for another reason than the entry point's exit code.
     #[error("{problem}")]
-    Setup {
+    Failed {
         /// What is wrong.
         problem: String,
-        /// What to do.
-        hint: String,
-    },
-    /// The template cannot be read.
-    #[error("cannot read the Job's template '{}' (kube-job-template-path)", path.display())]
-    TemplateUnreadable {
-        /// The file.
-        path: PathBuf,
-        /// The system's answer.
-        #[source]
-        source: io::Error,
-    },
-    /// The template makes no Job, or none that the cluster takes.
-    #[error("{problem}")]
-    Template {
-        /// Where, if that is known.
+        /// Where in the template, if it is there.
         place: Option<Location>,
-        /// What is wrong.
-        problem: String,
         /// What to do.
         hint: Option<String>,
-    },
-    /// The cluster, or the way to it, does not do what it was asked for.
-    #[error("{problem}")]
-    Cluster {
-        /// What was asked for, and where.
-        problem: String,
-        /// What to do.
-        hint: Option<String>,
-        /// Why not.
+        /// Why.
         #[source]
-        source: ApiProblem,
+        source: Option<Box<dyn Error + Send + Sync>>,
     },
-    /// The Job did not start, or failed for another reason than the entry point's own exit code.
-    #[error("{}", .0.text)]
-    Failed(Reason),
     /// The Job is no longer there.
     #[error("the Job '{job}' in the namespace '{namespace}' was deleted before it had ended")]
     Deleted {
@@ -81,11 +52,21 @@ pub enum KubernetesError {
 }
 
 impl KubernetesError {
-    pub(super) fn setup(problem: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::Setup {
+    pub(super) fn failed(
+        problem: impl Into<String>,
+        hint: Option<String>,
+        source: Option<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self::Failed {
             problem: problem.into(),
-            hint: hint.into(),
+            place: None,
+            hint,
+            source,
         }
+    }
+
+    pub(super) fn setup(problem: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::failed(problem, Some(hint.into()), None)
     }
 
     /// The project has no container.
@@ -108,7 +89,7 @@ impl KubernetesError {
     /// Where in the template it is, if it is there.
     pub fn location(&self) -> Option<&Location> {
         match self {
-            Self::Template { place, .. } => place.as_ref(),
+            Self::Failed { place, .. } => place.as_ref(),
             _ => None,
         }
     }
@@ -116,13 +97,7 @@ impl KubernetesError {
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Setup { hint, .. } => hint.clone(),
-            Self::TemplateUnreadable { .. } => {
-                "a relative path is looked for in the current directory, then beside the backend config"
-                    .to_owned()
-            }
-            Self::Template { hint, .. } | Self::Cluster { hint, .. } => return hint.clone(),
-            Self::Failed(reason) => reason.hint?.to_owned(),
+            Self::Failed { hint, .. } => return hint.clone(),
             Self::Deleted { namespace, .. } => {
                 format!(
                     "`mlrun cancel` and `kubectl delete job` do that; `kubectl get events -n {namespace}` may say more"
@@ -134,6 +109,12 @@ impl KubernetesError {
             }
             Self::Lost { .. } => "`mlrun wait RUN_ID` follows it again".to_owned(),
         })
+    }
+}
+
+impl From<Reason> for KubernetesError {
+    fn from(reason: Reason) -> Self {
+        Self::failed(reason.text, reason.hint.map(str::to_owned), None)
     }
 }
 

@@ -5,11 +5,12 @@ use std::time::Duration;
 use backon::{ExponentialBuilder, Retryable as _};
 use http::Request;
 use http_body_util::BodyExt as _;
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Event, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
-use kube::api::{DeleteParams, ListParams, Preconditions, Resource as _};
+use kube::api::{DeleteParams, ListParams, Preconditions, Resource};
 use kube::client::Body;
 use kube::core::Status;
 use serde_json::Value;
@@ -49,15 +50,11 @@ pub(super) struct Answer {
 }
 
 impl JobHandle {
-    pub(super) fn jobs(&self) -> Api<Job> {
-        Api::namespaced(self.cluster.client.clone(), &self.namespace)
-    }
-
-    pub(super) fn pods(&self) -> Api<Pod> {
-        Api::namespaced(self.cluster.client.clone(), &self.namespace)
-    }
-
-    pub(super) fn events(&self) -> Api<Event> {
+    /// The resources of a kind in the Job's namespace.
+    pub(super) fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    {
         Api::namespaced(self.cluster.client.clone(), &self.namespace)
     }
 
@@ -117,7 +114,7 @@ impl JobHandle {
     /// The Job's pods.
     pub(super) async fn list_pods(&self) -> Result<Vec<Pod>, KubernetesError> {
         let of_job = ListParams::default().labels(&format!("job-name={}", self.name));
-        let api = self.pods();
+        let api = self.api::<Pod>();
         let pods = patiently(PATIENCE, || api.list(&of_job)).await;
         let pods = pods.map_err(|problem| self.cluster.problem("ask for the Job's pods", problem))?;
         let mut pods = pods.items;
@@ -127,7 +124,7 @@ impl JobHandle {
 
     /// Asks for the Job; `None` if it is not there.
     pub(super) async fn get(&self) -> Result<Option<Job>, KubernetesError> {
-        let api = self.jobs();
+        let api = self.api::<Job>();
         let job = patiently(PATIENCE, || api.get_opt(&self.name)).await;
         let job = job.map_err(|problem| self.cluster.problem("ask for the Job", problem))?;
         Ok(job.filter(|job| self.is(&job.metadata)))
@@ -164,7 +161,7 @@ impl JobHandle {
             uid: Some(uid),
             resource_version: None,
         });
-        let api = self.jobs();
+        let api = self.api::<Job>();
         match patiently(patience, || api.delete(&self.name, &parameters)).await {
             Err(problem) if problem.kind != ProblemKind::NotFound => Err(problem),
             _ => Ok(()),
@@ -197,23 +194,4 @@ where
 fn warning_text(header: &str) -> Option<String> {
     let quoted = &header[header.find('"')? + 1..header.rfind('"')?];
     Some(quoted.replace("\\\"", "\"").replace("\\\\", "\\"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn warnings_are_unwrapped() {
-        for (header, expected) in [
-            (
-                "299 - \"unknown field \\\"spec.foo\\\"\"",
-                Some("unknown field \"spec.foo\""),
-            ),
-            ("299 - \"a\"", Some("a")),
-            ("299", None),
-        ] {
-            assert_eq!(warning_text(header).as_deref(), expected);
-        }
-    }
 }

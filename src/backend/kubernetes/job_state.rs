@@ -3,33 +3,15 @@
 
 use k8s_openapi::api::batch::v1::{Job, JobCondition, JobSpec};
 
-/// How a Job ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum JobEnd {
-    Complete,
-    Failed { reason: String, message: String },
-}
-
 /// The Job's conditions of these kinds that hold.
 fn conditions<'a>(job: &'a Job, kinds: &[&str]) -> impl Iterator<Item = &'a JobCondition> {
     let all = job.status.iter().flat_map(|status| &status.conditions).flatten();
     all.filter(|condition| condition.status == "True" && kinds.contains(&&*condition.type_))
 }
 
-fn end_condition(job: &Job) -> Option<&JobCondition> {
+/// The condition that is the Job's end, if it has one.
+pub(super) fn end_of(job: &Job) -> Option<&JobCondition> {
     conditions(job, &["Complete", "Failed"]).next()
-}
-
-/// The Job's end, if it has one.
-pub(super) fn end_of(job: &Job) -> Option<JobEnd> {
-    let end = end_condition(job)?;
-    Some(match end.type_.as_str() {
-        "Complete" => JobEnd::Complete,
-        _ => JobEnd::Failed {
-            reason: end.reason.clone().unwrap_or_default(),
-            message: end.message.clone().unwrap_or_default(),
-        },
-    })
 }
 
 /// Whether the Job's end is decided, if not yet reached: its controller deletes the pods that still run.
@@ -44,7 +26,7 @@ pub(super) fn was_cancelled(job: &Job) -> bool {
     let Some(deleted) = &job.metadata.deletion_timestamp else {
         return false;
     };
-    let Some(end) = end_condition(job) else {
+    let Some(end) = end_of(job) else {
         return true;
     };
     match &end.last_transition_time {

@@ -46,13 +46,10 @@ use self::creation::Creation;
 use self::denial::Denial;
 use self::follow::{StartLimit, follow};
 use self::handle::JobHandle;
-use self::job::JobParts;
-use self::reasons::Reason;
 use self::template::Template;
-use super::docker::command_words;
 use super::relayed::RelayedOutput;
 use super::{Backend, BackendError, BackendOptions, Launch, LaunchPlan, RunElsewhere, SubmittedRun};
-use crate::env_vars::{KUBE_MLFLOW_TRACKING_URI, MLFLOW_TRACKING_URI};
+use crate::env_vars::MLFLOW_TRACKING_URI;
 use crate::environment::{Container, is_repository};
 use crate::events::Progress;
 use crate::process::{Ended, Signals};
@@ -121,9 +118,8 @@ impl Kubernetes {
         // An indexed Job gives its pods longer host names.
         let is_indexed = self.template.job()["spec"]["completionMode"] == "Indexed";
         let longest = names::LONGEST_LABEL - if is_indexed { 8 } else { 0 };
-        let unique = uuid::Uuid::new_v4().simple().to_string();
         let project = plan.call.project_name.as_deref().unwrap_or_default();
-        names::job_name(project, Timestamp::now(), &unique, longest)
+        names::job_name(project, Timestamp::now(), longest)
     }
 
     /// The Job of a plan, and where it shall be.
@@ -135,42 +131,9 @@ impl Kubernetes {
             name: self.job_name(plan),
             uid: None,
         };
-        let job = self.job(plan, &handle.name, &handle.namespace, |_, value| value)?;
+        let place = (&*handle.name, &*handle.namespace);
+        let job = job::make(&self.template, plan, container_of(plan)?, place, |_, value| value);
         Ok((handle, job))
-    }
-
-    /// The Job of a plan. `shown` changes the values of variables for the eyes of a person.
-    fn job(
-        &self,
-        plan: &LaunchPlan,
-        name: &str,
-        namespace: &str,
-        shown: fn(&str, String) -> String,
-    ) -> Result<Value, KubernetesError> {
-        let container = container_of(plan)?;
-        let show = |variables: &[(String, String)]| -> Vec<(String, String)> {
-            let shown = variables
-                .iter()
-                .map(|(name, value)| (name.clone(), shown(name, value.clone())));
-            shown.collect()
-        };
-        let mut variables = plan.variables.clone();
-        if let Ok(uri) = std::env::var(KUBE_MLFLOW_TRACKING_URI) {
-            variables.retain(|(name, _)| name != MLFLOW_TRACKING_URI);
-            variables.push((MLFLOW_TRACKING_URI.to_owned(), uri));
-        }
-        let parts = JobParts {
-            name,
-            namespace,
-            run_id: plan.run.run_id.as_str(),
-            project: plan.call.project_name.as_deref(),
-            entry_point: &plan.call.entry_point,
-            image: &container.image.reference(),
-            command: &command_words(&plan.command),
-            variables: &show(&variables),
-            weak_variables: &show(&container.settings.variables),
-        };
-        Ok(job::make(&self.template, &parts))
     }
 
     /// The error behind a Job that the API does not take.
@@ -178,22 +141,20 @@ impl Kubernetes {
         match problem.kind {
             ProblemKind::Invalid => {}
             ProblemKind::Denied(denial) => {
-                return KubernetesError::Cluster {
-                    problem: format!(
-                        "cannot create the Job in the namespace '{}': {}",
-                        handle.namespace, denial.explanation
-                    ),
-                    hint: Some(denial.hint.to_owned()),
-                    source: problem,
-                };
+                let text = format!(
+                    "cannot create the Job in the namespace '{}': {}",
+                    handle.namespace, denial.explanation
+                );
+                return KubernetesError::failed(text, Some(denial.hint.to_owned()), Some(problem.into()));
             }
             _ => return handle.cluster.problem("create the Job", problem),
         }
         let field = problem.field.as_deref();
-        KubernetesError::Template {
+        KubernetesError::Failed {
             place: field.map(|field| self.template.place(field)),
             problem: format!("the cluster does not take the Job: {problem}"),
             hint: field.map(|_| WHAT_IS_REPLACED.to_owned()),
+            source: None,
         }
     }
 
@@ -280,10 +241,16 @@ impl Backend for Kubernetes {
             None => ("default", "not asked".to_owned()),
         };
         let namespace = self.template.namespace().unwrap_or(namespace);
-        let job = self.job(plan, &self.job_name(plan), namespace, for_a_person)?;
+        let name = self.job_name(plan);
+        let job = job::make(
+            &self.template,
+            plan,
+            container_of(plan)?,
+            (&name, namespace),
+            for_a_person,
+        );
         let yaml = serde_yaml::to_string(&job).map_err(|error| {
-            let text = format!("cannot write the Job as YAML: {error}");
-            KubernetesError::Failed(Reason::new(text, None))
+            KubernetesError::failed(format!("cannot write the Job as YAML: {error}"), None, None)
         })?;
         Ok(vec![
             ("cluster", cluster),

@@ -343,11 +343,15 @@ fn of_container(terminated: &ContainerStateTerminated, pod: &Pod) -> Failure {
 }
 
 /// Why a whole Job failed, where its pods do not tell more.
-pub(super) fn of_job(job: Option<&Job>, reason: &str, message: &str) -> Reason {
+pub(super) fn of_job(job: Option<&Job>, reason: Option<&str>, message: Option<&str>) -> Reason {
     let spec = job.and_then(|job| job.spec.as_ref());
-    match reason {
+    match reason.unwrap_or_default() {
         "DeadlineExceeded" => deadline("Job", spec.and_then(|spec| spec.active_deadline_seconds)),
-        _ => Reason::told(format!("the Job failed ({reason})"), message, None),
+        reason => Reason::told(
+            format!("the Job failed ({reason})"),
+            message.unwrap_or_default(),
+            None,
+        ),
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use base64::Engine as _;
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Number, Value, json};
 
 use super::KubernetesError;
 use crate::project::{Location, SourceFile};
@@ -16,6 +16,8 @@ use crate::yaml::{self, Node, Position};
 /// The kind and version that a template has where it names none.
 const KIND: (&str, &str) = ("kind", "Job");
 const API_VERSION: (&str, &str) = ("apiVersion", "batch/v1");
+const WHERE_IT_IS: &str =
+    "a relative path is looked for in the current directory, then beside the backend config";
 /// The way to the containers.
 const CONTAINERS: [&str; 4] = ["spec", "template", "spec", "containers"];
 
@@ -32,9 +34,13 @@ pub(super) struct Template {
 impl Template {
     /// Reads and checks the file.
     pub(super) fn read(path: &Path) -> Result<Self, KubernetesError> {
-        let text = std::fs::read(path).map_err(|source| KubernetesError::TemplateUnreadable {
-            path: path.to_owned(),
-            source,
+        let text = std::fs::read(path).map_err(|error| {
+            let path = path.display();
+            KubernetesError::failed(
+                format!("cannot read the Job's template '{path}' (kube-job-template-path)"),
+                Some(WHERE_IT_IS.to_owned()),
+                Some(error.into()),
+            )
         })?;
         Self::parse(path, &text)
     }
@@ -43,10 +49,11 @@ impl Template {
         let start = Position { line: 1, column: 1 };
         let source = SourceFile::new(path, text);
         let place = |position: Position| source.at(position);
-        let wrong = |position: Position, problem: String, hint: Option<String>| KubernetesError::Template {
+        let wrong = |position: Position, problem: String, hint: Option<String>| KubernetesError::Failed {
             place: Some(place(position)),
             problem,
             hint,
+            source: None,
         };
         let root = yaml::parse(text).map_err(|error| {
             wrong(
@@ -56,14 +63,14 @@ impl Template {
             )
         })?;
         let mut repeated = Vec::new();
-        let mut job =
-            to_json(&root, &mut repeated).map_err(|(position, problem)| wrong(position, problem, None))?;
-        check(&root, &mut job).map_err(|(position, problem)| {
+        let job = to_json(&root, &mut repeated);
+        let job = job.map_err(|(position, problem)| wrong(position, problem, None))?;
+        let job = completed(&root, job).map_err(|(position, problem)| {
             let hint = "a template is a whole Job: kind, spec.template.spec.containers and so on";
             wrong(position, problem, Some(hint.to_owned()))
         })?;
         Ok(Self {
-            job: in_usual_order(job),
+            job,
             root,
             warnings: repeated
                 .into_iter()
@@ -136,31 +143,32 @@ fn steps(field: &str) -> Vec<&str> {
     steps
 }
 
-/// Checks the parts that are replaced, and adds those of them that may be left out.
-fn check(root: &Node, job: &mut Value) -> Result<(), (Position, String)> {
-    let Some(entries) = job.as_object_mut() else {
+/// Checks the parts that are replaced, and adds those of them that may be left out. What tells the Job's kind
+/// and name comes first, as people write it.
+fn completed(root: &Node, job: Value) -> Result<Value, (Position, String)> {
+    let (Some(mapping), Value::Object(written)) = (root.as_mapping(), job) else {
         let problem = format!("the template must be a Job, not {}", root.kind());
         return Err((root.start, problem));
     };
+    let place = |key: &str| mapping.get(key).map_or(root.start, |node| node.start);
+    let mut job = Map::new();
     for (key, expected) in [API_VERSION, KIND] {
-        let entry = entries.entry(key).or_insert(Value::Null);
-        if entry.is_null() {
-            *entry = expected.into();
-        } else if *entry != expected {
-            let position = root.as_mapping().and_then(|mapping| mapping.get(key));
-            return Err((
-                position.map_or(root.start, |node| node.start),
-                format!("{key} must be {expected}, not {}", shown(entry)),
-            ));
+        match written.get(key).filter(|value| !value.is_null()) {
+            Some(value) if value != expected => {
+                let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                return Err((place(key), format!("{key} must be {expected}, not {value}")));
+            }
+            _ => job.insert(key.to_owned(), expected.into()),
+        };
+    }
+    job.insert("metadata".to_owned(), json!({}));
+    for (key, value) in written {
+        if !(value.is_null() && job.contains_key(&key)) {
+            job.insert(key, value);
         }
     }
-    let metadata = entries.entry("metadata").or_insert(Value::Null);
-    if metadata.is_null() {
-        *metadata = Value::Object(Map::new());
-    } else if !metadata.is_object() {
-        let node = root.as_mapping().and_then(|mapping| mapping.get("metadata"));
-        let position = node.map_or(root.start, |node| node.start);
-        return Err((position, "metadata must be a mapping".to_owned()));
+    if !job["metadata"].is_object() {
+        return Err((place("metadata"), "metadata must be a mapping".to_owned()));
     }
     let mut node = root;
     for (depth, key) in CONTAINERS.into_iter().enumerate() {
@@ -171,34 +179,19 @@ fn check(root: &Node, job: &mut Value) -> Result<(), (Position, String)> {
         };
         node = next;
     }
-    match node.as_list() {
-        Some([first, ..]) if first.as_mapping().is_some() => Ok(()),
-        Some([first, ..]) => Err((
+    let (position, problem) = match node.as_list() {
+        Some([first, ..]) if first.as_mapping().is_some() => return Ok(Value::Object(job)),
+        Some([first, ..]) => (
             first.start,
             format!("a container must be a mapping, not {}", first.kind()),
-        )),
-        Some([]) => Err((node.start, "there is no container".to_owned())),
-        None => Err((
+        ),
+        Some([]) => (node.start, "there is no container".to_owned()),
+        None => (
             node.start,
             format!("containers must be a list, not {}", node.kind()),
-        )),
-    }
-}
-
-/// The Job with what tells its kind and name first, as people write it.
-fn in_usual_order(job: Value) -> Value {
-    let Value::Object(mut rest) = job else { return job };
-    let mut ordered = Map::new();
-    for key in [API_VERSION.0, KIND.0, "metadata"] {
-        // The others keep their order.
-        ordered.extend(rest.shift_remove(key).map(|value| (key.to_owned(), value)));
-    }
-    ordered.extend(rest);
-    Value::Object(ordered)
-}
-
-fn shown(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+        ),
+    };
+    Err((position, problem))
 }
 
 /// The value as JSON, which is what the API gets of it.
@@ -244,8 +237,6 @@ fn to_json(node: &Node, repeated: &mut Vec<(String, Position)>) -> Result<Value,
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     const SMALL: &str = "spec:\n  template:\n    spec:\n      containers:\n      - {}\n";
@@ -255,21 +246,6 @@ mod tests {
             let place = error.location().map(|place| place.to_string());
             format!("{error} at {}", place.unwrap_or_default())
         })
-    }
-
-    #[test]
-    fn what_may_be_left_out_is_there() {
-        let template = parse(SMALL).unwrap();
-        assert_eq!(
-            template.job(),
-            &json!({
-                "spec": {"template": {"spec": {"containers": [{}]}}},
-                "apiVersion": "batch/v1",
-                "kind": "Job",
-                "metadata": {},
-            })
-        );
-        assert_eq!(template.namespace(), None);
     }
 
     #[test]

@@ -7,20 +7,27 @@ use std::time::Duration;
 use backon::{BackoffBuilder as _, ExponentialBackoff};
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
+use http::Request;
+use k8s_openapi::NamespaceResourceScope;
+use kube::Client;
 use kube::api::{Api, Resource};
+use kube::client::Body;
 use kube::runtime::watcher::{self, Config, Error, Event, watcher};
 use serde::de::DeserializeOwned;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tower::service_fn;
 use tracing::Dispatch;
 use tracing::instrument::WithSubscriber as _;
 
 use super::api_problem::{ApiProblem, ProblemKind};
-use super::handle::{PAUSES, REQUEST_TIMEOUT};
+use super::handle::{JobHandle, PAUSES, REQUEST_TIMEOUT};
 
 /// How long the server keeps a watch open, in seconds. The library then resumes it.
 const WATCH_SECONDS: u32 = 240;
 /// How long nothing may change before the resources are listed anew: a watch may hang before it begins.
 const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 30);
+/// The least time between the beginnings of two watches.
+const BETWEEN_WATCHES: Duration = Duration::from_secs(1);
 /// How often to list if watching is forbidden.
 const BETWEEN_LISTS: Duration = Duration::from_secs(5);
 /// After so long without trouble, the pauses start short again.
@@ -58,9 +65,17 @@ pub(super) struct Watch<K> {
 
 impl<K> Watch<K>
 where
-    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + DeserializeOwned
+        + Debug
+        + Send
+        + 'static,
 {
-    pub(super) fn new(api: Api<K>, config: Config) -> Self {
+    /// Watches in the Job's namespace.
+    pub(super) fn new(handle: &JobHandle, config: Config) -> Self {
+        let client = paced(handle.cluster.client.clone());
+        let api = Api::<K>::namespaced(client, &handle.namespace);
         let config = config.timeout(WATCH_SECONDS);
         Self {
             events: watcher(api.clone(), config.clone()).boxed(),
@@ -157,4 +172,28 @@ where
         self.trouble = Instant::now();
         self.pause = self.pauses.next().unwrap_or_default();
     }
+}
+
+/// The client, with a pause between the beginnings of watches: the library at once resumes one that ended
+/// well, and a proxy may end each of them at once.
+fn paced(client: Client) -> Client {
+    let namespace = client.default_namespace().to_owned();
+    let mut due = Instant::now();
+    let service = service_fn(move |request: Request<Body>| {
+        let client = client.clone();
+        let mut begin = Instant::now();
+        if request
+            .uri()
+            .query()
+            .is_some_and(|query| query.contains("watch=true"))
+        {
+            begin = begin.max(due);
+            due = begin + BETWEEN_WATCHES;
+        }
+        async move {
+            sleep_until(begin).await;
+            client.send(request).await
+        }
+    });
+    Client::new(service, namespace)
 }

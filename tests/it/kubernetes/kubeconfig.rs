@@ -129,6 +129,12 @@ fn login_programs_that_fail_are_explained() {
         ),
         (
             "./plug-in",
+            "#!/bin/sh\nprintf '1\\n2\\n3\\n4\\n\\n5\\nlogin expired\\n' >&2\nexit 255\n".to_owned(),
+            json!({"args": ["get-token", format!("--oidc-client-secret={SECRET}"), "--v=1"]}),
+            &["plug-in get-token --oidc-client-secret=**** --v=1: it ended with exit code 255: 2\n"],
+        ),
+        (
+            "./plug-in",
             "#!/bin/sh\nkill -9 $$\n".to_owned(),
             json!({}),
             &[": it ended with signal 9 (SIGKILL)\n"],

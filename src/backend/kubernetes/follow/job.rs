@@ -1,16 +1,18 @@
 //! What becomes of the Job itself.
 
-use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::batch::v1::{Job, JobCondition};
 
 use super::limits::Silence;
 use super::pods::PodState;
 use super::{End, Follower};
 use crate::backend::kubernetes::KubernetesError;
 use crate::backend::kubernetes::api_problem::ProblemKind;
-use crate::backend::kubernetes::job_state::{self, JobEnd};
+use crate::backend::kubernetes::job_state;
 use crate::backend::kubernetes::reasons::{self, Failure, PodView};
 use crate::backend::kubernetes::watch::Change;
 use crate::process::{Ended, ProgramExit};
+
+const SUCCESS: Ended = Ended::Exited(ProgramExit::Code(0));
 
 impl Follower<'_> {
     pub(super) fn take_job(&mut self, change: Change<Job>) -> Result<(), KubernetesError> {
@@ -55,7 +57,7 @@ impl Follower<'_> {
 
     fn take_job_state(&mut self, job: Job) {
         self.tell_suspension(&job);
-        let end = job_state::end_of(&job);
+        let end = job_state::end_of(&job).cloned();
         let is_cancelled = job_state::was_cancelled(&job);
         if self.job.is_none() && end.is_none() && !self.has_started {
             // The reference's words.
@@ -94,21 +96,23 @@ impl Follower<'_> {
         self.progress.info(&text);
     }
 
-    fn take_end(&mut self, end: JobEnd) {
+    fn take_end(&mut self, end: JobCondition) {
         if self.end.is_some() {
             return;
         }
-        let result = match end {
-            // What the pods of a deleted Job make of their end says nothing.
-            _ if self.signal.is_some() || self.is_cancelled => self.end_by_deletion(),
-            JobEnd::Complete => End::Known(Ok(Ended::Exited(ProgramExit::Code(0)))),
-            JobEnd::Failed { reason, message } => End::Failed { reason, message },
+        // What the pods of a deleted Job make of their end says nothing.
+        let result = if self.signal.is_some() || self.is_cancelled {
+            self.end_by_deletion()
+        } else if end.type_ == "Complete" {
+            End::Known(Ok(SUCCESS))
+        } else {
+            End::Failed(end)
         };
         self.finish(result);
     }
 
     /// Why the Job failed: what its last pod says, unless the Job itself was too slow.
-    pub(super) fn failure(&mut self, reason: &str, message: &str) -> Result<Ended, KubernetesError> {
+    pub(super) fn failure(&mut self, end: &JobCondition) -> Result<Ended, KubernetesError> {
         let failed = |is_meant: fn(&PodView) -> bool| {
             let has_failed = |pod: &PodState| pod.view.failure.is_some() && is_meant(&pod.view);
             self.pods.iter().rposition(has_failed)
@@ -117,11 +121,13 @@ impl Follower<'_> {
         let last = failed(|pod| !pod.was_deleted).or_else(|| failed(|_| true));
         self.tell_failures(last);
         let of_pod = last.and_then(|last| self.pods[last].view.failure.clone());
-        let reason = match of_pod {
-            Some(failure) if reason != "DeadlineExceeded" => return ended_by(failure),
-            _ => reasons::of_job(self.job.as_ref(), reason, message),
-        };
-        ended_by(Failure::Other(reason))
+        match of_pod {
+            Some(failure) if end.reason.as_deref() != Some("DeadlineExceeded") => ended_by(failure),
+            _ => {
+                let (reason, message) = (end.reason.as_deref(), end.message.as_deref());
+                Err(reasons::of_job(self.job.as_ref(), reason, message).into())
+            }
+        }
     }
 
     /// The Job is no longer there: deleted by this program, by the rule of its template, or by others.
@@ -141,9 +147,7 @@ impl Follower<'_> {
         let is_decided = goes_by_itself || !job_state::tries_again(self.job.as_ref());
         let last = self.pods.last().map(|pod| pod.view.clone());
         let result = match last {
-            Some(pod) if pod.phase == "Succeeded" && (has_one_pod || goes_by_itself) => {
-                Ok(Ended::Exited(ProgramExit::Code(0)))
-            }
+            Some(pod) if pod.phase == "Succeeded" && (has_one_pod || goes_by_itself) => Ok(SUCCESS),
             Some(PodView {
                 failure: Some(failure),
                 was_deleted: false,
@@ -159,6 +163,6 @@ impl Follower<'_> {
 fn ended_by(failure: Failure) -> Result<Ended, KubernetesError> {
     match failure {
         Failure::ExitCode(code) => Ok(Ended::Exited(ProgramExit::Code(code))),
-        Failure::Other(reason) => Err(KubernetesError::Failed(reason)),
+        Failure::Other(reason) => Err(reason.into()),
     }
 }

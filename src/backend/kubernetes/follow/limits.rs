@@ -108,7 +108,7 @@ impl Follower<'_> {
         self.delete(PATIENCE);
         let text = format!("the entry point {what}: {}", reason.text);
         let reason = Reason { text, ..reason };
-        self.finish(End::Known(Err(KubernetesError::Failed(reason))));
+        self.finish(End::Known(Err(reason.into())));
     }
 
     /// Whether a queue decides when the Job starts: that may take any time.

@@ -11,9 +11,10 @@ use std::collections::HashSet;
 use std::fmt::Debug;
 use std::time::Duration;
 
-use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::batch::v1::{Job, JobCondition};
 use k8s_openapi::api::core::v1::{Event, Pod};
-use kube::api::{Api, Resource};
+use kube::api::Resource;
 use kube::runtime::watcher::Config;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
@@ -49,11 +50,8 @@ pub(super) struct StartLimit {
 /// How a Job ended.
 enum End {
     Known(Result<Ended, KubernetesError>),
-    /// It failed for this reason and with these words, and its pods may tell why.
-    Failed {
-        reason: String,
-        message: String,
-    },
+    /// It failed so, and its pods may tell why.
+    Failed(JobCondition),
 }
 
 enum Message {
@@ -113,7 +111,7 @@ pub(super) async fn follow(
         deletion: None,
     };
     let by_name = Config::default().fields(&format!("metadata.name={}", handle.name));
-    follower.watch(handle.jobs(), by_name, Message::Job);
+    follower.watch(by_name, Message::Job);
     follower.watch_pods(Message::Pods);
     follower.watch_events("Job", &handle.name);
     loop {
@@ -185,23 +183,28 @@ struct Follower<'a> {
 impl Follower<'_> {
     fn watch_pods(&mut self, wrap: fn(Change<Pod>) -> Message) {
         let of_job = Config::default().labels(&format!("job-name={}", self.handle.name));
-        self.watch(self.handle.pods(), of_job, wrap);
+        self.watch(of_job, wrap);
     }
 
     fn watch_events(&mut self, kind: &str, name: &str) -> AbortHandle {
         let of_object = format!("involvedObject.kind={kind},involvedObject.name={name}");
         let of_object = Config::default().fields(&of_object);
-        self.watch(self.handle.events(), of_object, Message::Events)
+        self.watch(of_object, Message::Events)
     }
 
     /// Has every change of these resources become a message.
-    fn watch<K>(&mut self, api: Api<K>, config: Config, wrap: fn(Change<K>) -> Message) -> AbortHandle
+    fn watch<K>(&mut self, config: Config, wrap: fn(Change<K>) -> Message) -> AbortHandle
     where
-        K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + DeserializeOwned
+            + Debug
+            + Send
+            + 'static,
     {
         let sender = self.sender.clone();
+        let mut watch = Watch::new(self.handle, config);
         self.tasks.spawn(async move {
-            let mut watch = Watch::new(api, config);
             while let Some(change) = watch.next().await
                 && sender.send(wrap(change)).await.is_ok()
             {}
@@ -229,11 +232,11 @@ impl Follower<'_> {
                 }
                 result
             }
-            End::Failed { reason, message } => {
-                if !message.is_empty() {
-                    self.tell_once(&message);
+            End::Failed(end) => {
+                if let Some(message) = end.message.as_deref().filter(|message| !message.is_empty()) {
+                    self.tell_once(message);
                 }
-                self.failure(&reason, &message)
+                self.failure(&end)
             }
         })
     }

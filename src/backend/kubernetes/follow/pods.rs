@@ -103,7 +103,7 @@ impl Follower<'_> {
         let pod = view.name.clone();
         if self.reads_logs {
             let follower = LogFollower {
-                api: self.handle.pods(),
+                api: self.handle.api(),
                 pod: pod.clone(),
                 pod_uid: uid.to_owned(),
                 container,
