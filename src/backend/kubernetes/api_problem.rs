@@ -14,8 +14,7 @@ use super::kubeconfig_text;
 
 /// Why a request to the API was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApiProblem {
-    /// What kind of problem it is.
+pub(super) struct ApiProblem {
     pub(super) kind: ProblemKind,
     /// The API's own words, or those of the library that connects.
     message: String,
@@ -30,7 +29,6 @@ pub struct ApiProblem {
 /// Kinds of problems, by what can be done about them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ProblemKind {
-    /// No answer came.
     Unreachable,
     /// The server has too much to do: it may answer in a moment.
     Busy,
@@ -179,7 +177,6 @@ impl From<kube::Error> for ApiProblem {
     }
 }
 
-/// The error and its causes.
 fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     successors(Some(error), |&error| error.source())
 }

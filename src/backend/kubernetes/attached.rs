@@ -6,6 +6,7 @@ use k8s_openapi::api::batch::v1::Job;
 use super::KubernetesError;
 use super::cluster::Cluster;
 use super::deletion;
+use super::error::JobFate;
 use super::follow::follow;
 use super::gone;
 use super::handle::JobHandle;
@@ -19,12 +20,9 @@ use crate::run::RunStatus;
 
 /// The tag with the context of the kubeconfig. It is not set for a run from inside the cluster.
 const CONTEXT_TAG: &str = "mlrun.kubernetes.context";
-/// The tag with the Job's namespace.
 const NAMESPACE_TAG: &str = "mlrun.kubernetes.namespace";
-/// The tag with the Job's name.
 const JOB_TAG: &str = "mlrun.kubernetes.job";
 
-/// The tags that a Job is found again by.
 pub(super) fn tags(handle: &JobHandle) -> Vec<(String, String)> {
     let context = handle.cluster.context.as_ref();
     let tags = [
@@ -37,7 +35,6 @@ pub(super) fn tags(handle: &JobHandle) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Where a run's Job is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::backend) struct KubernetesRun {
     context: Option<String>,
@@ -71,10 +68,6 @@ impl KubernetesRun {
     }
 }
 
-/// How a Job ended that is no longer there.
-///
-/// # Errors
-/// It did not end well, or nobody remembers.
 async fn remembered_end(handle: &JobHandle) -> Result<Ended, KubernetesError> {
     let remembered = gone::remembered_end(handle).await;
     remembered.unwrap_or_else(|| Err(handle.is_gone()))
@@ -92,7 +85,7 @@ impl AttachedRun for KubernetesRun {
         let Some(job) = job else {
             let status = match remembered_end(&handle).await {
                 Ok(_) => RunStatus::Finished,
-                Err(error @ KubernetesError::NoJob { .. }) => return Err(error.into()),
+                Err(error) if error.fate == JobFate::Unknown => return Err(error.into()),
                 Err(error) => {
                     details.push(("reason", error.to_string()));
                     error.run_status()

@@ -15,19 +15,15 @@ use super::error::hint_of;
 use crate::env_vars::{self, HOME, KUBECONFIG, KUBERNETES_SERVICE_HOST};
 use crate::nearest::nearest;
 
-/// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const RENEW: &str =
     "get a new kubeconfig for the cluster; `kubeadm certs renew` renews certificates of kubeadm";
 
-/// A cluster that can be asked.
 #[derive(Clone)]
 pub(super) struct Cluster {
     pub(super) client: Client,
     /// The context of the kubeconfig; nothing where it is the service account of this pod.
     pub(super) context: Option<String>,
-    /// The namespace of the context, or of the pod.
-    pub(super) namespace: String,
     /// The server's address, for messages.
     pub(super) server: String,
     credentials: Credentials,
@@ -53,7 +49,6 @@ impl Cluster {
             config.root_cert = system_certificates();
         }
         let server = config.cluster_url.to_string();
-        let namespace = config.default_namespace.clone();
         let credentials = Credentials::of(&mut config.auth_info, &server)?;
         let client = Client::try_from(config).map_err(|error| {
             let source = ApiProblem::from(error);
@@ -69,10 +64,14 @@ impl Cluster {
         Ok(Self {
             client,
             context,
-            namespace,
             server,
             credentials,
         })
+    }
+
+    /// The namespace of the context, or of the pod.
+    pub(super) fn namespace(&self) -> &str {
+        self.client.default_namespace()
     }
 
     /// The problem, with the program that gave no credentials where it is of that.
@@ -80,7 +79,6 @@ impl Cluster {
         self.credentials.explained(problem)
     }
 
-    /// The error behind a request that failed.
     pub(super) fn problem(&self, doing: &str, source: ApiProblem) -> KubernetesError {
         if source.lacks_credentials {
             return self.credentials.problem(&self.server, source);

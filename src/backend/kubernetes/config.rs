@@ -25,7 +25,6 @@ pub(super) struct KubernetesConfig {
     pub(super) context: Option<String>,
     /// Where the image is pushed to, without a tag.
     pub(super) repository: String,
-    /// The file that is the template of the Job.
     pub(super) template: PathBuf,
     /// What is said about keys that nobody reads.
     pub(super) warnings: Vec<String>,
@@ -35,26 +34,27 @@ impl KubernetesConfig {
     /// Takes the values. A relative template is looked for in the current directory, as `mlflow run`
     /// does, then beside the configuration's file.
     pub(super) fn read(config: &BackendConfig) -> Result<Self, KubernetesError> {
-        let Value::Object(entries) = &config.value else {
-            let problem = "the backend config must be a JSON object";
-            return Err(KubernetesError::setup(problem, WHAT_IT_IS));
+        let value = |key: &str| {
+            let value = config.value.get(key);
+            value.filter(|value| !value.is_null() && *value != "")
         };
-        let is_set = |key: &str| {
-            let value = entries.get(key);
-            value.is_some_and(|value| !value.is_null() && value != "")
-        };
+        let entries = config.value.as_object().into_iter().flatten();
+        let others: Vec<&str> = entries
+            .map(|(key, _)| key.as_str())
+            .filter(|key| !KEYS.contains(key))
+            .collect();
         let missing: Vec<_> = [REPOSITORY, TEMPLATE]
             .into_iter()
-            .filter(|key| !is_set(key))
+            .filter(|key| value(key).is_none())
             .collect();
         if !missing.is_empty() {
             let problem = format!("the backend config lacks '{}'", missing.join("' and '"));
-            let mut others = entries.keys().filter(|key| !KEYS.contains(&key.as_str()));
-            let instead = others.find_map(|key| Some(format!("'{key}' is not '{}'", nearest(key, KEYS)?)));
+            let mut meant = others.iter().map(|key| (key, nearest(key, KEYS)));
+            let instead = meant.find_map(|(key, meant)| Some(format!("'{key}' is not '{}'", meant?)));
             let hint = instead.unwrap_or_else(|| WHAT_THEY_ARE.to_owned());
             return Err(KubernetesError::setup(problem, hint));
         }
-        let text = |key: &str| match entries.get(key).filter(|_| is_set(key)) {
+        let text = |key: &str| match value(key) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
             Some(other) => {
@@ -67,11 +67,7 @@ impl KubernetesConfig {
             context: text(CONTEXT)?,
             repository: text(REPOSITORY)?.unwrap_or_default(),
             template: found(&template, config.file.as_deref()),
-            warnings: entries
-                .keys()
-                .filter(|key| !KEYS.contains(&key.as_str()))
-                .map(|key| unused(key))
-                .collect(),
+            warnings: others.into_iter().map(unused).collect(),
         })
     }
 }

@@ -59,14 +59,16 @@ pub(super) async fn create(
             answered = &mut answer => (Ok(answered), None),
         };
         let problem = match answered {
-            Ok(Ok(answer)) => return Ok(Creation::Done(Box::new(answer.job), signal)),
+            Ok(Ok((job, _))) => return Ok(Creation::Done(Box::new(job), signal)),
             Ok(Err(problem)) => problem,
             Err(_) => {
                 doubt = Doubt::MayCome;
                 ApiProblem::no_answer(ANSWER_PATIENCE)
             }
         };
-        doubt = doubt.max(left_by(&problem));
+        if problem.may_be_done() {
+            doubt = doubt.max(Doubt::MayBeThere);
+        }
         let is_there = problem.kind == ProblemKind::AlreadyExists && doubt > Doubt::None;
         if signal.is_none() && !is_there && problem.is_passing() && begun.elapsed() < PATIENCE {
             tracing::debug!(%problem, "a Job that is not created yet");
@@ -82,15 +84,6 @@ pub(super) async fn create(
             (None, Some(signal)) => Ok(Creation::Interrupted(signal)),
             (None, None) => Err(problem),
         };
-    }
-}
-
-/// What a request leaves that was answered so.
-fn left_by(problem: &ApiProblem) -> Doubt {
-    if problem.may_be_done() {
-        Doubt::MayBeThere
-    } else {
-        Doubt::None
     }
 }
 

@@ -19,7 +19,6 @@ pub(super) struct Credentials {
     certificate: Option<X509>,
 }
 
-/// The program that gives them.
 #[derive(Clone)]
 struct Plugin {
     program: String,
@@ -49,7 +48,6 @@ impl Credentials {
         })
     }
 
-    /// The error behind credentials that cannot be had.
     pub(super) fn problem(&self, server: &str, source: ApiProblem) -> KubernetesError {
         let Some(plugin) = &self.plugin else {
             return unusable(server, source);

@@ -5,12 +5,10 @@
 //! but policies and webhooks choose the status code themselves. Source of the words: the admission
 //! plugins of Kubernetes 1.25 to 1.34.
 
-/// A rule that forbids a Job or its pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Denial {
     /// What forbids it, as the end of a sentence that begins with what was forbidden.
     pub(super) explanation: &'static str,
-    /// What to do about it.
     pub(super) hint: &'static str,
     /// Whether the same pod will be forbidden however long one waits, unless somebody changes the rule.
     pub(super) is_lasting: bool,

@@ -21,41 +21,37 @@ pub(super) fn of(pod: &Pod) -> Option<Reason> {
     let status = pod.status.as_ref()?;
     let name = pod.name_any();
     if let Some(reason) = status.reason.as_deref().filter(|reason| !reason.is_empty()) {
-        let (what, hint) = of_status(reason);
+        let (what, hint) = meaning(reason);
         return Some(told(&name, what, reason, status.message.as_deref(), hint));
     }
     let condition = conditions(pod)
         .find(|condition| condition.type_ == "DisruptionTarget" && condition.status == "True")?;
     let reason = condition.reason.as_deref().unwrap_or("DisruptionTarget");
-    let (what, hint) = match reason {
-        "PreemptionByScheduler" => ("was preempted by a pod of higher priority", Some(PRIORITY)),
-        "DeletionByTaintManager" => (
-            "was evicted because its node got a taint that it does not tolerate",
-            Some(AGAIN),
-        ),
-        "EvictionByEvictionAPI" => ("was evicted, as when its node is drained", Some(AGAIN)),
-        "DeletionByPodGC" => ("was lost with its node", Some(AGAIN)),
-        "TerminationByKubelet" => ("was ended by its node", Some(AGAIN)),
-        _ => ("was ended", Some(AGAIN)),
-    };
+    let (what, hint) = meaning(reason);
+    let hint = hint.or(Some(AGAIN));
     Some(told(&name, what, reason, condition.message.as_deref(), hint))
 }
 
-/// What a pod's own reason means.
-fn of_status(reason: &str) -> (&'static str, Option<&'static str>) {
-    match reason {
-        "Evicted" => ("was evicted", Some(REQUESTS)),
-        "Preempting" => (
-            "was preempted by a pod that its node cannot do without",
-            Some(AGAIN),
+/// What the reason of a pod, or of its disruption, means.
+fn meaning(reason: &str) -> (&'static str, Option<&'static str>) {
+    let (what, hint) = match reason {
+        "Evicted" => ("was evicted", REQUESTS),
+        "EvictionByEvictionAPI" => ("was evicted, as when its node is drained", AGAIN),
+        "DeletionByTaintManager" => (
+            "was evicted because its node got a taint that it does not tolerate",
+            AGAIN,
         ),
-        "NodeLost" => ("was lost with its node", Some(AGAIN)),
-        "Terminated" | "Shutdown" | "NodeShutdown" => ("was ended by the shutdown of its node", Some(AGAIN)),
+        "PreemptionByScheduler" => ("was preempted by a pod of higher priority", PRIORITY),
+        "Preempting" => ("was preempted by a pod that its node cannot do without", AGAIN),
+        "NodeLost" | "DeletionByPodGC" => ("was lost with its node", AGAIN),
+        "Terminated" | "Shutdown" | "NodeShutdown" => ("was ended by the shutdown of its node", AGAIN),
+        "TerminationByKubelet" => ("was ended by its node", AGAIN),
         _ if reason.starts_with("OutOf") || reason == "UnexpectedAdmissionError" => {
-            ("was refused by its node", Some(AGAIN))
+            ("was refused by its node", AGAIN)
         }
-        _ => ("was ended", None),
-    }
+        _ => return ("was ended", None),
+    };
+    (what, Some(hint))
 }
 
 fn told(name: &str, what: &str, reason: &str, message: Option<&str>, hint: Option<&'static str>) -> Reason {

@@ -10,45 +10,27 @@ use crate::run::RunStatus;
 
 /// Why a run on Kubernetes failed or could not be started.
 #[derive(Debug, thiserror::Error)]
-pub enum KubernetesError {
-    /// The Job cannot be made, did not start, or failed for another reason than the entry point's exit code.
-    #[error("{problem}")]
-    Failed {
-        /// What is wrong.
-        problem: String,
-        /// Where in the template, if it is there.
-        place: Option<Location>,
-        /// What to do.
-        hint: Option<String>,
-        /// Why.
-        #[source]
-        source: Option<Box<dyn Error + Send + Sync>>,
-    },
-    /// The Job is no longer there.
-    #[error("the Job '{job}' in the namespace '{namespace}' was deleted before it had ended")]
-    Deleted {
-        /// Its name.
-        job: String,
-        /// Its namespace.
-        namespace: String,
-    },
-    /// There is no such Job.
-    #[error("there is no Job '{job}' in the namespace '{namespace}' any more")]
-    NoJob {
-        /// Its name.
-        job: String,
-        /// Its namespace.
-        namespace: String,
-    },
-    /// The API could not be asked for so long that it was given up.
-    #[error("{problem}")]
-    Lost {
-        /// Which Job, and for how long.
-        problem: String,
-        /// The last answer.
-        #[source]
-        source: ApiProblem,
-    },
+#[error("{problem}")]
+pub struct KubernetesError {
+    problem: String,
+    /// Where in the template it is, if it is there.
+    place: Option<Location>,
+    hint: Option<String>,
+    #[source]
+    source: Option<Box<dyn Error + Send + Sync>>,
+    pub(super) fate: JobFate,
+}
+
+/// What has become of the Job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum JobFate {
+    Failed,
+    /// Somebody deleted it before it had ended.
+    Deleted,
+    /// It is not there any more, and how it ended is not known.
+    Unknown,
+    /// It may go on, but the API could not be asked for so long that it was given up.
+    Lost,
 }
 
 impl KubernetesError {
@@ -57,11 +39,12 @@ impl KubernetesError {
         hint: Option<String>,
         source: Option<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        Self::Failed {
+        Self {
             problem: problem.into(),
             place: None,
             hint,
             source,
+            fate: JobFate::Failed,
         }
     }
 
@@ -69,7 +52,14 @@ impl KubernetesError {
         Self::failed(problem, Some(hint.into()), None)
     }
 
-    /// The project has no container.
+    pub(super) fn at(self, place: Option<Location>) -> Self {
+        Self { place, ..self }
+    }
+
+    pub(super) fn with_fate(self, fate: JobFate) -> Self {
+        Self { fate, ..self }
+    }
+
     pub(super) fn no_container() -> Self {
         Self::setup(
             "only projects with a docker_env run on Kubernetes",
@@ -79,36 +69,21 @@ impl KubernetesError {
 
     /// The status of a run that went wrong so: `RUNNING` if its Job goes on, `KILLED` if that was deleted.
     pub(in crate::backend) fn run_status(&self) -> RunStatus {
-        match self {
-            Self::Deleted { .. } => RunStatus::Killed,
-            Self::Lost { .. } => RunStatus::Running,
-            _ => RunStatus::Failed,
+        match self.fate {
+            JobFate::Deleted => RunStatus::Killed,
+            JobFate::Lost => RunStatus::Running,
+            JobFate::Failed | JobFate::Unknown => RunStatus::Failed,
         }
     }
 
     /// Where in the template it is, if it is there.
     pub fn location(&self) -> Option<&Location> {
-        match self {
-            Self::Failed { place, .. } => place.as_ref(),
-            _ => None,
-        }
+        self.place.as_ref()
     }
 
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::Failed { hint, .. } => return hint.clone(),
-            Self::Deleted { namespace, .. } => {
-                format!(
-                    "`mlrun cancel` and `kubectl delete job` do that; `kubectl get events -n {namespace}` may say more"
-                )
-            }
-            Self::NoJob { .. } => {
-                "it was deleted, maybe by its ttlSecondsAfterFinished; how it ended is not known any more"
-                    .to_owned()
-            }
-            Self::Lost { .. } => "`mlrun wait RUN_ID` follows it again".to_owned(),
-        })
+        self.hint.clone()
     }
 }
 

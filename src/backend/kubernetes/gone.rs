@@ -12,7 +12,6 @@ use super::handle::JobHandle;
 use super::reasons;
 use crate::process::{Ended, ProgramExit};
 
-/// How long the events may take to come.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Reasons of a Job's failure, by which its controller names the event too.

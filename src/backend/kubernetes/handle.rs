@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use super::KubernetesError;
 use super::api_problem::{ApiProblem, ProblemKind};
 use super::cluster::Cluster;
+use super::error::JobFate;
 use crate::project::quote;
 
 /// The pauses between tries.
@@ -41,16 +42,7 @@ pub(super) struct JobHandle {
     pub(super) uid: Option<String>,
 }
 
-/// What the API said about a Job that it was given.
-#[derive(Debug, Clone)]
-pub(super) struct Answer {
-    pub(super) job: Job,
-    /// Its warnings, such as fields that it does not know.
-    pub(super) warnings: Vec<String>,
-}
-
 impl JobHandle {
-    /// The resources of a kind in the Job's namespace.
     pub(super) fn api<K>(&self) -> Api<K>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
@@ -70,21 +62,26 @@ impl JobHandle {
         owners.is_empty() || owners.iter().any(|owner| owner.uid == *uid)
     }
 
-    /// Has the Job checked. Only a server that has too much to do is asked again.
-    pub(super) async fn check(&self, job: &Value) -> Result<Answer, ApiProblem> {
-        (|| self.create_once(job, true))
+    /// Has the Job checked; gives the warnings. Only a server that has too much to do is asked again.
+    pub(super) async fn check(&self, job: &Value) -> Result<Vec<String>, ApiProblem> {
+        let (_, warnings) = (|| self.create_once(job, true))
             .retry(PAUSES.with_total_delay(Some(REQUEST_TIMEOUT)))
             .when(|problem| problem.kind == ProblemKind::Busy)
-            .await
+            .await?;
+        Ok(warnings)
     }
 
-    /// Asks once for the Job's creation, or only for its check.
-    pub(super) async fn create_once(&self, job: &Value, is_check: bool) -> Result<Answer, ApiProblem> {
-        let answer = timeout(REQUEST_TIMEOUT, self.post(job, is_check)).await;
-        answer.unwrap_or_else(|_| Err(ApiProblem::no_answer(REQUEST_TIMEOUT)))
+    /// Asks once for the Job's creation, or only for its check. Gives the Job, and the API's warnings, such as
+    /// fields that it does not know.
+    pub(super) async fn create_once(
+        &self,
+        job: &Value,
+        is_check: bool,
+    ) -> Result<(Job, Vec<String>), ApiProblem> {
+        in_time(self.post(job, is_check)).await
     }
 
-    async fn post(&self, job: &Value, is_check: bool) -> Result<Answer, ApiProblem> {
+    async fn post(&self, job: &Value, is_check: bool) -> Result<(Job, Vec<String>), ApiProblem> {
         let dry_run = if is_check { "&dryRun=All" } else { "" };
         let path = Job::url_path(&(), Some(&self.namespace));
         let request = Request::post(format!("{path}?fieldManager=mlrun&fieldValidation=Warn{dry_run}"))
@@ -101,17 +98,12 @@ impl JobHandle {
             });
             return Err(ApiProblem::from(&status));
         }
-        let warnings = parts.headers.get_all(http::header::WARNING);
-        Ok(Answer {
-            job: serde_json::from_slice(&body).map_err(kube::Error::SerdeError)?,
-            warnings: warnings
-                .iter()
-                .filter_map(|warning| warning_text(warning.to_str().ok()?))
-                .collect(),
-        })
+        let warnings = parts.headers.get_all(http::header::WARNING).iter();
+        let warnings = warnings.filter_map(|warning| warning_text(warning.to_str().ok()?));
+        let job = serde_json::from_slice(&body).map_err(kube::Error::SerdeError)?;
+        Ok((job, warnings.collect()))
     }
 
-    /// The Job's pods.
     pub(super) async fn list_pods(&self) -> Result<Vec<Pod>, KubernetesError> {
         let of_job = ListParams::default().labels(&format!("job-name={}", self.name));
         let api = self.api::<Pod>();
@@ -130,23 +122,26 @@ impl JobHandle {
         Ok(job.filter(|job| self.is(&job.metadata)))
     }
 
-    /// The Job is not there any more, and how it ended is not known.
     pub(super) fn is_gone(&self) -> KubernetesError {
-        KubernetesError::NoJob {
-            job: self.name.clone(),
-            namespace: self.namespace.clone(),
-        }
+        let (job, namespace) = (&self.name, &self.namespace);
+        KubernetesError::setup(
+            format!("there is no Job '{job}' in the namespace '{namespace}' any more"),
+            "it was deleted, maybe by its ttlSecondsAfterFinished; how it ended is not known any more",
+        )
+        .with_fate(JobFate::Unknown)
     }
 
-    /// Somebody deleted the Job before it had ended.
     pub(super) fn was_deleted(&self) -> KubernetesError {
-        KubernetesError::Deleted {
-            job: self.name.clone(),
-            namespace: self.namespace.clone(),
-        }
+        let (job, namespace) = (&self.name, &self.namespace);
+        KubernetesError::setup(
+            format!("the Job '{job}' in the namespace '{namespace}' was deleted before it had ended"),
+            format!(
+                "`mlrun cancel` and `kubectl delete job` do that; `kubectl get events -n {namespace}` may say more"
+            ),
+        )
+        .with_fate(JobFate::Deleted)
     }
 
-    /// What a person types to delete the Job.
     pub(super) fn deletion_command(&self) -> String {
         let context = self.cluster.context.as_deref();
         let context = context.map_or_else(String::new, |name| format!(" --context {}", quote(name)));
@@ -169,20 +164,22 @@ impl JobHandle {
     }
 }
 
+async fn in_time<T, E: Into<ApiProblem>>(
+    request: impl Future<Output = Result<T, E>>,
+) -> Result<T, ApiProblem> {
+    match timeout(REQUEST_TIMEOUT, request).await {
+        Ok(answer) => answer.map_err(E::into),
+        Err(_) => Err(ApiProblem::no_answer(REQUEST_TIMEOUT)),
+    }
+}
+
 /// Makes a request, and makes it again where the API does not answer, for so long in all.
 async fn patiently<T, F>(patience: Duration, request: impl Fn() -> F) -> Result<T, ApiProblem>
 where
     F: Future<Output = Result<T, kube::Error>>,
 {
     let mut last = None;
-    let once = || async {
-        let answer = timeout(REQUEST_TIMEOUT, request()).await;
-        answer.map_or_else(
-            |_| Err(ApiProblem::no_answer(REQUEST_TIMEOUT)),
-            |answer| Ok(answer?),
-        )
-    };
-    let tries = once
+    let tries = (|| in_time(request()))
         .retry(PAUSES)
         .when(ApiProblem::is_passing)
         .notify(|problem, _| last = Some(problem.clone()));

@@ -9,7 +9,6 @@ use crate::backend::docker::command_words;
 use crate::env_vars::{KUBE_MLFLOW_TRACKING_URI, MLFLOW_TRACKING_URI};
 use crate::environment::Container;
 
-/// The label that says who made the Job.
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The labels that a run's Job and pods are found by.
 const RUN_ID_LABEL: &str = "mlflow.org/run-id";

@@ -12,11 +12,9 @@ use kube::config::{KubeconfigError, LoadDataError};
 
 use crate::process::ProgramExit;
 
-/// How many of the last lines that a program wrote are shown.
 const SHOWN_LINES: usize = 5;
 const AUTHORITY: &str = "the certificate-authority holds no valid certificate in PEM format";
 
-/// Why a kubeconfig cannot be used.
 pub(super) fn of_kubeconfig(error: &KubeconfigError) -> String {
     match error {
         KubeconfigError::ReadConfig(source, _) => format!("cannot read it: {}", io_text(source)),

@@ -56,7 +56,6 @@ use crate::process::{Ended, Signals};
 use crate::project::ProjectEnvironment;
 use crate::redact::without_credentials;
 
-/// The name, as `--backend` spells it.
 pub(super) const NAME: &str = "kubernetes";
 
 /// How long the entry point may take to start where `--start-timeout` does not say.
@@ -65,7 +64,6 @@ const START_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 const WHAT_IS_REPLACED: &str =
     "mlrun replaces the first container's name, image, command and variables; all else is the template's";
 
-/// Runs entry points as Jobs.
 pub(super) struct Kubernetes {
     config: KubernetesConfig,
     template: Template,
@@ -76,7 +74,6 @@ pub(super) struct Kubernetes {
 }
 
 impl Kubernetes {
-    /// Reads the configuration and the template.
     pub(super) fn new(options: BackendOptions<'_>) -> Result<Self, KubernetesError> {
         let config = options.config.ok_or_else(|| {
             KubernetesError::setup(
@@ -108,11 +105,6 @@ impl Kubernetes {
         })
     }
 
-    async fn cluster(&self) -> Result<&Cluster, KubernetesError> {
-        let context = self.config.context.as_deref();
-        self.cluster.get_or_try_init(|| Cluster::find(context)).await
-    }
-
     /// The Job's name: as unique as the run, and the moment.
     fn job_name(&self, plan: &LaunchPlan) -> String {
         // An indexed Job gives its pods longer host names.
@@ -124,10 +116,15 @@ impl Kubernetes {
 
     /// The Job of a plan, and where it shall be.
     async fn job_to_create(&self, plan: &LaunchPlan) -> Result<(JobHandle, Value), KubernetesError> {
-        let cluster = self.cluster().await?;
+        let find = || Cluster::find(self.config.context.as_deref());
+        let cluster = self.cluster.get_or_try_init(find).await?;
         let handle = JobHandle {
             cluster: cluster.clone(),
-            namespace: self.template.namespace().unwrap_or(&cluster.namespace).to_owned(),
+            namespace: self
+                .template
+                .namespace()
+                .unwrap_or(cluster.namespace())
+                .to_owned(),
             name: self.job_name(plan),
             uid: None,
         };
@@ -136,7 +133,6 @@ impl Kubernetes {
         Ok((handle, job))
     }
 
-    /// The error behind a Job that the API does not take.
     fn refused(&self, handle: &JobHandle, problem: ApiProblem) -> KubernetesError {
         match problem.kind {
             ProblemKind::Invalid => {}
@@ -150,12 +146,12 @@ impl Kubernetes {
             _ => return handle.cluster.problem("create the Job", problem),
         }
         let field = problem.field.as_deref();
-        KubernetesError::Failed {
-            place: field.map(|field| self.template.place(field)),
-            problem: format!("the cluster does not take the Job: {problem}"),
-            hint: field.map(|_| WHAT_IS_REPLACED.to_owned()),
-            source: None,
-        }
+        KubernetesError::failed(
+            format!("the cluster does not take the Job: {problem}"),
+            field.map(|_| WHAT_IS_REPLACED.to_owned()),
+            None,
+        )
+        .at(field.map(|field| self.template.place(field)))
     }
 
     /// Whether the creation may be allowed though the check is not: a webhook may not know checks, or a
@@ -224,7 +220,7 @@ impl Backend for Kubernetes {
         self.tell_what_no_pod_has(plan, container, progress);
         let (handle, job) = self.job_to_create(plan).await?;
         match handle.check(&job).await {
-            Ok(answer) => self.tell_warnings(&answer.warnings, progress),
+            Ok(warnings) => self.tell_warnings(&warnings, progress),
             Err(problem) if self.is_judged_too_early(&problem, container) => {
                 progress.warning(&format!(
                     "the cluster could not check the Job beforehand: {problem}"
@@ -237,7 +233,7 @@ impl Backend for Kubernetes {
 
     fn preview(&self, plan: &LaunchPlan) -> Result<Vec<(&'static str, String)>, BackendError> {
         let (namespace, cluster) = match self.cluster.get() {
-            Some(cluster) => (cluster.namespace.as_str(), cluster.to_string()),
+            Some(cluster) => (cluster.namespace(), cluster.to_string()),
             None => ("default", "not asked".to_owned()),
         };
         let namespace = self.template.namespace().unwrap_or(namespace);
@@ -304,10 +300,8 @@ fn for_a_person(name: &str, value: String) -> String {
     }
 }
 
-/// A Job that has been created.
 struct KubernetesSubmittedRun {
     handle: JobHandle,
-    /// As it was created.
     job: Job,
     start_limit: StartLimit,
     output: RelayedOutput,

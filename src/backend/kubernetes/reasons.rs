@@ -39,7 +39,6 @@ impl Reason {
     }
 }
 
-/// How a pod failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Failure {
     /// The entry point ended with this exit code, for no other reason.
@@ -47,7 +46,6 @@ pub(super) enum Failure {
     Other(Reason),
 }
 
-/// What is known about a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PodView {
     pub(super) name: String,
@@ -60,7 +58,6 @@ pub(super) struct PodView {
     pub(super) is_over: bool,
     /// Whether a queue keeps it from being given to a node.
     pub(super) is_gated: bool,
-    /// Why it does not start.
     pub(super) problem: Option<Reason>,
     /// How it failed, or is about to fail.
     pub(super) failure: Option<Failure>,
@@ -78,7 +75,6 @@ const PROGRAM: &str =
     "the image lacks the program that the command names; install it there, or correct the command";
 
 impl PodView {
-    /// Looks at a pod. The entry point's container is the first.
     pub(super) fn of(pod: &Pod) -> Self {
         let status = pod.status.clone().unwrap_or_default();
         let phase = status.phase.unwrap_or_else(|| "Pending".to_owned());
@@ -128,7 +124,6 @@ pub(super) fn entry_point(pod: &Pod) -> Option<&str> {
     containers.first().map(|container| container.name.as_str())
 }
 
-/// The pod's conditions.
 pub(super) fn conditions(pod: &Pod) -> impl Iterator<Item = &PodCondition> {
     let status = pod.status.iter();
     status.flat_map(|status| &status.conditions).flatten()
@@ -136,19 +131,12 @@ pub(super) fn conditions(pod: &Pod) -> impl Iterator<Item = &PodCondition> {
 
 /// Whether the container's program has run, be it only once.
 fn has_started(container: &ContainerStatus) -> bool {
+    let states = [&container.state, &container.last_state].into_iter().flatten();
+    let ends: Vec<_> = states.filter_map(|state| state.terminated.as_ref()).collect();
     let state = container.state.as_ref();
-    if state.is_some_and(|state| state.running.is_some()) {
-        return true;
-    }
-    let last = container.last_state.as_ref();
-    let mut ends = [state, last]
-        .into_iter()
-        .filter_map(|state| state?.terminated.as_ref())
-        .peekable();
-    if ends.peek().is_none() {
-        return container.restart_count > 0;
-    }
-    ends.any(|end| !is_start_error(end))
+    state.is_some_and(|state| state.running.is_some())
+        || (ends.is_empty() && container.restart_count > 0)
+        || ends.into_iter().any(|end| !is_start_error(end))
 }
 
 /// Whether the container's program could not even be started.
@@ -175,7 +163,6 @@ fn is_over(container: &ContainerStatus, pod: &Pod) -> bool {
     })
 }
 
-/// Why a pod does not start.
 fn problem(pod: &Pod, own: Option<&ContainerStatus>) -> Option<Reason> {
     let status = pod.status.as_ref()?;
     let scheduled =
@@ -204,8 +191,8 @@ fn waiting_reason(container: &ContainerStatus) -> Option<Reason> {
     let image = &container.image;
     let name = &container.name;
     let last = container.last_state.as_ref();
+    let last = last.and_then(|last| last.terminated.as_ref());
     let failed_start = last
-        .and_then(|last| last.terminated.as_ref())
         .filter(|last| is_start_error(last))
         .and_then(|last| last.message.as_deref());
     let told =
@@ -252,7 +239,6 @@ fn waiting_reason(container: &ContainerStatus) -> Option<Reason> {
     })
 }
 
-/// A container whose program does not start.
 fn start_failed(name: &str, reason: &str, message: &str) -> Reason {
     let lacks_program = lacks_program(message);
     let what = format!("the container '{name}' cannot be started ({reason})");
@@ -268,28 +254,28 @@ fn failure(pod: &Pod, own: Option<&ContainerStatus>) -> Failure {
     if let Some(reason) = disruption::of(pod) {
         return Failure::Other(reason);
     }
-    if let Some(terminated) = own.and_then(terminated).filter(|own| own.exit_code != 0) {
-        if disruption::is_by_deletion(pod, terminated) {
-            return Failure::Other(disruption::deleted(&pod.name_any(), true));
-        }
-        return of_container(terminated, pod);
+    let failed = |container| terminated(container).filter(|end| end.exit_code != 0);
+    if let Some(end) = own.and_then(failed) {
+        return if disruption::is_by_deletion(pod, end) {
+            Failure::Other(disruption::deleted(&pod.name_any(), true))
+        } else {
+            of_container(end, pod)
+        };
     }
     let init = status.init_container_statuses.iter().flatten();
-    for other in init.chain(status.container_statuses.iter().flatten()) {
-        if let Some(terminated) = terminated(other).filter(|other| other.exit_code != 0) {
-            let reason = terminated.reason.as_deref().filter(|reason| *reason != "Error");
-            let what = format!(
-                "the container '{}' ended with exit code {}{}",
-                other.name,
-                terminated.exit_code,
-                reason.map(|reason| format!(" ({reason})")).unwrap_or_default()
-            );
-            let message = terminated.message.as_deref().unwrap_or_default();
-            return Failure::Other(Reason::told(what, message, None));
+    let mut others = init.chain(status.container_statuses.iter().flatten());
+    let other = others.find_map(|other| Some((&other.name, failed(other)?)));
+    let (what, message) = match other {
+        Some((name, end)) => {
+            let code = end.exit_code;
+            let reason = end.reason.as_deref().filter(|reason| *reason != "Error");
+            let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+            let what = format!("the container '{name}' ended with exit code {code}{reason}");
+            (what, &end.message)
         }
-    }
-    let message = status.message.as_deref().unwrap_or_default();
-    let what = format!("the pod '{}' failed", pod.name_any());
+        None => (format!("the pod '{}' failed", pod.name_any()), &status.message),
+    };
+    let message = message.as_deref().unwrap_or_default();
     Failure::Other(Reason::told(what, message, None))
 }
 
@@ -313,7 +299,6 @@ fn deadline(what: &str, seconds: Option<i64>) -> Reason {
     )
 }
 
-/// How the entry point's container ended.
 fn of_container(terminated: &ContainerStateTerminated, pod: &Pod) -> Failure {
     let message = terminated.message.as_deref().unwrap_or_default();
     match terminated.reason.as_deref() {

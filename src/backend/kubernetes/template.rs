@@ -18,7 +18,6 @@ const KIND: (&str, &str) = ("kind", "Job");
 const API_VERSION: (&str, &str) = ("apiVersion", "batch/v1");
 const WHERE_IT_IS: &str =
     "a relative path is looked for in the current directory, then beside the backend config";
-/// The way to the containers.
 const CONTAINERS: [&str; 4] = ["spec", "template", "spec", "containers"];
 
 /// A Job as its author wrote it.
@@ -32,7 +31,6 @@ pub(super) struct Template {
 }
 
 impl Template {
-    /// Reads and checks the file.
     pub(super) fn read(path: &Path) -> Result<Self, KubernetesError> {
         let text = std::fs::read(path).map_err(|error| {
             let path = path.display();
@@ -49,11 +47,8 @@ impl Template {
         let start = Position { line: 1, column: 1 };
         let source = SourceFile::new(path, text);
         let place = |position: Position| source.at(position);
-        let wrong = |position: Position, problem: String, hint: Option<String>| KubernetesError::Failed {
-            place: Some(place(position)),
-            problem,
-            hint,
-            source: None,
+        let wrong = |position: Position, problem: String, hint: Option<String>| {
+            KubernetesError::failed(problem, hint, None).at(Some(place(position)))
         };
         let root = yaml::parse(text).map_err(|error| {
             wrong(
@@ -88,14 +83,12 @@ impl Template {
         &self.job
     }
 
-    /// The namespace that it names.
     pub(super) fn namespace(&self) -> Option<&str> {
         self.job["metadata"]["namespace"]
             .as_str()
             .filter(|name| !name.is_empty())
     }
 
-    /// The first container.
     pub(super) fn container(&self) -> &Value {
         &self.job["spec"]["template"]["spec"]["containers"][0]
     }
@@ -126,19 +119,13 @@ impl Template {
 /// The steps of a field's path: names, indices and keys in brackets.
 fn steps(field: &str) -> Vec<&str> {
     let mut steps = Vec::new();
-    let mut rest = field;
-    while !rest.is_empty() {
-        if let Some(inside) = rest.strip_prefix('[') {
-            let end = inside.find(']').unwrap_or(inside.len());
-            steps.push(inside[..end].trim_matches('"'));
-            rest = inside.get(end + 1..).unwrap_or_default();
-        } else {
-            let end = rest.find(['.', '[']).unwrap_or(rest.len());
-            if end > 0 {
-                steps.push(&rest[..end]);
-            }
-            rest = rest[end..].strip_prefix('.').unwrap_or(&rest[end..]);
-        }
+    for part in field.split('[') {
+        let (key, names) = match part.split_once(']') {
+            Some((key, names)) => (Some(key.trim_matches('"')), names),
+            None => (None, part),
+        };
+        steps.extend(key);
+        steps.extend(names.split('.').filter(|name| !name.is_empty()));
     }
     steps
 }

@@ -11,7 +11,6 @@ use crate::events::Progress;
 use crate::redact::without_credentials;
 
 impl Kubernetes {
-    /// Warns of all that the pod will lack.
     pub(super) fn tell_what_no_pod_has(
         &self,
         plan: &LaunchPlan,

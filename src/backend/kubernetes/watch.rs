@@ -9,10 +9,12 @@ use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use http::Request;
 use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::Client;
 use kube::api::{Api, Resource};
 use kube::client::Body;
-use kube::runtime::watcher::{self, Config, Error, Event, watcher};
+use kube::runtime::watcher::{self, Config, Error, watcher};
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tower::service_fn;
@@ -33,10 +35,8 @@ const BETWEEN_LISTS: Duration = Duration::from_secs(5);
 /// After so long without trouble, the pauses start short again.
 const CALM: Duration = Duration::from_secs(60);
 
-/// What has become of the resources.
 #[derive(Debug)]
 pub(super) enum Change<K> {
-    /// All that there are.
     Listed(Vec<K>),
     /// One that is new or has changed.
     Changed(Box<K>),
@@ -46,11 +46,19 @@ pub(super) enum Change<K> {
     Trouble(ApiProblem),
 }
 
-/// Resources that are watched.
+pub(super) trait Watched:
+    Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static
+{
+}
+
+impl Watched for Event {}
+impl Watched for Job {}
+impl Watched for Pod {}
+
 pub(super) struct Watch<K> {
     api: Api<K>,
     config: Config,
-    events: BoxStream<'static, watcher::Result<Event<K>>>,
+    events: BoxStream<'static, watcher::Result<watcher::Event<K>>>,
     /// What a list that is under way has given so far.
     listing: Option<Vec<K>>,
     /// Whether watching is forbidden, and only lists are allowed.
@@ -63,16 +71,7 @@ pub(super) struct Watch<K> {
     pause: Duration,
 }
 
-impl<K> Watch<K>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + DeserializeOwned
-        + Debug
-        + Send
-        + 'static,
-{
-    /// Watches in the Job's namespace.
+impl<K: Watched> Watch<K> {
     pub(super) fn new(handle: &JobHandle, config: Config) -> Self {
         let client = paced(handle.cluster.client.clone());
         let api = Api::<K>::namespaced(client, &handle.namespace);
@@ -113,11 +112,11 @@ where
         None
     }
 
-    fn take(&mut self, event: Event<K>) -> Option<Change<K>> {
+    fn take(&mut self, event: watcher::Event<K>) -> Option<Change<K>> {
         match event {
-            Event::Init => self.listing = Some(Vec::new()),
-            Event::InitApply(item) => self.listing.get_or_insert_default().push(item),
-            Event::InitDone => {
+            watcher::Event::Init => self.listing = Some(Vec::new()),
+            watcher::Event::InitApply(item) => self.listing.get_or_insert_default().push(item),
+            watcher::Event::InitDone => {
                 let items = self.listing.take().unwrap_or_default();
                 if self.polls {
                     self.begin_again();
@@ -125,8 +124,8 @@ where
                 }
                 return Some(Change::Listed(items));
             }
-            Event::Apply(item) => return Some(Change::Changed(Box::new(item))),
-            Event::Delete(item) => return Some(Change::Deleted(Box::new(item))),
+            watcher::Event::Apply(item) => return Some(Change::Changed(Box::new(item))),
+            watcher::Event::Delete(item) => return Some(Change::Deleted(Box::new(item))),
         }
         None
     }
@@ -153,7 +152,6 @@ where
         None
     }
 
-    /// The resources could not be listed.
     fn fail(&mut self, problem: ApiProblem) -> Change<K> {
         self.is_forbidden = problem.kind == ProblemKind::Forbidden;
         self.back_off();

@@ -262,7 +262,6 @@ fn wrong_configurations_and_templates_are_said_before_anything_is_done() {
             r#"{"repository-uri": 1, "kube-job-template-path": "job.yaml"}"#,
             "error: 'repository-uri' of the backend config must be text, not 1\n",
         ),
-        ("[1]", "error: the backend config must be a JSON object\n"),
         (
             r#"{"repository-uri": "a/b:tag", "kube-job-template-path": "job.yaml"}"#,
             "error: 'a/b:tag' (repository-uri) cannot be the name of an image's repository\n",

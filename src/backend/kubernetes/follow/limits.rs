@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Deletion, End, Follower};
+use super::{Deletion, End, Follower, StartLimit};
 use crate::backend::kubernetes::KubernetesError;
 use crate::backend::kubernetes::api_problem::{ApiProblem, ProblemKind};
-use crate::backend::kubernetes::error::seconds;
+use crate::backend::kubernetes::error::{JobFate, seconds};
 use crate::backend::kubernetes::handle::PATIENCE;
 use crate::backend::kubernetes::job_state::is_suspended;
 use crate::backend::kubernetes::reasons::Reason;
@@ -26,9 +26,7 @@ pub(super) struct Silence {
     since: Instant,
     /// When it is looked at again.
     due: Instant,
-    /// The last answer.
     pub(super) problem: ApiProblem,
-    /// Whether it has been told.
     pub(super) was_told: bool,
 }
 
@@ -55,25 +53,27 @@ impl Follower<'_> {
     /// The next moment at which something is due.
     pub(super) fn deadline(&self) -> Instant {
         let far = Instant::now() + Duration::from_secs(3600);
-        let is_awaited = self.end.is_none() && !self.has_started && !self.is_held();
-        let start = match (self.start_limit, is_awaited) {
-            (Some(limit), true) => {
-                let due = self.waiting_since + limit.after;
-                // One that only takes long is looked at again when something changes.
-                (limit.is_strict || self.problem().is_some() || due > Instant::now()).then_some(due)
-            }
-            _ => None,
-        };
+        // A start that only takes long is looked at again when something changes.
+        let start = self
+            .start_due()
+            .filter(|(due, limit)| limit.is_strict || self.problem().is_some() || *due > Instant::now());
         let silence = self.silence.as_ref().map(|silence| silence.due);
         let drained_by = self.drained_by.filter(|_| self.deletion.is_none());
         let deleted_by = match self.deletion {
             Some(Deletion::Begun { until }) => Some(until),
             Some(Deletion::Asked) | None => None,
         };
-        [start, drained_by, deleted_by, silence]
+        [start.map(|(due, _)| due), drained_by, deleted_by, silence]
             .into_iter()
             .flatten()
             .fold(far, Instant::min)
+    }
+
+    /// When the entry point shall have started, if it is waited for.
+    fn start_due(&self) -> Option<(Instant, StartLimit)> {
+        let is_awaited = self.end.is_none() && self.signal.is_none() && !self.has_started && !self.is_held();
+        let limit = self.start_limit.filter(|_| is_awaited)?;
+        Some((self.waiting_since + limit.after, limit))
     }
 
     pub(super) fn deadline_passed(&mut self) {
@@ -84,12 +84,8 @@ impl Follower<'_> {
             self.deletion_takes_too_long();
         }
         self.tell_silence(now);
-        if let Some(limit) = self.start_limit
-            && self.end.is_none()
-            && self.signal.is_none()
-            && !self.has_started
-            && !self.is_held()
-            && now >= self.waiting_since + limit.after
+        if let Some((due, limit)) = self.start_due()
+            && now >= due
         {
             let problem = self.problem();
             if problem.is_none() && !limit.is_strict {
@@ -153,17 +149,16 @@ impl Follower<'_> {
             ));
             return;
         }
-        let source = silence.problem.clone();
+        let problem = format!(
+            "the Job '{}' goes on, but {} has not answered for {}",
+            self.handle.name,
+            self.handle.cluster,
+            seconds(lasted)
+        );
+        let hint = "`mlrun wait RUN_ID` follows it again".to_owned();
+        let lost = KubernetesError::failed(problem, Some(hint), Some(silence.problem.clone().into()));
         self.silence = None;
-        self.finish(End::Known(Err(KubernetesError::Lost {
-            problem: format!(
-                "the Job '{}' goes on, but {} has not answered for {}",
-                self.handle.name,
-                self.handle.cluster,
-                seconds(lasted)
-            ),
-            source,
-        })));
+        self.finish(End::Known(Err(lost.with_fate(JobFate::Lost))));
         self.drained_by = Some(now);
     }
 }

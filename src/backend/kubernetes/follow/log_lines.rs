@@ -21,9 +21,7 @@ pub(super) struct Continuation {
     cursor: usize,
     /// The beginning of a line whose end has not come.
     partial: Vec<u8>,
-    /// What it was when the stream before ended.
     last_partial: Vec<u8>,
-    /// How many lines were new.
     pub(super) count: u64,
 }
 
@@ -49,19 +47,16 @@ impl Continuation {
     /// Takes bytes of the stream; gives the new lines in them without their times.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut new = Vec::with_capacity(bytes.len());
-        let mut rest = bytes;
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-            let (line, after) = rest.split_at(end + 1);
-            rest = after;
-            if self.partial.is_empty() {
-                self.add(line, &mut new);
-            } else {
-                let mut whole = std::mem::take(&mut self.partial);
-                whole.extend_from_slice(line);
-                self.add(&whole, &mut new);
-            }
+        let Some(last) = bytes.iter().rposition(|byte| *byte == b'\n') else {
+            self.partial.extend_from_slice(bytes);
+            return new;
+        };
+        let (ends, rest) = bytes.split_at(last + 1);
+        let mut whole = std::mem::replace(&mut self.partial, rest.to_vec());
+        whole.extend_from_slice(ends);
+        for line in whole.split_inclusive(|byte| *byte == b'\n') {
+            self.add(line, &mut new);
         }
-        self.partial.extend_from_slice(rest);
         new
     }
 
@@ -121,7 +116,6 @@ impl Continuation {
     }
 }
 
-/// The line's time, and the line.
 fn split_time(line: &[u8]) -> Option<(Timestamp, &[u8])> {
     let end = line.iter().take(40).position(|byte| *byte == b' ')?;
     let time = std::str::from_utf8(&line[..end]).ok()?.parse().ok()?;

@@ -23,17 +23,6 @@ const SILENCE: Duration = Duration::from_secs(240);
 /// How long a stream may go on after its container has ended.
 const AFTER_THE_END: Duration = Duration::from_secs(10);
 
-/// What a follower says.
-#[derive(Debug)]
-pub(super) enum LogMessage {
-    /// Whole lines; the last one of all may lack its end.
-    Output(Vec<u8>),
-    /// The logs cannot be read any more.
-    Unreadable(ApiProblem),
-    /// Everything has been said.
-    Done,
-}
-
 /// What a follower has to know about its container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ContainerProgress {
@@ -45,7 +34,6 @@ pub(super) struct ContainerProgress {
     pub(super) is_gone: bool,
 }
 
-/// A container whose logs are followed.
 pub(super) struct LogFollower {
     pub(super) api: Api<Pod>,
     pub(super) pod: String,
@@ -57,8 +45,7 @@ pub(super) struct LogFollower {
 
 impl LogFollower {
     /// Sends the message. If nobody listens any more, this task is about to be ended.
-    async fn send(&self, message: LogMessage) {
-        let message = Message::Log(self.pod_uid.clone(), message);
+    async fn send(&self, message: Message) {
         let _ = self.sender.send(message).await;
     }
 
@@ -96,8 +83,8 @@ impl LogFollower {
                 Ok(stream) => {
                     let is_clean = self.read(stream, &mut lines).await;
                     if is_clean && last_pass && lines.count == seen && lines.is_repeated() {
-                        self.send(LogMessage::Output(lines.rest())).await;
-                        return self.send(LogMessage::Done).await;
+                        self.send(Message::Output(lines.rest())).await;
+                        return self.send(Message::LogDone(self.pod_uid.clone())).await;
                     }
                     is_whole = is_clean && !previous;
                     wants_previous = !is_clean && previous;
@@ -116,9 +103,9 @@ impl LogFollower {
                     if is_lost {
                         let is_removed = is_whole && problem.kind == ProblemKind::NotFound;
                         if !now.is_gone && now.has_started && !is_removed {
-                            self.send(LogMessage::Unreadable(problem)).await;
+                            self.send(Message::LogUnreadable(problem)).await;
                         }
-                        return self.send(LogMessage::Done).await;
+                        return self.send(Message::LogDone(self.pod_uid.clone())).await;
                     }
                 }
             }
@@ -158,7 +145,7 @@ impl LogFollower {
             let new = lines.take(bytes);
             stream.consume_unpin(count);
             if !new.is_empty() {
-                self.send(LogMessage::Output(new)).await;
+                self.send(Message::Output(new)).await;
             }
         }
     }

@@ -8,35 +8,30 @@ mod logs;
 mod pods;
 
 use std::collections::HashSet;
-use std::fmt::Debug;
 use std::time::Duration;
 
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::batch::v1::{Job, JobCondition};
 use k8s_openapi::api::core::v1::{Event, Pod};
-use kube::api::Resource;
 use kube::runtime::watcher::Config;
-use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use self::limits::Silence;
-use self::logs::LogMessage;
 use self::pods::PodState;
 use super::KubernetesError;
 use super::api_problem::{ApiProblem, ProblemKind};
+use super::error::JobFate;
 use super::gone;
 use super::handle::JobHandle;
 use super::reasons::Reason;
-use super::watch::{Change, Watch};
+use super::watch::{Change, Watch, Watched};
 use crate::backend::relayed::RelayedOutput;
 use crate::events::Progress;
 use crate::process::{Ended, Signals, TerminationSignal};
 
 /// How long logs may still come when the Job has ended.
 const LOG_DRAIN: Duration = Duration::from_secs(20);
-/// How many messages wait at most.
 const MESSAGES: usize = 64;
 
 /// How long the entry point may take to start.
@@ -47,7 +42,6 @@ pub(super) struct StartLimit {
     pub(super) is_strict: bool,
 }
 
-/// How a Job ended.
 enum End {
     Known(Result<Ended, KubernetesError>),
     /// It failed so, and its pods may tell why.
@@ -60,7 +54,11 @@ enum Message {
     /// The pods as they are when the Job has ended.
     LastPods(Change<Pod>),
     Events(Change<Event>),
-    Log(String, LogMessage),
+    /// Whole lines of a log; the last one of all may lack its end.
+    Output(Vec<u8>),
+    LogUnreadable(ApiProblem),
+    /// The log of the pod with this uid has been read, as far as it can be.
+    LogDone(String),
     /// The Job's deletion was asked for; the answer.
     Deletion(Result<(), ApiProblem>),
 }
@@ -119,9 +117,10 @@ pub(super) async fn follow(
             return follower.with_memory(ended).await;
         }
         let deadline = follower.deadline();
+        let is_ending = follower.signal.is_some();
         tokio::select! {
             biased;
-            signal = next_signal(signals, follower.signal.is_some()) => {
+            signal = async { if is_ending { signals.further().await } else { signals.next().await } } => {
                 if follower.take_signal(signal) {
                     return Ok(Ended::Interrupted { signal: follower.signal.unwrap_or(signal) });
                 }
@@ -134,14 +133,6 @@ pub(super) async fn follow(
             }
             () = sleep_until(deadline) => follower.deadline_passed(),
         }
-    }
-}
-
-async fn next_signal(signals: &mut Signals, is_further: bool) -> TerminationSignal {
-    if is_further {
-        signals.further().await
-    } else {
-        signals.next().await
     }
 }
 
@@ -159,21 +150,18 @@ struct Follower<'a> {
     pods: Vec<PodState>,
     /// What keeps pods from being made, as events tell it.
     event_problem: Option<Reason>,
-    /// What has been told already.
     told: HashSet<String>,
     has_started: bool,
     /// From when on the time to start counts.
     waiting_since: Instant,
     /// Whether a queue held the Job back when it was looked at last.
     was_held: bool,
-    /// How it ended, while logs may still come; and until when they may.
     end: Option<End>,
     drained_by: Option<Instant>,
     /// Whether the pods are known as they were when the Job had ended.
     knows_last_pods: bool,
     /// Since when the API has not answered.
     silence: Option<Silence>,
-    /// The signal after which the Job is being deleted.
     signal: Option<TerminationSignal>,
     /// Whether others have deleted it before it had ended.
     is_cancelled: bool,
@@ -193,15 +181,7 @@ impl Follower<'_> {
     }
 
     /// Has every change of these resources become a message.
-    fn watch<K>(&mut self, config: Config, wrap: fn(Change<K>) -> Message) -> AbortHandle
-    where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-            + Clone
-            + DeserializeOwned
-            + Debug
-            + Send
-            + 'static,
-    {
+    fn watch<K: Watched>(&mut self, config: Config, wrap: fn(Change<K>) -> Message) -> AbortHandle {
         let sender = self.sender.clone();
         let mut watch = Watch::new(self.handle, config);
         self.tasks.spawn(async move {
@@ -244,7 +224,9 @@ impl Follower<'_> {
     /// The result, unless the cluster remembers more of a Job that was gone when it was looked for.
     async fn with_memory(&self, ended: Result<Ended, KubernetesError>) -> Result<Ended, KubernetesError> {
         match ended {
-            Err(KubernetesError::Deleted { .. } | KubernetesError::NoJob { .. }) if !self.is_cancelled => {
+            Err(ref error)
+                if matches!(error.fate, JobFate::Deleted | JobFate::Unknown) && !self.is_cancelled =>
+            {
                 gone::remembered_end(self.handle).await.unwrap_or(ended)
             }
             ended => ended,
@@ -255,15 +237,12 @@ impl Follower<'_> {
         match message {
             Message::Job(change) => return self.take_job(change),
             Message::Pods(change) => self.take_pods(change),
+            Message::LastPods(Change::Trouble(problem)) => {
+                self.knows_last_pods |= problem.kind == ProblemKind::Forbidden;
+            }
             Message::LastPods(change) => {
-                let is_known = match &change {
-                    Change::Trouble(problem) => problem.kind == ProblemKind::Forbidden,
-                    _ => true,
-                };
-                self.knows_last_pods |= is_known;
-                if !matches!(change, Change::Trouble(_)) {
-                    self.take_pods(change);
-                }
+                self.knows_last_pods = true;
+                self.take_pods(change);
             }
             Message::Events(Change::Listed(events)) => {
                 for event in &events {
@@ -272,7 +251,19 @@ impl Follower<'_> {
             }
             Message::Events(Change::Changed(event)) => self.take_event(&event),
             Message::Events(_) => {}
-            Message::Log(pod, message) => self.take_log(&pod, message),
+            Message::Output(bytes) => self.output.take(&bytes, self.progress),
+            // A pod that has ended, and was taken away at once.
+            Message::LogUnreadable(problem) if problem.kind == ProblemKind::NotFound => {
+                self.tell_once("The pod was removed before its log was read to the end");
+            }
+            Message::LogUnreadable(problem) => {
+                self.warn_once(&format!("what the entry point writes cannot be read: {problem}"));
+            }
+            Message::LogDone(uid) => {
+                if let Some(pod) = self.pod(&uid) {
+                    pod.logs_done = true;
+                }
+            }
             Message::Deletion(answer) => self.take_answer_to_deletion(answer),
         }
         Ok(())

@@ -8,14 +8,13 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::Follower;
-use super::logs::{ContainerProgress, LogFollower, LogMessage};
+use super::logs::{ContainerProgress, LogFollower};
 use crate::backend::kubernetes::api_problem::ProblemKind;
 use crate::backend::kubernetes::disruption;
 use crate::backend::kubernetes::job_state;
 use crate::backend::kubernetes::reasons::{self, Failure, PodView, Reason};
 use crate::backend::kubernetes::watch::Change;
 
-/// A pod of the Job.
 pub(super) struct PodState {
     uid: String,
     pub(super) view: PodView,
@@ -61,7 +60,7 @@ impl Follower<'_> {
         }
     }
 
-    fn pod(&mut self, uid: &str) -> Option<&mut PodState> {
+    pub(super) fn pod(&mut self, uid: &str) -> Option<&mut PodState> {
         self.pods.iter_mut().find(|pod| pod.uid == uid)
     }
 
@@ -217,7 +216,6 @@ impl Follower<'_> {
         }
     }
 
-    /// What keeps the entry point from starting.
     pub(super) fn problem(&self) -> Option<Reason> {
         let there = self.pods.iter().rev().filter(|pod| !pod.is_vanished);
         let mut of_pods = there.filter_map(|pod| pod.view.problem.clone());
@@ -238,24 +236,6 @@ impl Follower<'_> {
         lasting
             .next()
             .filter(|_| job_state::tries_again(self.job.as_ref()))
-    }
-
-    pub(super) fn take_log(&mut self, pod: &str, message: LogMessage) {
-        match message {
-            LogMessage::Output(bytes) => self.output.take(&bytes, self.progress),
-            // A pod that has ended, and was taken away at once.
-            LogMessage::Unreadable(problem) if problem.kind == ProblemKind::NotFound => {
-                self.tell_once("The pod was removed before its log was read to the end");
-            }
-            LogMessage::Unreadable(problem) => {
-                self.warn_once(&format!("what the entry point writes cannot be read: {problem}"));
-            }
-            LogMessage::Done => {
-                if let Some(state) = self.pod(pod) {
-                    state.logs_done = true;
-                }
-            }
-        }
     }
 
     pub(super) fn phase_text(&self) -> String {
