@@ -64,14 +64,26 @@ impl ApiProblem {
         Self::new(ProblemKind::Unreachable, message)
     }
 
-    /// Whether the words are those about a user without a role.
-    pub(super) fn is_of_roles(&self) -> bool {
-        self.message.contains("User \"") && self.message.contains(" cannot ")
-    }
-
-    /// Whether a webhook of the cluster could not be asked.
-    pub(super) fn is_of_silent_webhook(&self) -> bool {
-        self.message.contains("failed calling webhook")
+    /// What to do about a request that failed.
+    pub(super) fn hint(&self) -> Option<&'static str> {
+        let says = |words: &str| self.message.contains(words);
+        Some(match self.kind {
+            ProblemKind::Unreachable => {
+                "check that the cluster runs and that this machine reaches it: kubectl cluster-info"
+            }
+            ProblemKind::Unauthorized => "log in to the cluster again: kubectl auth whoami shows who you are",
+            ProblemKind::Denied(denial) => denial.hint,
+            ProblemKind::Transient if says("failed calling webhook") => {
+                "the webhook is a part of the cluster that does not answer; try again later, or tell its administrators"
+            }
+            ProblemKind::Forbidden if says("User \"") && says(" cannot ") => {
+                "the user or service account needs a role that may create, get, list, watch and delete jobs, list and \
+                 watch pods and events, and get pods/log"
+            }
+            ProblemKind::Forbidden => "a rule of the cluster forbids it; its administrators know which one",
+            ProblemKind::NotFound => "create the namespace, or name another one in the template",
+            _ => return None,
+        })
     }
 
     /// Whether the server, or something before it, cut the connection because of a certificate.

@@ -61,9 +61,7 @@ impl KubernetesRun {
             uid: None,
         };
         let job = handle.get().await?;
-        if let Some(job) = &job {
-            handle.uid.clone_from(&job.metadata.uid);
-        }
+        handle.uid = job.as_ref().and_then(|job| job.metadata.uid.clone());
         Ok((handle, job))
     }
 }
@@ -142,10 +140,9 @@ impl AttachedRun for KubernetesRun {
 /// A pod in a line: its name, its phase, and what is wrong with it.
 fn pod_text(pod: &PodView) -> String {
     let problem = match (&pod.failure, &pod.problem) {
-        (Some(Failure::ExitCode(code)), _) => Some(format!("exit code {code}")),
-        (Some(Failure::Other(reason)), _) | (None, Some(reason)) => Some(reason.text.clone()),
-        (None, None) => None,
+        (Some(Failure::ExitCode(code)), _) => format!(": exit code {code}"),
+        (Some(Failure::Other(reason)), _) | (None, Some(reason)) => format!(": {}", reason.text),
+        (None, None) => String::new(),
     };
-    let problem = problem.map(|problem| format!(": {problem}")).unwrap_or_default();
     format!("{} ({}{problem})", pod.name, pod.phase)
 }

@@ -4,14 +4,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use openssl::x509::X509;
 
 use super::KubernetesError;
 use super::api_problem::{ApiProblem, ProblemKind};
 use super::credentials::Credentials;
-use super::error::hint_of;
 use crate::env_vars::{self, HOME, KUBECONFIG, KUBERNETES_SERVICE_HOST};
 use crate::nearest::nearest;
 
@@ -89,7 +88,7 @@ impl Cluster {
                 format!(": the client certificate of the kubeconfig expired on {date}"),
                 Some(RENEW),
             ),
-            _ => (String::new(), hint_of(&source)),
+            _ => (String::new(), source.hint()),
         };
         let problem = format!("cannot {doing} on {self}{reason}");
         KubernetesError::failed(problem, hint.map(str::to_owned), Some(source.into()))
@@ -190,19 +189,15 @@ fn kubeconfig_files() -> (Vec<PathBuf>, Vec<String>) {
 
 /// Reads the files as kubectl does: what comes first wins.
 fn read(files: &[PathBuf]) -> Result<Kubeconfig, KubernetesError> {
-    let mut whole = Kubeconfig::default();
-    for path in files {
-        let failed = |error: KubeconfigError| {
+    files.iter().try_fold(Kubeconfig::default(), |whole, path| {
+        let read = Kubeconfig::read_from(path).and_then(|file| whole.merge(file));
+        read.map_err(|error| {
             unreadable(
                 format!("cannot use the kubeconfig '{}'", path.display()),
                 kube::Error::InferKubeconfig(error).into(),
             )
-        };
-        whole = whole
-            .merge(Kubeconfig::read_from(path).map_err(failed)?)
-            .map_err(failed)?;
-    }
-    Ok(whole)
+        })
+    })
 }
 
 /// The certificates that the system trusts, for a server whose own authority is not named.

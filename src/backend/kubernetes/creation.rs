@@ -32,7 +32,6 @@ pub(super) enum Creation {
 /// What is known of requests whose answers were lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Doubt {
-    /// None was carried out.
     None,
     /// One may have been carried out.
     MayBeThere,

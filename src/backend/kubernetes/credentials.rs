@@ -81,14 +81,10 @@ impl Plugin {
         let program = exec.command.clone()?;
         let command = command_text(&program, exec.args.as_deref().unwrap_or_default());
         let of_kubeconfig = exec.install_hint.as_deref().map(str::trim);
-        let hint = of_kubeconfig.filter(|hint| !hint.is_empty()).map_or_else(
-            || {
-                format!(
-                    "run it yourself, as kubectl does: {command}; install it or log in with it if it fails"
-                )
-            },
-            str::to_owned,
-        );
+        let of_kubeconfig = of_kubeconfig.filter(|hint| !hint.is_empty());
+        let hint = of_kubeconfig.map(str::to_owned).unwrap_or_else(|| {
+            format!("run it yourself, as kubectl does: {command}; install it or log in with it if it fails")
+        });
         Some(Self {
             program,
             command,

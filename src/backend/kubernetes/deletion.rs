@@ -41,13 +41,10 @@ async fn is_gone_in_time(handle: &JobHandle, job: &Job) -> bool {
     let mut watch = Watch::<Job>::new(handle, by_name);
     let gone = async {
         while let Some(change) = watch.next().await {
-            let is_gone = match change {
-                Change::Listed(jobs) => !jobs.iter().any(|job| handle.is(&job.metadata)),
-                Change::Deleted(job) => handle.is(&job.metadata),
-                Change::Changed(_) | Change::Trouble(_) => false,
-            };
-            if is_gone {
-                return true;
+            match change {
+                Change::Listed(jobs) if !jobs.iter().any(|job| handle.is(&job.metadata)) => return true,
+                Change::Deleted(job) if handle.is(&job.metadata) => return true,
+                _ => {}
             }
         }
         false
@@ -60,9 +57,5 @@ async fn is_gone_in_time(handle: &JobHandle, job: &Job) -> bool {
 pub(super) fn termination_grace(job: &Job) -> Duration {
     let pod = job.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
     let seconds = pod.and_then(|pod| pod.termination_grace_period_seconds);
-    Duration::from_secs(
-        seconds
-            .and_then(|seconds| u64::try_from(seconds).ok())
-            .unwrap_or(30),
-    )
+    Duration::from_secs(seconds.and_then(|seconds| seconds.try_into().ok()).unwrap_or(30))
 }

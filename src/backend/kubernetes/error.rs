@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::time::Duration;
 
-use super::api_problem::{ApiProblem, ProblemKind};
 use super::reasons::Reason;
 use crate::project::Location;
 use crate::run::RunStatus;
@@ -91,29 +90,6 @@ impl From<Reason> for KubernetesError {
     fn from(reason: Reason) -> Self {
         Self::failed(reason.text, reason.hint.map(str::to_owned), None)
     }
-}
-
-/// What to do about a request that failed.
-pub(super) fn hint_of(problem: &ApiProblem) -> Option<&'static str> {
-    Some(match problem.kind {
-        ProblemKind::Unreachable => {
-            "check that the cluster runs and that this machine reaches it: kubectl cluster-info"
-        }
-        ProblemKind::Unauthorized => "log in to the cluster again: kubectl auth whoami shows who you are",
-        ProblemKind::Denied(denial) => denial.hint,
-        ProblemKind::Transient if problem.is_of_silent_webhook() => {
-            "the webhook is a part of the cluster that does not answer; try again later, or tell its administrators"
-        }
-        ProblemKind::Forbidden if !problem.is_of_roles() => {
-            "a rule of the cluster forbids it; its administrators know which one"
-        }
-        ProblemKind::Forbidden => {
-            "the user or service account needs a role that may create, get, list, watch and delete jobs, list and \
-             watch pods and events, and get pods/log"
-        }
-        ProblemKind::NotFound => "create the namespace, or name another one in the template",
-        _ => return None,
-    })
 }
 
 /// A length of time for a person.

@@ -78,10 +78,6 @@ impl JobHandle {
         job: &Value,
         is_check: bool,
     ) -> Result<(Job, Vec<String>), ApiProblem> {
-        in_time(self.post(job, is_check)).await
-    }
-
-    async fn post(&self, job: &Value, is_check: bool) -> Result<(Job, Vec<String>), ApiProblem> {
         let dry_run = if is_check { "&dryRun=All" } else { "" };
         let path = Job::url_path(&(), Some(&self.namespace));
         let request = Request::post(format!("{path}?fieldManager=mlrun&fieldValidation=Warn{dry_run}"))
@@ -89,8 +85,11 @@ impl JobHandle {
             .header(http::header::ACCEPT, "application/json")
             .body(Body::from(job.to_string().into_bytes()))
             .map_err(kube::Error::HttpError)?;
-        let (parts, body) = self.cluster.client.send(request).await?.into_parts();
-        let body = body.collect().await?.to_bytes();
+        let answer = in_time(async {
+            let (parts, body) = self.cluster.client.send(request).await?.into_parts();
+            Ok::<_, kube::Error>((parts, body.collect().await?.to_bytes()))
+        });
+        let (parts, body) = answer.await?;
         if !parts.status.is_success() {
             let status = serde_json::from_slice::<Status>(&body).unwrap_or_else(|_| {
                 let text = String::from_utf8_lossy(&body);

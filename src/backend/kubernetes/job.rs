@@ -25,7 +25,7 @@ pub(super) fn make(
     (name, namespace): (&str, &str),
     shown: fn(&str, String) -> String,
 ) -> Value {
-    let mut job = template.job().clone();
+    let mut job = template.job.clone();
     let project = plan.call.project_name.as_deref();
     let labels = labels(plan);
     let annotation = json!({
@@ -67,7 +67,7 @@ fn labels(plan: &LaunchPlan) -> Vec<(&'static str, String)> {
 
 /// The names of the other containers, which no pod may have twice.
 fn other_containers(template: &Template) -> Vec<&str> {
-    let pod = &template.job()["spec"]["template"]["spec"];
+    let pod = &template.job["spec"]["template"]["spec"];
     let all = |key: &str| pod[key].as_array().map(Vec::as_slice).unwrap_or_default();
     all("containers")
         .iter()

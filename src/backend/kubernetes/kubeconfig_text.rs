@@ -123,12 +123,9 @@ fn of_exit(out: &Output) -> String {
         .map(str::trim_end)
         .filter(|line| !line.is_empty())
         .collect();
-    let last = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
-    if last.is_empty() {
-        format!("it ended with {exit}")
-    } else {
-        format!("it ended with {exit}: {}", last.join("\n"))
-    }
+    let last = lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n");
+    let colon = if last.is_empty() { "" } else { ": " };
+    format!("it ended with {exit}{colon}{last}")
 }
 
 /// The system's words, without its number.

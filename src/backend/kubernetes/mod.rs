@@ -82,12 +82,10 @@ impl Kubernetes {
             )
         })?;
         let config = KubernetesConfig::read(config)?;
-        if !is_repository(&config.repository) {
+        let repository = &config.repository;
+        if !is_repository(repository) {
             return Err(KubernetesError::setup(
-                format!(
-                    "'{}' (repository-uri) cannot be the name of an image's repository",
-                    config.repository
-                ),
+                format!("'{repository}' (repository-uri) cannot be the name of an image's repository"),
                 "write [host/]name without a tag, such as registry.example.com/team/project",
             ));
         }
@@ -108,7 +106,7 @@ impl Kubernetes {
     /// The Job's name: as unique as the run, and the moment.
     fn job_name(&self, plan: &LaunchPlan) -> String {
         // An indexed Job gives its pods longer host names.
-        let is_indexed = self.template.job()["spec"]["completionMode"] == "Indexed";
+        let is_indexed = self.template.job["spec"]["completionMode"] == "Indexed";
         let longest = names::LONGEST_LABEL - if is_indexed { 8 } else { 0 };
         let project = plan.call.project_name.as_deref().unwrap_or_default();
         names::job_name(project, Timestamp::now(), longest)
@@ -118,13 +116,10 @@ impl Kubernetes {
     async fn job_to_create(&self, plan: &LaunchPlan) -> Result<(JobHandle, Value), KubernetesError> {
         let find = || Cluster::find(self.config.context.as_deref());
         let cluster = self.cluster.get_or_try_init(find).await?;
+        let namespace = self.template.namespace().unwrap_or(cluster.namespace());
         let handle = JobHandle {
             cluster: cluster.clone(),
-            namespace: self
-                .template
-                .namespace()
-                .unwrap_or(cluster.namespace())
-                .to_owned(),
+            namespace: namespace.to_owned(),
             name: self.job_name(plan),
             uid: None,
         };
@@ -158,12 +153,10 @@ impl Kubernetes {
     /// policy judge an image that is neither built nor pushed yet, and has no digest.
     fn is_judged_too_early(&self, problem: &ApiProblem, container: &Container) -> bool {
         let text = problem.to_string();
-        let is_to_be_built = container.image.digest.is_none()
-            && container
-                .image
-                .uri
-                .strip_prefix(self.config.repository.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
+        let image = &container.image;
+        let tag = image.uri.strip_prefix(self.config.repository.as_str());
+        let is_to_be_built =
+            image.digest.is_none() && tag.is_some_and(|tag| tag.is_empty() || tag.starts_with(':'));
         text.contains("does not support dry run")
             || (matches!(
                 problem.kind,

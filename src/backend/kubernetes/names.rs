@@ -18,11 +18,10 @@ pub(super) fn label(text: &str, longest: usize) -> String {
     let text = text.to_lowercase();
     let words = text.split(|character: char| !character.is_ascii_alphanumeric());
     let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
-    let mut name = if words.is_empty() {
-        FALLBACK.to_owned()
-    } else {
-        words.join("-")
-    };
+    let mut name = words.join("-");
+    if name.is_empty() {
+        name.push_str(FALLBACK);
+    }
     name.truncate(longest);
     name.trim_end_matches('-').to_owned()
 }

@@ -9,7 +9,7 @@ use super::disruption;
 
 /// Why something failed, or does not start, for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reason {
+pub(super) struct Reason {
     pub(super) text: String,
     pub(super) hint: Option<&'static str>,
     /// Whether it stays so however long one waits.
@@ -147,12 +147,6 @@ fn is_start_error(terminated: &ContainerStateTerminated) -> bool {
     )
 }
 
-/// Whether a program's start fails on every node: its image lacks it.
-fn lacks_program(message: &str) -> bool {
-    message.contains("executable file not found")
-        || (message.contains("exec: \"") && message.contains("no such file or directory"))
-}
-
 /// Whether the container has ended and is not started again.
 fn is_over(container: &ContainerStatus, pod: &Pod) -> bool {
     let policy = pod.spec.as_ref().and_then(|spec| spec.restart_policy.as_deref());
@@ -179,8 +173,8 @@ fn problem(pod: &Pod, own: Option<&ContainerStatus>) -> Option<Reason> {
         .chain(init)
         .chain(status.container_statuses.iter().flatten());
     let mut problems: Vec<Reason> = containers.filter_map(waiting_reason).collect();
-    let lasting = problems.iter().position(|problem| problem.is_lasting);
-    (!problems.is_empty()).then(|| problems.swap_remove(lasting.unwrap_or(0)))
+    problems.sort_by_key(|problem| !problem.is_lasting);
+    problems.into_iter().next()
 }
 
 /// Why a container waits, where it is not only on its way.
@@ -195,6 +189,7 @@ fn waiting_reason(container: &ContainerStatus) -> Option<Reason> {
     let failed_start = last
         .filter(|last| is_start_error(last))
         .and_then(|last| last.message.as_deref());
+    let cannot_start = |reason: &str| format!("the container '{name}' cannot be started ({reason})");
     let told =
         |what: String, hint: Option<&'static str>| Reason::told(format!("{what} ({reason})"), message, hint);
     Some(match reason {
@@ -230,18 +225,19 @@ fn waiting_reason(container: &ContainerStatus) -> Option<Reason> {
         | "RunContainerError"
         | "PreCreateHookError"
         | "PreStartHookError"
-        | "PostStartHookError" => start_failed(name, reason, failed_start.unwrap_or(message)),
+        | "PostStartHookError" => start_failed(cannot_start(reason), failed_start.unwrap_or(message)),
         "CrashLoopBackOff" => match failed_start {
-            Some(message) => start_failed(name, "StartError", message),
+            Some(message) => start_failed(cannot_start("StartError"), message),
             None => told(format!("the container '{name}' ends again and again"), None),
         },
         _ => return None,
     })
 }
 
-fn start_failed(name: &str, reason: &str, message: &str) -> Reason {
-    let lacks_program = lacks_program(message);
-    let what = format!("the container '{name}' cannot be started ({reason})");
+/// A program that could not be started. That fails on every node if its image lacks it.
+fn start_failed(what: String, message: &str) -> Reason {
+    let lacks_program = message.contains("executable file not found")
+        || (message.contains("exec: \"") && message.contains("no such file or directory"));
     Reason::told(what, message, lacks_program.then_some(PROGRAM)).lasting_if(lacks_program)
 }
 
@@ -318,10 +314,8 @@ fn of_container(terminated: &ContainerStateTerminated, pod: &Pod) -> Failure {
         }
         Some("DeadlineExceeded") => Failure::Other(pod_deadline(pod)),
         Some(reason @ ("ContainerCannotRun" | "StartError" | "ContainerStatusUnknown")) => {
-            let lacks_program = is_start_error(terminated) && lacks_program(message);
             let what = format!("the entry point could not be started ({reason})");
-            let hint = lacks_program.then_some(PROGRAM);
-            Failure::Other(Reason::told(what, message, hint).lasting_if(lacks_program))
+            Failure::Other(start_failed(what, message))
         }
         _ => Failure::ExitCode(terminated.exit_code),
     }

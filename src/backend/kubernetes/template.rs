@@ -25,7 +25,8 @@ const CONTAINERS: [&str; 4] = ["spec", "template", "spec", "containers"];
 pub(super) struct Template {
     source: Arc<SourceFile>,
     root: Node,
-    job: Value,
+    /// With `metadata` and its first container in place.
+    pub(super) job: Value,
     /// What is said about keys that are written twice.
     pub(super) warnings: Vec<String>,
 }
@@ -76,11 +77,6 @@ impl Template {
                 .collect(),
             source,
         })
-    }
-
-    /// The Job, with `metadata` and its first container in place.
-    pub(super) fn job(&self) -> &Value {
-        &self.job
     }
 
     pub(super) fn namespace(&self) -> Option<&str> {
@@ -244,12 +240,12 @@ mod tests {
         let template = parse(&text).unwrap();
         assert_eq!(template.namespace(), Some("ml"));
         assert_eq!(
-            template.job()["unknown"],
+            template.job["unknown"],
             json!({"mode": 420, "true": false, "size": "1e3", "float": 1.5, "day": "2024-01-02", "none": null,
                 "big": u64::MAX})
         );
         assert_eq!(
-            template.job()["metadata"]["annotations"],
+            template.job["metadata"]["annotations"],
             json!({"a": "yes", "b": "0644", "2": "x", "true": "y"})
         );
     }

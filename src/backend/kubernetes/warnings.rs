@@ -28,12 +28,7 @@ impl Kubernetes {
         if !container.settings.arguments.is_empty() || !container.settings.argument_variables.is_empty() {
             progress.warning("-A/--docker-args is not used on Kubernetes; write it into the template");
         }
-        if self
-            .template
-            .container()
-            .get("args")
-            .is_some_and(|args| !args.is_null())
-        {
+        if !self.template.container()["args"].is_null() {
             progress.warning(&format!(
                 "the args of the template's first container are appended to the entry point's command: {}",
                 self.template.place("spec.template.spec.containers[0].args")

@@ -132,10 +132,7 @@ impl<K: Watched> Watch<K> {
 
     fn take_error(&mut self, error: Error) -> Option<Change<K>> {
         let problem = match error {
-            Error::InitialListFailed(error) => {
-                let problem = self.fail(error.into());
-                return Some(problem);
-            }
+            Error::InitialListFailed(error) => return Some(self.fail(error.into())),
             Error::WatchStartFailed(error) => {
                 // The library would retry from the same version, which the server may not have.
                 self.begin_again();

@@ -13,25 +13,23 @@ use crate::process::{Ended, TerminationSignal};
 impl Follower<'_> {
     /// Deletes the Job where that is asked for. Whether nothing is waited for any more.
     pub(super) fn take_signal(&mut self, signal: TerminationSignal) -> bool {
-        if self.start_limit.is_none() {
-            self.signal = Some(signal);
-            return true;
-        }
-        if self.signal.is_some() {
-            match self.deletion {
-                Some(Deletion::Asked) => self.tell_unanswered(None),
-                _ => self.progress.warning(&format!(
-                    "the Job '{}' is being deleted; its end is not waited for",
-                    self.handle.name
-                )),
+        let is_first = self.signal.is_none();
+        self.signal.get_or_insert(signal);
+        let job = &self.handle.name;
+        match self.deletion {
+            _ if self.start_limit.is_none() => {}
+            _ if is_first => {
+                self.progress
+                    .info(&format!("Deleting the Job '{job}' and its pods"));
+                self.delete(HASTY_PATIENCE);
+                return false;
             }
-            return true;
+            Some(Deletion::Asked) => self.tell_unanswered(None),
+            _ => self.progress.warning(&format!(
+                "the Job '{job}' is being deleted; its end is not waited for"
+            )),
         }
-        self.signal = Some(signal);
-        self.progress
-            .info(&format!("Deleting the Job '{}' and its pods", self.handle.name));
-        self.delete(HASTY_PATIENCE);
-        false
+        true
     }
 
     /// Asks for the Job's deletion. The answer may take so long.
@@ -49,21 +47,20 @@ impl Follower<'_> {
         let Some(Deletion::Asked) = self.deletion else {
             return;
         };
-        match answer {
-            Ok(()) => self.deletion = Some(self.begun_deletion()),
-            Err(problem) => {
-                if problem.is_passing() {
-                    self.tell_unanswered(Some(&problem));
-                } else {
-                    let cluster = &self.handle.cluster;
-                    self.progress.warning(&format!(
-                        "cannot delete the Job on {cluster}: {problem}; delete it yourself: {}",
-                        self.handle.deletion_command()
-                    ));
-                }
-                self.give_up_deletion();
-            }
+        let Err(problem) = answer else {
+            self.deletion = Some(self.begun_deletion());
+            return;
+        };
+        if problem.is_passing() {
+            self.tell_unanswered(Some(&problem));
+        } else {
+            let cluster = &self.handle.cluster;
+            self.progress.warning(&format!(
+                "cannot delete the Job on {cluster}: {problem}; delete it yourself: {}",
+                self.handle.deletion_command()
+            ));
         }
+        self.give_up_deletion();
     }
 
     /// Whoever deleted the Job, its pods have their time to end.

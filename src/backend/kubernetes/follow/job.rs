@@ -22,10 +22,8 @@ impl Follower<'_> {
             }
             Change::Trouble(problem) => {
                 let problem = self.handle.cluster.explained(problem);
-                match &mut self.silence {
-                    Some(silence) => silence.problem = problem,
-                    None => self.silence = Some(Silence::begin(problem)),
-                }
+                let begun = || Silence::begin(problem.clone());
+                self.silence.get_or_insert_with(begun).problem = problem.clone();
             }
             Change::Listed(jobs) => {
                 self.api_answers();

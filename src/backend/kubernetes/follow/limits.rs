@@ -56,14 +56,15 @@ impl Follower<'_> {
         // A start that only takes long is looked at again when something changes.
         let start = self
             .start_due()
-            .filter(|(due, limit)| limit.is_strict || self.problem().is_some() || *due > Instant::now());
+            .filter(|(due, limit)| limit.is_strict || self.problem().is_some() || *due > Instant::now())
+            .map(|(due, _)| due);
         let silence = self.silence.as_ref().map(|silence| silence.due);
-        let drained_by = self.drained_by.filter(|_| self.deletion.is_none());
-        let deleted_by = match self.deletion {
+        let ended_by = match self.deletion {
             Some(Deletion::Begun { until }) => Some(until),
-            Some(Deletion::Asked) | None => None,
+            Some(Deletion::Asked) => None,
+            None => self.drained_by,
         };
-        [start.map(|(due, _)| due), drained_by, deleted_by, silence]
+        [start, ended_by, silence]
             .into_iter()
             .flatten()
             .fold(far, Instant::min)
@@ -92,7 +93,11 @@ impl Follower<'_> {
                 return;
             }
             let problem = problem.unwrap_or_else(|| {
-                Reason::new(self.phase_text(), Some("give it more time with --start-timeout"))
+                let phase = match self.pods.last() {
+                    Some(pod) => format!("the pod is {}", pod.view.phase),
+                    None => "the Job has no pod yet".to_owned(),
+                };
+                Reason::new(phase, Some("give it more time with --start-timeout"))
             });
             let within = seconds(limit.after);
             self.give_up_start(&format!("has not started within {within}"), problem);

@@ -64,9 +64,7 @@ impl Continuation {
     pub(super) fn rest(&mut self) -> Vec<u8> {
         let mut new = Vec::new();
         let partial = std::mem::take(&mut self.partial);
-        if !partial.is_empty() {
-            self.add(&partial, &mut new);
-        }
+        self.add(&partial, &mut new);
         new
     }
 
@@ -130,54 +128,34 @@ mod tests {
         String::from_utf8(bytes).unwrap()
     }
 
-    /// A log of `count` lines, some with the same time and text.
-    fn log(count: usize) -> Vec<String> {
-        (0..count)
-            .map(|number| {
-                let millis = number / 3 * 400;
-                format!(
-                    "2026-01-02T03:{:02}:{:02}.{:03}000001Z line {}\n",
-                    millis / 60_000,
-                    millis / 1000 % 60,
-                    millis % 1000,
-                    number / 2
-                )
-            })
-            .collect()
-    }
-
     #[test]
     fn every_line_comes_once_wherever_the_stream_breaks() {
-        let log = log(60);
-        let whole: String = log
-            .iter()
-            .map(|line| line.split_once(' ').unwrap().1.to_owned())
+        let start: Timestamp = "2026-01-02T03:04:05.000000001Z".parse().unwrap();
+        // Some lines have the same time and text.
+        let log: Vec<(Timestamp, String)> = (0..60)
+            .map(|number| {
+                let time = start + SignedDuration::from_millis(number / 3 * 400);
+                (time, format!("line {}\n", number / 2))
+            })
             .collect();
-        let all: String = log.concat();
+        let whole: String = log.iter().map(|(_, text)| text.as_str()).collect();
+        let sent = |since: Option<Timestamp>| -> String {
+            let sent = log
+                .iter()
+                .filter(|(time, _)| since.is_none_or(|since| *time >= since));
+            sent.map(|(time, text)| format!("{time} {text}")).collect()
+        };
+        let all = sent(None).len();
         for step in [1, 7, 40, 333, 1000] {
             let mut lines = Continuation::default();
             let mut read = String::new();
-            let mut cut = step;
-            loop {
-                let since = lines.since();
+            for cut in (step..all + step).step_by(step) {
+                let sent = sent(lines.since());
                 lines.begin();
-                // What the server sends: from the second on, cut off in the middle of a line.
-                let sent: String = log
-                    .iter()
-                    .filter(|line| {
-                        let time: Timestamp = line.split(' ').next().unwrap().parse().unwrap();
-                        since.is_none_or(|since| time >= since)
-                    })
-                    .cloned()
-                    .collect();
-                let end = all.len().min(cut).saturating_sub(all.len() - sent.len());
+                let end = all.min(cut).saturating_sub(all - sent.len());
                 for piece in sent.as_bytes()[..end].chunks(13) {
                     read.push_str(&text(lines.take(piece)));
                 }
-                if cut >= all.len() {
-                    break;
-                }
-                cut += step;
             }
             assert_eq!(read, whole, "cut every {step} bytes");
             assert!(lines.recent.len() < 30, "{}", lines.recent.len());

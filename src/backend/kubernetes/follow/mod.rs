@@ -88,7 +88,6 @@ pub(super) async fn follow(
     let mut follower = Follower {
         handle,
         start_limit,
-        reads_logs: output.is_wanted(),
         output,
         progress,
         sender,
@@ -139,9 +138,7 @@ pub(super) async fn follow(
 struct Follower<'a> {
     handle: &'a JobHandle,
     start_limit: Option<StartLimit>,
-    /// Where what the entry point writes goes, and whether it goes anywhere.
     output: &'a mut RelayedOutput,
-    reads_logs: bool,
     progress: &'a dyn Progress,
     sender: mpsc::Sender<Message>,
     tasks: JoinSet<()>,
@@ -201,7 +198,7 @@ impl Follower<'_> {
         if !is_drained && !is_over {
             return None;
         }
-        if !is_drained && self.reads_logs && self.signal.is_none() {
+        if !is_drained && self.output.is_wanted() && self.signal.is_none() {
             self.progress
                 .warning("the last lines of the entry point could not be read in time; some may be missing");
         }

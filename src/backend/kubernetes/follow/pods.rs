@@ -79,11 +79,9 @@ impl Follower<'_> {
             is_gone: false,
         };
         if let Some(state) = self.pod(&uid) {
-            state.progress.send_if_modified(|progress| {
-                let is_changed = *progress != now;
-                *progress = now;
-                is_changed
-            });
+            state
+                .progress
+                .send_if_modified(|progress| std::mem::replace(progress, now) != now);
             state.view = view;
         } else {
             self.event_problem = None;
@@ -100,7 +98,8 @@ impl Follower<'_> {
     fn new_pod(&mut self, uid: &str, view: PodView, now: ContainerProgress, container: String) -> PodState {
         let (progress, receiver) = watch::channel(now);
         let pod = view.name.clone();
-        if self.reads_logs {
+        let reads_logs = self.output.is_wanted();
+        if reads_logs {
             let follower = LogFollower {
                 api: self.handle.api(),
                 pod: pod.clone(),
@@ -116,7 +115,7 @@ impl Follower<'_> {
             uid: uid.to_owned(),
             view,
             progress,
-            logs_done: !self.reads_logs,
+            logs_done: !reads_logs,
             events,
             is_failure_told: false,
             is_vanished: false,
@@ -217,31 +216,24 @@ impl Follower<'_> {
     }
 
     pub(super) fn problem(&self) -> Option<Reason> {
-        let there = self.pods.iter().rev().filter(|pod| !pod.is_vanished);
-        let mut of_pods = there.filter_map(|pod| pod.view.problem.clone());
-        of_pods
-            .next()
+        let mut there = self.pods.iter().rev().filter(|pod| !pod.is_vanished);
+        there
+            .find_map(|pod| pod.view.problem.clone())
             .or_else(|| self.event_problem.clone())
             .or_else(|| self.lasting_failure())
     }
 
     /// Why no pod of the Job can succeed, as far as one that failed tells it.
     fn lasting_failure(&self) -> Option<Reason> {
-        let failures = self.pods.iter().rev().filter_map(|pod| pod.view.failure.as_ref());
-        let mut lasting = failures.filter_map(|failure| match failure {
-            Failure::Other(reason) if reason.is_lasting => Some(reason.clone()),
-            _ => None,
-        });
         // A Job that does not try again ends by itself, and stays to be looked at.
-        lasting
-            .next()
-            .filter(|_| job_state::tries_again(self.job.as_ref()))
-    }
-
-    pub(super) fn phase_text(&self) -> String {
-        match self.pods.last() {
-            Some(pod) => format!("the pod is {}", pod.view.phase),
-            None => "the Job has no pod yet".to_owned(),
-        }
+        let mut pods = self
+            .pods
+            .iter()
+            .rev()
+            .filter(|_| job_state::tries_again(self.job.as_ref()));
+        pods.find_map(|pod| match &pod.view.failure {
+            Some(Failure::Other(reason)) if reason.is_lasting => Some(reason.clone()),
+            _ => None,
+        })
     }
 }
