@@ -319,10 +319,8 @@ impl RunElsewhere for KubernetesSubmittedRun {
     }
 
     fn place(&self) -> String {
-        format!(
-            "the Job '{}' in the namespace '{}'",
-            self.handle.name, self.handle.namespace
-        )
+        let JobHandle { name, namespace, .. } = &self.handle;
+        format!("the Job '{name}' in the namespace '{namespace}'")
     }
 
     fn by_hand(&self) -> String {

@@ -16,6 +16,9 @@ const SUCCESS: Ended = Ended::Exited(ProgramExit::Code(0));
 
 impl Follower<'_> {
     pub(super) fn take_job(&mut self, change: Change<Job>) -> Result<(), KubernetesError> {
+        if !matches!(change, Change::Trouble(_)) {
+            self.api_answers();
+        }
         match change {
             Change::Trouble(problem) if problem.kind == ProblemKind::Forbidden => {
                 return Err(self.handle.cluster.problem("watch the Job", problem));
@@ -25,19 +28,12 @@ impl Follower<'_> {
                 let begun = || Silence::begin(problem.clone());
                 self.silence.get_or_insert_with(begun).problem = problem.clone();
             }
-            Change::Listed(jobs) => {
-                self.api_answers();
-                match jobs.into_iter().find(|job| self.handle.is(&job.metadata)) {
-                    Some(job) => self.take_job_state(job),
-                    None => self.job_is_gone(),
-                }
-            }
-            Change::Changed(job) if self.handle.is(&job.metadata) => {
-                self.api_answers();
-                self.take_job_state(*job);
-            }
+            Change::Listed(jobs) => match jobs.into_iter().find(|job| self.handle.is(&job.metadata)) {
+                Some(job) => self.take_job_state(job),
+                None => self.job_is_gone(),
+            },
+            Change::Changed(job) if self.handle.is(&job.metadata) => self.take_job_state(*job),
             Change::Deleted(job) if self.handle.is(&job.metadata) => {
-                self.api_answers();
                 self.take_job_state(*job);
                 self.job_is_gone();
             }
