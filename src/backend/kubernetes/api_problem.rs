@@ -2,10 +2,14 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::iter::successors;
+use std::time::Duration;
 
+use hyper_util::client;
 use kube::core::Status;
 
 use super::denial::Denial;
+use super::error::seconds;
 use super::kubeconfig_text;
 
 /// Why a request to the API was not carried out.
@@ -17,8 +21,8 @@ pub struct ApiProblem {
     message: String,
     /// Whether the request was certainly not carried out, though it may be later.
     is_undone: bool,
-    /// The fields that the API names, each with its words about it.
-    pub(super) causes: Vec<(String, String)>,
+    /// The first field that the API names.
+    pub(super) field: Option<String>,
     /// Whether the kubeconfig's credentials could not even be had.
     pub(super) lacks_credentials: bool,
 }
@@ -37,11 +41,9 @@ pub(super) enum ProblemKind {
     /// The client may not do it: it has no role for it, as a rule.
     Forbidden,
     /// A rule of the cluster forbids it, whoever asks.
-    Denied(Denial),
+    Denied(&'static Denial),
     NotFound,
     AlreadyExists,
-    /// The resource version is no longer known.
-    Gone,
     /// The API does not take what was sent.
     Invalid,
     Other,
@@ -53,9 +55,15 @@ impl ApiProblem {
             kind,
             message: message.into(),
             is_undone: false,
-            causes: Vec::new(),
+            field: None,
             lacks_credentials: false,
         }
+    }
+
+    /// No answer came in this time.
+    pub(super) fn no_answer(within: Duration) -> Self {
+        let message = format!("no answer within {}", seconds(within));
+        Self::new(ProblemKind::Unreachable, message)
     }
 
     /// Whether the words are those about a user without a role.
@@ -100,7 +108,6 @@ impl ApiProblem {
         let by_code = || match (status.code, status.reason.as_str()) {
             (409, _) if is_collision => ProblemKind::Busy,
             (_, "AlreadyExists") => ProblemKind::AlreadyExists,
-            (_, "Expired" | "Gone") | (410, _) => ProblemKind::Gone,
             (401, _) => ProblemKind::Unauthorized,
             (403, _) => ProblemKind::Forbidden,
             (404, _) => ProblemKind::NotFound,
@@ -118,17 +125,14 @@ impl ApiProblem {
             }
             (message, _) => message.to_owned(),
         };
-        let causes = status.details.iter().flat_map(|details| &details.causes);
+        let mut causes = status.details.iter().flat_map(|details| &details.causes);
         Self {
-            kind,
-            message,
             // Too many requests: this one was not even looked at.
             is_undone: status.code == 429 || is_collision,
-            causes: causes
-                .filter(|cause| !cause.field.is_empty())
-                .map(|cause| (cause.field.clone(), cause.message.clone()))
-                .collect(),
-            lacks_credentials: false,
+            field: causes
+                .find(|cause| !cause.field.is_empty())
+                .map(|cause| cause.field.clone()),
+            ..Self::new(kind, message)
         }
     }
 }
@@ -149,7 +153,7 @@ impl From<&Status> for ApiProblem {
 
 impl From<kube::Error> for ApiProblem {
     fn from(error: kube::Error) -> Self {
-        if let Some(source) = found::<kube::client::AuthError>(&error) {
+        if let Some(source) = causes(&error).find_map(|cause| cause.downcast_ref()) {
             let message = kubeconfig_text::of_credentials(source);
             return Self {
                 lacks_credentials: true,
@@ -179,42 +183,30 @@ impl From<kube::Error> for ApiProblem {
     }
 }
 
-/// The first error of this type among an error and its causes.
-fn found<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
-    let mut current = Some(error);
-    while let Some(error) = current {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        current = error.source();
-    }
-    None
+/// The error and its causes.
+fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    successors(Some(error), |&error| error.source())
 }
 
 /// Whether there was no connection that a request could have been sent over.
 fn could_not_connect(error: &kube::Error) -> bool {
-    found::<hyper_util::client::legacy::Error>(error)
-        .is_some_and(hyper_util::client::legacy::Error::is_connect)
+    let mut of_client = causes(error).filter_map(|cause| cause.downcast_ref::<client::legacy::Error>());
+    of_client.next().is_some_and(client::legacy::Error::is_connect)
 }
 
 /// An error and its causes in one line; what a cause says that has been said is left out, and so are
 /// the names that the library gives its kinds of errors.
 fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut parts: Vec<String> = Vec::new();
-    let mut current = Some(error);
-    while let Some(error) = current {
-        let text = error.to_string();
-        let text = ["HyperError: ", "ServiceError: "]
-            .iter()
-            .fold(text.as_str(), |text, start| {
-                text.strip_prefix(start).unwrap_or(text)
-            })
-            .to_owned();
-        if !parts.iter().any(|part| part.contains(&text)) {
+    for cause in causes(error) {
+        let text = cause.to_string();
+        let text = text
+            .trim_start_matches("HyperError: ")
+            .trim_start_matches("ServiceError: ");
+        if !parts.iter().any(|part| part.contains(text)) {
             parts.retain(|part| !text.contains(part.as_str()));
-            parts.push(text);
+            parts.push(text.to_owned());
         }
-        current = error.source();
     }
     parts.join(": ")
 }

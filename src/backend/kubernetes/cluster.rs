@@ -11,11 +11,14 @@ use openssl::x509::X509;
 use super::KubernetesError;
 use super::api_problem::{ApiProblem, ProblemKind};
 use super::credentials::Credentials;
-use super::kubeconfig_text;
+use super::error::hint_of;
 use crate::env_vars::{self, HOME, KUBECONFIG, KUBERNETES_SERVICE_HOST};
+use crate::nearest::nearest;
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const RENEW: &str =
+    "get a new kubeconfig for the cluster; `kubeadm certs renew` renews certificates of kubeadm";
 
 /// A cluster that can be asked.
 #[derive(Clone)]
@@ -28,16 +31,6 @@ pub(super) struct Cluster {
     /// The server's address, for messages.
     pub(super) server: String,
     credentials: Credentials,
-}
-
-impl std::fmt::Debug for Cluster {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cluster")
-            .field("context", &self.context)
-            .field("namespace", &self.namespace)
-            .field("server", &self.server)
-            .finish_non_exhaustive()
-    }
 }
 
 impl std::fmt::Display for Cluster {
@@ -63,11 +56,14 @@ impl Cluster {
         let namespace = config.default_namespace.clone();
         let credentials = Credentials::of(&mut config.auth_info, &server)?;
         let client = Client::try_from(config).map_err(|error| {
-            let (server, source) = (server.clone(), ApiProblem::from(error));
+            let source = ApiProblem::from(error);
             if source.lacks_credentials {
-                credentials.problem(server, source)
+                credentials.problem(&server, source)
             } else {
-                KubernetesError::NoClient { server, source }
+                unreadable(
+                    format!("cannot make a connection to the Kubernetes API at {server}"),
+                    source,
+                )
             }
         })?;
         Ok(Self {
@@ -81,33 +77,26 @@ impl Cluster {
 
     /// The problem, with the program that gave no credentials where it is of that.
     pub(super) fn explained(&self, problem: ApiProblem) -> ApiProblem {
-        if problem.lacks_credentials {
-            self.credentials.explained(problem)
-        } else {
-            problem
-        }
+        self.credentials.explained(problem)
     }
 
     /// The error behind a request that failed.
-    pub(super) fn problem(&self, doing: impl Into<String>, source: impl Into<ApiProblem>) -> KubernetesError {
-        let (doing, cluster, source) = (doing.into(), self.to_string(), source.into());
+    pub(super) fn problem(&self, doing: &str, source: ApiProblem) -> KubernetesError {
         if source.lacks_credentials {
-            return self.credentials.problem(self.server.clone(), source);
+            return self.credentials.problem(&self.server, source);
         }
-        match self.credentials.expired() {
+        let (reason, hint) = match self.credentials.expired() {
             // The API server answers; a proxy that checks certificates itself does not.
-            Some(date) if source.kind == ProblemKind::Unauthorized || source.is_of_certificate() => {
-                KubernetesError::Expired {
-                    doing: format!("{doing} on {cluster}"),
-                    date,
-                    source,
-                }
-            }
-            _ => KubernetesError::Request {
-                doing,
-                cluster,
-                source,
-            },
+            Some(date) if source.kind == ProblemKind::Unauthorized || source.is_of_certificate() => (
+                format!(": the client certificate of the kubeconfig expired on {date}"),
+                Some(RENEW),
+            ),
+            _ => (String::new(), hint_of(&source)),
+        };
+        KubernetesError::Cluster {
+            problem: format!("cannot {doing} on {self}{reason}"),
+            hint: hint.map(str::to_owned),
+            source,
         }
     }
 }
@@ -132,17 +121,17 @@ async fn configuration(context: Option<&str>) -> Result<(Config, Option<String>)
             };
             return match Config::from_custom_kubeconfig(kubeconfig, &options).await {
                 Ok(config) => Ok((config, Some(name))),
-                Err(error) => Err(KubernetesError::Context {
-                    name,
-                    source: ApiProblem::new(ProblemKind::Other, kubeconfig_text::of_kubeconfig(&error)),
-                }),
+                Err(error) => Err(unreadable(
+                    format!("cannot use the context '{name}' of the kubeconfig"),
+                    kube::Error::InferKubeconfig(error).into(),
+                )),
             };
         }
         tried.push(format!(
             "the context '{name}' of the kubeconfig (there is none of this name)"
         ));
         if env_vars::non_empty(KUBERNETES_SERVICE_HOST).is_none() {
-            return Err(KubernetesError::NoContext { name, known, files });
+            return Err(no_context(&name, &known, &files));
         }
     } else if !files.is_empty() {
         tried.push("the current context of the kubeconfig (none is set)".to_owned());
@@ -151,9 +140,40 @@ async fn configuration(context: Option<&str>) -> Result<(Config, Option<String>)
         Ok(config) => Ok((config, None)),
         Err(error) => {
             tried.push(format!("the service account of a pod ({error})"));
-            Err(KubernetesError::NoCluster { tried })
+            Err(KubernetesError::setup(
+                format!(
+                    "there is no Kubernetes cluster to run on; tried: {}",
+                    tried.join("; ")
+                ),
+                "set KUBECONFIG to a kubeconfig file, or choose a context: kubectl config use-context NAME",
+            ))
         }
     }
+}
+
+/// A kubeconfig, or a part of it, that cannot be used.
+fn unreadable(problem: String, source: ApiProblem) -> KubernetesError {
+    KubernetesError::Cluster {
+        problem,
+        hint: Some("`kubectl config view` shows how it is read".to_owned()),
+        source,
+    }
+}
+
+fn no_context(name: &str, known: &[String], files: &[PathBuf]) -> KubernetesError {
+    let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    let place = match files.as_slice() {
+        [] => "any kubeconfig: there is none".to_owned(),
+        files => files.join(", "),
+    };
+    let hint = match nearest(name, known.iter().map(String::as_str)) {
+        Some(meant) => format!("did you mean '{meant}'?"),
+        None if known.is_empty() => {
+            "the kubeconfig has no contexts; set KUBECONFIG to one that has".to_owned()
+        }
+        None => format!("there are: {}", known.join(", ")),
+    };
+    KubernetesError::setup(format!("there is no context '{name}' in {place}"), hint)
 }
 
 /// The kubeconfig files that are there, and what to say about those that are not.
@@ -180,9 +200,11 @@ fn kubeconfig_files() -> (Vec<PathBuf>, Vec<String>) {
 fn read(files: &[PathBuf]) -> Result<Kubeconfig, KubernetesError> {
     let mut whole = Kubeconfig::default();
     for path in files {
-        let failed = |error: KubeconfigError| KubernetesError::Kubeconfig {
-            path: path.clone(),
-            source: ApiProblem::new(ProblemKind::Other, kubeconfig_text::of_kubeconfig(&error)),
+        let failed = |error: KubeconfigError| {
+            unreadable(
+                format!("cannot use the kubeconfig '{}'", path.display()),
+                kube::Error::InferKubeconfig(error).into(),
+            )
         };
         whole = whole
             .merge(Kubeconfig::read_from(path).map_err(failed)?)

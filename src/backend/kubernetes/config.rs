@@ -12,6 +12,11 @@ const CONTEXT: &str = "kube-context";
 const REPOSITORY: &str = "repository-uri";
 const TEMPLATE: &str = "kube-job-template-path";
 const KEYS: [&str; 3] = [CONTEXT, REPOSITORY, TEMPLATE];
+/// What to do without a configuration.
+pub(super) const WHAT_IT_IS: &str =
+    "name a JSON file with repository-uri and kube-job-template-path: -c config.json";
+const WHAT_THEY_ARE: &str =
+    "\"repository-uri\" is where the image is pushed to, \"kube-job-template-path\" the YAML file of the Job";
 
 /// The values of the configuration, checked as far as no file is needed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,34 +36,31 @@ impl KubernetesConfig {
     /// does, then beside the configuration's file.
     pub(super) fn read(config: &BackendConfig) -> Result<Self, KubernetesError> {
         let Value::Object(entries) = &config.value else {
-            return Err(KubernetesError::ConfigNoObject);
+            let problem = "the backend config must be a JSON object";
+            return Err(KubernetesError::setup(problem, WHAT_IT_IS));
         };
-        let missing: Vec<&'static str> = [REPOSITORY, TEMPLATE]
+        let is_set = |key: &str| {
+            let value = entries.get(key);
+            value.is_some_and(|value| !value.is_null() && value != "")
+        };
+        let missing: Vec<_> = [REPOSITORY, TEMPLATE]
             .into_iter()
-            .filter(|key| {
-                entries
-                    .get(*key)
-                    .is_none_or(|value| value.is_null() || value == "")
-            })
+            .filter(|key| !is_set(key))
             .collect();
         if !missing.is_empty() {
-            return Err(KubernetesError::ConfigMissing {
-                keys: missing,
-                instead: entries
-                    .keys()
-                    .filter(|key| !KEYS.contains(&key.as_str()))
-                    .find_map(|key| Some((key.clone(), nearest(key, KEYS)?)))
-                    .map(|(given, meant)| format!("'{given}' is not '{meant}'")),
-            });
+            let problem = format!("the backend config lacks '{}'", missing.join("' and '"));
+            let mut others = entries.keys().filter(|key| !KEYS.contains(&key.as_str()));
+            let instead = others.find_map(|key| Some(format!("'{key}' is not '{}'", nearest(key, KEYS)?)));
+            let hint = instead.unwrap_or_else(|| WHAT_THEY_ARE.to_owned());
+            return Err(KubernetesError::setup(problem, hint));
         }
-        let text = |key: &'static str| match entries.get(key) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) if text.is_empty() => Ok(None),
+        let text = |key: &str| match entries.get(key).filter(|_| is_set(key)) {
+            None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(other) => Err(KubernetesError::ConfigNoText {
-                key,
-                value: other.to_string(),
-            }),
+            Some(other) => {
+                let problem = format!("'{key}' of the backend config must be text, not {other}");
+                Err(KubernetesError::setup(problem, "put it into quotes"))
+            }
         };
         let template = PathBuf::from(text(TEMPLATE)?.unwrap_or_default());
         Ok(Self {

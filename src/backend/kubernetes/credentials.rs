@@ -39,13 +39,9 @@ impl Credentials {
             auth.token = Some(text.trim().to_owned().into());
         }
         if token(auth).is_some_and(|token| HeaderValue::try_from(format!("Bearer {token}")).is_err()) {
-            return Err(KubernetesError::Credentials {
-                server: server.to_owned(),
-                source: ApiProblem::new(
-                    ProblemKind::Unauthorized,
-                    "the token is not valid: it holds line ends or other control characters",
-                ),
-            });
+            let problem = "the token is not valid: it holds line ends or other control characters";
+            let problem = ApiProblem::new(ProblemKind::Unauthorized, problem);
+            return Err(unusable(server, problem));
         }
         Ok(Self {
             plugin: auth.exec.as_ref().and_then(Plugin::of),
@@ -54,22 +50,25 @@ impl Credentials {
     }
 
     /// The error behind credentials that cannot be had.
-    pub(super) fn problem(&self, server: String, source: ApiProblem) -> KubernetesError {
-        match &self.plugin {
-            Some(plugin) => KubernetesError::Plugin {
-                program: plugin.program.clone(),
-                hint: plugin.hint.clone(),
-                source: source.of_program(&plugin.command),
-            },
-            None => KubernetesError::Credentials { server, source },
+    pub(super) fn problem(&self, server: &str, source: ApiProblem) -> KubernetesError {
+        let Some(plugin) = &self.plugin else {
+            return unusable(server, source);
+        };
+        KubernetesError::Cluster {
+            problem: format!(
+                "the program '{}', which the kubeconfig names, gives no credentials for the cluster",
+                plugin.program
+            ),
+            hint: Some(plugin.hint.clone()),
+            source: self.explained(source),
         }
     }
 
     /// The problem, with the program whose it is.
     pub(super) fn explained(&self, problem: ApiProblem) -> ApiProblem {
         match &self.plugin {
-            Some(plugin) => problem.of_program(&plugin.command),
-            None => problem,
+            Some(plugin) if problem.lacks_credentials => problem.of_program(&plugin.command),
+            _ => problem,
         }
     }
 
@@ -99,6 +98,15 @@ impl Plugin {
             command,
             hint,
         })
+    }
+}
+
+/// Credentials in the kubeconfig itself that cannot be used.
+fn unusable(server: &str, source: ApiProblem) -> KubernetesError {
+    KubernetesError::Cluster {
+        problem: format!("cannot use the credentials of the kubeconfig for {server}"),
+        hint: Some("correct the user of the context: `kubectl config view --minify` shows it".to_owned()),
+        source,
     }
 }
 

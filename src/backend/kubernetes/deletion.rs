@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use k8s_openapi::api::batch::v1::Job;
-use tokio::sync::mpsc;
+use kube::runtime::watcher::Config;
 use tokio::time::timeout;
 
 use super::KubernetesError;
 use super::handle::{JobHandle, PATIENCE};
-use super::watch::{Change, Selector, watch};
+use super::watch::{Change, Watch};
 use crate::events::Progress;
 
 /// How long a deletion may take beyond the time that the pods have to end.
@@ -37,14 +37,10 @@ pub(super) async fn delete(
 
 /// Waits until the Job and its pods are gone. Whether they are.
 async fn is_gone_in_time(handle: &JobHandle, job: &Job) -> bool {
-    let (sender, mut changes) = mpsc::channel(16);
-    let by_name = Selector {
-        fields: Some(format!("metadata.name={}", handle.name)),
-        labels: None,
-    };
-    let watching = tokio::spawn(watch(handle.jobs(), by_name, std::convert::identity, sender));
+    let by_name = Config::default().fields(&format!("metadata.name={}", handle.name));
+    let mut watch = Watch::new(handle.jobs(), by_name);
     let gone = async {
-        while let Some(change) = changes.recv().await {
+        while let Some(change) = watch.next().await {
             let is_gone = match change {
                 Change::Listed(jobs) => !jobs.iter().any(|job| handle.is(&job.metadata)),
                 Change::Deleted(job) => handle.is(&job.metadata),
@@ -57,7 +53,6 @@ async fn is_gone_in_time(handle: &JobHandle, job: &Job) -> bool {
         false
     };
     let is_gone = timeout(termination_grace(job) + BEYOND_GRACE, gone).await;
-    watching.abort();
     is_gone.unwrap_or(false)
 }
 

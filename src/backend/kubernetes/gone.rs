@@ -50,39 +50,28 @@ pub(super) async fn remembered_end(handle: &JobHandle) -> Option<Result<Ended, K
     Some(match memory_of(&events.items)? {
         Memory::Completed => Ok(Ended::Exited(ProgramExit::Code(0))),
         Memory::Failed { reason, message } => {
-            let reason = reasons::of_job(None, &reason, &message);
-            Err(KubernetesError::Failed {
-                reason: reason.text,
-                hint: reason.hint.map(str::to_owned),
-            })
+            Err(KubernetesError::Failed(reasons::of_job(None, &reason, &message)))
         }
-        Memory::Unfinished => Err(KubernetesError::Deleted {
-            job: handle.name.clone(),
-            namespace: handle.namespace.clone(),
-        }),
+        Memory::Unfinished => Err(handle.was_deleted()),
     })
 }
 
 /// The end is the newest event of a Job, so where its beginning is remembered, its end would be too.
 fn memory_of(events: &[Event]) -> Option<Memory> {
-    let reasons = || {
-        events
-            .iter()
-            .filter_map(|event| Some((event.reason.as_deref()?, event)))
+    let found = |wanted: &[&str]| {
+        let mut events = events.iter();
+        events.find(|event| wanted.contains(&event.reason.as_deref().unwrap_or_default()))
     };
-    if reasons().any(|(reason, _)| reason == "Completed") {
+    if found(&["Completed"]).is_some() {
         return Some(Memory::Completed);
     }
-    let failure = reasons().find(|(reason, _)| FAILURES.contains(reason));
-    if let Some((reason, event)) = failure {
+    if let Some(event) = found(&FAILURES) {
         return Some(Memory::Failed {
-            reason: reason.to_owned(),
+            reason: event.reason.clone().unwrap_or_default(),
             message: event.message.clone().unwrap_or_default(),
         });
     }
-    reasons()
-        .any(|(reason, _)| reason == "SuccessfulCreate")
-        .then_some(Memory::Unfinished)
+    found(&["SuccessfulCreate"]).map(|_| Memory::Unfinished)
 }
 
 #[cfg(test)]

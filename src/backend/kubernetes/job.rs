@@ -46,14 +46,12 @@ pub(super) fn make(template: &Template, parts: &JobParts<'_>) -> Value {
     metadata.remove("generateName");
     metadata.insert("name".to_owned(), parts.name.into());
     metadata.insert("namespace".to_owned(), parts.namespace.into());
-    add(metadata, "labels", &labels);
-    add(
-        metadata,
-        "annotations",
-        &[(RUN_ANNOTATION, annotation.to_string())],
-    );
+    add(&mut job["metadata"], "labels", &labels);
+    let annotation = [(RUN_ANNOTATION, annotation.to_string())];
+    add(&mut job["metadata"], "annotations", &annotation);
     let pod = &mut job["spec"]["template"];
-    add(object_in(pod, "metadata"), "labels", &labels);
+    object_in(pod, "metadata");
+    add(&mut pod["metadata"], "labels", &labels);
     if let Some(container) = pod["spec"]["containers"][0].as_object_mut() {
         let name = names::label(parts.project.unwrap_or_default(), names::LONGEST_LABEL);
         let name = unlike_others(name, other_containers(template));
@@ -148,15 +146,10 @@ fn object_in<'a>(value: &'a mut Value, key: &str) -> &'a mut Map<String, Value> 
     entry.as_object_mut().expect("it has just been made one")
 }
 
-fn add(metadata: &mut Map<String, Value>, key: &str, entries: &[(&str, String)]) {
-    let mut holder = Value::Object(std::mem::take(metadata));
-    let object = object_in(&mut holder, key);
-    for (name, value) in entries {
-        object.insert((*name).to_owned(), value.as_str().into());
-    }
-    if let Value::Object(changed) = holder {
-        *metadata = changed;
-    }
+fn add(metadata: &mut Value, key: &str, entries: &[(&str, String)]) {
+    let entries = entries.iter();
+    let entries = entries.map(|(name, value)| ((*name).to_owned(), value.as_str().into()));
+    object_in(metadata, key).extend(entries);
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::process::ProgramExit;
 
 /// How many of the last lines that a program wrote are shown.
 const SHOWN_LINES: usize = 5;
+const AUTHORITY: &str = "the certificate-authority holds no valid certificate in PEM format";
 
 /// Why a kubeconfig cannot be used.
 pub(super) fn of_kubeconfig(error: &KubeconfigError) -> String {
@@ -35,9 +36,7 @@ pub(super) fn of_kubeconfig(error: &KubeconfigError) -> String {
         KubeconfigError::LoadCertificateAuthority(source) => of_data("certificate-authority", source),
         KubeconfigError::LoadClientCertificate(source) => of_data("client-certificate", source),
         KubeconfigError::LoadClientKey(source) => of_data("client-key", source),
-        KubeconfigError::ParseCertificates(_) => {
-            "the certificate-authority holds no valid certificate in PEM format".to_owned()
-        }
+        KubeconfigError::ParseCertificates(_) => AUTHORITY.to_owned(),
         other => other.to_string(),
     }
 }
@@ -55,21 +54,25 @@ fn of_data(key: &str, error: &LoadDataError) -> String {
     }
 }
 
-/// Why certificates and keys cannot be used.
+/// Why certificates and keys cannot be used, by words of the library.
 pub(super) fn of_certificates(error: &OpensslTlsError) -> String {
+    const CERTIFICATE: &str = "the client-certificate is not a valid certificate in PEM format";
     let text = error.to_string();
-    let is_of = |what: &str| text.contains(what);
-    if is_of("PEM-encoded chain") || is_of("leaf certificate, the") {
-        "the client-certificate is not a valid certificate in PEM format".to_owned()
-    } else if is_of("PEM-encoded private key") {
-        "the client-key is not a valid key in PEM format, or needs a passphrase".to_owned()
-    } else if is_of("set private key") {
-        "the client-key does not belong to the client-certificate".to_owned()
-    } else if is_of("root certificate") {
-        "the certificate-authority holds no valid certificate in PEM format".to_owned()
-    } else {
-        text
-    }
+    let known = [
+        ("PEM-encoded chain", CERTIFICATE),
+        ("leaf certificate, the", CERTIFICATE),
+        (
+            "PEM-encoded private key",
+            "the client-key is not a valid key in PEM format, or needs a passphrase",
+        ),
+        (
+            "set private key",
+            "the client-key does not belong to the client-certificate",
+        ),
+        ("root certificate", AUTHORITY),
+    ];
+    let known = known.into_iter().find(|(words, _)| text.contains(words));
+    known.map_or(text.clone(), |(_, said)| said.to_owned())
 }
 
 /// Why there are no credentials. What a program wrote to its standard output is not shown: it may be

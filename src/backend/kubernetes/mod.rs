@@ -8,7 +8,6 @@
 
 mod api_problem;
 mod attached;
-mod cancelled;
 mod cluster;
 mod config;
 mod creation;
@@ -21,9 +20,8 @@ mod follow;
 mod gone;
 mod handle;
 mod job;
+mod job_state;
 mod kubeconfig_text;
-mod log_lines;
-mod logs;
 mod names;
 mod reasons;
 mod template;
@@ -46,9 +44,10 @@ use self::cluster::Cluster;
 use self::config::KubernetesConfig;
 use self::creation::Creation;
 use self::denial::Denial;
-use self::follow::{FollowOptions, StartLimit, follow};
+use self::follow::{StartLimit, follow};
 use self::handle::JobHandle;
 use self::job::JobParts;
+use self::reasons::Reason;
 use self::template::Template;
 use super::docker::command_words;
 use super::relayed::RelayedOutput;
@@ -66,8 +65,10 @@ pub(super) const NAME: &str = "kubernetes";
 /// How long the entry point may take to start where `--start-timeout` does not say.
 const START_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
+const WHAT_IS_REPLACED: &str =
+    "mlrun replaces the first container's name, image, command and variables; all else is the template's";
+
 /// Runs entry points as Jobs.
-#[derive(Debug)]
 pub(super) struct Kubernetes {
     config: KubernetesConfig,
     template: Template,
@@ -80,11 +81,21 @@ pub(super) struct Kubernetes {
 impl Kubernetes {
     /// Reads the configuration and the template.
     pub(super) fn new(options: BackendOptions<'_>) -> Result<Self, KubernetesError> {
-        let config = KubernetesConfig::read(options.config.ok_or(KubernetesError::NoConfig)?)?;
+        let config = options.config.ok_or_else(|| {
+            KubernetesError::setup(
+                "the kubernetes backend needs --backend-config",
+                config::WHAT_IT_IS,
+            )
+        })?;
+        let config = KubernetesConfig::read(config)?;
         if !is_repository(&config.repository) {
-            return Err(KubernetesError::Repository {
-                repository: config.repository,
-            });
+            return Err(KubernetesError::setup(
+                format!(
+                    "'{}' (repository-uri) cannot be the name of an image's repository",
+                    config.repository
+                ),
+                "write [host/]name without a tag, such as registry.example.com/team/project",
+            ));
         }
         let template = Template::read(&config.template)?;
         Ok(Self {
@@ -115,15 +126,28 @@ impl Kubernetes {
         names::job_name(project, Timestamp::now(), &unique, longest)
     }
 
+    /// The Job of a plan, and where it shall be.
+    async fn job_to_create(&self, plan: &LaunchPlan) -> Result<(JobHandle, Value), KubernetesError> {
+        let cluster = self.cluster().await?;
+        let handle = JobHandle {
+            cluster: cluster.clone(),
+            namespace: self.template.namespace().unwrap_or(&cluster.namespace).to_owned(),
+            name: self.job_name(plan),
+            uid: None,
+        };
+        let job = self.job(plan, &handle.name, &handle.namespace, |_, value| value)?;
+        Ok((handle, job))
+    }
+
     /// The Job of a plan. `shown` changes the values of variables for the eyes of a person.
     fn job(
         &self,
         plan: &LaunchPlan,
-        container: &Container,
         name: &str,
         namespace: &str,
-        shown: &dyn Fn(&str, String) -> String,
-    ) -> Value {
+        shown: fn(&str, String) -> String,
+    ) -> Result<Value, KubernetesError> {
+        let container = container_of(plan)?;
         let show = |variables: &[(String, String)]| -> Vec<(String, String)> {
             let shown = variables
                 .iter()
@@ -135,20 +159,18 @@ impl Kubernetes {
             variables.retain(|(name, _)| name != MLFLOW_TRACKING_URI);
             variables.push((MLFLOW_TRACKING_URI.to_owned(), uri));
         }
-        job::make(
-            &self.template,
-            &JobParts {
-                name,
-                namespace,
-                run_id: plan.run.run_id.as_str(),
-                project: plan.call.project_name.as_deref(),
-                entry_point: &plan.call.entry_point,
-                image: &container.image.reference(),
-                command: &command_words(&plan.command),
-                variables: &show(&variables),
-                weak_variables: &show(&container.settings.variables),
-            },
-        )
+        let parts = JobParts {
+            name,
+            namespace,
+            run_id: plan.run.run_id.as_str(),
+            project: plan.call.project_name.as_deref(),
+            entry_point: &plan.call.entry_point,
+            image: &container.image.reference(),
+            command: &command_words(&plan.command),
+            variables: &show(&variables),
+            weak_variables: &show(&container.settings.variables),
+        };
+        Ok(job::make(&self.template, &parts))
     }
 
     /// The error behind a Job that the API does not take.
@@ -156,22 +178,22 @@ impl Kubernetes {
         match problem.kind {
             ProblemKind::Invalid => {}
             ProblemKind::Denied(denial) => {
-                return KubernetesError::Denied {
-                    namespace: handle.namespace.clone(),
-                    rule: denial.explanation(),
-                    hint: denial.hint(),
+                return KubernetesError::Cluster {
+                    problem: format!(
+                        "cannot create the Job in the namespace '{}': {}",
+                        handle.namespace, denial.explanation
+                    ),
+                    hint: Some(denial.hint.to_owned()),
                     source: problem,
                 };
             }
             _ => return handle.cluster.problem("create the Job", problem),
         }
-        let place = problem
-            .causes
-            .first()
-            .map(|(field, _)| self.template.place(field));
-        KubernetesError::Refused {
-            problem: problem.to_string(),
-            place,
+        let field = problem.field.as_deref();
+        KubernetesError::Template {
+            place: field.map(|field| self.template.place(field)),
+            problem: format!("the cluster does not take the Job: {problem}"),
+            hint: field.map(|_| WHAT_IS_REPLACED.to_owned()),
         }
     }
 
@@ -188,7 +210,7 @@ impl Kubernetes {
         text.contains("does not support dry run")
             || (matches!(
                 problem.kind,
-                ProblemKind::Denied(Denial::Webhook | Denial::Policy)
+                ProblemKind::Denied(&Denial::WEBHOOK | &Denial::POLICY)
             ) && is_to_be_built
                 && text.to_lowercase().contains("image"))
     }
@@ -221,7 +243,7 @@ impl Backend for Kubernetes {
     fn check_environment(&self, environment: &ProjectEnvironment) -> Result<(), BackendError> {
         match environment {
             ProjectEnvironment::Docker(_) => Ok(()),
-            _ => Err(KubernetesError::NoContainer.into()),
+            _ => Err(KubernetesError::no_container().into()),
         }
     }
 
@@ -230,25 +252,16 @@ impl Backend for Kubernetes {
     }
 
     async fn check(&self, plan: &LaunchPlan, progress: &dyn Progress) -> Result<(), BackendError> {
-        let container = plan
-            .environment
-            .container
-            .as_ref()
-            .ok_or(KubernetesError::NoContainer)?;
+        let container = container_of(plan)?;
         if plan.data_directory.is_some() {
-            return Err(KubernetesError::LocalData.into());
+            return Err(KubernetesError::setup(
+                "the data of a parameter of type path would be downloaded to this machine, where no pod sees it",
+                "declare the parameter as `uri`, so that the entry point gets the address itself",
+            )
+            .into());
         }
         self.tell_what_no_pod_has(plan, container, progress);
-        let cluster = self.cluster().await?;
-        let handle = JobHandle {
-            cluster: cluster.clone(),
-            namespace: self.template.namespace().unwrap_or(&cluster.namespace).to_owned(),
-            name: self.job_name(plan),
-            uid: None,
-        };
-        let job = self.job(plan, container, &handle.name, &handle.namespace, &|_, value| {
-            value
-        });
+        let (handle, job) = self.job_to_create(plan).await?;
         match handle.check(&job).await {
             Ok(answer) => self.tell_warnings(&answer.warnings, progress),
             Err(problem) if self.is_judged_too_early(&problem, container) => {
@@ -262,21 +275,15 @@ impl Backend for Kubernetes {
     }
 
     fn preview(&self, plan: &LaunchPlan) -> Result<Vec<(&'static str, String)>, BackendError> {
-        let container = plan
-            .environment
-            .container
-            .as_ref()
-            .ok_or(KubernetesError::NoContainer)?;
         let (namespace, cluster) = match self.cluster.get() {
             Some(cluster) => (cluster.namespace.as_str(), cluster.to_string()),
             None => ("default", "not asked".to_owned()),
         };
         let namespace = self.template.namespace().unwrap_or(namespace);
-        let job = self.job(plan, container, &self.job_name(plan), namespace, &for_a_person);
-        let mut yaml = String::new();
-        serde_yaml::to_fmt_writer(&mut yaml, &job).map_err(|error| KubernetesError::Failed {
-            reason: format!("cannot write the Job as YAML: {error}"),
-            hint: None,
+        let job = self.job(plan, &self.job_name(plan), namespace, for_a_person)?;
+        let yaml = serde_yaml::to_string(&job).map_err(|error| {
+            let text = format!("cannot write the Job as YAML: {error}");
+            KubernetesError::Failed(Reason::new(text, None))
         })?;
         Ok(vec![
             ("cluster", cluster),
@@ -291,22 +298,8 @@ impl Backend for Kubernetes {
         signals: &mut Signals,
         progress: &dyn Progress,
     ) -> Result<Launch, BackendError> {
-        let container = plan
-            .environment
-            .container
-            .as_ref()
-            .ok_or(KubernetesError::NoContainer)?;
         let output = RelayedOutput::new(self.shows_output, plan.output_log.as_ref())?;
-        let cluster = self.cluster().await?;
-        let mut handle = JobHandle {
-            cluster: cluster.clone(),
-            namespace: self.template.namespace().unwrap_or(&cluster.namespace).to_owned(),
-            name: self.job_name(&plan),
-            uid: None,
-        };
-        let job = self.job(&plan, container, &handle.name, &handle.namespace, &|_, value| {
-            value
-        });
+        let (mut handle, job) = self.job_to_create(&plan).await?;
         // The reference's words.
         progress.info(&format!("=== Creating Job {} ===", handle.name));
         let created = creation::create(&handle, &job, signals, progress).await;
@@ -322,13 +315,15 @@ impl Backend for Kubernetes {
         Ok(Launch::begun(KubernetesSubmittedRun {
             handle,
             job,
-            options: FollowOptions {
-                start_limit: Some(self.start_limit),
-                delete_on_signal: true,
-            },
+            start_limit: self.start_limit,
             output,
         }))
     }
+}
+
+fn container_of(plan: &LaunchPlan) -> Result<&Container, KubernetesError> {
+    let container = plan.environment.container.as_ref();
+    container.ok_or_else(KubernetesError::no_container)
 }
 
 /// The value of a variable as a person may see it: one that this machine has too is its own business.
@@ -343,19 +338,19 @@ fn for_a_person(name: &str, value: String) -> String {
 }
 
 /// A Job that has been created.
-#[derive(Debug)]
 struct KubernetesSubmittedRun {
     handle: JobHandle,
     /// As it was created.
     job: Job,
-    options: FollowOptions,
+    start_limit: StartLimit,
     output: RelayedOutput,
 }
 
 #[async_trait]
 impl SubmittedRun for KubernetesSubmittedRun {
     async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError> {
-        Ok(follow(&self.handle, self.options, &mut self.output, signals, progress).await?)
+        let limit = Some(self.start_limit);
+        Ok(follow(&self.handle, limit, &mut self.output, signals, progress).await?)
     }
 
     fn elsewhere(&mut self) -> Option<&mut dyn RunElsewhere> {

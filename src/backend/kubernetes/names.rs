@@ -15,25 +15,16 @@ const FALLBACK: &str = "mlflow-project";
 
 /// The text as an RFC 1123 label: lower-case letters, digits and single `-` between them.
 pub(super) fn label(text: &str, longest: usize) -> String {
-    let mut name = String::with_capacity(longest);
-    for character in text.to_lowercase().chars() {
-        if character.is_ascii_lowercase() || character.is_ascii_digit() {
-            name.push(character);
-        } else if !name.is_empty() && !name.ends_with('-') {
-            name.push('-');
-        }
-        if name.len() == longest {
-            break;
-        }
-    }
-    let name = name.trim_end_matches('-');
-    if name.is_empty() {
-        FALLBACK[..longest.min(FALLBACK.len())]
-            .trim_end_matches('-')
-            .to_owned()
+    let text = text.to_lowercase();
+    let words = text.split(|character: char| !character.is_ascii_alphanumeric());
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    let mut name = if words.is_empty() {
+        FALLBACK.to_owned()
     } else {
-        name.to_owned()
-    }
+        words.join("-")
+    };
+    name.truncate(longest);
+    name.trim_end_matches('-').to_owned()
 }
 
 /// A Job's name: the project's, the time in UTC as `mlflow run` writes it (to the second), and

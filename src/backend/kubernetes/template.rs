@@ -25,7 +25,8 @@ pub(super) struct Template {
     source: Arc<SourceFile>,
     root: Node,
     job: Value,
-    repeated: Vec<(String, Position)>,
+    /// What is said about keys that are written twice.
+    pub(super) warnings: Vec<String>,
 }
 
 impl Template {
@@ -41,29 +42,36 @@ impl Template {
     fn parse(path: &Path, text: &[u8]) -> Result<Self, KubernetesError> {
         let start = Position { line: 1, column: 1 };
         let source = SourceFile::new(path, text);
-        let place = |position: Option<Position>| source.at(position.unwrap_or(start));
-        let root = yaml::parse(text).map_err(|error| KubernetesError::Template {
-            place: place(error.position),
-            problem: error.message.clone(),
-            hint: error.hint(),
+        let wrong = |position: Position, problem: String, hint: Option<String>| KubernetesError::Template {
+            place: Some(source.at(position)),
+            problem,
+            hint,
+        };
+        let root = yaml::parse(text).map_err(|error| {
+            wrong(
+                error.position.unwrap_or(start),
+                error.message.clone(),
+                error.hint(),
+            )
         })?;
         let mut repeated = Vec::new();
         let mut job =
-            to_json(&root, &mut repeated).map_err(|(position, problem)| KubernetesError::Template {
-                place: place(Some(position)),
-                problem,
-                hint: None,
-            })?;
-        check(&root, &mut job).map_err(|(position, problem)| KubernetesError::Template {
-            place: place(Some(position)),
-            problem,
-            hint: Some("a template is a whole Job: kind, spec.template.spec.containers and so on".to_owned()),
+            to_json(&root, &mut repeated).map_err(|(position, problem)| wrong(position, problem, None))?;
+        check(&root, &mut job).map_err(|(position, problem)| {
+            let hint = "a template is a whole Job: kind, spec.template.spec.containers and so on";
+            wrong(position, problem, Some(hint.to_owned()))
         })?;
         Ok(Self {
-            job: in_usual_order(job),
-            source,
             root,
-            repeated,
+            job: in_usual_order(job),
+            warnings: repeated
+                .into_iter()
+                .map(|(key, position)| {
+                    let place = source.at(position);
+                    format!("the template has the key '{key}' twice, the last counts: {place}")
+                })
+                .collect(),
+            source,
         })
     }
 
@@ -104,14 +112,6 @@ impl Template {
             (position, node) = (start, value);
         }
         self.source.at(position)
-    }
-
-    /// Warnings about keys that are written twice, of which the last counts.
-    pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
-        self.repeated.iter().map(|(key, position)| {
-            let place = self.source.at(*position);
-            format!("the template has the key '{key}' twice, the last counts: {place}")
-        })
     }
 }
 
@@ -325,9 +325,8 @@ mod tests {
             assert!(error.contains(expected), "{text}: {error}");
         }
         let template = parse(&format!("a: 1\na: 2\n{SMALL}")).unwrap();
-        let warnings: Vec<String> = template.warnings().collect();
         assert_eq!(
-            warnings,
+            template.warnings,
             ["the template has the key 'a' twice, the last counts: job.yaml:2:1"]
         );
     }

@@ -18,14 +18,8 @@ impl Kubernetes {
         container: &Container,
         progress: &dyn Progress,
     ) {
-        for warning in self
-            .config
-            .warnings
-            .iter()
-            .cloned()
-            .chain(self.template.warnings())
-        {
-            progress.warning(&warning);
+        for warning in self.config.warnings.iter().chain(&self.template.warnings) {
+            progress.warning(warning);
         }
         if !container.settings.volumes.is_empty() || !container.settings.mounts.is_empty() {
             progress.warning(

@@ -58,6 +58,29 @@ const CASES: &[Case] = &[
         server.fault(Target::List, Action::Status(500), 3);
         server.restart(Duration::ZERO);
     }),
+    // As when its time is over, but at once.
+    during("watches ended before they begin", |server| {
+        server.fault(Target::Watch, Action::EndAfter(0), 20);
+        server.restart(Duration::ZERO);
+    }),
+    during("watches refused because their version is too old", |server| {
+        let too_old = Action::Refuse(410, "Expired", "too old resource version: 1 (2)");
+        server.fault(Target::Watch, too_old, 6);
+        server.restart(Duration::ZERO);
+    }),
+    // After a restore from a backup, or by another server that is behind.
+    during(
+        "watches refused because their version is not there yet",
+        |server| {
+            let too_new = Action::Refuse(504, "Timeout", "Too large resource version: 2, current: 1");
+            server.fault(Target::Watch, too_new, 6);
+            server.restart(Duration::ZERO);
+        },
+    ),
+    during("watching forbidden meanwhile", |server| {
+        server.fault(Target::Watch, Action::Status(403), 3);
+        server.restart(Duration::ZERO);
+    }),
     during("answers of a proxy", |server| {
         server.fault(Target::Any, Action::Proxy(502), 8);
         server.restart(Duration::ZERO);

@@ -6,16 +6,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Deletion, End, Follower, Message};
-use crate::backend::kubernetes::KubernetesError;
 use crate::backend::kubernetes::api_problem::ApiProblem;
 use crate::backend::kubernetes::deletion::{self, HASTY_PATIENCE};
-use crate::backend::kubernetes::handle::PATIENCE;
 use crate::process::{Ended, TerminationSignal};
 
 impl Follower<'_> {
     /// Deletes the Job where that is asked for. Whether nothing is waited for any more.
     pub(super) fn take_signal(&mut self, signal: TerminationSignal) -> bool {
-        if !self.options.delete_on_signal {
+        if self.start_limit.is_none() {
             self.signal = Some(signal);
             return true;
         }
@@ -32,17 +30,12 @@ impl Follower<'_> {
         self.signal = Some(signal);
         self.progress
             .info(&format!("Deleting the Job '{}' and its pods", self.handle.name));
-        self.delete_within(HASTY_PATIENCE);
+        self.delete(HASTY_PATIENCE);
         false
     }
 
-    /// Asks for the Job's deletion.
-    pub(super) fn delete(&mut self) {
-        self.delete_within(PATIENCE);
-    }
-
     /// Asks for the Job's deletion. The answer may take so long.
-    fn delete_within(&mut self, patience: Duration) {
+    pub(super) fn delete(&mut self, patience: Duration) {
         let (handle, sender) = (self.handle.clone(), self.sender.clone());
         self.deletion = Some(Deletion::Asked);
         self.tasks.spawn(async move {
@@ -116,10 +109,7 @@ impl Follower<'_> {
     pub(super) fn end_by_deletion(&self) -> End {
         End::Known(match self.signal {
             Some(signal) => Ok(Ended::Interrupted { signal }),
-            None => Err(KubernetesError::Deleted {
-                job: self.handle.name.clone(),
-                namespace: self.handle.namespace.clone(),
-            }),
+            None => Err(self.handle.was_deleted()),
         })
     }
 

@@ -8,7 +8,9 @@ use super::{Deletion, End, Follower};
 use crate::backend::kubernetes::KubernetesError;
 use crate::backend::kubernetes::api_problem::{ApiProblem, ProblemKind};
 use crate::backend::kubernetes::error::seconds;
-use crate::backend::kubernetes::reasons::{self, Reason};
+use crate::backend::kubernetes::handle::PATIENCE;
+use crate::backend::kubernetes::job_state::is_suspended;
+use crate::backend::kubernetes::reasons::Reason;
 
 /// How long the API may be silent before that is said.
 const TOLD_AFTER: Duration = Duration::from_secs(30);
@@ -24,7 +26,8 @@ pub(super) struct Silence {
     since: Instant,
     /// When it is looked at again.
     due: Instant,
-    problem: ApiProblem,
+    /// The last answer.
+    pub(super) problem: ApiProblem,
     /// Whether it has been told.
     pub(super) was_told: bool,
 }
@@ -40,11 +43,6 @@ impl Silence {
         }
     }
 
-    /// There is still no answer.
-    pub(super) fn goes_on(&mut self, problem: ApiProblem) {
-        self.problem = problem;
-    }
-
     fn patience(&self) -> Duration {
         match self.problem.kind {
             ProblemKind::Unauthorized => LOCKED_OUT,
@@ -58,7 +56,7 @@ impl Follower<'_> {
     pub(super) fn deadline(&self) -> Instant {
         let far = Instant::now() + Duration::from_secs(3600);
         let is_awaited = self.end.is_none() && !self.has_started && !self.is_held();
-        let start = match (self.options.start_limit, is_awaited) {
+        let start = match (self.start_limit, is_awaited) {
             (Some(limit), true) => {
                 let due = self.waiting_since + limit.after;
                 // One that only takes long is looked at again when something changes.
@@ -86,7 +84,7 @@ impl Follower<'_> {
             self.deletion_takes_too_long();
         }
         self.tell_silence(now);
-        if let Some(limit) = self.options.start_limit
+        if let Some(limit) = self.start_limit
             && self.end.is_none()
             && self.signal.is_none()
             && !self.has_started
@@ -100,20 +98,23 @@ impl Follower<'_> {
             let problem = problem.unwrap_or_else(|| {
                 Reason::new(self.phase_text(), Some("give it more time with --start-timeout"))
             });
-            self.delete();
-            self.finish(End::Known(Err(KubernetesError::NotStarted {
-                after: limit.after,
-                reason: problem.text,
-                hint: problem.hint.map(str::to_owned),
-            })));
+            let within = seconds(limit.after);
+            self.give_up_start(&format!("has not started within {within}"), problem);
         }
+    }
+
+    /// Deletes a Job whose entry point does not start.
+    fn give_up_start(&mut self, what: &str, reason: Reason) {
+        self.delete(PATIENCE);
+        let text = format!("the entry point {what}: {}", reason.text);
+        let reason = Reason { text, ..reason };
+        self.finish(End::Known(Err(KubernetesError::Failed(reason))));
     }
 
     /// Whether a queue decides when the Job starts: that may take any time.
     fn is_held(&self) -> bool {
         let newest = self.pods.last().map(|pod| &pod.view);
-        self.job.as_ref().is_some_and(reasons::is_suspended)
-            || newest.is_some_and(|pod| pod.is_gated && !pod.is_over)
+        is_suspended(self.job.as_ref()) || newest.is_some_and(|pod| pod.is_gated && !pod.is_over)
     }
 
     /// The time to start counts from when nobody holds the Job back any more.
@@ -128,15 +129,11 @@ impl Follower<'_> {
     /// Ends the Job at once where waiting does not help: an entry point that never starts, or a container
     /// beside it without which the pod never ends.
     pub(super) fn end_what_cannot_start(&mut self) {
-        if self.options.start_limit.is_none() || self.end.is_some() || self.signal.is_some() {
+        if self.start_limit.is_none() || self.end.is_some() || self.signal.is_some() {
             return;
         }
         if let Some(problem) = self.problem().filter(|problem| problem.is_lasting) {
-            self.delete();
-            self.finish(End::Known(Err(KubernetesError::CannotStart {
-                reason: problem.text,
-                hint: problem.hint.map(str::to_owned),
-            })));
+            self.give_up_start("cannot start", problem);
         }
     }
 
@@ -159,9 +156,12 @@ impl Follower<'_> {
         let source = silence.problem.clone();
         self.silence = None;
         self.finish(End::Known(Err(KubernetesError::Lost {
-            job: self.handle.name.clone(),
-            cluster: self.handle.cluster.to_string(),
-            after: lasted,
+            problem: format!(
+                "the Job '{}' goes on, but {} has not answered for {}",
+                self.handle.name,
+                self.handle.cluster,
+                seconds(lasted)
+            ),
             source,
         })));
         self.drained_by = Some(now);

@@ -3,26 +3,32 @@
 mod deletion;
 mod job;
 mod limits;
+mod log_lines;
+mod logs;
 mod pods;
 
 use std::collections::HashSet;
+use std::fmt::Debug;
 use std::time::Duration;
 
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::api::{Api, Resource};
+use kube::runtime::watcher::Config;
+use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use self::limits::Silence;
+use self::logs::LogMessage;
 use self::pods::PodState;
 use super::KubernetesError;
 use super::api_problem::{ApiProblem, ProblemKind};
 use super::gone;
 use super::handle::JobHandle;
-use super::logs::LogMessage;
 use super::reasons::Reason;
-use super::watch::{Change, Selector, watch};
+use super::watch::{Change, Watch};
 use crate::backend::relayed::RelayedOutput;
 use crate::events::Progress;
 use crate::process::{Ended, Signals, TerminationSignal};
@@ -31,15 +37,6 @@ use crate::process::{Ended, Signals, TerminationSignal};
 const LOG_DRAIN: Duration = Duration::from_secs(20);
 /// How many messages wait at most.
 const MESSAGES: usize = 64;
-
-/// How a Job is followed.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct FollowOptions {
-    /// End the Job where the entry point has not started by then.
-    pub(super) start_limit: Option<StartLimit>,
-    /// Whether a termination signal deletes the Job, or only ends the waiting.
-    pub(super) delete_on_signal: bool,
-}
 
 /// How long the entry point may take to start.
 #[derive(Debug, Clone, Copy)]
@@ -79,20 +76,46 @@ enum Deletion {
     Begun { until: Instant },
 }
 
-/// Follows the Job to its end.
+/// Follows the Job to its end. With a limit, the Job is deleted if the entry point has not started by then,
+/// or after a termination signal; without one, a signal only ends the waiting.
 ///
 /// # Errors
 /// It failed for another reason than the entry point's exit code, or its end cannot be known.
 pub(super) async fn follow(
     handle: &JobHandle,
-    options: FollowOptions,
+    start_limit: Option<StartLimit>,
     output: &mut RelayedOutput,
     signals: &mut Signals,
     progress: &dyn Progress,
 ) -> Result<Ended, KubernetesError> {
     let (sender, mut receiver) = mpsc::channel(MESSAGES);
-    let mut follower = Follower::new(handle, options, output, sender, progress);
-    follower.begin();
+    let mut follower = Follower {
+        handle,
+        start_limit,
+        reads_logs: output.is_wanted(),
+        output,
+        progress,
+        sender,
+        tasks: JoinSet::new(),
+        job: None,
+        pods: Vec::new(),
+        event_problem: None,
+        told: HashSet::new(),
+        has_started: false,
+        waiting_since: Instant::now(),
+        was_held: false,
+        end: None,
+        drained_by: None,
+        knows_last_pods: false,
+        silence: None,
+        signal: None,
+        is_cancelled: false,
+        deletion: None,
+    };
+    let by_name = Config::default().fields(&format!("metadata.name={}", handle.name));
+    follower.watch(handle.jobs(), by_name, Message::Job);
+    follower.watch_pods(Message::Pods);
+    follower.watch_events("Job", &handle.name);
     loop {
         if let Some(ended) = follower.result() {
             return follower.with_memory(ended).await;
@@ -105,14 +128,12 @@ pub(super) async fn follow(
                     return Ok(Ended::Interrupted { signal: follower.signal.unwrap_or(signal) });
                 }
             }
-            message = receiver.recv() => match message {
-                Some(message) => {
-                    follower.take(message)?;
-                    follower.restart_the_clock_while_held();
-                    follower.end_what_cannot_start();
-                }
-                None => unreachable!("the follower itself holds a sender"),
-            },
+            // The follower itself holds a sender: there is always one.
+            Some(message) = receiver.recv() => {
+                follower.take(message)?;
+                follower.restart_the_clock_while_held();
+                follower.end_what_cannot_start();
+            }
             () = sleep_until(deadline) => follower.deadline_passed(),
         }
     }
@@ -128,7 +149,7 @@ async fn next_signal(signals: &mut Signals, is_further: bool) -> TerminationSign
 
 struct Follower<'a> {
     handle: &'a JobHandle,
-    options: FollowOptions,
+    start_limit: Option<StartLimit>,
     /// Where what the entry point writes goes, and whether it goes anywhere.
     output: &'a mut RelayedOutput,
     reads_logs: bool,
@@ -161,69 +182,30 @@ struct Follower<'a> {
     deletion: Option<Deletion>,
 }
 
-impl<'a> Follower<'a> {
-    fn new(
-        handle: &'a JobHandle,
-        options: FollowOptions,
-        output: &'a mut RelayedOutput,
-        sender: mpsc::Sender<Message>,
-        progress: &'a dyn Progress,
-    ) -> Self {
-        Self {
-            handle,
-            options,
-            reads_logs: output.is_wanted(),
-            output,
-            progress,
-            sender,
-            tasks: JoinSet::new(),
-            job: None,
-            pods: Vec::new(),
-            event_problem: None,
-            told: HashSet::new(),
-            has_started: false,
-            waiting_since: Instant::now(),
-            was_held: false,
-            end: None,
-            drained_by: None,
-            knows_last_pods: false,
-            silence: None,
-            signal: None,
-            is_cancelled: false,
-            deletion: None,
-        }
-    }
-
-    fn begin(&mut self) {
-        let name = &self.handle.name;
-        let by_name = Selector {
-            fields: Some(format!("metadata.name={name}")),
-            labels: None,
-        };
-        let sender = self.sender.clone();
-        self.tasks
-            .spawn(watch(self.handle.jobs(), by_name, Message::Job, sender));
-        self.watch_pods(Message::Pods);
-        self.watch_events("Job", name);
-    }
-
+impl Follower<'_> {
     fn watch_pods(&mut self, wrap: fn(Change<Pod>) -> Message) {
-        let of_job = Selector {
-            fields: None,
-            labels: Some(format!("job-name={}", self.handle.name)),
-        };
-        let sender = self.sender.clone();
-        self.tasks.spawn(watch(self.handle.pods(), of_job, wrap, sender));
+        let of_job = Config::default().labels(&format!("job-name={}", self.handle.name));
+        self.watch(self.handle.pods(), of_job, wrap);
     }
 
     fn watch_events(&mut self, kind: &str, name: &str) -> AbortHandle {
-        let selector = Selector {
-            fields: Some(format!("involvedObject.kind={kind},involvedObject.name={name}")),
-            labels: None,
-        };
+        let of_object = format!("involvedObject.kind={kind},involvedObject.name={name}");
+        let of_object = Config::default().fields(&of_object);
+        self.watch(self.handle.events(), of_object, Message::Events)
+    }
+
+    /// Has every change of these resources become a message.
+    fn watch<K>(&mut self, api: Api<K>, config: Config, wrap: fn(Change<K>) -> Message) -> AbortHandle
+    where
+        K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    {
         let sender = self.sender.clone();
-        self.tasks
-            .spawn(watch(self.handle.events(), selector, Message::Events, sender))
+        self.tasks.spawn(async move {
+            let mut watch = Watch::new(api, config);
+            while let Some(change) = watch.next().await
+                && sender.send(wrap(change)).await.is_ok()
+            {}
+        })
     }
 
     /// The result, once everything is known and shown.

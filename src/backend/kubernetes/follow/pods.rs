@@ -3,13 +3,15 @@
 use std::collections::HashSet;
 
 use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::ResourceExt as _;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use super::{Follower, Message};
+use super::Follower;
+use super::logs::{ContainerProgress, LogFollower, LogMessage};
 use crate::backend::kubernetes::api_problem::ProblemKind;
 use crate::backend::kubernetes::disruption;
-use crate::backend::kubernetes::logs::{ContainerProgress, LogFollower, LogMessage, LogSink};
+use crate::backend::kubernetes::job_state;
 use crate::backend::kubernetes::reasons::{self, Failure, PodView, Reason};
 use crate::backend::kubernetes::watch::Change;
 
@@ -37,7 +39,7 @@ impl Follower<'_> {
             }
             Change::Trouble(_) => {}
             Change::Listed(pods) => {
-                let there: HashSet<String> = pods.iter().filter_map(|pod| pod.metadata.uid.clone()).collect();
+                let there: HashSet<String> = pods.iter().filter_map(Pod::uid).collect();
                 for pod in self.pods.iter_mut().filter(|pod| !there.contains(&pod.uid)) {
                     pod.is_vanished = true;
                     pod.progress.send_modify(|progress| progress.is_gone = true);
@@ -67,14 +69,10 @@ impl Follower<'_> {
         if !self.handle.owns(&pod.metadata) {
             return;
         }
-        let Some(uid) = pod.metadata.uid.clone() else {
+        let (Some(uid), Some(container)) = (pod.uid(), reasons::entry_point(pod)) else {
             return;
         };
-        let containers = pod.spec.as_ref().map(|spec| spec.containers.as_slice());
-        let Some(container) = containers.and_then(<[_]>::first).map(|first| first.name.clone()) else {
-            return;
-        };
-        let view = PodView::of(pod, &container);
+        let view = PodView::of(pod);
         let now = ContainerProgress {
             has_started: view.has_started,
             restarts: view.restarts,
@@ -90,7 +88,7 @@ impl Follower<'_> {
             state.view = view;
         } else {
             self.event_problem = None;
-            let state = self.new_pod(&uid, view, now, container);
+            let state = self.new_pod(&uid, view, now, container.to_owned());
             self.pods.push(state);
             if self.end.is_none() {
                 // The Job goes on with this one, so those before it were not the last word.
@@ -104,18 +102,15 @@ impl Follower<'_> {
         let (progress, receiver) = watch::channel(now);
         let pod = view.name.clone();
         if self.reads_logs {
-            let sink = LogSink {
-                wrap: Message::Log,
-                pod_uid: uid.to_owned(),
-                sender: self.sender.clone(),
-            };
             let follower = LogFollower {
                 api: self.handle.pods(),
                 pod: pod.clone(),
+                pod_uid: uid.to_owned(),
                 container,
                 progress: receiver,
+                sender: self.sender.clone(),
             };
-            self.tasks.spawn(follower.follow(sink));
+            self.tasks.spawn(follower.follow());
         }
         let events = (!view.has_started && !view.is_over).then(|| self.watch_events("Pod", &pod));
         PodState {
@@ -159,7 +154,7 @@ impl Follower<'_> {
     }
 
     fn tell_failures_if_retried(&mut self) {
-        if self.end.is_none() && reasons::tries_again(self.job.as_ref()) {
+        if self.end.is_none() && job_state::tries_again(self.job.as_ref()) {
             self.tell_failures(None);
         }
     }
@@ -177,8 +172,8 @@ impl Follower<'_> {
             return;
         }
         let job = self.job.as_ref();
-        let is_ending = job.is_some_and(reasons::is_ending);
-        let has_one_pod = reasons::has_one_pod(job);
+        let is_ending = job.is_some_and(job_state::is_ending);
+        let has_one_pod = job_state::has_one_pod(job);
         let count = self.pods.len();
         for (index, pod) in self.pods.iter_mut().enumerate() {
             let view = &pod.view;
@@ -240,7 +235,9 @@ impl Follower<'_> {
             _ => None,
         });
         // A Job that does not try again ends by itself, and stays to be looked at.
-        lasting.next().filter(|_| reasons::tries_again(self.job.as_ref()))
+        lasting
+            .next()
+            .filter(|_| job_state::tries_again(self.job.as_ref()))
     }
 
     pub(super) fn take_log(&mut self, pod: &str, message: LogMessage) {

@@ -2,19 +2,21 @@
 //!
 //! A stream that breaks is begun again; [`Continuation`] leaves out the lines that have come already.
 
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::io::AsyncBufRead;
+use backon::BackoffBuilder as _;
+use futures_util::io::{AsyncBufRead, AsyncBufReadExt as _};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::LogParams;
 use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use super::api_problem::{ApiProblem, ProblemKind};
+use super::Message;
 use super::log_lines::Continuation;
-use super::watch::Pauses;
+use crate::backend::kubernetes::api_problem::{ApiProblem, ProblemKind};
+use crate::backend::kubernetes::handle::PAUSES;
 
 /// A stream that is silent for longer is begun again: its connection may be dead.
 const SILENCE: Duration = Duration::from_secs(240);
@@ -47,49 +49,27 @@ pub(super) struct ContainerProgress {
 pub(super) struct LogFollower {
     pub(super) api: Api<Pod>,
     pub(super) pod: String,
+    pub(super) pod_uid: String,
     pub(super) container: String,
     pub(super) progress: watch::Receiver<ContainerProgress>,
-}
-
-/// Where a follower sends what it has.
-pub(super) struct LogSink<T> {
-    /// Makes a message of the receiver's, for the pod.
-    pub(super) wrap: fn(String, LogMessage) -> T,
-    pub(super) pod_uid: String,
-    pub(super) sender: mpsc::Sender<T>,
-}
-
-impl<T> LogSink<T> {
-    /// Sends the message. Whether anybody listens.
-    async fn send(&self, message: LogMessage) -> bool {
-        let message = (self.wrap)(self.pod_uid.clone(), message);
-        self.sender.send(message).await.is_ok()
-    }
-}
-
-/// How a stream ended.
-enum StreamEnd {
-    /// The server says that there is no more.
-    Clean,
-    /// It broke, or was given up.
-    Broken,
-    /// Nobody listens any more.
-    Unheard,
+    pub(super) sender: mpsc::Sender<Message>,
 }
 
 impl LogFollower {
+    /// Sends the message. If nobody listens any more, this task is about to be ended.
+    async fn send(&self, message: LogMessage) {
+        let message = Message::Log(self.pod_uid.clone(), message);
+        let _ = self.sender.send(message).await;
+    }
+
     /// Sends all lines until the container has ended for good.
-    pub(super) async fn follow<T: Send>(mut self, sink: LogSink<T>) {
+    pub(super) async fn follow(mut self) {
         let mut lines = Continuation::default();
-        if self
-            .progress
-            .wait_for(|now| now.has_started || now.is_over || now.is_gone)
-            .await
-            .is_err()
-        {
+        let has_begun = |now: &ContainerProgress| now.has_started || now.is_over || now.is_gone;
+        if self.progress.wait_for(has_begun).await.is_err() {
             return;
         }
-        let mut pauses = Pauses::default();
+        let mut pauses = PAUSES.build();
         let mut attempt = self.progress.borrow().restarts;
         // The container before the first that was seen: what it wrote is still there.
         let mut wants_previous = attempt > 0;
@@ -112,25 +92,18 @@ impl LogFollower {
             };
             lines.begin();
             let seen = lines.count;
-            match self
-                .api
-                .log_stream(&self.pod, &parameters)
-                .await
-                .map_err(ApiProblem::from)
-            {
-                Ok(stream) => match self.read(stream, &mut lines, &sink).await {
-                    StreamEnd::Unheard => return,
-                    StreamEnd::Clean if last_pass && lines.count == seen && lines.is_repeated() => {
-                        let rest = lines.rest();
-                        if rest.is_empty() || sink.send(LogMessage::Output(rest)).await {
-                            sink.send(LogMessage::Done).await;
-                        }
-                        return;
+            match self.api.log_stream(&self.pod, &parameters).await {
+                Ok(stream) => {
+                    let is_clean = self.read(stream, &mut lines).await;
+                    if is_clean && last_pass && lines.count == seen && lines.is_repeated() {
+                        self.send(LogMessage::Output(lines.rest())).await;
+                        return self.send(LogMessage::Done).await;
                     }
-                    StreamEnd::Clean => is_whole = !previous,
-                    StreamEnd::Broken => (wants_previous, is_whole) = (previous, false),
-                },
-                Err(problem) => {
+                    is_whole = is_clean && !previous;
+                    wants_previous = !is_clean && previous;
+                }
+                Err(error) => {
+                    let problem = ApiProblem::from(error);
                     let is_lost = match problem.kind {
                         ProblemKind::Forbidden => true,
                         ProblemKind::NotFound => now.is_gone || now.is_over,
@@ -143,69 +116,50 @@ impl LogFollower {
                     if is_lost {
                         let is_removed = is_whole && problem.kind == ProblemKind::NotFound;
                         if !now.is_gone && now.has_started && !is_removed {
-                            sink.send(LogMessage::Unreadable(problem)).await;
+                            self.send(LogMessage::Unreadable(problem)).await;
                         }
-                        sink.send(LogMessage::Done).await;
-                        return;
+                        return self.send(LogMessage::Done).await;
                     }
                 }
             }
             if lines.count > seen {
-                pauses.reset();
+                pauses = PAUSES.build();
             }
             // A change of the container is worth a look at once.
             tokio::select! {
-                () = pauses.pause() => {}
+                () = sleep(pauses.next().unwrap_or_default()) => {}
                 changed = self.progress.changed() => if changed.is_err() { return },
             }
         }
     }
 
-    /// Reads one stream to its end.
-    async fn read<T: Send>(
-        &mut self,
-        stream: impl AsyncBufRead + Send,
-        lines: &mut Continuation,
-        sink: &LogSink<T>,
-    ) -> StreamEnd {
+    /// Reads one stream. Whether the server ended it; else it broke, or was given up.
+    async fn read(&mut self, stream: impl AsyncBufRead + Send, lines: &mut Continuation) -> bool {
         let mut stream = pin!(stream);
         let mut ends_soon = false;
         loop {
             let limit = if ends_soon { AFTER_THE_END } else { SILENCE };
             let read = tokio::select! {
-                read = timeout(limit, next_bytes(stream.as_mut())) => read,
+                read = timeout(limit, stream.fill_buf()) => read,
                 changed = self.progress.changed(), if !ends_soon => {
                     if changed.is_err() {
-                        return StreamEnd::Unheard;
+                        return false;
                     }
                     let now = *self.progress.borrow();
                     ends_soon = now.is_over || now.is_gone;
                     continue;
                 }
             };
-            match read {
-                Ok(Ok(bytes)) if bytes.is_empty() => return StreamEnd::Clean,
-                Ok(Ok(bytes)) => {
-                    let new = lines.take(&bytes);
-                    if !new.is_empty() && !sink.send(LogMessage::Output(new)).await {
-                        return StreamEnd::Unheard;
-                    }
-                }
-                Ok(Err(_)) | Err(_) => return StreamEnd::Broken,
+            let Ok(Ok(bytes)) = read else { return false };
+            let count = bytes.len();
+            if count == 0 {
+                return true;
+            }
+            let new = lines.take(bytes);
+            stream.consume_unpin(count);
+            if !new.is_empty() {
+                self.send(LogMessage::Output(new)).await;
             }
         }
     }
-}
-
-/// The next bytes of the stream; none at its end. Nothing is lost when this is dropped.
-async fn next_bytes(mut stream: Pin<&mut impl AsyncBufRead>) -> std::io::Result<Vec<u8>> {
-    let bytes = std::future::poll_fn(|context| {
-        stream
-            .as_mut()
-            .poll_fill_buf(context)
-            .map(|read| read.map(<[u8]>::to_vec))
-    })
-    .await?;
-    stream.consume(bytes.len());
-    Ok(bytes)
 }
