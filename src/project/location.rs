@@ -13,7 +13,7 @@ pub struct SourceFile {
     lines: OnceLock<Vec<SourceLine>>,
 }
 
-/// A line of a file, with where every [`STEP`]th of its characters begins: a whole file may be one line,
+/// A line of a file, with where every 1024th of its characters begins: a whole file may be one line,
 /// which must not be read from its beginning for every place in it.
 #[derive(Debug)]
 pub struct SourceLine {

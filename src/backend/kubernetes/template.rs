@@ -42,9 +42,8 @@ impl Template {
     fn parse(path: &Path, text: &[u8]) -> Result<Self, KubernetesError> {
         let start = Position { line: 1, column: 1 };
         let source = SourceFile::new(path, text);
-        let place = |position: Position| source.at(position);
         let wrong = |position: Position, problem: String, hint: Option<String>| KubernetesError::Template {
-            place: Some(place(position)),
+            place: Some(source.at(position)),
             problem,
             hint,
         };
@@ -63,12 +62,12 @@ impl Template {
             wrong(position, problem, Some(hint.to_owned()))
         })?;
         Ok(Self {
-            job: in_usual_order(job),
             root,
+            job: in_usual_order(job),
             warnings: repeated
                 .into_iter()
                 .map(|(key, position)| {
-                    let place = place(position);
+                    let place = source.at(position);
                     format!("the template has the key '{key}' twice, the last counts: {place}")
                 })
                 .collect(),
