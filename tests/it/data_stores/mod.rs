@@ -2,6 +2,8 @@
 
 mod credentials;
 mod cutting;
+mod gcs_identity;
+mod gcs_objects;
 mod hdfs_program;
 mod large_uploads;
 mod presigned;
