@@ -2,12 +2,11 @@
 
 use std::ops::Range;
 use std::path::Path;
-use std::time::SystemTime;
 
 use async_trait::async_trait;
 use percent_encoding::utf8_percent_encode;
 use quick_xml::de::from_str;
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Request, StatusCode, Url};
 use serde::Deserialize;
@@ -22,7 +21,6 @@ use crate::aws::{UNRESERVED, UNRESERVED_PATH};
 use crate::data::checksum::{Algorithm, Checksum};
 use crate::env_vars;
 use crate::http::{self, Verification};
-use crate::utc::Utc;
 
 const NAME: &str = "Azure's storage";
 /// The version of the interface that is asked for.
@@ -143,9 +141,12 @@ impl Azure {
     }
 
     async fn access(&self) -> Result<&Access, StoreError> {
-        let endpoint = format!("https://{}", self.place.host);
         self.access
-            .get_or_try_init(|| Access::find(&self.place.account, &endpoint))
+            .get_or_try_init(async || {
+                let endpoint = Url::parse(&format!("https://{}", self.place.host))
+                    .map_err(|error| strange(error.to_string()))?;
+                Access::find(&self.place.account, endpoint, &self.client).await
+            })
             .await
     }
 
@@ -160,13 +161,8 @@ impl Azure {
         if let Some(key) = key {
             address.push_str(&format!("/{}", utf8_percent_encode(key, UNRESERVED_PATH)));
         }
-        let signature = access.signature().map(crate::redact::Secret::expose);
-        let query: Vec<&str> = [query, signature.unwrap_or_default()]
-            .into_iter()
-            .filter(|part| !part.is_empty())
-            .collect();
         if !query.is_empty() {
-            address.push_str(&format!("?{}", query.join("&")));
+            address.push_str(&format!("?{query}"));
         }
         Url::parse(&address).map_err(|error| strange(error.to_string()))
     }
@@ -317,27 +313,20 @@ impl Service for Azure {
     }
 
     async fn authorize(&self, request: &mut Request, content: &Content) -> Result<(), StoreError> {
-        let access = self.access().await?;
-        let date = Utc::of(SystemTime::now()).http_date();
-        for (name, value) in [("x-ms-date", date.as_str()), ("x-ms-version", VERSION)] {
-            let value = HeaderValue::from_str(value).map_err(|error| strange(error.to_string()))?;
-            request.headers_mut().insert(name, value);
-        }
-        let value = access
-            .authorization(
-                &self.client,
-                request.method(),
-                request.url(),
-                request.headers(),
-                content.length(),
-            )
-            .await?;
-        if let Some(value) = value {
-            let mut value = HeaderValue::from_str(&value)
-                .map_err(|_| strange("the credentials cannot be sent".to_owned()))?;
-            value.set_sensitive(true);
-            request.headers_mut().insert(AUTHORIZATION, value);
-        }
+        let mut head = ::http::Request::builder()
+            .method(request.method().clone())
+            .uri(request.url().as_str())
+            .body(())
+            .map_err(|error| strange(error.to_string()))?
+            .into_parts()
+            .0;
+        head.headers.clone_from(request.headers());
+        head.headers
+            .insert("x-ms-version", HeaderValue::from_static(VERSION));
+        head.headers.insert("content-length", content.length().into());
+        self.access().await?.sign(&mut head).await?;
+        *request.url_mut() = Url::parse(&head.uri.to_string()).map_err(|error| strange(error.to_string()))?;
+        *request.headers_mut() = head.headers;
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 mod artifacts;
 mod artifacts_presigned;
 mod azure;
+mod azure_assertion;
 mod azure_credentials;
 mod azure_upload;
 mod dbfs;
@@ -13,6 +14,7 @@ mod gcs;
 mod gcs_credentials;
 mod gcs_upload;
 mod list;
+mod oauth;
 mod parts;
 mod s3;
 mod token;
