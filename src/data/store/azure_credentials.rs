@@ -4,19 +4,21 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::request::Parts;
 use reqsign::azure::{
     ClientSecretCredentialProvider, Credential, ImdsCredentialProvider, RequestSigner,
     StaticCredentialProvider, WorkloadIdentityCredentialProvider,
 };
 use reqsign::time::Timestamp;
-use reqsign::{Context, Error, ProvideCredential, Signer, StaticEnv};
-use reqwest::{Client, Url};
+use reqsign::{Context, Error, ProvideCredential, Signer};
+use reqwest::header::CONTENT_LENGTH;
+use reqwest::{Client, Method, Request, Url};
+use tokio::sync::OnceCell;
 
 use super::StoreError;
 use super::azure_assertion::{Asserted, Assertion};
-use super::oauth::{OauthSender, reason};
 use crate::env_vars;
+use crate::http::local_client;
+use crate::http::signing::{self, Sender};
 use crate::process::ProgramCall;
 use crate::redact::Secret;
 
@@ -38,6 +40,11 @@ const COMMAND_LINE_TIME: Duration = Duration::from_secs(300);
 /// The account's address, and who asks.
 pub(super) struct Access {
     pub(super) endpoint: Url,
+    /// Of the machine or a person, where no variable says who asks: that is looked for once it is needed.
+    who: OnceCell<Who>,
+}
+
+struct Who {
     /// Nothing for requests without credentials.
     signer: Option<Signer<Credential>>,
     /// Where the credentials come from, or why there are none.
@@ -45,140 +52,48 @@ pub(super) struct Access {
 }
 
 impl Access {
-    /// What the environment says of this account. `client` reaches the service that gives tokens.
-    pub(super) async fn find(account: &str, endpoint: Url, client: &Client) -> Result<Self, StoreError> {
+    /// What the environment says of this account. Nothing is sent. `client` reaches the service that gives
+    /// tokens.
+    pub(super) fn find(account: &str, endpoint: Url, client: &Client) -> Result<Self, StoreError> {
         let variable = &env_vars::non_empty;
         if let Some(text) = variable(env_vars::AZURE_STORAGE_CONNECTION_STRING) {
             return Self::of_connection_string(&text);
         }
-        if let Some(key) = variable(env_vars::AZURE_STORAGE_ACCESS_KEY) {
-            return Self::of_key(endpoint, account, &key, env_vars::AZURE_STORAGE_ACCESS_KEY);
-        }
-        if let Some(signature) = variable(env_vars::AZURE_STORAGE_SAS_TOKEN) {
-            return Ok(Self::of_signature(
-                endpoint,
-                &signature,
-                env_vars::AZURE_STORAGE_SAS_TOKEN,
-            ));
-        }
-        let context = Context::new().with_http_send(OauthSender::new(client.clone()));
-        let identity = variable(env_vars::AZURE_CLIENT_ID);
-        if let (Some(tenant), Some(identity)) = (variable(env_vars::AZURE_TENANT_ID), &identity) {
-            let authority = authority();
-            if let Some(secret) = variable(env_vars::AZURE_CLIENT_SECRET) {
-                let provider = ClientSecretCredentialProvider::new()
-                    .with_tenant_id(tenant)
-                    .with_client_id(identity)
-                    .with_client_secret(secret)
-                    .with_authority_host(authority);
-                return Ok(Self::of(
-                    endpoint,
-                    provider,
-                    context,
-                    env_vars::AZURE_CLIENT_SECRET,
-                ));
-            }
-            let certificate = variable(env_vars::AZURE_CLIENT_CERTIFICATE_PATH).map(|file| {
-                let assertion = Assertion::Certificate {
-                    file,
-                    password: variable(env_vars::AZURE_CLIENT_CERTIFICATE_PASSWORD).map(Secret::new),
-                    client: identity.clone(),
-                    audience: format!("{authority}/{tenant}/oauth2/v2.0/token"),
-                };
-                (assertion, env_vars::AZURE_CLIENT_CERTIFICATE_PATH)
-            });
-            let token = || {
-                let file = variable(env_vars::AZURE_FEDERATED_TOKEN_FILE)?;
-                Some((Assertion::TokenFile(file), env_vars::AZURE_FEDERATED_TOKEN_FILE))
-            };
-            if let Some((assertion, source)) = certificate.or_else(token) {
-                let exchange = WorkloadIdentityCredentialProvider::new()
-                    .with_tenant_id(tenant)
-                    .with_client_id(identity)
-                    .with_authority_host(authority);
-                return Ok(Self::of(
-                    endpoint,
-                    Asserted::new(assertion, exchange),
-                    context,
-                    source,
-                ));
-            }
-        }
-        Self::of_machine(endpoint, identity).await
-    }
-
-    /// The machine's identity, or the person who has logged in, or nobody.
-    async fn of_machine(endpoint: Url, identity: Option<String>) -> Result<Self, StoreError> {
-        let host = env_vars::non_empty(env_vars::AZURE_POD_IDENTITY_AUTHORITY_HOST);
-        let host = host.as_deref().unwrap_or(METADATA).trim_end_matches('/');
-        let provider =
-            ImdsCredentialProvider::new().with_endpoint(format!("{host}/metadata/identity/oauth2/token"));
-        let identity = identity.map(|identity| (env_vars::AZURE_CLIENT_ID.to_owned(), identity));
-        let context = Context::new()
-            .with_http_send(OauthSender::local(METADATA_TIMEOUT)?)
-            .with_env(StaticEnv {
-                envs: identity.into_iter().collect(),
-                ..StaticEnv::default()
-            });
-        let mut tried = format!(
-            "{}, {}, {}, {} and {} are not set",
-            env_vars::AZURE_STORAGE_CONNECTION_STRING,
-            env_vars::AZURE_STORAGE_ACCESS_KEY,
-            env_vars::AZURE_STORAGE_SAS_TOKEN,
-            env_vars::AZURE_CLIENT_SECRET,
-            env_vars::AZURE_CLIENT_CERTIFICATE_PATH,
-        );
-        for access in [
-            Self::of(
-                endpoint.clone(),
-                provider,
-                context,
-                "the machine's managed identity",
-            ),
-            Self::of(endpoint.clone(), CommandLine, Context::new(), "`az login`"),
-        ] {
-            // Whether there are credentials shows when something is signed. They are kept then.
-            let mut head = http::Request::get(endpoint.as_str())
-                .body(())
-                .map_err(|error| super::azure::strange(error.to_string()))?
-                .into_parts()
-                .0;
-            match access.sign_head(&mut head).await {
-                Ok(()) => return Ok(access),
-                Err(error) => tried.push_str(&format!("; {}: {}", access.source, reason(&error))),
-            }
-        }
+        let who = if let Some(key) = variable(env_vars::AZURE_STORAGE_ACCESS_KEY) {
+            Some(Who::of_key(account, &key, env_vars::AZURE_STORAGE_ACCESS_KEY)?)
+        } else if let Some(signature) = variable(env_vars::AZURE_STORAGE_SAS_TOKEN) {
+            Some(Who::of_signature(&signature, env_vars::AZURE_STORAGE_SAS_TOKEN))
+        } else {
+            Who::of_application(client)
+        };
         Ok(Self {
             endpoint,
-            signer: None,
-            source: tried,
+            who: OnceCell::new_with(who),
         })
     }
 
-    fn of(
-        endpoint: Url,
-        provider: impl ProvideCredential<Credential = Credential>,
-        context: Context,
-        source: &str,
-    ) -> Self {
-        Self {
-            endpoint,
-            signer: Some(Signer::new(context, provider, RequestSigner::new())),
-            source: source.to_owned(),
-        }
+    async fn who(&self) -> Result<&Who, StoreError> {
+        self.who.get_or_try_init(Who::of_machine).await
     }
 
-    fn of_key(endpoint: Url, account: &str, key: &str, source: &str) -> Result<Self, StoreError> {
-        if STANDARD.decode(key).is_err() {
-            return Err(unusable(source, "the account's key is not valid base64"));
+    /// Adds to a request what says who asks. `length` is that of its content.
+    pub(super) async fn sign(&self, request: &mut Request, length: u64) -> Result<(), StoreError> {
+        if length > 0 {
+            request.headers_mut().insert(CONTENT_LENGTH, length.into());
         }
-        let provider = StaticCredentialProvider::new_shared_key(account, key);
-        Ok(Self::of(endpoint, provider, Context::new(), source))
+        let who = self.who().await?;
+        who.sign(request)
+            .await
+            .map_err(|reason| unusable(&format!("the credentials from {}", who.source), &reason))
     }
 
-    fn of_signature(endpoint: Url, signature: &str, source: &str) -> Self {
-        let provider = StaticCredentialProvider::new_sas_token(signature.trim_start_matches('?'));
-        Self::of(endpoint, provider, Context::new(), source)
+    /// Who asks, for a person.
+    pub(super) async fn asker(&self) -> String {
+        match self.who().await {
+            Ok(Who { signer: None, source }) => format!("a request without credentials ({source})"),
+            Ok(Who { source, .. }) => format!("the credentials from {source}"),
+            Err(error) => error.to_string(),
+        }
     }
 
     /// `AccountName=…;AccountKey=…;EndpointSuffix=…`, as Azure's portal shows it.
@@ -208,36 +123,114 @@ impl Access {
             ),
             (None, None) => return Err(unusable(name, "it has no AccountName and no BlobEndpoint")),
         };
-        let endpoint = Url::parse(&endpoint).map_err(|_| unusable(name, "its BlobEndpoint is not a URL"))?;
-        match (key, get("SharedAccessSignature")) {
-            (Some(key), _) => Self::of_key(endpoint, &account.unwrap_or_default(), &key, name),
-            (None, Some(signature)) => Ok(Self::of_signature(endpoint, &signature, name)),
-            (None, None) => Err(unusable(
-                name,
-                "it has no AccountKey and no SharedAccessSignature",
-            )),
+        let who = match (key, get("SharedAccessSignature")) {
+            (Some(key), _) => Who::of_key(&account.unwrap_or_default(), &key, name)?,
+            (None, Some(signature)) => Who::of_signature(&signature, name),
+            (None, None) => {
+                return Err(unusable(
+                    name,
+                    "it has no AccountKey and no SharedAccessSignature",
+                ));
+            }
+        };
+        Ok(Self {
+            endpoint: Url::parse(&endpoint).map_err(|_| unusable(name, "its BlobEndpoint is not a URL"))?,
+            who: OnceCell::new_with(Some(who)),
+        })
+    }
+}
+
+impl Who {
+    fn of(provider: impl ProvideCredential<Credential = Credential>, context: Context, source: &str) -> Self {
+        Self {
+            signer: Some(Signer::new(context, provider, RequestSigner::new())),
+            source: source.to_owned(),
         }
     }
 
-    async fn sign_head(&self, head: &mut Parts) -> reqsign::Result<()> {
+    fn of_key(account: &str, key: &str, source: &str) -> Result<Self, StoreError> {
+        if STANDARD.decode(key).is_err() {
+            return Err(unusable(source, "the account's key is not valid base64"));
+        }
+        let provider = StaticCredentialProvider::new_shared_key(account, key);
+        Ok(Self::of(provider, Context::new(), source))
+    }
+
+    fn of_signature(signature: &str, source: &str) -> Self {
+        let provider = StaticCredentialProvider::new_sas_token(signature.trim_start_matches('?'));
+        Self::of(provider, Context::new(), source)
+    }
+
+    /// The application that variables name, if they also say how it proves who it is.
+    fn of_application(client: &Client) -> Option<Self> {
+        let variable = &env_vars::non_empty;
+        let tenant = variable(env_vars::AZURE_TENANT_ID)?;
+        let identity = variable(env_vars::AZURE_CLIENT_ID)?;
+        let authority = authority();
+        let context = Sender::new(client.clone()).context();
+        if let Some(secret) = variable(env_vars::AZURE_CLIENT_SECRET) {
+            let provider = ClientSecretCredentialProvider::new()
+                .with_tenant_id(tenant)
+                .with_client_id(identity)
+                .with_client_secret(secret)
+                .with_authority_host(authority);
+            return Some(Self::of(provider, context, env_vars::AZURE_CLIENT_SECRET));
+        }
+        let (assertion, source) = if let Some(file) = variable(env_vars::AZURE_CLIENT_CERTIFICATE_PATH) {
+            let assertion = Assertion::Certificate {
+                file,
+                password: variable(env_vars::AZURE_CLIENT_CERTIFICATE_PASSWORD).map(Secret::new),
+                client: identity.clone(),
+                audience: format!("{authority}/{tenant}/oauth2/v2.0/token"),
+            };
+            (assertion, env_vars::AZURE_CLIENT_CERTIFICATE_PATH)
+        } else {
+            let file = variable(env_vars::AZURE_FEDERATED_TOKEN_FILE)?;
+            (Assertion::TokenFile(file), env_vars::AZURE_FEDERATED_TOKEN_FILE)
+        };
+        let exchange = WorkloadIdentityCredentialProvider::new()
+            .with_tenant_id(tenant)
+            .with_client_id(identity)
+            .with_authority_host(authority);
+        Some(Self::of(Asserted::new(assertion, exchange), context, source))
+    }
+
+    /// The machine's identity, or the person who has logged in, or nobody.
+    async fn of_machine() -> Result<Self, StoreError> {
+        let host = env_vars::non_empty(env_vars::AZURE_POD_IDENTITY_AUTHORITY_HOST);
+        let host = host.as_deref().unwrap_or(METADATA).trim_end_matches('/');
+        let provider =
+            ImdsCredentialProvider::new().with_endpoint(format!("{host}/metadata/identity/oauth2/token"));
+        let context = Sender::new(local_client(METADATA_TIMEOUT)?).once().context();
+        let mut tried = format!(
+            "{}, {}, {}, {} and {} are not set",
+            env_vars::AZURE_STORAGE_CONNECTION_STRING,
+            env_vars::AZURE_STORAGE_ACCESS_KEY,
+            env_vars::AZURE_STORAGE_SAS_TOKEN,
+            env_vars::AZURE_CLIENT_SECRET,
+            env_vars::AZURE_CLIENT_CERTIFICATE_PATH,
+        );
+        for who in [
+            Self::of(provider, context, "the machine's managed identity"),
+            Self::of(CommandLine, Context::new(), "`az login`"),
+        ] {
+            // Whether there are credentials shows when something is signed. They are kept then.
+            let resource = Url::parse(RESOURCE).map_err(|error| unusable(RESOURCE, &error.to_string()))?;
+            match who.sign(&mut Request::new(Method::GET, resource)).await {
+                Ok(()) => return Ok(who),
+                Err(reason) => tried.push_str(&format!("; {}: {reason}", who.source)),
+            }
+        }
+        Ok(Self {
+            signer: None,
+            source: tried,
+        })
+    }
+
+    async fn sign(&self, request: &mut Request) -> Result<(), String> {
         match &self.signer {
-            Some(signer) => signer.sign(head, None).await,
+            Some(signer) => signing::sign(signer, request).await,
             None => Ok(()),
-        }
-    }
-
-    /// Adds to a request what says who asks. It must have all its other headers, also its length.
-    pub(super) async fn sign(&self, head: &mut Parts) -> Result<(), StoreError> {
-        self.sign_head(head)
-            .await
-            .map_err(|error| unusable(&format!("the credentials from {}", self.source), &reason(&error)))
-    }
-
-    /// Who asks, for a person.
-    pub(super) fn asker(&self) -> String {
-        match self.signer {
-            None => format!("a request without credentials ({})", self.source),
-            Some(_) => format!("the credentials from {}", self.source),
         }
     }
 }
