@@ -64,6 +64,11 @@ pub(super) trait Service: Send + Sync {
 
     fn client(&self) -> &Client;
 
+    /// Changes what the library is about to ask: headers, a query or content that it does not send.
+    async fn prepare(&self, _ask: &mut Ask) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Adds what says who asks. Called anew for every try; the request itself has no body yet.
     async fn authorize(&self, request: &mut Request, content: &Content) -> Result<(), StoreError>;
 
@@ -81,6 +86,11 @@ pub(super) trait Service: Send + Sync {
     /// The address of the request, which may depend on what was learned.
     fn url(&self, url: &Url) -> Url {
         url.clone()
+    }
+
+    /// A listing as the library shall read it.
+    fn listing(&self, text: String) -> String {
+        text
     }
 
     /// The texts in a listing that the name of an object follows, such as `<Key>`.

@@ -300,7 +300,8 @@ impl<S: ObjectService + 'static> Store for ObjectStore<S> {
         }
         let size = part_size(file.length(), S::MOST_PARTS);
         let mut options = self.service.write_options();
-        options.concurrent = at_once(size);
+        // The library holds one part more than that are under way, and another one is being read.
+        options.concurrent = at_once(size).saturating_sub(1).max(1);
         if options.content_type.is_none() {
             options.content_type = Some(content_type(path).to_owned());
         }

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use opendal::raw::Operation;
-use opendal::{Buffer, ErrorKind, HttpBody, HttpTransport, HttpTransporter, OperationContext};
+use opendal::raw::{BoxedStaticFuture, Operation};
+use opendal::{
+    Buffer, ErrorKind, Execute, Executor, HttpBody, HttpTransport, HttpTransporter, OperationContext,
+};
 use reqwest::{Response, Url};
 
 use super::error::StoreError;
@@ -51,7 +53,9 @@ impl Call {
 
     /// What the library's operations go by.
     pub(super) fn context(self: &Arc<Self>) -> OperationContext {
-        OperationContext::new().with_http_transport(HttpTransporter::new(Transport(Arc::clone(self))))
+        OperationContext::new()
+            .with_http_transport(HttpTransporter::new(Transport(Arc::clone(self))))
+            .with_executor(Executor::with(Tasks))
     }
 
     /// The content that was asked for.
@@ -73,6 +77,7 @@ impl Call {
         if !body.is_empty() {
             ask.content = Content::Bytes(body.to_bytes());
         }
+        service.prepare(&mut ask).await?;
         let (status, headers, bytes) = if operation == Some(Operation::Read) {
             let answer = ask.send(service).await?;
             let head = (answer.status(), answer.headers().clone());
@@ -81,7 +86,10 @@ impl Call {
         } else {
             let (status, headers, bytes) = ask.whole(service).await?;
             match operation == Some(Operation::List) {
-                true => (status, headers, mark_names(&bytes, service.list_names()).into()),
+                true => {
+                    let listing = service.listing(String::from_utf8_lossy(&bytes).into_owned());
+                    (status, headers, mark_names(listing, service.list_names()).into())
+                }
                 false => (status, headers, bytes.into()),
             }
         };
@@ -106,12 +114,20 @@ fn url_of(uri: &http::Uri, service: &dyn Service) -> Result<Url, StoreError> {
 
 /// A listing in which names that begin with a slash are marked. `starts` are the texts that a name
 /// follows.
-fn mark_names(listing: &[u8], starts: &[&str]) -> String {
-    let mut text = String::from_utf8_lossy(listing).into_owned();
+fn mark_names(mut text: String, starts: &[&str]) -> String {
     for start in starts {
         text = text.replace(&format!("{start}/"), &format!("{start}{MARK}/"));
     }
     text
+}
+
+/// What runs the parts that are put at the same time. The library ends a task by dropping its handle.
+struct Tasks;
+
+impl Execute for Tasks {
+    fn execute(&self, task: BoxedStaticFuture<()>) {
+        drop(tokio::spawn(task));
+    }
 }
 
 struct Transport(Arc<Call>);

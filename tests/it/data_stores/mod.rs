@@ -1,5 +1,7 @@
 //! Data for `path` parameters behind all kinds of URIs, from real servers of each kind.
 
+mod azure_blobs;
+mod azure_identity;
 mod credentials;
 mod cutting;
 mod gcs_identity;
