@@ -259,9 +259,11 @@ fn unpacked(file: &NamedTempFile, directory: &Path) -> Result<NamedTempFile, Sto
 }
 
 fn persist(file: NamedTempFile, path: &Path) -> Result<(), StoreError> {
-    file.persist(path)
-        .map(drop)
-        .map_err(|error| StoreError::unwritable(error.error))
+    let failed = |error: tempfile::PersistError| match error.error.kind() {
+        ErrorKind::IsADirectory => StoreError::twofold(path.file_name().map(Path::new)),
+        _ => StoreError::unwritable(error.error),
+    };
+    file.persist(path).map(drop).map_err(failed)
 }
 
 /// A whole object or a part of one, on its way into the file.
@@ -448,7 +450,12 @@ impl Directories {
     fn create(&self, relative: &Path) -> Result<(), StoreError> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if !made.contains(relative) {
-            fs::create_dir_all(self.target.join(relative)).map_err(StoreError::unwritable)?;
+            fs::create_dir_all(self.target.join(relative)).map_err(|error| match error.kind() {
+                ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
+                    StoreError::twofold(relative.ancestors().find(|part| self.target.join(part).is_file()))
+                }
+                _ => StoreError::unwritable(error),
+            })?;
             made.insert(relative.to_owned());
         }
         Ok(())

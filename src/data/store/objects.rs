@@ -134,6 +134,8 @@ impl<S: ObjectService + 'static> ObjectStore<S> {
             };
             let key = key_of(entry.path());
             match path_below(&prefix, key)? {
+                // The place's own marker.
+                None if key == prefix => listing.empty_directories.push(String::new()),
                 None => {}
                 Some(path) if key.ends_with('/') => listing.empty_directories.push(path),
                 Some(path) => listing.objects.push(self.object(key, path, entry.metadata())),
@@ -213,12 +215,18 @@ impl<S: ObjectService + 'static> Store for ObjectStore<S> {
         if listed.as_ref().is_err_and(|problem| !problem.is_answer()) {
             return listed.map(Found::Directory);
         }
-        if let Ok(listing) = &listed
-            && (!listing.objects.is_empty() || listing.next.is_some())
-        {
-            return Ok(Found::Directory(listed?));
+        let (is_directory, is_marked) = listed.as_ref().map_or((false, false), |listing| {
+            let directories = &listing.empty_directories;
+            let has_others = directories.iter().any(|directory| !directory.is_empty());
+            let has_any = has_others || !listing.objects.is_empty() || listing.next.is_some();
+            (has_any, !directories.is_empty())
+        });
+        // A file comes before a mere marker of the same name.
+        let is_named = !self.key.is_empty() && !self.key.ends_with('/');
+        if is_directory || (is_marked && !is_named) {
+            return listed.map(Found::Directory);
         }
-        if self.key.is_empty() || self.key.ends_with('/') {
+        if !is_named {
             listed?;
             return Err(StoreError::Missing {
                 said: self.service.missing(&self.key, None),
@@ -226,6 +234,7 @@ impl<S: ObjectService + 'static> Store for ObjectStore<S> {
         }
         match (self.stat().await, listed) {
             (Err(StoreError::Missing { .. }), Err(listed)) => Err(listed),
+            (Err(StoreError::Missing { .. }), Ok(listing)) if is_marked => Ok(Found::Directory(listing)),
             (Err(StoreError::Missing { said }), Ok(_)) => Err(StoreError::Missing {
                 said: self.service.missing(&self.key, Some(said)),
             }),

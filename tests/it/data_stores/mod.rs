@@ -4,6 +4,8 @@ mod azure_blobs;
 mod azure_identity;
 mod credentials;
 mod cutting;
+mod gcs_identity;
+mod gcs_objects;
 mod hdfs_program;
 mod large_uploads;
 mod presigned;
