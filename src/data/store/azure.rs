@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use opendal::services;
+use opendal::{Metadata, services};
 use percent_encoding::utf8_percent_encode;
 use reqwest::header::{CONTENT_RANGE, HeaderMap};
 use reqwest::redirect::Policy;
@@ -143,6 +143,11 @@ impl ObjectService for Azure {
                 self.container
             ),
         }
+    }
+
+    fn is_directory(&self, about: &Metadata) -> bool {
+        let metadata = about.user_metadata();
+        metadata.and_then(|metadata| metadata.get("hdi_isfolder")) == Some("true")
     }
 
     fn checksum(&self, headers: &HeaderMap) -> Option<Checksum> {
