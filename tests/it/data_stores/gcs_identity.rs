@@ -187,3 +187,23 @@ fn credentials_that_cannot_be_used_are_told() {
     assert!(told.contains(expected), "{told}");
     assert_eq!(seen.len(), 3);
 }
+
+#[test]
+fn the_machine_s_account_is_asked_once() {
+    let metadata = ScriptedServer::start(vec![token("geheim-of-machine")]);
+    let project = Project::new()
+        .mlproject(super::SHOW)
+        .env("GCE_METADATA_HOST", &metadata.address.to_string())
+        // Nothing listens there.
+        .env("HTTPS_PROXY", "http://127.0.0.1:1");
+    let finished = run(&project, "gs://bucket/data.csv");
+    finished.expect_code(1);
+    assert!(!finished.stderr().contains("geheim"), "{}", finished.stderr());
+    let seen = metadata.seen();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(
+        seen[0].path(),
+        "/computeMetadata/v1/instance/service-accounts/default/token"
+    );
+    assert_eq!(seen[0].header("metadata-flavor"), "Google");
+}

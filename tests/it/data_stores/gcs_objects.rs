@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use super::servers::{self, Server};
+use crate::harness::scripted::{ScriptedServer, Step};
 use crate::harness::{Finished, Project};
 
 /// Shows the kind and path of all that is below the parameter's place.
@@ -157,4 +158,41 @@ fn what_is_packed_there_is_unpacked_here() {
     let finished = super::run(&project, "gs://packed/d");
     finished.expect_code(0);
     assert_eq!(lines(&finished), ["small", "41943040", "0"]);
+}
+
+#[test]
+fn an_object_that_is_replaced_meanwhile_is_told() {
+    let item = r#"{"name": "d/file", "size": "5", "generation": "7", "md5Hash": "", "etag": "x", "updated": "2026-01-01T00:00:00Z"}"#;
+    let listed = Step::json(200, &format!(r#"{{"items": [{item}]}}"#));
+    let gone = Step::json(412, r#"{"error": {"message": "conditionNotMet"}}"#);
+    let server = ScriptedServer::start(vec![listed, gone]);
+    let project = Project::new()
+        .mlproject(TREE)
+        .env("STORAGE_EMULATOR_HOST", &server.url());
+    let finished = super::run(&project, "gs://bucket/d");
+    finished.expect_code(1);
+    let expected = "caused by: it was changed while it was downloaded";
+    assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+    let lines = server.lines();
+    assert!(
+        lines[0].contains("prefix=d%2F") && lines[0].contains("fields="),
+        "{lines:?}"
+    );
+    assert_eq!(
+        lines[1],
+        "GET /storage/v1/b/bucket/o/d%2Ffile?alt=media&ifGenerationMatch=7"
+    );
+}
+
+/// What no list of objects looks like.
+#[test]
+fn a_page_in_place_of_a_listing_is_told() {
+    let server = ScriptedServer::start(vec![Step::page(200, "<title>sign in</title>")]);
+    let project = Project::new()
+        .mlproject(TREE)
+        .env("STORAGE_EMULATOR_HOST", &server.url());
+    let finished = super::run(&project, "gs://bucket/d");
+    finished.expect_code(1);
+    let expected = "caused by: the answer is none of Google Cloud Storage: ";
+    assert!(finished.stderr().contains(expected), "{}", finished.stderr());
 }
