@@ -1,22 +1,22 @@
 //! `wasbs://` and `abfss://`: Azure's blob storage.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use opendal::services;
+use opendal::{Metadata, services};
 use percent_encoding::utf8_percent_encode;
-use quick_xml::de::from_str;
 use reqwest::header::{CONTENT_RANGE, HeaderMap};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, Request, Url};
-use serde::Deserialize;
+use reqwest::{Client, Request, Url};
 use uuid::Uuid;
 
 use super::azure_credentials::Access;
-use super::exchange::{Ask, Content, Service, text};
+use super::exchange::{Ask, Content, Service, Whole, text};
 use super::objects::{ObjectService, ObjectStore};
+use super::s3::refusal_of_storage;
 use super::{Store, StoreError};
 use crate::aws::UNRESERVED;
 use crate::data::checksum::{Algorithm, Checksum};
@@ -76,13 +76,6 @@ pub(in crate::data) struct Azure {
     whole: Mutex<Option<Checksum>>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Refusal {
-    code: String,
-    message: Option<String>,
-}
-
 impl Azure {
     /// The place with what the environment says of the account. Nothing is sent.
     pub(in crate::data) fn open(place: &AzurePlace) -> Result<Box<dyn Store>, StoreError> {
@@ -103,6 +96,35 @@ impl Azure {
         };
         Ok(Box::new(ObjectStore::new(service, builder, &place.key)?))
     }
+
+    /// Sends a request of the library with what it does not send: checksums, the question which blobs are
+    /// directories, and ids of blocks that are as long as those of others.
+    async fn send(&self, mut ask: Ask) -> Result<Whole, StoreError> {
+        let query: HashMap<_, _> = ask.url.query_pairs().into_owned().collect();
+        let call = query.get("comp").map_or("", String::as_str);
+        if call == "list" {
+            ask.url.query_pairs_mut().append_pair("include", "metadata");
+            let (status, headers, listing) = ask.whole(self).await?;
+            return Ok((status, headers, with_slashes(&listing).into()));
+        }
+        if let Some(id) = query.get("blockid") {
+            let pairs = [("comp", call), ("blockid", &long_id(id))];
+            ask.url.query_pairs_mut().clear().extend_pairs(pairs);
+        }
+        if let (Content::Bytes(bytes), "blocklist") = (&mut ask.content, call) {
+            *bytes = with_long_ids(bytes).into();
+            if let Some(whole) = self.whole.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                ask = ask.header("x-ms-blob-content-md5", &whole.to_base64());
+            }
+        }
+        if let Content::Bytes(bytes) = &ask.content {
+            let bytes = bytes.clone();
+            let md5 = tokio::task::spawn_blocking(move || Checksum::of(Algorithm::Md5, &bytes)).await;
+            let md5 = md5.map_err(|error| strange(error.to_string()))?;
+            ask = ask.header("content-md5", &md5.to_base64());
+        }
+        ask.whole(self).await
+    }
 }
 
 #[async_trait]
@@ -121,6 +143,11 @@ impl ObjectService for Azure {
                 self.container
             ),
         }
+    }
+
+    fn is_directory(&self, about: &Metadata) -> bool {
+        let metadata = about.user_metadata();
+        metadata.and_then(|metadata| metadata.get("hdi_isfolder")) == Some("true")
     }
 
     fn checksum(&self, headers: &HeaderMap) -> Option<Checksum> {
@@ -151,42 +178,6 @@ impl Service for Azure {
         &self.client
     }
 
-    /// Adds what the library does not send: checksums, whether directories shall be told, and ids of blocks
-    /// that are as long as those of others.
-    async fn prepare(&self, ask: &mut Ask) -> Result<(), StoreError> {
-        let query = |url: &Url, name: &str| {
-            let value = url.query_pairs().find(|(key, _)| key == name);
-            value.map(|(_, value)| value.into_owned())
-        };
-        match query(&ask.url, "comp").as_deref() {
-            Some("list") => drop(ask.url.query_pairs_mut().append_pair("include", "metadata")),
-            Some("block") => {
-                let id = long_id(&query(&ask.url, "blockid").unwrap_or_default());
-                ask.url.set_query(Some(&format!(
-                    "comp=block&blockid={}",
-                    utf8_percent_encode(&id, UNRESERVED)
-                )));
-            }
-            Some("blocklist") => {
-                let whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner).take();
-                if let Some(whole) = whole {
-                    set(ask, "x-ms-blob-content-md5", &whole);
-                }
-                if let Content::Bytes(list) = &ask.content {
-                    ask.content = Content::Bytes(with_long_ids(&String::from_utf8_lossy(list)).into());
-                }
-            }
-            _ => {}
-        }
-        if let (&Method::PUT, Content::Bytes(bytes)) = (&ask.method, &ask.content) {
-            let bytes = bytes.clone();
-            let md5 = tokio::task::spawn_blocking(move || Checksum::of(Algorithm::Md5, &bytes)).await;
-            let md5 = md5.map_err(|error| strange(error.to_string()))?;
-            set(ask, "content-md5", &md5);
-        }
-        Ok(())
-    }
-
     async fn authorize(&self, request: &mut Request, content: &Content) -> Result<(), StoreError> {
         self.access.sign(request, content.length()).await
     }
@@ -196,35 +187,17 @@ impl Service for Azure {
     }
 
     fn said(&self, body: &str) -> Option<String> {
-        let refusal: Refusal = from_str(body.trim_start_matches('\u{feff}')).ok()?;
-        let message = refusal.message.unwrap_or_default();
+        let said = refusal_of_storage(body.trim_start_matches('\u{feff}'))?;
         // What follows are the request's number and time.
-        Some(match message.lines().next().unwrap_or_default() {
-            "" => refusal.code,
-            message => format!("{}: {message}", refusal.code),
-        })
+        said.lines().next().map(str::to_owned)
+    }
+
+    async fn whole(&self, ask: &Ask) -> Option<Result<Whole, StoreError>> {
+        Some(self.send(ask.clone()).await)
     }
 
     fn list_names(&self) -> &'static [&'static str] {
         &["<Name>"]
-    }
-
-    /// Directories of accounts that have real ones get the slash that tells of one elsewhere.
-    fn listing(&self, text: String) -> String {
-        let blobs = text.split_inclusive("</Blob>");
-        let blobs = blobs.map(
-            |blob| match DIRECTORY_SIGNS.iter().any(|sign| blob.contains(sign)) {
-                true => blob.replacen("</Name>", "/</Name>", 1),
-                false => blob.to_owned(),
-            },
-        );
-        blobs.collect()
-    }
-}
-
-fn set(ask: &mut Ask, name: &'static str, checksum: &Checksum) {
-    if let Ok(value) = checksum.to_base64().parse() {
-        ask.headers.insert(name, value);
     }
 }
 
@@ -242,13 +215,27 @@ fn long_id(id: &str) -> String {
 }
 
 /// A list of blocks with their long ids.
-fn with_long_ids(list: &str) -> String {
-    let mut parts = list.split("<Latest>");
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |text, part| match part.split_once('<') {
-        Some((id, rest)) => format!("{text}<Latest>{}<{rest}", long_id(id)),
-        None => text + part,
-    })
+fn with_long_ids(list: &[u8]) -> String {
+    let list = String::from_utf8_lossy(list);
+    let parts = list.split('<').map(|part| match part.strip_prefix("Latest>") {
+        Some(id) => format!("Latest>{}", long_id(id)),
+        None => part.to_owned(),
+    });
+    parts.collect::<Vec<_>>().join("<")
+}
+
+/// A listing in which the directories of accounts that have real ones end with the slash that tells of one
+/// elsewhere.
+fn with_slashes(listing: &[u8]) -> String {
+    let listing = String::from_utf8_lossy(listing);
+    let blobs = listing.split_inclusive("</Blob>");
+    let blobs = blobs.map(
+        |blob| match DIRECTORY_SIGNS.iter().any(|sign| blob.contains(sign)) {
+            true => blob.replacen("</Name>", "/</Name>", 1),
+            false => blob.to_owned(),
+        },
+    );
+    blobs.collect()
 }
 
 pub(super) fn strange(reason: String) -> StoreError {

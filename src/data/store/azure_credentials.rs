@@ -1,5 +1,6 @@
 //! Who asks Azure's storage, and where it is.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -22,11 +23,9 @@ use crate::http::signing::{self, Sender};
 use crate::process::ProgramCall;
 use crate::redact::Secret;
 
-/// The account and key that every emulator knows. From Microsoft's documentation of Azurite.
-const EMULATOR_ACCOUNT: &str = "devstoreaccount1";
-const EMULATOR_KEY: &str =
-    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
-const EMULATOR_ENDPOINT: &str = "http://127.0.0.1:10000/devstoreaccount1";
+/// What `UseDevelopmentStorage=true` stands for. From Microsoft's documentation of Azurite.
+const EMULATOR: &str = "AccountName=devstoreaccount1;BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;\
+    AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 const AUTHORITY: &str = "https://login.microsoftonline.com";
 /// What `az` is asked to give a token for.
 const RESOURCE: &str = "https://storage.azure.com/";
@@ -99,42 +98,34 @@ impl Access {
     /// `AccountName=…;AccountKey=…;EndpointSuffix=…`, as Azure's portal shows it.
     fn of_connection_string(text: &str) -> Result<Self, StoreError> {
         let name = env_vars::AZURE_STORAGE_CONNECTION_STRING;
-        let get = |wanted: &str| {
-            text.split(';').find_map(|part| {
-                let (key, value) = part.split_once('=')?;
-                key.trim()
-                    .eq_ignore_ascii_case(wanted)
-                    .then(|| value.trim().to_owned())
-            })
+        let pairs = text.split(';').filter_map(|part| part.split_once('='));
+        let pairs = pairs.map(|(key, value)| (key.trim().to_ascii_lowercase(), value.trim()));
+        let pairs: HashMap<String, &str> = pairs.collect();
+        let get = |key: &str| pairs.get(key).copied();
+        if get("usedevelopmentstorage").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+            return Self::of_connection_string(EMULATOR);
+        }
+        let account = get("accountname");
+        let usual_endpoint = |account| {
+            let protocol = get("defaultendpointsprotocol").unwrap_or("https");
+            let suffix = get("endpointsuffix").unwrap_or("core.windows.net");
+            format!("{protocol}://{account}.blob.{suffix}")
         };
-        let is_emulator =
-            get("UseDevelopmentStorage").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        let (account, key) = match is_emulator {
-            true => (Some(EMULATOR_ACCOUNT.to_owned()), Some(EMULATOR_KEY.to_owned())),
-            false => (get("AccountName"), get("AccountKey")),
-        };
-        let endpoint = match (get("BlobEndpoint"), &account) {
-            (Some(endpoint), _) => endpoint,
-            (None, _) if is_emulator => EMULATOR_ENDPOINT.to_owned(),
-            (None, Some(account)) => format!(
-                "{}://{account}.blob.{}",
-                get("DefaultEndpointsProtocol").unwrap_or_else(|| "https".to_owned()),
-                get("EndpointSuffix").unwrap_or_else(|| "core.windows.net".to_owned())
-            ),
-            (None, None) => return Err(unusable(name, "it has no AccountName and no BlobEndpoint")),
-        };
-        let who = match (key, get("SharedAccessSignature")) {
-            (Some(key), _) => Who::of_key(&account.unwrap_or_default(), &key, name)?,
-            (None, Some(signature)) => Who::of_signature(&signature, name),
+        let endpoint = get("blobendpoint").map(str::to_owned);
+        let endpoint = endpoint
+            .or_else(|| account.map(usual_endpoint))
+            .ok_or_else(|| unusable(name, "it has no AccountName and no BlobEndpoint"))?;
+        let endpoint = Url::parse(&endpoint).map_err(|_| unusable(name, "its BlobEndpoint is not a URL"))?;
+        let who = match (get("accountkey"), get("sharedaccesssignature")) {
+            (Some(key), _) => Who::of_key(account.unwrap_or_default(), key, name)?,
+            (None, Some(signature)) => Who::of_signature(signature, name),
             (None, None) => {
-                return Err(unusable(
-                    name,
-                    "it has no AccountKey and no SharedAccessSignature",
-                ));
+                let reason = "it has no AccountKey and no SharedAccessSignature";
+                return Err(unusable(name, reason));
             }
         };
         Ok(Self {
-            endpoint: Url::parse(&endpoint).map_err(|_| unusable(name, "its BlobEndpoint is not a URL"))?,
+            endpoint,
             who: OnceCell::new_with(Some(who)),
         })
     }
@@ -292,7 +283,10 @@ mod tests {
                 "AccountName=devstoreaccount1;AccountKey=eA==;BlobEndpoint=http://127.0.0.1:1/devstoreaccount1;",
                 "http://127.0.0.1:1/devstoreaccount1",
             ),
-            ("UseDevelopmentStorage=true", EMULATOR_ENDPOINT),
+            (
+                "UseDevelopmentStorage=true",
+                "http://127.0.0.1:10000/devstoreaccount1",
+            ),
             (
                 "BlobEndpoint=https://h/;SharedAccessSignature=?sig=geheim",
                 "https://h/",

@@ -37,6 +37,11 @@ pub(super) trait ObjectService: Service {
         said.unwrap_or_else(|| format!("no object's name in {} begins with '{key}'", self.place()))
     }
 
+    /// Whether an object that is described so only stands for a directory.
+    fn is_directory(&self, _about: &Metadata) -> bool {
+        false
+    }
+
     /// The checksum that a listing or the description of an object tells.
     fn listed_checksum(&self, about: &Metadata) -> Option<Checksum> {
         Checksum::from_base64(Algorithm::Md5, about.content_md5()?)
@@ -175,6 +180,9 @@ impl<S: ObjectService + 'static> ObjectStore<S> {
             .await
             .map_err(|error| call.problem(error))?
             .into_metadata();
+        if self.service.is_directory(&about) {
+            return Ok(Found::Directory(Listing::default()));
+        }
         Ok(Found::File(self.object(&self.key, String::new(), &about)))
     }
 

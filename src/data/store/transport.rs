@@ -77,19 +77,18 @@ impl Call {
         if !body.is_empty() {
             ask.content = Content::Bytes(body.to_bytes());
         }
-        service.prepare(&mut ask).await?;
         let (status, headers, bytes) = if operation == Some(Operation::Read) {
             let answer = ask.send(service).await?;
             let head = (answer.status(), answer.headers().clone());
             *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
             (head.0, head.1, Buffer::new())
         } else {
-            let (status, headers, bytes) = ask.whole(service).await?;
+            let (status, headers, bytes) = match service.whole(&ask).await {
+                Some(answer) => answer?,
+                None => ask.whole(service).await?,
+            };
             match operation == Some(Operation::List) {
-                true => {
-                    let listing = service.listing(String::from_utf8_lossy(&bytes).into_owned());
-                    (status, headers, mark_names(listing, service.list_names()).into())
-                }
+                true => (status, headers, mark_names(&bytes, service.list_names()).into()),
                 false => (status, headers, bytes.into()),
             }
         };
@@ -114,7 +113,8 @@ fn url_of(uri: &http::Uri, service: &dyn Service) -> Result<Url, StoreError> {
 
 /// A listing in which names that begin with a slash are marked. `starts` are the texts that a name
 /// follows.
-fn mark_names(mut text: String, starts: &[&str]) -> String {
+fn mark_names(listing: &[u8], starts: &[&str]) -> String {
+    let mut text = String::from_utf8_lossy(listing).into_owned();
     for start in starts {
         text = text.replace(&format!("{start}/"), &format!("{start}{MARK}/"));
     }

@@ -108,6 +108,8 @@ fn directories_are_no_files() {
         "f nothing",
     ];
     assert_eq!(tree(server, "real"), expected);
+    assert_eq!(tree(server, "real/full"), ["d deep", "f deep/file", "f file"]);
+    assert_eq!(tree(server, "real/empty"), [""; 0]);
 }
 
 /// All blocks of a blob must have ids of one length, also those that were left there.
