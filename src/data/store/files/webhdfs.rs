@@ -1,96 +1,33 @@
 //! `hdfs://` without Hadoop's own programs: its name node over HTTP ("WebHDFS REST API").
 
-use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use percent_encoding::utf8_percent_encode;
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, Request, Url};
+use reqwest::{Client, Method, Request, StatusCode, Url};
 use serde::Deserialize;
+use serde_json::Value;
 
-use super::exchange::{Ask, Content, Service};
-use super::list::path_below;
-use super::{Body, Found, Listing, Object, Source, Store, StoreError, open_file};
+use super::super::exchange::{Ask, Content, Service, redirect_target};
+use super::super::{Source, StoreError};
+use super::tree::{Entry, FileServer, FileSession};
 use crate::aws::{UNRESERVED, UNRESERVED_PATH};
 use crate::env_vars;
-use crate::http::{self, Verification};
+use crate::http::{self, SentFile, Verification};
 
 const NAME: &str = "HDFS";
 /// The port of a name node's HTTP server, where its configuration names no other.
 const DEFAULT_PORT: u16 = 9870;
 
-/// A file or directory of a Hadoop file system.
+/// The name node of a Hadoop file system.
+#[derive(Clone)]
 pub(in crate::data) struct WebHdfs {
     client: Client,
     /// The address of the name node's HTTP server.
     server: String,
     user: Option<String>,
-    path: String,
-    /// Directories, relative to the place, that have not been listed yet.
-    left: Mutex<VecDeque<String>>,
-    /// The path of a file that is being put and not whole yet.
-    pub(super) unfinished: Mutex<Option<String>>,
-}
-
-#[derive(Deserialize)]
-struct StatusAnswer {
-    #[serde(rename = "FileStatus")]
-    status: FileStatus,
-}
-
-#[derive(Deserialize)]
-struct ListAnswer {
-    #[serde(rename = "FileStatuses")]
-    statuses: FileStatuses,
-}
-
-#[derive(Deserialize)]
-struct FileStatuses {
-    #[serde(rename = "FileStatus")]
-    statuses: Vec<FileStatus>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct FileStatus {
-    path_suffix: String,
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    length: u64,
-    modification_time: Option<u64>,
-}
-
-impl FileStatus {
-    fn is_directory(&self) -> bool {
-        self.kind == "DIRECTORY"
-    }
-
-    fn object(&self, key: String, path: String) -> Object {
-        Object {
-            key,
-            path,
-            size: Some(self.length),
-            validator: self.modification_time.map(|time| time.to_string()),
-            checksum: None,
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct RefusalAnswer {
-    remote_exception: RemoteException,
-}
-
-#[derive(Deserialize)]
-struct RemoteException {
-    exception: String,
-    #[serde(default)]
-    message: String,
 }
 
 #[derive(Deserialize)]
@@ -107,8 +44,8 @@ struct Property {
 }
 
 impl WebHdfs {
-    /// The place at this authority (`host:port`, which is empty for the default file system).
-    pub(in crate::data) fn new(authority: &str, path: &str) -> Result<Self, StoreError> {
+    /// The name node at this authority (`host:port`, which is empty for the default file system).
+    pub(in crate::data) fn new(authority: &str) -> Result<Self, StoreError> {
         let variable = &env_vars::non_empty;
         let server = match variable(env_vars::MLRUN_WEBHDFS_URL) {
             Some(url) => url.trim_end_matches('/').to_owned(),
@@ -127,13 +64,10 @@ impl WebHdfs {
             user: [env_vars::HADOOP_USER_NAME, env_vars::MLFLOW_KERBEROS_USER, "USER"]
                 .into_iter()
                 .find_map(variable),
-            path: format!("/{}", path.trim_matches('/')),
-            left: Mutex::default(),
-            unfinished: Mutex::default(),
         })
     }
 
-    pub(super) fn ask(&self, path: &str, operation: &str, query: &str) -> Result<Ask, StoreError> {
+    fn ask(&self, method: Method, path: &str, operation: &str, query: &str) -> Result<Ask, StoreError> {
         let user = self
             .user
             .as_ref()
@@ -145,41 +79,24 @@ impl WebHdfs {
             user.unwrap_or_default()
         );
         let url = Url::parse(&address).map_err(|error| strange(error.to_string()))?;
-        Ok(Ask::new(Method::GET, url))
+        Ok(Ask::new(method, url))
     }
 
-    fn below(&self, path: &str) -> String {
-        match path {
-            "" => self.path.clone(),
-            path => format!("{}/{path}", self.path.trim_end_matches('/')),
+    /// The answer in JSON, whose part of this name is what was asked for.
+    async fn answer(
+        &self,
+        method: Method,
+        path: &str,
+        operation: &str,
+        query: &str,
+        part: &str,
+    ) -> Result<Value, StoreError> {
+        let text = self.ask(method, path, operation, query)?.text_once(self).await?;
+        let mut answer: Value = serde_json::from_str(&text).unwrap_or_default();
+        match answer.get_mut(part) {
+            Some(found) => Ok(found.take()),
+            None => Err(strange(format!("it has no {part}"))),
         }
-    }
-
-    async fn list(&self, directory: &str) -> Result<Listing, StoreError> {
-        let text = self
-            .ask(&self.below(directory), "LISTSTATUS", "")?
-            .text(self)
-            .await?;
-        let answer: ListAnswer =
-            serde_json::from_str(&text).map_err(|_| strange("no list of files".to_owned()))?;
-        let mut listing = Listing::default();
-        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        if answer.statuses.statuses.is_empty() && !directory.is_empty() {
-            listing.empty_directories.push(directory.to_owned());
-        }
-        for status in answer.statuses.statuses {
-            let relative = match directory {
-                "" => status.path_suffix.clone(),
-                directory => format!("{directory}/{}", status.path_suffix),
-            };
-            match path_below("", &relative)? {
-                None => {}
-                Some(path) if status.is_directory() => left.push_back(path),
-                Some(path) => listing.objects.push(status.object(self.below(&path), path)),
-            }
-        }
-        listing.next = left.pop_front();
-        Ok(listing)
     }
 }
 
@@ -217,57 +134,77 @@ fn address(authority: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result
 }
 
 #[async_trait]
-impl Store for WebHdfs {
-    async fn find(&self) -> Result<Found, StoreError> {
-        let text = self.ask(&self.path, "GETFILESTATUS", "")?.text(self).await?;
-        let answer: StatusAnswer =
-            serde_json::from_str(&text).map_err(|_| strange("no status of a file".to_owned()))?;
-        if answer.status.is_directory() {
-            return self.list("").await.map(Found::Directory);
-        }
-        Ok(Found::File(
-            answer.status.object(self.path.clone(), String::new()),
-        ))
+impl FileServer for WebHdfs {
+    type Session = Self;
+
+    const NAME: &'static str = NAME;
+    const HAS_PARTS: bool = true;
+    const MAY_BE_ENCODED: bool = false;
+
+    async fn connect(&self) -> Result<Self, StoreError> {
+        Ok(self.clone())
+    }
+}
+
+#[async_trait]
+impl FileSession for WebHdfs {
+    async fn look(&mut self, path: &str) -> Result<Entry, StoreError> {
+        let answer = self.answer(Method::GET, path, "GETFILESTATUS", "", "FileStatus");
+        Ok(entry(&answer.await?).1)
     }
 
-    async fn more(&self, next: &str) -> Result<Listing, StoreError> {
-        self.list(next).await
+    async fn list(&mut self, path: &str) -> Result<Vec<(String, Entry)>, StoreError> {
+        let answer = self.answer(Method::GET, path, "LISTSTATUS", "", "FileStatuses");
+        let statuses = &answer.await?["FileStatus"];
+        Ok(statuses.as_array().into_iter().flatten().map(entry).collect())
     }
 
-    async fn open(
-        &self,
-        object: &Object,
-        range: Option<Range<u64>>,
-        validator: Option<&str>,
-    ) -> Result<Body, StoreError> {
-        let start = range.as_ref().map_or(0, |range| range.start);
-        let query = match &range {
-            Some(range) if range.end < u64::MAX => {
-                format!("&offset={}&length={}", range.start, range.end - range.start)
-            }
-            Some(range) => format!("&offset={}", range.start),
-            None => String::new(),
+    async fn read(self, path: &str, range: Range<u64>) -> Result<(Source, Option<u64>), StoreError> {
+        let length = match range.end {
+            u64::MAX => String::new(),
+            end => format!("&length={}", end - range.start),
         };
-        let answer = self.ask(&object.key, "OPEN", &query)?.send(self).await?;
-        Ok(Body {
-            start,
-            length: answer.content_length(),
-            validator: validator.map(str::to_owned),
-            checksum: None,
-            source: Source::Http(Box::new(answer)),
-        })
+        let query = format!("&offset={}{length}", range.start);
+        let ask = self.ask(Method::GET, path, "OPEN", &query)?;
+        let answer = ask.send_once(&self).await?;
+        let length = answer.content_length();
+        Ok((Source::Http(Box::new(answer)), length))
     }
 
-    async fn put(&self, path: &str, file: &Path) -> Result<(), StoreError> {
-        self.put_file(&self.below(path), &open_file(file)?).await
+    /// The directories above a file come by themselves.
+    async fn make_directories(&mut self, _path: &str) -> Result<(), StoreError> {
+        Ok(())
     }
 
-    async fn abandon(&self) {
-        self.remove_unfinished().await;
+    async fn make_directory(&mut self, path: &str) -> Result<(), StoreError> {
+        let made = self.answer(Method::PUT, path, "MKDIRS", "", "boolean").await?;
+        done(&made, "make a directory", path)
     }
 
-    fn has_ranges(&self) -> bool {
-        true
+    /// Asks the name node for a node that takes the file, which gets it.
+    async fn write(&mut self, path: &str, file: &SentFile) -> Result<(), StoreError> {
+        let mut ask = self.ask(Method::PUT, path, "CREATE", "&overwrite=true")?;
+        ask.accepts = Some(StatusCode::TEMPORARY_REDIRECT);
+        let answer = ask.send_once(self).await?;
+        let target = redirect_target(&ask.url, &answer);
+        let target = target.ok_or_else(|| strange("it names no node that takes the file".to_owned()))?;
+        let mut ask = Ask::new(Method::PUT, target).header("content-type", "application/octet-stream");
+        ask.content = Content::File(file.clone());
+        ask.send_once(self).await.map(drop)
+    }
+
+    async fn rename(&mut self, from: &str, to: &str) -> Result<(), StoreError> {
+        let query = format!("&destination={}", utf8_percent_encode(to, UNRESERVED));
+        let renamed = self
+            .answer(Method::PUT, from, "RENAME", &query, "boolean")
+            .await?;
+        done(&renamed, "rename a file to", to)
+    }
+
+    /// That there was no such file is no failure.
+    async fn remove(&mut self, path: &str) -> Result<(), StoreError> {
+        let removed = self.answer(Method::DELETE, path, "DELETE", "", "boolean");
+        removed.await.map(drop)
     }
 }
 
@@ -298,14 +235,37 @@ impl Service for WebHdfs {
     }
 
     fn said(&self, body: &str) -> Option<String> {
-        let answer: RefusalAnswer = serde_json::from_str(body).ok()?;
-        let exception = answer.remote_exception;
-        let message = exception.message.lines().next().unwrap_or_default().to_owned();
-        Some(format!("{}: {message}", exception.exception))
+        let answer: Value = serde_json::from_str(body).ok()?;
+        let exception = &answer["RemoteException"];
+        let message = exception["message"].as_str().unwrap_or_default();
+        let first = message.lines().next().unwrap_or_default();
+        Some(format!("{}: {first}", exception["exception"].as_str()?))
     }
 }
 
-pub(super) fn strange(reason: String) -> StoreError {
+/// What a file's status says: its name in the directory, and what it is.
+fn entry(status: &Value) -> (String, Entry) {
+    let entry = match status["type"].as_str() {
+        Some("DIRECTORY") => Entry::Directory,
+        _ => Entry::File {
+            size: status["length"].as_u64(),
+            changed: status["modificationTime"].as_u64(),
+        },
+    };
+    (
+        status["pathSuffix"].as_str().unwrap_or_default().to_owned(),
+        entry,
+    )
+}
+
+fn done(answer: &Value, what: &str, path: &str) -> Result<(), StoreError> {
+    match answer.as_bool() {
+        Some(true) => Ok(()),
+        _ => Err(strange(format!("it does not {what} '{path}'"))),
+    }
+}
+
+fn strange(reason: String) -> StoreError {
     StoreError::Strange { store: NAME, reason }
 }
 
