@@ -51,7 +51,6 @@ impl FileServer for Ftp {
 
     const NAME: &'static str = NAME;
     const HAS_PARTS: bool = false;
-    const MAY_BE_ENCODED: bool = true;
 
     async fn connect(&self) -> Result<FtpSession, StoreError> {
         let permit = Arc::clone(&self.connections).acquire_owned().await;

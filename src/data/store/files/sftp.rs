@@ -130,7 +130,6 @@ impl FileServer for Sftp {
 
     const NAME: &'static str = NAME;
     const HAS_PARTS: bool = false;
-    const MAY_BE_ENCODED: bool = true;
 
     async fn connect(&self) -> Result<Visit, StoreError> {
         let files = Arc::clone(&self.files).acquire_owned().await;

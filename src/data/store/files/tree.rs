@@ -11,11 +11,10 @@ use std::time::Duration;
 use std::{io, mem};
 
 use async_trait::async_trait;
-use backon::{ExponentialBuilder, Retryable as _};
 use percent_encoding::percent_decode_str;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
-use super::super::exchange::{FIRST_PAUSE, MOST_TRIES, silent};
+use super::super::exchange::{silent, tried};
 use super::super::list::path_below;
 use super::super::{Body, Found, Listing, Object, Source, Store, StoreError, open_file};
 use crate::http::{READ_TIMEOUT, SentFile};
@@ -46,8 +45,6 @@ pub(in crate::data) trait FileServer: Send + Sync {
     const NAME: &'static str;
     /// Whether several parts of a file shall be read at the same time.
     const HAS_PARTS: bool;
-    /// Whether a name may be written in the URI as a web address has it.
-    const MAY_BE_ENCODED: bool;
 
     async fn connect(&self) -> Result<Self::Session, StoreError>;
 }
@@ -64,7 +61,10 @@ pub(in crate::data) trait FileSession: Send {
     /// Begins to read a part of a file. How many bytes will come is told where the server says it.
     async fn read(self, path: &str, range: Range<u64>) -> Result<(Source, Option<u64>), StoreError>;
 
-    async fn make_directory(&mut self, path: &str) -> Result<(), StoreError>;
+    /// Nothing to do for servers that make the directories above a file by themselves.
+    async fn make_directory(&mut self, _path: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Makes a directory and those above it, where they are missing.
     async fn make_directories(&mut self, path: &str) -> Result<(), StoreError> {
@@ -133,13 +133,13 @@ impl<S: FileServer> FileTree<S> {
     }
 
     async fn look(&self, path: &str) -> Result<Entry, StoreError> {
-        again(|| async { self.server.connect().await?.look(path).await }).await
+        tried(|| async { self.server.connect().await?.look(path).await }).await
     }
 
     /// What lies directly in a directory, given relative to the place.
     async fn list(&self, directory: &str) -> Result<Listing, StoreError> {
         let whole = &self.below(directory);
-        let entries = again(|| async { self.server.connect().await?.list(whole).await }).await?;
+        let entries = tried(|| async { self.server.connect().await?.list(whole).await }).await?;
         let mut listing = Listing::default();
         for (name, entry) in entries {
             let relative = match directory {
@@ -194,7 +194,7 @@ impl<S: FileServer> FileTree<S> {
         let Some(part) = lock(&self.unfinished).take() else {
             return;
         };
-        let removed = again(|| async { self.server.connect().await?.remove(&part).await });
+        let removed = tried(|| async { self.server.connect().await?.remove(&part).await });
         match tokio::time::timeout(REMOVAL_PATIENCE, removed).await {
             Ok(Ok(()) | Err(StoreError::Missing { .. })) => {}
             _ => tracing::warn!("'{part}' could not be removed from {}", S::NAME),
@@ -206,8 +206,8 @@ impl<S: FileServer> FileTree<S> {
 impl<S: FileServer> Store for FileTree<S> {
     async fn find(&self) -> Result<Found, StoreError> {
         let mut entry = self.look(&self.path).await;
-        if S::MAY_BE_ENCODED
-            && matches!(entry, Err(StoreError::Missing { .. }))
+        // A name may have been written as web addresses have it.
+        if matches!(entry, Err(StoreError::Missing { .. }))
             && let Ok(decoded) = percent_decode_str(&self.path).decode_utf8()
             && decoded != self.path
             && !decoded.contains(char::is_control)
@@ -251,7 +251,7 @@ impl<S: FileServer> Store for FileTree<S> {
         let (directory, _) = path.rsplit_once('/').unwrap_or_default();
         let part = &format!("{directory}/.incomplete-{}", uuid::Uuid::new_v4().simple());
         *lock(&self.unfinished) = Some(part.clone());
-        let put = again(|| self.try_to_put(path, part, file)).await;
+        let put = tried(|| self.try_to_put(path, part, file)).await;
         match put {
             Ok(()) => drop(mem::take(&mut *lock(&self.unfinished))),
             Err(_) => self.remove_unfinished().await,
@@ -289,21 +289,6 @@ fn object(key: String, path: String, size: Option<u64>, changed: Option<u64>) ->
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Does it until there is an answer that another try would not change.
-async fn again<T, F: Future<Output = Result<T, StoreError>>>(
-    work: impl FnMut() -> F,
-) -> Result<T, StoreError> {
-    let pauses = ExponentialBuilder::new()
-        .with_min_delay(FIRST_PAUSE)
-        .with_max_times(MOST_TRIES as usize - 1);
-    let tell =
-        |problem: &StoreError, _: Duration| tracing::debug!(problem = %problem, "a file server failed");
-    work.retry(pauses)
-        .when(StoreError::is_transient)
-        .notify(tell)
-        .await
 }
 
 /// Gives up after this long.

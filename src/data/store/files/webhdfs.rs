@@ -1,5 +1,6 @@
 //! `hdfs://` without Hadoop's own programs: its name node over HTTP ("WebHDFS REST API").
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 
@@ -30,17 +31,11 @@ pub(in crate::data) struct WebHdfs {
     user: Option<String>,
 }
 
+/// A file of Hadoop's configuration.
 #[derive(Deserialize)]
 struct Configuration {
     #[serde(default)]
-    property: Vec<Property>,
-}
-
-#[derive(Deserialize)]
-struct Property {
-    name: String,
-    #[serde(default)]
-    value: String,
+    property: Vec<HashMap<String, String>>,
 }
 
 impl WebHdfs {
@@ -106,11 +101,9 @@ fn address(authority: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result
     let setting = |file: &str, name: &str| {
         let text = std::fs::read_to_string(Path::new(directory.as_ref()?).join(file)).ok()?;
         let configuration: Configuration = quick_xml::de::from_str(&text).ok()?;
-        let found = configuration
-            .property
-            .into_iter()
-            .find(|property| property.name == name);
-        found.map(|property| property.value.trim().to_owned())
+        let mut properties = configuration.property.into_iter();
+        let found = properties.find(|property| property.get("name").is_some_and(|found| found == name))?;
+        Some(found.get("value")?.trim().to_owned())
     };
     let default = setting("core-site.xml", "fs.defaultFS");
     let of_default = default.as_deref().and_then(|uri| uri.strip_prefix("hdfs://"));
@@ -139,7 +132,6 @@ impl FileServer for WebHdfs {
 
     const NAME: &'static str = NAME;
     const HAS_PARTS: bool = true;
-    const MAY_BE_ENCODED: bool = false;
 
     async fn connect(&self) -> Result<Self, StoreError> {
         Ok(self.clone())
@@ -176,11 +168,6 @@ impl FileSession for WebHdfs {
         Ok(())
     }
 
-    async fn make_directory(&mut self, path: &str) -> Result<(), StoreError> {
-        let made = self.answer(Method::PUT, path, "MKDIRS", "", "boolean").await?;
-        done(&made, "make a directory", path)
-    }
-
     /// Asks the name node for a node that takes the file, which gets it.
     async fn write(&mut self, path: &str, file: &SentFile) -> Result<(), StoreError> {
         let mut ask = self.ask(Method::PUT, path, "CREATE", "&overwrite=true")?;
@@ -198,7 +185,10 @@ impl FileSession for WebHdfs {
         let renamed = self
             .answer(Method::PUT, from, "RENAME", &query, "boolean")
             .await?;
-        done(&renamed, "rename a file to", to)
+        match renamed.as_bool() {
+            Some(true) => Ok(()),
+            _ => Err(strange(format!("it does not rename a file to '{to}'"))),
+        }
     }
 
     /// That there was no such file is no failure.
@@ -256,13 +246,6 @@ fn entry(status: &Value) -> (String, Entry) {
         status["pathSuffix"].as_str().unwrap_or_default().to_owned(),
         entry,
     )
-}
-
-fn done(answer: &Value, what: &str, path: &str) -> Result<(), StoreError> {
-    match answer.as_bool() {
-        Some(true) => Ok(()),
-        _ => Err(strange(format!("it does not {what} '{path}'"))),
-    }
 }
 
 fn strange(reason: String) -> StoreError {
