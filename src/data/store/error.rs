@@ -3,7 +3,7 @@
 use std::io;
 
 use super::artifacts_presigned::STORAGE;
-use crate::aws::{AwsError, SignError};
+use crate::aws::AwsError;
 use crate::databricks::DatabricksError;
 use crate::http::{ClientError, Fault, FileChanged, shown_status};
 use crate::process::ProcessError;
@@ -51,9 +51,6 @@ pub enum StoreError {
     /// There are no credentials.
     #[error(transparent)]
     Aws(#[from] AwsError),
-    /// The request cannot be signed.
-    #[error(transparent)]
-    Sign(#[from] SignError),
     /// A file or variable with credentials cannot be used.
     #[error("{what} cannot be used: {reason}")]
     Settings {

@@ -1,7 +1,5 @@
 //! How S3 is asked: signatures, refusals, and what they teach.
 
-use std::time::SystemTime;
-
 use async_trait::async_trait;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Request, StatusCode, Url};
@@ -9,7 +7,7 @@ use reqwest::{Client, Request, StatusCode, Url};
 use super::super::exchange::{Content, Service, text};
 use super::answer::Refusal;
 use super::{Endpoint, NAME, S3, StoreError, locked};
-use crate::aws::{AwsError, Payload, Signing};
+use crate::aws::{AwsError, Payload};
 
 #[async_trait]
 impl Service for S3 {
@@ -41,13 +39,16 @@ impl Service for S3 {
             Content::Bytes(_) | Content::File(_) => Payload::Unsigned,
             Content::Nothing => Payload::Bytes(&[]),
         };
-        let signing = Signing {
-            credentials: &credentials,
-            region: &self.region(),
-            service: "s3",
-            time: SystemTime::now(),
-        };
-        signing.sign(&method, &url, request.headers_mut(), payload)?;
+        let service = ("s3", self.region());
+        credentials
+            .sign(
+                (service.0, &service.1),
+                &method,
+                &url,
+                request.headers_mut(),
+                payload,
+            )
+            .await?;
         Ok(())
     }
 
