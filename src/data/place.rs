@@ -213,7 +213,7 @@ fn last_named_part(path: &str) -> Option<&str> {
 pub(super) fn open_store(place: &Place, context: &DataContext) -> Result<Box<dyn Store>, StoreError> {
     Ok(match place {
         Place::S3 { bucket, key } => Box::new(S3::new(bucket, key)?),
-        Place::Gcs { bucket, key } => Box::new(Gcs::new(bucket, key)?),
+        Place::Gcs { bucket, key } => Gcs::open(bucket, key)?,
         Place::Azure(place) => Box::new(Azure::new(place)?),
         Place::Ftp(url) => Box::new(Ftp::new(url)),
         Place::Hdfs { authority, path, .. } => Box::new(WebHdfs::new(authority, path)?),

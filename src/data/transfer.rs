@@ -3,17 +3,20 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File, Permissions};
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use backon::BackoffBuilder as _;
+use flate2::read::MultiGzDecoder;
 use futures_util::{TryStreamExt as _, stream};
 use tempfile::NamedTempFile;
 use tokio::sync::Semaphore;
 
 use super::checksum::{Checksum, Sum};
-use super::store::{Body, FIRST_PAUSE, Found, Listing, Object, Store, StoreError};
+use super::store::{Body, Found, Listing, Object, Source, Store, StoreError, pauses};
 use super::tally::Tally;
 
 /// How many requests go on at the same time, over all parameters.
@@ -21,9 +24,6 @@ const MOST_REQUESTS: usize = 16;
 
 /// An object is read in parts of this size.
 const PART: u64 = 16 << 20;
-
-/// How often a connection may break without anything having arrived in between.
-const MOST_TRIES: u32 = 5;
 
 /// A connection that brought this much was worth something, and is not counted.
 const WORTHWHILE: u64 = 1 << 20;
@@ -127,20 +127,25 @@ impl<'a> Transfers<'a> {
     /// Brings an object to this file, which appears when it is whole.
     async fn bring_object(&self, store: &dyn Store, object: &Object, path: &Path) -> Result<u64, StoreError> {
         let parent = path.parent().unwrap_or(Path::new("."));
-        let file = tempfile::Builder::new()
-            .prefix(".incomplete-")
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(parent)
-            .map_err(StoreError::unwritable)?;
+        let file = temporary_in(parent)?;
         let mut before: Option<Checksum> = None;
         loop {
-            let (bytes, expected, arrived) = self.content(store, object, file.as_file()).await?;
+            let Content {
+                bytes,
+                expected,
+                arrived,
+                is_packed,
+            } = self.content(store, object, file.as_file()).await?;
+            let persist = |file| match is_packed {
+                true => unpacked(&file, parent).and_then(|file| persist(file, path)),
+                false => persist(file, path),
+            };
             let checked = match (&expected, &arrived) {
                 (Some(expected), Some(arrived)) => expected.check(arrived),
                 _ => Ok(()),
             };
             match checked {
-                Ok(()) => return persist(file, path).map(|()| bytes),
+                Ok(()) => return persist(file).map(|()| bytes),
                 // The same bytes twice are what the store holds: its tag is then no checksum.
                 Err(_)
                     if before.is_some()
@@ -148,7 +153,7 @@ impl<'a> Transfers<'a> {
                         && expected.is_some_and(|sum| !sum.is_certain) =>
                 {
                     tracing::debug!(key = object.key, "the entity tag is no checksum");
-                    return persist(file, path).map(|()| bytes);
+                    return persist(file).map(|()| bytes);
                 }
                 Err(error) if before.is_some() => return Err(error),
                 Err(_) => {
@@ -160,49 +165,64 @@ impl<'a> Transfers<'a> {
         }
     }
 
-    /// All bytes of an object, with the checksum that they should have and the one that they have.
-    async fn content(
-        &self,
-        store: &dyn Store,
-        object: &Object,
-        file: &File,
-    ) -> Result<(u64, Option<Checksum>, Option<Checksum>), StoreError> {
+    /// Brings all bytes of an object.
+    async fn content(&self, store: &dyn Store, object: &Object, file: &File) -> Result<Content, StoreError> {
         let Some(size) = object.size.filter(|size| store.has_parts() && *size >= 2 * PART) else {
             let _permit = self.permit().await;
             let mut piece = Piece::new(store, object, file, self.tally, None);
             piece.fetch().await?;
-            let arrived = piece.sum.map(Sum::finish);
-            return Ok((piece.done, piece.checksum, arrived));
+            return Ok(Content {
+                bytes: piece.done,
+                expected: piece.checksum,
+                arrived: piece.sum.map(Sum::finish),
+                is_packed: piece.is_packed,
+            });
         };
-        let checksum = Mutex::new(object.checksum.clone());
+        let about = Mutex::new((object.checksum.clone(), false));
         let parts = (0..size.div_ceil(PART)).map(|number| number * PART..((number + 1) * PART).min(size));
         stream::iter(parts.map(Ok))
             .try_for_each_concurrent(MOST_REQUESTS, |range| {
-                let checksum = &checksum;
+                let about = &about;
                 async move {
                     let _permit = self.permit().await;
                     let mut piece = Piece::new(store, object, file, self.tally, Some(range));
                     piece.fetch().await?;
-                    let mut checksum = checksum.lock().unwrap_or_else(PoisonError::into_inner);
-                    if checksum.is_none() {
-                        *checksum = piece.checksum;
+                    let mut about = about.lock().unwrap_or_else(PoisonError::into_inner);
+                    about.1 = piece.is_packed;
+                    if about.0.is_none() {
+                        about.0 = piece.checksum;
                     }
                     Ok::<(), StoreError>(())
                 }
             })
             .await?;
-        let expected = checksum.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (expected, is_packed) = about.into_inner().unwrap_or_else(PoisonError::into_inner);
         let arrived = match &expected {
             Some(expected) => Some(sum_of_file(expected, file).await?),
             None => None,
         };
-        Ok((size, expected, arrived))
+        Ok(Content {
+            bytes: size,
+            expected,
+            arrived,
+            is_packed,
+        })
     }
 
     async fn permit(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
         // Nobody closes it.
         self.permits.acquire().await.ok()
     }
+}
+
+/// What has arrived of an object.
+struct Content {
+    bytes: u64,
+    /// The checksum that the bytes should have.
+    expected: Option<Checksum>,
+    /// The one that they have.
+    arrived: Option<Checksum>,
+    is_packed: bool,
 }
 
 async fn sum_of_file(expected: &Checksum, file: &File) -> Result<Checksum, StoreError> {
@@ -214,6 +234,28 @@ async fn sum_of_file(expected: &Checksum, file: &File) -> Result<Checksum, Store
     sum.map_err(std::io::Error::other)
         .and_then(|sum| sum)
         .map_err(StoreError::unwritable)
+}
+
+/// A file that becomes an object's when it is whole.
+fn temporary_in(directory: &Path) -> Result<NamedTempFile, StoreError> {
+    tempfile::Builder::new()
+        .prefix(".incomplete-")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(directory)
+        .map_err(StoreError::unwritable)
+}
+
+/// What gzip has packed into a file.
+fn unpacked(file: &NamedTempFile, directory: &Path) -> Result<NamedTempFile, StoreError> {
+    let plain = temporary_in(directory)?;
+    let mut packed = MultiGzDecoder::new(file.reopen().map_err(StoreError::unwritable)?);
+    std::io::copy(&mut packed, &mut plain.as_file()).map_err(|error| match error.kind() {
+        ErrorKind::InvalidInput | ErrorKind::InvalidData | ErrorKind::UnexpectedEof => StoreError::Damaged {
+            reason: "it says that gzip has packed it, which is not so".to_owned(),
+        },
+        _ => StoreError::unwritable(error),
+    })?;
+    Ok(plain)
 }
 
 fn persist(file: NamedTempFile, path: &Path) -> Result<(), StoreError> {
@@ -240,6 +282,7 @@ struct Piece<'a> {
     checksum: Option<Checksum>,
     /// Of what has arrived, where the piece is all of the object.
     sum: Option<Sum>,
+    is_packed: bool,
 }
 
 impl<'a> Piece<'a> {
@@ -261,12 +304,13 @@ impl<'a> Piece<'a> {
             validator: object.validator.clone(),
             checksum: object.checksum.clone(),
             sum: None,
+            is_packed: false,
             range,
         }
     }
 
     async fn fetch(&mut self) -> Result<(), StoreError> {
-        let mut tries = 0;
+        let mut left = pauses().build();
         loop {
             let before = self.done;
             let body = self.open().await;
@@ -281,14 +325,14 @@ impl<'a> Piece<'a> {
                 Err(problem) => problem,
             };
             if self.done >= before + WORTHWHILE {
-                tries = 0;
+                left = pauses().build();
             }
-            tries += 1;
-            if tries >= MOST_TRIES || !problem.is_transient() {
+            let pause = left.next().filter(|_| problem.is_transient());
+            let Some(pause) = pause else {
                 return Err(problem);
-            }
+            };
             tracing::debug!(key = self.object.key, received = self.done, problem = %problem, "a download broke off");
-            tokio::time::sleep(FIRST_PAUSE * 2u32.pow(tries - 1)).await;
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -364,6 +408,7 @@ impl<'a> Piece<'a> {
                 self.tally.settle(length);
             }
         }
+        self.is_packed = matches!(body.source, Source::Packed(_));
         if self.validator.is_none() {
             self.validator.clone_from(&body.validator);
         }

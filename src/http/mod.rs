@@ -10,6 +10,7 @@ pub(crate) mod netrc;
 mod proxies;
 mod retry;
 mod sent_file;
+pub(crate) mod signing;
 mod variables;
 
 pub use certificates::CertificateError;

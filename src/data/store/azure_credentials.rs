@@ -11,7 +11,6 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, Method, Url};
 
 use super::StoreError;
-use super::gcs_credentials::form;
 use super::token::{self, KeptToken, Token};
 use crate::env_vars;
 use crate::http::local_client;
@@ -340,6 +339,13 @@ fn sign(key: &Secret, text: &str) -> Result<String, String> {
     };
     let signature = signature().map_err(|error| error.to_string())?;
     Ok(STANDARD.encode(signature))
+}
+
+/// Pairs as the body of a form.
+fn form(pairs: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(pairs)
+        .finish()
 }
 
 #[cfg(test)]

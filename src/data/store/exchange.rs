@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use backon::{ExponentialBuilder, Retryable as _};
+use bytes::{Bytes, BytesMut};
 use openssl::sha::sha256;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, LOCATION};
 use reqwest::{Body, Client, Method, Request, Response, StatusCode, Url};
@@ -21,6 +22,24 @@ pub(super) const MOST_TRIES: u32 = 5;
 
 /// The pause before the second try; each later one is twice as long.
 pub(in crate::data) const FIRST_PAUSE: Duration = Duration::from_millis(300);
+
+/// The pauses before the tries that follow a failed one.
+pub(in crate::data) fn pauses() -> ExponentialBuilder {
+    ExponentialBuilder::new()
+        .with_min_delay(FIRST_PAUSE)
+        .with_max_times(MOST_TRIES as usize - 1)
+}
+
+/// Asks until there is an answer that another try would not change.
+pub(super) async fn tried<T, F>(ask: impl FnMut() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    ask.retry(pauses())
+        .when(StoreError::is_transient)
+        .notify(|problem, _| tracing::debug!(problem = %problem, "a request failed"))
+        .await
+}
 
 /// A refusal is read up to this length.
 const LONGEST_REFUSAL: usize = 64 * 1024;
@@ -62,6 +81,11 @@ pub(super) trait Service: Send + Sync {
     /// The address of the request, which may depend on what was learned.
     fn url(&self, url: &Url) -> Url {
         url.clone()
+    }
+
+    /// The texts in a listing that the name of an object follows, such as `<Key>`.
+    fn list_names(&self) -> &'static [&'static str] {
+        &[]
     }
 
     /// Whether a request goes on to where the server redirects it, as far as the client itself does not
@@ -152,26 +176,26 @@ impl Ask {
 
     /// Sends the request until there is an answer that another try would not change.
     pub(super) async fn send(self, service: &dyn Service) -> Result<Response, StoreError> {
-        let mut tries = 1;
-        let mut has_learned = false;
-        loop {
-            let problem = match self.try_once(service, &mut has_learned).await {
-                Ok(Some(answer)) => return Ok(answer),
-                Ok(None) => continue,
-                Err(problem) => problem,
-            };
-            if tries == MOST_TRIES || !problem.is_transient() {
-                return Err(problem);
-            }
-            tracing::debug!(try_number = tries, problem = %problem, "a request failed");
-            tokio::time::sleep(FIRST_PAUSE * 2u32.pow(tries - 1)).await;
-            tries += 1;
-        }
+        tried(|| self.send_once(service)).await
     }
 
-    /// Sends it and reads all of the answer.
+    /// As [`Ask::send`], and reads all of the answer.
+    pub(super) async fn whole(
+        self,
+        service: &dyn Service,
+    ) -> Result<(StatusCode, HeaderMap, Bytes), StoreError> {
+        tried(|| async {
+            let mut answer = self.send_once(service).await?;
+            let headers = std::mem::take(answer.headers_mut());
+            Ok((answer.status(), headers, whole(answer).await?))
+        })
+        .await
+    }
+
+    /// As [`Ask::whole`], for an answer that is text.
     pub(super) async fn text(self, service: &dyn Service) -> Result<String, StoreError> {
-        whole_text(self.send(service).await?).await
+        let (_, _, bytes) = self.whole(service).await?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// As [`Ask::text`], without another try.
@@ -298,12 +322,16 @@ async fn execute(client: &Client, mut request: Request, content: &Content) -> Re
 }
 
 /// All of an answer.
-pub(super) async fn whole_text(mut answer: Response) -> Result<String, StoreError> {
-    let mut bytes = Vec::new();
+pub(super) async fn whole_text(answer: Response) -> Result<String, StoreError> {
+    Ok(String::from_utf8_lossy(&whole(answer).await?).into_owned())
+}
+
+async fn whole(mut answer: Response) -> Result<Bytes, StoreError> {
+    let mut bytes = BytesMut::new();
     while let Some(chunk) = next_chunk(&mut answer).await? {
         bytes.extend_from_slice(&chunk);
     }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(bytes.freeze())
 }
 
 /// The next bytes of an answer; nothing at the end.

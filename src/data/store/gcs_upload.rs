@@ -32,15 +32,6 @@ enum State {
 }
 
 impl Gcs {
-    pub(super) async fn put_at_once(&self, name: &str, file: &SentFile) -> Result<(), StoreError> {
-        let bytes = file.read(0..file.length()).await;
-        let bytes = bytes.map_err(StoreError::unreadable)?;
-        let url = self.url("/upload", "", &[("uploadType", "media"), ("name", name)])?;
-        let mut ask = Ask::new(Method::POST, url).header("content-type", content_type(name));
-        ask.content = Content::Bytes(bytes);
-        ask.send(self).await.map(drop)
-    }
-
     /// Puts a file in parts, of which the last one makes the object.
     pub(super) async fn put_in_parts(&self, name: &str, file: &SentFile) -> Result<(), StoreError> {
         let mut sessions = 1;
@@ -55,7 +46,7 @@ impl Gcs {
     }
 
     async fn begin(&self, name: &str, file: &SentFile) -> Result<Session, StoreError> {
-        let url = self.url("/upload", "", &[("uploadType", "resumable"), ("name", name)])?;
+        let url = self.upload_url(name)?;
         let mut ask = Ask::new(Method::POST, url.clone())
             .header("x-upload-content-type", content_type(name))
             .header("x-upload-content-length", &file.length().to_string())
