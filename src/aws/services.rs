@@ -1,6 +1,5 @@
 //! Keys that services lend: a container's, the instance's metadata, and single sign-on.
 
-use std::error::Error as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,7 +7,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqsign::aws::{Credential, ECSCredentialProvider, IMDSv2CredentialProvider, SSOCredentialProvider};
 use reqsign::{Context, FileRead, HttpSend, ProvideCredential, StaticEnv};
-use reqwest::Client;
 use reqwest::redirect::Policy;
 
 use super::error::AwsError;
@@ -16,7 +14,8 @@ use super::profiles::Profile;
 use super::settings::AwsSettings;
 use super::sign::Credentials;
 use crate::env_vars;
-use crate::http::{client, innermost, local_client};
+use crate::http::signing::{Sender, told};
+use crate::http::{client, local_client};
 
 pub(super) const SINGLE_SIGN_ON: &str = "AWS single sign-on";
 
@@ -28,8 +27,6 @@ const CONTAINER_TIMEOUT: Duration = Duration::from_secs(5);
 const INSTANCE_HOST: &str = "http://169.254.169.254";
 /// How long the instance's metadata may take, unless `AWS_METADATA_SERVICE_TIMEOUT` says otherwise.
 const INSTANCE_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long the service of single sign-on may take.
-const SIGN_ON_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Keys from the container's service, if a variable names one.
 pub(super) async fn of_container(settings: &AwsSettings) -> Result<Option<Credentials>, AwsError> {
@@ -48,8 +45,8 @@ pub(super) async fn of_container(settings: &AwsSettings) -> Result<Option<Creden
     } else if let Some(token) = settings.variable(env_vars::AWS_CONTAINER_AUTHORIZATION_TOKEN) {
         provider = provider.with_auth_token(token);
     }
-    let sender = Sender::new(local_client(CONTAINER_TIMEOUT)?, CONTAINER_TIMEOUT);
-    let keys = ask(provider, &sender, settings).await;
+    let context = Sender::new(local_client(CONTAINER_TIMEOUT)?).context();
+    let keys = ask(provider, &context).await;
     let keys = keys.map_err(|reason| AwsError::Refused {
         service: "the container's credentials service",
         what: name.to_owned(),
@@ -75,14 +72,20 @@ pub(super) async fn of_instance(settings: &AwsSettings) -> Result<Credentials, S
         .variable(env_vars::AWS_METADATA_SERVICE_TIMEOUT)
         .and_then(|value| value.parse().ok())
         .map_or(INSTANCE_TIMEOUT, Duration::from_secs);
-    let told = |reason: String| format!("the instance's metadata gives none ({reason})");
-    let client = local_client(timeout).map_err(|error| told(error.to_string()))?;
-    let sender = Sender::new(client, timeout);
+    let none = |reason: String| format!("the instance's metadata gives none ({reason})");
+    let client = local_client(timeout).map_err(|error| none(error.to_string()))?;
+    let sender = Sender::new(client).once();
+    let role = Arc::new(Mutex::default());
+    let context = sender.clone().context().with_http_send(Metadata {
+        sender,
+        last_part: Arc::clone(&role),
+    });
     let provider = IMDSv2CredentialProvider::new().with_endpoint(host);
-    let keys = ask(provider, &sender, settings).await.map_err(told)?;
+    let keys = ask(provider, &context).await.map_err(none)?;
+    let role = role.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(Credentials {
         keys,
-        source: format!("the instance's role '{}'", sender.last_part()),
+        source: format!("the instance's role '{role}'"),
     })
 }
 
@@ -125,8 +128,14 @@ pub(super) async fn of_sign_on(
         address.starts_with("https").then_some(&verification),
         Policy::none(),
     )?;
-    let sender = Sender::new(client, SIGN_ON_TIMEOUT);
-    let keys = ask(provider, &sender, settings).await;
+    let context = Sender::new(client)
+        .context()
+        .with_file_read(Login)
+        .with_env(StaticEnv {
+            home_dir: settings.variable(env_vars::HOME).map(PathBuf::from),
+            ..StaticEnv::default()
+        });
+    let keys = ask(provider, &context).await;
     let keys = keys.map_err(|reason| AwsError::Refused {
         service: SINGLE_SIGN_ON,
         what: format!("the AWS profile '{}'", profile.name),
@@ -141,75 +150,36 @@ pub(super) async fn of_sign_on(
 /// What the provider gives; the text says why it gives nothing.
 async fn ask(
     provider: impl ProvideCredential<Credential = Credential>,
-    sender: &Sender,
-    settings: &AwsSettings,
+    context: &Context,
 ) -> Result<Credential, String> {
-    let home = settings.variable(env_vars::HOME).map(PathBuf::from);
-    let context = Context::new()
-        .with_http_send(sender.clone())
-        .with_file_read(Files)
-        .with_env(StaticEnv {
-            home_dir: home,
-            ..StaticEnv::default()
-        });
-    match provider.provide_credential(&context).await {
-        Ok(Some(keys)) => Ok(keys),
-        Ok(None) => Err("it has none".to_owned()),
-        Err(error) => Err(error
-            .source()
-            .map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))),
+    match provider.provide_credential(context).await {
+        Ok(keys) => keys.ok_or_else(|| "it has none".to_owned()),
+        Err(error) => Err(told(&error)),
     }
 }
 
-/// Sends a provider's requests by one of our clients.
-#[derive(Debug, Clone)]
-struct Sender {
-    client: Client,
-    timeout: Duration,
-    /// The path of the last request.
-    path: Arc<Mutex<String>>,
-}
-
-impl Sender {
-    fn new(client: Client, timeout: Duration) -> Self {
-        Self {
-            client,
-            timeout,
-            path: Arc::default(),
-        }
-    }
-
-    /// What the last request was about: the last part of its path.
-    fn last_part(&self) -> String {
-        let path = self.path.lock().unwrap_or_else(PoisonError::into_inner);
-        path.rsplit('/').next().unwrap_or_default().to_owned()
-    }
-}
-
-impl HttpSend for Sender {
-    async fn http_send(&self, request: http::Request<Bytes>) -> reqsign::Result<http::Response<Bytes>> {
-        request
-            .uri()
-            .path()
-            .clone_into(&mut self.path.lock().unwrap_or_else(PoisonError::into_inner));
-        let broken = |error: reqwest::Error| reqsign::Error::unexpected(innermost(&error.without_url()));
-        let mut request = reqwest::Request::try_from(request).map_err(broken)?;
-        *request.timeout_mut() = Some(self.timeout);
-        let answer = self.client.execute(request).await.map_err(broken)?;
-        let status = answer.status();
-        // A role's name may stand in a line.
-        let bytes = answer.bytes().await.map_err(broken)?;
-        let mut answer = http::Response::new(Bytes::copy_from_slice(bytes.trim_ascii_end()));
-        *answer.status_mut() = status;
-        Ok(answer)
-    }
-}
-
-/// Reads the file of a login, or of a token.
+/// Asks the instance's metadata, and keeps what was asked for last: the role.
 #[derive(Debug)]
-struct Files;
+struct Metadata {
+    sender: Sender,
+    last_part: Arc<Mutex<String>>,
+}
 
-impl FileRead for Files {
+impl HttpSend for Metadata {
+    async fn http_send(&self, request: http::Request<Bytes>) -> reqsign::Result<http::Response<Bytes>> {
+        let last_part = request.uri().path().rsplit('/').next().unwrap_or_default();
+        last_part.clone_into(&mut self.last_part.lock().unwrap_or_else(PoisonError::into_inner));
+        let answer = self.sender.http_send(request).await?;
+        // The role's name may stand in a line.
+        Ok(answer.map(|body| Bytes::copy_from_slice(body.trim_ascii_end())))
+    }
+}
+
+/// Reads the file of a login.
+#[derive(Debug)]
+struct Login;
+
+impl FileRead for Login {
     async fn file_read(&self, path: &str) -> reqsign::Result<Vec<u8>> {
         let text = String::from_utf8_lossy(&std::fs::read(path)?).into_owned();
         // So old versions of `aws` end a time.

@@ -56,6 +56,9 @@ const LONGEST_HANDING_ON: Duration = Duration::from_secs(60 * 60);
 /// How long all that a connection's buffers hold may be under way.
 pub(super) const BUFFERED_TIME: Duration = Duration::from_secs(BUFFERED / SLOWEST);
 
+/// An answer that is read whole.
+pub(super) type Whole = (StatusCode, HeaderMap, Bytes);
+
 /// A store that is reached over HTTP.
 #[async_trait]
 pub(super) trait Service: Send + Sync {
@@ -86,6 +89,11 @@ pub(super) trait Service: Send + Sync {
     /// The texts in a listing that the name of an object follows, such as `<Key>`.
     fn list_names(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// Sends a request of the library, and reads all of the answer, in a way of the service's own.
+    async fn whole(&self, _ask: &Ask) -> Option<Result<Whole, StoreError>> {
+        None
     }
 
     /// Whether a request goes on to where the server redirects it, as far as the client itself does not
@@ -180,16 +188,15 @@ impl Ask {
     }
 
     /// As [`Ask::send`], and reads all of the answer.
-    pub(super) async fn whole(
-        self,
-        service: &dyn Service,
-    ) -> Result<(StatusCode, HeaderMap, Bytes), StoreError> {
-        tried(|| async {
-            let mut answer = self.send_once(service).await?;
-            let headers = std::mem::take(answer.headers_mut());
-            Ok((answer.status(), headers, whole(answer).await?))
-        })
-        .await
+    pub(super) async fn whole(self, service: &dyn Service) -> Result<Whole, StoreError> {
+        tried(|| self.whole_once(service)).await
+    }
+
+    /// As [`Ask::whole`], without another try.
+    pub(super) async fn whole_once(&self, service: &dyn Service) -> Result<Whole, StoreError> {
+        let mut answer = self.send_once(service).await?;
+        let headers = std::mem::take(answer.headers_mut());
+        Ok((answer.status(), headers, whole(answer).await?))
     }
 
     /// As [`Ask::whole`], for an answer that is text.
@@ -244,12 +251,7 @@ impl Ask {
                 ),
             },
             StatusCode::PRECONDITION_FAILED => StoreError::Changed,
-            _ => StoreError::Refused {
-                store: service.name(),
-                status: status.as_u16(),
-                said,
-                credentials: service.asker().await,
-            },
+            _ => StoreError::refused(service.name(), status, said, service.asker().await),
         })
     }
 

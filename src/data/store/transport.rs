@@ -79,7 +79,10 @@ impl Call {
             *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
             (head.0, head.1, Buffer::new())
         } else {
-            let (status, headers, bytes) = ask.whole(service).await?;
+            let (status, headers, bytes) = match service.whole(&ask).await {
+                Some(answer) => answer?,
+                None => ask.whole(service).await?,
+            };
             match operation == Some(Operation::List) {
                 true => (status, headers, mark_names(&bytes, service.list_names()).into()),
                 false => (status, headers, bytes.into()),
