@@ -212,7 +212,7 @@ pub(super) fn open_store(place: &Place, context: &DataContext) -> Result<Box<dyn
     Ok(match place {
         Place::S3(place) => S3::open(place)?,
         Place::Gcs { bucket, key } => Gcs::open(bucket, key)?,
-        Place::Azure(place) => Box::new(Azure::new(place)?),
+        Place::Azure(place) => Azure::open(place)?,
         Place::Ftp(url) => Box::new(Ftp::new(url)),
         Place::Hdfs { authority, path, .. } => Box::new(WebHdfs::new(authority, path)?),
         Place::Dbfs { profile, path } => {

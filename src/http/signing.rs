@@ -1,6 +1,9 @@
 //! Credentials and signatures of clouds, by `reqsign`: what it reaches the world with, and requests that it
 //! signs.
 
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
 use backon::{ExponentialBuilder, Retryable as _};
 use bytes::Bytes;
 use reqsign::{CommandExecute, CommandOutput, Context, FileRead, HttpSend, OsEnv, Signer, SigningCredential};
@@ -17,7 +20,11 @@ pub(crate) struct Sender {
     most_retries: usize,
     /// Addresses, and those that are asked in their place.
     moved: Vec<(String, String)>,
+    refused: Refused,
 }
+
+/// Why the last request was refused, which some errors of `reqsign` do not tell.
+pub(crate) type Refused = Arc<Mutex<Option<String>>>;
 
 impl Sender {
     /// Sends by this client, and tries again when a server is busy or a connection breaks.
@@ -26,6 +33,7 @@ impl Sender {
             client,
             most_retries: 3,
             moved: Vec::new(),
+            refused: Refused::default(),
         }
     }
 
@@ -39,6 +47,11 @@ impl Sender {
     pub(crate) fn moved(mut self, from: String, to: String) -> Self {
         self.moved.push((from, to));
         self
+    }
+
+    /// Where a refusal will be found.
+    pub(crate) fn refused(&self) -> Refused {
+        Arc::clone(&self.refused)
     }
 
     /// The context that credentials are looked for in.
@@ -83,13 +96,15 @@ impl Sender {
 impl HttpSend for Sender {
     async fn http_send(&self, request: http::Request<Bytes>) -> reqsign::Result<http::Response<Bytes>> {
         let pauses = ExponentialBuilder::new()
-            .with_min_delay(std::time::Duration::from_millis(300))
+            .with_min_delay(Duration::from_millis(300))
             .with_max_times(self.most_retries);
         let sent = (|| self.send(&request))
             .retry(pauses)
             .when(|refusal| refusal.is_transient);
-        sent.await
-            .map_err(|refusal| reqsign::Error::unexpected(refusal.reason))
+        sent.await.map_err(|Refusal { reason, .. }| {
+            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
+            reqsign::Error::unexpected(reason)
+        })
     }
 }
 
@@ -175,12 +190,7 @@ pub(crate) async fn sign<C: SigningCredential>(
     head.headers = std::mem::take(request.headers_mut());
     let signed = signer.sign(&mut head, None).await;
     *request.headers_mut() = head.headers;
-    signed.map_err(|error| told(&error))?;
+    signed.map_err(|error| innermost(&error))?;
     *request.url_mut() = Url::parse(&head.uri.to_string()).map_err(|error| error.to_string())?;
     Ok(())
-}
-
-/// The sentence of an error of `reqsign` that says something.
-pub(crate) fn told(error: &reqsign::Error) -> String {
-    innermost(error)
 }

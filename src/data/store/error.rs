@@ -1,6 +1,7 @@
 //! Why a store could not do what it was asked for.
 
 use std::io;
+use std::path::Path;
 
 use reqwest::StatusCode;
 
@@ -110,6 +111,12 @@ pub enum StoreError {
         /// The name.
         name: String,
     },
+    /// An object has the name of a directory, as flat stores allow it.
+    #[error("'{name}' is the name of an object and of a directory there; here it can be one of them only")]
+    Twofold {
+        /// The path below the place.
+        name: String,
+    },
     /// A file here cannot be read or written.
     #[error("it cannot be {}", if *.is_written { "written" } else { "read" })]
     File {
@@ -191,6 +198,13 @@ impl StoreError {
         Self::File {
             is_written: true,
             source,
+        }
+    }
+
+    /// Something that is a file and a directory there.
+    pub(in crate::data) fn twofold(path: Option<&Path>) -> Self {
+        Self::Twofold {
+            name: path.unwrap_or(Path::new("")).display().to_string(),
         }
     }
 

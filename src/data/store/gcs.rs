@@ -5,10 +5,10 @@ use opendal::services;
 use percent_encoding::utf8_percent_encode;
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Request, Url};
+use reqwest::{Client, Method, Request, Url};
 use tokio::sync::OnceCell;
 
-use super::exchange::{Content, Service};
+use super::exchange::{Ask, Content, Service};
 use super::gcs_credentials::GcsCredentials;
 use super::objects::{ObjectService, ObjectStore};
 use super::parts::PART;
@@ -20,6 +20,8 @@ use crate::http::{self, SentFile, Verification};
 
 const NAME: &str = "Google Cloud Storage";
 const ENDPOINT: &str = "https://storage.googleapis.com";
+/// What a listing shall tell.
+const LISTED: &str = "nextPageToken,prefixes,items(name,size,etag,generation,md5Hash,contentType,updated)";
 
 /// A bucket and how it is reached.
 pub(in crate::data) struct Gcs {
@@ -121,10 +123,18 @@ impl Service for Gcs {
         &self.client
     }
 
+    async fn prepare(&self, ask: &mut Ask) -> Result<(), StoreError> {
+        if ask.url.query().is_some_and(|query| query.contains("alt=media")) {
+            // Else it unpacks by itself what is packed there, and can then give neither ranges nor checksums.
+            let packed = HeaderValue::from_static("gzip");
+            ask.headers.insert(ACCEPT_ENCODING, packed);
+        } else if ask.url.path().ends_with("/o") && ask.method == Method::GET {
+            ask.url.query_pairs_mut().append_pair("fields", LISTED);
+        }
+        Ok(())
+    }
+
     async fn authorize(&self, request: &mut Request, _content: &Content) -> Result<(), StoreError> {
-        // Else it unpacks by itself what is packed there, and can then give neither ranges nor checksums.
-        let headers = request.headers_mut();
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         self.credentials().await?.sign(request).await
     }
 

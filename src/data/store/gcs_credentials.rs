@@ -1,6 +1,7 @@
 //! Who asks Google's cloud, found as Google's own libraries find it: "Application Default Credentials".
 
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use percent_encoding::{percent_decode_str, utf8_percent_encode};
@@ -17,7 +18,7 @@ use super::StoreError;
 use crate::aws::UNRESERVED;
 use crate::env_vars;
 use crate::http::local_client;
-use crate::http::signing::{self, Sender};
+use crate::http::signing::{self, Refused, Sender};
 
 /// What a token is asked for.
 const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_write";
@@ -52,6 +53,7 @@ pub(super) struct GcsCredentials {
     signer: Option<Signer<Credential>>,
     /// Where the credentials come from, or why there are none.
     source: String,
+    refused: Refused,
 }
 
 impl GcsCredentials {
@@ -63,7 +65,11 @@ impl GcsCredentials {
             let source = env_vars::GOOGLE_APPLICATION_CREDENTIALS.to_owned();
             return Self::of_file(Path::new(&path), source, client);
         }
-        let anonymous = |source: String| Self { signer: None, source };
+        let anonymous = |source: String| Self {
+            signer: None,
+            source,
+            refused: Refused::default(),
+        };
         if is_emulator {
             return Ok(anonymous("the emulator needs none".to_owned()));
         }
@@ -78,6 +84,7 @@ impl GcsCredentials {
             Ok(signer) => Self {
                 signer: Some(signer),
                 source: "the machine's service account".to_owned(),
+                refused: Refused::default(),
             },
             Err(reason) => anonymous(format!(
                 "{} is not set; {} does not exist; the metadata server gives none ({reason})",
@@ -97,10 +104,11 @@ impl GcsCredentials {
         };
         let text = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
         let file: Value = serde_json::from_slice(&text).map_err(|_| unusable("it is no JSON".to_owned()))?;
-        let signer = signer_of(&file, client).map_err(unusable)?;
+        let (signer, refused) = signer_of(&file, client).map_err(unusable)?;
         Ok(Self {
             signer: Some(signer),
             source,
+            refused,
         })
     }
 
@@ -112,7 +120,12 @@ impl GcsCredentials {
         let signed = signing::sign(signer, request).await;
         signed.map_err(|reason| StoreError::Settings {
             what: format!("the credentials from {}", self.source),
-            reason,
+            reason: self
+                .refused
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take()
+                .unwrap_or(reason),
         })
     }
 
@@ -126,20 +139,26 @@ impl GcsCredentials {
 }
 
 /// What signs requests by the credentials in a file; the error says why they cannot be used.
-fn signer_of(file: &Value, client: &Client) -> Result<Signer<Credential>, String> {
-    let signer = RequestSigner::new("storage").with_scope(SCOPE);
-    let read = |file: &Value| StaticCredentialProvider::new(file.to_string());
+fn signer_of(file: &Value, client: &Client) -> Result<(Signer<Credential>, Refused), String> {
+    let signer = RequestSigner::new("storage");
+    let read = |file: &Value| StaticCredentialProvider::new(with_format(file).to_string());
+    let token_of = |file: &Value| ServiceAccountTokenCredentialProvider::from_provider(read(file));
     let kind = kind_of(file)?;
     if kind != "impersonated_service_account" {
-        let context = sender(file, client).context();
-        let provider = read(&with_format(file)).with_scope(SCOPE);
-        return Ok(Signer::new(context, provider, signer));
+        let sender = sender(file, client);
+        let refused = sender.refused();
+        let context = sender.context();
+        // A signer keeps what the provider gives: that must be the token already.
+        let signer = match kind {
+            "service_account" => Signer::new(context, token_of(file).with_scope(SCOPE), signer),
+            _ => Signer::new(context, read(file).with_scope(SCOPE), signer),
+        };
+        return Ok((signer, refused));
     }
     let source = &file["source_credentials"];
     let url = file["service_account_impersonation_url"]
         .as_str()
         .unwrap_or_default();
-    let sender = sender(source, client);
     let account = url
         .split_once("/serviceAccounts/")
         .and_then(|(_, rest)| rest.strip_suffix(":generateAccessToken"))
@@ -147,24 +166,18 @@ fn signer_of(file: &Value, client: &Client) -> Result<Signer<Credential>, String
     let account = percent_decode_str(account).decode_utf8_lossy();
     let delegates = file["delegates"].as_array().into_iter().flatten();
     let delegates = delegates.filter_map(|name| name.as_str()?.rsplit('/').next());
-    let grant = ServiceAccountImpersonationGrant::new(account.clone(), [SCOPE]).with_delegates(delegates);
+    let grant = ServiceAccountImpersonationGrant::new(&*account, [SCOPE]).with_delegates(delegates);
     let address = format!(
         "{IMPERSONATION_URI}{}:generateAccessToken",
         utf8_percent_encode(&account, UNRESERVED)
     );
-    let context = sender.moved(address, url.to_owned()).context();
-    Ok(match kind_of(source)? {
-        "service_account" => {
-            let source = ServiceAccountTokenCredentialProvider::from_provider(read(source));
-            let provider = ServiceAccountImpersonationCredentialProvider::new(source, grant);
-            Signer::new(context, provider, signer)
-        }
-        _ => {
-            let source = read(&with_format(source));
-            let provider = ServiceAccountImpersonationCredentialProvider::new(source, grant);
-            Signer::new(context, provider, signer)
-        }
-    })
+    let sender = sender(source, client).moved(address, url.to_owned());
+    let refused = sender.refused();
+    let provider = match kind_of(source)? {
+        "service_account" => ServiceAccountImpersonationCredentialProvider::new(token_of(source), grant),
+        _ => ServiceAccountImpersonationCredentialProvider::new(read(source), grant),
+    };
+    Ok((Signer::new(sender.context(), provider, signer), refused))
 }
 
 /// How the credentials in a file ask for tokens.

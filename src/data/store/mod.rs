@@ -3,8 +3,8 @@
 mod artifacts;
 mod artifacts_presigned;
 mod azure;
+mod azure_assertion;
 mod azure_credentials;
-mod azure_upload;
 mod dbfs;
 mod error;
 mod exchange;
@@ -16,7 +16,6 @@ mod list;
 mod objects;
 mod parts;
 mod s3;
-mod token;
 mod transport;
 mod webhdfs;
 mod webhdfs_upload;

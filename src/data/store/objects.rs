@@ -37,6 +37,11 @@ pub(super) trait ObjectService: Service {
         said.unwrap_or_else(|| format!("no object's name in {} begins with '{key}'", self.place()))
     }
 
+    /// Whether an object that is described so only stands for a directory.
+    fn is_directory(&self, _about: &Metadata) -> bool {
+        false
+    }
+
     /// The checksum that a listing or the description of an object tells.
     fn listed_checksum(&self, about: &Metadata) -> Option<Checksum> {
         Checksum::from_base64(Algorithm::Md5, about.content_md5()?)
@@ -134,6 +139,8 @@ impl<S: ObjectService + 'static> ObjectStore<S> {
             };
             let key = key_of(entry.path());
             match path_below(&prefix, key)? {
+                // The place's own marker.
+                None if key == prefix => listing.empty_directories.push(String::new()),
                 None => {}
                 Some(path) if key.ends_with('/') => listing.empty_directories.push(path),
                 Some(path) => listing.objects.push(self.object(key, path, entry.metadata())),
@@ -173,6 +180,9 @@ impl<S: ObjectService + 'static> ObjectStore<S> {
             .await
             .map_err(|error| call.problem(error))?
             .into_metadata();
+        if self.service.is_directory(&about) {
+            return Ok(Found::Directory(Listing::default()));
+        }
         Ok(Found::File(self.object(&self.key, String::new(), &about)))
     }
 
@@ -213,12 +223,18 @@ impl<S: ObjectService + 'static> Store for ObjectStore<S> {
         if listed.as_ref().is_err_and(|problem| !problem.is_answer()) {
             return listed.map(Found::Directory);
         }
-        if let Ok(listing) = &listed
-            && (!listing.objects.is_empty() || listing.next.is_some())
-        {
-            return Ok(Found::Directory(listed?));
+        let (is_directory, is_marked) = listed.as_ref().map_or((false, false), |listing| {
+            let directories = &listing.empty_directories;
+            let has_others = directories.iter().any(|directory| !directory.is_empty());
+            let has_any = has_others || !listing.objects.is_empty() || listing.next.is_some();
+            (has_any, !directories.is_empty())
+        });
+        // A file comes before a mere marker of the same name.
+        let is_named = !self.key.is_empty() && !self.key.ends_with('/');
+        if is_directory || (is_marked && !is_named) {
+            return listed.map(Found::Directory);
         }
-        if self.key.is_empty() || self.key.ends_with('/') {
+        if !is_named {
             listed?;
             return Err(StoreError::Missing {
                 said: self.service.missing(&self.key, None),
@@ -226,6 +242,7 @@ impl<S: ObjectService + 'static> Store for ObjectStore<S> {
         }
         match (self.stat().await, listed) {
             (Err(StoreError::Missing { .. }), Err(listed)) => Err(listed),
+            (Err(StoreError::Missing { .. }), Ok(listing)) if is_marked => Ok(Found::Directory(listing)),
             (Err(StoreError::Missing { said }), Ok(_)) => Err(StoreError::Missing {
                 said: self.service.missing(&self.key, Some(said)),
             }),
@@ -291,7 +308,8 @@ impl<S: ObjectService + 'static> Store for ObjectStore<S> {
         }
         let size = part_size(file.length(), S::MOST_PARTS);
         let mut options = self.service.write_options();
-        options.concurrent = at_once(size);
+        // The library holds one part more than that are under way, and another one is being read.
+        options.concurrent = at_once(size).saturating_sub(1).max(1);
         if options.content_type.is_none() {
             options.content_type = Some(content_type(path).to_owned());
         }

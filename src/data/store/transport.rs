@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use opendal::raw::Operation;
-use opendal::{Buffer, ErrorKind, HttpBody, HttpTransport, HttpTransporter, OperationContext};
+use opendal::raw::{BoxedStaticFuture, Operation};
+use opendal::{
+    Buffer, ErrorKind, Execute, Executor, HttpBody, HttpTransport, HttpTransporter, OperationContext,
+};
 use reqwest::{Response, Url};
 
 use super::error::StoreError;
@@ -51,7 +53,9 @@ impl Call {
 
     /// What the library's operations go by.
     pub(super) fn context(self: &Arc<Self>) -> OperationContext {
-        OperationContext::new().with_http_transport(HttpTransporter::new(Transport(Arc::clone(self))))
+        OperationContext::new()
+            .with_http_transport(HttpTransporter::new(Transport(Arc::clone(self))))
+            .with_executor(Executor::with(Tasks))
     }
 
     /// The content that was asked for.
@@ -115,6 +119,15 @@ fn mark_names(listing: &[u8], starts: &[&str]) -> String {
         text = text.replace(&format!("{start}/"), &format!("{start}{MARK}/"));
     }
     text
+}
+
+/// What runs the parts that are put at the same time. The library ends a task by dropping its handle.
+struct Tasks;
+
+impl Execute for Tasks {
+    fn execute(&self, task: BoxedStaticFuture<()>) {
+        drop(tokio::spawn(task));
+    }
 }
 
 struct Transport(Arc<Call>);

@@ -1,7 +1,11 @@
 //! Data for `path` parameters behind all kinds of URIs, from real servers of each kind.
 
+mod azure_blobs;
+mod azure_identity;
 mod credentials;
 mod cutting;
+mod gcs_identity;
+mod gcs_objects;
 mod hdfs_program;
 mod large_uploads;
 mod presigned;

@@ -282,7 +282,7 @@ fn start_gcs() -> Option<Server> {
 }
 
 /// The key of Azurite's account, which its documentation names.
-const AZURITE_KEY: &str =
+pub(super) const AZURITE_KEY: &str =
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
 pub(super) fn azure_connection(key: &str) -> String {
@@ -292,23 +292,31 @@ pub(super) fn azure_connection(key: &str) -> String {
     )
 }
 
-fn start_azure() -> Option<Server> {
-    let (sandbox, port) = (Sandbox::new(), free_port());
+/// Starts Azurite with these further arguments; gives the port too.
+pub(super) fn azurite(sandbox: &Sandbox, arguments: &[&str]) -> Option<(Child, u16)> {
+    let port = free_port();
     let node = require_program("node")?;
     let azurite = require(Requirement::Azurite)?.join("node_modules/azurite/dist/src/blob/main.js");
-    let arguments = [
+    python()?;
+    let number = port.to_string();
+    let usual = [
         azurite.to_str().unwrap(),
         "--blobHost",
         "127.0.0.1",
         "--blobPort",
-        &port.to_string(),
+        &number,
         "--inMemoryPersistence",
         "--silent",
         "--skipApiVersionCheck",
         "--disableTelemetry",
     ];
-    python()?;
-    let supervisor = start(&sandbox, &node, &arguments, port);
+    let arguments = [&usual, arguments].concat();
+    Some((start(sandbox, &node, &arguments, port), port))
+}
+
+fn start_azure() -> Option<Server> {
+    let sandbox = Sandbox::new();
+    let (supervisor, port) = azurite(&sandbox, &[])?;
     let connection = azure_connection(AZURITE_KEY);
     let address = connection.replace("{port}", &port.to_string());
     fill("azure", &address);
