@@ -7,6 +7,7 @@
 mod checksum;
 mod error;
 mod hdfs_program;
+mod landing;
 mod local;
 mod place;
 mod storage;

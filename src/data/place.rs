@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 use reqwest::Url;
 
 use super::DataContext;
-use super::store::{Artifacts, Azure, AzurePlace, Dbfs, Ftp, Gcs, S3, Store, StoreError, WebHdfs};
+use super::store::{Artifacts, Azure, AzurePlace, Dbfs, Ftp, Gcs, S3, S3Place, Store, StoreError, WebHdfs};
 use crate::http::ServerAccess;
 
 /// A place that data can be had from.
@@ -19,7 +19,7 @@ pub(super) enum Place {
     /// An artifact of the tracking server, or of the one that is named.
     Artifacts { host: Option<String>, path: String },
     /// An object of a bucket, or the beginning of the names of many.
-    S3 { bucket: String, key: String },
+    S3(S3Place),
     /// The same of Google's storage.
     Gcs { bucket: String, key: String },
     /// A blob of a container in Azure, or the beginning of the names of many.
@@ -57,10 +57,7 @@ impl Place {
                     None => Self::Web(url),
                 }
             }
-            "s3" | "s3a" | "s3n" => {
-                let (bucket, key) = bucket_and_key(rest)?;
-                Self::S3 { bucket, key }
-            }
+            scheme @ ("s3" | "s3a" | "s3n" | "r2" | "b2") => Self::S3(S3Place::parse(scheme, rest)?),
             "gs" => {
                 let (bucket, key) = bucket_and_key(rest)?;
                 Self::Gcs { bucket, key }
@@ -147,7 +144,8 @@ impl Place {
                 percent_encoding::utf8_percent_encode(name, crate::aws::UNRESERVED).to_string()
             }
             Self::Artifacts { path, .. } | Self::Run { path, .. } => last_part(path),
-            Self::S3 { key, .. } | Self::Gcs { key, .. } => last_part(key),
+            Self::S3(place) => last_part(&place.key),
+            Self::Gcs { key, .. } => last_part(key),
             Self::Azure(place) => last_part(&place.key),
             Self::Ftp(url) => last_part(&percent_decode_str(url.path()).decode_utf8_lossy()),
             Self::Hdfs { path, .. } | Self::Dbfs { path, .. } => last_part(path),
@@ -212,7 +210,7 @@ fn last_named_part(path: &str) -> Option<&str> {
 /// The store at a place.
 pub(super) fn open_store(place: &Place, context: &DataContext) -> Result<Box<dyn Store>, StoreError> {
     Ok(match place {
-        Place::S3 { bucket, key } => Box::new(S3::new(bucket, key)?),
+        Place::S3(place) => S3::open(place)?,
         Place::Gcs { bucket, key } => Gcs::open(bucket, key)?,
         Place::Azure(place) => Azure::open(place)?,
         Place::Ftp(url) => Box::new(Ftp::new(url)),
@@ -258,7 +256,7 @@ mod tests {
             Place::Web(url) => format!("web {url}"),
             Place::WebArtifacts { server, path } => format!("web artifacts {server} {path}"),
             Place::Artifacts { host, path } => format!("artifacts {host:?} {path}"),
-            Place::S3 { bucket, key } => format!("s3 {bucket} {key}"),
+            Place::S3(place) => format!("s3 {} {}", place.bucket, place.key),
             Place::Gcs { bucket, key } => format!("gcs {bucket} {key}"),
             Place::Azure(place) => format!("azure {} {} {}", place.host, place.container, place.key),
             Place::Ftp(url) => format!("ftp {url}"),

@@ -1,21 +1,18 @@
 //! Objects of stores become local files: several at once, large ones in parts, each continued where
 //! its connection broke.
 
-use std::collections::HashSet;
-use std::fs::{self, File, Permissions};
-use std::io::ErrorKind;
+use std::fs::{self, File};
 use std::ops::Range;
-use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use backon::BackoffBuilder as _;
-use flate2::read::MultiGzDecoder;
 use futures_util::{TryStreamExt as _, stream};
-use tempfile::NamedTempFile;
 use tokio::sync::Semaphore;
 
 use super::checksum::{Checksum, Sum};
+use super::landing::{Directories, persist, sum_of_file, temporary_in, unpacked};
 use super::store::{Body, Found, Listing, Object, Source, Store, StoreError, pauses};
 use super::tally::Tally;
 
@@ -129,40 +126,37 @@ impl<'a> Transfers<'a> {
         let parent = path.parent().unwrap_or(Path::new("."));
         let file = temporary_in(parent)?;
         let mut before: Option<Checksum> = None;
-        loop {
+        let (bytes, is_packed) = loop {
             let Content {
                 bytes,
                 expected,
                 arrived,
                 is_packed,
             } = self.content(store, object, file.as_file()).await?;
-            let persist = |file| match is_packed {
-                true => unpacked(&file, parent).and_then(|file| persist(file, path)),
-                false => persist(file, path),
-            };
             let checked = match (&expected, &arrived) {
                 (Some(expected), Some(arrived)) => expected.check(arrived),
                 _ => Ok(()),
             };
-            match checked {
-                Ok(()) => return persist(file).map(|()| bytes),
+            let Err(error) = checked else {
+                break (bytes, is_packed);
+            };
+            if before.is_none() {
+                before = arrived;
+                self.tally.lost(bytes);
+                file.as_file().set_len(0).map_err(StoreError::unwritable)?;
+            } else if before == arrived && expected.is_some_and(|sum| !sum.is_certain) {
                 // The same bytes twice are what the store holds: its tag is then no checksum.
-                Err(_)
-                    if before.is_some()
-                        && before == arrived
-                        && expected.is_some_and(|sum| !sum.is_certain) =>
-                {
-                    tracing::debug!(key = object.key, "the entity tag is no checksum");
-                    return persist(file).map(|()| bytes);
-                }
-                Err(error) if before.is_some() => return Err(error),
-                Err(_) => {
-                    before = arrived;
-                    self.tally.lost(bytes);
-                    file.as_file().set_len(0).map_err(StoreError::unwritable)?;
-                }
+                tracing::debug!(key = object.key, "the entity tag is no checksum");
+                break (bytes, is_packed);
+            } else {
+                return Err(error);
             }
-        }
+        };
+        let file = match is_packed {
+            true => unpacked(&file, parent).await?,
+            false => file,
+        };
+        persist(file, path).map(|()| bytes)
     }
 
     /// Brings all bytes of an object.
@@ -223,47 +217,6 @@ struct Content {
     /// The one that they have.
     arrived: Option<Checksum>,
     is_packed: bool,
-}
-
-async fn sum_of_file(expected: &Checksum, file: &File) -> Result<Checksum, StoreError> {
-    let (algorithm, file) = (
-        expected.algorithm,
-        file.try_clone().map_err(StoreError::unwritable)?,
-    );
-    let sum = tokio::task::spawn_blocking(move || Checksum::of_file(algorithm, &file)).await;
-    sum.map_err(std::io::Error::other)
-        .and_then(|sum| sum)
-        .map_err(StoreError::unwritable)
-}
-
-/// A file that becomes an object's when it is whole.
-fn temporary_in(directory: &Path) -> Result<NamedTempFile, StoreError> {
-    tempfile::Builder::new()
-        .prefix(".incomplete-")
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(directory)
-        .map_err(StoreError::unwritable)
-}
-
-/// What gzip has packed into a file.
-fn unpacked(file: &NamedTempFile, directory: &Path) -> Result<NamedTempFile, StoreError> {
-    let plain = temporary_in(directory)?;
-    let mut packed = MultiGzDecoder::new(file.reopen().map_err(StoreError::unwritable)?);
-    std::io::copy(&mut packed, &mut plain.as_file()).map_err(|error| match error.kind() {
-        ErrorKind::InvalidInput | ErrorKind::InvalidData | ErrorKind::UnexpectedEof => StoreError::Damaged {
-            reason: "it says that gzip has packed it, which is not so".to_owned(),
-        },
-        _ => StoreError::unwritable(error),
-    })?;
-    Ok(plain)
-}
-
-fn persist(file: NamedTempFile, path: &Path) -> Result<(), StoreError> {
-    let failed = |error: tempfile::PersistError| match error.error.kind() {
-        ErrorKind::IsADirectory => StoreError::twofold(path.file_name().map(Path::new)),
-        _ => StoreError::unwritable(error.error),
-    };
-    file.persist(path).map(drop).map_err(failed)
 }
 
 /// A whole object or a part of one, on its way into the file.
@@ -430,43 +383,5 @@ impl<'a> Piece<'a> {
         self.tally.lost(self.done);
         self.done = 0;
         self.sum = None;
-    }
-}
-
-/// The directories below a target, each made once.
-struct Directories {
-    target: PathBuf,
-    made: Arc<Mutex<HashSet<PathBuf>>>,
-}
-
-impl Directories {
-    fn new(target: &Path) -> Self {
-        Self {
-            target: target.to_owned(),
-            made: Arc::default(),
-        }
-    }
-
-    fn create(&self, relative: &Path) -> Result<(), StoreError> {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if !made.contains(relative) {
-            fs::create_dir_all(self.target.join(relative)).map_err(|error| match error.kind() {
-                ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
-                    StoreError::twofold(relative.ancestors().find(|part| self.target.join(part).is_file()))
-                }
-                _ => StoreError::unwritable(error),
-            })?;
-            made.insert(relative.to_owned());
-        }
-        Ok(())
-    }
-
-    /// The path of an object's file, in a directory that exists.
-    fn place_of(&self, object: &Object) -> Result<PathBuf, StoreError> {
-        let relative = Path::new(&object.path);
-        if let Some(parent) = relative.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            self.create(parent)?;
-        }
-        Ok(self.target.join(relative))
     }
 }

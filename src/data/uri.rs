@@ -9,7 +9,7 @@ use crate::project_uri;
 use crate::redact::without_credentials;
 
 /// The schemes that MLflow itself can download from and mlrun cannot.
-const SCHEMES_OF_MLFLOW: [&str; 4] = ["r2", "b2", "sftp", "viewfs"];
+const SCHEMES_OF_MLFLOW: [&str; 2] = ["sftp", "viewfs"];
 
 /// The URI of data that can be downloaded. `Display` shows no credentials.
 #[derive(Clone, PartialEq, Eq)]
@@ -99,12 +99,12 @@ impl DataUri {
     }
 }
 
-/// A URI without credentials. What stands before an at sign is none in these schemes: a container, or
-/// a profile's name.
+/// A URI without credentials. What stands before an at sign is none in these schemes: a container, a
+/// bucket, or a profile's name.
 pub(super) fn shown(uri: &str) -> String {
     let scheme = uri.split_once("://").map_or("", |(scheme, _)| scheme);
     match scheme.to_ascii_lowercase().as_str() {
-        "wasb" | "wasbs" | "abfs" | "abfss" | "dbfs" => {
+        "wasb" | "wasbs" | "abfs" | "abfss" | "dbfs" | "r2" | "b2" => {
             uri.split(['?', '#']).next().unwrap_or(uri).to_owned()
         }
         _ => project_uri::shown(&without_credentials(uri)),

@@ -64,7 +64,7 @@ impl Access {
             return;
         }
         match artifact_uri.split_once(':').map_or("", |(scheme, _)| scheme) {
-            "s3" => self.add_s3(),
+            "s3" | "r2" | "b2" => self.add_s3(),
             "wasb" | "wasbs" => self.copy(&env_vars::AZURE_VARIABLES),
             "gs" => self.add_google(),
             "hdfs" | "viewfs" => self.add_hdfs(),

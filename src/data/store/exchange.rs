@@ -256,12 +256,7 @@ impl Ask {
                 ),
             },
             StatusCode::PRECONDITION_FAILED => StoreError::Changed,
-            _ => StoreError::Refused {
-                store: service.name(),
-                status: status.as_u16(),
-                said,
-                credentials: service.asker().await,
-            },
+            _ => StoreError::refused(service.name(), status, said, service.asker().await),
         })
     }
 

@@ -34,7 +34,7 @@ pub use self::error::StoreError;
 pub(super) use self::exchange::pauses;
 pub(super) use self::ftp::Ftp;
 pub(super) use self::gcs::Gcs;
-pub(super) use self::s3::S3;
+pub(super) use self::s3::{S3, S3Place};
 pub(super) use self::webhdfs::WebHdfs;
 use super::checksum::Checksum;
 use crate::http::{READ_TIMEOUT, SentFile};
