@@ -6,7 +6,8 @@ use percent_encoding::percent_decode_str;
 use reqwest::Url;
 
 use super::store::{
-    Artifacts, Azure, AzurePlace, Dbfs, FileAddress, FileTree, Ftp, Gcs, S3, Sftp, Store, StoreError, WebHdfs,
+    Artifacts, Azure, AzurePlace, Dbfs, FileAddress, FileTree, Ftp, Gcs, S3, S3Place, Sftp, Store,
+    StoreError, WebHdfs,
 };
 use super::{DataContext, hdfs_program};
 use crate::http::ServerAccess;
@@ -28,7 +29,7 @@ impl Storage {
     /// Nothing for all other places.
     pub fn of(uri: &str) -> Option<Self> {
         match Place::parse(uri).ok()?? {
-            Place::S3 { .. } => Some(Self::S3),
+            Place::S3(_) => Some(Self::S3),
             Place::Gcs { .. } => Some(Self::Google),
             Place::Azure(_) => Some(Self::Azure),
             Place::Hdfs { .. } => Some(Self::Hadoop),
@@ -50,7 +51,7 @@ pub(super) enum Place {
     /// An artifact of the tracking server, or of the one that is named.
     Artifacts { host: Option<String>, path: String },
     /// An object of a bucket, or the beginning of the names of many.
-    S3 { bucket: String, key: String },
+    S3(S3Place),
     /// The same of Google's storage.
     Gcs { bucket: String, key: String },
     /// A blob of a container in Azure, or the beginning of the names of many.
@@ -91,10 +92,7 @@ impl Place {
                     None => Self::Web(url),
                 }
             }
-            "s3" | "s3a" | "s3n" => {
-                let (bucket, key) = bucket_and_key(rest)?;
-                Self::S3 { bucket, key }
-            }
+            scheme @ ("s3" | "s3a" | "s3n" | "r2" | "b2") => Self::S3(S3Place::parse(scheme, rest)?),
             "gs" => {
                 let (bucket, key) = bucket_and_key(rest)?;
                 Self::Gcs { bucket, key }
@@ -182,7 +180,8 @@ impl Place {
                 percent_encoding::utf8_percent_encode(name, crate::aws::UNRESERVED).to_string()
             }
             Self::Artifacts { path, .. } | Self::Run { path, .. } => last_part(path),
-            Self::S3 { key, .. } | Self::Gcs { key, .. } => last_part(key),
+            Self::S3(place) => last_part(&place.key),
+            Self::Gcs { key, .. } => last_part(key),
             Self::Azure(place) => last_part(&place.key),
             Self::Ftp(address) | Self::Sftp(address) => last_part(&address.path),
             Self::Hdfs { path, .. } | Self::Dbfs { path, .. } => last_part(path),
@@ -247,7 +246,7 @@ fn last_named_part(path: &str) -> Option<&str> {
 /// The store at a place.
 pub(super) fn open_store(place: &Place, context: &DataContext) -> Result<Box<dyn Store>, StoreError> {
     Ok(match place {
-        Place::S3 { bucket, key } => Box::new(S3::new(bucket, key)?),
+        Place::S3(place) => S3::open(place)?,
         Place::Gcs { bucket, key } => Gcs::open(bucket, key)?,
         Place::Azure(place) => Azure::open(place)?,
         Place::Ftp(address) => Box::new(FileTree::new(Ftp::new(address), &address.path)),
@@ -299,7 +298,7 @@ mod tests {
             Place::Web(url) => format!("web {url}"),
             Place::WebArtifacts { server, path } => format!("web artifacts {server} {path}"),
             Place::Artifacts { host, path } => format!("artifacts {host:?} {path}"),
-            Place::S3 { bucket, key } => format!("s3 {bucket} {key}"),
+            Place::S3(place) => format!("s3 {} {}", place.bucket, place.key),
             Place::Gcs { bucket, key } => format!("gcs {bucket} {key}"),
             Place::Azure(place) => format!("azure {} {} {}", place.host, place.container, place.key),
             Place::Ftp(address) => format!("ftp {} {}", address.host, address.path),

@@ -95,12 +95,12 @@ impl DataUri {
     }
 }
 
-/// A URI without credentials. What stands before an at sign is none in these schemes: a container, or
-/// a profile's name.
+/// A URI without credentials. What stands before an at sign is none in these schemes: a container, a
+/// bucket, or a profile's name.
 pub(super) fn shown(uri: &str) -> String {
     let scheme = uri.split_once("://").map_or("", |(scheme, _)| scheme);
     match scheme.to_ascii_lowercase().as_str() {
-        "wasb" | "wasbs" | "abfs" | "abfss" | "dbfs" => {
+        "wasb" | "wasbs" | "abfs" | "abfss" | "dbfs" | "r2" | "b2" => {
             uri.split(['?', '#']).next().unwrap_or(uri).to_owned()
         }
         _ => project_uri::shown(&without_credentials(uri)),

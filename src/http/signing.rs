@@ -131,6 +131,7 @@ fn refusal(status: StatusCode, body: &[u8]) -> String {
         &said["error_description"],
         &said["error"]["message"],
         &said["error"],
+        &said["message"],
     ]
     .into_iter()
     .find_map(serde_json::Value::as_str)

@@ -3,8 +3,10 @@
 use std::io;
 use std::path::Path;
 
+use reqwest::StatusCode;
+
 use super::artifacts_presigned::STORAGE;
-use crate::aws::{AwsError, SignError};
+use crate::aws::AwsError;
 use crate::databricks::DatabricksError;
 use crate::http::{ClientError, Fault, FileChanged, shown_status};
 use crate::process::ProcessError;
@@ -30,6 +32,20 @@ pub enum StoreError {
         /// Who asked: the credentials' origin, or why there are none.
         credentials: String,
     },
+    /// The store refused, whoever asks.
+    #[error("{reason}: {store} answered {}{}", shown_status(*.status), in_brackets(.said))]
+    Unavailable {
+        /// What is in the way.
+        reason: &'static str,
+        /// The store's name.
+        store: &'static str,
+        /// The status of the answer.
+        status: u16,
+        /// The store's own code and message.
+        said: Option<String>,
+        /// What the person can do about it.
+        hint: &'static str,
+    },
     /// The store gave no answer, or broke it off.
     #[error("{reason}")]
     NoAnswer {
@@ -52,9 +68,6 @@ pub enum StoreError {
     /// There are no credentials.
     #[error(transparent)]
     Aws(#[from] AwsError),
-    /// The request cannot be signed.
-    #[error(transparent)]
-    Sign(#[from] SignError),
     /// A file or variable with credentials cannot be used.
     #[error("{what} cannot be used: {reason}")]
     Settings {
@@ -130,6 +143,46 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// A refusal with the store's own code and message, of what these credentials asked for.
+    pub(super) fn refused(
+        store: &'static str,
+        status: StatusCode,
+        said: Option<String>,
+        credentials: String,
+    ) -> Self {
+        let status = status.as_u16();
+        let code = said.as_deref().unwrap_or_default().split(':').next();
+        let (reason, hint) = match code {
+            Some("InvalidObjectState") => (
+                "the object is archived",
+                "restore it first, for example with `aws s3api restore-object`",
+            ),
+            Some("BlobArchived") => (
+                "the blob is archived",
+                "rehydrate it first, for example with `az storage blob set-tier`",
+            ),
+            Some("RequestTimeTooSkewed") => (
+                "this machine's clock is wrong",
+                "set the clock, for example with `timedatectl set-ntp true`",
+            ),
+            _ => {
+                return Self::Refused {
+                    store,
+                    status,
+                    said,
+                    credentials,
+                };
+            }
+        };
+        Self::Unavailable {
+            reason,
+            store,
+            status,
+            said,
+            hint,
+        }
+    }
+
     /// A connection that failed below any protocol.
     pub(super) fn broken(error: io::Error) -> Self {
         let fault = match error.kind() {
@@ -171,7 +224,10 @@ impl StoreError {
 
     /// Whether the store was asked, and said no: another question may be answered all the same.
     pub(super) fn is_answer(&self) -> bool {
-        matches!(self, Self::Missing { .. } | Self::Refused { .. })
+        matches!(
+            self,
+            Self::Missing { .. } | Self::Refused { .. } | Self::Unavailable { .. }
+        )
     }
 
     /// Whether another try may end otherwise.
@@ -200,6 +256,7 @@ impl StoreError {
             Self::Refused {
                 status: 401 | 403, ..
             } => "use credentials that may read it",
+            Self::Unavailable { hint, .. } => hint,
             Self::NoAnswer { fault, .. } => fault.download_hint()?,
             Self::NoServer => "set MLFLOW_TRACKING_URI to the server's http(s):// address",
             Self::Client(error) => return error.hint(),

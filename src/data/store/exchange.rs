@@ -67,6 +67,11 @@ pub(super) trait Service: Send + Sync {
 
     fn client(&self) -> &Client;
 
+    /// Changes what the library is about to ask: headers, a query or content that it does not send.
+    async fn prepare(&self, _ask: &mut Ask) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Adds what says who asks. Called anew for every try; the request itself has no body yet.
     async fn authorize(&self, request: &mut Request, content: &Content) -> Result<(), StoreError>;
 
@@ -251,12 +256,7 @@ impl Ask {
                 ),
             },
             StatusCode::PRECONDITION_FAILED => StoreError::Changed,
-            _ => StoreError::Refused {
-                store: service.name(),
-                status: status.as_u16(),
-                said,
-                credentials: service.asker().await,
-            },
+            _ => StoreError::refused(service.name(), status, said, service.asker().await),
         })
     }
 

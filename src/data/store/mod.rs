@@ -32,7 +32,7 @@ pub use self::error::StoreError;
 pub(super) use self::exchange::pauses;
 pub(super) use self::files::{FileAddress, FileTree, Ftp, PASSWORD_GIVEN, Sftp, WebHdfs};
 pub(super) use self::gcs::Gcs;
-pub(super) use self::s3::S3;
+pub(super) use self::s3::{S3, S3Place};
 use super::checksum::Checksum;
 use crate::http::{READ_TIMEOUT, SentFile};
 

@@ -1,7 +1,6 @@
 //! Credentials that are made anew for every request.
 
 use std::fmt;
-use std::time::SystemTime;
 
 use async_trait::async_trait;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
@@ -10,7 +9,7 @@ use reqwest::{Method, Url};
 use super::error::RestError;
 use super::kubernetes::KubernetesAccount;
 use super::transport::Request;
-use crate::aws::{AwsSettings, CredentialsProvider, Payload, Signing};
+use crate::aws::{AwsSettings, CredentialsProvider, Payload};
 use crate::http::RequestSigner;
 
 /// The service for which Amazon's gateways want requests to be signed.
@@ -112,12 +111,6 @@ async fn sign_for_aws(
         .map(str::to_owned)
         .or_else(|| region_of(url))
         .ok_or(RestError::NoRegion)?;
-    let signing = Signing {
-        credentials: &credentials,
-        region: &region,
-        service: SERVICE,
-        time: SystemTime::now(),
-    };
     // A plus sign stands for a space in a form, and for itself in a signature.
     if let Some(query) = url.query().filter(|query| query.contains('+')) {
         let query = query.replace('+', "%20");
@@ -125,9 +118,9 @@ async fn sign_for_aws(
     }
     // The other headers are not signed: what lies between may change them.
     let mut signed = HeaderMap::new();
-    signing
-        .sign(method, url, &mut signed, payload)
-        .map_err(crate::aws::AwsError::from)?;
+    credentials
+        .sign((SERVICE, &region), method, url, &mut signed, payload)
+        .await?;
     headers.extend(signed);
     Ok(())
 }

@@ -12,6 +12,7 @@ mod large_uploads;
 mod presigned;
 mod references;
 mod s3_multipart;
+mod s3_requests;
 mod server_uploads;
 mod servers;
 mod sftp_server;

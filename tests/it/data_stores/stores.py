@@ -26,6 +26,8 @@ FILES = {
     "top/big.bin": struct.pack(f"<{BIG // 4}I", *range(BIG // 4)),
 }
 
+ODD = ["top/ blank ", "top/a%20b+c", "top/x//double", "top/mark/", "/lead", "both", "both/below", "100%/+ x"]
+
 
 def s3(address):
     import boto3
@@ -56,6 +58,9 @@ def fill(kind, address):
         for name, data in FILES.items():
             client.put_object(Bucket="bucket", Key=name, Body=data)
         client.upload_fileobj(io.BytesIO(FILES["top/big.bin"]), "bucket", "top/parts.bin")
+        client.create_bucket(Bucket="odd")
+        for name in ODD:
+            client.put_object(Bucket="odd", Key=name, Body=name.encode())
     elif kind == "gs":
         bucket = gcs(address)
         bucket.create()
