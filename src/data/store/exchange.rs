@@ -17,17 +17,11 @@ use crate::http::{
     Fault, MOST_REDIRECTS, READ_TIMEOUT, SentFile, classify, counted_body, in_words, may_see_credentials,
 };
 
-/// How often a request is sent before it counts as failed.
-pub(super) const MOST_TRIES: u32 = 5;
-
-/// The pause before the second try; each later one is twice as long.
-pub(in crate::data) const FIRST_PAUSE: Duration = Duration::from_millis(300);
-
-/// The pauses before the tries that follow a failed one.
+/// The pauses before the tries that follow a failed one, each twice as long as the one before.
 pub(in crate::data) fn pauses() -> ExponentialBuilder {
     ExponentialBuilder::new()
-        .with_min_delay(FIRST_PAUSE)
-        .with_max_times(MOST_TRIES as usize - 1)
+        .with_min_delay(Duration::from_millis(300))
+        .with_max_times(4)
 }
 
 /// Asks until there is an answer that another try would not change.
@@ -66,11 +60,6 @@ pub(super) trait Service: Send + Sync {
     fn name(&self) -> &'static str;
 
     fn client(&self) -> &Client;
-
-    /// Changes what the library is about to ask: headers, a query or content that it does not send.
-    async fn prepare(&self, _ask: &mut Ask) -> Result<(), StoreError> {
-        Ok(())
-    }
 
     /// Adds what says who asks. Called anew for every try; the request itself has no body yet.
     async fn authorize(&self, request: &mut Request, content: &Content) -> Result<(), StoreError>;

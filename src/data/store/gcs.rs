@@ -8,7 +8,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Request, Url};
 use tokio::sync::OnceCell;
 
-use super::exchange::{Ask, Content, Service};
+use super::exchange::{Content, Service};
 use super::gcs_credentials::GcsCredentials;
 use super::objects::{ObjectService, ObjectStore};
 use super::parts::PART;
@@ -123,18 +123,15 @@ impl Service for Gcs {
         &self.client
     }
 
-    async fn prepare(&self, ask: &mut Ask) -> Result<(), StoreError> {
-        if ask.url.query().is_some_and(|query| query.contains("alt=media")) {
+    async fn authorize(&self, request: &mut Request, _content: &Content) -> Result<(), StoreError> {
+        let url = request.url();
+        if url.query().is_some_and(|query| query.contains("alt=media")) {
             // Else it unpacks by itself what is packed there, and can then give neither ranges nor checksums.
             let packed = HeaderValue::from_static("gzip");
-            ask.headers.insert(ACCEPT_ENCODING, packed);
-        } else if ask.url.path().ends_with("/o") && ask.method == Method::GET {
-            ask.url.query_pairs_mut().append_pair("fields", LISTED);
+            request.headers_mut().insert(ACCEPT_ENCODING, packed);
+        } else if request.method() == Method::GET && url.path().ends_with("/o") {
+            request.url_mut().query_pairs_mut().append_pair("fields", LISTED);
         }
-        Ok(())
-    }
-
-    async fn authorize(&self, request: &mut Request, _content: &Content) -> Result<(), StoreError> {
         self.credentials().await?.sign(request).await
     }
 

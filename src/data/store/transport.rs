@@ -77,7 +77,6 @@ impl Call {
         if !body.is_empty() {
             ask.content = Content::Bytes(body.to_bytes());
         }
-        service.prepare(&mut ask).await?;
         let (status, headers, bytes) = if operation == Some(Operation::Read) {
             let answer = ask.send(service).await?;
             let head = (answer.status(), answer.headers().clone());
