@@ -14,8 +14,8 @@ use super::profiles::Profile;
 use super::settings::AwsSettings;
 use super::sign::Credentials;
 use crate::env_vars;
-use crate::http::signing::{Sender, told};
-use crate::http::{client, local_client};
+use crate::http::signing::Sender;
+use crate::http::{client, innermost, local_client};
 
 pub(super) const SINGLE_SIGN_ON: &str = "AWS single sign-on";
 
@@ -154,7 +154,7 @@ async fn ask(
 ) -> Result<Credential, String> {
     match provider.provide_credential(context).await {
         Ok(keys) => keys.ok_or_else(|| "it has none".to_owned()),
-        Err(error) => Err(told(&error)),
+        Err(error) => Err(innermost(&error)),
     }
 }
 

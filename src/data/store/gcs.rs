@@ -123,18 +123,18 @@ impl Service for Gcs {
         &self.client
     }
 
-    async fn prepare(&self, ask: &mut Ask) -> Result<(), StoreError> {
-        if ask.url.query().is_some_and(|query| query.contains("alt=media")) {
+    async fn authorize(&self, request: &mut Request, _content: &Content) -> Result<(), StoreError> {
+        if request
+            .url()
+            .query()
+            .is_some_and(|query| query.contains("alt=media"))
+        {
             // Else it unpacks by itself what is packed there, and can then give neither ranges nor checksums.
             let packed = HeaderValue::from_static("gzip");
-            ask.headers.insert(ACCEPT_ENCODING, packed);
-        } else if ask.url.path().ends_with("/o") && ask.method == Method::GET {
-            ask.url.query_pairs_mut().append_pair("fields", LISTED);
+            request.headers_mut().insert(ACCEPT_ENCODING, packed);
+        } else if request.url().path().ends_with("/o") && request.method() == Method::GET {
+            request.url_mut().query_pairs_mut().append_pair("fields", LISTED);
         }
-        Ok(())
-    }
-
-    async fn authorize(&self, request: &mut Request, _content: &Content) -> Result<(), StoreError> {
         self.credentials().await?.sign(request).await
     }
 
