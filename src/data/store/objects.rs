@@ -241,7 +241,10 @@ impl<S: ObjectService + 'static> Store for ObjectStore<S> {
             });
         }
         match (self.stat().await, listed) {
-            (Err(StoreError::Missing { .. }), Err(listed)) => Err(listed),
+            // The answer to this question has no words.
+            (Err(StoreError::Missing { .. } | StoreError::Refused { said: None, .. }), Err(listed)) => {
+                Err(listed)
+            }
             (Err(StoreError::Missing { .. }), Ok(listing)) if is_marked => Ok(Found::Directory(listing)),
             (Err(StoreError::Missing { said }), Ok(_)) => Err(StoreError::Missing {
                 said: self.service.missing(&self.key, Some(said)),
