@@ -18,7 +18,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 pub use self::error::AwsError;
 pub use self::provider::CredentialsProvider;
 pub use self::settings::AwsSettings;
-pub use self::sign::{Credentials, Payload};
+pub use self::sign::{Credentials, Payload, Signing};
 
 /// What stays as it is in a signed request: the unreserved characters of RFC 3986.
 pub(crate) const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC

@@ -14,6 +14,7 @@ use super::settings::AwsSettings;
 use super::sign::Credentials;
 use crate::env_vars;
 use crate::process::ProgramCall;
+use crate::redact::Secret;
 
 /// More roles in a row than anybody has; a row that is longer leads back to itself.
 const MOST_ROLES: usize = 8;
@@ -225,12 +226,10 @@ impl AwsSettings {
 
 fn keys(id: &str, secret: &str, token: Option<&str>, source: String) -> Credentials {
     Credentials {
-        keys: Credential {
-            access_key_id: id.to_owned(),
-            secret_access_key: secret.to_owned(),
-            session_token: token.map(str::to_owned),
-            expires_in: None,
-        },
+        access_key_id: id.to_owned(),
+        secret_access_key: Secret::new(secret),
+        session_token: token.map(Secret::new),
+        expires: None,
         source,
     }
 }
@@ -270,12 +269,11 @@ async fn from_process(profile: &Profile<'_>, command: &str) -> Result<Credential
         )));
     }
     let token = answer.session_token.filter(|token| !token.is_empty());
-    let mut credentials = keys(
-        &answer.access_key_id,
-        &answer.secret_access_key,
-        token.as_deref(),
-        what.clone(),
-    );
-    credentials.keys.expires_in = answer.expiration.and_then(|text| text.parse().ok());
-    Ok(credentials)
+    let keys = Credential {
+        access_key_id: answer.access_key_id,
+        secret_access_key: answer.secret_access_key,
+        session_token: token,
+        expires_in: answer.expiration.and_then(|text| text.parse().ok()),
+    };
+    Ok(Credentials::found(keys, what.clone()))
 }

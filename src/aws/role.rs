@@ -114,15 +114,13 @@ impl Role<'_> {
         }
         let answer: Answer = from_str(&text).map_err(|_| refused("its answer holds no keys".to_owned()))?;
         let keys = answer.result.credentials;
-        Ok(Credentials {
-            keys: Credential {
-                access_key_id: keys.access_key_id,
-                secret_access_key: keys.secret_access_key,
-                session_token: Some(keys.session_token),
-                expires_in: keys.expiration.parse().ok(),
-            },
-            source: format!("the role '{}'", self.arn),
-        })
+        let keys = Credential {
+            access_key_id: keys.access_key_id,
+            secret_access_key: keys.secret_access_key,
+            session_token: Some(keys.session_token),
+            expires_in: keys.expiration.parse().ok(),
+        };
+        Ok(Credentials::found(keys, format!("the role '{}'", self.arn)))
     }
 
     fn form(&self, asker: &Asker<'_>) -> String {

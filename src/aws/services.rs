@@ -52,10 +52,8 @@ pub(super) async fn of_container(settings: &AwsSettings) -> Result<Option<Creden
         what: name.to_owned(),
         reason,
     })?;
-    Ok(Some(Credentials {
-        keys,
-        source: "the container's role".to_owned(),
-    }))
+    let source = "the container's role".to_owned();
+    Ok(Some(Credentials::found(keys, source)))
 }
 
 /// Keys from the instance's metadata; the text says why there are none.
@@ -83,10 +81,7 @@ pub(super) async fn of_instance(settings: &AwsSettings) -> Result<Credentials, S
     let provider = IMDSv2CredentialProvider::new().with_endpoint(host);
     let keys = ask(provider, &context).await.map_err(none)?;
     let role = role.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(Credentials {
-        keys,
-        source: format!("the instance's role '{role}'"),
-    })
+    Ok(Credentials::found(keys, format!("the instance's role '{role}'")))
 }
 
 /// Keys for who has logged in with `aws sso login`, if the profile is made for that.
@@ -141,10 +136,8 @@ pub(super) async fn of_sign_on(
         what: format!("the AWS profile '{}'", profile.name),
         reason,
     })?;
-    Ok(Some(Credentials {
-        keys,
-        source: format!("the single sign-on of the AWS profile '{}'", profile.name),
-    }))
+    let source = format!("the single sign-on of the AWS profile '{}'", profile.name);
+    Ok(Some(Credentials::found(keys, source)))
 }
 
 /// What the provider gives; the text says why it gives nothing.

@@ -1,24 +1,35 @@
 //! Credentials, and the signatures that are made with them.
 
 use std::fmt;
+use std::time::{Duration, SystemTime};
 
 use openssl::sha::sha256;
 use percent_encoding::{percent_decode_str, percent_encode, utf8_percent_encode};
 use reqsign::aws::{Credential, RequestSigner};
-use reqsign::{Context, SignRequest as _, SigningCredential as _};
+use reqsign::hash::{hex_hmac_sha256, hex_sha256, hmac_sha256};
+use reqsign::time::Timestamp;
+use reqsign::{Context, SignRequest as _};
 use reqwest::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 
-use super::UNRESERVED_PATH;
 use super::error::AwsError;
+use super::{UNRESERVED, UNRESERVED_PATH};
+use crate::redact::Secret;
 
-/// The header with the hash of what a request brings.
-const CONTENT_HASH: HeaderName = HeaderName::from_static("x-amz-content-sha256");
+/// Credentials that end within this time are replaced before they are used.
+const SPARE_TIME: Duration = Duration::from_secs(120);
 
 /// The keys that requests are signed with.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
-    pub(super) keys: Credential,
+    /// The key's public half.
+    pub access_key_id: String,
+    /// The key's secret half.
+    pub secret_access_key: Secret,
+    /// What goes with keys that are lent for some time.
+    pub session_token: Option<Secret>,
+    /// When they end.
+    pub expires: Option<SystemTime>,
     /// Where they come from, for a person.
     pub source: String,
 }
@@ -34,18 +45,53 @@ pub enum Payload<'a> {
     Unsigned,
 }
 
+/// Who signs, and for what.
+#[derive(Debug, Clone, Copy)]
+pub struct Signing<'a> {
+    /// The keys.
+    pub credentials: &'a Credentials,
+    /// Such as `us-east-1`.
+    pub region: &'a str,
+    /// The service's name in signatures, such as `s3` or `execute-api`.
+    pub service: &'a str,
+    /// The time of the request.
+    pub time: SystemTime,
+}
+
+impl Payload<'_> {
+    fn hash(self) -> String {
+        match self {
+            Self::Bytes(bytes) => hex(&sha256(bytes)),
+            Self::Sha256(hash) => hex(hash),
+            Self::Unsigned => "UNSIGNED-PAYLOAD".to_owned(),
+        }
+    }
+}
+
 impl Credentials {
-    /// Whether they can be used for a while.
-    pub(super) fn are_fresh(&self) -> bool {
-        self.keys.is_valid()
+    /// Keys that the library found.
+    pub(super) fn found(keys: Credential, source: String) -> Self {
+        Self {
+            access_key_id: keys.access_key_id,
+            secret_access_key: Secret::new(keys.secret_access_key),
+            session_token: keys.session_token.map(Secret::new),
+            expires: keys.expires_in.map(Timestamp::as_system_time),
+            source,
+        }
     }
 
-    /// Adds the headers that make the request a signed one by Signature Version 4, for a service such as
-    /// `s3`. All headers that are there are signed, and must not change any more.
+    /// Whether they can be used for a while.
+    pub(super) fn are_fresh(&self) -> bool {
+        self.expires
+            .is_none_or(|expires| expires > SystemTime::now() + SPARE_TIME)
+    }
+
+    /// Adds the headers that make a request to S3 or the token service a signed one. All headers that are
+    /// there are signed, and must not change any more.
     ///
     /// # Errors
-    /// Credentials that no header can carry, or that have expired.
-    pub async fn sign(
+    /// Credentials that no header can carry.
+    pub(crate) async fn sign(
         &self,
         (service, region): (&str, &str),
         method: &Method,
@@ -53,34 +99,101 @@ impl Credentials {
         headers: &mut HeaderMap,
         payload: Payload<'_>,
     ) -> Result<(), AwsError> {
-        let refused = |reason: String| AwsError::Unsignable {
-            source_name: self.source.clone(),
-            reason,
-        };
-        let url = match service {
-            "s3" => url.clone(),
-            _ => with_path_encoded_twice(url),
-        };
+        let refused = |reason: String| self.refused(reason);
         let request = http::Request::builder().method(method).uri(url.as_str());
         let request = request.body(()).map_err(|error| refused(error.to_string()))?;
         let (mut parts, ()) = request.into_parts();
         parts.headers.clone_from(headers);
-        let hash = match payload {
-            Payload::Bytes(bytes) => hex(&sha256(bytes)),
-            Payload::Sha256(hash) => hex(hash),
-            Payload::Unsigned => "UNSIGNED-PAYLOAD".to_owned(),
+        let hash = self.value(&payload.hash())?;
+        parts.headers.insert("x-amz-content-sha256", hash);
+        let keys = Credential {
+            access_key_id: self.access_key_id.clone(),
+            secret_access_key: self.secret_access_key.expose().to_owned(),
+            session_token: self.session_token.as_ref().map(|token| token.expose().to_owned()),
+            // They are fresh.
+            expires_in: None,
         };
-        // Digits and letters.
-        if let Ok(hash) = HeaderValue::from_str(&hash) {
-            parts.headers.insert(CONTENT_HASH, hash);
-        }
         RequestSigner::new(service, region)
-            .sign_request(&Context::new(), &mut parts, Some(&self.keys), None)
+            .sign_request(&Context::new(), &mut parts, Some(&keys), None)
             .await
             .map_err(|error| refused(error.to_string()))?;
         // The client adds it by itself.
         parts.headers.remove(HOST);
         *headers = parts.headers;
+        Ok(())
+    }
+
+    fn value(&self, text: &str) -> Result<HeaderValue, AwsError> {
+        HeaderValue::from_str(text).map_err(|error| self.refused(error.to_string()))
+    }
+
+    fn refused(&self, reason: String) -> AwsError {
+        AwsError::Unsignable {
+            source_name: self.source.clone(),
+            reason,
+        }
+    }
+}
+
+impl Signing<'_> {
+    /// Adds the headers that make a request to a gateway a signed one: of the headers only the host, the
+    /// time and a session's token count, as in MLflow's own client, since what lies between may change
+    /// others. The library would send and sign one more.
+    ///
+    /// # Errors
+    /// Credentials that no header can carry.
+    pub fn sign(
+        &self,
+        method: &Method,
+        url: &Url,
+        headers: &mut HeaderMap,
+        payload: Payload<'_>,
+    ) -> Result<(), AwsError> {
+        let credentials = self.credentials;
+        let time =
+            jiff::Timestamp::try_from(self.time).map_err(|error| credentials.refused(error.to_string()))?;
+        let time = time.strftime("%Y%m%dT%H%M%SZ").to_string();
+        let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+        let host = format!("{}{port}", url.host_str().unwrap_or_default());
+        let mut signed = vec![("host", host.as_str()), ("x-amz-date", &time)];
+        if let Some(token) = &credentials.session_token {
+            signed.push(("x-amz-security-token", token.expose()));
+        }
+        let names: Vec<&str> = signed.iter().map(|(name, _)| *name).collect();
+        let names = names.join(";");
+        let lines: String = signed
+            .iter()
+            .map(|(name, value)| format!("{name}:{value}\n"))
+            .collect();
+        let canonical = format!(
+            "{method}\n{}\n{}\n{lines}\n{names}\n{}",
+            canonical_path(url),
+            canonical_query(url),
+            payload.hash()
+        );
+        let scope = format!("{}/{}/{}/aws4_request", &time[..8], self.region, self.service);
+        let to_sign = format!(
+            "AWS4-HMAC-SHA256\n{time}\n{scope}\n{}",
+            hex_sha256(canonical.as_bytes())
+        );
+        let secret = format!("AWS4{}", credentials.secret_access_key.expose());
+        let key = scope.split('/').fold(secret.into_bytes(), |key, part| {
+            hmac_sha256(&key, part.as_bytes())
+        });
+        let signature = hex_hmac_sha256(&key, to_sign.as_bytes());
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}",
+            credentials.access_key_id
+        );
+        for (name, text) in signed
+            .iter()
+            .skip(1)
+            .chain([&("authorization", authorization.as_str())])
+        {
+            let mut value = credentials.value(text)?;
+            value.set_sensitive(*name != "x-amz-date");
+            headers.insert(HeaderName::from_static(name), value);
+        }
         Ok(())
     }
 }
@@ -93,14 +206,29 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// The address as the signer must see it for all services but S3, which sign the encoded path in an
-/// encoded form. The signer itself decodes a path once.
-fn with_path_encoded_twice(url: &Url) -> Url {
+/// The path with every part encoded twice, which all services but S3 sign.
+fn canonical_path(url: &Url) -> String {
     let decoded: Vec<u8> = percent_decode_str(url.path()).collect();
     let once = percent_encode(&decoded, UNRESERVED_PATH).to_string();
-    let mut url = url.clone();
-    url.set_path(&utf8_percent_encode(&once, UNRESERVED_PATH).to_string());
-    url
+    utf8_percent_encode(&once, UNRESERVED_PATH).to_string()
+}
+
+fn canonical_query(url: &Url) -> String {
+    let encoded = |text: &str| {
+        // A query is no form: its plus signs are plus signs.
+        let decoded: Vec<u8> = percent_decode_str(text).collect();
+        percent_encode(&decoded, UNRESERVED).to_string()
+    };
+    let pairs = url.query().unwrap_or_default().split('&');
+    let mut pairs: Vec<String> = pairs
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            format!("{}={}", encoded(name), encoded(value))
+        })
+        .collect();
+    pairs.sort();
+    pairs.join("&")
 }
 
 /// The bytes in lower-case hexadecimal digits.

@@ -1,6 +1,7 @@
 //! Credentials that are made anew for every request.
 
 use std::fmt;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
@@ -9,7 +10,7 @@ use reqwest::{Method, Url};
 use super::error::RestError;
 use super::kubernetes::KubernetesAccount;
 use super::transport::Request;
-use crate::aws::{AwsSettings, CredentialsProvider, Payload};
+use crate::aws::{AwsSettings, CredentialsProvider, Payload, Signing};
 use crate::http::RequestSigner;
 
 /// The service for which Amazon's gateways want requests to be signed.
@@ -116,13 +117,13 @@ async fn sign_for_aws(
         let query = query.replace('+', "%20");
         url.set_query(Some(&query));
     }
-    // The other headers are not signed: what lies between may change them.
-    let mut signed = HeaderMap::new();
-    credentials
-        .sign((SERVICE, &region), method, url, &mut signed, payload)
-        .await?;
-    headers.extend(signed);
-    Ok(())
+    let signing = Signing {
+        credentials: &credentials,
+        region: &region,
+        service: SERVICE,
+        time: SystemTime::now(),
+    };
+    Ok(signing.sign(method, url, headers, payload)?)
 }
 
 /// The region in the name of a gateway's host: `ID.execute-api.REGION.amazonaws.com`.

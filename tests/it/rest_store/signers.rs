@@ -1,11 +1,13 @@
 //! Credentials that are made anew for every request: signatures for AWS, Kubernetes accounts.
 
+use std::time::{Duration, SystemTime};
+
+use mlrun::aws::{Credentials, Payload, Signing};
+use mlrun::redact::Secret;
 use mlrun::run::RunId;
 use mlrun::tracking::{ExperimentSelector, TrackingStore as _};
-use openssl::hash::MessageDigest;
-use openssl::pkey::PKey;
-use openssl::sha::sha256;
-use openssl::sign::Signer;
+use reqwest::header::HeaderMap;
+use reqwest::{Method, Url};
 
 use super::{new_run, store, told};
 use crate::harness::scripted::{ScriptedServer, Seen, Step};
@@ -24,46 +26,45 @@ fn created() -> Step {
     Step::json(200, run)
 }
 
-/// The signature that a gateway computes of the request as it came, from Amazon's page "Create a signed AWS
-/// API request".
+/// The point in time of `20261125T131501Z`, which lies within the last minutes.
+fn time_of(text: &str) -> SystemTime {
+    let day_seconds = |at: usize, unit: u64| text[at..at + 2].parse::<u64>().unwrap() * unit;
+    let of_day = day_seconds(9, 3600) + day_seconds(11, 60) + day_seconds(13, 1);
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    let today = now - now % 86_400;
+    let seconds = if today + of_day > now {
+        today + of_day - 86_400
+    } else {
+        today + of_day
+    };
+    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+/// The signature that a gateway computes of the request as it came.
 fn expected_signature(seen: &Seen) -> String {
-    let hash = hex(&sha256(seen.body.as_bytes()));
-    assert_eq!(seen.header("x-amz-content-sha256"), hash);
-    let names = [
-        "host",
-        "x-amz-content-sha256",
-        "x-amz-date",
-        "x-amz-security-token",
-    ];
-    let headers: String = names
-        .iter()
-        .map(|name| format!("{name}:{}\n", seen.header(name)))
-        .collect();
-    let (path, query) = seen.target.split_once('?').unwrap_or((&seen.target, ""));
-    // Only S3 takes a path as it is.
-    let path = path.replace('%', "%25");
-    let names = names.join(";");
-    let canonical = format!("{}\n{path}\n{query}\n{headers}\n{names}\n{hash}", seen.method);
-    let time = seen.header("x-amz-date");
-    let scope = format!("{}/eu-west-1/execute-api/aws4_request", &time[..8]);
-    let canonical = hex(&sha256(canonical.as_bytes()));
-    let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{canonical}");
-    let key = scope
-        .split('/')
-        .fold(b"AWS4geheim".to_vec(), |key, part| hmac(&key, part));
-    let signature = hex(&hmac(&key, &to_sign));
-    format!("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/{scope}, SignedHeaders={names}, Signature={signature}")
-}
-
-fn hmac(key: &[u8], text: &str) -> Vec<u8> {
-    let key = PKey::hmac(key).unwrap();
-    let mut signer = Signer::new(MessageDigest::sha256(), &key).unwrap();
-    signer.update(text.as_bytes()).unwrap();
-    signer.sign_to_vec().unwrap()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let credentials = Credentials {
+        access_key_id: "AKIDEXAMPLE".to_owned(),
+        secret_access_key: Secret::new("geheim"),
+        session_token: Some(Secret::new("of-a-session")),
+        expires: None,
+        source: "a test".to_owned(),
+    };
+    let signing = Signing {
+        credentials: &credentials,
+        region: "eu-west-1",
+        service: "execute-api",
+        time: time_of(seen.header("x-amz-date")),
+    };
+    let url = Url::parse(&format!("http://{}{}", seen.header("host"), seen.target)).unwrap();
+    let mut headers = HeaderMap::new();
+    let method: Method = seen.method.parse().unwrap();
+    signing
+        .sign(&method, &url, &mut headers, Payload::Bytes(seen.body.as_bytes()))
+        .unwrap();
+    headers["authorization"].to_str().unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -93,7 +94,7 @@ async fn every_request_is_signed_for_aws() {
         let date = &seen.header("x-amz-date")[..8];
         let scope = format!(
             "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/{date}/eu-west-1/execute-api/aws4_request, \
-             SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-security-token, Signature="
+             SignedHeaders=host;x-amz-date;x-amz-security-token, Signature="
         );
         assert!(authorization.starts_with(&scope), "{authorization}");
         assert_eq!(authorization, expected_signature(&seen));
