@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::servers::{self, Server};
 use super::uploads::uploaded;
-use super::{SHOW, assert_nothing_is_left, layout, project_for, run};
+use super::{SHOW, assert_nothing_is_left, layout, project_for, run, sum_of_big};
 use crate::harness::{Project, Sandbox};
 
 /// Writes files below the place of the server's files, and gives that place.
@@ -94,6 +94,17 @@ fn an_old_ftp_server_is_enough() {
     let uri = server.uri("runs", server.port);
     assert_eq!(uploaded(&uri, &[], &sandbox), None);
     assert_eq!(server.read("top/runs/logs/std out.txt"), b"a line\n");
+}
+
+/// No connection brings all of the file.
+#[test]
+fn what_an_ftp_server_breaks_off_is_continued() {
+    let Some(server) = servers::ftp() else { return };
+    let project = project_for(server, server.port);
+    let uri = server.uri("big.bin", server.port).replace("anna:", "broken:");
+    let finished = run(&project, &uri);
+    finished.expect_code(0);
+    assert_eq!(layout(finished.stdout()).0["big.bin"], sum_of_big());
 }
 
 #[test]
