@@ -1,4 +1,4 @@
-//! `hdfs://` by Hadoop's own program, which knows its configuration, Kerberos and all.
+//! `hdfs://` and `viewfs://` by Hadoop's own program, which knows its configuration, Kerberos and all.
 
 use std::path::Path;
 
@@ -13,6 +13,13 @@ const PROGRAM: &str = "hdfs";
 /// Whether the program is there.
 pub(super) fn is_there() -> bool {
     program_on_path(PROGRAM).is_some()
+}
+
+/// Why nothing can be had that only the program can reach.
+pub(super) fn missing() -> StoreError {
+    StoreError::Program(ProcessError::Missing {
+        program: PROGRAM.to_owned(),
+    })
 }
 
 /// Whether the URI is that of a directory.

@@ -8,9 +8,6 @@ use super::{DataError, Reference, local};
 use crate::project_uri;
 use crate::redact::without_credentials;
 
-/// The schemes that MLflow itself can download from and mlrun cannot.
-const SCHEMES_OF_MLFLOW: [&str; 2] = ["sftp", "viewfs"];
-
 /// The URI of data that can be downloaded. `Display` shows no credentials.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DataUri {
@@ -43,10 +40,9 @@ impl DataUri {
                     parameter: parameter.to_owned(),
                     uri: uri(),
                 },
-                known => DataError::Scheme {
+                _ => DataError::Scheme {
                     parameter: parameter.to_owned(),
                     uri: uri(),
-                    is_mlflow: SCHEMES_OF_MLFLOW.contains(&known),
                     scheme,
                 },
             });

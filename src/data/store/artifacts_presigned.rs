@@ -83,7 +83,7 @@ impl Presigned {
     ) -> Result<Vec<Arrived>, StoreError> {
         let bytes = match file.length() {
             0 => stream::iter([Ok(Bytes::new())]).boxed(),
-            _ => parts(file, size, None).map_ok(|part| part.bytes).boxed(),
+            _ => parts(file, size, None).boxed(),
         };
         let mut arrived: Vec<Arrived> = bytes
             .zip(stream::iter(signed))

@@ -79,6 +79,12 @@ pub enum StoreError {
     /// There is no tracking server that could have it.
     #[error("only a tracking server has such artifacts, and the tracking store is none")]
     NoServer,
+    /// The address cannot be used.
+    #[error("it is not a valid address: {reason}")]
+    Address {
+        /// Why.
+        reason: String,
+    },
     /// Nothing can be put to such a place.
     #[error("files cannot be put there")]
     NotWritable,
@@ -88,6 +94,14 @@ pub enum StoreError {
     /// A program that reads from the store failed.
     #[error(transparent)]
     Program(#[from] ProcessError),
+    /// The `ssh` program made no connection.
+    #[error("{source}")]
+    Ssh {
+        /// How it failed.
+        source: Box<ProcessError>,
+        /// What it was asked to connect to, as a person types it.
+        destination: String,
+    },
     /// The object became another one meanwhile.
     #[error("it was changed while it was downloaded")]
     Changed,
@@ -249,6 +263,13 @@ impl StoreError {
             Self::Aws(error) => return error.hint(),
             Self::Databricks(error) => return error.hint(),
             Self::Program(error) => return error.hint(),
+            Self::Ssh { source, destination } => {
+                return source.hint().or_else(|| {
+                    Some(format!(
+                        "run `ssh {destination}` once in a terminal; it must log in with a key or an agent, without a password"
+                    ))
+                });
+            }
             Self::Changed | Self::SourceChanged { .. } | Self::Damaged { .. } => {
                 "try again when nobody writes to it"
             }

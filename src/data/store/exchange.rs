@@ -344,7 +344,7 @@ pub(super) async fn next_chunk(answer: &mut Response) -> Result<Option<Bytes>, S
     }
 }
 
-fn silent(limit: Duration) -> StoreError {
+pub(super) fn silent(limit: Duration) -> StoreError {
     StoreError::NoAnswer {
         fault: Fault::Timeout(limit),
         reason: format!("the server sent nothing for {}", in_words(limit)),

@@ -8,7 +8,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Request, Url};
 use tokio::sync::OnceCell;
 
-use super::exchange::{Ask, Content, Service};
+use super::exchange::{Content, Service};
 use super::gcs_credentials::GcsCredentials;
 use super::objects::{ObjectService, ObjectStore};
 use super::parts::PART;

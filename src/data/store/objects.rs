@@ -192,7 +192,7 @@ impl<S: ObjectService + 'static> ObjectStore<S> {
         {
             let mut parts = std::pin::pin!(parts(file, size, whole.as_mut()));
             while let Some(part) = parts.try_next().await? {
-                writer.write_dyn(part.bytes.into()).await.map_err(failed)?;
+                writer.write_dyn(part.into()).await.map_err(failed)?;
             }
         }
         // Until here nobody sees the object.

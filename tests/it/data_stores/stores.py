@@ -2,7 +2,7 @@
 those that no package serves.
 
 Usage: stores.py fill KIND ADDRESS | read KIND ADDRESS KEY | about KIND ADDRESS KEY | reference DIRECTORY URI... |
-ftp PORT DIRECTORY | webhdfs PORT DIRECTORY | gcs-sessions PORT DIRECTORY
+ftp PORT DIRECTORY | old-ftp PORT DIRECTORY | webhdfs PORT DIRECTORY | gcs-sessions PORT DIRECTORY
 """
 
 import base64
@@ -147,7 +147,7 @@ def reference(directory, uris):
             print(f"{number} {digest} {found.relative_to(place)}")
 
 
-def ftp(port, directory):
+def ftp(port, directory, lacks=()):
     """The connections over which the user "broken" puts files are cut, all but every third one."""
     from pyftpdlib.authorizers import DummyAuthorizer
     from pyftpdlib.handlers import DTPHandler, FTPHandler
@@ -167,6 +167,8 @@ def ftp(port, directory):
         handle_read_event = handle_read
 
     FTPHandler.dtp_handler = Cutting
+    for command in lacks:
+        del FTPHandler.proto_cmds[command]
     authorizer = DummyAuthorizer()
     authorizer.add_user("anna", "geheim", directory, perm="elradfmw")
     authorizer.add_user("broken", "geheim", directory, perm="elradfmw")
@@ -362,6 +364,8 @@ def main():
             reference(directory, uris)
         case ["ftp", port, directory]:
             ftp(int(port), directory)
+        case ["old-ftp", port, directory]:
+            ftp(int(port), directory, ("EPSV", "EPRT", "FEAT", "MLSD", "MLST", "SIZE"))
         case ["gcs-sessions", port, directory]:
             gcs_sessions(int(port), directory)
         case ["webhdfs", port, directory]:
