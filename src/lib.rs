@@ -14,10 +14,11 @@
 //! its use.
 //!
 //! Modules import downwards only: [`cli`] knows all others; [`runner`] knows all but [`cli`]; [`backend`]
-//! knows what [`environment`] prepared; [`lint`] knows [`project`] and the names that [`environment`] gives;
-//! [`fetch`], [`data`], [`tracking`] and [`environment`] do not know each other; [`project`], [`project_uri`]
-//! and [`mod@run`] are plain values; [`process`], `http`, [`aws`], `databricks`, [`yaml`], `ini`, [`redact`],
-//! [`env_vars`] and [`events`] know nothing of MLflow Projects.
+//! knows what [`environment`] prepared, and whose storage [`data`] says a URI names; [`lint`] knows
+//! [`project`] and the names that [`environment`] gives; [`fetch`], [`data`], [`tracking`] and
+//! [`environment`] do not know each other; [`project`], [`project_uri`] and [`mod@run`] are plain values;
+//! [`process`], `http`, [`aws`], `databricks`, [`yaml`], `ini`, [`redact`], [`env_vars`] and [`events`] know
+//! nothing of MLflow Projects.
 
 pub mod aws;
 pub mod backend;
@@ -40,7 +41,6 @@ pub mod run;
 pub mod runner;
 mod temporary;
 pub mod tracking;
-mod utc;
 pub mod yaml;
 
 pub use runner::{run, run_with};

@@ -1,13 +1,12 @@
-//! Why there are no credentials.
+//! Why there are no credentials, or no signature.
 
 use std::io;
 use std::path::PathBuf;
 
-use super::SignError;
 use crate::http::ClientError;
 use crate::process::ProcessError;
 
-/// Why there are no credentials. No variant holds one.
+/// Why there are no credentials, or no signature. No variant holds a credential.
 #[derive(Debug, thiserror::Error)]
 pub enum AwsError {
     /// No place has any.
@@ -60,12 +59,17 @@ pub enum AwsError {
         /// What the service said, or why there is no answer.
         reason: String,
     },
+    /// A request cannot be signed with the credentials.
+    #[error("cannot sign a request with the credentials from {source_name}: {reason}")]
+    Unsignable {
+        /// Where they come from.
+        source_name: String,
+        /// Why.
+        reason: String,
+    },
     /// No client can be made.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The request for credentials cannot be signed.
-    #[error(transparent)]
-    Sign(#[from] SignError),
 }
 
 impl AwsError {
@@ -76,7 +80,7 @@ impl AwsError {
                 "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile in AWS_PROFILE"
             }
             Self::NoProfile { .. } => "name another one in AWS_PROFILE, or make it with `aws configure`",
-            Self::Refused { service, .. } if *service == super::sso::SERVICE => {
+            Self::Refused { service, .. } if *service == super::services::SINGLE_SIGN_ON => {
                 "log in again with `aws sso login`"
             }
             Self::Client(error) => return error.hint(),

@@ -2,32 +2,30 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::error::AwsError;
 use crate::env_vars;
 
-type Section = HashMap<String, String>;
+/// The settings below one heading.
+pub(super) type Section = HashMap<String, String>;
 
-/// All profiles of the two files. Their values may be secret, so it is no `Debug`.
+/// What the two files hold. Their values may be secret, so it is no `Debug`.
 #[derive(Default, Clone)]
-pub(crate) struct Profiles {
+pub(super) struct Profiles {
     /// The sections of the credentials file.
     credentials: HashMap<String, Section>,
-    /// The profiles of the configuration file.
-    config: HashMap<String, Section>,
-    /// The sessions of single sign-on in the configuration file.
-    sso_sessions: HashMap<String, Section>,
-    /// Where they were looked for.
+    /// Those of the configuration file, by their kind and name.
+    config: HashMap<(String, String), Section>,
     credentials_file: PathBuf,
     config_file: PathBuf,
 }
 
 /// A profile: what both files say of it. The values may be secret, so it is no `Debug`.
-#[derive(Clone, Copy)]
-pub(crate) struct Profile<'a> {
-    pub(crate) name: &'a str,
-    credentials: Option<&'a Section>,
-    config: Option<&'a Section>,
+pub(super) struct Profile<'a> {
+    pub(super) name: &'a str,
+    /// That of the credentials file comes first.
+    sections: Vec<&'a Section>,
 }
 
 impl Profiles {
@@ -35,26 +33,30 @@ impl Profiles {
     /// `~/.aws`. A file that is missing is an empty one.
     ///
     /// # Errors
-    /// A file that cannot be read, with its path.
-    pub(crate) fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, (PathBuf, io::Error)> {
-        let home = variable(env_vars::HOME).unwrap_or_default();
-        let place = |name: &str, file: &str| {
-            variable(name).map_or_else(
-                || Path::new(&home).join(".aws").join(file),
-                |path| in_home(&path, &home),
-            )
+    /// A file that cannot be read.
+    pub(super) fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, AwsError> {
+        let home = PathBuf::from(variable(env_vars::HOME).unwrap_or_default());
+        let read = |name: &str, file: &str| {
+            let path = match variable(name) {
+                Some(path) => match path.strip_prefix("~/") {
+                    Some(rest) => home.join(rest),
+                    None => PathBuf::from(path),
+                },
+                None => home.join(".aws").join(file),
+            };
+            match std::fs::read(&path) {
+                Ok(bytes) => Ok((path, String::from_utf8_lossy(&bytes).into_owned())),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((path, String::new())),
+                Err(source) => Err(AwsError::File { path, source }),
+            }
         };
-        let credentials_file = place(env_vars::AWS_SHARED_CREDENTIALS_FILE, "credentials");
-        let config_file = place(env_vars::AWS_CONFIG_FILE, "config");
-        let text = |path: &Path| match std::fs::read(path) {
-            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-            Err(error) => Err((path.to_owned(), error)),
-        };
-        let mut profiles = Self::parse(&text(&credentials_file)?, &text(&config_file)?);
-        profiles.credentials_file = credentials_file;
-        profiles.config_file = config_file;
-        Ok(profiles)
+        let (credentials_file, credentials) = read(env_vars::AWS_SHARED_CREDENTIALS_FILE, "credentials")?;
+        let (config_file, config) = read(env_vars::AWS_CONFIG_FILE, "config")?;
+        Ok(Self {
+            credentials_file,
+            config_file,
+            ..Self::parse(&credentials, &config)
+        })
     }
 
     fn parse(credentials: &str, config: &str) -> Self {
@@ -62,47 +64,37 @@ impl Profiles {
             credentials: sections(credentials),
             ..Self::default()
         };
-        for (name, section) in sections(config) {
-            let mut words = name.splitn(2, char::is_whitespace);
-            match (words.next(), words.next().map(|rest| unquoted(rest.trim()))) {
-                (Some("profile"), Some(profile)) => {
-                    profiles.config.insert(profile, section);
-                }
-                (Some("sso-session"), Some(session)) => {
-                    profiles.sso_sessions.insert(session, section);
+        for (heading, section) in sections(config) {
+            match heading.split_once(char::is_whitespace) {
+                Some((kind, name)) => {
+                    let name = unquoted(name.trim()).to_owned();
+                    profiles.config.insert((kind.to_owned(), name), section);
                 }
                 // `[default]` needs no word before it, and gives way to `[profile default]`.
-                (Some("default"), None) => {
-                    profiles.config.entry(name).or_insert(section);
+                None if heading == "default" => {
+                    let key = ("profile".to_owned(), heading);
+                    profiles.config.entry(key).or_insert(section);
                 }
-                _ => {}
+                None => {}
             }
         }
         profiles
     }
 
-    /// The profile of this name, where one of the files has it.
-    pub(crate) fn get<'a>(&'a self, name: &'a str) -> Option<Profile<'a>> {
-        let profile = Profile {
-            name,
-            credentials: self.credentials.get(name),
-            config: self.config.get(name),
-        };
-        (profile.credentials.is_some() || profile.config.is_some()).then_some(profile)
+    /// A section of the configuration file such as `[sso-session corp]`.
+    pub(super) fn section(&self, kind: &str, name: &str) -> Option<&Section> {
+        self.config.get(&(kind.to_owned(), name.to_owned()))
     }
 
-    /// A setting of a session of single sign-on.
-    pub(crate) fn sso_session(&self, session: &str, key: &str) -> Option<&str> {
-        self.sso_sessions.get(session)?.get(key).map(String::as_str)
-    }
-
-    /// Whether a session of single sign-on has this name.
-    pub(crate) fn has_sso_session(&self, session: &str) -> bool {
-        self.sso_sessions.contains_key(session)
+    /// The profile of this name, if one of the files has it.
+    pub(super) fn get<'a>(&'a self, name: &'a str) -> Option<Profile<'a>> {
+        let sections = [self.credentials.get(name), self.section("profile", name)];
+        let sections: Vec<&Section> = sections.into_iter().flatten().collect();
+        (!sections.is_empty()).then_some(Profile { name, sections })
     }
 
     /// Where the profiles were looked for, for a person.
-    pub(crate) fn places(&self) -> String {
+    pub(super) fn places(&self) -> String {
         format!(
             "{} or {}",
             self.credentials_file.display(),
@@ -112,14 +104,18 @@ impl Profiles {
 }
 
 impl<'a> Profile<'a> {
-    /// A setting; the credentials file comes first.
-    pub(crate) fn get(&self, key: &str) -> Option<&'a str> {
-        [self.credentials, self.config]
-            .into_iter()
-            .flatten()
-            .find_map(|section| section.get(key))
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+    /// A setting.
+    pub(super) fn get(&self, key: &str) -> Option<&'a str> {
+        let value = self.sections.iter().find_map(|section| section.get(key))?;
+        Some(value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// The error for a profile that cannot be used as it is.
+    pub(super) fn unusable(&self, reason: String) -> AwsError {
+        AwsError::Unusable {
+            what: format!("the AWS profile '{}'", self.name),
+            reason,
+        }
     }
 }
 
@@ -173,19 +169,11 @@ fn without_comment(value: &str) -> &str {
     value[..end.unwrap_or(value.len())].trim_end()
 }
 
-fn unquoted(text: &str) -> String {
-    let inner = text
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-        .or_else(|| text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')));
-    inner.unwrap_or(text).to_owned()
-}
-
-fn in_home(path: &str, home: &str) -> PathBuf {
-    match path.strip_prefix("~/") {
-        Some(rest) => Path::new(home).join(rest),
-        None => PathBuf::from(path),
-    }
+fn unquoted(text: &str) -> &str {
+    ['"', '\'']
+        .into_iter()
+        .find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote))
+        .unwrap_or(text)
 }
 
 #[cfg(test)]
@@ -220,7 +208,10 @@ mod tests {
             );
         }
         assert!(profiles.get("plugins").is_none() && profiles.get("other").is_none());
-        assert_eq!(profiles.sso_session("corp", "sso_region"), Some("us-east-2"));
+        assert_eq!(
+            profiles.section("sso-session", "corp").unwrap()["sso_region"],
+            "us-east-2"
+        );
     }
 
     #[test]
@@ -239,9 +230,7 @@ mod tests {
             Some("A")
         );
         assert_eq!(profiles.places(), format!("{text}/keys or {text}/.aws/config"));
-        let (path, _) = Profiles::read(&|name| (name == "AWS_CONFIG_FILE").then(|| text.clone()))
-            .err()
-            .unwrap();
-        assert_eq!(path, home.path());
+        let error = Profiles::read(&|name| (name == "AWS_CONFIG_FILE").then(|| text.clone())).err();
+        assert_eq!(error.unwrap().to_string(), format!("cannot read '{text}'"));
     }
 }

@@ -36,7 +36,7 @@ impl AwsSettings {
     /// # Errors
     /// A file that cannot be read.
     pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, AwsError> {
-        let profiles = Profiles::read(variable).map_err(|(path, source)| AwsError::File { path, source })?;
+        let profiles = Profiles::read(variable)?;
         let variables: Vec<(&'static str, String)> = env_vars::AWS_VARIABLES
             .into_iter()
             .filter_map(|name| variable(name).map(|value| (name, value)))
@@ -83,19 +83,31 @@ impl AwsSettings {
         self.named_region().unwrap_or(DEFAULT_REGION)
     }
 
-    /// The address of a service (`s3`, `sts`) where it is not Amazon's own: from the variable for the
-    /// service, the one for all, or the profile.
-    pub fn endpoint_url(&self, service: &str) -> Option<&str> {
-        if self
-            .variable(env_vars::AWS_IGNORE_CONFIGURED_ENDPOINT_URLS)
+    /// Whether a variable says yes.
+    pub(super) fn is_true(&self, name: &str) -> bool {
+        self.variable(name)
             .is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+
+    /// The address of a service (`s3`, `sts`, `sso`), if it is not Amazon's own: from the variable for the
+    /// service, the one for all, the `services` section that the profile names, or the profile.
+    pub fn endpoint_url(&self, service: &str) -> Option<&str> {
+        let ignored = self.of_profile("ignore_configured_endpoint_urls");
+        if self.is_true(env_vars::AWS_IGNORE_CONFIGURED_ENDPOINT_URLS)
+            || ignored.is_some_and(|value| value.eq_ignore_ascii_case("true"))
         {
             return None;
         }
         let own = format!("{}_{}", env_vars::AWS_ENDPOINT_URL, service.to_ascii_uppercase());
+        let nested = format!("{service}.endpoint_url");
+        let section = || {
+            let name = self.of_profile("services")?;
+            self.profiles.section("services", name)?.get(&nested)
+        };
         self.variable(&own)
             .or_else(|| self.variable(env_vars::AWS_ENDPOINT_URL))
-            .or_else(|| self.of_profile(&format!("{service}.endpoint_url")))
+            .or_else(|| section().map(String::as_str))
+            .or_else(|| self.of_profile(&nested))
             .or_else(|| self.of_profile("endpoint_url"))
     }
 
@@ -129,7 +141,9 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         std::fs::create_dir(home.path().join(".aws")).unwrap();
         let config = "[default]\nregion = eu-west-1\nendpoint_url = http://all\n[profile work]\nregion = eu-north-1\n\
-                      s3 =\n    endpoint_url = http://s3\n";
+                      s3 =\n    endpoint_url = http://s3\n[profile site]\nservices = lab\nendpoint_url = http://all\n\
+                      [services lab]\ns3 =\n  addressing_style = path\n  endpoint_url = http://lab\nsts =\n  endpoint_url = http://lab-sts\n\
+                      [profile off]\nignore_configured_endpoint_urls = true\nendpoint_url = http://all\n";
         std::fs::write(home.path().join(".aws/config"), config).unwrap();
         let work = ("AWS_PROFILE", "work");
         let endpoint = ("AWS_ENDPOINT_URL", "http://variable");
@@ -153,6 +167,13 @@ mod tests {
             ),
             (vec![endpoint, own, ignore], "eu-west-1", None, None),
             (vec![("AWS_PROFILE", "missing")], "us-east-1", None, None),
+            (
+                vec![("AWS_PROFILE", "site")],
+                "us-east-1",
+                Some("http://lab"),
+                Some("http://lab-sts"),
+            ),
+            (vec![("AWS_PROFILE", "off"), endpoint], "us-east-1", None, None),
         ] {
             let settings = settings(&home, &variables);
             assert_eq!(settings.region(), region, "{variables:?}");

@@ -7,6 +7,7 @@
 mod checksum;
 mod error;
 mod hdfs_program;
+mod landing;
 mod local;
 mod place;
 mod storage;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 pub use self::error::DataError;
+pub use self::place::Storage;
 pub use self::storage::DataDirectory;
 pub use self::store::StoreError;
 pub use self::upload::upload;

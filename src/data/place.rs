@@ -5,9 +5,41 @@ use std::path::PathBuf;
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 
-use super::DataContext;
-use super::store::{Artifacts, Azure, AzurePlace, Dbfs, Ftp, Gcs, S3, Store, StoreError, WebHdfs};
+use super::store::{
+    Artifacts, Azure, AzurePlace, Dbfs, FileAddress, FileTree, Ftp, Gcs, S3, S3Place, Sftp, Store,
+    StoreError, WebHdfs,
+};
+use super::{DataContext, hdfs_program};
 use crate::http::ServerAccess;
+
+/// Whose storage a URI names, if its clients find the way in by variables and files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Storage {
+    /// Amazon's S3, or what answers as that does.
+    S3,
+    /// Google's storage.
+    Google,
+    /// Azure's storage.
+    Azure,
+    /// A Hadoop file system.
+    Hadoop,
+}
+
+impl Storage {
+    /// Nothing for all other places.
+    pub fn of(uri: &str) -> Option<Self> {
+        match Place::parse(uri).ok()?? {
+            Place::S3(_) => Some(Self::S3),
+            Place::Gcs { .. } => Some(Self::Google),
+            Place::Azure(_) => Some(Self::Azure),
+            Place::Hdfs { .. } => Some(Self::Hadoop),
+            _ => None,
+        }
+    }
+}
+
+/// The scheme of a view of several Hadoop file systems.
+const VIEW: &str = "viewfs";
 
 /// A place that data can be had from.
 #[derive(Clone, PartialEq, Eq)]
@@ -19,14 +51,16 @@ pub(super) enum Place {
     /// An artifact of the tracking server, or of the one that is named.
     Artifacts { host: Option<String>, path: String },
     /// An object of a bucket, or the beginning of the names of many.
-    S3 { bucket: String, key: String },
+    S3(S3Place),
     /// The same of Google's storage.
     Gcs { bucket: String, key: String },
     /// A blob of a container in Azure, or the beginning of the names of many.
     Azure(AzurePlace),
-    /// A file or directory of an FTP server. The URL may hold credentials.
-    Ftp(Url),
-    /// A file or directory of a Hadoop file system.
+    /// A file or directory of an FTP server. The address may hold credentials.
+    Ftp(FileAddress),
+    /// A file or directory of an SSH server.
+    Sftp(FileAddress),
+    /// A file or directory of a Hadoop file system, or of a view of several.
     Hdfs {
         uri: String,
         authority: String,
@@ -49,7 +83,8 @@ impl Place {
     /// What is wrong with it.
     pub(super) fn parse(text: &str) -> Result<Option<Self>, String> {
         let (scheme, rest) = text.split_once(':').unwrap_or(("", text));
-        Ok(Some(match scheme.to_ascii_lowercase().as_str() {
+        let scheme = scheme.to_ascii_lowercase();
+        Ok(Some(match scheme.as_str() {
             "http" | "https" => {
                 let url = Url::parse(text).map_err(|error| error.to_string())?;
                 match Artifacts::split_url(&url) {
@@ -57,10 +92,7 @@ impl Place {
                     None => Self::Web(url),
                 }
             }
-            "s3" | "s3a" | "s3n" => {
-                let (bucket, key) = bucket_and_key(rest)?;
-                Self::S3 { bucket, key }
-            }
+            scheme @ ("s3" | "s3a" | "s3n" | "r2" | "b2") => Self::S3(S3Place::parse(scheme, rest)?),
             "gs" => {
                 let (bucket, key) = bucket_and_key(rest)?;
                 Self::Gcs { bucket, key }
@@ -71,8 +103,9 @@ impl Place {
                 let rest = percent_decode_str(rest).decode_utf8_lossy().into_owned();
                 Self::Azure(AzurePlace::parse(&rest)?)
             }
-            "ftp" => Self::Ftp(Url::parse(text).map_err(|error| error.to_string())?),
-            "hdfs" => {
+            "ftp" => Self::Ftp(FileAddress::parse(&scheme, rest)?),
+            "sftp" => Self::Sftp(FileAddress::parse(&scheme, rest)?.for_ssh()?),
+            "hdfs" | VIEW => {
                 let (authority, path) = match rest.strip_prefix("//") {
                     Some(rest) => rest.split_at(rest.find('/').unwrap_or(rest.len())),
                     None => ("", rest),
@@ -81,7 +114,7 @@ impl Place {
                     return Err("it names no path".to_owned());
                 }
                 Self::Hdfs {
-                    uri: text.to_owned(),
+                    uri: format!("{scheme}:{rest}"),
                     authority: authority.to_owned(),
                     path: path.to_owned(),
                 }
@@ -147,9 +180,10 @@ impl Place {
                 percent_encoding::utf8_percent_encode(name, crate::aws::UNRESERVED).to_string()
             }
             Self::Artifacts { path, .. } | Self::Run { path, .. } => last_part(path),
-            Self::S3 { key, .. } | Self::Gcs { key, .. } => last_part(key),
+            Self::S3(place) => last_part(&place.key),
+            Self::Gcs { key, .. } => last_part(key),
             Self::Azure(place) => last_part(&place.key),
-            Self::Ftp(url) => last_part(&percent_decode_str(url.path()).decode_utf8_lossy()),
+            Self::Ftp(address) | Self::Sftp(address) => last_part(&address.path),
             Self::Hdfs { path, .. } | Self::Dbfs { path, .. } => last_part(path),
             Self::Model { path, .. } => path.clone(),
             Self::Local(path) => path
@@ -212,11 +246,17 @@ fn last_named_part(path: &str) -> Option<&str> {
 /// The store at a place.
 pub(super) fn open_store(place: &Place, context: &DataContext) -> Result<Box<dyn Store>, StoreError> {
     Ok(match place {
-        Place::S3 { bucket, key } => Box::new(S3::new(bucket, key)?),
-        Place::Gcs { bucket, key } => Box::new(Gcs::new(bucket, key)?),
-        Place::Azure(place) => Box::new(Azure::new(place)?),
-        Place::Ftp(url) => Box::new(Ftp::new(url)),
-        Place::Hdfs { authority, path, .. } => Box::new(WebHdfs::new(authority, path)?),
+        Place::S3(place) => S3::open(place)?,
+        Place::Gcs { bucket, key } => Gcs::open(bucket, key)?,
+        Place::Azure(place) => Azure::open(place)?,
+        Place::Ftp(address) => Box::new(FileTree::new(Ftp::new(address), &address.path)),
+        Place::Sftp(address) => Box::new(FileTree::new(Sftp::new(address), &address.path)),
+        // What a view is made of stands in Hadoop's own configuration.
+        Place::Hdfs { uri, .. } if uri.starts_with(VIEW) => return Err(hdfs_program::missing()),
+        Place::Hdfs { authority, path, .. } => {
+            let path = format!("/{}", path.trim_matches('/'));
+            Box::new(FileTree::new(WebHdfs::new(authority)?, &path))
+        }
         Place::Dbfs { profile, path } => {
             let default = context.databricks.as_deref().unwrap_or("databricks");
             Box::new(Dbfs::new(profile.as_deref().unwrap_or(default), path)?)
@@ -258,11 +298,12 @@ mod tests {
             Place::Web(url) => format!("web {url}"),
             Place::WebArtifacts { server, path } => format!("web artifacts {server} {path}"),
             Place::Artifacts { host, path } => format!("artifacts {host:?} {path}"),
-            Place::S3 { bucket, key } => format!("s3 {bucket} {key}"),
+            Place::S3(place) => format!("s3 {} {}", place.bucket, place.key),
             Place::Gcs { bucket, key } => format!("gcs {bucket} {key}"),
             Place::Azure(place) => format!("azure {} {} {}", place.host, place.container, place.key),
-            Place::Ftp(url) => format!("ftp {url}"),
-            Place::Hdfs { authority, path, .. } => format!("hdfs {authority} {path}"),
+            Place::Ftp(address) => format!("ftp {} {}", address.host, address.path),
+            Place::Sftp(address) => format!("sftp {} {}", address.host, address.path),
+            Place::Hdfs { uri, authority, path } => format!("{uri} {authority} {path}"),
             Place::Dbfs { profile, path } => format!("dbfs {profile:?} {path}"),
             Place::Run { run_id, path } => format!("run {run_id} {path}"),
             Place::Model { model, path } => format!("model {model} {path}"),
@@ -293,10 +334,13 @@ mod tests {
                 "azure a.blob.core.windows.net c x y",
                 "x y",
             ),
-            ("ftp://u:p@h/a/b%20c", "ftp ftp://u:p@h/a/b%20c", "b c"),
-            ("hdfs://name:8020/a/b", "hdfs name:8020 /a/b", "b"),
-            ("hdfs:/a/b/", "hdfs  /a/b/", ""),
-            ("hdfs:///a/b", "hdfs  /a/b", "b"),
+            ("ftp://u:p@h/a/b%20c", "ftp h /a/b%20c", "b%20c"),
+            ("ftp://h/a/b c?d", "ftp h /a/b c", "b c"),
+            ("SFTP://u@h/a/b c", "sftp h /a/b c", "b c"),
+            ("hdfs://name:8020/a/b", "hdfs://name:8020/a/b name:8020 /a/b", "b"),
+            ("hdfs:/a/b/", "hdfs:/a/b/  /a/b/", ""),
+            ("hdfs:///a/b", "hdfs:///a/b  /a/b", "b"),
+            ("ViewFS://view/a/b", "viewfs://view/a/b view /a/b", "b"),
             ("dbfs:/a/b", "dbfs None /a/b", "b"),
             ("dbfs://databricks/a/b", "dbfs Some(\"databricks\") /a/b", "b"),
             (
@@ -333,6 +377,11 @@ mod tests {
             "runs:/",
             "runs://profile@databricks/x",
             "models:/",
+            "sftp://u:p@h/x",
+            "sftp://-oProxyCommand=x/x",
+            "sftp://-u@h/x",
+            "sftp://`x`/x",
+            "ftp://h/a\r\nDELE x",
         ] {
             assert!(Place::parse(uri).is_err(), "{uri}");
         }

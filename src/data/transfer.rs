@@ -1,19 +1,19 @@
 //! Objects of stores become local files: several at once, large ones in parts, each continued where
 //! its connection broke.
 
-use std::collections::HashSet;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::ops::Range;
-use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
+use backon::BackoffBuilder as _;
 use futures_util::{TryStreamExt as _, stream};
-use tempfile::NamedTempFile;
 use tokio::sync::Semaphore;
 
 use super::checksum::{Checksum, Sum};
-use super::store::{Body, FIRST_PAUSE, Found, Listing, Object, Store, StoreError};
+use super::landing::{Directories, persist, sum_of_file, temporary_in, unpacked};
+use super::store::{Body, Found, Listing, Object, Source, Store, StoreError, pauses};
 use super::tally::Tally;
 
 /// How many requests go on at the same time, over all parameters.
@@ -21,9 +21,6 @@ const MOST_REQUESTS: usize = 16;
 
 /// An object is read in parts of this size.
 const PART: u64 = 16 << 20;
-
-/// How often a connection may break without anything having arrived in between.
-const MOST_TRIES: u32 = 5;
 
 /// A connection that brought this much was worth something, and is not counted.
 const WORTHWHILE: u64 = 1 << 20;
@@ -127,76 +124,83 @@ impl<'a> Transfers<'a> {
     /// Brings an object to this file, which appears when it is whole.
     async fn bring_object(&self, store: &dyn Store, object: &Object, path: &Path) -> Result<u64, StoreError> {
         let parent = path.parent().unwrap_or(Path::new("."));
-        let file = tempfile::Builder::new()
-            .prefix(".incomplete-")
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(parent)
-            .map_err(StoreError::unwritable)?;
+        let file = temporary_in(parent)?;
         let mut before: Option<Checksum> = None;
-        loop {
-            let (bytes, expected, arrived) = self.content(store, object, file.as_file()).await?;
+        let (bytes, is_packed) = loop {
+            let Content {
+                bytes,
+                expected,
+                arrived,
+                is_packed,
+            } = self.content(store, object, file.as_file()).await?;
             let checked = match (&expected, &arrived) {
                 (Some(expected), Some(arrived)) => expected.check(arrived),
                 _ => Ok(()),
             };
-            match checked {
-                Ok(()) => return persist(file, path).map(|()| bytes),
+            let Err(error) = checked else {
+                break (bytes, is_packed);
+            };
+            if before.is_none() {
+                before = arrived;
+                self.tally.lost(bytes);
+                file.as_file().set_len(0).map_err(StoreError::unwritable)?;
+            } else if before == arrived && expected.is_some_and(|sum| !sum.is_certain) {
                 // The same bytes twice are what the store holds: its tag is then no checksum.
-                Err(_)
-                    if before.is_some()
-                        && before == arrived
-                        && expected.is_some_and(|sum| !sum.is_certain) =>
-                {
-                    tracing::debug!(key = object.key, "the entity tag is no checksum");
-                    return persist(file, path).map(|()| bytes);
-                }
-                Err(error) if before.is_some() => return Err(error),
-                Err(_) => {
-                    before = arrived;
-                    self.tally.lost(bytes);
-                    file.as_file().set_len(0).map_err(StoreError::unwritable)?;
-                }
+                tracing::debug!(key = object.key, "the entity tag is no checksum");
+                break (bytes, is_packed);
+            } else {
+                return Err(error);
             }
-        }
+        };
+        let file = match is_packed {
+            true => unpacked(&file, parent).await?,
+            false => file,
+        };
+        persist(file, path).map(|()| bytes)
     }
 
-    /// All bytes of an object, with the checksum that they should have and the one that they have.
-    async fn content(
-        &self,
-        store: &dyn Store,
-        object: &Object,
-        file: &File,
-    ) -> Result<(u64, Option<Checksum>, Option<Checksum>), StoreError> {
+    /// Brings all bytes of an object.
+    async fn content(&self, store: &dyn Store, object: &Object, file: &File) -> Result<Content, StoreError> {
         let Some(size) = object.size.filter(|size| store.has_parts() && *size >= 2 * PART) else {
             let _permit = self.permit().await;
             let mut piece = Piece::new(store, object, file, self.tally, None);
             piece.fetch().await?;
-            let arrived = piece.sum.map(Sum::finish);
-            return Ok((piece.done, piece.checksum, arrived));
+            return Ok(Content {
+                bytes: piece.done,
+                expected: piece.checksum,
+                arrived: piece.sum.map(Sum::finish),
+                is_packed: piece.is_packed,
+            });
         };
-        let checksum = Mutex::new(object.checksum.clone());
+        let about = Mutex::new((object.checksum.clone(), false));
         let parts = (0..size.div_ceil(PART)).map(|number| number * PART..((number + 1) * PART).min(size));
         stream::iter(parts.map(Ok))
             .try_for_each_concurrent(MOST_REQUESTS, |range| {
-                let checksum = &checksum;
+                let about = &about;
                 async move {
                     let _permit = self.permit().await;
                     let mut piece = Piece::new(store, object, file, self.tally, Some(range));
                     piece.fetch().await?;
-                    let mut checksum = checksum.lock().unwrap_or_else(PoisonError::into_inner);
-                    if checksum.is_none() {
-                        *checksum = piece.checksum;
+                    let mut about = about.lock().unwrap_or_else(PoisonError::into_inner);
+                    about.1 = piece.is_packed;
+                    if about.0.is_none() {
+                        about.0 = piece.checksum;
                     }
                     Ok::<(), StoreError>(())
                 }
             })
             .await?;
-        let expected = checksum.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (expected, is_packed) = about.into_inner().unwrap_or_else(PoisonError::into_inner);
         let arrived = match &expected {
             Some(expected) => Some(sum_of_file(expected, file).await?),
             None => None,
         };
-        Ok((size, expected, arrived))
+        Ok(Content {
+            bytes: size,
+            expected,
+            arrived,
+            is_packed,
+        })
     }
 
     async fn permit(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
@@ -205,21 +209,14 @@ impl<'a> Transfers<'a> {
     }
 }
 
-async fn sum_of_file(expected: &Checksum, file: &File) -> Result<Checksum, StoreError> {
-    let (algorithm, file) = (
-        expected.algorithm,
-        file.try_clone().map_err(StoreError::unwritable)?,
-    );
-    let sum = tokio::task::spawn_blocking(move || Checksum::of_file(algorithm, &file)).await;
-    sum.map_err(std::io::Error::other)
-        .and_then(|sum| sum)
-        .map_err(StoreError::unwritable)
-}
-
-fn persist(file: NamedTempFile, path: &Path) -> Result<(), StoreError> {
-    file.persist(path)
-        .map(drop)
-        .map_err(|error| StoreError::unwritable(error.error))
+/// What has arrived of an object.
+struct Content {
+    bytes: u64,
+    /// The checksum that the bytes should have.
+    expected: Option<Checksum>,
+    /// The one that they have.
+    arrived: Option<Checksum>,
+    is_packed: bool,
 }
 
 /// A whole object or a part of one, on its way into the file.
@@ -240,6 +237,7 @@ struct Piece<'a> {
     checksum: Option<Checksum>,
     /// Of what has arrived, where the piece is all of the object.
     sum: Option<Sum>,
+    is_packed: bool,
 }
 
 impl<'a> Piece<'a> {
@@ -261,12 +259,13 @@ impl<'a> Piece<'a> {
             validator: object.validator.clone(),
             checksum: object.checksum.clone(),
             sum: None,
+            is_packed: false,
             range,
         }
     }
 
     async fn fetch(&mut self) -> Result<(), StoreError> {
-        let mut tries = 0;
+        let mut left = pauses().build();
         loop {
             let before = self.done;
             let body = self.open().await;
@@ -281,14 +280,14 @@ impl<'a> Piece<'a> {
                 Err(problem) => problem,
             };
             if self.done >= before + WORTHWHILE {
-                tries = 0;
+                left = pauses().build();
             }
-            tries += 1;
-            if tries >= MOST_TRIES || !problem.is_transient() {
+            let pause = left.next().filter(|_| problem.is_transient());
+            let Some(pause) = pause else {
                 return Err(problem);
-            }
+            };
             tracing::debug!(key = self.object.key, received = self.done, problem = %problem, "a download broke off");
-            tokio::time::sleep(FIRST_PAUSE * 2u32.pow(tries - 1)).await;
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -364,6 +363,7 @@ impl<'a> Piece<'a> {
                 self.tally.settle(length);
             }
         }
+        self.is_packed = matches!(body.source, Source::Packed(_));
         if self.validator.is_none() {
             self.validator.clone_from(&body.validator);
         }
@@ -383,38 +383,5 @@ impl<'a> Piece<'a> {
         self.tally.lost(self.done);
         self.done = 0;
         self.sum = None;
-    }
-}
-
-/// The directories below a target, each made once.
-struct Directories {
-    target: PathBuf,
-    made: Arc<Mutex<HashSet<PathBuf>>>,
-}
-
-impl Directories {
-    fn new(target: &Path) -> Self {
-        Self {
-            target: target.to_owned(),
-            made: Arc::default(),
-        }
-    }
-
-    fn create(&self, relative: &Path) -> Result<(), StoreError> {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if !made.contains(relative) {
-            fs::create_dir_all(self.target.join(relative)).map_err(StoreError::unwritable)?;
-            made.insert(relative.to_owned());
-        }
-        Ok(())
-    }
-
-    /// The path of an object's file, in a directory that exists.
-    fn place_of(&self, object: &Object) -> Result<PathBuf, StoreError> {
-        let relative = Path::new(&object.path);
-        if let Some(parent) = relative.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            self.create(parent)?;
-        }
-        Ok(self.target.join(relative))
     }
 }

@@ -32,7 +32,10 @@ pub async fn upload<G>(
         let copied = local::copy_file(file, &directory.join(path));
         return Ok(copied.map(drop).map_err(failed));
     }
-    let place = Place::parse(artifact_uri).ok().flatten();
+    let place = match Place::parse(artifact_uri) {
+        Ok(place) => place,
+        Err(reason) => return Ok(Err(failed(StoreError::Address { reason }))),
+    };
     if let Some(Place::Hdfs { uri, .. }) = &place
         && hdfs_program::is_there()
     {

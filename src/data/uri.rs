@@ -8,9 +8,6 @@ use super::{DataError, Reference, local};
 use crate::project_uri;
 use crate::redact::without_credentials;
 
-/// The schemes that MLflow itself can download from and mlrun cannot.
-const SCHEMES_OF_MLFLOW: [&str; 4] = ["r2", "b2", "sftp", "viewfs"];
-
 /// The URI of data that can be downloaded. `Display` shows no credentials.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DataUri {
@@ -43,10 +40,9 @@ impl DataUri {
                     parameter: parameter.to_owned(),
                     uri: uri(),
                 },
-                known => DataError::Scheme {
+                _ => DataError::Scheme {
                     parameter: parameter.to_owned(),
                     uri: uri(),
-                    is_mlflow: SCHEMES_OF_MLFLOW.contains(&known),
                     scheme,
                 },
             });
@@ -99,12 +95,12 @@ impl DataUri {
     }
 }
 
-/// A URI without credentials. What stands before an at sign is none in these schemes: a container, or
-/// a profile's name.
+/// A URI without credentials. What stands before an at sign is none in these schemes: a container, a
+/// bucket, or a profile's name.
 pub(super) fn shown(uri: &str) -> String {
     let scheme = uri.split_once("://").map_or("", |(scheme, _)| scheme);
     match scheme.to_ascii_lowercase().as_str() {
-        "wasb" | "wasbs" | "abfs" | "abfss" | "dbfs" => {
+        "wasb" | "wasbs" | "abfs" | "abfss" | "dbfs" | "r2" | "b2" => {
             uri.split(['?', '#']).next().unwrap_or(uri).to_owned()
         }
         _ => project_uri::shown(&without_credentials(uri)),

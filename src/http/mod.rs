@@ -16,6 +16,7 @@ mod proxies;
 mod redirect;
 mod retry;
 mod sent_file;
+pub(crate) mod signing;
 mod token_cache;
 mod variables;
 

@@ -232,6 +232,11 @@ impl Pipe {
         })
     }
 
+    /// Gives the pipe away: it is as good as closed here.
+    pub(super) fn take(&mut self) -> Option<Receiver> {
+        self.receiver.take()
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.receiver.is_none()
     }

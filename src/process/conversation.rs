@@ -4,7 +4,7 @@ use std::io;
 
 use rustix::process::Pid;
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::unix::pipe::Sender;
+use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
@@ -87,6 +87,12 @@ impl Conversation {
         {
             self.stdin = None;
         }
+    }
+
+    /// Takes the program's standard output and input, for a protocol that reads and writes at the same time.
+    /// How the program ends is still told by [`finish`](Self::finish). Nothing if they are closed.
+    pub fn take_streams(&mut self) -> Option<(Receiver, Sender)> {
+        Some((self.stdout.take()?, self.stdin.take()?))
     }
 
     /// Ends the program's standard input.

@@ -27,8 +27,8 @@ const INTERRUPTED_PATIENCE: Duration = Duration::from_secs(10);
 /// When it is tried again meanwhile. Many runs may end at once, and find the same store away.
 const RETRIES: ExponentialBuilder = ExponentialBuilder::new()
     .with_jitter()
-    .with_min_delay(Duration::from_millis(400))
-    .with_max_delay(Duration::from_secs(20))
+    .with_min_delay(Duration::from_millis(250))
+    .with_max_delay(Duration::from_secs(15))
     .without_max_times();
 
 /// How long a store may be away, as the environment says.

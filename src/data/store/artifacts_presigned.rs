@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::artifacts::{Artifacts, size, strange};
-use super::exchange::{Ask, Content, FIRST_PAUSE, MOST_TRIES, Service, start_of, text};
+use super::exchange::{Ask, Content, Service, start_of, text, tried};
 use super::parts::{at_once, part_size, parts, why_not_aborted};
 use super::s3::{ignores_tls, refusal_of_storage};
 use super::{Body, Object, Source, StoreError};
@@ -83,7 +83,7 @@ impl Presigned {
     ) -> Result<Vec<Arrived>, StoreError> {
         let bytes = match file.length() {
             0 => stream::iter([Ok(Bytes::new())]).boxed(),
-            _ => parts(file, size, None).map_ok(|part| part.bytes).boxed(),
+            _ => parts(file, size, None).boxed(),
         };
         let mut arrived: Vec<Arrived> = bytes
             .zip(stream::iter(signed))
@@ -269,21 +269,19 @@ impl Artifacts {
         let mut about = upload.about();
         about["parts"] = json!(arrived);
         let ask = self.ask_about("complete", upload, &about)?;
-        let (mut tries, mut was_unclear) = (1, false);
-        loop {
-            let problem = match ask.text_once(self).await {
-                Ok(_) => return Ok(()),
+        let was_unclear = AtomicBool::new(false);
+        tried(|| async {
+            match ask.text_once(self).await {
                 // An earlier try may have done it, of which the answer was lost.
-                Err(_) if was_unclear && self.is_there(upload, length).await => return Ok(()),
-                Err(problem) => problem,
-            };
-            if tries == MOST_TRIES || !problem.is_transient() {
-                return Err(problem);
+                Err(_)
+                    if was_unclear.swap(true, Ordering::Relaxed) && self.is_there(upload, length).await =>
+                {
+                    Ok(())
+                }
+                completed => completed.map(drop),
             }
-            was_unclear = true;
-            tokio::time::sleep(FIRST_PAUSE * 2u32.pow(tries - 1)).await;
-            tries += 1;
-        }
+        })
+        .await
     }
 
     /// Whether the directory has a file of this name and length.

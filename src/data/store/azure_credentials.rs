@@ -1,345 +1,271 @@
 //! Who asks Azure's storage, and where it is.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use openssl::hash::MessageDigest;
-use openssl::pkey::PKey;
-use openssl::sign::Signer;
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
-use reqwest::{Client, Method, Url};
+use reqsign::azure::{
+    ClientSecretCredentialProvider, Credential, ImdsCredentialProvider, RequestSigner,
+    StaticCredentialProvider, WorkloadIdentityCredentialProvider,
+};
+use reqsign::time::Timestamp;
+use reqsign::{Context, Error, ProvideCredential, Signer};
+use reqwest::header::CONTENT_LENGTH;
+use reqwest::{Client, Method, Request, Url};
+use tokio::sync::OnceCell;
 
 use super::StoreError;
-use super::gcs_credentials::form;
-use super::token::{self, KeptToken, Token};
+use super::azure_assertion::{Asserted, Assertion};
 use crate::env_vars;
 use crate::http::local_client;
+use crate::http::signing::{self, Sender};
 use crate::process::ProgramCall;
 use crate::redact::Secret;
 
-/// The account and key that every emulator knows. From Microsoft's documentation of Azurite.
-const EMULATOR_ACCOUNT: &str = "devstoreaccount1";
-const EMULATOR_KEY: &str =
-    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
-const EMULATOR_ENDPOINT: &str = "http://127.0.0.1:10000/devstoreaccount1";
+/// What `UseDevelopmentStorage=true` stands for. From Microsoft's documentation of Azurite.
+const EMULATOR: &str = "AccountName=devstoreaccount1;BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;\
+    AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 const AUTHORITY: &str = "https://login.microsoftonline.com";
-/// What a token is asked for.
-const SCOPE: &str = "https://storage.azure.com/.default";
+/// What `az` is asked to give a token for.
 const RESOURCE: &str = "https://storage.azure.com/";
-const METADATA: &str = "http://169.254.169.254/metadata/identity/oauth2/token";
+/// The service that knows a machine's identity.
+const METADATA: &str = "http://169.254.169.254";
 const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a token of `az` is used: `az` keeps its tokens itself, and gives one with at least five minutes
+/// left.
+const COMMAND_LINE_TIME: Duration = Duration::from_secs(300);
 
 /// The account's address, and who asks.
 pub(super) struct Access {
     pub(super) endpoint: Url,
-    account: String,
-    kind: Kind,
-    /// Where the credentials come from, or why there are none.
-    source: String,
-    token: KeptToken,
+    /// Of the machine or a person, where no variable says who asks: that is looked for once it is needed.
+    who: OnceCell<Who>,
 }
 
-enum Kind {
-    SharedKey(Secret),
-    /// A query that is a permission.
-    Signature(Secret),
-    ClientSecret {
-        tenant: String,
-        client: String,
-        secret: Secret,
-    },
-    TokenFile {
-        tenant: String,
-        client: String,
-        file: String,
-    },
-    ManagedIdentity {
-        client: Option<String>,
-    },
-    CommandLine,
-    Anonymous,
+struct Who {
+    /// Nothing for requests without credentials.
+    signer: Option<Signer<Credential>>,
+    /// Where the credentials come from, or why there are none.
+    source: String,
 }
 
 impl Access {
-    /// What the environment says of this account.
-    pub(super) async fn find(account: &str, endpoint: &str) -> Result<Self, StoreError> {
+    /// What the environment says of this account. Nothing is sent. `client` reaches the service that gives
+    /// tokens.
+    pub(super) fn find(account: &str, endpoint: Url, client: &Client) -> Result<Self, StoreError> {
         let variable = &env_vars::non_empty;
         if let Some(text) = variable(env_vars::AZURE_STORAGE_CONNECTION_STRING) {
             return Self::of_connection_string(&text);
         }
-        let endpoint = Url::parse(endpoint).map_err(|error| super::azure::strange(error.to_string()))?;
-        let access = |kind, source: &str| Self {
-            endpoint: endpoint.clone(),
-            account: account.to_owned(),
-            kind,
-            source: source.to_owned(),
-            token: KeptToken::default(),
+        let who = if let Some(key) = variable(env_vars::AZURE_STORAGE_ACCESS_KEY) {
+            Some(Who::of_key(account, &key, env_vars::AZURE_STORAGE_ACCESS_KEY)?)
+        } else if let Some(signature) = variable(env_vars::AZURE_STORAGE_SAS_TOKEN) {
+            Some(Who::of_signature(&signature, env_vars::AZURE_STORAGE_SAS_TOKEN))
+        } else {
+            Who::of_application(client)
         };
-        if let Some(key) = variable(env_vars::AZURE_STORAGE_ACCESS_KEY) {
-            let kind = Kind::SharedKey(Secret::new(key));
-            return Ok(access(kind, env_vars::AZURE_STORAGE_ACCESS_KEY));
+        Ok(Self {
+            endpoint,
+            who: OnceCell::new_with(who),
+        })
+    }
+
+    async fn who(&self) -> Result<&Who, StoreError> {
+        self.who.get_or_try_init(Who::of_machine).await
+    }
+
+    /// Adds to a request what says who asks. `length` is that of its content.
+    pub(super) async fn sign(&self, request: &mut Request, length: u64) -> Result<(), StoreError> {
+        if length > 0 {
+            request.headers_mut().insert(CONTENT_LENGTH, length.into());
         }
-        if let Some(signature) = variable(env_vars::AZURE_STORAGE_SAS_TOKEN) {
-            let kind = Kind::Signature(Secret::new(signature.trim_start_matches('?')));
-            return Ok(access(kind, env_vars::AZURE_STORAGE_SAS_TOKEN));
+        let who = self.who().await?;
+        who.sign(request)
+            .await
+            .map_err(|reason| unusable(&format!("the credentials from {}", who.source), &reason))
+    }
+
+    /// Who asks, for a person.
+    pub(super) async fn asker(&self) -> String {
+        match self.who().await {
+            Ok(Who { signer: None, source }) => format!("a request without credentials ({source})"),
+            Ok(Who { source, .. }) => format!("the credentials from {source}"),
+            Err(error) => error.to_string(),
         }
-        let client = variable(env_vars::AZURE_CLIENT_ID);
-        if let (Some(tenant), Some(client)) = (variable(env_vars::AZURE_TENANT_ID), client.clone()) {
-            if let Some(secret) = variable(env_vars::AZURE_CLIENT_SECRET) {
-                let secret = Secret::new(secret);
-                let kind = Kind::ClientSecret {
-                    tenant,
-                    client,
-                    secret,
-                };
-                return Ok(access(kind, env_vars::AZURE_CLIENT_SECRET));
-            }
-            if let Some(file) = variable(env_vars::AZURE_FEDERATED_TOKEN_FILE) {
-                let kind = Kind::TokenFile { tenant, client, file };
-                return Ok(access(kind, env_vars::AZURE_FEDERATED_TOKEN_FILE));
-            }
-        }
-        let mut tried = format!(
-            "{}, {}, {} and {} are not set",
-            env_vars::AZURE_STORAGE_CONNECTION_STRING,
-            env_vars::AZURE_STORAGE_ACCESS_KEY,
-            env_vars::AZURE_STORAGE_SAS_TOKEN,
-            env_vars::AZURE_CLIENT_SECRET
-        );
-        for (kind, source) in [
-            (Kind::ManagedIdentity { client }, "the machine's managed identity"),
-            (Kind::CommandLine, "`az login`"),
-        ] {
-            let access = access(kind, source);
-            match access.token.get(access.renew(None)).await {
-                Ok(_) => return Ok(access),
-                Err(reason) => tried.push_str(&format!("; {source}: {reason}")),
-            }
-        }
-        Ok(access(Kind::Anonymous, &tried))
     }
 
     /// `AccountName=…;AccountKey=…;EndpointSuffix=…`, as Azure's portal shows it.
     fn of_connection_string(text: &str) -> Result<Self, StoreError> {
         let name = env_vars::AZURE_STORAGE_CONNECTION_STRING;
-        let unusable = |reason: &str| StoreError::Settings {
-            what: name.to_owned(),
-            reason: reason.to_owned(),
+        let pairs = text.split(';').filter_map(|part| part.split_once('='));
+        let pairs = pairs.map(|(key, value)| (key.trim().to_ascii_lowercase(), value.trim()));
+        let pairs: HashMap<String, &str> = pairs.collect();
+        let get = |key: &str| pairs.get(key).copied();
+        if get("usedevelopmentstorage").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+            return Self::of_connection_string(EMULATOR);
+        }
+        let account = get("accountname");
+        let usual_endpoint = |account| {
+            let protocol = get("defaultendpointsprotocol").unwrap_or("https");
+            let suffix = get("endpointsuffix").unwrap_or("core.windows.net");
+            format!("{protocol}://{account}.blob.{suffix}")
         };
-        let get = |wanted: &str| {
-            text.split(';').find_map(|part| {
-                let (key, value) = part.split_once('=')?;
-                key.trim()
-                    .eq_ignore_ascii_case(wanted)
-                    .then(|| value.trim().to_owned())
-            })
-        };
-        let is_emulator =
-            get("UseDevelopmentStorage").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        let account = match is_emulator {
-            true => Some(EMULATOR_ACCOUNT.to_owned()),
-            false => get("AccountName"),
-        };
-        let endpoint = match (get("BlobEndpoint"), &account) {
-            (Some(endpoint), _) => endpoint,
-            (None, _) if is_emulator => EMULATOR_ENDPOINT.to_owned(),
-            (None, Some(account)) => format!(
-                "{}://{account}.blob.{}",
-                get("DefaultEndpointsProtocol").unwrap_or_else(|| "https".to_owned()),
-                get("EndpointSuffix").unwrap_or_else(|| "core.windows.net".to_owned())
-            ),
-            (None, None) => return Err(unusable("it has no AccountName and no BlobEndpoint")),
-        };
-        let endpoint = Url::parse(&endpoint).map_err(|_| unusable("its BlobEndpoint is no URL"))?;
-        let key = match is_emulator {
-            true => Some(EMULATOR_KEY.to_owned()),
-            false => get("AccountKey"),
-        };
-        let kind = match (key, get("SharedAccessSignature")) {
-            (Some(key), _) => Kind::SharedKey(Secret::new(key)),
-            (None, Some(signature)) => Kind::Signature(Secret::new(signature.trim_start_matches('?'))),
-            (None, None) => return Err(unusable("it has no AccountKey and no SharedAccessSignature")),
+        let endpoint = get("blobendpoint").map(str::to_owned);
+        let endpoint = endpoint
+            .or_else(|| account.map(usual_endpoint))
+            .ok_or_else(|| unusable(name, "it has no AccountName and no BlobEndpoint"))?;
+        let endpoint = Url::parse(&endpoint).map_err(|_| unusable(name, "its BlobEndpoint is not a URL"))?;
+        let who = match (get("accountkey"), get("sharedaccesssignature")) {
+            (Some(key), _) => Who::of_key(account.unwrap_or_default(), key, name)?,
+            (None, Some(signature)) => Who::of_signature(signature, name),
+            (None, None) => {
+                let reason = "it has no AccountKey and no SharedAccessSignature";
+                return Err(unusable(name, reason));
+            }
         };
         Ok(Self {
             endpoint,
-            account: account.unwrap_or_default(),
-            kind,
-            source: name.to_owned(),
-            token: KeptToken::default(),
+            who: OnceCell::new_with(Some(who)),
+        })
+    }
+}
+
+impl Who {
+    fn of(provider: impl ProvideCredential<Credential = Credential>, context: Context, source: &str) -> Self {
+        Self {
+            signer: Some(Signer::new(context, provider, RequestSigner::new())),
+            source: source.to_owned(),
+        }
+    }
+
+    fn of_key(account: &str, key: &str, source: &str) -> Result<Self, StoreError> {
+        if STANDARD.decode(key).is_err() {
+            return Err(unusable(source, "the account's key is not valid base64"));
+        }
+        let provider = StaticCredentialProvider::new_shared_key(account, key);
+        Ok(Self::of(provider, Context::new(), source))
+    }
+
+    fn of_signature(signature: &str, source: &str) -> Self {
+        let provider = StaticCredentialProvider::new_sas_token(signature.trim_start_matches('?'));
+        Self::of(provider, Context::new(), source)
+    }
+
+    /// The application that variables name, if they also say how it proves who it is.
+    fn of_application(client: &Client) -> Option<Self> {
+        let variable = &env_vars::non_empty;
+        let tenant = variable(env_vars::AZURE_TENANT_ID)?;
+        let identity = variable(env_vars::AZURE_CLIENT_ID)?;
+        let authority = authority();
+        let context = Sender::new(client.clone()).context();
+        if let Some(secret) = variable(env_vars::AZURE_CLIENT_SECRET) {
+            let provider = ClientSecretCredentialProvider::new()
+                .with_tenant_id(tenant)
+                .with_client_id(identity)
+                .with_client_secret(secret)
+                .with_authority_host(authority);
+            return Some(Self::of(provider, context, env_vars::AZURE_CLIENT_SECRET));
+        }
+        let (assertion, source) = if let Some(file) = variable(env_vars::AZURE_CLIENT_CERTIFICATE_PATH) {
+            let assertion = Assertion::Certificate {
+                file,
+                password: variable(env_vars::AZURE_CLIENT_CERTIFICATE_PASSWORD).map(Secret::new),
+                client: identity.clone(),
+                audience: format!("{authority}/{tenant}/oauth2/v2.0/token"),
+            };
+            (assertion, env_vars::AZURE_CLIENT_CERTIFICATE_PATH)
+        } else {
+            let file = variable(env_vars::AZURE_FEDERATED_TOKEN_FILE)?;
+            (Assertion::TokenFile(file), env_vars::AZURE_FEDERATED_TOKEN_FILE)
+        };
+        let exchange = WorkloadIdentityCredentialProvider::new()
+            .with_tenant_id(tenant)
+            .with_client_id(identity)
+            .with_authority_host(authority);
+        Some(Self::of(Asserted::new(assertion, exchange), context, source))
+    }
+
+    /// The machine's identity, or the person who has logged in, or nobody.
+    async fn of_machine() -> Result<Self, StoreError> {
+        let host = env_vars::non_empty(env_vars::AZURE_POD_IDENTITY_AUTHORITY_HOST);
+        let host = host.as_deref().unwrap_or(METADATA).trim_end_matches('/');
+        let provider =
+            ImdsCredentialProvider::new().with_endpoint(format!("{host}/metadata/identity/oauth2/token"));
+        let context = Sender::new(local_client(METADATA_TIMEOUT)?).once().context();
+        let mut tried = format!(
+            "{}, {}, {}, {} and {} are not set",
+            env_vars::AZURE_STORAGE_CONNECTION_STRING,
+            env_vars::AZURE_STORAGE_ACCESS_KEY,
+            env_vars::AZURE_STORAGE_SAS_TOKEN,
+            env_vars::AZURE_CLIENT_SECRET,
+            env_vars::AZURE_CLIENT_CERTIFICATE_PATH,
+        );
+        for who in [
+            Self::of(provider, context, "the machine's managed identity"),
+            Self::of(CommandLine, Context::new(), "`az login`"),
+        ] {
+            // Whether there are credentials shows when something is signed. They are kept then.
+            let resource = Url::parse(RESOURCE).map_err(|error| unusable(RESOURCE, &error.to_string()))?;
+            match who.sign(&mut Request::new(Method::GET, resource)).await {
+                Ok(()) => return Ok(who),
+                Err(reason) => tried.push_str(&format!("; {}: {reason}", who.source)),
+            }
+        }
+        Ok(Self {
+            signer: None,
+            source: tried,
         })
     }
 
-    /// The value of the `Authorization` header for a request with these headers, and whether the query
-    /// says who asks instead.
-    pub(super) async fn authorization(
-        &self,
-        client: &Client,
-        method: &Method,
-        url: &Url,
-        headers: &HeaderMap,
-        length: u64,
-    ) -> Result<Option<String>, StoreError> {
-        let failed = |reason: String| StoreError::Settings {
-            what: format!("the credentials from {}", self.source),
-            reason,
-        };
-        match &self.kind {
-            Kind::Anonymous | Kind::Signature(_) => Ok(None),
-            Kind::SharedKey(key) => {
-                let text = string_to_sign(&self.account, method, url, headers, length);
-                let signature = sign(key, &text).map_err(failed)?;
-                Ok(Some(format!("SharedKey {}:{signature}", self.account)))
-            }
-            _ => {
-                let token = self.token.get(self.renew(Some(client))).await.map_err(failed)?;
-                Ok(Some(format!("Bearer {}", token.expose())))
-            }
-        }
-    }
-
-    /// What has to be added to the query.
-    pub(super) fn signature(&self) -> Option<&Secret> {
-        match &self.kind {
-            Kind::Signature(signature) => Some(signature),
-            _ => None,
-        }
-    }
-
-    /// Who asks, for a person.
-    pub(super) fn asker(&self) -> String {
-        match self.kind {
-            Kind::Anonymous => format!("a request without credentials ({})", self.source),
-            _ => format!("the credentials from {}", self.source),
-        }
-    }
-
-    async fn renew(&self, client: Option<&Client>) -> Result<Token, String> {
-        let variable = &env_vars::non_empty;
-        let authority = variable(env_vars::AZURE_AUTHORITY_HOST).unwrap_or_else(|| AUTHORITY.to_owned());
-        let ask = async |tenant: &str, form: String| {
-            let Some(client) = client else {
-                return Err("no client".to_owned());
-            };
-            let url = format!("{}/{tenant}/oauth2/v2.0/token", authority.trim_end_matches('/'));
-            let request = client
-                .post(url)
-                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(form);
-            token::ask(request).await
-        };
-        match &self.kind {
-            Kind::ClientSecret {
-                tenant,
-                client,
-                secret,
-            } => {
-                let pairs = [
-                    ("grant_type", "client_credentials"),
-                    ("client_id", client.as_str()),
-                    ("client_secret", secret.expose()),
-                    ("scope", SCOPE),
-                ];
-                ask(tenant, form(&pairs)).await
-            }
-            Kind::TokenFile { tenant, client, file } => {
-                let token = std::fs::read_to_string(file).map_err(|error| format!("'{file}': {error}"))?;
-                let pairs = [
-                    ("grant_type", "client_credentials"),
-                    ("client_id", client.as_str()),
-                    (
-                        "client_assertion_type",
-                        "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-                    ),
-                    ("client_assertion", token.trim()),
-                    ("scope", SCOPE),
-                ];
-                ask(tenant, form(&pairs)).await
-            }
-            Kind::ManagedIdentity { client } => {
-                let http = local_client(METADATA_TIMEOUT).map_err(|error| error.to_string())?;
-                let mut query = vec![("api-version", "2018-02-01"), ("resource", RESOURCE)];
-                query.extend(client.as_deref().map(|client| ("client_id", client)));
-                let url = format!("{METADATA}?{}", form(&query));
-                token::ask(http.get(url).header("metadata", "true")).await
-            }
-            Kind::CommandLine => from_command_line().await,
-            Kind::SharedKey(_) | Kind::Signature(_) | Kind::Anonymous => Err("there is no token".to_owned()),
+    async fn sign(&self, request: &mut Request) -> Result<(), String> {
+        match &self.signer {
+            Some(signer) => signing::sign(signer, request).await,
+            None => Ok(()),
         }
     }
 }
 
-/// Asks Azure's command line program, where somebody has logged in.
-async fn from_command_line() -> Result<Token, String> {
-    let call = ProgramCall::new("az").arguments(["account", "get-access-token", "--output", "json"]);
-    let call = call.arguments(["--resource", RESOURCE]);
-    let captured = call.capture().await.map_err(|error| {
-        let text = error.to_string();
-        text.lines().next().unwrap_or_default().to_owned()
-    })?;
-    let answer: serde_json::Value =
-        serde_json::from_str(&captured.text()).map_err(|_| "it wrote no JSON".to_owned())?;
-    match answer["accessToken"].as_str() {
-        // It keeps its tokens itself, and gives one with at least five minutes left.
-        Some(token) => Ok(Token::new(token.to_owned(), Some(300))),
-        None => Err("it wrote no access token".to_owned()),
+fn unusable(what: &str, reason: &str) -> StoreError {
+    StoreError::Settings {
+        what: what.to_owned(),
+        reason: reason.to_owned(),
     }
 }
 
-/// What is signed with an account's key. From Microsoft's page "Authorize with Shared Key".
-fn string_to_sign(account: &str, method: &Method, url: &Url, headers: &HeaderMap, length: u64) -> String {
-    let header = |name: &str| {
-        headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
-    };
-    let length = match length {
-        0 => String::new(),
-        length => length.to_string(),
-    };
-    let mut of_azure: Vec<String> = headers
-        .iter()
-        .filter(|(name, _)| name.as_str().starts_with("x-ms-"))
-        .map(|(name, value)| format!("{name}:{}\n", value.to_str().unwrap_or_default().trim()))
-        .collect();
-    of_azure.sort();
-    let mut query: Vec<(String, String)> = url
-        .query_pairs()
-        .map(|(name, value)| (name.to_lowercase(), value.into_owned()))
-        .collect();
-    query.sort();
-    let query: String = query
-        .iter()
-        .map(|(name, value)| format!("\n{name}:{value}"))
-        .collect();
-    format!(
-        "{method}\n{}\n{}\n{length}\n{}\n{}\n\n{}\n{}\n{}\n\n{}\n{}/{account}{}{query}",
-        header("content-encoding"),
-        header("content-language"),
-        header("content-md5"),
-        header("content-type"),
-        header("if-modified-since"),
-        header("if-match"),
-        header("if-none-match"),
-        header("range"),
-        of_azure.concat(),
-        url.path(),
-    )
+/// Where applications get their tokens.
+fn authority() -> String {
+    let host = env_vars::non_empty(env_vars::AZURE_AUTHORITY_HOST).unwrap_or_else(|| AUTHORITY.to_owned());
+    let host = host.trim_end_matches('/');
+    match host.contains("://") {
+        true => host.to_owned(),
+        false => format!("https://{host}"),
+    }
 }
 
-fn sign(key: &Secret, text: &str) -> Result<String, String> {
-    let key = STANDARD
-        .decode(key.expose())
-        .map_err(|_| "the account's key is not in base 64".to_owned())?;
-    let signature = || {
-        let key = PKey::hmac(&key)?;
-        let mut signer = Signer::new(MessageDigest::sha256(), &key)?;
-        signer.update(text.as_bytes())?;
-        signer.sign_to_vec()
-    };
-    let signature = signature().map_err(|error| error.to_string())?;
-    Ok(STANDARD.encode(signature))
+/// Azure's command line program, where somebody has logged in. reqsign's own reads the end of a token as if
+/// every machine were in Greenwich.
+#[derive(Debug)]
+struct CommandLine;
+
+impl ProvideCredential for CommandLine {
+    type Credential = Credential;
+
+    async fn provide_credential(&self, _: &Context) -> reqsign::Result<Option<Credential>> {
+        let call = ProgramCall::new("az").arguments(["account", "get-access-token", "--output", "json"]);
+        let captured = call.arguments(["--resource", RESOURCE]).capture().await;
+        let captured = captured.map_err(|error| {
+            let text = error.to_string();
+            Error::credential_invalid(text.lines().next().unwrap_or_default())
+        })?;
+        let answer: serde_json::Value = serde_json::from_slice(&captured.stdout)
+            .map_err(|_| Error::credential_invalid("its output is not valid JSON"))?;
+        let token = answer["accessToken"]
+            .as_str()
+            .ok_or_else(|| Error::credential_invalid("it printed no access token"))?;
+        let end = Timestamp::now() + COMMAND_LINE_TIME;
+        Ok(Some(Credential::with_bearer_token(token, Some(end))))
+    }
 }
 
 #[cfg(test)]
@@ -348,36 +274,33 @@ mod tests {
 
     #[test]
     fn connection_strings_are_read() {
-        for (text, endpoint, account) in [
+        for (text, endpoint) in [
             (
                 "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=eA==;EndpointSuffix=core.chinacloudapi.cn",
                 "https://a.blob.core.chinacloudapi.cn/",
-                "a",
             ),
             (
                 "AccountName=devstoreaccount1;AccountKey=eA==;BlobEndpoint=http://127.0.0.1:1/devstoreaccount1;",
                 "http://127.0.0.1:1/devstoreaccount1",
-                "devstoreaccount1",
             ),
-            ("UseDevelopmentStorage=true", EMULATOR_ENDPOINT, EMULATOR_ACCOUNT),
+            (
+                "UseDevelopmentStorage=true",
+                "http://127.0.0.1:10000/devstoreaccount1",
+            ),
             (
                 "BlobEndpoint=https://h/;SharedAccessSignature=?sig=geheim",
                 "https://h/",
-                "",
             ),
         ] {
             let access = Access::of_connection_string(text).unwrap();
-            assert_eq!(
-                (access.endpoint.as_str(), access.account.as_str()),
-                (endpoint, account),
-                "{text}"
-            );
+            assert_eq!(access.endpoint.as_str(), endpoint, "{text}");
         }
         for text in [
             "geheim",
             "AccountName=a",
             "AccountKey=geheim",
             "BlobEndpoint=geheim;AccountKey=x",
+            "AccountName=a;AccountKey=geheim!",
         ] {
             let error = Access::of_connection_string(text).err().unwrap().to_string();
             assert!(!error.contains("geheim"), "{error}");

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use backon::{ExponentialBuilder, Retryable as _};
+use bytes::{Bytes, BytesMut};
 use openssl::sha::sha256;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap};
 use reqwest::{Body, Client, Method, Request, Response, StatusCode, Url};
@@ -17,11 +18,23 @@ use crate::http::{
     may_see_credentials,
 };
 
-/// How often a request is sent before it counts as failed.
-pub(super) const MOST_TRIES: u32 = 5;
+/// The pauses before the tries that follow a failed one, each twice as long as the one before.
+pub(in crate::data) fn pauses() -> ExponentialBuilder {
+    ExponentialBuilder::new()
+        .with_min_delay(Duration::from_millis(300))
+        .with_max_times(4)
+}
 
-/// The pause before the second try; each later one is twice as long.
-pub(in crate::data) const FIRST_PAUSE: Duration = Duration::from_millis(300);
+/// Asks until there is an answer that another try would not change.
+pub(super) async fn tried<T, F>(ask: impl FnMut() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    ask.retry(pauses())
+        .when(StoreError::is_transient)
+        .notify(|problem, _| tracing::debug!(problem = %problem, "a request failed"))
+        .await
+}
 
 /// A refusal is read up to this length.
 const LONGEST_REFUSAL: usize = 64 * 1024;
@@ -37,6 +50,9 @@ const LONGEST_HANDING_ON: Duration = Duration::from_secs(60 * 60);
 
 /// How long all that a connection's buffers hold may be under way.
 pub(super) const BUFFERED_TIME: Duration = Duration::from_secs(BUFFERED / SLOWEST);
+
+/// An answer that is read whole.
+pub(super) type Whole = (StatusCode, HeaderMap, Bytes);
 
 /// A store that is reached over HTTP.
 #[async_trait]
@@ -63,6 +79,16 @@ pub(super) trait Service: Send + Sync {
     /// The address of the request, which may depend on what was learned.
     fn url(&self, url: &Url) -> Url {
         url.clone()
+    }
+
+    /// The texts in a listing that the name of an object follows, such as `<Key>`.
+    fn list_names(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Sends a request of the library, and reads all of the answer, in a way of the service's own.
+    async fn whole(&self, _ask: &Ask) -> Option<Result<Whole, StoreError>> {
+        None
     }
 
     /// Whether a request goes on to where the server redirects it, as far as the client itself does not
@@ -153,26 +179,25 @@ impl Ask {
 
     /// Sends the request until there is an answer that another try would not change.
     pub(super) async fn send(self, service: &dyn Service) -> Result<Response, StoreError> {
-        let mut tries = 1;
-        let mut has_learned = false;
-        loop {
-            let problem = match self.try_once(service, &mut has_learned).await {
-                Ok(Some(answer)) => return Ok(answer),
-                Ok(None) => continue,
-                Err(problem) => problem,
-            };
-            if tries == MOST_TRIES || !problem.is_transient() {
-                return Err(problem);
-            }
-            tracing::debug!(try_number = tries, problem = %problem, "a request failed");
-            tokio::time::sleep(FIRST_PAUSE * 2u32.pow(tries - 1)).await;
-            tries += 1;
-        }
+        tried(|| self.send_once(service)).await
     }
 
-    /// Sends it and reads all of the answer.
+    /// As [`Ask::send`], and reads all of the answer.
+    pub(super) async fn whole(self, service: &dyn Service) -> Result<Whole, StoreError> {
+        tried(|| self.whole_once(service)).await
+    }
+
+    /// As [`Ask::whole`], without another try.
+    pub(super) async fn whole_once(&self, service: &dyn Service) -> Result<Whole, StoreError> {
+        let mut answer = self.send_once(service).await?;
+        let headers = std::mem::take(answer.headers_mut());
+        Ok((answer.status(), headers, whole(answer).await?))
+    }
+
+    /// As [`Ask::whole`], for an answer that is text.
     pub(super) async fn text(self, service: &dyn Service) -> Result<String, StoreError> {
-        whole_text(self.send(service).await?).await
+        let (_, _, bytes) = self.whole(service).await?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// As [`Ask::text`], without another try.
@@ -221,12 +246,7 @@ impl Ask {
                 ),
             },
             StatusCode::PRECONDITION_FAILED => StoreError::Changed,
-            _ => StoreError::Refused {
-                store: service.name(),
-                status: status.as_u16(),
-                said,
-                credentials: service.asker().await,
-            },
+            _ => StoreError::refused(service.name(), status, said, service.asker().await),
         })
     }
 
@@ -297,12 +317,16 @@ async fn execute(client: &Client, mut request: Request, content: &Content) -> Re
 }
 
 /// All of an answer.
-pub(super) async fn whole_text(mut answer: Response) -> Result<String, StoreError> {
-    let mut bytes = Vec::new();
+pub(super) async fn whole_text(answer: Response) -> Result<String, StoreError> {
+    Ok(String::from_utf8_lossy(&whole(answer).await?).into_owned())
+}
+
+async fn whole(mut answer: Response) -> Result<Bytes, StoreError> {
+    let mut bytes = BytesMut::new();
     while let Some(chunk) = next_chunk(&mut answer).await? {
         bytes.extend_from_slice(&chunk);
     }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(bytes.freeze())
 }
 
 /// The next bytes of an answer; nothing at the end.
@@ -313,7 +337,7 @@ pub(super) async fn next_chunk(answer: &mut Response) -> Result<Option<Bytes>, S
     }
 }
 
-fn silent(limit: Duration) -> StoreError {
+pub(super) fn silent(limit: Duration) -> StoreError {
     StoreError::NoAnswer {
         fault: Fault::Timeout(limit),
         reason: format!("the server sent nothing for {}", in_words(limit)),

@@ -1,17 +1,20 @@
-//! Files that are put to Google Cloud Storage. From Google's pages on "Resumable uploads".
+//! Large files that are put to Google Cloud Storage. From Google's pages on "Resumable uploads".
 
+use backon::{BackoffBuilder as _, Retryable as _};
+use futures_util::TryStreamExt as _;
 use reqwest::header::{LOCATION, RANGE};
 use reqwest::{Method, Response, StatusCode, Url};
+use serde_json::{Value, json};
 
-use super::exchange::{Ask, Content, FIRST_PAUSE, MOST_TRIES, text, whole_text};
+use super::exchange::{Ask, Content, pauses, text, whole_text};
 use super::gcs::{Gcs, strange};
-use super::parts::PART;
+use super::parts::{PART, parts};
 use super::{StoreError, content_type};
 use crate::data::checksum::{Algorithm, Checksum, Sum};
 use crate::http::{SentFile, may_see_credentials};
 
 /// How often an upload is begun again whose session the service has forgotten.
-const MOST_SESSIONS: u32 = 3;
+const MOST_SESSIONS: usize = 3;
 
 /// The status by which the service says that it waits for more.
 const GOES_ON: StatusCode = StatusCode::PERMANENT_REDIRECT;
@@ -32,106 +35,77 @@ enum State {
 }
 
 impl Gcs {
-    pub(super) async fn put_at_once(&self, name: &str, file: &SentFile) -> Result<(), StoreError> {
-        let bytes = file.read(0..file.length()).await;
-        let bytes = bytes.map_err(StoreError::unreadable)?;
-        let url = self.url("/upload", "", &[("uploadType", "media"), ("name", name)])?;
-        let mut ask = Ask::new(Method::POST, url).header("content-type", content_type(name));
-        ask.content = Content::Bytes(bytes);
-        ask.send(self).await.map(drop)
-    }
-
     /// Puts a file in parts, of which the last one makes the object.
-    pub(super) async fn put_in_parts(&self, name: &str, file: &SentFile) -> Result<(), StoreError> {
-        let mut sessions = 1;
-        loop {
-            let session = self.begin(name, file).await?;
-            match self.send_parts(&session, file).await {
-                // The service may forget an upload at any time; then it is to be begun again.
-                Err(StoreError::Missing { .. }) if sessions < MOST_SESSIONS => sessions += 1,
-                done => return done,
-            }
-        }
+    pub(super) async fn put_in_parts(&self, key: &str, file: &SentFile) -> Result<(), StoreError> {
+        let put = || async {
+            let session = self.begin(key, file).await?;
+            self.send_parts(&session, file).await
+        };
+        // The service may forget an upload at any time.
+        put.retry(pauses().with_max_times(MOST_SESSIONS - 1))
+            .when(|problem| matches!(problem, StoreError::Missing { .. }))
+            .await
     }
 
-    async fn begin(&self, name: &str, file: &SentFile) -> Result<Session, StoreError> {
-        let url = self.url("/upload", "", &[("uploadType", "resumable"), ("name", name)])?;
+    async fn begin(&self, key: &str, file: &SentFile) -> Result<Session, StoreError> {
+        let url = self.upload_url(key)?;
         let mut ask = Ask::new(Method::POST, url.clone())
-            .header("x-upload-content-type", content_type(name))
+            .header("x-upload-content-type", content_type(key))
             .header("x-upload-content-length", &file.length().to_string())
             .header("content-type", "application/json");
-        let about = serde_json::json!({ "name": name, "contentType": content_type(name) });
+        let about = json!({ "name": key, "contentType": content_type(key) });
         ask.content = Content::Bytes(about.to_string().into());
         let answer = ask.send(self).await?;
-        Session::at(
-            &url,
-            text(answer.headers(), LOCATION.as_str()).unwrap_or_default(),
-        )
+        let location = text(answer.headers(), LOCATION.as_str());
+        Session::at(&url, location.unwrap_or_default())
     }
 
     /// Sends part after part, from where the service says that it goes on.
     async fn send_parts(&self, session: &Session, file: &SentFile) -> Result<(), StoreError> {
         let length = file.length();
-        let mut sum = SumInOrder::new();
-        let (mut offset, mut tries) = (0, 1);
+        let whole = sum_of(file).await?;
+        let (mut offset, mut left) = (0, pauses().build());
         loop {
-            let sent = if offset == length {
-                self.state(session, length).await
-            } else {
-                self.send_part(session, file, offset, &mut sum).await
-            };
+            let sent = self.send_part(session, file, offset, &whole).await;
             let state = match sent {
-                Err(problem) if tries < MOST_TRIES && problem.is_transient() => {
-                    tracing::debug!(try_number = tries, problem = %problem, "a part was not taken");
-                    tokio::time::sleep(FIRST_PAUSE * 2u32.pow(tries - 1)).await;
-                    self.state(session, length).await?
+                Err(problem) if problem.is_transient() => {
+                    tracing::debug!(problem = %problem, "a part was not taken");
+                    tokio::time::sleep(left.next().ok_or(problem)?).await;
+                    state_of(session.ask(length, length, length).send(self).await?).await?
                 }
                 state => state?,
             };
             let arrived = match state {
-                State::Done(object) => return sum.check(&object, length),
-                State::Going(arrived) if arrived > sum.summed => {
-                    return Err(strange("more has arrived than was sent".to_owned()));
-                }
+                State::Done(object) => return check(&object, &whole, length),
                 State::Going(arrived) => arrived,
             };
-            tries = match arrived > offset {
-                true => 1,
-                false if tries == MOST_TRIES => {
-                    return Err(strange("it takes no more of the file".to_owned()));
-                }
-                false => tries + 1,
-            };
+            if arrived > offset {
+                left = pauses().build();
+            } else if left.next().is_none() {
+                return Err(strange("it takes no more of the file".to_owned()));
+            }
             offset = arrived;
         }
     }
 
+    /// Sends the part that begins there; after the last one it is asked how far the upload is.
     async fn send_part(
         &self,
         session: &Session,
         file: &SentFile,
-        offset: u64,
-        sum: &mut SumInOrder,
+        start: u64,
+        whole: &Checksum,
     ) -> Result<State, StoreError> {
         let length = file.length();
-        let end = length.min(offset + PART);
-        let bytes = file.read(offset..end).await.map_err(StoreError::unreadable)?;
-        sum.add(offset, &bytes);
-        let mut ask = session.ask(&format!("bytes {offset}-{}/{length}", end - 1));
+        let end = length.min(start.saturating_add(PART));
+        let mut ask = session.ask(start, end, length);
+        ask.content = Content::Bytes(file.read(start..end).await.map_err(StoreError::unreadable)?);
         if end == length {
             // Until here nobody sees the object.
             file.check().map_err(StoreError::unreadable)?;
-            let crc32c = sum.finish().to_base64();
-            ask = ask.header("x-goog-hash", &format!("crc32c={crc32c}"));
+            ask = ask.header("x-goog-hash", &format!("crc32c={}", whole.to_base64()));
         }
-        ask.content = Content::Bytes(bytes);
         state_of(ask.send_once(self).await?).await
-    }
-
-    /// Asks how far the upload is.
-    async fn state(&self, session: &Session, length: u64) -> Result<State, StoreError> {
-        let ask = session.ask(&format!("bytes */{length}"));
-        state_of(ask.send(self).await?).await
     }
 }
 
@@ -150,8 +124,13 @@ impl Session {
         }
     }
 
-    fn ask(&self, range: &str) -> Ask {
-        let mut ask = Ask::new(Method::PUT, self.url.clone()).header("content-range", range);
+    /// The request that brings these bytes; no bytes ask how far the upload is.
+    fn ask(&self, start: u64, end: u64, length: u64) -> Ask {
+        let range = match start < end {
+            true => format!("bytes {start}-{}/{length}", end - 1),
+            false => format!("bytes */{length}"),
+        };
+        let mut ask = Ask::new(Method::PUT, self.url.clone()).header("content-range", &range);
         ask.accepts = Some(GOES_ON);
         ask.is_anonymous = !self.is_trusted;
         ask
@@ -173,55 +152,27 @@ async fn state_of(answer: Response) -> Result<State, StoreError> {
     }
 }
 
-/// The checksum of a file whose parts may be read more than once.
-struct SumInOrder {
-    sum: Option<Sum>,
-    /// How much of the file is in it.
-    summed: u64,
-    whole: Option<Checksum>,
+async fn sum_of(file: &SentFile) -> Result<Checksum, StoreError> {
+    let mut sum = Sum::new(Algorithm::Crc32c);
+    let parts = parts(file, PART, Some(&mut sum));
+    parts.try_for_each(|_| async { Ok(()) }).await?;
+    Ok(sum.finish())
 }
 
-impl SumInOrder {
-    fn new() -> Self {
-        Self {
-            sum: Some(Sum::new(Algorithm::Crc32c)),
-            summed: 0,
-            whole: None,
-        }
+/// Whether the object that the service describes is the file.
+fn check(object: &str, whole: &Checksum, length: u64) -> Result<(), StoreError> {
+    let object: Value =
+        serde_json::from_str(object).map_err(|_| strange("no description of an object".to_owned()))?;
+    let size = object["size"].as_str().and_then(|size| size.parse::<u64>().ok());
+    if let Some(size) = size.filter(|size| *size != length) {
+        return Err(StoreError::Damaged {
+            reason: format!("it has {length} bytes, and {size} arrived"),
+        });
     }
-
-    /// Adds what is new of a part, which begins at most where the last one ended.
-    fn add(&mut self, offset: u64, bytes: &[u8]) {
-        let known = usize::try_from(self.summed.saturating_sub(offset)).unwrap_or(usize::MAX);
-        if let (Some(sum), Some(new)) = (&mut self.sum, bytes.get(known..)) {
-            sum.add(new);
-            self.summed += new.len() as u64;
-        }
-    }
-
-    /// The checksum of all that was added. Nothing may be added afterwards.
-    fn finish(&mut self) -> &Checksum {
-        let sum = &mut self.sum;
-        let empty = || Checksum::of(Algorithm::Crc32c, &[]);
-        self.whole
-            .get_or_insert_with(|| sum.take().map_or_else(empty, Sum::finish))
-    }
-
-    /// Whether the object that the service describes is the file.
-    fn check(&mut self, object: &str, length: u64) -> Result<(), StoreError> {
-        let object: serde_json::Value =
-            serde_json::from_str(object).map_err(|_| strange("no description of an object".to_owned()))?;
-        let size = object["size"].as_str().and_then(|size| size.parse::<u64>().ok());
-        if let Some(size) = size.filter(|size| *size != length) {
-            return Err(StoreError::Damaged {
-                reason: format!("it has {length} bytes, and {size} arrived"),
-            });
-        }
-        let arrived = object["crc32c"].as_str();
-        match arrived.and_then(|sum| Checksum::from_base64(Algorithm::Crc32c, sum)) {
-            Some(arrived) => self.finish().check(&arrived),
-            None => Ok(()),
-        }
+    let arrived = object["crc32c"].as_str();
+    match arrived.and_then(|sum| Checksum::from_base64(Algorithm::Crc32c, sum)) {
+        Some(arrived) => whole.check(&arrived),
+        None => Ok(()),
     }
 }
 
@@ -253,27 +204,8 @@ mod tests {
             (emulator, "http://gcs:9023/upload?upload_id=x", Some(false)),
         ] {
             let session = Session::at(&Url::parse(url).unwrap(), location).ok();
-            let asks = session.map(|session| !session.ask("bytes */1").is_anonymous);
+            let asks = session.map(|session| session.is_trusted);
             assert_eq!(asks, expected, "{location}");
-        }
-    }
-
-    #[test]
-    fn parts_that_come_again_are_summed_once() {
-        let mut sum = SumInOrder::new();
-        for (offset, bytes) in [(0, "1234"), (2, "3456"), (2, "34"), (6, "789")] {
-            sum.add(offset, bytes.as_bytes());
-        }
-        assert_eq!(sum.summed, 9);
-        assert_eq!(sum.finish().to_base64(), "4waSgw==");
-        for (object, is_right) in [
-            (r#"{"size": "9", "crc32c": "4waSgw=="}"#, true),
-            (r#"{"name": "x"}"#, true),
-            (r#"{"size": "8"}"#, false),
-            (r#"{"size": "9", "crc32c": "4waSgg=="}"#, false),
-            ("", false),
-        ] {
-            assert_eq!(sum.check(object, 9).is_ok(), is_right, "{object}");
         }
     }
 }

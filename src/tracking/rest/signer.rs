@@ -108,24 +108,18 @@ async fn sign_for_aws(
         .map(str::to_owned)
         .or_else(|| region_of(url))
         .ok_or(RestError::NoRegion)?;
+    // A plus sign stands for a space in a form, and for itself in a signature.
+    if let Some(query) = url.query().filter(|query| query.contains('+')) {
+        let query = query.replace('+', "%20");
+        url.set_query(Some(&query));
+    }
     let signing = Signing {
         credentials: &credentials,
         region: &region,
         service: SERVICE,
         time: SystemTime::now(),
     };
-    // A plus sign stands for a space in a form, and for itself in a signature.
-    if let Some(query) = url.query().filter(|query| query.contains('+')) {
-        let query = query.replace('+', "%20");
-        url.set_query(Some(&query));
-    }
-    // The other headers are not signed: what lies between may change them.
-    let mut signed = HeaderMap::new();
-    signing
-        .sign(method, url, &mut signed, payload)
-        .map_err(crate::aws::AwsError::from)?;
-    headers.extend(signed);
-    Ok(())
+    Ok(signing.sign(method, url, headers, payload)?)
 }
 
 /// The region in the name of a gateway's host: `ID.execute-api.REGION.amazonaws.com`.

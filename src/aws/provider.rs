@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use reqsign::aws::Credential;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use super::error::AwsError;
-use super::metadata::{self, GivenKeys};
 use super::profiles::Profile;
+use super::role::{Asker, Role};
+use super::services;
 use super::settings::AwsSettings;
-use super::sts::Role;
-use super::{Credentials, sso};
+use super::sign::Credentials;
 use crate::env_vars;
 use crate::process::ProgramCall;
 use crate::redact::Secret;
@@ -29,8 +30,10 @@ pub struct CredentialsProvider {
 #[serde(rename_all = "PascalCase")]
 struct ProcessAnswer {
     version: u64,
-    #[serde(flatten)]
-    keys: GivenKeys,
+    access_key_id: String,
+    secret_access_key: String,
+    session_token: Option<String>,
+    expiration: Option<String>,
 }
 
 impl CredentialsProvider {
@@ -53,7 +56,7 @@ impl CredentialsProvider {
     /// No place has any, or one that was asked for cannot be used.
     pub async fn credentials(&self) -> Result<Credentials, AwsError> {
         let mut found = self.found.lock().await;
-        if let Some(credentials) = found.as_ref().filter(|credentials| credentials.is_fresh()) {
+        if let Some(credentials) = found.as_ref().filter(|credentials| credentials.are_fresh()) {
             return Ok(credentials.clone());
         }
         let credentials = self.settings.find_credentials().await?;
@@ -69,9 +72,17 @@ impl AwsSettings {
             Ok(credentials) => return Ok(credentials),
             Err(reason) => tried.push(reason),
         }
-        match self.profile() {
+        let profile = self.profile();
+        // Only a profile with a role comes before the identity that variables name.
+        let has_role = profile
+            .as_ref()
+            .is_some_and(|profile| profile.get("role_arn").is_some());
+        if !has_role && let Some(credentials) = self.role_of_variables().await? {
+            return Ok(credentials);
+        }
+        match profile {
             Some(profile) => {
-                if let Some(credentials) = Box::pin(self.of_profile_named(profile, MOST_ROLES)).await? {
+                if let Some(credentials) = self.of_profile_named(&profile, MOST_ROLES).await? {
                     return Ok(credentials);
                 }
                 tried.push(format!("the profile '{}' has none", self.profile));
@@ -84,14 +95,11 @@ impl AwsSettings {
             }
             None => tried.push(format!("there is no profile in {}", self.profiles.places())),
         }
-        if let Some(credentials) = self.role_of_variables().await? {
-            return Ok(credentials);
-        }
         tried.push(format!("{} is not set", env_vars::AWS_WEB_IDENTITY_TOKEN_FILE));
-        if let Some(credentials) = metadata::of_container(self).await? {
+        if let Some(credentials) = services::of_container(self).await? {
             return Ok(credentials);
         }
-        match metadata::of_instance(self).await {
+        match services::of_instance(self).await {
             Ok(credentials) => return Ok(credentials),
             Err(reason) => tried.push(reason),
         }
@@ -101,21 +109,16 @@ impl AwsSettings {
     /// The keys in the variables; the text says why there are none.
     fn keys_of_variables(&self) -> Result<Credentials, String> {
         let (id, secret) = (env_vars::AWS_ACCESS_KEY_ID, env_vars::AWS_SECRET_ACCESS_KEY);
-        let (access_key_id, secret_access_key) = match (self.variable(id), self.variable(secret)) {
-            (Some(id), Some(secret)) => (id.to_owned(), Secret::new(secret)),
-            (Some(_), None) => return Err(format!("{secret} is not set beside {id}")),
-            (None, _) => return Err(format!("{id} is not set")),
+        let Some(access_key_id) = self.variable(id) else {
+            return Err(format!("{id} is not set"));
+        };
+        let Some(secret_access_key) = self.variable(secret) else {
+            return Err(format!("{secret} is not set beside {id}"));
         };
         let token = self
             .variable(env_vars::AWS_SESSION_TOKEN)
             .or_else(|| self.variable(env_vars::AWS_SECURITY_TOKEN));
-        Ok(Credentials {
-            access_key_id,
-            secret_access_key,
-            session_token: token.map(Secret::new),
-            expires: None,
-            source: id.to_owned(),
-        })
+        Ok(keys(access_key_id, secret_access_key, token, id.to_owned()))
     }
 
     async fn role_of_variables(&self) -> Result<Option<Credentials>, AwsError> {
@@ -139,19 +142,19 @@ impl AwsSettings {
             path: file.into(),
             source,
         })?;
-        role.assume_with_token(self, &Secret::new(token.trim())).await
+        role.assume(self, Asker::Token(token.trim())).await
     }
 
     /// What a profile gives: a role, single sign-on, keys, or a program's answer.
     async fn of_profile_named(
         &self,
-        profile: Profile<'_>,
+        profile: &Profile<'_>,
         roles_left: usize,
     ) -> Result<Option<Credentials>, AwsError> {
         if let Some(arn) = profile.get("role_arn") {
             return self.role_of_profile(profile, arn, roles_left).await.map(Some);
         }
-        if let Some(credentials) = sso::of_profile(self, profile).await? {
+        if let Some(credentials) = services::of_sign_on(self, profile).await? {
             return Ok(Some(credentials));
         }
         if let Some(credentials) = keys_of_profile(profile) {
@@ -165,14 +168,11 @@ impl AwsSettings {
 
     async fn role_of_profile(
         &self,
-        profile: Profile<'_>,
+        profile: &Profile<'_>,
         arn: &str,
         roles_left: usize,
     ) -> Result<Credentials, AwsError> {
-        let unusable = |reason: String| AwsError::Unusable {
-            what: format!("the AWS profile '{}'", profile.name),
-            reason,
-        };
+        let unusable = |reason: &str| profile.unusable(reason.to_owned());
         let role = Role {
             arn,
             session_name: profile.get("role_session_name"),
@@ -183,72 +183,96 @@ impl AwsSettings {
             return self.with_token_file(&role, file).await;
         }
         if profile.get("mfa_serial").is_some() {
-            let reason = "its role asks for a one-time code; get keys with `aws sts get-session-token` \
-                          and set them as variables";
-            return Err(unusable(reason.to_owned()));
+            return Err(unusable(
+                "its role asks for a one-time code; get keys with `aws sts get-session-token` \
+                 and set them as variables",
+            ));
         }
         let credentials = match (profile.get("source_profile"), profile.get("credential_source")) {
             // A role may lie upon the keys of its own profile.
             (Some(name), _) if name == profile.name => keys_of_profile(profile),
             (Some(name), _) => {
                 let Some(source) = self.profiles.get(name) else {
-                    return Err(unusable(format!("there is no source_profile '{name}'")));
+                    return Err(unusable(&format!("there is no source_profile '{name}'")));
                 };
                 if roles_left == 0 {
-                    return Err(unusable("its source_profile leads back to itself".to_owned()));
+                    return Err(unusable("its source_profile leads back to itself"));
                 }
-                Box::pin(self.of_profile_named(source, roles_left - 1)).await?
+                Box::pin(self.of_profile_named(&source, roles_left - 1)).await?
             }
-            (None, Some("Environment")) => Some(self.keys_of_variables().map_err(unusable)?),
-            (None, Some("Ec2InstanceMetadata")) => Some(metadata::of_instance(self).await.map_err(unusable)?),
-            (None, Some("EcsContainer")) => metadata::of_container(self).await?,
-            (None, Some(other)) => return Err(unusable(format!("credential_source '{other}' is unknown"))),
+            (None, Some("Environment")) => {
+                Some(self.keys_of_variables().map_err(|reason| unusable(&reason))?)
+            }
+            (None, Some("Ec2InstanceMetadata")) => Some(
+                services::of_instance(self)
+                    .await
+                    .map_err(|reason| unusable(&reason))?,
+            ),
+            (None, Some("EcsContainer")) => services::of_container(self).await?,
+            (None, Some(other)) => {
+                return Err(unusable(&format!("credential_source '{other}' is unknown")));
+            }
             (None, None) => {
-                let reason =
-                    "it has a role_arn without source_profile, credential_source or web_identity_token_file";
-                return Err(unusable(reason.to_owned()));
+                return Err(unusable(
+                    "it has a role_arn without source_profile, credential_source or web_identity_token_file",
+                ));
             }
         };
-        let credentials =
-            credentials.ok_or_else(|| unusable("what its role is asked with has no keys".to_owned()))?;
-        role.assume(self, &credentials).await
+        let credentials = credentials.ok_or_else(|| unusable("what its role is asked with has no keys"))?;
+        role.assume(self, Asker::Keys(&credentials)).await
     }
 }
 
-fn keys_of_profile(profile: Profile<'_>) -> Option<Credentials> {
-    Some(Credentials {
-        access_key_id: profile.get("aws_access_key_id")?.to_owned(),
-        secret_access_key: Secret::new(profile.get("aws_secret_access_key")?),
-        session_token: profile
-            .get("aws_session_token")
-            .or_else(|| profile.get("aws_security_token"))
-            .map(Secret::new),
+fn keys(id: &str, secret: &str, token: Option<&str>, source: String) -> Credentials {
+    Credentials {
+        access_key_id: id.to_owned(),
+        secret_access_key: Secret::new(secret),
+        session_token: token.map(Secret::new),
         expires: None,
-        source: format!("the AWS profile '{}'", profile.name),
-    })
+        source,
+    }
+}
+
+fn keys_of_profile(profile: &Profile<'_>) -> Option<Credentials> {
+    let token = profile
+        .get("aws_session_token")
+        .or_else(|| profile.get("aws_security_token"));
+    Some(keys(
+        profile.get("aws_access_key_id")?,
+        profile.get("aws_secret_access_key")?,
+        token,
+        format!("the AWS profile '{}'", profile.name),
+    ))
 }
 
 /// Runs the program of a profile, which is no shell command, and reads the keys that it writes.
-async fn from_process(profile: Profile<'_>, command: &str) -> Result<Credentials, AwsError> {
+async fn from_process(profile: &Profile<'_>, command: &str) -> Result<Credentials, AwsError> {
+    let what = format!("the credential_process of the AWS profile '{}'", profile.name);
     let unusable = |reason: String| AwsError::Unusable {
-        what: format!("the credential_process of the AWS profile '{}'", profile.name),
+        what: what.clone(),
         reason,
     };
     let words = shlex::split(command).filter(|words| !words.is_empty());
-    let words = words.ok_or_else(|| unusable("it is no command".to_owned()))?;
+    let words = words.ok_or_else(|| unusable("it is not a valid command".to_owned()))?;
     let call = ProgramCall::new(&words[0]).arguments(&words[1..]);
     let captured = call.capture().await.map_err(|source| AwsError::Process {
         profile: profile.name.to_owned(),
         source,
     })?;
     let answer: ProcessAnswer = serde_json::from_str(&captured.text())
-        .map_err(|_| unusable("what it wrote is no JSON object with keys".to_owned()))?;
+        .map_err(|_| unusable("its output is not a JSON object with keys".to_owned()))?;
     if answer.version != 1 {
         return Err(unusable(format!(
             "it answers in version {} instead of 1",
             answer.version
         )));
     }
-    let source = format!("the credential_process of the AWS profile '{}'", profile.name);
-    Ok(answer.keys.into_credentials(source))
+    let token = answer.session_token.filter(|token| !token.is_empty());
+    let keys = Credential {
+        access_key_id: answer.access_key_id,
+        secret_access_key: answer.secret_access_key,
+        session_token: token,
+        expires_in: answer.expiration.and_then(|text| text.parse().ok()),
+    };
+    Ok(Credentials::found(keys, what.clone()))
 }

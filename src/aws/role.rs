@@ -2,31 +2,36 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use percent_encoding::utf8_percent_encode;
+use form_urlencoded::Serializer;
 use quick_xml::de::from_str;
+use reqsign::aws::Credential;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Method, Url};
 use serde::Deserialize;
 
-use super::Credentials;
 use super::error::AwsError;
 use super::settings::AwsSettings;
-use super::sign::{Payload, Signing, UNRESERVED};
+use super::sign::{Credentials, Payload};
 use crate::http::{client, innermost};
-use crate::redact::Secret;
-use crate::utc;
 
-const SERVICE: &str = "Amazon's security token service (STS)";
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A role that somebody shall have.
-#[derive(Debug, Clone)]
 pub(super) struct Role<'a> {
     pub(super) arn: &'a str,
     pub(super) session_name: Option<&'a str>,
     pub(super) external_id: Option<&'a str>,
     /// In seconds.
     pub(super) duration: Option<&'a str>,
+}
+
+/// Who asks for a role.
+pub(super) enum Asker<'a> {
+    /// Who has these keys.
+    Keys(&'a Credentials),
+    /// Who has this token of an identity provider.
+    Token(&'a str),
 }
 
 #[derive(Deserialize)]
@@ -51,8 +56,8 @@ struct AnswerKeys {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
 struct Refusal {
-    #[serde(rename = "Error")]
     error: RefusalReason,
 }
 
@@ -65,62 +70,18 @@ struct RefusalReason {
 }
 
 impl Role<'_> {
-    /// The role for who has these credentials.
+    /// Asks for the role's keys.
     pub(super) async fn assume(
         &self,
         settings: &AwsSettings,
-        credentials: &Credentials,
-    ) -> Result<Credentials, AwsError> {
-        self.ask(settings, &self.form("AssumeRole", None), Some(credentials))
-            .await
-    }
-
-    /// The role for who has this token of an identity provider.
-    pub(super) async fn assume_with_token(
-        &self,
-        settings: &AwsSettings,
-        token: &Secret,
-    ) -> Result<Credentials, AwsError> {
-        let form = self.form("AssumeRoleWithWebIdentity", Some(token));
-        self.ask(settings, &form, None).await
-    }
-
-    fn form(&self, action: &str, token: Option<&Secret>) -> String {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let session = self.session_name.map_or_else(
-            || format!("mlrun-session-{}", since_epoch.as_secs()),
-            str::to_owned,
-        );
-        let pairs = [
-            ("Action", Some(action)),
-            ("Version", Some("2011-06-15")),
-            ("RoleArn", Some(self.arn)),
-            ("RoleSessionName", Some(session.as_str())),
-            ("ExternalId", self.external_id),
-            ("DurationSeconds", self.duration),
-            ("WebIdentityToken", token.map(Secret::expose)),
-        ];
-        let pairs: Vec<String> = pairs
-            .into_iter()
-            .filter_map(|(name, value)| {
-                value.map(|value| format!("{name}={}", utf8_percent_encode(value, UNRESERVED)))
-            })
-            .collect();
-        pairs.join("&")
-    }
-
-    async fn ask(
-        &self,
-        settings: &AwsSettings,
-        form: &str,
-        credentials: Option<&Credentials>,
+        asker: Asker<'_>,
     ) -> Result<Credentials, AwsError> {
         let refused = |reason: String| AwsError::Refused {
-            service: SERVICE,
+            service: "Amazon's security token service (STS)",
             what: format!("the role '{}'", self.arn),
             reason,
         };
-        let region = settings.region();
+        let form = self.form(&asker);
         let address = settings
             .endpoint_url("sts")
             .map_or_else(|| endpoint(settings.named_region()), str::to_owned);
@@ -130,22 +91,16 @@ impl Role<'_> {
             CONTENT_TYPE,
             HeaderValue::from_static("application/x-www-form-urlencoded"),
         );
-        if let Some(credentials) = credentials {
-            let signing = Signing {
-                credentials,
-                region,
-                service: "sts",
-                time: SystemTime::now(),
-            };
-            signing.sign(&Method::POST, &url, &mut headers, Payload::Bytes(form.as_bytes()))?;
+        if let Asker::Keys(credentials) = asker {
+            let payload = Payload::Bytes(form.as_bytes());
+            let service = ("sts", settings.region());
+            credentials
+                .sign(service, &Method::POST, &url, &mut headers, payload)
+                .await?;
         }
         let verification = settings.verification();
         let client = client((url.scheme() == "https").then_some(&verification), Policy::none())?;
-        let request = client
-            .post(url)
-            .headers(headers)
-            .timeout(Duration::from_secs(60))
-            .body(form.to_owned());
+        let request = client.post(url).headers(headers).timeout(TIMEOUT).body(form);
         let broken = |error: reqwest::Error| refused(innermost(&error.without_url()));
         let answer = request.send().await.map_err(broken)?;
         let status = answer.status();
@@ -159,13 +114,36 @@ impl Role<'_> {
         }
         let answer: Answer = from_str(&text).map_err(|_| refused("its answer holds no keys".to_owned()))?;
         let keys = answer.result.credentials;
-        Ok(Credentials {
+        let keys = Credential {
             access_key_id: keys.access_key_id,
-            secret_access_key: Secret::new(keys.secret_access_key),
-            session_token: Some(Secret::new(keys.session_token)),
-            expires: utc::parse_rfc3339(&keys.expiration),
-            source: format!("the role '{}'", self.arn),
-        })
+            secret_access_key: keys.secret_access_key,
+            session_token: Some(keys.session_token),
+            expires_in: keys.expiration.parse().ok(),
+        };
+        Ok(Credentials::found(keys, format!("the role '{}'", self.arn)))
+    }
+
+    fn form(&self, asker: &Asker<'_>) -> String {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let default_name = format!("mlrun-session-{}", since_epoch.as_secs());
+        let (action, token) = match asker {
+            Asker::Keys(_) => ("AssumeRole", None),
+            Asker::Token(token) => ("AssumeRoleWithWebIdentity", Some(*token)),
+        };
+        let pairs = [
+            ("Action", Some(action)),
+            ("Version", Some("2011-06-15")),
+            ("RoleArn", Some(self.arn)),
+            (
+                "RoleSessionName",
+                Some(self.session_name.unwrap_or(&default_name)),
+            ),
+            ("ExternalId", self.external_id),
+            ("DurationSeconds", self.duration),
+            ("WebIdentityToken", token),
+        ];
+        let pairs = pairs.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        Serializer::new(String::new()).extend_pairs(pairs).finish()
     }
 }
 

@@ -1,0 +1,132 @@
+//! Which bucket a URI names, and on whose service.
+
+use std::net::Ipv4Addr;
+
+use reqwest::Url;
+
+/// An object, or the beginning of the names of many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::data) struct S3Place {
+    pub(in crate::data) bucket: String,
+    pub(in crate::data) key: String,
+    pub(super) server: Option<Server>,
+}
+
+/// A service that the URI names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Server {
+    pub(super) url: Url,
+    /// Whether a bucket is a part of the host's name.
+    pub(super) is_virtual: bool,
+    pub(super) region: Option<String>,
+}
+
+impl S3Place {
+    /// Reads what stands after the scheme: `//bucket/key`, or `//bucket@host/key` for `r2` and `b2`. A
+    /// query is no part of the key, as in MLflow.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(in crate::data) fn parse(scheme: &str, rest: &str) -> Result<Self, String> {
+        let rest = rest.split('?').next().unwrap_or_default();
+        let rest = rest.strip_prefix("//").unwrap_or_default();
+        let (authority, key) = rest.split_once('/').unwrap_or((rest, ""));
+        let (bucket, server) = match scheme {
+            "r2" | "b2" => {
+                let (bucket, host) = authority
+                    .split_once('@')
+                    .filter(|(_, host)| !host.is_empty())
+                    .ok_or_else(|| format!("it must be {scheme}://<bucket>@<host>/<path>"))?;
+                let server =
+                    Server::of_host(scheme, host).ok_or_else(|| format!("'{host}' is not a valid host"))?;
+                (bucket, Some(server))
+            }
+            _ => (authority, None),
+        };
+        if bucket.is_empty() {
+            return Err("it names no bucket".to_owned());
+        }
+        if bucket.contains(['@', ':']) {
+            return Err("credentials cannot stand in it".to_owned());
+        }
+        Ok(Self {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            server,
+        })
+    }
+}
+
+impl Server {
+    fn of_host(scheme: &str, host: &str) -> Option<Self> {
+        let url = Url::parse(&format!("https://{host}")).ok()?;
+        let has_only_host = url.username().is_empty() && url.password().is_none() && url.path() == "/";
+        let name = url.host_str().filter(|_| has_only_host)?;
+        let is_cloudflare = scheme == "r2";
+        let region = match is_cloudflare {
+            true => Some("auto"),
+            false => name
+                .strip_prefix("s3.")
+                .and_then(|name| name.strip_suffix(".backblazeb2.com")),
+        };
+        Some(Self {
+            is_virtual: is_cloudflare && name.parse::<Ipv4Addr>().is_err(),
+            region: region.map(str::to_owned),
+            url,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_are_named_by_uris() {
+        for (scheme, rest, expected) in [
+            ("s3", "//b/a/c.csv?versionId=1", Ok(("b", "a/c.csv", None))),
+            ("s3", "//b//a%20+b//c", Ok(("b", "/a%20+b//c", None))),
+            (
+                "r2",
+                "//b@id.r2.cloudflarestorage.com/a",
+                Ok((
+                    "b",
+                    "a",
+                    Some(("https://id.r2.cloudflarestorage.com/", true, Some("auto"))),
+                )),
+            ),
+            (
+                "b2",
+                "//b@s3.us-west-004.backblazeb2.com/a",
+                Ok((
+                    "b",
+                    "a",
+                    Some((
+                        "https://s3.us-west-004.backblazeb2.com/",
+                        false,
+                        Some("us-west-004"),
+                    )),
+                )),
+            ),
+            (
+                "r2",
+                "//b@127.0.0.1:9000",
+                Ok(("b", "", Some(("https://127.0.0.1:9000/", false, Some("auto"))))),
+            ),
+            ("r2", "//b/a", Err("it must be r2://<bucket>@<host>/<path>")),
+            ("b2", "//b@/a", Err("it must be b2://<bucket>@<host>/<path>")),
+            ("b2", "//b@u:p@h/a", Err("'u:p@h' is not a valid host")),
+            ("s3", "//b@h/a", Err("credentials cannot stand in it")),
+            ("s3", "/b", Err("it names no bucket")),
+        ] {
+            let parsed = S3Place::parse(scheme, rest);
+            let shown = parsed.as_ref().map_err(String::as_str).map(|place| {
+                let server = place.server.as_ref();
+                let server =
+                    server.map(|server| (server.url.as_str(), server.is_virtual, server.region.as_deref()));
+                (place.bucket.as_str(), place.key.as_str(), server)
+            });
+            assert_eq!(shown, expected, "{scheme}:{rest}");
+        }
+    }
+}
