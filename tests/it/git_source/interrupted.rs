@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::forms::{Access, runner};
+use super::forms::{Access, FETCHERS, Fetcher, runner};
 use super::servers::Servers;
 use crate::harness::{Sandbox, StoreContents};
 
@@ -28,8 +28,11 @@ fn an_interrupted_fetch_leaves_nothing() {
             ("git://<daemon>/super.git", Access::Open),
             ("<repositories>/super.git", Access::Open),
         ][usize::try_from(number % 4).unwrap()];
-        let with_program = if number / 4 % 2 == 0 { "false" } else { "true" };
-        let project = runner(servers, access).env("MLRUN_GIT_FETCH_WITH_CLI", with_program);
+        let fetcher = match access {
+            Access::Ssh => Fetcher::Program,
+            _ => FETCHERS[usize::try_from(number / 4 % 2).unwrap()],
+        };
+        let project = fetcher.of(runner(servers, access));
         let mut command = project.sandbox().interruptible_mlrun();
         command.args(["run", &servers.expand(uri), "--env-manager", "local"]);
         command

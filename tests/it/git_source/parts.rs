@@ -4,7 +4,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use super::forms::{Access, run, runner};
+use super::forms::{Access, FETCHERS, Fetcher, run, runner};
 use super::servers::Servers;
 use crate::harness::{Project, require_program};
 
@@ -38,7 +38,7 @@ fn commits_are_found_by_whole_and_short_hashes() {
     let first = servers.git("source", &["rev-parse", "light"]);
     let between = servers.git("source", &["rev-parse", "main~1"]);
     assert_eq!(between, second);
-    for with_program in ["false", "true"] {
+    for fetcher in FETCHERS {
         for (uri, version, expected, commits) in [
             // Named by a branch: alone, from any server.
             ("http://<http>/open/project.git", main.as_str(), "three", Some(1)),
@@ -53,7 +53,7 @@ fn commits_are_found_by_whole_and_short_hashes() {
             ),
             ("<repositories>/source", &first[..6], "one", None),
         ] {
-            let project = runner(servers, Access::Open).env("MLRUN_GIT_FETCH_WITH_CLI", with_program);
+            let project = fetcher.of(runner(servers, Access::Open));
             let uri = servers.expand(uri);
             let finished = project.mlrun(&[
                 "run",
@@ -65,7 +65,9 @@ fn commits_are_found_by_whole_and_short_hashes() {
                 "--keep-workdir",
             ]);
             finished.expect_code(0);
-            assert_eq!(marker(finished.stdout()), expected, "{uri} {version}");
+            let clone = clone_of(&project);
+            let marker = std::fs::read_to_string(clone.join("marker")).unwrap();
+            assert_eq!(marker.trim(), expected, "{uri} {version}");
             if let Some(commits) = commits {
                 assert_eq!(commits_in(&project), commits, "{uri} {version}");
             }
@@ -80,8 +82,12 @@ fn commits_that_no_branch_names_come_alone_where_the_server_gives_them() {
     let middle = servers.git("super-source", &["rev-parse", "HEAD"]);
     assert_eq!(middle.len(), 40);
     let hidden = servers.git("source", &["rev-parse", "refs/hidden/x"]);
-    for (repository, with_program, commits) in [("lenient.git", "false", 1), ("project.git", "true", 1)] {
-        let project = runner(servers, Access::Open).env("MLRUN_GIT_FETCH_WITH_CLI", with_program);
+    for (repository, fetcher, commits) in [
+        ("lenient.git", Fetcher::Library, 1),
+        ("lenient.git", Fetcher::Program, 1),
+        ("project.git", Fetcher::Program, 1),
+    ] {
+        let project = fetcher.of(runner(servers, Access::Open));
         let uri = servers.expand(&format!("http://<http>/open/{repository}"));
         let finished = project.mlrun(&[
             "run",
@@ -93,7 +99,8 @@ fn commits_that_no_branch_names_come_alone_where_the_server_gives_them() {
             "--keep-workdir",
         ]);
         finished.expect_code(0);
-        assert_eq!(marker(finished.stdout()), "hidden");
+        let marker = std::fs::read_to_string(clone_of(&project).join("marker")).unwrap();
+        assert_eq!(marker.trim(), "hidden");
         assert_eq!(commits_in(&project), commits, "{repository}");
     }
 }
@@ -155,15 +162,19 @@ fn pages_are_understood() {
 #[test]
 fn submodules_come_at_their_pinned_commits() {
     let Some(servers) = Servers::shared() else { return };
-    for with_program in ["false", "true"] {
+    for fetcher in FETCHERS {
         for (uri, access) in [
             ("http://<http>/open/super.git", Access::Open),
+            ("http://<http>/old/super.git", Access::Open),
             ("http://user:t0ken@<http>/private/super.git", Access::Open),
             ("git://<daemon>/super.git", Access::Open),
             ("gitserver:<repositories>/super.git", Access::Ssh),
             ("<repositories>/super.git", Access::Open),
         ] {
-            let project = runner(servers, access).env("MLRUN_GIT_FETCH_WITH_CLI", with_program);
+            if fetcher == Fetcher::Library && access == Access::Ssh {
+                continue;
+            }
+            let project = fetcher.of(runner(servers, access));
             let finished = run(&project, servers, uri, None);
             finished.expect_code(0);
             for file in ["parts/library/library 644", "parts/library/inner/nested 644"] {
@@ -181,23 +192,25 @@ fn hostile_submodules_are_refused() {
         ("option", "it begins with '-'"),
         ("disk", "must not name one of this machine"),
     ] {
-        let project = runner(servers, Access::Open);
-        let finished = run(
-            &project,
-            servers,
-            &format!("http://<http>/open/{repository}.git"),
-            None,
-        );
-        finished.expect_code(1);
-        assert!(
-            finished
-                .stderr()
-                .contains("cannot fetch the submodule 'parts/library'")
-                && finished.stderr().contains(reason),
-            "{}",
-            finished.stderr()
-        );
-        assert!(finished.store().runs.is_empty());
+        for fetcher in FETCHERS {
+            let project = fetcher.of(runner(servers, Access::Open));
+            let finished = run(
+                &project,
+                servers,
+                &format!("http://<http>/open/{repository}.git"),
+                None,
+            );
+            finished.expect_code(1);
+            assert!(
+                finished
+                    .stderr()
+                    .contains("cannot fetch the submodule 'parts/library'")
+                    && finished.stderr().contains(reason),
+                "{}",
+                finished.stderr()
+            );
+            assert!(finished.store().runs.is_empty());
+        }
     }
 }
 
@@ -234,6 +247,139 @@ fn files_in_git_lfs_are_named_or_fetched() {
     );
     let contents = project.sandbox().shell("cat ../tmp/*/large.bin");
     assert_eq!(contents, "the contents of a large file\n");
+}
+
+#[test]
+fn an_old_server_gives_a_commit_with_all_others() {
+    let Some(servers) = Servers::shared() else { return };
+    // No branch names it.
+    let pinned = servers.git(".", &["-C", "library-source", "rev-parse", "main~1"]);
+    for fetcher in FETCHERS {
+        for version in [&pinned, &pinned[..9]] {
+            let project = fetcher.of(runner(servers, Access::Open));
+            let uri = servers.expand("http://<http>/old/library.git");
+            let finished = project.mlrun(&["run", &uri, "-v", version]);
+            let fetched = format!("Fetched commit {pinned}");
+            assert!(finished.stderr().contains(&fetched), "{}", finished.stderr());
+        }
+    }
+}
+
+#[test]
+fn repositories_with_sha256_are_fetched() {
+    let Some(servers) = Servers::shared() else { return };
+    let first = servers.git("sha256-source", &["rev-parse", "v1^{commit}"]);
+    let second = servers.git("sha256-source", &["rev-parse", "main"]);
+    for uri in [
+        "http://<http>/open/sha256.git",
+        "git://<daemon>/sha256.git",
+        "<repositories>/sha256-source",
+    ] {
+        for (version, commit) in [
+            (None, &second),
+            (Some("feature"), &second),
+            (Some("v1"), &first),
+            (Some(first.as_str()), &first),
+            (Some(&first[..8]), &first),
+        ] {
+            // In place it is read by a library that knows no such hashes.
+            if version.is_none() && uri.starts_with("<repositories>") {
+                continue;
+            }
+            let project = runner(servers, Access::Open);
+            let finished = run(&project, servers, uri, version);
+            finished.expect_code(0);
+            let store = finished.store();
+            let tags = &store.run().tags;
+            assert_eq!(
+                tags.get("mlflow.source.git.commit"),
+                Some(commit),
+                "{uri} {version:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn nothing_that_is_inherited_misleads_git() {
+    let Some(servers) = Servers::shared() else { return };
+    let mut project = runner(servers, Access::Open);
+    for name in [
+        "GIT_DIR",
+        "GIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_COMMON_DIR",
+    ] {
+        project = project.env(name, "/nowhere");
+    }
+    let project = project.env("GIT_DEFAULT_HASH", "sha256");
+    let sandbox = project.sandbox();
+    sandbox.write_executable("../hooks/post-checkout", "#!/bin/sh\ntouch ../../work/hooked\n");
+    let hooks = sandbox.root().join("hooks");
+    let config = format!(
+        "[core]\n hooksPath = {}\n[submodule]\n recurse = true\n[clone]\n defaultRemoteName = other\n",
+        hooks.display()
+    );
+    sandbox.write("../home/.gitconfig", config);
+    for version in [None, Some("v1"), Some("feature/a")] {
+        for uri in ["http://<http>/open/project.git", "<repositories>/project.git"] {
+            let finished = run(&project, servers, uri, version);
+            finished.expect_code(0);
+        }
+    }
+    assert!(!sandbox.work().join("hooked").exists());
+}
+
+#[test]
+fn credentials_of_a_url_reach_no_argument_and_no_file() {
+    let Some(servers) = Servers::shared() else { return };
+    let project = runner(servers, Access::Open).env("GIT_TRACE", "<sandbox>/trace");
+    let uri = servers.expand("http://user:t0ken@<http>/private/super.git");
+    for version in [&[][..], &["-v", "main"]] {
+        let mut arguments = vec!["run", &uri, "--env-manager", "local", "--keep-workdir"];
+        arguments.extend(version);
+        project.mlrun(&arguments).expect_code(0);
+    }
+    let trace = std::fs::read_to_string(project.sandbox().root().join("trace")).unwrap();
+    assert!(trace.contains("remote-http"), "{trace}");
+    assert!(!trace.contains("t0ken"), "{trace}");
+    let left = project.sandbox().shell("grep -r t0ken ../tmp || true");
+    assert_eq!(left, "");
+}
+
+/// Runs a program on a terminal of 100 columns and prints what it writes there.
+const ON_TERMINAL: &str = r#"
+import fcntl, os, pty, struct, sys, termios
+pid, terminal = pty.fork()
+if pid == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    os.execvp(sys.argv[1], sys.argv[1:])
+try:
+    while piece := os.read(terminal, 65536):
+        os.write(1, piece)
+except OSError:
+    pass
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"#;
+
+#[test]
+fn the_servers_progress_shows_on_a_terminal() {
+    let Some(servers) = Servers::shared() else { return };
+    let Some(python) = require_program("python3") else {
+        return;
+    };
+    let project = runner(servers, Access::Open);
+    let mut command = project.sandbox().command(python);
+    command.args(["-c", ON_TERMINAL, env!("CARGO_BIN_EXE_mlrun"), "run"]);
+    command.args([&servers.expand("http://<http>/open/project.git"), "--no-conda"]);
+    let output = command.env("TERM", "xterm").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let shown = String::from_utf8_lossy(&output.stdout);
+    for expected in ["Compressing objects: ", "Receiving objects: ", "%"] {
+        assert!(shown.contains(expected), "{shown}");
+    }
 }
 
 #[test]
