@@ -10,7 +10,7 @@ use super::problem::GitProblem;
 use super::program::Git;
 use super::references::{Reference, References, is_whole_hash};
 use super::remote::Remote;
-use super::version::{Choice, Preference, Wanted, is_hash};
+use super::version::{Choice, Wanted, is_hash};
 use super::{lfs, submodules};
 use crate::events::Progress;
 
@@ -46,7 +46,7 @@ pub(super) async fn clone(
     let with_lfs = Git::new(remote, directory, progress).await?;
     let git = with_lfs.with(WITHOUT_LFS);
     let clone = Clone { remote, git: &git };
-    let (version, subdirectory, choice) = clone.bring(wanted).await?;
+    let (choice, version, subdirectory) = clone.bring(wanted).await?;
     progress.info(&choice.told());
     clone.check_out(&choice).await?;
     submodules::update_all(&git, &with_lfs, remote.is_local()).await?;
@@ -65,8 +65,8 @@ struct Clone<'a> {
 }
 
 impl Clone<'_> {
-    /// Brings the objects; gives the version, the directory of a page, and what to check out.
-    async fn bring(&self, wanted: &Wanted) -> Result<(Option<String>, Option<String>, Choice), GitProblem> {
+    /// Brings the objects; gives what to check out, the version that means, and the directory of a page.
+    async fn bring(&self, wanted: &Wanted) -> Result<(Choice, Option<String>, Option<String>), GitProblem> {
         let version = wanted.version.as_deref();
         let named = version.filter(|version| *version != "HEAD");
         let quick = match named {
@@ -76,30 +76,16 @@ impl Clone<'_> {
             None => self.clone_default().await,
         };
         match quick {
-            Ok(Some(choice)) => return Ok((version.map(str::to_owned), None, choice)),
+            Ok(Some(choice)) => return Ok((choice, version.map(str::to_owned), None)),
             Ok(None) => {}
             Err(problem) if problem.is_final() => return Err(problem),
             // The list of names tells what is wrong, or the way around it.
             Err(problem) => tracing::debug!(%problem, "the quick way to fetch"),
         }
         let references = self.references().await?;
-        let (version, subdirectory) = wanted.split(&references);
-        let choice = match &version {
-            Some(version) => references.choose(version, self.preference())?,
-            None => references.default_choice()?,
-        };
+        let (choice, version, subdirectory) = wanted.choose(&references, self.remote.is_local())?;
         let choice = self.bring_choice(choice, &references).await?;
-        Ok((version, subdirectory, choice))
-    }
-
-    /// `git checkout` takes a branch before a tag of the same name in a local repository, and the tag in
-    /// a fresh clone.
-    fn preference(&self) -> Preference {
-        if self.remote.is_local() {
-            Preference::Branches
-        } else {
-            Preference::Tags
-        }
+        Ok((choice, version, subdirectory))
     }
 
     /// Clones the default branch without writing its files; all of a repository on this machine, whose

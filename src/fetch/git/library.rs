@@ -17,7 +17,7 @@ use super::problem::GitProblem;
 use super::references::References;
 use super::remote::Remote;
 use super::submodules::{self, in_submodule};
-use super::version::{Choice, Preference, Wanted};
+use super::version::{Choice, Wanted};
 use super::words;
 use crate::events::{Transfer, TransferUnit};
 
@@ -34,16 +34,7 @@ pub(super) fn clone(
 ) -> Result<Cloned, GitProblem> {
     let fetch = Fetch::begin(remote, directory, reporter)?;
     let references = fetch.references()?;
-    let (version, subdirectory) = wanted.split(&references);
-    let preference = if remote.is_local() {
-        Preference::Branches
-    } else {
-        Preference::Tags
-    };
-    let choice = match &version {
-        Some(version) => references.choose(version, preference)?,
-        None => references.default_choice()?,
-    };
+    let (choice, version, subdirectory) = wanted.choose(&references, remote.is_local())?;
     let commit = fetch.bring(&choice, &references)?;
     fetch.point_head(&choice, commit)?;
     reporter.info(match choice {
@@ -258,9 +249,7 @@ impl<'a> Fetch<'a> {
             };
         }
         if source.code() == ErrorCode::Owner {
-            return GitProblem::ForeignRepository {
-                path: remote.url().trim_start_matches("file://").into(),
-            };
+            return GitProblem::foreign(remote);
         }
         if message.contains("object format") || message.contains("objectformat") {
             return GitProblem::NoProgram {

@@ -167,10 +167,10 @@ fn refusal(status: StatusCode, access: &ServerAccess) -> GitProblem {
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => GitProblem::Access {
             host,
-            tried: vec![match &access.credentials {
+            tried: match &access.credentials {
                 Some(source) => format!("the user and password in {source}"),
                 None => "no credentials, since the program 'git' was not found".to_owned(),
-            }],
+            },
         },
         StatusCode::NOT_FOUND | StatusCode::GONE => GitProblem::NoRepository {
             answer: format!("'{host}' answers {status}"),

@@ -78,11 +78,7 @@ async fn clone_into_temporary(
     wanted: Wanted,
     progress: &dyn Progress,
 ) -> Result<(TemporaryDirectory, Cloned), FetchError> {
-    let directory = temporary_directory()?;
-    progress.info(&format!(
-        "=== Fetching project from {uri} into {} ===",
-        directory.path().display()
-    ));
+    let directory = temporary_directory(uri, progress)?;
     let named = format!("'{remote}'");
     if program::is_installed() {
         let cloned = clone::clone(&remote, &wanted, directory.path(), progress).await;

@@ -34,12 +34,12 @@ pub enum GitProblem {
         reason: String,
     },
     /// The server wants to know who asks, or does not let them in.
-    #[error("'{host}' refuses access; tried: {}", tried.join(", "))]
+    #[error("'{host}' refuses access; tried: {tried}")]
     Access {
         /// The host.
         host: String,
         /// What was tried to get in, in words.
-        tried: Vec<String>,
+        tried: String,
     },
     /// The server knows no such repository, or does not tell strangers that it does.
     #[error("there is no repository that can be read: {answer}")]
@@ -195,6 +195,13 @@ impl GitProblem {
     pub(super) fn not_git(remote: &Remote) -> Self {
         Self::Protocol {
             reason: format!("'{remote}' does not speak Git's protocol"),
+        }
+    }
+
+    /// The repository is another user's.
+    pub(super) fn foreign(remote: &Remote) -> Self {
+        Self::ForeignRepository {
+            path: remote.url().trim_start_matches("file://").into(),
         }
     }
 

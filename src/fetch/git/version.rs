@@ -22,8 +22,28 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// The version and the directory.
-    pub(super) fn split(&self, references: &References) -> (Option<String>, Option<String>) {
+    /// What to check out among these names, the version that means, and the directory of a page. `git
+    /// checkout` takes a branch before a tag of the same name in a repository on this machine, and the tag in
+    /// a fresh clone.
+    pub(super) fn choose(
+        &self,
+        references: &References,
+        is_local: bool,
+    ) -> Result<(Choice, Option<String>, Option<String>), GitProblem> {
+        let (version, directory) = self.split(references);
+        let preference = if is_local {
+            Preference::Branches
+        } else {
+            Preference::Tags
+        };
+        let choice = match &version {
+            Some(version) => references.choose(version, preference)?,
+            None => references.default_choice()?,
+        };
+        Ok((choice, version, directory))
+    }
+
+    fn split(&self, references: &References) -> (Option<String>, Option<String>) {
         let Some(tree) = &self.tree else {
             return (self.version.clone(), None);
         };
@@ -75,17 +95,16 @@ impl Choice {
     }
 }
 
-/// Whether a branch or a tag is meant where both have the name: `git checkout` takes the branch
-/// where it is a local one, and the tag in a fresh clone.
+/// Whether a branch or a tag is meant if both have the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Preference {
+enum Preference {
     Branches,
     Tags,
 }
 
 impl References {
     /// What to check out where no version is asked for: what HEAD is.
-    pub(super) fn default_choice(&self) -> Result<Choice, GitProblem> {
+    fn default_choice(&self) -> Result<Choice, GitProblem> {
         if self.all.is_empty() && self.head.is_none() {
             return Err(GitProblem::NoCommits);
         }
@@ -119,7 +138,7 @@ impl References {
     }
 
     /// What to check out for this version, as far as the references tell.
-    pub(super) fn choose(&self, version: &str, preference: Preference) -> Result<Choice, GitProblem> {
+    fn choose(&self, version: &str, preference: Preference) -> Result<Choice, GitProblem> {
         if version == "HEAD" {
             return self.default_choice();
         }
@@ -159,7 +178,7 @@ impl References {
 
     /// Splits what a page shows into the version, as far as a branch or tag begins it, and the
     /// directory in it.
-    pub(super) fn split_tree<'a>(&self, tree: &'a str) -> (&'a str, &'a str) {
+    fn split_tree<'a>(&self, tree: &'a str) -> (&'a str, &'a str) {
         let ends = tree.match_indices('/').map(|(at, _)| at).chain([tree.len()]);
         let is_known = |end: &usize| self.find(&tree[..*end], Preference::Tags).is_some();
         let end = ends

@@ -4,136 +4,87 @@
 use super::problem::GitProblem;
 use super::remote::Remote;
 
-/// Texts of which one in a line tells what went wrong; the first match counts.
-const MEANINGS: &[(&[&str], Meaning)] = &[
-    (
-        &[
-            "Could not resolve host",
-            "unable to look up ",
-            "failed to resolve address",
-        ],
-        Meaning::UnknownHost,
-    ),
-    (
-        &[
-            "Connection timed out",
-            "Operation timed out",
-            "ailed to connect to",
-            "unable to connect to",
-            "Couldn't connect to server",
-            "Could not connect to server",
-            "Connection refused",
-        ],
-        Meaning::Unreachable,
-    ),
-    (
-        &[
-            "wrong version number",
-            "unexpected TLS packet",
-            "packet length too long",
-        ],
-        Meaning::NoTls,
-    ),
-    (
-        &[
-            "certificate problem",
-            "certificate verification failed",
-            "SSL: ",
-            "error setting certificate",
-        ],
-        Meaning::Certificate,
-    ),
-    (
-        &["could not read Username", "could not read Password"],
-        Meaning::NoCredentials,
-    ),
-    (
-        &[
-            "Authentication failed for",
-            "returned error: 401",
-            "returned error: 403",
-        ],
-        Meaning::WrongCredentials,
-    ),
-    (
-        &[
-            "not exported",
-            "does not appear to be a git repository",
-            "returned error: 404",
-            "returned error: 410",
-        ],
-        Meaning::NoRepository,
-    ),
-    (&["not valid: is this a git repository?"], Meaning::NotGit),
-    (&["detected dubious ownership in"], Meaning::Foreign),
-];
-
-#[derive(Debug, Clone, Copy)]
-enum Meaning {
-    UnknownHost,
-    Unreachable,
-    NoTls,
-    Certificate,
-    NoCredentials,
-    WrongCredentials,
-    NoRepository,
-    NotGit,
-    Foreign,
-}
-
 /// The problem that these lines tell of, if it is one of the usual.
 pub(super) fn meaning(lines: &[String], remote: &Remote) -> Option<GitProblem> {
+    let says = |texts: &[&str]| {
+        let mut lines = lines.iter();
+        lines.find(|line| texts.iter().any(|text| line.contains(text)))
+    };
     let host = remote.host();
-    let (line, meaning) = lines.iter().find_map(|line| {
-        if line.starts_with("fatal: repository '") && line.ends_with("' not found") {
-            return Some((line, Meaning::NoRepository));
-        }
-        let says = |texts: &[&str]| texts.iter().any(|text| line.contains(text));
-        MEANINGS
-            .iter()
-            .find(|(texts, _)| says(texts))
-            .map(|(_, meaning)| (line, *meaning))
-    })?;
-    Some(match meaning {
-        Meaning::UnknownHost => GitProblem::UnknownHost { host },
-        Meaning::Unreachable => GitProblem::Unreachable {
-            host,
-            reason: if lines.iter().any(|line| line.contains("timed out")) {
-                "no answer".to_owned()
-            } else if lines.iter().any(|line| line.contains("refused")) {
-                "connection refused".to_owned()
-            } else {
-                "connection refused, or no route to it".to_owned()
-            },
-        },
-        Meaning::NoTls => GitProblem::Protocol {
-            reason: format!("'{host}' does not speak the protocol of the URL"),
-        },
-        Meaning::Certificate => GitProblem::Certificate {
-            host,
-            reason: format!("the server's certificate is not trusted: {}", answer(line)),
-        },
-        Meaning::NoCredentials => GitProblem::Access {
-            host,
-            tried: vec!["Git's credential helpers and GIT_ASKPASS, which know none".to_owned()],
-        },
-        Meaning::WrongCredentials => GitProblem::Access {
-            host,
-            tried: vec![
-                match remote.credentials() {
-                    Some(known) if known.password.is_some() => "the user and password in the URL",
-                    _ => "what Git's credential helpers or GIT_ASKPASS gave",
-                }
-                .to_owned(),
-            ],
-        },
-        Meaning::NoRepository => GitProblem::NoRepository { answer: answer(line) },
-        Meaning::NotGit => GitProblem::not_git(remote),
-        Meaning::Foreign => GitProblem::ForeignRepository {
-            path: remote.url().trim_start_matches("file://").into(),
-        },
-    })
+    let access = |tried: &str| GitProblem::Access {
+        host: remote.host(),
+        tried: tried.to_owned(),
+    };
+    if says(UNKNOWN_HOST).is_some() {
+        return Some(GitProblem::UnknownHost { host });
+    }
+    if says(&["timed out"]).is_some() {
+        let reason = "no answer".to_owned();
+        return Some(GitProblem::Unreachable { host, reason });
+    }
+    if says(&["Connection refused"]).is_some() {
+        let reason = "connection refused".to_owned();
+        return Some(GitProblem::Unreachable { host, reason });
+    }
+    if says(UNREACHABLE).is_some() {
+        let reason = "connection refused, or no route to it".to_owned();
+        return Some(GitProblem::Unreachable { host, reason });
+    }
+    if says(NO_TLS).is_some() {
+        let reason = format!("'{host}' does not speak the protocol of the URL");
+        return Some(GitProblem::Protocol { reason });
+    }
+    if let Some(line) = says(CERTIFICATE) {
+        let reason = format!("the server's certificate is not trusted: {}", answer(line));
+        return Some(GitProblem::Certificate { host, reason });
+    }
+    if says(&["could not read Username", "could not read Password"]).is_some() {
+        return Some(access(
+            "Git's credential helpers and GIT_ASKPASS, which know none",
+        ));
+    }
+    if says(REFUSED).is_some() {
+        let is_of_url = remote.credentials().is_some_and(|known| known.password.is_some());
+        return Some(access(if is_of_url {
+            "the user and password in the URL"
+        } else {
+            "what Git's credential helpers or GIT_ASKPASS gave"
+        }));
+    }
+    if let Some(line) = says(NO_REPOSITORY) {
+        return Some(GitProblem::NoRepository { answer: answer(line) });
+    }
+    if says(&["not valid: is this a git repository?"]).is_some() {
+        return Some(GitProblem::not_git(remote));
+    }
+    says(&["detected dubious ownership in"]).map(|_| GitProblem::foreign(remote))
 }
+
+/// What an unknown host is told by, and so on. The words of libgit2 begin in lower case.
+const UNKNOWN_HOST: &[&str] = &[
+    "Could not resolve host",
+    "unable to look up ",
+    "failed to resolve address",
+];
+const UNREACHABLE: &[&str] = &["ailed to connect to", "unable to connect to", "connect to server"];
+const NO_TLS: &[&str] = &[
+    "wrong version number",
+    "unexpected TLS packet",
+    "packet length too long",
+];
+const CERTIFICATE: &[&str] = &["certificate problem", "certificate verification failed", "SSL: "];
+const REFUSED: &[&str] = &[
+    "Authentication failed for",
+    "returned error: 401",
+    "returned error: 403",
+];
+const NO_REPOSITORY: &[&str] = &[
+    "fatal: repository '",
+    "not exported",
+    "does not appear to be a git repository",
+    "returned error: 404",
+    "returned error: 410",
+];
 
 /// The line without what `git` begins every error with.
 fn answer(line: &str) -> String {

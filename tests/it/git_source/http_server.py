@@ -8,6 +8,7 @@ when its standard input ends. The first part of a path says how:
   /open/REPOSITORY       to anyone
   /private/REPOSITORY    to `user` with the password `t0ken`, by Basic authentication
   /moved/REPOSITORY      by a redirect to /open
+  /dumb/REPOSITORY       to anyone, as files
   /old/REPOSITORY        to anyone, by the protocol's first version alone
   /page/REPOSITORY       a page instead of a repository
   /negotiate/REPOSITORY  to nobody: authentication of another kind
@@ -58,6 +59,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.short(302, {"Location": f"/open/{path}{query}"})
         if kind == "page":
             return self.short(200, {"Content-Type": "text/html"}, b"<html>a page</html>")
+        if kind == "dumb":
+            return self.file(unquote(path))
         if kind == "old":
             del self.headers["Git-Protocol"]
         if kind not in ("open", "old", "private"):
@@ -81,6 +84,14 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def file(self, path):
+        try:
+            with open(os.path.join(self.server.root, path), "rb") as file:
+                contents = file.read()
+        except OSError:
+            return self.short(404, {})
+        self.short(200, {"Content-Type": "text/plain"}, contents)
 
     def backend(self, path, query, body):
         variables = {

@@ -266,6 +266,43 @@ fn an_old_server_gives_a_commit_with_all_others() {
 }
 
 #[test]
+fn the_usual_ways_take_one_connection() {
+    let Some(servers) = Servers::shared() else { return };
+    let uri = servers.expand("http://<http>/open/once.git");
+    let main = servers.git("source", &["rev-parse", "main"]);
+    let connections = || servers.requests().matches("/open/once.git/info/refs").count();
+    for version in [
+        None,
+        Some("HEAD"),
+        Some("main"),
+        Some("feature/a"),
+        Some("v1"),
+        Some(main.as_str()),
+    ] {
+        let before = connections();
+        let project = runner(servers, Access::Open);
+        run(&project, servers, &uri, version).expect_code(0);
+        assert_eq!(connections() - before, 1, "{version:?}");
+    }
+}
+
+#[test]
+fn a_server_of_plain_files_is_fetched_from() {
+    let Some(servers) = Servers::shared() else { return };
+    let first = servers.git("source", &["rev-parse", "light"]);
+    for (version, expected) in [
+        (None, "three"),
+        (Some("v1"), "one"),
+        (Some(first.as_str()), "one"),
+    ] {
+        let project = runner(servers, Access::Open);
+        let finished = run(&project, servers, "http://<http>/dumb/files.git", version);
+        finished.expect_code(0);
+        assert_eq!(marker(finished.stdout()), expected, "{version:?}");
+    }
+}
+
+#[test]
 fn repositories_with_sha256_are_fetched() {
     let Some(servers) = Servers::shared() else { return };
     let first = servers.git("sha256-source", &["rev-parse", "v1^{commit}"]);

@@ -21,6 +21,8 @@ echo hidden >marker; git commit -qam hidden; git update-ref refs/hidden/x HEAD; 
 echo three >marker; git commit -qam three
 cd ..
 git clone -q --mirror source project.git
+git clone -q --mirror source once.git
+git clone -q --mirror source files.git; git -C files.git update-server-info
 git clone -q --mirror source lenient.git; git -C lenient.git config uploadpack.allowReachableSHA1InWant true
 git clone -q --mirror source trunk.git; git -C trunk.git branch -m main trunk; git -C trunk.git symbolic-ref HEAD refs/heads/trunk
 git clone -q --mirror source headless.git; git -C headless.git symbolic-ref HEAD refs/heads/gone
