@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::FetchError;
-use crate::events::{Progress, Transfer, TransferUnit};
+use crate::events::{Progress, Transfer};
 use crate::temporary::{self, TemporaryDirectory};
 
 /// How often a transfer's state is reported at most.
@@ -60,17 +60,6 @@ impl Reporter {
     }
 
     /// The state of a transfer; states that follow each other quickly are left out, the end is not.
-    pub(super) fn transfer(&self, what: &'static str, done: u64, total: Option<u64>, unit: TransferUnit) {
-        self.report(Transfer {
-            what,
-            done,
-            total,
-            unit,
-            bytes: None,
-        });
-    }
-
-    /// As [`transfer`](Self::transfer), also with the bytes that came.
     pub(super) fn report(&self, transfer: Transfer<'static>) {
         let now = Instant::now();
         let is_due = self

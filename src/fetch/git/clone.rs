@@ -51,8 +51,13 @@ pub(super) async fn clone(
     clone.check_out(&choice).await?;
     submodules::update_all(&git, &with_lfs, remote.is_local()).await?;
     lfs::fetch(&with_lfs).await?;
+    let commit = match &choice {
+        Choice::Branch { commit, .. } => commit.clone(),
+        // The hash may be that of a tag's own object.
+        _ => git.run(["rev-parse", "--verify", "HEAD"]).await?,
+    };
     Ok(Cloned {
-        commit: git.run(["rev-parse", "--verify", "HEAD"]).await?,
+        commit,
         branch: choice.branch_of(version.as_deref()),
         subdirectory,
     })

@@ -284,8 +284,13 @@ fn checkout<'a>(reporter: &'a Reporter) -> CheckoutBuilder<'a> {
     let mut checkout = CheckoutBuilder::new();
     checkout.force();
     checkout.progress(|_, done, total| {
-        let (done, total) = (done as u64, Some(total as u64));
-        reporter.transfer("Updating files", done, total, TransferUnit::Files);
+        reporter.report(Transfer {
+            what: "Updating files",
+            done: done as u64,
+            total: Some(total as u64),
+            unit: TransferUnit::Files,
+            bytes: None,
+        });
     });
     // Only while it plans. While it writes, it stops at the first file whose directory has another name.
     checkout.notify_on(CheckoutNotificationType::UPDATED);

@@ -175,6 +175,10 @@ fn refusal(status: StatusCode, access: &ServerAccess) -> GitProblem {
         StatusCode::NOT_FOUND | StatusCode::GONE => GitProblem::NoRepository {
             answer: format!("'{host}' answers {status}"),
         },
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED => GitProblem::Unreachable {
+            host,
+            reason: "the proxy asks for a user and password".to_owned(),
+        },
         _ => GitProblem::Refused {
             message: format!("'{host}' answers {status}"),
         },

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::super::FetchError;
-use super::super::error::shortened;
+use super::super::error::{NO_SPACE, shortened};
 use super::remote::Remote;
 use super::{progress, words};
 use crate::process::ProcessError;
@@ -281,6 +281,8 @@ fn program_hint(error: &ProcessError) -> Option<String> {
         Some("check the host's key by 'ssh HOST' once, which adds it to ~/.ssh/known_hosts".to_owned())
     } else if says("Permission denied (") {
         Some("add your key to the SSH agent, or name it in GIT_SSH_COMMAND=\"ssh -i KEY\"; keys with a passphrase need the agent".to_owned())
+    } else if says("No space left on device") {
+        Some(NO_SPACE.to_owned())
     } else {
         None
     }

@@ -4,6 +4,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use super::problem::GitProblem;
 use super::progress::ProgressDisplay;
@@ -53,6 +54,9 @@ const SETTINGS: &[(&str, &str)] = &[
     ("protocol.ext.allow", "never"),
     ("submodule.recurse", "false"),
 ];
+
+/// More processes than this do not make a disk faster.
+const MOST_WORKERS: usize = 4;
 
 /// The variables that hold a URL's credentials for [`CREDENTIAL_HELPER`].
 const USER: &str = "MLRUN_GIT_USER";
@@ -104,8 +108,23 @@ impl<'a> Git<'a> {
                 git.settings.push((key("username"), user));
             }
         }
-        if let Some(command) = git.ssh_command().await {
+        let known = [
+            "config",
+            "--get-regexp",
+            r"^(core\.sshcommand|checkout\.workers)$",
+        ];
+        let known = git.run(known).await.unwrap_or_default();
+        let configured = |key: &str| {
+            let mut lines = known.lines().rev();
+            lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(' '))
+        };
+        if let Some(command) = ssh_command(configured("core.sshcommand")) {
             git.variables.push((env_vars::GIT_SSH_COMMAND, command));
+        }
+        if configured("checkout.workers").is_none() {
+            let most = thread::available_parallelism().map_or(1, usize::from);
+            let workers = most.min(MOST_WORKERS).to_string();
+            git.settings.push(("checkout.workers".to_owned(), workers));
         }
         if let Some(bundle) = git.certificates().await {
             git.variables.push((env_vars::GIT_SSL_CAINFO, bundle));
@@ -212,33 +231,6 @@ impl<'a> Git<'a> {
             .variables(self.variables.iter().map(|(name, value)| (*name, value)))
     }
 
-    /// What `git config` says with these arguments.
-    async fn setting(&self, arguments: &[&str]) -> Option<String> {
-        let arguments = ["config"].iter().chain(arguments).copied();
-        let value = self.run(arguments).await.ok()?;
-        (!value.is_empty()).then_some(value)
-    }
-
-    /// The command that connects by SSH, which never asks for a password or a passphrase.
-    async fn ssh_command(&self) -> Option<String> {
-        let command = match env_vars::non_empty(env_vars::GIT_SSH_COMMAND) {
-            Some(command) => Some(command),
-            None => self.setting(&["--get", "core.sshCommand"]).await,
-        };
-        let command = match (command, env_vars::non_empty(env_vars::GIT_SSH)) {
-            (Some(command), _) => command,
-            (None, Some(_)) => return None,
-            (None, None) => "ssh".to_owned(),
-        };
-        let program = command.split_whitespace().next().map(Path::new);
-        let is_openssh = program
-            .and_then(Path::file_name)
-            .is_some_and(|name| name == "ssh")
-            && env_vars::non_empty(env_vars::GIT_SSH_VARIANT)
-                .is_none_or(|variant| matches!(variant.as_str(), "ssh" | "auto"));
-        is_openssh.then(|| format!("{command} -o BatchMode=yes"))
-    }
-
     /// The certificates that OpenSSL's variable names, which `git` knows only if it is built with OpenSSL.
     async fn certificates(&self) -> Option<String> {
         let file = env_vars::non_empty(env_vars::SSL_CERT_FILE)?;
@@ -246,9 +238,30 @@ impl<'a> Git<'a> {
         let is_needed = url.starts_with("https://")
             && env_vars::non_empty(env_vars::GIT_SSL_CAINFO).is_none()
             && self
-                .setting(&["--get-urlmatch", "http.sslCAInfo", url])
+                .run(["config", "--get-urlmatch", "http.sslCAInfo", url])
                 .await
-                .is_none();
+                .is_err();
         is_needed.then_some(file)
     }
+}
+
+/// The command that connects by SSH, which never asks for a password or a passphrase. `configured` is that of the
+/// user's settings.
+fn ssh_command(configured: Option<&str>) -> Option<String> {
+    let chosen = env_vars::non_empty(env_vars::GIT_SSH_COMMAND);
+    let command = match (
+        chosen.as_deref().or(configured),
+        env_vars::non_empty(env_vars::GIT_SSH),
+    ) {
+        (Some(command), _) => command,
+        (None, Some(_)) => return None,
+        (None, None) => "ssh",
+    };
+    let program = command.split_whitespace().next().map(Path::new);
+    let is_openssh = program
+        .and_then(Path::file_name)
+        .is_some_and(|name| name == "ssh")
+        && env_vars::non_empty(env_vars::GIT_SSH_VARIANT)
+            .is_none_or(|variant| matches!(variant.as_str(), "ssh" | "auto"));
+    is_openssh.then(|| format!("{command} -o BatchMode=yes"))
 }

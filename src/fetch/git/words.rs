@@ -26,6 +26,14 @@ pub(super) fn meaning(lines: &[String], remote: &Remote) -> Option<GitProblem> {
         let reason = "connection refused".to_owned();
         return Some(GitProblem::Unreachable { host, reason });
     }
+    if says(&["code 407", "response 407", "returned error: 407"]).is_some() {
+        let reason = "the proxy asks for a user and password".to_owned();
+        return Some(GitProblem::Unreachable { host, reason });
+    }
+    if let Some(line) = says(&["Could not resolve proxy"]) {
+        let reason = answer(line);
+        return Some(GitProblem::Unreachable { host, reason });
+    }
     if says(UNREACHABLE).is_some() {
         let reason = "connection refused, or no route to it".to_owned();
         return Some(GitProblem::Unreachable { host, reason });
@@ -57,7 +65,13 @@ pub(super) fn meaning(lines: &[String], remote: &Remote) -> Option<GitProblem> {
     if says(&["not valid: is this a git repository?"]).is_some() {
         return Some(GitProblem::not_git(remote));
     }
-    says(&["detected dubious ownership in"]).map(|_| GitProblem::foreign(remote))
+    if says(&["detected dubious ownership in"]).is_some() {
+        return Some(GitProblem::foreign(remote));
+    }
+    // What is written down may be what ends too early.
+    let line = says(BROKEN).filter(|_| says(&["No space left on device"]).is_none())?;
+    let reason = answer(line);
+    Some(GitProblem::Broken { reason })
 }
 
 /// What an unknown host is told by, and so on. The words of libgit2 begin in lower case.
@@ -77,6 +91,12 @@ const REFUSED: &[&str] = &[
     "Authentication failed for",
     "returned error: 401",
     "returned error: 403",
+];
+const BROKEN: &[&str] = &[
+    "early EOF",
+    "hung up unexpectedly",
+    "unexpected disconnect",
+    "RPC failed",
 ];
 const NO_REPOSITORY: &[&str] = &[
     "fatal: repository '",
@@ -127,6 +147,18 @@ mod tests {
             (
                 "fatal: unable to access 'https://host/x/': SSL certificate problem: certificate has expired",
                 "cannot connect to 'host' securely: the server's certificate is not trusted: SSL certificate problem: certificate has expired",
+            ),
+            (
+                "fatal: unable to access 'https://host/x/': Could not resolve proxy: proxy",
+                "cannot connect to 'host': Could not resolve proxy: proxy",
+            ),
+            (
+                "fatal: unable to access 'https://host/x/': CONNECT tunnel failed, response 407",
+                "cannot connect to 'host': the proxy asks for a user and password",
+            ),
+            (
+                "fatal: the remote end hung up unexpectedly",
+                "the connection broke: the remote end hung up unexpectedly",
             ),
             (
                 "fatal: could not read Username for 'https://host': terminal prompts disabled",

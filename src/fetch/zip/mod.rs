@@ -229,12 +229,13 @@ impl Unpacked<'_> {
         }
         file.flush().map_err(|error| member.unwritable(error))?;
         self.files += 1;
-        self.reporter.transfer(
-            "unpacking",
-            self.files,
-            Some(self.total_files),
-            TransferUnit::Files,
-        );
+        self.reporter.report(Transfer {
+            what: "unpacking",
+            done: self.files,
+            total: Some(self.total_files),
+            unit: TransferUnit::Files,
+            bytes: None,
+        });
         Ok(())
     }
 }

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use super::forms::{Access, Fetcher, run, runner};
+use super::fetcher::Fetcher;
+use super::forms::{Access, run, runner};
 use super::servers::Servers;
 use crate::harness::{Project, assert_golden};
 

@@ -1,7 +1,6 @@
 //! Every form of URL with every way to be let in.
 
-use std::os::unix::fs::symlink;
-
+use super::fetcher::Fetcher;
 use super::servers::Servers;
 use crate::harness::{Finished, Project};
 
@@ -36,37 +35,6 @@ pub(super) enum Access {
     ConfigParameters,
     /// A certificate of the client's own.
     ClientCertificate,
-}
-
-/// Who fetches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fetcher {
-    /// The `git` program.
-    Program,
-    /// What mlrun itself can do without one.
-    Library,
-}
-
-pub(super) const FETCHERS: [Fetcher; 2] = [Fetcher::Program, Fetcher::Library];
-
-impl Fetcher {
-    /// The project with a PATH on which this one is found.
-    pub(super) fn of(self, project: Project) -> Project {
-        if self == Self::Program {
-            return project;
-        }
-        let path = project.sandbox().environment().swap_remove(0).1;
-        let (own, programs) = path.split_once(':').unwrap();
-        let without = project.sandbox().root().join("without-git");
-        std::fs::create_dir(&without).unwrap();
-        for program in std::fs::read_dir(programs).unwrap() {
-            let program = program.unwrap();
-            if program.file_name() != "git" {
-                symlink(program.path(), without.join(program.file_name())).unwrap();
-            }
-        }
-        project.env("PATH", &format!("{own}:{}", without.display()))
-    }
 }
 
 impl Access {

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::forms::{Access, FETCHERS, Fetcher, runner};
+use super::fetcher::{FETCHERS, Fetcher};
+use super::forms::{Access, runner};
 use super::servers::Servers;
 use crate::harness::{Project, Sandbox, StoreContents};
 
