@@ -3,6 +3,7 @@
 //! The usual ways take one connection: a clone of the default branch, a fetch of a branch, a tag or a commit
 //! by the name that was given. What these cannot answer takes a look at the list of all names.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
@@ -108,8 +109,9 @@ impl Clone<'_> {
         } else {
             &["--depth=1", "--single-branch", "--no-tags"]
         });
-        let directory = self.git.directory().to_string_lossy();
-        arguments.extend(["--", self.remote.url(), &directory]);
+        arguments.extend(["--", self.remote.url()]);
+        let directory = self.git.directory().as_os_str();
+        let arguments = arguments.into_iter().map(OsStr::new).chain([directory]);
         self.git.talk(arguments).await?;
         let head = ["rev-parse", "HEAD", "--symbolic-full-name", "HEAD"];
         let Ok(head) = self.git.run(head).await else {
