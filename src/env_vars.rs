@@ -122,8 +122,6 @@ pub const GIT_SSH: &str = "GIT_SSH";
 pub const GIT_SSH_VARIANT: &str = "GIT_SSH_VARIANT";
 /// The certificates that a Git server's own is checked against. From Git.
 pub const GIT_SSL_CAINFO: &str = "GIT_SSL_CAINFO";
-/// Whether a Git server's certificate goes unchecked: it does where this is set. From Git.
-pub const GIT_SSL_NO_VERIFY: &str = "GIT_SSL_NO_VERIFY";
 /// Whether Git may ask for credentials on the terminal. Set to 0 for every `git` that mlrun starts.
 pub const GIT_TERMINAL_PROMPT: &str = "GIT_TERMINAL_PROMPT";
 /// The program that asks for an SSH key's passphrase. Taken away from every `git` that mlrun starts,
@@ -134,8 +132,6 @@ pub const SSH_ASKPASS: &str = "SSH_ASKPASS";
 pub const GIT_CONFIG_COUNT: &str = "GIT_CONFIG_COUNT";
 /// Whether Git LFS leaves its pointer files as they are. From Git LFS.
 pub const GIT_LFS_SKIP_SMUDGE: &str = "GIT_LFS_SKIP_SMUDGE";
-/// Whether the `git` program fetches instead of mlrun itself. mlrun's own, as Cargo has it.
-pub const MLRUN_GIT_FETCH_WITH_CLI: &str = "MLRUN_GIT_FETCH_WITH_CLI";
 /// The program that images and containers are made with: `docker`, `podman`, `nerdctl`, or the path of
 /// one. mlrun's own.
 pub const MLRUN_DOCKER_CMD: &str = "MLRUN_DOCKER_CMD";

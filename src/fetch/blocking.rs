@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::FetchError;
-use crate::events::{Progress, Transfer, TransferUnit};
+use crate::events::{Progress, Transfer};
 use crate::temporary::{self, TemporaryDirectory};
 
 /// How often a transfer's state is reported at most.
@@ -21,23 +21,37 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(50);
 /// since its directory has another name by then. What does not return is not waited for any longer.
 const ABANDON_GRACE: Duration = Duration::from_secs(2);
 
+/// Whether nobody waits for the work any more.
+#[derive(Clone, Default)]
+pub(super) struct Cancelled(Arc<AtomicBool>);
+
+impl Cancelled {
+    pub(super) fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// What blocking work tells while it goes on, and hears about whether it shall go on.
 pub(super) struct Reporter {
-    is_cancelled: Arc<AtomicBool>,
+    is_cancelled: Cancelled,
     events: mpsc::UnboundedSender<Event>,
     last_report: Cell<Option<Instant>>,
 }
 
 enum Event {
     Info(String),
-    Warning(String),
     Transfer(Transfer<'static>),
 }
 
 impl Reporter {
     /// Whether nobody waits for the work any more.
     pub(super) fn is_cancelled(&self) -> bool {
-        self.is_cancelled.load(Ordering::Relaxed)
+        self.is_cancelled.get()
+    }
+
+    /// As [`is_cancelled`](Self::is_cancelled), to be asked elsewhere.
+    pub(super) fn cancelled(&self) -> Cancelled {
+        self.is_cancelled.clone()
     }
 
     /// A line that belongs to the normal course of a run.
@@ -45,23 +59,7 @@ impl Reporter {
         let _ = self.events.send(Event::Info(line));
     }
 
-    /// Something that does not stop the run but that the user should know.
-    pub(super) fn warning(&self, line: String) {
-        let _ = self.events.send(Event::Warning(line));
-    }
-
     /// The state of a transfer; states that follow each other quickly are left out, the end is not.
-    pub(super) fn transfer(&self, what: &'static str, done: u64, total: Option<u64>, unit: TransferUnit) {
-        self.report(Transfer {
-            what,
-            done,
-            total,
-            unit,
-            bytes: None,
-        });
-    }
-
-    /// As [`transfer`](Self::transfer), also with the bytes that came.
     pub(super) fn report(&self, transfer: Transfer<'static>) {
         let now = Instant::now();
         let is_due = self
@@ -83,11 +81,11 @@ pub(super) async fn fill<T: Send + 'static>(
     progress: &dyn Progress,
     work: impl FnOnce(&Path, &Reporter) -> Result<T, FetchError> + Send + 'static,
 ) -> Result<(TemporaryDirectory, T), FetchError> {
-    let is_cancelled = Arc::new(AtomicBool::new(false));
+    let is_cancelled = Cancelled::default();
     let (events, mut received_events) = mpsc::unbounded_channel();
     let (end, ended) = std_mpsc::channel::<()>();
     let mut abandoned = Abandoned {
-        is_cancelled: Arc::clone(&is_cancelled),
+        is_cancelled: is_cancelled.clone(),
         path: directory.path().to_owned(),
         ended: Some(ended),
     };
@@ -106,7 +104,6 @@ pub(super) async fn fill<T: Send + 'static>(
     while let Some(event) = received_events.recv().await {
         match event {
             Event::Info(line) => progress.info(&line),
-            Event::Warning(line) => progress.warning(&line),
             Event::Transfer(transfer) => progress.transfer(transfer),
         }
     }
@@ -121,7 +118,7 @@ pub(super) async fn fill<T: Send + 'static>(
 
 /// Ends the work when the future that waits for it is dropped.
 struct Abandoned {
-    is_cancelled: Arc<AtomicBool>,
+    is_cancelled: Cancelled,
     path: PathBuf,
     ended: Option<std_mpsc::Receiver<()>>,
 }
@@ -129,7 +126,7 @@ struct Abandoned {
 impl Drop for Abandoned {
     fn drop(&mut self) {
         if let Some(ended) = self.ended.take() {
-            self.is_cancelled.store(true, Ordering::Relaxed);
+            self.is_cancelled.0.store(true, Ordering::Relaxed);
             let aside = temporary::set_aside(&self.path);
             // Nothing is ever sent: the channel's end is the signal.
             let _ = ended.recv_timeout(ABANDON_GRACE);

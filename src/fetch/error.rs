@@ -7,6 +7,9 @@ use super::git::GitProblem;
 use super::zip::ZipProblem;
 use crate::http::DownloadError;
 
+/// What to do about a full disk.
+pub(super) const NO_SPACE: &str = "free some space, or set TMPDIR to a directory on a larger disk";
+
 /// Why a project could not be fetched. No variant holds a credential.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
@@ -149,7 +152,7 @@ impl FetchError {
             ),
             Self::Git { problem, .. } => problem.hint(),
             Self::WorkDirectory { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                Some("free some space, or set TMPDIR to a directory on a larger disk".to_owned())
+                Some(NO_SPACE.to_owned())
             }
             Self::WorkDirectory { .. } => Some("set TMPDIR to a directory that can be written to".to_owned()),
             _ => None,

@@ -67,13 +67,18 @@ pub async fn fetch(
     Ok(work_dir)
 }
 
-/// The directory that a fetch fills.
-fn temporary_directory() -> Result<TemporaryDirectory, FetchError> {
-    TemporaryDirectory::create("mlrun-").map_err(|source| FetchError::WorkDirectory {
+/// The directory that a fetch fills, after it has been told of.
+fn temporary_directory(uri: &ProjectUri, progress: &dyn Progress) -> Result<TemporaryDirectory, FetchError> {
+    let directory = TemporaryDirectory::create("mlrun-").map_err(|source| FetchError::WorkDirectory {
         action: "create a directory in",
         path: temporary::parent(),
         source,
-    })
+    })?;
+    progress.info(&format!(
+        "=== Fetching project from {uri} into {} ===",
+        directory.path().display()
+    ));
+    Ok(directory)
 }
 
 /// Refuses what no branch, tag or commit can be called and what a program could take for an option.

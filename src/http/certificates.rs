@@ -73,14 +73,6 @@ pub enum CertificateError {
 }
 
 impl CertificateError {
-    /// What is wrong, without the file's name.
-    pub(crate) fn reason(&self) -> String {
-        match self {
-            Self::Unreadable { source, .. } => source.to_string(),
-            Self::Unusable { reason, .. } => reason.clone(),
-        }
-    }
-
     /// The file of this variable, and why it cannot be used.
     pub(crate) fn unusable(variable: &'static str, path: &Path, reason: impl std::fmt::Display) -> Self {
         Self::Unusable {

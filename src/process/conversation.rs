@@ -57,25 +57,6 @@ impl ProgramCall {
             errors: Lines::default(),
         })
     }
-
-    /// Gives the program this input and returns what it writes to standard output.
-    ///
-    /// # Errors
-    /// As of [`capture`](Self::capture).
-    pub async fn capture_with_input(&self, input: &[u8]) -> Result<Vec<u8>, ProcessError> {
-        let mut conversation = self.converse()?;
-        conversation.write(input).await;
-        conversation.close_input();
-        let mut output = Vec::new();
-        loop {
-            let piece = conversation.read().await?;
-            if piece.is_empty() {
-                break;
-            }
-            output.extend_from_slice(&piece);
-        }
-        conversation.finish().await.map(|()| output)
-    }
 }
 
 impl Conversation {

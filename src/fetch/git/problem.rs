@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use super::super::FetchError;
-use super::super::error::shortened;
+use super::super::error::{NO_SPACE, shortened};
+use super::remote::Remote;
+use super::{progress, words};
 use crate::process::ProcessError;
 
 /// Why a Git repository could not be fetched. No variant holds a credential.
@@ -31,23 +33,13 @@ pub enum GitProblem {
         /// What is wrong with it.
         reason: String,
     },
-    /// A setting of Git that cannot be used.
-    #[error("{name} '{value}' cannot be used: {reason}")]
-    Setting {
-        /// The setting or variable.
-        name: &'static str,
-        /// Its value, without credentials.
-        value: String,
-        /// What is wrong with it.
-        reason: String,
-    },
     /// The server wants to know who asks, or does not let them in.
-    #[error("'{host}' refuses access; tried: {}", tried.join(", "))]
+    #[error("'{host}' refuses access; tried: {tried}")]
     Access {
         /// The host.
         host: String,
         /// What was tried to get in, in words.
-        tried: Vec<String>,
+        tried: String,
     },
     /// The server knows no such repository, or does not tell strangers that it does.
     #[error("there is no repository that can be read: {answer}")]
@@ -55,8 +47,8 @@ pub enum GitProblem {
         /// The server's answer.
         answer: String,
     },
-    /// What answers speaks no protocol of Git that is known here.
-    #[error("what answers is no Git server that can be fetched from: {reason}")]
+    /// What answers does not speak Git's protocol.
+    #[error("the server is not a Git server: {reason}")]
     Protocol {
         /// What is wrong.
         reason: String,
@@ -67,23 +59,21 @@ pub enum GitProblem {
         /// Its words.
         message: String,
     },
-    /// The server sends its user elsewhere.
-    #[error("the server sends on to '{target}', {reason}")]
-    Redirect {
-        /// Where to, without credentials.
-        target: String,
-        /// Why that is not followed.
-        reason: &'static str,
-    },
     /// The connection broke.
     #[error("the connection broke: {reason}")]
     Broken {
         /// What happened.
         reason: String,
     },
-    /// A program failed: `ssh`, `git` or `git lfs`.
+    /// The `git` program failed.
     #[error(transparent)]
-    Program(#[from] ProcessError),
+    Program(ProcessError),
+    /// There is no `git` program, and something needs it.
+    #[error("{need} needs the program 'git', which was not found")]
+    NoProgram {
+        /// What needs it.
+        need: &'static str,
+    },
     /// The repository has no commit.
     #[error("the repository has no commits")]
     NoCommits,
@@ -118,9 +108,6 @@ pub enum GitProblem {
         /// What was asked for.
         version: String,
     },
-    /// The repository's hashes are not SHA-1.
-    #[error("the repository's hashes are SHA-256, which is not supported")]
-    ObjectFormat,
     /// The repository belongs to another user, whose settings Git must not follow.
     #[error("the repository '{}' belongs to another user", .path.display())]
     ForeignRepository {
@@ -170,19 +157,51 @@ pub enum GitProblem {
 }
 
 impl GitProblem {
-    pub(super) fn protocol(reason: impl Into<String>) -> Self {
-        Self::Protocol {
-            reason: reason.into(),
+    /// Whether another way to fetch the same has no better prospects.
+    pub(super) fn is_final(&self) -> bool {
+        let is_closed = |line: &String| line.contains("Could not read from remote repository");
+        matches!(self, Self::Program(ProcessError::Failed { last_lines, .. }) if last_lines.iter().any(is_closed))
+            || matches!(
+                self,
+                Self::UnknownHost { .. }
+                    | Self::Unreachable { .. }
+                    | Self::Certificate { .. }
+                    | Self::Access { .. }
+                    | Self::NoRepository { .. }
+                    | Self::ForeignRepository { .. }
+            )
+    }
+
+    /// What the failure of the `git` program means, by its words.
+    pub(super) fn of_program(error: ProcessError, remote: &Remote) -> Self {
+        match error {
+            ProcessError::Failed {
+                command_line,
+                exit,
+                mut last_lines,
+            } => {
+                last_lines.retain(|line| !is_noise(line));
+                words::meaning(&last_lines, remote).unwrap_or(Self::Program(ProcessError::Failed {
+                    command_line,
+                    exit,
+                    last_lines,
+                }))
+            }
+            error => Self::Program(error),
         }
     }
 
-    /// What a server says in an `ERR` packet.
-    pub(super) fn refusal(message: &str) -> Self {
-        let message = message.trim().escape_debug().to_string();
-        if message.contains("not exported") || message.contains("not found") {
-            Self::NoRepository { answer: message }
-        } else {
-            Self::Refused { message }
+    /// What answers is not Git.
+    pub(super) fn not_git(remote: &Remote) -> Self {
+        Self::Protocol {
+            reason: format!("'{remote}' does not speak Git's protocol"),
+        }
+    }
+
+    /// The repository is another user's.
+    pub(super) fn foreign(remote: &Remote) -> Self {
+        Self::ForeignRepository {
+            path: remote.url().trim_start_matches("file://").into(),
         }
     }
 
@@ -204,7 +223,6 @@ impl GitProblem {
 
     /// What the person can do about it.
     pub(in crate::fetch) fn hint(&self) -> Option<String> {
-        const WITH_PROGRAM: &str = "set MLRUN_GIT_FETCH_WITH_CLI=true to let the git program fetch";
         Some(match self {
             Self::UnknownHost { .. } => "check the spelling, and the network connection".to_owned(),
             Self::Unreachable { .. } | Self::Broken { .. } => {
@@ -215,17 +233,14 @@ impl GitProblem {
                     .to_owned()
             }
             Self::Access { .. } => {
-                "set up a Git credential helper or GIT_ASKPASS, or write https://USER:TOKEN@… in the URL; "
+                "set up a Git credential helper or GIT_ASKPASS, or write https://USER:TOKEN@… in the URL"
                     .to_owned()
-                    + WITH_PROGRAM
             }
             Self::NoRepository { .. } => {
                 "check the spelling; a private repository may need credentials to be seen".to_owned()
             }
-            Self::Protocol { .. } => {
-                format!("check the URL; for servers without the smart protocol {WITH_PROGRAM}")
-            }
-            Self::Redirect { target, .. } => format!("give that URL itself: {target}"),
+            Self::Protocol { .. } => "check the URL".to_owned(),
+            Self::NoProgram { .. } => "install git, or add its directory to PATH".to_owned(),
             Self::NoCommits => "push a commit to it first".to_owned(),
             Self::NoDefaultBranch { branches, .. } if branches.is_empty() => {
                 "choose a tag or commit with -v/--version".to_owned()
@@ -245,9 +260,6 @@ impl GitProblem {
                 text
             }
             Self::AmbiguousVersion { .. } => "give more digits of the hash".to_owned(),
-            Self::ObjectFormat => {
-                "use a clone of your own with 'git clone', and give its directory".to_owned()
-            }
             Self::ForeignRepository { path } => format!(
                 "if you trust it: git config --global --add safe.directory '{}'",
                 path.display()
@@ -259,9 +271,6 @@ impl GitProblem {
     }
 }
 
-const CREDENTIALS: &str =
-    "set up a Git credential helper or GIT_ASKPASS, or write https://USER:TOKEN@… in the URL";
-
 /// What to do about the usual failures of `ssh` and `git`.
 fn program_hint(error: &ProcessError) -> Option<String> {
     let ProcessError::Failed { last_lines, .. } = error else {
@@ -272,14 +281,25 @@ fn program_hint(error: &ProcessError) -> Option<String> {
         Some("check the host's key by 'ssh HOST' once, which adds it to ~/.ssh/known_hosts".to_owned())
     } else if says("Permission denied (") {
         Some("add your key to the SSH agent, or name it in GIT_SSH_COMMAND=\"ssh -i KEY\"; keys with a passphrase need the agent".to_owned())
-    } else if says("Could not resolve hostname") {
-        Some("check the spelling, and the network connection".to_owned())
-    } else if says("Authentication failed")
-        || says("could not read Username")
-        || says("could not read Password")
-    {
-        Some(CREDENTIALS.to_owned())
+    } else if says("No space left on device") {
+        Some(NO_SPACE.to_owned())
     } else {
         None
     }
+}
+
+/// Lines of `git` that tell nothing about a failure.
+fn is_noise(line: &str) -> bool {
+    const BEGINNINGS: &[&str] = &[
+        "Cloning into '",
+        "From ",
+        " * ",
+        "remote: Total ",
+        "Please make sure you have the correct access rights",
+        "and the repository exists.",
+        "warning: redirecting to ",
+    ];
+    line.trim().is_empty()
+        || progress::parse(line).is_some()
+        || BEGINNINGS.iter().any(|beginning| line.starts_with(beginning))
 }

@@ -2,83 +2,122 @@
 
 use std::path::Path;
 
-use git2::{Config, Repository};
+use git2::Config;
 
-use super::clone;
-use super::origin::Origin;
+use super::lfs;
 use super::problem::GitProblem;
-use super::task::Task;
+use super::program::Git;
+use super::remote::is_local;
 use crate::project_uri::{GitUrl, shown};
 
-/// The mode of an index entry that pins a submodule.
-const GITLINK: u32 = 0o160_000;
+/// How the list of files marks a submodule.
+const GITLINK: &str = "160000 ";
 
 /// A submodule as the repository has it.
-struct Submodule {
-    path: String,
-    url: String,
-    commit: git2::Oid,
+pub(super) struct Submodule {
+    pub(super) path: String,
+    pub(super) url: String,
 }
 
-/// Clones all submodules of a repository whose files are written, and their own. `url` is where the
-/// repository comes from; relative URLs are taken from it.
-pub(super) fn clone_all(repository: &Repository, url: &str, task: &Task<'_>) -> Result<(), GitProblem> {
-    for submodule in all(repository)? {
-        task.check()?;
-        clone_one(repository, url, &submodule, task).map_err(|problem| match problem {
-            GitProblem::Interrupted => GitProblem::Interrupted,
-            problem => GitProblem::Submodule {
-                path: submodule.path.escape_debug().to_string(),
-                problem: Box::new(problem),
-            },
-        })?;
+/// Clones all submodules of a repository whose files are written, and their own. `is_parent_local` says
+/// whether the repository comes from this machine.
+pub(super) async fn update_all(
+    git: &Git<'_>,
+    with_lfs: &Git<'_>,
+    is_parent_local: bool,
+) -> Result<(), GitProblem> {
+    if !has_any(git.directory()) {
+        return Ok(());
+    }
+    let listing = git.run(["ls-files", "--stage", "-z"]).await?;
+    let pinned = listing.split('\0').filter_map(|entry| {
+        entry
+            .strip_prefix(GITLINK)?
+            .split_once('\t')
+            .map(|(_, path)| path)
+    });
+    for submodule in described(git.directory(), pinned)? {
+        let path = submodule.path.clone();
+        update(git, with_lfs, submodule, is_parent_local)
+            .await
+            .map_err(|problem| in_submodule(&path, problem))?;
     }
     Ok(())
 }
 
-fn clone_one(
-    repository: &Repository,
-    parent_url: &str,
-    submodule: &Submodule,
-    task: &Task<'_>,
+async fn update(
+    git: &Git<'_>,
+    with_lfs: &Git<'_>,
+    submodule: Submodule,
+    is_parent_local: bool,
 ) -> Result<(), GitProblem> {
-    let Some(top) = repository.workdir() else {
-        return Ok(());
+    let Submodule { path, url } = submodule;
+    let is_local = check(&url, is_parent_local)?;
+    git.progress().info(&format!("Fetching submodule '{path}'"));
+    let allowed = git.with(if is_local {
+        &[("protocol.file.allow", "always")]
+    } else {
+        &[]
+    });
+    // A relative one is on the same server.
+    let allowed = if url.starts_with('.') {
+        allowed
+    } else {
+        allowed.about(&url)
     };
-    let url = resolve(&submodule.url, parent_url)?;
-    let directory = top.join(&submodule.path);
-    // The checkout has made it, and a commit that pins something there has nothing else there.
-    let is_empty_directory = std::fs::symlink_metadata(&directory).is_ok_and(|metadata| metadata.is_dir())
-        && std::fs::read_dir(&directory).is_ok_and(|mut entries| entries.next().is_none());
-    if !is_empty_directory {
-        return Err(GitProblem::protocol("there is no empty directory in its place"));
+    let directory = git.directory().join(&path);
+    let part = ["submodule", "update", "--init", "--progress"];
+    let shallow = ["--depth=1", "--single-branch", "--", &path];
+    if let Err(problem) = allowed.run(part.iter().chain(&shallow)).await {
+        if problem.is_final() {
+            return Err(problem);
+        }
+        tracing::debug!(%problem, "one commit of a submodule alone");
+        if directory.join(".git").exists() {
+            let all = [
+                "fetch",
+                "--progress",
+                "--unshallow",
+                "--tags",
+                "origin",
+                "+refs/heads/*:refs/remotes/origin/*",
+            ];
+            allowed.in_directory(&directory).run(all).await?;
+        }
+        allowed.run(part.iter().chain(&["--", path.as_str()])).await?;
     }
-    task.reporter
-        .info(format!("Fetching submodule '{}'", submodule.path));
-    let mut origin = Origin::of_url(&url)?;
-    clone::clone_commit(&mut origin, &url, submodule.commit, &directory, task)
+    let with_lfs = with_lfs.in_directory(&directory);
+    lfs::fetch(&with_lfs).await?;
+    let below = git.in_directory(&directory);
+    Box::pin(update_all(&below, &with_lfs, is_local)).await
 }
 
-/// What the index pins and `.gitmodules` describes.
-fn all(repository: &Repository) -> Result<Vec<Submodule>, GitProblem> {
-    let action = "read the list of submodules";
-    let index = repository.index().map_err(GitProblem::library(action))?;
-    let pinned: Vec<_> = index.iter().filter(|entry| entry.mode == GITLINK).collect();
-    let Some(top) = repository.workdir().filter(|_| !pinned.is_empty()) else {
-        return Ok(Vec::new());
-    };
-    let file = top.join(".gitmodules");
-    // A link could lead to any file of this machine.
-    let is_file = std::fs::symlink_metadata(&file).is_ok_and(|metadata| metadata.is_file());
-    let described = if is_file {
-        Config::open(&file).map_err(GitProblem::library(action))?
-    } else {
-        Config::new().map_err(GitProblem::library(action))?
-    };
+/// The problem of a submodule.
+pub(super) fn in_submodule(path: &str, problem: GitProblem) -> GitProblem {
+    match problem {
+        GitProblem::Interrupted => GitProblem::Interrupted,
+        problem => GitProblem::Submodule {
+            path: path.escape_debug().to_string(),
+            problem: Box::new(problem),
+        },
+    }
+}
+
+/// Whether a file describes submodules. A link could lead to any file of this machine.
+pub(super) fn has_any(top: &Path) -> bool {
+    std::fs::symlink_metadata(top.join(".gitmodules")).is_ok_and(|metadata| metadata.is_file())
+}
+
+/// The submodules that are pinned at these paths, as `.gitmodules` describes them.
+pub(super) fn described<'a>(
+    top: &Path,
+    pinned: impl Iterator<Item = &'a str>,
+) -> Result<Vec<Submodule>, GitProblem> {
+    let described =
+        Config::open(&top.join(".gitmodules")).map_err(GitProblem::library("read the list of submodules"))?;
     let mut submodules = Vec::new();
-    for entry in pinned {
-        let path = String::from_utf8_lossy(&entry.path).into_owned();
-        let name = name_of(&described, &path);
+    for path in pinned {
+        let name = name_of(&described, path);
         let value = |key: &str| {
             let name = name.as_deref()?;
             described.get_string(&format!("submodule.{name}.{key}")).ok()
@@ -86,17 +125,14 @@ fn all(repository: &Repository) -> Result<Vec<Submodule>, GitProblem> {
         if value("update").as_deref() == Some("none") {
             continue;
         }
-        let url = value("url").ok_or_else(|| GitProblem::Submodule {
-            path: path.escape_debug().to_string(),
-            problem: Box::new(GitProblem::SubmoduleUrl {
-                url: String::new(),
-                reason: "'.gitmodules' has none".to_owned(),
-            }),
+        let url = value("url").ok_or_else(|| {
+            let reason = "'.gitmodules' has none".to_owned();
+            let url = String::new();
+            in_submodule(path, GitProblem::SubmoduleUrl { url, reason })
         })?;
         submodules.push(Submodule {
-            path,
+            path: path.to_owned(),
             url,
-            commit: entry.id,
         });
     }
     Ok(submodules)
@@ -117,9 +153,9 @@ fn name_of(described: &Config, path: &str) -> Option<String> {
     None
 }
 
-/// The URL of a submodule, checked: a repository is not to make this machine run programs, read its
-/// files or take a URL for an option.
-fn resolve(url: &str, parent: &str) -> Result<String, GitProblem> {
+/// Checks the URL of a submodule: a repository is not to make this machine run programs, read its files or
+/// take a URL for an option. Tells whether it is on this machine.
+pub(super) fn check(url: &str, is_parent_local: bool) -> Result<bool, GitProblem> {
     let refuse = |reason: &str| GitProblem::SubmoduleUrl {
         url: shown(url).escape_debug().to_string(),
         reason: reason.to_owned(),
@@ -130,96 +166,28 @@ fn resolve(url: &str, parent: &str) -> Result<String, GitProblem> {
     if url.chars().any(char::is_control) {
         return Err(refuse("it holds a control character"));
     }
-    let resolved = if url.starts_with("./") || url.starts_with("../") {
-        relative(url, parent).ok_or_else(|| refuse("it leads out of the repository's own URL"))?
-    } else {
-        url.to_owned()
-    };
-    if is_local(&resolved) {
-        if is_local(parent) {
-            return Ok(resolved);
-        }
-        return Err(refuse(
-            "a repository from elsewhere must not name one of this machine",
-        ));
+    if url.starts_with("./") || url.starts_with("../") {
+        return Ok(is_parent_local);
     }
-    match GitUrl::parse_remote(&resolved) {
-        Ok(Some(url)) => Ok(url.expose().to_owned()),
-        Ok(None) => Err(refuse("it is no URL")),
+    if is_local(url) {
+        return if is_parent_local {
+            Ok(true)
+        } else {
+            Err(refuse(
+                "a repository from elsewhere must not name one of this machine",
+            ))
+        };
+    }
+    match GitUrl::parse_remote(url) {
+        Ok(Some(_)) => Ok(false),
+        Ok(None) => Err(refuse("it is not a URL")),
         Err(error) => Err(refuse(&error.to_string())),
     }
-}
-
-fn is_local(url: &str) -> bool {
-    url.starts_with("file://") || Path::new(url).is_absolute()
-}
-
-/// Takes a URL that begins with `./` or `../` from that of the repository, as Git does.
-fn relative(url: &str, parent: &str) -> Option<String> {
-    let mut base = parent.trim_end_matches('/');
-    let mut rest = url;
-    let mut separator = '/';
-    loop {
-        if let Some(below) = rest.strip_prefix("./") {
-            rest = below;
-        } else if let Some(above) = rest.strip_prefix("../") {
-            // The host of `user@host:path` ends at a colon.
-            let at = base.rfind('/').filter(|at| !base[..*at].ends_with(['/', ':']));
-            let at = match at {
-                Some(at) => at,
-                None if base.contains("://") => return None,
-                None => {
-                    let colon = base.rfind(':')?;
-                    separator = ':';
-                    colon
-                }
-            };
-            base = &base[..at];
-            rest = above;
-        } else {
-            break;
-        }
-    }
-    Some(format!("{base}{separator}{}", rest.trim_end_matches('/')))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn relative_urls_are_taken_from_the_repository() {
-        for (url, parent, expected) in [
-            (
-                "../lib",
-                "https://u:p@host/org/repo",
-                Some("https://u:p@host/org/lib"),
-            ),
-            (
-                "../lib.git",
-                "https://host/org/repo.git/",
-                Some("https://host/org/lib.git"),
-            ),
-            (
-                "../../other/lib/",
-                "https://host/org/repo",
-                Some("https://host/other/lib"),
-            ),
-            (
-                "./lib",
-                "https://host/org/repo",
-                Some("https://host/org/repo/lib"),
-            ),
-            ("../lib", "git@host:org/repo", Some("git@host:org/lib")),
-            ("../lib", "git@host:repo", Some("git@host:lib")),
-            ("../lib", "/srv/repo", Some("/srv/lib")),
-            ("../lib", "file:///srv/repo", Some("file:///srv/lib")),
-            ("../../../lib", "https://host/org/repo", None),
-            ("../../lib", "git@host:repo", None),
-        ] {
-            assert_eq!(relative(url, parent).as_deref(), expected, "{url} of {parent}");
-        }
-    }
 
     #[test]
     fn hostile_urls_are_refused() {
@@ -234,12 +202,14 @@ mod tests {
             "-oProxyCommand=x:y",
             "https://host/a\nb",
             "ftp://host/x",
-            "../../../../x",
             "lib",
         ] {
-            let error = resolve(url, "https://host/org/repo").expect_err(url);
+            let error = check(url, false).expect_err(url);
             assert!(matches!(error, GitProblem::SubmoduleUrl { .. }), "{url}: {error}");
         }
-        assert_eq!(resolve("/srv/lib", "/srv/repo").unwrap(), "/srv/lib");
+        assert!(check("/srv/lib", true).unwrap());
+        assert!(check("../lib", true).unwrap());
+        assert!(!check("../lib", false).unwrap());
+        assert!(!check("https://host/lib", true).unwrap());
     }
 }

@@ -1,46 +1,115 @@
 //! Which commit a version means, among the references of a repository.
 
-use git2::Oid;
-
 use super::problem::GitProblem;
-use super::references::{Reference, References};
+use super::references::{Reference, References, is_whole_hash};
 use crate::nearest::nearest;
 
 /// The shortest abbreviation of a hash that Git takes.
 const SHORTEST_HASH: usize = 4;
+/// The length of a whole SHA-256.
+const LONGEST_HASH: usize = 64;
 /// The shortest abbreviation that is taken for that of a branch or tag without a look at all other
 /// commits; Git itself writes none that is shorter.
 const TELLING_HASH: usize = 7;
+
+/// What is asked for.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wanted {
+    /// The branch, tag or commit.
+    pub(super) version: Option<String>,
+    /// A branch, tag or commit and a directory in it, as a page's address has them.
+    pub(super) tree: Option<String>,
+}
+
+impl Wanted {
+    /// What to check out among these names, the version that means, and the directory of a page. `git
+    /// checkout` takes a branch before a tag of the same name in a repository on this machine, and the tag in
+    /// a fresh clone.
+    pub(super) fn choose(
+        &self,
+        references: &References,
+        is_local: bool,
+    ) -> Result<(Choice, Option<String>, Option<String>), GitProblem> {
+        let (version, directory) = self.split(references);
+        let preference = if is_local {
+            Preference::Branches
+        } else {
+            Preference::Tags
+        };
+        let choice = match &version {
+            Some(version) => references.choose(version, preference)?,
+            None => references.default_choice()?,
+        };
+        Ok((choice, version, directory))
+    }
+
+    fn split(&self, references: &References) -> (Option<String>, Option<String>) {
+        let Some(tree) = &self.tree else {
+            return (self.version.clone(), None);
+        };
+        let (version, directory) = match &self.version {
+            Some(version) => {
+                let below = tree.strip_prefix(version.as_str());
+                let below = below.filter(|below| below.is_empty() || below.starts_with('/'));
+                let directory = below.unwrap_or_else(|| references.split_tree(tree).1);
+                (version.as_str(), directory.trim_start_matches('/'))
+            }
+            None => references.split_tree(tree),
+        };
+        let directory = Some(directory.to_owned()).filter(|directory| !directory.is_empty());
+        (Some(version.to_owned()), directory)
+    }
+}
 
 /// What shall be checked out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Choice {
     /// A branch: its short name and its commit.
-    Branch { name: String, commit: Oid },
+    Branch { name: String, commit: String },
     /// A tag or another name.
     Named(Reference),
     /// A commit that was asked for by its whole hash, or that HEAD is without a branch.
-    Commit(Oid),
+    Commit(String),
     /// A commit that was asked for by the beginning of its hash.
     Abbreviated(String),
 }
 
-/// Whether a branch or a tag is meant where both have the name: `git checkout` takes the branch
-/// where it is a local one, and the tag in a fresh clone.
+impl Choice {
+    /// What was fetched, in MLflow's words where it has some.
+    pub(super) fn told(&self) -> String {
+        match self {
+            Self::Branch { name, .. } => format!("Fetched '{name}' branch"),
+            Self::Named(Reference { name, .. }) => {
+                format!("Fetched '{}'", name.strip_prefix("refs/tags/").unwrap_or(name))
+            }
+            Self::Commit(commit) | Self::Abbreviated(commit) => format!("Fetched commit {commit}"),
+        }
+    }
+
+    /// The branch, if the version is its name.
+    pub(super) fn branch_of(&self, version: Option<&str>) -> Option<String> {
+        match self {
+            Self::Branch { name, .. } if Some(name.as_str()) == version => Some(name.clone()),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a branch or a tag is meant if both have the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Preference {
+enum Preference {
     Branches,
     Tags,
 }
 
 impl References {
     /// What to check out where no version is asked for: what HEAD is.
-    pub(super) fn default_choice(&self) -> Result<Choice, GitProblem> {
+    fn default_choice(&self) -> Result<Choice, GitProblem> {
         if self.all.is_empty() && self.head.is_none() {
             return Err(GitProblem::NoCommits);
         }
         let branches = || self.names_below("refs/heads/").map(str::to_owned).collect();
-        let Some(head) = self.head else {
+        let Some(head) = self.head.clone() else {
             let branch = self.head_branch.as_deref().map(short);
             return Err(GitProblem::NoDefaultBranch {
                 branch: branch.map(str::to_owned),
@@ -69,7 +138,7 @@ impl References {
     }
 
     /// What to check out for this version, as far as the references tell.
-    pub(super) fn choose(&self, version: &str, preference: Preference) -> Result<Choice, GitProblem> {
+    fn choose(&self, version: &str, preference: Preference) -> Result<Choice, GitProblem> {
         if version == "HEAD" {
             return self.default_choice();
         }
@@ -77,7 +146,7 @@ impl References {
             return Ok(match reference.name.strip_prefix("refs/heads/") {
                 Some(name) => Choice::Branch {
                     name: name.to_owned(),
-                    commit: reference.target,
+                    commit: reference.target.clone(),
                 },
                 None => Choice::Named(reference.clone()),
             });
@@ -89,27 +158,27 @@ impl References {
             return Err(self.no_such_version(version));
         }
         let version = version.to_ascii_lowercase();
-        if let (40, Ok(commit)) = (version.len(), Oid::from_str(&version)) {
-            return Ok(Choice::Commit(commit));
+        if is_whole_hash(&version) {
+            return Ok(Choice::Commit(version));
         }
-        let mut matching: Vec<Oid> = self
+        let mut matching: Vec<&str> = self
             .all
             .iter()
             .map(Reference::commit)
-            .chain(self.head)
-            .filter(|commit| commit.to_string().starts_with(&version))
+            .chain(self.head.as_deref())
+            .filter(|commit| commit.starts_with(&version))
             .collect();
         matching.sort_unstable();
         matching.dedup();
         match matching[..] {
-            [commit] if version.len() >= TELLING_HASH => Ok(Choice::Commit(commit)),
+            [commit] if version.len() >= TELLING_HASH => Ok(Choice::Commit(commit.to_owned())),
             _ => Ok(Choice::Abbreviated(version)),
         }
     }
 
     /// Splits what a page shows into the version, as far as a branch or tag begins it, and the
     /// directory in it.
-    pub(super) fn split_tree<'a>(&self, tree: &'a str) -> (&'a str, &'a str) {
+    fn split_tree<'a>(&self, tree: &'a str) -> (&'a str, &'a str) {
         let ends = tree.match_indices('/').map(|(at, _)| at).chain([tree.len()]);
         let is_known = |end: &usize| self.find(&tree[..*end], Preference::Tags).is_some();
         let end = ends
@@ -148,8 +217,8 @@ impl References {
 }
 
 /// Whether the text can be the hash of a commit or the beginning of one.
-fn is_hash(text: &str) -> bool {
-    (SHORTEST_HASH..=40).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+pub(super) fn is_hash(text: &str) -> bool {
+    (SHORTEST_HASH..=LONGEST_HASH).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn short(branch: &str) -> &str {
@@ -160,8 +229,8 @@ fn short(branch: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn oid(digit: char) -> Oid {
-        Oid::from_str(&digit.to_string().repeat(40)).unwrap()
+    fn oid(digit: char) -> String {
+        digit.to_string().repeat(40)
     }
 
     fn references(names: &[(&str, char)]) -> References {

@@ -35,7 +35,7 @@ pub(super) async fn fetch_file(
     path: &Path,
     progress: &dyn Progress,
 ) -> Result<WorkDir, FetchError> {
-    let directory = begin(uri, progress)?;
+    let directory = temporary_directory(uri, progress)?;
     let zip = path.to_owned();
     let open = move || File::open(zip).map_err(ZipProblem::Unreadable);
     let (project, directory) =
@@ -61,7 +61,7 @@ pub(super) async fn fetch_url(
     url: &str,
     progress: &dyn Progress,
 ) -> Result<WorkDir, FetchError> {
-    let directory = begin(uri, progress)?;
+    let directory = temporary_directory(uri, progress)?;
     let shown_url = project_uri::shown(url);
     let place = directory.path().to_owned();
     let mut file = tempfile::tempfile_in(&place).map_err(|source| FetchError::WorkDirectory {
@@ -102,15 +102,6 @@ pub(super) async fn fetch_url(
         branch: None,
     };
     Ok(WorkDir::temporary(project, source, directory))
-}
-
-fn begin(uri: &ProjectUri, progress: &dyn Progress) -> Result<TemporaryDirectory, FetchError> {
-    let directory = temporary_directory()?;
-    progress.info(&format!(
-        "=== Fetching project from {uri} into {} ===",
-        directory.path().display()
-    ));
-    Ok(directory)
 }
 
 /// Unpacks the zip file called `zip` and finds the project's directory in it.
@@ -238,12 +229,13 @@ impl Unpacked<'_> {
         }
         file.flush().map_err(|error| member.unwritable(error))?;
         self.files += 1;
-        self.reporter.transfer(
-            "unpacking",
-            self.files,
-            Some(self.total_files),
-            TransferUnit::Files,
-        );
+        self.reporter.report(Transfer {
+            what: "unpacking",
+            done: self.files,
+            total: Some(self.total_files),
+            unit: TransferUnit::Files,
+            bytes: None,
+        });
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 
 use super::{MAX_UNPACKED_BYTES, MAX_ZIP_MEMBERS};
 use crate::fetch::FetchError;
+use crate::fetch::error::NO_SPACE;
 
 /// Why a zip file cannot be unpacked.
 #[derive(Debug, thiserror::Error)]
@@ -82,7 +83,7 @@ impl ZipProblem {
                 "unpack it by hand and give the directory".to_owned()
             }
             Self::Unwritable { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                "free some space, or set TMPDIR to a directory on a larger disk".to_owned()
+                NO_SPACE.to_owned()
             }
             Self::Unreadable(_) | Self::Unwritable { .. } | Self::Interrupted => return None,
         })

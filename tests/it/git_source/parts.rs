@@ -4,12 +4,13 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use super::fetcher::{FETCHERS, Fetcher};
 use super::forms::{Access, run, runner};
 use super::servers::Servers;
 use crate::harness::{Project, require_program};
 
 /// What the marker file holds in the run's own words: the line before the commit's hash.
-fn marker(stdout: &str) -> String {
+pub(super) fn marker(stdout: &str) -> String {
     let lines: Vec<&str> = stdout.lines().collect();
     let commit = lines.iter().position(|line| line.len() == 40).expect(stdout);
     lines[commit - 1].to_owned()
@@ -38,7 +39,7 @@ fn commits_are_found_by_whole_and_short_hashes() {
     let first = servers.git("source", &["rev-parse", "light"]);
     let between = servers.git("source", &["rev-parse", "main~1"]);
     assert_eq!(between, second);
-    for with_program in ["false", "true"] {
+    for fetcher in FETCHERS {
         for (uri, version, expected, commits) in [
             // Named by a branch: alone, from any server.
             ("http://<http>/open/project.git", main.as_str(), "three", Some(1)),
@@ -53,7 +54,7 @@ fn commits_are_found_by_whole_and_short_hashes() {
             ),
             ("<repositories>/source", &first[..6], "one", None),
         ] {
-            let project = runner(servers, Access::Open).env("MLRUN_GIT_FETCH_WITH_CLI", with_program);
+            let project = fetcher.of(runner(servers, Access::Open));
             let uri = servers.expand(uri);
             let finished = project.mlrun(&[
                 "run",
@@ -65,7 +66,9 @@ fn commits_are_found_by_whole_and_short_hashes() {
                 "--keep-workdir",
             ]);
             finished.expect_code(0);
-            assert_eq!(marker(finished.stdout()), expected, "{uri} {version}");
+            let clone = clone_of(&project);
+            let marker = std::fs::read_to_string(clone.join("marker")).unwrap();
+            assert_eq!(marker.trim(), expected, "{uri} {version}");
             if let Some(commits) = commits {
                 assert_eq!(commits_in(&project), commits, "{uri} {version}");
             }
@@ -80,8 +83,12 @@ fn commits_that_no_branch_names_come_alone_where_the_server_gives_them() {
     let middle = servers.git("super-source", &["rev-parse", "HEAD"]);
     assert_eq!(middle.len(), 40);
     let hidden = servers.git("source", &["rev-parse", "refs/hidden/x"]);
-    for (repository, with_program, commits) in [("lenient.git", "false", 1), ("project.git", "true", 1)] {
-        let project = runner(servers, Access::Open).env("MLRUN_GIT_FETCH_WITH_CLI", with_program);
+    for (repository, fetcher, commits) in [
+        ("lenient.git", Fetcher::Library, 1),
+        ("lenient.git", Fetcher::Program, 1),
+        ("project.git", Fetcher::Program, 1),
+    ] {
+        let project = fetcher.of(runner(servers, Access::Open));
         let uri = servers.expand(&format!("http://<http>/open/{repository}"));
         let finished = project.mlrun(&[
             "run",
@@ -93,7 +100,8 @@ fn commits_that_no_branch_names_come_alone_where_the_server_gives_them() {
             "--keep-workdir",
         ]);
         finished.expect_code(0);
-        assert_eq!(marker(finished.stdout()), "hidden");
+        let marker = std::fs::read_to_string(clone_of(&project).join("marker")).unwrap();
+        assert_eq!(marker.trim(), "hidden");
         assert_eq!(commits_in(&project), commits, "{repository}");
     }
 }
@@ -155,15 +163,19 @@ fn pages_are_understood() {
 #[test]
 fn submodules_come_at_their_pinned_commits() {
     let Some(servers) = Servers::shared() else { return };
-    for with_program in ["false", "true"] {
+    for fetcher in FETCHERS {
         for (uri, access) in [
             ("http://<http>/open/super.git", Access::Open),
+            ("http://<http>/old/super.git", Access::Open),
             ("http://user:t0ken@<http>/private/super.git", Access::Open),
             ("git://<daemon>/super.git", Access::Open),
             ("gitserver:<repositories>/super.git", Access::Ssh),
             ("<repositories>/super.git", Access::Open),
         ] {
-            let project = runner(servers, access).env("MLRUN_GIT_FETCH_WITH_CLI", with_program);
+            if fetcher == Fetcher::Library && access == Access::Ssh {
+                continue;
+            }
+            let project = fetcher.of(runner(servers, access));
             let finished = run(&project, servers, uri, None);
             finished.expect_code(0);
             for file in ["parts/library/library 644", "parts/library/inner/nested 644"] {
@@ -181,23 +193,25 @@ fn hostile_submodules_are_refused() {
         ("option", "it begins with '-'"),
         ("disk", "must not name one of this machine"),
     ] {
-        let project = runner(servers, Access::Open);
-        let finished = run(
-            &project,
-            servers,
-            &format!("http://<http>/open/{repository}.git"),
-            None,
-        );
-        finished.expect_code(1);
-        assert!(
-            finished
-                .stderr()
-                .contains("cannot fetch the submodule 'parts/library'")
-                && finished.stderr().contains(reason),
-            "{}",
-            finished.stderr()
-        );
-        assert!(finished.store().runs.is_empty());
+        for fetcher in FETCHERS {
+            let project = fetcher.of(runner(servers, Access::Open));
+            let finished = run(
+                &project,
+                servers,
+                &format!("http://<http>/open/{repository}.git"),
+                None,
+            );
+            finished.expect_code(1);
+            assert!(
+                finished
+                    .stderr()
+                    .contains("cannot fetch the submodule 'parts/library'")
+                    && finished.stderr().contains(reason),
+                "{}",
+                finished.stderr()
+            );
+            assert!(finished.store().runs.is_empty());
+        }
     }
 }
 
@@ -234,6 +248,22 @@ fn files_in_git_lfs_are_named_or_fetched() {
     );
     let contents = project.sandbox().shell("cat ../tmp/*/large.bin");
     assert_eq!(contents, "the contents of a large file\n");
+}
+
+#[test]
+fn an_old_server_gives_a_commit_with_all_others() {
+    let Some(servers) = Servers::shared() else { return };
+    // No branch names it.
+    let pinned = servers.git(".", &["-C", "library-source", "rev-parse", "main~1"]);
+    for fetcher in FETCHERS {
+        for version in [&pinned, &pinned[..9]] {
+            let project = fetcher.of(runner(servers, Access::Open));
+            let uri = servers.expand("http://<http>/old/library.git");
+            let finished = project.mlrun(&["run", &uri, "-v", version]);
+            let fetched = format!("Fetched commit {pinned}");
+            assert!(finished.stderr().contains(&fetched), "{}", finished.stderr());
+        }
+    }
 }
 
 #[test]
