@@ -1,41 +1,31 @@
 //! Blocking work that fills a temporary directory, beside an asynchronous program that may lose
 //! interest in it at any moment.
 
-use std::cell::Cell;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc as std_mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::task::JoinError;
 
 use super::FetchError;
 use crate::events::{Progress, Transfer};
 use crate::temporary::{self, TemporaryDirectory};
-
-/// How often a transfer's state is reported at most.
-const REPORT_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How long an abandoned fetch may take to notice it: a library that writes files does at the next one,
 /// since its directory has another name by then. What does not return is not waited for any longer.
 const ABANDON_GRACE: Duration = Duration::from_secs(2);
 
 /// Whether nobody waits for the work any more.
-#[derive(Clone, Default)]
-pub(super) struct Cancelled(Arc<AtomicBool>);
-
-impl Cancelled {
-    pub(super) fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
+pub(super) type Cancelled = Arc<AtomicBool>;
 
 /// What blocking work tells while it goes on, and hears about whether it shall go on.
 pub(super) struct Reporter {
     is_cancelled: Cancelled,
     events: mpsc::UnboundedSender<Event>,
-    last_report: Cell<Option<Instant>>,
 }
 
 enum Event {
@@ -46,12 +36,20 @@ enum Event {
 impl Reporter {
     /// Whether nobody waits for the work any more.
     pub(super) fn is_cancelled(&self) -> bool {
-        self.is_cancelled.get()
+        self.is_cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Fails if nobody waits for the work any more.
+    pub(super) fn check(&self) -> io::Result<()> {
+        match self.is_cancelled() {
+            true => Err(io::ErrorKind::Interrupted.into()),
+            false => Ok(()),
+        }
     }
 
     /// As [`is_cancelled`](Self::is_cancelled), to be asked elsewhere.
     pub(super) fn cancelled(&self) -> Cancelled {
-        self.is_cancelled.clone()
+        Arc::clone(&self.is_cancelled)
     }
 
     /// A line that belongs to the normal course of a run.
@@ -59,17 +57,9 @@ impl Reporter {
         let _ = self.events.send(Event::Info(line));
     }
 
-    /// The state of a transfer; states that follow each other quickly are left out, the end is not.
+    /// The state of a transfer.
     pub(super) fn report(&self, transfer: Transfer<'static>) {
-        let now = Instant::now();
-        let is_due = self
-            .last_report
-            .get()
-            .is_none_or(|last| now.duration_since(last) >= REPORT_INTERVAL);
-        if is_due || transfer.total == Some(transfer.done) {
-            self.last_report.set(Some(now));
-            let _ = self.events.send(Event::Transfer(transfer));
-        }
+        let _ = self.events.send(Event::Transfer(transfer));
     }
 }
 
@@ -85,18 +75,14 @@ pub(super) async fn fill<T: Send + 'static>(
     let (events, mut received_events) = mpsc::unbounded_channel();
     let (end, ended) = std_mpsc::channel::<()>();
     let mut abandoned = Abandoned {
-        is_cancelled: is_cancelled.clone(),
+        is_cancelled: Arc::clone(&is_cancelled),
         path: directory.path().to_owned(),
         ended: Some(ended),
     };
     let task = tokio::task::spawn_blocking(move || {
         // Dropped last, when the directory of failed work is already gone.
         let _end = end;
-        let reporter = Reporter {
-            is_cancelled,
-            events,
-            last_report: Cell::new(None),
-        };
+        let reporter = Reporter { is_cancelled, events };
         let result = work(directory.path(), &reporter);
         result.map(|value| (directory, value))
     });
@@ -109,10 +95,15 @@ pub(super) async fn fill<T: Send + 'static>(
     }
     let result = task.await;
     abandoned.ended = None;
-    match result {
+    match result.map_err(JoinError::try_into_panic) {
         Ok(result) => result,
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(_) => Err(FetchError::Interrupted),
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // The runtime ends: nobody hears this.
+        Err(Err(error)) => Err(FetchError::WorkDirectory {
+            action: "fill",
+            path: std::mem::take(&mut abandoned.path),
+            source: error.into(),
+        }),
     }
 }
 
@@ -126,7 +117,7 @@ struct Abandoned {
 impl Drop for Abandoned {
     fn drop(&mut self) {
         if let Some(ended) = self.ended.take() {
-            self.is_cancelled.0.store(true, Ordering::Relaxed);
+            self.is_cancelled.store(true, Ordering::Relaxed);
             let aside = temporary::set_aside(&self.path);
             // Nothing is ever sent: the channel's end is the signal.
             let _ = ended.recv_timeout(ABANDON_GRACE);

@@ -56,6 +56,7 @@ mod tracking_uris;
 mod workflows;
 mod yaml_corpus;
 mod zip_download;
+mod zip_files;
 
 /// A module file that is not declared above would silently never run.
 #[test]

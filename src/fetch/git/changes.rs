@@ -58,13 +58,10 @@ impl Repository {
     /// for what Git ignores, what Python compiles, and what is at or below one of `no_part` or begins
     /// with its name: the tracking store's own files.
     pub(crate) fn tree_state(&self, directory: &Path, no_part: &[PathBuf]) -> TreeState {
-        match self.compare(directory, no_part) {
-            Ok(state) => state,
-            Err(error) => {
-                tracing::debug!(%error, "the state of the working tree");
-                TreeState::Unknown
-            }
-        }
+        self.compare(directory, no_part).unwrap_or_else(|error| {
+            tracing::debug!(%error, "the state of the working tree");
+            TreeState::Unknown
+        })
     }
 
     fn compare(&self, directory: &Path, no_part: &[PathBuf]) -> Result<TreeState, git2::Error> {

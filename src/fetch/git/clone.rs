@@ -9,10 +9,10 @@ use std::path::Path;
 
 use super::problem::GitProblem;
 use super::program::Git;
-use super::references::{Reference, References, is_whole_hash};
+use super::references::{References, is_whole_hash};
 use super::remote::Remote;
-use super::version::{Choice, Wanted, is_hash};
-use super::{lfs, submodules};
+use super::submodules;
+use super::version::{Choice, Wanted, ambiguous, is_hash};
 use crate::events::Progress;
 
 /// Git LFS is asked later, for all files at once.
@@ -50,15 +50,9 @@ pub(super) async fn clone(
     let (choice, version, subdirectory) = clone.bring(wanted).await?;
     progress.info(&choice.told());
     clone.check_out(&choice).await?;
-    submodules::update_all(&git, &with_lfs, remote.is_local()).await?;
-    lfs::fetch(&with_lfs).await?;
-    let commit = match &choice {
-        Choice::Branch { commit, .. } => commit.clone(),
-        // The hash may be that of a tag's own object.
-        _ => git.run(["rev-parse", "--verify", "HEAD"]).await?,
-    };
+    submodules::complete(&git, &with_lfs, remote.is_local()).await?;
     Ok(Cloned {
-        commit,
+        commit: git.run(["rev-parse", "--verify", "HEAD"]).await?,
         branch: choice.branch_of(version.as_deref()),
         subdirectory,
     })
@@ -109,22 +103,18 @@ impl Clone<'_> {
         } else {
             &["--depth=1", "--single-branch", "--no-tags"]
         });
-        arguments.extend(["--", self.remote.url()]);
-        let directory = self.git.directory().as_os_str();
-        let arguments = arguments.into_iter().map(OsStr::new).chain([directory]);
+        arguments.push("--");
+        let (origin, directory) = (self.remote.location(), self.git.directory().as_os_str());
+        let arguments = arguments.into_iter().map(OsStr::new).chain([origin, directory]);
         self.git.talk(arguments).await?;
         let head = ["rev-parse", "HEAD", "--symbolic-full-name", "HEAD"];
         let Ok(head) = self.git.run(head).await else {
             return Ok(None);
         };
-        let (commit, name) = head.split_once('\n').unwrap_or((&head, ""));
-        let commit = commit.to_owned();
-        Ok(Some(match name.strip_prefix("refs/heads/") {
-            Some(name) => Choice::Branch {
-                name: name.to_owned(),
-                commit,
-            },
-            None => Choice::Commit(commit),
+        let (hash, name) = head.split_once('\n').unwrap_or((&head, ""));
+        Ok(Some(Choice {
+            name: Some(name.to_owned()).filter(|name| name.starts_with("refs/heads/")),
+            hash: hash.to_owned(),
         }))
     }
 
@@ -141,105 +131,77 @@ impl Clone<'_> {
         };
         self.init(is_commit && version.len() > 40).await?;
         self.fetch(true, &[&version]).await?;
-        match self.fetched()? {
-            Choice::Commit(_) if !is_commit => Ok(None),
-            choice => Ok(Some(choice)),
-        }
+        let fetched = self.fetched();
+        Ok(fetched.filter(|choice| choice.name.is_some() || is_commit))
     }
 
-    /// Fetches what the list of names led to.
+    /// Fetches what the list of names led to; of the beginning of a hash all commits, to find the one.
     async fn bring_choice(&self, choice: Choice, references: &References) -> Result<Choice, GitProblem> {
-        let (name, target) = match &choice {
-            Choice::Branch { name, commit } => (format!("refs/heads/{name}"), commit),
-            Choice::Named(reference) => (reference.name.clone(), &reference.target),
-            Choice::Commit(commit) => (commit.clone(), commit),
-            Choice::Abbreviated(beginning) => return self.find(beginning, references).await,
-        };
-        if self.remote.is_local() && self.has(target).await {
-            return Ok(choice);
+        let is_whole = is_whole_hash(&choice.hash);
+        let is_here = self.remote.is_local() && (!is_whole || self.find(&choice.hash).await.is_ok());
+        if !is_here {
+            self.init(references.is_sha256()).await?;
+            if is_whole {
+                match self.fetch(true, &[choice.wanted()]).await {
+                    Ok(()) if choice.name.is_some() => return Ok(self.fetched().unwrap_or(choice)),
+                    Ok(()) => return Ok(choice),
+                    Err(problem) if problem.is_final() => return Err(problem),
+                    Err(problem) => tracing::debug!(%problem, "one commit alone"),
+                }
+            }
+            let mut all = vec![ALL_BRANCHES, ALL_TAGS];
+            all.extend(choice.name.as_deref());
+            self.fetch(false, &all).await?;
         }
-        self.init(references.is_sha256()).await?;
-        match self.fetch(true, &[&name]).await {
-            Ok(()) if matches!(choice, Choice::Commit(_)) => return Ok(choice),
-            Ok(()) => return self.fetched(),
-            Err(problem) if problem.is_final() => return Err(problem),
-            Err(problem) => tracing::debug!(%problem, "one commit alone"),
-        }
-        let mut all = vec![ALL_BRANCHES, ALL_TAGS];
-        all.extend(Some(name.as_str()).filter(|name| name.starts_with("refs/")));
-        self.fetch(false, &all).await?;
-        if self.has(target).await {
-            Ok(choice)
-        } else {
-            Err(references.no_such_version(target))
+        match self.find(&choice.hash).await {
+            Ok(_) if is_whole => Ok(choice),
+            Ok(commit) => Ok(Choice::commit(commit)),
+            Err(problem) if problem.to_string().contains("is ambiguous") => Err(ambiguous(&choice.hash)),
+            Err(_) => Err(references.no_such_version(&choice.hash)),
         }
     }
 
-    /// Fetches all commits, and finds the one whose hash begins like this.
-    async fn find(&self, beginning: &str, references: &References) -> Result<Choice, GitProblem> {
-        if !self.remote.is_local() {
-            self.init(references.is_sha256()).await?;
-            self.fetch(false, &[ALL_BRANCHES, ALL_TAGS]).await?;
-        }
-        let commit = format!("{beginning}^{{commit}}");
-        match self.git.run(["rev-parse", "--verify", &commit]).await {
-            Ok(commit) => Ok(Choice::Commit(commit)),
-            Err(problem) if problem.to_string().contains("is ambiguous") => {
-                Err(GitProblem::AmbiguousVersion {
-                    version: beginning.to_owned(),
-                })
-            }
-            Err(_) => Err(references.no_such_version(beginning)),
-        }
+    /// The commit that is here under this hash, that of a tag's own object, or the beginning of one.
+    async fn find(&self, hash: &str) -> Result<String, GitProblem> {
+        let commit = format!("{hash}^{{commit}}");
+        self.git.run(["rev-parse", "--verify", &commit]).await
     }
 
     async fn references(&self) -> Result<References, GitProblem> {
         if !self.remote.is_local() {
-            self.clear()?;
+            self.clear();
         }
-        let url = self.remote.url();
-        let list = ["ls-remote", "--symref", "--quiet", "--", url];
-        let listing = self.git.talk(list).await?;
-        if listing.is_empty() && url.starts_with("http") {
+        let list = ["ls-remote", "--symref", "--quiet", "--"].map(OsStr::new);
+        let list = list.into_iter().chain([self.remote.location()]);
+        let listing = self.git.talk(list.clone()).await?;
+        if listing.is_empty() && self.remote.url().starts_with("http") {
             // For `git` any page is an empty repository. A server of Git talks in packets.
             let packets = self.git.directory().join("packets");
             let tracing = self.git.with_variable("GIT_TRACE_PACKET", packets.display());
             tracing.talk(list).await?;
             if !packets.exists() {
-                return Err(GitProblem::not_git(self.remote));
+                return Err(GitProblem::no_git_server(self.remote));
             }
         }
         Ok(References::from_listing(&listing))
     }
 
-    async fn has(&self, object: &str) -> bool {
-        let commit = format!("{object}^{{commit}}");
-        self.git.run(["cat-file", "-e", &commit]).await.is_ok()
-    }
-
     /// Makes an empty repository whose first remote is where it comes from.
     async fn init(&self, is_sha256: bool) -> Result<(), GitProblem> {
-        self.clear()?;
+        self.clear();
         let mut arguments = vec!["init", "--quiet", "--template="];
         if is_sha256 {
             arguments.push("--object-format=sha256");
         }
         self.git.run(arguments).await?;
-        let add = ["remote", "add", "--", "origin", self.remote.url()];
+        let add = ["remote", "add", "--", "origin"].map(OsStr::new);
+        let add = add.into_iter().chain([self.remote.location()]);
         self.git.run(add).await.map(drop)
     }
 
-    /// Removes what another try has left.
-    fn clear(&self) -> Result<(), GitProblem> {
-        let path = self.git.directory().join(".git");
-        match fs::remove_dir_all(&path) {
-            Err(source) if path.exists() => Err(GitProblem::File {
-                action: "remove",
-                path,
-                source,
-            }),
-            _ => Ok(()),
-        }
+    /// Removes what another try has left. What stays is told of by what Git cannot do then.
+    fn clear(&self) {
+        let _ = fs::remove_dir_all(self.git.directory().join(".git"));
     }
 
     async fn fetch(&self, is_shallow: bool, what: &[&str]) -> Result<(), GitProblem> {
@@ -253,56 +215,46 @@ impl Clone<'_> {
     }
 
     /// What the last fetch brought, as Git wrote it down.
-    fn fetched(&self) -> Result<Choice, GitProblem> {
-        let path = self.git.directory().join(".git/FETCH_HEAD");
-        let text = fs::read_to_string(&path).map_err(|source| GitProblem::File {
-            action: "read",
-            path,
-            source,
-        })?;
-        Ok(read_fetch_head(&text))
+    fn fetched(&self) -> Option<Choice> {
+        read_fetch_head(&fs::read_to_string(self.git.directory().join(".git/FETCH_HEAD")).ok()?)
     }
 
     /// Gives the branch, the tag and HEAD their commits, as `git clone` does, and writes the files.
     async fn check_out(&self, choice: &Choice) -> Result<(), GitProblem> {
         let mut arguments = vec!["checkout", "--quiet", "--progress", "--no-recurse-submodules"];
-        match choice {
-            Choice::Branch { name, commit } => arguments.extend(["--no-track", "-B", name, commit]),
-            Choice::Named(reference) => {
-                let Reference { name, target, .. } = reference;
-                if name.starts_with("refs/tags/") {
-                    self.git.run(["update-ref", "--", name, target]).await?;
-                }
-                arguments.extend(["--detach", target]);
+        if let Some(branch) = choice.branch() {
+            arguments.extend(["--no-track", "-B", branch]);
+        } else {
+            if let Some(tag) = choice
+                .name
+                .as_deref()
+                .filter(|name| name.starts_with("refs/tags/"))
+            {
+                self.git.run(["update-ref", "--", tag, &choice.hash]).await?;
             }
-            Choice::Commit(commit) | Choice::Abbreviated(commit) => arguments.extend(["--detach", commit]),
+            arguments.push("--detach");
         }
-        arguments.push("--");
+        arguments.extend([choice.hash.as_str(), "--"]);
         self.git.run(arguments).await.map(drop)
     }
 }
 
 /// Reads a line of `FETCH_HEAD`: the hash, a mark, and what it is: `branch 'main' of URL`.
-fn read_fetch_head(text: &str) -> Choice {
-    let mut parts = text.lines().next().unwrap_or_default().splitn(3, '\t');
-    let hash = parts.next().unwrap_or_default().to_owned();
-    let described = parts.nth(1).unwrap_or_default();
-    let name = |prefix: &str| Some(described.strip_prefix(prefix)?.split_once("' of ")?.0);
-    if let Some(branch) = name("branch '") {
-        return Choice::Branch {
-            name: branch.to_owned(),
-            commit: hash,
-        };
-    }
-    let tag = name("tag '").map(|tag| format!("refs/tags/{tag}"));
-    match tag.or_else(|| name("'refs/").map(|name| format!("refs/{name}"))) {
-        Some(name) => Choice::Named(Reference {
-            name,
-            target: hash,
-            peeled: None,
+fn read_fetch_head(text: &str) -> Option<Choice> {
+    let mut parts = text.lines().next()?.splitn(3, '\t');
+    let (hash, described) = (parts.next()?, parts.nth(1)?);
+    let kinds = [
+        ("branch '", "refs/heads/"),
+        ("tag '", "refs/tags/"),
+        ("'refs/", "refs/"),
+    ];
+    Some(Choice {
+        name: kinds.into_iter().find_map(|(kind, prefix)| {
+            let (name, _) = described.strip_prefix(kind)?.split_once("' of ")?;
+            Some(format!("{prefix}{name}"))
         }),
-        None => Choice::Commit(hash),
-    }
+        hash: hash.to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -312,27 +264,17 @@ mod tests {
     #[test]
     fn what_was_fetched_is_read() {
         let hash = "1".repeat(40);
-        let named = |name: &str| {
-            Choice::Named(Reference {
-                name: name.to_owned(),
-                target: hash.clone(),
-                peeled: None,
-            })
-        };
-        let branch = Choice::Branch {
-            name: "feature/a".to_owned(),
-            commit: hash.clone(),
-        };
-        for (description, expected) in [
-            ("\tbranch 'feature/a' of https://host/x", branch),
-            ("not-for-merge\ttag 'v1' of host:x", named("refs/tags/v1")),
+        for (description, name) in [
             (
-                "\t'refs/pull/7/head' of https://host/x",
-                named("refs/pull/7/head"),
+                "\tbranch 'feature/a' of https://host/x",
+                Some("refs/heads/feature/a"),
             ),
-            ("\thttps://host/x", Choice::Commit(hash.clone())),
+            ("not-for-merge\ttag 'v1' of host:x", Some("refs/tags/v1")),
+            ("\t'refs/pull/7/head' of https://host/x", Some("refs/pull/7/head")),
+            ("\thttps://host/x", None),
         ] {
-            assert_eq!(read_fetch_head(&format!("{hash}\t{description}\n")), expected);
+            let choice = read_fetch_head(&format!("{hash}\t{description}\n")).unwrap();
+            assert_eq!((choice.name.as_deref(), &choice.hash), (name, &hash));
         }
     }
 }

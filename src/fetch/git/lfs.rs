@@ -7,6 +7,7 @@ use std::path::Path;
 use super::problem::GitProblem;
 use super::program::Git;
 use crate::env_vars;
+use crate::fetch::error::shortened;
 
 /// How every pointer begins, from the specification of Git LFS.
 const BEGINNING: &[u8] = b"version https://git-lfs.github.com/spec/";
@@ -18,14 +19,7 @@ const NAMED_FILES: usize = 5;
 /// Brings the contents of the pointer files, by the `git lfs` program. Without it the files are named: the
 /// entry point may not need them.
 pub(super) async fn fetch(git: &Git<'_>) -> Result<(), GitProblem> {
-    if is_unwanted() {
-        return Ok(());
-    }
     let top = git.directory();
-    let attributes = git.run(["ls-files", "-z", "--", "*.gitattributes"]).await?;
-    if !attributes.split('\0').any(|file| mentions_lfs(&top.join(file))) {
-        return Ok(());
-    }
     let files = git.run(["ls-files", "-z", "--", ":(attr:filter=lfs)"]).await?;
     let pointers: Vec<&str> = files
         .split('\0')
@@ -48,16 +42,17 @@ pub(super) async fn fetch(git: &Git<'_>) -> Result<(), GitProblem> {
     git.run(["lfs", "pull"]).await.map(drop)
 }
 
-/// Whether pointers are wanted instead of the files.
-pub(super) fn is_unwanted() -> bool {
-    env_vars::non_empty(env_vars::GIT_LFS_SKIP_SMUDGE)
-        .is_some_and(|value| git2::Config::parse_bool(value).unwrap_or(false))
-}
-
-/// Whether a file with attributes says that others are in Git LFS.
-pub(super) fn mentions_lfs(file: &Path) -> bool {
-    let is_file = fs::symlink_metadata(file).is_ok_and(|metadata| metadata.is_file());
-    is_file && fs::read_to_string(file).is_ok_and(|text| text.contains("filter=lfs"))
+/// Whether Git LFS has files of a repository, by the words of its `.gitattributes`, and they are wanted.
+pub(super) fn is_used<'a>(top: &Path, mut files: impl Iterator<Item = &'a str>) -> bool {
+    let is_unwanted = || {
+        env_vars::non_empty(env_vars::GIT_LFS_SKIP_SMUDGE)
+            .is_some_and(|value| git2::Config::parse_bool(value).unwrap_or(false))
+    };
+    files.any(|file| {
+        let file = top.join(file);
+        file.symlink_metadata().is_ok_and(|metadata| metadata.is_file())
+            && fs::read_to_string(file).is_ok_and(|text| text.contains("filter=lfs"))
+    }) && !is_unwanted()
 }
 
 fn is_pointer(file: &Path) -> bool {
@@ -70,14 +65,6 @@ fn is_pointer(file: &Path) -> bool {
 }
 
 fn named(files: &[&str]) -> String {
-    let mut text = files
-        .iter()
-        .take(NAMED_FILES)
-        .map(|file| format!("'{}'", file.escape_debug()))
-        .collect::<Vec<_>>()
-        .join(", ");
-    if files.len() > NAMED_FILES {
-        text.push_str(&format!(" and {} more", files.len() - NAMED_FILES));
-    }
-    text
+    let quoted = files.iter().map(|file| format!("'{}'", file.escape_debug()));
+    shortened(&quoted.collect::<Vec<_>>(), NAMED_FILES)
 }

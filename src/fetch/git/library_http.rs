@@ -4,7 +4,8 @@
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,10 +16,10 @@ use reqwest::{Method, Response, StatusCode, Url};
 use tokio::runtime::Runtime;
 
 use super::super::blocking::{Cancelled, Reporter};
-use super::problem::GitProblem;
 use super::remote::Remote;
 use crate::env_vars;
 use crate::http::{Fault, MOST_REDIRECTS, ServerAccess, Verification, classify, client};
+use crate::redact::Secret;
 
 /// How often a wait looks whether the fetch is given up.
 const CANCEL_INTERVAL: Duration = Duration::from_millis(50);
@@ -37,22 +38,19 @@ struct HttpFetch {
     remote: Remote,
     runtime: Runtime,
     is_cancelled: Cancelled,
-    problem: Mutex<Option<GitProblem>>,
 }
 
 /// Lets libgit2 talk by HTTP on this thread, with the remote repository's credentials, until the value is
 /// dropped.
-pub(super) fn allow(remote: &Remote, reporter: &Reporter) -> Result<Allowed, GitProblem> {
+pub(super) fn allow(remote: &Remote, reporter: &Reporter) -> Result<Allowed, git2::Error> {
     static REGISTERED: OnceLock<Result<(), String>> = OnceLock::new();
-    let broken = |reason: String| GitProblem::Broken { reason };
     let registered = REGISTERED.get_or_init(|| register().map_err(|error| error.to_string()));
-    registered.clone().map_err(broken)?;
+    registered.as_ref().map_err(in_words)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     FETCH.set(Some(Arc::new(HttpFetch {
         remote: remote.clone(),
-        runtime: runtime.map_err(|error| broken(error.to_string()))?,
+        runtime: runtime.map_err(in_words)?,
         is_cancelled: reporter.cancelled(),
-        problem: Mutex::new(None),
     })));
     Ok(Allowed)
 }
@@ -60,28 +58,23 @@ pub(super) fn allow(remote: &Remote, reporter: &Reporter) -> Result<Allowed, Git
 /// Keeps libgit2 talking.
 pub(super) struct Allowed;
 
-impl Allowed {
-    /// What the last failure of a connection was.
-    pub(super) fn take_problem(&self) -> Option<GitProblem> {
-        FETCH.with_borrow(|fetch| {
-            let mut problem = fetch.as_ref()?.problem.lock();
-            problem.as_mut().ok()?.take()
-        })
-    }
-}
-
 impl Drop for Allowed {
     fn drop(&mut self) {
         FETCH.set(None);
     }
 }
 
+/// libgit2 hands on nothing of an error but its words.
+fn in_words(error: impl ToString) -> git2::Error {
+    git2::Error::from_str(&error.to_string())
+}
+
 fn register() -> Result<(), git2::Error> {
     for scheme in ["http", "https"] {
         let transport = |remote: &git2::Remote<'_>| {
             let fetch = FETCH.with_borrow(Clone::clone);
-            let fetch = fetch.ok_or_else(|| git2::Error::from_str("no fetch goes on here"))?;
-            let server = Mutex::new(None);
+            let fetch = fetch.ok_or_else(|| in_words("no fetch goes on here"))?;
+            let server = OnceLock::new();
             Transport::smart(remote, true, HttpTransport { fetch, server })
         };
         #[expect(unsafe_code, reason = "libgit2 has no other way to be given a transport")]
@@ -93,24 +86,16 @@ fn register() -> Result<(), git2::Error> {
 
 impl HttpFetch {
     /// Waits for something, unless the fetch is given up meanwhile.
-    fn wait<T>(&self, url: &Url, future: impl Future<Output = reqwest::Result<T>>) -> io::Result<T> {
-        let result = self.runtime.block_on(async {
+    fn wait<T>(&self, future: impl Future<Output = reqwest::Result<T>>) -> io::Result<T> {
+        self.runtime.block_on(async {
             let mut future = pin!(future);
-            while !self.is_cancelled.get() {
+            while !self.is_cancelled.load(Ordering::Relaxed) {
                 if let Ok(result) = tokio::time::timeout(CANCEL_INTERVAL, future.as_mut()).await {
-                    return result.map_err(|error| in_words(&error.without_url(), url));
+                    return result.map_err(|error| io::Error::other(failure(&error.without_url())));
                 }
             }
-            Err(GitProblem::Interrupted)
-        });
-        result.map_err(|problem| self.keep(problem))
-    }
-
-    /// Keeps the problem, which libgit2 cannot hand on, for its caller.
-    fn keep(&self, problem: GitProblem) -> io::Error {
-        let error = io::Error::other(problem.to_string());
-        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = Some(problem);
-        error
+            Err(io::ErrorKind::Interrupted.into())
+        })
     }
 
     fn send(&self, access: &ServerAccess, method: Method, path: &str, body: Vec<u8>) -> io::Result<Response> {
@@ -119,10 +104,10 @@ impl HttpFetch {
         if !body.is_empty() {
             request = request.header(CONTENT_TYPE, REQUEST_TYPE).body(body);
         }
-        let answer = self.wait(&access.url, request.send())?;
+        let answer = self.wait(request.send())?;
         match answer.status() {
             status if status.is_success() => Ok(answer),
-            status => Err(self.keep(refusal(status, access))),
+            status => Err(io::Error::other(refusal(status, access))),
         }
     }
 
@@ -130,14 +115,12 @@ impl HttpFetch {
     fn open(&self, url: &str) -> io::Result<(ServerAccess, Response)> {
         let mut url = Url::parse(url).map_err(io::Error::other)?;
         url.set_query(None);
-        if let (Some(known), Ok(remote)) = (self.remote.credentials(), Url::parse(self.remote.expose()))
+        if let Some(known) = self.remote.credentials()
             && known.site == url.origin().ascii_serialization()
         {
+            let password = known.password.as_ref().map(Secret::expose);
             // Neither fails for a URL that has a host.
-            let _ = (
-                url.set_username(remote.username()),
-                url.set_password(remote.password()),
-            );
+            let _ = (url.set_username(known.user.expose()), url.set_password(password));
         }
         let mut access = ServerAccess::of_url(&url).map_err(io::Error::other)?;
         if let Some(bundle) = Verification::bundle(env_vars::GIT_SSL_CAINFO, &env_vars::non_empty)
@@ -152,8 +135,8 @@ impl HttpFetch {
             .get(CONTENT_TYPE)
             .is_none_or(|kind| kind != LIST_TYPE)
         {
-            let reason = format!("'{}' does not speak Git's protocol", access.url);
-            return Err(self.keep(GitProblem::Protocol { reason }));
+            let text = format!("'{}' does not speak Git's protocol", access.url);
+            return Err(io::Error::other(text));
         }
         if let Some(Ok(moved)) = list.url().as_str().strip_suffix(LIST).map(Url::parse) {
             access.url = moved;
@@ -162,66 +145,53 @@ impl HttpFetch {
     }
 }
 
-fn refusal(status: StatusCode, access: &ServerAccess) -> GitProblem {
+/// What a status says, as [`words`](super::words) knows it.
+fn refusal(status: StatusCode, access: &ServerAccess) -> String {
     let host = Remote::new(access.url.as_str()).host();
     match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => GitProblem::Access {
-            host,
-            tried: match &access.credentials {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            let tried = match &access.credentials {
                 Some(source) => format!("the user and password in {source}"),
                 None => "no credentials, since the program 'git' was not found".to_owned(),
-            },
-        },
-        StatusCode::NOT_FOUND | StatusCode::GONE => GitProblem::NoRepository {
-            answer: format!("'{host}' answers {status}"),
-        },
-        StatusCode::PROXY_AUTHENTICATION_REQUIRED => GitProblem::Unreachable {
-            host,
-            reason: "the proxy asks for a user and password".to_owned(),
-        },
-        _ => GitProblem::Refused {
-            message: format!("'{host}' answers {status}"),
-        },
+            };
+            format!("'{host}' refuses access; tried: {tried}")
+        }
+        _ => format!("'{host}' answers {status}"),
     }
 }
 
-fn in_words(error: &reqwest::Error, url: &Url) -> GitProblem {
-    let host = Remote::new(url.as_str()).host();
-    let (fault, reason) = classify(error, Duration::ZERO);
-    match fault {
-        Fault::UnknownHost => GitProblem::UnknownHost { host },
-        Fault::Certificate => GitProblem::Certificate { host, reason },
-        Fault::Protocol => GitProblem::Protocol {
-            reason: format!("'{host}' does not speak the protocol of the URL"),
-        },
-        Fault::Timeout(_) => GitProblem::Unreachable {
-            host,
-            reason: "no answer".to_owned(),
-        },
-        Fault::Refused => GitProblem::Unreachable { host, reason },
-        Fault::Broken => GitProblem::Broken { reason },
+/// What a failure is, in the words of `git`.
+fn failure(error: &reqwest::Error) -> String {
+    match classify(error, Duration::ZERO) {
+        (Fault::UnknownHost, _) => "Could not resolve host".to_owned(),
+        (Fault::Protocol, _) => "wrong version number".to_owned(),
+        (Fault::Timeout(_), _) => "timed out".to_owned(),
+        (Fault::Refused, _) => "Connection refused".to_owned(),
+        (Fault::Certificate, reason) => reason,
+        (Fault::Broken, reason) => format!("RPC failed: {reason}"),
     }
 }
 
 struct HttpTransport {
     fetch: Arc<HttpFetch>,
-    server: Mutex<Option<ServerAccess>>,
+    server: OnceLock<ServerAccess>,
 }
 
 impl SmartSubtransport for HttpTransport {
     fn action(&self, url: &str, action: Service) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {
-        let mut server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
         let mut answer = None;
         if action == Service::UploadPackLs {
-            let opened = self.fetch.open(url);
-            let (access, list) = opened.map_err(|error| git2::Error::from_str(&error.to_string()))?;
-            *server = Some(access);
+            let (access, list) = self.fetch.open(url).map_err(in_words)?;
+            // It is the same server whenever the list is asked for.
+            let _ = self.server.set(access);
             answer = Some(list);
         }
-        let access = server.clone();
+        let access = self.server.get();
         Ok(Box::new(Exchange {
             fetch: Arc::clone(&self.fetch),
-            access: access.ok_or_else(|| git2::Error::from_str("the list was not asked for"))?,
+            access: access
+                .cloned()
+                .ok_or_else(|| in_words("the list was not asked for"))?,
             request: Vec::new(),
             answer,
             piece: Bytes::new(),
@@ -265,7 +235,7 @@ impl Read for Exchange {
             }
         };
         if self.piece.is_empty()
-            && let Some(piece) = self.fetch.wait(&self.access.url, answer.chunk())?
+            && let Some(piece) = self.fetch.wait(answer.chunk())?
         {
             self.piece = piece;
         }

@@ -62,13 +62,13 @@ pub(super) async fn fetch_local(
         version: options.version.clone(),
         tree: None,
     };
-    let path = repository.root().display().to_string();
-    let (directory, cloned) = clone_into_temporary(uri, Remote::new(&path), wanted, progress).await?;
+    let remote = Remote::of_path(repository.root());
+    let (directory, cloned) = clone_into_temporary(uri, remote, wanted, progress).await?;
     let name = local_source::source_name(repository.root(), uri.subdirectory(), Some(repository));
     let repo_url = repository
         .first_remote_url()
         .or_else(|| uri.file_uri().map(str::to_owned))
-        .unwrap_or(path);
+        .unwrap_or_else(|| repository.root().display().to_string());
     finish(uri, cloned, directory, repo_url, name)
 }
 
@@ -80,16 +80,13 @@ async fn clone_into_temporary(
 ) -> Result<(TemporaryDirectory, Cloned), FetchError> {
     let directory = temporary_directory(uri, progress)?;
     let named = format!("'{remote}'");
+    let told = |problem: GitProblem| problem.into_fetch_error(named);
     if program::is_installed() {
         let cloned = clone::clone(&remote, &wanted, directory.path(), progress).await;
-        return match cloned {
-            Ok(cloned) => Ok((directory, cloned)),
-            Err(problem) => Err(problem.into_fetch_error(named)),
-        };
+        return Ok((directory, cloned.map_err(told)?));
     }
     blocking::fill(directory, progress, move |directory, reporter| {
-        library::clone(&remote, &wanted, directory, reporter)
-            .map_err(|problem| problem.into_fetch_error(named))
+        library::clone(&remote, &wanted, directory, reporter).map_err(told)
     })
     .await
 }
@@ -102,17 +99,18 @@ fn finish(
     name: String,
 ) -> Result<WorkDir, FetchError> {
     let of_page = match &cloned.subdirectory {
-        Some(text) => Subdirectory::parse(text).map_err(|_| FetchError::EscapingSubdirectory {
-            subdirectory: text.clone(),
-            top: repo_url.clone(),
-        })?,
+        Some(text) => Subdirectory::parse(text).map_err(|_| subdirectory::escaping(text, &repo_url))?,
         None => None,
     };
     let wanted = match uri.subdirectory() {
         Some(subdirectory) => Some(subdirectory.clone().inside(of_page)),
         None => of_page,
     };
-    let top_name = format!("the repository '{repo_url}' at {}", short(&cloned));
+    let at = match &cloned.branch {
+        Some(branch) => format!("'{branch}'"),
+        None => cloned.commit.chars().take(10).collect(),
+    };
+    let top_name = format!("the repository '{repo_url}' at {at}");
     let project = subdirectory::find_inside(directory.path(), wanted.as_ref(), &top_name)?;
     let source = Source {
         name,
@@ -120,13 +118,5 @@ fn finish(
         repo_url: Some(repo_url),
         branch: cloned.branch,
     };
-    Ok(WorkDir::temporary(project, source, directory))
-}
-
-/// The version for a message.
-fn short(cloned: &Cloned) -> String {
-    match &cloned.branch {
-        Some(branch) => format!("'{branch}'"),
-        None => cloned.commit.chars().take(10).collect(),
-    }
+    Ok(WorkDir::new(project, source, Some(directory)))
 }

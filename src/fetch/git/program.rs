@@ -234,7 +234,7 @@ impl<'a> Git<'a> {
     /// The certificates that OpenSSL's variable names, which `git` knows only if it is built with OpenSSL.
     async fn certificates(&self) -> Option<String> {
         let file = env_vars::non_empty(env_vars::SSL_CERT_FILE)?;
-        let url = self.remote.url();
+        let url = &*self.remote.url();
         let is_needed = url.starts_with("https://")
             && env_vars::non_empty(env_vars::GIT_SSL_CAINFO).is_none()
             && self

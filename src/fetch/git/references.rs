@@ -94,30 +94,3 @@ impl References {
 pub(super) fn is_whole_hash(text: &str) -> bool {
     HASH_LENGTHS.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_listing_is_read() {
-        let (one, two) = ("1".repeat(40), "2".repeat(40));
-        let listing = format!(
-            "ref: refs/heads/main\tHEAD\n{one}\tHEAD\n{one}\trefs/heads/main\n{two}\trefs/tags/v1\n{one}\trefs/tags/v1^{{}}\n"
-        );
-        let references = References::from_listing(&listing);
-        let [main, tag] = &references.all[..] else {
-            panic!("{references:?}")
-        };
-        assert_eq!(
-            (main.name.as_str(), main.commit()),
-            ("refs/heads/main", one.as_str())
-        );
-        assert_eq!((&tag.target, tag.commit()), (&two, one.as_str()));
-        assert_eq!(references.head.as_ref(), Some(&one));
-        assert_eq!(references.head_branch.as_deref(), Some("refs/heads/main"));
-        assert!(!references.is_sha256());
-        let listing = format!("{}\trefs/heads/main\n", "3".repeat(64));
-        assert!(References::from_listing(&listing).is_sha256());
-    }
-}

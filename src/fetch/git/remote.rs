@@ -1,5 +1,7 @@
 //! The repository that is fetched from: how programs may see it, and who one is to its server.
 
+use std::borrow::Cow;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::Path;
 
@@ -12,8 +14,9 @@ use crate::redact::Secret;
 /// A repository behind a URL or on this machine. Its `Display` holds no credential.
 #[derive(Clone)]
 pub(super) struct Remote {
+    /// The path, or the URL without credentials. Who one is to an SSH server is none.
+    location: OsString,
     url: String,
-    secret_url: Secret,
     credentials: Option<Credentials>,
 }
 
@@ -29,21 +32,33 @@ pub(super) struct Credentials {
 impl Remote {
     /// A repository by the path or the checked URL of it, which may hold credentials.
     pub(super) fn new(text: &str) -> Self {
+        let url = without_password(text);
         Self {
-            url: without_password(text),
-            secret_url: Secret::new(text),
+            location: url.clone().into(),
+            url,
             credentials: credentials(text),
         }
     }
 
-    /// The URL for programs, settings and tags: without credentials. Who one is to an SSH server is none.
-    pub(super) fn url(&self) -> &str {
-        &self.url
+    /// A repository of this machine, whose path may be any bytes.
+    pub(super) fn of_path(path: &Path) -> Self {
+        Self {
+            location: path.into(),
+            ..Self::new(&path.display().to_string())
+        }
     }
 
-    /// The URL with what it says about who one is.
-    pub(super) fn expose(&self) -> &str {
-        self.secret_url.expose()
+    /// What programs know it by.
+    pub(super) fn location(&self) -> &OsStr {
+        &self.location
+    }
+
+    /// The same as text. The library takes no other; it decodes what a URL has for other bytes.
+    pub(super) fn url(&self) -> Cow<'_, str> {
+        match (self.location.to_str(), Url::from_file_path(&self.location)) {
+            (None, Ok(url)) => Cow::Owned(url.into()),
+            _ => Cow::Borrowed(&self.url),
+        }
     }
 
     /// The user and the password in the URL.
@@ -130,7 +145,11 @@ mod tests {
             ("/srv/x", "/srv/x", "/srv/x"),
         ] {
             let remote = Remote::new(url);
-            assert_eq!((remote.url(), remote.host().as_str()), (expected, host), "{url}");
+            assert_eq!(
+                (&*remote.url(), remote.host().as_str()),
+                (expected, host),
+                "{url}"
+            );
         }
     }
 

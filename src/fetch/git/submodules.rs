@@ -10,8 +10,8 @@ use super::program::Git;
 use super::remote::is_local;
 use crate::project_uri::{GitUrl, shown};
 
-/// How the list of files marks a submodule.
-const GITLINK: &str = "160000 ";
+/// The mode of an entry that pins a submodule.
+const GITLINK: u32 = 0o160_000;
 
 /// A submodule as the repository has it.
 pub(super) struct Submodule {
@@ -19,28 +19,55 @@ pub(super) struct Submodule {
     pub(super) url: String,
 }
 
-/// Clones all submodules of a repository whose files are written, and their own. `is_parent_local` says
-/// whether the repository comes from this machine.
-pub(super) async fn update_all(
+/// What a repository's list of files tells of what does not come with it.
+#[derive(Default)]
+pub(super) struct Parts {
+    /// Where it pins submodules.
+    pinned: Vec<String>,
+    attributes: Vec<String>,
+}
+
+impl Parts {
+    /// Of the modes and paths of all files.
+    pub(super) fn of<P: AsRef<str> + Into<String>>(files: impl Iterator<Item = (u32, P)>) -> Self {
+        let mut parts = Self::default();
+        for (mode, path) in files {
+            if mode == GITLINK {
+                parts.pinned.push(path.into());
+            } else if path.as_ref().ends_with(".gitattributes") {
+                parts.attributes.push(path.into());
+            }
+        }
+        parts
+    }
+
+    /// Whether files are in Git LFS.
+    pub(super) fn use_lfs(&self, top: &Path) -> bool {
+        lfs::is_used(top, self.attributes.iter().map(String::as_str))
+    }
+}
+
+/// Brings all submodules of a repository whose files are written, their own, and what is in Git LFS.
+/// `is_parent_local` says whether the repository comes from this machine.
+pub(super) async fn complete(
     git: &Git<'_>,
     with_lfs: &Git<'_>,
     is_parent_local: bool,
 ) -> Result<(), GitProblem> {
-    if !has_any(git.directory()) {
-        return Ok(());
-    }
     let listing = git.run(["ls-files", "--stage", "-z"]).await?;
-    let pinned = listing.split('\0').filter_map(|entry| {
-        entry
-            .strip_prefix(GITLINK)?
-            .split_once('\t')
-            .map(|(_, path)| path)
-    });
-    for submodule in described(git.directory(), pinned)? {
+    let parts = Parts::of(listing.split('\0').filter_map(|entry| {
+        let (mode, rest) = entry.split_once(' ')?;
+        let (_, path) = rest.split_once('\t')?;
+        Some((u32::from_str_radix(mode, 8).ok()?, path))
+    }));
+    for submodule in described(git.directory(), &parts)? {
         let path = submodule.path.clone();
         update(git, with_lfs, submodule, is_parent_local)
             .await
-            .map_err(|problem| in_submodule(&path, problem))?;
+            .map_err(GitProblem::in_submodule(&path))?;
+    }
+    if parts.use_lfs(git.directory()) {
+        lfs::fetch(with_lfs).await?;
     }
     Ok(())
 }
@@ -86,37 +113,24 @@ async fn update(
         }
         allowed.run(part.iter().chain(&["--", path.as_str()])).await?;
     }
-    let with_lfs = with_lfs.in_directory(&directory);
-    lfs::fetch(&with_lfs).await?;
-    let below = git.in_directory(&directory);
-    Box::pin(update_all(&below, &with_lfs, is_local)).await
+    let [below, with_lfs] = [git, with_lfs].map(|git| git.in_directory(&directory));
+    Box::pin(complete(&below, &with_lfs, is_local)).await
 }
 
-/// The problem of a submodule.
-pub(super) fn in_submodule(path: &str, problem: GitProblem) -> GitProblem {
-    match problem {
-        GitProblem::Interrupted => GitProblem::Interrupted,
-        problem => GitProblem::Submodule {
-            path: path.escape_debug().to_string(),
-            problem: Box::new(problem),
-        },
+/// The submodules, as `.gitmodules` describes them.
+pub(super) fn described(top: &Path, parts: &Parts) -> Result<Vec<Submodule>, GitProblem> {
+    if parts.pinned.is_empty() {
+        return Ok(Vec::new());
     }
-}
-
-/// Whether a file describes submodules. A link could lead to any file of this machine.
-pub(super) fn has_any(top: &Path) -> bool {
-    std::fs::symlink_metadata(top.join(".gitmodules")).is_ok_and(|metadata| metadata.is_file())
-}
-
-/// The submodules that are pinned at these paths, as `.gitmodules` describes them.
-pub(super) fn described<'a>(
-    top: &Path,
-    pinned: impl Iterator<Item = &'a str>,
-) -> Result<Vec<Submodule>, GitProblem> {
-    let described =
-        Config::open(&top.join(".gitmodules")).map_err(GitProblem::library("read the list of submodules"))?;
+    let file = top.join(".gitmodules");
+    // A link could lead to any file of this machine.
+    let described = match file.symlink_metadata() {
+        Ok(metadata) if metadata.is_file() => Config::open(&file),
+        _ => Config::new(),
+    };
+    let described = described.map_err(GitProblem::library("read the list of submodules"))?;
     let mut submodules = Vec::new();
-    for path in pinned {
+    for path in &parts.pinned {
         let name = name_of(&described, path);
         let value = |key: &str| {
             let name = name.as_deref()?;
@@ -126,14 +140,14 @@ pub(super) fn described<'a>(
             continue;
         }
         let url = value("url").ok_or_else(|| {
-            let reason = "'.gitmodules' has none".to_owned();
-            let url = String::new();
-            in_submodule(path, GitProblem::SubmoduleUrl { url, reason })
+            let problem = GitProblem::known(
+                "the repository's file '.gitmodules' has no URL for it",
+                "add it there by 'git submodule add', or remove the directory from the repository",
+            );
+            GitProblem::in_submodule(path)(problem)
         })?;
-        submodules.push(Submodule {
-            path: path.to_owned(),
-            url,
-        });
+        let path = path.clone();
+        submodules.push(Submodule { path, url });
     }
     Ok(submodules)
 }
@@ -156,9 +170,13 @@ fn name_of(described: &Config, path: &str) -> Option<String> {
 /// Checks the URL of a submodule: a repository is not to make this machine run programs, read its files or
 /// take a URL for an option. Tells whether it is on this machine.
 pub(super) fn check(url: &str, is_parent_local: bool) -> Result<bool, GitProblem> {
-    let refuse = |reason: &str| GitProblem::SubmoduleUrl {
-        url: shown(url).escape_debug().to_string(),
-        reason: reason.to_owned(),
+    let refuse = |reason: &str| GitProblem::Known {
+        message: format!(
+            "the submodule's URL '{}' is refused: {reason}",
+            shown(url).escape_debug()
+        ),
+        hint: None,
+        is_final: false,
     };
     if url.starts_with('-') {
         return Err(refuse("it begins with '-'"));
@@ -204,8 +222,8 @@ mod tests {
             "ftp://host/x",
             "lib",
         ] {
-            let error = check(url, false).expect_err(url);
-            assert!(matches!(error, GitProblem::SubmoduleUrl { .. }), "{url}: {error}");
+            let error = check(url, false).expect_err(url).to_string();
+            assert!(error.contains("' is refused: "), "{url}: {error}");
         }
         assert!(check("/srv/lib", true).unwrap());
         assert!(check("../lib", true).unwrap());

@@ -1,6 +1,8 @@
 //! What comes with a repository or only with effort: commits that no branch names, default branches,
 //! submodules, Git LFS, pages, settings.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
@@ -211,6 +213,64 @@ fn hostile_submodules_are_refused() {
                 finished.stderr()
             );
             assert!(finished.store().runs.is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_submodule_without_a_url_is_an_error() {
+    for (number, modules) in ["", "[submodule \"other\"]\n path = other\n url = ../other\n"]
+        .iter()
+        .enumerate()
+    {
+        for fetcher in FETCHERS {
+            let project = fetcher.of(Project::new());
+            let sandbox = project.sandbox();
+            sandbox.write("source/MLproject", "entry_points: {main: {command: 'true'}}");
+            if number > 0 {
+                sandbox.write("source/.gitmodules", modules);
+            }
+            sandbox.shell(
+                "cd source && git init -q && git add -A && git commit -qm one
+                 git update-index --add --cacheinfo 160000,$(git rev-parse HEAD),part && git commit -qm two",
+            );
+            let finished = project.mlrun(&["run", "source", "-v", "main", "--env-manager", "local"]);
+            finished.expect_code(1);
+            for expected in [
+                "cannot fetch the submodule 'part'",
+                "the repository's file '.gitmodules' has no URL for it",
+            ] {
+                assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_repository_in_a_directory_of_any_name_is_cloned() {
+    for fetcher in FETCHERS {
+        let project = fetcher.of(Project::new());
+        let sandbox = project.sandbox();
+        let directory = sandbox.work().join(OsStr::from_bytes(b"caf\xe9 1%25"));
+        std::fs::create_dir(&directory).unwrap();
+        let text = "entry_points: {main: {command: 'cat marker'}}";
+        std::fs::write(directory.join("MLproject"), text).unwrap();
+        sandbox.shell(
+            "cd caf* && git init -q && echo one >marker && git add -A && git commit -qm one
+             git tag v1 && echo two >marker && git commit -qam two",
+        );
+        for (version, expected) in [("v1", "one\n"), ("main", "two\n"), ("main~1", "")] {
+            let mut command = sandbox.interruptible_mlrun();
+            command.args(["run", ".", "-v", version, "--env-manager", "local"]);
+            command.current_dir(&directory).envs(project.environment());
+            // A store must have a name that is text.
+            let store = format!("sqlite:///{}/store.db", sandbox.work().display());
+            command.env("MLFLOW_TRACKING_URI", store);
+            let output = command.output().unwrap();
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            let stdout = String::from_utf8_lossy(&output.stdout);
+            assert_eq!(stdout, expected, "{fetcher:?} {version}: {stderr}");
+            assert_eq!(output.status.success(), !expected.is_empty(), "{stderr}");
         }
     }
 }

@@ -1,8 +1,12 @@
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+//! Zip files that no program makes: hostile and broken ones, through the library.
 
-use super::*;
-use crate::events::Silent;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use mlrun::events::{Progress, Silent, Transfer};
+use mlrun::fetch::{FetchOptions, WorkDir, fetch};
+use mlrun::project_uri::ProjectUri;
 
 const FILE: u32 = 0o100_644;
 const PROGRAM: u32 = 0o100_755;
@@ -79,15 +83,17 @@ async fn unpacked(bytes: &[u8], subdirectory: &str) -> Result<(WorkDir, Vec<Stri
     let zip = place.path().join("p.zip");
     fs::write(&zip, bytes).unwrap();
     let uri = ProjectUri::parse(&format!("p.zip{subdirectory}"), place.path()).unwrap();
-    let work_dir = fetch_file(&uri, &zip, &Silent).await.map_err(|error| {
-        let mut text = error.to_string();
-        let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(&error);
-        while let Some(error) = cause {
-            text += &format!(": {error}");
-            cause = error.source();
-        }
-        text.replace(zip.to_str().unwrap(), "p.zip")
-    })?;
+    let work_dir = fetch(&uri, &FetchOptions::default(), &Silent)
+        .await
+        .map_err(|error| {
+            let mut text = error.to_string();
+            let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(&error);
+            while let Some(error) = cause {
+                text += &format!(": {error}");
+                cause = error.source();
+            }
+            text.replace(zip.to_str().unwrap(), "p.zip")
+        })?;
     let mut files = Vec::new();
     collect(work_dir.path(), &mut files);
     files.sort();
@@ -124,11 +130,19 @@ async fn files_directories_and_executable_bits_come_out() {
         member("bin/", DIRECTORY, ""),
         member("bin/run.sh", PROGRAM, "#!/bin/sh"),
         member("./deep//er/ü.txt", 0, "z"),
+        member("..a/b..", FILE, ""),
+        member("ab:c", FILE, ""),
     ]);
     let (work_dir, files) = unpacked(&bytes, "").await.unwrap();
     assert_eq!(
         files,
-        ["MLproject=name: x", "bin/run.sh*=#!/bin/sh", "deep/er/ü.txt=z"]
+        [
+            "..a/b..=",
+            "MLproject=name: x",
+            "ab:c=",
+            "bin/run.sh*=#!/bin/sh",
+            "deep/er/ü.txt=z"
+        ]
     );
     assert!(work_dir.is_temporary());
     let path = work_dir.path().to_owned();
@@ -157,8 +171,24 @@ async fn hostile_members_are_refused() {
             "its member '../x' is refused: its path leaves the zip file with '..'",
         ),
         (
+            vec![member("a/../b", FILE, "")],
+            "its member 'a/../b' is refused: its path leaves the zip file with '..'",
+        ),
+        (
             vec![member("/x", FILE, "")],
             "its member '/x' is refused: its path is absolute",
+        ),
+        (
+            vec![member("a:b", FILE, "")],
+            "its member 'a:b' is refused: its path begins with a drive letter",
+        ),
+        (
+            vec![member(r"a\..\b", FILE, "")],
+            r"its member 'a\\..\\b' is refused: its path holds a backslash",
+        ),
+        (
+            vec![member("a\tb", FILE, "")],
+            r"its member 'a\tb' is refused: its name holds a control character",
         ),
         (
             vec![member("C:/x", FILE, "")],
@@ -262,7 +292,7 @@ impl Progress for Kept {
         self.0.lock().unwrap().push(line.to_owned());
     }
     fn output(&self, _bytes: &[u8]) {}
-    fn transfer(&self, _transfer: crate::events::Transfer<'_>) {}
+    fn transfer(&self, _transfer: Transfer<'_>) {}
 }
 
 #[tokio::test]
@@ -276,7 +306,7 @@ async fn a_project_one_directory_down_is_hinted_at() {
     .unwrap();
     let uri = ProjectUri::parse("p.zip", place.path()).unwrap();
     let progress = Kept::default();
-    fetch_file(&uri, &zip, &progress).await.unwrap();
+    fetch(&uri, &FetchOptions::default(), &progress).await.unwrap();
     let warnings = progress.0.into_inner().unwrap();
     assert_eq!(warnings.len(), 1);
     assert!(
