@@ -208,13 +208,9 @@ impl Untracked<'_> {
             if is_directory && self.holds_tracked(below) {
                 return self.first_below(&path);
             }
-            if self.repository.is_path_ignored(below).unwrap_or(false) {
-                return None;
-            }
-            if is_directory && self.first_below(&path).is_none() {
-                return None;
-            }
-            Some(below.to_owned())
+            let is_ignored = self.repository.is_path_ignored(below).unwrap_or(false);
+            let is_empty = || is_directory && self.first_below(&path).is_none();
+            (!is_ignored && !is_empty()).then(|| below.to_owned())
         })
     }
 

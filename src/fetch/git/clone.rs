@@ -104,7 +104,7 @@ impl Clone<'_> {
             &["--depth=1", "--single-branch", "--no-tags"]
         });
         arguments.push("--");
-        let (origin, directory) = (self.remote.location(), self.git.directory().as_os_str());
+        let (origin, directory) = (self.remote.location.as_os_str(), self.git.directory.as_os_str());
         let arguments = arguments.into_iter().map(OsStr::new).chain([origin, directory]);
         self.git.talk(arguments).await?;
         let head = ["rev-parse", "HEAD", "--symbolic-full-name", "HEAD"];
@@ -124,13 +124,10 @@ impl Clone<'_> {
         if version.contains(NOT_IN_NAMES) || (is_hash(version) && !is_commit) {
             return Ok(None);
         }
-        let version = if is_commit {
-            version.to_ascii_lowercase()
-        } else {
-            version.to_owned()
-        };
+        let hash = version.to_ascii_lowercase();
+        let version = if is_commit { &hash } else { version };
         self.init(is_commit && version.len() > 40).await?;
-        self.fetch(true, &[&version]).await?;
+        self.fetch(true, &[version]).await?;
         let fetched = self.fetched();
         Ok(fetched.filter(|choice| choice.name.is_some() || is_commit))
     }
@@ -172,11 +169,11 @@ impl Clone<'_> {
             self.clear();
         }
         let list = ["ls-remote", "--symref", "--quiet", "--"].map(OsStr::new);
-        let list = list.into_iter().chain([self.remote.location()]);
+        let list = list.into_iter().chain([self.remote.location.as_os_str()]);
         let listing = self.git.talk(list.clone()).await?;
         if listing.is_empty() && self.remote.url().starts_with("http") {
             // For `git` any page is an empty repository. A server of Git talks in packets.
-            let packets = self.git.directory().join("packets");
+            let packets = self.git.directory.join("packets");
             let tracing = self.git.with_variable("GIT_TRACE_PACKET", packets.display());
             tracing.talk(list).await?;
             if !packets.exists() {
@@ -195,13 +192,13 @@ impl Clone<'_> {
         }
         self.git.run(arguments).await?;
         let add = ["remote", "add", "--", "origin"].map(OsStr::new);
-        let add = add.into_iter().chain([self.remote.location()]);
+        let add = add.into_iter().chain([self.remote.location.as_os_str()]);
         self.git.run(add).await.map(drop)
     }
 
     /// Removes what another try has left. What stays is told of by what Git cannot do then.
     fn clear(&self) {
-        let _ = fs::remove_dir_all(self.git.directory().join(".git"));
+        let _ = fs::remove_dir_all(self.git.directory.join(".git"));
     }
 
     async fn fetch(&self, is_shallow: bool, what: &[&str]) -> Result<(), GitProblem> {
@@ -216,7 +213,7 @@ impl Clone<'_> {
 
     /// What the last fetch brought, as Git wrote it down.
     fn fetched(&self) -> Option<Choice> {
-        read_fetch_head(&fs::read_to_string(self.git.directory().join(".git/FETCH_HEAD")).ok()?)
+        read_fetch_head(&fs::read_to_string(self.git.directory.join(".git/FETCH_HEAD")).ok()?)
     }
 
     /// Gives the branch, the tag and HEAD their commits, as `git clone` does, and writes the files.

@@ -19,7 +19,7 @@ const NAMED_FILES: usize = 5;
 /// Brings the contents of the pointer files, by the `git lfs` program. Without it the files are named: the
 /// entry point may not need them.
 pub(super) async fn fetch(git: &Git<'_>) -> Result<(), GitProblem> {
-    let top = git.directory();
+    let top = &git.directory;
     let files = git.run(["ls-files", "-z", "--", ":(attr:filter=lfs)"]).await?;
     let pointers: Vec<&str> = files
         .split('\0')
@@ -29,13 +29,13 @@ pub(super) async fn fetch(git: &Git<'_>) -> Result<(), GitProblem> {
         return Ok(());
     }
     if git.run(["lfs", "version"]).await.is_err() {
-        git.progress().warning(&format!(
+        git.progress.warning(&format!(
             "the contents of these files are in Git LFS, and without the program 'git lfs' only pointers to them are here: {}; install git-lfs to have them fetched",
             named(&pointers)
         ));
         return Ok(());
     }
-    git.progress()
+    git.progress
         .info(&format!("Fetching by Git LFS: {}", named(&pointers)));
     // Without the filter's settings the program writes no files.
     git.run(["lfs", "install", "--local", "--skip-repo"]).await?;

@@ -99,10 +99,8 @@ impl<'a> Fetch<'a> {
     /// Brings the objects, and gives the commit.
     fn bring(&self, choice: &Choice, references: &References) -> Result<Oid, GitProblem> {
         let find = || {
-            let object = self
-                .repository
-                .revparse_single(&format!("{}^{{commit}}", choice.hash));
-            object.map(|object| object.id())
+            let commit = format!("{}^{{commit}}", choice.hash);
+            Ok(self.repository.revparse_single(&commit)?.id())
         };
         // The commit alone, which libgit2 cannot have of a repository on this machine.
         if is_whole_hash(&choice.hash) && !self.remote.is_local() {
@@ -110,16 +108,17 @@ impl<'a> Fetch<'a> {
             let mut named = references.all.iter();
             let named = named.find(|reference| reference.target == choice.hash && reference.peeled.is_none());
             let what = named.map_or(choice.wanted(), |reference| &reference.name);
-            match self.fetch(&[what], 1).map(|()| find()) {
-                Ok(Ok(commit)) => return Ok(commit),
+            match self.fetch(&[what], 1) {
+                Ok(()) if let Ok(commit) = find() => return Ok(commit),
+                Ok(()) => {}
                 Err(problem) if self.reporter.is_cancelled() => return Err(problem),
-                answer => tracing::debug!(?answer, "one commit alone"),
+                Err(problem) => tracing::debug!(%problem, "one commit alone"),
             }
         }
         let mut all = ALL.to_vec();
         all.extend(choice.name.as_deref());
         self.fetch(&all, 0)?;
-        find().map_err(|error| match error.code() {
+        find().map_err(|error: git2::Error| match error.code() {
             ErrorCode::Ambiguous => ambiguous(&choice.hash),
             _ => references.no_such_version(&choice.hash),
         })

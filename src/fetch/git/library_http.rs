@@ -115,7 +115,7 @@ impl HttpFetch {
     fn open(&self, url: &str) -> io::Result<(ServerAccess, Response)> {
         let mut url = Url::parse(url).map_err(io::Error::other)?;
         url.set_query(None);
-        if let Some(known) = self.remote.credentials()
+        if let Some(known) = &self.remote.credentials
             && known.site == url.origin().ascii_serialization()
         {
             let password = known.password.as_ref().map(Secret::expose);

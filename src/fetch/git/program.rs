@@ -74,10 +74,12 @@ pub(super) fn is_installed() -> bool {
 #[derive(Clone)]
 pub(super) struct Git<'a> {
     remote: Remote,
-    directory: PathBuf,
+    /// Where it works.
+    pub(super) directory: PathBuf,
     settings: Vec<(String, String)>,
     variables: Vec<(&'static str, String)>,
-    progress: &'a dyn Progress,
+    /// Who hears how far the fetch is.
+    pub(super) progress: &'a dyn Progress,
 }
 
 impl<'a> Git<'a> {
@@ -95,7 +97,7 @@ impl<'a> Git<'a> {
             progress,
         }
         .with(SETTINGS);
-        if let Some(credentials) = remote.credentials() {
+        if let Some(credentials) = &remote.credentials {
             let key = |name: &str| format!("credential.{}.{name}", credentials.site);
             let user = credentials.user.expose().to_owned();
             if let Some(password) = &credentials.password {
@@ -163,16 +165,6 @@ impl<'a> Git<'a> {
             remote: Remote::new(url),
             ..self.clone()
         }
-    }
-
-    /// Where it works.
-    pub(super) fn directory(&self) -> &Path {
-        &self.directory
-    }
-
-    /// Who hears how far the fetch is.
-    pub(super) fn progress(&self) -> &'a dyn Progress {
-        self.progress
     }
 
     /// Runs a command there and gives what it prints. When the future is dropped, all its processes are killed.

@@ -88,25 +88,23 @@ mod tests {
             let mut seen = Vec::new();
             for piece in text.as_bytes().chunks(size) {
                 display.feed(piece, &mut |state| {
-                    let unit = state.unit;
-                    seen.push((state.what.to_owned(), state.done, state.total, unit, state.bytes));
+                    let Transfer {
+                        what,
+                        done,
+                        total,
+                        unit,
+                        bytes,
+                    } = state;
+                    seen.push(format!("{what}: {done} of {total:?} {unit:?}, {bytes:?}"));
                 });
             }
             let expected = [
-                ("Enumerating objects", 20, None, TransferUnit::Objects, None),
-                ("Compressing objects", 9, Some(20), TransferUnit::Objects, None),
-                (
-                    "Receiving objects",
-                    20,
-                    Some(20),
-                    TransferUnit::Objects,
-                    Some(3 << 19),
-                ),
-                ("Resolving deltas", 1, Some(2), TransferUnit::Objects, None),
-                ("Updating files", 3, Some(30), TransferUnit::Files, None),
+                "Enumerating objects: 20 of None Objects, None",
+                "Compressing objects: 9 of Some(20) Objects, None",
+                "Receiving objects: 20 of Some(20) Objects, Some(1572864)",
+                "Resolving deltas: 1 of Some(2) Objects, None",
+                "Updating files: 3 of Some(30) Files, None",
             ];
-            let expected =
-                expected.map(|(what, done, total, unit, bytes)| (what.to_owned(), done, total, unit, bytes));
             assert_eq!(seen, expected, "in pieces of {size}");
         }
     }

@@ -83,10 +83,10 @@ impl References {
 
     /// Whether the repository's hashes are SHA-256.
     pub(super) fn is_sha256(&self) -> bool {
-        let first = self.all.first().map(|reference| &reference.target);
-        first
-            .or(self.head.as_ref())
-            .is_some_and(|hash| hash.len() == HASH_LENGTHS[1])
+        let targets = self.all.iter().map(|reference| &reference.target);
+        targets
+            .chain(&self.head)
+            .any(|hash| hash.len() == HASH_LENGTHS[1])
     }
 }
 

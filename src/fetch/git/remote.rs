@@ -1,7 +1,7 @@
 //! The repository that is fetched from: how programs may see it, and who one is to its server.
 
 use std::borrow::Cow;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
 
@@ -14,10 +14,11 @@ use crate::redact::Secret;
 /// A repository behind a URL or on this machine. Its `Display` holds no credential.
 #[derive(Clone)]
 pub(super) struct Remote {
-    /// The path, or the URL without credentials. Who one is to an SSH server is none.
-    location: OsString,
+    /// What programs know it by: the path, or the URL without credentials. Who one is to an SSH server is none.
+    pub(super) location: OsString,
     url: String,
-    credentials: Option<Credentials>,
+    /// The user and the password in the URL.
+    pub(super) credentials: Option<Credentials>,
 }
 
 /// What a URL says about who one is.
@@ -48,22 +49,12 @@ impl Remote {
         }
     }
 
-    /// What programs know it by.
-    pub(super) fn location(&self) -> &OsStr {
-        &self.location
-    }
-
-    /// The same as text. The library takes no other; it decodes what a URL has for other bytes.
+    /// As text. The library takes no other; it decodes what a URL has for other bytes.
     pub(super) fn url(&self) -> Cow<'_, str> {
         match (self.location.to_str(), Url::from_file_path(&self.location)) {
             (None, Ok(url)) => Cow::Owned(url.into()),
             _ => Cow::Borrowed(&self.url),
         }
-    }
-
-    /// The user and the password in the URL.
-    pub(super) fn credentials(&self) -> Option<&Credentials> {
-        self.credentials.as_ref()
     }
 
     /// Whether the repository is on this machine.
@@ -156,12 +147,12 @@ mod tests {
     #[test]
     fn credentials_are_for_one_site() {
         let remote = Remote::new("https://u%40x:p%2Fw@host:8443/org/x");
-        let credentials = remote.credentials().unwrap();
+        let credentials = remote.credentials.unwrap();
         assert_eq!(credentials.site, "https://host:8443");
         assert_eq!(credentials.user.expose(), "u@x");
         assert_eq!(credentials.password.as_ref().unwrap().expose(), "p/w");
         for url in ["https://host/x", "ssh://git:password@host/x", "/srv/x"] {
-            assert!(Remote::new(url).credentials().is_none(), "{url}");
+            assert!(Remote::new(url).credentials.is_none(), "{url}");
         }
     }
 }

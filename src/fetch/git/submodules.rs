@@ -60,13 +60,13 @@ pub(super) async fn complete(
         let (_, path) = rest.split_once('\t')?;
         Some((u32::from_str_radix(mode, 8).ok()?, path))
     }));
-    for submodule in described(git.directory(), &parts)? {
+    for submodule in described(&git.directory, &parts)? {
         let path = submodule.path.clone();
         update(git, with_lfs, submodule, is_parent_local)
             .await
             .map_err(GitProblem::in_submodule(&path))?;
     }
-    if parts.use_lfs(git.directory()) {
+    if parts.use_lfs(&git.directory) {
         lfs::fetch(with_lfs).await?;
     }
     Ok(())
@@ -80,7 +80,7 @@ async fn update(
 ) -> Result<(), GitProblem> {
     let Submodule { path, url } = submodule;
     let is_local = check(&url, is_parent_local)?;
-    git.progress().info(&format!("Fetching submodule '{path}'"));
+    git.progress.info(&format!("Fetching submodule '{path}'"));
     let allowed = git.with(if is_local {
         &[("protocol.file.allow", "always")]
     } else {
@@ -92,7 +92,7 @@ async fn update(
     } else {
         allowed.about(&url)
     };
-    let directory = git.directory().join(&path);
+    let directory = git.directory.join(&path);
     let part = ["submodule", "update", "--init", "--progress"];
     let shallow = ["--depth=1", "--single-branch", "--", &path];
     if let Err(problem) = allowed.run(part.iter().chain(&shallow)).await {

@@ -121,12 +121,9 @@ impl References {
                 branch => format!(" '{branch}'"),
             };
             let branches: Vec<&str> = self.names_below(BRANCHES).collect();
-            let hint = match branches.as_slice() {
-                [] => "choose a tag or commit with -v/--version".to_owned(),
-                names => format!(
-                    "choose a branch with -v/--version: {}",
-                    shortened(names, SHOWN_NAMES)
-                ),
+            let hint = match &*shortened(&branches, SHOWN_NAMES) {
+                "" => "choose a tag or commit with -v/--version".to_owned(),
+                names => format!("choose a branch with -v/--version: {names}"),
             };
             let message = format!("the repository's default branch{branch} does not exist");
             return Err(GitProblem::known(message, hint));
@@ -253,8 +250,7 @@ mod tests {
         });
         References {
             all: all.collect(),
-            head: None,
-            head_branch: None,
+            ..References::default()
         }
     }
 
@@ -292,16 +288,11 @@ mod tests {
             ("abcdef0", Choice::commit("abcdef0")),
             (&"9".repeat(40), Choice::commit(oid('9'))),
         ] {
-            assert_eq!(
-                references.choose(version, [TAGS, BRANCHES]).unwrap(),
-                expected,
-                "{version}"
-            );
+            let choice = references.choose(version, [TAGS, BRANCHES]).unwrap();
+            assert_eq!(choice, expected, "{version}");
         }
-        assert_eq!(
-            references.choose("both", [BRANCHES, TAGS]).unwrap(),
-            named("refs/heads/both", '3')
-        );
+        let choice = references.choose("both", [BRANCHES, TAGS]).unwrap();
+        assert_eq!(choice, named("refs/heads/both", '3'));
         for (version, expected) in [("mian", "did you mean 'main'?"), ("v2", "did you mean 'v1'?")] {
             let problem = references.choose(version, [TAGS, BRANCHES]).unwrap_err();
             assert_eq!(problem.hint().as_deref(), Some(expected), "{version}");

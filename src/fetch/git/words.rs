@@ -150,7 +150,11 @@ pub(super) fn problem(lines: &[String], whole: &str, remote: &Remote) -> Option<
         let says = |line: &&String| meaning.words.split('|').any(|words| line.contains(words));
         Some((meaning, lines.iter().find(says)?))
     })?;
-    let tried = if remote.credentials().is_some_and(|known| known.password.is_some()) {
+    let tried = if remote
+        .credentials
+        .as_ref()
+        .is_some_and(|known| known.password.is_some())
+    {
         "the user and password in the URL"
     } else {
         "what Git's credential helpers or GIT_ASKPASS gave"

@@ -34,21 +34,12 @@ pub(super) struct PlannedMember {
 
 impl PlannedMember {
     pub(super) fn damaged(&self, source: io::Error) -> ZipProblem {
-        self.problem("is damaged", Some(DAMAGED), source)
+        ZipProblem::of_member(&self.name, "is damaged", Some(DAMAGED), Some(source))
     }
 
     pub(super) fn unwritable(&self, source: io::Error) -> ZipProblem {
         let hint = (source.kind() == io::ErrorKind::StorageFull).then_some(NO_SPACE);
-        self.problem("cannot be written", hint, source)
-    }
-
-    fn problem(&self, what: &str, hint: Option<&'static str>, source: io::Error) -> ZipProblem {
-        ZipProblem::Member {
-            member: self.name.clone(),
-            what: what.to_owned(),
-            hint,
-            source: Some(source),
-        }
+        ZipProblem::of_member(&self.name, "cannot be written", hint, Some(source))
     }
 }
 
@@ -88,7 +79,7 @@ fn check_member(entry: &ZipFileEntry<'_>) -> Result<PlannedMember, ZipProblem> {
         _ => return refuse("it is a device, a pipe or a socket"),
     }
     if entry.encrypted() {
-        return Err(ZipProblem::of_member(name, "is encrypted".to_owned(), BY_HAND));
+        return Err(ZipProblem::of_member(name, "is encrypted", Some(BY_HAND), None));
     }
     if !is_directory
         && !matches!(
@@ -100,7 +91,8 @@ fn check_member(entry: &ZipFileEntry<'_>) -> Result<PlannedMember, ZipProblem> {
         return Err(ZipProblem::of_member(
             name,
             format!("is compressed by the method {method}, which is not supported"),
-            "pack it anew with the usual method, deflate",
+            Some("pack it anew with the usual method, deflate"),
+            None,
         ));
     }
     let path = match checked_path(&name) {

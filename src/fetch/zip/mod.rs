@@ -166,14 +166,9 @@ fn unpack(file: File, directory: &Path, reporter: &Reporter) -> Result<(), ZipPr
     for (index, member) in members.iter().enumerate() {
         reporter.check()?;
         let target = directory.join(&member.path);
-        let new_directory = if member.is_directory {
-            Some(target.as_path())
-        } else {
-            target.parent()
-        };
-        if let Some(new_directory) = new_directory {
-            fs::create_dir_all(new_directory).map_err(|error| member.unwritable(error))?;
-        }
+        let above = target.parent().unwrap_or(directory);
+        let new_directory = if member.is_directory { &target } else { above };
+        fs::create_dir_all(new_directory).map_err(|error| member.unwritable(error))?;
         if !member.is_directory {
             unpacked.write(member, &target, archive.by_index(index)?)?;
         }

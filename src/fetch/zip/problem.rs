@@ -39,21 +39,24 @@ pub enum ZipProblem {
 }
 
 impl ZipProblem {
-    pub(super) fn of_member(member: String, what: String, hint: &'static str) -> Self {
+    pub(super) fn of_member(
+        member: impl Into<String>,
+        what: impl Into<String>,
+        hint: Option<&'static str>,
+        source: Option<io::Error>,
+    ) -> Self {
         Self::Member {
-            member,
-            what,
-            hint: Some(hint),
-            source: None,
+            member: member.into(),
+            what: what.into(),
+            hint,
+            source,
         }
     }
 
     pub(super) fn refused(member: &str, reason: &str) -> Self {
-        Self::of_member(
-            member.escape_debug().to_string(),
-            format!("is refused: {reason}"),
-            "pack the project's plain files only, with paths relative to its directory",
-        )
+        let hint = "pack the project's plain files only, with paths relative to its directory";
+        let member = member.escape_debug().to_string();
+        Self::of_member(member, format!("is refused: {reason}"), Some(hint), None)
     }
 
     pub(super) fn too_large() -> Self {
