@@ -264,8 +264,7 @@ fn a_repository_in_a_directory_of_any_name_is_cloned() {
             command.args(["run", ".", "-v", version, "--env-manager", "local"]);
             command.current_dir(&directory).envs(project.environment());
             // A store must have a name that is text.
-            let store = format!("sqlite:///{}/store.db", sandbox.work().display());
-            command.env("MLFLOW_TRACKING_URI", store);
+            command.env("MLFLOW_TRACKING_URI", sandbox.work().join("store"));
             let output = command.output().unwrap();
             let stderr = String::from_utf8_lossy(&output.stderr);
             let stdout = String::from_utf8_lossy(&output.stdout);
