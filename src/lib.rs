@@ -40,7 +40,6 @@ pub mod run;
 pub mod runner;
 mod temporary;
 pub mod tracking;
-mod utc;
 pub mod yaml;
 
 pub use runner::{run, run_with};

@@ -74,8 +74,10 @@ impl Service for S3 {
             headers.insert("x-amz-checksum-mode", "ENABLED".parse().map_err(strange_value)?);
         }
         if let (Kind::Put | Kind::Part, Content::Bytes(bytes)) = (kind, content) {
-            let md5 = Checksum::of(Algorithm::Md5, bytes).to_base64();
-            headers.insert("content-md5", md5.parse().map_err(strange_value)?);
+            let bytes = bytes.clone();
+            let md5 = tokio::task::spawn_blocking(move || Checksum::of(Algorithm::Md5, &bytes));
+            let md5 = md5.await.map_err(|error| strange(error.to_string()))?;
+            headers.insert("content-md5", md5.to_base64().parse().map_err(strange_value)?);
         }
         let Some(provider) = self.provider.as_ref().filter(|_| locked(&self.without).is_none()) else {
             return Ok(());
