@@ -74,11 +74,10 @@ impl AwsSettings {
         }
         let profile = self.profile();
         // Only a profile with a role comes before the identity that variables name.
-        if !profile
+        let has_role = profile
             .as_ref()
-            .is_some_and(|profile| profile.get("role_arn").is_some())
-            && let Some(credentials) = self.role_of_variables().await?
-        {
+            .is_some_and(|profile| profile.get("role_arn").is_some());
+        if !has_role && let Some(credentials) = self.role_of_variables().await? {
             return Ok(credentials);
         }
         match profile {

@@ -22,11 +22,23 @@ pub(super) fn missing() -> StoreError {
     })
 }
 
+/// The URI for the program, which takes some characters of names for patterns.
+fn literal(uri: &str) -> String {
+    let mut literal = String::with_capacity(uri.len());
+    for character in uri.chars() {
+        if matches!(character, '*' | '?' | '[' | ']' | '{' | '}' | '\\') {
+            literal.push('\\');
+        }
+        literal.push(character);
+    }
+    literal
+}
+
 /// Whether the URI is that of a directory.
 pub(super) async fn is_directory(uri: &str) -> Result<bool, StoreError> {
     let call = ProgramCall::new(PROGRAM)
         .arguments(["dfs", "-stat", "%F"])
-        .argument(uri);
+        .argument(literal(uri));
     match call.capture().await {
         Ok(captured) => Ok(captured.text().trim() == "directory"),
         Err(ProcessError::Failed { last_lines, .. })
@@ -47,12 +59,12 @@ pub(super) async fn put(file: &Path, uri: &str) -> Result<(), StoreError> {
     let (directory, _) = uri.rsplit_once('/').unwrap_or_default();
     let make = ProgramCall::new(PROGRAM)
         .arguments(["dfs", "-mkdir", "-p"])
-        .argument(directory);
+        .argument(literal(directory));
     make.capture().await?;
     let put = ProgramCall::new(PROGRAM)
         .arguments(["dfs", "-put", "-f"])
         .argument(file.as_os_str())
-        .argument(uri);
+        .argument(literal(uri));
     put.capture().await?;
     Ok(())
 }
@@ -67,7 +79,7 @@ pub(super) async fn bring(uri: &str, target: &Path) -> Result<Brought, StoreErro
     let copy = place.path().join("copy");
     let call = ProgramCall::new(PROGRAM)
         .arguments(["dfs", "-get"])
-        .argument(uri)
+        .argument(literal(uri))
         .argument(copy.as_os_str());
     call.capture().await?;
     let brought = local::measure(&copy)?;

@@ -380,6 +380,7 @@ mod tests {
             "sftp://u:p@h/x",
             "sftp://-oProxyCommand=x/x",
             "sftp://-u@h/x",
+            "sftp://`x`/x",
             "ftp://h/a\r\nDELE x",
         ] {
             assert!(Place::parse(uri).is_err(), "{uri}");

@@ -3,8 +3,8 @@
 use std::io;
 
 use rustix::process::Pid;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::unix::pipe::Sender;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
@@ -89,10 +89,10 @@ impl Conversation {
         }
     }
 
-    /// Takes the program's standard input and output, for a protocol that writes and reads at the same time.
+    /// Takes the program's standard output and input, for a protocol that reads and writes at the same time.
     /// How the program ends is still told by [`finish`](Self::finish). Nothing if they are closed.
-    pub fn take_streams(&mut self) -> Option<impl AsyncRead + AsyncWrite + Send + Unpin + use<>> {
-        Some(tokio::io::join(self.stdout.take()?, self.stdin.take()?))
+    pub fn take_streams(&mut self) -> Option<(Receiver, Sender)> {
+        Some((self.stdout.take()?, self.stdin.take()?))
     }
 
     /// Ends the program's standard input.

@@ -189,7 +189,15 @@ impl Service for Azure {
     fn said(&self, body: &str) -> Option<String> {
         let said = refusal_of_storage(body.trim_start_matches('\u{feff}'))?;
         // What follows are the request's number and time.
-        said.lines().next().map(str::to_owned)
+        let said = said.lines().next()?;
+        let details = body.split_once("<AuthenticationErrorDetail>");
+        let detail = details.and_then(|(_, rest)| rest.split(['<', '\n']).next());
+        // Others only repeat what was to be signed.
+        let is_of_times = |detail: &&str| detail.contains(" date header ") || detail.contains(" time frame");
+        Some(match detail.filter(is_of_times) {
+            Some(detail) => format!("{said} {detail}"),
+            None => said.to_owned(),
+        })
     }
 
     async fn whole(&self, ask: &Ask) -> Option<Result<Whole, StoreError>> {

@@ -151,7 +151,12 @@ impl StoreError {
         credentials: String,
     ) -> Self {
         let status = status.as_u16();
-        let code = said.as_deref().unwrap_or_default().split(':').next();
+        let words = said.as_deref().unwrap_or_default();
+        let code = match words.contains("Request date header too") {
+            // As Azure says it.
+            true => Some("RequestTimeTooSkewed"),
+            false => words.split(':').next(),
+        };
         let (reason, hint) = match code {
             Some("InvalidObjectState") => (
                 "the object is archived",

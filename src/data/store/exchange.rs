@@ -17,17 +17,11 @@ use crate::http::{
     Fault, MOST_REDIRECTS, READ_TIMEOUT, SentFile, classify, counted_body, in_words, may_see_credentials,
 };
 
-/// How often a request is sent before it counts as failed.
-pub(super) const MOST_TRIES: u32 = 5;
-
-/// The pause before the second try; each later one is twice as long.
-pub(in crate::data) const FIRST_PAUSE: Duration = Duration::from_millis(300);
-
-/// The pauses before the tries that follow a failed one.
+/// The pauses before the tries that follow a failed one, each twice as long as the one before.
 pub(in crate::data) fn pauses() -> ExponentialBuilder {
     ExponentialBuilder::new()
-        .with_min_delay(FIRST_PAUSE)
-        .with_max_times(MOST_TRIES as usize - 1)
+        .with_min_delay(Duration::from_millis(300))
+        .with_max_times(4)
 }
 
 /// Asks until there is an answer that another try would not change.

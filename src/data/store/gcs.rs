@@ -124,15 +124,12 @@ impl Service for Gcs {
     }
 
     async fn authorize(&self, request: &mut Request, _content: &Content) -> Result<(), StoreError> {
-        if request
-            .url()
-            .query()
-            .is_some_and(|query| query.contains("alt=media"))
-        {
+        let url = request.url();
+        if url.query().is_some_and(|query| query.contains("alt=media")) {
             // Else it unpacks by itself what is packed there, and can then give neither ranges nor checksums.
             let packed = HeaderValue::from_static("gzip");
             request.headers_mut().insert(ACCEPT_ENCODING, packed);
-        } else if request.url().path().ends_with("/o") && request.method() == Method::GET {
+        } else if request.method() == Method::GET && url.path().ends_with("/o") {
             request.url_mut().query_pairs_mut().append_pair("fields", LISTED);
         }
         self.credentials().await?.sign(request).await

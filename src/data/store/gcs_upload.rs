@@ -1,13 +1,14 @@
 //! Large files that are put to Google Cloud Storage. From Google's pages on "Resumable uploads".
 
 use backon::{BackoffBuilder as _, Retryable as _};
+use futures_util::TryStreamExt as _;
 use reqwest::header::{LOCATION, RANGE};
 use reqwest::{Method, Response, StatusCode, Url};
 use serde_json::{Value, json};
 
 use super::exchange::{Ask, Content, pauses, text, whole_text};
 use super::gcs::{Gcs, strange};
-use super::parts::PART;
+use super::parts::{PART, parts};
 use super::{StoreError, content_type};
 use crate::data::checksum::{Algorithm, Checksum, Sum};
 use crate::http::{SentFile, may_see_credentials};
@@ -152,12 +153,9 @@ async fn state_of(answer: Response) -> Result<State, StoreError> {
 }
 
 async fn sum_of(file: &SentFile) -> Result<Checksum, StoreError> {
-    let (mut sum, mut start) = (Sum::new(Algorithm::Crc32c), 0);
-    while start < file.length() {
-        let end = file.length().min(start + PART);
-        sum.add(&file.read(start..end).await.map_err(StoreError::unreadable)?);
-        start = end;
-    }
+    let mut sum = Sum::new(Algorithm::Crc32c);
+    let parts = parts(file, PART, Some(&mut sum));
+    parts.try_for_each(|_| async { Ok(()) }).await?;
     Ok(sum.finish())
 }
 

@@ -57,11 +57,6 @@ pub(super) trait ObjectService: Service {
         false
     }
 
-    /// What goes with a file that is put there, beside its type.
-    fn write_options(&self) -> options::WriteOptions {
-        options::WriteOptions::default()
-    }
-
     /// The checksum of a whole file that the service wants to know before the last request of an upload.
     fn whole_sum(&self) -> Option<Algorithm> {
         None
@@ -241,7 +236,10 @@ impl<S: ObjectService + 'static> Store for ObjectStore<S> {
             });
         }
         match (self.stat().await, listed) {
-            (Err(StoreError::Missing { .. }), Err(listed)) => Err(listed),
+            // The answer to this question has no words.
+            (Err(StoreError::Missing { .. } | StoreError::Refused { said: None, .. }), Err(listed)) => {
+                Err(listed)
+            }
             (Err(StoreError::Missing { .. }), Ok(listing)) if is_marked => Ok(Found::Directory(listing)),
             (Err(StoreError::Missing { said }), Ok(_)) => Err(StoreError::Missing {
                 said: self.service.missing(&self.key, Some(said)),
@@ -307,12 +305,12 @@ impl<S: ObjectService + 'static> Store for ObjectStore<S> {
             return done;
         }
         let size = part_size(file.length(), S::MOST_PARTS);
-        let mut options = self.service.write_options();
-        // The library holds one part more than that are under way, and another one is being read.
-        options.concurrent = at_once(size).saturating_sub(1).max(1);
-        if options.content_type.is_none() {
-            options.content_type = Some(content_type(path).to_owned());
-        }
+        let options = options::WriteOptions {
+            content_type: Some(content_type(path).to_owned()),
+            // The library holds one part more than that are under way, and another one is being read.
+            concurrent: at_once(size).saturating_sub(1).max(1),
+            ..options::WriteOptions::default()
+        };
         let capability = self.library.capability_dyn();
         let failed = |error| problem(self.service.name(), error);
         let (arguments, _) = OpWrite::from_options(&capability, options).map_err(failed)?;

@@ -1,6 +1,5 @@
 //! How the services of `opendal` send their requests: over this program's client and by its rules.
 
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use opendal::raw::{BoxedStaticFuture, Operation};
@@ -146,21 +145,9 @@ impl HttpTransport for Transport {
 }
 
 /// A problem on its way through the library.
+#[derive(Debug, thiserror::Error)]
+#[error("the store's refusal")]
 struct Carried(Mutex<Option<StoreError>>);
-
-impl fmt::Debug for Carried {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Carried")
-    }
-}
-
-impl fmt::Display for Carried {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the store's refusal")
-    }
-}
-
-impl std::error::Error for Carried {}
 
 /// What went wrong in an operation of the library: what the transport said, or the answer is not one that
 /// the library can read.

@@ -2,11 +2,15 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Stdio;
+
+use rustix::process::Signal;
 
 use super::servers::{self, Server};
 use super::uploads::uploaded;
-use super::{SHOW, assert_nothing_is_left, layout, project_for, run};
+use super::{SHOW, assert_nothing_is_left, layout, project_for, run, sum_of_big};
 use crate::harness::{Project, Sandbox};
+use crate::signals::{assert_nothing_lives, send, wait_until};
 
 /// Writes files below the place of the server's files, and gives that place.
 fn with_files(server: &Server, files: &[(&str, &str)]) -> PathBuf {
@@ -96,6 +100,17 @@ fn an_old_ftp_server_is_enough() {
     assert_eq!(server.read("top/runs/logs/std out.txt"), b"a line\n");
 }
 
+/// No connection brings all of the file.
+#[test]
+fn what_an_ftp_server_breaks_off_is_continued() {
+    let Some(server) = servers::ftp() else { return };
+    let project = project_for(server, server.port);
+    let uri = server.uri("big.bin", server.port).replace("anna:", "broken:");
+    let finished = run(&project, &uri);
+    finished.expect_code(0);
+    assert_eq!(layout(finished.stdout()).0["big.bin"], sum_of_big());
+}
+
 #[test]
 fn links_behind_ssh_lead_on() {
     let Some(server) = servers::sftp() else { return };
@@ -130,6 +145,29 @@ fn what_ssh_refuses_is_told() {
 }
 
 #[test]
+fn an_interrupt_ends_ssh_too() {
+    let project = Project::new().mlproject(SHOW);
+    let sandbox = project.sandbox();
+    sandbox.write_executable("ssh", "#!/bin/sh\ntouch \"$HOME/began\"\nexec sleep 1000\n");
+    sandbox.link_program("ssh", &sandbox.work().join("ssh"));
+    let mut command = sandbox.interruptible_mlrun();
+    command.args([
+        "run",
+        "project",
+        "--env-manager",
+        "local",
+        "-P",
+        "data=sftp://host/x",
+    ]);
+    let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+    let began = sandbox.root().join("home/began");
+    wait_until("ssh begins", || began.exists());
+    send(&child, Signal::INT);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_nothing_lives(&project);
+}
+
+#[test]
 fn what_ssh_cannot_be_told_is_refused() {
     let project = Project::new().mlproject(SHOW);
     for (uri, expected) in [
@@ -140,11 +178,19 @@ fn what_ssh_cannot_be_told_is_refused() {
         ),
         (
             "sftp://-oProxyCommand=touch%20x/x",
-            "is no valid address: its host and its user cannot begin with '-'\n",
+            "is no valid address: its host and its user cannot begin with '-' or hold what a shell understands\n",
         ),
         (
             "sftp://-l@host/x",
-            "is no valid address: its host and its user cannot begin with '-'\n",
+            "is no valid address: its host and its user cannot begin",
+        ),
+        (
+            "sftp://$(id)/x",
+            "is no valid address: its host and its user cannot begin",
+        ),
+        (
+            "sftp://a%60id%60@host/x",
+            "is no valid address: its host and its user cannot begin",
         ),
     ] {
         let finished = run(&project, uri);

@@ -8,7 +8,14 @@ use crate::harness::{Project, Sandbox};
 const PROGRAM: &str = r#"#!/bin/sh
 echo "$@" >> "$HOME/calls"
 [ "$1" = dfs ] || exit 9
-files() { path=${1#hdfs://name:8020}; echo "$HOME/files${path#viewfs://view}"; }
+files() {
+  path=${1#hdfs://name:8020}
+  case ${path#viewfs://view} in
+  *\\*) echo "$HOME/files${path#viewfs://view}" | sed 's/\\\(.\)/\1/g' ;;
+  *[*?[]*) echo "$HOME/a pattern" ;;
+  *) echo "$HOME/files${path#viewfs://view}" ;;
+  esac
+}
 case $2 in
 -stat) place=$(files "$4") ;;
 -get) place=$(files "$3") ;;
@@ -38,7 +45,9 @@ fn the_program_brings_files_and_directories() {
     std::fs::create_dir_all(root.join("home/files/top/tree/d")).unwrap();
     std::fs::write(root.join("home/files/top/tree/d/two words"), "two\n").unwrap();
     std::fs::write(root.join("home/files/top/tree/one.txt"), "one\n").unwrap();
+    std::fs::write(root.join("home/files/top/a*[1].txt"), "odd\n").unwrap();
     for (uri, files, path) in [
+        ("hdfs://name:8020/top/a*[1].txt", vec!["a*[1].txt"], "a*[1].txt"),
         (
             "hdfs://name:8020/top/tree",
             vec!["tree/d/two words", "tree/one.txt"],

@@ -148,7 +148,8 @@ def reference(directory, uris):
 
 
 def ftp(port, directory, lacks=()):
-    """The connections over which the user "broken" puts files are cut, all but every third one."""
+    """The connections over which the user "broken" puts files are cut, all but every third one, and all over
+    which it gets more than 4 MiB."""
     from pyftpdlib.authorizers import DummyAuthorizer
     from pyftpdlib.handlers import DTPHandler, FTPHandler
     from pyftpdlib.servers import FTPServer
@@ -165,6 +166,15 @@ def ftp(port, directory, lacks=()):
                 self.close()
 
         handle_read_event = handle_read
+
+        def handle_write(self):
+            super().handle_write()
+            is_cut = self.cmd_channel.username == "broken" and self.tot_bytes_sent > 4 << 20
+            if is_cut and not self._closed:
+                self._resp = ("426 Connection broke; transfer aborted.", self.log)
+                self.close()
+
+        handle_write_event = handle_write
 
     FTPHandler.dtp_handler = Cutting
     for command in lacks:

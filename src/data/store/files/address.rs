@@ -65,9 +65,12 @@ impl FileAddress {
         if self.password.is_some() {
             return Err(PASSWORD_GIVEN.to_owned());
         }
-        let is_option = |text: &str| text.starts_with('-');
-        if is_option(&self.host) || self.user.as_deref().is_some_and(is_option) {
-            return Err("its host and its user cannot begin with '-'".to_owned());
+        // A proxy command of the configuration may hand both to a shell.
+        let is_unfit = |text: &str| text.starts_with('-') || text.contains(|c| "'`\"$;&<>|(){}".contains(c));
+        if is_unfit(&self.host) || self.user.as_deref().is_some_and(is_unfit) {
+            return Err(
+                "its host and its user cannot begin with '-' or hold what a shell understands".to_owned(),
+            );
         }
         Ok(self)
     }

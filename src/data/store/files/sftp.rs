@@ -3,16 +3,18 @@
 
 use std::io::{self, SeekFrom};
 use std::ops::Range;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 use russh_sftp::client::error::Error;
-use russh_sftp::client::fs::Metadata;
+use russh_sftp::client::fs::{File, Metadata};
 use russh_sftp::client::{Config, SftpSession};
 use russh_sftp::protocol::{FileType, StatusCode};
-use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::io::{AsyncRead, AsyncSeekExt as _, AsyncWriteExt as _, ReadBuf};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
 
 use super::super::exchange::BUFFERED_TIME;
 use super::super::{Source, StoreError};
@@ -39,7 +41,32 @@ pub(in crate::data) struct Sftp {
 struct Connection {
     sftp: SftpSession,
     _ssh: Conversation,
+    /// Its other end goes away with the streams. The library does not see to what is asked just then.
+    closed: watch::Receiver<()>,
     is_broken: AtomicBool,
+}
+
+/// A file that arrives, as long as the connection is there.
+struct Reader {
+    file: File,
+    closed: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl AsyncRead for Reader {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match Pin::new(&mut self.file).poll_read(context, buffer) {
+            Poll::Pending => self
+                .closed
+                .as_mut()
+                .poll(context)
+                .map(|()| Err(io::ErrorKind::ConnectionAborted.into())),
+            done => done,
+        }
+    }
 }
 
 /// The use of the connection for one file or directory.
@@ -93,21 +120,26 @@ impl Sftp {
 
     async fn open(&self) -> Result<Connection, StoreError> {
         let mut ssh = self.call().converse()?;
-        let streams = ssh
-            .take_streams()
-            .ok_or_else(|| strange("it has no pipes".to_owned()))?;
+        let streams = ssh.take_streams();
+        let (output, input) = streams.ok_or_else(|| strange("it has no pipes".to_owned()))?;
+        let (open, closed) = watch::channel(());
+        let output = Arriving {
+            reader: output,
+            _held: open,
+        };
         let config = Config {
             max_concurrent_reads: READ_AHEAD,
             // What is waited for is measured here.
             request_timeout_secs: u64::MAX,
             ..Config::default()
         };
-        let begun = SftpSession::new_with_config(streams, config);
+        let begun = SftpSession::new_with_config(tokio::io::join(output, input), config);
         let problem = match within(READ_TIMEOUT, async { Ok(begun.await) }, StoreError::broken).await? {
             Ok(sftp) => {
                 return Ok(Connection {
                     sftp,
                     _ssh: ssh,
+                    closed,
                     is_broken: AtomicBool::new(false),
                 });
             }
@@ -149,11 +181,21 @@ impl FileServer for Sftp {
 
 impl Visit {
     async fn told<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, StoreError> {
-        self.noted(within(READ_TIMEOUT, work, |error| self.problem(error)).await)
+        self.unless_closed(within(READ_TIMEOUT, work, |error| self.problem(error)))
+            .await
     }
 
-    /// Takes note of a connection that is of no use any more.
-    fn noted<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
+    /// Gives up when the connection is closed, and takes note of one that is of no use any more.
+    async fn unless_closed<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let mut closed = self.connection.closed.clone();
+        let done = tokio::select! {
+            biased;
+            done = work => done,
+            _ = closed.changed() => Err(broken("it was closed")),
+        };
         if matches!(done, Err(StoreError::NoAnswer { .. })) {
             self.connection.is_broken.store(true, Ordering::Relaxed);
         }
@@ -166,10 +208,7 @@ impl Visit {
                 said: format!("{NAME} answered 2 ({})", status.error_message),
             },
             Error::Status(status) => self.refusal(status.status_code, status.error_message),
-            error => StoreError::NoAnswer {
-                fault: Fault::Broken,
-                reason: format!("the connection to {NAME} broke ({error})"),
-            },
+            error => broken(&error.to_string()),
         }
     }
 
@@ -212,9 +251,14 @@ impl FileSession for Visit {
     }
 
     async fn read(self, path: &str, range: Range<u64>) -> Result<(Source, Option<u64>), StoreError> {
-        let mut reader = self.told(self.connection.sftp.open(path)).await?;
-        let sought = reader.seek(SeekFrom::Start(range.start));
+        let mut file = self.told(self.connection.sftp.open(path)).await?;
+        let sought = file.seek(SeekFrom::Start(range.start));
         within(READ_TIMEOUT, sought, StoreError::broken).await?;
+        let mut closed = self.connection.closed.clone();
+        let reader = Reader {
+            file,
+            closed: Box::pin(async move { drop(closed.changed().await) }),
+        };
         let arriving = Arriving {
             reader,
             _held: (self.connection, self.files),
@@ -228,9 +272,12 @@ impl FileSession for Visit {
 
     async fn write(&mut self, path: &str, file: &SentFile) -> Result<(), StoreError> {
         let mut there = self.told(self.connection.sftp.create(path)).await?;
-        self.noted(send(file, &mut there, |error| self.unwritten(error)).await)?;
-        let limit = READ_TIMEOUT + BUFFERED_TIME;
-        self.noted(within(limit, there.shutdown(), |error| self.unwritten(error)).await)
+        let written = async {
+            send(file, &mut there, |error| self.unwritten(error)).await?;
+            let limit = READ_TIMEOUT + BUFFERED_TIME;
+            within(limit, there.shutdown(), |error| self.unwritten(error)).await
+        };
+        self.unless_closed(written).await
     }
 
     async fn rename(&mut self, from: &str, to: &str) -> Result<(), StoreError> {
@@ -249,6 +296,13 @@ fn entry(about: Metadata) -> Entry {
             size: about.size,
             changed: about.mtime.map(u64::from),
         },
+    }
+}
+
+fn broken(reason: &str) -> StoreError {
+    StoreError::NoAnswer {
+        fault: Fault::Broken,
+        reason: format!("the connection to {NAME} broke ({reason})"),
     }
 }
 
