@@ -52,7 +52,7 @@ pub struct Signing<'a> {
     pub credentials: &'a Credentials,
     /// Such as `us-east-1`.
     pub region: &'a str,
-    /// The service's name in signatures, such as `s3` or `execute-api`.
+    /// The service's name in signatures, such as `execute-api`.
     pub service: &'a str,
     /// The time of the request.
     pub time: SystemTime,

@@ -83,7 +83,7 @@ pub(super) async fn unpacked(file: &NamedTempFile, directory: &Path) -> Result<N
     let mut buffer = vec![0; CHUNK];
     loop {
         let read = packed.read(&mut buffer).map_err(|error| StoreError::Damaged {
-            reason: format!("gzip is said to have packed it, and cannot unpack it ({error})"),
+            reason: format!("its Content-Encoding is gzip, but it cannot be decompressed ({error})"),
         })?;
         if read == 0 {
             return Ok(plain);

@@ -39,7 +39,7 @@ const COMMAND_LINE_TIME: Duration = Duration::from_secs(300);
 /// The account's address, and who asks.
 pub(super) struct Access {
     pub(super) endpoint: Url,
-    /// Of the machine or a person, where no variable says who asks: that is looked for once it is needed.
+    /// If no variable says who asks, the machine and a person are looked for once it is needed.
     who: OnceCell<Who>,
 }
 

@@ -262,7 +262,7 @@ fn verified(claim: &str, key: &PKey<Public>) -> (serde_json::Value, serde_json::
 }
 
 #[test]
-fn a_machine_and_a_person_are_asked_for_where_no_application_is_named() {
+fn a_machine_and_a_person_are_asked_for_if_no_application_is_named() {
     let Some(account) = account() else { return };
     let machine = ScriptedServer::start(vec![given()]);
     let of_machine = project(account)

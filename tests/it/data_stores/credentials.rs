@@ -334,6 +334,33 @@ fn a_login_is_exchanged_for_keys() {
     assert!(told.contains("hint: log in again with `aws sso login`"), "{told}");
 }
 
+/// As in Amazon's Python library, unless the profile has a role of its own.
+#[test]
+fn an_identity_of_variables_comes_before_a_profile_s_keys() {
+    let refused =
+        "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>";
+    let keys = "aws_access_key_id = of-base\naws_secret_access_key = geheim\n";
+    let role = "role_arn = arn:aws:iam::1:role/x\nsource_profile = default\n";
+    for (profile, action) in [
+        ("default", "Action=AssumeRoleWithWebIdentity&"),
+        ("role", "Action=AssumeRole&"),
+    ] {
+        let server = ScriptedServer::start(vec![Step::page(403, refused)]);
+        let project = asking(&server)
+            .env("AWS_PROFILE", profile)
+            .env("AWS_ROLE_ARN", "arn:aws:iam::1:role/y")
+            .env("AWS_WEB_IDENTITY_TOKEN_FILE", "<sandbox>/work/token");
+        project.sandbox().write("token", "geheim\n");
+        let directory = project.sandbox().root().join("home/.aws");
+        std::fs::create_dir(&directory).unwrap();
+        let config = format!("[default]\n{keys}[profile role]\n{role}");
+        std::fs::write(directory.join("config"), config).unwrap();
+        run(&project, "s3://bucket/data.csv").expect_code(1);
+        let body = &server.seen()[0].body;
+        assert!(body.starts_with(action), "{profile}: {body}");
+    }
+}
+
 /// The addresses of services stand in a section of their own, which a profile names.
 #[test]
 fn a_profile_s_services_have_addresses() {

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use russh_sftp::client::error::Error;
@@ -29,6 +30,8 @@ const MOST_FILES: usize = 4;
 /// How many answers a file that is read waits for. With more, a slow connection would have nothing of one
 /// file for too long.
 const READ_AHEAD: usize = 8;
+/// How long a directory may take to be listed: a hundred names come with each answer.
+const LISTING_TIME: Duration = Duration::from_secs(5 * 60);
 
 /// A server, and the connection to it once there is one.
 pub(in crate::data) struct Sftp {
@@ -46,10 +49,17 @@ struct Connection {
     is_broken: AtomicBool,
 }
 
+impl Connection {
+    fn is_usable(&self) -> bool {
+        !self.is_broken.load(Ordering::Relaxed) && self.closed.has_changed().is_ok()
+    }
+}
+
 /// A file that arrives, as long as the connection is there.
 struct Reader {
     file: File,
     closed: Pin<Box<dyn Future<Output = ()> + Send>>,
+    _held: (Arc<Connection>, OwnedSemaphorePermit),
 }
 
 impl AsyncRead for Reader {
@@ -97,8 +107,8 @@ impl Sftp {
 
     fn call(&self) -> ProgramCall {
         let mut call = ProgramCall::new("ssh");
-        // No password and no passphrase is ever asked for. The others are as of the `sftp` program, and what
-        // the configuration may have for a terminal.
+        // No password and no passphrase is ever asked for. The others undo what the configuration may say for
+        // work in a terminal, as the program `scp` does.
         for option in [
             "BatchMode=yes",
             "ForwardX11=no",
@@ -168,7 +178,7 @@ impl FileServer for Sftp {
         let files = files.map_err(|error| strange(error.to_string()))?;
         let mut known = self.connection.lock().await;
         let connection = match known.as_ref() {
-            Some(connection) if !connection.is_broken.load(Ordering::Relaxed) => Arc::clone(connection),
+            Some(connection) if connection.is_usable() => Arc::clone(connection),
             _ => Arc::clone(known.insert(Arc::new(self.open().await?))),
         };
         Ok(Visit {
@@ -239,7 +249,10 @@ impl FileSession for Visit {
 
     async fn list(&mut self, path: &str) -> Result<Vec<(String, Entry)>, StoreError> {
         let mut entries = Vec::new();
-        for found in self.told(self.connection.sftp.read_dir(path)).await? {
+        let listed = within(LISTING_TIME, self.connection.sftp.read_dir(path), |error| {
+            self.problem(error)
+        });
+        for found in self.unless_closed(listed).await? {
             let entry = match found.file_type() {
                 FileType::Dir | FileType::File => entry(found.metadata()),
                 // Links lead on.
@@ -258,12 +271,9 @@ impl FileSession for Visit {
         let reader = Reader {
             file,
             closed: Box::pin(async move { drop(closed.changed().await) }),
-        };
-        let arriving = Arriving {
-            reader,
             _held: (self.connection, self.files),
         };
-        Ok((Source::Stream(Box::pin(arriving)), None))
+        Ok((Source::Stream(Box::pin(reader)), None))
     }
 
     async fn make_directory(&mut self, path: &str) -> Result<(), StoreError> {

@@ -1,5 +1,6 @@
 //! What S3 answers: lists, refusals, and the headers of objects.
 
+use percent_encoding::percent_decode_str;
 use quick_xml::escape::escape;
 use reqwest::header::HeaderMap;
 use serde::Deserialize;
@@ -52,20 +53,23 @@ pub(super) fn md5_of_tag(headers: &HeaderMap, tag: &str) -> Option<Checksum> {
     (!is_other).then(|| Checksum::from_tag(tag)).flatten()
 }
 
-/// A listing in which the names stand as they are: they were encoded on their way, since XML cannot carry
-/// all of them. White space is written so that no reader drops it.
+/// A listing in which the names stand as they are: most services encode them on their way, since XML cannot
+/// carry all of them. White space is written so that no reader drops it.
 pub(super) fn plain_names(listing: &str) -> String {
-    if !listing.contains("<EncodingType>url</EncodingType>") {
-        return listing.to_owned();
-    }
+    let is_encoded = listing.contains("<EncodingType>url</EncodingType>");
     let mut parts = listing.split("<Key>");
     let mut plain = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let (name, rest) = part.split_once("</Key>").unwrap_or((part, ""));
-        let name = name.replace('+', " ");
-        let name = percent_encoding::percent_decode_str(&name).decode_utf8_lossy();
+        let name = match is_encoded {
+            true => {
+                let name = name.replace('+', " ");
+                escape(percent_decode_str(&name).decode_utf8_lossy()).into_owned()
+            }
+            false => name.to_owned(),
+        };
         plain.push_str("<Key>");
-        for letter in escape(name).chars() {
+        for letter in name.chars() {
             match letter {
                 ' ' | '\t' | '\n' | '\r' => plain.push_str(&format!("&#{};", u32::from(letter))),
                 _ => plain.push(letter),
@@ -109,8 +113,9 @@ mod tests {
             let names: Vec<&str> = listing.contents.iter().map(|entry| entry.key.as_str()).collect();
             assert_eq!(names, [expected, "b"], "{encoded}");
         }
-        let plain = "<ListBucketResult><Contents><Key>a+b</Key></Contents></ListBucketResult>";
-        assert_eq!(plain_names(plain), plain);
+        let plain = "<ListBucketResult><Contents><Key> a+&lt; </Key></Contents></ListBucketResult>";
+        let listing: Listing = quick_xml::de::from_str(&plain_names(plain)).unwrap();
+        assert_eq!(listing.contents[0].key, " a+< ");
     }
 
     #[test]
