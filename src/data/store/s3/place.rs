@@ -23,12 +23,13 @@ pub(super) struct Server {
 
 impl S3Place {
     /// Reads what stands after the scheme: `//bucket/key`, or `//bucket@host/key` for `r2` and `b2`. A
-    /// query is no part of the key, as in MLflow.
+    /// query is no part of the key, as in MLflow; what looks like one after a number sign is.
     ///
     /// # Errors
     /// What is wrong with it.
     pub(in crate::data) fn parse(scheme: &str, rest: &str) -> Result<Self, String> {
-        let rest = rest.split('?').next().unwrap_or_default();
+        let query = rest.find(['?', '#']).filter(|at| rest[*at..].starts_with('?'));
+        let rest = &rest[..query.unwrap_or(rest.len())];
         let rest = rest.strip_prefix("//").unwrap_or_default();
         let (authority, key) = rest.split_once('/').unwrap_or((rest, ""));
         let (bucket, server) = match scheme {
