@@ -23,13 +23,16 @@ pub(super) struct Server {
 
 impl S3Place {
     /// Reads what stands after the scheme: `//bucket/key`, or `//bucket@host/key` for `r2` and `b2`. A
-    /// query is no part of the key, as in MLflow; what looks like one after a number sign is.
+    /// query is no part of the key, as in MLflow.
     ///
     /// # Errors
     /// What is wrong with it.
     pub(in crate::data) fn parse(scheme: &str, rest: &str) -> Result<Self, String> {
-        let query = rest.find(['?', '#']).filter(|at| rest[*at..].starts_with('?'));
-        let rest = &rest[..query.unwrap_or(rest.len())];
+        // What follows a number sign is no query.
+        let rest = match rest.find(['?', '#']) {
+            Some(at) if rest[at..].starts_with('?') => &rest[..at],
+            _ => rest,
+        };
         let rest = rest.strip_prefix("//").unwrap_or_default();
         let (authority, key) = rest.split_once('/').unwrap_or((rest, ""));
         let (bucket, server) = match scheme {
@@ -86,6 +89,7 @@ mod tests {
     fn services_are_named_by_uris() {
         for (scheme, rest, expected) in [
             ("s3", "//b/a/c.csv?versionId=1", Ok(("b", "a/c.csv", None))),
+            ("s3", "//b/a#b?c", Ok(("b", "a#b?c", None))),
             ("s3", "//b//a%20+b//c", Ok(("b", "/a%20+b//c", None))),
             (
                 "r2",
