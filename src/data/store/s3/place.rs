@@ -28,7 +28,11 @@ impl S3Place {
     /// # Errors
     /// What is wrong with it.
     pub(in crate::data) fn parse(scheme: &str, rest: &str) -> Result<Self, String> {
-        let rest = rest.split('?').next().unwrap_or_default();
+        // What follows a number sign is no query.
+        let rest = match rest.find(['?', '#']) {
+            Some(at) if rest[at..].starts_with('?') => &rest[..at],
+            _ => rest,
+        };
         let rest = rest.strip_prefix("//").unwrap_or_default();
         let (authority, key) = rest.split_once('/').unwrap_or((rest, ""));
         let (bucket, server) = match scheme {
@@ -85,6 +89,7 @@ mod tests {
     fn services_are_named_by_uris() {
         for (scheme, rest, expected) in [
             ("s3", "//b/a/c.csv?versionId=1", Ok(("b", "a/c.csv", None))),
+            ("s3", "//b/a#b?c", Ok(("b", "a#b?c", None))),
             ("s3", "//b//a%20+b//c", Ok(("b", "/a%20+b//c", None))),
             (
                 "r2",
