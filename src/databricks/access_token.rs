@@ -53,10 +53,7 @@ async fn fetch_by_oauth(
     struct Endpoints {
         token_endpoint: String,
     }
-    let failed = |reason: String| DatabricksError::AccessToken {
-        source_name: source.to_owned(),
-        reason,
-    };
+    let failed = |reason: String| none(source, &reason);
     let discovery = session.client(TokenService);
     let endpoints: Endpoints = discovery
         .get("/oidc/.well-known/oauth-authorization-server", &[])
@@ -94,8 +91,15 @@ async fn fetch_by_program(session: &Session) -> Result<Token, DatabricksError> {
     })?;
     serde_json::from_slice(&captured.stdout)
         .map(|answer: TokenAnswer| answer.into())
-        .map_err(|_| DatabricksError::AccessToken {
-            source_name: session.address().to_owned(),
-            reason: "the databricks program gave none; log in with `databricks auth login`".to_owned(),
+        .map_err(|_| {
+            let reason = "the databricks program gave none; log in with `databricks auth login`";
+            none(session.address(), reason)
         })
+}
+
+fn none(source: &str, reason: &str) -> DatabricksError {
+    DatabricksError::Setup {
+        text: format!("no access token for {source}: {reason}"),
+        hint: "check client_id and client_secret; the secret may have expired",
+    }
 }

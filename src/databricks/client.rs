@@ -9,7 +9,7 @@ use bytes::Bytes;
 use reqwest::Request;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 
-use super::error::DatabricksError;
+use super::error::{DatabricksError, unreadable};
 use super::session::Session;
 use crate::http::{Answer, Api, ApiClient, ApiError, Call, Content, FileContent, SentFile};
 
@@ -42,18 +42,14 @@ impl Client {
         sent: &Arc<AtomicU64>,
         call: Call<'_>,
     ) -> Result<Answer, DatabricksError> {
-        let unreadable = |source| DatabricksError::Local {
-            path: local.to_owned(),
-            source,
-        };
         let content = Content::File(FileContent {
-            file: SentFile::open(local).map_err(unreadable)?,
+            file: SentFile::open(local).map_err(unreadable(local))?,
             head: around.0,
             tail: around.1,
             sent: Arc::clone(sent),
         });
         match self.api.call(Call { content, ..call }).await {
-            Err(DatabricksError::Api(ApiError::Content(source))) => Err(unreadable(source)),
+            Err(DatabricksError::Api(ApiError::Content(source))) => Err(unreadable(local)(source)),
             outcome => outcome,
         }
     }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::client::Client;
-use super::error::{DatabricksError, found, malformed};
+use super::error::{DatabricksError, found, malformed, unreadable};
 use super::volumes::encode;
 use crate::http::{ApiError, Call, SentFile};
 
@@ -177,10 +177,9 @@ impl Client {
                 .await?;
             let found = self.dbfs_status(&part).await?.map_or(0, |file| file.file_size);
             if found != expected {
-                return Err(DatabricksError::Incomplete {
-                    path: part.to_string(),
-                    expected,
-                    found,
+                return Err(DatabricksError::Setup {
+                    text: format!("{part} has {found} bytes after the upload of {expected}"),
+                    hint: "run it again",
                 });
             }
             self.dbfs_replace(&part, path).await
@@ -214,27 +213,23 @@ impl Client {
         struct Created {
             handle: u64,
         }
-        let unreadable = |source| DatabricksError::Local {
-            path: local.to_owned(),
-            source,
-        };
         let once = |path, body: &Value| Call {
             is_repeatable: false,
             ..Call::json(path, body)
         };
-        let file = SentFile::open(local).map_err(unreadable)?;
+        let file = SentFile::open(local).map_err(unreadable(local))?;
         let body = json!({ "path": path.as_str(), "overwrite": true });
         let Created { handle } = self.api.post("/api/2.0/dbfs/create", &body).await?;
         let mut offset = 0;
         while offset < file.length() {
             sent.store(offset, Ordering::Relaxed);
             let end = file.length().min(offset + BLOCK as u64);
-            let block = file.read(offset..end).await.map_err(unreadable)?;
+            let block = file.read(offset..end).await.map_err(unreadable(local))?;
             let body = json!({ "handle": handle, "data": STANDARD.encode(&block) });
             let _: Value = self.api.value(once("/api/2.0/dbfs/add-block", &body)).await?;
             offset = end;
         }
-        file.check().map_err(unreadable)?;
+        file.check().map_err(unreadable(local))?;
         sent.store(offset, Ordering::Relaxed);
         let body = json!({ "handle": handle });
         let _: Value = self.api.value(once("/api/2.0/dbfs/close", &body)).await?;

@@ -6,7 +6,6 @@
 mod access;
 mod access_token;
 mod client;
-mod config_file;
 mod credentials;
 mod dbfs;
 mod error;

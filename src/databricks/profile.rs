@@ -15,9 +15,9 @@ pub(crate) struct DatabricksProfile {
 impl DatabricksProfile {
     /// The profile that a tracking URI names.
     pub(crate) fn from_uri(uri: &str) -> Result<Self, DatabricksError> {
-        let refused = |reason| DatabricksError::Uri {
-            uri: uri.to_owned(),
-            reason,
+        let refused = |reason| DatabricksError::Setup {
+            text: format!("the URI '{uri}' {reason}"),
+            hint: "write databricks, databricks://profile or databricks://scope:key",
         };
         if uri == "databricks" {
             return Ok(Self::default());
@@ -31,22 +31,16 @@ impl DatabricksProfile {
         if parts.iter().any(|part| part.trim().is_empty()) {
             return Err(refused("names no profile"));
         }
-        let text = |part: &str| part.to_owned();
-        match parts[..] {
-            [profile] => Ok(Self {
-                name: Some(text(profile)),
-                secret: None,
-            }),
-            [scope, key] => Ok(Self {
-                name: None,
-                secret: Some((text(scope), text(key))),
-            }),
-            [profile, scope, key] => Ok(Self {
-                name: Some(text(profile)),
-                secret: Some((text(scope), text(key))),
-            }),
-            _ => Err(refused("has more than a profile, a scope and a key")),
-        }
+        let (name, secret) = match parts[..] {
+            [profile] => (Some(profile), None),
+            [scope, key] => (None, Some((scope, key))),
+            [profile, scope, key] => (Some(profile), Some((scope, key))),
+            _ => return Err(refused("has more than a profile, a scope and a key")),
+        };
+        Ok(Self {
+            name: name.map(str::to_owned),
+            secret: secret.map(|(scope, key)| (scope.to_owned(), key.to_owned())),
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 
 use super::access_token;
 use super::credentials::{Credentials, Kind};
-use super::error::DatabricksError;
+use super::error::{DatabricksError, unsendable};
 use super::profile::DatabricksProfile;
 use super::secrets;
 use crate::env_vars;
@@ -60,9 +60,7 @@ impl Session {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         if let Some(id) = &credentials.workspace_id {
-            let value = HeaderValue::from_str(id).map_err(|_| DatabricksError::Unsendable {
-                source_name: credentials.source.clone(),
-            })?;
+            let value = HeaderValue::from_str(id).map_err(|_| unsendable(&credentials.source))?;
             headers.insert("x-databricks-org-id", value);
         }
         Ok(Self {
@@ -118,9 +116,7 @@ impl Session {
             Kind::Basic { user, password } => basic(user, password.expose()),
             Kind::OAuth { .. } | Kind::Program => bearer(self.access_token(&credentials).await?.expose()),
         };
-        header.ok_or(DatabricksError::Unsendable {
-            source_name: credentials.source,
-        })
+        header.ok_or_else(|| unsendable(&credentials.source))
     }
 
     /// The access token that these credentials give, fetched if there is none that lasts.

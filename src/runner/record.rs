@@ -92,7 +92,6 @@ pub(super) async fn persist<T, F>(
 where
     F: Future<Output = Result<T, TrackingError>>,
 {
-    let begun = Instant::now();
     let mut tries = 0;
     let attempt = || {
         tries += 1;
@@ -106,11 +105,15 @@ where
             }
         }
     };
-    let mut is_told = false;
+    let (mut is_told, mut failed) = (false, None);
     attempt
         .retry(RETRIES)
         .when(TrackingError::may_pass)
-        .adjust(|_, pause| pause.filter(|pause| begun.elapsed() + *pause <= patience))
+        .adjust(|_, pause| {
+            // A first try that took long has not yet used up the patience.
+            let failed = *failed.get_or_insert_with(Instant::now);
+            pause.filter(|pause| failed.elapsed() + *pause <= patience)
+        })
         .notify(|error, _| {
             if !std::mem::replace(&mut is_told, true) {
                 progress.warning(&format!(

@@ -120,7 +120,6 @@ fn credentials_file(variable: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf
 /// The user and the password in MLflow's own section of a credentials file, or in the one for all sections.
 fn read_credentials(path: &Path) -> Result<[Option<String>; 2], RestError> {
     let bytes = std::fs::read(path).map_err(|source| RestError::File {
-        what: "the credentials file",
         path: path.to_owned(),
         source,
     })?;

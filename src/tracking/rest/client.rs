@@ -168,18 +168,16 @@ impl Api for Tracking {
 /// The base of all URLs. A query or fragment would be lost in them, and is left of an address that
 /// was copied from a browser.
 fn parse_base(text: &str) -> Result<Url, RestError> {
-    let refused = |reason: String| RestError::Url {
-        url: without_credentials(text),
-        reason,
+    let refused = |reason: &str| RestError::Setup {
+        text: format!("the tracking URI '{}' {reason}", without_credentials(text)),
+        hint: "set MLFLOW_TRACKING_URI to the server's address, such as https://host:5000",
     };
-    let url = Url::parse(text.trim()).map_err(|error| refused(format!("is no valid address: {error}")))?;
+    let url = Url::parse(text.trim()).map_err(|error| refused(&format!("is no valid address: {error}")))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(refused("is no http:// or https:// address".to_owned()));
+        return Err(refused("is no http:// or https:// address"));
     }
     if url.fragment().is_some() || url.query().is_some() {
-        return Err(refused(
-            "has a part after '?' or '#', which belongs to a page".to_owned(),
-        ));
+        return Err(refused("has a part after '?' or '#', which belongs to a page"));
     }
     Ok(url)
 }

@@ -2,18 +2,17 @@
 
 use futures_util::future::BoxFuture;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::json;
 use tokio::time::timeout;
 
 use super::RestStore;
 use super::client::Client;
 use super::error::RestError;
-use super::wire::{
-    CreateRun, CreatedExperiment, FoundRuns, Nothing, Pair, PairKind, Run, RunAnswer, search_runs,
-};
+use super::wire::{Experiment, FoundRuns, Pair, RunAnswer, pair, search_runs};
 use crate::http::{Attempt, Call, Tries};
-use crate::run::{ExperimentId, tag};
+use crate::run::{ExperimentId, RunData, RunId, tag};
+use crate::tracking::search::has_tags;
 use crate::tracking::{NewRun, TrackingError};
 
 /// More runs than this are never of one creation.
@@ -28,8 +27,8 @@ impl RestStore {
         let body = json!({ "name": name });
         let mut creation = Creation::new(&self.client, "/api/2.0/mlflow/experiments/create", &body);
         loop {
-            match creation.next::<CreatedExperiment>().await {
-                Ok(Some(created)) => return Ok(ExperimentId::new(created.experiment_id.0)),
+            match creation.next::<Experiment>().await {
+                Ok(Some(created)) => return Ok(ExperimentId::new(created.experiment_id)),
                 Ok(None) => {
                     if let Some(id) = self.experiment_by_name(name).await? {
                         return Ok(id);
@@ -55,28 +54,30 @@ impl RestStore {
         &self,
         new_run: &NewRun,
         mut tags: Vec<Pair>,
-    ) -> Result<Run, TrackingError> {
+    ) -> Result<RunData, TrackingError> {
         let experiment_id = new_run.experiment_id.as_str();
-        let name = new_run.name.as_deref().filter(|name| !name.is_empty());
-        // Servers before MLflow 2 take the name from the tag alone.
-        tags.extend(name.map(|name| Pair::from((tag::RUN_NAME.to_owned(), name.to_owned()))));
-        let body = CreateRun {
-            experiment_id,
-            user_id: &new_run.user,
-            run_name: name,
-            start_time: new_run.start_time.0,
-            tags,
-        };
-        let mark = Mark::of(&body);
+        let mut body = json!({
+            "experiment_id": experiment_id,
+            "user_id": new_run.user,
+            "start_time": new_run.start_time.0,
+        });
+        if let Some(name) = new_run.name.as_deref().filter(|name| !name.is_empty()) {
+            body["run_name"] = name.into();
+            // Servers before MLflow 2 take the name from the tag alone.
+            tags.push((tag::RUN_NAME.to_owned(), name.to_owned()));
+        }
+        body["tags"] = tags.iter().map(pair).collect();
+        let mark = Mark::of(new_run, &tags);
         let mut creation = Creation::new(&self.client, "/api/2.0/mlflow/runs/create", &body);
         let refused = |error| self.about("experiment", experiment_id, "write to", error);
         loop {
             let found = match creation.next::<RunAnswer>().await {
                 Ok(Some(answer)) => {
+                    let run = self.data_of(&answer.run)?;
                     if creation.was_unclear {
-                        self.remove_twins(&mark, &answer.run).await;
+                        self.remove_twins(&mark, &run.info.run_id).await;
                     }
-                    return Ok(answer.run);
+                    return Ok(run);
                 }
                 Ok(None) => self.marked_runs(&mark).await,
                 Err(error) if creation.was_unclear => return Err(mark.told_in(refused(error))),
@@ -96,19 +97,20 @@ impl RestStore {
     }
 
     /// Looks for runs that this creation made.
-    async fn marked_runs(&self, mark: &Mark<'_>) -> Result<Vec<Run>, TrackingError> {
-        let experiment_id = mark.body.experiment_id;
+    async fn marked_runs(&self, mark: &Mark<'_>) -> Result<Vec<RunData>, TrackingError> {
+        let experiment_id = mark.new_run.experiment_id.as_str();
         let body = search_runs(experiment_id, &mark.filter, MOST_TWINS, None);
         let found = self
             .client
             .post::<FoundRuns>("/api/2.0/mlflow/runs/search", &body);
         let failed = |error| self.about("experiment", experiment_id, "read", error);
-        let runs = found.await.map_err(failed)?.runs.unwrap_or_default().into_iter();
-        Ok(runs.filter(|run| mark.is_on(run)).collect())
+        let runs = found.await.map_err(failed)?.runs.unwrap_or_default();
+        let runs: Result<Vec<_>, _> = runs.iter().map(|run| self.data_of(run)).collect();
+        Ok(runs?.into_iter().filter(|run| mark.is_on(run)).collect())
     }
 
     /// Deletes what an earlier try created after it had been looked for. Nobody knows of it yet.
-    async fn remove_twins(&self, mark: &Mark<'_>, created: &Run) {
+    async fn remove_twins(&self, mark: &Mark<'_>, created: &RunId) {
         if mark.tag.is_none() {
             // It may be another one's.
             return;
@@ -120,9 +122,15 @@ impl RestStore {
                 return;
             }
         };
-        for twin in runs.iter().map(Run::id).filter(|id| *id != created.id()) {
-            let body = json!({ "run_id": twin });
-            let deleted = self.client.post::<Nothing>("/api/2.0/mlflow/runs/delete", &body);
+        for twin in runs
+            .iter()
+            .map(|run| &run.info.run_id)
+            .filter(|id| *id != created)
+        {
+            let body = json!({ "run_id": twin.as_str() });
+            let deleted = self
+                .client
+                .post::<IgnoredAny>("/api/2.0/mlflow/runs/delete", &body);
             if let Err(error) = deleted.await {
                 tracing::warn!("the run '{twin}' was created by mistake and could not be deleted: {error}");
             }
@@ -133,68 +141,59 @@ impl RestStore {
 /// By what a run is found that the server may have created, although it could not say so: the tag of its
 /// creation or of the process that carries it out, if it has one, else the time of its start.
 struct Mark<'a> {
-    body: &'a CreateRun<'a>,
+    new_run: &'a NewRun,
+    tags: &'a [Pair],
     tag: Option<&'a Pair>,
     /// In MLflow's filter language.
     filter: String,
 }
 
 impl<'a> Mark<'a> {
-    fn of(body: &'a CreateRun<'a>) -> Self {
+    fn of(new_run: &'a NewRun, tags: &'a [Pair]) -> Self {
         // The language has no escapes.
-        let is_writable = |tag: &&Pair| !tag.value.contains(['\'', '\\']);
+        let is_writable = |(_, value): &&Pair| !value.contains(['\'', '\\']);
         let tag = [tag::CREATION, tag::PROJECT_PROCESS]
             .iter()
-            .find_map(|key| body.tags.iter().find(|tag| tag.key == *key))
+            .find_map(|wanted| tags.iter().find(|(key, _)| key == wanted))
             .filter(is_writable);
         let filter = match tag {
-            Some(tag) => format!("tags.`{}` = '{}'", tag.key, tag.value),
-            None => format!("attributes.start_time = {}", body.start_time),
+            Some((key, value)) => format!("tags.`{key}` = '{value}'"),
+            None => format!("attributes.start_time = {}", new_run.start_time.0),
         };
-        Self { body, tag, filter }
+        Self {
+            new_run,
+            tags,
+            tag,
+            filter,
+        }
     }
 
     /// Whether the run is as it was to be created.
-    fn is_on(&self, run: &Run) -> bool {
-        let has = |tag: &Pair| run.value(PairKind::Tag, &tag.key) == Some(&tag.value);
+    fn is_on(&self, run: &RunData) -> bool {
+        if run.start_time != Some(self.new_run.start_time) {
+            return false;
+        }
         match self.tag {
-            Some(tag) => has(tag) && run.has_start_time(self.body.start_time),
-            // The server may add a name.
+            Some(tag) => has_tags(run, std::slice::from_ref(tag)),
             None => {
+                // The server may add a name.
                 let is_asked_for =
-                    |key: &str| key == tag::RUN_NAME || self.body.tags.iter().any(|tag| tag.key == key);
-                run.has_start_time(self.body.start_time)
-                    && self.body.tags.iter().all(has)
-                    && run.tag_keys().all(is_asked_for)
+                    |key: &str| key == tag::RUN_NAME || self.tags.iter().any(|(asked, _)| asked == key);
+                has_tags(run, self.tags) && run.tags.iter().all(|(key, _)| is_asked_for(key))
             }
         }
     }
 
     /// The error with a hint that tells how a person finds the run.
-    fn told_in(&self, error: TrackingError) -> TrackingError {
-        match error {
-            TrackingError::Unusable {
-                action,
-                store,
-                hint,
-                may_pass,
-                source,
-            } => {
-                let first = hint.map_or_else(String::new, |hint| format!("{hint}; "));
-                let hint = format!(
-                    "{first}the server may have created the run without saying so: search experiment {} for {}",
-                    self.body.experiment_id, self.filter
-                );
-                TrackingError::Unusable {
-                    action,
-                    store,
-                    hint: Some(hint),
-                    may_pass,
-                    source,
-                }
-            }
-            error => error,
+    fn told_in(&self, mut error: TrackingError) -> TrackingError {
+        if let TrackingError::Unusable { hint, .. } = &mut error {
+            let first = hint.take().map_or_else(String::new, |hint| format!("{hint}; "));
+            *hint = Some(format!(
+                "{first}the server may have created the run without saying so: search experiment {} for {}",
+                self.new_run.experiment_id, self.filter
+            ));
         }
+        error
     }
 }
 

@@ -14,13 +14,13 @@ pub enum RestError {
     /// A variable has a value that means nothing.
     #[error(transparent)]
     Variable(#[from] VariableError),
-    /// The authentication plug-in cannot be loaded.
-    #[error(
-        "the authentication plug-in '{name}' (MLFLOW_TRACKING_AUTH) is Python code, which mlrun cannot load"
-    )]
-    Plugin {
-        /// What was asked for.
-        name: String,
+    /// The tracking URI or a variable asks for what cannot be.
+    #[error("{text}")]
+    Setup {
+        /// What is wrong.
+        text: String,
+        /// What the person can do about it.
+        hint: &'static str,
     },
     /// Requests shall be signed for AWS, and no keys can be had, or they cannot be used.
     #[error(transparent)]
@@ -34,32 +34,19 @@ pub enum RestError {
         /// Why.
         reason: String,
     },
-    /// The server's certificate shall be checked and not be checked.
-    #[error("MLFLOW_TRACKING_INSECURE_TLS and MLFLOW_TRACKING_SERVER_CERT_PATH are both set")]
-    ContradictoryTls,
     /// A token or password holds a character that no header can carry.
     #[error("the value of {source_name} holds a line break or another character that cannot be sent")]
     UnsendableToken {
         /// Where the value comes from.
         source_name: String,
     },
-    /// A file that a variable names cannot be read.
-    #[error("cannot read {what} '{path}'")]
+    /// The file with MLflow's credentials cannot be read.
+    #[error("cannot read the credentials file '{path}'")]
     File {
-        /// The variable, or what the file is.
-        what: &'static str,
         /// The file.
         path: PathBuf,
         /// The cause.
         source: std::io::Error,
-    },
-    /// The tracking URI is no address of a server.
-    #[error("the tracking URI '{url}' {reason}")]
-    Url {
-        /// The URI without credentials.
-        url: String,
-        /// Why.
-        reason: String,
     },
     /// The server gave no answer, refused, or gave an answer that is not MLflow's.
     #[error(transparent)]
@@ -67,12 +54,6 @@ pub enum RestError {
     /// The credentials of a Databricks workspace cannot be used.
     #[error(transparent)]
     Databricks(#[from] Box<DatabricksError>),
-    /// A workspace is set, but the server has none.
-    #[error("the server has no workspaces, but MLFLOW_WORKSPACE is '{workspace}'")]
-    NoWorkspaces {
-        /// The workspace.
-        workspace: String,
-    },
 }
 
 impl From<ClientError> for RestError {
@@ -98,10 +79,7 @@ impl RestError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Variable(error) => Some(error.hint()),
-            Self::Plugin { .. } => Some(
-                "set MLFLOW_TRACKING_AUTH to kubernetes or kubernetes-namespaced, or unset it: MLFLOW_TRACKING_USERNAME with MLFLOW_TRACKING_PASSWORD, MLFLOW_TRACKING_TOKEN, ~/.netrc and MLFLOW_TRACKING_AWS_SIGV4 need no plug-in"
-                    .to_owned(),
-            ),
+            Self::Setup { hint, .. } => Some((*hint).to_owned()),
             Self::Aws(error) => error.hint(),
             Self::NoRegion => Some("set AWS_DEFAULT_REGION, or region in the AWS profile".to_owned()),
             Self::Kubernetes { .. } => Some(
@@ -109,20 +87,13 @@ impl RestError {
                     .to_owned(),
             ),
             Self::Databricks(error) => error.hint(),
-            Self::ContradictoryTls => Some("set only one of the two".to_owned()),
-            Self::UnsendableToken { .. } => {
-                Some("give it without a line break at its end".to_owned())
-            }
-            Self::Url { .. } => Some("set MLFLOW_TRACKING_URI to the server's address, such as https://host:5000".to_owned()),
+            Self::UnsendableToken { .. } => Some("give it without a line break at its end".to_owned()),
             Self::Api(_) if self.is_overload() => Some(
                 "the server is overloaded: try again later, or start it with more workers and a larger connection pool (MLFLOW_SQLALCHEMYSTORE_POOL_SIZE)"
                     .to_owned(),
             ),
             Self::Api(error) => api_hint(error),
-            Self::NoWorkspaces { .. } => Some(
-                "unset MLFLOW_WORKSPACE, or start the server with --enable-workspaces".to_owned(),
-            ),
-            _ => None,
+            Self::File { .. } => None,
         }
     }
 

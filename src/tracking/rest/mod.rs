@@ -22,26 +22,25 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::json;
+use serde::de::IgnoredAny;
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 pub use self::error::RestError;
 pub use self::settings::RestSettings;
 
+use self::batch::PairKind;
 use self::client::{Client, client, client_of_workspace};
-use self::wire::{Experiment, ExperimentAnswer, Nothing, Pair, Run, RunAnswer, ServerInfo};
+use self::wire::{Experiment, ExperimentAnswer, Pair, RunAnswer, run_data};
 use super::databricks;
 use super::limits::{self, LongValues};
 use super::{ExperimentSelector, FinishedRuns, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore};
 use crate::databricks::{Session, WorkspaceAccess};
 use crate::http::ApiError;
-use crate::run::{ExperimentId, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag};
+use crate::run::{ExperimentId, LifecycleStage, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag};
 
 /// The experiment that every server has.
 const DEFAULT_EXPERIMENT: &str = "0";
-
-/// The lifecycle stage of what was deleted.
-const DELETED: &str = "deleted";
 
 /// The workspace that every server has.
 const DEFAULT_WORKSPACE: &str = "default";
@@ -108,15 +107,18 @@ impl RestStore {
             return Ok(());
         };
         let check = async {
-            let info = self.client.get::<ServerInfo>("/api/3.0/mlflow/server-info", &[]);
+            let info = self.client.get::<Value>("/api/3.0/mlflow/server-info", &[]);
             let has_none = match info.await {
-                Ok(info) => !info.workspaces_enabled,
+                Ok(info) => info["workspaces_enabled"] != true,
                 Err(RestError::Api(error)) if error.status() == Some(404) => true,
                 Err(error) => return Err(self.failure("read", error)),
             };
-            let workspace = workspace.clone();
+            let refused = || RestError::Setup {
+                text: format!("the server has no workspaces, but MLFLOW_WORKSPACE is '{workspace}'"),
+                hint: "unset MLFLOW_WORKSPACE, or start the server with --enable-workspaces",
+            };
             match has_none {
-                true => Err(self.failure("use", RestError::NoWorkspaces { workspace })),
+                true => Err(self.failure("use", refused())),
                 false => Ok(()),
             }
         };
@@ -125,7 +127,7 @@ impl RestStore {
 
     async fn experiment_by_id(&self, id: &ExperimentId) -> Result<ExperimentId, TrackingError> {
         let experiment = self.active_experiment(id).await?;
-        Ok(ExperimentId::new(experiment.experiment_id.0))
+        Ok(ExperimentId::new(experiment.experiment_id))
     }
 
     /// The experiment with this id, which must not be deleted.
@@ -145,7 +147,7 @@ impl RestStore {
         match self.client.get::<ExperimentAnswer>(endpoint, &query).await {
             Ok(answer) => {
                 let experiment = self.active(answer.experiment, name)?;
-                Ok(Some(ExperimentId::new(experiment.experiment_id.0)))
+                Ok(Some(ExperimentId::new(experiment.experiment_id)))
             }
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(self.about("experiment", name, "read", error)),
@@ -153,38 +155,32 @@ impl RestStore {
     }
 
     fn active(&self, experiment: Experiment, asked: &str) -> Result<Experiment, TrackingError> {
-        match *experiment.lifecycle_stage == *DELETED {
-            true => Err(self.deleted("experiment", asked)),
-            false => Ok(experiment),
+        match LifecycleStage::from_name(&experiment.lifecycle_stage) {
+            LifecycleStage::Deleted => Err(self.deleted("experiment", asked)),
+            LifecycleStage::Active => Ok(experiment),
         }
     }
 
-    async fn fetch(&self, run_id: &RunId) -> Result<Run, TrackingError> {
+    async fn fetch(&self, run_id: &RunId) -> Result<RunData, TrackingError> {
         let id = run_id.as_str();
         // The oldest servers know the second name alone.
         let query = [("run_id", id), ("run_uuid", id)];
         let answer = self.client.get::<RunAnswer>("/api/2.0/mlflow/runs/get", &query);
         match answer.await {
-            Ok(answer) => Ok(answer.run),
+            Ok(answer) => self.data_of(&answer.run),
             Err(error) => Err(self.about("run", id, "read", error)),
         }
     }
 
-    fn info_of(&self, run: Run) -> Result<RunInfo, TrackingError> {
-        run.into_info().map_err(|reason| self.malformed(reason))
-    }
-
-    fn data_of(&self, run: Run) -> Result<RunData, TrackingError> {
-        run.into_data().map_err(|reason| self.malformed(reason))
-    }
-
-    fn malformed(&self, reason: String) -> TrackingError {
-        let error = ApiError::Malformed {
-            api: "MLflow",
-            endpoint: "/api/2.0/mlflow/runs".to_owned(),
-            reason,
-        };
-        self.failure("read", error.into())
+    fn data_of(&self, run: &Value) -> Result<RunData, TrackingError> {
+        run_data(run).map_err(|reason| {
+            let error = ApiError::Malformed {
+                api: "MLflow",
+                endpoint: "/api/2.0/mlflow/runs".to_owned(),
+                reason,
+            };
+            self.failure("read", error.into())
+        })
     }
 
     async fn update(
@@ -200,23 +196,20 @@ impl RestStore {
             "status": status.as_str(),
             "end_time": end_time.0,
         });
-        let updated = self.client.post::<Nothing>("/api/2.0/mlflow/runs/update", &body);
+        let updated = self
+            .client
+            .post::<IgnoredAny>("/api/2.0/mlflow/runs/update", &body);
         updated.await.map(|_| status)
     }
 
     /// Parameters that every server takes; a server says no only after the run is made.
-    fn fitting_params(&self, params: Vec<(String, String)>) -> Result<Vec<Pair>, TrackingError> {
-        let warn = &mut |warning: String| tracing::warn!("{warning}");
-        let fitted = limits::fit_params(params, self.long_values, warn);
-        let fitted = fitted.map_err(|error| self.refused("a parameter", error))?;
-        Ok(fitted.into_iter().map(Pair::from).collect())
+    fn fitting_params(&self, params: Vec<Pair>) -> Result<Vec<Pair>, TrackingError> {
+        limits::fit_params(params, self.long_values, &mut warn)
+            .map_err(|error| self.refused("a parameter", error))
     }
 
-    fn fitting_tags(&self, tags: Vec<(String, String)>) -> Result<Vec<Pair>, TrackingError> {
-        let warn = &mut |warning: String| tracing::warn!("{warning}");
-        let fitted = limits::fit_tags(tags, self.long_values, warn);
-        let fitted = fitted.map_err(|error| self.refused("a tag", error))?;
-        Ok(fitted.into_iter().map(Pair::from).collect())
+    fn fitting_tags(&self, tags: Vec<Pair>) -> Result<Vec<Pair>, TrackingError> {
+        limits::fit_tags(tags, self.long_values, &mut warn).map_err(|error| self.refused("a tag", error))
     }
 
     /// What an error means that came when a run or an experiment was asked for.
@@ -317,8 +310,8 @@ impl TrackingStore for RestStore {
         let params = self.fitting_params(std::mem::take(&mut new_run.params))?;
         let tags = self.fitting_tags(std::mem::take(&mut new_run.tags))?;
         self.check_workspace().await?;
-        let mut info = self.info_of(self.created_run(&new_run, tags).await?)?;
-        let Err(cause) = self.log_batches(&info.run_id, &params, &[]).await else {
+        let mut info = self.created_run(&new_run, tags).await?.info;
+        let Err(cause) = self.log_batches(&info.run_id, PairKind::Param, &params).await else {
             return Ok(info);
         };
         // The run is there and nobody will go on with it; what went wrong first is what counts.
@@ -343,16 +336,15 @@ impl TrackingStore for RestStore {
     async fn run(&self, run_id: &RunId) -> Result<RunInfo, TrackingError> {
         self.check_workspace().await?;
         let run = self.fetch(run_id).await?;
-        if *run.info.lifecycle_stage == *DELETED {
-            return Err(self.deleted("run", run_id.as_str()));
+        match run.lifecycle_stage {
+            LifecycleStage::Deleted => Err(self.deleted("run", run_id.as_str())),
+            LifecycleStage::Active => Ok(run.info),
         }
-        self.info_of(run)
     }
 
     async fn run_data(&self, run_id: &RunId) -> Result<RunData, TrackingError> {
         self.check_workspace().await?;
-        let run = self.fetch(run_id).await?;
-        self.data_of(run)
+        self.fetch(run_id).await
     }
 
     async fn finished_runs(&self, wanted: &FinishedRuns) -> Result<Vec<RunData>, TrackingError> {
@@ -362,9 +354,9 @@ impl TrackingStore for RestStore {
     async fn set_tags(&self, run_id: &RunId, tags: &[(String, String)]) -> Result<(), TrackingError> {
         let mut tags = self.fitting_tags(tags.to_vec())?;
         // A run always has a name, so an empty one changes nothing.
-        tags.retain(|tag| tag.key != tag::RUN_NAME || !tag.value.is_empty());
+        tags.retain(|(key, value)| key != tag::RUN_NAME || !value.is_empty());
         self.check_workspace().await?;
-        self.log_batches(run_id, &[], &tags).await
+        self.log_batches(run_id, PairKind::Tag, &tags).await
     }
 
     async fn model_location(&self, selector: &ModelSelector) -> Result<String, TrackingError> {
@@ -373,7 +365,7 @@ impl TrackingStore for RestStore {
 
     async fn end_run(&self, run_id: &RunId, end: RunEnd) -> Result<RunStatus, TrackingError> {
         if end.keep_failure {
-            let status = self.info_of(self.fetch(run_id).await?)?.status;
+            let status = self.fetch(run_id).await?.info.status;
             if matches!(status, RunStatus::Failed | RunStatus::Killed) {
                 return Ok(status);
             }
@@ -425,6 +417,10 @@ impl TrackingStore for RestStore {
             self.page_query()
         ))
     }
+}
+
+fn warn(warning: String) {
+    tracing::warn!("{warning}");
 }
 
 /// Text as a part of a path.

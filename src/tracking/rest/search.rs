@@ -25,7 +25,7 @@ impl RestStore {
                 .post::<FoundRuns>("/api/2.0/mlflow/runs/search", &body);
             let failed = |error| self.about("experiment", id, "read", error);
             let answer = page.await.map_err(failed)?;
-            for run in answer.runs.unwrap_or_default() {
+            for run in answer.runs.iter().flatten() {
                 let run = self.data_of(run)?;
                 let is_finished = run.info.status == RunStatus::Finished;
                 if is_finished && run.lifecycle_stage == LifecycleStage::Active && has_tags(&run, &tags) {
@@ -35,7 +35,7 @@ impl RestStore {
             if answer.next_page_token.is_empty() {
                 break;
             }
-            page_token = Some(answer.next_page_token.0);
+            page_token = Some(answer.next_page_token);
         }
         found.truncate(wanted.limit);
         Ok(found)

