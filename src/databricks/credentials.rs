@@ -61,9 +61,9 @@ impl Credentials {
         let mut tried = Vec::new();
         if named.is_none() {
             let fields = Fields::of_variables(variable);
-            match fields.missing() {
-                None => return fields.credentials(),
-                Some(missing) => tried.push(format!("the environment has no {missing}")),
+            match fields.credentials()? {
+                Ok(credentials) => return Ok(credentials),
+                Err(missing) => tried.push(format!("{ENVIRONMENT} has no {missing}")),
             }
         }
         let path = config_path(variable);
@@ -77,9 +77,9 @@ impl Credentials {
         match (entries.and_then(|file| file.section(name)), &file) {
             (Some(entries), _) => {
                 let fields = Fields::of_profile(entries, name, &path);
-                match fields.missing() {
-                    None => return fields.credentials(),
-                    Some(missing) => tried.push(format!("{} has no {missing}", fields.source)),
+                match fields.credentials()? {
+                    Ok(credentials) => return Ok(credentials),
+                    Err(missing) => tried.push(format!("{} has no {missing}", fields.source)),
                 }
             }
             (None, file) if named.is_some() => return Err(unknown_profile(name, &path, file.as_ref())),
@@ -186,33 +186,22 @@ impl<'a> Fields<'a> {
         (self.value)(field)
     }
 
-    /// What is missing to a whole set of credentials.
-    fn missing(&self) -> Option<String> {
+    /// The credentials, or what is missing to a whole set of them.
+    fn credentials(&self) -> Result<Result<Credentials, String>, DatabricksError> {
         let name = self.name;
-        if self.get("host").is_none() {
-            return Some(name("host"));
-        }
-        let has = |fields: &[&str]| fields.iter().all(|field| self.get(field).is_some());
-        let is_whole = self.get("auth_type").is_some()
-            || has(&["token"])
-            || has(&["username", "password"])
-            || has(&["client_id", "client_secret"]);
-        (!is_whole).then(|| {
-            format!(
+        let Some(host) = self.get("host") else {
+            return Ok(Err(name("host")));
+        };
+        let Some(kind) = self.kind()? else {
+            return Ok(Err(format!(
                 "{}, {} with {}, or {} with {}",
                 name("token"),
                 name("client_id"),
                 name("client_secret"),
                 name("username"),
                 name("password")
-            )
-        })
-    }
-
-    /// The credentials, where nothing is missing.
-    fn credentials(&self) -> Result<Credentials, DatabricksError> {
-        let kind = self.kind()?;
-        let host = self.get("host").unwrap_or_default();
+            )));
+        };
         let (host, asked_workspace) = parse_host(&host, &self.source)?;
         let used = match &kind {
             Kind::Token(_) => "token",
@@ -223,20 +212,20 @@ impl<'a> Fields<'a> {
         let is_insecure = self
             .get("insecure")
             .is_some_and(|value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0" | "no"));
-        Ok(Credentials {
+        Ok(Ok(Credentials {
             host,
             workspace_id: self.get("workspace_id").or(asked_workspace),
             is_insecure,
             kind,
             is_of_environment: self.source == ENVIRONMENT,
             source: match self.source.as_str() {
-                ENVIRONMENT => (self.name)(used),
+                ENVIRONMENT => name(used),
                 source => source.to_owned(),
             },
-        })
+        }))
     }
 
-    fn kind(&self) -> Result<Kind, DatabricksError> {
+    fn kind(&self) -> Result<Option<Kind>, DatabricksError> {
         let token = || self.get("token").map(|token| Kind::Token(Secret::new(token)));
         let basic = || {
             Some(Kind::Basic {
@@ -251,8 +240,7 @@ impl<'a> Fields<'a> {
             })
         };
         let Some(auth_type) = self.get("auth_type") else {
-            let kind = token().or_else(basic).or_else(oauth);
-            return Ok(kind.expect("nothing is missing"));
+            return Ok(token().or_else(basic).or_else(oauth));
         };
         let (kind, needs) = match auth_type.as_str() {
             "pat" => (token(), "a token"),
@@ -269,7 +257,7 @@ impl<'a> Fields<'a> {
                 });
             }
         };
-        kind.ok_or_else(|| {
+        kind.map(Some).ok_or_else(|| {
             no_credentials(&format!(
                 "{} has the {} '{auth_type}', but not what it needs: {needs}",
                 self.source,

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::error::{DatabricksError, found, malformed, unreadable};
-use super::volumes::encode;
+use super::files::encode;
 use crate::http::{ApiError, Call, SentFile};
 
 /// The most that a block, a read or a `put` may have.
@@ -101,11 +101,6 @@ impl Client {
         offset: u64,
         length: usize,
     ) -> Result<Vec<u8>, DatabricksError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            #[serde(default)]
-            data: String,
-        }
         const ENDPOINT: &str = "/api/2.0/dbfs/read";
         let (offset, length) = (offset.to_string(), length.min(BLOCK).to_string());
         let query = [
@@ -113,9 +108,9 @@ impl Client {
             ("offset", offset.as_str()),
             ("length", length.as_str()),
         ];
-        let answer: Answer = self.api.get(ENDPOINT, &query).await?;
+        let answer: Value = self.api.get(ENDPOINT, &query).await?;
         STANDARD
-            .decode(answer.data)
+            .decode(answer["data"].as_str().unwrap_or_default())
             .map_err(|error| malformed(ENDPOINT, format!("its data is no base64: {error}")))
     }
 
@@ -209,17 +204,14 @@ impl Client {
         path: &DbfsPath,
         sent: &Arc<AtomicU64>,
     ) -> Result<u64, DatabricksError> {
-        #[derive(Deserialize)]
-        struct Created {
-            handle: u64,
-        }
         let once = |path, body: &Value| Call {
             is_repeatable: false,
             ..Call::json(path, body)
         };
         let file = SentFile::open(local).map_err(unreadable(local))?;
         let body = json!({ "path": path.as_str(), "overwrite": true });
-        let Created { handle } = self.api.post("/api/2.0/dbfs/create", &body).await?;
+        let created: Value = self.api.post("/api/2.0/dbfs/create", &body).await?;
+        let handle = &created["handle"];
         let mut offset = 0;
         while offset < file.length() {
             sent.store(offset, Ordering::Relaxed);

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::http::{ApiError, ClientError, Fault, VariableError};
+use crate::http::{ApiError, ClientError, VariableError};
 use crate::process::ProcessError;
 
 /// Why a Databricks workspace could not be asked, or what it answered instead.
@@ -53,7 +53,11 @@ impl DatabricksError {
             Self::Api(ApiError::Redirect { .. }) => {
                 "check the workspace's address: its API answers there without a redirect".to_owned()
             }
-            Self::Api(ApiError::NoAnswer { fault, .. }) => return fault_hint(*fault),
+            Self::Api(ApiError::NoAnswer { fault, .. }) => {
+                let address = "the workspace's address";
+                let correction = format!("check {address}, and the proxy");
+                return fault.api_hint(&correction, address, "REQUESTS_CA_BUNDLE");
+            }
             Self::Api(
                 ApiError::Refused {
                     status,
@@ -157,15 +161,6 @@ fn told(error: &ApiError) -> String {
         ApiError::Refused { endpoint, .. } => format!("{endpoint} answered {error}"),
         error => error.to_string(),
     }
-}
-
-fn fault_hint(fault: Fault) -> Option<String> {
-    let address = "the workspace's address";
-    fault.api_hint(
-        &format!("check {address}, and the proxy"),
-        address,
-        "REQUESTS_CA_BUNDLE",
-    )
 }
 
 fn denied_hint(status: u16, message: &str, credentials: &str) -> Option<String> {

@@ -9,15 +9,12 @@ use super::error::DatabricksError;
 /// A run of a job as the workspace tells of it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct JobRun {
-    /// The run's id.
     pub(crate) run_id: u64,
     /// The job's id; older workspaces do not tell it.
     #[serde(default)]
     pub(crate) job_id: Option<u64>,
-    /// The address of the run's page.
     #[serde(default)]
     pub(crate) run_page_url: Option<String>,
-    /// How it stands.
     #[serde(default)]
     pub(crate) state: JobRunState,
     /// The parts of a run that has several.
@@ -34,15 +31,13 @@ pub(crate) struct JobTask {
 
 /// How a run of a job stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct JobRunState {
     /// Where in its life it is, such as `PENDING` or `TERMINATED`.
-    #[serde(default)]
     pub(crate) life_cycle_state: String,
     /// How it ended, such as `SUCCESS`.
-    #[serde(default)]
     pub(crate) result_state: Option<String>,
     /// More about it, for a person.
-    #[serde(default)]
     pub(crate) state_message: String,
 }
 
@@ -78,18 +73,15 @@ impl JobRunState {
 
 /// What a run of a job left.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct JobRunOutput {
     /// What it wrote to its standard output and error, where the workspace keeps that.
-    #[serde(default)]
     pub(crate) logs: Option<String>,
     /// Whether `logs` is only a part.
-    #[serde(default)]
     pub(crate) logs_truncated: bool,
     /// Why it failed.
-    #[serde(default)]
     pub(crate) error: Option<String>,
     /// Where in the program it failed.
-    #[serde(default)]
     pub(crate) error_trace: Option<String>,
 }
 
@@ -107,26 +99,20 @@ impl Client {
 
     /// How a run stands.
     pub(crate) async fn job_run(&self, run_id: u64) -> Result<JobRun, DatabricksError> {
-        let run_id = run_id.to_string();
-        self.api
-            .get("/api/2.0/jobs/runs/get", &[("run_id", run_id.as_str())])
-            .await
+        let query = [("run_id", &*run_id.to_string())];
+        self.api.get("/api/2.0/jobs/runs/get", &query).await
     }
 
     /// What a run left. `run_id` is that of the run, or of its only task.
     pub(crate) async fn job_run_output(&self, run_id: u64) -> Result<JobRunOutput, DatabricksError> {
-        let run_id = run_id.to_string();
-        self.api
-            .get("/api/2.0/jobs/runs/get-output", &[("run_id", run_id.as_str())])
-            .await
+        let query = [("run_id", &*run_id.to_string())];
+        self.api.get("/api/2.0/jobs/runs/get-output", &query).await
     }
 
     /// Asks for the end of a run, which comes later. A run that has ended stays as it is.
     pub(crate) async fn cancel_job_run(&self, run_id: u64) -> Result<(), DatabricksError> {
-        let _: Value = self
-            .api
-            .post("/api/2.0/jobs/runs/cancel", &json!({ "run_id": run_id }))
-            .await?;
-        Ok(())
+        let body = json!({ "run_id": run_id });
+        let cancelled = self.api.post::<Value>("/api/2.0/jobs/runs/cancel", &body);
+        cancelled.await.map(|_| ())
     }
 }

@@ -9,12 +9,11 @@ mod client;
 mod credentials;
 mod dbfs;
 mod error;
+mod files;
 mod jobs;
 mod profile;
 mod secrets;
 mod session;
-mod volumes;
-mod workspace_files;
 
 pub(crate) use access::WorkspaceAccess;
 pub(crate) use client::Client;

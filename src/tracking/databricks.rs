@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::{RestStore, TrackingError};
 use crate::databricks::{DatabricksError, DatabricksProfile, Session};
-use crate::run::{ExperimentId, RunId};
 
 /// Opens the store of the workspace that the URI names. Sends requests only where the credentials are
 /// secrets of another workspace.
@@ -36,14 +35,4 @@ pub(super) fn check_experiment_name(name: &str) -> Result<(), String> {
         "Databricks names experiments by their absolute paths in the workspace, such as /Users/you@example.com/name"
             .to_owned(),
     )
-}
-
-/// The address of a run's page.
-pub(super) fn run_page(session: &Session, experiment_id: &ExperimentId, run_id: &RunId) -> String {
-    session.page(&format!("mlflow/experiments/{experiment_id}/runs/{run_id}"))
-}
-
-/// The address of an experiment's page.
-pub(super) fn experiment_page(session: &Session, experiment_id: &ExperimentId) -> String {
-    session.page(&format!("mlflow/experiments/{experiment_id}"))
 }

@@ -11,20 +11,16 @@ use super::error::RestError;
 use crate::env_vars;
 use crate::http::{basic, bearer, netrc};
 use crate::ini::IniFile;
-use crate::redact::Secret;
 
 /// What the `Authorization` header says, and where that comes from.
 #[derive(Debug, Clone)]
 pub(super) struct Credentials {
-    kind: Kind,
+    /// `None` if no header can carry it.
+    header: Option<HeaderValue>,
+    /// Whether it is a token.
+    pub(super) is_token: bool,
     /// Where a person finds them, to say so when the server refuses them.
     pub(super) source: String,
-}
-
-#[derive(Debug, Clone)]
-enum Kind {
-    Basic { user: String, password: Secret },
-    Bearer { token: Secret },
 }
 
 impl Credentials {
@@ -37,10 +33,9 @@ impl Credentials {
             variable(env_vars::MLFLOW_TRACKING_USERNAME),
             variable(env_vars::MLFLOW_TRACKING_PASSWORD),
         );
-        let file = credentials_file(variable).filter(|_| user.is_none() || password.is_none());
-        let [file_user, file_password] = match file {
-            Some(path) => read_credentials(&path)?,
-            None => [None, None],
+        let [file_user, file_password] = match user.is_none() || password.is_none() {
+            true => read_credentials(variable)?,
+            false => [None, None],
         };
         let source = match (&user, &password) {
             (Some(_), Some(_)) => "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
@@ -49,12 +44,11 @@ impl Credentials {
             (None, Some(_)) => "~/.mlflow/credentials and MLFLOW_TRACKING_PASSWORD",
         };
         if let (Some(user), Some(password)) = (user.or(file_user), password.or(file_password)) {
-            return Ok(Some(Self::basic(user, password, source)));
+            return Ok(Some(Self::basic(&user, &password, source)));
         }
         Ok(variable(env_vars::MLFLOW_TRACKING_TOKEN).map(|token| Self {
-            kind: Kind::Bearer {
-                token: Secret::new(token),
-            },
+            header: bearer(&token),
+            is_token: true,
             source: env_vars::MLFLOW_TRACKING_TOKEN.to_owned(),
         }))
     }
@@ -70,68 +64,48 @@ impl Credentials {
             None if has_empty_password() => String::new(),
             None => return None,
         };
-        Some(Self::basic(decode(url.username()), password, "the tracking URI"))
+        Some(Self::basic(
+            &decode(url.username()),
+            &password,
+            "the tracking URI",
+        ))
     }
 
     /// The entry for `host` in the first of the netrc files that exists.
     pub(super) fn from_netrc(files: &[PathBuf], host: &str) -> Option<Self> {
         let login = netrc::login(files, host)?;
-        Some(Self::basic(
-            login.user,
-            login.password,
-            &login.file.display().to_string(),
-        ))
+        let source = login.file.display().to_string();
+        Some(Self::basic(&login.user, &login.password, &source))
     }
 
-    fn basic(user: String, password: String, source: &str) -> Self {
+    fn basic(user: &str, password: &str, source: &str) -> Self {
         Self {
-            kind: Kind::Basic {
-                user,
-                password: Secret::new(password),
-            },
+            header: basic(user, password),
+            is_token: false,
             source: source.to_owned(),
         }
     }
 
-    /// Whether it is a token.
-    pub(super) fn is_token(&self) -> bool {
-        matches!(self.kind, Kind::Bearer { .. })
-    }
-
     /// The value of the `Authorization` header.
     pub(super) fn header(&self) -> Result<HeaderValue, RestError> {
-        let value = match &self.kind {
-            Kind::Basic { user, password } => basic(user, password.expose()),
-            Kind::Bearer { token } => bearer(token.expose()),
-        };
-        value.ok_or_else(|| RestError::UnsendableToken {
+        self.header.clone().ok_or_else(|| RestError::UnsendableToken {
             source_name: self.source.clone(),
         })
     }
 }
 
-fn credentials_file(variable: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
-    let path = PathBuf::from(variable(env_vars::HOME)?)
-        .join(".mlflow")
-        .join("credentials");
-    path.exists().then_some(path)
-}
-
-/// The user and the password in MLflow's own section of a credentials file, or in the one for all sections.
-fn read_credentials(path: &Path) -> Result<[Option<String>; 2], RestError> {
-    let bytes = std::fs::read(path).map_err(|source| RestError::File {
-        path: path.to_owned(),
-        source,
-    })?;
+/// The user and the password in MLflow's own section of its credentials file, or in the one for all sections.
+fn read_credentials(variable: &dyn Fn(&str) -> Option<String>) -> Result<[Option<String>; 2], RestError> {
+    let path = variable(env_vars::HOME).map(|home| Path::new(&home).join(".mlflow/credentials"));
+    let Some(path) = path.filter(|path| path.exists()) else {
+        return Ok([None, None]);
+    };
+    let bytes = std::fs::read(&path).map_err(|source| RestError::File { path, source })?;
     let file = IniFile::parse(&String::from_utf8_lossy(&bytes));
-    Ok([
-        env_vars::MLFLOW_TRACKING_USERNAME,
-        env_vars::MLFLOW_TRACKING_PASSWORD,
-    ]
-    .map(|variable| {
-        let key = variable.to_ascii_lowercase();
+    let keys = ["mlflow_tracking_username", "mlflow_tracking_password"];
+    Ok(keys.map(|key| {
         let mut sections = ["mlflow", "DEFAULT"].into_iter();
-        let value = sections.find_map(|section| file.value(section, &key))?;
+        let value = sections.find_map(|section| file.value(section, key))?;
         Some(value.replace("%%", "%"))
     }))
 }

@@ -24,16 +24,6 @@ pub(super) enum PairKind {
     Tag,
 }
 
-impl PairKind {
-    /// What the protocol calls a list of them.
-    fn field(self) -> &'static str {
-        match self {
-            Self::Param => "params",
-            Self::Tag => "tags",
-        }
-    }
-}
-
 /// Cuts pairs into parts that a server takes in one request each.
 fn batches(pairs: &[Pair]) -> impl Iterator<Item = &[Pair]> {
     let mut rest = pairs;
@@ -70,8 +60,12 @@ impl RestStore {
 
     /// A request that is sent again, since an answer was lost, may meet the rows of the first one.
     async fn log_batch(&self, run_id: &RunId, kind: PairKind, batch: &[Pair]) -> Result<(), TrackingError> {
-        let mut body = json!({ "run_id": run_id.as_str() });
-        body[kind.field()] = batch.iter().map(pair).collect();
+        let field = match kind {
+            PairKind::Param => "params",
+            PairKind::Tag => "tags",
+        };
+        let pairs: Vec<_> = batch.iter().map(pair).collect();
+        let body = json!({ "run_id": run_id.as_str(), (field): pairs });
         let mut races = 0;
         loop {
             let done = self

@@ -45,7 +45,10 @@ pub(super) fn client(url: &str, settings: &RestSettings) -> Result<Client, RestE
             .or_else(|| Credentials::from_netrc(&settings.netrc, host)),
         Some(Signer::Aws(_)) => None,
         // A token goes before the account's own; a password does not.
-        Some(Signer::Kubernetes(_)) => settings.credentials.clone().filter(Credentials::is_token),
+        Some(Signer::Kubernetes(_)) => settings
+            .credentials
+            .clone()
+            .filter(|credentials| credentials.is_token),
     };
     // Neither fails for a URL that has a host, which was checked.
     let _ = (base.set_username(""), base.set_password(None));

@@ -258,12 +258,16 @@ impl RestStore {
         self.client.address().to_owned()
     }
 
-    /// The part of a page's address that selects the workspace, as MLflow 3's pages take it.
-    fn page_query(&self) -> String {
-        match self.workspace.as_deref() {
-            None | Some(DEFAULT_WORKSPACE) => String::new(),
-            Some(workspace) => format!("?workspace={}", utf8_percent_encode(workspace, UNQUOTED)),
+    /// The address of a page. On a server that has workspaces, MLflow 3's pages take them from the query.
+    fn page(&self, path: &str) -> String {
+        if let Some(session) = &self.databricks {
+            return session.page(&format!("mlflow/{path}"));
         }
+        let query = match self.workspace.as_deref() {
+            None | Some(DEFAULT_WORKSPACE) => String::new(),
+            Some(workspace) => format!("?workspace={}", quoted(workspace)),
+        };
+        format!("{}/#/{path}{query}", self.client.address())
     }
 }
 
@@ -276,12 +280,11 @@ impl TrackingStore for RestStore {
             ExperimentSelector::Default => Ok(ExperimentId::new(DEFAULT_EXPERIMENT)),
             ExperimentSelector::Id(id) => self.experiment_by_id(id).await,
             ExperimentSelector::Name(name) => {
+                let refused = |reason| self.refused(&format!("the experiment name '{name}'"), reason);
                 if self.databricks.is_some() {
-                    databricks::check_experiment_name(name)
-                        .map_err(|reason| self.refused(&format!("the experiment name '{name}'"), reason))?;
+                    databricks::check_experiment_name(name).map_err(refused)?;
                 }
-                limits::check_experiment_name(name)
-                    .map_err(|error| self.refused(&format!("the experiment name '{name}'"), error))?;
+                limits::check_experiment_name(name).map_err(|error| refused(error.to_string()))?;
                 self.experiment_found_or_made(name).await
             }
         }
@@ -292,14 +295,12 @@ impl TrackingStore for RestStore {
         selector: &ExperimentSelector,
     ) -> Result<Option<ExperimentId>, TrackingError> {
         self.check_workspace().await?;
-        match selector {
-            ExperimentSelector::Default => {
-                let id = ExperimentId::new(DEFAULT_EXPERIMENT);
-                self.experiment_by_id(&id).await.map(Some)
-            }
-            ExperimentSelector::Id(id) => self.experiment_by_id(id).await.map(Some),
-            ExperimentSelector::Name(name) => self.experiment_by_name(name).await,
-        }
+        let id = match selector {
+            ExperimentSelector::Name(name) => return self.experiment_by_name(name).await,
+            ExperimentSelector::Id(id) => id,
+            ExperimentSelector::Default => &ExperimentId::new(DEFAULT_EXPERIMENT),
+        };
+        self.experiment_by_id(id).await.map(Some)
     }
 
     async fn artifact_location(&self, experiment_id: &ExperimentId) -> Result<String, TrackingError> {
@@ -388,34 +389,19 @@ impl TrackingStore for RestStore {
         let Some(session) = &self.databricks else {
             return Ok(None);
         };
-        match session.access().await {
-            Ok(access) => Ok(Some(access)),
-            Err(error) => Err(unusable("open", self.client.address(), RestError::from(error))),
-        }
+        let access = session.access().await;
+        access
+            .map(Some)
+            .map_err(|error| self.failure("open", error.into()))
     }
 
     fn run_url(&self, info: &RunInfo) -> Option<String> {
-        if let Some(session) = &self.databricks {
-            return Some(databricks::run_page(session, &info.experiment_id, &info.run_id));
-        }
-        Some(format!(
-            "{}/#/experiments/{}/runs/{}{}",
-            self.client.address(),
-            info.experiment_id,
-            info.run_id,
-            self.page_query()
-        ))
+        let (experiment, run) = (&info.experiment_id, &info.run_id);
+        Some(self.page(&format!("experiments/{experiment}/runs/{run}")))
     }
 
     fn experiment_url(&self, experiment_id: &ExperimentId) -> Option<String> {
-        if let Some(session) = &self.databricks {
-            return Some(databricks::experiment_page(session, experiment_id));
-        }
-        Some(format!(
-            "{}/#/experiments/{experiment_id}{}",
-            self.client.address(),
-            self.page_query()
-        ))
+        Some(self.page(&format!("experiments/{experiment_id}")))
     }
 }
 
