@@ -14,7 +14,7 @@ pub struct WorkDir {
 }
 
 /// Where a project came from, as the tags of its run tell it. Nothing here holds a credential.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Source {
     /// The value of `mlflow.source.name`.
     pub name: String,

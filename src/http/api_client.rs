@@ -180,11 +180,8 @@ impl<A: Api> ApiClient<A> {
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<T, A::Error> {
-        self.value(Call {
-            query,
-            ..Call::new(Method::GET, path)
-        })
-        .await
+        let call = Call::new(Method::GET, path);
+        self.value(Call { query, ..call }).await
     }
 
     /// Has something done that may be done again without harm.
@@ -198,27 +195,25 @@ impl<A: Api> ApiClient<A> {
 
     /// The value that is answered.
     pub(crate) async fn value<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, A::Error> {
-        let path = call.path;
-        let (answer, tries) = self.answered(call).await?;
-        self.read(path, answer, tries).await
+        let (answer, tries) = self.answered(&call).await?;
+        self.read(call.path, answer, tries).await
     }
 
     /// An answer that is no refusal.
     pub(crate) async fn call(&self, call: Call<'_>) -> Result<Answer, A::Error> {
-        let path = call.path;
-        let (answer, tries) = self.answered(call).await?;
+        let (answer, tries) = self.answered(&call).await?;
         match answer.status.is_success() {
             true => Ok(answer),
-            false => Err(self.refusal(path, answer, tries).await),
+            false => Err(self.refusal(call.path, answer, tries).await),
         }
     }
 
     /// Sends the request until there is an answer that another try would not change. Also says how
     /// many tries that took.
-    async fn answered(&self, call: Call<'_>) -> Result<(Answer, u32), A::Error> {
+    async fn answered(&self, call: &Call<'_>) -> Result<(Answer, u32), A::Error> {
         let mut tries = self.settings().retry.tries();
         loop {
-            let failure = match self.attempt(&call).await? {
+            let failure = match self.attempt(call).await? {
                 Attempt::Answered(answer) => return Ok((answer, tries.count())),
                 Attempt::Failed(failure) => failure,
             };
@@ -293,20 +288,18 @@ impl<A: Api> ApiClient<A> {
         call: &Call<'_>,
     ) -> Result<(Result<Answer, ApiError>, Option<HeaderValue>), A::Error> {
         let mut url = self.url(call);
+        let mut headers = self.headers.clone();
+        let kind = call.content_type.and_then(|kind| kind.parse().ok());
+        headers.extend(kind.map(|kind: HeaderValue| (CONTENT_TYPE, kind)));
         let (mut is_trusted, mut credentials) = (true, None);
         for _ in 0..=MOST_REDIRECTS {
             let mut request = Request::new(call.method.clone(), url.clone());
-            *request.headers_mut() = self.headers.clone();
-            if let Some(kind) = call.content_type.and_then(|kind| kind.parse().ok()) {
-                request.headers_mut().insert(CONTENT_TYPE, kind);
-            }
+            *request.headers_mut() = headers.clone();
             if is_trusted {
                 self.api.authorize(&mut request, call.content.bytes()).await?;
                 credentials = request.headers().get(AUTHORIZATION).cloned();
             }
-            let (content, patience) = (&call.content, call.patience);
-            let exchange = self.connection.exchange(call.path, request, content, patience);
-            let answer = match exchange.await {
+            let answer = match self.connection.exchange(call, request).await {
                 Ok(answer) => answer,
                 silence => return Ok((silence, credentials)),
             };
@@ -319,22 +312,18 @@ impl<A: Api> ApiClient<A> {
             let reason = self.api.forbids_redirects();
             let reason = reason.or((is_same && !is_web).then_some("which is no web address"));
             if reason.is_some() || !is_same {
-                return Err(redirected(call, answer.status, &target, reason).into());
+                return Err(redirected(call, answer.status, &target, reason));
             }
             is_trusted &= may_see_credentials(&url, &target);
             url = target;
         }
         let reason = format!("after {MOST_REDIRECTS} redirects before");
-        Err(redirected(call, StatusCode::FOUND, &url, Some(&reason)).into())
+        Err(redirected(call, StatusCode::FOUND, &url, Some(&reason)))
     }
 
     fn url(&self, call: &Call<'_>) -> Url {
         let mut url = self.base.clone();
-        url.set_path(&format!(
-            "{}{}",
-            self.base.path().trim_end_matches('/'),
-            call.path
-        ));
+        url.set_path(&format!("{}{}", url.path().trim_end_matches('/'), call.path));
         if !call.query.is_empty() {
             url.query_pairs_mut().extend_pairs(call.query);
         }
@@ -348,24 +337,20 @@ impl<A: Api> ApiClient<A> {
         answer: Answer,
         tries: u32,
     ) -> Result<T, A::Error> {
-        if answer.status != StatusCode::OK {
-            return Err(self.refusal(path, answer, tries).await);
-        }
         let body: &[u8] = match answer.body.trim_ascii() {
             // Some servers answer so where MLflow's own answers with an empty object.
             b"" | b"200 OK" => b"{}",
-            _ => &answer.body,
+            body => body,
         };
-        if !body.trim_ascii_start().starts_with(b"{") {
+        if answer.status != StatusCode::OK || !body.starts_with(b"{") {
             return Err(self.refusal(path, answer, tries).await);
         }
         serde_json::from_slice(body).map_err(|error| {
-            let error = ApiError::Malformed {
+            A::Error::from(ApiError::Malformed {
                 api: A::NAME,
                 endpoint: path.to_owned(),
                 reason: error.to_string(),
-            };
-            error.into()
+            })
         })
     }
 
@@ -375,7 +360,7 @@ impl<A: Api> ApiClient<A> {
         let credentials = self.api.credentials();
         let body = self.api.redacted(answer.body).await;
         let said = code_and_message(&body).filter(|_| !answer.status.is_success());
-        let error = match said {
+        A::Error::from(match said {
             Some((code, message)) => ApiError::Refused {
                 endpoint,
                 status,
@@ -391,123 +376,15 @@ impl<A: Api> ApiClient<A> {
                 tries,
                 credentials,
             },
-        };
-        error.into()
+        })
     }
 }
 
-fn redirected(call: &Call<'_>, status: StatusCode, target: &Url, reason: Option<&str>) -> ApiError {
-    ApiError::Redirect {
+fn redirected<E: From<ApiError>>(call: &Call<'_>, status: StatusCode, to: &Url, reason: Option<&str>) -> E {
+    E::from(ApiError::Redirect {
         endpoint: call.path.to_owned(),
         status: status.as_u16(),
-        target: without_credentials(target.as_str()),
+        target: without_credentials(to.as_str()),
         reason: reason.map(str::to_owned),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::Value;
-
-    use super::*;
-
-    /// An API without credentials.
-    #[derive(Debug)]
-    struct Open;
-
-    #[async_trait]
-    impl Api for Open {
-        type Error = ApiError;
-        const NAME: &'static str = "MLflow";
-        const SERVER: &'static str = "the server";
-    }
-
-    fn client(base: &str) -> ApiClient<Open> {
-        let settings = ConnectionSettings::from_variables(&|_| None).unwrap();
-        let base = Url::parse(base).unwrap();
-        ApiClient::new(Open, base, HeaderMap::new(), Arc::new(Connection::new(settings)))
-    }
-
-    #[test]
-    fn urls_are_joined_to_the_prefix() {
-        for (base, expected) in [
-            ("http://host:5000", "http://host:5000/api/x"),
-            ("http://host:5000/", "http://host:5000/api/x"),
-            ("https://host/a%20b//", "https://host/a%20b/api/x"),
-            ("HTTP://Host/", "http://host/api/x"),
-            ("http://[::1]:5000", "http://[::1]:5000/api/x"),
-        ] {
-            let url = client(base).url(&Call::new(Method::GET, "/api/x"));
-            assert_eq!(url.as_str(), expected, "{base}");
-        }
-    }
-
-    async fn message(status: u16, body: &str) -> String {
-        let answer = Answer {
-            status: StatusCode::from_u16(status).unwrap(),
-            headers: HeaderMap::new(),
-            body: body.as_bytes().to_vec(),
-        };
-        let client = client("http://host");
-        match client
-            .read::<serde_json::Map<String, Value>>("/api/x", answer, 1)
-            .await
-        {
-            Ok(map) => format!("ok {}", Value::Object(map)),
-            Err(error) => error.to_string(),
-        }
-    }
-
-    #[tokio::test]
-    async fn answers_are_understood_or_told_in_one_line() {
-        let long = "x".repeat(3000);
-        for (status, body, expected) in [
-            (200, "{\"a\":1}", "ok {\"a\":1}".to_owned()),
-            (200, "", "ok {}".to_owned()),
-            (200, "200 OK\n", "ok {}".to_owned()),
-            (
-                200,
-                "{\"a\":",
-                "the answer of /api/x is not as MLflow gives it: EOF while parsing a value at line 1 column 5".to_owned(),
-            ),
-            (200, "[1]", "/api/x answered 200 OK: [1]".to_owned()),
-            (
-                200,
-                "<!doctype html><TITLE lang='en'>\n Log  in </TITLE>",
-                "/api/x answered 200 OK: a page titled 'Log in'".to_owned(),
-            ),
-            (404, "<html></html>", "/api/x answered 404 Not Found: a page".to_owned()),
-            (
-                404,
-                "{\"error_code\":\"RESOURCE_DOES_NOT_EXIST\",\"message\":\"No run\"}",
-                "RESOURCE_DOES_NOT_EXIST: No run".to_owned(),
-            ),
-            (
-                400,
-                "{\"error_code\":\"BAD\",\"message\":\"BAD: it is\"}",
-                "BAD: it is".to_owned(),
-            ),
-            (500, "{\"error_code\":1}", "1: ".to_owned()),
-            (
-                401,
-                "{\"error\":\"invalid_client\",\"error_description\":\"No\"}",
-                "invalid_client: No".to_owned(),
-            ),
-            (
-                404,
-                "{\"detail\":\"Not Found\"}",
-                "/api/x answered 404 Not Found: {\"detail\":\"Not Found\"}".to_owned(),
-            ),
-            (
-                502,
-                "bad\r\n\u{1b}[31mgateway",
-                "/api/x answered 502 Bad Gateway: bad [31mgateway".to_owned(),
-            ),
-            (599, &long, format!("/api/x answered 599: {}…", &long[..200])),
-        ] {
-            assert_eq!(message(status, body).await, expected);
-        }
-        let error = format!("{{\"error_code\":\"E\",\"message\":\"{long}\"}}");
-        assert_eq!(message(500, &error).await, format!("E: {}…", &long[..1500]));
-    }
+    })
 }

@@ -1,6 +1,8 @@
 //! The client that all downloads and calls of cloud services go over.
 
 use std::fmt;
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +13,10 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Method, Url};
 
 use super::authorization::basic;
-use super::certificates::{CertificateError, Verification};
+use super::certificates::Verification;
 use super::fault::innermost;
 use super::netrc;
-use super::proxies::{ProxyError, ProxySettings};
+use super::proxies::ProxySettings;
 use super::redirect::MOST_REDIRECTS;
 
 /// How long a connection may take to be made.
@@ -29,12 +31,27 @@ pub(crate) const AGENT: &str = concat!("mlrun/", env!("CARGO_PKG_VERSION"));
 /// Why no client can be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The certificates that servers are to be checked against cannot be used.
-    #[error(transparent)]
-    Certificate(#[from] CertificateError),
+    /// The file with certificates or a key that a variable names cannot be read.
+    #[error("cannot read {variable} '{}'", .path.display())]
+    Unreadable {
+        variable: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    /// What that file holds cannot be used.
+    #[error("{variable} '{}' cannot be used: {reason}", .path.display())]
+    Unusable {
+        variable: &'static str,
+        path: PathBuf,
+        reason: String,
+    },
     /// The proxy cannot be used.
-    #[error(transparent)]
-    Proxy(#[from] ProxyError),
+    #[error("the proxy '{proxy}' cannot be used: {reason}")]
+    Proxy {
+        /// Its address without credentials.
+        proxy: String,
+        reason: String,
+    },
     /// The TLS library refuses the settings.
     #[error("cannot prepare connections by TLS: {reason}")]
     Tls { reason: String },
@@ -43,10 +60,8 @@ pub enum ClientError {
 impl ClientError {
     /// What the person can do about it.
     pub(crate) fn hint(&self) -> Option<String> {
-        match self {
-            Self::Proxy(error) => Some(error.hint()),
-            Self::Certificate(_) | Self::Tls { .. } => None,
-        }
+        let hint = "use an http:// proxy, or name the server's host in NO_PROXY";
+        matches!(self, Self::Proxy { .. }).then(|| hint.to_owned())
     }
 }
 
@@ -54,16 +69,8 @@ impl ClientError {
 /// against; none for servers without TLS. It waits for answers at any length: how long depends on what is
 /// sent, which only the sender knows.
 pub(crate) fn client(verification: Option<&Verification>, redirects: Policy) -> Result<Client, ClientError> {
-    configured_client(verification, redirects, |builder| builder)
-}
-
-fn configured_client(
-    verification: Option<&Verification>,
-    redirects: Policy,
-    configure: impl FnOnce(ClientBuilder) -> ClientBuilder,
-) -> Result<Client, ClientError> {
     let proxies = ProxySettings::from_variables(&crate::env_vars::non_empty);
-    let builder = configure(begun(redirects, &proxies)?);
+    let builder = begun(redirects, &proxies)?;
     built(match verification {
         Some(verification) => verification.configure(builder)?,
         None => builder,
@@ -78,7 +85,7 @@ pub(crate) fn local_client(timeout: Duration) -> Result<Client, ClientError> {
 }
 
 /// What all clients have in common.
-pub(super) fn begun(redirects: Policy, proxies: &ProxySettings) -> Result<ClientBuilder, ProxyError> {
+pub(super) fn begun(redirects: Policy, proxies: &ProxySettings) -> Result<ClientBuilder, ClientError> {
     let builder = Client::builder()
         .redirect(redirects)
         .no_proxy()
@@ -135,18 +142,6 @@ pub(crate) trait RequestSigner: Send + Sync {
 impl ServerAccess {
     /// The server of a web address, with the user and password in it or those of a netrc file.
     pub(crate) fn of_url(url: &Url) -> Result<Self, ClientError> {
-        Self::configured(url, |builder| builder)
-    }
-
-    /// As [`ServerAccess::of_url`], for what is only read: it gives up if the server sends nothing for a time.
-    pub(super) fn reading(url: &Url) -> Result<Self, ClientError> {
-        Self::configured(url, |builder| builder.read_timeout(READ_TIMEOUT))
-    }
-
-    fn configured(
-        url: &Url,
-        configure: impl FnOnce(ClientBuilder) -> ClientBuilder,
-    ) -> Result<Self, ClientError> {
         let variable = &crate::env_vars::non_empty;
         let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let host = url.host_str().unwrap_or_default();
@@ -166,7 +161,7 @@ impl ServerAccess {
         let verification = Verification::from_variables(variable);
         let verification = (url.scheme() == "https").then_some(&verification);
         Ok(Self {
-            client: configured_client(verification, Policy::limited(MOST_REDIRECTS), configure)?,
+            client: client(verification, Policy::limited(MOST_REDIRECTS))?,
             url,
             headers,
             credentials,

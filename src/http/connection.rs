@@ -5,8 +5,8 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,12 +16,13 @@ use hyper_util::rt::TokioExecutor;
 use reqwest::header::{CONTENT_LENGTH, HeaderMap};
 use reqwest::redirect::Policy;
 use reqwest::{Body, Client, Request, Response, StatusCode};
+use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
+use super::api_client::Call;
 use super::api_error::ApiError;
-use super::certificates::Verification;
+use super::certificates::{Verification, client_identity};
 use super::client::{ClientError, begun, built};
-use super::client_certificate::client_identity;
 use super::fault::{Fault, classify, in_words};
 use super::proxies::ProxySettings;
 use super::retry::RetryPolicy;
@@ -35,8 +36,8 @@ const LONGEST_BODY: usize = 64 * 1024 * 1024;
 /// The slowest connection that an upload may take, in bytes per second.
 const SLOWEST: u64 = 50 * 1024;
 
-/// As MLflow's client sets them: a dead connection is noticed within a minute.
-const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(30), Duration::from_secs(10), 3);
+/// As `reqwest` and MLflow's client have it: a dead connection is noticed within a minute.
+const KEEPALIVE: (Duration, u32) = (Duration::from_secs(15), 3);
 
 /// How a server is reached, as the environment says it.
 #[derive(Debug, Clone)]
@@ -66,13 +67,9 @@ impl ConnectionSettings {
 
     /// A client with these settings. `is_tls` says whether its servers have certificates.
     pub(crate) fn client(&self, redirects: Policy, is_tls: bool) -> Result<Client, ClientError> {
-        let (idle, interval, count) = KEEPALIVE;
         let mut builder = begun(redirects, &self.proxies)?
             .connect_timeout(self.timeout)
-            .min_tls_version(reqwest::tls::Version::TLS_1_2)
-            .tcp_keepalive(idle)
-            .tcp_keepalive_interval(interval)
-            .tcp_keepalive_retries(count);
+            .min_tls_version(reqwest::tls::Version::TLS_1_2);
         if is_tls {
             builder = self.verification.configure(builder)?;
             if let Some(path) = &self.client_certificate {
@@ -154,8 +151,8 @@ impl Answer {
 /// Sends requests, and keeps the connections for the next ones.
 pub(crate) struct Connection {
     pub(super) settings: ConnectionSettings,
-    plain: OnceLock<PlainClient<HttpConnector, Body>>,
-    full: OnceLock<Client>,
+    plain: PlainClient<HttpConnector, Body>,
+    full: OnceCell<Client>,
 }
 
 impl fmt::Debug for Connection {
@@ -167,26 +164,27 @@ impl fmt::Debug for Connection {
 
 impl Connection {
     pub(crate) fn new(settings: ConnectionSettings) -> Self {
+        let (interval, count) = KEEPALIVE;
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(settings.timeout));
+        connector.set_keepalive(Some(interval));
+        connector.set_keepalive_interval(Some(interval));
+        connector.set_keepalive_retries(Some(count));
         Self {
             settings,
-            plain: OnceLock::new(),
-            full: OnceLock::new(),
+            plain: PlainClient::builder(TokioExecutor::new()).build(connector),
+            full: OnceCell::new(),
         }
     }
 
-    /// Sends the request for `endpoint` with this content and reads the answer, which may take `patience`
-    /// times as long as usual.
+    /// Sends the request of a call with its content, and reads the answer.
     ///
     /// # Errors
     /// [`ApiError::NoAnswer`] after the one try, and what is no use to try again.
-    pub(super) async fn exchange(
-        &self,
-        endpoint: &str,
-        mut request: Request,
-        content: &Content,
-        patience: u32,
-    ) -> Result<Answer, ApiError> {
-        let usual = self.settings.timeout.saturating_mul(patience);
+    pub(super) async fn exchange(&self, call: &Call<'_>, mut request: Request) -> Result<Answer, ApiError> {
+        let (content, endpoint) = (&call.content, call.path);
+        let usual = self.settings.timeout.saturating_mul(call.patience);
         content.put_into(&mut request);
         let limit = usual.saturating_add(Duration::from_secs(content.length() / SLOWEST));
         let address = request.url().origin().ascii_serialization();
@@ -209,16 +207,18 @@ impl Connection {
             }
             silent(classify(error, self.settings.timeout))
         };
-        let is_plain = request.url().scheme() == "http" && !self.settings.proxies.has_for_http();
-        let mut answer = if is_plain {
-            let message = http::Request::try_from(request).map_err(|error| failed(&error.without_url()))?;
-            let sent = timeout(limit, self.plain().request(message)).await;
-            let answer = sent.map_err(|_| late(limit))?.map_err(|error| failed(&error))?;
-            Response::from(answer.map(Body::wrap))
-        } else {
-            let sent = timeout(limit, self.full()?.execute(request)).await;
+        let url = request.url();
+        let mut answer = if url.scheme() == "https" || self.settings.proxies.is_for(url) {
+            let full = async { self.settings.client(Policy::none(), true) };
+            let full = self.full.get_or_try_init(|| full).await?;
+            let sent = timeout(limit, full.execute(request)).await;
             sent.map_err(|_| late(limit))?
                 .map_err(|error| failed(&error.without_url()))?
+        } else {
+            let message = http::Request::try_from(request).map_err(|error| failed(&error.without_url()))?;
+            let sent = timeout(limit, self.plain.request(message)).await;
+            let answer = sent.map_err(|_| late(limit))?.map_err(|error| failed(&error))?;
+            Response::from(answer.map(Body::wrap))
         };
         let mut body = Vec::new();
         while let Some(data) = timeout(usual, answer.chunk())
@@ -239,26 +239,5 @@ impl Connection {
             headers: std::mem::take(answer.headers_mut()),
             body,
         })
-    }
-
-    fn plain(&self) -> &PlainClient<HttpConnector, Body> {
-        self.plain.get_or_init(|| {
-            let (idle, interval, count) = KEEPALIVE;
-            let mut connector = HttpConnector::new();
-            connector.set_nodelay(true);
-            connector.set_connect_timeout(Some(self.settings.timeout));
-            connector.set_keepalive(Some(idle));
-            connector.set_keepalive_interval(Some(interval));
-            connector.set_keepalive_retries(Some(count));
-            PlainClient::builder(TokioExecutor::new()).build(connector)
-        })
-    }
-
-    fn full(&self) -> Result<&Client, ClientError> {
-        if let Some(client) = self.full.get() {
-            return Ok(client);
-        }
-        let client = self.settings.client(Policy::none(), true)?;
-        Ok(self.full.get_or_init(|| client))
     }
 }

@@ -1,20 +1,21 @@
 //! Downloads over HTTP, straight into a file.
 
 use std::fs::File;
-use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Seek as _, Write as _};
 use std::time::Duration;
 
-use backon::{BackoffBuilder as _, ExponentialBuilder};
+use backon::{ExponentialBuilder, RetryableWithContext as _};
 use percent_encoding::percent_decode_str;
 use reqwest::header::{
-    AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_RANGE, LAST_MODIFIED, RANGE,
+    AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, IF_RANGE, LAST_MODIFIED, RANGE,
 };
-use reqwest::{RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Response, StatusCode, Url};
+use tokio::time::timeout;
 
 use super::authorization::basic;
 use super::client::{ClientError, READ_TIMEOUT, ServerAccess};
-use super::excerpt::after_tries;
-use super::fault::{Fault, classify};
+use super::excerpt::{after_tries, shown_status};
+use super::fault::{Fault, classify, in_words};
 use super::redirect::MOST_REDIRECTS;
 
 /// When a download that breaks off is begun again or continued: four times.
@@ -51,7 +52,7 @@ pub enum DownloadError {
     #[error("the server redirects more than {MOST_REDIRECTS} times, or to no address")]
     Redirects,
     /// The server refused.
-    #[error("the server answered {}", StatusCode::from_u16(*.status).map_or_else(|_| status.to_string(), |status| status.to_string()))]
+    #[error("the server answered {}", shown_status(*.status))]
     Status {
         status: u16,
         /// Where the credentials come from that were sent.
@@ -83,10 +84,10 @@ impl From<reqwest::Error> for DownloadError {
 }
 
 impl DownloadError {
-    fn broken(reason: &str) -> Self {
+    fn broken(reason: String) -> Self {
         Self::NoAnswer {
             fault: Fault::Broken,
-            reason: reason.to_owned(),
+            reason,
             tries: 1,
         }
     }
@@ -106,22 +107,20 @@ impl DownloadError {
     pub(crate) fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Client(error) => return error.hint(),
-            Self::NoAnswer { fault, .. } => fault.download_hint()?,
-            Self::Status {
-                status: 401 | 403,
-                credentials: Some(source),
-            } => {
-                return Some(format!("the server did not accept the credentials from {source}"));
-            }
-            Self::Status {
-                status: 401 | 403, ..
-            } => "give credentials in the URL (https://user:token@host/…), or in ~/.netrc for this host",
-            Self::Status {
-                status: 404 | 410, ..
-            } => "check the address; some hosts answer so too when you may not see what is there",
-            Self::Status { status: 407, .. } => {
-                "give the proxy's user and password in HTTPS_PROXY or HTTP_PROXY"
-            }
+            Self::NoAnswer { fault, .. } => return fault.download_hint(),
+            Self::Status { status, credentials } => match (status, credentials) {
+                (401 | 403, Some(source)) => {
+                    return Some(format!("the server did not accept the credentials from {source}"));
+                }
+                (401 | 403, None) => {
+                    "give credentials in the URL (https://user:token@host/…), or in ~/.netrc for this host"
+                }
+                (404 | 410, _) => {
+                    "check the address; some hosts answer so too when you may not see what is there"
+                }
+                (407, _) => "give the proxy's user and password in HTTPS_PROXY or HTTP_PROXY",
+                _ => return None,
+            },
             Self::Unwritable(error) if error.kind() == io::ErrorKind::StorageFull => {
                 "free some space, or set TMPDIR to a directory on a larger disk"
             }
@@ -148,42 +147,40 @@ pub(crate) async fn download(
     let url = Url::parse(url).map_err(|error| DownloadError::Url {
         reason: error.to_string(),
     })?;
-    let source = source(&url)?;
-    let mut received = Received {
+    let received = Received {
+        source: source(&url)?,
         file,
         limit,
+        on_progress,
         bytes: 0,
         validator: None,
         is_page: false,
     };
-    let mut pauses = RETRIES.build();
     let mut count = 1;
-    while let Err(mut error) = fetch(&source, &mut received, on_progress).await {
-        match pauses.next().filter(|_| error.is_transient()) {
-            Some(pause) => {
-                let received = received.bytes;
-                tracing::debug!(try_number = count, received, "a download broke off");
-                tokio::time::sleep(pause).await;
-                count += 1;
-            }
-            None => {
-                if let DownloadError::NoAnswer { tries, .. } = &mut error {
-                    *tries = count;
-                }
-                return Err(error);
-            }
-        }
+    let (received, outcome) = Received::tried
+        .retry(RETRIES)
+        .context(received)
+        .when(DownloadError::is_transient)
+        .notify(|_, _| count += 1)
+        .await;
+    match outcome {
+        Ok(()) => Ok(Downloaded {
+            bytes: received.bytes,
+            is_page: received.is_page,
+        }),
+        Err(DownloadError::NoAnswer { fault, reason, .. }) => Err(DownloadError::NoAnswer {
+            fault,
+            reason,
+            tries: count,
+        }),
+        Err(error) => Err(error),
     }
-    Ok(Downloaded {
-        bytes: received.bytes,
-        is_page: received.is_page,
-    })
 }
 
 /// Where something is downloaded from. Unlike for a tracking server, a user alone is sent too: some hosts take
 /// a token so.
 fn source(url: &Url) -> Result<ServerAccess, ClientError> {
-    let mut source = ServerAccess::reading(url)?;
+    let mut source = ServerAccess::of_url(url)?;
     if url.password().is_none() && !url.username().is_empty() {
         let user = percent_decode_str(url.username()).decode_utf8_lossy();
         source
@@ -194,45 +191,23 @@ fn source(url: &Url) -> Result<ServerAccess, ClientError> {
     Ok(source)
 }
 
-/// One try: all that is still missing.
-async fn fetch(
-    source: &ServerAccess,
-    received: &mut Received<'_>,
-    on_progress: &mut (dyn FnMut(u64, Option<u64>) + Send),
-) -> Result<(), DownloadError> {
-    let request = source
-        .client
-        .get(source.url.clone())
-        .headers(source.headers.clone());
-    let mut answer = received.continued(request).send().await?;
-    if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE && received.bytes > 0 {
-        received.start_anew()?;
-        return Err(DownloadError::broken("the server could not continue"));
+/// What a server sends, unless it sends nothing for a time.
+async fn in_time<T>(sent: impl Future<Output = reqwest::Result<T>>) -> Result<T, DownloadError> {
+    match timeout(READ_TIMEOUT, sent).await {
+        Ok(sent) => Ok(sent?),
+        Err(_) => Err(DownloadError::broken(format!(
+            "no answer within {}",
+            in_words(READ_TIMEOUT)
+        ))),
     }
-    if !answer.status().is_success() {
-        return Err(DownloadError::Status {
-            status: answer.status().as_u16(),
-            credentials: source.credentials.clone(),
-        });
-    }
-    received.begin(&answer)?;
-    let total = answer.content_length().map(|rest| received.bytes + rest);
-    let limit = received.limit;
-    if total.is_some_and(|total| total > limit) {
-        return Err(DownloadError::TooLarge { limit });
-    }
-    on_progress(received.bytes, total);
-    while let Some(chunk) = answer.chunk().await? {
-        received.add(&chunk)?;
-        on_progress(received.bytes, total);
-    }
-    Ok(())
 }
 
 /// What has arrived so far.
 struct Received<'a> {
+    source: ServerAccess,
     file: &'a mut File,
     limit: u64,
+    on_progress: &'a mut (dyn FnMut(u64, Option<u64>) + Send),
     bytes: u64,
     /// What the server calls this state of its file; without it nothing can be continued.
     validator: Option<HeaderValue>,
@@ -240,64 +215,73 @@ struct Received<'a> {
 }
 
 impl Received<'_> {
-    /// Asks only for what is missing, as long as the server's file is still the same.
-    fn continued(&self, request: RequestBuilder) -> RequestBuilder {
-        match &self.validator {
-            Some(validator) if self.bytes > 0 => request
-                .header(RANGE, format!("bytes={}-", self.bytes))
-                .header(IF_RANGE, validator),
-            _ => request,
+    async fn tried(mut self) -> (Self, Result<(), DownloadError>) {
+        let outcome = self.fetch().await;
+        (self, outcome)
+    }
+
+    /// One try: all that is still missing, as long as the server's file is still the same.
+    async fn fetch(&mut self) -> Result<(), DownloadError> {
+        let source = &self.source;
+        let mut request = source
+            .client
+            .get(source.url.clone())
+            .headers(source.headers.clone());
+        if let Some(validator) = self.validator.as_ref().filter(|_| self.bytes > 0) {
+            let missing = format!("bytes={}-", self.bytes);
+            request = request.header(RANGE, missing).header(IF_RANGE, validator);
         }
-    }
-
-    /// Takes note of an answer's headers. A server that sends all again is taken at its word.
-    fn begin(&mut self, answer: &Response) -> Result<(), DownloadError> {
-        let headers = answer.headers();
-        let text = |name| {
-            headers
-                .get(name)
-                .and_then(|value: &HeaderValue| value.to_str().ok())
-        };
-        let is_rest = answer.status() == StatusCode::PARTIAL_CONTENT
-            && text(CONTENT_RANGE).is_some_and(|range| range.starts_with(&format!("bytes {}-", self.bytes)));
-        if !is_rest {
-            if answer.status() == StatusCode::PARTIAL_CONTENT {
-                self.start_anew()?;
-                return Err(DownloadError::broken(
-                    "the server sent another part than was asked for",
-                ));
-            }
-            self.start_anew()?;
-        }
-        self.validator = validator(headers);
-        self.is_page = text(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/html"));
-        Ok(())
-    }
-
-    fn start_anew(&mut self) -> Result<(), DownloadError> {
-        self.file.set_len(0).map_err(DownloadError::Unwritable)?;
-        self.file
-            .seek(SeekFrom::Start(0))
-            .map_err(DownloadError::Unwritable)?;
-        self.bytes = 0;
-        self.validator = None;
-        Ok(())
-    }
-
-    fn add(&mut self, chunk: &[u8]) -> Result<(), DownloadError> {
-        self.bytes += chunk.len() as u64;
-        if self.bytes > self.limit {
+        let mut answer = in_time(request.send()).await?;
+        self.begin(&answer)?;
+        let total = answer.content_length().map(|rest| self.bytes + rest);
+        if total.is_some_and(|total| total > self.limit) {
             return Err(DownloadError::TooLarge { limit: self.limit });
         }
-        self.file.write_all(chunk).map_err(DownloadError::Unwritable)
+        (self.on_progress)(self.bytes, total);
+        while let Some(chunk) = in_time(answer.chunk()).await? {
+            self.bytes += chunk.len() as u64;
+            if self.bytes > self.limit {
+                return Err(DownloadError::TooLarge { limit: self.limit });
+            }
+            self.file.write_all(&chunk).map_err(DownloadError::Unwritable)?;
+            (self.on_progress)(self.bytes, total);
+        }
+        Ok(())
     }
-}
 
-/// A strong entity tag or else the time of the last change (RFC 9110, section 13.1.5).
-fn validator(headers: &HeaderMap) -> Option<HeaderValue> {
-    headers
-        .get(ETAG)
-        .filter(|tag| !tag.as_bytes().starts_with(b"W/"))
-        .or_else(|| headers.get(LAST_MODIFIED))
-        .cloned()
+    /// Takes note of an answer's head. A server that sends all again is taken at its word.
+    fn begin(&mut self, answer: &Response) -> Result<(), DownloadError> {
+        let (status, headers) = (answer.status(), answer.headers());
+        let begins = |name, part: &str| {
+            let value = headers.get(name).map(HeaderValue::as_bytes);
+            value.is_some_and(|value| value.starts_with(part.as_bytes()))
+        };
+        let is_part = status == StatusCode::PARTIAL_CONTENT;
+        let is_refused_part = status == StatusCode::RANGE_NOT_SATISFIABLE && self.bytes > 0;
+        if !status.is_success() && !is_refused_part {
+            return Err(DownloadError::Status {
+                status: status.as_u16(),
+                credentials: self.source.credentials.clone(),
+            });
+        }
+        if !(is_part && begins(CONTENT_RANGE, &format!("bytes {}-", self.bytes))) {
+            self.start_anew().map_err(DownloadError::Unwritable)?;
+            if is_part || is_refused_part {
+                let reason = "the server did not send the part that it was asked for";
+                return Err(DownloadError::broken(reason.to_owned()));
+            }
+        }
+        // A strong entity tag or else the time of the last change (RFC 9110, section 13.1.5).
+        let tag = headers.get(ETAG).filter(|_| !begins(ETAG, "W/"));
+        self.validator = tag.or_else(|| headers.get(LAST_MODIFIED)).cloned();
+        self.is_page = begins(CONTENT_TYPE, "text/html");
+        Ok(())
+    }
+
+    fn start_anew(&mut self) -> io::Result<()> {
+        self.bytes = 0;
+        self.validator = None;
+        self.file.set_len(0)?;
+        self.file.rewind()
+    }
 }

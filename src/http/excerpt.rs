@@ -40,7 +40,7 @@ pub(crate) fn shown_status(status: u16) -> String {
 }
 
 /// How often it was tried, where that was more than once.
-pub(crate) fn after_tries(tries: u32) -> String {
+pub(super) fn after_tries(tries: u32) -> String {
     match tries {
         0 | 1 => String::new(),
         tries => format!(" (after {tries} tries)"),
@@ -48,7 +48,7 @@ pub(crate) fn after_tries(tries: u32) -> String {
 }
 
 /// An excerpt after a colon, where there is one.
-pub(crate) fn shown_excerpt(excerpt: &str) -> String {
+pub(super) fn shown_excerpt(excerpt: &str) -> String {
     match excerpt {
         "" => String::new(),
         excerpt => format!(": {excerpt}"),
@@ -61,13 +61,10 @@ pub(crate) fn excerpt(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(beginning);
     // Not by its type: some servers call a plain sentence a page.
     let is_page = text.trim_start().starts_with('<');
-    let shown = if is_page {
-        match page_title(&text) {
-            Some(title) => format!("a page titled '{title}'"),
-            None => "a page".to_owned(),
-        }
-    } else {
-        one_line(&text)
+    let shown = match (is_page, page_title(&text)) {
+        (false, _) => one_line(&text),
+        (true, Some(title)) => format!("a page titled '{title}'"),
+        (true, None) => "a page".to_owned(),
     };
     cut(&shown, LONGEST_EXCERPT)
 }
@@ -94,5 +91,43 @@ fn cut(text: &str, longest: usize) -> String {
     match text.char_indices().nth(longest) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_in_one_line() {
+        let long = "x".repeat(3000);
+        let too_long = format!("{{\"error_code\":\"E\",\"message\":\"{long}\"}}");
+        for (body, expected) in [
+            (
+                "{\"error_code\":\"BAD\",\"message\":\"BAD: it is\"}",
+                "BAD: it is".to_owned(),
+            ),
+            ("{\"error_code\":1}", "1: ".to_owned()),
+            (
+                "{\"error\":\"invalid_client\",\"error_description\":\"No\"}",
+                "invalid_client: No".to_owned(),
+            ),
+            (&too_long, format!("E: {}…", &long[..1500])),
+        ] {
+            let (code, message) = code_and_message(body.as_bytes()).unwrap();
+            assert_eq!(format!("{code}: {message}"), expected);
+        }
+        assert_eq!(code_and_message(b"{\"detail\":\"Not Found\"}"), None);
+        for (body, expected) in [
+            (
+                "<!doctype html><TITLE lang='en'>\n Log  in </TITLE>",
+                "a page titled 'Log in'",
+            ),
+            ("<html></html>", "a page"),
+            ("bad\r\n\u{1b}[31mgateway", "bad [31mgateway"),
+            (&long, &format!("{}…", &long[..200])),
+        ] {
+            assert_eq!(excerpt(body.as_bytes()), expected);
+        }
     }
 }

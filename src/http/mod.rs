@@ -6,7 +6,6 @@ mod api_error;
 mod authorization;
 mod certificates;
 mod client;
-mod client_certificate;
 mod connection;
 mod download;
 mod excerpt;

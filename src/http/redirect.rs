@@ -16,7 +16,7 @@ pub(crate) fn redirect_target(from: &Url, status: StatusCode, headers: &HeaderMa
 }
 
 /// Whether a redirect with this status asks for the same request, not for a `GET`.
-pub(crate) fn keeps_method(status: StatusCode) -> bool {
+pub(super) fn keeps_method(status: StatusCode) -> bool {
     matches!(status.as_u16(), 307 | 308)
 }
 

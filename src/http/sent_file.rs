@@ -18,9 +18,6 @@ use reqwest::Body;
 /// How much is handed to a connection at a time.
 const CHUNK: usize = 256 * 1024;
 
-/// How much is read at once where nothing is sent.
-const BLOCK: usize = 1 << 20;
-
 /// The file got longer or shorter: what was sent of it belongs to no state that it ever had.
 #[derive(Debug, thiserror::Error)]
 #[error("it was changed while it was sent: it had {before} bytes, and has {now} now")]
@@ -93,22 +90,12 @@ impl SentFile {
 
     /// SHA-256 of the whole file.
     pub(crate) async fn sha256(&self) -> io::Result<[u8; 32]> {
-        let file = self.clone();
-        let summed = tokio::task::spawn_blocking(move || {
-            let (mut hasher, mut buffer, mut offset) = (Sha256::new(), vec![0; BLOCK], 0);
-            loop {
-                match file.file.read_at(&mut buffer, offset)? {
-                    0 => break,
-                    read => {
-                        hasher.update(&buffer[..read]);
-                        offset += read as u64;
-                    }
-                }
-            }
-            file.check()?;
-            Ok(hasher.finish())
-        });
-        summed.await.unwrap_or_else(|error| Err(io::Error::other(error)))
+        let mut hasher = Sha256::new();
+        for start in (0..self.length).step_by(CHUNK) {
+            hasher.update(&self.read(start..self.length.min(start + CHUNK as u64)).await?);
+        }
+        self.check()?;
+        Ok(hasher.finish())
     }
 
     /// The file as the body of a request, with these bytes before and after it. It fails before its last

@@ -262,7 +262,7 @@ impl StoreError {
                 status: 401 | 403, ..
             } => "use credentials that may read it",
             Self::Unavailable { hint, .. } => hint,
-            Self::NoAnswer { fault, .. } => fault.download_hint()?,
+            Self::NoAnswer { fault, .. } => return fault.download_hint(),
             Self::NoServer => "set MLFLOW_TRACKING_URI to the server's http(s):// address",
             Self::Client(error) => return error.hint(),
             Self::Aws(error) => return error.hint(),

@@ -7,7 +7,7 @@ mod members;
 mod problem;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -47,9 +47,7 @@ pub(super) async fn fetch_file(
         .filter(|_| uri.subdirectory().is_none());
     let source = Source {
         name: local::source_name(path, uri.subdirectory(), repository.as_ref()),
-        commit: None,
-        repo_url: None,
-        branch: None,
+        ..Source::default()
     };
     Ok(WorkDir::temporary(project, source, directory))
 }
@@ -97,9 +95,7 @@ pub(super) async fn fetch_url(
         })?;
     let source = Source {
         name: uri.to_string(),
-        commit: None,
-        repo_url: None,
-        branch: None,
+        ..Source::default()
     };
     Ok(WorkDir::temporary(project, source, directory))
 }
@@ -155,88 +151,69 @@ fn unpack(file: File, directory: &Path, reporter: &Reporter) -> Result<(), ZipPr
     }
     let members = members::check(&archive)?;
     let total_files = members.iter().filter(|member| !member.is_directory).count() as u64;
-    let mut unpacked = Unpacked {
-        bytes: 0,
-        files: 0,
-        total_files,
-        reporter,
-    };
+    let (mut bytes, mut files) = (0, 0);
     for (index, member) in members.iter().enumerate() {
-        if reporter.is_cancelled() {
-            return Err(ZipProblem::Interrupted);
-        }
         let target = directory.join(&member.path);
-        let new_directory = if member.is_directory {
-            Some(target.as_path())
-        } else {
-            target.parent()
+        let new_directory = match member.is_directory {
+            true => Some(target.as_path()),
+            false => target.parent(),
         };
         if let Some(new_directory) = new_directory {
             fs::create_dir_all(new_directory).map_err(|error| member.unwritable(error))?;
         }
+        if reporter.is_cancelled() {
+            return Err(ZipProblem::Interrupted);
+        }
         if !member.is_directory {
-            unpacked.write(member, &target, archive.by_index(index)?)?;
+            write(member, &target, archive.by_index(index)?, &mut bytes, reporter)?;
+            files += 1;
+            reporter.report(Transfer {
+                what: "unpacking",
+                done: files,
+                total: Some(total_files),
+                unit: TransferUnit::Files,
+                bytes: None,
+            });
         }
     }
     Ok(())
 }
 
-/// What has come out of a zip file so far.
-struct Unpacked<'a> {
-    bytes: u64,
-    files: u64,
-    total_files: u64,
-    reporter: &'a Reporter,
-}
-
-impl Unpacked<'_> {
-    fn write(
-        &mut self,
-        member: &PlannedMember,
-        target: &Path,
-        mut contents: impl Read,
-    ) -> Result<(), ZipProblem> {
-        // Nothing is ever overwritten: on some file systems names that differ are the same.
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(if member.is_executable { 0o777 } else { 0o666 })
-            .open(target)
-            .map_err(|error| member.unwritable(error))?;
-        let mut file = BufWriter::new(file);
-        let mut buffer = vec![0; 64 << 10];
-        loop {
-            if self.reporter.is_cancelled() {
-                return Err(ZipProblem::Interrupted);
-            }
-            let count = match contents.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => {
-                    return Err(ZipProblem::BrokenMember {
-                        member: member.name.clone(),
-                        source: error,
-                    });
-                }
-            };
-            self.bytes += count as u64;
-            if self.bytes > MAX_UNPACKED_BYTES {
-                return Err(ZipProblem::TooLarge);
-            }
-            file.write_all(&buffer[..count])
-                .map_err(|error| member.unwritable(error))?;
+/// Writes one file. `bytes` counts what has come out of the zip file.
+fn write(
+    member: &PlannedMember,
+    target: &Path,
+    mut contents: impl Read,
+    bytes: &mut u64,
+    reporter: &Reporter,
+) -> Result<(), ZipProblem> {
+    // Nothing is ever overwritten: on some file systems names that differ are the same.
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(if member.is_executable { 0o777 } else { 0o666 })
+        .open(target)
+        .map_err(|error| member.unwritable(error))?;
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        if reporter.is_cancelled() {
+            return Err(ZipProblem::Interrupted);
         }
-        file.flush().map_err(|error| member.unwritable(error))?;
-        self.files += 1;
-        self.reporter.report(Transfer {
-            what: "unpacking",
-            done: self.files,
-            total: Some(self.total_files),
-            unit: TransferUnit::Files,
-            bytes: None,
-        });
-        Ok(())
+        let count = match contents.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(source) => {
+                let member = member.name.clone();
+                return Err(ZipProblem::BrokenMember { member, source });
+            }
+        };
+        *bytes += count as u64;
+        if *bytes > MAX_UNPACKED_BYTES {
+            return Err(ZipProblem::TooLarge);
+        }
+        file.write_all(&buffer[..count])
+            .map_err(|error| member.unwritable(error))?;
     }
 }
 

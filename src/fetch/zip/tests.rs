@@ -30,11 +30,9 @@ fn member(name: &'static str, mode: u32, contents: &str) -> Member {
 }
 
 fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg())
-        })
-    })
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    crc.sum()
 }
 
 fn zip_bytes(members: &[Member]) -> Vec<u8> {
@@ -149,33 +147,24 @@ async fn hostile_members_are_refused() {
     encrypted.flags |= 1;
     let mut odd = member("x", FILE, "abc");
     odd.method = 12;
-    let mut large = member("x", FILE, "abc");
-    large.size = u32::MAX;
+    for (name, mode, reason) in [
+        ("../x", FILE, "its path leaves the zip file with '..'"),
+        ("a/../b", FILE, "its path leaves the zip file with '..'"),
+        ("/x", FILE, "its path is absolute"),
+        ("C:/x", FILE, "its path begins with a drive letter"),
+        ("a\\b", FILE, "its path holds a backslash"),
+        ("a\0b", FILE, "its name holds a control character"),
+        ("l", 0o120_777, "it is a symbolic link"),
+        ("d", 0o020_666, "it is a device, a pipe or a socket"),
+        ("d", 0o010_666, "it is a device, a pipe or a socket"),
+    ] {
+        let error = unpacked(&zip_bytes(&[member(name, mode, "")]), "")
+            .await
+            .unwrap_err();
+        let expected = format!("its member '{}' is refused: {reason}", name.escape_debug());
+        assert_eq!(error, format!("cannot unpack the zip file 'p.zip': {expected}"));
+    }
     for (members, expected) in [
-        (
-            vec![member("../x", FILE, "")],
-            "its member '../x' is refused: its path leaves the zip file with '..'",
-        ),
-        (
-            vec![member("/x", FILE, "")],
-            "its member '/x' is refused: its path is absolute",
-        ),
-        (
-            vec![member("C:/x", FILE, "")],
-            "its member 'C:/x' is refused: its path begins with a drive letter",
-        ),
-        (
-            vec![member("l", 0o120_777, "/etc")],
-            "its member 'l' is refused: it is a symbolic link",
-        ),
-        (
-            vec![member("d", 0o020_666, "")],
-            "its member 'd' is refused: it is a device, a pipe or a socket",
-        ),
-        (
-            vec![member("d", 0o010_666, "")],
-            "its member 'd' is refused: it is a device, a pipe or a socket",
-        ),
         (
             vec![member("a", FILE, ""), member("a", FILE, "")],
             "it is no zip file, or a damaged one: two of its members have the same name",
@@ -202,13 +191,8 @@ async fn hostile_members_are_refused() {
         assert_eq!(error, format!("cannot unpack the zip file 'p.zip': {expected}"));
     }
     let five_large = ["a", "b", "c", "d", "e"].map(|name| Member {
-        name,
-        contents: b"abc".to_vec(),
-        ..member("", FILE, "")
-    });
-    let five_large = five_large.map(|member| Member {
         size: u32::MAX - 1,
-        ..member
+        ..member(name, FILE, "abc")
     });
     let error = unpacked(&zip_bytes(&five_large), "").await.unwrap_err();
     assert!(error.contains("16 GiB"), "{error}");
@@ -225,7 +209,6 @@ async fn broken_zip_files_are_told() {
     wrong_checksum[at] = b'X';
     for (bytes, expected) in [
         (&b""[..], "it is no zip file, or a damaged one"),
-        (&b"no zip at all"[..], "it is no zip file, or a damaged one"),
         (&good[..good.len() / 2], "it is no zip file, or a damaged one"),
         (&wrong_checksum[..], "its member 'MLproject' is damaged"),
     ] {
@@ -238,13 +221,8 @@ async fn broken_zip_files_are_told() {
 }
 
 #[tokio::test]
-async fn a_missing_subdirectory_is_told_with_what_is_there() {
-    let bytes = zip_bytes(&[
-        member("project-main/MLproject", FILE, "name: x"),
-        member("a/b/c", FILE, ""),
-    ]);
-    let error = unpacked(&bytes, "#nothing").await.unwrap_err();
-    assert_eq!(error, "there is no directory 'nothing' in the zip file 'p.zip'");
+async fn a_subdirectory_that_is_a_file_is_told() {
+    let bytes = zip_bytes(&[member("project-main/MLproject", FILE, "name: x")]);
     let error = unpacked(&bytes, "#project-main/MLproject").await.unwrap_err();
     assert_eq!(
         error,
