@@ -1,5 +1,6 @@
 //! Files of the form that Python's configparser reads: sections, `key = value` or `key: value`, comments in
-//! lines of their own.
+//! lines of their own. An indented line below a key without a value, such as `s3 =`, is a setting of that
+//! key: `s3.endpoint_url`.
 
 /// What such a file holds. Values may be credentials.
 #[derive(Default)]
@@ -13,13 +14,16 @@ impl IniFile {
     /// Reads what can be understood.
     pub(crate) fn parse(text: &str) -> Self {
         let mut file = Self::default();
+        let mut parent: Option<String> = None;
         for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+            let is_indented = line.starts_with(char::is_whitespace);
             let line = line.trim();
             if line.is_empty() || line.starts_with(['#', ';']) {
                 continue;
             }
             if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
                 file.sections.push((name.trim().to_owned(), Vec::new()));
+                parent = None;
                 continue;
             }
             let (Some((key, value)), Some((_, entries))) =
@@ -28,9 +32,16 @@ impl IniFile {
                 file.malformed_line.get_or_insert(index + 1);
                 continue;
             };
-            let value = value.trim();
+            let (key, value) = (key.trim().to_ascii_lowercase(), value.trim());
+            let key = match parent.as_ref().filter(|_| is_indented) {
+                Some(parent) => format!("{parent}.{key}"),
+                None => {
+                    parent = value.is_empty().then(|| key.clone());
+                    key
+                }
+            };
             if !value.is_empty() {
-                entries.push((key.trim().to_ascii_lowercase(), value.to_owned()));
+                entries.push((key, value.to_owned()));
             }
         }
         file
@@ -64,14 +75,22 @@ mod tests {
     fn files_are_read_as_configparser_reads_them() {
         let file = IniFile::parse(
             "\u{feff}; made by hand\n[DEFAULT]\nhost = https://a\nToken: t=1\n\n[ dev ]\r\nhost=https://b\n\
-             empty =\n",
+             empty =\ns3 =\n  url = c\n\tstyle = path\nlast = d\n",
         );
         let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         assert_eq!(
             file.section("DEFAULT"),
             Some(&[pair("host", "https://a"), pair("token", "t=1")][..])
         );
-        assert_eq!(file.section("dev"), Some(&[pair("host", "https://b")][..]));
+        assert_eq!(
+            file.section("dev").unwrap(),
+            [
+                pair("host", "https://b"),
+                pair("s3.url", "c"),
+                pair("s3.style", "path"),
+                pair("last", "d")
+            ]
+        );
         assert_eq!(file.names().collect::<Vec<_>>(), ["DEFAULT", "dev"]);
         assert_eq!(file.malformed_line, None);
         for (text, line) in [("[a]\nhost = x\nnonsense\n", 3), ("host = x\n", 1)] {

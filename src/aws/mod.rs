@@ -6,7 +6,6 @@
 //! other addresses of the token service, and does not say where keys come from.
 
 mod error;
-mod profiles;
 mod provider;
 mod role;
 mod services;
@@ -14,6 +13,9 @@ mod settings;
 mod sign;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
+use quick_xml::Reader;
+use quick_xml::escape::unescape;
+use quick_xml::events::Event;
 
 pub use self::error::AwsError;
 pub use self::provider::CredentialsProvider;
@@ -29,3 +31,29 @@ pub(crate) const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
 
 /// As [`UNRESERVED`], and the slash that stands between the parts of a path.
 pub(crate) const UNRESERVED_PATH: &AsciiSet = &UNRESERVED.remove(b'/');
+
+/// The text of the first element of this name in an answer.
+pub(crate) fn element(answer: &str, name: &str) -> Option<String> {
+    let mut reader = Reader::from_str(answer);
+    loop {
+        match reader.read_event().ok()? {
+            Event::Start(start) if start.name().as_ref() == name => {
+                let text = reader.read_text(start.name()).ok()?.into_inner();
+                return Some(unescape(text.trim()).ok()?.into_owned());
+            }
+            Event::Eof => return None,
+            _ => {}
+        }
+    }
+}
+
+/// The code and message in a refusal, which Azure's and Google's storage write in the same way.
+pub(crate) fn refusal(answer: &str) -> Option<String> {
+    let code = element(answer, "Code")?;
+    Some(
+        match element(answer, "Message").filter(|message| !message.is_empty()) {
+            Some(message) => format!("{code}: {message}"),
+            None => code,
+        },
+    )
+}

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use reqsign::aws::Credential;
-use serde::Deserialize;
+use reqsign::time::Timestamp;
+use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::error::AwsError;
-use super::profiles::Profile;
-use super::role::{Asker, Role};
+use super::role::Role;
 use super::services;
-use super::settings::AwsSettings;
+use super::settings::{AwsSettings, Profile};
 use super::sign::Credentials;
 use crate::env_vars;
 use crate::process::ProgramCall;
@@ -20,20 +19,10 @@ use crate::redact::Secret;
 const MOST_ROLES: usize = 8;
 
 /// Finds credentials, keeps them, and finds new ones when they end.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct CredentialsProvider {
     settings: Arc<AwsSettings>,
     found: Arc<Mutex<Option<Credentials>>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ProcessAnswer {
-    version: u64,
-    access_key_id: String,
-    secret_access_key: String,
-    session_token: Option<String>,
-    expiration: Option<String>,
 }
 
 impl CredentialsProvider {
@@ -72,15 +61,13 @@ impl AwsSettings {
             Ok(credentials) => return Ok(credentials),
             Err(reason) => tried.push(reason),
         }
-        let profile = self.profile();
         // Only a profile with a role comes before the identity that variables name.
-        let has_role = profile
-            .as_ref()
-            .is_some_and(|profile| profile.get("role_arn").is_some());
-        if !has_role && let Some(credentials) = self.role_of_variables().await? {
+        if self.of_profile("role_arn").is_none()
+            && let Some(credentials) = self.role_of_variables().await?
+        {
             return Ok(credentials);
         }
-        match profile {
+        match self.profile_named(&self.profile) {
             Some(profile) => {
                 if let Some(credentials) = self.of_profile_named(&profile, MOST_ROLES).await? {
                     return Ok(credentials);
@@ -88,12 +75,13 @@ impl AwsSettings {
                 tried.push(format!("the profile '{}' has none", self.profile));
             }
             None if self.is_profile_asked => {
-                return Err(AwsError::NoProfile {
-                    profile: self.profile.clone(),
-                    places: self.profiles.places(),
-                });
+                let (profile, places) = (&self.profile, &self.places);
+                return Err(AwsError::with_hint(
+                    format!("there is no AWS profile '{profile}' in {places}"),
+                    "name another one in AWS_PROFILE, or make it with `aws configure`",
+                ));
             }
-            None => tried.push(format!("there is no profile in {}", self.profiles.places())),
+            None => tried.push(format!("there is no profile in {}", self.places)),
         }
         tried.push(format!("{} is not set", env_vars::AWS_WEB_IDENTITY_TOKEN_FILE));
         if let Some(credentials) = services::of_container(self).await? {
@@ -131,18 +119,16 @@ impl AwsSettings {
         let role = Role {
             arn,
             session_name: self.variable(env_vars::AWS_ROLE_SESSION_NAME),
-            external_id: None,
-            duration: None,
+            ..Role::default()
         };
-        self.with_token_file(&role, file).await.map(Some)
+        self.with_token_file(role, file).await.map(Some)
     }
 
-    async fn with_token_file(&self, role: &Role<'_>, file: &str) -> Result<Credentials, AwsError> {
-        let token = std::fs::read_to_string(file).map_err(|source| AwsError::File {
-            path: file.into(),
-            source,
-        })?;
-        role.assume(self, Asker::Token(token.trim())).await
+    async fn with_token_file(&self, role: Role<'_>, file: &str) -> Result<Credentials, AwsError> {
+        let token = std::fs::read_to_string(file);
+        let token = token.map_err(|error| AwsError::unreadable(file.as_ref(), error))?;
+        let token = Some(token.trim());
+        Role { token, ..role }.assume(self, None).await
     }
 
     /// What a profile gives: a role, single sign-on, keys, or a program's answer.
@@ -172,15 +158,16 @@ impl AwsSettings {
         arn: &str,
         roles_left: usize,
     ) -> Result<Credentials, AwsError> {
-        let unusable = |reason: &str| profile.unusable(reason.to_owned());
+        let unusable = |reason: &str| profile.unusable(reason);
         let role = Role {
             arn,
             session_name: profile.get("role_session_name"),
             external_id: profile.get("external_id"),
             duration: profile.get("duration_seconds"),
+            token: None,
         };
         if let Some(file) = profile.get("web_identity_token_file") {
-            return self.with_token_file(&role, file).await;
+            return self.with_token_file(role, file).await;
         }
         if profile.get("mfa_serial").is_some() {
             return Err(unusable(
@@ -192,7 +179,7 @@ impl AwsSettings {
             // A role may lie upon the keys of its own profile.
             (Some(name), _) if name == profile.name => keys_of_profile(profile),
             (Some(name), _) => {
-                let Some(source) = self.profiles.get(name) else {
+                let Some(source) = self.profile_named(name) else {
                     return Err(unusable(&format!("there is no source_profile '{name}'")));
                 };
                 if roles_left == 0 {
@@ -200,17 +187,14 @@ impl AwsSettings {
                 }
                 Box::pin(self.of_profile_named(&source, roles_left - 1)).await?
             }
-            (None, Some("Environment")) => {
-                Some(self.keys_of_variables().map_err(|reason| unusable(&reason))?)
-            }
-            (None, Some("Ec2InstanceMetadata")) => Some(
-                services::of_instance(self)
-                    .await
-                    .map_err(|reason| unusable(&reason))?,
-            ),
             (None, Some("EcsContainer")) => services::of_container(self).await?,
-            (None, Some(other)) => {
-                return Err(unusable(&format!("credential_source '{other}' is unknown")));
+            (None, Some(source)) => {
+                let found = match source {
+                    "Environment" => self.keys_of_variables(),
+                    "Ec2InstanceMetadata" => services::of_instance(self).await,
+                    _ => Err(format!("credential_source '{source}' is unknown")),
+                };
+                Some(found.map_err(|reason| unusable(&reason))?)
             }
             (None, None) => {
                 return Err(unusable(
@@ -219,7 +203,7 @@ impl AwsSettings {
             }
         };
         let credentials = credentials.ok_or_else(|| unusable("what its role is asked with has no keys"))?;
-        role.assume(self, Asker::Keys(&credentials)).await
+        role.assume(self, Some(&credentials)).await
     }
 }
 
@@ -248,31 +232,26 @@ fn keys_of_profile(profile: &Profile<'_>) -> Option<Credentials> {
 /// Runs the program of a profile, which is no shell command, and reads the keys that it writes.
 async fn from_process(profile: &Profile<'_>, command: &str) -> Result<Credentials, AwsError> {
     let what = format!("the credential_process of the AWS profile '{}'", profile.name);
-    let unusable = |reason: String| AwsError::Unusable {
-        what: what.clone(),
-        reason,
-    };
+    let unusable = |reason: &str| AwsError::new(format!("{what} cannot be used: {reason}"));
     let words = shlex::split(command).filter(|words| !words.is_empty());
-    let words = words.ok_or_else(|| unusable("it is not a valid command".to_owned()))?;
-    let call = ProgramCall::new(&words[0]).arguments(&words[1..]);
-    let captured = call.capture().await.map_err(|source| AwsError::Process {
-        profile: profile.name.to_owned(),
-        source,
-    })?;
-    let answer: ProcessAnswer = serde_json::from_str(&captured.text())
-        .map_err(|_| unusable("its output is not a JSON object with keys".to_owned()))?;
-    if answer.version != 1 {
-        return Err(unusable(format!(
-            "it answers in version {} instead of 1",
-            answer.version
-        )));
-    }
-    let token = answer.session_token.filter(|token| !token.is_empty());
-    let keys = Credential {
-        access_key_id: answer.access_key_id,
-        secret_access_key: answer.secret_access_key,
-        session_token: token,
-        expires_in: answer.expiration.and_then(|text| text.parse().ok()),
+    let words = words.ok_or_else(|| unusable("it is not a valid command"))?;
+    let captured = ProgramCall::new(&words[0]).arguments(&words[1..]).capture().await;
+    let captured = captured.map_err(|error| AwsError::caused(format!("{what} failed"), error))?;
+    let answer: Value = serde_json::from_slice(&captured.stdout).unwrap_or_default();
+    let part = |name: &str| answer[name].as_str().filter(|text| !text.is_empty());
+    let (Some(version), Some(id), Some(secret)) = (
+        answer["Version"].as_u64(),
+        part("AccessKeyId"),
+        part("SecretAccessKey"),
+    ) else {
+        return Err(unusable("its output is not a JSON object with keys"));
     };
-    Ok(Credentials::found(keys, what.clone()))
+    if version != 1 {
+        return Err(unusable(&format!("it answers in version {version} instead of 1")));
+    }
+    let expires = part("Expiration").and_then(|text| text.parse().ok());
+    Ok(Credentials {
+        expires: expires.map(Timestamp::as_system_time),
+        ..keys(id, secret, part("SessionToken"), what)
+    })
 }

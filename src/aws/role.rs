@@ -3,95 +3,51 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use form_urlencoded::Serializer;
-use quick_xml::de::from_str;
 use reqsign::aws::Credential;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Method, Url};
-use serde::Deserialize;
 
 use super::error::AwsError;
 use super::settings::AwsSettings;
 use super::sign::{Credentials, Payload};
+use super::{element, refusal};
 use crate::http::{client, innermost};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A role that somebody shall have.
+#[derive(Default)]
 pub(super) struct Role<'a> {
     pub(super) arn: &'a str,
     pub(super) session_name: Option<&'a str>,
     pub(super) external_id: Option<&'a str>,
     /// In seconds.
     pub(super) duration: Option<&'a str>,
-}
-
-/// Who asks for a role.
-pub(super) enum Asker<'a> {
-    /// Who has these keys.
-    Keys(&'a Credentials),
-    /// Who has this token of an identity provider.
-    Token(&'a str),
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    #[serde(rename = "AssumeRoleResult", alias = "AssumeRoleWithWebIdentityResult")]
-    result: AnswerResult,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct AnswerResult {
-    credentials: AnswerKeys,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct AnswerKeys {
-    access_key_id: String,
-    secret_access_key: String,
-    session_token: String,
-    expiration: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Refusal {
-    error: RefusalReason,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct RefusalReason {
-    code: String,
-    #[serde(default)]
-    message: String,
+    /// The identity provider's token of who asks, if it is not somebody with keys.
+    pub(super) token: Option<&'a str>,
 }
 
 impl Role<'_> {
-    /// Asks for the role's keys.
+    /// Asks for the role's keys, with those of who asks.
     pub(super) async fn assume(
         &self,
         settings: &AwsSettings,
-        asker: Asker<'_>,
+        asker: Option<&Credentials>,
     ) -> Result<Credentials, AwsError> {
-        let refused = |reason: String| AwsError::Refused {
-            service: "Amazon's security token service (STS)",
-            what: format!("the role '{}'", self.arn),
-            reason,
+        let role = format!("the role '{}'", self.arn);
+        let refused = |reason: &str| {
+            let service = "Amazon's security token service (STS)";
+            AwsError::new(format!("{service} gave no credentials for {role}: {reason}"))
         };
-        let form = self.form(&asker);
+        let form = self.form();
         let address = settings
             .endpoint_url("sts")
             .map_or_else(|| endpoint(settings.named_region()), str::to_owned);
-        let url = Url::parse(&address).map_err(|error| refused(format!("'{address}': {error}")))?;
-        let mut headers = HeaderMap::new();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/x-www-form-urlencoded"),
-        );
-        if let Asker::Keys(credentials) = asker {
+        let url = Url::parse(&address).map_err(|error| refused(&format!("'{address}': {error}")))?;
+        let content_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+        let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, content_type)]);
+        if let Some(credentials) = asker {
             let payload = Payload::Bytes(form.as_bytes());
             let service = ("sts", settings.region());
             credentials
@@ -101,46 +57,40 @@ impl Role<'_> {
         let verification = settings.verification();
         let client = client((url.scheme() == "https").then_some(&verification), Policy::none())?;
         let request = client.post(url).headers(headers).timeout(TIMEOUT).body(form);
-        let broken = |error: reqwest::Error| refused(innermost(&error.without_url()));
+        let broken = |error: reqwest::Error| refused(&innermost(&error.without_url()));
         let answer = request.send().await.map_err(broken)?;
         let status = answer.status();
         let text = answer.text().await.map_err(broken)?;
         if !status.is_success() {
-            let reason = from_str::<Refusal>(&text).map_or_else(
-                |_| format!("it answered {status}"),
-                |refusal| format!("{}: {}", refusal.error.code, refusal.error.message),
-            );
-            return Err(refused(reason));
+            let reason = refusal(&text).unwrap_or_else(|| format!("it answered {status}"));
+            return Err(refused(&reason));
         }
-        let answer: Answer = from_str(&text).map_err(|_| refused("its answer holds no keys".to_owned()))?;
-        let keys = answer.result.credentials;
+        let part = |name: &str| element(&text, name).ok_or_else(|| refused("its answer holds no keys"));
         let keys = Credential {
-            access_key_id: keys.access_key_id,
-            secret_access_key: keys.secret_access_key,
-            session_token: Some(keys.session_token),
-            expires_in: keys.expiration.parse().ok(),
+            access_key_id: part("AccessKeyId")?,
+            secret_access_key: part("SecretAccessKey")?,
+            session_token: Some(part("SessionToken")?),
+            expires_in: part("Expiration")?.parse().ok(),
         };
-        Ok(Credentials::found(keys, format!("the role '{}'", self.arn)))
+        Ok(Credentials::found(keys, role))
     }
 
-    fn form(&self, asker: &Asker<'_>) -> String {
+    fn form(&self) -> String {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let default_name = format!("mlrun-session-{}", since_epoch.as_secs());
-        let (action, token) = match asker {
-            Asker::Keys(_) => ("AssumeRole", None),
-            Asker::Token(token) => ("AssumeRoleWithWebIdentity", Some(*token)),
+        let action = match self.token {
+            None => "AssumeRole",
+            Some(_) => "AssumeRoleWithWebIdentity",
         };
+        let session_name = self.session_name.unwrap_or(&default_name);
         let pairs = [
             ("Action", Some(action)),
             ("Version", Some("2011-06-15")),
             ("RoleArn", Some(self.arn)),
-            (
-                "RoleSessionName",
-                Some(self.session_name.unwrap_or(&default_name)),
-            ),
+            ("RoleSessionName", Some(session_name)),
             ("ExternalId", self.external_id),
             ("DurationSeconds", self.duration),
-            ("WebIdentityToken", token),
+            ("WebIdentityToken", self.token),
         ];
         let pairs = pairs.into_iter().filter_map(|(name, value)| Some((name, value?)));
         Serializer::new(String::new()).extend_pairs(pairs).finish()

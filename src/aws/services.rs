@@ -10,14 +10,11 @@ use reqsign::{Context, FileRead, HttpSend, ProvideCredential, StaticEnv};
 use reqwest::redirect::Policy;
 
 use super::error::AwsError;
-use super::profiles::Profile;
-use super::settings::AwsSettings;
+use super::settings::{AwsSettings, Profile, is_true};
 use super::sign::Credentials;
 use crate::env_vars;
 use crate::http::signing::Sender;
 use crate::http::{client, innermost, local_client};
-
-pub(super) const SINGLE_SIGN_ON: &str = "AWS single sign-on";
 
 /// Where a container's service listens.
 const CONTAINER_HOST: &str = "http://169.254.170.2";
@@ -46,20 +43,18 @@ pub(super) async fn of_container(settings: &AwsSettings) -> Result<Option<Creden
         provider = provider.with_auth_token(token);
     }
     let context = Sender::new(local_client(CONTAINER_TIMEOUT)?).context();
-    let keys = ask(provider, &context).await;
-    let keys = keys.map_err(|reason| AwsError::Refused {
-        service: "the container's credentials service",
-        what: name.to_owned(),
-        reason,
-    })?;
-    let source = "the container's role".to_owned();
-    Ok(Some(Credentials::found(keys, source)))
+    let refused = |reason| {
+        let service = "the container's credentials service";
+        AwsError::new(format!("{service} gave no credentials for {name}: {reason}"))
+    };
+    let keys = ask(provider, &context).await.map_err(refused)?;
+    Ok(Some(Credentials::found(keys, "the container's role".to_owned())))
 }
 
 /// Keys from the instance's metadata; the text says why there are none.
 pub(super) async fn of_instance(settings: &AwsSettings) -> Result<Credentials, String> {
     let disabled = env_vars::AWS_EC2_METADATA_DISABLED;
-    if settings.is_true(disabled) {
+    if is_true(settings.variable(disabled)) {
         return Err(format!("the instance's metadata is switched off by {disabled}"));
     }
     let host = settings
@@ -93,18 +88,15 @@ pub(super) async fn of_sign_on(
         return Ok(None);
     };
     let session = profile.get("sso_session");
-    let section = session.map(|name| (name, settings.profiles.section("sso-session", name)));
-    if let Some((name, None)) = section {
-        return Err(profile.unusable(format!("there is no sso-session '{name}'")));
+    if let Some(name) = session.filter(|name| settings.heading("sso-session", name).is_none()) {
+        return Err(profile.unusable(&format!("there is no sso-session '{name}'")));
     }
     let setting = |key: &str| {
-        let of_session = section
-            .and_then(|(_, section)| section?.get(key))
-            .map(String::as_str);
+        let of_session = session.and_then(|name| settings.configured("sso-session", name, key));
         of_session.or_else(|| profile.get(key))
     };
     let (Some(region), Some(start_url)) = (setting("sso_region"), setting("sso_start_url")) else {
-        return Err(profile.unusable("sso_region or sso_start_url is missing".to_owned()));
+        return Err(profile.unusable("sso_region or sso_start_url is missing"));
     };
     let address = settings.endpoint_url("sso").map_or_else(
         || format!("https://portal.sso.{region}.amazonaws.com"),
@@ -130,13 +122,14 @@ pub(super) async fn of_sign_on(
             home_dir: settings.variable(env_vars::HOME).map(PathBuf::from),
             ..StaticEnv::default()
         });
-    let keys = ask(provider, &context).await;
-    let keys = keys.map_err(|reason| AwsError::Refused {
-        service: SINGLE_SIGN_ON,
-        what: format!("the AWS profile '{}'", profile.name),
-        reason,
+    let name = format!("the AWS profile '{}'", profile.name);
+    let keys = ask(provider, &context).await.map_err(|reason| {
+        AwsError::with_hint(
+            format!("AWS single sign-on gave no credentials for {name}: {reason}"),
+            "log in again with `aws sso login`",
+        )
     })?;
-    let source = format!("the single sign-on of the AWS profile '{}'", profile.name);
+    let source = format!("the single sign-on of {name}");
     Ok(Some(Credentials::found(keys, source)))
 }
 

@@ -1,9 +1,8 @@
 //! Credentials, and the signatures that are made with them.
 
-use std::fmt;
+use std::fmt::Display;
 use std::time::{Duration, SystemTime};
 
-use openssl::sha::sha256;
 use percent_encoding::{percent_decode_str, percent_encode, utf8_percent_encode};
 use reqsign::aws::{Credential, RequestSigner};
 use reqsign::hash::{hex_hmac_sha256, hex_sha256, hmac_sha256};
@@ -20,7 +19,7 @@ use crate::redact::Secret;
 const SPARE_TIME: Duration = Duration::from_secs(120);
 
 /// The keys that requests are signed with.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Credentials {
     /// The key's public half.
     pub access_key_id: String,
@@ -35,7 +34,6 @@ pub struct Credentials {
 }
 
 /// A request's body, as far as the signature is concerned.
-#[derive(Debug, Clone, Copy)]
 pub enum Payload<'a> {
     /// These bytes.
     Bytes(&'a [u8]),
@@ -46,7 +44,6 @@ pub enum Payload<'a> {
 }
 
 /// Who signs, and for what.
-#[derive(Debug, Clone, Copy)]
 pub struct Signing<'a> {
     /// The keys.
     pub credentials: &'a Credentials,
@@ -61,8 +58,8 @@ pub struct Signing<'a> {
 impl Payload<'_> {
     fn hash(self) -> String {
         match self {
-            Self::Bytes(bytes) => hex(&sha256(bytes)),
-            Self::Sha256(hash) => hex(hash),
+            Self::Bytes(bytes) => hex_sha256(bytes),
+            Self::Sha256(hash) => hash.iter().map(|byte| format!("{byte:02x}")).collect(),
             Self::Unsigned => "UNSIGNED-PAYLOAD".to_owned(),
         }
     }
@@ -99,9 +96,8 @@ impl Credentials {
         headers: &mut HeaderMap,
         payload: Payload<'_>,
     ) -> Result<(), AwsError> {
-        let refused = |reason: String| self.refused(reason);
         let request = http::Request::builder().method(method).uri(url.as_str());
-        let request = request.body(()).map_err(|error| refused(error.to_string()))?;
+        let request = request.body(()).map_err(|error| self.refused(error))?;
         let (mut parts, ()) = request.into_parts();
         parts.headers.clone_from(headers);
         let hash = self.value(&payload.hash())?;
@@ -116,7 +112,7 @@ impl Credentials {
         RequestSigner::new(service, region)
             .sign_request(&Context::new(), &mut parts, Some(&keys), None)
             .await
-            .map_err(|error| refused(error.to_string()))?;
+            .map_err(|error| self.refused(error))?;
         // The client adds it by itself.
         parts.headers.remove(HOST);
         *headers = parts.headers;
@@ -124,14 +120,14 @@ impl Credentials {
     }
 
     fn value(&self, text: &str) -> Result<HeaderValue, AwsError> {
-        HeaderValue::from_str(text).map_err(|error| self.refused(error.to_string()))
+        HeaderValue::from_str(text).map_err(|error| self.refused(error))
     }
 
-    fn refused(&self, reason: String) -> AwsError {
-        AwsError::Unsignable {
-            source_name: self.source.clone(),
-            reason,
-        }
+    fn refused(&self, reason: impl Display) -> AwsError {
+        let source = &self.source;
+        AwsError::new(format!(
+            "cannot sign a request with the credentials from {source}: {reason}"
+        ))
     }
 }
 
@@ -150,8 +146,7 @@ impl Signing<'_> {
         payload: Payload<'_>,
     ) -> Result<(), AwsError> {
         let credentials = self.credentials;
-        let time =
-            jiff::Timestamp::try_from(self.time).map_err(|error| credentials.refused(error.to_string()))?;
+        let time = jiff::Timestamp::try_from(self.time).map_err(|error| credentials.refused(error))?;
         let time = time.strftime("%Y%m%dT%H%M%SZ").to_string();
         let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
         let host = format!("{}{port}", url.host_str().unwrap_or_default());
@@ -185,24 +180,13 @@ impl Signing<'_> {
             "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}",
             credentials.access_key_id
         );
-        for (name, text) in signed
-            .iter()
-            .skip(1)
-            .chain([&("authorization", authorization.as_str())])
-        {
+        signed.push(("authorization", &authorization));
+        for (name, text) in &signed[1..] {
             let mut value = credentials.value(text)?;
             value.set_sensitive(*name != "x-amz-date");
             headers.insert(HeaderName::from_static(name), value);
         }
         Ok(())
-    }
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials")
-            .field("source", &self.source)
-            .finish_non_exhaustive()
     }
 }
 
@@ -213,25 +197,13 @@ fn canonical_path(url: &Url) -> String {
     utf8_percent_encode(&once, UNRESERVED_PATH).to_string()
 }
 
+/// The query. Its plus signs count as spaces, so that callers write none.
 fn canonical_query(url: &Url) -> String {
-    let encoded = |text: &str| {
-        // A query is no form: its plus signs are plus signs.
-        let decoded: Vec<u8> = percent_decode_str(text).collect();
-        percent_encode(&decoded, UNRESERVED).to_string()
-    };
-    let pairs = url.query().unwrap_or_default().split('&');
+    let encoded = |text: &str| utf8_percent_encode(text, UNRESERVED).to_string();
+    let pairs = url.query_pairs();
     let mut pairs: Vec<String> = pairs
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            format!("{}={}", encoded(name), encoded(value))
-        })
+        .map(|(name, value)| format!("{}={}", encoded(&name), encoded(&value)))
         .collect();
     pairs.sort();
     pairs.join("&")
-}
-
-/// The bytes in lower-case hexadecimal digits.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

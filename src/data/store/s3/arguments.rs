@@ -3,9 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::super::StoreError;
+use super::exchange::Kind;
 use crate::data::checksum::{Algorithm, Checksum};
 use crate::env_vars;
 
@@ -14,24 +15,13 @@ const OWNER: &str = "x-amz-expected-bucket-owner";
 /// The headers with a key that only the customer has begin so.
 const CUSTOMER_KEY: &str = "x-amz-server-side-encryption-customer-";
 
-/// What a request is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum About {
-    /// The names of objects, or the end of an upload.
-    Names,
-    /// An object's content, or a part of one.
-    Content,
-    /// An object that is made.
-    NewObject,
-}
-
 /// The headers that requests get by this variable and by that with the bucket's owner.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct ExtraArguments {
     headers: HeaderMap,
     /// The owner that the bucket must have.
     owner: Option<HeaderValue>,
-    /// Why nothing can be put.
+    /// The argument that is not supported, so that nothing can be put.
     unsupported: Option<String>,
 }
 
@@ -41,55 +31,44 @@ impl ExtraArguments {
     /// # Errors
     /// A variable with what no header can carry, or with no JSON object.
     pub(super) fn read() -> Result<Self, StoreError> {
-        let owner = env_vars::MLFLOW_S3_EXPECTED_BUCKET_OWNER;
         let mut all = Self::default();
+        let owner = env_vars::MLFLOW_S3_EXPECTED_BUCKET_OWNER;
         if let Some(text) = env_vars::non_empty(owner) {
-            let value = text
-                .parse()
-                .map_err(|_| refused(owner, "its value is not valid".to_owned()))?;
-            all.owner = Some(value);
+            let value = text.parse();
+            all.owner = Some(value.map_err(|_| refused(owner, "its value is not valid".to_owned()))?);
         }
         let name = env_vars::MLFLOW_S3_UPLOAD_EXTRA_ARGS;
         let Some(text) = env_vars::non_empty(name) else {
             return Ok(all);
         };
-        let arguments: serde_json::Map<String, Value> =
+        let mut arguments: Map<String, Value> =
             serde_json::from_str(&text).map_err(|error| refused(name, error.to_string()))?;
-        let key = arguments.get("SSECustomerKey").and_then(Value::as_str);
-        let is_plain_key = !arguments.contains_key("SSECustomerKeyMD5");
+        // The service wants the key encoded and summed up, which Amazon's library does for its caller.
+        if let Some(Value::String(key)) = arguments.get("SSECustomerKey")
+            && !arguments.contains_key("SSECustomerKeyMD5")
+        {
+            let md5 = Checksum::of(Algorithm::Md5, key.as_bytes()).to_base64();
+            let key = STANDARD.encode(key);
+            arguments.insert("SSECustomerKey".to_owned(), key.into());
+            arguments.insert("SSECustomerKeyMD5".to_owned(), md5.into());
+        }
         for (argument, value) in &arguments {
             all.add(argument, value).map_err(|reason| refused(name, reason))?;
-        }
-        // The service wants the key encoded and summed up, which Amazon's library does for its caller.
-        if let Some(key) = key.filter(|_| is_plain_key) {
-            let md5 = Checksum::of(Algorithm::Md5, key.as_bytes()).to_base64();
-            for (last, value) in [("key", STANDARD.encode(key)), ("key-md5", md5)] {
-                // Letters, digits and signs of this encoding.
-                if let (Ok(name), Ok(mut value)) = (
-                    HeaderName::try_from(format!("{CUSTOMER_KEY}{last}")),
-                    HeaderValue::try_from(value),
-                ) {
-                    value.set_sensitive(true);
-                    all.headers.insert(name, value);
-                }
-            }
         }
         Ok(all)
     }
 
     fn add(&mut self, argument: &str, value: &Value) -> Result<(), String> {
-        let Some(header) = header_of(argument) else {
-            match (argument, value) {
-                ("Metadata", Value::Object(pairs)) => {
-                    for (key, value) in pairs {
-                        self.insert(&format!("x-amz-meta-{key}"), argument, value)?;
-                    }
+        match (header_of(argument), value) {
+            (Some(header), value) => self.insert(header, argument, value)?,
+            (None, Value::Object(pairs)) if argument == "Metadata" => {
+                for (key, value) in pairs {
+                    self.insert(&format!("x-amz-meta-{key}"), argument, value)?;
                 }
-                _ => self.unsupported = Some(format!("'{argument}' is not supported")),
             }
-            return Ok(());
-        };
-        self.insert(header, argument, value)
+            (None, _) => self.unsupported = Some(argument.to_owned()),
+        }
+        Ok(())
     }
 
     fn insert(&mut self, header: &str, argument: &str, value: &Value) -> Result<(), String> {
@@ -105,18 +84,15 @@ impl ExtraArguments {
         Ok(())
     }
 
-    /// Adds the headers of a request. `is_put` says whether it belongs to an upload.
+    /// Adds the headers of a request.
     ///
     /// # Errors
-    /// An upload with arguments that are not supported.
-    pub(super) fn apply(
-        &self,
-        about: About,
-        is_put: bool,
-        headers: &mut HeaderMap,
-    ) -> Result<(), StoreError> {
-        if let Some(reason) = self.unsupported.as_ref().filter(|_| is_put) {
-            return Err(refused(env_vars::MLFLOW_S3_UPLOAD_EXTRA_ARGS, reason.clone()));
+    /// A request of an upload, with arguments that are not supported.
+    pub(super) fn apply(&self, kind: Kind, headers: &mut HeaderMap) -> Result<(), StoreError> {
+        let is_put = !matches!(kind, Kind::List | Kind::Describe | Kind::Read);
+        if let Some(argument) = self.unsupported.as_ref().filter(|_| is_put) {
+            let reason = format!("'{argument}' is not supported");
+            return Err(refused(env_vars::MLFLOW_S3_UPLOAD_EXTRA_ARGS, reason));
         }
         if let Some(owner) = &self.owner {
             headers.insert(OWNER, owner.clone());
@@ -125,8 +101,8 @@ impl ExtraArguments {
             let counts = match name.as_str() {
                 PAYER => true,
                 OWNER => is_put,
-                name if name.starts_with(CUSTOMER_KEY) => about != About::Names,
-                _ => about == About::NewObject,
+                name if name.starts_with(CUSTOMER_KEY) => !matches!(kind, Kind::List | Kind::Abort),
+                _ => matches!(kind, Kind::Put | Kind::Begin),
             };
             if counts {
                 headers.insert(name, value.clone());

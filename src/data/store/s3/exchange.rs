@@ -3,19 +3,18 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use percent_encoding::{percent_decode_str, percent_encode};
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Request, StatusCode, Url};
 
 use super::super::exchange::{Ask, Content, Service, Whole, text, tried};
-use super::answer::{Refusal, checksum, plain_names, refusal_of_storage};
-use super::arguments::About;
+use super::answer::{checksum, plain_names};
 use super::{NAME, NOMINAL_BUCKET, S3, StoreError, locked, strange};
-use crate::aws::{AwsError, Payload, UNRESERVED};
+use crate::aws::{AwsError, Payload, UNRESERVED, element, refusal};
 use crate::data::checksum::{Algorithm, Checksum};
 
 /// The requests of S3 by what sets them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     List,
     Describe,
     Read,
@@ -40,18 +39,6 @@ impl Kind {
             _ => Self::Read,
         }
     }
-
-    fn about(self) -> About {
-        match self {
-            Self::List | Self::Abort => About::Names,
-            Self::Describe | Self::Read | Self::Part | Self::Complete => About::Content,
-            Self::Put | Self::Begin => About::NewObject,
-        }
-    }
-
-    fn is_put(self) -> bool {
-        !matches!(self, Self::List | Self::Describe | Self::Read)
-    }
 }
 
 #[async_trait]
@@ -68,21 +55,21 @@ impl Service for S3 {
         let (method, url) = (request.method().clone(), request.url().clone());
         let kind = Kind::of(&method, &url);
         let headers = request.headers_mut();
-        self.arguments.apply(kind.about(), kind.is_put(), headers)?;
+        self.arguments.apply(kind, headers)?;
         let is_whole = kind == Kind::Read && !headers.contains_key("range");
         if is_whole || kind == Kind::Describe {
-            headers.insert("x-amz-checksum-mode", "ENABLED".parse().map_err(strange_value)?);
+            headers.insert("x-amz-checksum-mode", HeaderValue::from_static("ENABLED"));
         }
         if let (Kind::Put | Kind::Part, Content::Bytes(bytes)) = (kind, content) {
             let bytes = bytes.clone();
             let md5 = tokio::task::spawn_blocking(move || Checksum::of(Algorithm::Md5, &bytes));
-            let md5 = md5.await.map_err(|error| strange(error.to_string()))?;
-            headers.insert("content-md5", md5.to_base64().parse().map_err(strange_value)?);
+            let md5 = md5.await.map_err(strange)?.to_base64();
+            headers.insert("content-md5", md5.parse().map_err(strange)?);
         }
-        let Some(provider) = self.provider.as_ref().filter(|_| locked(&self.without).is_none()) else {
+        if locked(&self.without).is_some() {
             return Ok(());
-        };
-        let credentials = match provider.credentials().await {
+        }
+        let credentials = match self.provider.credentials().await {
             Ok(credentials) => credentials,
             // Some buckets are open to everybody.
             Err(error @ AwsError::NotFound { .. }) => {
@@ -108,27 +95,22 @@ impl Service for S3 {
         if let Some(reason) = locked(&self.without).clone() {
             return format!("a request without credentials ({reason})");
         }
-        let Some(provider) = &self.provider else {
-            return "a request without credentials".to_owned();
-        };
-        match provider.credentials().await {
+        match self.provider.credentials().await {
             Ok(credentials) => format!("the credentials from {}", credentials.source),
             Err(error) => error.to_string(),
         }
     }
 
     fn said(&self, body: &str) -> Option<String> {
-        refusal_of_storage(body)
+        refusal(body)
     }
 
     async fn learn(&self, status: StatusCode, headers: &HeaderMap, body: &str) -> bool {
         if !matches!(status.as_u16(), 301 | 307 | 400 | 403) {
             return false;
         }
-        let refusal: Option<Refusal> = quick_xml::de::from_str(body).ok();
-        let named = text(headers, "x-amz-bucket-region")
-            .map(str::to_owned)
-            .or_else(|| refusal.and_then(|refusal| refusal.region));
+        let named = text(headers, "x-amz-bucket-region").map(str::to_owned);
+        let named = named.or_else(|| element(body, "Region"));
         let Some(named) = named.filter(|named| *named != self.region()) else {
             return false;
         };
@@ -232,7 +214,7 @@ impl S3 {
     async fn complete(&self, ask: &Ask) -> Result<Whole, StoreError> {
         let mut ask = ask.clone();
         let Content::Bytes(list) = &ask.content else {
-            return Err(strange("no list of parts".to_owned()));
+            return Err(strange("no list of parts"));
         };
         let list = String::from_utf8_lossy(list);
         let count = list.matches("<Part>").count();
@@ -250,10 +232,7 @@ impl S3 {
                     if body.contains("<CompleteMultipartUploadResult") {
                         return Ok(answer);
                     }
-                    match quick_xml::de::from_str::<Refusal>(&body) {
-                        Ok(refusal) => self.late_refusal(&refusal, &body).await,
-                        Err(_) => strange("it does not say that the parts became an object".to_owned()),
-                    }
+                    self.late_refusal(&body).await
                 }
                 Err(problem) => problem,
             };
@@ -270,14 +249,15 @@ impl S3 {
     }
 
     /// A refusal in an answer whose status says that all is well.
-    async fn late_refusal(&self, refusal: &Refusal, answer: &str) -> StoreError {
-        let status = match refusal.code.as_str() {
-            "InternalError" => StatusCode::INTERNAL_SERVER_ERROR,
-            "SlowDown" | "ServiceUnavailable" => StatusCode::SERVICE_UNAVAILABLE,
-            "RequestTimeout" => StatusCode::REQUEST_TIMEOUT,
-            _ => StatusCode::OK,
+    async fn late_refusal(&self, answer: &str) -> StoreError {
+        let status = match element(answer, "Code").as_deref() {
+            Some("InternalError") => StatusCode::INTERNAL_SERVER_ERROR,
+            Some("SlowDown" | "ServiceUnavailable") => StatusCode::SERVICE_UNAVAILABLE,
+            Some("RequestTimeout") => StatusCode::REQUEST_TIMEOUT,
+            Some(_) => StatusCode::OK,
+            None => return strange("it does not say that the parts became an object"),
         };
-        StoreError::refused(NAME, status, self.said(answer), self.asker().await)
+        StoreError::refused(NAME, status, refusal(answer), self.asker().await)
     }
 
     /// Whether the object is the one of the upload's parts.
@@ -292,8 +272,4 @@ impl S3 {
         text(answer.headers(), "content-length") == Some(length.as_str())
             && text(answer.headers(), "etag").is_some_and(|tag| tag.ends_with(&of_parts))
     }
-}
-
-fn strange_value(error: reqwest::header::InvalidHeaderValue) -> StoreError {
-    strange(error.to_string())
 }

@@ -14,13 +14,13 @@ use reqwest::header::{CONTENT_RANGE, HeaderMap};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 
-pub(super) use self::answer::refusal_of_storage;
 use self::answer::{checksum, md5_of_tag};
 use self::arguments::ExtraArguments;
 pub(in crate::data) use self::place::S3Place;
 use super::exchange::text;
 use super::objects::{ObjectService, ObjectStore};
 use super::{Store, StoreError};
+pub(super) use crate::aws::refusal as refusal_of_storage;
 use crate::aws::{AwsSettings, CredentialsProvider, UNRESERVED};
 use crate::data::checksum::Checksum;
 use crate::env_vars;
@@ -36,9 +36,8 @@ const NOMINAL_BUCKET: &str = "bucket";
 /// A bucket and how it is reached.
 pub(in crate::data) struct S3 {
     client: Client,
-    /// Nothing if requests are not to be signed.
-    provider: Option<CredentialsProvider>,
-    /// Why requests go without credentials.
+    provider: CredentialsProvider,
+    /// Why requests go without credentials, if they do.
     without: Mutex<Option<String>>,
     /// Learned from the first refusal if the bucket is elsewhere.
     region: Mutex<String>,
@@ -78,19 +77,14 @@ impl S3 {
             false => settings.verification(),
         };
         let is_tls = endpoint.as_ref().is_none_or(|url| url.scheme() == "https");
-        let is_unsigned = variable(env_vars::MLFLOW_EXPERIMENTAL_S3_SIGNATURE_VERSION)
-            .is_some_and(|version| version.eq_ignore_ascii_case("unsigned"));
+        let version = env_vars::MLFLOW_EXPERIMENTAL_S3_SIGNATURE_VERSION;
+        let is_unsigned = variable(version).is_some_and(|value| value.eq_ignore_ascii_case("unsigned"));
         let region = place.server.as_ref().and_then(|server| server.region.clone());
         let service = Self {
             client: http::client(is_tls.then_some(&verification), Policy::none())?,
             region: Mutex::new(region.unwrap_or_else(|| settings.region().to_owned())),
-            provider: (!is_unsigned).then(|| CredentialsProvider::new(settings)),
-            without: Mutex::new(is_unsigned.then(|| {
-                format!(
-                    "{} is unsigned",
-                    env_vars::MLFLOW_EXPERIMENTAL_S3_SIGNATURE_VERSION
-                )
-            })),
+            provider: CredentialsProvider::new(settings),
+            without: Mutex::new(is_unsigned.then(|| format!("{version} is unsigned"))),
             endpoint,
             is_virtual,
             bucket: place.bucket.clone(),
@@ -124,14 +118,13 @@ impl S3 {
                     "amazonaws.com"
                 };
                 Url::parse(&format!("https://s3.{region}.{domain}/"))
-                    .map_err(|error| strange(format!("region '{region}': {error}")))?
+                    .map_err(|error| strange(format_args!("region '{region}': {error}")))?
             }
         };
         let path = url.path().trim_end_matches('/').to_owned();
         if self.is_virtual {
             let host = format!("{}.{}", self.bucket, url.host_str().unwrap_or_default());
-            url.set_host(Some(&host))
-                .map_err(|error| strange(error.to_string()))?;
+            url.set_host(Some(&host)).map_err(strange)?;
             url.set_path(&format!("{path}/"));
         } else {
             let bucket = utf8_percent_encode(&self.bucket, UNRESERVED);
@@ -192,7 +185,8 @@ pub(super) fn ignores_tls() -> bool {
         .is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true"))
 }
 
-fn strange(reason: String) -> StoreError {
+fn strange(reason: impl fmt::Display) -> StoreError {
+    let reason = reason.to_string();
     StoreError::Strange { store: NAME, reason }
 }
 
@@ -202,20 +196,13 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::can_be_host;
 
     #[test]
     fn buckets_with_odd_names_are_no_hosts() {
-        for (bucket, expected) in [
-            ("data", true),
-            ("my-data-1", true),
-            ("with.dots", false),
-            ("Upper", false),
-            ("under_score", false),
-            ("-x1", false),
-            ("ab", false),
-        ] {
-            assert_eq!(can_be_host(bucket), expected, "{bucket}");
+        assert!(can_be_host("my-data-1"));
+        for bucket in ["with.dots", "Upper", "under_score", "-x1", "x1-", "ab"] {
+            assert!(!can_be_host(bucket), "{bucket}");
         }
     }
 }

@@ -88,50 +88,27 @@ mod tests {
     #[test]
     fn services_are_named_by_uris() {
         for (scheme, rest, expected) in [
-            ("s3", "//b/a/c.csv?versionId=1", Ok(("b", "a/c.csv", None))),
-            ("s3", "//b/a#b?c", Ok(("b", "a#b?c", None))),
-            ("s3", "//b//a%20+b//c", Ok(("b", "/a%20+b//c", None))),
-            (
-                "r2",
-                "//b@id.r2.cloudflarestorage.com/a",
-                Ok((
-                    "b",
-                    "a",
-                    Some(("https://id.r2.cloudflarestorage.com/", true, Some("auto"))),
-                )),
-            ),
+            ("s3", "//b/a#b?c", Ok("b a#b?c")),
+            ("s3", "//b//a%20+b//c?x", Ok("b /a%20+b//c")),
             (
                 "b2",
                 "//b@s3.us-west-004.backblazeb2.com/a",
-                Ok((
-                    "b",
-                    "a",
-                    Some((
-                        "https://s3.us-west-004.backblazeb2.com/",
-                        false,
-                        Some("us-west-004"),
-                    )),
-                )),
+                Ok("b a https://s3.us-west-004.backblazeb2.com/ us-west-004"),
             ),
-            (
-                "r2",
-                "//b@127.0.0.1:9000",
-                Ok(("b", "", Some(("https://127.0.0.1:9000/", false, Some("auto"))))),
-            ),
-            ("r2", "//b/a", Err("it must be r2://<bucket>@<host>/<path>")),
+            ("r2", "//b@127.0.0.1:9000", Ok("b  https://127.0.0.1:9000/ auto")),
             ("b2", "//b@/a", Err("it must be b2://<bucket>@<host>/<path>")),
             ("b2", "//b@u:p@h/a", Err("'u:p@h' is not a valid host")),
             ("s3", "//b@h/a", Err("credentials cannot stand in it")),
             ("s3", "/b", Err("it names no bucket")),
         ] {
-            let parsed = S3Place::parse(scheme, rest);
-            let shown = parsed.as_ref().map_err(String::as_str).map(|place| {
-                let server = place.server.as_ref();
-                let server =
-                    server.map(|server| (server.url.as_str(), server.is_virtual, server.region.as_deref()));
-                (place.bucket.as_str(), place.key.as_str(), server)
+            let parsed = S3Place::parse(scheme, rest).map(|place| {
+                let server = place.server.map_or_else(String::new, |server| {
+                    format!(" {} {}", server.url, server.region.unwrap_or_default())
+                });
+                format!("{} {}{server}", place.bucket, place.key)
             });
-            assert_eq!(shown, expected, "{scheme}:{rest}");
+            let parsed = parsed.as_ref().map(String::as_str).map_err(String::as_str);
+            assert_eq!(parsed, expected, "{scheme}:{rest}");
         }
     }
 }
