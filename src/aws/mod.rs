@@ -32,6 +32,12 @@ pub(crate) const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
 /// As [`UNRESERVED`], and the slash that stands between the parts of a path.
 pub(crate) const UNRESERVED_PATH: &AsciiSet = &UNRESERVED.remove(b'/');
 
+/// The address of a service in a region, which is in a domain of its own in China.
+pub(crate) fn regional_address(service: &str, region: &str) -> String {
+    let country = if region.starts_with("cn-") { ".cn" } else { "" };
+    format!("https://{service}.{region}.amazonaws.com{country}/")
+}
+
 /// The text of the first element of this name in an answer.
 pub(crate) fn element(answer: &str, name: &str) -> Option<String> {
     let mut reader = Reader::from_str(answer);

@@ -158,7 +158,6 @@ impl AwsSettings {
         arn: &str,
         roles_left: usize,
     ) -> Result<Credentials, AwsError> {
-        let unusable = |reason: &str| profile.unusable(reason);
         let role = Role {
             arn,
             session_name: profile.get("role_session_name"),
@@ -170,7 +169,7 @@ impl AwsSettings {
             return self.with_token_file(role, file).await;
         }
         if profile.get("mfa_serial").is_some() {
-            return Err(unusable(
+            return Err(profile.unusable(
                 "its role asks for a one-time code; get keys with `aws sts get-session-token` \
                  and set them as variables",
             ));
@@ -180,10 +179,10 @@ impl AwsSettings {
             (Some(name), _) if name == profile.name => keys_of_profile(profile),
             (Some(name), _) => {
                 let Some(source) = self.profile_named(name) else {
-                    return Err(unusable(&format!("there is no source_profile '{name}'")));
+                    return Err(profile.unusable(&format!("there is no source_profile '{name}'")));
                 };
                 if roles_left == 0 {
-                    return Err(unusable("its source_profile leads back to itself"));
+                    return Err(profile.unusable("its source_profile leads back to itself"));
                 }
                 Box::pin(self.of_profile_named(&source, roles_left - 1)).await?
             }
@@ -194,15 +193,16 @@ impl AwsSettings {
                     "Ec2InstanceMetadata" => services::of_instance(self).await,
                     _ => Err(format!("credential_source '{source}' is unknown")),
                 };
-                Some(found.map_err(|reason| unusable(&reason))?)
+                Some(found.map_err(|reason| profile.unusable(&reason))?)
             }
             (None, None) => {
-                return Err(unusable(
+                return Err(profile.unusable(
                     "it has a role_arn without source_profile, credential_source or web_identity_token_file",
                 ));
             }
         };
-        let credentials = credentials.ok_or_else(|| unusable("what its role is asked with has no keys"))?;
+        let credentials =
+            credentials.ok_or_else(|| profile.unusable("what its role is asked with has no keys"))?;
         role.assume(self, Some(&credentials)).await
     }
 }

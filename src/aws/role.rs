@@ -11,7 +11,7 @@ use reqwest::{Method, Url};
 use super::error::AwsError;
 use super::settings::AwsSettings;
 use super::sign::{Credentials, Payload};
-use super::{element, refusal};
+use super::{element, refusal, regional_address};
 use crate::http::{client, innermost};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -41,9 +41,11 @@ impl Role<'_> {
             AwsError::new(format!("{service} gave no credentials for {role}: {reason}"))
         };
         let form = self.form();
-        let address = settings
-            .endpoint_url("sts")
-            .map_or_else(|| endpoint(settings.named_region()), str::to_owned);
+        let address = match (settings.endpoint_url("sts"), settings.named_region()) {
+            (Some(address), _) => address.to_owned(),
+            (None, None | Some("aws-global")) => "https://sts.amazonaws.com/".to_owned(),
+            (None, Some(region)) => regional_address("sts", region),
+        };
         let url = Url::parse(&address).map_err(|error| refused(&format!("'{address}': {error}")))?;
         let content_type = HeaderValue::from_static("application/x-www-form-urlencoded");
         let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, content_type)]);
@@ -94,14 +96,5 @@ impl Role<'_> {
         ];
         let pairs = pairs.into_iter().filter_map(|(name, value)| Some((name, value?)));
         Serializer::new(String::new()).extend_pairs(pairs).finish()
-    }
-}
-
-/// The service of a region, which is in a domain of its own in China.
-fn endpoint(region: Option<&str>) -> String {
-    match region {
-        None | Some("aws-global") => "https://sts.amazonaws.com/".to_owned(),
-        Some(region) if region.starts_with("cn-") => format!("https://sts.{region}.amazonaws.com.cn/"),
-        Some(region) => format!("https://sts.{region}.amazonaws.com/"),
     }
 }

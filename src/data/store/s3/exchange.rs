@@ -141,7 +141,7 @@ impl Service for S3 {
                 }
                 None => pair.to_owned(),
             });
-            pairs.collect::<Vec<_>>().join("&")
+            Vec::from_iter(pairs).join("&")
         });
         real.set_query(query.as_deref());
         real
@@ -168,11 +168,10 @@ impl Service for S3 {
             }
             Kind::Complete => self.complete(ask).await,
             // Some services say no more than that all is well.
-            Kind::Abort => ask
-                .clone()
-                .whole(self)
-                .await
-                .map(|(_, headers, body)| (StatusCode::NO_CONTENT, headers, body)),
+            Kind::Abort => {
+                let answer = ask.clone().whole(self).await;
+                answer.map(|(_, headers, body)| (StatusCode::NO_CONTENT, headers, body))
+            }
             Kind::Read | Kind::Put => return None,
         })
     }
@@ -184,29 +183,23 @@ impl S3 {
         let mut ask = ask.clone();
         ask.url.query_pairs_mut().append_pair("encoding-type", "url");
         let (status, headers, body) = ask.whole(self).await?;
-        Ok((
-            status,
-            headers,
-            plain_names(&String::from_utf8_lossy(&body)).into(),
-        ))
+        let plain = plain_names(&String::from_utf8_lossy(&body));
+        Ok((status, headers, plain.into()))
     }
 
     /// What the service says of an object. It says nothing else in a refusal of this request, so that the
     /// object's first byte is asked for then.
     async fn describe(&self, ask: &Ask) -> Result<Whole, StoreError> {
-        let problem = match ask.clone().whole(self).await {
-            Ok(answer) => {
-                *locked(&self.described) = checksum(&answer.1);
-                return Ok(answer);
+        let described = ask.clone().whole(self).await;
+        match &described {
+            Ok((_, headers, _)) => *locked(&self.described) = checksum(headers),
+            Err(problem) if problem.is_answer() => {
+                let first = Ask::new(Method::GET, ask.url.clone()).header("range", "bytes=0-0");
+                first.send(self).await?;
             }
-            Err(problem) if problem.is_answer() => problem,
-            Err(problem) => return Err(problem),
-        };
-        let ask = Ask::new(Method::GET, ask.url.clone()).header("range", "bytes=0-0");
-        match ask.send(self).await {
-            Err(said) => Err(said),
-            Ok(_) => Err(problem),
+            Err(_) => {}
         }
+        described
     }
 
     /// Makes the object of an upload's parts: the service may fail after it has said that all is well, and

@@ -21,7 +21,7 @@ use super::exchange::text;
 use super::objects::{ObjectService, ObjectStore};
 use super::{Store, StoreError};
 pub(super) use crate::aws::refusal as refusal_of_storage;
-use crate::aws::{AwsSettings, CredentialsProvider, UNRESERVED};
+use crate::aws::{AwsSettings, CredentialsProvider, UNRESERVED, regional_address};
 use crate::data::checksum::Checksum;
 use crate::env_vars;
 use crate::http::{self, Verification};
@@ -51,12 +51,6 @@ pub(in crate::data) struct S3 {
     described: Mutex<Option<Checksum>>,
     /// How many bytes of the present upload the service has.
     sent: Mutex<u64>,
-}
-
-impl fmt::Debug for S3 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "S3({})", self.bucket)
-    }
 }
 
 impl S3 {
@@ -112,12 +106,7 @@ impl S3 {
             Some(url) => url.clone(),
             None => {
                 let region = self.region();
-                let domain = if region.starts_with("cn-") {
-                    "amazonaws.com.cn"
-                } else {
-                    "amazonaws.com"
-                };
-                Url::parse(&format!("https://s3.{region}.{domain}/"))
+                Url::parse(&regional_address("s3", &region))
                     .map_err(|error| strange(format_args!("region '{region}': {error}")))?
             }
         };
@@ -156,12 +145,10 @@ impl ObjectService for S3 {
 /// The address that the settings name instead of Amazon's own.
 fn endpoint(settings: &AwsSettings) -> Result<Option<Url>, StoreError> {
     let own = env_vars::non_empty(env_vars::MLFLOW_S3_ENDPOINT_URL);
-    let named = own
-        .as_deref()
-        .map(|url| (env_vars::MLFLOW_S3_ENDPOINT_URL, url))
-        .or_else(|| settings.endpoint_url("s3").map(|url| ("the endpoint of S3", url)));
-    let Some((name, address)) = named else {
-        return Ok(None);
+    let (name, address) = match (&own, settings.endpoint_url("s3")) {
+        (Some(own), _) => (env_vars::MLFLOW_S3_ENDPOINT_URL, own.as_str()),
+        (None, Some(address)) => ("the endpoint of S3", address),
+        (None, None) => return Ok(None),
     };
     let url = Url::parse(address).ok().filter(Url::has_host);
     url.map(Some).ok_or_else(|| StoreError::Settings {

@@ -35,16 +35,15 @@ impl S3Place {
         };
         let rest = rest.strip_prefix("//").unwrap_or_default();
         let (authority, key) = rest.split_once('/').unwrap_or((rest, ""));
-        let (bucket, server) = match scheme {
-            "r2" | "b2" => {
-                let (bucket, host) = authority
-                    .split_once('@')
-                    .filter(|(_, host)| !host.is_empty())
-                    .ok_or_else(|| format!("it must be {scheme}://<bucket>@<host>/<path>"))?;
-                let server =
-                    Server::of_host(scheme, host).ok_or_else(|| format!("'{host}' is not a valid host"))?;
-                (bucket, Some(server))
+        let (bucket, server) = match (scheme, authority.split_once('@')) {
+            ("r2" | "b2", Some((bucket, host))) if !host.is_empty() => {
+                let server = Server::of_host(scheme, host);
+                (
+                    bucket,
+                    Some(server.ok_or_else(|| format!("'{host}' is not a valid host"))?),
+                )
             }
+            ("r2" | "b2", _) => return Err(format!("it must be {scheme}://<bucket>@<host>/<path>")),
             _ => (authority, None),
         };
         if bucket.is_empty() {
@@ -66,15 +65,13 @@ impl Server {
         let url = Url::parse(&format!("https://{host}")).ok()?;
         let has_only_host = url.username().is_empty() && url.password().is_none() && url.path() == "/";
         let name = url.host_str().filter(|_| has_only_host)?;
-        let is_cloudflare = scheme == "r2";
-        let region = match is_cloudflare {
-            true => Some("auto"),
-            false => name
-                .strip_prefix("s3.")
-                .and_then(|name| name.strip_suffix(".backblazeb2.com")),
+        let (is_virtual, region) = match name.strip_prefix("s3.") {
+            _ if scheme == "r2" => (name.parse::<Ipv4Addr>().is_err(), Some("auto")),
+            Some(rest) => (false, rest.strip_suffix(".backblazeb2.com")),
+            None => (false, None),
         };
         Some(Self {
-            is_virtual: is_cloudflare && name.parse::<Ipv4Addr>().is_err(),
+            is_virtual,
             region: region.map(str::to_owned),
             url,
         })
