@@ -159,12 +159,8 @@ impl ObjectService for Azure {
         Checksum::from_base64(Algorithm::Md5, text(headers, name)?)
     }
 
-    fn whole_sum(&self) -> Option<Algorithm> {
-        Some(Algorithm::Md5)
-    }
-
-    fn summed(&self, whole: &Checksum) {
-        *self.whole.lock().unwrap_or_else(PoisonError::into_inner) = Some(whole.clone());
+    fn whole_md5(&self) -> Option<&Mutex<Option<Checksum>>> {
+        Some(&self.whole)
     }
 }
 
@@ -257,12 +253,6 @@ mod tests {
     #[test]
     fn addresses_name_the_account_s_blobs() {
         for (rest, host, container, key) in [
-            (
-                "//c@a.blob.core.windows.net/x/y",
-                "a.blob.core.windows.net",
-                "c",
-                "x/y",
-            ),
             ("//c@a.dfs.core.windows.net", "a.blob.core.windows.net", "c", ""),
             (
                 "//c@a.privatelink.dfs.core.windows.net/x",

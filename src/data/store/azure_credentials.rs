@@ -10,16 +10,16 @@ use reqsign::azure::{
     StaticCredentialProvider, WorkloadIdentityCredentialProvider,
 };
 use reqsign::time::Timestamp;
-use reqsign::{Context, Error, ProvideCredential, Signer};
+use reqsign::{Context, Error, ProvideCredential};
 use reqwest::header::CONTENT_LENGTH;
-use reqwest::{Client, Method, Request, Url};
+use reqwest::{Client, Request, Url};
 use tokio::sync::OnceCell;
 
 use super::StoreError;
-use super::azure_assertion::{Asserted, Assertion};
+use super::azure_certificate::Certificate;
 use crate::env_vars;
 use crate::http::local_client;
-use crate::http::signing::{self, Sender};
+use crate::http::signing::{Identity, Sender};
 use crate::process::ProgramCall;
 use crate::redact::Secret;
 
@@ -43,36 +43,34 @@ pub(super) struct Access {
     who: OnceCell<Who>,
 }
 
-struct Who {
-    /// Nothing for requests without credentials.
-    signer: Option<Signer<Credential>>,
-    /// Where the credentials come from, or why there are none.
-    source: String,
-}
+type Who = Identity<Credential>;
 
 impl Access {
     /// What the environment says of this account. Nothing is sent. `client` reaches the service that gives
     /// tokens.
     pub(super) fn find(account: &str, endpoint: Url, client: &Client) -> Result<Self, StoreError> {
         let variable = &env_vars::non_empty;
+        let sender = Sender::new(client.clone());
         if let Some(text) = variable(env_vars::AZURE_STORAGE_CONNECTION_STRING) {
-            return Self::of_connection_string(&text);
+            return Self::of_connection_string(&text, sender);
         }
         let who = if let Some(key) = variable(env_vars::AZURE_STORAGE_ACCESS_KEY) {
-            Some(Who::of_key(account, &key, env_vars::AZURE_STORAGE_ACCESS_KEY)?)
+            Some(of_key(account, &key, sender, env_vars::AZURE_STORAGE_ACCESS_KEY)?)
         } else if let Some(signature) = variable(env_vars::AZURE_STORAGE_SAS_TOKEN) {
-            Some(Who::of_signature(&signature, env_vars::AZURE_STORAGE_SAS_TOKEN))
+            Some(of_signature(
+                &signature,
+                sender,
+                env_vars::AZURE_STORAGE_SAS_TOKEN,
+            ))
         } else {
-            Who::of_application(client)
+            of_application(sender)
         };
-        Ok(Self {
-            endpoint,
-            who: OnceCell::new_with(who),
-        })
+        let who = OnceCell::new_with(who);
+        Ok(Self { endpoint, who })
     }
 
     async fn who(&self) -> Result<&Who, StoreError> {
-        self.who.get_or_try_init(Who::of_machine).await
+        self.who.get_or_try_init(of_machine).await
     }
 
     /// Adds to a request what says who asks. `length` is that of its content.
@@ -80,30 +78,25 @@ impl Access {
         if length > 0 {
             request.headers_mut().insert(CONTENT_LENGTH, length.into());
         }
-        let who = self.who().await?;
-        who.sign(request)
-            .await
-            .map_err(|reason| unusable(&format!("the credentials from {}", who.source), &reason))
+        let signed = self.who().await?.sign(request).await;
+        signed.map_err(|(what, reason)| StoreError::Settings { what, reason })
     }
 
     /// Who asks, for a person.
     pub(super) async fn asker(&self) -> String {
-        match self.who().await {
-            Ok(Who { signer: None, source }) => format!("a request without credentials ({source})"),
-            Ok(Who { source, .. }) => format!("the credentials from {source}"),
-            Err(error) => error.to_string(),
-        }
+        let who = self.who().await;
+        who.map_or_else(|error| error.to_string(), ToString::to_string)
     }
 
     /// `AccountName=…;AccountKey=…;EndpointSuffix=…`, as Azure's portal shows it.
-    fn of_connection_string(text: &str) -> Result<Self, StoreError> {
+    fn of_connection_string(text: &str, sender: Sender) -> Result<Self, StoreError> {
         let name = env_vars::AZURE_STORAGE_CONNECTION_STRING;
         let pairs = text.split(';').filter_map(|part| part.split_once('='));
         let pairs = pairs.map(|(key, value)| (key.trim().to_ascii_lowercase(), value.trim()));
         let pairs: HashMap<String, &str> = pairs.collect();
         let get = |key: &str| pairs.get(key).copied();
         if get("usedevelopmentstorage").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
-            return Self::of_connection_string(EMULATOR);
+            return Self::of_connection_string(EMULATOR, sender);
         }
         let account = get("accountname");
         let usual_endpoint = |account| {
@@ -111,119 +104,99 @@ impl Access {
             let suffix = get("endpointsuffix").unwrap_or("core.windows.net");
             format!("{protocol}://{account}.blob.{suffix}")
         };
-        let endpoint = get("blobendpoint").map(str::to_owned);
-        let endpoint = endpoint
+        let endpoint = get("blobendpoint")
+            .map(str::to_owned)
             .or_else(|| account.map(usual_endpoint))
             .ok_or_else(|| unusable(name, "it has no AccountName and no BlobEndpoint"))?;
         let endpoint = Url::parse(&endpoint).map_err(|_| unusable(name, "its BlobEndpoint is not a URL"))?;
         let who = match (get("accountkey"), get("sharedaccesssignature")) {
-            (Some(key), _) => Who::of_key(account.unwrap_or_default(), key, name)?,
-            (None, Some(signature)) => Who::of_signature(signature, name),
+            (Some(key), _) => of_key(account.unwrap_or_default(), key, sender, name)?,
+            (None, Some(signature)) => of_signature(signature, sender, name),
             (None, None) => {
                 let reason = "it has no AccountKey and no SharedAccessSignature";
                 return Err(unusable(name, reason));
             }
         };
-        Ok(Self {
-            endpoint,
-            who: OnceCell::new_with(Some(who)),
-        })
+        let who = OnceCell::new_with(Some(who));
+        Ok(Self { endpoint, who })
     }
 }
 
-impl Who {
-    fn of(provider: impl ProvideCredential<Credential = Credential>, context: Context, source: &str) -> Self {
-        Self {
-            signer: Some(Signer::new(context, provider, RequestSigner::new())),
-            source: source.to_owned(),
-        }
-    }
+fn of(sender: Sender, provider: impl ProvideCredential<Credential = Credential>, source: &str) -> Who {
+    Identity::new(sender, provider, RequestSigner::new(), source)
+}
 
-    fn of_key(account: &str, key: &str, source: &str) -> Result<Self, StoreError> {
-        if STANDARD.decode(key).is_err() {
-            return Err(unusable(source, "the account's key is not valid base64"));
-        }
-        let provider = StaticCredentialProvider::new_shared_key(account, key);
-        Ok(Self::of(provider, Context::new(), source))
+fn of_key(account: &str, key: &str, sender: Sender, source: &str) -> Result<Who, StoreError> {
+    if STANDARD.decode(key).is_err() {
+        return Err(unusable(source, "the account's key is not valid base64"));
     }
+    let provider = StaticCredentialProvider::new_shared_key(account, key);
+    Ok(of(sender, provider, source))
+}
 
-    fn of_signature(signature: &str, source: &str) -> Self {
-        let provider = StaticCredentialProvider::new_sas_token(signature.trim_start_matches('?'));
-        Self::of(provider, Context::new(), source)
-    }
+fn of_signature(signature: &str, sender: Sender, source: &str) -> Who {
+    let provider = StaticCredentialProvider::new_sas_token(signature.trim_start_matches('?'));
+    of(sender, provider, source)
+}
 
-    /// The application that variables name, if they also say how it proves who it is.
-    fn of_application(client: &Client) -> Option<Self> {
-        let variable = &env_vars::non_empty;
-        let tenant = variable(env_vars::AZURE_TENANT_ID)?;
-        let identity = variable(env_vars::AZURE_CLIENT_ID)?;
-        let authority = authority();
-        let context = Sender::new(client.clone()).context();
-        if let Some(secret) = variable(env_vars::AZURE_CLIENT_SECRET) {
-            let provider = ClientSecretCredentialProvider::new()
-                .with_tenant_id(tenant)
-                .with_client_id(identity)
-                .with_client_secret(secret)
-                .with_authority_host(authority);
-            return Some(Self::of(provider, context, env_vars::AZURE_CLIENT_SECRET));
-        }
-        let (assertion, source) = if let Some(file) = variable(env_vars::AZURE_CLIENT_CERTIFICATE_PATH) {
-            let assertion = Assertion::Certificate {
-                file,
-                password: variable(env_vars::AZURE_CLIENT_CERTIFICATE_PASSWORD).map(Secret::new),
-                client: identity.clone(),
-                audience: format!("{authority}/{tenant}/oauth2/v2.0/token"),
-            };
-            (assertion, env_vars::AZURE_CLIENT_CERTIFICATE_PATH)
-        } else {
-            let file = variable(env_vars::AZURE_FEDERATED_TOKEN_FILE)?;
-            (Assertion::TokenFile(file), env_vars::AZURE_FEDERATED_TOKEN_FILE)
-        };
-        let exchange = WorkloadIdentityCredentialProvider::new()
+/// The application that variables name, if they also say how it proves who it is.
+fn of_application(sender: Sender) -> Option<Who> {
+    let variable = &env_vars::non_empty;
+    let tenant = variable(env_vars::AZURE_TENANT_ID)?;
+    let application = variable(env_vars::AZURE_CLIENT_ID)?;
+    let authority = authority();
+    if let Some(secret) = variable(env_vars::AZURE_CLIENT_SECRET) {
+        let provider = ClientSecretCredentialProvider::new()
             .with_tenant_id(tenant)
-            .with_client_id(identity)
+            .with_client_id(application)
+            .with_client_secret(secret)
             .with_authority_host(authority);
-        Some(Self::of(Asserted::new(assertion, exchange), context, source))
+        return Some(of(sender, provider, env_vars::AZURE_CLIENT_SECRET));
     }
+    let exchange = WorkloadIdentityCredentialProvider::new()
+        .with_tenant_id(&tenant)
+        .with_client_id(&application)
+        .with_authority_host(&authority);
+    if let Some(file) = variable(env_vars::AZURE_CLIENT_CERTIFICATE_PATH) {
+        let certificate = Certificate {
+            file,
+            password: variable(env_vars::AZURE_CLIENT_CERTIFICATE_PASSWORD).map(Secret::new),
+            application,
+            audience: format!("{authority}/{tenant}/oauth2/v2.0/token"),
+            exchange,
+        };
+        return Some(of(sender, certificate, env_vars::AZURE_CLIENT_CERTIFICATE_PATH));
+    }
+    let file = variable(env_vars::AZURE_FEDERATED_TOKEN_FILE)?;
+    let provider = exchange.with_federated_token_file(file);
+    Some(of(sender, provider, env_vars::AZURE_FEDERATED_TOKEN_FILE))
+}
 
-    /// The machine's identity, or the person who has logged in, or nobody.
-    async fn of_machine() -> Result<Self, StoreError> {
-        let host = env_vars::non_empty(env_vars::AZURE_POD_IDENTITY_AUTHORITY_HOST);
-        let host = host.as_deref().unwrap_or(METADATA).trim_end_matches('/');
-        let provider =
-            ImdsCredentialProvider::new().with_endpoint(format!("{host}/metadata/identity/oauth2/token"));
-        let context = Sender::new(local_client(METADATA_TIMEOUT)?).once().context();
-        let mut tried = format!(
-            "{}, {}, {}, {} and {} are not set",
-            env_vars::AZURE_STORAGE_CONNECTION_STRING,
-            env_vars::AZURE_STORAGE_ACCESS_KEY,
-            env_vars::AZURE_STORAGE_SAS_TOKEN,
-            env_vars::AZURE_CLIENT_SECRET,
-            env_vars::AZURE_CLIENT_CERTIFICATE_PATH,
-        );
-        for who in [
-            Self::of(provider, context, "the machine's managed identity"),
-            Self::of(CommandLine, Context::new(), "`az login`"),
-        ] {
-            // Whether there are credentials shows when something is signed. They are kept then.
-            let resource = Url::parse(RESOURCE).map_err(|error| unusable(RESOURCE, &error.to_string()))?;
-            match who.sign(&mut Request::new(Method::GET, resource)).await {
-                Ok(()) => return Ok(who),
-                Err(reason) => tried.push_str(&format!("; {}: {reason}", who.source)),
-            }
-        }
-        Ok(Self {
-            signer: None,
-            source: tried,
-        })
-    }
-
-    async fn sign(&self, request: &mut Request) -> Result<(), String> {
-        match &self.signer {
-            Some(signer) => signing::sign(signer, request).await,
-            None => Ok(()),
+/// The machine's identity, or the person who has logged in, or nobody.
+async fn of_machine() -> Result<Who, StoreError> {
+    let host = env_vars::non_empty(env_vars::AZURE_POD_IDENTITY_AUTHORITY_HOST);
+    let host = host.as_deref().unwrap_or(METADATA).trim_end_matches('/');
+    let provider =
+        ImdsCredentialProvider::new().with_endpoint(format!("{host}/metadata/identity/oauth2/token"));
+    let sender = Sender::new(local_client(METADATA_TIMEOUT)?).once();
+    let mut tried = format!(
+        "{}, {}, {}, {} and {} are not set",
+        env_vars::AZURE_STORAGE_CONNECTION_STRING,
+        env_vars::AZURE_STORAGE_ACCESS_KEY,
+        env_vars::AZURE_STORAGE_SAS_TOKEN,
+        env_vars::AZURE_CLIENT_SECRET,
+        env_vars::AZURE_CLIENT_CERTIFICATE_PATH,
+    );
+    for who in [
+        of(sender.clone(), provider, "the machine's managed identity"),
+        of(sender, CommandLine, "`az login`"),
+    ] {
+        match who.if_found().await {
+            Ok(who) => return Ok(who),
+            Err(reason) => tried.push_str(&format!("; {reason}")),
         }
     }
+    Ok(Identity::nobody(tried))
 }
 
 fn unusable(what: &str, reason: &str) -> StoreError {
@@ -274,14 +247,11 @@ mod tests {
 
     #[test]
     fn connection_strings_are_read() {
+        let sender = || Sender::new(Client::new());
         for (text, endpoint) in [
             (
                 "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=eA==;EndpointSuffix=core.chinacloudapi.cn",
                 "https://a.blob.core.chinacloudapi.cn/",
-            ),
-            (
-                "AccountName=devstoreaccount1;AccountKey=eA==;BlobEndpoint=http://127.0.0.1:1/devstoreaccount1;",
-                "http://127.0.0.1:1/devstoreaccount1",
             ),
             (
                 "UseDevelopmentStorage=true",
@@ -292,7 +262,7 @@ mod tests {
                 "https://h/",
             ),
         ] {
-            let access = Access::of_connection_string(text).unwrap();
+            let access = Access::of_connection_string(text, sender()).unwrap();
             assert_eq!(access.endpoint.as_str(), endpoint, "{text}");
         }
         for text in [
@@ -302,7 +272,8 @@ mod tests {
             "BlobEndpoint=geheim;AccountKey=x",
             "AccountName=a;AccountKey=geheim!",
         ] {
-            let error = Access::of_connection_string(text).err().unwrap().to_string();
+            let error = Access::of_connection_string(text, sender());
+            let error = error.err().unwrap().to_string();
             assert!(!error.contains("geheim"), "{error}");
         }
     }

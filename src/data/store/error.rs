@@ -8,6 +8,7 @@ use reqwest::StatusCode;
 use super::artifacts_presigned::STORAGE;
 use crate::aws::AwsError;
 use crate::databricks::DatabricksError;
+use crate::http::signing::is_transient_status;
 use crate::http::{ClientError, Fault, FileChanged, shown_status};
 use crate::process::ProcessError;
 
@@ -33,16 +34,10 @@ pub enum StoreError {
         credentials: String,
     },
     /// The store refused, whoever asks.
-    #[error("{reason}: {store} answered {}{}", shown_status(*.status), in_brackets(.said))]
+    #[error("{reason}")]
     Unavailable {
-        /// What is in the way.
-        reason: &'static str,
-        /// The store's name.
-        store: &'static str,
-        /// The status of the answer.
-        status: u16,
-        /// The store's own code and message.
-        said: Option<String>,
+        /// What is in the way, and the answer.
+        reason: String,
         /// What the person can do about it.
         hint: &'static str,
     },
@@ -106,13 +101,8 @@ pub enum StoreError {
     #[error("it was changed while it was downloaded")]
     Changed,
     /// The file that is put there got another length.
-    #[error("it was changed while it was sent: it had {before} bytes, and has {now} now")]
-    SourceChanged {
-        /// In bytes, when it was opened.
-        before: u64,
-        /// In bytes, when that was noticed.
-        now: u64,
-    },
+    #[error("{0}")]
+    SourceChanged(String),
     /// What arrived is not what the store holds.
     #[error("what arrived is not what the store holds: {reason}")]
     Damaged {
@@ -179,11 +169,9 @@ impl StoreError {
                 };
             }
         };
+        let answer = format!("{}{}", shown_status(status), in_brackets(&said));
         Self::Unavailable {
-            reason,
-            store,
-            status,
-            said,
+            reason: format!("{reason}: {store} answered {answer}"),
             hint,
         }
     }
@@ -203,9 +191,9 @@ impl StoreError {
 
     /// A file that is sent and cannot be read, or is another one by now.
     pub(super) fn unreadable(source: io::Error) -> Self {
-        match source.get_ref().and_then(|error| error.downcast_ref()) {
-            Some(&FileChanged { before, now }) => Self::SourceChanged { before, now },
-            None => Self::File {
+        match source.get_ref().is_some_and(|error| error.is::<FileChanged>()) {
+            true => Self::SourceChanged(source.to_string()),
+            false => Self::File {
                 is_written: false,
                 source,
             },
@@ -275,7 +263,7 @@ impl StoreError {
                     ))
                 });
             }
-            Self::Changed | Self::SourceChanged { .. } | Self::Damaged { .. } => {
+            Self::Changed | Self::SourceChanged(_) | Self::Damaged { .. } => {
                 "try again when nobody writes to it"
             }
             Self::File { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
@@ -287,37 +275,8 @@ impl StoreError {
     }
 }
 
-/// Statuses after which a store can be asked again.
-pub(super) fn is_transient_status(status: u16) -> bool {
-    matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
-}
-
-fn in_brackets(said: &Option<String>) -> String {
+/// What a store said, as it follows the status of its answer.
+pub(super) fn in_brackets(said: &Option<String>) -> String {
     said.as_ref()
         .map_or_else(String::new, |said| format!(" ({said})"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn refusals_name_known_statuses() {
-        for (status, said, expected) in [
-            (403, None, "S3 answered 403 Forbidden to the profile x"),
-            (
-                599,
-                Some("Busy: later"),
-                "S3 answered 599 (Busy: later) to the profile x",
-            ),
-        ] {
-            let error = StoreError::Refused {
-                store: "S3",
-                status,
-                said: said.map(str::to_owned),
-                credentials: "the profile x".to_owned(),
-            };
-            assert_eq!(error.to_string(), expected);
-        }
-    }
 }

@@ -12,7 +12,8 @@ use openssl::sha::sha256;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap};
 use reqwest::{Body, Client, Method, Request, Response, StatusCode, Url};
 
-use super::error::{StoreError, is_transient_status};
+use super::error::{StoreError, in_brackets};
+use crate::http::signing::is_transient_status;
 use crate::http::{
     self, Fault, MOST_REDIRECTS, READ_TIMEOUT, SentFile, classify, counted_body, in_words,
     may_see_credentials,
@@ -191,63 +192,51 @@ impl Ask {
     pub(super) async fn whole_once(&self, service: &dyn Service) -> Result<Whole, StoreError> {
         let mut answer = self.send_once(service).await?;
         let headers = std::mem::take(answer.headers_mut());
-        Ok((answer.status(), headers, whole(answer).await?))
+        let mut bytes = BytesMut::new();
+        while let Some(chunk) = next_chunk(&mut answer).await? {
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok((answer.status(), headers, bytes.freeze()))
     }
 
     /// As [`Ask::whole`], for an answer that is text.
     pub(super) async fn text(self, service: &dyn Service) -> Result<String, StoreError> {
-        let (_, _, bytes) = self.whole(service).await?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        tried(|| self.text_once(service)).await
     }
 
     /// As [`Ask::text`], without another try.
     pub(super) async fn text_once(&self, service: &dyn Service) -> Result<String, StoreError> {
-        whole_text(self.send_once(service).await?).await
+        let (_, _, bytes) = self.whole_once(service).await?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// As [`Ask::send`], without another try.
     pub(super) async fn send_once(&self, service: &dyn Service) -> Result<Response, StoreError> {
-        // What a refusal teaches is no failure.
         let mut has_learned = false;
         loop {
-            if let Some(answer) = self.try_once(service, &mut has_learned).await? {
+            let mut answer = self.exchange(service).await?;
+            let status = answer.status();
+            if status.is_success() || self.accepts == Some(status) {
                 return Ok(answer);
             }
+            let body = match is_transient_status(status.as_u16()) {
+                true => String::new(),
+                false => refusal(&mut answer).await,
+            };
+            // What a refusal teaches is no failure.
+            if !has_learned && service.learn(status, answer.headers(), &body).await {
+                has_learned = true;
+                continue;
+            }
+            let said = service.said(&body);
+            return Err(match status {
+                StatusCode::NOT_FOUND | StatusCode::GONE => StoreError::Missing {
+                    said: format!("{} answered {status}{}", service.name(), in_brackets(&said)),
+                },
+                StatusCode::PRECONDITION_FAILED => StoreError::Changed,
+                _ => StoreError::refused(service.name(), status, said, service.asker().await),
+            });
         }
-    }
-
-    async fn try_once(
-        &self,
-        service: &dyn Service,
-        has_learned: &mut bool,
-    ) -> Result<Option<Response>, StoreError> {
-        let mut answer = self.exchange(service).await?;
-        let status = answer.status();
-        if status.is_success() || self.accepts == Some(status) {
-            return Ok(Some(answer));
-        }
-        let headers = answer.headers().clone();
-        let body = if is_transient_status(status.as_u16()) {
-            String::new()
-        } else {
-            refusal(&mut answer).await
-        };
-        if !*has_learned && service.learn(status, &headers, &body).await {
-            *has_learned = true;
-            return Ok(None);
-        }
-        let said = service.said(&body);
-        Err(match status {
-            StatusCode::NOT_FOUND | StatusCode::GONE => StoreError::Missing {
-                said: format!(
-                    "{} answered {status}{}",
-                    service.name(),
-                    said.map_or_else(String::new, |said| format!(" ({said})"))
-                ),
-            },
-            StatusCode::PRECONDITION_FAILED => StoreError::Changed,
-            _ => StoreError::refused(service.name(), status, said, service.asker().await),
-        })
     }
 
     /// The answer to the request, or to the one that a redirect asks for.
@@ -314,19 +303,6 @@ async fn execute(client: &Client, mut request: Request, content: &Content) -> Re
         }
         seen = now;
     }
-}
-
-/// All of an answer.
-pub(super) async fn whole_text(answer: Response) -> Result<String, StoreError> {
-    Ok(String::from_utf8_lossy(&whole(answer).await?).into_owned())
-}
-
-async fn whole(mut answer: Response) -> Result<Bytes, StoreError> {
-    let mut bytes = BytesMut::new();
-    while let Some(chunk) = next_chunk(&mut answer).await? {
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes.freeze())
 }
 
 /// The next bytes of an answer; nothing at the end.

@@ -3,19 +3,21 @@
 use async_trait::async_trait;
 use opendal::services;
 use percent_encoding::utf8_percent_encode;
+use reqsign::google::Credential;
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Request, Url};
 use tokio::sync::OnceCell;
 
 use super::exchange::{Content, Service};
-use super::gcs_credentials::GcsCredentials;
+use super::gcs_credentials;
 use super::objects::{ObjectService, ObjectStore};
 use super::parts::PART;
 use super::{Store, StoreError};
 use crate::aws::UNRESERVED;
 use crate::data::checksum::{Algorithm, Checksum};
 use crate::env_vars;
+use crate::http::signing::Identity;
 use crate::http::{self, SentFile, Verification};
 
 const NAME: &str = "Google Cloud Storage";
@@ -28,7 +30,7 @@ pub(in crate::data) struct Gcs {
     client: Client,
     endpoint: String,
     is_emulator: bool,
-    credentials: OnceCell<GcsCredentials>,
+    identity: OnceCell<Identity<Credential>>,
     bucket: String,
 }
 
@@ -37,13 +39,11 @@ impl Gcs {
     pub(in crate::data) fn open(bucket: &str, key: &str) -> Result<Box<dyn Store>, StoreError> {
         let emulator = env_vars::non_empty(env_vars::STORAGE_EMULATOR_HOST);
         let is_emulator = emulator.is_some();
-        let endpoint = emulator.map_or_else(
-            || ENDPOINT.to_owned(),
-            |host| match host.contains("://") {
-                true => host,
-                false => format!("http://{host}"),
-            },
-        );
+        let endpoint = match emulator {
+            None => ENDPOINT.to_owned(),
+            Some(host) if host.contains("://") => host,
+            Some(host) => format!("http://{host}"),
+        };
         let endpoint = endpoint.trim_end_matches('/').to_owned();
         if !Url::parse(&endpoint).is_ok_and(|url| url.has_host()) {
             return Err(StoreError::Settings {
@@ -60,15 +60,15 @@ impl Gcs {
             client: http::client(Some(&verification), Policy::none())?,
             endpoint,
             is_emulator,
-            credentials: OnceCell::new(),
+            identity: OnceCell::new(),
             bucket: bucket.to_owned(),
         };
         Ok(Box::new(ObjectStore::new(service, builder, key)?))
     }
 
-    async fn credentials(&self) -> Result<&GcsCredentials, StoreError> {
-        self.credentials
-            .get_or_try_init(|| GcsCredentials::find(self.is_emulator, &self.client))
+    async fn identity(&self) -> Result<&Identity<Credential>, StoreError> {
+        self.identity
+            .get_or_try_init(|| gcs_credentials::find(self.is_emulator, &self.client))
             .await
     }
 
@@ -132,14 +132,13 @@ impl Service for Gcs {
         } else if request.method() == Method::GET && url.path().ends_with("/o") {
             request.url_mut().query_pairs_mut().append_pair("fields", LISTED);
         }
-        self.credentials().await?.sign(request).await
+        let signed = self.identity().await?.sign(request).await;
+        signed.map_err(|(what, reason)| StoreError::Settings { what, reason })
     }
 
     async fn asker(&self) -> String {
-        match self.credentials().await {
-            Ok(credentials) => credentials.asker(),
-            Err(error) => error.to_string(),
-        }
+        let identity = self.identity().await;
+        identity.map_or_else(|error| error.to_string(), ToString::to_string)
     }
 
     fn said(&self, body: &str) -> Option<String> {

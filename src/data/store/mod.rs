@@ -3,7 +3,7 @@
 mod artifacts;
 mod artifacts_presigned;
 mod azure;
-mod azure_assertion;
+mod azure_certificate;
 mod azure_credentials;
 mod dbfs;
 mod error;

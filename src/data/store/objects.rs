@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
@@ -57,13 +57,10 @@ pub(super) trait ObjectService: Service {
         false
     }
 
-    /// The checksum of a whole file that the service wants to know before the last request of an upload.
-    fn whole_sum(&self) -> Option<Algorithm> {
+    /// Where the service wants to find the MD5 of a whole file before the last request of an upload.
+    fn whole_md5(&self) -> Option<&std::sync::Mutex<Option<Checksum>>> {
         None
     }
-
-    /// Takes note of that.
-    fn summed(&self, _whole: &Checksum) {}
 
     /// Puts a file in a way of the service's own, where the library's is not enough.
     async fn put(&self, _key: &str, _file: &SentFile) -> Option<Result<(), StoreError>> {
@@ -78,13 +75,8 @@ pub(super) struct ObjectStore<S> {
     key: String,
     /// What goes on with the listing.
     lister: Mutex<Option<oio::Lister>>,
-    upload: Mutex<Option<Upload>>,
-}
-
-/// What is being put.
-struct Upload {
-    key: String,
-    writer: oio::Writer,
+    /// The key of what is being put, and what puts it.
+    upload: Mutex<Option<(String, oio::Writer)>>,
 }
 
 impl<S: ObjectService + 'static> ObjectStore<S> {
@@ -100,8 +92,12 @@ impl<S: ObjectService + 'static> ObjectStore<S> {
         })
     }
 
-    fn call(&self) -> Arc<Call> {
+    fn call(&self) -> Call {
         Call::new(Arc::clone(&self.service) as Arc<dyn Service>)
+    }
+
+    fn problem(&self, error: opendal::Error) -> StoreError {
+        problem(self.service.name(), error)
     }
 
     async fn list(&self) -> Result<Listing, StoreError> {
@@ -113,7 +109,7 @@ impl<S: ObjectService + 'static> ObjectStore<S> {
         let lister = self
             .library
             .list_dyn(&self.call().context(), &path, OpList::from(options))
-            .map_err(|error| problem(self.service.name(), error))?;
+            .map_err(|error| self.problem(error))?;
         *self.lister.lock().await = Some(lister);
         self.page().await
     }
@@ -128,7 +124,7 @@ impl<S: ObjectService + 'static> ObjectStore<S> {
         };
         for _ in 0..PAGE {
             let entry = lister.next_dyn().await;
-            let Some(entry) = entry.map_err(|error| problem(self.service.name(), error))? else {
+            let Some(entry) = entry.map_err(|error| self.problem(error))? else {
                 *open = None;
                 return Ok(listing);
             };
@@ -168,12 +164,11 @@ impl<S: ObjectService + 'static> ObjectStore<S> {
     }
 
     async fn stat(&self) -> Result<Found, StoreError> {
-        let call = self.call();
         let about = self
             .library
-            .stat_dyn(&call.context(), &path_of(&self.key), OpStat::default())
+            .stat_dyn(&self.call().context(), &path_of(&self.key), OpStat::default())
             .await
-            .map_err(|error| call.problem(error))?
+            .map_err(|error| self.problem(error))?
             .into_metadata();
         if self.service.is_directory(&about) {
             return Ok(Found::Directory(Listing::default()));
@@ -182,26 +177,32 @@ impl<S: ObjectService + 'static> ObjectStore<S> {
     }
 
     async fn write(&self, writer: &mut oio::Writer, file: &SentFile, size: u64) -> Result<(), StoreError> {
-        let failed = |error| problem(self.service.name(), error);
-        let mut whole = self.service.whole_sum().map(Sum::new);
+        let md5 = self.service.whole_md5();
+        let mut whole = md5.map(|_| Sum::new(Algorithm::Md5));
         {
             let mut parts = std::pin::pin!(parts(file, size, whole.as_mut()));
             while let Some(part) = parts.try_next().await? {
-                writer.write_dyn(part.into()).await.map_err(failed)?;
+                writer
+                    .write_dyn(part.into())
+                    .await
+                    .map_err(|error| self.problem(error))?;
             }
         }
         // Until here nobody sees the object.
         file.check().map_err(StoreError::unreadable)?;
-        if let Some(whole) = whole {
-            self.service.summed(&whole.finish());
+        if let Some(md5) = md5 {
+            *md5.lock().unwrap_or_else(PoisonError::into_inner) = whole.map(Sum::finish);
         }
-        writer.close_dyn().await.map(drop).map_err(failed)
+        writer
+            .close_dyn()
+            .await
+            .map(drop)
+            .map_err(|error| self.problem(error))
     }
 
     /// Removes what an upload has left behind.
-    async fn abort(&self, Upload { key, mut writer }: Upload) {
-        let failed = |error| problem(self.service.name(), error);
-        let aborted = async { writer.abort_dyn().await.map_err(failed) };
+    async fn abort(&self, key: &str, mut writer: oio::Writer) {
+        let aborted = async { writer.abort_dyn().await.map_err(|error| self.problem(error)) };
         if let Some(problem) = why_not_aborted(aborted).await {
             tracing::warn!(
                 "the parts of '{key}' that have been put to {} could not be removed: {problem}",
@@ -271,27 +272,22 @@ impl<S: ObjectService + 'static> Store for ObjectStore<S> {
         let reader = self
             .library
             .read_dyn(&call.context(), &path_of(&object.key), arguments)
-            .map_err(|error| call.problem(error))?;
-        let (reply, _) = reader
-            .open_dyn(range)
-            .await
-            .map_err(|error| call.problem(error))?;
-        drop(reader);
+            .map_err(|error| self.problem(error))?;
+        let opened = reader.open_dyn(range).await;
+        let (reply, _) = opened.map_err(|error| self.problem(error))?;
         let strange = |reason: &str| StoreError::Strange {
             store: self.service.name(),
             reason: reason.to_owned(),
         };
         let answer = call.into_answer().ok_or_else(|| strange("no content"))?;
-        let found = reply.metadata().and_then(|about| self.validator(about));
-        let checksum = self.service.checksum(answer.headers());
+        let found = || self.validator(reply.metadata()?);
         let encoding = text(answer.headers(), CONTENT_ENCODING.as_str());
-        let is_packed = self.service.unpacks() && encoding == Some("gzip");
         Ok(Body {
             start: start_of(&answer).ok_or_else(|| strange("no Content-Range"))?,
             length: answer.content_length(),
-            validator: validator.map(str::to_owned).or(found),
-            checksum,
-            source: match is_packed {
+            validator: validator.map(str::to_owned).or_else(found),
+            checksum: self.service.checksum(answer.headers()),
+            source: match self.service.unpacks() && encoding == Some("gzip") {
                 true => Source::Packed(Box::new(answer)),
                 false => Source::Http(Box::new(answer)),
             },
@@ -312,24 +308,24 @@ impl<S: ObjectService + 'static> Store for ObjectStore<S> {
             ..options::WriteOptions::default()
         };
         let capability = self.library.capability_dyn();
-        let failed = |error| problem(self.service.name(), error);
-        let (arguments, _) = OpWrite::from_options(&capability, options).map_err(failed)?;
+        let arguments = OpWrite::from_options(&capability, options);
+        let (arguments, _) = arguments.map_err(|error| self.problem(error))?;
         let writer = self
             .library
             .write_dyn(&self.call().context(), &path_of(&key), arguments)
-            .map_err(failed)?;
+            .map_err(|error| self.problem(error))?;
         let mut kept = self.upload.lock().await;
-        let upload = kept.insert(Upload { key, writer });
-        let done = self.write(&mut upload.writer, &file, size).await;
-        if let (Some(upload), Err(_)) = (kept.take(), &done) {
-            self.abort(upload).await;
+        let (_, writer) = kept.insert((key, writer));
+        let done = self.write(writer, &file, size).await;
+        if let (Some((key, writer)), Err(_)) = (kept.take(), &done) {
+            self.abort(&key, writer).await;
         }
         done
     }
 
     async fn abandon(&self) {
-        if let Some(upload) = self.upload.lock().await.take() {
-            self.abort(upload).await;
+        if let Some((key, writer)) = self.upload.lock().await.take() {
+            self.abort(&key, writer).await;
         }
     }
 

@@ -62,10 +62,7 @@ pub(super) fn parts<'a>(
 
 #[cfg(test)]
 mod tests {
-    use futures_util::TryStreamExt as _;
-
     use super::*;
-    use crate::data::checksum::{Algorithm, Checksum};
 
     #[test]
     fn parts_suffice_and_cover_all() {
@@ -81,25 +78,5 @@ mod tests {
             assert!(length.div_ceil(size) <= 10_000);
             assert!(at_once(size) as u64 * size <= size.max(AT_ONCE * PART));
         }
-    }
-
-    #[test]
-    fn parts_are_read_in_order() {
-        let on_disk = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(on_disk.path(), "12345678").unwrap();
-        let file = SentFile::open(on_disk.path()).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let mut whole = Sum::new(Algorithm::Md5);
-        let read: Vec<Bytes> = runtime
-            .block_on(parts(&file, 3, Some(&mut whole)).try_collect())
-            .unwrap();
-        assert_eq!(read, [&b"123"[..], b"456", b"78"]);
-        assert_eq!(whole.finish(), Checksum::of(Algorithm::Md5, b"12345678"));
-        on_disk.as_file().set_len(4).unwrap();
-        let read = runtime.block_on(parts(&file, 3, None).try_collect::<Vec<_>>());
-        assert!(matches!(
-            read.err(),
-            Some(StoreError::SourceChanged { before: 8, now: 4 })
-        ));
     }
 }

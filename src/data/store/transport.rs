@@ -35,36 +35,32 @@ pub(super) fn key_of(path: &str) -> &str {
 }
 
 /// The way out for one operation of a service.
+#[derive(Clone)]
 pub(super) struct Call {
     service: Arc<dyn Service>,
     /// An object's content that begins to arrive: the library hands on too little of its head.
-    answer: Mutex<Option<Response>>,
+    answer: Arc<Mutex<Option<Response>>>,
 }
 
 impl Call {
     /// A way out that requests are authorized for by this service.
-    pub(super) fn new(service: Arc<dyn Service>) -> Arc<Self> {
-        Arc::new(Self {
+    pub(super) fn new(service: Arc<dyn Service>) -> Self {
+        Self {
             service,
-            answer: Mutex::default(),
-        })
+            answer: Arc::default(),
+        }
     }
 
     /// What the library's operations go by.
-    pub(super) fn context(self: &Arc<Self>) -> OperationContext {
+    pub(super) fn context(&self) -> OperationContext {
         OperationContext::new()
-            .with_http_transport(HttpTransporter::new(Transport(Arc::clone(self))))
+            .with_http_transport(HttpTransporter::new(self.clone()))
             .with_executor(Executor::with(Tasks))
     }
 
     /// The content that was asked for.
-    pub(super) fn into_answer(self: Arc<Self>) -> Option<Response> {
+    pub(super) fn into_answer(self) -> Option<Response> {
         self.answer.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// What went wrong in an operation.
-    pub(super) fn problem(&self, error: opendal::Error) -> StoreError {
-        problem(self.service.name(), error)
     }
 
     async fn exchange(&self, request: http::Request<Buffer>) -> Result<http::Response<HttpBody>, StoreError> {
@@ -78,18 +74,19 @@ impl Call {
         }
         let (status, headers, bytes) = if operation == Some(Operation::Read) {
             let answer = ask.send(service).await?;
-            let head = (answer.status(), answer.headers().clone());
+            let (status, headers) = (answer.status(), answer.headers().clone());
             *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
-            (head.0, head.1, Buffer::new())
+            (status, headers, Buffer::new())
         } else {
             let (status, headers, bytes) = match service.whole(&ask).await {
                 Some(answer) => answer?,
                 None => ask.whole(service).await?,
             };
-            match operation == Some(Operation::List) {
-                true => (status, headers, mark_names(&bytes, service.list_names()).into()),
-                false => (status, headers, bytes.into()),
-            }
+            let bytes = match operation == Some(Operation::List) {
+                true => mark_names(&bytes, service.list_names()).into(),
+                false => bytes.into(),
+            };
+            (status, headers, bytes)
         };
         let body = HttpBody::new(futures_util::stream::iter([Ok(bytes)]), None);
         let mut response = http::Response::new(body);
@@ -129,11 +126,9 @@ impl Execute for Tasks {
     }
 }
 
-struct Transport(Arc<Call>);
-
-impl HttpTransport for Transport {
+impl HttpTransport for Call {
     async fn fetch(&self, request: http::Request<Buffer>) -> opendal::Result<http::Response<HttpBody>> {
-        self.0.exchange(request).await.map_err(|problem| {
+        self.exchange(request).await.map_err(|problem| {
             let kind = match problem {
                 StoreError::Missing { .. } => ErrorKind::NotFound,
                 StoreError::Changed => ErrorKind::ConditionNotMatch,
