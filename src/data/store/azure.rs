@@ -8,12 +8,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use opendal::{Metadata, services};
 use percent_encoding::utf8_percent_encode;
-use reqwest::header::{CONTENT_RANGE, HeaderMap};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Request, Url};
+use reqwest::{Client, Request};
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use super::azure_credentials::Access;
+use super::azure_credentials::{self, Who};
 use super::exchange::{Ask, Content, Service, Whole, text};
 use super::objects::{ObjectService, ObjectStore};
 use super::s3::refusal_of_storage;
@@ -71,7 +72,7 @@ impl AzurePlace {
 pub(in crate::data) struct Azure {
     client: Client,
     container: String,
-    access: Access,
+    who: OnceCell<Who>,
     /// The MD5 of the file whose blocks have been put.
     whole: Mutex<Option<Checksum>>,
 }
@@ -81,20 +82,22 @@ impl Azure {
     pub(in crate::data) fn open(place: &AzurePlace) -> Result<Box<dyn Store>, StoreError> {
         let verification = Verification::from_variables(&env_vars::non_empty);
         let client = http::client(Some(&verification), Policy::none())?;
-        let endpoint =
-            Url::parse(&format!("https://{}", place.host)).map_err(|error| strange(error.to_string()))?;
-        let access = Access::find(&place.account, endpoint, &client)?;
+        let (endpoint, who) = azure_credentials::find(&place.account, &place.host, &client)?;
         let builder = services::Azblob::default()
-            .endpoint(access.endpoint.as_str())
+            .endpoint(&endpoint)
             .container(&utf8_percent_encode(&place.container, UNRESERVED).to_string())
             .skip_signature();
         let service = Self {
             client,
             container: place.container.clone(),
-            access,
+            who: OnceCell::new_with(who),
             whole: Mutex::default(),
         };
         Ok(Box::new(ObjectStore::new(service, builder, &place.key)?))
+    }
+
+    async fn who(&self) -> Result<&Who, StoreError> {
+        self.who.get_or_try_init(azure_credentials::of_machine).await
     }
 
     /// Sends a request of the library with what it does not send: checksums, the question which blobs are
@@ -120,7 +123,10 @@ impl Azure {
         if let Content::Bytes(bytes) = &ask.content {
             let bytes = bytes.clone();
             let md5 = tokio::task::spawn_blocking(move || Checksum::of(Algorithm::Md5, &bytes)).await;
-            let md5 = md5.map_err(|error| strange(error.to_string()))?;
+            let md5 = md5.map_err(|error| StoreError::Strange {
+                store: NAME,
+                reason: error.to_string(),
+            })?;
             ask = ask.header("content-md5", &md5.to_base64());
         }
         ask.whole(self).await
@@ -175,11 +181,19 @@ impl Service for Azure {
     }
 
     async fn authorize(&self, request: &mut Request, content: &Content) -> Result<(), StoreError> {
-        self.access.sign(request, content.length()).await
+        if content.length() > 0 {
+            // A signature by the account's key covers it.
+            request
+                .headers_mut()
+                .insert(CONTENT_LENGTH, content.length().into());
+        }
+        let signed = self.who().await?.sign(request).await;
+        signed.map_err(|(what, reason)| StoreError::Settings { what, reason })
     }
 
     async fn asker(&self) -> String {
-        self.access.asker().await
+        let who = self.who().await;
+        who.map_or_else(|error| error.to_string(), ToString::to_string)
     }
 
     fn said(&self, body: &str) -> Option<String> {
@@ -240,10 +254,6 @@ fn with_slashes(listing: &[u8]) -> String {
         },
     );
     blobs.collect()
-}
-
-pub(super) fn strange(reason: String) -> StoreError {
-    StoreError::Strange { store: NAME, reason }
 }
 
 #[cfg(test)]

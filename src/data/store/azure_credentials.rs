@@ -11,9 +11,7 @@ use reqsign::azure::{
 };
 use reqsign::time::Timestamp;
 use reqsign::{Context, Error, ProvideCredential};
-use reqwest::header::CONTENT_LENGTH;
-use reqwest::{Client, Request, Url};
-use tokio::sync::OnceCell;
+use reqwest::{Client, Url};
 
 use super::StoreError;
 use super::azure_certificate::Certificate;
@@ -36,91 +34,63 @@ const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 /// left.
 const COMMAND_LINE_TIME: Duration = Duration::from_secs(300);
 
-/// The account's address, and who asks.
-pub(super) struct Access {
-    pub(super) endpoint: Url,
-    /// If no variable says who asks, the machine and a person are looked for once it is needed.
-    who: OnceCell<Who>,
+/// The address of this account's blobs, and who asks, by what the environment says. If no variable says who
+/// asks, the [machine](of_machine) and a person are to be looked for. Nothing is sent. `client` reaches the
+/// service that gives tokens.
+pub(super) fn find(account: &str, host: &str, client: &Client) -> Result<(String, Option<Who>), StoreError> {
+    let variable = &env_vars::non_empty;
+    let sender = Sender::new(client.clone());
+    if let Some(text) = variable(env_vars::AZURE_STORAGE_CONNECTION_STRING) {
+        let (endpoint, who) = of_connection_string(&text, sender)?;
+        return Ok((endpoint, Some(who)));
+    }
+    let who = if let Some(key) = variable(env_vars::AZURE_STORAGE_ACCESS_KEY) {
+        Some(of_key(account, &key, sender, env_vars::AZURE_STORAGE_ACCESS_KEY)?)
+    } else if let Some(signature) = variable(env_vars::AZURE_STORAGE_SAS_TOKEN) {
+        Some(of_signature(
+            &signature,
+            sender,
+            env_vars::AZURE_STORAGE_SAS_TOKEN,
+        ))
+    } else {
+        of_application(sender)
+    };
+    Ok((format!("https://{host}"), who))
 }
 
-type Who = Identity<Credential>;
-
-impl Access {
-    /// What the environment says of this account. Nothing is sent. `client` reaches the service that gives
-    /// tokens.
-    pub(super) fn find(account: &str, endpoint: Url, client: &Client) -> Result<Self, StoreError> {
-        let variable = &env_vars::non_empty;
-        let sender = Sender::new(client.clone());
-        if let Some(text) = variable(env_vars::AZURE_STORAGE_CONNECTION_STRING) {
-            return Self::of_connection_string(&text, sender);
+/// `AccountName=…;AccountKey=…;EndpointSuffix=…`, as Azure's portal shows it.
+fn of_connection_string(text: &str, sender: Sender) -> Result<(String, Who), StoreError> {
+    let name = env_vars::AZURE_STORAGE_CONNECTION_STRING;
+    let pairs = text.split(';').filter_map(|part| part.split_once('='));
+    let pairs = pairs.map(|(key, value)| (key.trim().to_ascii_lowercase(), value.trim()));
+    let pairs: HashMap<String, &str> = pairs.collect();
+    let get = |key: &str| pairs.get(key).copied();
+    if get("usedevelopmentstorage").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+        return of_connection_string(EMULATOR, sender);
+    }
+    let account = get("accountname");
+    let usual_endpoint = |account| {
+        let protocol = get("defaultendpointsprotocol").unwrap_or("https");
+        let suffix = get("endpointsuffix").unwrap_or("core.windows.net");
+        format!("{protocol}://{account}.blob.{suffix}")
+    };
+    let endpoint = get("blobendpoint")
+        .map(str::to_owned)
+        .or_else(|| account.map(usual_endpoint))
+        .ok_or_else(|| unusable(name, "it has no AccountName and no BlobEndpoint"))?;
+    let endpoint = Url::parse(&endpoint).map_err(|_| unusable(name, "its BlobEndpoint is not a URL"))?;
+    let who = match (get("accountkey"), get("sharedaccesssignature")) {
+        (Some(key), _) => of_key(account.unwrap_or_default(), key, sender, name)?,
+        (None, Some(signature)) => of_signature(signature, sender, name),
+        (None, None) => {
+            let reason = "it has no AccountKey and no SharedAccessSignature";
+            return Err(unusable(name, reason));
         }
-        let who = if let Some(key) = variable(env_vars::AZURE_STORAGE_ACCESS_KEY) {
-            Some(of_key(account, &key, sender, env_vars::AZURE_STORAGE_ACCESS_KEY)?)
-        } else if let Some(signature) = variable(env_vars::AZURE_STORAGE_SAS_TOKEN) {
-            Some(of_signature(
-                &signature,
-                sender,
-                env_vars::AZURE_STORAGE_SAS_TOKEN,
-            ))
-        } else {
-            of_application(sender)
-        };
-        let who = OnceCell::new_with(who);
-        Ok(Self { endpoint, who })
-    }
-
-    async fn who(&self) -> Result<&Who, StoreError> {
-        self.who.get_or_try_init(of_machine).await
-    }
-
-    /// Adds to a request what says who asks. `length` is that of its content.
-    pub(super) async fn sign(&self, request: &mut Request, length: u64) -> Result<(), StoreError> {
-        if length > 0 {
-            request.headers_mut().insert(CONTENT_LENGTH, length.into());
-        }
-        let signed = self.who().await?.sign(request).await;
-        signed.map_err(|(what, reason)| StoreError::Settings { what, reason })
-    }
-
-    /// Who asks, for a person.
-    pub(super) async fn asker(&self) -> String {
-        let who = self.who().await;
-        who.map_or_else(|error| error.to_string(), ToString::to_string)
-    }
-
-    /// `AccountName=…;AccountKey=…;EndpointSuffix=…`, as Azure's portal shows it.
-    fn of_connection_string(text: &str, sender: Sender) -> Result<Self, StoreError> {
-        let name = env_vars::AZURE_STORAGE_CONNECTION_STRING;
-        let pairs = text.split(';').filter_map(|part| part.split_once('='));
-        let pairs = pairs.map(|(key, value)| (key.trim().to_ascii_lowercase(), value.trim()));
-        let pairs: HashMap<String, &str> = pairs.collect();
-        let get = |key: &str| pairs.get(key).copied();
-        if get("usedevelopmentstorage").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
-            return Self::of_connection_string(EMULATOR, sender);
-        }
-        let account = get("accountname");
-        let usual_endpoint = |account| {
-            let protocol = get("defaultendpointsprotocol").unwrap_or("https");
-            let suffix = get("endpointsuffix").unwrap_or("core.windows.net");
-            format!("{protocol}://{account}.blob.{suffix}")
-        };
-        let endpoint = get("blobendpoint")
-            .map(str::to_owned)
-            .or_else(|| account.map(usual_endpoint))
-            .ok_or_else(|| unusable(name, "it has no AccountName and no BlobEndpoint"))?;
-        let endpoint = Url::parse(&endpoint).map_err(|_| unusable(name, "its BlobEndpoint is not a URL"))?;
-        let who = match (get("accountkey"), get("sharedaccesssignature")) {
-            (Some(key), _) => of_key(account.unwrap_or_default(), key, sender, name)?,
-            (None, Some(signature)) => of_signature(signature, sender, name),
-            (None, None) => {
-                let reason = "it has no AccountKey and no SharedAccessSignature";
-                return Err(unusable(name, reason));
-            }
-        };
-        let who = OnceCell::new_with(Some(who));
-        Ok(Self { endpoint, who })
-    }
+    };
+    Ok((endpoint.into(), who))
 }
+
+pub(super) type Who = Identity<Credential>;
 
 fn of(sender: Sender, provider: impl ProvideCredential<Credential = Credential>, source: &str) -> Who {
     Identity::new(sender, provider, RequestSigner::new(), source)
@@ -173,7 +143,7 @@ fn of_application(sender: Sender) -> Option<Who> {
 }
 
 /// The machine's identity, or the person who has logged in, or nobody.
-async fn of_machine() -> Result<Who, StoreError> {
+pub(super) async fn of_machine() -> Result<Who, StoreError> {
     let host = env_vars::non_empty(env_vars::AZURE_POD_IDENTITY_AUTHORITY_HOST);
     let host = host.as_deref().unwrap_or(METADATA).trim_end_matches('/');
     let provider =
@@ -262,8 +232,8 @@ mod tests {
                 "https://h/",
             ),
         ] {
-            let access = Access::of_connection_string(text, sender()).unwrap();
-            assert_eq!(access.endpoint.as_str(), endpoint, "{text}");
+            let (address, _) = of_connection_string(text, sender()).unwrap();
+            assert_eq!(address, endpoint, "{text}");
         }
         for text in [
             "geheim",
@@ -272,7 +242,7 @@ mod tests {
             "BlobEndpoint=geheim;AccountKey=x",
             "AccountName=a;AccountKey=geheim!",
         ] {
-            let error = Access::of_connection_string(text, sender());
+            let error = of_connection_string(text, sender());
             let error = error.err().unwrap().to_string();
             assert!(!error.contains("geheim"), "{error}");
         }

@@ -99,7 +99,7 @@ impl Gcs {
         if status != GOES_ON {
             return check(&object, whole, length).map(|()| None);
         }
-        // `bytes=0-LAST`; none where nothing has arrived.
+        // `bytes=0-LAST`; none if nothing has arrived.
         let Some(range) = text(&headers, RANGE.as_str()) else {
             return Ok(Some(0));
         };

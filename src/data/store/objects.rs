@@ -177,15 +177,13 @@ impl<S: ObjectService + 'static> ObjectStore<S> {
     }
 
     async fn write(&self, writer: &mut oio::Writer, file: &SentFile, size: u64) -> Result<(), StoreError> {
+        let failed = |error| self.problem(error);
         let md5 = self.service.whole_md5();
         let mut whole = md5.map(|_| Sum::new(Algorithm::Md5));
         {
             let mut parts = std::pin::pin!(parts(file, size, whole.as_mut()));
             while let Some(part) = parts.try_next().await? {
-                writer
-                    .write_dyn(part.into())
-                    .await
-                    .map_err(|error| self.problem(error))?;
+                writer.write_dyn(part.into()).await.map_err(failed)?;
             }
         }
         // Until here nobody sees the object.
@@ -193,11 +191,7 @@ impl<S: ObjectService + 'static> ObjectStore<S> {
         if let Some(md5) = md5 {
             *md5.lock().unwrap_or_else(PoisonError::into_inner) = whole.map(Sum::finish);
         }
-        writer
-            .close_dyn()
-            .await
-            .map(drop)
-            .map_err(|error| self.problem(error))
+        writer.close_dyn().await.map(drop).map_err(failed)
     }
 
     /// Removes what an upload has left behind.

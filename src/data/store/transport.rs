@@ -82,10 +82,15 @@ impl Call {
                 Some(answer) => answer?,
                 None => ask.whole(service).await?,
             };
-            let bytes = match operation == Some(Operation::List) {
-                true => mark_names(&bytes, service.list_names()).into(),
-                false => bytes.into(),
-            };
+            let mut bytes = Buffer::from(bytes);
+            if operation == Some(Operation::List) {
+                // Names that begin with a slash are marked.
+                let mut text = String::from_utf8_lossy(&bytes.to_bytes()).into_owned();
+                for start in service.list_names() {
+                    text = text.replace(&format!("{start}/"), &format!("{start}{MARK}/"));
+                }
+                bytes = text.into();
+            }
             (status, headers, bytes)
         };
         let body = HttpBody::new(futures_util::stream::iter([Ok(bytes)]), None);
@@ -105,16 +110,6 @@ fn url_of(uri: &http::Uri, service: &dyn Service) -> Result<Url, StoreError> {
         store: service.name(),
         reason: error.to_string(),
     })
-}
-
-/// A listing in which names that begin with a slash are marked. `starts` are the texts that a name
-/// follows.
-fn mark_names(listing: &[u8], starts: &[&str]) -> String {
-    let mut text = String::from_utf8_lossy(listing).into_owned();
-    for start in starts {
-        text = text.replace(&format!("{start}/"), &format!("{start}{MARK}/"));
-    }
-    text
 }
 
 /// What runs the parts that are put at the same time. The library ends a task by dropping its handle.
