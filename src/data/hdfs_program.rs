@@ -82,15 +82,5 @@ pub(super) async fn bring(uri: &str, target: &Path) -> Result<Brought, StoreErro
         .argument(literal(uri))
         .argument(copy.as_os_str());
     call.capture().await?;
-    let brought = local::measure(&copy)?;
-    if target.is_dir() {
-        // What a directory holds, where the URI ends with a slash.
-        for entry in std::fs::read_dir(&copy).map_err(StoreError::unwritable)? {
-            let entry = entry.map_err(StoreError::unwritable)?;
-            std::fs::rename(entry.path(), target.join(entry.file_name())).map_err(StoreError::unwritable)?;
-        }
-    } else {
-        std::fs::rename(&copy, target).map_err(StoreError::unwritable)?;
-    }
-    Ok(brought)
+    local::rename(&copy, target)
 }

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use flate2::read::MultiGzDecoder;
 use tempfile::NamedTempFile;
 
-use super::checksum::Checksum;
+use super::checksum::{Algorithm, Checksum};
 use super::store::{Object, StoreError};
 
 /// How much is unpacked at once.
@@ -55,15 +55,11 @@ impl Directories {
     }
 }
 
-/// The checksum of a file by the algorithm of the expected one.
-pub(super) async fn sum_of_file(expected: &Checksum, file: &File) -> Result<Checksum, StoreError> {
-    let (algorithm, file) = (
-        expected.algorithm,
-        file.try_clone().map_err(StoreError::unwritable)?,
-    );
+/// The checksum of a file. Other work goes on meanwhile.
+pub(super) async fn sum_of_file(algorithm: Algorithm, file: &File) -> Result<Checksum, StoreError> {
+    let file = file.try_clone().map_err(StoreError::unwritable)?;
     let sum = tokio::task::spawn_blocking(move || Checksum::of_file(algorithm, &file)).await;
-    sum.map_err(std::io::Error::other)
-        .and_then(|sum| sum)
+    sum.unwrap_or_else(|error| Err(error.into()))
         .map_err(StoreError::unwritable)
 }
 

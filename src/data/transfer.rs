@@ -11,7 +11,7 @@ use backon::BackoffBuilder as _;
 use futures_util::{TryStreamExt as _, stream};
 use tokio::sync::Semaphore;
 
-use super::checksum::{Checksum, Sum};
+use super::checksum::Checksum;
 use super::landing::{Directories, persist, sum_of_file, temporary_in, unpacked};
 use super::store::{Body, Found, Listing, Object, Source, Store, StoreError, pauses};
 use super::tally::Tally;
@@ -87,36 +87,30 @@ impl<'a> Transfers<'a> {
         first: &'s Listing,
         directories: &'s Directories,
     ) -> impl futures_util::Stream<Item = Result<Object, StoreError>> + 's {
-        enum Page<'s> {
-            Known(&'s Listing),
-            Next(String),
-        }
         // The listing itself is of unknown size until it ends.
         self.tally.expect(None);
-        let pages = stream::try_unfold(Some(Page::Known(first)), move |page| async move {
-            let (objects, empty, next) = match page {
-                None => return Ok(None),
-                Some(Page::Known(listing)) => (
-                    listing.objects.clone(),
-                    listing.empty_directories.clone(),
-                    listing.next.clone(),
-                ),
-                Some(Page::Next(next)) => {
-                    let listing = store.more(&next).await?;
-                    (listing.objects, listing.empty_directories, listing.next)
-                }
+        let known = Listing {
+            objects: first.objects.clone(),
+            empty_directories: first.empty_directories.clone(),
+            next: first.next.clone(),
+        };
+        let pages = stream::try_unfold((Some(known), None::<String>), move |(known, next)| async move {
+            let listing = match (known, next) {
+                (Some(listing), _) => listing,
+                (None, Some(next)) => store.more(&next).await?,
+                (None, None) => return Ok(None),
             };
-            for directory in &empty {
+            for directory in &listing.empty_directories {
                 directories.create(Path::new(directory))?;
             }
-            for object in &objects {
+            for object in &listing.objects {
                 self.tally.expect(object.size);
             }
-            if next.is_none() {
+            if listing.next.is_none() {
                 self.tally.settle(0);
             }
-            let objects = stream::iter(objects.into_iter().map(Ok));
-            Ok::<_, StoreError>(Some((objects, next.map(Page::Next))))
+            let objects = stream::iter(listing.objects.into_iter().map(Ok));
+            Ok::<_, StoreError>(Some((objects, (None, listing.next))))
         });
         pages.try_flatten()
     }
@@ -125,38 +119,33 @@ impl<'a> Transfers<'a> {
     async fn bring_object(&self, store: &dyn Store, object: &Object, path: &Path) -> Result<u64, StoreError> {
         let parent = path.parent().unwrap_or(Path::new("."));
         let file = temporary_in(parent)?;
-        let mut before: Option<Checksum> = None;
-        let (bytes, is_packed) = loop {
-            let Content {
-                bytes,
-                expected,
-                arrived,
-                is_packed,
-            } = self.content(store, object, file.as_file()).await?;
-            let checked = match (&expected, &arrived) {
-                (Some(expected), Some(arrived)) => expected.check(arrived),
-                _ => Ok(()),
+        let mut before = None;
+        let content = loop {
+            let content = self.content(store, object, file.as_file()).await?;
+            let Some(expected) = &content.checksum else {
+                break content;
             };
-            let Err(error) = checked else {
-                break (bytes, is_packed);
-            };
-            if before.is_none() {
-                before = arrived;
-                self.tally.lost(bytes);
-                file.as_file().set_len(0).map_err(StoreError::unwritable)?;
-            } else if before == arrived && expected.is_some_and(|sum| !sum.is_certain) {
+            let arrived = sum_of_file(expected.algorithm, file.as_file()).await?;
+            match expected.check(&arrived) {
+                Ok(()) => break content,
+                Err(_) if before.is_none() => {
+                    before = Some(arrived);
+                    self.tally.lost(content.bytes);
+                    file.as_file().set_len(0).map_err(StoreError::unwritable)?;
+                }
                 // The same bytes twice are what the store holds: its tag is then no checksum.
-                tracing::debug!(key = object.key, "the entity tag is no checksum");
-                break (bytes, is_packed);
-            } else {
-                return Err(error);
+                Err(_) if before == Some(arrived) && !expected.is_certain => {
+                    tracing::debug!(key = object.key, "the entity tag is no checksum");
+                    break content;
+                }
+                Err(error) => return Err(error),
             }
         };
-        let file = match is_packed {
+        let file = match content.is_packed {
             true => unpacked(&file, parent).await?,
             false => file,
         };
-        persist(file, path).map(|()| bytes)
+        persist(file, path).map(|()| content.bytes)
     }
 
     /// Brings all bytes of an object.
@@ -165,42 +154,32 @@ impl<'a> Transfers<'a> {
             let _permit = self.permit().await;
             let mut piece = Piece::new(store, object, file, self.tally, None);
             piece.fetch().await?;
-            return Ok(Content {
-                bytes: piece.done,
-                expected: piece.checksum,
-                arrived: piece.sum.map(Sum::finish),
-                is_packed: piece.is_packed,
-            });
+            return Ok(piece.content);
         };
-        let about = Mutex::new((object.checksum.clone(), false));
+        let whole = Mutex::new(Content {
+            bytes: 0,
+            checksum: None,
+            is_packed: false,
+        });
         let parts = (0..size.div_ceil(PART)).map(|number| number * PART..((number + 1) * PART).min(size));
         stream::iter(parts.map(Ok))
             .try_for_each_concurrent(MOST_REQUESTS, |range| {
-                let about = &about;
+                let whole = &whole;
                 async move {
                     let _permit = self.permit().await;
                     let mut piece = Piece::new(store, object, file, self.tally, Some(range));
                     piece.fetch().await?;
-                    let mut about = about.lock().unwrap_or_else(PoisonError::into_inner);
-                    about.1 = piece.is_packed;
-                    if about.0.is_none() {
-                        about.0 = piece.checksum;
+                    let mut whole = whole.lock().unwrap_or_else(PoisonError::into_inner);
+                    whole.bytes += piece.content.bytes;
+                    whole.is_packed = piece.content.is_packed;
+                    if whole.checksum.is_none() {
+                        whole.checksum = piece.content.checksum;
                     }
                     Ok::<(), StoreError>(())
                 }
             })
             .await?;
-        let (expected, is_packed) = about.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let arrived = match &expected {
-            Some(expected) => Some(sum_of_file(expected, file).await?),
-            None => None,
-        };
-        Ok(Content {
-            bytes: size,
-            expected,
-            arrived,
-            is_packed,
-        })
+        Ok(whole.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn permit(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
@@ -212,10 +191,8 @@ impl<'a> Transfers<'a> {
 /// What has arrived of an object.
 struct Content {
     bytes: u64,
-    /// The checksum that the bytes should have.
-    expected: Option<Checksum>,
-    /// The one that they have.
-    arrived: Option<Checksum>,
+    /// The checksum that all of the object should have.
+    checksum: Option<Checksum>,
     is_packed: bool,
 }
 
@@ -227,17 +204,12 @@ struct Piece<'a> {
     tally: &'a Tally<'a>,
     /// Nothing for all of the object.
     range: Option<Range<u64>>,
-    /// How many bytes of it have arrived.
-    done: u64,
-    /// How many there will be.
+    content: Content,
+    /// How many bytes there will be.
     length: Option<u64>,
     /// Whether the tally knows that.
     is_expected: bool,
     validator: Option<String>,
-    checksum: Option<Checksum>,
-    /// Of what has arrived, where the piece is all of the object.
-    sum: Option<Sum>,
-    is_packed: bool,
 }
 
 impl<'a> Piece<'a> {
@@ -253,13 +225,14 @@ impl<'a> Piece<'a> {
             object,
             file,
             tally,
-            done: 0,
+            content: Content {
+                bytes: 0,
+                checksum: object.checksum.clone(),
+                is_packed: false,
+            },
             length: range.as_ref().map(|range| range.end - range.start),
             is_expected: object.size.is_some(),
             validator: object.validator.clone(),
-            checksum: object.checksum.clone(),
-            sum: None,
-            is_packed: false,
             range,
         }
     }
@@ -267,7 +240,7 @@ impl<'a> Piece<'a> {
     async fn fetch(&mut self) -> Result<(), StoreError> {
         let mut left = pauses().build();
         loop {
-            let before = self.done;
+            let before = self.content.bytes;
             let body = self.open().await;
             let has_tried = body.is_err() && self.store.tries_again();
             let attempt = match body {
@@ -279,14 +252,14 @@ impl<'a> Piece<'a> {
                 Err(problem) if has_tried => return Err(problem),
                 Err(problem) => problem,
             };
-            if self.done >= before + WORTHWHILE {
+            if self.content.bytes >= before + WORTHWHILE {
                 left = pauses().build();
             }
             let pause = left.next().filter(|_| problem.is_transient());
             let Some(pause) = pause else {
                 return Err(problem);
             };
-            tracing::debug!(key = self.object.key, received = self.done, problem = %problem, "a download broke off");
+            tracing::debug!(key = self.object.key, received = self.content.bytes, problem = %problem, "a download broke off");
             tokio::time::sleep(pause).await;
         }
     }
@@ -295,13 +268,13 @@ impl<'a> Piece<'a> {
     async fn open(&mut self) -> Result<(Body, u64), StoreError> {
         let first = self.range.as_ref().map_or(0, |range| range.start);
         let can_continue = self.store.has_ranges() && (self.validator.is_some() || self.range.is_some());
-        if self.done > 0 && !can_continue {
+        if self.content.bytes > 0 && !can_continue {
             self.start_anew();
         }
-        let wanted = first + self.done;
+        let wanted = first + self.content.bytes;
         let range = match &self.range {
             Some(range) => Some(wanted..range.end),
-            None if self.done > 0 => Some(wanted..self.length.unwrap_or(u64::MAX)),
+            None if self.content.bytes > 0 => Some(wanted..self.length.unwrap_or(u64::MAX)),
             None => None,
         };
         let validator = self.validator.as_deref();
@@ -316,25 +289,25 @@ impl<'a> Piece<'a> {
         while let Some(chunk) = source.chunk().await? {
             if self
                 .length
-                .is_some_and(|length| self.done + chunk.len() as u64 > length)
+                .is_some_and(|length| self.content.bytes + chunk.len() as u64 > length)
             {
                 return Err(StoreError::Damaged {
                     reason: "more arrived than there is".to_owned(),
                 });
             }
             self.file
-                .write_all_at(&chunk, first + self.done)
+                .write_all_at(&chunk, first + self.content.bytes)
                 .map_err(StoreError::unwritable)?;
-            if let Some(sum) = &mut self.sum {
-                sum.add(&chunk);
-            }
-            self.done += chunk.len() as u64;
+            self.content.bytes += chunk.len() as u64;
             self.tally.arrived(chunk.len() as u64);
         }
         match self.length {
-            Some(length) if self.done < length => Err(StoreError::NoAnswer {
+            Some(length) if self.content.bytes < length => Err(StoreError::NoAnswer {
                 fault: crate::http::Fault::Broken,
-                reason: format!("the connection ended after {} of {length} bytes", self.done),
+                reason: format!(
+                    "the connection ended after {} of {length} bytes",
+                    self.content.bytes
+                ),
             }),
             _ => Ok(()),
         }
@@ -354,7 +327,7 @@ impl<'a> Piece<'a> {
         if self.range.is_none()
             && let Some(rest) = body.length
         {
-            let length = self.done + rest;
+            let length = self.content.bytes + rest;
             if self.object.size.is_some_and(|size| size != length) {
                 return Err(StoreError::Changed);
             }
@@ -363,25 +336,18 @@ impl<'a> Piece<'a> {
                 self.tally.settle(length);
             }
         }
-        self.is_packed = matches!(body.source, Source::Packed(_));
+        self.content.is_packed = matches!(body.source, Source::Packed(_));
         if self.validator.is_none() {
             self.validator.clone_from(&body.validator);
         }
-        if self.checksum.is_none() {
-            self.checksum.clone_from(&body.checksum);
-        }
-        if self.range.is_none() && self.done == 0 {
-            self.sum = self
-                .checksum
-                .as_ref()
-                .map(|checksum| Sum::new(checksum.algorithm));
+        if self.content.checksum.is_none() {
+            self.content.checksum.clone_from(&body.checksum);
         }
         Ok(())
     }
 
     fn start_anew(&mut self) {
-        self.tally.lost(self.done);
-        self.done = 0;
-        self.sum = None;
+        self.tally.lost(self.content.bytes);
+        self.content.bytes = 0;
     }
 }

@@ -3,6 +3,8 @@
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 
+use crate::data::uri::split_authority;
+
 /// Why an `sftp:` URI with a password is refused.
 pub(in crate::data) const PASSWORD_GIVEN: &str = "ssh takes no password from a URI";
 
@@ -28,10 +30,7 @@ impl FileAddress {
             return Err("it holds a control character".to_owned());
         }
         let rest = rest.split(['?', '#']).next().unwrap_or_default();
-        let (authority, path) = match rest.strip_prefix("//") {
-            Some(rest) => rest.split_at(rest.find('/').unwrap_or(rest.len())),
-            None => ("", rest),
-        };
+        let (authority, path) = split_authority(rest);
         if !path.is_empty() && !path.starts_with('/') {
             return Err("two slashes must follow the colon".to_owned());
         }

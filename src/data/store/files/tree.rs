@@ -1,22 +1,23 @@
 //! What all servers with files in directories have in common: what lies below a path is found directory
 //! by directory, and a file is put under a name of its own until it is whole.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::Path;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use std::{io, mem};
 
 use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
 use percent_encoding::percent_decode_str;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
 use super::super::exchange::{silent, tried};
-use super::super::list::path_below;
+use super::super::parts::parts;
 use super::super::{Body, Found, Listing, Object, Source, Store, StoreError, open_file};
+use super::walk::Walk;
 use crate::http::{READ_TIMEOUT, SentFile};
 
 /// How much of a file is read and sent at a time.
@@ -34,6 +35,21 @@ pub(in crate::data) enum Entry {
         /// When it was changed, in whatever unit the server tells that.
         changed: Option<u64>,
     },
+}
+
+impl Entry {
+    /// The file, whose names are not known here.
+    fn file(self) -> Option<Object> {
+        match self {
+            Self::Directory => None,
+            Self::File { size, changed } => Some(Object {
+                size,
+                // For some servers a file's size is all that is known of its state.
+                validator: changed.or(size).map(|state| state.to_string()),
+                ..Object::default()
+            }),
+        }
+    }
 }
 
 /// A server that keeps files in directories.
@@ -107,8 +123,7 @@ pub(in crate::data) struct FileTree<S> {
     path: String,
     /// As the server has it, where that is another one.
     decoded: OnceLock<String>,
-    /// Directories, relative to the place, that have not been listed yet.
-    left: Mutex<VecDeque<String>>,
+    walk: Walk,
     /// The path of a file that is being put and not whole yet.
     unfinished: Mutex<Option<String>>,
 }
@@ -119,7 +134,7 @@ impl<S: FileServer> FileTree<S> {
             server,
             path: path.to_owned(),
             decoded: OnceLock::new(),
-            left: Mutex::default(),
+            walk: Walk::new(S::NAME),
             unfinished: Mutex::default(),
         }
     }
@@ -140,29 +155,8 @@ impl<S: FileServer> FileTree<S> {
     async fn list(&self, directory: &str) -> Result<Listing, StoreError> {
         let whole = &self.below(directory);
         let entries = tried(|| async { self.server.connect().await?.list(whole).await }).await?;
-        let mut listing = Listing::default();
-        for (name, entry) in entries {
-            let relative = match directory {
-                "" => name,
-                directory => format!("{directory}/{name}"),
-            };
-            let Some(path) = path_below("", &relative)? else {
-                continue;
-            };
-            match entry {
-                Entry::Directory => lock(&self.left).push_back(path),
-                Entry::File { size, changed } => {
-                    listing
-                        .objects
-                        .push(object(self.below(&path), path, size, changed));
-                }
-            }
-        }
-        if listing.objects.is_empty() && !directory.is_empty() {
-            listing.empty_directories.push(directory.to_owned());
-        }
-        listing.next = lock(&self.left).pop_front();
-        Ok(listing)
+        let entries = entries.into_iter().map(|(name, entry)| (name, entry.file()));
+        self.walk.listing(directory, entries, |path| self.below(path))
     }
 
     async fn try_to_put(&self, path: &str, part: &str, file: &SentFile) -> Result<(), StoreError> {
@@ -216,11 +210,12 @@ impl<S: FileServer> Store for FileTree<S> {
             entry = Ok(found);
             let _ = self.decoded.set(decoded.into_owned());
         }
-        match entry? {
-            Entry::Directory => self.list("").await.map(Found::Directory),
-            Entry::File { size, changed } => {
-                Ok(Found::File(object(self.below(""), String::new(), size, changed)))
-            }
+        match entry?.file() {
+            None => self.list("").await.map(Found::Directory),
+            Some(file) => Ok(Found::File(Object {
+                key: self.below(""),
+                ..file
+            })),
         }
     }
 
@@ -276,17 +271,6 @@ impl<S: FileServer> Store for FileTree<S> {
     }
 }
 
-fn object(key: String, path: String, size: Option<u64>, changed: Option<u64>) -> Object {
-    Object {
-        key,
-        path,
-        size,
-        // For some servers a file's size is all that is known of its state.
-        validator: changed.or(size).map(|state| state.to_string()),
-        checksum: None,
-    }
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -309,12 +293,9 @@ pub(super) async fn send(
     mut to: impl AsyncWrite + Unpin,
     problem: impl Fn(io::Error) -> StoreError,
 ) -> Result<(), StoreError> {
-    let mut offset = 0;
-    while offset < file.length() {
-        let end = file.length().min(offset + CHUNK);
-        let bytes = file.read(offset..end).await.map_err(StoreError::unreadable)?;
+    let mut parts = pin!(parts(file, CHUNK, None));
+    while let Some(bytes) = parts.try_next().await? {
         within(READ_TIMEOUT, to.write_all(&bytes), &problem).await?;
-        offset = end;
     }
     Ok(())
 }
