@@ -122,8 +122,6 @@ pub const GIT_SSH: &str = "GIT_SSH";
 pub const GIT_SSH_VARIANT: &str = "GIT_SSH_VARIANT";
 /// The certificates that a Git server's own is checked against. From Git.
 pub const GIT_SSL_CAINFO: &str = "GIT_SSL_CAINFO";
-/// Whether a Git server's certificate goes unchecked: it does where this is set. From Git.
-pub const GIT_SSL_NO_VERIFY: &str = "GIT_SSL_NO_VERIFY";
 /// Whether Git may ask for credentials on the terminal. Set to 0 for every `git` that mlrun starts.
 pub const GIT_TERMINAL_PROMPT: &str = "GIT_TERMINAL_PROMPT";
 /// The program that asks for an SSH key's passphrase. Taken away from every `git` that mlrun starts,
@@ -134,8 +132,6 @@ pub const SSH_ASKPASS: &str = "SSH_ASKPASS";
 pub const GIT_CONFIG_COUNT: &str = "GIT_CONFIG_COUNT";
 /// Whether Git LFS leaves its pointer files as they are. From Git LFS.
 pub const GIT_LFS_SKIP_SMUDGE: &str = "GIT_LFS_SKIP_SMUDGE";
-/// Whether the `git` program fetches instead of mlrun itself. mlrun's own, as Cargo has it.
-pub const MLRUN_GIT_FETCH_WITH_CLI: &str = "MLRUN_GIT_FETCH_WITH_CLI";
 /// The program that images and containers are made with: `docker`, `podman`, `nerdctl`, or the path of
 /// one. mlrun's own.
 pub const MLRUN_DOCKER_CMD: &str = "MLRUN_DOCKER_CMD";
@@ -184,6 +180,8 @@ pub const AWS_ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
 pub const AWS_ENDPOINT_URL_S3: &str = "AWS_ENDPOINT_URL_S3";
 /// The address of the security token service instead of Amazon's own.
 pub const AWS_ENDPOINT_URL_STS: &str = "AWS_ENDPOINT_URL_STS";
+/// The address of single sign-on instead of Amazon's own.
+pub const AWS_ENDPOINT_URL_SSO: &str = "AWS_ENDPOINT_URL_SSO";
 /// Whether the variables and settings with addresses of services count for nothing.
 pub const AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: &str = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS";
 /// The role that a token of an identity provider is for.
@@ -207,7 +205,7 @@ pub const AWS_EC2_METADATA_SERVICE_ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_EN
 /// How many seconds the instance's metadata may take.
 pub const AWS_METADATA_SERVICE_TIMEOUT: &str = "AWS_METADATA_SERVICE_TIMEOUT";
 /// All variables that say how Amazon's services are asked, and what else is read with them.
-pub const AWS_VARIABLES: [&str; 27] = [
+pub const AWS_VARIABLES: [&str; 28] = [
     AWS_ACCESS_KEY_ID,
     AWS_SECRET_ACCESS_KEY,
     AWS_SESSION_TOKEN,
@@ -222,6 +220,7 @@ pub const AWS_VARIABLES: [&str; 27] = [
     AWS_ENDPOINT_URL,
     AWS_ENDPOINT_URL_S3,
     AWS_ENDPOINT_URL_STS,
+    AWS_ENDPOINT_URL_SSO,
     AWS_IGNORE_CONFIGURED_ENDPOINT_URLS,
     AWS_ROLE_ARN,
     AWS_WEB_IDENTITY_TOKEN_FILE,
@@ -260,10 +259,18 @@ pub const AZURE_TENANT_ID: &str = "AZURE_TENANT_ID";
 pub const AZURE_CLIENT_ID: &str = "AZURE_CLIENT_ID";
 /// The application's secret.
 pub const AZURE_CLIENT_SECRET: &str = "AZURE_CLIENT_SECRET";
+/// The file with the application's certificate and its key, as PEM or PKCS #12.
+pub const AZURE_CLIENT_CERTIFICATE_PATH: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
+/// The password of that file.
+pub const AZURE_CLIENT_CERTIFICATE_PASSWORD: &str = "AZURE_CLIENT_CERTIFICATE_PASSWORD";
+/// Whether the certificates themselves are sent too, for applications that trust an issuer and a name.
+pub const AZURE_CLIENT_SEND_CERTIFICATE_CHAIN: &str = "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN";
 /// The file with a token of an identity provider for the application.
 pub const AZURE_FEDERATED_TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 /// Where tokens are made instead of `https://login.microsoftonline.com`.
 pub const AZURE_AUTHORITY_HOST: &str = "AZURE_AUTHORITY_HOST";
+/// The service that knows the machine's identity, instead of `http://169.254.169.254`.
+pub const AZURE_POD_IDENTITY_AUTHORITY_HOST: &str = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
 /// The directory of `gcloud`'s settings. From Google.
 pub const CLOUDSDK_CONFIG: &str = "CLOUDSDK_CONFIG";
 /// The address of an emulator of Google's storage. From Google.

@@ -14,21 +14,23 @@
 //! its use.
 //!
 //! Modules import downwards only: [`cli`] knows all others; [`runner`] knows all but [`cli`]; [`backend`]
-//! knows what [`environment`] prepared; [`lint`] knows [`project`] and the names that [`environment`] gives;
-//! [`fetch`], [`data`], [`tracking`] and [`environment`] do not know each other; [`project`], [`project_uri`]
-//! and [`mod@run`] are plain values; [`process`], [`http`], [`aws`], [`databricks`], [`yaml`], [`redact`],
-//! [`env_vars`] and [`events`] know nothing of MLflow Projects.
+//! knows what [`environment`] prepared, and whose storage [`data`] says a URI names; [`lint`] knows
+//! [`project`] and the names that [`environment`] gives; [`fetch`], [`data`], [`tracking`] and
+//! [`environment`] do not know each other; [`project`], [`project_uri`] and [`mod@run`] are plain values;
+//! [`process`], `http`, [`aws`], `databricks`, [`yaml`], `ini`, [`redact`], [`env_vars`] and [`events`] know
+//! nothing of MLflow Projects.
 
 pub mod aws;
 pub mod backend;
 pub mod cli;
 pub mod data;
-pub mod databricks;
+mod databricks;
 pub mod env_vars;
 pub mod environment;
 pub mod events;
 pub mod fetch;
-pub mod http;
+mod http;
+mod ini;
 pub mod lint;
 mod nearest;
 pub mod process;
@@ -39,7 +41,6 @@ pub mod run;
 pub mod runner;
 mod temporary;
 pub mod tracking;
-mod utc;
 pub mod yaml;
 
 pub use runner::{run, run_with};

@@ -8,43 +8,20 @@ const LONGEST_NAME: usize = 100;
 pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let is_short = |text: &str| text.chars().nth(LONGEST_NAME).is_none();
     let name = Some(name).filter(|name| is_short(name))?;
-    let letters_of_name: Vec<char> = name.trim().to_lowercase().chars().collect();
+    let typed = name.trim().to_lowercase();
+    let length = typed.chars().count();
     candidates
         .into_iter()
         .filter(|candidate| *candidate != name && is_short(candidate))
-        .filter_map(|candidate| {
-            let letters: Vec<char> = candidate.to_lowercase().chars().collect();
-            let allowed = letters_of_name
-                .len()
-                .max(letters.len())
-                .div_ceil(4)
-                .min(letters_of_name.len().saturating_sub(1));
-            let may_be_near = letters_of_name.len().abs_diff(letters.len()) <= allowed;
-            may_be_near.then(|| (distance(&letters_of_name, &letters), allowed, candidate))
+        .map(|candidate| {
+            let lower = candidate.to_lowercase();
+            let longest = length.max(lower.chars().count());
+            let allowed = longest.div_ceil(4).min(length.saturating_sub(1));
+            (strsim::osa_distance(&typed, &lower), allowed, candidate)
         })
         .filter(|(distance, allowed, _)| distance <= allowed)
         .min_by_key(|(distance, _, _)| *distance)
         .map(|(_, _, candidate)| candidate)
-}
-
-/// How many letters must be put in, left out, replaced or swapped with their neighbour.
-fn distance(left: &[char], right: &[char]) -> usize {
-    let mut before_last = vec![0; right.len() + 1];
-    let mut last: Vec<usize> = (0..=right.len()).collect();
-    for (row, letter) in left.iter().enumerate() {
-        let mut current = vec![row + 1; right.len() + 1];
-        for (column, other) in right.iter().enumerate() {
-            let replaced = last[column] + usize::from(letter != other);
-            current[column + 1] = replaced.min(last[column + 1] + 1).min(current[column] + 1);
-            let is_swap = row > 0 && column > 0 && *letter == right[column - 1] && left[row - 1] == *other;
-            if is_swap {
-                current[column + 1] = current[column + 1].min(before_last[column - 1] + 1);
-            }
-        }
-        before_last = last;
-        last = current;
-    }
-    last[right.len()]
 }
 
 #[cfg(test)]

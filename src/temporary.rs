@@ -10,13 +10,15 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use backon::{BlockingRetryable, ConstantBuilder};
 
 use crate::env_vars::{TEMP, TMP, TMPDIR};
 
-/// How long a removal is tried again while others still write into the directory.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// The pause between two tries.
+/// How often a removal is retried while others still write into the directory.
+const RETRIES: usize = 500;
+/// The pause before each retry.
 const PAUSE: Duration = Duration::from_millis(10);
 /// The end of the name of a directory that is being removed.
 const SET_ASIDE: &str = ".removed";
@@ -107,23 +109,23 @@ pub(crate) fn remove(path: &Path) {
 
 /// Removes a directory that [`set_aside`] has given another name.
 pub(crate) fn remove_set_aside(path: &Path) {
-    let deadline = Instant::now() + PATIENCE;
-    let mut is_closed = true;
-    loop {
-        match fs::remove_dir_all(path) {
-            Ok(()) => return,
-            Err(error) if error.kind() == ErrorKind::NotFound && !path.exists() => return,
-            // Programs may have made directories in it that cannot be written to.
-            Err(error) if error.kind() == ErrorKind::PermissionDenied && is_closed => {
-                is_closed = false;
-                make_writable(path);
-            }
-            Err(error) if error.kind() == ErrorKind::PermissionDenied || Instant::now() >= deadline => {
-                tracing::debug!(path = %path.display(), %error, "a temporary directory is left behind");
-                return;
-            }
-            Err(_) => thread::sleep(PAUSE),
+    let remove = || match fs::remove_dir_all(path) {
+        // Programs may have made directories in it that cannot be written to.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            make_writable(path);
+            fs::remove_dir_all(path)
         }
+        removed => removed,
+    };
+    let removed = remove
+        .retry(ConstantBuilder::new().with_delay(PAUSE).with_max_times(RETRIES))
+        .sleep(thread::sleep)
+        .when(|error| error.kind() != ErrorKind::PermissionDenied && path.exists())
+        .call();
+    if let Err(error) = removed
+        && path.exists()
+    {
+        tracing::debug!(path = %path.display(), %error, "a temporary directory is left behind");
     }
 }
 

@@ -1,56 +1,65 @@
 //! What calls of Amazon's services need: who asks, in which region, and the signature.
 //!
 //! The variables, files and services that credentials come from, and their order, are those of
-//! Amazon's Python library, which MLflow uses.
+//! Amazon's Python library, which MLflow uses. Signatures and the services that lend keys are the crate
+//! `reqsign`'s; the order, the profiles and the roles are ours, since it knows neither chains of roles nor
+//! other addresses of the token service, and does not say where keys come from.
 
-mod chain;
 mod error;
-mod metadata;
-mod profiles;
+mod provider;
+mod role;
+mod services;
 mod settings;
 mod sign;
-mod sso;
-mod sts;
 
-use std::fmt;
-use std::time::{Duration, SystemTime};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
+use quick_xml::Reader;
+use quick_xml::escape::unescape;
+use quick_xml::events::Event;
 
-pub use self::chain::CredentialsProvider;
 pub use self::error::AwsError;
+pub use self::provider::CredentialsProvider;
 pub use self::settings::AwsSettings;
-pub use self::sign::{Payload, SignError, Signing};
-pub(crate) use self::sign::{UNRESERVED, UNRESERVED_PATH};
-use crate::redact::Secret;
+pub use self::sign::{Credentials, Payload, Signing};
 
-/// Credentials that end within this time are replaced before they are used.
-const SPARE_TIME: Duration = Duration::from_secs(120);
+/// What stays as it is in a signed request: the unreserved characters of RFC 3986.
+pub(crate) const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
-/// The keys that requests are signed with.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
-    /// The key's public half.
-    pub access_key_id: String,
-    /// The key's secret half.
-    pub secret_access_key: Secret,
-    /// What goes with keys that are lent for some time.
-    pub session_token: Option<Secret>,
-    /// When they end.
-    pub expires: Option<SystemTime>,
-    /// Where they come from, for a person.
-    pub source: String,
+/// As [`UNRESERVED`], and the slash that stands between the parts of a path.
+pub(crate) const UNRESERVED_PATH: &AsciiSet = &UNRESERVED.remove(b'/');
+
+/// The address of a service in a region, which is in a domain of its own in China.
+pub(crate) fn regional_address(service: &str, region: &str) -> String {
+    let country = if region.starts_with("cn-") { ".cn" } else { "" };
+    format!("https://{service}.{region}.amazonaws.com{country}/")
 }
 
-impl Credentials {
-    fn is_fresh(&self) -> bool {
-        self.expires
-            .is_none_or(|expires| expires > SystemTime::now() + SPARE_TIME)
+/// The text of the first element of this name in an answer.
+pub(crate) fn element(answer: &str, name: &str) -> Option<String> {
+    let mut reader = Reader::from_str(answer);
+    loop {
+        match reader.read_event().ok()? {
+            Event::Start(start) if start.name().as_ref() == name => {
+                let text = reader.read_text(start.name()).ok()?.into_inner();
+                return Some(unescape(text.trim()).ok()?.into_owned());
+            }
+            Event::Eof => return None,
+            _ => {}
+        }
     }
 }
 
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials")
-            .field("source", &self.source)
-            .finish_non_exhaustive()
-    }
+/// The code and message in a refusal, which Azure's and Google's storage write in the same way.
+pub(crate) fn refusal(answer: &str) -> Option<String> {
+    let code = element(answer, "Code")?;
+    Some(
+        match element(answer, "Message").filter(|message| !message.is_empty()) {
+            Some(message) => format!("{code}: {message}"),
+            None => code,
+        },
+    )
 }

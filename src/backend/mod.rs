@@ -18,13 +18,13 @@ use serde_json::Value;
 pub use self::attached::{AttachedRun, RunState, attach};
 pub use self::databricks::DatabricksBackendError;
 pub use self::docker::container_command_line;
-pub use self::kubernetes::{KubernetesError, TemplatePlace};
+pub use self::kubernetes::KubernetesError;
 
 use crate::databricks::WorkspaceAccess;
 use crate::environment::{EnvManager, PreparedEnv};
 use crate::events::Progress;
 use crate::process::{Ended, ProcessError, Signals, TerminationSignal};
-use crate::project::{DatabricksSparkJob, ProjectEnvironment};
+use crate::project::{DatabricksSparkJob, Location, ProjectEnvironment};
 use crate::run::{RunId, RunInfo, RunStatus};
 
 /// The names that `--backend` takes, in the order of the documentation.
@@ -343,9 +343,9 @@ impl BackendError {
     }
 
     /// The place in a file that the error is about, if there is one.
-    pub fn location(&self) -> Option<String> {
+    pub fn location(&self) -> Option<&Location> {
         match self {
-            Self::Kubernetes(error) => error.location().map(ToString::to_string),
+            Self::Kubernetes(error) => error.location(),
             _ => None,
         }
     }

@@ -1,7 +1,8 @@
 //! Text in columns and lines of a width, for a person.
 
 use std::borrow::Cow;
-use std::io::IsTerminal;
+
+use rustix::termios::tcgetwinsize;
 
 use crate::cli::escape;
 
@@ -9,19 +10,38 @@ use crate::cli::escape;
 const DEFAULT_WIDTH: usize = 80;
 /// Lines longer than this are hard to read, however wide the terminal is.
 pub(super) const WIDEST: usize = 120;
+/// A narrower terminal wraps lines by itself.
+const NARROWEST: usize = 20;
 /// What a last column has at least.
 const NARROWEST_COLUMN: usize = 20;
 
-/// How long lines on standard output should be at most.
-pub(crate) fn line_width() -> usize {
-    let stdout = std::io::stdout();
-    if !stdout.is_terminal() {
-        return DEFAULT_WIDTH;
+/// Where a text goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+impl Stream {
+    /// How long lines should be at most.
+    pub(crate) fn width(self) -> usize {
+        let size = match self {
+            Self::Stdout => tcgetwinsize(std::io::stdout()),
+            Self::Stderr => tcgetwinsize(std::io::stderr()),
+        };
+        match size.map_or(0, |size| usize::from(size.ws_col)) {
+            0 => DEFAULT_WIDTH,
+            columns => columns.clamp(NARROWEST, WIDEST),
+        }
     }
-    let columns = rustix::termios::tcgetwinsize(&stdout).map_or(0, |size| usize::from(size.ws_col));
-    match columns {
-        0 => DEFAULT_WIDTH,
-        columns => columns.min(WIDEST),
+
+    /// Whether colours are shown: on a terminal, unless `NO_COLOR` or `CLICOLOR=0` is set, and wherever
+    /// `CLICOLOR_FORCE` is.
+    pub(crate) fn has_colors(self) -> bool {
+        match self {
+            Self::Stdout => console::colors_enabled(),
+            Self::Stderr => console::colors_enabled_stderr(),
+        }
     }
 }
 

@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 use crate::cli::args::LintArguments;
 use crate::cli::escape::{self, one_line};
+use crate::cli::excerpt::Excerpts;
+use crate::cli::layout::Stream;
 use crate::cli::printer::{self, Printer};
 use crate::cli::project_source::{ProjectSource, look_at};
 use crate::cli::report::{Failure, Outcome};
@@ -15,7 +17,7 @@ pub(crate) async fn run(arguments: LintArguments, printer: &Printer) -> Result<O
     let LintArguments { uri, version, json } = arguments;
     look_at(&uri, version, printer, move |source| {
         let findings = lint::check(source.work_dir.path()).map_err(RunError::from)?;
-        printer::write_stdout(&if json {
+        printer::write_escaped_stdout(&if json {
             let mut object = json!({ "findings": to_json(source, &findings) });
             for severity in [Severity::Error, Severity::Warning, Severity::Note] {
                 object[format!("{}s", severity.as_str())] = count(&findings, severity).into();
@@ -35,6 +37,7 @@ pub(crate) async fn run(arguments: LintArguments, printer: &Printer) -> Result<O
 /// Each finding on a line that editors understand, and what to do on the next.
 pub(crate) fn text(source: &ProjectSource, findings: &[Finding]) -> String {
     let mut text = String::new();
+    let mut excerpts = Excerpts::new(Stream::Stdout);
     for finding in findings {
         let place = finding.location.as_ref().map_or_else(
             || source.shown(source.work_dir.path()),
@@ -43,10 +46,14 @@ pub(crate) fn text(source: &ProjectSource, findings: &[Finding]) -> String {
         let place = if place.is_empty() { "." } else { &place };
         let severity = finding.code.severity().as_str();
         text.push_str(&format!(
-            "{}: {severity}: {} [{}]\n",
+            "{}: {severity}: {} [{}]{}\n",
             one_line(place),
             one_line(&finding.message),
-            finding.code.name()
+            finding.code.name(),
+            finding
+                .location
+                .as_ref()
+                .map_or_else(String::new, |location| excerpts.of(location))
         ));
         if let Some(hint) = &finding.hint {
             text.push_str(&format!("  hint: {}\n", one_line(hint)));
@@ -63,7 +70,7 @@ pub(crate) fn to_json(source: &ProjectSource, findings: &[Finding]) -> Value {
             "code": finding.code.name(),
             "severity": finding.code.severity().as_str(),
             "message": finding.message,
-            "file": location.map(|location| source.shown(&location.file)),
+            "file": location.map(|location| source.shown(location.file.path())),
             "line": location.map(|location| location.position.line),
             "column": location.map(|location| location.position.column),
             "hint": finding.hint,

@@ -7,6 +7,7 @@ mod control;
 mod env;
 mod env_file;
 mod escape;
+mod excerpt;
 mod help;
 mod inspect;
 mod layout;

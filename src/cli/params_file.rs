@@ -8,7 +8,7 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::Value as Json;
 
 use crate::cli::report::Failure;
-use crate::project::NameProblem;
+use crate::project::{NameProblem, SourceFile};
 use crate::yaml::{self, Node, Position, Value};
 
 /// Where a parameter's value comes from.
@@ -49,7 +49,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<(String, String)>, Failure> {
     })?;
     let is_json = path.extension().is_some_and(|extension| extension == "json");
     let parameters = if is_json { of_json(&text) } else { of_yaml(&text) };
-    parameters.map_err(|problem| problem.into_failure(path))
+    parameters.map_err(|problem| problem.into_failure(path, text))
 }
 
 /// How a list or a mapping becomes a single value.
@@ -67,14 +67,13 @@ struct Problem {
 }
 
 impl Problem {
-    fn into_failure(self, path: &Path) -> Failure {
+    fn into_failure(self, path: &Path, text: Vec<u8>) -> Failure {
         let Self {
             message,
             position,
             hint,
         } = self;
-        let location =
-            position.map(|position| format!("{}:{}:{}", path.display(), position.line, position.column));
+        let location = position.map(|position| SourceFile::new(path, text).at(position));
         Failure::message(format!(
             "the params file {} cannot be used: {message}",
             path.display()
@@ -152,18 +151,29 @@ fn of_json(text: &[u8]) -> Result<Vec<(String, String)>, Problem> {
     serde_json::from_slice(text)
         .map(|Parameters(parameters)| parameters)
         .map_err(|error| {
-            let (line, column) = (error.line(), error.column());
             let message = error.to_string();
-            let place = format!(" at line {line} column {column}");
+            let place = format!(" at line {} column {}", error.line(), error.column());
             Problem {
                 message: message.strip_suffix(&place).unwrap_or(&message).to_owned(),
-                position: (line > 0).then_some(Position {
-                    line,
-                    column: column.max(1),
-                }),
+                position: json_position(text, &error),
                 hint: None,
             }
         })
+}
+
+/// Where in a text of JSON an error is, as an editor counts.
+pub(crate) fn json_position(text: &[u8], error: &serde_json::Error) -> Option<Position> {
+    let before_last = error.line().checked_sub(1)?;
+    let line = text
+        .split(|byte| *byte == b'\n')
+        .nth(before_last)
+        .unwrap_or_default();
+    // The parser counts bytes, and says how many it has taken.
+    let taken = &line[..line.len().min(error.column())];
+    Some(Position {
+        line: error.line(),
+        column: String::from_utf8_lossy(taken).chars().count().max(1),
+    })
 }
 
 /// The object of a JSON file.

@@ -7,6 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cli::args::LogFormat;
 use crate::cli::escape;
+use crate::cli::excerpt::Excerpts;
+use crate::cli::layout::Stream;
 use crate::cli::report::Failure;
 use crate::cli::transfer_bar::{self, TransferBar};
 use crate::events::{Progress, Transfer};
@@ -58,8 +60,16 @@ impl Printer {
 
     /// Why something failed: its causes and its hint have lines of their own.
     pub(crate) fn failure(&self, failure: &Failure) {
-        self.write_text(Level::Error, &failure.text(), |text| {
-            escape::escaped(text).into_owned()
+        self.write_text(Level::Error, &failure.text(), |_| {
+            let excerpt = failure
+                .location()
+                .map(|location| Excerpts::new(Stream::Stderr).of(location));
+            [
+                escape::escaped(&failure.head()).as_ref(),
+                &excerpt.unwrap_or_default(),
+                &escape::escaped(&failure.tail()),
+            ]
+            .concat()
         });
     }
 
@@ -131,7 +141,11 @@ impl Progress for Printer {
 /// Writes what a command was asked for to standard output, with all that acts on a terminal written out. A
 /// closed pipe is no failure.
 pub(crate) fn write_stdout(text: &str) -> Result<(), Failure> {
-    let text = escape::escaped(text);
+    write_escaped_stdout(&escape::escaped(text))
+}
+
+/// As [`write_stdout`], for a text in which that is written out already.
+pub(crate) fn write_escaped_stdout(text: &str) -> Result<(), Failure> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
             anyhow::Error::new(error).context("cannot write to standard output"),

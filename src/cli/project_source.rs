@@ -37,7 +37,7 @@ impl ProjectSource {
         let position = location.position;
         format!(
             "{}:{}:{}",
-            self.shown(&location.file),
+            self.shown(location.file.path()),
             position.line,
             position.column
         )

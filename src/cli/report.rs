@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::cli::escape;
 use crate::cli::printer::Printer;
 use crate::process::limit_hint;
+use crate::project::Location;
 use crate::run::RunStatus;
 use crate::runner::RunError;
 
@@ -62,7 +63,7 @@ impl From<Outcome> for ExitCode {
 #[derive(Debug)]
 pub(crate) struct Failure {
     error: anyhow::Error,
-    location: Option<String>,
+    location: Option<Location>,
     hint: Option<String>,
     is_usage: bool,
     /// Whether the run that it is about was ended by somebody else.
@@ -116,7 +117,7 @@ impl Failure {
         }
     }
 
-    pub(crate) fn with_location(self, location: Option<String>) -> Self {
+    pub(crate) fn with_location(self, location: Option<Location>) -> Self {
         Self { location, ..self }
     }
 
@@ -153,11 +154,30 @@ impl Failure {
 
     /// The error, its causes, the place and the way out; every cause once.
     pub(crate) fn text(&self) -> String {
-        let mut text = format!("error: {}", escape::continued(&self.error.to_string()));
-        if let Some(location) = &self.location {
+        self.head() + &self.tail()
+    }
+
+    /// The place in a file that the failure is about.
+    pub(crate) fn location(&self) -> Option<&Location> {
+        self.location.as_ref()
+    }
+
+    /// The error, and the place if the error itself does not name it.
+    pub(crate) fn head(&self) -> String {
+        let message = self.error.to_string();
+        let mut text = format!("error: {}", escape::continued(&message));
+        if let Some(location) = self.location.as_ref().map(ToString::to_string)
+            && !message.starts_with(&location)
+        {
             text.push_str("\n  --> ");
-            text.push_str(&escape::one_line(location));
+            text.push_str(&escape::one_line(&location));
         }
+        text
+    }
+
+    /// The causes and the way out, each with a line's end before it.
+    pub(crate) fn tail(&self) -> String {
+        let mut text = String::new();
         let mut shown = self.error.to_string();
         for cause in self.error.chain().skip(1) {
             let cause = cause.to_string();
@@ -188,15 +208,20 @@ macro_rules! failure_with_hint {
 }
 
 failure_with_hint!(
-    crate::environment::EnvironmentError,
     crate::process::ProcessError,
     crate::tracking::TrackingError,
     crate::tracking::TrackingUriError,
 );
 
+impl From<crate::environment::EnvironmentError> for Failure {
+    fn from(error: crate::environment::EnvironmentError) -> Self {
+        Self::from(RunError::from(error))
+    }
+}
+
 impl From<crate::backend::BackendError> for Failure {
     fn from(error: crate::backend::BackendError) -> Self {
-        let (hint, location, status) = (error.hint(), error.location(), error.run_status());
+        let (hint, location, status) = (error.hint(), error.location().cloned(), error.run_status());
         Self::new(error)
             .with_optional_hint(hint)
             .with_location(location)
@@ -206,7 +231,7 @@ impl From<crate::backend::BackendError> for Failure {
 
 impl From<Arc<RunError>> for Failure {
     fn from(error: Arc<RunError>) -> Self {
-        let (hint, location, status) = (error.hint(), error.location(), error.run_status());
+        let (hint, location, status) = (error.hint(), error.location().cloned(), error.run_status());
         Self::new(error)
             .with_optional_hint(hint)
             .with_location(location)

@@ -16,7 +16,7 @@ use crate::cli::report::Failure;
 use crate::env_vars;
 use crate::environment::EnvManager;
 use crate::process::ProcessIdentity;
-use crate::project::{NameProblem, without_blanks};
+use crate::project::{NameProblem, SourceFile, without_blanks};
 use crate::run::{RunId, tag};
 use crate::runner::{ImageChoice, RunError, RunRequest, select_experiment};
 
@@ -219,10 +219,13 @@ fn backend_config(text: &str, current_directory: &Path) -> Result<BackendConfig,
             )
         })?;
         let value = serde_json::from_str(&content).map_err(|error| {
+            let position = params_file::json_position(content.as_bytes(), &error);
+            let location = position.map(|position| SourceFile::new(&path, content.as_str()).at(position));
             Failure::new(
                 anyhow::Error::new(error)
                     .context(format!("the backend config {} is not valid JSON", path.display())),
             )
+            .with_location(location)
         })?;
         if let Some(kind) = other_than_object(&value) {
             return Err(Failure::message(format!(

@@ -3,17 +3,14 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::store::StoreError;
+use super::store::{PASSWORD_GIVEN, StoreError};
 use crate::http::DownloadError;
 
 /// Why data could not be brought onto this machine. No variant holds a credential.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// There is no way to get data from such URIs.
-    #[error(
-        "data behind '{scheme}:' {} (parameter '{parameter}' is a path at '{uri}')",
-        if *.is_mlflow { "is not supported" } else { "cannot be had" }
-    )]
+    #[error("data behind '{scheme}:' cannot be had (parameter '{parameter}' is a path at '{uri}')")]
     Scheme {
         /// The parameter.
         parameter: String,
@@ -21,8 +18,6 @@ pub enum DataError {
         uri: String,
         /// The scheme in lower case.
         scheme: String,
-        /// Whether MLflow itself can download from there.
-        is_mlflow: bool,
     },
     /// A `file:` URI names another machine.
     #[error("the file '{uri}' for the parameter '{parameter}' is on another machine")]
@@ -92,10 +87,12 @@ impl DataError {
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
         let text = match self {
-            Self::Scheme { is_mlflow: true, .. } => "download it yourself and pass the local path",
             Self::Scheme { .. } => "pass a local path, or a URI that begins with http://, https:// or file:",
             Self::OtherHost { .. } => {
                 "for a file of this machine write three slashes: file:///directory/file"
+            }
+            Self::Url { reason, .. } if reason == PASSWORD_GIVEN => {
+                "leave the password out, and let `ssh-copy-id USER@HOST` bring your key to the server"
             }
             Self::Url { uri, .. } if uri.starts_with("http") => "check the host and the port",
             Self::Url { .. } => return None,

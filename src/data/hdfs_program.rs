@@ -1,4 +1,4 @@
-//! `hdfs://` by Hadoop's own program, which knows its configuration, Kerberos and all.
+//! `hdfs://` and `viewfs://` by Hadoop's own program, which knows its configuration, Kerberos and all.
 
 use std::path::Path;
 
@@ -15,11 +15,30 @@ pub(super) fn is_there() -> bool {
     program_on_path(PROGRAM).is_some()
 }
 
+/// Why nothing can be had that only the program can reach.
+pub(super) fn missing() -> StoreError {
+    StoreError::Program(ProcessError::Missing {
+        program: PROGRAM.to_owned(),
+    })
+}
+
+/// The URI for the program, which takes some characters of names for patterns.
+fn literal(uri: &str) -> String {
+    let mut literal = String::with_capacity(uri.len());
+    for character in uri.chars() {
+        if matches!(character, '*' | '?' | '[' | ']' | '{' | '}' | '\\') {
+            literal.push('\\');
+        }
+        literal.push(character);
+    }
+    literal
+}
+
 /// Whether the URI is that of a directory.
 pub(super) async fn is_directory(uri: &str) -> Result<bool, StoreError> {
     let call = ProgramCall::new(PROGRAM)
         .arguments(["dfs", "-stat", "%F"])
-        .argument(uri);
+        .argument(literal(uri));
     match call.capture().await {
         Ok(captured) => Ok(captured.text().trim() == "directory"),
         Err(ProcessError::Failed { last_lines, .. })
@@ -40,12 +59,12 @@ pub(super) async fn put(file: &Path, uri: &str) -> Result<(), StoreError> {
     let (directory, _) = uri.rsplit_once('/').unwrap_or_default();
     let make = ProgramCall::new(PROGRAM)
         .arguments(["dfs", "-mkdir", "-p"])
-        .argument(directory);
+        .argument(literal(directory));
     make.capture().await?;
     let put = ProgramCall::new(PROGRAM)
         .arguments(["dfs", "-put", "-f"])
         .argument(file.as_os_str())
-        .argument(uri);
+        .argument(literal(uri));
     put.capture().await?;
     Ok(())
 }
@@ -60,18 +79,8 @@ pub(super) async fn bring(uri: &str, target: &Path) -> Result<Brought, StoreErro
     let copy = place.path().join("copy");
     let call = ProgramCall::new(PROGRAM)
         .arguments(["dfs", "-get"])
-        .argument(uri)
+        .argument(literal(uri))
         .argument(copy.as_os_str());
     call.capture().await?;
-    let brought = local::measure(&copy)?;
-    if target.is_dir() {
-        // What a directory holds, where the URI ends with a slash.
-        for entry in std::fs::read_dir(&copy).map_err(StoreError::unwritable)? {
-            let entry = entry.map_err(StoreError::unwritable)?;
-            std::fs::rename(entry.path(), target.join(entry.file_name())).map_err(StoreError::unwritable)?;
-        }
-    } else {
-        std::fs::rename(&copy, target).map_err(StoreError::unwritable)?;
-    }
-    Ok(brought)
+    local::rename(&copy, target)
 }

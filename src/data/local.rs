@@ -1,40 +1,57 @@
 //! Artifacts that are files of this machine.
 
-use std::fs::{self, Permissions};
-use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use super::landing::{persist, temporary_in};
 use super::store::StoreError;
 use super::transfer::Brought;
 
 /// What it means that a file here cannot be looked at.
-pub(super) fn unreadable(path: &Path, source: std::io::Error) -> StoreError {
+pub(super) fn unreadable(path: &Path, source: io::Error) -> StoreError {
     match source.kind() {
-        std::io::ErrorKind::NotFound => StoreError::Missing {
+        ErrorKind::NotFound => StoreError::Missing {
             said: format!("'{}' does not exist", path.display()),
         },
-        _ => StoreError::File {
-            is_written: false,
-            source,
-        },
+        _ => unread(source),
+    }
+}
+
+fn unread(source: io::Error) -> StoreError {
+    StoreError::File {
+        is_written: false,
+        source,
     }
 }
 
 /// Copies a file or a directory. What links point at is copied, as MLflow does it. A copy that is given up
 /// ends when its target is gone: no directory is made again.
 pub(super) fn copy(from: &Path, to: &Path) -> Result<Brought, StoreError> {
-    let unreadable = |source| StoreError::File {
-        is_written: false,
-        source,
-    };
+    each_file(from, to, copy_contents)
+}
+
+/// Moves a file or a directory, into one that may be there.
+pub(super) fn rename(from: &Path, to: &Path) -> Result<Brought, StoreError> {
+    each_file(from, to, |from, to| {
+        let bytes = fs::metadata(from).map_err(unread)?.len();
+        fs::rename(from, to).map_err(StoreError::unwritable)?;
+        Ok(bytes)
+    })
+}
+
+/// Makes a directory and those in it again at another path, and calls `bring` for the old and the new path of
+/// each file, which gives its length.
+fn each_file(
+    from: &Path,
+    to: &Path,
+    bring: impl Fn(&Path, &Path) -> Result<u64, StoreError>,
+) -> Result<Brought, StoreError> {
     let mut brought = Brought::default();
-    fs::create_dir_all(parent_of(to)).map_err(StoreError::unwritable)?;
     let mut left = vec![(from.to_owned(), to.to_owned())];
     while let Some((from, to)) = left.pop() {
-        let about = fs::metadata(&from).map_err(unreadable)?;
-        if !about.is_dir() {
-            brought.bytes += copy_contents(&from, &to)?;
+        if !fs::metadata(&from).map_err(unread)?.is_dir() {
+            brought.bytes += bring(&from, &to)?;
             brought.files += 1;
             continue;
         }
@@ -44,28 +61,9 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<Brought, StoreError> {
             }
             _ => {}
         }
-        for entry in fs::read_dir(&from).map_err(unreadable)? {
-            let entry = entry.map_err(unreadable)?;
+        for entry in fs::read_dir(&from).map_err(unread)? {
+            let entry = entry.map_err(unread)?;
             left.push((entry.path(), to.join(entry.file_name())));
-        }
-    }
-    Ok(brought)
-}
-
-/// How much a file or a directory holds.
-pub(super) fn measure(path: &Path) -> Result<Brought, StoreError> {
-    let failed = |source| unreadable(path, source);
-    let mut brought = Brought::default();
-    let mut left = vec![path.to_owned()];
-    while let Some(path) = left.pop() {
-        let about = fs::symlink_metadata(&path).map_err(failed)?;
-        if about.is_dir() {
-            for entry in fs::read_dir(&path).map_err(failed)? {
-                left.push(entry.map_err(failed)?.path());
-            }
-        } else {
-            brought.files += 1;
-            brought.bytes += about.len();
         }
     }
     Ok(brought)
@@ -83,19 +81,10 @@ fn parent_of(path: &Path) -> &Path {
 
 /// Copies a file into a directory that is there.
 fn copy_contents(from: &Path, to: &Path) -> Result<u64, StoreError> {
-    let mut source = fs::File::open(from).map_err(|source| StoreError::File {
-        is_written: false,
-        source,
-    })?;
-    let mut file = tempfile::Builder::new()
-        .prefix(".incomplete-")
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(parent_of(to))
-        .map_err(StoreError::unwritable)?;
-    let bytes = std::io::copy(&mut source, file.as_file_mut()).map_err(StoreError::unwritable)?;
-    file.persist(to)
-        .map_err(|error| StoreError::unwritable(error.error))?;
-    Ok(bytes)
+    let mut source = fs::File::open(from).map_err(unread)?;
+    let mut file = temporary_in(parent_of(to))?;
+    let bytes = io::copy(&mut source, file.as_file_mut()).map_err(StoreError::unwritable)?;
+    persist(file, to).map(|()| bytes)
 }
 
 /// The path that an artifact URI of a store on this machine names: a plain path, or a `file:` URI.
@@ -147,7 +136,7 @@ mod tests {
         let from = directory.path().join("from");
         fs::create_dir_all(from.join("a/empty")).unwrap();
         fs::write(from.join("a/x"), "12345").unwrap();
-        let to = directory.path().join("deep/to");
+        let to = directory.path().join("to");
         let brought = copy(&from, &to).unwrap();
         assert_eq!((brought.files, brought.bytes), (1, 5));
         assert_eq!(fs::read(to.join("a/x")).unwrap(), b"12345");

@@ -7,6 +7,7 @@
 mod checksum;
 mod error;
 mod hdfs_program;
+mod landing;
 mod local;
 mod place;
 mod storage;
@@ -16,21 +17,22 @@ mod transfer;
 mod upload;
 mod uri;
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 pub use self::error::DataError;
+pub use self::place::Storage;
 pub use self::storage::DataDirectory;
 pub use self::store::StoreError;
 pub use self::upload::upload;
 pub use self::uri::DataUri;
 
+use self::landing::{persist, temporary_in};
 use self::place::{Place, open_store};
 use self::store::{Found, Store};
-use self::tally::{Single, Tally};
+use self::tally::Tally;
 use self::transfer::{Brought, Transfers};
 use crate::events::{Progress, byte_text};
 use crate::http::{self, ServerAccess};
@@ -96,7 +98,11 @@ impl DataRequest {
     /// # Errors
     /// An artifact URI that data cannot be had from.
     pub fn resolve(&mut self, artifact_uri: &str) -> Result<(), DataError> {
-        self.uri.resolve(&self.parameter, artifact_uri)
+        self.uri.place = match local::path_of(artifact_uri) {
+            Some(path) => Place::Local(path),
+            None => DataUri::parse(&self.parameter, artifact_uri)?.place,
+        };
+        Ok(())
     }
 
     /// What is wrong with a reference that leads to others without end.
@@ -221,69 +227,68 @@ async fn bring(
     tally: &Tally<'_>,
 ) -> Result<(), DataError> {
     let request = &data.request;
-    let place = request.place_in(directory);
-    fs::create_dir(&place).map_err(|source| DataError::Storage {
+    let (place, path) = (request.place_in(directory), request.path_in(directory));
+    // A name may be a path of several parts.
+    let parent = path.parent().filter(|_| path != place).unwrap_or(&place);
+    fs::create_dir_all(parent).map_err(|source| DataError::Storage {
         action: "write to",
-        path: place.clone(),
+        path: parent.to_owned(),
         source,
     })?;
-    let path = request.path_in(directory);
     let failed = |source| request.store_error(source);
-    let (brought, is_directory): (Result<Brought, StoreError>, bool) = match &data.source {
-        Source::Web(url) => return download_file(request, url, &place, &path, tally).await,
+    let (brought, is_directory) = match &data.source {
+        Source::Web(url) => (download_file(request, url, &path, tally).await, false),
         Source::Local(from) => {
             let (from, to) = (from.clone(), path.clone());
             let is_directory = from.is_dir();
             let copied = tokio::task::spawn_blocking(move || local::copy(&from, &to)).await;
-            let copied =
-                copied.map_err(|error| failed(StoreError::unwritable(std::io::Error::other(error))))?;
-            (copied, is_directory)
+            let copied = copied.unwrap_or_else(|error| Err(StoreError::unwritable(error.into())));
+            (copied.map_err(failed), is_directory)
         }
-        Source::Hdfs(uri, is_directory) => (hdfs_program::bring(uri, &path).await, *is_directory),
+        Source::Hdfs(uri, is_directory) => {
+            let brought = hdfs_program::bring(uri, &path).await;
+            (brought.map_err(failed), *is_directory)
+        }
         Source::Store(store, found) => {
-            if let Some(parent) = path.parent() {
-                fs::create_dir_all(parent).map_err(|source| failed(StoreError::unwritable(source)))?;
-            }
             let brought = transfers.bring(store.as_ref(), found, &path).await;
-            (brought, matches!(found, Found::Directory(_)))
+            (brought.map_err(failed), matches!(found, Found::Directory(_)))
         }
     };
-    let brought = brought.map_err(failed)?;
+    let brought = brought?;
     let bytes = byte_text(brought.bytes);
     let amount = match (is_directory, brought.files) {
         (false, _) => bytes,
         (true, 1) => format!("1 file, {bytes}"),
         (true, files) => format!("{files} files, {bytes}"),
     };
-    tell(request, &amount, tally);
-    Ok(())
-}
-
-fn tell(request: &DataRequest, amount: &str, tally: &Tally<'_>) {
     tally.progress().info(&format!(
         "Downloaded '{}' ({amount}) for the parameter '{}'",
         request.uri, request.parameter
     ));
+    Ok(())
 }
 
 async fn download_file(
     request: &DataRequest,
     url: &str,
-    place: &Path,
     path: &Path,
     tally: &Tally<'_>,
-) -> Result<(), DataError> {
-    let mut file = tempfile::Builder::new()
-        .prefix(".incomplete-")
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(place)
-        .map_err(|source| DataError::Storage {
-            action: "write to",
-            path: place.to_owned(),
-            source,
-        })?;
-    let mut single = Single::new(tally);
-    let mut on_progress = |done, total| single.update(done, total);
+) -> Result<Brought, DataError> {
+    let failed = |source| request.store_error(source);
+    let mut file = temporary_in(path.parent().unwrap_or(path)).map_err(failed)?;
+    tally.expect(None);
+    let (mut seen, mut is_settled) = (0, false);
+    let mut on_progress = |done: u64, total: Option<u64>| {
+        if let Some(total) = total.filter(|_| !is_settled) {
+            is_settled = true;
+            tally.settle(total);
+        }
+        match done >= seen {
+            true => tally.arrived(done - seen),
+            false => tally.lost(seen - done),
+        }
+        seen = done;
+    };
     let downloaded = http::download(url, file.as_file_mut(), u64::MAX, &mut on_progress)
         .await
         .map_err(|source| DataError::Download {
@@ -291,17 +296,15 @@ async fn download_file(
             uri: request.uri.to_string(),
             source,
         })?;
-    file.persist(path).map_err(|error| DataError::Storage {
-        action: "name a downloaded file",
-        path: path.to_owned(),
-        source: error.error,
-    })?;
+    persist(file, path).map_err(failed)?;
     if downloaded.is_page && !request.uri.names_page() {
         tally.progress().warning(&format!(
             "what is at '{}' is a web page: it may ask you to sign in, or only show what you want",
             request.uri
         ));
     }
-    tell(request, &byte_text(downloaded.bytes), tally);
-    Ok(())
+    Ok(Brought {
+        files: 1,
+        bytes: downloaded.bytes,
+    })
 }

@@ -70,37 +70,6 @@ impl<'a> Tally<'a> {
     }
 }
 
-/// One download whose size shows only when it has begun.
-pub(super) struct Single<'t, 'p> {
-    tally: &'t Tally<'p>,
-    done: u64,
-    is_settled: bool,
-}
-
-impl<'t, 'p> Single<'t, 'p> {
-    pub(super) fn new(tally: &'t Tally<'p>) -> Self {
-        tally.expect(None);
-        Self {
-            tally,
-            done: 0,
-            is_settled: false,
-        }
-    }
-
-    /// Takes note of what has arrived in all, and how much there will be.
-    pub(super) fn update(&mut self, done: u64, total: Option<u64>) {
-        if let Some(total) = total.filter(|_| !self.is_settled) {
-            self.is_settled = true;
-            self.tally.settle(total);
-        }
-        match done >= self.done {
-            true => self.tally.arrived(done - self.done),
-            false => self.tally.lost(self.done - done),
-        }
-        self.done = done;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,21 +91,12 @@ mod tests {
         let heard = Heard::default();
         let tally = Tally::new(&heard);
         tally.expect(Some(10));
-        let mut single = Single::new(&tally);
+        tally.expect(None);
         tally.arrived(5);
-        single.update(1, Some(20));
-        single.update(0, Some(20));
-        tally.arrived(5);
+        tally.settle(20);
+        tally.lost(1);
         let heard = heard.0.lock().unwrap().clone();
-        let expected = [
-            (0, Some(10)),
-            (0, None),
-            (5, None),
-            (5, Some(30)),
-            (6, Some(30)),
-            (5, Some(30)),
-            (10, Some(30)),
-        ];
+        let expected = [(0, Some(10)), (0, None), (5, None), (5, Some(30)), (4, Some(30))];
         assert_eq!(heard, expected);
     }
 }

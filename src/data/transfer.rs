@@ -1,19 +1,19 @@
 //! Objects of stores become local files: several at once, large ones in parts, each continued where
 //! its connection broke.
 
-use std::collections::HashSet;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::ops::Range;
-use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
+use backon::BackoffBuilder as _;
 use futures_util::{TryStreamExt as _, stream};
-use tempfile::NamedTempFile;
 use tokio::sync::Semaphore;
 
-use super::checksum::{Checksum, Sum};
-use super::store::{Body, FIRST_PAUSE, Found, Listing, Object, Store, StoreError};
+use super::checksum::Checksum;
+use super::landing::{Directories, persist, sum_of_file, temporary_in, unpacked};
+use super::store::{Body, Found, Listing, Object, Source, Store, StoreError, pauses};
 use super::tally::Tally;
 
 /// How many requests go on at the same time, over all parameters.
@@ -21,9 +21,6 @@ const MOST_REQUESTS: usize = 16;
 
 /// An object is read in parts of this size.
 const PART: u64 = 16 << 20;
-
-/// How often a connection may break without anything having arrived in between.
-const MOST_TRIES: u32 = 5;
 
 /// A connection that brought this much was worth something, and is not counted.
 const WORTHWHILE: u64 = 1 << 20;
@@ -90,36 +87,30 @@ impl<'a> Transfers<'a> {
         first: &'s Listing,
         directories: &'s Directories,
     ) -> impl futures_util::Stream<Item = Result<Object, StoreError>> + 's {
-        enum Page<'s> {
-            Known(&'s Listing),
-            Next(String),
-        }
         // The listing itself is of unknown size until it ends.
         self.tally.expect(None);
-        let pages = stream::try_unfold(Some(Page::Known(first)), move |page| async move {
-            let (objects, empty, next) = match page {
-                None => return Ok(None),
-                Some(Page::Known(listing)) => (
-                    listing.objects.clone(),
-                    listing.empty_directories.clone(),
-                    listing.next.clone(),
-                ),
-                Some(Page::Next(next)) => {
-                    let listing = store.more(&next).await?;
-                    (listing.objects, listing.empty_directories, listing.next)
-                }
+        let known = Listing {
+            objects: first.objects.clone(),
+            empty_directories: first.empty_directories.clone(),
+            next: first.next.clone(),
+        };
+        let pages = stream::try_unfold((Some(known), None::<String>), move |(known, next)| async move {
+            let listing = match (known, next) {
+                (Some(listing), _) => listing,
+                (None, Some(next)) => store.more(&next).await?,
+                (None, None) => return Ok(None),
             };
-            for directory in &empty {
+            for directory in &listing.empty_directories {
                 directories.create(Path::new(directory))?;
             }
-            for object in &objects {
+            for object in &listing.objects {
                 self.tally.expect(object.size);
             }
-            if next.is_none() {
+            if listing.next.is_none() {
                 self.tally.settle(0);
             }
-            let objects = stream::iter(objects.into_iter().map(Ok));
-            Ok::<_, StoreError>(Some((objects, next.map(Page::Next))))
+            let objects = stream::iter(listing.objects.into_iter().map(Ok));
+            Ok::<_, StoreError>(Some((objects, (None, listing.next))))
         });
         pages.try_flatten()
     }
@@ -127,76 +118,68 @@ impl<'a> Transfers<'a> {
     /// Brings an object to this file, which appears when it is whole.
     async fn bring_object(&self, store: &dyn Store, object: &Object, path: &Path) -> Result<u64, StoreError> {
         let parent = path.parent().unwrap_or(Path::new("."));
-        let file = tempfile::Builder::new()
-            .prefix(".incomplete-")
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(parent)
-            .map_err(StoreError::unwritable)?;
-        let mut before: Option<Checksum> = None;
-        loop {
-            let (bytes, expected, arrived) = self.content(store, object, file.as_file()).await?;
-            let checked = match (&expected, &arrived) {
-                (Some(expected), Some(arrived)) => expected.check(arrived),
-                _ => Ok(()),
+        let file = temporary_in(parent)?;
+        let mut before = None;
+        let content = loop {
+            let content = self.content(store, object, file.as_file()).await?;
+            let Some(expected) = &content.checksum else {
+                break content;
             };
-            match checked {
-                Ok(()) => return persist(file, path).map(|()| bytes),
-                // The same bytes twice are what the store holds: its tag is then no checksum.
-                Err(_)
-                    if before.is_some()
-                        && before == arrived
-                        && expected.is_some_and(|sum| !sum.is_certain) =>
-                {
-                    tracing::debug!(key = object.key, "the entity tag is no checksum");
-                    return persist(file, path).map(|()| bytes);
-                }
-                Err(error) if before.is_some() => return Err(error),
-                Err(_) => {
-                    before = arrived;
-                    self.tally.lost(bytes);
+            let arrived = sum_of_file(expected.algorithm, file.as_file()).await?;
+            match expected.check(&arrived) {
+                Ok(()) => break content,
+                Err(_) if before.is_none() => {
+                    before = Some(arrived);
+                    self.tally.lost(content.bytes);
                     file.as_file().set_len(0).map_err(StoreError::unwritable)?;
                 }
+                // The same bytes twice are what the store holds: its tag is then no checksum.
+                Err(_) if before == Some(arrived) && !expected.is_certain => {
+                    tracing::debug!(key = object.key, "the entity tag is no checksum");
+                    break content;
+                }
+                Err(error) => return Err(error),
             }
-        }
+        };
+        let file = match content.is_packed {
+            true => unpacked(&file, parent).await?,
+            false => file,
+        };
+        persist(file, path).map(|()| content.bytes)
     }
 
-    /// All bytes of an object, with the checksum that they should have and the one that they have.
-    async fn content(
-        &self,
-        store: &dyn Store,
-        object: &Object,
-        file: &File,
-    ) -> Result<(u64, Option<Checksum>, Option<Checksum>), StoreError> {
+    /// Brings all bytes of an object.
+    async fn content(&self, store: &dyn Store, object: &Object, file: &File) -> Result<Content, StoreError> {
         let Some(size) = object.size.filter(|size| store.has_parts() && *size >= 2 * PART) else {
             let _permit = self.permit().await;
             let mut piece = Piece::new(store, object, file, self.tally, None);
             piece.fetch().await?;
-            let arrived = piece.sum.map(Sum::finish);
-            return Ok((piece.done, piece.checksum, arrived));
+            return Ok(piece.content);
         };
-        let checksum = Mutex::new(object.checksum.clone());
+        let whole = Mutex::new(Content {
+            bytes: 0,
+            checksum: None,
+            is_packed: false,
+        });
         let parts = (0..size.div_ceil(PART)).map(|number| number * PART..((number + 1) * PART).min(size));
         stream::iter(parts.map(Ok))
             .try_for_each_concurrent(MOST_REQUESTS, |range| {
-                let checksum = &checksum;
+                let whole = &whole;
                 async move {
                     let _permit = self.permit().await;
                     let mut piece = Piece::new(store, object, file, self.tally, Some(range));
                     piece.fetch().await?;
-                    let mut checksum = checksum.lock().unwrap_or_else(PoisonError::into_inner);
-                    if checksum.is_none() {
-                        *checksum = piece.checksum;
+                    let mut whole = whole.lock().unwrap_or_else(PoisonError::into_inner);
+                    whole.bytes += piece.content.bytes;
+                    whole.is_packed = piece.content.is_packed;
+                    if whole.checksum.is_none() {
+                        whole.checksum = piece.content.checksum;
                     }
                     Ok::<(), StoreError>(())
                 }
             })
             .await?;
-        let expected = checksum.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let arrived = match &expected {
-            Some(expected) => Some(sum_of_file(expected, file).await?),
-            None => None,
-        };
-        Ok((size, expected, arrived))
+        Ok(whole.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn permit(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
@@ -205,21 +188,12 @@ impl<'a> Transfers<'a> {
     }
 }
 
-async fn sum_of_file(expected: &Checksum, file: &File) -> Result<Checksum, StoreError> {
-    let (algorithm, file) = (
-        expected.algorithm,
-        file.try_clone().map_err(StoreError::unwritable)?,
-    );
-    let sum = tokio::task::spawn_blocking(move || Checksum::of_file(algorithm, &file)).await;
-    sum.map_err(std::io::Error::other)
-        .and_then(|sum| sum)
-        .map_err(StoreError::unwritable)
-}
-
-fn persist(file: NamedTempFile, path: &Path) -> Result<(), StoreError> {
-    file.persist(path)
-        .map(drop)
-        .map_err(|error| StoreError::unwritable(error.error))
+/// What has arrived of an object.
+struct Content {
+    bytes: u64,
+    /// The checksum that all of the object should have.
+    checksum: Option<Checksum>,
+    is_packed: bool,
 }
 
 /// A whole object or a part of one, on its way into the file.
@@ -230,16 +204,12 @@ struct Piece<'a> {
     tally: &'a Tally<'a>,
     /// Nothing for all of the object.
     range: Option<Range<u64>>,
-    /// How many bytes of it have arrived.
-    done: u64,
-    /// How many there will be.
+    content: Content,
+    /// How many bytes there will be.
     length: Option<u64>,
     /// Whether the tally knows that.
     is_expected: bool,
     validator: Option<String>,
-    checksum: Option<Checksum>,
-    /// Of what has arrived, where the piece is all of the object.
-    sum: Option<Sum>,
 }
 
 impl<'a> Piece<'a> {
@@ -255,20 +225,22 @@ impl<'a> Piece<'a> {
             object,
             file,
             tally,
-            done: 0,
+            content: Content {
+                bytes: 0,
+                checksum: object.checksum.clone(),
+                is_packed: false,
+            },
             length: range.as_ref().map(|range| range.end - range.start),
             is_expected: object.size.is_some(),
             validator: object.validator.clone(),
-            checksum: object.checksum.clone(),
-            sum: None,
             range,
         }
     }
 
     async fn fetch(&mut self) -> Result<(), StoreError> {
-        let mut tries = 0;
+        let mut left = pauses().build();
         loop {
-            let before = self.done;
+            let before = self.content.bytes;
             let body = self.open().await;
             let has_tried = body.is_err() && self.store.tries_again();
             let attempt = match body {
@@ -280,15 +252,15 @@ impl<'a> Piece<'a> {
                 Err(problem) if has_tried => return Err(problem),
                 Err(problem) => problem,
             };
-            if self.done >= before + WORTHWHILE {
-                tries = 0;
+            if self.content.bytes >= before + WORTHWHILE {
+                left = pauses().build();
             }
-            tries += 1;
-            if tries >= MOST_TRIES || !problem.is_transient() {
+            let pause = left.next().filter(|_| problem.is_transient());
+            let Some(pause) = pause else {
                 return Err(problem);
-            }
-            tracing::debug!(key = self.object.key, received = self.done, problem = %problem, "a download broke off");
-            tokio::time::sleep(FIRST_PAUSE * 2u32.pow(tries - 1)).await;
+            };
+            tracing::debug!(key = self.object.key, received = self.content.bytes, problem = %problem, "a download broke off");
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -296,13 +268,13 @@ impl<'a> Piece<'a> {
     async fn open(&mut self) -> Result<(Body, u64), StoreError> {
         let first = self.range.as_ref().map_or(0, |range| range.start);
         let can_continue = self.store.has_ranges() && (self.validator.is_some() || self.range.is_some());
-        if self.done > 0 && !can_continue {
+        if self.content.bytes > 0 && !can_continue {
             self.start_anew();
         }
-        let wanted = first + self.done;
+        let wanted = first + self.content.bytes;
         let range = match &self.range {
             Some(range) => Some(wanted..range.end),
-            None if self.done > 0 => Some(wanted..self.length.unwrap_or(u64::MAX)),
+            None if self.content.bytes > 0 => Some(wanted..self.length.unwrap_or(u64::MAX)),
             None => None,
         };
         let validator = self.validator.as_deref();
@@ -317,25 +289,25 @@ impl<'a> Piece<'a> {
         while let Some(chunk) = source.chunk().await? {
             if self
                 .length
-                .is_some_and(|length| self.done + chunk.len() as u64 > length)
+                .is_some_and(|length| self.content.bytes + chunk.len() as u64 > length)
             {
                 return Err(StoreError::Damaged {
                     reason: "more arrived than there is".to_owned(),
                 });
             }
             self.file
-                .write_all_at(&chunk, first + self.done)
+                .write_all_at(&chunk, first + self.content.bytes)
                 .map_err(StoreError::unwritable)?;
-            if let Some(sum) = &mut self.sum {
-                sum.add(&chunk);
-            }
-            self.done += chunk.len() as u64;
+            self.content.bytes += chunk.len() as u64;
             self.tally.arrived(chunk.len() as u64);
         }
         match self.length {
-            Some(length) if self.done < length => Err(StoreError::NoAnswer {
+            Some(length) if self.content.bytes < length => Err(StoreError::NoAnswer {
                 fault: crate::http::Fault::Broken,
-                reason: format!("the connection ended after {} of {length} bytes", self.done),
+                reason: format!(
+                    "the connection ended after {} of {length} bytes",
+                    self.content.bytes
+                ),
             }),
             _ => Ok(()),
         }
@@ -355,7 +327,7 @@ impl<'a> Piece<'a> {
         if self.range.is_none()
             && let Some(rest) = body.length
         {
-            let length = self.done + rest;
+            let length = self.content.bytes + rest;
             if self.object.size.is_some_and(|size| size != length) {
                 return Err(StoreError::Changed);
             }
@@ -364,57 +336,18 @@ impl<'a> Piece<'a> {
                 self.tally.settle(length);
             }
         }
+        self.content.is_packed = matches!(body.source, Source::Packed(_));
         if self.validator.is_none() {
             self.validator.clone_from(&body.validator);
         }
-        if self.checksum.is_none() {
-            self.checksum.clone_from(&body.checksum);
-        }
-        if self.range.is_none() && self.done == 0 {
-            self.sum = self
-                .checksum
-                .as_ref()
-                .map(|checksum| Sum::new(checksum.algorithm));
+        if self.content.checksum.is_none() {
+            self.content.checksum.clone_from(&body.checksum);
         }
         Ok(())
     }
 
     fn start_anew(&mut self) {
-        self.tally.lost(self.done);
-        self.done = 0;
-        self.sum = None;
-    }
-}
-
-/// The directories below a target, each made once.
-struct Directories {
-    target: PathBuf,
-    made: Arc<Mutex<HashSet<PathBuf>>>,
-}
-
-impl Directories {
-    fn new(target: &Path) -> Self {
-        Self {
-            target: target.to_owned(),
-            made: Arc::default(),
-        }
-    }
-
-    fn create(&self, relative: &Path) -> Result<(), StoreError> {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if !made.contains(relative) {
-            fs::create_dir_all(self.target.join(relative)).map_err(StoreError::unwritable)?;
-            made.insert(relative.to_owned());
-        }
-        Ok(())
-    }
-
-    /// The path of an object's file, in a directory that exists.
-    fn place_of(&self, object: &Object) -> Result<PathBuf, StoreError> {
-        let relative = Path::new(&object.path);
-        if let Some(parent) = relative.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            self.create(parent)?;
-        }
-        Ok(self.target.join(relative))
+        self.tally.lost(self.content.bytes);
+        self.content.bytes = 0;
     }
 }

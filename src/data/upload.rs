@@ -28,30 +28,26 @@ pub async fn upload<G>(
         uri: super::uri::shown(artifact_uri),
         source: Box::new(source),
     };
-    if let Some(directory) = local::path_of(artifact_uri) {
-        let copied = local::copy_file(file, &directory.join(path));
-        return Ok(copied.map(drop).map_err(failed));
-    }
-    let place = Place::parse(artifact_uri).ok().flatten();
-    if let Some(Place::Hdfs { uri, .. }) = &place
-        && hdfs_program::is_there()
-    {
-        let uri = format!("{}/{path}", uri.trim_end_matches('/'));
-        return match select(pin!(hdfs_program::put(file, &uri)), pin!(given_up)).await {
-            Either::Left((put, _)) => Ok(put.map_err(failed)),
-            Either::Right((reason, _)) => Err(reason),
-        };
-    }
-    let opened = place.ok_or(StoreError::NotWritable);
-    let store = match opened.and_then(|place| open_store(&place, context)) {
-        Ok(store) => store,
-        Err(problem) => return Ok(Err(failed(problem))),
+    let mut opened = None;
+    let put = async {
+        if let Some(directory) = local::path_of(artifact_uri) {
+            return local::copy_file(file, &directory.join(path)).map(drop);
+        }
+        let place = Place::parse(artifact_uri).map_err(|reason| StoreError::Address { reason })?;
+        let place = place.ok_or(StoreError::NotWritable)?;
+        if let Place::Hdfs { uri, .. } = &place
+            && hdfs_program::is_there()
+        {
+            let uri = format!("{}/{path}", uri.trim_end_matches('/'));
+            return hdfs_program::put(file, &uri).await;
+        }
+        opened.insert(open_store(&place, context)?).put(path, file).await
     };
-    let outcome = match select(store.put(path, file), pin!(given_up)).await {
+    let outcome = match select(pin!(put), pin!(given_up)).await {
         Either::Left((put, _)) => Ok(put.map_err(failed)),
         Either::Right((reason, _)) => Err(reason),
     };
-    if outcome.is_err() {
+    if let (Err(_), Some(store)) = (&outcome, opened) {
         store.abandon().await;
     }
     outcome

@@ -4,12 +4,9 @@ use std::fmt;
 use std::path::Path;
 
 use super::place::Place;
-use super::{DataError, Reference, local};
+use super::{DataError, Reference};
 use crate::project_uri;
 use crate::redact::without_credentials;
-
-/// The schemes that MLflow itself can download from and mlrun cannot.
-const SCHEMES_OF_MLFLOW: [&str; 4] = ["r2", "b2", "sftp", "viewfs"];
 
 /// The URI of data that can be downloaded. `Display` shows no credentials.
 #[derive(Clone, PartialEq, Eq)]
@@ -34,19 +31,16 @@ impl DataUri {
         };
         let parsed = Place::parse(text).map_err(&invalid)?;
         let Some(place) = parsed else {
-            let scheme = text
-                .split_once(':')
-                .map_or("", |(scheme, _)| scheme)
-                .to_ascii_lowercase();
+            let (scheme, _) = text.split_once(':').unwrap_or_default();
+            let scheme = scheme.to_ascii_lowercase();
             return Err(match scheme.as_str() {
                 "file" => DataError::OtherHost {
                     parameter: parameter.to_owned(),
                     uri: uri(),
                 },
-                known => DataError::Scheme {
+                _ => DataError::Scheme {
                     parameter: parameter.to_owned(),
                     uri: uri(),
-                    is_mlflow: SCHEMES_OF_MLFLOW.contains(&known),
                     scheme,
                 },
             });
@@ -74,17 +68,6 @@ impl DataUri {
         }
     }
 
-    /// Takes the artifact URI that the reference stands for as the place; it may be another reference.
-    pub(super) fn resolve(&mut self, parameter: &str, artifact_uri: &str) -> Result<(), DataError> {
-        if let Some(path) = local::path_of(artifact_uri) {
-            self.place = Place::Local(path);
-            return Ok(());
-        }
-        let resolved = Self::parse(parameter, artifact_uri)?;
-        self.place = resolved.place;
-        Ok(())
-    }
-
     /// The name that the local file or directory gets: the last part of the URI's path, as MLflow names
     /// it. Empty for a URI that ends with a slash: then the files lie where the directory would.
     pub fn file_name(&self) -> &str {
@@ -99,12 +82,20 @@ impl DataUri {
     }
 }
 
-/// A URI without credentials. What stands before an at sign is none in these schemes: a container, or
-/// a profile's name.
+/// The authority and the path in what stands after a scheme's colon.
+pub(super) fn split_authority(rest: &str) -> (&str, &str) {
+    match rest.strip_prefix("//") {
+        Some(rest) => rest.split_at(rest.find('/').unwrap_or(rest.len())),
+        None => ("", rest),
+    }
+}
+
+/// A URI without credentials. What stands before an at sign is none in these schemes: a container, a
+/// bucket, or a profile's name.
 pub(super) fn shown(uri: &str) -> String {
     let scheme = uri.split_once("://").map_or("", |(scheme, _)| scheme);
     match scheme.to_ascii_lowercase().as_str() {
-        "wasb" | "wasbs" | "abfs" | "abfss" | "dbfs" => {
+        "wasb" | "wasbs" | "abfs" | "abfss" | "dbfs" | "r2" | "b2" => {
             uri.split(['?', '#']).next().unwrap_or(uri).to_owned()
         }
         _ => project_uri::shown(&without_credentials(uri)),
@@ -140,10 +131,25 @@ mod tests {
             ("http://host/..%2F..%2Fetc", "..%2F..%2Fetc"),
             ("http://host/a%00b", "a%00b"),
             (" http://host/x ", "x"),
+            ("http://h/api/2.0/mlflow-artifacts/artifacts/a/b%20c", "b%20c"),
             ("s3://bucket/a/b.csv", "b.csv"),
             ("s3://bucket/a%20b#c?d", "a%20b#c?d"),
             ("s3://bucket/a/", ""),
             ("s3://bucket", ""),
+            ("gs://b/a b", "a b"),
+            ("wasbs://c@a.blob.core.windows.net/x%20y", "x%20y"),
+            ("abfss://c@a.dfs.core.windows.net/x%20y", "x y"),
+            ("ftp://u:p@h/a/b%20c?d", "b%20c"),
+            ("SFTP://u@h/a/b c", "b c"),
+            ("hdfs:/a/b/", ""),
+            ("ViewFS://view/a/b", "b"),
+            ("dbfs:/a/b", "b"),
+            ("dbfs://work@databricks/a/b", "b"),
+            ("mlflow-artifacts:/1/a", "a"),
+            ("mlflow-artifacts://h:5000/1/a/", ""),
+            ("runs:/abc/model/x", "x"),
+            ("runs:/abc", ""),
+            ("models:/m/Production/a/b", "a/b"),
         ] {
             let uri = DataUri::parse("data", uri).unwrap();
             assert_eq!(uri.file_name(), expected, "{uri}");
@@ -158,6 +164,17 @@ mod tests {
             "s3:///x",
             "s3://bucket/..",
             "s3://bucket/a/.",
+            "runs:abc",
+            "runs:/",
+            "runs://profile@databricks/x",
+            "models:/",
+            "dbfs:a",
+            "dbfs://host/a",
+            "sftp://u:p@h/x",
+            "sftp://-oProxyCommand=x/x",
+            "sftp://-u@h/x",
+            "sftp://`x`/x",
+            "ftp://h/a\r\nDELE x",
         ] {
             let error = DataUri::parse("data", uri).unwrap_err();
             assert!(matches!(error, DataError::Url { .. }), "{uri}: {error}");

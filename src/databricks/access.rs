@@ -23,9 +23,6 @@ pub struct WorkspaceAccess {
 
 impl Session {
     /// The workspace for another process.
-    ///
-    /// # Errors
-    /// The `databricks` program gives no token.
     pub(crate) async fn access(&self) -> Result<WorkspaceAccess, DatabricksError> {
         let credentials = self.credentials();
         let is_of_login = credentials.kind == Kind::Program;

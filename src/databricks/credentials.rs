@@ -1,17 +1,20 @@
 //! Who asks a workspace: the credentials of the environment or of a profile.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use reqwest::Url;
 
-use super::config_file::{self, ConfigFile};
 use super::error::DatabricksError;
 use super::profile::DatabricksProfile;
 use crate::env_vars;
+use crate::ini::IniFile;
 use crate::redact::Secret;
 
 /// The source of what variables say.
 const ENVIRONMENT: &str = "the environment";
+
+/// The section of a configuration file that holds no profile but settings.
+const SETTINGS: &str = "__settings__";
 
 /// Credentials for one workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,67 +49,104 @@ pub(super) enum Kind {
 }
 
 impl Credentials {
-    /// Finds the credentials: of the named profile alone, or else of the variables where they are
-    /// whole, or else of the default profile. As MLflow does. `variable` gives `None` for a variable
-    /// that is not set or empty.
-    ///
-    /// # Errors
-    /// There are none, or what there is cannot be used.
+    /// Finds the credentials: of the named profile alone, or else of the variables if they are whole, or
+    /// else of the default profile. As MLflow does. `variable` gives `None` for a variable that is not set
+    /// or empty.
     pub(super) fn find(
         profile: &DatabricksProfile,
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, DatabricksError> {
-        let path = config_file::path(variable);
-        let named = profile
-            .name
-            .clone()
-            .or_else(|| variable(env_vars::DATABRICKS_CONFIG_PROFILE));
-        if let Some(name) = named {
-            return Self::of_profile(&name, &path);
-        }
-        let fields = Fields::of_variables(variable);
+        let named = profile.name.clone();
+        let named = named.or_else(|| variable(env_vars::DATABRICKS_CONFIG_PROFILE));
         let mut tried = Vec::new();
-        match fields.missing() {
-            None => return fields.credentials(),
-            Some(missing) => tried.push(format!("the environment has no {missing}")),
+        if named.is_none() {
+            let fields = Fields::of_variables(variable);
+            match fields.credentials()? {
+                Ok(credentials) => return Ok(credentials),
+                Err(missing) => tried.push(format!("{ENVIRONMENT} has no {missing}")),
+            }
         }
-        match ConfigFile::read(&path)? {
-            None => tried.push(format!("the file {} does not exist", path.display())),
-            Some(file) => match file.profile(file.default_profile()) {
-                None => tried.push(format!(
-                    "{} has no profile {}",
-                    path.display(),
-                    file.default_profile()
-                )),
-                Some(entries) => {
-                    let fields = Fields::of_profile(entries, file.default_profile(), &path);
-                    match fields.missing() {
-                        None => return fields.credentials(),
-                        Some(missing) => tried.push(format!("{} has no {missing}", fields.source)),
-                    }
+        let path = config_path(variable);
+        let shown = path.display();
+        let file = read_config(&path)?;
+        let default = file
+            .as_ref()
+            .and_then(|file| file.value(SETTINGS, "default_profile"));
+        let name = named.as_deref().or(default).unwrap_or("DEFAULT");
+        let entries = file.as_ref().filter(|_| name != SETTINGS);
+        match (entries.and_then(|file| file.section(name)), &file) {
+            (Some(entries), _) => {
+                let fields = Fields::of_profile(entries, name, &path);
+                match fields.credentials()? {
+                    Ok(credentials) => return Ok(credentials),
+                    Err(missing) => tried.push(format!("{} has no {missing}", fields.source)),
                 }
-            },
+            }
+            (None, file) if named.is_some() => return Err(unknown_profile(name, &path, file.as_ref())),
+            (None, None) => tried.push(format!("the file {shown} does not exist")),
+            (None, Some(_)) => tried.push(format!("{shown} has no profile {name}")),
         }
-        Err(DatabricksError::NoCredentials { tried })
+        Err(no_credentials(&tried.join("; ")))
     }
+}
 
-    fn of_profile(name: &str, path: &Path) -> Result<Self, DatabricksError> {
-        let file = ConfigFile::read(path)?;
-        let entries = file.as_ref().and_then(|file| file.profile(name));
-        let Some(entries) = entries else {
-            return Err(DatabricksError::UnknownProfile {
-                profile: name.to_owned(),
+/// The configuration file: what `DATABRICKS_CONFIG_FILE` says, or the usual place.
+fn config_path(variable: &dyn Fn(&str) -> Option<String>) -> PathBuf {
+    let home = variable(env_vars::HOME).map(PathBuf::from).unwrap_or_default();
+    let path = variable(env_vars::DATABRICKS_CONFIG_FILE).unwrap_or_else(|| "~/.databrickscfg".to_owned());
+    match path.strip_prefix("~/") {
+        Some(rest) => home.join(rest),
+        None => PathBuf::from(path),
+    }
+}
+
+/// The profiles; `None` if there is no file.
+fn read_config(path: &Path) -> Result<Option<IniFile>, DatabricksError> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => {
+            return Err(DatabricksError::Local {
+                action: "read the Databricks configuration",
                 path: path.to_owned(),
-                known: file.map(|file| file.profile_names()),
+                source,
             });
-        };
-        let fields = Fields::of_profile(entries, name, path);
-        match fields.missing() {
-            None => fields.credentials(),
-            Some(missing) => Err(DatabricksError::NoCredentials {
-                tried: vec![format!("{} has no {missing}", fields.source)],
-            }),
         }
+    };
+    let file = IniFile::parse(&String::from_utf8_lossy(&bytes));
+    match file.malformed_line {
+        None => Ok(Some(file)),
+        Some(line) => Err(DatabricksError::Setup {
+            text: format!(
+                "line {line} of the Databricks configuration {} is no setting of a profile",
+                path.display()
+            ),
+            hint: "write [profile] before the profile's settings, and each as name = value",
+        }),
+    }
+}
+
+fn unknown_profile(name: &str, path: &Path, file: Option<&IniFile>) -> DatabricksError {
+    let known = file.map(|file| {
+        let names: Vec<_> = file.names().filter(|name| *name != SETTINGS).collect();
+        names.join(", ")
+    });
+    let path = path.display();
+    let place = match known.as_deref() {
+        None => format!(": {path} does not exist"),
+        Some("") => format!(" in {path}; it has none"),
+        Some(known) => format!(" in {path}; it has {known}"),
+    };
+    DatabricksError::Setup {
+        text: format!("there is no profile '{name}'{place}"),
+        hint: "make it with `databricks configure --profile NAME`, or name another file in DATABRICKS_CONFIG_FILE",
+    }
+}
+
+fn no_credentials(tried: &str) -> DatabricksError {
+    DatabricksError::Setup {
+        text: format!("there are no credentials for Databricks: {tried}"),
+        hint: "set DATABRICKS_HOST and DATABRICKS_TOKEN, or make a profile with `databricks configure`",
     }
 }
 
@@ -146,33 +186,22 @@ impl<'a> Fields<'a> {
         (self.value)(field)
     }
 
-    /// What is missing to a whole set of credentials.
-    fn missing(&self) -> Option<String> {
+    /// The credentials, or what is missing to a whole set of them.
+    fn credentials(&self) -> Result<Result<Credentials, String>, DatabricksError> {
         let name = self.name;
-        if self.get("host").is_none() {
-            return Some(name("host"));
-        }
-        let has = |fields: &[&str]| fields.iter().all(|field| self.get(field).is_some());
-        let is_whole = self.get("auth_type").is_some()
-            || has(&["token"])
-            || has(&["username", "password"])
-            || has(&["client_id", "client_secret"]);
-        (!is_whole).then(|| {
-            format!(
+        let Some(host) = self.get("host") else {
+            return Ok(Err(name("host")));
+        };
+        let Some(kind) = self.kind()? else {
+            return Ok(Err(format!(
                 "{}, {} with {}, or {} with {}",
                 name("token"),
                 name("client_id"),
                 name("client_secret"),
                 name("username"),
                 name("password")
-            )
-        })
-    }
-
-    /// The credentials, where nothing is missing.
-    fn credentials(&self) -> Result<Credentials, DatabricksError> {
-        let kind = self.kind()?;
-        let host = self.get("host").unwrap_or_default();
+            )));
+        };
         let (host, asked_workspace) = parse_host(&host, &self.source)?;
         let used = match &kind {
             Kind::Token(_) => "token",
@@ -183,20 +212,20 @@ impl<'a> Fields<'a> {
         let is_insecure = self
             .get("insecure")
             .is_some_and(|value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0" | "no"));
-        Ok(Credentials {
+        Ok(Ok(Credentials {
             host,
             workspace_id: self.get("workspace_id").or(asked_workspace),
             is_insecure,
             kind,
             is_of_environment: self.source == ENVIRONMENT,
             source: match self.source.as_str() {
-                ENVIRONMENT => (self.name)(used),
+                ENVIRONMENT => name(used),
                 source => source.to_owned(),
             },
-        })
+        }))
     }
 
-    fn kind(&self) -> Result<Kind, DatabricksError> {
+    fn kind(&self) -> Result<Option<Kind>, DatabricksError> {
         let token = || self.get("token").map(|token| Kind::Token(Secret::new(token)));
         let basic = || {
             Some(Kind::Basic {
@@ -211,8 +240,7 @@ impl<'a> Fields<'a> {
             })
         };
         let Some(auth_type) = self.get("auth_type") else {
-            let kind = token().or_else(basic).or_else(oauth);
-            return Ok(kind.expect("nothing is missing"));
+            return Ok(token().or_else(basic).or_else(oauth));
         };
         let (kind, needs) = match auth_type.as_str() {
             "pat" => (token(), "a token"),
@@ -220,38 +248,42 @@ impl<'a> Fields<'a> {
             "oauth-m2m" => (oauth(), "a client_id and a client_secret"),
             "databricks-cli" => (Some(Kind::Program), ""),
             _ => {
-                return Err(DatabricksError::AuthType {
-                    auth_type,
-                    source_name: self.source.clone(),
+                return Err(DatabricksError::Setup {
+                    text: format!(
+                        "{} asks for the auth_type '{auth_type}', which mlrun does not have",
+                        self.source
+                    ),
+                    hint: "it has pat, oauth-m2m, basic and databricks-cli; a token in DATABRICKS_TOKEN always serves",
                 });
             }
         };
-        kind.ok_or_else(|| DatabricksError::NoCredentials {
-            tried: vec![format!(
+        kind.map(Some).ok_or_else(|| {
+            no_credentials(&format!(
                 "{} has the {} '{auth_type}', but not what it needs: {needs}",
                 self.source,
                 (self.name)("auth_type")
-            )],
+            ))
         })
     }
 }
 
 /// The address without a path, and the workspace that it names: it is often copied from a browser.
 pub(super) fn parse_host(text: &str, source: &str) -> Result<(Url, Option<String>), DatabricksError> {
-    let whole = if text.contains("://") {
-        text.to_owned()
-    } else {
-        format!("https://{text}")
+    let whole = match text.contains("://") {
+        true => text.to_owned(),
+        false => format!("https://{text}"),
     };
-    let refused = |reason: String| DatabricksError::Host {
-        host: crate::redact::without_credentials(text),
-        source_name: source.to_owned(),
-        reason,
+    let refused = |reason: &str| DatabricksError::Setup {
+        text: format!(
+            "the workspace's address '{}' from {source} {reason}",
+            crate::redact::without_credentials(text)
+        ),
+        hint: "write it as https://name.cloud.databricks.com",
     };
     let mut url =
-        Url::parse(whole.trim()).map_err(|error| refused(format!("is no valid address: {error}")))?;
+        Url::parse(whole.trim()).map_err(|error| refused(&format!("is no valid address: {error}")))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(refused("is no https:// address".to_owned()));
+        return Err(refused("is no https:// address"));
     }
     let workspace = url
         .query_pairs()
@@ -321,19 +353,6 @@ mod tests {
                 &[host, ("DATABRICKS_TOKEN", "geheim")],
                 "https://dev.example.com/ Some(\"42\") Basic { user: \"u\", password: Secret(****) } from the profile dev of ~/.databrickscfg",
             ),
-            (
-                "databricks",
-                &[
-                    ("DATABRICKS_CONFIG_PROFILE", "m2m"),
-                    ("DATABRICKS_TOKEN", "geheim"),
-                ],
-                "https://m2m/ None OAuth { client_id: \"id\", client_secret: Secret(****) } from the profile m2m of ~/.databrickscfg",
-            ),
-            (
-                "databricks://cli",
-                &[],
-                "https://cli/ None Program from the profile cli of ~/.databrickscfg",
-            ),
         ] {
             assert_eq!(found(uri, variables), expected, "{uri} {variables:?}");
         }
@@ -344,13 +363,8 @@ mod tests {
         let none = ("DATABRICKS_CONFIG_FILE", "/nowhere/cfg");
         for (uri, variables, expected) in [
             (
-                "databricks",
-                &[none][..],
-                "there are no credentials for Databricks: the environment has no DATABRICKS_HOST; the file /nowhere/cfg does not exist",
-            ),
-            (
                 "databricks://half",
-                &[],
+                &[][..],
                 "there are no credentials for Databricks: the profile half of ~/.databrickscfg has no token, client_id with client_secret, or username with password",
             ),
             (

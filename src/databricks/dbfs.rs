@@ -1,36 +1,36 @@
 //! Files of DBFS. Source: the reference of the DBFS API 2.0.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{Read as _, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use backon::{ConstantBuilder, Retryable as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::client::{Call, Client};
-use super::error::DatabricksError;
-use super::payload::{FileContents, Payload};
-use super::volumes::encode;
+use super::client::Client;
+use super::error::{DatabricksError, found, malformed, unreadable};
+use super::files::encode;
+use crate::http::{ApiError, Call, SentFile};
 
 /// The most that a block, a read or a `put` may have.
-pub const BLOCK: usize = 1024 * 1024;
+pub(crate) const BLOCK: usize = 1024 * 1024;
 
 /// How often an upload by blocks is begun anew when a block is lost.
-const MOST_UPLOADS: u32 = 5;
+const MOST_RETRIES: usize = 4;
 
 /// A path in DBFS, absolute and without a scheme: `/dir/file`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DbfsPath(String);
+pub(crate) struct DbfsPath(String);
 
 impl DbfsPath {
     /// The path that `dbfs:/dir/file`, `/dbfs/dir/file` or `/dir/file` names.
-    pub fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         let path = text.strip_prefix("dbfs:").unwrap_or(text);
         let path = match path.strip_prefix("/dbfs/") {
             Some(rest) if !text.starts_with("dbfs:") => rest,
@@ -41,17 +41,17 @@ impl DbfsPath {
 
     /// The path of a file below this one.
     #[must_use]
-    pub fn join(&self, name: &str) -> Self {
+    pub(crate) fn join(&self, name: &str) -> Self {
         Self(format!("{}/{name}", self.0.trim_end_matches('/')))
     }
 
     /// The path, from the root of DBFS.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Where a cluster's programs find it in their file system.
-    pub fn fuse(&self) -> String {
+    pub(crate) fn fuse(&self) -> String {
         format!("/dbfs{}", self.0)
     }
 }
@@ -64,81 +64,43 @@ impl fmt::Display for DbfsPath {
 
 /// A file or directory in a workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct FileStatus {
+pub(crate) struct FileStatus {
     /// The absolute path.
-    pub path: String,
+    pub(crate) path: String,
     /// Whether it is a directory.
     #[serde(default)]
-    pub is_dir: bool,
+    pub(crate) is_dir: bool,
     /// The size in bytes; 0 for a directory.
     #[serde(default)]
-    pub file_size: u64,
+    pub(crate) file_size: u64,
 }
 
 impl Client {
     /// What is at a path; `None` where nothing is.
-    ///
-    /// # Errors
-    /// The workspace cannot be asked, or refuses.
-    pub async fn dbfs_status(&self, path: &DbfsPath) -> Result<Option<FileStatus>, DatabricksError> {
-        match self
-            .get("/api/2.0/dbfs/get-status", &[("path", path.as_str())])
-            .await
-        {
-            Ok(status) => Ok(Some(status)),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
-        }
+    pub(crate) async fn dbfs_status(&self, path: &DbfsPath) -> Result<Option<FileStatus>, DatabricksError> {
+        let query = [("path", path.as_str())];
+        found(self.api.get("/api/2.0/dbfs/get-status", &query).await)
     }
 
     /// What is in a directory; of a file, the file itself.
-    ///
-    /// # Errors
-    /// There is nothing at the path, the workspace cannot be asked, or refuses.
-    pub async fn dbfs_list(&self, path: &DbfsPath) -> Result<Vec<FileStatus>, DatabricksError> {
+    pub(crate) async fn dbfs_list(&self, path: &DbfsPath) -> Result<Vec<FileStatus>, DatabricksError> {
         #[derive(Deserialize)]
         struct Answer {
             #[serde(default)]
             files: Vec<FileStatus>,
         }
-        let answer: Answer = self.get("/api/2.0/dbfs/list", &[("path", path.as_str())]).await?;
+        let query = [("path", path.as_str())];
+        let answer: Answer = self.api.get("/api/2.0/dbfs/list", &query).await?;
         Ok(answer.files)
     }
 
-    /// Makes a directory and those above it, where they are not there.
-    ///
-    /// # Errors
-    /// There is a file at the path, the workspace cannot be asked, or refuses.
-    pub async fn dbfs_mkdirs(&self, path: &DbfsPath) -> Result<(), DatabricksError> {
-        self.done("/api/2.0/dbfs/mkdirs", &json!({ "path": path.as_str() }))
-            .await
-    }
-
-    /// Writes a whole file of at most [`BLOCK`] bytes; one that is there is replaced.
-    ///
-    /// # Errors
-    /// It is too long, the workspace cannot be asked, or refuses.
-    pub async fn dbfs_put(&self, path: &DbfsPath, contents: &[u8]) -> Result<(), DatabricksError> {
-        let contents = STANDARD.encode(contents);
-        let body = json!({ "path": path.as_str(), "contents": contents, "overwrite": true });
-        self.done("/api/2.0/dbfs/put", &body).await
-    }
-
     /// At most [`BLOCK`] bytes of a file, from `offset` on; nothing at its end.
-    ///
-    /// # Errors
-    /// There is no file, the workspace cannot be asked, or refuses.
-    pub async fn dbfs_read(
+    pub(crate) async fn dbfs_read(
         &self,
         path: &DbfsPath,
         offset: u64,
         length: usize,
     ) -> Result<Vec<u8>, DatabricksError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            #[serde(default)]
-            data: String,
-        }
         const ENDPOINT: &str = "/api/2.0/dbfs/read";
         let (offset, length) = (offset.to_string(), length.min(BLOCK).to_string());
         let query = [
@@ -146,58 +108,20 @@ impl Client {
             ("offset", offset.as_str()),
             ("length", length.as_str()),
         ];
-        let answer: Answer = self.get(ENDPOINT, &query).await?;
+        let answer: Value = self.api.get(ENDPOINT, &query).await?;
         STANDARD
-            .decode(answer.data)
-            .map_err(|error| DatabricksError::Malformed {
-                endpoint: ENDPOINT.to_owned(),
-                reason: format!("its data is no base64: {error}"),
-            })
-    }
-
-    /// Writes a file's contents into `target`, from `offset` on, and calls `on_progress` with the number
-    /// of bytes that are there. Returns how many there are at the end.
-    ///
-    /// # Errors
-    /// There is no file, the workspace cannot be asked, or `target` cannot be written, which is a
-    /// [`DatabricksError::Local`] for `local`.
-    pub async fn dbfs_download(
-        &self,
-        path: &DbfsPath,
-        local: &Path,
-        target: &mut (dyn Write + Send),
-        offset: u64,
-        on_progress: &mut (dyn FnMut(u64) + Send),
-    ) -> Result<u64, DatabricksError> {
-        let mut done = offset;
-        loop {
-            let data = self.dbfs_read(path, done, BLOCK).await?;
-            if data.is_empty() {
-                return Ok(done);
-            }
-            target.write_all(&data).map_err(|source| DatabricksError::Local {
-                path: local.to_owned(),
-                source,
-            })?;
-            done += data.len() as u64;
-            on_progress(done);
-        }
+            .decode(answer["data"].as_str().unwrap_or_default())
+            .map_err(|error| malformed(ENDPOINT, format!("its data is no base64: {error}")))
     }
 
     /// Moves a file; there must be nothing at its new path.
-    ///
-    /// # Errors
-    /// There is no file, or something at the new path, the workspace cannot be asked, or refuses.
-    pub async fn dbfs_move(&self, from: &DbfsPath, to: &DbfsPath) -> Result<(), DatabricksError> {
+    pub(crate) async fn dbfs_move(&self, from: &DbfsPath, to: &DbfsPath) -> Result<(), DatabricksError> {
         let body = json!({ "source_path": from.as_str(), "destination_path": to.as_str() });
         self.done("/api/2.0/dbfs/move", &body).await
     }
 
     /// Removes a file, or a directory with all that is in it.
-    ///
-    /// # Errors
-    /// The workspace cannot be asked, or refuses.
-    pub async fn dbfs_delete(&self, path: &DbfsPath, recursive: bool) -> Result<(), DatabricksError> {
+    pub(crate) async fn dbfs_delete(&self, path: &DbfsPath, recursive: bool) -> Result<(), DatabricksError> {
         let body = json!({ "path": path.as_str(), "recursive": recursive });
         self.done("/api/2.0/dbfs/delete", &body).await
     }
@@ -205,40 +129,24 @@ impl Client {
     /// Uploads a file: whole by the workspace's direct path, or in blocks where that one refuses. A
     /// file that is there is replaced only when all of the new one has arrived. `sent` counts the
     /// bytes.
-    ///
-    /// # Errors
-    /// The file cannot be read, the workspace cannot be asked, or refuses.
-    pub async fn dbfs_upload(
+    pub(crate) async fn dbfs_upload(
         &self,
         local: &Path,
         path: &DbfsPath,
         sent: &Arc<AtomicU64>,
     ) -> Result<(), DatabricksError> {
-        let contents = FileContents::whole(local, sent)?;
-        let length = contents.file_length();
-        match self.dbfs_upload_direct(contents, path).await {
-            Ok(()) => return Ok(()),
+        // The path by which MLflow's own client uploads; not every workspace has it.
+        let endpoint = encode(&path.fuse());
+        let call = Call::new(Method::POST, &endpoint);
+        match self.send_file(local, Default::default(), sent, call).await {
+            Ok(_) => return Ok(()),
             Err(error) if error.is_already_there() => {}
             Err(error) if is_refusal_of_direct_path(&error) => {
                 tracing::info!("{path} is uploaded in blocks, because the direct path refuses: {error}");
             }
             Err(error) => return Err(error),
         }
-        self.dbfs_upload_blocks(local, length, path, sent).await
-    }
-
-    /// The path by which MLflow's own client uploads; not every workspace has it.
-    async fn dbfs_upload_direct(
-        &self,
-        contents: FileContents,
-        path: &DbfsPath,
-    ) -> Result<(), DatabricksError> {
-        let endpoint = encode(&path.fuse());
-        let call = Call {
-            payload: Payload::File(contents),
-            ..Call::new(Method::POST, &endpoint)
-        };
-        self.call(call).await.map(|_| ())
+        self.dbfs_upload_blocks(local, path, sent).await
     }
 
     /// Uploads in blocks under a name of its own, which becomes the final one when all is there: what
@@ -246,30 +154,27 @@ impl Client {
     async fn dbfs_upload_blocks(
         &self,
         local: &Path,
-        length: u64,
         path: &DbfsPath,
         sent: &Arc<AtomicU64>,
     ) -> Result<(), DatabricksError> {
         let part = DbfsPath(format!("{}.{}.part", path.0, uuid::Uuid::new_v4().simple()));
         let uploaded = async {
-            let mut uploads = 1;
-            while let Err(error) = self.dbfs_send_blocks(local, &part, sent).await {
-                // Whether a lost block has been added nobody can say, so that all are sent again.
-                let is_lost = matches!(error, DatabricksError::NoAnswer { .. })
-                    || error.status().is_some_and(|status| status >= 500)
-                    || error.code() == Some("RESOURCE_DOES_NOT_EXIST");
-                if !is_lost || uploads >= MOST_UPLOADS {
-                    return Err(error);
-                }
-                uploads += 1;
-                tracing::warn!("the upload of {path} broke off ({error}); it is begun again");
-            }
+            let expected = (|| self.dbfs_send_blocks(local, &part, sent))
+                .retry(
+                    ConstantBuilder::new()
+                        .with_delay(Duration::ZERO)
+                        .with_max_times(MOST_RETRIES),
+                )
+                .when(is_lost)
+                .notify(|error, _| {
+                    tracing::warn!("the upload of {path} broke off ({error}); it is begun again");
+                })
+                .await?;
             let found = self.dbfs_status(&part).await?.map_or(0, |file| file.file_size);
-            if found != length {
-                return Err(DatabricksError::Incomplete {
-                    path: part.to_string(),
-                    expected: length,
-                    found,
+            if found != expected {
+                return Err(DatabricksError::Setup {
+                    text: format!("{part} has {found} bytes after the upload of {expected}"),
+                    hint: "run it again",
                 });
             }
             self.dbfs_replace(&part, path).await
@@ -292,48 +197,48 @@ impl Client {
         }
     }
 
+    /// Gives the file's length.
     async fn dbfs_send_blocks(
         &self,
         local: &Path,
         path: &DbfsPath,
         sent: &Arc<AtomicU64>,
-    ) -> Result<(), DatabricksError> {
-        #[derive(Deserialize)]
-        struct Created {
-            handle: u64,
-        }
-        let unreadable = |source| DatabricksError::Local {
-            path: local.to_owned(),
-            source,
+    ) -> Result<u64, DatabricksError> {
+        let once = |path, body: &Value| Call {
+            is_repeatable: false,
+            ..Call::json(path, body)
         };
-        let mut file = File::open(local).map_err(unreadable)?;
+        let file = SentFile::open(local).map_err(unreadable(local))?;
         let body = json!({ "path": path.as_str(), "overwrite": true });
-        let Created { handle } = self.post("/api/2.0/dbfs/create", &body).await?;
-        sent.store(0, Ordering::Relaxed);
-        let mut block = Vec::with_capacity(BLOCK);
-        loop {
-            block.clear();
-            (&mut file)
-                .take(BLOCK as u64)
-                .read_to_end(&mut block)
-                .map_err(unreadable)?;
-            if block.is_empty() {
-                break;
-            }
+        let created: Value = self.api.post("/api/2.0/dbfs/create", &body).await?;
+        let handle = &created["handle"];
+        let mut offset = 0;
+        while offset < file.length() {
+            sent.store(offset, Ordering::Relaxed);
+            let end = file.length().min(offset + BLOCK as u64);
+            let block = file.read(offset..end).await.map_err(unreadable(local))?;
             let body = json!({ "handle": handle, "data": STANDARD.encode(&block) });
-            let _: Value = self.post_once("/api/2.0/dbfs/add-block", &body).await?;
-            sent.fetch_add(block.len() as u64, Ordering::Relaxed);
+            let _: Value = self.api.value(once("/api/2.0/dbfs/add-block", &body)).await?;
+            offset = end;
         }
-        let _: Value = self
-            .post_once("/api/2.0/dbfs/close", &json!({ "handle": handle }))
-            .await?;
-        Ok(())
+        file.check().map_err(unreadable(local))?;
+        sent.store(offset, Ordering::Relaxed);
+        let body = json!({ "handle": handle });
+        let _: Value = self.api.value(once("/api/2.0/dbfs/close", &body)).await?;
+        Ok(offset)
     }
 
     async fn done(&self, path: &str, body: &Value) -> Result<(), DatabricksError> {
-        let _: Value = self.post(path, body).await?;
+        let _: Value = self.api.post(path, body).await?;
         Ok(())
     }
+}
+
+/// Whether a block is lost. Whether it has been added nobody can say, so that all are sent again.
+fn is_lost(error: &DatabricksError) -> bool {
+    matches!(error, DatabricksError::Api(ApiError::NoAnswer { .. }))
+        || error.status().is_some_and(|status| status >= 500)
+        || error.code() == Some("RESOURCE_DOES_NOT_EXIST")
 }
 
 /// Whether the direct path does not do it, while the API may.

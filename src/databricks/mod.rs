@@ -5,25 +5,20 @@
 
 mod access;
 mod access_token;
-mod answer;
 mod client;
-mod config_file;
 mod credentials;
 mod dbfs;
 mod error;
+mod files;
 mod jobs;
-mod payload;
 mod profile;
 mod secrets;
 mod session;
-mod settings;
-mod volumes;
-mod workspace_files;
 
-pub use access::WorkspaceAccess;
-pub use client::Client;
-pub use dbfs::{BLOCK, DbfsPath, FileStatus};
-pub use error::DatabricksError;
-pub use jobs::{JobRun, JobRunOutput, JobRunState};
-pub use profile::DatabricksProfile;
-pub use session::Session;
+pub(crate) use access::WorkspaceAccess;
+pub(crate) use client::Client;
+pub(crate) use dbfs::{BLOCK, DbfsPath, FileStatus};
+pub(crate) use error::DatabricksError;
+pub(crate) use jobs::{JobRun, JobRunOutput, JobRunState};
+pub(crate) use profile::DatabricksProfile;
+pub(crate) use session::Session;

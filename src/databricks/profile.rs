@@ -4,23 +4,20 @@ use super::error::DatabricksError;
 
 /// What a tracking URI says about the workspace and its credentials.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct DatabricksProfile {
+pub(crate) struct DatabricksProfile {
     /// The profile of the configuration file; the usual credentials where there is none.
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// A scope and the beginning of keys in it: the secrets `<key>-host` and `<key>-token` there hold
     /// the address and the token of the workspace that is meant.
-    pub secret: Option<(String, String)>,
+    pub(crate) secret: Option<(String, String)>,
 }
 
 impl DatabricksProfile {
     /// The profile that a tracking URI names.
-    ///
-    /// # Errors
-    /// A URI without a name after `databricks://`, with an empty part, or of another scheme.
-    pub fn from_uri(uri: &str) -> Result<Self, DatabricksError> {
-        let refused = |reason| DatabricksError::Uri {
-            uri: uri.to_owned(),
-            reason,
+    pub(crate) fn from_uri(uri: &str) -> Result<Self, DatabricksError> {
+        let refused = |reason| DatabricksError::Setup {
+            text: format!("the URI '{uri}' {reason}"),
+            hint: "write databricks, databricks://profile or databricks://scope:key",
         };
         if uri == "databricks" {
             return Ok(Self::default());
@@ -34,22 +31,16 @@ impl DatabricksProfile {
         if parts.iter().any(|part| part.trim().is_empty()) {
             return Err(refused("names no profile"));
         }
-        let text = |part: &str| part.to_owned();
-        match parts[..] {
-            [profile] => Ok(Self {
-                name: Some(text(profile)),
-                secret: None,
-            }),
-            [scope, key] => Ok(Self {
-                name: None,
-                secret: Some((text(scope), text(key))),
-            }),
-            [profile, scope, key] => Ok(Self {
-                name: Some(text(profile)),
-                secret: Some((text(scope), text(key))),
-            }),
-            _ => Err(refused("has more than a profile, a scope and a key")),
-        }
+        let (name, secret) = match parts[..] {
+            [profile] => (Some(profile), None),
+            [scope, key] => (None, Some((scope, key))),
+            [profile, scope, key] => (Some(profile), Some((scope, key))),
+            _ => return Err(refused("has more than a profile, a scope and a key")),
+        };
+        Ok(Self {
+            name: name.map(str::to_owned),
+            secret: secret.map(|(scope, key)| (scope.to_owned(), key.to_owned())),
+        })
     }
 }
 

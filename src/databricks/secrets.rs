@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::client::Client;
 use super::credentials::{Credentials, Kind, parse_host};
-use super::error::DatabricksError;
+use super::error::{DatabricksError, malformed};
 use super::session::Session;
 use crate::redact::Secret;
 
@@ -37,11 +37,16 @@ async fn secret(client: &Client, scope: &str, key: &str) -> Result<String, Datab
         value: String,
     }
     const ENDPOINT: &str = "/api/2.0/secrets/get";
-    let answer: Answer = client.get(ENDPOINT, &[("scope", scope), ("key", key)]).await?;
+    let answer: Answer = client
+        .api
+        .get(ENDPOINT, &[("scope", scope), ("key", key)])
+        .await?;
     let text = STANDARD.decode(answer.value).ok();
     text.and_then(|bytes| String::from_utf8(bytes).ok())
-        .ok_or_else(|| DatabricksError::Malformed {
-            endpoint: ENDPOINT.to_owned(),
-            reason: format!("the secret {key} of the scope {scope} is no text"),
+        .ok_or_else(|| {
+            malformed(
+                ENDPOINT,
+                format!("the secret {key} of the scope {scope} is no text"),
+            )
         })
 }

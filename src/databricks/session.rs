@@ -2,32 +2,30 @@
 //! what the workspace no longer accepts is looked up anew.
 
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use reqwest::Url;
-use reqwest::header::HeaderValue;
+use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 
-use super::access_token::{self, AccessToken};
+use super::access_token;
 use super::credentials::{Credentials, Kind};
-use super::error::DatabricksError;
+use super::error::{DatabricksError, unsendable};
 use super::profile::DatabricksProfile;
 use super::secrets;
-use super::settings::Settings;
 use crate::env_vars;
+use crate::http::{Api, ApiClient, Connection, ConnectionSettings, TokenCache, Verification, basic, bearer};
 use crate::redact::Secret;
 
 /// A workspace and who asks it.
-pub struct Session {
+pub(crate) struct Session {
     profile: DatabricksProfile,
     host: Url,
     workspace_id: Option<String>,
-    pub(super) settings: Settings,
-    http: reqwest::Client,
+    connection: Arc<Connection>,
+    /// What goes with every request.
+    headers: HeaderMap,
     credentials: Mutex<Credentials>,
-    /// Locked while a token is fetched, so that it is fetched once.
-    token: tokio::sync::Mutex<Option<AccessToken>>,
+    token: TokenCache,
 }
 
 impl fmt::Debug for Session {
@@ -38,23 +36,11 @@ impl fmt::Debug for Session {
     }
 }
 
-/// What the `Authorization` header says, and where that comes from.
-#[derive(Debug, Clone)]
-pub(crate) struct Authorization {
-    /// The header's value, marked as sensitive.
-    pub(crate) header: HeaderValue,
-    /// Where a person finds the credentials.
-    pub(crate) source: String,
-}
-
 impl Session {
     /// Finds the workspace and its credentials. Sends requests only where these are secrets of
     /// another workspace.
-    ///
-    /// # Errors
-    /// There are no credentials, or what there is cannot be used.
-    pub async fn open(profile: &DatabricksProfile) -> Result<Self, DatabricksError> {
-        let settings = Settings::from_variables(&env_vars::non_empty)?;
+    pub(crate) async fn open(profile: &DatabricksProfile) -> Result<Self, DatabricksError> {
+        let settings = ConnectionSettings::from_variables(&env_vars::non_empty)?;
         let mut credentials = Credentials::find(profile, &env_vars::non_empty)?;
         if let Some((scope, key)) = &profile.secret {
             let outer = Self::new(profile.clone(), credentials, settings.clone())?;
@@ -66,32 +52,46 @@ impl Session {
     fn new(
         profile: DatabricksProfile,
         credentials: Credentials,
-        settings: Settings,
+        mut settings: ConnectionSettings,
     ) -> Result<Self, DatabricksError> {
+        if credentials.is_insecure {
+            settings.verification = Verification::Off;
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        if let Some(id) = &credentials.workspace_id {
+            let value = HeaderValue::from_str(id).map_err(|_| unsendable(&credentials.source))?;
+            headers.insert("x-databricks-org-id", value);
+        }
         Ok(Self {
             profile,
             host: credentials.host.clone(),
             workspace_id: credentials.workspace_id.clone(),
-            http: settings.client(credentials.is_insecure)?,
-            settings,
+            connection: Arc::new(Connection::new(settings)),
+            headers,
             credentials: Mutex::new(credentials),
-            token: tokio::sync::Mutex::new(None),
+            token: TokenCache::default(),
         })
     }
 
+    /// A client of one of the workspace's APIs.
+    pub(crate) fn client<A: Api>(&self, api: A) -> ApiClient<A> {
+        self.client_at(self.host.clone(), self.headers.clone(), api)
+    }
+
+    /// A client of another address, which is reached as the workspace is.
+    pub(super) fn client_at<A: Api>(&self, base: Url, headers: HeaderMap, api: A) -> ApiClient<A> {
+        ApiClient::new(api, base, headers, Arc::clone(&self.connection))
+    }
+
     /// The workspace's address without a slash at its end.
-    pub fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         self.host.as_str().trim_end_matches('/')
     }
 
     /// The workspace's id, where several share one address.
-    pub fn workspace_id(&self) -> Option<&str> {
+    pub(crate) fn workspace_id(&self) -> Option<&str> {
         self.workspace_id.as_deref()
-    }
-
-    /// Whether the workspace's certificate goes unchecked, as the profile wants it.
-    pub(crate) fn is_insecure(&self) -> bool {
-        self.credentials().is_insecure
     }
 
     /// Where a person finds the credentials.
@@ -100,7 +100,7 @@ impl Session {
     }
 
     /// The address of a page of the workspace.
-    pub fn page(&self, fragment: &str) -> String {
+    pub(crate) fn page(&self, fragment: &str) -> String {
         let query = match self.workspace_id() {
             None | Some("0") => String::new(),
             Some(id) => format!("?o={id}"),
@@ -108,51 +108,20 @@ impl Session {
         format!("{}/{query}#{fragment}", self.address())
     }
 
-    pub(super) fn http(&self) -> &reqwest::Client {
-        &self.http
-    }
-
-    /// The URL of an endpoint. `path` is absolute and percent-encoded where that is needed.
-    pub(super) fn url(&self, path: &str) -> Url {
-        let mut url = self.host.clone();
-        url.set_path(path);
-        url
-    }
-
     /// What the next request says about who asks.
-    pub(crate) async fn authorization(&self) -> Result<Authorization, DatabricksError> {
+    pub(crate) async fn authorization(&self) -> Result<HeaderValue, DatabricksError> {
         let credentials = self.credentials();
-        let text = match &credentials.kind {
-            Kind::Token(token) => format!("Bearer {}", token.expose()),
-            Kind::Basic { user, password } => {
-                format!(
-                    "Basic {}",
-                    STANDARD.encode(format!("{user}:{}", password.expose()))
-                )
-            }
-            Kind::OAuth { .. } | Kind::Program => {
-                format!("Bearer {}", self.access_token(&credentials).await?.expose())
-            }
+        let header = match &credentials.kind {
+            Kind::Token(token) => bearer(token.expose()),
+            Kind::Basic { user, password } => basic(user, password.expose()),
+            Kind::OAuth { .. } | Kind::Program => bearer(self.access_token(&credentials).await?.expose()),
         };
-        let mut header = HeaderValue::from_str(&text).map_err(|_| DatabricksError::Unsendable {
-            source_name: credentials.source.clone(),
-        })?;
-        header.set_sensitive(true);
-        Ok(Authorization {
-            header,
-            source: credentials.source,
-        })
+        header.ok_or_else(|| unsendable(&credentials.source))
     }
 
-    /// The access token that these credentials give, fetched where there is none that lasts.
+    /// The access token that these credentials give, fetched if there is none that lasts.
     pub(super) async fn access_token(&self, credentials: &Credentials) -> Result<Secret, DatabricksError> {
-        let mut token = self.token.lock().await;
-        let lasting = token.take().filter(|token| !token.is_stale());
-        let lasting = match lasting {
-            Some(token) => token,
-            None => access_token::fetch(self, credentials).await?,
-        };
-        Ok(token.insert(lasting).secret.clone())
+        self.token.get(access_token::fetch(self, credentials)).await
     }
 
     /// The profile that was asked for by name.
@@ -163,13 +132,13 @@ impl Session {
 
     /// Looks for other credentials than the ones that the workspace refused. Says whether there are
     /// any: a fresh access token, or a token that somebody put into the configuration file meanwhile.
-    pub(crate) async fn renew(&self, refused: &Authorization) -> bool {
+    pub(crate) async fn renew(&self, refused: &HeaderValue) -> bool {
         let now = self.authorization().await;
-        if now.is_ok_and(|now| now.header != refused.header) {
+        if now.is_ok_and(|now| now != *refused) {
             return true;
         }
         match self.credentials().kind {
-            Kind::OAuth { .. } | Kind::Program => *self.token.lock().await = None,
+            Kind::OAuth { .. } | Kind::Program => self.token.clear().await,
             Kind::Token(_) | Kind::Basic { .. } => {
                 if self.profile.secret.is_some() {
                     return false;
@@ -181,7 +150,7 @@ impl Session {
             }
         }
         let now = self.authorization().await;
-        now.is_ok_and(|now| now.header != refused.header)
+        now.is_ok_and(|now| now != *refused)
     }
 
     /// The text without any credential that is in use.
@@ -192,7 +161,7 @@ impl Session {
             Kind::OAuth { client_secret, .. } => vec![client_secret.clone()],
             Kind::Program => Vec::new(),
         };
-        secrets.extend(self.token.lock().await.iter().map(|token| token.secret.clone()));
+        secrets.extend(self.token.last().await);
         secrets
             .iter()
             .filter(|secret| !secret.expose().is_empty())

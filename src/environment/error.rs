@@ -8,6 +8,7 @@ use super::docker::DockerError;
 use super::python::PythonEnvError;
 use super::text;
 use crate::process::ProcessError;
+use crate::project::Location;
 use crate::temporary;
 
 /// What is said where a search for a Python could have used uv.
@@ -110,6 +111,15 @@ impl EnvironmentError {
         Self::Temporary {
             path: temporary::parent(),
             source,
+        }
+    }
+
+    /// The place in a file of the project's that the error is about.
+    pub fn location(&self) -> Option<&Location> {
+        match self {
+            Self::Conda(error) => error.location(),
+            Self::PythonEnv(error) => error.location(),
+            _ => None,
         }
     }
 

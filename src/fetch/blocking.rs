@@ -1,36 +1,35 @@
 //! Blocking work that fills a temporary directory, beside an asynchronous program that may lose
 //! interest in it at any moment.
 
-use std::cell::Cell;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc as std_mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::task::JoinError;
 
 use super::FetchError;
-use crate::events::{Progress, Transfer, TransferUnit};
+use crate::events::{Progress, Transfer};
 use crate::temporary::{self, TemporaryDirectory};
-
-/// How often a transfer's state is reported at most.
-const REPORT_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How long an abandoned fetch may take to notice it: a library that writes files does at the next one,
 /// since its directory has another name by then. What does not return is not waited for any longer.
 const ABANDON_GRACE: Duration = Duration::from_secs(2);
 
+/// Whether nobody waits for the work any more.
+pub(super) type Cancelled = Arc<AtomicBool>;
+
 /// What blocking work tells while it goes on, and hears about whether it shall go on.
 pub(super) struct Reporter {
-    is_cancelled: Arc<AtomicBool>,
+    is_cancelled: Cancelled,
     events: mpsc::UnboundedSender<Event>,
-    last_report: Cell<Option<Instant>>,
 }
 
 enum Event {
     Info(String),
-    Warning(String),
     Transfer(Transfer<'static>),
 }
 
@@ -40,38 +39,27 @@ impl Reporter {
         self.is_cancelled.load(Ordering::Relaxed)
     }
 
+    /// Fails if nobody waits for the work any more.
+    pub(super) fn check(&self) -> io::Result<()> {
+        match self.is_cancelled() {
+            true => Err(io::ErrorKind::Interrupted.into()),
+            false => Ok(()),
+        }
+    }
+
+    /// As [`is_cancelled`](Self::is_cancelled), to be asked elsewhere.
+    pub(super) fn cancelled(&self) -> Cancelled {
+        Arc::clone(&self.is_cancelled)
+    }
+
     /// A line that belongs to the normal course of a run.
     pub(super) fn info(&self, line: String) {
         let _ = self.events.send(Event::Info(line));
     }
 
-    /// Something that does not stop the run but that the user should know.
-    pub(super) fn warning(&self, line: String) {
-        let _ = self.events.send(Event::Warning(line));
-    }
-
-    /// The state of a transfer; states that follow each other quickly are left out, the end is not.
-    pub(super) fn transfer(&self, what: &'static str, done: u64, total: Option<u64>, unit: TransferUnit) {
-        self.report(Transfer {
-            what,
-            done,
-            total,
-            unit,
-            bytes: None,
-        });
-    }
-
-    /// As [`transfer`](Self::transfer), also with the bytes that came.
+    /// The state of a transfer.
     pub(super) fn report(&self, transfer: Transfer<'static>) {
-        let now = Instant::now();
-        let is_due = self
-            .last_report
-            .get()
-            .is_none_or(|last| now.duration_since(last) >= REPORT_INTERVAL);
-        if is_due || transfer.total == Some(transfer.done) {
-            self.last_report.set(Some(now));
-            let _ = self.events.send(Event::Transfer(transfer));
-        }
+        let _ = self.events.send(Event::Transfer(transfer));
     }
 }
 
@@ -83,7 +71,7 @@ pub(super) async fn fill<T: Send + 'static>(
     progress: &dyn Progress,
     work: impl FnOnce(&Path, &Reporter) -> Result<T, FetchError> + Send + 'static,
 ) -> Result<(TemporaryDirectory, T), FetchError> {
-    let is_cancelled = Arc::new(AtomicBool::new(false));
+    let is_cancelled = Cancelled::default();
     let (events, mut received_events) = mpsc::unbounded_channel();
     let (end, ended) = std_mpsc::channel::<()>();
     let mut abandoned = Abandoned {
@@ -94,11 +82,7 @@ pub(super) async fn fill<T: Send + 'static>(
     let task = tokio::task::spawn_blocking(move || {
         // Dropped last, when the directory of failed work is already gone.
         let _end = end;
-        let reporter = Reporter {
-            is_cancelled,
-            events,
-            last_report: Cell::new(None),
-        };
+        let reporter = Reporter { is_cancelled, events };
         let result = work(directory.path(), &reporter);
         result.map(|value| (directory, value))
     });
@@ -106,22 +90,26 @@ pub(super) async fn fill<T: Send + 'static>(
     while let Some(event) = received_events.recv().await {
         match event {
             Event::Info(line) => progress.info(&line),
-            Event::Warning(line) => progress.warning(&line),
             Event::Transfer(transfer) => progress.transfer(transfer),
         }
     }
     let result = task.await;
     abandoned.ended = None;
-    match result {
+    match result.map_err(JoinError::try_into_panic) {
         Ok(result) => result,
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(_) => Err(FetchError::Interrupted),
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // The runtime ends: nobody hears this.
+        Err(Err(error)) => Err(FetchError::WorkDirectory {
+            action: "fill",
+            path: std::mem::take(&mut abandoned.path),
+            source: error.into(),
+        }),
     }
 }
 
 /// Ends the work when the future that waits for it is dropped.
 struct Abandoned {
-    is_cancelled: Arc<AtomicBool>,
+    is_cancelled: Cancelled,
     path: PathBuf,
     ended: Option<std_mpsc::Receiver<()>>,
 }

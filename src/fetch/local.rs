@@ -1,10 +1,10 @@
 //! Local directories, which are used where they are.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::git::{self, Repository};
 use super::subdirectory;
-use super::{FetchError, Source, WorkDir};
+use super::{FetchError, Source, WITHOUT_VERSION, WorkDir};
 use crate::project_uri::{ProjectUri, Subdirectory};
 
 /// Uses the directory as it is.
@@ -19,7 +19,7 @@ pub(super) fn use_in_place(uri: &ProjectUri, top: &Path) -> Result<WorkDir, Fetc
         repo_url: repository.as_ref().and_then(Repository::first_remote_url),
         branch: None,
     };
-    Ok(WorkDir::in_place(path, source))
+    Ok(WorkDir::new(path, source, None))
 }
 
 /// The value of `mlflow.source.name` for something on this machine: inside of a Git working tree
@@ -44,12 +44,14 @@ pub(super) fn source_name(
 
 /// The error for a version that was asked for of a directory that is no repository's root.
 pub(super) fn version_of_directory(path: &Path) -> FetchError {
-    let inside = git::find_repository(path).and_then(|repository| {
-        let below = path.strip_prefix(repository.root()).ok()?;
-        Some(format!("{}#{}", repository.root().display(), below.display()))
+    let hint = git::find_repository(path).and_then(|repository| {
+        let (root, below) = (repository.root(), path.strip_prefix(repository.root()).ok()?);
+        let uri = format!("{}#{}", root.display(), below.display());
+        Some(format!("it lies inside of a repository: write '{uri}'"))
     });
-    FetchError::VersionOfDirectory {
-        path: PathBuf::from(path),
-        inside,
-    }
+    let path = path.display();
+    FetchError::unavailable(
+        format!("a version can only be chosen for a Git repository, and '{path}' is none"),
+        hint.unwrap_or_else(|| WITHOUT_VERSION.to_owned()),
+    )
 }

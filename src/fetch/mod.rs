@@ -22,6 +22,9 @@ use crate::events::Progress;
 use crate::project_uri::{Location, ProjectUri};
 use crate::temporary::{self, TemporaryDirectory};
 
+/// What to do about a version of what has none.
+const WITHOUT_VERSION: &str = "leave -v/--version out to use the files as they are";
+
 /// What a fetch depends on besides the project URI.
 #[derive(Debug, Clone, Default)]
 pub struct FetchOptions {
@@ -48,10 +51,12 @@ pub async fn fetch(
             local::use_in_place(uri, path)?
         }
         (Location::ZipFile(_) | Location::ZipUrl(_), Some(version)) => {
-            return Err(FetchError::VersionOfZip {
-                version: version.clone(),
-                uri: uri.to_string(),
-            });
+            return Err(FetchError::unavailable(
+                format!(
+                    "a version ('{version}') can only be chosen for a Git repository, and '{uri}' is a zip file"
+                ),
+                WITHOUT_VERSION,
+            ));
         }
         (Location::ZipFile(path), None) => zip::fetch_file(uri, path, progress).await?,
         (Location::Directory(path), _) => match git::repository_at(path) {
@@ -67,13 +72,18 @@ pub async fn fetch(
     Ok(work_dir)
 }
 
-/// The directory that a fetch fills.
-fn temporary_directory() -> Result<TemporaryDirectory, FetchError> {
-    TemporaryDirectory::create("mlrun-").map_err(|source| FetchError::WorkDirectory {
+/// The directory that a fetch fills, after it has been told of.
+fn temporary_directory(uri: &ProjectUri, progress: &dyn Progress) -> Result<TemporaryDirectory, FetchError> {
+    let directory = TemporaryDirectory::create("mlrun-").map_err(|source| FetchError::WorkDirectory {
         action: "create a directory in",
         path: temporary::parent(),
         source,
-    })
+    })?;
+    progress.info(&format!(
+        "=== Fetching project from {uri} into {} ===",
+        directory.path().display()
+    ));
+    Ok(directory)
 }
 
 /// Refuses what no branch, tag or commit can be called and what a program could take for an option.
@@ -87,8 +97,11 @@ fn check_version(version: &str) -> Result<(), FetchError> {
     } else {
         return Ok(());
     };
-    Err(FetchError::InvalidVersion {
-        version: version.escape_debug().to_string(),
-        reason,
-    })
+    Err(FetchError::unavailable(
+        format!(
+            "'{}' is no version of a project: {reason}",
+            version.escape_debug()
+        ),
+        "give the name of a branch or tag, or a commit's hash",
+    ))
 }

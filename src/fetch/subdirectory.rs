@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::FetchError;
+use super::error::{SHOWN_NAMES, shortened};
 use crate::nearest::nearest;
 use crate::project_uri::Subdirectory;
 
@@ -22,9 +23,9 @@ pub(super) fn find(
     let path = subdirectory.below(top);
     match fs::metadata(&path) {
         Ok(metadata) if metadata.is_dir() => Ok(path),
-        Ok(_) => Err(FetchError::SubdirectoryIsFile {
-            subdirectory: subdirectory.to_string(),
-            top: top_name.to_owned(),
+        Ok(_) => Err(FetchError::Unavailable {
+            message: format!("'{subdirectory}' in {top_name} is a file, not a directory"),
+            hint: None,
         }),
         Err(_) => Err(missing(top, subdirectory, top_name)),
     }
@@ -42,11 +43,18 @@ pub(super) fn find_inside(
         _ => false,
     };
     match subdirectory {
-        Some(subdirectory) if !is_inside => Err(FetchError::EscapingSubdirectory {
-            subdirectory: subdirectory.to_string(),
-            top: top_name.to_owned(),
-        }),
+        Some(subdirectory) if !is_inside => Err(escaping(subdirectory.as_str(), top_name)),
         _ => Ok(path),
+    }
+}
+
+/// The error for a directory that is not inside of what was fetched.
+pub(super) fn escaping(subdirectory: &str, top_name: &str) -> FetchError {
+    FetchError::Unavailable {
+        message: format!(
+            "the directory '{subdirectory}' in {top_name} leads out of it through a symbolic link"
+        ),
+        hint: None,
     }
 }
 
@@ -61,14 +69,23 @@ fn missing(top: &Path, subdirectory: &Subdirectory, top_name: &str) -> FetchErro
         parent.push(part);
     }
     let found = directories(&top.join(&parent));
-    let below_parent = |name: &str| parent.join(name).to_string_lossy().into_owned();
-    FetchError::MissingSubdirectory {
-        subdirectory: subdirectory.to_string(),
-        top: top_name.to_owned(),
-        nearest: nearest(&wanted, found.iter().map(String::as_str)).map(below_parent),
-        parent: (!parent.as_os_str().is_empty()).then(|| parent.to_string_lossy().into_owned()),
-        found,
-    }
+    let is_top = parent.as_os_str().is_empty();
+    let hint = if let Some(name) = nearest(&wanted, found.iter().map(String::as_str)) {
+        format!("did you mean '{}'?", parent.join(name).display())
+    } else if found.is_empty() && is_top {
+        "there are no directories in it: leave the '#' part out".to_owned()
+    } else if found.is_empty() {
+        format!("there are no directories in '{}'", parent.display())
+    } else if is_top {
+        format!("the directories there are: {}", shortened(&found, SHOWN_NAMES))
+    } else {
+        let found = shortened(&found, SHOWN_NAMES);
+        format!("the directories in '{}' are: {found}", parent.display())
+    };
+    FetchError::unavailable(
+        format!("there is no directory '{subdirectory}' in {top_name}"),
+        hint,
+    )
 }
 
 /// The names of the directories in a directory, in order; Git's own is left out.

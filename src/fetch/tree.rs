@@ -38,14 +38,9 @@ pub fn compare_with_commit(work_dir: &WorkDir, no_part: Vec<PathBuf>) -> TreeCom
 impl TreeComparison {
     /// The result, where it is there.
     pub async fn finished(&mut self) -> Option<&TreeState> {
-        if let Self::GoesOn(task) = self
-            && task.is_finished()
-        {
-            self.state().await;
-        }
         match self {
-            Self::Known(state) => Some(state),
-            Self::GoesOn(_) => None,
+            Self::GoesOn(task) if !task.is_finished() => None,
+            _ => Some(self.state().await),
         }
     }
 

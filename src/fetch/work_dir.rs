@@ -14,7 +14,7 @@ pub struct WorkDir {
 }
 
 /// Where a project came from, as the tags of its run tell it. Nothing here holds a credential.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Source {
     /// The value of `mlflow.source.name`.
     pub name: String,
@@ -27,19 +27,11 @@ pub struct Source {
 }
 
 impl WorkDir {
-    pub(super) fn in_place(path: PathBuf, source: Source) -> Self {
+    pub(super) fn new(path: PathBuf, source: Source, temporary: Option<TemporaryDirectory>) -> Self {
         Self {
             path,
             source,
-            temporary: None,
-        }
-    }
-
-    pub(super) fn temporary(path: PathBuf, source: Source, directory: TemporaryDirectory) -> Self {
-        Self {
-            path,
-            source,
-            temporary: Some(directory),
+            temporary,
         }
     }
 

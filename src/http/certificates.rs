@@ -1,12 +1,18 @@
-//! The certificates that servers are checked against.
+//! The certificates that servers are checked against, and the one that a client shows.
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context as _, anyhow, ensure};
+use openssl::pkey::PKey;
 use openssl::x509::X509;
-use reqwest::{Certificate, ClientBuilder};
+use reqwest::{Certificate, ClientBuilder, Identity};
 
+use super::client::ClientError;
 use crate::env_vars;
+
+const NO_CERTIFICATE: &str = "it holds no certificate in PEM form";
 
 /// What the server's certificate is checked against.
 #[derive(Debug, Clone)]
@@ -42,105 +48,61 @@ impl Verification {
     }
 
     /// Puts the choice into a client that is being built.
-    pub(crate) fn configure(&self, builder: ClientBuilder) -> Result<ClientBuilder, CertificateError> {
+    pub(super) fn configure(&self, builder: ClientBuilder) -> Result<ClientBuilder, ClientError> {
         Ok(match self {
             Self::SystemRoots => builder,
-            Self::Bundle { path, variable } => builder.tls_certs_only(trusted_certificates(path, variable)?),
+            Self::Bundle { path, variable } => {
+                builder.tls_certs_only(used(variable, path, trusted_certificates)?)
+            }
             Self::Off => builder.tls_danger_accept_invalid_certs(true),
         })
     }
 }
 
-/// Why a file with certificates or a key is of no use.
-#[derive(Debug, thiserror::Error)]
-pub enum CertificateError {
-    /// It cannot be read.
-    #[error("cannot read {variable} '{}'", .path.display())]
-    Unreadable {
-        /// The variable that names the file.
-        variable: &'static str,
-        /// The file or directory.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
-    /// What it holds cannot be used.
-    #[error("{variable} '{}' cannot be used: {reason}", .path.display())]
-    Unusable {
-        /// The variable that names the file.
-        variable: &'static str,
-        /// The file or directory.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
+/// The client's certificate with its chain and key, all from one PEM file as Python reads it.
+pub(super) fn client_identity(path: &Path) -> Result<Identity, ClientError> {
+    used(env_vars::MLFLOW_TRACKING_CLIENT_CERT_PATH, path, identity)
 }
 
-impl CertificateError {
-    /// What is wrong, without the file's name.
-    pub(crate) fn reason(&self) -> String {
-        match self {
-            Self::Unreadable { source, .. } => source.to_string(),
-            Self::Unusable { reason, .. } => reason.clone(),
-        }
-    }
-
-    /// The file of this variable, and why it cannot be used.
-    pub(crate) fn unusable(variable: &'static str, path: &Path, reason: impl std::fmt::Display) -> Self {
-        Self::Unusable {
+/// What is read from the file that this variable names.
+fn used<T>(
+    variable: &'static str,
+    path: &Path,
+    read: impl FnOnce(&Path) -> anyhow::Result<T>,
+) -> Result<T, ClientError> {
+    read(path).map_err(|error| match error.downcast::<io::Error>() {
+        Ok(source) => ClientError::Unreadable {
+            variable,
+            path: path.to_owned(),
+            source,
+        },
+        Err(reason) => ClientError::Unusable {
             variable,
             path: path.to_owned(),
             reason: reason.to_string(),
-        }
-    }
-}
-
-/// The contents of the file that the variable names.
-pub(crate) fn read(path: &Path, variable: &'static str) -> Result<Vec<u8>, CertificateError> {
-    std::fs::read(path).map_err(|source| CertificateError::Unreadable {
-        variable,
-        path: path.to_owned(),
-        source,
+        },
     })
 }
 
 /// The certificates of a bundle, or of the files in a directory.
-fn trusted_certificates(path: &Path, variable: &'static str) -> Result<Vec<Certificate>, CertificateError> {
-    let found = if path.is_dir() {
-        certificates_in_directory(path, variable)?
-    } else {
-        X509::stack_from_pem(&read(path, variable)?)
-            .map_err(|error| CertificateError::unusable(variable, path, &error))?
+fn trusted_certificates(path: &Path) -> anyhow::Result<Vec<Certificate>> {
+    let found = match path.is_dir() {
+        true => certificates_in_directory(path)?,
+        false => X509::stack_from_pem(&fs::read(path)?)?,
     };
-    if found.is_empty() {
-        return Err(CertificateError::unusable(
-            variable,
-            path,
-            "it holds no certificate in PEM form",
-        ));
-    }
+    ensure!(!found.is_empty(), NO_CERTIFICATE);
     found
         .iter()
-        .map(|certificate| {
-            let der = certificate
-                .to_der()
-                .map_err(|error| CertificateError::unusable(variable, path, &error))?;
-            Certificate::from_der(&der).map_err(|error| CertificateError::unusable(variable, path, &error))
-        })
+        .map(|certificate| Ok(Certificate::from_der(&certificate.to_der()?)?))
         .collect()
 }
 
 /// OpenSSL looks only at the files that `openssl rehash` named (`0a1b2c3d.0`). Where a directory has
 /// none of them all its files count.
-fn certificates_in_directory(path: &Path, variable: &'static str) -> Result<Vec<X509>, CertificateError> {
-    let unreadable = |source| CertificateError::Unreadable {
-        variable,
-        path: path.to_owned(),
-        source,
-    };
+fn certificates_in_directory(path: &Path) -> io::Result<Vec<X509>> {
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(unreadable)? {
-        files.push(entry.map_err(unreadable)?.path());
+    for entry in fs::read_dir(path)? {
+        files.push(entry?.path());
     }
     files.sort();
     if files.iter().any(|file| is_hashed_name(file)) {
@@ -149,7 +111,7 @@ fn certificates_in_directory(path: &Path, variable: &'static str) -> Result<Vec<
     // A file that is no certificate may lie there too, and is passed over as OpenSSL does.
     Ok(files
         .iter()
-        .filter_map(|file| X509::stack_from_pem(&std::fs::read(file).ok()?).ok())
+        .filter_map(|file| X509::stack_from_pem(&fs::read(file).ok()?).ok())
         .flatten()
         .collect())
 }
@@ -162,57 +124,65 @@ fn is_hashed_name(file: &Path) -> bool {
     })
 }
 
+/// The key may have any form that OpenSSL knows, but no password: nobody is there to type it.
+fn identity(path: &Path) -> anyhow::Result<Identity> {
+    let text = fs::read(path)?;
+    let chain = X509::stack_from_pem(&text)?;
+    let first = chain.first().context(NO_CERTIFICATE)?;
+    let key = PKey::private_key_from_pem_callback(&text, |_| Ok(0)).map_err(|_| {
+        let has = |part: &[u8]| text.windows(part.len()).any(|window| window == part);
+        if has(b"ENCRYPTED") {
+            anyhow!("its private key has a password")
+        } else if has(b"PRIVATE KEY-----") {
+            anyhow!("its private key cannot be read")
+        } else {
+            anyhow!("it holds no private key; both must be in one file")
+        }
+    })?;
+    ensure!(
+        first.public_key().is_ok_and(|public| public.public_eq(&key)),
+        "its private key does not belong to its first certificate"
+    );
+    let mut certificates = Vec::new();
+    for certificate in &chain {
+        certificates.extend(certificate.to_pem()?);
+    }
+    // The TLS library takes a key in PKCS#8 form alone.
+    Ok(Identity::from_pkcs8_pem(
+        &certificates,
+        &key.private_key_to_pem_pkcs8()?,
+    )?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn names_made_by_rehash_are_known() {
-        for (name, expected) in [
-            ("/x/0a1b2c3d.0", true),
-            ("/x/0A1b2c3d.12", true),
-            ("/x/0a1b2c3d.pem", false),
-            ("/x/0a1b2c3d.", false),
-            ("/x/ca.0", false),
-            ("/x/0a1b2c3d", false),
-        ] {
-            assert_eq!(is_hashed_name(Path::new(name)), expected, "{name}");
+        for name in ["/x/0a1b2c3d.0", "/x/0A1b2c3d.12"] {
+            assert!(is_hashed_name(Path::new(name)), "{name}");
+        }
+        for name in ["/x/0a1b2c3d.pem", "/x/0a1b2c3d.", "/x/ca.0", "/x/0a1b2c3d"] {
+            assert!(!is_hashed_name(Path::new(name)), "{name}");
         }
     }
 
     #[test]
     fn what_cannot_be_used_is_named() {
-        let directory = tempfile::tempdir().unwrap();
-        let missing = directory.path().join("missing.pem");
-        let text = directory.path().join("text.pem");
-        let broken = directory.path().join("broken.pem");
-        std::fs::write(&text, "no certificate").unwrap();
-        std::fs::write(
-            &broken,
-            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-        )
-        .unwrap();
-        for (path, expected) in [
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (text, expected) in [
+            ("no certificate", NO_CERTIFICATE),
             (
-                &missing,
-                format!("cannot read CURL_CA_BUNDLE '{}'", missing.display()),
-            ),
-            (
-                &text,
-                format!(
-                    "CURL_CA_BUNDLE '{}' cannot be used: it holds no certificate in PEM form",
-                    text.display()
-                ),
-            ),
-            (
-                &broken,
-                format!("CURL_CA_BUNDLE '{}' cannot be used: ", broken.display()),
+                "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+                "",
             ),
         ] {
-            let error = trusted_certificates(path, "CURL_CA_BUNDLE")
-                .unwrap_err()
-                .to_string();
-            assert!(error.starts_with(&expected), "{error}");
+            fs::write(&file, text).unwrap();
+            let error = used("CURL_CA_BUNDLE", file.path(), trusted_certificates).unwrap_err();
+            let place = file.path().display();
+            let expected = format!("CURL_CA_BUNDLE '{place}' cannot be used: {expected}");
+            assert!(error.to_string().starts_with(&expected), "{error}");
         }
     }
 }

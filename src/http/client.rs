@@ -1,24 +1,23 @@
 //! The client that all downloads and calls of cloud services go over.
 
 use std::fmt;
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderMap};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Method, Url};
 
-use super::certificates::{CertificateError, Verification};
+use super::authorization::basic;
+use super::certificates::Verification;
 use super::fault::innermost;
 use super::netrc;
-use super::proxies::{ProxyError, ProxySettings};
-
-/// As many redirects as Python's `requests` follows.
-pub(crate) const MOST_REDIRECTS: usize = 30;
+use super::proxies::ProxySettings;
+use super::redirect::MOST_REDIRECTS;
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -32,27 +31,37 @@ pub(crate) const AGENT: &str = concat!("mlrun/", env!("CARGO_PKG_VERSION"));
 /// Why no client can be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The certificates that servers are to be checked against cannot be used.
-    #[error(transparent)]
-    Certificate(#[from] CertificateError),
-    /// The proxy cannot be used.
-    #[error(transparent)]
-    Proxy(#[from] ProxyError),
-    /// The TLS library refuses the settings.
-    #[error("cannot prepare connections by TLS: {reason}")]
-    Tls {
-        /// Why.
+    /// The file with certificates or a key that a variable names cannot be read.
+    #[error("cannot read {variable} '{}'", .path.display())]
+    Unreadable {
+        variable: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    /// What that file holds cannot be used.
+    #[error("{variable} '{}' cannot be used: {reason}", .path.display())]
+    Unusable {
+        variable: &'static str,
+        path: PathBuf,
         reason: String,
     },
+    /// The proxy cannot be used.
+    #[error("the proxy '{proxy}' cannot be used: {reason}")]
+    Proxy {
+        /// Its address without credentials.
+        proxy: String,
+        reason: String,
+    },
+    /// The TLS library refuses the settings.
+    #[error("cannot prepare connections by TLS: {reason}")]
+    Tls { reason: String },
 }
 
 impl ClientError {
     /// What the person can do about it.
     pub(crate) fn hint(&self) -> Option<String> {
-        match self {
-            Self::Proxy(error) => Some(error.hint()),
-            Self::Certificate(_) | Self::Tls { .. } => None,
-        }
+        let hint = "use an http:// proxy, or name the server's host in NO_PROXY";
+        matches!(self, Self::Proxy { .. }).then(|| hint.to_owned())
     }
 }
 
@@ -60,74 +69,39 @@ impl ClientError {
 /// against; none for servers without TLS. It waits for answers at any length: how long depends on what is
 /// sent, which only the sender knows.
 pub(crate) fn client(verification: Option<&Verification>, redirects: Policy) -> Result<Client, ClientError> {
-    configured_client(redirects, |builder| configured(builder, verification))
-}
-
-/// As [`client`], for what is only read: it gives up where a server sends nothing for a time.
-pub(super) fn reading_client(
-    verification: Option<&Verification>,
-    redirects: Policy,
-) -> Result<Client, ClientError> {
-    configured_client(redirects, |builder| {
-        configured(builder.read_timeout(READ_TIMEOUT), verification)
-    })
-}
-
-fn configured(
-    builder: ClientBuilder,
-    verification: Option<&Verification>,
-) -> Result<ClientBuilder, CertificateError> {
-    match verification {
-        Some(verification) => verification.configure(builder),
-        None => Ok(builder),
-    }
-}
-
-/// As [`client`], with the TLS settings that `configure` makes.
-pub(crate) fn configured_client(
-    redirects: Policy,
-    configure: impl FnOnce(ClientBuilder) -> Result<ClientBuilder, CertificateError>,
-) -> Result<Client, ClientError> {
-    let mut builder = Client::builder()
-        .redirect(redirects)
-        .no_proxy()
-        .http1_only()
-        .user_agent(AGENT)
-        .connect_timeout(CONNECT_TIMEOUT);
-    for proxy in ProxySettings::from_variables(&crate::env_vars::non_empty).to_clients()? {
-        builder = builder.proxy(proxy);
-    }
-    configure(builder)?.build().map_err(|error| ClientError::Tls {
-        reason: innermost(&error.without_url()),
+    let proxies = ProxySettings::from_variables(&crate::env_vars::non_empty);
+    let builder = begun(redirects, &proxies)?;
+    built(match verification {
+        Some(verification) => verification.configure(builder)?,
+        None => builder,
     })
 }
 
 /// A client for services on this machine or its virtual network, which no proxy reaches and which
 /// answer at once or not at all.
 pub(crate) fn local_client(timeout: Duration) -> Result<Client, ClientError> {
-    Client::builder()
-        .redirect(Policy::none())
+    let builder = begun(Policy::none(), &ProxySettings::default())?;
+    built(builder.connect_timeout(timeout).timeout(timeout))
+}
+
+/// What all clients have in common.
+pub(super) fn begun(redirects: Policy, proxies: &ProxySettings) -> Result<ClientBuilder, ClientError> {
+    let builder = Client::builder()
+        .redirect(redirects)
         .no_proxy()
         .http1_only()
         .user_agent(AGENT)
-        .connect_timeout(timeout)
-        .timeout(timeout)
-        .build()
-        .map_err(|error| ClientError::Tls {
-            reason: innermost(&error.without_url()),
-        })
+        .connect_timeout(CONNECT_TIMEOUT);
+    Ok(proxies
+        .to_clients()?
+        .into_iter()
+        .fold(builder, ClientBuilder::proxy))
 }
 
-/// Whether a redirect stays with the server that the credentials are for: the same host, port and
-/// scheme, or the step from HTTP to HTTPS on their usual ports. As Python's `requests` decides it.
-pub(crate) fn may_see_credentials(from: &Url, to: &Url) -> bool {
-    if from.host_str() != to.host_str() {
-        return false;
-    }
-    let (from_port, to_port) = (from.port_or_known_default(), to.port_or_known_default());
-    let is_upgrade = from.scheme() == "http" && to.scheme() == "https";
-    (is_upgrade && from_port == Some(80) && to_port == Some(443))
-        || (from.scheme() == to.scheme() && from_port == to_port)
+pub(super) fn built(builder: ClientBuilder) -> Result<Client, ClientError> {
+    builder.build().map_err(|error| ClientError::Tls {
+        reason: innermost(&error.without_url()),
+    })
 }
 
 /// A server, and all that goes with every request to it.
@@ -178,10 +152,7 @@ impl ServerAccess {
         };
         let mut headers = HeaderMap::new();
         let credentials = login.and_then(|(user, password, source)| {
-            let pair = STANDARD.encode(format!("{user}:{password}"));
-            let mut value = HeaderValue::from_str(&format!("Basic {pair}")).ok()?;
-            value.set_sensitive(true);
-            headers.insert(AUTHORIZATION, value);
+            headers.insert(AUTHORIZATION, basic(&user, &password)?);
             Some(source)
         });
         let mut url = url.clone();
@@ -203,26 +174,5 @@ impl ServerAccess {
 impl fmt::Debug for ServerAccess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ServerAccess({})", self.url)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn credentials_stay_with_their_server() {
-        for (from, to, expected) in [
-            ("http://a/x", "http://a/y", true),
-            ("http://a/x", "http://a:80/y", true),
-            ("http://a/x", "https://a/y", true),
-            ("http://a:5000/x", "https://a/y", false),
-            ("http://a:5000/x", "http://a:5001/y", false),
-            ("https://a/x", "http://a/y", false),
-            ("http://a/x", "http://b/y", false),
-        ] {
-            let (from, to) = (Url::parse(from).unwrap(), Url::parse(to).unwrap());
-            assert_eq!(may_see_credentials(&from, &to), expected, "{from} {to}");
-        }
     }
 }

@@ -1,25 +1,27 @@
 //! Downloads over HTTP, straight into a file.
 
 use std::fs::File;
-use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Seek as _, Write as _};
 use std::time::Duration;
 
+use backon::{ExponentialBuilder, RetryableWithContext as _};
+use percent_encoding::percent_decode_str;
 use reqwest::header::{
-    CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_RANGE, LAST_MODIFIED, RANGE,
+    AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, IF_RANGE, LAST_MODIFIED, RANGE,
 };
-use reqwest::redirect::Policy;
-use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Response, StatusCode, Url};
+use tokio::time::timeout;
 
-use super::certificates::Verification;
-use super::client::{ClientError, MOST_REDIRECTS, READ_TIMEOUT, reading_client};
-use super::fault::{Fault, classify};
-use super::netrc;
+use super::authorization::basic;
+use super::client::{ClientError, READ_TIMEOUT, ServerAccess};
+use super::excerpt::{after_tries, shown_status};
+use super::fault::{Fault, classify, in_words};
+use super::redirect::MOST_REDIRECTS;
 
-/// How often a download that breaks off is begun or continued.
-const MOST_TRIES: u32 = 5;
-
-/// The pause before the second try; each later one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// When a download that breaks off is begun again or continued: four times.
+const RETRIES: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(500))
+    .with_max_times(4);
 
 /// What has arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,27 +37,23 @@ pub(crate) struct Downloaded {
 pub enum DownloadError {
     /// The text is no URL.
     #[error("it is no URL: {reason}")]
-    Url {
-        /// Why.
-        reason: String,
-    },
+    Url { reason: String },
     /// No client can be made.
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The server gave no answer, or broke it off.
-    #[error("{reason}{}", if *.tries > 1 { format!(" (after {tries} tries)") } else { String::new() })]
+    #[error("{reason}{}", after_tries(*.tries))]
     NoAnswer {
-        /// The kind of failure.
         fault: Fault,
-        /// What happened.
         reason: String,
-        /// How often it was tried.
         tries: u32,
     },
+    /// The server sends the client from address to address.
+    #[error("the server redirects more than {MOST_REDIRECTS} times, or to no address")]
+    Redirects,
     /// The server refused.
-    #[error("the server answered {}", StatusCode::from_u16(*.status).map_or_else(|_| status.to_string(), |status| status.to_string()))]
+    #[error("the server answered {}", shown_status(*.status))]
     Status {
-        /// The status of the answer.
         status: u16,
         /// Where the credentials come from that were sent.
         credentials: Option<String>,
@@ -71,27 +69,58 @@ pub enum DownloadError {
     Unwritable(#[source] io::Error),
 }
 
+impl From<reqwest::Error> for DownloadError {
+    fn from(error: reqwest::Error) -> Self {
+        if error.is_redirect() {
+            return Self::Redirects;
+        }
+        let (fault, reason) = classify(&error.without_url(), READ_TIMEOUT);
+        Self::NoAnswer {
+            fault,
+            reason,
+            tries: 1,
+        }
+    }
+}
+
 impl DownloadError {
+    fn broken(reason: String) -> Self {
+        Self::NoAnswer {
+            fault: Fault::Broken,
+            reason,
+            tries: 1,
+        }
+    }
+
+    /// Whether another try may end otherwise.
+    fn is_transient(&self) -> bool {
+        match self {
+            Self::NoAnswer { fault, .. } => {
+                fault.is_transient() && !matches!(fault, Fault::Refused | Fault::UnknownHost)
+            }
+            Self::Status { status, .. } => matches!(status, 429 | 502 | 503 | 504),
+            _ => false,
+        }
+    }
+
     /// What the person can do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Client(error) => return error.hint(),
-            Self::NoAnswer { fault, .. } => fault.download_hint()?,
-            Self::Status {
-                status: 401 | 403,
-                credentials: Some(source),
-            } => {
-                return Some(format!("the server did not accept the credentials from {source}"));
-            }
-            Self::Status {
-                status: 401 | 403, ..
-            } => "give credentials in the URL (https://user:token@host/…), or in ~/.netrc for this host",
-            Self::Status {
-                status: 404 | 410, ..
-            } => "check the address; some hosts answer so too when you may not see what is there",
-            Self::Status { status: 407, .. } => {
-                "give the proxy's user and password in HTTPS_PROXY or HTTP_PROXY"
-            }
+            Self::NoAnswer { fault, .. } => return fault.download_hint(),
+            Self::Status { status, credentials } => match (status, credentials) {
+                (401 | 403, Some(source)) => {
+                    return Some(format!("the server did not accept the credentials from {source}"));
+                }
+                (401 | 403, None) => {
+                    "give credentials in the URL (https://user:token@host/…), or in ~/.netrc for this host"
+                }
+                (404 | 410, _) => {
+                    "check the address; some hosts answer so too when you may not see what is there"
+                }
+                (407, _) => "give the proxy's user and password in HTTPS_PROXY or HTTP_PROXY",
+                _ => return None,
+            },
             Self::Unwritable(error) if error.kind() == io::ErrorKind::StorageFull => {
                 "free some space, or set TMPDIR to a directory on a larger disk"
             }
@@ -115,110 +144,70 @@ pub(crate) async fn download(
     limit: u64,
     on_progress: &mut (dyn FnMut(u64, Option<u64>) + Send),
 ) -> Result<Downloaded, DownloadError> {
-    let source = Source::new(url)?;
-    let mut received = Received {
+    let url = Url::parse(url).map_err(|error| DownloadError::Url {
+        reason: error.to_string(),
+    })?;
+    let received = Received {
+        source: source(&url)?,
         file,
         limit,
+        on_progress,
         bytes: 0,
         validator: None,
         is_page: false,
     };
-    let mut tries = 1;
-    loop {
-        let problem = match source.fetch(&mut received, on_progress).await {
-            Ok(()) => break,
-            Err(problem) => problem,
-        };
-        if tries == MOST_TRIES || !problem.is_transient() {
-            return Err(problem.into_error(&source, tries));
-        }
-        tracing::debug!(
-            try_number = tries,
-            received = received.bytes,
-            "a download broke off"
-        );
-        tokio::time::sleep(FIRST_PAUSE * 2u32.pow(tries - 1)).await;
-        tries += 1;
+    let mut count = 1;
+    let (received, outcome) = Received::tried
+        .retry(RETRIES)
+        .context(received)
+        .when(DownloadError::is_transient)
+        .notify(|_, _| count += 1)
+        .await;
+    match outcome {
+        Ok(()) => Ok(Downloaded {
+            bytes: received.bytes,
+            is_page: received.is_page,
+        }),
+        Err(DownloadError::NoAnswer { fault, reason, .. }) => Err(DownloadError::NoAnswer {
+            fault,
+            reason,
+            tries: count,
+        }),
+        Err(error) => Err(error),
     }
-    Ok(Downloaded {
-        bytes: received.bytes,
-        is_page: received.is_page,
-    })
 }
 
-/// Where something is downloaded from.
-struct Source {
-    url: Url,
-    client: Client,
-    /// A user and password from a netrc file.
-    login: Option<(String, String)>,
-    /// Where the credentials come from that are sent.
-    credentials: Option<String>,
+/// Where something is downloaded from. Unlike for a tracking server, a user alone is sent too: some hosts take
+/// a token so.
+fn source(url: &Url) -> Result<ServerAccess, ClientError> {
+    let mut source = ServerAccess::of_url(url)?;
+    if url.password().is_none() && !url.username().is_empty() {
+        let user = percent_decode_str(url.username()).decode_utf8_lossy();
+        source
+            .headers
+            .extend(basic(&user, "").map(|value| (AUTHORIZATION, value)));
+        source.credentials = Some("the URL".to_owned());
+    }
+    Ok(source)
 }
 
-impl Source {
-    fn new(url: &str) -> Result<Self, DownloadError> {
-        let variable = &crate::env_vars::non_empty;
-        let url = Url::parse(url).map_err(|error| DownloadError::Url {
-            reason: error.to_string(),
-        })?;
-        let verification = Verification::from_variables(variable);
-        let verification = (url.scheme() == "https").then_some(&verification);
-        let client = reading_client(verification, Policy::limited(MOST_REDIRECTS))?;
-        let has_user = !url.username().is_empty() || url.password().is_some();
-        let login = url
-            .host_str()
-            .filter(|_| !has_user)
-            .and_then(|host| netrc::login(&netrc::files(variable), host));
-        let credentials = match (&login, has_user) {
-            (_, true) => Some("the URL".to_owned()),
-            (Some(login), false) => Some(login.file.display().to_string()),
-            (None, false) => None,
-        };
-        Ok(Self {
-            url,
-            client,
-            login: login.map(|login| (login.user, login.password)),
-            credentials,
-        })
-    }
-
-    /// One try: all that is still missing.
-    async fn fetch(
-        &self,
-        received: &mut Received<'_>,
-        on_progress: &mut (dyn FnMut(u64, Option<u64>) + Send),
-    ) -> Result<(), Problem> {
-        let mut request = self.client.get(self.url.clone());
-        if let Some((user, password)) = &self.login {
-            request = request.basic_auth(user, Some(password));
-        }
-        let mut answer = received.continued(request).send().await?;
-        if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE && received.bytes > 0 {
-            received.start_anew()?;
-            return Err(Problem::Broken("the server could not continue".to_owned()));
-        }
-        if !answer.status().is_success() {
-            return Err(Problem::Status(answer.status()));
-        }
-        received.begin(&answer)?;
-        let total = answer.content_length().map(|rest| received.bytes + rest);
-        if total.is_some_and(|total| total > received.limit) {
-            return Err(Problem::TooLarge(received.limit));
-        }
-        on_progress(received.bytes, total);
-        while let Some(chunk) = answer.chunk().await? {
-            received.add(&chunk)?;
-            on_progress(received.bytes, total);
-        }
-        Ok(())
+/// What a server sends, unless it sends nothing for a time.
+async fn in_time<T>(sent: impl Future<Output = reqwest::Result<T>>) -> Result<T, DownloadError> {
+    match timeout(READ_TIMEOUT, sent).await {
+        Ok(sent) => Ok(sent?),
+        Err(_) => Err(DownloadError::broken(format!(
+            "no answer within {}",
+            in_words(READ_TIMEOUT)
+        ))),
     }
 }
 
 /// What has arrived so far.
 struct Received<'a> {
+    source: ServerAccess,
     file: &'a mut File,
     limit: u64,
+    on_progress: &'a mut (dyn FnMut(u64, Option<u64>) + Send),
     bytes: u64,
     /// What the server calls this state of its file; without it nothing can be continued.
     validator: Option<HeaderValue>,
@@ -226,120 +215,73 @@ struct Received<'a> {
 }
 
 impl Received<'_> {
-    /// Asks only for what is missing, as long as the server's file is still the same.
-    fn continued(&self, request: RequestBuilder) -> RequestBuilder {
-        match &self.validator {
-            Some(validator) if self.bytes > 0 => request
-                .header(RANGE, format!("bytes={}-", self.bytes))
-                .header(IF_RANGE, validator),
-            _ => request,
-        }
+    async fn tried(mut self) -> (Self, Result<(), DownloadError>) {
+        let outcome = self.fetch().await;
+        (self, outcome)
     }
 
-    /// Takes note of an answer's headers. A server that sends all again is taken at its word.
-    fn begin(&mut self, answer: &Response) -> Result<(), Problem> {
-        let headers = answer.headers();
-        let text = |name| {
-            headers
-                .get(name)
-                .and_then(|value: &HeaderValue| value.to_str().ok())
-        };
-        let is_rest = answer.status() == StatusCode::PARTIAL_CONTENT
-            && text(CONTENT_RANGE).is_some_and(|range| range.starts_with(&format!("bytes {}-", self.bytes)));
-        if !is_rest {
-            if answer.status() == StatusCode::PARTIAL_CONTENT {
-                self.start_anew()?;
-                return Err(Problem::Broken(
-                    "the server sent another part than was asked for".to_owned(),
-                ));
-            }
-            self.start_anew()?;
+    /// One try: all that is still missing, as long as the server's file is still the same.
+    async fn fetch(&mut self) -> Result<(), DownloadError> {
+        let source = &self.source;
+        let mut request = source
+            .client
+            .get(source.url.clone())
+            .headers(source.headers.clone());
+        if let Some(validator) = self.validator.as_ref().filter(|_| self.bytes > 0) {
+            let missing = format!("bytes={}-", self.bytes);
+            request = request.header(RANGE, missing).header(IF_RANGE, validator);
         }
-        self.validator = validator(headers);
-        self.is_page = text(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/html"));
+        let mut answer = in_time(request.send()).await?;
+        self.begin(&answer)?;
+        let total = answer.content_length().map(|rest| self.bytes + rest);
+        if total.is_some_and(|total| total > self.limit) {
+            return Err(DownloadError::TooLarge { limit: self.limit });
+        }
+        (self.on_progress)(self.bytes, total);
+        while let Some(chunk) = in_time(answer.chunk()).await? {
+            self.bytes += chunk.len() as u64;
+            if self.bytes > self.limit {
+                return Err(DownloadError::TooLarge { limit: self.limit });
+            }
+            self.file.write_all(&chunk).map_err(DownloadError::Unwritable)?;
+            (self.on_progress)(self.bytes, total);
+        }
         Ok(())
     }
 
-    fn start_anew(&mut self) -> Result<(), Problem> {
-        self.file.set_len(0).map_err(Problem::Unwritable)?;
-        self.file.seek(SeekFrom::Start(0)).map_err(Problem::Unwritable)?;
+    /// Takes note of an answer's head. A server that sends all again is taken at its word.
+    fn begin(&mut self, answer: &Response) -> Result<(), DownloadError> {
+        let (status, headers) = (answer.status(), answer.headers());
+        let begins = |name, part: &str| {
+            let value = headers.get(name).map(HeaderValue::as_bytes);
+            value.is_some_and(|value| value.starts_with(part.as_bytes()))
+        };
+        let is_part = status == StatusCode::PARTIAL_CONTENT;
+        let is_refused_part = status == StatusCode::RANGE_NOT_SATISFIABLE && self.bytes > 0;
+        if !status.is_success() && !is_refused_part {
+            return Err(DownloadError::Status {
+                status: status.as_u16(),
+                credentials: self.source.credentials.clone(),
+            });
+        }
+        if !(is_part && begins(CONTENT_RANGE, &format!("bytes {}-", self.bytes))) {
+            self.start_anew().map_err(DownloadError::Unwritable)?;
+            if is_part || is_refused_part {
+                let reason = "the server did not send the part that it was asked for";
+                return Err(DownloadError::broken(reason.to_owned()));
+            }
+        }
+        // A strong entity tag or else the time of the last change (RFC 9110, section 13.1.5).
+        let tag = headers.get(ETAG).filter(|_| !begins(ETAG, "W/"));
+        self.validator = tag.or_else(|| headers.get(LAST_MODIFIED)).cloned();
+        self.is_page = begins(CONTENT_TYPE, "text/html");
+        Ok(())
+    }
+
+    fn start_anew(&mut self) -> io::Result<()> {
         self.bytes = 0;
         self.validator = None;
-        Ok(())
-    }
-
-    fn add(&mut self, chunk: &[u8]) -> Result<(), Problem> {
-        self.bytes += chunk.len() as u64;
-        if self.bytes > self.limit {
-            return Err(Problem::TooLarge(self.limit));
-        }
-        self.file.write_all(chunk).map_err(Problem::Unwritable)
-    }
-}
-
-/// A strong entity tag or else the time of the last change (RFC 9110, section 13.1.5).
-fn validator(headers: &HeaderMap) -> Option<HeaderValue> {
-    headers
-        .get(ETAG)
-        .filter(|tag| !tag.as_bytes().starts_with(b"W/"))
-        .or_else(|| headers.get(LAST_MODIFIED))
-        .cloned()
-}
-
-/// Why one try failed.
-enum Problem {
-    Connection(reqwest::Error),
-    Broken(String),
-    Status(StatusCode),
-    TooLarge(u64),
-    Unwritable(io::Error),
-}
-
-impl From<reqwest::Error> for Problem {
-    fn from(error: reqwest::Error) -> Self {
-        Self::Connection(error.without_url())
-    }
-}
-
-impl Problem {
-    /// Whether another try may end otherwise.
-    fn is_transient(&self) -> bool {
-        match self {
-            Self::Connection(error) => {
-                let (fault, _) = classify(error, READ_TIMEOUT);
-                !error.is_redirect()
-                    && !error.is_builder()
-                    && fault.is_transient()
-                    && !matches!(fault, Fault::Refused | Fault::UnknownHost)
-            }
-            Self::Broken(_) => true,
-            Self::Status(status) => matches!(status.as_u16(), 429 | 502 | 503 | 504),
-            Self::TooLarge(_) | Self::Unwritable(_) => false,
-        }
-    }
-
-    fn into_error(self, source: &Source, tries: u32) -> DownloadError {
-        match self {
-            Self::Connection(error) if error.is_redirect() => DownloadError::NoAnswer {
-                fault: Fault::Broken,
-                reason: format!("the server redirects more than {MOST_REDIRECTS} times, or to no address"),
-                tries,
-            },
-            Self::Connection(error) => {
-                let (fault, reason) = classify(&error, READ_TIMEOUT);
-                DownloadError::NoAnswer { fault, reason, tries }
-            }
-            Self::Broken(reason) => DownloadError::NoAnswer {
-                fault: Fault::Broken,
-                reason,
-                tries,
-            },
-            Self::Status(status) => DownloadError::Status {
-                status: status.as_u16(),
-                credentials: source.credentials.clone(),
-            },
-            Self::TooLarge(limit) => DownloadError::TooLarge { limit },
-            Self::Unwritable(error) => DownloadError::Unwritable(error),
-        }
+        self.file.set_len(0)?;
+        self.file.rewind()
     }
 }

@@ -1,7 +1,6 @@
 //! What a person is shown of an answer that nobody expected, and of one that refuses.
 
 use reqwest::StatusCode;
-use serde::Deserialize;
 use serde_json::Value;
 
 /// Longer texts are cut for a person.
@@ -10,22 +9,19 @@ const LONGEST_EXCERPT: usize = 200;
 /// Longer messages are cut for a person.
 const LONGEST_MESSAGE: usize = 1500;
 
-/// The error code and the message of a refusal by MLflow's REST API or by Databricks', where the body
-/// holds them.
+/// The error code and the message of a refusal by MLflow's REST API, by Databricks' or by an OAuth service
+/// (RFC 6749, section 5.2), if the body holds them.
 pub(crate) fn code_and_message(body: &[u8]) -> Option<(String, String)> {
-    #[derive(Deserialize)]
-    struct Body {
-        error_code: Value,
-        #[serde(default)]
-        message: Value,
-    }
-    let body: Body = serde_json::from_slice(body).ok()?;
-    let text = |value: Value| match value {
-        Value::String(text) => text,
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
         Value::Null => String::new(),
         other => other.to_string(),
     };
-    let (code, message) = (text(body.error_code), text(body.message));
+    let (code, message) = match (&body["error_code"], &body["error_description"]) {
+        (Value::Null, Value::String(_)) => (text(&body["error"]), text(&body["error_description"])),
+        (code, _) => (text(code), text(&body["message"])),
+    };
     // Some codes come with the code once more before the message.
     let message = message
         .strip_prefix(&code)
@@ -44,7 +40,7 @@ pub(crate) fn shown_status(status: u16) -> String {
 }
 
 /// How often it was tried, where that was more than once.
-pub(crate) fn after_tries(tries: u32) -> String {
+pub(super) fn after_tries(tries: u32) -> String {
     match tries {
         0 | 1 => String::new(),
         tries => format!(" (after {tries} tries)"),
@@ -52,7 +48,7 @@ pub(crate) fn after_tries(tries: u32) -> String {
 }
 
 /// An excerpt after a colon, where there is one.
-pub(crate) fn shown_excerpt(excerpt: &str) -> String {
+pub(super) fn shown_excerpt(excerpt: &str) -> String {
     match excerpt {
         "" => String::new(),
         excerpt => format!(": {excerpt}"),
@@ -65,13 +61,10 @@ pub(crate) fn excerpt(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(beginning);
     // Not by its type: some servers call a plain sentence a page.
     let is_page = text.trim_start().starts_with('<');
-    let shown = if is_page {
-        match page_title(&text) {
-            Some(title) => format!("a page titled '{title}'"),
-            None => "a page".to_owned(),
-        }
-    } else {
-        one_line(&text)
+    let shown = match (is_page, page_title(&text)) {
+        (false, _) => one_line(&text),
+        (true, Some(title)) => format!("a page titled '{title}'"),
+        (true, None) => "a page".to_owned(),
     };
     cut(&shown, LONGEST_EXCERPT)
 }
@@ -94,9 +87,47 @@ fn one_line(text: &str) -> String {
 }
 
 /// The text with no more than so many characters.
-pub(crate) fn cut(text: &str, longest: usize) -> String {
+fn cut(text: &str, longest: usize) -> String {
     match text.char_indices().nth(longest) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_in_one_line() {
+        let long = "x".repeat(3000);
+        let too_long = format!("{{\"error_code\":\"E\",\"message\":\"{long}\"}}");
+        for (body, expected) in [
+            (
+                "{\"error_code\":\"BAD\",\"message\":\"BAD: it is\"}",
+                "BAD: it is".to_owned(),
+            ),
+            ("{\"error_code\":1}", "1: ".to_owned()),
+            (
+                "{\"error\":\"invalid_client\",\"error_description\":\"No\"}",
+                "invalid_client: No".to_owned(),
+            ),
+            (&too_long, format!("E: {}…", &long[..1500])),
+        ] {
+            let (code, message) = code_and_message(body.as_bytes()).unwrap();
+            assert_eq!(format!("{code}: {message}"), expected);
+        }
+        assert_eq!(code_and_message(b"{\"detail\":\"Not Found\"}"), None);
+        for (body, expected) in [
+            (
+                "<!doctype html><TITLE lang='en'>\n Log  in </TITLE>",
+                "a page titled 'Log in'",
+            ),
+            ("<html></html>", "a page"),
+            ("bad\r\n\u{1b}[31mgateway", "bad [31mgateway"),
+            (&long, &format!("{}…", &long[..200])),
+        ] {
+            assert_eq!(excerpt(body.as_bytes()), expected);
+        }
     }
 }

@@ -25,16 +25,30 @@ impl Fault {
         !matches!(self, Self::Certificate | Self::Protocol)
     }
 
-    /// What the person can do about it, who has given the address of something to download.
-    pub(crate) fn download_hint(self) -> Option<&'static str> {
-        match self {
-            Self::Refused => Some("nothing listens at that address: check the host and the port"),
-            Self::UnknownHost => Some("check the host's name, and the network"),
+    /// What the person can do about an API that gives no answer. `refused` is about one where nothing listens;
+    /// `address` and `certificates` are where a person gives them.
+    pub(crate) fn api_hint(self, refused: &str, address: &str, certificates: &str) -> Option<String> {
+        Some(match self {
+            Self::Refused => format!("nothing listens at that address: {refused}"),
+            Self::UnknownHost => format!("check the host's name in {address}, and the network"),
             Self::Certificate => {
-                Some("name the certificate of the server's authority in REQUESTS_CA_BUNDLE or SSL_CERT_FILE")
+                format!("name the server's certificate, or its authority's, in {certificates}")
             }
-            Self::Protocol => Some("check whether the address must begin with http:// or https://"),
-            Self::Timeout(_) | Self::Broken => None,
+            Self::Protocol => format!("check whether {address} must begin with http:// or https://"),
+            Self::Timeout(limit) => format!(
+                "see whether the server works, or raise MLFLOW_HTTP_REQUEST_TIMEOUT (now {})",
+                in_words(limit)
+            ),
+            Self::Broken => return None,
+        })
+    }
+
+    /// What the person can do about it, who has given the address of something to download.
+    pub(crate) fn download_hint(self) -> Option<String> {
+        let certificates = "REQUESTS_CA_BUNDLE or SSL_CERT_FILE";
+        match self {
+            Self::Timeout(_) => None,
+            fault => fault.api_hint("check the host and the port", "the address", certificates),
         }
     }
 }
@@ -42,67 +56,57 @@ impl Fault {
 /// What kind of failure the errors of the HTTP and TLS libraries tell of, and the one sentence in
 /// them that says something.
 pub(crate) fn classify(error: &(dyn std::error::Error + 'static), timeout: Duration) -> (Fault, String) {
-    let mut chain: Vec<&(dyn std::error::Error + 'static)> = vec![error];
-    while let Some(source) = chain.last().and_then(|last| last.source()) {
-        chain.push(source);
-    }
-    let io_kind = chain
-        .iter()
-        .find_map(|link| link.downcast_ref::<std::io::Error>())
-        .map(std::io::Error::kind);
+    let chain: Vec<_> = std::iter::successors(Some(error), |link| link.source()).collect();
+    let io_kind = chain.iter().find_map(|link| {
+        let error = link.downcast_ref::<std::io::Error>()?;
+        Some(error.kind())
+    });
     let texts: Vec<String> = chain.iter().map(ToString::to_string).collect();
-    let says = |part: &str| texts.iter().any(|text| text.contains(part));
+    let says = |parts: &[&str]| {
+        texts
+            .iter()
+            .find(|text| parts.iter().any(|part| text.contains(part)))
+    };
     let reason = innermost(error);
-    if says("dns error") || says("failed to lookup address") {
-        return (Fault::UnknownHost, reason);
-    }
-    if let Some(text) = texts
-        .iter()
-        .find(|text| text.contains("certificate verify failed"))
+    if says(&["dns error", "failed to lookup address"]).is_some() {
+        (Fault::UnknownHost, reason)
+    } else if let Some(text) = says(&["certificate verify failed"]) {
+        // OpenSSL's own words for what is wrong with it stand in brackets at the end.
+        let detail = text
+            .rsplit_once('(')
+            .map(|(_, detail)| detail.trim_end_matches(')'));
+        let detail = detail.map_or_else(String::new, |detail| format!(": {detail}"));
+        let reason = format!("the server's certificate is not trusted{detail}");
+        (Fault::Certificate, reason)
+    } else if says(&["alert certificate", "alert bad certificate", "alert unknown ca"]).is_some() {
+        let reason = format!("the server does not accept the client's certificate ({reason})");
+        (Fault::Certificate, reason)
+    } else if says(&[
+        "wrong version number",
+        "packet length too long",
+        "invalid HTTP version",
+    ])
+    .is_some()
     {
-        let detail = verify_detail(text);
-        return (
-            Fault::Certificate,
-            format!("the server's certificate is not trusted{detail}"),
-        );
-    }
-    if says("alert certificate") || says("alert bad certificate") || says("alert unknown ca") {
-        return (
-            Fault::Certificate,
-            format!("the server does not accept the client's certificate ({reason})"),
-        );
-    }
-    if says("wrong version number") || says("packet length too long") || says("invalid HTTP version") {
-        return (
-            Fault::Protocol,
-            "what listens there does not speak the protocol of the address".to_owned(),
-        );
-    }
-    if says("tls_retry_write_records") {
-        let reason = "the connection was closed while the request was sent".to_owned();
-        return (Fault::Broken, reason);
-    }
-    match io_kind {
-        Some(std::io::ErrorKind::ConnectionRefused) => (Fault::Refused, "connection refused".to_owned()),
-        Some(std::io::ErrorKind::TimedOut) => (Fault::Timeout(timeout), reason),
-        _ => (Fault::Broken, reason),
+        let reason = "what listens there does not speak the protocol of the address";
+        (Fault::Protocol, reason.to_owned())
+    } else if says(&["tls_retry_write_records"]).is_some() {
+        let reason = "the connection was closed while the request was sent";
+        (Fault::Broken, reason.to_owned())
+    } else {
+        match io_kind {
+            Some(std::io::ErrorKind::ConnectionRefused) => (Fault::Refused, "connection refused".to_owned()),
+            Some(std::io::ErrorKind::TimedOut) => (Fault::Timeout(timeout), reason),
+            _ => (Fault::Broken, reason),
+        }
     }
 }
 
 /// The text of the last error in a chain, which the others only wrap.
 pub(crate) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut last = error;
-    while let Some(source) = last.source() {
-        last = source;
-    }
-    last.to_string()
-}
-
-/// OpenSSL's own words for what is wrong with a certificate, which stand in brackets at the end.
-fn verify_detail(text: &str) -> String {
-    match text.rsplit_once('(') {
-        Some((_, detail)) => format!(": {}", detail.trim_end_matches(')')),
-        None => String::new(),
+    match error.source() {
+        Some(source) => innermost(source),
+        None => error.to_string(),
     }
 }
 
@@ -121,13 +125,7 @@ mod tests {
 
     #[test]
     fn durations_are_told_in_words() {
-        for (seconds, expected) in [
-            (0, "0 seconds"),
-            (1, "1 second"),
-            (119, "119 seconds"),
-            (249, "5 minutes"),
-        ] {
-            assert_eq!(in_words(Duration::from_secs(seconds)), expected);
-        }
+        let told = [0, 1, 119, 249].map(|seconds| in_words(Duration::from_secs(seconds)));
+        assert_eq!(told, ["0 seconds", "1 second", "119 seconds", "5 minutes"]);
     }
 }

@@ -1,31 +1,35 @@
-//! What all HTTP clients of mlrun share: trusted certificates, proxies, netrc files, and what the
-//! failures of a connection mean.
+//! What all HTTP clients of mlrun share: trusted certificates, proxies, netrc files, retries, redirects, and
+//! what the failures of a connection mean.
 
+mod api_client;
+mod api_error;
+mod authorization;
 mod certificates;
 mod client;
+mod connection;
 mod download;
 mod excerpt;
 mod fault;
 pub(crate) mod netrc;
 mod proxies;
+mod redirect;
 mod retry;
 mod sent_file;
+pub(crate) mod signing;
+mod token_cache;
 mod variables;
 
-pub use certificates::CertificateError;
-pub(crate) use certificates::{Verification, read as read_certificates};
-pub use client::{ClientError, ServerAccess};
-pub(crate) use client::{
-    MOST_REDIRECTS, READ_TIMEOUT, RequestSigner, client, configured_client, local_client, may_see_credentials,
-};
-pub use download::DownloadError;
-pub(crate) use download::download;
-pub(crate) use excerpt::{after_tries, code_and_message, cut, excerpt, shown_excerpt, shown_status};
-pub use fault::Fault;
-pub(crate) use fault::{classify, in_words, innermost};
-pub use proxies::ProxyError;
-pub(crate) use proxies::ProxySettings;
-pub(crate) use retry::{RetryPolicy, random_fraction};
+pub(crate) use api_client::{Api, ApiClient, Attempt, Call};
+pub(crate) use api_error::ApiError;
+pub(crate) use authorization::{basic, bearer};
+pub(crate) use certificates::Verification;
+pub(crate) use client::{ClientError, READ_TIMEOUT, RequestSigner, ServerAccess, client, local_client};
+pub(crate) use connection::{Answer, Connection, ConnectionSettings, Content, FileContent};
+pub(crate) use download::{DownloadError, download};
+pub(crate) use excerpt::{code_and_message, excerpt, shown_status};
+pub(crate) use fault::{Fault, classify, in_words, innermost};
+pub(crate) use redirect::{MOST_REDIRECTS, may_see_credentials, redirect_target};
+pub(crate) use retry::Tries;
 pub(crate) use sent_file::{FileChanged, SentFile, counted_body};
-pub use variables::VariableError;
-pub(crate) use variables::{boolean, seconds, whole_number};
+pub(crate) use token_cache::{Token, TokenAnswer, TokenCache};
+pub(crate) use variables::{VariableError, boolean, seconds};

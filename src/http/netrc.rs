@@ -10,13 +10,10 @@ pub(crate) fn files(variable: &dyn Fn(&str) -> Option<String>) -> Vec<PathBuf> {
     if let Some(file) = variable(env_vars::NETRC) {
         return vec![PathBuf::from(file)];
     }
-    variable(env_vars::HOME)
-        .map(|home| {
-            [".netrc", "_netrc"]
-                .map(|name| PathBuf::from(&home).join(name))
-                .to_vec()
-        })
-        .unwrap_or_default()
+    let home = variable(env_vars::HOME).map(PathBuf::from);
+    home.iter()
+        .flat_map(|home| [".netrc", "_netrc"].map(|name| home.join(name)))
+        .collect()
 }
 
 /// A user and password that stand in a netrc file.
@@ -42,37 +39,23 @@ pub(crate) fn login(files: &[PathBuf], host: &str) -> Option<Login> {
 /// The user and password that a netrc file gives for a host: the host's own entry, else the
 /// default one.
 fn entry(text: &str, host: &str) -> Option<(String, String)> {
-    struct Entry {
-        /// `None` for the default entry.
-        machine: Option<String>,
-        user: String,
-        password: String,
-    }
-    let mut entries: Vec<Entry> = Vec::new();
+    // The default entry has no machine.
+    let mut entries: Vec<(Option<String>, String, String)> = Vec::new();
     let mut words = tokens(text).into_iter();
     while let Some(token) = words.next() {
         match token.as_str() {
-            "machine" | "default" => entries.push(Entry {
-                machine: if token == "machine" {
-                    Some(words.next()?)
-                } else {
-                    None
-                },
-                user: String::new(),
-                password: String::new(),
-            }),
-            "login" | "user" => entries.last_mut()?.user = words.next()?,
-            "password" => entries.last_mut()?.password = words.next()?,
+            "machine" => entries.push((Some(words.next()?), String::new(), String::new())),
+            "default" => entries.push((None, String::new(), String::new())),
+            "login" | "user" => entries.last_mut()?.1 = words.next()?,
+            "password" => entries.last_mut()?.2 = words.next()?,
             "account" => drop(words.next()?),
             _ => return None,
         }
     }
-    let own = entries
-        .iter()
-        .rfind(|entry| entry.machine.as_deref() == Some(host));
-    let found = own.or_else(|| entries.iter().rfind(|entry| entry.machine.is_none()))?;
-    let is_empty = found.user.is_empty() && found.password.is_empty();
-    (!is_empty).then(|| (found.user.clone(), found.password.clone()))
+    let of = |machine: Option<&str>| entries.iter().rfind(|entry| entry.0.as_deref() == machine);
+    let (_, user, password) = of(Some(host)).or_else(|| of(None))?;
+    let is_empty = user.is_empty() && password.is_empty();
+    (!is_empty).then(|| (user.clone(), password.clone()))
 }
 
 /// The words of a netrc file without comments and macros; a word may stand in double quotes.
@@ -124,11 +107,8 @@ mod tests {
             ("nonsense here", "host", None),
             ("", "host", None),
         ] {
-            let found = entry(text, host);
-            let found = found
-                .as_ref()
-                .map(|(user, password)| (user.as_str(), password.as_str()));
-            assert_eq!(found, expected, "{text:?} {host}");
+            let expected = expected.map(|(user, password)| (user.to_owned(), password.to_owned()));
+            assert_eq!(entry(text, host), expected, "{text:?} {host}");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{NoProxy, Proxy, Url};
 
+use super::client::ClientError;
 use super::fault::innermost;
 use crate::env_vars;
 use crate::redact::without_credentials;
@@ -12,11 +13,11 @@ use crate::redact::without_credentials;
 /// The proxies that the environment names. Their addresses may hold credentials.
 #[derive(Clone, Default)]
 pub(crate) struct ProxySettings {
-    pub(crate) http: Option<String>,
-    pub(crate) https: Option<String>,
-    pub(crate) all: Option<String>,
+    http: Option<String>,
+    https: Option<String>,
+    all: Option<String>,
     /// The hosts that need none, in the variable's own form.
-    pub(crate) none_for: String,
+    none_for: String,
 }
 
 impl fmt::Debug for ProxySettings {
@@ -37,23 +38,17 @@ impl ProxySettings {
             none_for: either(env_vars::NO_PROXY).unwrap_or_default(),
         }
     }
-    /// Whether a request to this URL goes to a proxy.
-    pub(crate) fn intercept(&self, url: &Url) -> bool {
-        if self.http.is_none() && self.all.is_none() {
-            return false;
-        }
-        let matcher = Matcher::builder()
-            .http(self.http.clone().unwrap_or_default())
-            .all(self.all.clone().unwrap_or_default())
-            .no(self.none_for.clone())
-            .build();
-        url.as_str()
-            .parse()
-            .is_ok_and(|uri| matcher.intercept(&uri).is_some())
+
+    /// Whether a request for this address by plain HTTP goes to a proxy.
+    pub(super) fn is_for(&self, address: &Url) -> bool {
+        let is_named = self.http.is_some() || self.all.is_some();
+        let any = Matcher::builder().all("http://any").no(self.none_for.as_str());
+        let is_foreign = |address| any.build().intercept(&address).is_some();
+        is_named && address.as_str().parse().is_ok_and(is_foreign)
     }
 
     /// The proxies for a client that is being built.
-    pub(crate) fn to_clients(&self) -> Result<Vec<Proxy>, ProxyError> {
+    pub(super) fn to_clients(&self) -> Result<Vec<Proxy>, ClientError> {
         type Constructor = fn(String) -> reqwest::Result<Proxy>;
         let kinds: [(&Option<String>, Constructor); 3] = [
             (&self.http, Proxy::http::<String>),
@@ -63,7 +58,7 @@ impl ProxySettings {
         let mut proxies = Vec::new();
         for (address, constructor) in kinds {
             let Some(address) = address else { continue };
-            let unusable = |reason: String| ProxyError {
+            let unusable = |reason: String| ClientError::Proxy {
                 proxy: without_credentials(address),
                 reason,
             };
@@ -75,46 +70,5 @@ impl ProxySettings {
             proxies.push(proxy.no_proxy(NoProxy::from_string(&self.none_for)));
         }
         Ok(proxies)
-    }
-}
-
-/// A proxy that cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("the proxy '{proxy}' cannot be used: {reason}")]
-pub struct ProxyError {
-    /// The proxy's address without credentials.
-    pub proxy: String,
-    /// Why.
-    pub reason: String,
-}
-
-impl ProxyError {
-    /// What the person can do about it.
-    pub(crate) fn hint(&self) -> String {
-        "use an http:// proxy, or name the server's host in NO_PROXY".to_owned()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn proxies_are_read_in_lower_case_first() {
-        let variables = [
-            ("http_proxy", "http://lower:1"),
-            ("HTTP_PROXY", "http://upper:1"),
-            ("HTTPS_PROXY", "http://secure:1"),
-            ("no_proxy", "localhost"),
-        ];
-        let settings = ProxySettings::from_variables(&|name| {
-            variables
-                .iter()
-                .find(|(other, _)| *other == name)
-                .map(|(_, value)| (*value).to_owned())
-        });
-        assert_eq!(settings.http.as_deref(), Some("http://lower:1"));
-        assert_eq!(settings.https.as_deref(), Some("http://secure:1"));
-        assert_eq!(settings.none_for, "localhost");
     }
 }

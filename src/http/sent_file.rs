@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use openssl::sha::Sha256;
@@ -17,9 +17,6 @@ use reqwest::Body;
 
 /// How much is handed to a connection at a time.
 const CHUNK: usize = 256 * 1024;
-
-/// How much is read at once where nothing is sent.
-const BLOCK: usize = 1 << 20;
 
 /// The file got longer or shorter: what was sent of it belongs to no state that it ever had.
 #[derive(Debug, thiserror::Error)]
@@ -93,52 +90,34 @@ impl SentFile {
 
     /// SHA-256 of the whole file.
     pub(crate) async fn sha256(&self) -> io::Result<[u8; 32]> {
-        let file = self.clone();
-        let summed = tokio::task::spawn_blocking(move || {
-            let (mut hasher, mut buffer, mut offset) = (Sha256::new(), vec![0; BLOCK], 0);
-            loop {
-                match file.file.read_at(&mut buffer, offset)? {
-                    0 => break,
-                    read => {
-                        hasher.update(&buffer[..read]);
-                        offset += read as u64;
-                    }
-                }
-            }
-            file.check()?;
-            Ok(hasher.finish())
-        });
-        summed.await.unwrap_or_else(|error| Err(io::Error::other(error)))
+        let mut hasher = Sha256::new();
+        for start in (0..self.length).step_by(CHUNK) {
+            hasher.update(&self.read(start..self.length.min(start + CHUNK as u64)).await?);
+        }
+        self.check()?;
+        Ok(hasher.finish())
     }
 
     /// The file as the body of a request, with these bytes before and after it. It fails before its last
     /// bytes where the file has another length by then, so that nobody takes it for whole. `sent` counts
     /// the file's bytes that have gone out.
     pub(crate) fn body(&self, head: Bytes, tail: Bytes, sent: &Arc<AtomicU64>) -> Body {
-        enum Next {
-            Around(Bytes),
-            File(u64),
-            End,
-        }
         sent.store(0, Ordering::Relaxed);
-        let state = (self.clone(), Arc::clone(sent), tail, Next::Around(head));
-        let frames = stream::try_unfold(state, |(file, sent, tail, next)| async move {
-            let (bytes, next) = match next {
-                Next::Around(bytes) => (bytes, Next::File(0)),
-                Next::File(offset) if offset >= file.length => (tail.clone(), Next::End),
-                Next::File(offset) => {
-                    let end = file.length.min(offset + CHUNK as u64);
-                    let bytes = file.read(offset..end).await?;
-                    if end == file.length {
-                        file.check()?;
-                    }
-                    sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-                    (bytes, Next::File(end))
+        let state = (self.clone(), Arc::clone(sent));
+        let chunks = stream::iter((0..self.length).step_by(CHUNK)).then(move |start| {
+            let (file, sent) = state.clone();
+            async move {
+                let end = file.length.min(start + CHUNK as u64);
+                let bytes = file.read(start..end).await?;
+                if end == file.length {
+                    file.check()?;
                 }
-                Next::End => return Ok::<_, io::Error>(None),
-            };
-            Ok(Some((Frame::data(bytes), (file, sent, tail, next))))
+                sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                Ok(bytes)
+            }
         });
+        let around = |bytes| stream::iter([Ok::<_, io::Error>(bytes)]);
+        let frames = around(head).chain(chunks).chain(around(tail)).map_ok(Frame::data);
         Body::wrap(StreamBody::new(Box::pin(frames)))
     }
 }

@@ -1,5 +1,7 @@
 //! Numbers and booleans in environment variables.
 
+use std::ops::RangeInclusive;
+
 /// A variable has a value that means nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name} is '{value}', but must be {expected}")]
@@ -19,74 +21,60 @@ impl VariableError {
     }
 }
 
+type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// What the variable's value, or the default in its place, means to `read`.
+fn value<T>(
+    variable: Variables<'_>,
+    name: &'static str,
+    default: impl ToString,
+    expected: &str,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, VariableError> {
+    let value = variable(name).unwrap_or_else(|| default.to_string());
+    read(&value).ok_or_else(|| VariableError {
+        name,
+        value,
+        expected: expected.to_owned(),
+    })
+}
+
 /// A boolean as MLflow spells it; anything else is an error there too.
 pub(crate) fn boolean(
-    variable: &dyn Fn(&str) -> Option<String>,
+    variable: Variables<'_>,
     name: &'static str,
     default: bool,
 ) -> Result<bool, VariableError> {
-    match variable(name) {
-        None => Ok(default),
-        Some(value) => match value.to_ascii_lowercase().as_str() {
-            "true" | "1" => Ok(true),
-            "false" | "0" => Ok(false),
-            _ => Err(VariableError {
-                name,
-                value,
-                expected: "true, false, 1 or 0".to_owned(),
-            }),
-        },
-    }
+    let read = |value: &str| match value.to_ascii_lowercase().as_str() {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
+    };
+    value(variable, name, default, "true, false, 1 or 0", read)
 }
 
+/// A number in this range. A lowered limit is an error for the default too, as it is in MLflow.
 pub(crate) fn whole_number(
-    variable: &dyn Fn(&str) -> Option<String>,
+    variable: Variables<'_>,
     name: &'static str,
     default: i64,
-    range: std::ops::RangeInclusive<i64>,
+    range: RangeInclusive<i64>,
 ) -> Result<i64, VariableError> {
-    let Some(value) = variable(name) else {
-        // A lowered limit is an error for the default too, as it is in MLflow.
-        return if range.contains(&default) {
-            Ok(default)
-        } else {
-            Err(out_of_range(name, default.to_string(), &range))
-        };
-    };
-    match value.trim().parse::<i64>() {
-        Ok(number) if range.contains(&number) => Ok(number),
-        _ => Err(out_of_range(name, value, &range)),
-    }
-}
-
-fn out_of_range(name: &'static str, value: String, range: &std::ops::RangeInclusive<i64>) -> VariableError {
     let (start, end) = (range.start(), range.end());
-    let expected = if *end >= i64::from(u32::MAX) {
-        format!("a whole number from {start} up")
-    } else {
-        format!("a whole number from {start} to {end}")
+    let expected = match *end >= i64::from(u32::MAX) {
+        true => format!("a whole number from {start} up"),
+        false => format!("a whole number from {start} to {end}"),
     };
-    VariableError {
-        name,
-        value,
-        expected,
-    }
+    let read = |value: &str| value.trim().parse().ok().filter(|number| range.contains(number));
+    value(variable, name, default, &expected, read)
 }
 
 pub(crate) fn seconds(
-    variable: &dyn Fn(&str) -> Option<String>,
+    variable: Variables<'_>,
     name: &'static str,
     default: f64,
 ) -> Result<f64, VariableError> {
-    let Some(value) = variable(name) else {
-        return Ok(default);
-    };
-    match value.trim().parse::<f64>() {
-        Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
-        _ => Err(VariableError {
-            name,
-            value,
-            expected: "a number of seconds, not negative".to_owned(),
-        }),
-    }
+    let is_time = |number: &f64| number.is_finite() && *number >= 0.0;
+    let read = |value: &str| value.trim().parse().ok().filter(is_time);
+    value(variable, name, default, "a number of seconds, not negative", read)
 }

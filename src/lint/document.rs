@@ -3,24 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::project::{Location, find_file};
+use crate::project::{Location, SourceFile, find_file};
 use crate::yaml::{self, Mapping, Node, Position};
 
 /// A file that is YAML with a mapping at the top.
 pub(super) struct Document {
-    file: Arc<Path>,
-    lines: Vec<Line>,
+    file: Arc<SourceFile>,
     root: Node,
 }
-
-/// A line of the file, with where every [`STEP`]th of its characters begins: a whole file may be one line,
-/// which must not be read from its beginning for every place in it.
-struct Line {
-    text: String,
-    steps: Vec<usize>,
-}
-
-const STEP: usize = 1024;
 
 /// An entry point that is a mapping.
 pub(super) struct DeclaredEntryPoint<'d> {
@@ -41,15 +31,10 @@ impl Document {
     pub(super) fn read(directory: &Path) -> Option<Self> {
         let file = find_file(directory).ok()?.file?;
         let text = std::fs::read(&file).ok()?;
-        Self::parse(&text, &file)
-    }
-
-    fn parse(text: &[u8], file: &Path) -> Option<Self> {
-        let root = yaml::parse(text).ok()?;
+        let root = yaml::parse(&text).ok()?;
         root.as_mapping()?;
         Some(Self {
-            file: Arc::from(file),
-            lines: String::from_utf8_lossy(text).lines().map(Line::new).collect(),
+            file: SourceFile::new(file, text),
             root,
         })
     }
@@ -86,14 +71,7 @@ impl Document {
     }
 
     pub(super) fn location(&self, node: &Node) -> Location {
-        self.at(node.start)
-    }
-
-    fn at(&self, position: Position) -> Location {
-        Location {
-            file: Arc::clone(&self.file),
-            position,
-        }
+        self.file.at(node.start)
     }
 
     /// Where a text first stands in what is written for a node; the node's beginning where it was
@@ -111,13 +89,13 @@ impl Document {
                 column: first_column + before.chars().count(),
             })
         });
-        self.at(found.unwrap_or(node.start))
+        self.file.at(found.unwrap_or(node.start))
     }
 
     /// Where the last character of a line is.
     pub(super) fn end_of_line(&self, number: usize) -> Location {
-        let line = self.lines.get(number - 1).map_or("", |line| line.text.trim_end());
-        self.at(Position {
+        let line = self.file.line(number).map_or("", |line| line.text().trim_end());
+        self.file.at(Position {
             line: number,
             column: line.chars().count().max(1),
         })
@@ -127,32 +105,12 @@ impl Document {
     pub(super) fn lines_of(&self, node: &Node) -> impl Iterator<Item = (usize, usize, &str)> {
         let Position { line: first, column } = node.start;
         (first..=node.written.last_line).filter_map(move |number| {
-            let line = self.lines.get(number - 1)?;
+            let line = self.file.line(number)?;
             if number > first {
-                return Some((number, 1, line.text.as_str()));
+                return Some((number, 1, line.text()));
             }
-            Some((number, column, line.rest_at(column)?))
+            Some((number, column, &line.text()[line.byte_of(column)..]))
         })
-    }
-}
-
-impl Line {
-    fn new(text: &str) -> Self {
-        Self {
-            text: text.to_owned(),
-            steps: text
-                .char_indices()
-                .step_by(STEP)
-                .map(|(start, _)| start)
-                .collect(),
-        }
-    }
-
-    fn rest_at(&self, column: usize) -> Option<&str> {
-        let before = column - 1;
-        let rest = &self.text[*self.steps.get(before / STEP)?..];
-        let start = rest.char_indices().nth(before % STEP)?.0;
-        Some(&rest[start..])
     }
 }
 

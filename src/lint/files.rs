@@ -1,11 +1,10 @@
 //! Files: the MLproject file itself, and those that it names.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use super::document::Document;
 use super::{Code, Finding};
-use crate::project::{FILE_NAME, Location, find_file};
+use crate::project::{FILE_NAME, SourceFile, find_file};
 use crate::yaml::{self, Node, Position};
 
 /// Whether the file has its name, is the only one, and says something.
@@ -27,10 +26,7 @@ pub(super) fn look(directory: &Path, findings: &mut Vec<Finding>) {
     }
     let text = std::fs::read(&file).unwrap_or_default();
     if yaml::parse(&text).is_ok_and(|root| root.is_null()) {
-        let location = Location {
-            file: Arc::from(file),
-            position: Position { line: 1, column: 1 },
-        };
+        let location = SourceFile::new(file, text).at(Position { line: 1, column: 1 });
         let message = format!("{name} is empty: the project is taken for one without it");
         findings.push(
             Finding::new(Code::EmptyFile, location, message).hint("declare entry points in it, or remove it"),

@@ -17,6 +17,7 @@ mod values;
 use std::path::Path;
 
 pub use code::{Code, Severity};
+pub(crate) use secrets::looks_secret;
 
 use crate::project::{Location, Part, Project, ProjectError, ProjectProblem};
 use document::Document;

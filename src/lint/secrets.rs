@@ -41,7 +41,7 @@ const SHORTEST_TOKEN: usize = 16;
 
 /// Whether the name, or the value's form, says that the value is a secret. A reference to a variable
 /// is none.
-pub(super) fn looks_secret(name: &str, value: &str) -> bool {
+pub(crate) fn looks_secret(name: &str, value: &str) -> bool {
     if value.is_empty() || value.contains('$') {
         return false;
     }

@@ -53,12 +53,27 @@ impl ProgramCall {
     /// The program cannot be started, ends with anything but exit code 0, or wants to read the
     /// terminal.
     pub async fn capture(&self) -> Result<Captured, ProcessError> {
+        self.capture_watched(&mut |_| {}).await
+    }
+
+    /// As [`capture`](Self::capture), and hands over what the program writes to standard error in pieces of any
+    /// size, as they come: a display of progress ends no line.
+    ///
+    /// # Errors
+    /// As of [`capture`](Self::capture).
+    pub async fn capture_watched(
+        &self,
+        on_errors: &mut (dyn FnMut(&[u8]) + Send),
+    ) -> Result<Captured, ProcessError> {
         let mut stdout = Vec::new();
         let mut errors = Lines::default();
         let result = self
             .run(Streams::Captured, &mut |origin, output| match origin {
                 Origin::Stdout => stdout.extend_from_slice(output),
-                Origin::Stderr => errors.feed(output, &mut |_| {}),
+                Origin::Stderr => {
+                    on_errors(output);
+                    errors.feed(output, &mut |_| {});
+                }
             })
             .await;
         errors.finish(&mut |_| {});
@@ -230,6 +245,11 @@ impl Pipe {
             receiver: Some(receiver?),
             buffer: vec![0; CHUNK],
         })
+    }
+
+    /// Gives the pipe away: it is as good as closed here.
+    pub(super) fn take(&mut self) -> Option<Receiver> {
+        self.receiver.take()
     }
 
     pub(super) fn is_closed(&self) -> bool {

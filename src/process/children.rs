@@ -13,7 +13,7 @@ use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::io::Errno;
+use rustix::io::retry_on_intr;
 use rustix::process::{Pid, WaitOptions};
 
 use super::exit::ProgramExit;
@@ -80,7 +80,9 @@ pub(super) fn state(program: Pid) -> State {
         remove(&mut programs, program);
         return State::Ended(exit);
     }
-    match retried(|| rustix::process::waitpid(Some(program), WaitOptions::NOHANG | WaitOptions::UNTRACED)) {
+    match retry_on_intr(|| {
+        rustix::process::waitpid(Some(program), WaitOptions::NOHANG | WaitOptions::UNTRACED)
+    }) {
         Ok(Some((_, status))) => match (ProgramExit::from_wait(status), status.stopping_signal()) {
             (Some(exit), _) => {
                 remove(&mut programs, program);
@@ -127,7 +129,7 @@ pub(super) fn collect() -> Remaining {
     }
     let mut programs = programs();
     loop {
-        match retried(|| rustix::process::wait(WaitOptions::NOHANG)) {
+        match retry_on_intr(|| rustix::process::wait(WaitOptions::NOHANG)) {
             Ok(Some((child, status))) => {
                 if let Some(end) = programs.get_mut(&child.as_raw_pid()) {
                     *end = ProgramExit::from_wait(status);
@@ -156,13 +158,4 @@ pub(super) fn adopt_orphans() -> Vec<Pid> {
 fn programs() -> MutexGuard<'static, BTreeMap<i32, Option<ProgramExit>>> {
     // The map is whole between any two statements.
     PROGRAMS.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn retried<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
-    loop {
-        match call() {
-            Err(Errno::INTR) => {}
-            result => return result,
-        }
-    }
 }

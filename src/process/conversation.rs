@@ -4,7 +4,7 @@ use std::io;
 
 use rustix::process::Pid;
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::unix::pipe::Sender;
+use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
@@ -57,25 +57,6 @@ impl ProgramCall {
             errors: Lines::default(),
         })
     }
-
-    /// Gives the program this input and returns what it writes to standard output.
-    ///
-    /// # Errors
-    /// As of [`capture`](Self::capture).
-    pub async fn capture_with_input(&self, input: &[u8]) -> Result<Vec<u8>, ProcessError> {
-        let mut conversation = self.converse()?;
-        conversation.write(input).await;
-        conversation.close_input();
-        let mut output = Vec::new();
-        loop {
-            let piece = conversation.read().await?;
-            if piece.is_empty() {
-                break;
-            }
-            output.extend_from_slice(&piece);
-        }
-        conversation.finish().await.map(|()| output)
-    }
 }
 
 impl Conversation {
@@ -87,6 +68,12 @@ impl Conversation {
         {
             self.stdin = None;
         }
+    }
+
+    /// Takes the program's standard output and input, for a protocol that reads and writes at the same time.
+    /// How the program ends is still told by [`finish`](Self::finish). Nothing if they are closed.
+    pub fn take_streams(&mut self) -> Option<(Receiver, Sender)> {
+        Some((self.stdout.take()?, self.stdin.take()?))
     }
 
     /// Ends the program's standard input.

@@ -1,52 +1,37 @@
-//! What a process does with a signal. The standard library has no call for it, so it is known where the
-//! system tells it in a file.
+//! What a process does with a signal. The standard library has no call for it, so it is known if the
+//! system says it in a file.
 
 use rustix::process::{Pid, Signal};
 
-/// A set of signals.
+use super::proc::{SignalUse, signals};
+
+/// A set of signals: signal N is bit N - 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct SignalSet {
-    /// Signal N at bit N - 1.
-    mask: u64,
-}
+pub(super) struct SignalSet(pub(super) u64);
 
 impl SignalSet {
     /// The signals that this program ignores.
     pub(super) fn ignored_here() -> Self {
-        Self::of(&status("self"), "SigIgn:")
+        signals(None).map_or_else(Self::default, |found| found.ignored)
     }
 
     /// Whether the signal with this number is one of the set.
     pub(super) fn contains(self, number: i32) -> bool {
-        self.mask & (1 << (number - 1)) != 0
-    }
-
-    fn of(status: &str, field: &str) -> Self {
-        let mask = status
-            .lines()
-            .find_map(|line| line.strip_prefix(field))
-            .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-            .unwrap_or_default();
-        Self { mask }
+        self.0 & (1 << (number - 1)) != 0
     }
 }
 
-/// Whether the signal ends the process at once: it neither handles nor ignores it, nor puts it off.
-pub(super) fn is_ended_by(process: Pid, signal: Signal) -> bool {
-    is_ended(&status(&process.to_string()), signal)
+/// The name of the process if the signal ends it at once: it neither handles nor ignores it, nor puts it
+/// off.
+pub fn ended_by(process: Pid, signal: Signal) -> Option<String> {
+    let found = signals(Some(process)).filter(|found| is_ended(found, signal))?;
+    Some(found.name)
 }
 
-fn is_ended(status: &str, signal: Signal) -> bool {
-    !status.is_empty()
-        && ["SigBlk:", "SigIgn:", "SigCgt:"]
-            .iter()
-            .all(|field| !SignalSet::of(status, field).contains(signal.as_raw()))
-}
-
-/// Empty where there is no such process or no such file.
-fn status(process: &str) -> String {
-    let status = std::fs::read(format!("/proc/{process}/status")).unwrap_or_default();
-    String::from_utf8_lossy(&status).into_owned()
+fn is_ended(found: &SignalUse, signal: Signal) -> bool {
+    [found.blocked, found.ignored, found.caught]
+        .iter()
+        .all(|set| !set.contains(signal.as_raw()))
 }
 
 #[cfg(test)]
@@ -54,41 +39,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn masks_are_read() {
-        for (status, expected) in [
-            (
-                "Name:\tmlrun\nSigBlk:\t0000000000000002\nSigIgn:\t0000000000001001\n",
-                0x1001,
-            ),
-            ("SigIgn:\tfffffffe7ffbfeff", 0xffff_fffe_7ffb_feff),
-            ("Name:\tmlrun\n", 0),
-            ("", 0),
-        ] {
-            assert_eq!(
-                SignalSet::of(status, "SigIgn:"),
-                SignalSet { mask: expected },
-                "{status}"
-            );
-        }
-        let set = SignalSet { mask: 0x4000 };
-        assert!(set.contains(Signal::TERM.as_raw()));
-        assert!(!set.contains(Signal::INT.as_raw()));
-    }
-
-    #[test]
     fn a_signal_ends_what_has_no_other_use_for_it() {
-        let status = |blocked: &str, ignored: &str, caught: &str| {
-            format!("SigPnd:\t4000\nSigBlk:\t{blocked}\nSigIgn:\t{ignored}\nSigCgt:\t{caught}\n")
-        };
-        for (status, expected) in [
-            (status("0", "0", "0"), true),
-            (status("0", "0", "10000"), true),
-            (status("4000", "0", "0"), false),
-            (status("0", "4000", "0"), false),
-            (status("0", "0", "4002"), false),
-            (String::new(), false),
+        for (blocked, ignored, caught, expected) in [
+            (0, 0, 0, true),
+            (0, 0, 0x10000, true),
+            (0x4000, 0, 0, false),
+            (0, 0x4000, 0, false),
+            (0, 0, 0x4002, false),
         ] {
-            assert_eq!(is_ended(&status, Signal::TERM), expected, "{status}");
+            let found = SignalUse {
+                name: "a".to_owned(),
+                blocked: SignalSet(blocked),
+                ignored: SignalSet(ignored),
+                caught: SignalSet(caught),
+            };
+            assert_eq!(is_ended(&found, Signal::TERM), expected, "{found:?}");
         }
     }
 }

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, getpid, kill_process};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::children::{self, Remaining};
-use super::disposition::is_ended_by;
+use super::disposition::ended_by;
 use super::group::ProcessGroup;
 use super::signals::{Event, Signals};
 use super::tree::Process;
@@ -172,7 +172,7 @@ impl Orphans {
             }
             let has_had_it = self.asked.remove(&process.id);
             let needs_it = if has_had_it {
-                is_ended_by(process.id, Signal::TERM)
+                ended_by(process.id, Signal::TERM).is_some()
             } else {
                 // What is new in the group was started by something that knew of the end.
                 process.group != Some(group)

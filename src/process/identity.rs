@@ -7,6 +7,7 @@ use rustix::process::{Pid, Signal};
 use serde::{Deserialize, Serialize};
 
 use super::marker::{LeftBehind, Marker};
+use super::proc::{boot_id, pid_namespace, start_of};
 
 /// Which process of which machine it is. A process id alone says little: ids come round again, and
 /// home directories and tracking stores are shared between machines and containers.
@@ -55,9 +56,9 @@ impl ProcessIdentity {
         Some(Self {
             host: host_name(),
             pid,
-            start: system::start_of(pid)?,
-            boot: system::boot_id()?,
-            namespace: system::namespace()?,
+            start: start_of(pid)?,
+            boot: boot_id()?,
+            namespace: pid_namespace()?,
         })
     }
 
@@ -83,7 +84,7 @@ impl ProcessIdentity {
 
     /// Looks where the process is.
     pub fn whereabouts(&self) -> Whereabouts {
-        let (Some(boot), Some(namespace)) = (system::boot_id(), system::namespace()) else {
+        let (Some(boot), Some(namespace)) = (boot_id(), pid_namespace()) else {
             return Whereabouts::Elsewhere;
         };
         if boot != self.boot {
@@ -97,7 +98,7 @@ impl ProcessIdentity {
         if namespace != self.namespace {
             return Whereabouts::Elsewhere;
         }
-        if system::start_of(self.pid) == Some(self.start) {
+        if start_of(self.pid) == Some(self.start) {
             Whereabouts::Here
         } else {
             Whereabouts::Gone
@@ -120,8 +121,8 @@ impl ProcessIdentity {
 
     /// What the process has left behind, if it was one of this machine and is gone.
     pub fn left_behind(&self) -> Option<LeftBehind> {
-        let is_of_this_machine = system::boot_id().as_ref() == Some(&self.boot)
-            && system::namespace().as_ref() == Some(&self.namespace);
+        let is_of_this_machine =
+            boot_id().as_ref() == Some(&self.boot) && pid_namespace().as_ref() == Some(&self.namespace);
         (is_of_this_machine && self.whereabouts() == Whereabouts::Gone)
             .then(|| LeftBehind::new(self.marker(), Vec::new()))
     }
@@ -134,8 +135,33 @@ impl ProcessIdentity {
 
 /// Sends a signal to the process that has this id since this start, and to no other: what is signalled is
 /// held by a file descriptor, which cannot come to mean another process.
+#[cfg(target_os = "linux")]
 pub(super) fn signal_process(pid: Pid, start: u64, signal: Signal) -> io::Result<Termination> {
-    system::signal_process(pid, start, signal)
+    use rustix::io::Errno;
+    use rustix::process::{PidfdFlags, kill_process, pidfd_open, pidfd_send_signal};
+
+    let is_it = || start_of(pid.as_raw_pid()) == Some(start);
+    let sent = match pidfd_open(pid, PidfdFlags::empty()) {
+        // Only now it is certain whose descriptor that is.
+        Ok(_) if !is_it() => return Ok(Termination::Gone),
+        Ok(descriptor) => pidfd_send_signal(descriptor, signal),
+        // Before Linux 5.3, or where a sandbox forbids it.
+        Err(Errno::NOSYS | Errno::PERM) if is_it() => kill_process(pid, signal),
+        Err(Errno::NOSYS | Errno::PERM) => return Ok(Termination::Gone),
+        Err(error) => Err(error),
+    };
+    match sent {
+        Ok(()) => Ok(Termination::Asked),
+        Err(Errno::SRCH) => Ok(Termination::Gone),
+        Err(Errno::PERM) => Ok(Termination::Forbidden),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// This system does not say which process has an id.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn signal_process(_pid: Pid, _start: u64, _signal: Signal) -> io::Result<Termination> {
+    Ok(Termination::Gone)
 }
 
 impl fmt::Display for ProcessIdentity {
@@ -144,123 +170,9 @@ impl fmt::Display for ProcessIdentity {
     }
 }
 
-/// The processes of this machine that were given a variable with this value and that this user may
-/// look at, in the order of their ids; none where the system does not tell (all but Linux).
-pub fn processes_with_variable(name: &str, value: &str) -> Vec<i32> {
-    system::processes_with_variable(&format!("{name}={value}"))
-}
-
-fn host_name() -> String {
+/// This machine's name.
+pub fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-#[cfg(target_os = "linux")]
-mod system {
-    use std::fs;
-    use std::io;
-
-    use rustix::io::Errno;
-    use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
-
-    use super::Termination;
-
-    /// The start time's place among the fields that come after the name in `/proc/PID/stat`; proc(5).
-    const START_FIELD: usize = 19;
-
-    pub(super) fn boot_id() -> Option<String> {
-        let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-        Some(text.trim().to_owned())
-    }
-
-    pub(super) fn namespace() -> Option<String> {
-        let link = fs::read_link("/proc/self/ns/pid").ok()?;
-        Some(link.to_string_lossy().into_owned())
-    }
-
-    /// When a process started; `None` where there is none that has not ended.
-    pub(super) fn start_of(pid: i32) -> Option<u64> {
-        let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-        super::start_in(&String::from_utf8_lossy(&stat), START_FIELD)
-    }
-
-    pub(super) fn signal_process(pid: Pid, start: u64, signal: Signal) -> io::Result<Termination> {
-        let is_it = || start_of(pid.as_raw_pid()) == Some(start);
-        let sent = match pidfd_open(pid, PidfdFlags::empty()) {
-            // Only now it is certain whose descriptor that is.
-            Ok(_) if !is_it() => return Ok(Termination::Gone),
-            Ok(descriptor) => pidfd_send_signal(descriptor, signal),
-            // Before Linux 5.3, or where a sandbox forbids it.
-            Err(Errno::NOSYS | Errno::PERM) if is_it() => kill_process(pid, signal),
-            Err(Errno::NOSYS | Errno::PERM) => return Ok(Termination::Gone),
-            Err(error) => Err(error),
-        };
-        match sent {
-            Ok(()) => Ok(Termination::Asked),
-            Err(Errno::SRCH) => Ok(Termination::Gone),
-            Err(Errno::PERM) => Ok(Termination::Forbidden),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    pub(super) fn processes_with_variable(variable: &str) -> Vec<i32> {
-        let Ok(entries) = fs::read_dir("/proc") else {
-            return Vec::new();
-        };
-        let mut found: Vec<i32> = entries
-            .flatten()
-            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-            .filter(|pid| {
-                let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-                environment
-                    .split(|byte| *byte == 0)
-                    .any(|found| found == variable.as_bytes())
-            })
-            .collect();
-        found.sort_unstable();
-        found
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-mod system {
-    use std::io;
-
-    use rustix::process::{Pid, Signal};
-
-    use super::Termination;
-
-    pub(super) fn boot_id() -> Option<String> {
-        None
-    }
-
-    pub(super) fn namespace() -> Option<String> {
-        None
-    }
-
-    pub(super) fn start_of(_pid: i32) -> Option<u64> {
-        None
-    }
-
-    pub(super) fn signal_process(_pid: Pid, _start: u64, _signal: Signal) -> io::Result<Termination> {
-        Ok(Termination::Gone)
-    }
-
-    pub(super) fn processes_with_variable(_variable: &str) -> Vec<i32> {
-        Vec::new()
-    }
-}
-
-/// Reads the start time out of `PID (NAME) STATE …`, unless the process has ended and only waits to be
-/// collected. The name may hold anything, parentheses too.
-#[cfg(any(target_os = "linux", test))]
-fn start_in(stat: &str, field: usize) -> Option<u64> {
-    let (_, rest) = stat.rsplit_once(')')?;
-    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-    let has_ended = matches!(fields.first().copied(), Some("Z" | "X"));
-    if has_ended {
-        return None;
-    }
-    fields.get(field)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -312,17 +224,5 @@ mod tests {
             // Were this process signalled, the test would end.
             assert_eq!(changed.terminate().unwrap(), Termination::Gone);
         }
-    }
-
-    #[test]
-    fn the_start_is_read_whatever_the_name() {
-        let rest = "S 1 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 8765 99";
-        assert_eq!(start_in(&format!("7 (a) b (c) {rest}"), 19), Some(8765));
-        assert_eq!(
-            start_in(&format!("7 (a\n) {rest}").replace(") S", ") Z"), 19),
-            None
-        );
-        assert_eq!(start_in("7 (a) S 1", 19), None);
-        assert_eq!(start_in("", 19), None);
     }
 }

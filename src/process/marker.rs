@@ -5,12 +5,12 @@
 //! to them any more.
 
 use std::collections::HashSet;
-use std::fs;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, getpid};
 
 use super::identity::signal_process;
+use super::proc::has_variable;
 use super::tree::{self, Process};
 use crate::env_vars::MLRUN_PROCESS;
 
@@ -49,11 +49,7 @@ impl Marker {
 
     /// Whether the process was given this marker.
     fn is_on(&self, process: Pid) -> bool {
-        let variables = fs::read(format!("/proc/{process}/environ")).unwrap_or_default();
-        let value = [MLRUN_PROCESS, "=", &self.0].concat();
-        variables
-            .split(|byte| *byte == 0)
-            .any(|variable| variable == value.as_bytes())
+        has_variable(process, MLRUN_PROCESS, &self.0)
     }
 }
 

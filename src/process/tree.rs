@@ -4,9 +4,7 @@ use std::collections::HashSet;
 
 use rustix::process::Pid;
 
-/// How many fields of `/proc/PID/stat` are between the group and the start; proc(5).
-#[cfg(any(target_os = "linux", test))]
-const START_AFTER_GROUP: usize = 16;
+use super::proc::all_processes;
 
 /// How often the processes are listed at most, until the list is whole.
 const SCANS: u32 = 4;
@@ -23,7 +21,7 @@ pub(super) struct Process {
     /// When it started, in clock ticks since the machine did.
     pub(super) start: u64,
     /// It has ended and waits to be collected.
-    is_zombie: bool,
+    pub(super) is_zombie: bool,
 }
 
 impl Process {
@@ -124,54 +122,6 @@ fn below(root: Pid, processes: &[Process], is_stranger: impl Fn(Pid) -> bool) ->
     found
 }
 
-/// All processes; none where the system does not list them in `/proc`.
-#[cfg(target_os = "linux")]
-fn all_processes() -> Vec<Process> {
-    let Ok(entries) = std::fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    entries
-        .flatten()
-        .filter(|entry| entry.file_name().as_encoded_bytes()[0].is_ascii_digit())
-        // A process that ends in between has no file any more.
-        .filter_map(|entry| std::fs::read(entry.path().join("stat")).ok())
-        .filter_map(|stat| parse_stat(&stat))
-        .collect()
-}
-
-/// All processes; this system has no list that can be read without a program.
-#[cfg(not(target_os = "linux"))]
-fn all_processes() -> Vec<Process> {
-    Vec::new()
-}
-
-/// Reads `PID (NAME) STATE PARENT GROUP …`. The name may hold anything, parentheses too.
-#[cfg(any(target_os = "linux", test))]
-fn parse_stat(stat: &[u8]) -> Option<Process> {
-    let stat = String::from_utf8_lossy(stat);
-    let (id, _) = stat.split_once(' ')?;
-    let (_, rest) = stat.rsplit_once(')')?;
-    let mut fields = rest.split_ascii_whitespace();
-    let state = fields.next()?;
-    let mut number = || fields.next()?.parse::<i32>().ok();
-    let (parent, group) = (number()?, number()?);
-    let start = fields.nth(START_AFTER_GROUP)?.parse().ok()?;
-    // A process that is being taken off the list has group -1 there.
-    (group >= 0).then_some(Process {
-        id: process_id(id.parse().ok()?)?,
-        parent: process_id(parent),
-        group: process_id(group),
-        start,
-        is_zombie: matches!(state, "Z" | "X"),
-    })
-}
-
-/// The id with this number; 0 stands for a process that cannot be seen from here.
-#[cfg(any(target_os = "linux", test))]
-fn process_id(number: i32) -> Option<Pid> {
-    if number > 0 { Pid::from_raw(number) } else { None }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,37 +133,6 @@ mod tests {
             group: Pid::from_raw(group),
             start: 0,
             is_zombie: false,
-        }
-    }
-
-    #[test]
-    fn stat_lines_are_read() {
-        const REST: &str = "1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 8765 99";
-        for (line, expected) in [
-            ("1 (init) S 0 1", Some(process(1, 0, 1))),
-            ("7 (a) b (c) R 1 6", Some(process(7, 1, 6))),
-            ("7 (a\n) Z) T 1 6", Some(process(7, 1, 6))),
-            (
-                "7 (dead) Z 1 6",
-                Some(Process {
-                    is_zombie: true,
-                    ..process(7, 1, 6)
-                }),
-            ),
-            ("7 (released) X 0 -1", None),
-        ] {
-            let expected = expected.map(|process| Process {
-                start: 8765,
-                ..process
-            });
-            assert_eq!(
-                parse_stat(format!("{line} {REST}").as_bytes()),
-                expected,
-                "{line}"
-            );
-        }
-        for line in ["7 (short", "7 (short) R 1 6", ""] {
-            assert_eq!(parse_stat(line.as_bytes()), None, "{line}");
         }
     }
 

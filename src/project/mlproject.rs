@@ -1,12 +1,13 @@
 //! The text of an MLproject file: what it declares.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::entry_point::EntryPoint;
 use super::environment::{self, ProjectEnvironment};
 use super::error::{Part, ProjectError, ProjectProblem};
 use super::keys;
-use super::location::{KeyPlace, Location};
+use super::location::{KeyPlace, SourceFile};
 use super::parameter::{Parameter, ParameterType};
 use super::reader::{Reader, Section};
 use super::spark_job::{self, DatabricksSparkJob};
@@ -24,15 +25,13 @@ pub(super) struct MlProject {
 }
 
 /// Reads a file's text; `None` when it declares nothing at all.
-pub(super) fn read(text: &[u8], file: &Path, directory: &Path) -> Result<Option<MlProject>, ProjectError> {
-    let mut reader = Reader::new(file);
-    let root = yaml::parse(text).map_err(|error| {
-        let location = error.position.map(|position| Location {
-            file: file.into(),
-            position,
-        });
+pub(super) fn read(text: Vec<u8>, file: &Path, directory: &Path) -> Result<Option<MlProject>, ProjectError> {
+    let parsed = yaml::parse(&text);
+    let source = SourceFile::new(file, text);
+    let mut reader = Reader::new(Arc::clone(&source));
+    let root = parsed.map_err(|error| {
         ProjectError::at(
-            location,
+            error.position.map(|position| source.at(position)),
             ProjectProblem::Yaml {
                 file: file.to_owned(),
                 error,

@@ -37,7 +37,7 @@ pub use environment::{DockerEnvironment, EnvironmentEntry, ProjectEnvironment};
 pub use error::{Part, ProjectError, ProjectProblem, SparkJobRule};
 pub(crate) use float::is_float;
 pub use format_spec::FormatSpecError;
-pub use location::{KeyPlace, Location};
+pub use location::{KeyPlace, Location, SourceFile, SourceLine};
 pub use parameter::{
     Parameter, ParameterContext, ParameterType, ParameterValue, ResolvedParameter, ResolvedParameters,
 };
@@ -106,7 +106,7 @@ impl Project {
                     .push(format!("{name} is read, {other} beside it is not"));
             }
             let text = std::fs::read(&file).map_err(|error| cannot_read(&file, error))?;
-            if let Some(declared) = mlproject::read(&text, &file, directory)? {
+            if let Some(declared) = mlproject::read(text, &file, directory)? {
                 project.file = Some(file);
                 project.name = declared.name;
                 project.environment = declared.environment;

@@ -1,19 +1,18 @@
 //! What the readers of an MLproject file's sections share: places, remarks, names.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use num_bigint::BigInt;
 
 use super::error::{Part, ProjectError, ProjectProblem};
-use super::location::{KeyPlace, Location};
+use super::location::{KeyPlace, Location, SourceFile};
 use crate::yaml::{Mapping, Node, Value};
 
 /// Knows the file, and collects what is worth a remark in it.
 #[derive(Debug)]
 pub(super) struct Reader {
-    file: Arc<Path>,
+    file: Arc<SourceFile>,
     pub(super) unknown_keys: Vec<KeyPlace>,
     pub(super) repeated_keys: Vec<KeyPlace>,
 }
@@ -39,19 +38,16 @@ impl Section {
 }
 
 impl Reader {
-    pub(super) fn new(file: &Path) -> Self {
+    pub(super) fn new(file: Arc<SourceFile>) -> Self {
         Self {
-            file: Arc::from(file),
+            file,
             unknown_keys: Vec::new(),
             repeated_keys: Vec::new(),
         }
     }
 
     pub(super) fn location(&self, node: &Node) -> Location {
-        Location {
-            file: Arc::clone(&self.file),
-            position: node.start,
-        }
+        self.file.at(node.start)
     }
 
     pub(super) fn wrong_kind(&self, part: Part, expected: &'static str, node: &Node) -> ProjectError {

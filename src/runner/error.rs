@@ -6,7 +6,7 @@ use crate::environment::EnvironmentError;
 use crate::fetch::FetchError;
 use crate::http::VariableError;
 use crate::process::ProcessError;
-use crate::project::ProjectError;
+use crate::project::{Location, ProjectError};
 use crate::project_uri::ProjectUriError;
 use crate::run::{RunId, RunInfo, RunStatus};
 use crate::tracking::limits::LimitError;
@@ -157,10 +157,11 @@ impl RunError {
     }
 
     /// The place in the project's files that the error is about: file, line and column.
-    pub fn location(&self) -> Option<String> {
+    pub fn location(&self) -> Option<&Location> {
         match self {
-            Self::Project(error) => error.location().map(ToString::to_string),
+            Self::Project(error) => error.location(),
             Self::Backend(error) => error.location(),
+            Self::Environment(error) => error.location(),
             _ => None,
         }
     }

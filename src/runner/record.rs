@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
+use backon::{ExponentialBuilder, Retryable as _};
 use tokio::time::Instant;
 
 use super::error::one_line;
@@ -11,7 +12,7 @@ use super::interruption::despite_signals;
 use super::{CreatedRun, RunError};
 use crate::env_vars;
 use crate::events::Progress;
-use crate::http::{VariableError, in_words, random_fraction, seconds};
+use crate::http::{VariableError, in_words, seconds};
 use crate::process::{Signals, TerminationSignal};
 use crate::run::RunStatus;
 use crate::tracking::{self, RunEnd, TrackingError, TrackingStore};
@@ -23,9 +24,12 @@ const PATIENCE_SECONDS: f64 = 600.0;
 /// How long it may be away for a run that a signal has ended: batch systems kill soon.
 const INTERRUPTED_PATIENCE: Duration = Duration::from_secs(10);
 
-/// The pauses between two tries double from the first to the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// When it is tried again meanwhile. Many runs may end at once, and find the same store away.
+const RETRIES: ExponentialBuilder = ExponentialBuilder::new()
+    .with_jitter()
+    .with_min_delay(Duration::from_millis(250))
+    .with_max_delay(Duration::from_secs(15))
+    .without_max_times();
 
 /// How long a store may be away, as the environment says.
 pub(super) fn patience() -> Result<Duration, VariableError> {
@@ -88,28 +92,36 @@ pub(super) async fn persist<T, F>(
 where
     F: Future<Output = Result<T, TrackingError>>,
 {
-    let begun = Instant::now();
-    let mut written = write(Arc::clone(&created.store)).await;
-    let mut pause = FIRST_PAUSE;
-    while let Err(error) = &written
-        && error.may_pass()
-        && begun.elapsed() + pause <= patience
-    {
-        if pause == FIRST_PAUSE {
-            progress.warning(&format!(
-                "{what} cannot be recorded yet ({}); trying for {} in all",
-                one_line(error),
-                in_words(patience)
-            ));
-        }
-        // Many runs may end at once, and find the same store away.
-        tokio::time::sleep(pause.mul_f64(0.5 + random_fraction())).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+    let mut tries = 0;
+    let attempt = || {
+        tries += 1;
         // Opened again: a database's connection that broke does not come back.
-        written = match tracking::open(&created.plan.tracking_uri).await {
-            Ok(store) => write(store.into()).await,
-            Err(error) => Err(error),
-        };
-    }
-    written
+        let known = (tries == 1).then(|| Arc::clone(&created.store));
+        let write = &write;
+        async move {
+            match known {
+                Some(store) => write(store).await,
+                None => write(tracking::open(&created.plan.tracking_uri).await?.into()).await,
+            }
+        }
+    };
+    let (mut is_told, mut failed) = (false, None);
+    attempt
+        .retry(RETRIES)
+        .when(TrackingError::may_pass)
+        .adjust(|_, pause| {
+            // A first try that took long has not yet used up the patience.
+            let failed = *failed.get_or_insert_with(Instant::now);
+            pause.filter(|pause| failed.elapsed() + *pause <= patience)
+        })
+        .notify(|error, _| {
+            if !std::mem::replace(&mut is_told, true) {
+                progress.warning(&format!(
+                    "{what} cannot be recorded yet ({}); trying for {} in all",
+                    one_line(error),
+                    in_words(patience)
+                ));
+            }
+        })
+        .await
 }

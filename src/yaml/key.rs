@@ -14,9 +14,9 @@ pub(super) enum Key<'a> {
     Float(u64),
     Str(&'a str),
     Bytes(&'a [u8]),
-    Date(i64),
+    Date(i128),
     Time {
-        microseconds: i64,
+        microseconds: i128,
         has_zone: bool,
     },
 }

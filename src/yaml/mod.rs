@@ -40,6 +40,7 @@ pub use mapping::Mapping;
 pub use node::{Node, Style, Value, Written};
 pub use number::MAX_INTEGER_DIGITS;
 pub use position::Position;
+pub use text::lines;
 pub use timestamp::{Time, Timestamp};
 
 /// Reads the one document in `text`, as `yaml.safe_load` does.

@@ -2,7 +2,7 @@
 
 use super::graph::Tag;
 use super::number;
-use super::timestamp::Timestamp;
+use super::timestamp::Written;
 
 /// The kind of value that a plain text is.
 pub(super) fn resolve(text: &str) -> Tag {
@@ -59,7 +59,7 @@ pub(super) fn read_boolean(text: &str) -> Option<bool> {
 /// Whether a plain text is a date (of ten characters) or a date with a time.
 fn is_timestamp(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_digit())
-        && Timestamp::fields(text).is_some_and(|fields| fields.time.is_some() || text.len() == 10)
+        && Written::read(text).is_some_and(|written| written.has_time || text.len() == 10)
 }
 
 /// Decodes Base64 as Python's `base64.decodebytes` does: other characters are skipped, and what

@@ -2,6 +2,7 @@
 
 use super::error::{Problem, YamlError};
 use super::position::Position;
+use super::scanner::is_break;
 
 /// Decodes a file's bytes: UTF-16 by its byte order mark, UTF-8 otherwise.
 ///
@@ -65,6 +66,16 @@ fn is_allowed(character: char) -> bool {
         '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
+/// The lines of a file, as YAML counts them, whatever its bytes are.
+pub fn lines(bytes: &[u8]) -> Vec<String> {
+    // The byte order mark decides here too.
+    let (text, ..) = encoding_rs::UTF_8.decode(bytes);
+    text.replace("\r\n", "\n")
+        .split(is_break)
+        .map(str::to_owned)
+        .collect()
+}
+
 /// The place after these characters.
 fn position_after(characters: impl Iterator<Item = char>) -> Position {
     let mut position = Position { line: 1, column: 1 };
@@ -72,7 +83,7 @@ fn position_after(characters: impl Iterator<Item = char>) -> Position {
     for character in characters {
         match character {
             '\n' if after_carriage_return => {}
-            '\r' | '\n' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
+            _ if is_break(character) => {
                 position.line += 1;
                 position.column = 1;
             }

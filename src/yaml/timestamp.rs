@@ -2,15 +2,13 @@
 
 use std::fmt;
 
+use jiff::civil;
+
 /// A date, with or without a time: Python's `datetime.date` and `datetime.datetime`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timestamp {
-    /// The year, from 1 to 9999.
-    pub year: u16,
-    /// The month, from 1.
-    pub month: u8,
-    /// The day, from 1.
-    pub day: u8,
+    /// The date, in the years from 1 to 9999.
+    pub date: civil::Date,
     /// The time of day.
     pub time: Option<Time>,
 }
@@ -18,90 +16,59 @@ pub struct Timestamp {
 /// A time of day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Time {
-    /// The hour, from 0 to 23.
-    pub hour: u8,
-    /// The minute, from 0 to 59.
-    pub minute: u8,
-    /// The second, from 0 to 59.
-    pub second: u8,
-    /// The microsecond.
-    pub microsecond: u32,
-    /// How many minutes the time is ahead of UTC; `None` where no zone was written.
+    /// The time as written, in whole microseconds.
+    pub clock: civil::Time,
+    /// How many minutes the time is ahead of UTC; `None` if no zone was written.
     pub offset_minutes: Option<i16>,
 }
 
 impl Timestamp {
-    /// Reads a timestamp as PyYAML does. `None` where the text has another form, or where there is
+    /// Reads a timestamp as PyYAML does. `None` if the text has another form, or if there is
     /// no such day, time or zone.
     pub(super) fn read(text: &str) -> Option<Self> {
-        Self::fields(text.strip_suffix('\n').unwrap_or(text)).filter(Self::exists)
-    }
-
-    /// Takes the text apart without asking whether there is such a day.
-    pub(super) fn fields(text: &str) -> Option<Self> {
-        let mut rest = text.as_bytes();
-        let year = number(&mut rest, 4, 4)?;
-        literal(&mut rest, b'-')?;
-        let month = number(&mut rest, 1, 2)?;
-        literal(&mut rest, b'-')?;
-        let day = number(&mut rest, 1, 2)?;
-        let time = match rest {
-            [] => None,
-            _ => Some(time(rest)?),
-        };
+        let written = Written::read(text.strip_suffix('\n').unwrap_or(text))?;
+        let exists = !written.has_time || written.time.is_some();
+        let date = written.date.filter(|date| date.year() >= 1 && exists)?;
         Some(Self {
-            year: u16::try_from(year).ok()?,
-            month: u8::try_from(month).ok()?,
-            day: u8::try_from(day).ok()?,
-            time,
+            date,
+            time: written.time,
         })
     }
 
-    fn exists(&self) -> bool {
-        self.year >= 1
-            && (1..=12).contains(&self.month)
-            && (1..=days_in_month(self.year, self.month)).contains(&self.day)
-            && self.time.is_none_or(|time| {
-                time.hour <= 23
-                    && time.minute <= 59
-                    && time.second <= 59
-                    && time.offset_minutes.is_none_or(|offset| offset.abs() < 24 * 60)
-            })
-    }
-
-    /// The microseconds from 1 January of the year 0 to the time as written, at UTC where it has a
-    /// zone; of a date, to its beginning.
-    pub(super) fn microseconds(&self) -> i64 {
-        let earlier_years = i64::from(self.year) - 1;
-        let leap_days = earlier_years / 4 - earlier_years / 100 + earlier_years / 400;
-        let earlier_months: i64 = (1..self.month)
-            .map(|month| i64::from(days_in_month(self.year, month)))
-            .sum();
-        let days = earlier_years * 365 + leap_days + earlier_months + i64::from(self.day);
-        let within_day = self.time.map_or(0, |time| {
-            let minutes = i64::from(time.hour) * 60 + i64::from(time.minute)
-                - i64::from(time.offset_minutes.unwrap_or(0));
-            (minutes * 60 + i64::from(time.second)) * 1_000_000 + i64::from(time.microsecond)
-        });
-        days * 24 * 60 * 60 * 1_000_000 + within_day
+    /// The microseconds from 1 January 1970 to the time as written, at UTC if it has a zone; of a date, to
+    /// its beginning.
+    pub(super) fn microseconds(&self) -> i128 {
+        let clock = self.time.map_or(civil::Time::midnight(), |time| time.clock);
+        let offset = self.time.and_then(|time| time.offset_minutes).unwrap_or(0);
+        let since_1970 = self
+            .date
+            .to_datetime(clock)
+            .duration_since(civil::date(1970, 1, 1).into());
+        since_1970.as_micros() - i128::from(offset) * 60_000_000
     }
 
     /// What Python's `repr()` prints.
     pub(super) fn python_repr(&self) -> String {
-        let Self { year, month, day, .. } = self;
-        let Some(time) = self.time else {
+        let (year, month, day) = (self.date.year(), self.date.month(), self.date.day());
+        let Some(Time {
+            clock,
+            offset_minutes,
+        }) = self.time
+        else {
             return format!("datetime.date({year}, {month}, {day})");
         };
         let mut text = format!(
             "datetime.datetime({year}, {month}, {day}, {}, {}",
-            time.hour, time.minute
+            clock.hour(),
+            clock.minute()
         );
-        if time.microsecond != 0 {
-            text.push_str(&format!(", {}, {}", time.second, time.microsecond));
-        } else if time.second != 0 {
-            text.push_str(&format!(", {}", time.second));
+        let microsecond = clock.subsec_nanosecond() / 1000;
+        if microsecond != 0 {
+            text.push_str(&format!(", {}, {microsecond}", clock.second()));
+        } else if clock.second() != 0 {
+            text.push_str(&format!(", {}", clock.second()));
         }
-        match time.offset_minutes {
+        match offset_minutes {
             None => {}
             Some(0) => text.push_str(", tzinfo=datetime.timezone.utc"),
             Some(offset) => {
@@ -124,15 +91,19 @@ impl Timestamp {
 /// What Python's `str()` prints.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)?;
-        let Some(time) = self.time else {
+        write!(f, "{}", self.date)?;
+        let Some(Time {
+            clock,
+            offset_minutes,
+        }) = self.time
+        else {
             return Ok(());
         };
-        write!(f, " {:02}:{:02}:{:02}", time.hour, time.minute, time.second)?;
-        if time.microsecond != 0 {
-            write!(f, ".{:06}", time.microsecond)?;
+        match clock.subsec_nanosecond() {
+            0 => write!(f, " {clock}")?,
+            _ => write!(f, " {clock:.6}")?,
         }
-        match time.offset_minutes {
+        match offset_minutes {
             Some(offset) => {
                 let sign = if offset < 0 { '-' } else { '+' };
                 write!(f, "{sign}{:02}:{:02}", offset.abs() / 60, offset.abs() % 60)
@@ -142,16 +113,47 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// What follows the date: a separator, the time, a fraction and a zone.
-fn time(mut rest: &[u8]) -> Option<Time> {
+/// A text in the form of a timestamp.
+pub(super) struct Written {
+    /// The date, if there is such a day.
+    date: Option<civil::Date>,
+    /// Whether there is more than a date.
+    pub(super) has_time: bool,
+    /// The time, if there is such a one.
+    time: Option<Time>,
+}
+
+impl Written {
+    /// Takes the text apart as PyYAML's pattern does.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        let mut rest = text.as_bytes();
+        let year = i16::try_from(number(&mut rest, 4, 4)?).ok()?;
+        literal(&mut rest, b'-')?;
+        let month = two_digits(&mut rest, 1)?;
+        literal(&mut rest, b'-')?;
+        let day = two_digits(&mut rest, 1)?;
+        Some(Self {
+            date: civil::Date::new(year, month, day).ok(),
+            has_time: !rest.is_empty(),
+            time: match rest {
+                [] => None,
+                _ => time(rest)?,
+            },
+        })
+    }
+}
+
+/// What follows the date: a separator, the time, a fraction and a zone. `Some(None)` if there is no such
+/// time.
+fn time(mut rest: &[u8]) -> Option<Option<Time>> {
     if literal(&mut rest, b'T').is_none() && literal(&mut rest, b't').is_none() && !skip_blanks(&mut rest) {
         return None;
     }
-    let hour = number(&mut rest, 1, 2)?;
+    let hour = two_digits(&mut rest, 1)?;
     literal(&mut rest, b':')?;
-    let minute = number(&mut rest, 2, 2)?;
+    let minute = two_digits(&mut rest, 2)?;
     literal(&mut rest, b':')?;
-    let second = number(&mut rest, 2, 2)?;
+    let second = two_digits(&mut rest, 2)?;
     let microsecond = match literal(&mut rest, b'.') {
         Some(()) => fraction(&mut rest),
         None => 0,
@@ -163,13 +165,12 @@ fn time(mut rest: &[u8]) -> Option<Time> {
             Some(zone(rest)?)
         }
     };
-    Some(Time {
-        hour: u8::try_from(hour).ok()?,
-        minute: u8::try_from(minute).ok()?,
-        second: u8::try_from(second).ok()?,
-        microsecond,
+    let is_zone = offset_minutes.is_none_or(|offset| offset.abs() < 24 * 60);
+    let clock = civil::Time::new(hour, minute, second, microsecond * 1000).ok();
+    Some(clock.filter(|_| is_zone).map(|clock| Time {
+        clock,
         offset_minutes,
-    })
+    }))
 }
 
 /// `Z`, or a sign, hours and perhaps minutes.
@@ -192,12 +193,12 @@ fn zone(mut rest: &[u8]) -> Option<i16> {
 }
 
 /// Digits after the point, as microseconds; more than six are cut.
-fn fraction(rest: &mut &[u8]) -> u32 {
+fn fraction(rest: &mut &[u8]) -> i32 {
     let length = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (digits, after) = rest.split_at(length);
     *rest = after;
     (0..6).fold(0, |value, place| {
-        value * 10 + digits.get(place).map_or(0, |digit| u32::from(digit - b'0'))
+        value * 10 + digits.get(place).map_or(0, |digit| i32::from(digit - b'0'))
     })
 }
 
@@ -217,6 +218,11 @@ fn number(rest: &mut &[u8], least: usize, most: usize) -> Option<u32> {
     })
 }
 
+/// Takes a number of `least` to two digits.
+fn two_digits(rest: &mut &[u8], least: usize) -> Option<i8> {
+    i8::try_from(number(rest, least, 2)?).ok()
+}
+
 fn literal(rest: &mut &[u8], byte: u8) -> Option<()> {
     *rest = rest.strip_prefix(&[byte])?;
     Some(())
@@ -230,16 +236,6 @@ fn skip_blanks(rest: &mut &[u8]) -> bool {
         .count();
     *rest = &rest[length..];
     length > 0
-}
-
-fn days_in_month(year: u16, month: u8) -> u8 {
-    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    match month {
-        4 | 6 | 9 | 11 => 30,
-        2 if is_leap => 29,
-        2 => 28,
-        _ => 31,
-    }
 }
 
 #[cfg(test)]

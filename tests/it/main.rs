@@ -25,6 +25,7 @@ mod docker;
 mod dry_run;
 mod environments;
 mod examples;
+mod excerpts;
 mod file_store;
 mod foreign_text;
 mod git_source;
@@ -55,6 +56,7 @@ mod tracking_uris;
 mod workflows;
 mod yaml_corpus;
 mod zip_download;
+mod zip_files;
 
 /// A module file that is not declared above would silently never run.
 #[test]

@@ -92,7 +92,7 @@ fn data() {
     let mut topic = Topic::default();
     for uri in [
         "s3://",
-        "sftp://host/data.csv",
+        "sftp://anna:geheim@host/data.csv",
         "mlflow-artifacts:/data.csv",
         "gopher://host/data.csv",
         "file://host/data.csv",

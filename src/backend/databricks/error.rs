@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::databricks::DatabricksError;
+use crate::http::ApiError;
 use crate::run::RunStatus;
 
 /// Why a project cannot run on Databricks, or how its job failed.
@@ -188,6 +189,6 @@ fn quoted(key: &str) -> String {
 
 /// Whether the workspace has no DBFS for users.
 fn source_is_disabled(source: &DatabricksError) -> bool {
-    matches!(source, DatabricksError::Refused { message, .. }
+    matches!(source, DatabricksError::Api(ApiError::Refused { message, .. })
         if message.contains("DBFS") && message.to_ascii_lowercase().contains("disabled"))
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use backon::{BackoffBuilder as _, ExponentialBuilder};
 use tokio::time::timeout;
 
 use super::error::DatabricksBackendError;
@@ -11,8 +12,11 @@ use crate::events::Progress;
 use crate::process::{Ended, ProgramExit, Signals, TerminationSignal};
 
 /// The first pauses between two questions are short, later ones long.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
+    .with_factor(1.5)
+    .with_min_delay(Duration::from_millis(500))
+    .with_max_delay(Duration::from_secs(15))
+    .without_max_times();
 
 /// How long a job's run may take to end after it was asked to.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(60);
@@ -92,26 +96,40 @@ impl Follower {
     /// Asks until the run has ended, and tells of every change. One that does not start in time is
     /// canceled.
     async fn ended(&mut self, progress: &dyn Progress) -> Result<JobRun, DatabricksBackendError> {
-        let (begun, mut pause) = (Instant::now(), FIRST_PAUSE);
+        let begun = Instant::now();
+        let limit = self.start_timeout;
+        let is_late = |state: &JobRunState| {
+            let is_waiting = matches!(
+                state.life_cycle_state.as_str(),
+                "PENDING" | "QUEUED" | "BLOCKED" | ""
+            );
+            is_waiting && limit.is_some_and(|limit| begun.elapsed() > limit)
+        };
+        let job = self.asked_until(is_late, progress).await?;
+        if job.state.is_terminal() {
+            return Ok(job);
+        }
+        self.cancel(progress).await?;
+        Err(DatabricksBackendError::NotStarted {
+            job_run_id: self.job_run_id,
+            state: job.state.life_cycle_state,
+        })
+    }
+
+    /// Asks until the run has ended or is in such a state, and tells of every change.
+    async fn asked_until(
+        &mut self,
+        is_enough: impl Fn(&JobRunState) -> bool,
+        progress: &dyn Progress,
+    ) -> Result<JobRun, DatabricksBackendError> {
+        let mut pauses = PAUSES.build();
         loop {
             let job = self.ask().await?;
             self.tell(&job.state, progress);
-            if job.state.is_terminal() {
+            if job.state.is_terminal() || is_enough(&job.state) {
                 return Ok(job);
             }
-            let has_started = !matches!(
-                job.state.life_cycle_state.as_str(),
-                "PENDING" | "QUEUED" | "BLOCKED" | ""
-            );
-            if self.start_timeout.is_some_and(|limit| begun.elapsed() > limit) && !has_started {
-                self.cancel(progress).await?;
-                return Err(DatabricksBackendError::NotStarted {
-                    job_run_id: self.job_run_id,
-                    state: job.state.life_cycle_state,
-                });
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+            tokio::time::sleep(pauses.next().expect("there is always another pause")).await;
         }
     }
 
@@ -192,18 +210,7 @@ impl Follower {
         progress: &dyn Progress,
     ) -> Result<Option<JobRun>, DatabricksBackendError> {
         let job_run_id = self.job_run_id;
-        let mut pause = FIRST_PAUSE;
-        let ended = timeout(CANCEL_PATIENCE, async {
-            loop {
-                let job = self.ask().await?;
-                self.tell(&job.state, progress);
-                if job.state.is_terminal() {
-                    return Ok(job);
-                }
-                tokio::time::sleep(pause).await;
-                pause = (pause * 3 / 2).min(LONGEST_PAUSE);
-            }
-        });
+        let ended = timeout(CANCEL_PATIENCE, self.asked_until(|_| false, progress));
         match ended.await {
             Ok(ended) => ended.map(Some),
             Err(_) => {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use percent_encoding::percent_decode_str;
 
 use crate::backend::{CONTAINER_STORE, LocalStore};
+use crate::data::Storage;
 use crate::databricks::WorkspaceAccess;
 use crate::env_vars::{self, MLFLOW_TRACKING_URI};
 use crate::environment::CODE_DIRECTORY;
@@ -63,12 +64,12 @@ impl Access {
             self.mounts.push((here, normal(&inside)));
             return;
         }
-        match artifact_uri.split_once(':').map_or("", |(scheme, _)| scheme) {
-            "s3" => self.add_s3(),
-            "wasb" | "wasbs" => self.copy(&env_vars::AZURE_VARIABLES),
-            "gs" => self.add_google(),
-            "hdfs" | "viewfs" => self.add_hdfs(),
-            _ => {}
+        match Storage::of(artifact_uri) {
+            Some(Storage::S3) => self.add_s3(),
+            Some(Storage::Azure) => self.copy(&env_vars::AZURE_VARIABLES),
+            Some(Storage::Google) => self.add_google(),
+            Some(Storage::Hadoop) => self.add_hdfs(),
+            None => {}
         }
     }
 

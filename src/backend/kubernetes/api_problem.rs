@@ -2,23 +2,26 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::iter::successors;
+use std::time::Duration;
 
+use hyper_util::client;
 use kube::core::Status;
 
 use super::denial::Denial;
+use super::error::seconds;
 use super::kubeconfig_text;
 
 /// Why a request to the API was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApiProblem {
-    /// What kind of problem it is.
+pub(super) struct ApiProblem {
     pub(super) kind: ProblemKind,
     /// The API's own words, or those of the library that connects.
     message: String,
     /// Whether the request was certainly not carried out, though it may be later.
     is_undone: bool,
-    /// The fields that the API names, each with its words about it.
-    pub(super) causes: Vec<(String, String)>,
+    /// The first field that the API names.
+    pub(super) field: Option<String>,
     /// Whether the kubeconfig's credentials could not even be had.
     pub(super) lacks_credentials: bool,
 }
@@ -26,7 +29,6 @@ pub struct ApiProblem {
 /// Kinds of problems, by what can be done about them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ProblemKind {
-    /// No answer came.
     Unreachable,
     /// The server has too much to do: it may answer in a moment.
     Busy,
@@ -37,11 +39,9 @@ pub(super) enum ProblemKind {
     /// The client may not do it: it has no role for it, as a rule.
     Forbidden,
     /// A rule of the cluster forbids it, whoever asks.
-    Denied(Denial),
+    Denied(&'static Denial),
     NotFound,
     AlreadyExists,
-    /// The resource version is no longer known.
-    Gone,
     /// The API does not take what was sent.
     Invalid,
     Other,
@@ -53,19 +53,37 @@ impl ApiProblem {
             kind,
             message: message.into(),
             is_undone: false,
-            causes: Vec::new(),
+            field: None,
             lacks_credentials: false,
         }
     }
 
-    /// Whether the words are those about a user without a role.
-    pub(super) fn is_of_roles(&self) -> bool {
-        self.message.contains("User \"") && self.message.contains(" cannot ")
+    /// No answer came in this time.
+    pub(super) fn no_answer(within: Duration) -> Self {
+        let message = format!("no answer within {}", seconds(within));
+        Self::new(ProblemKind::Unreachable, message)
     }
 
-    /// Whether a webhook of the cluster could not be asked.
-    pub(super) fn is_of_silent_webhook(&self) -> bool {
-        self.message.contains("failed calling webhook")
+    /// What to do about a request that failed.
+    pub(super) fn hint(&self) -> Option<&'static str> {
+        let says = |words: &str| self.message.contains(words);
+        Some(match self.kind {
+            ProblemKind::Unreachable => {
+                "check that the cluster runs and that this machine reaches it: kubectl cluster-info"
+            }
+            ProblemKind::Unauthorized => "log in to the cluster again: kubectl auth whoami shows who you are",
+            ProblemKind::Denied(denial) => denial.hint,
+            ProblemKind::Transient if says("failed calling webhook") => {
+                "the webhook is a part of the cluster that does not answer; try again later, or tell its administrators"
+            }
+            ProblemKind::Forbidden if says("User \"") && says(" cannot ") => {
+                "the user or service account needs a role that may create, get, list, watch and delete jobs, list and \
+                 watch pods and events, and get pods/log"
+            }
+            ProblemKind::Forbidden => "a rule of the cluster forbids it; its administrators know which one",
+            ProblemKind::NotFound => "create the namespace, or name another one in the template",
+            _ => return None,
+        })
     }
 
     /// Whether the server, or something before it, cut the connection because of a certificate.
@@ -93,14 +111,15 @@ impl ApiProblem {
             ProblemKind::Unreachable | ProblemKind::Busy | ProblemKind::Transient
         )
     }
+}
 
-    fn of_status(status: &Status) -> Self {
+impl From<&Status> for ApiProblem {
+    fn from(status: &Status) -> Self {
         // The admission's bookkeeping of a quota has met another request's.
         let is_collision = status.code == 409 && status.message.contains("resourcequotas");
         let by_code = || match (status.code, status.reason.as_str()) {
             (409, _) if is_collision => ProblemKind::Busy,
             (_, "AlreadyExists") => ProblemKind::AlreadyExists,
-            (_, "Expired" | "Gone") | (410, _) => ProblemKind::Gone,
             (401, _) => ProblemKind::Unauthorized,
             (403, _) => ProblemKind::Forbidden,
             (404, _) => ProblemKind::NotFound,
@@ -118,17 +137,14 @@ impl ApiProblem {
             }
             (message, _) => message.to_owned(),
         };
-        let causes = status.details.iter().flat_map(|details| &details.causes);
+        let mut causes = status.details.iter().flat_map(|details| &details.causes);
         Self {
-            kind,
-            message,
             // Too many requests: this one was not even looked at.
             is_undone: status.code == 429 || is_collision,
-            causes: causes
-                .filter(|cause| !cause.field.is_empty())
-                .map(|cause| (cause.field.clone(), cause.message.clone()))
-                .collect(),
-            lacks_credentials: false,
+            field: causes
+                .find(|cause| !cause.field.is_empty())
+                .map(|cause| cause.field.clone()),
+            ..Self::new(kind, message)
         }
     }
 }
@@ -141,15 +157,9 @@ impl fmt::Display for ApiProblem {
 
 impl StdError for ApiProblem {}
 
-impl From<&Status> for ApiProblem {
-    fn from(status: &Status) -> Self {
-        Self::of_status(status)
-    }
-}
-
 impl From<kube::Error> for ApiProblem {
     fn from(error: kube::Error) -> Self {
-        if let Some(source) = found::<kube::client::AuthError>(&error) {
+        if let Some(source) = causes(&error).find_map(|cause| cause.downcast_ref()) {
             let message = kubeconfig_text::of_credentials(source);
             return Self {
                 lacks_credentials: true,
@@ -158,7 +168,7 @@ impl From<kube::Error> for ApiProblem {
             };
         }
         let kind = match &error {
-            kube::Error::Api(status) => return Self::of_status(status),
+            kube::Error::Api(status) => return Self::from(&**status),
             kube::Error::InferKubeconfig(source) => {
                 return Self::new(ProblemKind::Other, kubeconfig_text::of_kubeconfig(source));
             }
@@ -179,42 +189,29 @@ impl From<kube::Error> for ApiProblem {
     }
 }
 
-/// The first error of this type among an error and its causes.
-fn found<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
-    let mut current = Some(error);
-    while let Some(error) = current {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        current = error.source();
-    }
-    None
+fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    successors(Some(error), |&error| error.source())
 }
 
 /// Whether there was no connection that a request could have been sent over.
 fn could_not_connect(error: &kube::Error) -> bool {
-    found::<hyper_util::client::legacy::Error>(error)
-        .is_some_and(hyper_util::client::legacy::Error::is_connect)
+    let mut of_client = causes(error).filter_map(|cause| cause.downcast_ref::<client::legacy::Error>());
+    of_client.next().is_some_and(client::legacy::Error::is_connect)
 }
 
 /// An error and its causes in one line; what a cause says that has been said is left out, and so are
 /// the names that the library gives its kinds of errors.
 fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut parts: Vec<String> = Vec::new();
-    let mut current = Some(error);
-    while let Some(error) = current {
-        let text = error.to_string();
-        let text = ["HyperError: ", "ServiceError: "]
-            .iter()
-            .fold(text.as_str(), |text, start| {
-                text.strip_prefix(start).unwrap_or(text)
-            })
-            .to_owned();
-        if !parts.iter().any(|part| part.contains(&text)) {
+    for cause in causes(error) {
+        let text = cause.to_string();
+        let text = text
+            .trim_start_matches("HyperError: ")
+            .trim_start_matches("ServiceError: ");
+        if !parts.iter().any(|part| part.contains(text)) {
             parts.retain(|part| !text.contains(part.as_str()));
-            parts.push(text);
+            parts.push(text.to_owned());
         }
-        current = error.source();
     }
     parts.join(": ")
 }

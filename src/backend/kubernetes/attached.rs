@@ -4,13 +4,14 @@ use async_trait::async_trait;
 use k8s_openapi::api::batch::v1::Job;
 
 use super::KubernetesError;
-use super::cancelled::was_cancelled;
 use super::cluster::Cluster;
 use super::deletion;
-use super::follow::{FollowOptions, follow};
+use super::error::JobFate;
+use super::follow::follow;
 use super::gone;
 use super::handle::JobHandle;
-use super::reasons::{self, Failure, JobEnd, PodView};
+use super::job_state;
+use super::reasons::{Failure, PodView};
 use crate::backend::relayed::RelayedOutput;
 use crate::backend::{AttachedRun, BackendError, RunState};
 use crate::events::Progress;
@@ -19,24 +20,21 @@ use crate::run::RunStatus;
 
 /// The tag with the context of the kubeconfig. It is not set for a run from inside the cluster.
 const CONTEXT_TAG: &str = "mlrun.kubernetes.context";
-/// The tag with the Job's namespace.
 const NAMESPACE_TAG: &str = "mlrun.kubernetes.namespace";
-/// The tag with the Job's name.
 const JOB_TAG: &str = "mlrun.kubernetes.job";
 
-/// The tags that a Job is found again by.
 pub(super) fn tags(handle: &JobHandle) -> Vec<(String, String)> {
-    let context = handle.cluster.context.clone();
-    let mut tags: Vec<_> = context
-        .into_iter()
-        .map(|context| (CONTEXT_TAG.to_owned(), context))
-        .collect();
-    tags.push((NAMESPACE_TAG.to_owned(), handle.namespace.clone()));
-    tags.push((JOB_TAG.to_owned(), handle.name.clone()));
-    tags
+    let context = handle.cluster.context.as_ref();
+    let tags = [
+        (CONTEXT_TAG, context),
+        (NAMESPACE_TAG, Some(&handle.namespace)),
+        (JOB_TAG, Some(&handle.name)),
+    ];
+    tags.into_iter()
+        .filter_map(|(tag, value)| Some((tag.to_owned(), value?.clone())))
+        .collect()
 }
 
-/// Where a run's Job is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::backend) struct KubernetesRun {
     context: Option<String>,
@@ -62,27 +60,15 @@ impl KubernetesRun {
             name: self.job.clone(),
             uid: None,
         };
-        let job = match handle.get().await {
-            Err(KubernetesError::NoJob { .. }) => return Ok((handle, None)),
-            found => found?,
-        };
-        handle.uid.clone_from(&job.metadata.uid);
-        Ok((handle, Some(job)))
+        let job = handle.get().await?;
+        handle.uid = job.as_ref().and_then(|job| job.metadata.uid.clone());
+        Ok((handle, job))
     }
 }
 
-/// How a Job ended that is no longer there.
-///
-/// # Errors
-/// It did not end well, or nobody remembers.
 async fn remembered_end(handle: &JobHandle) -> Result<Ended, KubernetesError> {
     let remembered = gone::remembered_end(handle).await;
-    remembered.unwrap_or_else(|| {
-        Err(KubernetesError::NoJob {
-            job: handle.name.clone(),
-            namespace: handle.namespace.clone(),
-        })
-    })
+    remembered.unwrap_or_else(|| Err(handle.is_gone()))
 }
 
 #[async_trait]
@@ -97,7 +83,7 @@ impl AttachedRun for KubernetesRun {
         let Some(job) = job else {
             let status = match remembered_end(&handle).await {
                 Ok(_) => RunStatus::Finished,
-                Err(error @ KubernetesError::NoJob { .. }) => return Err(error.into()),
+                Err(error) if error.fate == JobFate::Unknown => return Err(error.into()),
                 Err(error) => {
                     details.push(("reason", error.to_string()));
                     error.run_status()
@@ -105,45 +91,40 @@ impl AttachedRun for KubernetesRun {
             };
             return Ok(RunState { status, details });
         };
-        let pods = pods(&handle).await?;
-        let status = match reasons::end_of(&job) {
-            _ if was_cancelled(&job) => RunStatus::Killed,
-            Some(JobEnd::Complete) => RunStatus::Finished,
-            Some(JobEnd::Failed { message, .. }) => {
-                details.push(("reason", message));
+        let pods = handle.list_pods().await?;
+        let pods: Vec<PodView> = pods.iter().map(PodView::of).collect();
+        let status = match job_state::end_of(&job) {
+            _ if job_state::was_cancelled(&job) => RunStatus::Killed,
+            Some(end) if end.type_ == "Complete" => RunStatus::Finished,
+            Some(end) => {
+                details.push(("reason", end.message.clone().unwrap_or_default()));
                 RunStatus::Failed
             }
             None if pods.iter().any(|pod| pod.has_started) => RunStatus::Running,
             None => RunStatus::Scheduled,
         };
-        for pod in pods {
-            details.push(("pod", pod_text(&pod)));
-        }
+        details.extend(pods.iter().map(|pod| ("pod", pod_text(pod))));
         Ok(RunState { status, details })
     }
 
     async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError> {
         let found = async {
-            let (handle, job) = self.find().await?;
-            Ok::<_, KubernetesError>(match job {
-                Some(_) => Ok(handle),
-                None => Err(remembered_end(&handle).await?),
-            })
+            match self.find().await? {
+                (handle, Some(_)) => Ok(Ok(handle)),
+                (handle, None) => remembered_end(&handle).await.map(Err),
+            }
         };
-        let handle = tokio::select! {
+        let found = tokio::select! {
             biased;
             signal = signals.next() => return Ok(Ended::Interrupted { signal }),
-            found = found => match found? {
-                Ok(handle) => handle,
-                Err(ended) => return Ok(ended),
-            },
+            found = found => found?,
         };
-        let options = FollowOptions {
-            start_limit: None,
-            delete_on_signal: false,
+        let handle = match found {
+            Ok(handle) => handle,
+            Err(ended) => return Ok(ended),
         };
         let mut output = RelayedOutput::shown();
-        Ok(follow(&handle, options, &mut output, signals, progress).await?)
+        Ok(follow(&handle, None, &mut output, signals, progress).await?)
     }
 
     async fn cancel(&mut self, progress: &dyn Progress) -> Result<bool, BackendError> {
@@ -156,25 +137,12 @@ impl AttachedRun for KubernetesRun {
     }
 }
 
-async fn pods(handle: &JobHandle) -> Result<Vec<PodView>, KubernetesError> {
-    let pods = handle.list_pods().await?;
-    Ok(pods
-        .iter()
-        .map(|pod| {
-            let containers = pod.spec.as_ref().map(|spec| spec.containers.as_slice());
-            let first = containers.and_then(<[_]>::first);
-            PodView::of(pod, first.map_or("", |container| &container.name))
-        })
-        .collect())
-}
-
 /// A pod in a line: its name, its phase, and what is wrong with it.
 fn pod_text(pod: &PodView) -> String {
     let problem = match (&pod.failure, &pod.problem) {
-        (Some(Failure::ExitCode(code)), _) => Some(format!("exit code {code}")),
-        (Some(Failure::Other(reason)), _) | (None, Some(reason)) => Some(reason.text.clone()),
-        (None, None) => None,
+        (Some(Failure::ExitCode(code)), _) => format!(": exit code {code}"),
+        (Some(Failure::Other(reason)), _) | (None, Some(reason)) => format!(": {}", reason.text),
+        (None, None) => String::new(),
     };
-    let problem = problem.map(|problem| format!(": {problem}")).unwrap_or_default();
     format!("{} ({}{problem})", pod.name, pod.phase)
 }

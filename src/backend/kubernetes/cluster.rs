@@ -4,40 +4,28 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use openssl::x509::X509;
 
 use super::KubernetesError;
 use super::api_problem::{ApiProblem, ProblemKind};
 use super::credentials::Credentials;
-use super::kubeconfig_text;
 use crate::env_vars::{self, HOME, KUBECONFIG, KUBERNETES_SERVICE_HOST};
+use crate::nearest::nearest;
 
-/// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const RENEW: &str =
+    "get a new kubeconfig for the cluster; `kubeadm certs renew` renews certificates of kubeadm";
 
-/// A cluster that can be asked.
 #[derive(Clone)]
 pub(super) struct Cluster {
     pub(super) client: Client,
     /// The context of the kubeconfig; nothing where it is the service account of this pod.
     pub(super) context: Option<String>,
-    /// The namespace of the context, or of the pod.
-    pub(super) namespace: String,
     /// The server's address, for messages.
     pub(super) server: String,
     credentials: Credentials,
-}
-
-impl std::fmt::Debug for Cluster {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cluster")
-            .field("context", &self.context)
-            .field("namespace", &self.namespace)
-            .field("server", &self.server)
-            .finish_non_exhaustive()
-    }
 }
 
 impl std::fmt::Display for Cluster {
@@ -60,55 +48,50 @@ impl Cluster {
             config.root_cert = system_certificates();
         }
         let server = config.cluster_url.to_string();
-        let namespace = config.default_namespace.clone();
         let credentials = Credentials::of(&mut config.auth_info, &server)?;
         let client = Client::try_from(config).map_err(|error| {
-            let (server, source) = (server.clone(), ApiProblem::from(error));
+            let source = ApiProblem::from(error);
             if source.lacks_credentials {
-                credentials.problem(server, source)
+                credentials.problem(&server, source)
             } else {
-                KubernetesError::NoClient { server, source }
+                unreadable(
+                    format!("cannot make a connection to the Kubernetes API at {server}"),
+                    source,
+                )
             }
         })?;
         Ok(Self {
             client,
             context,
-            namespace,
             server,
             credentials,
         })
     }
 
-    /// The problem, with the program that gave no credentials where it is of that.
-    pub(super) fn explained(&self, problem: ApiProblem) -> ApiProblem {
-        if problem.lacks_credentials {
-            self.credentials.explained(problem)
-        } else {
-            problem
-        }
+    /// The namespace of the context, or of the pod.
+    pub(super) fn namespace(&self) -> &str {
+        self.client.default_namespace()
     }
 
-    /// The error behind a request that failed.
-    pub(super) fn problem(&self, doing: impl Into<String>, source: impl Into<ApiProblem>) -> KubernetesError {
-        let (doing, cluster, source) = (doing.into(), self.to_string(), source.into());
+    /// The problem, with the program that gave no credentials where it is of that.
+    pub(super) fn explained(&self, problem: ApiProblem) -> ApiProblem {
+        self.credentials.explained(problem)
+    }
+
+    pub(super) fn problem(&self, doing: &str, source: ApiProblem) -> KubernetesError {
         if source.lacks_credentials {
-            return self.credentials.problem(self.server.clone(), source);
+            return self.credentials.problem(&self.server, source);
         }
-        match self.credentials.expired() {
+        let (reason, hint) = match self.credentials.expired() {
             // The API server answers; a proxy that checks certificates itself does not.
-            Some(date) if source.kind == ProblemKind::Unauthorized || source.is_of_certificate() => {
-                KubernetesError::Expired {
-                    doing: format!("{doing} on {cluster}"),
-                    date,
-                    source,
-                }
-            }
-            _ => KubernetesError::Request {
-                doing,
-                cluster,
-                source,
-            },
-        }
+            Some(date) if source.kind == ProblemKind::Unauthorized || source.is_of_certificate() => (
+                format!(": the client certificate of the kubeconfig expired on {date}"),
+                Some(RENEW),
+            ),
+            _ => (String::new(), source.hint()),
+        };
+        let problem = format!("cannot {doing} on {self}{reason}");
+        KubernetesError::failed(problem, hint.map(str::to_owned), Some(source.into()))
     }
 }
 
@@ -132,17 +115,17 @@ async fn configuration(context: Option<&str>) -> Result<(Config, Option<String>)
             };
             return match Config::from_custom_kubeconfig(kubeconfig, &options).await {
                 Ok(config) => Ok((config, Some(name))),
-                Err(error) => Err(KubernetesError::Context {
-                    name,
-                    source: ApiProblem::new(ProblemKind::Other, kubeconfig_text::of_kubeconfig(&error)),
-                }),
+                Err(error) => Err(unreadable(
+                    format!("cannot use the context '{name}' of the kubeconfig"),
+                    kube::Error::InferKubeconfig(error).into(),
+                )),
             };
         }
         tried.push(format!(
             "the context '{name}' of the kubeconfig (there is none of this name)"
         ));
         if env_vars::non_empty(KUBERNETES_SERVICE_HOST).is_none() {
-            return Err(KubernetesError::NoContext { name, known, files });
+            return Err(no_context(&name, &known, &files));
         }
     } else if !files.is_empty() {
         tried.push("the current context of the kubeconfig (none is set)".to_owned());
@@ -151,9 +134,37 @@ async fn configuration(context: Option<&str>) -> Result<(Config, Option<String>)
         Ok(config) => Ok((config, None)),
         Err(error) => {
             tried.push(format!("the service account of a pod ({error})"));
-            Err(KubernetesError::NoCluster { tried })
+            Err(KubernetesError::setup(
+                format!(
+                    "there is no Kubernetes cluster to run on; tried: {}",
+                    tried.join("; ")
+                ),
+                "set KUBECONFIG to a kubeconfig file, or choose a context: kubectl config use-context NAME",
+            ))
         }
     }
+}
+
+/// A kubeconfig, or a part of it, that cannot be used.
+fn unreadable(problem: String, source: ApiProblem) -> KubernetesError {
+    let hint = "`kubectl config view` shows how it is read".to_owned();
+    KubernetesError::failed(problem, Some(hint), Some(source.into()))
+}
+
+fn no_context(name: &str, known: &[String], files: &[PathBuf]) -> KubernetesError {
+    let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    let place = match files.as_slice() {
+        [] => "any kubeconfig: there is none".to_owned(),
+        files => files.join(", "),
+    };
+    let hint = match nearest(name, known.iter().map(String::as_str)) {
+        Some(meant) => format!("did you mean '{meant}'?"),
+        None if known.is_empty() => {
+            "the kubeconfig has no contexts; set KUBECONFIG to one that has".to_owned()
+        }
+        None => format!("there are: {}", known.join(", ")),
+    };
+    KubernetesError::setup(format!("there is no context '{name}' in {place}"), hint)
 }
 
 /// The kubeconfig files that are there, and what to say about those that are not.
@@ -178,17 +189,15 @@ fn kubeconfig_files() -> (Vec<PathBuf>, Vec<String>) {
 
 /// Reads the files as kubectl does: what comes first wins.
 fn read(files: &[PathBuf]) -> Result<Kubeconfig, KubernetesError> {
-    let mut whole = Kubeconfig::default();
-    for path in files {
-        let failed = |error: KubeconfigError| KubernetesError::Kubeconfig {
-            path: path.clone(),
-            source: ApiProblem::new(ProblemKind::Other, kubeconfig_text::of_kubeconfig(&error)),
-        };
-        whole = whole
-            .merge(Kubeconfig::read_from(path).map_err(failed)?)
-            .map_err(failed)?;
-    }
-    Ok(whole)
+    files.iter().try_fold(Kubeconfig::default(), |whole, path| {
+        let read = Kubeconfig::read_from(path).and_then(|file| whole.merge(file));
+        read.map_err(|error| {
+            unreadable(
+                format!("cannot use the kubeconfig '{}'", path.display()),
+                kube::Error::InferKubeconfig(error).into(),
+            )
+        })
+    })
 }
 
 /// The certificates that the system trusts, for a server whose own authority is not named.

@@ -12,6 +12,11 @@ const CONTEXT: &str = "kube-context";
 const REPOSITORY: &str = "repository-uri";
 const TEMPLATE: &str = "kube-job-template-path";
 const KEYS: [&str; 3] = [CONTEXT, REPOSITORY, TEMPLATE];
+/// What to do without a configuration.
+pub(super) const WHAT_IT_IS: &str =
+    "name a JSON file with repository-uri and kube-job-template-path: -c config.json";
+const WHAT_THEY_ARE: &str =
+    "\"repository-uri\" is where the image is pushed to, \"kube-job-template-path\" the YAML file of the Job";
 
 /// The values of the configuration, checked as far as no file is needed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +25,6 @@ pub(super) struct KubernetesConfig {
     pub(super) context: Option<String>,
     /// Where the image is pushed to, without a tag.
     pub(super) repository: String,
-    /// The file that is the template of the Job.
     pub(super) template: PathBuf,
     /// What is said about keys that nobody reads.
     pub(super) warnings: Vec<String>,
@@ -30,46 +34,40 @@ impl KubernetesConfig {
     /// Takes the values. A relative template is looked for in the current directory, as `mlflow run`
     /// does, then beside the configuration's file.
     pub(super) fn read(config: &BackendConfig) -> Result<Self, KubernetesError> {
-        let Value::Object(entries) = &config.value else {
-            return Err(KubernetesError::ConfigNoObject);
+        let value = |key: &str| {
+            let value = config.value.get(key);
+            value.filter(|value| !value.is_null() && *value != "")
         };
-        let missing: Vec<&'static str> = [REPOSITORY, TEMPLATE]
+        let entries = config.value.as_object().into_iter().flatten();
+        let others: Vec<&str> = entries
+            .map(|(key, _)| key.as_str())
+            .filter(|key| !KEYS.contains(key))
+            .collect();
+        let missing: Vec<_> = [REPOSITORY, TEMPLATE]
             .into_iter()
-            .filter(|key| {
-                entries
-                    .get(*key)
-                    .is_none_or(|value| value.is_null() || value == "")
-            })
+            .filter(|key| value(key).is_none())
             .collect();
         if !missing.is_empty() {
-            return Err(KubernetesError::ConfigMissing {
-                keys: missing,
-                instead: entries
-                    .keys()
-                    .filter(|key| !KEYS.contains(&key.as_str()))
-                    .find_map(|key| Some((key.clone(), nearest(key, KEYS)?)))
-                    .map(|(given, meant)| format!("'{given}' is not '{meant}'")),
-            });
+            let problem = format!("the backend config lacks '{}'", missing.join("' and '"));
+            let mut meant = others.iter().map(|key| (key, nearest(key, KEYS)));
+            let instead = meant.find_map(|(key, meant)| Some(format!("'{key}' is not '{}'", meant?)));
+            let hint = instead.unwrap_or_else(|| WHAT_THEY_ARE.to_owned());
+            return Err(KubernetesError::setup(problem, hint));
         }
-        let text = |key: &'static str| match entries.get(key) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) if text.is_empty() => Ok(None),
+        let text = |key: &str| match value(key) {
+            None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(other) => Err(KubernetesError::ConfigNoText {
-                key,
-                value: other.to_string(),
-            }),
+            Some(other) => {
+                let problem = format!("'{key}' of the backend config must be text, not {other}");
+                Err(KubernetesError::setup(problem, "put it into quotes"))
+            }
         };
         let template = PathBuf::from(text(TEMPLATE)?.unwrap_or_default());
         Ok(Self {
             context: text(CONTEXT)?,
             repository: text(REPOSITORY)?.unwrap_or_default(),
             template: found(&template, config.file.as_deref()),
-            warnings: entries
-                .keys()
-                .filter(|key| !KEYS.contains(&key.as_str()))
-                .map(|key| unused(key))
-                .collect(),
+            warnings: others.into_iter().map(unused).collect(),
         })
     }
 }
@@ -90,79 +88,4 @@ fn unused(key: &str) -> String {
         "the key '{key}' of the backend config is not used{}",
         meant.unwrap_or_default()
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn read(value: Value) -> Result<KubernetesConfig, String> {
-        KubernetesConfig::read(&BackendConfig { value, file: None }).map_err(|error| {
-            let hint = error.hint().unwrap_or_default();
-            format!("{error}; {hint}")
-        })
-    }
-
-    #[test]
-    fn the_three_keys_are_read() {
-        let config = read(json!({
-            "kube-context": "docker-for-desktop",
-            "repository-uri": "username/mlflow-kubernetes-example",
-            "kube-job-template-path": "/Users/username/path/to/kubernetes_job_template.yaml",
-            "kube_context": "typo",
-        }));
-        assert_eq!(
-            config,
-            Ok(KubernetesConfig {
-                context: Some("docker-for-desktop".to_owned()),
-                repository: "username/mlflow-kubernetes-example".to_owned(),
-                template: "/Users/username/path/to/kubernetes_job_template.yaml".into(),
-                warnings: vec![
-                    "the key 'kube_context' of the backend config is not used; did you mean 'kube-context'?"
-                        .to_owned()
-                ],
-            })
-        );
-    }
-
-    #[test]
-    fn what_is_missing_or_wrong_is_named() {
-        for (value, expected) in [
-            (
-                json!({}),
-                "the backend config lacks 'repository-uri' and 'kube-job-template-path'",
-            ),
-            (
-                json!({"repository-uri": "", "kube-job-template-path": "x"}),
-                "the backend config lacks 'repository-uri'",
-            ),
-            (
-                json!({"repository-url": "a/b", "kube-job-template-path": "x"}),
-                "'repository-url' is not 'repository-uri'",
-            ),
-            (
-                json!({"repository-uri": 1, "kube-job-template-path": "x"}),
-                "'repository-uri' of the backend config must be text, not 1",
-            ),
-            (json!([1]), "the backend config must be a JSON object"),
-        ] {
-            let error = read(value).unwrap_err();
-            assert!(error.contains(expected), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_template_is_looked_for_beside_the_configuration_too() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("config.json");
-        std::fs::write(directory.path().join("job.yaml"), "").unwrap();
-        assert_eq!(
-            found(Path::new("job.yaml"), Some(&file)),
-            directory.path().join("job.yaml")
-        );
-        assert_eq!(found(Path::new("src"), Some(&file)), Path::new("src"));
-        assert_eq!(found(Path::new("no.yaml"), Some(&file)), Path::new("no.yaml"));
-    }
 }

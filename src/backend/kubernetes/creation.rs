@@ -1,14 +1,15 @@
 //! The creation of a Job, which a signal may cut short: also then none is left behind.
 
+use std::pin::pin;
 use std::time::Duration;
 
+use backon::{BackoffBuilder as _, ConstantBuilder, Retryable as _};
 use k8s_openapi::api::batch::v1::Job;
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::api_problem::{ApiProblem, ProblemKind};
-use super::handle::{JobHandle, PATIENCE};
-use super::watch::Pauses;
+use super::handle::{JobHandle, PATIENCE, PAUSES};
 use crate::events::Progress;
 use crate::process::{Signals, TerminationSignal};
 
@@ -31,7 +32,6 @@ pub(super) enum Creation {
 /// What is known of requests whose answers were lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Doubt {
-    /// None was carried out.
     None,
     /// One may have been carried out.
     MayBeThere,
@@ -48,66 +48,41 @@ pub(super) async fn create(
     progress: &dyn Progress,
 ) -> Result<Creation, ApiProblem> {
     let begun = Instant::now();
-    let mut pauses = Pauses::default();
+    let mut pauses = PAUSES.build();
     let mut doubt = Doubt::None;
     loop {
-        let mut answer = Box::pin(handle.create_once(job, false));
-        let answered = tokio::select! {
+        let mut answer = pin!(handle.create_once(job, false));
+        let (answered, mut signal) = tokio::select! {
             biased;
-            signal = signals.next() => Err(signal),
-            answer = &mut answer => Ok(answer),
+            signal = signals.next() => (timeout(ANSWER_PATIENCE, answer).await, Some(signal)),
+            answered = &mut answer => (Ok(answered), None),
         };
         let problem = match answered {
-            Ok(Ok(answer)) => return Ok(Creation::Done(Box::new(answer.job), None)),
+            Ok(Ok((job, _))) => return Ok(Creation::Done(Box::new(job), signal)),
             Ok(Err(problem)) => problem,
-            Err(signal) => {
-                match timeout(ANSWER_PATIENCE, answer).await {
-                    Ok(Ok(answer)) => return Ok(Creation::Done(Box::new(answer.job), Some(signal))),
-                    Ok(Err(problem)) => doubt = doubt.max(left_by(&problem)),
-                    Err(_) => doubt = Doubt::MayCome,
-                }
-                return Ok(interrupted(handle, doubt, signal, signals, progress).await);
+            Err(_) => {
+                doubt = Doubt::MayCome;
+                ApiProblem::no_answer(ANSWER_PATIENCE)
             }
         };
-        doubt = doubt.max(left_by(&problem));
+        if problem.may_be_done() {
+            doubt = doubt.max(Doubt::MayBeThere);
+        }
         let is_there = problem.kind == ProblemKind::AlreadyExists && doubt > Doubt::None;
-        if is_there || !problem.is_passing() || begun.elapsed() >= PATIENCE {
-            return match found(handle, doubt, signals, progress).await {
-                Some(job) => Ok(Creation::Done(Box::new(job), None)),
-                None => Err(problem),
+        if signal.is_none() && !is_there && problem.is_passing() && begun.elapsed() < PATIENCE {
+            tracing::debug!(%problem, "a Job that is not created yet");
+            let pause = pauses.next().unwrap_or_default();
+            signal = tokio::select! {
+                biased;
+                signal = signals.next() => Some(signal),
+                () = sleep(pause) => continue,
             };
         }
-        tracing::debug!(%problem, "a Job that is not created yet");
-        let paused = tokio::select! {
-            biased;
-            signal = signals.next() => Err(signal),
-            () = pauses.pause() => Ok(()),
+        return match (found(handle, doubt, signals, progress).await, signal) {
+            (Some(job), signal) => Ok(Creation::Done(Box::new(job), signal)),
+            (None, Some(signal)) => Ok(Creation::Interrupted(signal)),
+            (None, None) => Err(problem),
         };
-        if let Err(signal) = paused {
-            return Ok(interrupted(handle, doubt, signal, signals, progress).await);
-        }
-    }
-}
-
-/// What a request leaves that was answered so.
-fn left_by(problem: &ApiProblem) -> Doubt {
-    if problem.may_be_done() {
-        Doubt::MayBeThere
-    } else {
-        Doubt::None
-    }
-}
-
-async fn interrupted(
-    handle: &JobHandle,
-    doubt: Doubt,
-    signal: TerminationSignal,
-    signals: &mut Signals,
-    progress: &dyn Progress,
-) -> Creation {
-    match found(handle, doubt, signals, progress).await {
-        Some(job) => Creation::Done(Box::new(job), Some(signal)),
-        None => Creation::Interrupted(signal),
     }
 }
 
@@ -141,18 +116,14 @@ async fn found(
 
 /// Looks for the Job until it is known whether it is there.
 async fn look(handle: &JobHandle, doubt: Doubt) -> Result<Option<Job>, ApiProblem> {
-    loop {
-        match handle
-            .jobs()
-            .get_opt(&handle.name)
-            .await
-            .map_err(ApiProblem::from)
-        {
-            Ok(None) if doubt == Doubt::MayCome => {}
-            Ok(found) => return Ok(found),
-            Err(problem) if !problem.is_passing() => return Err(problem),
-            Err(_) => {}
+    let api = handle.api::<Job>();
+    let look = || async {
+        match api.get_opt(&handle.name).await? {
+            None if doubt == Doubt::MayCome => Err(ApiProblem::new(ProblemKind::NotFound, "not there yet")),
+            found => Ok(found),
         }
-        sleep(LOOK_AGAIN).await;
-    }
+    };
+    look.retry(ConstantBuilder::new().with_delay(LOOK_AGAIN).without_max_times())
+        .when(|problem: &ApiProblem| problem.is_passing() || problem.kind == ProblemKind::NotFound)
+        .await
 }

@@ -19,7 +19,6 @@ pub(super) struct Credentials {
     certificate: Option<X509>,
 }
 
-/// The program that gives them.
 #[derive(Clone)]
 struct Plugin {
     program: String,
@@ -39,13 +38,9 @@ impl Credentials {
             auth.token = Some(text.trim().to_owned().into());
         }
         if token(auth).is_some_and(|token| HeaderValue::try_from(format!("Bearer {token}")).is_err()) {
-            return Err(KubernetesError::Credentials {
-                server: server.to_owned(),
-                source: ApiProblem::new(
-                    ProblemKind::Unauthorized,
-                    "the token is not valid: it holds line ends or other control characters",
-                ),
-            });
+            let problem = "the token is not valid: it holds line ends or other control characters";
+            let problem = ApiProblem::new(ProblemKind::Unauthorized, problem);
+            return Err(unusable(server, problem));
         }
         Ok(Self {
             plugin: auth.exec.as_ref().and_then(Plugin::of),
@@ -53,23 +48,23 @@ impl Credentials {
         })
     }
 
-    /// The error behind credentials that cannot be had.
-    pub(super) fn problem(&self, server: String, source: ApiProblem) -> KubernetesError {
-        match &self.plugin {
-            Some(plugin) => KubernetesError::Plugin {
-                program: plugin.program.clone(),
-                hint: plugin.hint.clone(),
-                source: source.of_program(&plugin.command),
-            },
-            None => KubernetesError::Credentials { server, source },
-        }
+    pub(super) fn problem(&self, server: &str, source: ApiProblem) -> KubernetesError {
+        let Some(plugin) = &self.plugin else {
+            return unusable(server, source);
+        };
+        let problem = format!(
+            "the program '{}', which the kubeconfig names, gives no credentials for the cluster",
+            plugin.program
+        );
+        let source = self.explained(source);
+        KubernetesError::failed(problem, Some(plugin.hint.clone()), Some(source.into()))
     }
 
     /// The problem, with the program whose it is.
     pub(super) fn explained(&self, problem: ApiProblem) -> ApiProblem {
         match &self.plugin {
-            Some(plugin) => problem.of_program(&plugin.command),
-            None => problem,
+            Some(plugin) if problem.lacks_credentials => problem.of_program(&plugin.command),
+            _ => problem,
         }
     }
 
@@ -86,20 +81,23 @@ impl Plugin {
         let program = exec.command.clone()?;
         let command = command_text(&program, exec.args.as_deref().unwrap_or_default());
         let of_kubeconfig = exec.install_hint.as_deref().map(str::trim);
-        let hint = of_kubeconfig.filter(|hint| !hint.is_empty()).map_or_else(
-            || {
-                format!(
-                    "run it yourself, as kubectl does: {command}; install it or log in with it if it fails"
-                )
-            },
-            str::to_owned,
-        );
+        let of_kubeconfig = of_kubeconfig.filter(|hint| !hint.is_empty());
+        let hint = of_kubeconfig.map(str::to_owned).unwrap_or_else(|| {
+            format!("run it yourself, as kubectl does: {command}; install it or log in with it if it fails")
+        });
         Some(Self {
             program,
             command,
             hint,
         })
     }
+}
+
+/// Credentials in the kubeconfig itself that cannot be used.
+fn unusable(server: &str, source: ApiProblem) -> KubernetesError {
+    let problem = format!("cannot use the credentials of the kubeconfig for {server}");
+    let hint = "correct the user of the context: `kubectl config view --minify` shows it".to_owned();
+    KubernetesError::failed(problem, Some(hint), Some(source.into()))
 }
 
 /// The token in the kubeconfig. The library shows it only to what writes a kubeconfig.
@@ -138,30 +136,4 @@ fn command_text(program: &str, arguments: &[String]) -> String {
         hides_next = is_secret && value.is_none();
     }
     words.join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secrets_are_left_out_of_a_command() {
-        for (arguments, expected) in [
-            (
-                &["eks", "get-token", "--cluster-name", "a b"][..],
-                "aws eks get-token --cluster-name 'a b'",
-            ),
-            (
-                &["get-token", "--oidc-client-secret=s3cret", "--v=1"],
-                "aws get-token --oidc-client-secret=**** --v=1",
-            ),
-            (
-                &["--client-secret", "s3cret", "--verbose"],
-                "aws --client-secret **** --verbose",
-            ),
-        ] {
-            let arguments: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
-            assert_eq!(command_text("aws", &arguments), expected);
-        }
-    }
 }

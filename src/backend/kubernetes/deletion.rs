@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use k8s_openapi::api::batch::v1::Job;
-use tokio::sync::mpsc;
+use kube::runtime::watcher::Config;
 use tokio::time::timeout;
 
 use super::KubernetesError;
 use super::handle::{JobHandle, PATIENCE};
-use super::watch::{Change, Selector, watch};
+use super::watch::{Change, Watch};
 use crate::events::Progress;
 
 /// How long a deletion may take beyond the time that the pods have to end.
@@ -37,27 +37,19 @@ pub(super) async fn delete(
 
 /// Waits until the Job and its pods are gone. Whether they are.
 async fn is_gone_in_time(handle: &JobHandle, job: &Job) -> bool {
-    let (sender, mut changes) = mpsc::channel(16);
-    let by_name = Selector {
-        fields: Some(format!("metadata.name={}", handle.name)),
-        labels: None,
-    };
-    let watching = tokio::spawn(watch(handle.jobs(), by_name, std::convert::identity, sender));
+    let by_name = Config::default().fields(&format!("metadata.name={}", handle.name));
+    let mut watch = Watch::<Job>::new(handle, by_name);
     let gone = async {
-        while let Some(change) = changes.recv().await {
-            let is_gone = match change {
-                Change::Listed(jobs) => !jobs.iter().any(|job| handle.is(&job.metadata)),
-                Change::Deleted(job) => handle.is(&job.metadata),
-                Change::Changed(_) | Change::Trouble(_) => false,
-            };
-            if is_gone {
-                return true;
+        while let Some(change) = watch.next().await {
+            match change {
+                Change::Listed(jobs) if !jobs.iter().any(|job| handle.is(&job.metadata)) => return true,
+                Change::Deleted(job) if handle.is(&job.metadata) => return true,
+                _ => {}
             }
         }
         false
     };
     let is_gone = timeout(termination_grace(job) + BEYOND_GRACE, gone).await;
-    watching.abort();
     is_gone.unwrap_or(false)
 }
 
@@ -65,9 +57,5 @@ async fn is_gone_in_time(handle: &JobHandle, job: &Job) -> bool {
 pub(super) fn termination_grace(job: &Job) -> Duration {
     let pod = job.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
     let seconds = pod.and_then(|pod| pod.termination_grace_period_seconds);
-    Duration::from_secs(
-        seconds
-            .and_then(|seconds| u64::try_from(seconds).ok())
-            .unwrap_or(30),
-    )
+    Duration::from_secs(seconds.and_then(|seconds| seconds.try_into().ok()).unwrap_or(30))
 }

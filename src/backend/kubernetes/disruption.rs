@@ -4,8 +4,9 @@
 //! `reason`s that the kubelet gives pods.
 
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
+use kube::ResourceExt as _;
 
-use super::reasons::Reason;
+use super::reasons::{Reason, conditions};
 
 const AGAIN: &str = "let the Job try again: raise backoffLimit in the template, or give it a podFailurePolicy that ignores \
      DisruptionTarget";
@@ -18,65 +19,50 @@ const DELETED: &str = "`kubectl get events` may tell who deleted it; to have the
 /// Why the pod was, or is being, ended from outside, if its status says so.
 pub(super) fn of(pod: &Pod) -> Option<Reason> {
     let status = pod.status.as_ref()?;
-    let name = pod.metadata.name.as_deref().unwrap_or_default();
-    let of_condition = status
-        .conditions
-        .iter()
-        .flatten()
-        .find(|condition| condition.type_ == "DisruptionTarget" && condition.status == "True");
-    let own_reason = status.reason.as_deref().filter(|reason| !reason.is_empty());
-    if let Some(reason) = own_reason {
-        let (what, hint) = of_status(reason);
-        let message = status.message.as_deref().unwrap_or_default().trim();
-        return Some(told(name, what, reason, message, hint));
+    let name = pod.name_any();
+    if let Some(reason) = status.reason.as_deref().filter(|reason| !reason.is_empty()) {
+        let (what, hint) = meaning(reason);
+        return Some(told(&name, what, reason, status.message.as_deref(), hint));
     }
-    let condition = of_condition?;
+    let condition = conditions(pod)
+        .find(|condition| condition.type_ == "DisruptionTarget" && condition.status == "True")?;
     let reason = condition.reason.as_deref().unwrap_or("DisruptionTarget");
+    let (what, hint) = meaning(reason);
+    let hint = hint.or(Some(AGAIN));
+    Some(told(&name, what, reason, condition.message.as_deref(), hint))
+}
+
+/// What the reason of a pod, or of its disruption, means.
+fn meaning(reason: &str) -> (&'static str, Option<&'static str>) {
     let (what, hint) = match reason {
-        "PreemptionByScheduler" => ("was preempted by a pod of higher priority", Some(PRIORITY)),
+        "Evicted" => ("was evicted", REQUESTS),
+        "EvictionByEvictionAPI" => ("was evicted, as when its node is drained", AGAIN),
         "DeletionByTaintManager" => (
             "was evicted because its node got a taint that it does not tolerate",
-            Some(AGAIN),
+            AGAIN,
         ),
-        "EvictionByEvictionAPI" => ("was evicted, as when its node is drained", Some(AGAIN)),
-        "DeletionByPodGC" => ("was lost with its node", Some(AGAIN)),
-        "TerminationByKubelet" => ("was ended by its node", Some(AGAIN)),
-        _ => ("was ended", Some(AGAIN)),
-    };
-    let message = condition.message.as_deref().unwrap_or_default().trim();
-    Some(told(name, what, reason, message, hint))
-}
-
-/// What a pod's own reason means.
-fn of_status(reason: &str) -> (&'static str, Option<&'static str>) {
-    match reason {
-        "Evicted" => ("was evicted", Some(REQUESTS)),
-        "Preempting" => (
-            "was preempted by a pod that its node cannot do without",
-            Some(AGAIN),
-        ),
-        "NodeLost" => ("was lost with its node", Some(AGAIN)),
-        "Terminated" | "Shutdown" | "NodeShutdown" => ("was ended by the shutdown of its node", Some(AGAIN)),
+        "PreemptionByScheduler" => ("was preempted by a pod of higher priority", PRIORITY),
+        "Preempting" => ("was preempted by a pod that its node cannot do without", AGAIN),
+        "NodeLost" | "DeletionByPodGC" => ("was lost with its node", AGAIN),
+        "Terminated" | "Shutdown" | "NodeShutdown" => ("was ended by the shutdown of its node", AGAIN),
+        "TerminationByKubelet" => ("was ended by its node", AGAIN),
         _ if reason.starts_with("OutOf") || reason == "UnexpectedAdmissionError" => {
-            ("was refused by its node", Some(AGAIN))
+            ("was refused by its node", AGAIN)
         }
-        _ => ("was ended", None),
-    }
+        _ => return ("was ended", None),
+    };
+    (what, Some(hint))
 }
 
-fn told(name: &str, what: &str, reason: &str, message: &str, hint: Option<&'static str>) -> Reason {
-    let end = if message.is_empty() {
-        String::new()
-    } else {
-        format!(": {message}")
-    };
+fn told(name: &str, what: &str, reason: &str, message: Option<&str>, hint: Option<&'static str>) -> Reason {
     // Who looks for the reason by Kubernetes' own name finds it, unless it is the word itself.
     let code = if what.ends_with(&reason.to_lowercase()) {
         String::new()
     } else {
         format!(" ({reason})")
     };
-    Reason::new(format!("the pod '{name}' {what}{code}{end}"), hint)
+    let what = format!("the pod '{name}' {what}{code}");
+    Reason::told(what, message.unwrap_or_default(), hint)
 }
 
 /// What is said of a pod that somebody, or the cluster, deleted before it had ended.

@@ -12,7 +12,6 @@ use super::handle::JobHandle;
 use super::reasons;
 use crate::process::{Ended, ProgramExit};
 
-/// How long the events may take to come.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Reasons of a Job's failure, by which its controller names the event too.
@@ -24,95 +23,26 @@ const FAILURES: [&str; 5] = [
     "FailedIndexes",
 ];
 
-/// What the events of a Job remember.
-#[derive(Debug, PartialEq, Eq)]
-enum Memory {
-    Completed,
-    Failed {
-        reason: String,
-        message: String,
-    },
-    /// It had pods and no end.
-    Unfinished,
-}
-
 /// How a Job ended that is no longer there. Nothing if nobody remembers, or the cluster cannot be asked.
 pub(super) async fn remembered_end(handle: &JobHandle) -> Option<Result<Ended, KubernetesError>> {
-    let of_job = ListParams::default().fields(&format!(
-        "involvedObject.kind=Job,involvedObject.name={}",
-        handle.name
-    ));
-    let events = handle.events();
+    let of_job = format!("involvedObject.kind=Job,involvedObject.name={}", handle.name);
+    let of_job = ListParams::default().fields(&of_job);
+    let events = handle.api::<Event>();
     let listed = timeout(PATIENCE, events.list(&of_job)).await.ok()?;
     let events = listed
         .inspect_err(|error| tracing::debug!(%error, "the events of a Job that is gone cannot be asked for"))
         .ok()?;
-    Some(match memory_of(&events.items)? {
-        Memory::Completed => Ok(Ended::Exited(ProgramExit::Code(0))),
-        Memory::Failed { reason, message } => {
-            let reason = reasons::of_job(None, &reason, &message);
-            Err(KubernetesError::Failed {
-                reason: reason.text,
-                hint: reason.hint.map(str::to_owned),
-            })
-        }
-        Memory::Unfinished => Err(KubernetesError::Deleted {
-            job: handle.name.clone(),
-            namespace: handle.namespace.clone(),
-        }),
-    })
-}
-
-/// The end is the newest event of a Job, so where its beginning is remembered, its end would be too.
-fn memory_of(events: &[Event]) -> Option<Memory> {
-    let reasons = || {
-        events
-            .iter()
-            .filter_map(|event| Some((event.reason.as_deref()?, event)))
+    let find = |wanted: &[&str]| {
+        let mut events = events.iter();
+        events.find(|event| wanted.contains(&event.reason.as_deref().unwrap_or_default()))
     };
-    if reasons().any(|(reason, _)| reason == "Completed") {
-        return Some(Memory::Completed);
+    if find(&["Completed"]).is_some() {
+        return Some(Ok(Ended::Exited(ProgramExit::Code(0))));
     }
-    let failure = reasons().find(|(reason, _)| FAILURES.contains(reason));
-    if let Some((reason, event)) = failure {
-        return Some(Memory::Failed {
-            reason: reason.to_owned(),
-            message: event.message.clone().unwrap_or_default(),
-        });
+    if let Some(event) = find(&FAILURES) {
+        let reason = reasons::of_job(None, event.reason.as_deref(), event.message.as_deref());
+        return Some(Err(reason.into()));
     }
-    reasons()
-        .any(|(reason, _)| reason == "SuccessfulCreate")
-        .then_some(Memory::Unfinished)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn events_remember_the_end() {
-        let failed = Memory::Failed {
-            reason: "BackoffLimitExceeded".to_owned(),
-            message: "too many".to_owned(),
-        };
-        for (reasons, expected) in [
-            (&[][..], None),
-            (&["FailedCreate"], None),
-            (&["SuccessfulCreate"], Some(Memory::Unfinished)),
-            (&["SuccessfulCreate", "Suspended"], Some(Memory::Unfinished)),
-            (&["SuccessfulCreate", "Completed"], Some(Memory::Completed)),
-            (&["Completed"], Some(Memory::Completed)),
-            (&["SuccessfulCreate", "BackoffLimitExceeded"], Some(failed)),
-        ] {
-            let events: Vec<Event> = reasons
-                .iter()
-                .map(|reason| Event {
-                    reason: Some((*reason).to_owned()),
-                    message: Some("too many".to_owned()),
-                    ..Event::default()
-                })
-                .collect();
-            assert_eq!(memory_of(&events), expected, "{reasons:?}");
-        }
-    }
+    // The end is the newest event of a Job, so if its beginning is remembered, its end would be too.
+    find(&["SuccessfulCreate"]).map(|_| Err(handle.was_deleted()))
 }

@@ -2,32 +2,38 @@
 
 use std::time::Duration;
 
+use backon::{ExponentialBuilder, Retryable as _};
 use http::Request;
 use http_body_util::BodyExt as _;
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Event, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
-use kube::api::{DeleteParams, ListParams, Preconditions};
+use kube::api::{DeleteParams, ListParams, Preconditions, Resource};
 use kube::client::Body;
 use kube::core::Status;
 use serde_json::Value;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::KubernetesError;
 use super::api_problem::{ApiProblem, ProblemKind};
 use super::cluster::Cluster;
-use super::error::seconds;
-use super::watch::Pauses;
+use super::error::JobFate;
 use crate::project::quote;
 
+/// The pauses between tries.
+pub(super) const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(100))
+    .with_max_delay(Duration::from_secs(10))
+    .without_max_times();
 /// How long one request may take.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a request is tried again where the API does not answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A Job by its place and name.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct JobHandle {
     pub(super) cluster: Cluster,
     pub(super) namespace: String,
@@ -36,24 +42,11 @@ pub(super) struct JobHandle {
     pub(super) uid: Option<String>,
 }
 
-/// What the API said about a Job that it was given.
-#[derive(Debug, Clone)]
-pub(super) struct Answer {
-    pub(super) job: Job,
-    /// Its warnings, such as fields that it does not know.
-    pub(super) warnings: Vec<String>,
-}
-
 impl JobHandle {
-    pub(super) fn jobs(&self) -> Api<Job> {
-        Api::namespaced(self.cluster.client.clone(), &self.namespace)
-    }
-
-    pub(super) fn pods(&self) -> Api<Pod> {
-        Api::namespaced(self.cluster.client.clone(), &self.namespace)
-    }
-
-    pub(super) fn events(&self) -> Api<Event> {
+    pub(super) fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    {
         Api::namespaced(self.cluster.client.clone(), &self.namespace)
     }
 
@@ -69,41 +62,34 @@ impl JobHandle {
         owners.is_empty() || owners.iter().any(|owner| owner.uid == *uid)
     }
 
-    /// Has the Job checked. Only a server that has too much to do is asked again.
-    pub(super) async fn check(&self, job: &Value) -> Result<Answer, ApiProblem> {
-        let begun = Instant::now();
-        let mut pauses = Pauses::default();
-        loop {
-            match self.create_once(job, true).await {
-                Err(problem) if problem.kind == ProblemKind::Busy && begun.elapsed() < REQUEST_TIMEOUT => {
-                    pauses.pause().await;
-                }
-                answer => return answer,
-            }
-        }
+    /// Has the Job checked; gives the warnings. Only a server that has too much to do is asked again.
+    pub(super) async fn check(&self, job: &Value) -> Result<Vec<String>, ApiProblem> {
+        let (_, warnings) = (|| self.create_once(job, true))
+            .retry(PAUSES.with_total_delay(Some(REQUEST_TIMEOUT)))
+            .when(|problem| problem.kind == ProblemKind::Busy)
+            .await?;
+        Ok(warnings)
     }
 
-    /// Asks once for the Job's creation, or only for its check.
-    pub(super) async fn create_once(&self, job: &Value, is_check: bool) -> Result<Answer, ApiProblem> {
-        timeout(REQUEST_TIMEOUT, self.post(job, is_check))
-            .await
-            .unwrap_or_else(|_| Err(ApiProblem::new(ProblemKind::Unreachable, "no answer in time")))
-    }
-
-    async fn post(&self, job: &Value, is_check: bool) -> Result<Answer, ApiProblem> {
+    /// Asks once for the Job's creation, or only for its check. Gives the Job, and the API's warnings, such as
+    /// fields that it does not know.
+    pub(super) async fn create_once(
+        &self,
+        job: &Value,
+        is_check: bool,
+    ) -> Result<(Job, Vec<String>), ApiProblem> {
         let dry_run = if is_check { "&dryRun=All" } else { "" };
-        let path = format!(
-            "/apis/batch/v1/namespaces/{}/jobs?fieldManager=mlrun&fieldValidation=Warn{dry_run}",
-            self.namespace
-        );
-        let other = |error: &dyn std::fmt::Display| ApiProblem::new(ProblemKind::Other, error.to_string());
-        let request = Request::post(path)
+        let path = Job::url_path(&(), Some(&self.namespace));
+        let request = Request::post(format!("{path}?fieldManager=mlrun&fieldValidation=Warn{dry_run}"))
             .header(http::header::CONTENT_TYPE, "application/json")
             .header(http::header::ACCEPT, "application/json")
             .body(Body::from(job.to_string().into_bytes()))
-            .map_err(|error| other(&error))?;
-        let (parts, body) = self.cluster.client.send(request).await?.into_parts();
-        let body = body.collect().await?.to_bytes();
+            .map_err(kube::Error::HttpError)?;
+        let answer = in_time(async {
+            let (parts, body) = self.cluster.client.send(request).await?.into_parts();
+            Ok::<_, kube::Error>((parts, body.collect().await?.to_bytes()))
+        });
+        let (parts, body) = answer.await?;
         if !parts.status.is_success() {
             let status = serde_json::from_slice::<Status>(&body).unwrap_or_else(|_| {
                 let text = String::from_utf8_lossy(&body);
@@ -111,48 +97,50 @@ impl JobHandle {
             });
             return Err(ApiProblem::from(&status));
         }
-        let warnings = parts.headers.get_all(http::header::WARNING);
-        Ok(Answer {
-            job: serde_json::from_slice(&body).map_err(|error| other(&error))?,
-            warnings: warnings
-                .iter()
-                .filter_map(|warning| warning_text(warning.to_str().ok()?))
-                .collect(),
-        })
+        let warnings = parts.headers.get_all(http::header::WARNING).iter();
+        let warnings = warnings.filter_map(|warning| warning_text(warning.to_str().ok()?));
+        let job = serde_json::from_slice(&body).map_err(kube::Error::SerdeError)?;
+        Ok((job, warnings.collect()))
     }
 
-    /// The Job's pods.
     pub(super) async fn list_pods(&self) -> Result<Vec<Pod>, KubernetesError> {
         let of_job = ListParams::default().labels(&format!("job-name={}", self.name));
-        let pods = patiently(PATIENCE, || {
-            let (pods, of_job) = (self.pods(), of_job.clone());
-            async move { pods.list(&of_job).await }
-        })
-        .await
-        .map_err(|problem| self.cluster.problem("ask for the Job's pods", problem))?;
+        let api = self.api::<Pod>();
+        let pods = patiently(PATIENCE, || api.list(&of_job)).await;
+        let pods = pods.map_err(|problem| self.cluster.problem("ask for the Job's pods", problem))?;
         let mut pods = pods.items;
         pods.retain(|pod| self.owns(&pod.metadata));
         Ok(pods)
     }
 
-    /// Asks for the Job.
-    pub(super) async fn get(&self) -> Result<Job, KubernetesError> {
-        let found = patiently(PATIENCE, || {
-            let (jobs, name) = (self.jobs(), self.name.clone());
-            async move { jobs.get_opt(&name).await }
-        })
-        .await;
-        match found {
-            Ok(Some(job)) if self.is(&job.metadata) => Ok(job),
-            Ok(_) => Err(KubernetesError::NoJob {
-                job: self.name.clone(),
-                namespace: self.namespace.clone(),
-            }),
-            Err(problem) => Err(self.cluster.problem("ask for the Job", problem)),
-        }
+    /// Asks for the Job; `None` if it is not there.
+    pub(super) async fn get(&self) -> Result<Option<Job>, KubernetesError> {
+        let api = self.api::<Job>();
+        let job = patiently(PATIENCE, || api.get_opt(&self.name)).await;
+        let job = job.map_err(|problem| self.cluster.problem("ask for the Job", problem))?;
+        Ok(job.filter(|job| self.is(&job.metadata)))
     }
 
-    /// What a person types to delete the Job.
+    pub(super) fn is_gone(&self) -> KubernetesError {
+        let (job, namespace) = (&self.name, &self.namespace);
+        KubernetesError::setup(
+            format!("there is no Job '{job}' in the namespace '{namespace}' any more"),
+            "it was deleted, maybe by its ttlSecondsAfterFinished; how it ended is not known any more",
+        )
+        .with_fate(JobFate::Unknown)
+    }
+
+    pub(super) fn was_deleted(&self) -> KubernetesError {
+        let (job, namespace) = (&self.name, &self.namespace);
+        KubernetesError::setup(
+            format!("the Job '{job}' in the namespace '{namespace}' was deleted before it had ended"),
+            format!(
+                "`mlrun cancel` and `kubectl delete job` do that; `kubectl get events -n {namespace}` may say more"
+            ),
+        )
+        .with_fate(JobFate::Deleted)
+    }
+
     pub(super) fn deletion_command(&self) -> String {
         let context = self.cluster.context.as_deref();
         let context = context.map_or_else(String::new, |name| format!(" --context {}", quote(name)));
@@ -167,16 +155,20 @@ impl JobHandle {
             uid: Some(uid),
             resource_version: None,
         });
-        let deleted = patiently(patience, || {
-            let (jobs, name, parameters) = (self.jobs(), self.name.clone(), parameters.clone());
-            async move { jobs.delete(&name, &parameters).await.map(|_| ()) }
-        })
-        .await;
-        match deleted {
-            // Another Job of this name is not this one.
-            Err(problem) if matches!(problem.kind, ProblemKind::NotFound) => Ok(()),
-            deleted => deleted,
+        let api = self.api::<Job>();
+        match patiently(patience, || api.delete(&self.name, &parameters)).await {
+            Err(problem) if problem.kind != ProblemKind::NotFound => Err(problem),
+            _ => Ok(()),
         }
+    }
+}
+
+async fn in_time<T, E: Into<ApiProblem>>(
+    request: impl Future<Output = Result<T, E>>,
+) -> Result<T, ApiProblem> {
+    match timeout(REQUEST_TIMEOUT, request).await {
+        Ok(answer) => answer.map_err(E::into),
+        Err(_) => Err(ApiProblem::no_answer(REQUEST_TIMEOUT)),
     }
 }
 
@@ -185,52 +177,17 @@ async fn patiently<T, F>(patience: Duration, request: impl Fn() -> F) -> Result<
 where
     F: Future<Output = Result<T, kube::Error>>,
 {
-    let no_answer = |within| {
-        ApiProblem::new(
-            ProblemKind::Unreachable,
-            format!("no answer within {}", seconds(within)),
-        )
-    };
-    let mut last = no_answer(patience);
-    let mut pauses = Pauses::default();
-    let tries = async {
-        loop {
-            let attempt = match timeout(REQUEST_TIMEOUT, request()).await {
-                Ok(answer) => answer.map_err(ApiProblem::from),
-                Err(_) => Err(no_answer(REQUEST_TIMEOUT)),
-            };
-            match attempt {
-                Err(problem) if problem.is_passing() => last = problem,
-                answer => return answer,
-            }
-            pauses.pause().await;
-        }
-    };
+    let mut last = None;
+    let tries = (|| in_time(request()))
+        .retry(PAUSES)
+        .when(ApiProblem::is_passing)
+        .notify(|problem, _| last = Some(problem.clone()));
     let answer = timeout(patience, tries).await;
-    answer.unwrap_or(Err(last))
+    answer.unwrap_or_else(|_| Err(last.unwrap_or_else(|| ApiProblem::no_answer(patience))))
 }
 
 /// The text of a header `Warning: 299 - "text"`.
 fn warning_text(header: &str) -> Option<String> {
     let quoted = &header[header.find('"')? + 1..header.rfind('"')?];
     Some(quoted.replace("\\\"", "\"").replace("\\\\", "\\"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn warnings_are_unwrapped() {
-        for (header, expected) in [
-            (
-                "299 - \"unknown field \\\"spec.foo\\\"\"",
-                Some("unknown field \"spec.foo\""),
-            ),
-            ("299 - \"a\"", Some("a")),
-            ("299", None),
-        ] {
-            assert_eq!(warning_text(header).as_deref(), expected);
-        }
-    }
 }

@@ -12,10 +12,9 @@ use kube::config::{KubeconfigError, LoadDataError};
 
 use crate::process::ProgramExit;
 
-/// How many of the last lines that a program wrote are shown.
 const SHOWN_LINES: usize = 5;
+const AUTHORITY: &str = "the certificate-authority holds no valid certificate in PEM format";
 
-/// Why a kubeconfig cannot be used.
 pub(super) fn of_kubeconfig(error: &KubeconfigError) -> String {
     match error {
         KubeconfigError::ReadConfig(source, _) => format!("cannot read it: {}", io_text(source)),
@@ -35,9 +34,7 @@ pub(super) fn of_kubeconfig(error: &KubeconfigError) -> String {
         KubeconfigError::LoadCertificateAuthority(source) => of_data("certificate-authority", source),
         KubeconfigError::LoadClientCertificate(source) => of_data("client-certificate", source),
         KubeconfigError::LoadClientKey(source) => of_data("client-key", source),
-        KubeconfigError::ParseCertificates(_) => {
-            "the certificate-authority holds no valid certificate in PEM format".to_owned()
-        }
+        KubeconfigError::ParseCertificates(_) => AUTHORITY.to_owned(),
         other => other.to_string(),
     }
 }
@@ -55,21 +52,25 @@ fn of_data(key: &str, error: &LoadDataError) -> String {
     }
 }
 
-/// Why certificates and keys cannot be used.
+/// Why certificates and keys cannot be used, by words of the library.
 pub(super) fn of_certificates(error: &OpensslTlsError) -> String {
+    const CERTIFICATE: &str = "the client-certificate is not a valid certificate in PEM format";
     let text = error.to_string();
-    let is_of = |what: &str| text.contains(what);
-    if is_of("PEM-encoded chain") || is_of("leaf certificate, the") {
-        "the client-certificate is not a valid certificate in PEM format".to_owned()
-    } else if is_of("PEM-encoded private key") {
-        "the client-key is not a valid key in PEM format, or needs a passphrase".to_owned()
-    } else if is_of("set private key") {
-        "the client-key does not belong to the client-certificate".to_owned()
-    } else if is_of("root certificate") {
-        "the certificate-authority holds no valid certificate in PEM format".to_owned()
-    } else {
-        text
-    }
+    let known = [
+        ("PEM-encoded chain", CERTIFICATE),
+        ("leaf certificate, the", CERTIFICATE),
+        (
+            "PEM-encoded private key",
+            "the client-key is not a valid key in PEM format, or needs a passphrase",
+        ),
+        (
+            "set private key",
+            "the client-key does not belong to the client-certificate",
+        ),
+        ("root certificate", AUTHORITY),
+    ];
+    let known = known.into_iter().find(|(words, _)| text.contains(words));
+    known.map_or(text.clone(), |(_, said)| said.to_owned())
 }
 
 /// Why there are no credentials. What a program wrote to its standard output is not shown: it may be
@@ -122,12 +123,9 @@ fn of_exit(out: &Output) -> String {
         .map(str::trim_end)
         .filter(|line| !line.is_empty())
         .collect();
-    let last = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
-    if last.is_empty() {
-        format!("it ended with {exit}")
-    } else {
-        format!("it ended with {exit}: {}", last.join("\n"))
-    }
+    let last = lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n");
+    let colon = if last.is_empty() { "" } else { ": " };
+    format!("it ended with {exit}{colon}{last}")
 }
 
 /// The system's words, without its number.
@@ -137,51 +135,9 @@ fn io_text(error: &io::Error) -> String {
 }
 
 /// Where in a text the error is. The library's own words quote the text.
-fn place(error: &serde_saphyr::Error) -> String {
+fn place(error: &serde_yaml::Error) -> String {
     let location = error.location();
     location.map_or_else(String::new, |at| {
         format!(" (line {}, column {})", at.line(), at.column())
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::process::ExitStatus;
-
-    use super::*;
-
-    fn exited(wait_status: i32, stderr: &str) -> AuthError {
-        AuthError::AuthExecRun {
-            cmd: "SECRET=1 \"plug-in\"".to_owned(),
-            out: Box::new(Output {
-                status: ExitStatus::from_raw(wait_status),
-                stdout: b"t0ken".to_vec(),
-                stderr: stderr.as_bytes().to_vec(),
-            }),
-        }
-    }
-
-    #[test]
-    fn how_a_program_ended_is_told_without_its_answer() {
-        for (error, expected) in [
-            (exited(0x100, ""), "it ended with exit code 1"),
-            (exited(9, ""), "it ended with signal 9 (SIGKILL)"),
-            (
-                exited(0xff00, "1\n2\n3\n4\n\n5\nlogin expired\n"),
-                "it ended with exit code 255: 2\n3\n4\n5\nlogin expired",
-            ),
-            (
-                AuthError::AuthExecStart(io::Error::from_raw_os_error(13)),
-                "it cannot be started: Permission denied",
-            ),
-            (
-                AuthError::AuthExec(
-                    "Executing gcloud failed: Os { code: 2, kind: NotFound, message: \"no\" }".to_owned(),
-                ),
-                "Executing gcloud failed",
-            ),
-        ] {
-            assert_eq!(of_credentials(&error), expected);
-        }
-    }
 }

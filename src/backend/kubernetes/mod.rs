@@ -8,7 +8,6 @@
 
 mod api_problem;
 mod attached;
-mod cancelled;
 mod cluster;
 mod config;
 mod creation;
@@ -21,9 +20,8 @@ mod follow;
 mod gone;
 mod handle;
 mod job;
+mod job_state;
 mod kubeconfig_text;
-mod log_lines;
-mod logs;
 mod names;
 mod reasons;
 mod template;
@@ -40,35 +38,32 @@ use tokio::sync::OnceCell;
 
 pub(super) use self::attached::KubernetesRun;
 pub use self::error::KubernetesError;
-pub use self::template::TemplatePlace;
 
 use self::api_problem::{ApiProblem, ProblemKind};
 use self::cluster::Cluster;
 use self::config::KubernetesConfig;
 use self::creation::Creation;
 use self::denial::Denial;
-use self::follow::{FollowOptions, StartLimit, follow};
+use self::follow::{StartLimit, follow};
 use self::handle::JobHandle;
-use self::job::JobParts;
 use self::template::Template;
-use super::docker::command_words;
 use super::relayed::RelayedOutput;
 use super::{Backend, BackendError, BackendOptions, Launch, LaunchPlan, RunElsewhere, SubmittedRun};
-use crate::env_vars::{KUBE_MLFLOW_TRACKING_URI, MLFLOW_TRACKING_URI};
+use crate::env_vars::MLFLOW_TRACKING_URI;
 use crate::environment::{Container, is_repository};
 use crate::events::Progress;
 use crate::process::{Ended, Signals};
 use crate::project::ProjectEnvironment;
 use crate::redact::without_credentials;
 
-/// The name, as `--backend` spells it.
 pub(super) const NAME: &str = "kubernetes";
 
 /// How long the entry point may take to start where `--start-timeout` does not say.
 const START_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
-/// Runs entry points as Jobs.
-#[derive(Debug)]
+const WHAT_IS_REPLACED: &str =
+    "mlrun replaces the first container's name, image, command and variables; all else is the template's";
+
 pub(super) struct Kubernetes {
     config: KubernetesConfig,
     template: Template,
@@ -79,13 +74,20 @@ pub(super) struct Kubernetes {
 }
 
 impl Kubernetes {
-    /// Reads the configuration and the template.
     pub(super) fn new(options: BackendOptions<'_>) -> Result<Self, KubernetesError> {
-        let config = KubernetesConfig::read(options.config.ok_or(KubernetesError::NoConfig)?)?;
-        if !is_repository(&config.repository) {
-            return Err(KubernetesError::Repository {
-                repository: config.repository,
-            });
+        let config = options.config.ok_or_else(|| {
+            KubernetesError::setup(
+                "the kubernetes backend needs --backend-config",
+                config::WHAT_IT_IS,
+            )
+        })?;
+        let config = KubernetesConfig::read(config)?;
+        let repository = &config.repository;
+        if !is_repository(repository) {
+            return Err(KubernetesError::setup(
+                format!("'{repository}' (repository-uri) cannot be the name of an image's repository"),
+                "write [host/]name without a tag, such as registry.example.com/team/project",
+            ));
         }
         let template = Template::read(&config.template)?;
         Ok(Self {
@@ -101,95 +103,64 @@ impl Kubernetes {
         })
     }
 
-    async fn cluster(&self) -> Result<&Cluster, KubernetesError> {
-        let context = self.config.context.as_deref();
-        self.cluster.get_or_try_init(|| Cluster::find(context)).await
-    }
-
     /// The Job's name: as unique as the run, and the moment.
     fn job_name(&self, plan: &LaunchPlan) -> String {
         // An indexed Job gives its pods longer host names.
-        let is_indexed = self.template.job()["spec"]["completionMode"] == "Indexed";
+        let is_indexed = self.template.job["spec"]["completionMode"] == "Indexed";
         let longest = names::LONGEST_LABEL - if is_indexed { 8 } else { 0 };
-        let unique = uuid::Uuid::new_v4().simple().to_string();
         let project = plan.call.project_name.as_deref().unwrap_or_default();
-        names::job_name(project, Timestamp::now(), &unique, longest)
+        names::job_name(project, Timestamp::now(), longest)
     }
 
-    /// The Job of a plan. `shown` changes the values of variables for the eyes of a person.
-    fn job(
-        &self,
-        plan: &LaunchPlan,
-        container: &Container,
-        name: &str,
-        namespace: &str,
-        shown: &dyn Fn(&str, String) -> String,
-    ) -> Value {
-        let show = |variables: &[(String, String)]| -> Vec<(String, String)> {
-            let shown = variables
-                .iter()
-                .map(|(name, value)| (name.clone(), shown(name, value.clone())));
-            shown.collect()
+    /// The Job of a plan, and where it shall be.
+    async fn job_to_create(&self, plan: &LaunchPlan) -> Result<(JobHandle, Value), KubernetesError> {
+        let find = || Cluster::find(self.config.context.as_deref());
+        let cluster = self.cluster.get_or_try_init(find).await?;
+        let namespace = self.template.namespace().unwrap_or(cluster.namespace());
+        let handle = JobHandle {
+            cluster: cluster.clone(),
+            namespace: namespace.to_owned(),
+            name: self.job_name(plan),
+            uid: None,
         };
-        let mut variables = plan.variables.clone();
-        if let Ok(uri) = std::env::var(KUBE_MLFLOW_TRACKING_URI) {
-            variables.retain(|(name, _)| name != MLFLOW_TRACKING_URI);
-            variables.push((MLFLOW_TRACKING_URI.to_owned(), uri));
-        }
-        job::make(
-            &self.template,
-            &JobParts {
-                name,
-                namespace,
-                run_id: plan.run.run_id.as_str(),
-                project: plan.call.project_name.as_deref(),
-                entry_point: &plan.call.entry_point,
-                image: &container.image.reference(),
-                command: &command_words(&plan.command),
-                variables: &show(&variables),
-                weak_variables: &show(&container.settings.variables),
-            },
-        )
+        let place = (&*handle.name, &*handle.namespace);
+        let job = job::make(&self.template, plan, container_of(plan)?, place, |_, value| value);
+        Ok((handle, job))
     }
 
-    /// The error behind a Job that the API does not take.
     fn refused(&self, handle: &JobHandle, problem: ApiProblem) -> KubernetesError {
         match problem.kind {
             ProblemKind::Invalid => {}
             ProblemKind::Denied(denial) => {
-                return KubernetesError::Denied {
-                    namespace: handle.namespace.clone(),
-                    rule: denial.explanation(),
-                    hint: denial.hint(),
-                    source: problem,
-                };
+                let text = format!(
+                    "cannot create the Job in the namespace '{}': {}",
+                    handle.namespace, denial.explanation
+                );
+                return KubernetesError::failed(text, Some(denial.hint.to_owned()), Some(problem.into()));
             }
             _ => return handle.cluster.problem("create the Job", problem),
         }
-        let place = problem
-            .causes
-            .first()
-            .map(|(field, _)| self.template.place(field));
-        KubernetesError::Refused {
-            problem: problem.to_string(),
-            place,
-        }
+        let field = problem.field.as_deref();
+        KubernetesError::failed(
+            format!("the cluster does not take the Job: {problem}"),
+            field.map(|_| WHAT_IS_REPLACED.to_owned()),
+            None,
+        )
+        .at(field.map(|field| self.template.place(field)))
     }
 
     /// Whether the creation may be allowed though the check is not: a webhook may not know checks, or a
     /// policy judge an image that is neither built nor pushed yet, and has no digest.
     fn is_judged_too_early(&self, problem: &ApiProblem, container: &Container) -> bool {
         let text = problem.to_string();
-        let is_to_be_built = container.image.digest.is_none()
-            && container
-                .image
-                .uri
-                .strip_prefix(self.config.repository.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
+        let image = &container.image;
+        let tag = image.uri.strip_prefix(self.config.repository.as_str());
+        let is_to_be_built =
+            image.digest.is_none() && tag.is_some_and(|tag| tag.is_empty() || tag.starts_with(':'));
         text.contains("does not support dry run")
             || (matches!(
                 problem.kind,
-                ProblemKind::Denied(Denial::Webhook | Denial::Policy)
+                ProblemKind::Denied(&Denial::WEBHOOK | &Denial::POLICY)
             ) && is_to_be_built
                 && text.to_lowercase().contains("image"))
     }
@@ -222,7 +193,7 @@ impl Backend for Kubernetes {
     fn check_environment(&self, environment: &ProjectEnvironment) -> Result<(), BackendError> {
         match environment {
             ProjectEnvironment::Docker(_) => Ok(()),
-            _ => Err(KubernetesError::NoContainer.into()),
+            _ => Err(KubernetesError::no_container().into()),
         }
     }
 
@@ -231,27 +202,18 @@ impl Backend for Kubernetes {
     }
 
     async fn check(&self, plan: &LaunchPlan, progress: &dyn Progress) -> Result<(), BackendError> {
-        let container = plan
-            .environment
-            .container
-            .as_ref()
-            .ok_or(KubernetesError::NoContainer)?;
+        let container = container_of(plan)?;
         if plan.data_directory.is_some() {
-            return Err(KubernetesError::LocalData.into());
+            return Err(KubernetesError::setup(
+                "the data of a parameter of type path would be downloaded to this machine, where no pod sees it",
+                "declare the parameter as `uri`, so that the entry point gets the address itself",
+            )
+            .into());
         }
         self.tell_what_no_pod_has(plan, container, progress);
-        let cluster = self.cluster().await?;
-        let handle = JobHandle {
-            cluster: cluster.clone(),
-            namespace: self.template.namespace().unwrap_or(&cluster.namespace).to_owned(),
-            name: self.job_name(plan),
-            uid: None,
-        };
-        let job = self.job(plan, container, &handle.name, &handle.namespace, &|_, value| {
-            value
-        });
+        let (handle, job) = self.job_to_create(plan).await?;
         match handle.check(&job).await {
-            Ok(answer) => self.tell_warnings(&answer.warnings, progress),
+            Ok(warnings) => self.tell_warnings(&warnings, progress),
             Err(problem) if self.is_judged_too_early(&problem, container) => {
                 progress.warning(&format!(
                     "the cluster could not check the Job beforehand: {problem}"
@@ -263,21 +225,21 @@ impl Backend for Kubernetes {
     }
 
     fn preview(&self, plan: &LaunchPlan) -> Result<Vec<(&'static str, String)>, BackendError> {
-        let container = plan
-            .environment
-            .container
-            .as_ref()
-            .ok_or(KubernetesError::NoContainer)?;
         let (namespace, cluster) = match self.cluster.get() {
-            Some(cluster) => (cluster.namespace.as_str(), cluster.to_string()),
+            Some(cluster) => (cluster.namespace(), cluster.to_string()),
             None => ("default", "not asked".to_owned()),
         };
         let namespace = self.template.namespace().unwrap_or(namespace);
-        let job = self.job(plan, container, &self.job_name(plan), namespace, &for_a_person);
-        let mut yaml = String::new();
-        serde_saphyr::to_fmt_writer(&mut yaml, &job).map_err(|error| KubernetesError::Failed {
-            reason: format!("cannot write the Job as YAML: {error}"),
-            hint: None,
+        let name = self.job_name(plan);
+        let job = job::make(
+            &self.template,
+            plan,
+            container_of(plan)?,
+            (&name, namespace),
+            for_a_person,
+        );
+        let yaml = serde_yaml::to_string(&job).map_err(|error| {
+            KubernetesError::failed(format!("cannot write the Job as YAML: {error}"), None, None)
         })?;
         Ok(vec![
             ("cluster", cluster),
@@ -292,22 +254,8 @@ impl Backend for Kubernetes {
         signals: &mut Signals,
         progress: &dyn Progress,
     ) -> Result<Launch, BackendError> {
-        let container = plan
-            .environment
-            .container
-            .as_ref()
-            .ok_or(KubernetesError::NoContainer)?;
         let output = RelayedOutput::new(self.shows_output, plan.output_log.as_ref())?;
-        let cluster = self.cluster().await?;
-        let mut handle = JobHandle {
-            cluster: cluster.clone(),
-            namespace: self.template.namespace().unwrap_or(&cluster.namespace).to_owned(),
-            name: self.job_name(&plan),
-            uid: None,
-        };
-        let job = self.job(&plan, container, &handle.name, &handle.namespace, &|_, value| {
-            value
-        });
+        let (mut handle, job) = self.job_to_create(&plan).await?;
         // The reference's words.
         progress.info(&format!("=== Creating Job {} ===", handle.name));
         let created = creation::create(&handle, &job, signals, progress).await;
@@ -323,13 +271,15 @@ impl Backend for Kubernetes {
         Ok(Launch::begun(KubernetesSubmittedRun {
             handle,
             job,
-            options: FollowOptions {
-                start_limit: Some(self.start_limit),
-                delete_on_signal: true,
-            },
+            start_limit: self.start_limit,
             output,
         }))
     }
+}
+
+fn container_of(plan: &LaunchPlan) -> Result<&Container, KubernetesError> {
+    let container = plan.environment.container.as_ref();
+    container.ok_or_else(KubernetesError::no_container)
 }
 
 /// The value of a variable as a person may see it: one that this machine has too is its own business.
@@ -343,20 +293,18 @@ fn for_a_person(name: &str, value: String) -> String {
     }
 }
 
-/// A Job that has been created.
-#[derive(Debug)]
 struct KubernetesSubmittedRun {
     handle: JobHandle,
-    /// As it was created.
     job: Job,
-    options: FollowOptions,
+    start_limit: StartLimit,
     output: RelayedOutput,
 }
 
 #[async_trait]
 impl SubmittedRun for KubernetesSubmittedRun {
     async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError> {
-        Ok(follow(&self.handle, self.options, &mut self.output, signals, progress).await?)
+        let limit = Some(self.start_limit);
+        Ok(follow(&self.handle, limit, &mut self.output, signals, progress).await?)
     }
 
     fn elsewhere(&mut self) -> Option<&mut dyn RunElsewhere> {
@@ -371,10 +319,8 @@ impl RunElsewhere for KubernetesSubmittedRun {
     }
 
     fn place(&self) -> String {
-        format!(
-            "the Job '{}' in the namespace '{}'",
-            self.handle.name, self.handle.namespace
-        )
+        let JobHandle { name, namespace, .. } = &self.handle;
+        format!("the Job '{name}' in the namespace '{namespace}'")
     }
 
     fn by_hand(&self) -> String {

@@ -15,40 +15,22 @@ const FALLBACK: &str = "mlflow-project";
 
 /// The text as an RFC 1123 label: lower-case letters, digits and single `-` between them.
 pub(super) fn label(text: &str, longest: usize) -> String {
-    let mut name = String::with_capacity(longest);
-    for character in text.to_lowercase().chars() {
-        if character.is_ascii_lowercase() || character.is_ascii_digit() {
-            name.push(character);
-        } else if !name.is_empty() && !name.ends_with('-') {
-            name.push('-');
-        }
-        if name.len() == longest {
-            break;
-        }
-    }
-    let name = name.trim_end_matches('-');
+    let text = text.to_lowercase();
+    let words = text.split(|character: char| !character.is_ascii_alphanumeric());
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    let mut name = words.join("-");
     if name.is_empty() {
-        FALLBACK[..longest.min(FALLBACK.len())]
-            .trim_end_matches('-')
-            .to_owned()
-    } else {
-        name.to_owned()
+        name.push_str(FALLBACK);
     }
+    name.truncate(longest);
+    name.trim_end_matches('-').to_owned()
 }
 
 /// A Job's name: the project's, the time in UTC as `mlflow run` writes it (to the second), and
-/// something that no other Job has.
-pub(super) fn job_name(project: &str, now: Timestamp, unique: &str, longest: usize) -> String {
-    let unique: String = unique
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .take(UNIQUE)
-        .collect();
-    let end = format!(
-        "{}-{}",
-        now.strftime("%Y-%m-%d-%H-%M-%S"),
-        unique.to_ascii_lowercase()
-    );
+/// something that no other Job of that second has.
+pub(super) fn job_name(project: &str, now: Timestamp, longest: usize) -> String {
+    let unique = uuid::Uuid::new_v4().simple().to_string();
+    let end = format!("{}-{}", now.strftime("%Y-%m-%d-%H-%M-%S"), &unique[..UNIQUE]);
     let room = longest.saturating_sub(end.len() + 1);
     format!("{}-{end}", label(project, room))
 }
@@ -56,16 +38,10 @@ pub(super) fn job_name(project: &str, now: Timestamp, unique: &str, longest: usi
 /// The text as a label's value: letters, digits, and `-`, `_` and `.` between them. Nothing where
 /// nothing is left of it.
 pub(super) fn label_value(text: &str) -> Option<String> {
-    let value: String = text
-        .chars()
-        .map(|character| match character {
-            '-' | '_' | '.' => character,
-            _ if character.is_ascii_alphanumeric() => character,
-            _ => '-',
-        })
-        .skip_while(|character| !character.is_ascii_alphanumeric())
-        .take(LONGEST_LABEL)
-        .collect();
+    let is_inner = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+    let value = text.replace(|character| !is_inner(character), "-");
+    let mut value = value.trim_start_matches(['-', '_', '.']).to_owned();
+    value.truncate(LONGEST_LABEL);
     let value = value.trim_end_matches(['-', '_', '.']);
     (!value.is_empty()).then(|| value.to_owned())
 }
@@ -97,15 +73,14 @@ mod tests {
     fn jobs_are_named_after_project_and_time() {
         let now: Timestamp = "2026-01-02T03:04:05.678Z".parse().unwrap();
         for (project, longest, expected) in [
-            ("My Project", 63, "my-project-2026-01-02-03-04-05-0123abcd"),
-            ("abcdefghij", 39, "abcdefghij-2026-01-02-03-04-05-0123abcd"),
-            ("abcdefghi-j", 39, "abcdefghi-2026-01-02-03-04-05-0123abcd"),
+            ("My Project", 63, "my-project-2026-01-02-03-04-05-"),
+            ("abcdefghij", 39, "abcdefghij-2026-01-02-03-04-05-"),
+            ("abcdefghi-j", 39, "abcdefghi-2026-01-02-03-04-05-"),
         ] {
-            let name = job_name(project, now, "0123ABCD-ef", longest);
-            assert_eq!(name, expected);
-            assert!(name.len() <= longest);
+            let name = job_name(project, now, longest);
+            assert_eq!(&name[..name.len() - UNIQUE], expected);
         }
-        let name = job_name(&"y".repeat(300), now, "0123abcdef", LONGEST_LABEL);
+        let name = job_name(&"y".repeat(300), now, LONGEST_LABEL);
         assert_eq!(name.len(), LONGEST_LABEL);
     }
 

@@ -1,76 +1,11 @@
-//! What Jobs and pods say about themselves, and what that means.
+//! What pods and events say about themselves, and what that means.
 
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Event, Pod};
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Event, Pod, PodCondition};
+use kube::ResourceExt as _;
 
 use super::denial::Denial;
 use super::disruption;
-
-/// How a Job ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum JobEnd {
-    Complete,
-    Failed { reason: String, message: String },
-}
-
-/// The Job's end, if it has one.
-pub(super) fn end_of(job: &Job) -> Option<JobEnd> {
-    let conditions = job.status.as_ref()?.conditions.as_deref()?;
-    conditions
-        .iter()
-        .filter(|condition| condition.status == "True")
-        .find_map(|condition| match condition.type_.as_str() {
-            "Complete" => Some(JobEnd::Complete),
-            "Failed" => Some(JobEnd::Failed {
-                reason: condition.reason.clone().unwrap_or_default(),
-                message: condition.message.clone().unwrap_or_default(),
-            }),
-            _ => None,
-        })
-}
-
-/// Whether somebody keeps the Job from starting, as queues do.
-pub(super) fn is_suspended(job: &Job) -> bool {
-    job.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false)
-}
-
-/// The queue of Kueue that decides when the Job starts, if one does.
-pub(super) fn queue_of(job: &Job) -> Option<&str> {
-    let labels = job.metadata.labels.as_ref()?;
-    labels.get("kueue.x-k8s.io/queue-name").map(String::as_str)
-}
-
-/// Whether the Job's end is decided, if not yet reached: its controller deletes the pods that still run.
-pub(super) fn is_ending(job: &Job) -> bool {
-    let status = job.status.as_ref();
-    let mut conditions = status
-        .and_then(|status| status.conditions.as_ref())
-        .into_iter()
-        .flatten();
-    conditions.any(|condition| {
-        let is_end = matches!(
-            condition.type_.as_str(),
-            "FailureTarget" | "SuccessCriteriaMet" | "Failed" | "Complete"
-        );
-        is_end && condition.status == "True"
-    })
-}
-
-/// Whether the Job makes another pod where one fails; it does unless its template says otherwise.
-pub(super) fn tries_again(job: Option<&Job>) -> bool {
-    let Some(spec) = job.and_then(|job| job.spec.as_ref()) else {
-        return true;
-    };
-    spec.backoff_limit.unwrap_or(6) > 0
-        || spec.backoff_limit_per_index.is_some()
-        || spec.pod_failure_policy.is_some()
-}
-
-/// Whether the Job is done when one pod has succeeded.
-pub(super) fn has_one_pod(job: Option<&Job>) -> bool {
-    let spec = job.and_then(|job| job.spec.as_ref());
-    spec.is_some_and(|spec| spec.completions.unwrap_or(1) <= 1 && spec.parallelism.unwrap_or(1) <= 1)
-}
 
 /// Why something failed, or does not start, for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,12 +25,20 @@ impl Reason {
         }
     }
 
+    /// What is wrong, and the cluster's own words about it.
+    pub(super) fn told(what: impl Into<String>, message: &str, hint: Option<&'static str>) -> Self {
+        let what = what.into();
+        match message.trim() {
+            "" => Self::new(what, hint),
+            message => Self::new(format!("{what}: {message}"), hint),
+        }
+    }
+
     fn lasting_if(self, is_lasting: bool) -> Self {
         Self { is_lasting, ..self }
     }
 }
 
-/// How a pod failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Failure {
     /// The entry point ended with this exit code, for no other reason.
@@ -103,7 +46,6 @@ pub(super) enum Failure {
     Other(Reason),
 }
 
-/// What is known about a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PodView {
     pub(super) name: String,
@@ -116,7 +58,6 @@ pub(super) struct PodView {
     pub(super) is_over: bool,
     /// Whether a queue keeps it from being given to a node.
     pub(super) is_gated: bool,
-    /// Why it does not start.
     pub(super) problem: Option<Reason>,
     /// How it failed, or is about to fail.
     pub(super) failure: Option<Failure>,
@@ -132,39 +73,37 @@ const IMAGE_NAME: &str = "correct the image's name: repository-uri in the backen
      containers";
 const PROGRAM: &str =
     "the image lacks the program that the command names; install it there, or correct the command";
-const RAISE_DEADLINE: &str = "raise activeDeadlineSeconds in the template";
 
 impl PodView {
-    /// Looks at a pod; `container` is the entry point's.
-    pub(super) fn of(pod: &Pod, container: &str) -> Self {
+    pub(super) fn of(pod: &Pod) -> Self {
         let status = pod.status.clone().unwrap_or_default();
-        let phase = status.phase.clone().unwrap_or_else(|| "Pending".to_owned());
-        let all = status.container_statuses.as_deref().unwrap_or_default();
-        let own = all.iter().find(|other| other.name == container);
+        let phase = status.phase.unwrap_or_else(|| "Pending".to_owned());
+        let containers = status.container_statuses.unwrap_or_default();
+        let own = containers
+            .iter()
+            .find(|container| Some(&*container.name) == entry_point(pod));
         let has_ended = matches!(phase.as_str(), "Succeeded" | "Failed");
+        let disruption = disruption::of(pod);
         Self {
-            name: pod.metadata.name.clone().unwrap_or_default(),
+            name: pod.name_any(),
             has_started: own.is_some_and(has_started),
-            is_gated: status
-                .conditions
-                .iter()
-                .flatten()
+            is_gated: conditions(pod)
                 .any(|condition| condition.status == "False" && condition.reason.as_deref() == Some(GATED)),
             restarts: own.map_or(0, |own| own.restart_count),
             is_over: has_ended || own.is_some_and(|own| is_over(own, pod)),
             problem: if has_ended { None } else { problem(pod, own) },
+            was_deleted: phase == "Failed"
+                && disruption.is_none()
+                && own
+                    .and_then(terminated)
+                    .is_some_and(|own| disruption::is_by_deletion(pod, own)),
             failure: match phase.as_str() {
                 "Failed" => Some(failure(pod, own)),
                 // The Job may count it as failed before its container has ended.
                 "Succeeded" => None,
-                _ if pod.metadata.deletion_timestamp.is_some() => disruption::of(pod).map(Failure::Other),
+                _ if pod.metadata.deletion_timestamp.is_some() => disruption.map(Failure::Other),
                 _ => None,
             },
-            was_deleted: phase == "Failed"
-                && disruption::of(pod).is_none()
-                && own
-                    .and_then(terminated)
-                    .is_some_and(|own| disruption::is_by_deletion(pod, own)),
             phase,
         }
     }
@@ -179,21 +118,25 @@ impl PodView {
     }
 }
 
+/// The name of the entry point's container.
+pub(super) fn entry_point(pod: &Pod) -> Option<&str> {
+    let containers = &pod.spec.as_ref()?.containers;
+    containers.first().map(|container| container.name.as_str())
+}
+
+pub(super) fn conditions(pod: &Pod) -> impl Iterator<Item = &PodCondition> {
+    let status = pod.status.iter();
+    status.flat_map(|status| &status.conditions).flatten()
+}
+
 /// Whether the container's program has run, be it only once.
 fn has_started(container: &ContainerStatus) -> bool {
+    let states = [&container.state, &container.last_state].into_iter().flatten();
+    let ends: Vec<_> = states.filter_map(|state| state.terminated.as_ref()).collect();
     let state = container.state.as_ref();
-    if state.is_some_and(|state| state.running.is_some()) {
-        return true;
-    }
-    let last = container.last_state.as_ref();
-    let mut ends = [state, last]
-        .into_iter()
-        .filter_map(|state| state?.terminated.as_ref())
-        .peekable();
-    if ends.peek().is_none() {
-        return container.restart_count > 0;
-    }
-    ends.any(|end| !is_start_error(end))
+    state.is_some_and(|state| state.running.is_some())
+        || (ends.is_empty() && container.restart_count > 0)
+        || ends.into_iter().any(|end| !is_start_error(end))
 }
 
 /// Whether the container's program could not even be started.
@@ -204,86 +147,65 @@ fn is_start_error(terminated: &ContainerStateTerminated) -> bool {
     )
 }
 
-/// Whether a program's start fails on every node: its image lacks it.
-fn lacks_program(message: &str) -> bool {
-    message.contains("executable file not found")
-        || (message.contains("exec: \"") && message.contains("no such file or directory"))
-}
-
 /// Whether the container has ended and is not started again.
 fn is_over(container: &ContainerStatus, pod: &Pod) -> bool {
-    let state = container.state.as_ref();
-    let Some(terminated) = state.and_then(|state| state.terminated.as_ref()) else {
-        return false;
-    };
-    let spec = pod.spec.as_ref();
-    let policy = spec.and_then(|spec| spec.restart_policy.as_deref());
-    policy == Some("Never")
-        || (policy == Some("OnFailure") && terminated.exit_code == 0)
-        || pod.metadata.deletion_timestamp.is_some()
+    let policy = pod.spec.as_ref().and_then(|spec| spec.restart_policy.as_deref());
+    terminated(container).is_some_and(|end| {
+        policy == Some("Never")
+            || (policy == Some("OnFailure") && end.exit_code == 0)
+            || pod.metadata.deletion_timestamp.is_some()
+    })
 }
 
-/// Why a pod does not start.
 fn problem(pod: &Pod, own: Option<&ContainerStatus>) -> Option<Reason> {
     let status = pod.status.as_ref()?;
-    let scheduled = status
-        .conditions
-        .iter()
-        .flatten()
-        .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False");
+    let scheduled =
+        conditions(pod).find(|condition| condition.type_ == "PodScheduled" && condition.status == "False");
     if let Some(condition) = scheduled {
-        let message = condition.message.clone().unwrap_or_default();
-        return (condition.reason.as_deref() != Some(GATED)).then(|| {
-            Reason::new(
-                format!("no node can take the pod: {message}"),
-                Some("ask for less in the template (resources, nodeSelector, tolerations), or add nodes"),
-            )
-        });
+        let message = condition.message.as_deref().unwrap_or_default();
+        let hint = "ask for less in the template (resources, nodeSelector, tolerations), or add nodes";
+        let is_gated = condition.reason.as_deref() == Some(GATED);
+        return (!is_gated).then(|| Reason::told("no node can take the pod", message, Some(hint)));
     }
-    let init = status.init_container_statuses.as_deref().unwrap_or_default();
+    let init = status.init_container_statuses.iter().flatten();
     let containers = own
         .into_iter()
         .chain(init)
         .chain(status.container_statuses.iter().flatten());
     let mut problems: Vec<Reason> = containers.filter_map(waiting_reason).collect();
-    let lasting = problems.iter().position(|problem| problem.is_lasting);
-    (!problems.is_empty()).then(|| problems.swap_remove(lasting.unwrap_or(0)))
+    problems.sort_by_key(|problem| !problem.is_lasting);
+    problems.into_iter().next()
 }
 
 /// Why a container waits, where it is not only on its way.
 fn waiting_reason(container: &ContainerStatus) -> Option<Reason> {
     let waiting = container.state.as_ref()?.waiting.as_ref()?;
     let reason = waiting.reason.as_deref()?;
-    let message = waiting.message.as_deref().unwrap_or_default().trim();
+    let message = waiting.message.as_deref().unwrap_or_default();
     let image = &container.image;
     let name = &container.name;
     let last = container.last_state.as_ref();
+    let last = last.and_then(|last| last.terminated.as_ref());
     let failed_start = last
-        .and_then(|last| last.terminated.as_ref())
         .filter(|last| is_start_error(last))
         .and_then(|last| last.message.as_deref());
+    let cannot_start = |reason: &str| format!("the container '{name}' cannot be started ({reason})");
+    let told =
+        |what: String, hint: Option<&'static str>| Reason::told(format!("{what} ({reason})"), message, hint);
     Some(match reason {
-        "InvalidImageName" => Reason::new(
-            with(format!("'{image}' is not a valid image name ({reason})"), message),
-            Some(IMAGE_NAME),
-        )
-        .lasting_if(true),
-        "ErrImageNeverPull" => Reason::new(
-            with(
-                format!("the image '{image}' is not on the node ({reason})"),
-                message,
-            ),
+        "InvalidImageName" => {
+            told(format!("'{image}' is not a valid image name"), Some(IMAGE_NAME)).lasting_if(true)
+        }
+        "ErrImageNeverPull" => told(
+            format!("the image '{image}' is not on the node"),
             Some("load the image onto the node, or set imagePullPolicy: IfNotPresent in the template"),
         ),
         "ErrImagePull"
         | "ImagePullBackOff"
         | "ImageInspectError"
         | "RegistryUnavailable"
-        | "SignatureValidationFailed" => Reason::new(
-            with(
-                format!("the image '{image}' cannot be pulled ({reason})"),
-                message,
-            ),
+        | "SignatureValidationFailed" => told(
+            format!("the image '{image}' cannot be pulled"),
             Some(
                 "the cluster must reach the registry of repository-uri, and may need imagePullSecrets in the template",
             ),
@@ -296,104 +218,85 @@ fn waiting_reason(container: &ContainerStatus) -> Option<Reason> {
             } else {
                 "create the Secret or ConfigMap that the template names, in the Job's namespace"
             };
-            let text = format!("the container '{name}' has a wrong configuration ({reason})");
-            Reason::new(with(text, message), Some(hint)).lasting_if(is_of_user)
+            let what = format!("the container '{name}' has a wrong configuration");
+            told(what, Some(hint)).lasting_if(is_of_user)
         }
         "CreateContainerError"
         | "RunContainerError"
         | "PreCreateHookError"
         | "PreStartHookError"
-        | "PostStartHookError" => start_failed(name, reason, failed_start.unwrap_or(message)),
-        "CrashLoopBackOff" if failed_start.is_some() => {
-            start_failed(name, "StartError", failed_start.unwrap_or_default())
-        }
-        "CrashLoopBackOff" => Reason::new(
-            with(
-                format!("the container '{name}' ends again and again ({reason})"),
-                message,
-            ),
-            None,
-        ),
+        | "PostStartHookError" => start_failed(cannot_start(reason), failed_start.unwrap_or(message)),
+        "CrashLoopBackOff" => match failed_start {
+            Some(message) => start_failed(cannot_start("StartError"), message),
+            None => told(format!("the container '{name}' ends again and again"), None),
+        },
         _ => return None,
     })
 }
 
-/// A container whose program does not start.
-fn start_failed(name: &str, reason: &str, message: &str) -> Reason {
-    let lacks_program = lacks_program(message);
-    Reason::new(
-        with(
-            format!("the container '{name}' cannot be started ({reason})"),
-            message,
-        ),
-        lacks_program.then_some(PROGRAM),
-    )
-    .lasting_if(lacks_program)
-}
-
-fn with(text: String, message: &str) -> String {
-    if message.is_empty() {
-        text
-    } else {
-        format!("{text}: {message}")
-    }
+/// A program that could not be started. That fails on every node if its image lacks it.
+fn start_failed(what: String, message: &str) -> Reason {
+    let lacks_program = message.contains("executable file not found")
+        || (message.contains("exec: \"") && message.contains("no such file or directory"));
+    Reason::told(what, message, lacks_program.then_some(PROGRAM)).lasting_if(lacks_program)
 }
 
 /// How a pod failed: its own reason first, then that of the entry point, then that of others.
 fn failure(pod: &Pod, own: Option<&ContainerStatus>) -> Failure {
     let status = pod.status.clone().unwrap_or_default();
-    let message = status.message.as_deref().unwrap_or_default().trim();
-    let name = pod.metadata.name.as_deref().unwrap_or_default();
     if status.reason.as_deref() == Some("DeadlineExceeded") {
-        return Failure::Other(deadline(pod));
+        return Failure::Other(pod_deadline(pod));
     }
     if let Some(reason) = disruption::of(pod) {
         return Failure::Other(reason);
     }
-    if let Some(terminated) = own.and_then(terminated).filter(|own| own.exit_code != 0) {
-        if disruption::is_by_deletion(pod, terminated) {
-            return Failure::Other(disruption::deleted(name, true));
-        }
-        return of_container(terminated, pod);
+    let failed = |container| terminated(container).filter(|end| end.exit_code != 0);
+    if let Some(end) = own.and_then(failed) {
+        return if disruption::is_by_deletion(pod, end) {
+            Failure::Other(disruption::deleted(&pod.name_any(), true))
+        } else {
+            of_container(end, pod)
+        };
     }
     let init = status.init_container_statuses.iter().flatten();
-    for other in init.chain(status.container_statuses.iter().flatten()) {
-        if let Some(terminated) = terminated(other).filter(|other| other.exit_code != 0) {
-            let reason = terminated.reason.as_deref().filter(|reason| *reason != "Error");
-            let text = format!(
-                "the container '{}' ended with exit code {}{}",
-                other.name,
-                terminated.exit_code,
-                reason.map(|reason| format!(" ({reason})")).unwrap_or_default()
-            );
-            let message = terminated.message.as_deref().unwrap_or_default().trim();
-            return Failure::Other(Reason::new(with(text, message), None));
+    let mut others = init.chain(status.container_statuses.iter().flatten());
+    let other = others.find_map(|other| Some((&other.name, failed(other)?)));
+    let (what, message) = match other {
+        Some((name, end)) => {
+            let code = end.exit_code;
+            let reason = end.reason.as_deref().filter(|reason| *reason != "Error");
+            let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+            let what = format!("the container '{name}' ended with exit code {code}{reason}");
+            (what, &end.message)
         }
-    }
-    Failure::Other(Reason::new(
-        with(format!("the pod '{name}' failed"), message),
-        None,
-    ))
+        None => (format!("the pod '{}' failed", pod.name_any()), &status.message),
+    };
+    let message = message.as_deref().unwrap_or_default();
+    Failure::Other(Reason::told(what, message, None))
 }
 
 fn terminated(container: &ContainerStatus) -> Option<&ContainerStateTerminated> {
     container.state.as_ref()?.terminated.as_ref()
 }
 
-fn deadline(pod: &Pod) -> Reason {
+fn pod_deadline(pod: &Pod) -> Reason {
     let seconds = pod.spec.as_ref().and_then(|spec| spec.active_deadline_seconds);
-    let allowed = seconds
-        .map(|seconds| format!(" ({seconds} seconds)"))
-        .unwrap_or_default();
+    deadline("pod", seconds)
+}
+
+fn deadline(what: &str, seconds: Option<i64>) -> Reason {
+    let allowed = seconds.map(|seconds| format!(" ({seconds} seconds)"));
     Reason::new(
-        format!("the pod ran longer than its activeDeadlineSeconds allow{allowed}"),
-        Some(RAISE_DEADLINE),
+        format!(
+            "the {what} ran longer than its activeDeadlineSeconds allow{}",
+            allowed.unwrap_or_default()
+        ),
+        Some("raise activeDeadlineSeconds in the template"),
     )
 }
 
-/// How the entry point's container ended.
 fn of_container(terminated: &ContainerStateTerminated, pod: &Pod) -> Failure {
-    let message = terminated.message.as_deref().unwrap_or_default().trim();
+    let message = terminated.message.as_deref().unwrap_or_default();
     match terminated.reason.as_deref() {
         Some("OOMKilled") => {
             let first = pod.spec.as_ref().and_then(|spec| spec.containers.first());
@@ -404,38 +307,31 @@ fn of_container(terminated: &ContainerStateTerminated, pod: &Pod) -> Failure {
                 .and_then(|limits| limits.get("memory"))
                 .map(|memory| format!(" of {}", memory.0))
                 .unwrap_or_default();
-            Failure::Other(Reason::new(
-                format!(
-                    "the entry point was killed because it used more memory than its limit{limit} (OOMKilled)"
-                ),
-                Some(RAISE_MEMORY),
-            ))
+            let text = format!(
+                "the entry point was killed because it used more memory than its limit{limit} (OOMKilled)"
+            );
+            Failure::Other(Reason::new(text, Some(RAISE_MEMORY)))
         }
-        Some("DeadlineExceeded") => Failure::Other(deadline(pod)),
+        Some("DeadlineExceeded") => Failure::Other(pod_deadline(pod)),
         Some(reason @ ("ContainerCannotRun" | "StartError" | "ContainerStatusUnknown")) => {
-            let lacks_program = is_start_error(terminated) && lacks_program(message);
-            let text = format!("the entry point could not be started ({reason})");
-            let hint = lacks_program.then_some(PROGRAM);
-            Failure::Other(Reason::new(with(text, message), hint).lasting_if(lacks_program))
+            let what = format!("the entry point could not be started ({reason})");
+            Failure::Other(start_failed(what, message))
         }
         _ => Failure::ExitCode(terminated.exit_code),
     }
 }
 
 /// Why a whole Job failed, where its pods do not tell more.
-pub(super) fn of_job(job: Option<&Job>, reason: &str, message: &str) -> Reason {
-    if reason == "DeadlineExceeded" {
-        let spec = job.and_then(|job| job.spec.as_ref());
-        let seconds = spec.and_then(|spec| spec.active_deadline_seconds);
-        let allowed = seconds
-            .map(|seconds| format!(" ({seconds} seconds)"))
-            .unwrap_or_default();
-        return Reason::new(
-            format!("the Job ran longer than its activeDeadlineSeconds allow{allowed}"),
-            Some(RAISE_DEADLINE),
-        );
+pub(super) fn of_job(job: Option<&Job>, reason: Option<&str>, message: Option<&str>) -> Reason {
+    let spec = job.and_then(|job| job.spec.as_ref());
+    match reason.unwrap_or_default() {
+        "DeadlineExceeded" => deadline("Job", spec.and_then(|spec| spec.active_deadline_seconds)),
+        reason => Reason::told(
+            format!("the Job failed ({reason})"),
+            message.unwrap_or_default(),
+            None,
+        ),
     }
-    Reason::new(with(format!("the Job failed ({reason})"), message), None)
 }
 
 /// What an event says that neither Job nor pod do: why no pod can be made, or what it waits for.
@@ -457,7 +353,7 @@ pub(super) fn of_event(event: &Event) -> Option<Reason> {
         }
         _ => return None,
     };
-    Some(Reason::new(with(text.to_owned(), message), hint))
+    Some(Reason::told(text, message, hint))
 }
 
 /// Why the Job's controller cannot make a pod.
@@ -466,12 +362,11 @@ fn of_creation(message: &str) -> Reason {
         .strip_prefix("(combined from similar events): ")
         .unwrap_or(message);
     let message = message.strip_prefix("Error creating: ").unwrap_or(message);
-    let text = with("the Job's pod cannot be made".to_owned(), message);
-    match Denial::of(message) {
-        Some(denial) => Reason::new(text, Some(denial.hint())).lasting_if(denial.is_lasting()),
-        None => Reason::new(
-            text,
-            Some("the namespace's quotas, its policies or the template's service account forbid it"),
-        ),
-    }
+    let denial = Denial::of(message);
+    let hint = denial.map_or(
+        "the namespace's quotas, its policies or the template's service account forbid it",
+        |denial| denial.hint,
+    );
+    Reason::told("the Job's pod cannot be made", message, Some(hint))
+        .lasting_if(denial.is_some_and(|denial| denial.is_lasting))
 }

@@ -3,104 +3,94 @@
 //! It is read as PyYAML's safe loader does, which is what `mlflow run` uses. Where that differs from
 //! YAML 1.2 (`0644` is 420, `yes` is a boolean) `kubectl` reads the same.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use base64::Engine as _;
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Number, Value, json};
 
 use super::KubernetesError;
+use crate::project::{Location, SourceFile};
 use crate::yaml::{self, Node, Position};
 
 /// The kind and version that a template has where it names none.
 const KIND: (&str, &str) = ("kind", "Job");
 const API_VERSION: (&str, &str) = ("apiVersion", "batch/v1");
-/// The way to the containers.
+const WHERE_IT_IS: &str =
+    "a relative path is looked for in the current directory, then beside the backend config";
 const CONTAINERS: [&str; 4] = ["spec", "template", "spec", "containers"];
 
 /// A Job as its author wrote it.
 #[derive(Debug, Clone)]
 pub(super) struct Template {
-    path: PathBuf,
+    source: Arc<SourceFile>,
     root: Node,
-    job: Value,
-    repeated: Vec<(String, Position)>,
-}
-
-/// A place in the template. Displays as `job.yaml:9:14`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TemplatePlace {
-    path: PathBuf,
-    position: Position,
-}
-
-impl std::fmt::Display for TemplatePlace {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Position { line, column } = self.position;
-        write!(f, "{}:{line}:{column}", self.path.display())
-    }
+    /// With `metadata` and its first container in place.
+    pub(super) job: Value,
+    /// What is said about keys that are written twice.
+    pub(super) warnings: Vec<String>,
 }
 
 impl Template {
-    /// Reads and checks the file.
     pub(super) fn read(path: &Path) -> Result<Self, KubernetesError> {
-        let text = std::fs::read(path).map_err(|source| KubernetesError::TemplateUnreadable {
-            path: path.to_owned(),
-            source,
+        let text = std::fs::read(path).map_err(|error| {
+            let path = path.display();
+            KubernetesError::failed(
+                format!("cannot read the Job's template '{path}' (kube-job-template-path)"),
+                Some(WHERE_IT_IS.to_owned()),
+                Some(error.into()),
+            )
         })?;
         Self::parse(path, &text)
     }
 
     fn parse(path: &Path, text: &[u8]) -> Result<Self, KubernetesError> {
         let start = Position { line: 1, column: 1 };
-        let place = |position: Option<Position>| TemplatePlace {
-            path: path.to_owned(),
-            position: position.unwrap_or(start),
+        let source = SourceFile::new(path, text);
+        let wrong = |position: Position, problem: String, hint: Option<String>| {
+            KubernetesError::failed(problem, hint, None).at(Some(source.at(position)))
         };
-        let root = yaml::parse(text).map_err(|error| KubernetesError::Template {
-            place: place(error.position),
-            problem: error.message.clone(),
-            hint: error.hint(),
+        let root = yaml::parse(text).map_err(|error| {
+            wrong(
+                error.position.unwrap_or(start),
+                error.message.clone(),
+                error.hint(),
+            )
         })?;
         let mut repeated = Vec::new();
-        let mut job =
-            to_json(&root, &mut repeated).map_err(|(position, problem)| KubernetesError::Template {
-                place: place(Some(position)),
-                problem,
-                hint: None,
-            })?;
-        check(&root, &mut job).map_err(|(position, problem)| KubernetesError::Template {
-            place: place(Some(position)),
-            problem,
-            hint: Some("a template is a whole Job: kind, spec.template.spec.containers and so on".to_owned()),
+        let job = to_json(&root, &mut repeated);
+        let job = job.map_err(|(position, problem)| wrong(position, problem, None))?;
+        let job = completed(&root, job).map_err(|(position, problem)| {
+            let hint = "a template is a whole Job: kind, spec.template.spec.containers and so on";
+            wrong(position, problem, Some(hint.to_owned()))
         })?;
         Ok(Self {
-            path: path.to_owned(),
+            job,
             root,
-            job: in_usual_order(job),
-            repeated,
+            warnings: repeated
+                .into_iter()
+                .map(|(key, position)| {
+                    let place = source.at(position);
+                    format!("the template has the key '{key}' twice, the last counts: {place}")
+                })
+                .collect(),
+            source,
         })
     }
 
-    /// The Job, with `metadata` and its first container in place.
-    pub(super) fn job(&self) -> &Value {
-        &self.job
-    }
-
-    /// The namespace that it names.
     pub(super) fn namespace(&self) -> Option<&str> {
         self.job["metadata"]["namespace"]
             .as_str()
             .filter(|name| !name.is_empty())
     }
 
-    /// The first container.
     pub(super) fn container(&self) -> &Value {
         &self.job["spec"]["template"]["spec"]["containers"][0]
     }
 
     /// Where a field stands that the API names by a path such as `spec.template.spec.containers[0].image`:
     /// the field, or the nearest one above it.
-    pub(super) fn place(&self, field: &str) -> TemplatePlace {
+    pub(super) fn place(&self, field: &str) -> Location {
         let mut node = &self.root;
         let mut position = node.start;
         for step in steps(field) {
@@ -117,70 +107,50 @@ impl Template {
             let Some((start, value)) = next else { break };
             (position, node) = (start, value);
         }
-        TemplatePlace {
-            path: self.path.clone(),
-            position,
-        }
-    }
-
-    /// Warnings about keys that are written twice, of which the last counts.
-    pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
-        self.repeated.iter().map(|(key, position)| {
-            let path = self.path.clone();
-            let place = TemplatePlace {
-                path,
-                position: *position,
-            };
-            format!("the template has the key '{key}' twice, the last counts: {place}")
-        })
+        self.source.at(position)
     }
 }
 
 /// The steps of a field's path: names, indices and keys in brackets.
 fn steps(field: &str) -> Vec<&str> {
     let mut steps = Vec::new();
-    let mut rest = field;
-    while !rest.is_empty() {
-        if let Some(inside) = rest.strip_prefix('[') {
-            let end = inside.find(']').unwrap_or(inside.len());
-            steps.push(inside[..end].trim_matches('"'));
-            rest = inside.get(end + 1..).unwrap_or_default();
-        } else {
-            let end = rest.find(['.', '[']).unwrap_or(rest.len());
-            if end > 0 {
-                steps.push(&rest[..end]);
-            }
-            rest = rest[end..].strip_prefix('.').unwrap_or(&rest[end..]);
-        }
+    for part in field.split('[') {
+        let (key, names) = match part.split_once(']') {
+            Some((key, names)) => (Some(key.trim_matches('"')), names),
+            None => (None, part),
+        };
+        steps.extend(key);
+        steps.extend(names.split('.').filter(|name| !name.is_empty()));
     }
     steps
 }
 
-/// Checks the parts that are replaced, and adds those of them that may be left out.
-fn check(root: &Node, job: &mut Value) -> Result<(), (Position, String)> {
-    let Some(entries) = job.as_object_mut() else {
+/// Checks the parts that are replaced, and adds those of them that may be left out. What tells the Job's kind
+/// and name comes first, as people write it.
+fn completed(root: &Node, job: Value) -> Result<Value, (Position, String)> {
+    let (Some(mapping), Value::Object(written)) = (root.as_mapping(), job) else {
         let problem = format!("the template must be a Job, not {}", root.kind());
         return Err((root.start, problem));
     };
+    let place = |key: &str| mapping.get(key).map_or(root.start, |node| node.start);
+    let mut job = Map::new();
     for (key, expected) in [API_VERSION, KIND] {
-        let entry = entries.entry(key).or_insert(Value::Null);
-        if entry.is_null() {
-            *entry = expected.into();
-        } else if *entry != expected {
-            let position = root.as_mapping().and_then(|mapping| mapping.get(key));
-            return Err((
-                position.map_or(root.start, |node| node.start),
-                format!("{key} must be {expected}, not {}", shown(entry)),
-            ));
+        match written.get(key).filter(|value| !value.is_null()) {
+            Some(value) if value != expected => {
+                let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                return Err((place(key), format!("{key} must be {expected}, not {value}")));
+            }
+            _ => job.insert(key.to_owned(), expected.into()),
+        };
+    }
+    job.insert("metadata".to_owned(), json!({}));
+    for (key, value) in written {
+        if !(value.is_null() && job.contains_key(&key)) {
+            job.insert(key, value);
         }
     }
-    let metadata = entries.entry("metadata").or_insert(Value::Null);
-    if metadata.is_null() {
-        *metadata = Value::Object(Map::new());
-    } else if !metadata.is_object() {
-        let node = root.as_mapping().and_then(|mapping| mapping.get("metadata"));
-        let position = node.map_or(root.start, |node| node.start);
-        return Err((position, "metadata must be a mapping".to_owned()));
+    if !job["metadata"].is_object() {
+        return Err((place("metadata"), "metadata must be a mapping".to_owned()));
     }
     let mut node = root;
     for (depth, key) in CONTAINERS.into_iter().enumerate() {
@@ -191,34 +161,19 @@ fn check(root: &Node, job: &mut Value) -> Result<(), (Position, String)> {
         };
         node = next;
     }
-    match node.as_list() {
-        Some([first, ..]) if first.as_mapping().is_some() => Ok(()),
-        Some([first, ..]) => Err((
+    let (position, problem) = match node.as_list() {
+        Some([first, ..]) if first.as_mapping().is_some() => return Ok(Value::Object(job)),
+        Some([first, ..]) => (
             first.start,
             format!("a container must be a mapping, not {}", first.kind()),
-        )),
-        Some([]) => Err((node.start, "there is no container".to_owned())),
-        None => Err((
+        ),
+        Some([]) => (node.start, "there is no container".to_owned()),
+        None => (
             node.start,
             format!("containers must be a list, not {}", node.kind()),
-        )),
-    }
-}
-
-/// The Job with what tells its kind and name first, as people write it.
-fn in_usual_order(job: Value) -> Value {
-    let Value::Object(mut rest) = job else { return job };
-    let mut ordered = Map::new();
-    for key in [API_VERSION.0, KIND.0, "metadata"] {
-        // The others keep their order.
-        ordered.extend(rest.shift_remove(key).map(|value| (key.to_owned(), value)));
-    }
-    ordered.extend(rest);
-    Value::Object(ordered)
-}
-
-fn shown(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+        ),
+    };
+    Err((position, problem))
 }
 
 /// The value as JSON, which is what the API gets of it.
@@ -264,8 +219,6 @@ fn to_json(node: &Node, repeated: &mut Vec<(String, Position)>) -> Result<Value,
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     const SMALL: &str = "spec:\n  template:\n    spec:\n      containers:\n      - {}\n";
@@ -278,21 +231,6 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_left_out_is_there() {
-        let template = parse(SMALL).unwrap();
-        assert_eq!(
-            template.job(),
-            &json!({
-                "spec": {"template": {"spec": {"containers": [{}]}}},
-                "apiVersion": "batch/v1",
-                "kind": "Job",
-                "metadata": {},
-            })
-        );
-        assert_eq!(template.namespace(), None);
-    }
-
-    #[test]
     fn all_values_are_those_of_the_reference() {
         let text = format!(
             "metadata: {{namespace: ml, annotations: {{a: 'yes', b: \"0644\", 2: x, true: y}}}}\n\
@@ -301,12 +239,12 @@ mod tests {
         let template = parse(&text).unwrap();
         assert_eq!(template.namespace(), Some("ml"));
         assert_eq!(
-            template.job()["unknown"],
+            template.job["unknown"],
             json!({"mode": 420, "true": false, "size": "1e3", "float": 1.5, "day": "2024-01-02", "none": null,
                 "big": u64::MAX})
         );
         assert_eq!(
-            template.job()["metadata"]["annotations"],
+            template.job["metadata"]["annotations"],
             json!({"a": "yes", "b": "0644", "2": "x", "true": "y"})
         );
     }
@@ -346,9 +284,8 @@ mod tests {
             assert!(error.contains(expected), "{text}: {error}");
         }
         let template = parse(&format!("a: 1\na: 2\n{SMALL}")).unwrap();
-        let warnings: Vec<String> = template.warnings().collect();
         assert_eq!(
-            warnings,
+            template.warnings,
             ["the template has the key 'a' twice, the last counts: job.yaml:2:1"]
         );
     }

@@ -11,21 +11,14 @@ use crate::events::Progress;
 use crate::redact::without_credentials;
 
 impl Kubernetes {
-    /// Warns of all that the pod will lack.
     pub(super) fn tell_what_no_pod_has(
         &self,
         plan: &LaunchPlan,
         container: &Container,
         progress: &dyn Progress,
     ) {
-        for warning in self
-            .config
-            .warnings
-            .iter()
-            .cloned()
-            .chain(self.template.warnings())
-        {
-            progress.warning(&warning);
+        for warning in self.config.warnings.iter().chain(&self.template.warnings) {
+            progress.warning(warning);
         }
         if !container.settings.volumes.is_empty() || !container.settings.mounts.is_empty() {
             progress.warning(
@@ -35,12 +28,7 @@ impl Kubernetes {
         if !container.settings.arguments.is_empty() || !container.settings.argument_variables.is_empty() {
             progress.warning("-A/--docker-args is not used on Kubernetes; write it into the template");
         }
-        if self
-            .template
-            .container()
-            .get("args")
-            .is_some_and(|args| !args.is_null())
-        {
+        if !self.template.container()["args"].is_null() {
             progress.warning(&format!(
                 "the args of the template's first container are appended to the entry point's command: {}",
                 self.template.place("spec.template.spec.containers[0].args")

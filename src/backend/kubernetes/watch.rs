@@ -1,34 +1,42 @@
-//! Resources that are followed as they change: listed, then watched, and listed anew where a watch
-//! breaks or its resource version is no longer known.
+//! Resources that are followed as they change. The library lists, watches and resumes; this module limits
+//! how long it waits, and lists instead if watching is forbidden or cannot begin.
 
 use std::fmt::Debug;
-use std::pin::pin;
 use std::time::Duration;
 
+use backon::{BackoffBuilder as _, ExponentialBackoff};
 use futures_util::StreamExt as _;
-use kube::api::{Api, ListParams, WatchEvent, WatchParams};
-use kube::core::Resource;
+use futures_util::stream::BoxStream;
+use http::Request;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::Client;
+use kube::api::{Api, Resource};
+use kube::client::Body;
+use kube::runtime::watcher::{self, Config, Error, watcher};
 use serde::de::DeserializeOwned;
-use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tower::service_fn;
+use tracing::Dispatch;
+use tracing::instrument::WithSubscriber as _;
 
 use super::api_problem::{ApiProblem, ProblemKind};
+use super::handle::{JobHandle, PAUSES, REQUEST_TIMEOUT};
 
-/// How long the server keeps a watch open, in seconds. It is begun again where it ended.
+/// How long the server keeps a watch open, in seconds. The library then resumes it.
 const WATCH_SECONDS: u32 = 240;
-/// A watch that says nothing for longer than this has a dead connection.
-const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 20);
-/// How long a list may take.
-const LIST_TIMEOUT: Duration = Duration::from_secs(30);
-/// The pauses between tries, the first and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
-/// How often to list where watching is not allowed.
+/// How long nothing may change before the resources are listed anew: a watch may hang before it begins.
+const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 30);
+/// The least time between the beginnings of two watches.
+const BETWEEN_WATCHES: Duration = Duration::from_secs(1);
+/// How often to list if watching is forbidden.
 const BETWEEN_LISTS: Duration = Duration::from_secs(5);
+/// After so long without trouble, the pauses start short again.
+const CALM: Duration = Duration::from_secs(60);
 
-/// What has become of the resources.
 #[derive(Debug)]
 pub(super) enum Change<K> {
-    /// All that there are.
     Listed(Vec<K>),
     /// One that is new or has changed.
     Changed(Box<K>),
@@ -38,191 +46,149 @@ pub(super) enum Change<K> {
     Trouble(ApiProblem),
 }
 
-/// Which resources are meant.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Selector {
-    pub(super) fields: Option<String>,
-    pub(super) labels: Option<String>,
+pub(super) trait Watched:
+    Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static
+{
 }
 
-/// Pauses that grow from try to try.
-#[derive(Debug, Default)]
-pub(super) struct Pauses {
-    next: Option<Duration>,
-}
+impl Watched for Event {}
+impl Watched for Job {}
+impl Watched for Pod {}
 
-impl Pauses {
-    pub(super) fn reset(&mut self) {
-        self.next = None;
-    }
-
-    pub(super) async fn pause(&mut self) {
-        let pause = self.next.unwrap_or(PAUSES.0);
-        self.next = Some((pause * 2).min(PAUSES.1));
-        tokio::time::sleep(pause).await;
-    }
-}
-
-/// Where changes go to.
-struct Sink<K, T> {
-    wrap: fn(Change<K>) -> T,
-    sender: mpsc::Sender<T>,
-}
-
-impl<K, T> Sink<K, T> {
-    /// Sends the change. Whether anybody listens.
-    async fn send(&self, change: Change<K>) -> bool {
-        self.sender.send((self.wrap)(change)).await.is_ok()
-    }
-}
-
-/// What to do when a watch has ended.
-enum Next {
-    /// Watch on from this version.
-    From(String),
-    List,
-    /// Watching is forbidden.
-    ListLater,
-}
-
-/// Sends every change until nobody receives them any more.
-pub(super) async fn watch<K, T>(
+pub(super) struct Watch<K> {
     api: Api<K>,
-    selector: Selector,
-    wrap: fn(Change<K>) -> T,
-    changes: mpsc::Sender<T>,
-) where
-    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
-    T: Send,
-{
-    let mut pauses = Pauses::default();
-    let mut next = Next::List;
-    let sink = Sink {
-        wrap,
-        sender: changes,
-    };
-    loop {
-        let version = match next {
-            Next::From(version) => version,
-            Next::List | Next::ListLater => match list(&api, &selector).await {
-                Ok((items, version)) => {
-                    if !sink.send(Change::Listed(items)).await {
-                        return;
-                    }
-                    if matches!(next, Next::ListLater) {
-                        tokio::time::sleep(BETWEEN_LISTS).await;
-                        continue;
-                    }
-                    version
-                }
-                Err(problem) => {
-                    let is_final = problem.kind == ProblemKind::Forbidden;
-                    if !sink.send(Change::Trouble(problem)).await || is_final {
-                        return;
-                    }
-                    pauses.pause().await;
-                    next = Next::List;
-                    continue;
-                }
-            },
-        };
-        let Some(after) = watch_once(&api, &selector, version, &sink, &mut pauses).await else {
-            return;
-        };
-        next = after;
+    config: Config,
+    events: BoxStream<'static, watcher::Result<watcher::Event<K>>>,
+    /// What a list that is under way has given so far.
+    listing: Option<Vec<K>>,
+    /// Whether watching is forbidden, and only lists are allowed.
+    polls: bool,
+    /// Whether not even lists are allowed.
+    is_forbidden: bool,
+    pauses: ExponentialBackoff,
+    /// When there was trouble last, and how long to wait after it.
+    trouble: Instant,
+    pause: Duration,
+}
+
+impl<K: Watched> Watch<K> {
+    pub(super) fn new(handle: &JobHandle, config: Config) -> Self {
+        let client = paced(handle.cluster.client.clone());
+        let api = Api::<K>::namespaced(client, &handle.namespace);
+        let config = config.timeout(WATCH_SECONDS);
+        Self {
+            events: watcher(api.clone(), config.clone()).boxed(),
+            api,
+            config,
+            listing: Some(Vec::new()),
+            polls: false,
+            is_forbidden: false,
+            pauses: PAUSES.build(),
+            trouble: Instant::now(),
+            pause: Duration::ZERO,
+        }
     }
-}
 
-async fn list<K>(api: &Api<K>, selector: &Selector) -> Result<(Vec<K>, String), ApiProblem>
-where
-    K: Clone + DeserializeOwned + Debug,
-{
-    let parameters = ListParams {
-        label_selector: selector.labels.clone(),
-        field_selector: selector.fields.clone(),
-        ..ListParams::default()
-    };
-    let listed = timeout(LIST_TIMEOUT, api.list(&parameters)).await;
-    let list = listed.map_err(|_| ApiProblem::new(ProblemKind::Unreachable, "no answer in time"))??;
-    let version = list.metadata.resource_version.unwrap_or_default();
-    Ok((list.items, version))
-}
-
-/// Watches until the watch ends. Nothing where nobody listens any more.
-async fn watch_once<K, T>(
-    api: &Api<K>,
-    selector: &Selector,
-    mut version: String,
-    sink: &Sink<K, T>,
-    pauses: &mut Pauses,
-) -> Option<Next>
-where
-    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
-    T: Send,
-{
-    let parameters = WatchParams {
-        label_selector: selector.labels.clone(),
-        field_selector: selector.fields.clone(),
-        timeout: Some(WATCH_SECONDS),
-        bookmarks: true,
-        ..WatchParams::default()
-    };
-    let begun = timeout(LIST_TIMEOUT, api.watch(&parameters, &version)).await;
-    let events = match begun {
-        Ok(Ok(events)) => events,
-        Ok(Err(error)) => {
-            let problem = ApiProblem::from(error);
-            let next = match problem.kind {
-                ProblemKind::Forbidden => Next::ListLater,
-                _ => Next::List,
+    /// The next change. Nothing once the resources may not be asked for.
+    pub(super) async fn next(&mut self) -> Option<Change<K>> {
+        while !self.is_forbidden {
+            sleep(std::mem::take(&mut self.pause)).await;
+            let is_listing = self.listing.is_some();
+            let limit = if is_listing { REQUEST_TIMEOUT } else { SILENCE };
+            // The library's own traces show errors in full, with what a login program wrote.
+            let event = self.events.next().with_subscriber(Dispatch::none());
+            let change = match timeout(limit, event).await {
+                Ok(Some(Ok(event))) => self.take(event),
+                Ok(Some(Err(error))) => self.take_error(error),
+                Ok(None) | Err(_) => {
+                    self.begin_again();
+                    is_listing.then(|| self.fail(ApiProblem::no_answer(REQUEST_TIMEOUT)))
+                }
             };
-            tracing::debug!(%problem, "a watch that cannot begin");
-            pauses.pause().await;
-            return Some(next);
+            if change.is_some() {
+                return change;
+            }
         }
-        Err(_) => return Some(Next::List),
-    };
-    let mut events = pin!(events);
-    loop {
-        let event = match timeout(SILENCE, events.next()).await {
-            Ok(Some(Ok(event))) => event,
-            // The server's time is over, or the connection was cut: what has come so far counts.
-            Ok(None) => {
-                pauses.pause().await;
-                return Some(Next::From(version));
-            }
-            Ok(Some(Err(error))) => {
-                tracing::debug!(%error, "a watch that broke");
-                pauses.pause().await;
-                return Some(Next::List);
-            }
-            Err(_) => return Some(Next::List),
-        };
-        let resource_version = |object: &K| object.meta().resource_version.clone();
-        let change = match event {
-            WatchEvent::Added(object) | WatchEvent::Modified(object) => {
-                version = resource_version(&object).unwrap_or(version);
-                Change::Changed(Box::new(object))
-            }
-            WatchEvent::Deleted(object) => {
-                version = resource_version(&object).unwrap_or(version);
-                Change::Deleted(Box::new(object))
-            }
-            WatchEvent::Bookmark(bookmark) => {
-                version = bookmark.metadata.resource_version;
-                pauses.reset();
-                continue;
-            }
-            // 410 Gone, above all.
-            WatchEvent::Error(status) => {
-                tracing::debug!(%status, "a watch that was ended");
-                pauses.pause().await;
-                return Some(Next::List);
-            }
-        };
-        pauses.reset();
-        if !sink.send(change).await {
-            return None;
-        }
+        None
     }
+
+    fn take(&mut self, event: watcher::Event<K>) -> Option<Change<K>> {
+        match event {
+            watcher::Event::Init => self.listing = Some(Vec::new()),
+            watcher::Event::InitApply(item) => self.listing.get_or_insert_default().push(item),
+            watcher::Event::InitDone => {
+                let items = self.listing.take().unwrap_or_default();
+                if self.polls {
+                    self.begin_again();
+                    self.pause = BETWEEN_LISTS;
+                }
+                return Some(Change::Listed(items));
+            }
+            watcher::Event::Apply(item) => return Some(Change::Changed(Box::new(item))),
+            watcher::Event::Delete(item) => return Some(Change::Deleted(Box::new(item))),
+        }
+        None
+    }
+
+    fn take_error(&mut self, error: Error) -> Option<Change<K>> {
+        let problem = match error {
+            Error::InitialListFailed(error) => return Some(self.fail(error.into())),
+            Error::WatchStartFailed(error) => {
+                // The library would retry from the same version, which the server may not have.
+                self.begin_again();
+                let problem = ApiProblem::from(error);
+                self.polls = problem.kind == ProblemKind::Forbidden;
+                problem
+            }
+            Error::WatchFailed(error) => error.into(),
+            Error::WatchError(status) => ApiProblem::from(&*status),
+            Error::NoResourceVersion => ApiProblem::new(ProblemKind::Other, error.to_string()),
+        };
+        tracing::debug!(%problem, "a watch broke or cannot begin");
+        self.back_off();
+        None
+    }
+
+    fn fail(&mut self, problem: ApiProblem) -> Change<K> {
+        self.is_forbidden = problem.kind == ProblemKind::Forbidden;
+        self.back_off();
+        Change::Trouble(problem)
+    }
+
+    fn begin_again(&mut self) {
+        self.events = watcher(self.api.clone(), self.config.clone()).boxed();
+        self.listing = Some(Vec::new());
+    }
+
+    fn back_off(&mut self) {
+        if self.trouble.elapsed() > CALM {
+            self.pauses = PAUSES.build();
+        }
+        self.trouble = Instant::now();
+        self.pause = self.pauses.next().unwrap_or_default();
+    }
+}
+
+/// The client, with a pause between the beginnings of watches: the library at once resumes one that ended
+/// well, and a proxy may end each of them at once.
+fn paced(client: Client) -> Client {
+    let namespace = client.default_namespace().to_owned();
+    let mut due = Instant::now();
+    let service = service_fn(move |request: Request<Body>| {
+        let client = client.clone();
+        let mut begin = Instant::now();
+        if request
+            .uri()
+            .query()
+            .is_some_and(|query| query.contains("watch=true"))
+        {
+            begin = begin.max(due);
+            due = begin + BETWEEN_WATCHES;
+        }
+        async move {
+            sleep_until(begin).await;
+            client.send(request).await
+        }
+    });
+    Client::new(service, namespace)
 }

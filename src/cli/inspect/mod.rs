@@ -4,10 +4,11 @@ mod json;
 mod text;
 
 use crate::cli::args::InspectArguments;
+use crate::cli::escape;
+use crate::cli::layout::Stream;
 use crate::cli::printer::{self, Printer};
 use crate::cli::project_source::{ProjectSource, look_at};
 use crate::cli::report::{Failure, Outcome};
-use crate::cli::{escape, layout};
 use crate::env_vars;
 use crate::lint::{self, Finding};
 use crate::project::{EntryPoint, Project};
@@ -63,7 +64,7 @@ pub(crate) async fn run(arguments: InspectArguments, printer: &Printer) -> Resul
         printer::write_stdout(&if json {
             escape::json(&json::object(&inspected))
         } else {
-            text::text(&inspected, layout::line_width())
+            text::text(&inspected, Stream::Stdout.width())
         })?;
         Ok(Outcome::Succeeded)
     })

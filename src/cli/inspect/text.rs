@@ -38,7 +38,7 @@ fn findings(inspected: &Inspected<'_>, width: usize) -> String {
         .filter(is_shown)
         .map(|finding| {
             let place = finding.location.as_ref().map_or_else(String::new, |location| {
-                let file = location.file.file_name().unwrap_or_default().display();
+                let file = location.file.path().file_name().unwrap_or_default().display();
                 format!("{file}:{}", location.position.line)
             });
             let hint = finding

@@ -6,11 +6,12 @@ mod text;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
+use crate::cli::escape;
+use crate::cli::layout::Stream;
 use crate::cli::params_file::ParameterOrigin;
 use crate::cli::printer::{self, Printer};
 use crate::cli::report::Failure;
 use crate::cli::settings::RunSettings;
-use crate::cli::{escape, layout};
 use crate::project::{ParameterType, ParameterValue};
 use crate::redact;
 use crate::runner::{RunError, RunPlan, StoreGlance};
@@ -64,7 +65,7 @@ pub(crate) async fn show(
     let text = if settings.json {
         escape::json(&json::object(&preview))
     } else {
-        text::text(&preview, layout::line_width())
+        text::text(&preview, Stream::Stdout.width())
     };
     printer::write_large_stdout(text).await?;
     // What the store refuses it would refuse to a run too. One that cannot be reached may be there later.

@@ -1,26 +1,25 @@
 //! `mlflow-artifacts:`: artifacts that a tracking server hands on.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use percent_encoding::{percent_decode_str, utf8_percent_encode};
 use reqwest::header::HeaderMap;
-use reqwest::{Client, Method, Request, StatusCode, Url};
-use serde::Deserialize;
+use reqwest::{Client, Method, Request, Response, StatusCode, Url};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use super::artifacts_presigned::Presigned;
 use super::exchange::{Ask, Content, Service, start_of, text};
-use super::list::path_below;
+use super::files::Walk;
 use super::{Body, Found, Listing, Object, Source, Store, StoreError, open_file};
 use crate::aws::{UNRESERVED, UNRESERVED_PATH};
 use crate::http::ServerAccess;
 
-const NAME: &str = "the tracking server";
+pub(super) const NAME: &str = "the tracking server";
 
 /// Where the server has all that is about artifacts.
 const SERVICES: &str = "/api/2.0/mlflow-artifacts/";
@@ -34,9 +33,6 @@ const SERVER_INFO: &str = "/api/3.0/mlflow/server-info";
 /// How long the server may take to say what it can do, which matters only after a failure.
 const SERVER_INFO_PATIENCE: Duration = Duration::from_secs(3);
 
-/// More directories than this below one place are none that anybody made on purpose.
-const MOST_DIRECTORIES: usize = 1_000_000;
-
 /// A place among the artifacts of a tracking server.
 pub(in crate::data) struct Artifacts {
     access: ServerAccess,
@@ -44,8 +40,7 @@ pub(in crate::data) struct Artifacts {
     server: String,
     /// Below the root, without slashes at both ends.
     path: String,
-    /// Directories, relative to the place, that have not been listed yet.
-    left: Mutex<VecDeque<String>>,
+    walk: Walk,
     /// How artifacts are had from a server that passes none on itself.
     pub(super) presigned: Presigned,
 }
@@ -68,14 +63,14 @@ pub(super) struct ListEntry {
     path: String,
     #[serde(default)]
     is_dir: bool,
-    /// Some servers write it as text.
-    file_size: Option<serde_json::Value>,
+    #[serde(default, deserialize_with = "size")]
+    file_size: Option<u64>,
 }
 
 impl ListEntry {
     /// Whether it is a file with this name and length.
     pub(super) fn is_file(&self, name: &str, length: u64) -> bool {
-        !self.is_dir && self.path == name && self.file_size.as_ref().and_then(size) == Some(length)
+        !self.is_dir && self.path == name && self.file_size == Some(length)
     }
 }
 
@@ -98,7 +93,7 @@ impl Artifacts {
             server: access.url.as_str().trim_end_matches('/').to_owned(),
             access,
             path: path.trim_matches('/').to_owned(),
-            left: Mutex::default(),
+            walk: Walk::new(NAME),
             presigned: Presigned::default(),
         }
     }
@@ -116,10 +111,6 @@ impl Artifacts {
         Some((server, path))
     }
 
-    fn url_of(&self, path: &str) -> Result<Url, StoreError> {
-        self.service_url("artifacts", path)
-    }
-
     /// The address of one of the server's services for this artifact.
     pub(super) fn service_url(&self, service: &str, path: &str) -> Result<Url, StoreError> {
         let path = utf8_percent_encode(path, UNRESERVED_PATH);
@@ -127,7 +118,7 @@ impl Artifacts {
     }
 
     fn address(&self, rest: &str) -> Result<Url, StoreError> {
-        Url::parse(&format!("{}{rest}", self.server)).map_err(|error| strange(error.to_string()))
+        Url::parse(&format!("{}{rest}", self.server)).map_err(|error| strange(NAME, &error.to_string()))
     }
 
     pub(super) fn ask(&self, method: Method, url: Url) -> Ask {
@@ -170,7 +161,7 @@ impl Artifacts {
         url.set_query(Some(&format!("path={}", utf8_percent_encode(whole, UNRESERVED))));
         let text = self.ask(Method::GET, url).text(self).await?;
         let answer: ListAnswer =
-            serde_json::from_str(&text).map_err(|_| strange("no list of artifacts".to_owned()))?;
+            serde_json::from_str(&text).map_err(|_| strange(NAME, "no list of artifacts"))?;
         Ok(answer.files)
     }
 
@@ -179,48 +170,64 @@ impl Artifacts {
     async fn list(&self, directory: &str) -> Result<Listing, StoreError> {
         let whole = self.below(directory);
         let files = self.entries(&whole).await?;
-        let mut listing = Listing::default();
-        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         let name = whole.rsplit('/').next().unwrap_or_default();
-        let is_file = |entries: &[ListEntry]| {
-            entries.len() == 1 && !entries[0].is_dir && entries[0].path == name && directory.is_empty()
-        };
-        if is_file(&files) && !name.is_empty() {
-            return Ok(listing);
+        if let ([entry], "") = (&files[..], directory)
+            && !entry.is_dir
+            && !name.is_empty()
+            && entry.path == name
+        {
+            return Ok(Listing::default());
         }
-        if files.is_empty() && !directory.is_empty() {
-            listing.empty_directories.push(directory.to_owned());
-        }
-        for entry in files {
-            let relative = match directory {
-                "" => entry.path,
-                directory => format!("{directory}/{}", entry.path),
-            };
-            let Some(path) = path_below("", &relative)? else {
-                continue;
-            };
-            if entry.is_dir {
-                left.push_back(path);
-                continue;
-            }
-            listing.objects.push(Object {
-                key: self.below(&path),
-                path,
-                size: entry.file_size.as_ref().and_then(size),
+        let entries = files.into_iter().map(|entry| {
+            let file = Object {
+                size: entry.file_size,
                 ..Object::default()
-            });
-        }
-        if left.len() > MOST_DIRECTORIES {
-            return Err(strange("its directories have no end".to_owned()));
-        }
-        listing.next = left.pop_front();
-        Ok(listing)
+            };
+            (entry.path, (!entry.is_dir).then_some(file))
+        });
+        self.walk.listing(directory, entries, |path| self.below(path))
     }
 }
 
-/// A file's size as some servers write it.
-pub(super) fn size(value: &serde_json::Value) -> Option<u64> {
-    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+/// A file's size, which some servers write as text.
+pub(super) fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(value.as_u64().or_else(|| value.as_str()?.parse().ok()))
+}
+
+/// Asks to go on in the middle of an artifact, if it is still in the state that a header of this name asks
+/// about.
+pub(super) fn ranged(
+    ask: Ask,
+    range: Option<&Range<u64>>,
+    condition: &'static str,
+    validator: Option<&str>,
+) -> Ask {
+    match (range, validator) {
+        (Some(range), Some(validator)) => ask
+            .header("range", &format!("bytes={}-", range.start))
+            .header(condition, validator),
+        _ => ask,
+    }
+}
+
+/// The artifact in an answer, which may have its size from elsewhere.
+pub(super) fn body(store: &'static str, answer: Response, size: Option<u64>) -> Result<Body, StoreError> {
+    let start = start_of(&answer).ok_or_else(|| strange(store, "no Content-Range"))?;
+    Ok(Body {
+        start,
+        length: answer
+            .content_length()
+            .or_else(|| Some(size?.saturating_sub(start))),
+        validator: strong_tag(answer.headers()),
+        checksum: None,
+        source: Source::Http(Box::new(answer)),
+    })
+}
+
+fn strong_tag(headers: &HeaderMap) -> Option<String> {
+    let tag = text(headers, "etag").filter(|tag| !tag.starts_with("W/"));
+    tag.map(str::to_owned)
 }
 
 #[async_trait]
@@ -235,32 +242,24 @@ impl Store for Artifacts {
                 said: "the server has no artifacts".to_owned(),
             });
         }
-        let object = Object {
+        let mut object = Object {
             key: self.path.clone(),
             ..Object::default()
         };
-        let url = self.url_of(&object.key)?;
+        let url = self.service_url("artifacts", &object.key)?;
         match self.ask(Method::HEAD, url).send(self).await {
-            Ok(answer) => Ok(Found::File(Object {
-                validator: text(answer.headers(), "etag")
-                    .filter(|tag| !tag.starts_with("W/"))
-                    .map(str::to_owned),
-                ..object
-            })),
+            Ok(answer) => object.validator = strong_tag(answer.headers()),
             // The answer to such a request has no body: another one says why.
             Err(_) => {
                 let body = self.open(&object, None, None).await?;
                 // The storage's own tag lets a download that breaks off go on.
-                Ok(Found::File(match self.has_ranges() {
-                    true => Object {
-                        size: body.length,
-                        validator: body.validator,
-                        ..object
-                    },
-                    false => object,
-                }))
+                if self.has_ranges() {
+                    object.size = body.length;
+                    object.validator = body.validator;
+                }
             }
         }
+        Ok(Found::File(object))
     }
 
     async fn more(&self, next: &str) -> Result<Listing, StoreError> {
@@ -276,29 +275,17 @@ impl Store for Artifacts {
         if self.presigned.is_needed() {
             return self.open_presigned(object, range, validator).await;
         }
-        let mut ask = self.ask(Method::GET, self.url_of(&object.key)?);
-        if let (Some(range), Some(validator)) = (&range, validator) {
-            ask = ask
-                .header("range", &format!("bytes={}-", range.start))
-                .header("if-range", validator);
-        }
-        let answer = match ask.send(self).await {
-            Ok(answer) => answer,
+        let ask = self.ask(Method::GET, self.service_url("artifacts", &object.key)?);
+        match ranged(ask, range.as_ref(), "if-range", validator)
+            .send(self)
+            .await
+        {
+            Ok(answer) => body(NAME, answer, None),
             Err(problem @ StoreError::Refused { .. }) if self.passes_nothing_on(&problem).await => {
-                return self.open_presigned(object, range, validator).await;
+                self.open_presigned(object, range, validator).await
             }
-            Err(problem) => return Err(problem),
-        };
-        let start = start_of(&answer).ok_or_else(|| strange("no Content-Range".to_owned()))?;
-        Ok(Body {
-            start,
-            length: answer.content_length(),
-            validator: text(answer.headers(), "etag")
-                .filter(|tag| !tag.starts_with("W/"))
-                .map(str::to_owned),
-            checksum: None,
-            source: Source::Http(Box::new(answer)),
-        })
+            Err(problem) => Err(problem),
+        }
     }
 
     async fn put(&self, path: &str, file: &Path) -> Result<(), StoreError> {
@@ -306,8 +293,10 @@ impl Store for Artifacts {
         if self.presigned.is_needed() {
             return self.put_presigned(path, &file).await;
         }
-        let mut ask = self.ask(Method::PUT, self.url_of(&self.below(path))?);
-        ask = ask.header("content-type", super::content_type(path));
+        let url = self.service_url("artifacts", &self.below(path))?;
+        let mut ask = self
+            .ask(Method::PUT, url)
+            .header("content-type", super::content_type(path));
         ask.content = Content::File(file.clone());
         match ask.send(self).await {
             Ok(_) => Ok(()),
@@ -360,11 +349,8 @@ impl Service for Artifacts {
     }
 
     async fn asker(&self) -> String {
-        let signer = self
-            .access
-            .signer
-            .as_ref()
-            .map(|signer| signer.source().to_owned());
+        let signer = self.access.signer.as_ref();
+        let signer = signer.map(|signer| signer.source().to_owned());
         match self.access.credentials.clone().or(signer) {
             Some(source) => format!("the credentials from {source}"),
             None => "a request without credentials (MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_TOKEN are not set)".to_owned(),
@@ -372,7 +358,7 @@ impl Service for Artifacts {
     }
 
     fn said(&self, body: &str) -> Option<String> {
-        let answer: serde_json::Value = serde_json::from_str(body).ok()?;
+        let answer: Value = serde_json::from_str(body).ok()?;
         let message = answer["message"].as_str()?.lines().next().unwrap_or_default();
         Some(match answer["error_code"].as_str() {
             Some(code) => format!("{code}: {message}"),
@@ -393,8 +379,11 @@ impl Service for Artifacts {
     }
 }
 
-pub(super) fn strange(reason: String) -> StoreError {
-    StoreError::Strange { store: NAME, reason }
+pub(super) fn strange(store: &'static str, reason: &str) -> StoreError {
+    StoreError::Strange {
+        store,
+        reason: reason.to_owned(),
+    }
 }
 
 #[cfg(test)]

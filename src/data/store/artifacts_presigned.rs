@@ -7,9 +7,11 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use backon::{ConstantBuilder, Retryable as _};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use reqwest::header::{HeaderName, HeaderValue};
@@ -18,11 +20,11 @@ use reqwest::{Client, Method, Request, Response, Url};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::artifacts::{Artifacts, size, strange};
-use super::exchange::{Ask, Content, FIRST_PAUSE, MOST_TRIES, Service, start_of, text};
+use super::artifacts::{Artifacts, NAME, body, ranged, size, strange};
+use super::exchange::{Ask, Content, Service, text, tried};
 use super::parts::{at_once, part_size, parts, why_not_aborted};
 use super::s3::{ignores_tls, refusal_of_storage};
-use super::{Body, Object, Source, StoreError};
+use super::{Body, Object, StoreError};
 use crate::env_vars;
 use crate::http::{self, SentFile, Verification};
 
@@ -32,13 +34,18 @@ pub(super) const STORAGE: &str = "the storage behind the tracking server";
 /// No kind of storage takes more parts.
 const MOST_PARTS: u64 = 10_000;
 
+/// An address that is no longer good is asked for anew.
+const ONCE_MORE: ConstantBuilder = ConstantBuilder::new()
+    .with_delay(Duration::ZERO)
+    .with_max_times(1);
+
 /// What is known of a server's way to hand out artifacts.
 #[derive(Debug, Default)]
 pub(super) struct Presigned {
     is_needed: AtomicBool,
     storage: OnceLock<Storage>,
-    /// Uploads that have begun and not ended. Their parts cost money until they do.
-    unfinished: Mutex<Vec<Upload>>,
+    /// An upload that has begun and not ended. Its parts cost money until it does.
+    unfinished: Mutex<Option<Upload>>,
 }
 
 impl Presigned {
@@ -83,7 +90,7 @@ impl Presigned {
     ) -> Result<Vec<Arrived>, StoreError> {
         let bytes = match file.length() {
             0 => stream::iter([Ok(Bytes::new())]).boxed(),
-            _ => parts(file, size, None).map_ok(|part| part.bytes).boxed(),
+            _ => parts(file, size, None).boxed(),
         };
         let mut arrived: Vec<Arrived> = bytes
             .zip(stream::iter(signed))
@@ -106,8 +113,10 @@ impl Presigned {
         Ok(arrived)
     }
 
-    fn unfinished(&self) -> MutexGuard<'_, Vec<Upload>> {
-        self.unfinished.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Takes note of the upload that goes on, and gives the one that did.
+    fn begin(&self, upload: Option<Upload>) -> Option<Upload> {
+        let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *unfinished, upload)
     }
 }
 
@@ -118,7 +127,8 @@ struct Signed {
     /// What must go with the request.
     headers: Option<BTreeMap<String, String>>,
     /// Of an artifact that is there.
-    file_size: Option<Value>,
+    #[serde(default, deserialize_with = "size")]
+    file_size: Option<u64>,
     /// Of an upload, from 1.
     part_number: Option<u64>,
 }
@@ -130,32 +140,18 @@ struct BegunAnswer {
 }
 
 /// An upload in parts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 struct Upload {
-    /// The whole path of the directory, and the file's name in it.
-    directory: String,
-    name: String,
+    /// The whole path of the file.
+    path: String,
     /// What the storage calls it, if it has such a name.
     id: Option<String>,
 }
 
 impl Upload {
-    fn new(path: &str) -> Self {
-        let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
-        Self {
-            directory: directory.to_owned(),
-            name: name.to_owned(),
-            id: None,
-        }
-    }
-
-    /// What every request about it says.
-    fn about(&self) -> Value {
-        let mut about = json!({ "path": self.name });
-        if let Some(id) = &self.id {
-            about["upload_id"] = id.as_str().into();
-        }
-        about
+    /// The directory, and the file's name in it.
+    fn split(&self) -> (&str, &str) {
+        self.path.rsplit_once('/').unwrap_or(("", &self.path))
     }
 }
 
@@ -175,13 +171,10 @@ impl Artifacts {
         range: Option<Range<u64>>,
         validator: Option<&str>,
     ) -> Result<Body, StoreError> {
-        let opened = self.open_signed(object, range.as_ref(), validator).await;
-        match opened {
-            Err(problem) if may_have_expired(&problem) => {
-                self.open_signed(object, range.as_ref(), validator).await
-            }
-            opened => opened,
-        }
+        (|| self.open_signed(object, range.as_ref(), validator))
+            .retry(ONCE_MORE)
+            .when(may_have_expired)
+            .await
     }
 
     async fn open_signed(
@@ -192,108 +185,87 @@ impl Artifacts {
     ) -> Result<Body, StoreError> {
         let url = self.service_url("presigned", &object.key)?;
         let signed = self.ask(Method::GET, url).text(self).await?;
-        let signed: Signed =
-            serde_json::from_str(&signed).map_err(|_| strange("no signed address".to_owned()))?;
-        let mut ask = signed.ask(Method::GET)?;
-        if let (Some(range), Some(validator)) = (range, validator) {
-            ask = ask
-                .header("range", &format!("bytes={}-", range.start))
-                .header("if-match", validator);
-        }
-        let answer = self.presigned.send(ask).await?;
-        let start = start_of(&answer).ok_or_else(|| strange_storage("no Content-Range"))?;
-        let whole = signed.file_size.as_ref().and_then(size);
-        Ok(Body {
-            start,
-            length: answer
-                .content_length()
-                .or_else(|| Some(whole?.saturating_sub(start))),
-            validator: text(answer.headers(), "etag")
-                .filter(|tag| !tag.starts_with("W/"))
-                .map(str::to_owned),
-            checksum: None,
-            source: Source::Http(Box::new(answer)),
-        })
+        let signed: Signed = serde_json::from_str(&signed).map_err(|_| strange(NAME, "no signed address"))?;
+        let ask = ranged(signed.ask(Method::GET)?, range, "if-match", validator);
+        body(STORAGE, self.presigned.send(ask).await?, signed.file_size)
     }
 
     /// Puts a file into the storage, below the place. It appears when all of its parts are there.
     pub(super) async fn put_presigned(&self, path: &str, file: &SentFile) -> Result<(), StoreError> {
         let path = self.below(path);
-        match self.put_signed_parts(&path, file).await {
-            // All addresses were signed when the upload began: a new one gets new ones.
-            Err(problem) if may_have_expired(&problem) => self.put_signed_parts(&path, file).await,
-            put => put,
-        }
+        // All addresses were signed when the upload began: a new one gets new ones.
+        (|| self.put_signed_parts(&path, file))
+            .retry(ONCE_MORE)
+            .when(may_have_expired)
+            .await
     }
 
     async fn put_signed_parts(&self, path: &str, file: &SentFile) -> Result<(), StoreError> {
         let size = part_size(file.length(), MOST_PARTS);
         // An empty file has a part too.
         let count = file.length().div_ceil(size).max(1);
-        let mut upload = Upload::new(path);
-        let mut about = upload.about();
-        about["num_parts"] = count.into();
-        let begun = self.ask_about("create", &upload, &about)?.text(self).await?;
+        let mut upload = Upload {
+            path: path.to_owned(),
+            id: None,
+        };
+        let about = json!({ "num_parts": count });
+        let begun = self.ask_about("create", &upload, about)?.text(self).await?;
         let begun: BegunAnswer =
-            serde_json::from_str(&begun).map_err(|_| strange("no signed addresses".to_owned()))?;
+            serde_json::from_str(&begun).map_err(|_| strange(NAME, "no signed addresses"))?;
         upload.id = begun.upload_id;
-        self.presigned.unfinished().push(upload.clone());
+        self.presigned.begin(Some(upload.clone()));
         let put = async {
             let mut signed = begun.credentials;
             signed.sort_by_key(|signed| signed.part_number);
             if signed.len() as u64 != count {
-                return Err(strange(format!(
-                    "{} signed addresses where {count} were asked for",
-                    signed.len()
-                )));
+                let reason = format!("{} signed addresses where {count} were asked for", signed.len());
+                return Err(strange(NAME, &reason));
             }
             let arrived = self.presigned.send_parts(signed, file, size).await?;
             // Until here nobody sees the file.
             file.check().map_err(StoreError::unreadable)?;
             self.complete(&upload, &arrived, file.length()).await
         };
-        match put.await {
-            Ok(()) => {
-                self.presigned.unfinished().retain(|other| *other != upload);
-                Ok(())
-            }
-            Err(problem) => {
-                self.abort_unfinished().await;
-                Err(problem)
-            }
+        let put = put.await;
+        match put {
+            Ok(()) => drop(self.presigned.begin(None)),
+            Err(_) => self.abort_unfinished().await,
         }
+        put
     }
 
     /// Makes the file of its parts.
     async fn complete(&self, upload: &Upload, arrived: &[Arrived], length: u64) -> Result<(), StoreError> {
-        let mut about = upload.about();
-        about["parts"] = json!(arrived);
-        let ask = self.ask_about("complete", upload, &about)?;
-        let (mut tries, mut was_unclear) = (1, false);
-        loop {
-            let problem = match ask.text_once(self).await {
-                Ok(_) => return Ok(()),
+        let ask = self.ask_about("complete", upload, json!({ "parts": arrived }))?;
+        let was_unclear = AtomicBool::new(false);
+        tried(|| async {
+            match ask.text_once(self).await {
                 // An earlier try may have done it, of which the answer was lost.
-                Err(_) if was_unclear && self.is_there(upload, length).await => return Ok(()),
-                Err(problem) => problem,
-            };
-            if tries == MOST_TRIES || !problem.is_transient() {
-                return Err(problem);
+                Err(_)
+                    if was_unclear.swap(true, Ordering::Relaxed) && self.is_there(upload, length).await =>
+                {
+                    Ok(())
+                }
+                completed => completed.map(drop),
             }
-            was_unclear = true;
-            tokio::time::sleep(FIRST_PAUSE * 2u32.pow(tries - 1)).await;
-            tries += 1;
-        }
+        })
+        .await
     }
 
     /// Whether the directory has a file of this name and length.
     async fn is_there(&self, upload: &Upload, length: u64) -> bool {
-        let listed = self.entries(&upload.directory).await;
-        listed.is_ok_and(|entries| entries.iter().any(|entry| entry.is_file(&upload.name, length)))
+        let (directory, name) = upload.split();
+        let listed = self.entries(directory).await;
+        listed.is_ok_and(|entries| entries.iter().any(|entry| entry.is_file(name, length)))
     }
 
-    fn ask_about(&self, what: &str, upload: &Upload, about: &Value) -> Result<Ask, StoreError> {
-        let url = self.service_url(&format!("mpu/{what}"), &upload.directory)?;
+    fn ask_about(&self, what: &str, upload: &Upload, mut about: Value) -> Result<Ask, StoreError> {
+        let (directory, name) = upload.split();
+        about["path"] = name.into();
+        if let Some(id) = &upload.id {
+            about["upload_id"] = id.as_str().into();
+        }
+        let url = self.service_url(&format!("mpu/{what}"), directory)?;
         let mut ask = self
             .ask(Method::POST, url)
             .header("content-type", "application/json");
@@ -301,21 +273,16 @@ impl Artifacts {
         Ok(ask)
     }
 
-    /// Removes the parts of the uploads that have not ended.
+    /// Removes the parts of an upload that has not ended.
     pub(super) async fn abort_unfinished(&self) {
-        let unfinished = std::mem::take(&mut *self.presigned.unfinished());
-        for upload in unfinished {
-            let aborted = async {
-                let ask = self.ask_about("abort", &upload, &upload.about())?;
-                ask.send(self).await
-            };
-            let Some(problem) = why_not_aborted(aborted).await else {
-                continue;
-            };
+        let Some(upload) = self.presigned.begin(None) else {
+            return;
+        };
+        let aborted = async { self.ask_about("abort", &upload, json!({}))?.send(self).await };
+        if let Some(problem) = why_not_aborted(aborted).await {
             tracing::warn!(
-                "cannot remove the parts of '{}/{}' that have been uploaded: {problem}",
-                upload.directory,
-                upload.name
+                "cannot remove the parts of '{}' that have been uploaded: {problem}",
+                upload.path
             );
         }
     }
@@ -325,14 +292,12 @@ impl Signed {
     fn ask(&self, method: Method) -> Result<Ask, StoreError> {
         let url = Url::parse(&self.url).ok();
         let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        let mut ask = Ask::new(
-            method,
-            url.ok_or_else(|| strange("a signed address that is none".to_owned()))?,
-        );
+        let url = url.ok_or_else(|| strange(NAME, "a signed address that is none"))?;
+        let mut ask = Ask::new(method, url);
         for (name, value) in self.headers.iter().flatten() {
             let name = HeaderName::try_from(name.as_str());
             let (Ok(name), Ok(mut value)) = (name, HeaderValue::try_from(value.as_str())) else {
-                return Err(strange("a header for the storage that is none".to_owned()));
+                return Err(strange(NAME, "a header for the storage that is none"));
             };
             value.set_sensitive(true);
             ask.headers.insert(name, value);
@@ -351,13 +316,6 @@ fn may_have_expired(problem: &StoreError) -> bool {
             ..
         }
     )
-}
-
-fn strange_storage(reason: &str) -> StoreError {
-    StoreError::Strange {
-        store: STORAGE,
-        reason: reason.to_owned(),
-    }
 }
 
 /// What signed addresses lead to. It has a client of its own: that of the tracking server may show a

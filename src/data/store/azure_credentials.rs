@@ -1,345 +1,214 @@
 //! Who asks Azure's storage, and where it is.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use openssl::hash::MessageDigest;
-use openssl::pkey::PKey;
-use openssl::sign::Signer;
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
-use reqwest::{Client, Method, Url};
+use reqsign::azure::{
+    ClientSecretCredentialProvider, Credential, ImdsCredentialProvider, RequestSigner,
+    StaticCredentialProvider, WorkloadIdentityCredentialProvider,
+};
+use reqsign::time::Timestamp;
+use reqsign::{Context, Error, ProvideCredential};
+use reqwest::{Client, Url};
 
 use super::StoreError;
-use super::gcs_credentials::form;
-use super::token::{self, KeptToken, Token};
+use super::azure_certificate::Certificate;
 use crate::env_vars;
 use crate::http::local_client;
+use crate::http::signing::{Identity, Sender};
 use crate::process::ProgramCall;
 use crate::redact::Secret;
 
-/// The account and key that every emulator knows. From Microsoft's documentation of Azurite.
-const EMULATOR_ACCOUNT: &str = "devstoreaccount1";
-const EMULATOR_KEY: &str =
-    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
-const EMULATOR_ENDPOINT: &str = "http://127.0.0.1:10000/devstoreaccount1";
+/// What `UseDevelopmentStorage=true` stands for. From Microsoft's documentation of Azurite.
+const EMULATOR: &str = "AccountName=devstoreaccount1;BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;\
+    AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 const AUTHORITY: &str = "https://login.microsoftonline.com";
-/// What a token is asked for.
-const SCOPE: &str = "https://storage.azure.com/.default";
+/// What `az` is asked to give a token for.
 const RESOURCE: &str = "https://storage.azure.com/";
-const METADATA: &str = "http://169.254.169.254/metadata/identity/oauth2/token";
+/// The service that knows a machine's identity.
+const METADATA: &str = "http://169.254.169.254";
 const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a token of `az` is used: `az` keeps its tokens itself, and gives one with at least five minutes
+/// left.
+const COMMAND_LINE_TIME: Duration = Duration::from_secs(300);
 
-/// The account's address, and who asks.
-pub(super) struct Access {
-    pub(super) endpoint: Url,
-    account: String,
-    kind: Kind,
-    /// Where the credentials come from, or why there are none.
-    source: String,
-    token: KeptToken,
-}
-
-enum Kind {
-    SharedKey(Secret),
-    /// A query that is a permission.
-    Signature(Secret),
-    ClientSecret {
-        tenant: String,
-        client: String,
-        secret: Secret,
-    },
-    TokenFile {
-        tenant: String,
-        client: String,
-        file: String,
-    },
-    ManagedIdentity {
-        client: Option<String>,
-    },
-    CommandLine,
-    Anonymous,
-}
-
-impl Access {
-    /// What the environment says of this account.
-    pub(super) async fn find(account: &str, endpoint: &str) -> Result<Self, StoreError> {
-        let variable = &env_vars::non_empty;
-        if let Some(text) = variable(env_vars::AZURE_STORAGE_CONNECTION_STRING) {
-            return Self::of_connection_string(&text);
-        }
-        let endpoint = Url::parse(endpoint).map_err(|error| super::azure::strange(error.to_string()))?;
-        let access = |kind, source: &str| Self {
-            endpoint: endpoint.clone(),
-            account: account.to_owned(),
-            kind,
-            source: source.to_owned(),
-            token: KeptToken::default(),
-        };
-        if let Some(key) = variable(env_vars::AZURE_STORAGE_ACCESS_KEY) {
-            let kind = Kind::SharedKey(Secret::new(key));
-            return Ok(access(kind, env_vars::AZURE_STORAGE_ACCESS_KEY));
-        }
-        if let Some(signature) = variable(env_vars::AZURE_STORAGE_SAS_TOKEN) {
-            let kind = Kind::Signature(Secret::new(signature.trim_start_matches('?')));
-            return Ok(access(kind, env_vars::AZURE_STORAGE_SAS_TOKEN));
-        }
-        let client = variable(env_vars::AZURE_CLIENT_ID);
-        if let (Some(tenant), Some(client)) = (variable(env_vars::AZURE_TENANT_ID), client.clone()) {
-            if let Some(secret) = variable(env_vars::AZURE_CLIENT_SECRET) {
-                let secret = Secret::new(secret);
-                let kind = Kind::ClientSecret {
-                    tenant,
-                    client,
-                    secret,
-                };
-                return Ok(access(kind, env_vars::AZURE_CLIENT_SECRET));
-            }
-            if let Some(file) = variable(env_vars::AZURE_FEDERATED_TOKEN_FILE) {
-                let kind = Kind::TokenFile { tenant, client, file };
-                return Ok(access(kind, env_vars::AZURE_FEDERATED_TOKEN_FILE));
-            }
-        }
-        let mut tried = format!(
-            "{}, {}, {} and {} are not set",
-            env_vars::AZURE_STORAGE_CONNECTION_STRING,
-            env_vars::AZURE_STORAGE_ACCESS_KEY,
+/// The address of this account's blobs, and who asks, by what the environment says. If no variable says who
+/// asks, the [machine](of_machine) and a person are to be looked for. Nothing is sent. `client` reaches the
+/// service that gives tokens.
+pub(super) fn find(account: &str, host: &str, client: &Client) -> Result<(String, Option<Who>), StoreError> {
+    let variable = &env_vars::non_empty;
+    let sender = Sender::new(client.clone());
+    if let Some(text) = variable(env_vars::AZURE_STORAGE_CONNECTION_STRING) {
+        let (endpoint, who) = of_connection_string(&text, sender)?;
+        return Ok((endpoint, Some(who)));
+    }
+    let who = if let Some(key) = variable(env_vars::AZURE_STORAGE_ACCESS_KEY) {
+        Some(of_key(account, &key, sender, env_vars::AZURE_STORAGE_ACCESS_KEY)?)
+    } else if let Some(signature) = variable(env_vars::AZURE_STORAGE_SAS_TOKEN) {
+        Some(of_signature(
+            &signature,
+            sender,
             env_vars::AZURE_STORAGE_SAS_TOKEN,
-            env_vars::AZURE_CLIENT_SECRET
-        );
-        for (kind, source) in [
-            (Kind::ManagedIdentity { client }, "the machine's managed identity"),
-            (Kind::CommandLine, "`az login`"),
-        ] {
-            let access = access(kind, source);
-            match access.token.get(access.renew(None)).await {
-                Ok(_) => return Ok(access),
-                Err(reason) => tried.push_str(&format!("; {source}: {reason}")),
-            }
-        }
-        Ok(access(Kind::Anonymous, &tried))
-    }
+        ))
+    } else {
+        of_application(sender)
+    };
+    Ok((format!("https://{host}"), who))
+}
 
-    /// `AccountName=…;AccountKey=…;EndpointSuffix=…`, as Azure's portal shows it.
-    fn of_connection_string(text: &str) -> Result<Self, StoreError> {
-        let name = env_vars::AZURE_STORAGE_CONNECTION_STRING;
-        let unusable = |reason: &str| StoreError::Settings {
-            what: name.to_owned(),
-            reason: reason.to_owned(),
-        };
-        let get = |wanted: &str| {
-            text.split(';').find_map(|part| {
-                let (key, value) = part.split_once('=')?;
-                key.trim()
-                    .eq_ignore_ascii_case(wanted)
-                    .then(|| value.trim().to_owned())
-            })
-        };
-        let is_emulator =
-            get("UseDevelopmentStorage").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        let account = match is_emulator {
-            true => Some(EMULATOR_ACCOUNT.to_owned()),
-            false => get("AccountName"),
-        };
-        let endpoint = match (get("BlobEndpoint"), &account) {
-            (Some(endpoint), _) => endpoint,
-            (None, _) if is_emulator => EMULATOR_ENDPOINT.to_owned(),
-            (None, Some(account)) => format!(
-                "{}://{account}.blob.{}",
-                get("DefaultEndpointsProtocol").unwrap_or_else(|| "https".to_owned()),
-                get("EndpointSuffix").unwrap_or_else(|| "core.windows.net".to_owned())
-            ),
-            (None, None) => return Err(unusable("it has no AccountName and no BlobEndpoint")),
-        };
-        let endpoint = Url::parse(&endpoint).map_err(|_| unusable("its BlobEndpoint is no URL"))?;
-        let key = match is_emulator {
-            true => Some(EMULATOR_KEY.to_owned()),
-            false => get("AccountKey"),
-        };
-        let kind = match (key, get("SharedAccessSignature")) {
-            (Some(key), _) => Kind::SharedKey(Secret::new(key)),
-            (None, Some(signature)) => Kind::Signature(Secret::new(signature.trim_start_matches('?'))),
-            (None, None) => return Err(unusable("it has no AccountKey and no SharedAccessSignature")),
-        };
-        Ok(Self {
-            endpoint,
-            account: account.unwrap_or_default(),
-            kind,
-            source: name.to_owned(),
-            token: KeptToken::default(),
-        })
+/// `AccountName=…;AccountKey=…;EndpointSuffix=…`, as Azure's portal shows it.
+fn of_connection_string(text: &str, sender: Sender) -> Result<(String, Who), StoreError> {
+    let name = env_vars::AZURE_STORAGE_CONNECTION_STRING;
+    let pairs = text.split(';').filter_map(|part| part.split_once('='));
+    let pairs = pairs.map(|(key, value)| (key.trim().to_ascii_lowercase(), value.trim()));
+    let pairs: HashMap<String, &str> = pairs.collect();
+    let get = |key: &str| pairs.get(key).copied();
+    if get("usedevelopmentstorage").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+        return of_connection_string(EMULATOR, sender);
     }
+    let account = get("accountname");
+    let usual_endpoint = |account| {
+        let protocol = get("defaultendpointsprotocol").unwrap_or("https");
+        let suffix = get("endpointsuffix").unwrap_or("core.windows.net");
+        format!("{protocol}://{account}.blob.{suffix}")
+    };
+    let endpoint = get("blobendpoint")
+        .map(str::to_owned)
+        .or_else(|| account.map(usual_endpoint))
+        .ok_or_else(|| unusable(name, "it has no AccountName and no BlobEndpoint"))?;
+    let endpoint = Url::parse(&endpoint).map_err(|_| unusable(name, "its BlobEndpoint is not a URL"))?;
+    let who = match (get("accountkey"), get("sharedaccesssignature")) {
+        (Some(key), _) => of_key(account.unwrap_or_default(), key, sender, name)?,
+        (None, Some(signature)) => of_signature(signature, sender, name),
+        (None, None) => {
+            let reason = "it has no AccountKey and no SharedAccessSignature";
+            return Err(unusable(name, reason));
+        }
+    };
+    Ok((endpoint.into(), who))
+}
 
-    /// The value of the `Authorization` header for a request with these headers, and whether the query
-    /// says who asks instead.
-    pub(super) async fn authorization(
-        &self,
-        client: &Client,
-        method: &Method,
-        url: &Url,
-        headers: &HeaderMap,
-        length: u64,
-    ) -> Result<Option<String>, StoreError> {
-        let failed = |reason: String| StoreError::Settings {
-            what: format!("the credentials from {}", self.source),
-            reason,
+pub(super) type Who = Identity<Credential>;
+
+fn of(sender: Sender, provider: impl ProvideCredential<Credential = Credential>, source: &str) -> Who {
+    Identity::new(sender, provider, RequestSigner::new(), source)
+}
+
+fn of_key(account: &str, key: &str, sender: Sender, source: &str) -> Result<Who, StoreError> {
+    if STANDARD.decode(key).is_err() {
+        return Err(unusable(source, "the account's key is not valid base64"));
+    }
+    let provider = StaticCredentialProvider::new_shared_key(account, key);
+    Ok(of(sender, provider, source))
+}
+
+fn of_signature(signature: &str, sender: Sender, source: &str) -> Who {
+    let provider = StaticCredentialProvider::new_sas_token(signature.trim_start_matches('?'));
+    of(sender, provider, source)
+}
+
+/// The application that variables name, if they also say how it proves who it is.
+fn of_application(sender: Sender) -> Option<Who> {
+    let variable = &env_vars::non_empty;
+    let tenant = variable(env_vars::AZURE_TENANT_ID)?;
+    let application = variable(env_vars::AZURE_CLIENT_ID)?;
+    let authority = authority();
+    if let Some(secret) = variable(env_vars::AZURE_CLIENT_SECRET) {
+        let provider = ClientSecretCredentialProvider::new()
+            .with_tenant_id(tenant)
+            .with_client_id(application)
+            .with_client_secret(secret)
+            .with_authority_host(authority);
+        return Some(of(sender, provider, env_vars::AZURE_CLIENT_SECRET));
+    }
+    let exchange = WorkloadIdentityCredentialProvider::new()
+        .with_tenant_id(&tenant)
+        .with_client_id(&application)
+        .with_authority_host(&authority);
+    if let Some(file) = variable(env_vars::AZURE_CLIENT_CERTIFICATE_PATH) {
+        let certificate = Certificate {
+            file,
+            password: variable(env_vars::AZURE_CLIENT_CERTIFICATE_PASSWORD).map(Secret::new),
+            application,
+            audience: format!("{authority}/{tenant}/oauth2/v2.0/token"),
+            exchange,
         };
-        match &self.kind {
-            Kind::Anonymous | Kind::Signature(_) => Ok(None),
-            Kind::SharedKey(key) => {
-                let text = string_to_sign(&self.account, method, url, headers, length);
-                let signature = sign(key, &text).map_err(failed)?;
-                Ok(Some(format!("SharedKey {}:{signature}", self.account)))
-            }
-            _ => {
-                let token = self.token.get(self.renew(Some(client))).await.map_err(failed)?;
-                Ok(Some(format!("Bearer {}", token.expose())))
-            }
+        return Some(of(sender, certificate, env_vars::AZURE_CLIENT_CERTIFICATE_PATH));
+    }
+    let file = variable(env_vars::AZURE_FEDERATED_TOKEN_FILE)?;
+    let provider = exchange.with_federated_token_file(file);
+    Some(of(sender, provider, env_vars::AZURE_FEDERATED_TOKEN_FILE))
+}
+
+/// The machine's identity, or the person who has logged in, or nobody.
+pub(super) async fn of_machine() -> Result<Who, StoreError> {
+    let host = env_vars::non_empty(env_vars::AZURE_POD_IDENTITY_AUTHORITY_HOST);
+    let host = host.as_deref().unwrap_or(METADATA).trim_end_matches('/');
+    let provider =
+        ImdsCredentialProvider::new().with_endpoint(format!("{host}/metadata/identity/oauth2/token"));
+    let sender = Sender::new(local_client(METADATA_TIMEOUT)?).once();
+    let mut tried = format!(
+        "{}, {}, {}, {} and {} are not set",
+        env_vars::AZURE_STORAGE_CONNECTION_STRING,
+        env_vars::AZURE_STORAGE_ACCESS_KEY,
+        env_vars::AZURE_STORAGE_SAS_TOKEN,
+        env_vars::AZURE_CLIENT_SECRET,
+        env_vars::AZURE_CLIENT_CERTIFICATE_PATH,
+    );
+    for who in [
+        of(sender.clone(), provider, "the machine's managed identity"),
+        of(sender, CommandLine, "`az login`"),
+    ] {
+        match who.if_found().await {
+            Ok(who) => return Ok(who),
+            Err(reason) => tried.push_str(&format!("; {reason}")),
         }
     }
+    Ok(Identity::nobody(tried))
+}
 
-    /// What has to be added to the query.
-    pub(super) fn signature(&self) -> Option<&Secret> {
-        match &self.kind {
-            Kind::Signature(signature) => Some(signature),
-            _ => None,
-        }
-    }
-
-    /// Who asks, for a person.
-    pub(super) fn asker(&self) -> String {
-        match self.kind {
-            Kind::Anonymous => format!("a request without credentials ({})", self.source),
-            _ => format!("the credentials from {}", self.source),
-        }
-    }
-
-    async fn renew(&self, client: Option<&Client>) -> Result<Token, String> {
-        let variable = &env_vars::non_empty;
-        let authority = variable(env_vars::AZURE_AUTHORITY_HOST).unwrap_or_else(|| AUTHORITY.to_owned());
-        let ask = async |tenant: &str, form: String| {
-            let Some(client) = client else {
-                return Err("no client".to_owned());
-            };
-            let url = format!("{}/{tenant}/oauth2/v2.0/token", authority.trim_end_matches('/'));
-            let request = client
-                .post(url)
-                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(form);
-            token::ask(request).await
-        };
-        match &self.kind {
-            Kind::ClientSecret {
-                tenant,
-                client,
-                secret,
-            } => {
-                let pairs = [
-                    ("grant_type", "client_credentials"),
-                    ("client_id", client.as_str()),
-                    ("client_secret", secret.expose()),
-                    ("scope", SCOPE),
-                ];
-                ask(tenant, form(&pairs)).await
-            }
-            Kind::TokenFile { tenant, client, file } => {
-                let token = std::fs::read_to_string(file).map_err(|error| format!("'{file}': {error}"))?;
-                let pairs = [
-                    ("grant_type", "client_credentials"),
-                    ("client_id", client.as_str()),
-                    (
-                        "client_assertion_type",
-                        "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-                    ),
-                    ("client_assertion", token.trim()),
-                    ("scope", SCOPE),
-                ];
-                ask(tenant, form(&pairs)).await
-            }
-            Kind::ManagedIdentity { client } => {
-                let http = local_client(METADATA_TIMEOUT).map_err(|error| error.to_string())?;
-                let mut query = vec![("api-version", "2018-02-01"), ("resource", RESOURCE)];
-                query.extend(client.as_deref().map(|client| ("client_id", client)));
-                let url = format!("{METADATA}?{}", form(&query));
-                token::ask(http.get(url).header("metadata", "true")).await
-            }
-            Kind::CommandLine => from_command_line().await,
-            Kind::SharedKey(_) | Kind::Signature(_) | Kind::Anonymous => Err("there is no token".to_owned()),
-        }
+fn unusable(what: &str, reason: &str) -> StoreError {
+    StoreError::Settings {
+        what: what.to_owned(),
+        reason: reason.to_owned(),
     }
 }
 
-/// Asks Azure's command line program, where somebody has logged in.
-async fn from_command_line() -> Result<Token, String> {
-    let call = ProgramCall::new("az").arguments(["account", "get-access-token", "--output", "json"]);
-    let call = call.arguments(["--resource", RESOURCE]);
-    let captured = call.capture().await.map_err(|error| {
-        let text = error.to_string();
-        text.lines().next().unwrap_or_default().to_owned()
-    })?;
-    let answer: serde_json::Value =
-        serde_json::from_str(&captured.text()).map_err(|_| "it wrote no JSON".to_owned())?;
-    match answer["accessToken"].as_str() {
-        // It keeps its tokens itself, and gives one with at least five minutes left.
-        Some(token) => Ok(Token::new(token.to_owned(), Some(300))),
-        None => Err("it wrote no access token".to_owned()),
+/// Where applications get their tokens.
+fn authority() -> String {
+    let host = env_vars::non_empty(env_vars::AZURE_AUTHORITY_HOST).unwrap_or_else(|| AUTHORITY.to_owned());
+    let host = host.trim_end_matches('/');
+    match host.contains("://") {
+        true => host.to_owned(),
+        false => format!("https://{host}"),
     }
 }
 
-/// What is signed with an account's key. From Microsoft's page "Authorize with Shared Key".
-fn string_to_sign(account: &str, method: &Method, url: &Url, headers: &HeaderMap, length: u64) -> String {
-    let header = |name: &str| {
-        headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
-    };
-    let length = match length {
-        0 => String::new(),
-        length => length.to_string(),
-    };
-    let mut of_azure: Vec<String> = headers
-        .iter()
-        .filter(|(name, _)| name.as_str().starts_with("x-ms-"))
-        .map(|(name, value)| format!("{name}:{}\n", value.to_str().unwrap_or_default().trim()))
-        .collect();
-    of_azure.sort();
-    let mut query: Vec<(String, String)> = url
-        .query_pairs()
-        .map(|(name, value)| (name.to_lowercase(), value.into_owned()))
-        .collect();
-    query.sort();
-    let query: String = query
-        .iter()
-        .map(|(name, value)| format!("\n{name}:{value}"))
-        .collect();
-    format!(
-        "{method}\n{}\n{}\n{length}\n{}\n{}\n\n{}\n{}\n{}\n\n{}\n{}/{account}{}{query}",
-        header("content-encoding"),
-        header("content-language"),
-        header("content-md5"),
-        header("content-type"),
-        header("if-modified-since"),
-        header("if-match"),
-        header("if-none-match"),
-        header("range"),
-        of_azure.concat(),
-        url.path(),
-    )
-}
+/// Azure's command line program, where somebody has logged in. reqsign's own reads the end of a token as if
+/// every machine were in Greenwich.
+#[derive(Debug)]
+struct CommandLine;
 
-fn sign(key: &Secret, text: &str) -> Result<String, String> {
-    let key = STANDARD
-        .decode(key.expose())
-        .map_err(|_| "the account's key is not in base 64".to_owned())?;
-    let signature = || {
-        let key = PKey::hmac(&key)?;
-        let mut signer = Signer::new(MessageDigest::sha256(), &key)?;
-        signer.update(text.as_bytes())?;
-        signer.sign_to_vec()
-    };
-    let signature = signature().map_err(|error| error.to_string())?;
-    Ok(STANDARD.encode(signature))
+impl ProvideCredential for CommandLine {
+    type Credential = Credential;
+
+    async fn provide_credential(&self, _: &Context) -> reqsign::Result<Option<Credential>> {
+        let call = ProgramCall::new("az").arguments(["account", "get-access-token", "--output", "json"]);
+        let captured = call.arguments(["--resource", RESOURCE]).capture().await;
+        let captured = captured.map_err(|error| {
+            let text = error.to_string();
+            Error::credential_invalid(text.lines().next().unwrap_or_default())
+        })?;
+        let answer: serde_json::Value = serde_json::from_slice(&captured.stdout)
+            .map_err(|_| Error::credential_invalid("its output is not valid JSON"))?;
+        let token = answer["accessToken"]
+            .as_str()
+            .ok_or_else(|| Error::credential_invalid("it printed no access token"))?;
+        let end = Timestamp::now() + COMMAND_LINE_TIME;
+        Ok(Some(Credential::with_bearer_token(token, Some(end))))
+    }
 }
 
 #[cfg(test)]
@@ -348,38 +217,33 @@ mod tests {
 
     #[test]
     fn connection_strings_are_read() {
-        for (text, endpoint, account) in [
+        let sender = || Sender::new(Client::new());
+        for (text, endpoint) in [
             (
                 "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=eA==;EndpointSuffix=core.chinacloudapi.cn",
                 "https://a.blob.core.chinacloudapi.cn/",
-                "a",
             ),
             (
-                "AccountName=devstoreaccount1;AccountKey=eA==;BlobEndpoint=http://127.0.0.1:1/devstoreaccount1;",
-                "http://127.0.0.1:1/devstoreaccount1",
-                "devstoreaccount1",
+                "UseDevelopmentStorage=true",
+                "http://127.0.0.1:10000/devstoreaccount1",
             ),
-            ("UseDevelopmentStorage=true", EMULATOR_ENDPOINT, EMULATOR_ACCOUNT),
             (
                 "BlobEndpoint=https://h/;SharedAccessSignature=?sig=geheim",
                 "https://h/",
-                "",
             ),
         ] {
-            let access = Access::of_connection_string(text).unwrap();
-            assert_eq!(
-                (access.endpoint.as_str(), access.account.as_str()),
-                (endpoint, account),
-                "{text}"
-            );
+            let (address, _) = of_connection_string(text, sender()).unwrap();
+            assert_eq!(address, endpoint, "{text}");
         }
         for text in [
             "geheim",
             "AccountName=a",
             "AccountKey=geheim",
             "BlobEndpoint=geheim;AccountKey=x",
+            "AccountName=a;AccountKey=geheim!",
         ] {
-            let error = Access::of_connection_string(text).err().unwrap().to_string();
+            let error = of_connection_string(text, sender());
+            let error = error.err().unwrap().to_string();
             assert!(!error.contains("geheim"), "{error}");
         }
     }

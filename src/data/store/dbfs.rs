@@ -1,15 +1,14 @@
 //! `dbfs:`: the file system of a Databricks workspace.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
-use super::list::path_below;
+use super::files::Walk;
 use super::{Body, Found, Listing, Object, Source, Store, StoreError};
 use crate::databricks::{BLOCK, Client, DatabricksProfile, DbfsPath, FileStatus, Session};
 
@@ -18,8 +17,7 @@ pub(in crate::data) struct Dbfs {
     profile: DatabricksProfile,
     client: OnceCell<Client>,
     path: DbfsPath,
-    /// Directories, relative to the place, that have not been listed yet.
-    left: Mutex<VecDeque<String>>,
+    walk: Walk,
 }
 
 /// A file that is read block by block.
@@ -50,7 +48,7 @@ impl Dbfs {
             profile: DatabricksProfile::from_uri(profile_uri)?,
             client: OnceCell::new(),
             path: DbfsPath::new(path.trim_end_matches('/')),
-            left: Mutex::default(),
+            walk: Walk::new("the workspace"),
         })
     }
 
@@ -71,32 +69,18 @@ impl Dbfs {
 
     async fn list(&self, directory: &str) -> Result<Listing, StoreError> {
         let files = self.client().await?.dbfs_list(&self.below(directory)).await?;
-        let mut listing = Listing::default();
-        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        if files.is_empty() && !directory.is_empty() {
-            listing.empty_directories.push(directory.to_owned());
-        }
-        for file in files {
+        let entries = files.into_iter().map(|file| {
             let name = file.path.rsplit('/').next().unwrap_or_default();
-            let relative = match directory {
-                "" => name.to_owned(),
-                directory => format!("{directory}/{name}"),
-            };
-            match path_below("", &relative)? {
-                None => {}
-                Some(path) if file.is_dir => left.push_back(path),
-                Some(path) => listing.objects.push(object(&file, path)),
-            }
-        }
-        listing.next = left.pop_front();
-        Ok(listing)
+            (name.to_owned(), (!file.is_dir).then(|| object(&file)))
+        });
+        self.walk
+            .listing(directory, entries, |path| self.below(path).as_str().to_owned())
     }
 }
 
-fn object(file: &FileStatus, path: String) -> Object {
+fn object(file: &FileStatus) -> Object {
     Object {
         key: file.path.clone(),
-        path,
         size: Some(file.file_size),
         ..Object::default()
     }
@@ -107,7 +91,7 @@ impl Store for Dbfs {
     async fn find(&self) -> Result<Found, StoreError> {
         match self.client().await?.dbfs_status(&self.path).await? {
             Some(status) if status.is_dir => self.list("").await.map(Found::Directory),
-            Some(status) => Ok(Found::File(object(&status, String::new()))),
+            Some(status) => Ok(Found::File(object(&status))),
             None => Err(StoreError::Missing {
                 said: format!("the workspace has no '{}'", self.path),
             }),

@@ -1,10 +1,14 @@
 //! Why a store could not do what it was asked for.
 
 use std::io;
+use std::path::Path;
+
+use reqwest::StatusCode;
 
 use super::artifacts_presigned::STORAGE;
-use crate::aws::{AwsError, SignError};
+use crate::aws::AwsError;
 use crate::databricks::DatabricksError;
+use crate::http::signing::is_transient_status;
 use crate::http::{ClientError, Fault, FileChanged, shown_status};
 use crate::process::ProcessError;
 
@@ -29,6 +33,14 @@ pub enum StoreError {
         /// Who asked: the credentials' origin, or why there are none.
         credentials: String,
     },
+    /// The store refused, whoever asks.
+    #[error("{reason}")]
+    Unavailable {
+        /// What is in the way, and the answer.
+        reason: String,
+        /// What the person can do about it.
+        hint: &'static str,
+    },
     /// The store gave no answer, or broke it off.
     #[error("{reason}")]
     NoAnswer {
@@ -51,9 +63,6 @@ pub enum StoreError {
     /// There are no credentials.
     #[error(transparent)]
     Aws(#[from] AwsError),
-    /// The request cannot be signed.
-    #[error(transparent)]
-    Sign(#[from] SignError),
     /// A file or variable with credentials cannot be used.
     #[error("{what} cannot be used: {reason}")]
     Settings {
@@ -65,6 +74,12 @@ pub enum StoreError {
     /// There is no tracking server that could have it.
     #[error("only a tracking server has such artifacts, and the tracking store is none")]
     NoServer,
+    /// The address cannot be used.
+    #[error("it is not a valid address: {reason}")]
+    Address {
+        /// Why.
+        reason: String,
+    },
     /// Nothing can be put to such a place.
     #[error("files cannot be put there")]
     NotWritable,
@@ -74,17 +89,20 @@ pub enum StoreError {
     /// A program that reads from the store failed.
     #[error(transparent)]
     Program(#[from] ProcessError),
+    /// The `ssh` program made no connection.
+    #[error("{source}")]
+    Ssh {
+        /// How it failed.
+        source: Box<ProcessError>,
+        /// What it was asked to connect to, as a person types it.
+        destination: String,
+    },
     /// The object became another one meanwhile.
     #[error("it was changed while it was downloaded")]
     Changed,
     /// The file that is put there got another length.
-    #[error("it was changed while it was sent: it had {before} bytes, and has {now} now")]
-    SourceChanged {
-        /// In bytes, when it was opened.
-        before: u64,
-        /// In bytes, when that was noticed.
-        now: u64,
-    },
+    #[error("{0}")]
+    SourceChanged(String),
     /// What arrived is not what the store holds.
     #[error("what arrived is not what the store holds: {reason}")]
     Damaged {
@@ -95,6 +113,12 @@ pub enum StoreError {
     #[error("the name '{name}' in it is no path below it")]
     Unsafe {
         /// The name.
+        name: String,
+    },
+    /// An object has the name of a directory, as flat stores allow it.
+    #[error("'{name}' is the name of an object and of a directory there; here it can be one of them only")]
+    Twofold {
+        /// The path below the place.
         name: String,
     },
     /// A file here cannot be read or written.
@@ -109,6 +133,49 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// A refusal with the store's own code and message, of what these credentials asked for.
+    pub(super) fn refused(
+        store: &'static str,
+        status: StatusCode,
+        said: Option<String>,
+        credentials: String,
+    ) -> Self {
+        let status = status.as_u16();
+        let words = said.as_deref().unwrap_or_default();
+        let code = match words.contains("Request date header too") {
+            // As Azure says it.
+            true => Some("RequestTimeTooSkewed"),
+            false => words.split(':').next(),
+        };
+        let (reason, hint) = match code {
+            Some("InvalidObjectState") => (
+                "the object is archived",
+                "restore it first, for example with `aws s3api restore-object`",
+            ),
+            Some("BlobArchived") => (
+                "the blob is archived",
+                "rehydrate it first, for example with `az storage blob set-tier`",
+            ),
+            Some("RequestTimeTooSkewed") => (
+                "this machine's clock is wrong",
+                "set the clock, for example with `timedatectl set-ntp true`",
+            ),
+            _ => {
+                return Self::Refused {
+                    store,
+                    status,
+                    said,
+                    credentials,
+                };
+            }
+        };
+        let answer = format!("{}{}", shown_status(status), in_brackets(&said));
+        Self::Unavailable {
+            reason: format!("{reason}: {store} answered {answer}"),
+            hint,
+        }
+    }
+
     /// A connection that failed below any protocol.
     pub(super) fn broken(error: io::Error) -> Self {
         let fault = match error.kind() {
@@ -124,9 +191,9 @@ impl StoreError {
 
     /// A file that is sent and cannot be read, or is another one by now.
     pub(super) fn unreadable(source: io::Error) -> Self {
-        match source.get_ref().and_then(|error| error.downcast_ref()) {
-            Some(&FileChanged { before, now }) => Self::SourceChanged { before, now },
-            None => Self::File {
+        match source.get_ref().is_some_and(|error| error.is::<FileChanged>()) {
+            true => Self::SourceChanged(source.to_string()),
+            false => Self::File {
                 is_written: false,
                 source,
             },
@@ -141,9 +208,19 @@ impl StoreError {
         }
     }
 
+    /// Something that is a file and a directory there.
+    pub(in crate::data) fn twofold(path: Option<&Path>) -> Self {
+        Self::Twofold {
+            name: path.unwrap_or(Path::new("")).display().to_string(),
+        }
+    }
+
     /// Whether the store was asked, and said no: another question may be answered all the same.
     pub(super) fn is_answer(&self) -> bool {
-        matches!(self, Self::Missing { .. } | Self::Refused { .. })
+        matches!(
+            self,
+            Self::Missing { .. } | Self::Refused { .. } | Self::Unavailable { .. }
+        )
     }
 
     /// Whether another try may end otherwise.
@@ -172,13 +249,21 @@ impl StoreError {
             Self::Refused {
                 status: 401 | 403, ..
             } => "use credentials that may read it",
-            Self::NoAnswer { fault, .. } => fault.download_hint()?,
+            Self::Unavailable { hint, .. } => hint,
+            Self::NoAnswer { fault, .. } => return fault.download_hint(),
             Self::NoServer => "set MLFLOW_TRACKING_URI to the server's http(s):// address",
             Self::Client(error) => return error.hint(),
             Self::Aws(error) => return error.hint(),
             Self::Databricks(error) => return error.hint(),
             Self::Program(error) => return error.hint(),
-            Self::Changed | Self::SourceChanged { .. } | Self::Damaged { .. } => {
+            Self::Ssh { source, destination } => {
+                return source.hint().or_else(|| {
+                    Some(format!(
+                        "run `ssh {destination}` once in a terminal; it must log in with a key or an agent, without a password"
+                    ))
+                });
+            }
+            Self::Changed | Self::SourceChanged(_) | Self::Damaged { .. } => {
                 "try again when nobody writes to it"
             }
             Self::File { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
@@ -190,37 +275,8 @@ impl StoreError {
     }
 }
 
-/// Statuses after which a store can be asked again.
-pub(super) fn is_transient_status(status: u16) -> bool {
-    matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
-}
-
-fn in_brackets(said: &Option<String>) -> String {
+/// What a store said, as it follows the status of its answer.
+pub(super) fn in_brackets(said: &Option<String>) -> String {
     said.as_ref()
         .map_or_else(String::new, |said| format!(" ({said})"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn refusals_name_known_statuses() {
-        for (status, said, expected) in [
-            (403, None, "S3 answered 403 Forbidden to the profile x"),
-            (
-                599,
-                Some("Busy: later"),
-                "S3 answered 599 (Busy: later) to the profile x",
-            ),
-        ] {
-            let error = StoreError::Refused {
-                store: "S3",
-                status,
-                said: said.map(str::to_owned),
-                credentials: "the profile x".to_owned(),
-            };
-            assert_eq!(error.to_string(), expected);
-        }
-    }
 }

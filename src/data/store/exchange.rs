@@ -6,21 +6,36 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use backon::{ExponentialBuilder, Retryable as _};
+use bytes::{Bytes, BytesMut};
 use openssl::sha::sha256;
-use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, LOCATION};
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap};
 use reqwest::{Body, Client, Method, Request, Response, StatusCode, Url};
 
-use super::error::{StoreError, is_transient_status};
+use super::error::{StoreError, in_brackets};
+use crate::http::signing::is_transient_status;
 use crate::http::{
-    Fault, MOST_REDIRECTS, READ_TIMEOUT, SentFile, classify, counted_body, in_words, may_see_credentials,
+    self, Fault, MOST_REDIRECTS, READ_TIMEOUT, SentFile, classify, counted_body, in_words,
+    may_see_credentials,
 };
 
-/// How often a request is sent before it counts as failed.
-pub(super) const MOST_TRIES: u32 = 5;
+/// The pauses before the tries that follow a failed one, each twice as long as the one before.
+pub(in crate::data) fn pauses() -> ExponentialBuilder {
+    ExponentialBuilder::new()
+        .with_min_delay(Duration::from_millis(300))
+        .with_max_times(4)
+}
 
-/// The pause before the second try; each later one is twice as long.
-pub(in crate::data) const FIRST_PAUSE: Duration = Duration::from_millis(300);
+/// Asks until there is an answer that another try would not change.
+pub(super) async fn tried<T, F>(ask: impl FnMut() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    ask.retry(pauses())
+        .when(StoreError::is_transient)
+        .notify(|problem, _| tracing::debug!(problem = %problem, "a request failed"))
+        .await
+}
 
 /// A refusal is read up to this length.
 const LONGEST_REFUSAL: usize = 64 * 1024;
@@ -36,6 +51,9 @@ const LONGEST_HANDING_ON: Duration = Duration::from_secs(60 * 60);
 
 /// How long all that a connection's buffers hold may be under way.
 pub(super) const BUFFERED_TIME: Duration = Duration::from_secs(BUFFERED / SLOWEST);
+
+/// An answer that is read whole.
+pub(super) type Whole = (StatusCode, HeaderMap, Bytes);
 
 /// A store that is reached over HTTP.
 #[async_trait]
@@ -62,6 +80,16 @@ pub(super) trait Service: Send + Sync {
     /// The address of the request, which may depend on what was learned.
     fn url(&self, url: &Url) -> Url {
         url.clone()
+    }
+
+    /// The texts in a listing that the name of an object follows, such as `<Key>`.
+    fn list_names(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Sends a request of the library, and reads all of the answer, in a way of the service's own.
+    async fn whole(&self, _ask: &Ask) -> Option<Result<Whole, StoreError>> {
+        None
     }
 
     /// Whether a request goes on to where the server redirects it, as far as the client itself does not
@@ -152,81 +180,63 @@ impl Ask {
 
     /// Sends the request until there is an answer that another try would not change.
     pub(super) async fn send(self, service: &dyn Service) -> Result<Response, StoreError> {
-        let mut tries = 1;
-        let mut has_learned = false;
-        loop {
-            let problem = match self.try_once(service, &mut has_learned).await {
-                Ok(Some(answer)) => return Ok(answer),
-                Ok(None) => continue,
-                Err(problem) => problem,
-            };
-            if tries == MOST_TRIES || !problem.is_transient() {
-                return Err(problem);
-            }
-            tracing::debug!(try_number = tries, problem = %problem, "a request failed");
-            tokio::time::sleep(FIRST_PAUSE * 2u32.pow(tries - 1)).await;
-            tries += 1;
-        }
+        tried(|| self.send_once(service)).await
     }
 
-    /// Sends it and reads all of the answer.
+    /// As [`Ask::send`], and reads all of the answer.
+    pub(super) async fn whole(self, service: &dyn Service) -> Result<Whole, StoreError> {
+        tried(|| self.whole_once(service)).await
+    }
+
+    /// As [`Ask::whole`], without another try.
+    pub(super) async fn whole_once(&self, service: &dyn Service) -> Result<Whole, StoreError> {
+        let mut answer = self.send_once(service).await?;
+        let headers = std::mem::take(answer.headers_mut());
+        let mut bytes = BytesMut::new();
+        while let Some(chunk) = next_chunk(&mut answer).await? {
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok((answer.status(), headers, bytes.freeze()))
+    }
+
+    /// As [`Ask::whole`], for an answer that is text.
     pub(super) async fn text(self, service: &dyn Service) -> Result<String, StoreError> {
-        whole_text(self.send(service).await?).await
+        tried(|| self.text_once(service)).await
     }
 
     /// As [`Ask::text`], without another try.
     pub(super) async fn text_once(&self, service: &dyn Service) -> Result<String, StoreError> {
-        whole_text(self.send_once(service).await?).await
+        let (_, _, bytes) = self.whole_once(service).await?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// As [`Ask::send`], without another try.
     pub(super) async fn send_once(&self, service: &dyn Service) -> Result<Response, StoreError> {
-        // What a refusal teaches is no failure.
         let mut has_learned = false;
         loop {
-            if let Some(answer) = self.try_once(service, &mut has_learned).await? {
+            let mut answer = self.exchange(service).await?;
+            let status = answer.status();
+            if status.is_success() || self.accepts == Some(status) {
                 return Ok(answer);
             }
+            let body = match is_transient_status(status.as_u16()) {
+                true => String::new(),
+                false => refusal(&mut answer).await,
+            };
+            // What a refusal teaches is no failure.
+            if !has_learned && service.learn(status, answer.headers(), &body).await {
+                has_learned = true;
+                continue;
+            }
+            let said = service.said(&body);
+            return Err(match status {
+                StatusCode::NOT_FOUND | StatusCode::GONE => StoreError::Missing {
+                    said: format!("{} answered {status}{}", service.name(), in_brackets(&said)),
+                },
+                StatusCode::PRECONDITION_FAILED => StoreError::Changed,
+                _ => StoreError::refused(service.name(), status, said, service.asker().await),
+            });
         }
-    }
-
-    async fn try_once(
-        &self,
-        service: &dyn Service,
-        has_learned: &mut bool,
-    ) -> Result<Option<Response>, StoreError> {
-        let mut answer = self.exchange(service).await?;
-        let status = answer.status();
-        if status.is_success() || self.accepts == Some(status) {
-            return Ok(Some(answer));
-        }
-        let headers = answer.headers().clone();
-        let body = if is_transient_status(status.as_u16()) {
-            String::new()
-        } else {
-            refusal(&mut answer).await
-        };
-        if !*has_learned && service.learn(status, &headers, &body).await {
-            *has_learned = true;
-            return Ok(None);
-        }
-        let said = service.said(&body);
-        Err(match status {
-            StatusCode::NOT_FOUND | StatusCode::GONE => StoreError::Missing {
-                said: format!(
-                    "{} answered {status}{}",
-                    service.name(),
-                    said.map_or_else(String::new, |said| format!(" ({said})"))
-                ),
-            },
-            StatusCode::PRECONDITION_FAILED => StoreError::Changed,
-            _ => StoreError::Refused {
-                store: service.name(),
-                status: status.as_u16(),
-                said,
-                credentials: service.asker().await,
-            },
-        })
     }
 
     /// The answer to the request, or to the one that a redirect asks for.
@@ -257,11 +267,9 @@ impl Ask {
 
 /// Where a redirect leads that asks for the same request.
 pub(super) fn redirect_target(from: &Url, answer: &Response) -> Option<Url> {
-    if !matches!(answer.status().as_u16(), 301 | 302 | 307 | 308) {
-        return None;
-    }
-    let target = from.join(answer.headers().get(LOCATION)?.to_str().ok()?).ok()?;
-    matches!(target.scheme(), "http" | "https").then_some(target)
+    let target = http::redirect_target(from, answer.status(), answer.headers())?;
+    let is_same = answer.status() != StatusCode::SEE_OTHER;
+    (is_same && matches!(target.scheme(), "http" | "https")).then_some(target)
 }
 
 /// Sends a request with this content. It is given up when nothing moves for [`READ_TIMEOUT`].
@@ -297,15 +305,6 @@ async fn execute(client: &Client, mut request: Request, content: &Content) -> Re
     }
 }
 
-/// All of an answer.
-pub(super) async fn whole_text(mut answer: Response) -> Result<String, StoreError> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = next_chunk(&mut answer).await? {
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
 /// The next bytes of an answer; nothing at the end.
 pub(super) async fn next_chunk(answer: &mut Response) -> Result<Option<Bytes>, StoreError> {
     match tokio::time::timeout(READ_TIMEOUT, answer.chunk()).await {
@@ -314,7 +313,7 @@ pub(super) async fn next_chunk(answer: &mut Response) -> Result<Option<Bytes>, S
     }
 }
 
-fn silent(limit: Duration) -> StoreError {
+pub(super) fn silent(limit: Duration) -> StoreError {
     StoreError::NoAnswer {
         fault: Fault::Timeout(limit),
         reason: format!("the server sent nothing for {}", in_words(limit)),

@@ -1,96 +1,49 @@
-//! `gs://`: Google Cloud Storage, by its JSON interface.
-
-use std::ops::Range;
-use std::path::Path;
+//! `gs://`: Google Cloud Storage.
 
 use async_trait::async_trait;
+use opendal::services;
 use percent_encoding::utf8_percent_encode;
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqsign::google::Credential;
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Request, Url};
-use serde::Deserialize;
 use tokio::sync::OnceCell;
 
-use super::exchange::{Ask, Content, Service, start_of};
-use super::gcs_credentials::GcsCredentials;
-use super::list::{directory_prefix, path_below};
+use super::exchange::{Content, Service};
+use super::gcs_credentials;
+use super::objects::{ObjectService, ObjectStore};
 use super::parts::PART;
-use super::{Body, Found, Listing, Object, Source, Store, StoreError, open_file};
+use super::{Store, StoreError};
 use crate::aws::UNRESERVED;
 use crate::data::checksum::{Algorithm, Checksum};
 use crate::env_vars;
-use crate::http::{self, Verification};
+use crate::http::signing::Identity;
+use crate::http::{self, SentFile, Verification};
 
 const NAME: &str = "Google Cloud Storage";
 const ENDPOINT: &str = "https://storage.googleapis.com";
-/// What is asked of each object.
-const FIELDS: &str = "name,size,md5Hash,crc32c,generation,contentEncoding";
+/// What a listing shall tell.
+const LISTED: &str = "nextPageToken,prefixes,items(name,size,etag,generation,md5Hash,contentType,updated)";
 
-/// A bucket's object, or the beginning of the names of many.
+/// A bucket and how it is reached.
 pub(in crate::data) struct Gcs {
     client: Client,
     endpoint: String,
     is_emulator: bool,
-    credentials: OnceCell<GcsCredentials>,
+    identity: OnceCell<Identity<Credential>>,
     bucket: String,
-    key: String,
-}
-
-#[derive(Deserialize)]
-struct ListAnswer {
-    #[serde(default)]
-    items: Vec<Entry>,
-    #[serde(rename = "nextPageToken")]
-    next: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Entry {
-    name: String,
-    size: Option<serde_json::Value>,
-    md5_hash: Option<String>,
-    crc32c: Option<String>,
-    generation: Option<serde_json::Value>,
-    content_encoding: Option<String>,
-}
-
-impl Entry {
-    fn into_object(self, path: String) -> Object {
-        // The store unpacks what was uploaded with that encoding: then these are not those of the data.
-        if self.content_encoding.as_deref() == Some("gzip") {
-            return Object {
-                key: self.name,
-                path,
-                ..Object::default()
-            };
-        }
-        let text =
-            |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let checksum = |algorithm, sum: Option<String>| Checksum::from_base64(algorithm, sum?.as_str());
-        Object {
-            key: self.name,
-            path,
-            size: self.size.as_ref().and_then(|size| text(size).parse().ok()),
-            validator: self.generation.as_ref().map(text),
-            checksum: checksum(Algorithm::Crc32c, self.crc32c)
-                .or_else(|| checksum(Algorithm::Md5, self.md5_hash)),
-        }
-    }
 }
 
 impl Gcs {
     /// The place with what the environment says of the service. Nothing is sent.
-    pub(in crate::data) fn new(bucket: &str, key: &str) -> Result<Self, StoreError> {
+    pub(in crate::data) fn open(bucket: &str, key: &str) -> Result<Box<dyn Store>, StoreError> {
         let emulator = env_vars::non_empty(env_vars::STORAGE_EMULATOR_HOST);
         let is_emulator = emulator.is_some();
-        let endpoint = emulator.map_or_else(
-            || ENDPOINT.to_owned(),
-            |host| match host.contains("://") {
-                true => host,
-                false => format!("http://{host}"),
-            },
-        );
+        let endpoint = match emulator {
+            None => ENDPOINT.to_owned(),
+            Some(host) if host.contains("://") => host,
+            Some(host) => format!("http://{host}"),
+        };
         let endpoint = endpoint.trim_end_matches('/').to_owned();
         if !Url::parse(&endpoint).is_ok_and(|url| url.has_host()) {
             return Err(StoreError::Settings {
@@ -99,150 +52,64 @@ impl Gcs {
             });
         }
         let verification = Verification::from_variables(&env_vars::non_empty);
-        Ok(Self {
+        let builder = services::Gcs::default()
+            .endpoint(&endpoint)
+            .bucket(&utf8_percent_encode(bucket, UNRESERVED).to_string())
+            .skip_signature();
+        let service = Self {
             client: http::client(Some(&verification), Policy::none())?,
             endpoint,
             is_emulator,
-            credentials: OnceCell::new(),
+            identity: OnceCell::new(),
             bucket: bucket.to_owned(),
-            key: key.to_owned(),
-        })
+        };
+        Ok(Box::new(ObjectStore::new(service, builder, key)?))
     }
 
-    async fn credentials(&self) -> Result<&GcsCredentials, StoreError> {
-        self.credentials
-            .get_or_try_init(|| GcsCredentials::find(self.is_emulator))
+    async fn identity(&self) -> Result<&Identity<Credential>, StoreError> {
+        self.identity
+            .get_or_try_init(|| gcs_credentials::find(self.is_emulator, &self.client))
             .await
     }
 
-    /// The address of a call below `before` for `after` the bucket.
-    pub(super) fn url(&self, before: &str, after: &str, query: &[(&str, &str)]) -> Result<Url, StoreError> {
-        let bucket = utf8_percent_encode(&self.bucket, UNRESERVED);
-        let query: Vec<String> = query
-            .iter()
-            .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, UNRESERVED)))
-            .collect();
+    /// The address that begins an upload.
+    pub(super) fn upload_url(&self, key: &str) -> Result<Url, StoreError> {
+        let [bucket, key] = [&self.bucket, key].map(|name| utf8_percent_encode(name, UNRESERVED));
         let address = format!(
-            "{}{before}/storage/v1/b/{bucket}/o{after}?{}",
-            self.endpoint,
-            query.join("&")
+            "{}/upload/storage/v1/b/{bucket}/o?uploadType=resumable&name={key}",
+            self.endpoint
         );
         Url::parse(&address).map_err(|error| strange(error.to_string()))
-    }
-
-    fn object_url(&self, before: &str, key: &str, query: &[(&str, &str)]) -> Result<Url, StoreError> {
-        self.url(
-            before,
-            &format!("/{}", utf8_percent_encode(key, UNRESERVED)),
-            query,
-        )
-    }
-
-    async fn list(&self, next: Option<&str>) -> Result<Listing, StoreError> {
-        let prefix = directory_prefix(&self.key);
-        let fields = format!("nextPageToken,items({FIELDS})");
-        let mut query = vec![
-            ("prefix", prefix.as_str()),
-            ("fields", &fields),
-            ("maxResults", "1000"),
-        ];
-        query.extend(next.map(|next| ("pageToken", next)));
-        let text = Ask::new(Method::GET, self.url("", "", &query)?)
-            .text(self)
-            .await?;
-        let answer: ListAnswer =
-            serde_json::from_str(&text).map_err(|_| strange("no list of objects".to_owned()))?;
-        let mut listing = Listing {
-            next: answer.next.filter(|next| !next.is_empty()),
-            ..Listing::default()
-        };
-        for entry in answer.items {
-            match path_below(&prefix, &entry.name)? {
-                None => {}
-                Some(path) if entry.name.ends_with('/') => listing.empty_directories.push(path),
-                Some(path) => listing.objects.push(entry.into_object(path)),
-            }
-        }
-        Ok(listing)
     }
 }
 
 #[async_trait]
-impl Store for Gcs {
-    async fn find(&self) -> Result<Found, StoreError> {
-        let listed = self.list(None).await;
-        if listed.as_ref().is_err_and(|problem| !problem.is_answer()) {
-            return listed.map(Found::Directory);
-        }
-        if let Ok(listing) = &listed
-            && (!listing.objects.is_empty() || listing.next.is_some())
-        {
-            return Ok(Found::Directory(listed?));
-        }
-        if self.key.is_empty() || self.key.ends_with('/') {
-            listed?;
-            return Err(StoreError::Missing {
-                said: format!(
-                    "no object's name in the bucket '{}' begins with '{}'",
-                    self.bucket, self.key
-                ),
-            });
-        }
-        let url = self.object_url("", &self.key, &[("fields", FIELDS)])?;
-        match Ask::new(Method::GET, url).text(self).await {
-            Ok(text) => {
-                let entry: Entry =
-                    serde_json::from_str(&text).map_err(|_| strange("no object".to_owned()))?;
-                Ok(Found::File(entry.into_object(String::new())))
-            }
-            Err(problem) => match (listed, problem) {
-                (Err(listed), StoreError::Missing { .. }) => Err(listed),
-                (_, problem) => Err(problem),
-            },
-        }
+impl ObjectService for Gcs {
+    const MOST_PARTS: u64 = 1;
+
+    fn place(&self) -> String {
+        format!("the bucket '{}'", self.bucket)
     }
 
-    async fn more(&self, next: &str) -> Result<Listing, StoreError> {
-        self.list(Some(next)).await
+    fn checksum(&self, headers: &HeaderMap) -> Option<Checksum> {
+        let sums = headers.get_all("x-goog-hash").iter();
+        let mut sums = sums
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','));
+        let crc32c = sums.find_map(|sum| sum.trim().strip_prefix("crc32c="))?;
+        Checksum::from_base64(Algorithm::Crc32c, crc32c)
     }
 
-    async fn open(
-        &self,
-        object: &Object,
-        range: Option<Range<u64>>,
-        validator: Option<&str>,
-    ) -> Result<Body, StoreError> {
-        let mut query = vec![("alt", "media")];
-        query.extend(validator.map(|generation| ("generation", generation)));
-        let mut ask = Ask::new(Method::GET, self.object_url("/download", &object.key, &query)?);
-        if let Some(range) = &range {
-            ask = ask.header(
-                "range",
-                &format!("bytes={}-{}", range.start, range.end.saturating_sub(1)),
-            );
-        }
-        let answer = ask.send(self).await?;
-        let start = start_of(&answer).ok_or_else(|| strange("no Content-Range".to_owned()))?;
-        Ok(Body {
-            start,
-            length: answer.content_length(),
-            validator: validator.map(str::to_owned),
-            checksum: None,
-            source: Source::Http(Box::new(answer)),
-        })
-    }
-
-    async fn put(&self, path: &str, file: &Path) -> Result<(), StoreError> {
-        let file = open_file(file)?;
-        let name = format!("{}{path}", directory_prefix(&self.key));
-        match file.length() <= PART {
-            true => self.put_at_once(&name, &file).await,
-            false => self.put_in_parts(&name, &file).await,
-        }
-    }
-
-    fn has_ranges(&self) -> bool {
+    fn unpacks(&self) -> bool {
         true
+    }
+
+    /// The library puts parts by the XML interface only, which needs further rights and emulators do not have.
+    async fn put(&self, key: &str, file: &SentFile) -> Option<Result<(), StoreError>> {
+        match file.length() > PART {
+            true => Some(self.put_in_parts(key, file).await),
+            false => None,
+        }
     }
 }
 
@@ -257,21 +124,21 @@ impl Service for Gcs {
     }
 
     async fn authorize(&self, request: &mut Request, _content: &Content) -> Result<(), StoreError> {
-        let credentials = self.credentials().await?;
-        if let Some(token) = credentials.token(&self.client).await? {
-            let value = HeaderValue::from_str(&format!("Bearer {}", token.expose()));
-            let mut value = value.map_err(|_| strange("the token cannot be sent".to_owned()))?;
-            value.set_sensitive(true);
-            request.headers_mut().insert(AUTHORIZATION, value);
+        let url = request.url();
+        if url.query().is_some_and(|query| query.contains("alt=media")) {
+            // Else it unpacks by itself what is packed there, and can then give neither ranges nor checksums.
+            let packed = HeaderValue::from_static("gzip");
+            request.headers_mut().insert(ACCEPT_ENCODING, packed);
+        } else if request.method() == Method::GET && url.path().ends_with("/o") {
+            request.url_mut().query_pairs_mut().append_pair("fields", LISTED);
         }
-        Ok(())
+        let signed = self.identity().await?.sign(request).await;
+        signed.map_err(|(what, reason)| StoreError::Settings { what, reason })
     }
 
     async fn asker(&self) -> String {
-        match self.credentials().await {
-            Ok(credentials) => credentials.asker(),
-            Err(error) => error.to_string(),
-        }
+        let identity = self.identity().await;
+        identity.map_or_else(|error| error.to_string(), ToString::to_string)
     }
 
     fn said(&self, body: &str) -> Option<String> {
@@ -282,6 +149,10 @@ impl Service for Gcs {
             Some(reason) => format!("{reason}: {message}"),
             None => message.to_owned(),
         })
+    }
+
+    fn list_names(&self) -> &'static [&'static str] {
+        &["\"name\":\"", "\"name\": \""]
     }
 }
 

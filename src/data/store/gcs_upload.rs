@@ -1,227 +1,146 @@
-//! Files that are put to Google Cloud Storage. From Google's pages on "Resumable uploads".
+//! Large files that are put to Google Cloud Storage. From Google's pages on "Resumable uploads".
 
+use backon::{BackoffBuilder as _, Retryable as _};
+use futures_util::TryStreamExt as _;
 use reqwest::header::{LOCATION, RANGE};
-use reqwest::{Method, Response, StatusCode, Url};
+use reqwest::{Method, StatusCode, Url};
+use serde_json::{Value, json};
 
-use super::exchange::{Ask, Content, FIRST_PAUSE, MOST_TRIES, text, whole_text};
+use super::exchange::{Ask, Content, pauses, text, tried};
 use super::gcs::{Gcs, strange};
-use super::parts::PART;
+use super::parts::{PART, parts};
 use super::{StoreError, content_type};
 use crate::data::checksum::{Algorithm, Checksum, Sum};
 use crate::http::{SentFile, may_see_credentials};
 
 /// How often an upload is begun again whose session the service has forgotten.
-const MOST_SESSIONS: u32 = 3;
+const MOST_SESSIONS: usize = 3;
 
 /// The status by which the service says that it waits for more.
 const GOES_ON: StatusCode = StatusCode::PERMANENT_REDIRECT;
 
-/// The address that takes the file's parts. Who knows it may write the object.
-struct Session {
-    url: Url,
-    /// Whether the address is the service's own: nobody else gets its credentials.
-    is_trusted: bool,
-}
-
-/// What the service says of an upload.
-enum State {
-    /// So many bytes have arrived.
-    Going(u64),
-    /// The object is there; its description.
-    Done(String),
-}
-
 impl Gcs {
-    pub(super) async fn put_at_once(&self, name: &str, file: &SentFile) -> Result<(), StoreError> {
-        let bytes = file.read(0..file.length()).await;
-        let bytes = bytes.map_err(StoreError::unreadable)?;
-        let url = self.url("/upload", "", &[("uploadType", "media"), ("name", name)])?;
-        let mut ask = Ask::new(Method::POST, url).header("content-type", content_type(name));
-        ask.content = Content::Bytes(bytes);
-        ask.send(self).await.map(drop)
-    }
-
     /// Puts a file in parts, of which the last one makes the object.
-    pub(super) async fn put_in_parts(&self, name: &str, file: &SentFile) -> Result<(), StoreError> {
-        let mut sessions = 1;
-        loop {
-            let session = self.begin(name, file).await?;
-            match self.send_parts(&session, file).await {
-                // The service may forget an upload at any time; then it is to be begun again.
-                Err(StoreError::Missing { .. }) if sessions < MOST_SESSIONS => sessions += 1,
-                done => return done,
-            }
-        }
+    pub(super) async fn put_in_parts(&self, key: &str, file: &SentFile) -> Result<(), StoreError> {
+        let put = || async {
+            let session = self.begin(key, file).await?;
+            self.send_parts(&session, file).await
+        };
+        // The service may forget an upload at any time.
+        put.retry(pauses().with_max_times(MOST_SESSIONS - 1))
+            .when(|problem| matches!(problem, StoreError::Missing { .. }))
+            .await
     }
 
-    async fn begin(&self, name: &str, file: &SentFile) -> Result<Session, StoreError> {
-        let url = self.url("/upload", "", &[("uploadType", "resumable"), ("name", name)])?;
+    /// The request that takes the file's parts.
+    async fn begin(&self, key: &str, file: &SentFile) -> Result<Ask, StoreError> {
+        let url = self.upload_url(key)?;
         let mut ask = Ask::new(Method::POST, url.clone())
-            .header("x-upload-content-type", content_type(name))
+            .header("x-upload-content-type", content_type(key))
             .header("x-upload-content-length", &file.length().to_string())
             .header("content-type", "application/json");
-        let about = serde_json::json!({ "name": name, "contentType": content_type(name) });
+        let about = json!({ "name": key, "contentType": content_type(key) });
         ask.content = Content::Bytes(about.to_string().into());
         let answer = ask.send(self).await?;
-        Session::at(
-            &url,
-            text(answer.headers(), LOCATION.as_str()).unwrap_or_default(),
-        )
+        let location = text(answer.headers(), LOCATION.as_str());
+        session(&url, location.unwrap_or_default())
     }
 
     /// Sends part after part, from where the service says that it goes on.
-    async fn send_parts(&self, session: &Session, file: &SentFile) -> Result<(), StoreError> {
-        let length = file.length();
-        let mut sum = SumInOrder::new();
-        let (mut offset, mut tries) = (0, 1);
+    async fn send_parts(&self, session: &Ask, file: &SentFile) -> Result<(), StoreError> {
+        let mut sum = Sum::new(Algorithm::Crc32c);
+        let read = parts(file, PART, Some(&mut sum));
+        read.try_for_each(|_| async { Ok(()) }).await?;
+        let whole = sum.finish();
+        let (mut offset, mut left) = (0, pauses().build());
         loop {
-            let sent = if offset == length {
-                self.state(session, length).await
-            } else {
-                self.send_part(session, file, offset, &mut sum).await
-            };
-            let state = match sent {
-                Err(problem) if tries < MOST_TRIES && problem.is_transient() => {
-                    tracing::debug!(try_number = tries, problem = %problem, "a part was not taken");
-                    tokio::time::sleep(FIRST_PAUSE * 2u32.pow(tries - 1)).await;
-                    self.state(session, length).await?
+            let sent = self.send_part(session, file, offset, &whole).await;
+            let sent = match sent {
+                Err(problem) if problem.is_transient() => {
+                    tracing::debug!(problem = %problem, "a part was not taken");
+                    tokio::time::sleep(left.next().ok_or(problem)?).await;
+                    tried(|| self.send_part(session, file, file.length(), &whole)).await?
                 }
-                state => state?,
+                sent => sent?,
             };
-            let arrived = match state {
-                State::Done(object) => return sum.check(&object, length),
-                State::Going(arrived) if arrived > sum.summed => {
-                    return Err(strange("more has arrived than was sent".to_owned()));
-                }
-                State::Going(arrived) => arrived,
-            };
-            tries = match arrived > offset {
-                true => 1,
-                false if tries == MOST_TRIES => {
-                    return Err(strange("it takes no more of the file".to_owned()));
-                }
-                false => tries + 1,
-            };
+            let Some(arrived) = sent else { return Ok(()) };
+            if arrived > offset {
+                left = pauses().build();
+            } else if left.next().is_none() {
+                return Err(strange("it takes no more of the file".to_owned()));
+            }
             offset = arrived;
         }
     }
 
+    /// Sends the part that begins there; after the last one it is asked how far the upload is. Gives how many
+    /// bytes have arrived, or nothing if the object is there.
     async fn send_part(
         &self,
-        session: &Session,
+        session: &Ask,
         file: &SentFile,
-        offset: u64,
-        sum: &mut SumInOrder,
-    ) -> Result<State, StoreError> {
+        start: u64,
+        whole: &Checksum,
+    ) -> Result<Option<u64>, StoreError> {
         let length = file.length();
-        let end = length.min(offset + PART);
-        let bytes = file.read(offset..end).await.map_err(StoreError::unreadable)?;
-        sum.add(offset, &bytes);
-        let mut ask = session.ask(&format!("bytes {offset}-{}/{length}", end - 1));
+        let end = length.min(start.saturating_add(PART));
+        let range = match start < end {
+            true => format!("bytes {start}-{}/{length}", end - 1),
+            false => format!("bytes */{length}"),
+        };
+        let mut ask = session.clone().header("content-range", &range);
+        ask.content = Content::Bytes(file.read(start..end).await.map_err(StoreError::unreadable)?);
         if end == length {
             // Until here nobody sees the object.
             file.check().map_err(StoreError::unreadable)?;
-            let crc32c = sum.finish().to_base64();
-            ask = ask.header("x-goog-hash", &format!("crc32c={crc32c}"));
+            ask = ask.header("x-goog-hash", &format!("crc32c={}", whole.to_base64()));
         }
-        ask.content = Content::Bytes(bytes);
-        state_of(ask.send_once(self).await?).await
-    }
-
-    /// Asks how far the upload is.
-    async fn state(&self, session: &Session, length: u64) -> Result<State, StoreError> {
-        let ask = session.ask(&format!("bytes */{length}"));
-        state_of(ask.send(self).await?).await
+        let (status, headers, object) = ask.whole_once(self).await?;
+        if status != GOES_ON {
+            return check(&object, whole, length).map(|()| None);
+        }
+        // `bytes=0-LAST`; none if nothing has arrived.
+        let Some(range) = text(&headers, RANGE.as_str()) else {
+            return Ok(Some(0));
+        };
+        let last = range.rsplit('-').next().and_then(|last| last.parse::<u64>().ok());
+        match last {
+            Some(last) => Ok(Some(last.saturating_add(1))),
+            None => Err(strange(format!("the Range '{range}'"))),
+        }
     }
 }
 
-impl Session {
-    /// The session that the service at `url` has at this location.
-    fn at(url: &Url, location: &str) -> Result<Self, StoreError> {
-        // What was to be sent by TLS is not sent without it.
-        let is_safe = |to: &Url| matches!((url.scheme(), to.scheme()), ("http", "http") | (_, "https"));
-        let address = url.join(location).ok().filter(|_| !location.is_empty());
-        match address.filter(is_safe) {
-            Some(address) => Ok(Self {
-                is_trusted: may_see_credentials(url, &address),
-                url: address,
-            }),
-            None => Err(strange("no address for the file's parts".to_owned())),
-        }
-    }
-
-    fn ask(&self, range: &str) -> Ask {
-        let mut ask = Ask::new(Method::PUT, self.url.clone()).header("content-range", range);
-        ask.accepts = Some(GOES_ON);
-        ask.is_anonymous = !self.is_trusted;
-        ask
-    }
-}
-
-async fn state_of(answer: Response) -> Result<State, StoreError> {
-    if answer.status() != GOES_ON {
-        return Ok(State::Done(whole_text(answer).await?));
-    }
-    // `bytes=0-LAST`; none where nothing has arrived.
-    let Some(range) = text(answer.headers(), RANGE.as_str()) else {
-        return Ok(State::Going(0));
+/// The request for the parts of an upload that the service at `url` has begun at this location. Who knows the
+/// location may write the object. If it is not the service's own, it does not get the service's credentials.
+fn session(url: &Url, location: &str) -> Result<Ask, StoreError> {
+    // What was to be sent by TLS is not sent without it.
+    let is_safe = |to: &Url| matches!((url.scheme(), to.scheme()), ("http", "http") | (_, "https"));
+    let address = url.join(location).ok().filter(|_| !location.is_empty());
+    let Some(address) = address.filter(is_safe) else {
+        return Err(strange("no address for the file's parts".to_owned()));
     };
-    let last = range.rsplit('-').next().and_then(|last| last.parse::<u64>().ok());
-    match last {
-        Some(last) => Ok(State::Going(last.saturating_add(1))),
-        None => Err(strange(format!("the Range '{range}'"))),
-    }
+    let is_trusted = may_see_credentials(url, &address);
+    let mut ask = Ask::new(Method::PUT, address);
+    ask.accepts = Some(GOES_ON);
+    ask.is_anonymous = !is_trusted;
+    Ok(ask)
 }
 
-/// The checksum of a file whose parts may be read more than once.
-struct SumInOrder {
-    sum: Option<Sum>,
-    /// How much of the file is in it.
-    summed: u64,
-    whole: Option<Checksum>,
-}
-
-impl SumInOrder {
-    fn new() -> Self {
-        Self {
-            sum: Some(Sum::new(Algorithm::Crc32c)),
-            summed: 0,
-            whole: None,
-        }
+/// Whether the object that the service describes is the file.
+fn check(object: &[u8], whole: &Checksum, length: u64) -> Result<(), StoreError> {
+    let object: Value =
+        serde_json::from_slice(object).map_err(|_| strange("no description of an object".to_owned()))?;
+    let size = object["size"].as_str().and_then(|size| size.parse::<u64>().ok());
+    if let Some(size) = size.filter(|size| *size != length) {
+        return Err(StoreError::Damaged {
+            reason: format!("it has {length} bytes, and {size} arrived"),
+        });
     }
-
-    /// Adds what is new of a part, which begins at most where the last one ended.
-    fn add(&mut self, offset: u64, bytes: &[u8]) {
-        let known = usize::try_from(self.summed.saturating_sub(offset)).unwrap_or(usize::MAX);
-        if let (Some(sum), Some(new)) = (&mut self.sum, bytes.get(known..)) {
-            sum.add(new);
-            self.summed += new.len() as u64;
-        }
-    }
-
-    /// The checksum of all that was added. Nothing may be added afterwards.
-    fn finish(&mut self) -> &Checksum {
-        let sum = &mut self.sum;
-        let empty = || Checksum::of(Algorithm::Crc32c, &[]);
-        self.whole
-            .get_or_insert_with(|| sum.take().map_or_else(empty, Sum::finish))
-    }
-
-    /// Whether the object that the service describes is the file.
-    fn check(&mut self, object: &str, length: u64) -> Result<(), StoreError> {
-        let object: serde_json::Value =
-            serde_json::from_str(object).map_err(|_| strange("no description of an object".to_owned()))?;
-        let size = object["size"].as_str().and_then(|size| size.parse::<u64>().ok());
-        if let Some(size) = size.filter(|size| *size != length) {
-            return Err(StoreError::Damaged {
-                reason: format!("it has {length} bytes, and {size} arrived"),
-            });
-        }
-        let arrived = object["crc32c"].as_str();
-        match arrived.and_then(|sum| Checksum::from_base64(Algorithm::Crc32c, sum)) {
-            Some(arrived) => self.finish().check(&arrived),
-            None => Ok(()),
-        }
+    let arrived = object["crc32c"].as_str();
+    match arrived.and_then(|sum| Checksum::from_base64(Algorithm::Crc32c, sum)) {
+        Some(arrived) => whole.check(&arrived),
+        None => Ok(()),
     }
 }
 
@@ -234,46 +153,18 @@ mod tests {
         let google = "https://storage.googleapis.com/upload/storage/v1/b/b/o?uploadType=resumable";
         let emulator = "http://127.0.0.1:9023/upload/storage/v1/b/b/o";
         for (url, location, expected) in [
-            (
-                google,
-                "https://storage.googleapis.com/upload?upload_id=x",
-                Some(true),
-            ),
-            (google, "/upload?upload_id=x", Some(true)),
-            (
-                google,
-                "https://elsewhere.example/upload?upload_id=x",
-                Some(false),
-            ),
-            (google, "https://storage.googleapis.com:8443/upload", Some(false)),
+            (google, "/upload?upload_id=x", Some(false)),
+            (google, "https://elsewhere.example/upload?upload_id=x", Some(true)),
+            (google, "https://storage.googleapis.com:8443/upload", Some(true)),
             (google, "http://storage.googleapis.com/upload?upload_id=x", None),
             (google, "ftp://storage.googleapis.com/x", None),
             (google, "", None),
-            (emulator, "http://127.0.0.1:9023/upload?upload_id=x", Some(true)),
-            (emulator, "http://gcs:9023/upload?upload_id=x", Some(false)),
+            (emulator, "http://127.0.0.1:9023/upload?upload_id=x", Some(false)),
+            (emulator, "http://gcs:9023/upload?upload_id=x", Some(true)),
         ] {
-            let session = Session::at(&Url::parse(url).unwrap(), location).ok();
-            let asks = session.map(|session| !session.ask("bytes */1").is_anonymous);
-            assert_eq!(asks, expected, "{location}");
-        }
-    }
-
-    #[test]
-    fn parts_that_come_again_are_summed_once() {
-        let mut sum = SumInOrder::new();
-        for (offset, bytes) in [(0, "1234"), (2, "3456"), (2, "34"), (6, "789")] {
-            sum.add(offset, bytes.as_bytes());
-        }
-        assert_eq!(sum.summed, 9);
-        assert_eq!(sum.finish().to_base64(), "4waSgw==");
-        for (object, is_right) in [
-            (r#"{"size": "9", "crc32c": "4waSgw=="}"#, true),
-            (r#"{"name": "x"}"#, true),
-            (r#"{"size": "8"}"#, false),
-            (r#"{"size": "9", "crc32c": "4waSgg=="}"#, false),
-            ("", false),
-        ] {
-            assert_eq!(sum.check(object, 9).is_ok(), is_right, "{object}");
+            let session = session(&Url::parse(url).unwrap(), location).ok();
+            let is_anonymous = session.map(|ask| ask.is_anonymous);
+            assert_eq!(is_anonymous, expected, "{location}");
         }
     }
 }

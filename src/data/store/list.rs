@@ -11,31 +11,22 @@ pub(super) fn path_below(prefix: &str, key: &str) -> Result<Option<String>, Stor
     let Some(rest) = key.strip_prefix(prefix).filter(|rest| !rest.is_empty()) else {
         return Ok(None);
     };
-    let mut parts = Vec::new();
-    for part in rest.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                return Err(StoreError::Unsafe { name: key.to_owned() });
-            }
-            _ if part.contains('\0') => {
-                return Err(StoreError::Unsafe {
-                    name: key.replace('\0', "\\0"),
-                });
-            }
-            _ => parts.push(part),
-        }
+    let parts: Vec<&str> = rest
+        .split('/')
+        .filter(|part| !matches!(*part, "" | "."))
+        .collect();
+    if parts.contains(&"..") || rest.contains('\0') {
+        let name = key.replace('\0', "\\0");
+        return Err(StoreError::Unsafe { name });
     }
     Ok((!parts.is_empty()).then(|| parts.join("/")))
 }
 
 /// The beginning of the names of all objects in a directory.
 pub(super) fn directory_prefix(key: &str) -> String {
-    let key = key.trim_end_matches('/');
-    if key.is_empty() {
-        String::new()
-    } else {
-        format!("{key}/")
+    match key.trim_end_matches('/') {
+        "" => String::new(),
+        key => format!("{key}/"),
     }
 }
 
@@ -46,25 +37,17 @@ mod tests {
     #[test]
     fn names_become_paths_below_the_directory() {
         for (prefix, key, expected) in [
-            ("a/", "a/b", Some("b")),
             ("a/", "a/b/c d.txt", Some("b/c d.txt")),
             ("a/", "a/b//c/./d", Some("b/c/d")),
-            ("a/", "a//b", Some("b")),
             ("", "a/b", Some("a/b")),
             ("a/", "a/", None),
-            ("a/", "a/b/", Some("b")),
             ("a/", "b/c", None),
         ] {
-            assert_eq!(
-                path_below(prefix, key).unwrap().as_deref(),
-                expected,
-                "{prefix} {key}"
-            );
+            let path = path_below(prefix, key).unwrap();
+            assert_eq!(path.as_deref(), expected, "{prefix} {key}");
         }
         for key in ["a/../b", "a/b/..", "a/x\0y"] {
             assert!(path_below("a/", key).is_err(), "{key}");
         }
-        assert_eq!(directory_prefix("a/b//"), "a/b/");
-        assert_eq!(directory_prefix(""), "");
     }
 }

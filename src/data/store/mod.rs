@@ -3,21 +3,20 @@
 mod artifacts;
 mod artifacts_presigned;
 mod azure;
+mod azure_certificate;
 mod azure_credentials;
-mod azure_upload;
 mod dbfs;
 mod error;
 mod exchange;
-mod ftp;
+mod files;
 mod gcs;
 mod gcs_credentials;
 mod gcs_upload;
 mod list;
+mod objects;
 mod parts;
 mod s3;
-mod token;
-mod webhdfs;
-mod webhdfs_upload;
+mod transport;
 
 use std::ops::Range;
 use std::path::Path;
@@ -30,11 +29,10 @@ pub(super) use self::artifacts::Artifacts;
 pub(super) use self::azure::{Azure, AzurePlace};
 pub(super) use self::dbfs::Dbfs;
 pub use self::error::StoreError;
-pub(super) use self::exchange::FIRST_PAUSE;
-pub(super) use self::ftp::Ftp;
+pub(super) use self::exchange::pauses;
+pub(super) use self::files::{FileAddress, FileTree, Ftp, PASSWORD_GIVEN, Sftp, WebHdfs};
 pub(super) use self::gcs::Gcs;
-pub(super) use self::s3::S3;
-pub(super) use self::webhdfs::WebHdfs;
+pub(super) use self::s3::{S3, S3Place};
 use super::checksum::Checksum;
 use crate::http::{READ_TIMEOUT, SentFile};
 
@@ -129,6 +127,8 @@ pub(super) struct Body {
 /// Where the bytes come from.
 pub(super) enum Source {
     Http(Box<reqwest::Response>),
+    /// As gzip has packed it; ranges and checksums are those of the packed bytes.
+    Packed(Box<reqwest::Response>),
     Stream(Pin<Box<dyn AsyncRead + Send>>),
     Dbfs(Box<dbfs::Blocks>),
 }
@@ -137,7 +137,7 @@ impl Source {
     /// The next bytes; nothing at the end.
     pub(super) async fn chunk(&mut self) -> Result<Option<bytes::Bytes>, StoreError> {
         match self {
-            Self::Http(answer) => exchange::next_chunk(answer).await,
+            Self::Http(answer) | Self::Packed(answer) => exchange::next_chunk(answer).await,
             Self::Dbfs(blocks) => blocks.next().await,
             Self::Stream(stream) => {
                 let mut buffer = bytes::BytesMut::with_capacity(CHUNK);

@@ -1,13 +1,12 @@
 //! Files that are too large for one request, in parts.
 
-use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 
 use super::StoreError;
-use crate::data::checksum::{Algorithm, Checksum, Sum};
+use crate::data::checksum::Sum;
 use crate::http::SentFile;
 
 /// A file up to this size is put by one request, and this is how large parts are: as Amazon's Python
@@ -22,15 +21,6 @@ const AT_ONCE: u64 = 4;
 
 /// How long it is tried to remove the parts of an upload that was given up: the run is about to end.
 const ABORT_PATIENCE: Duration = Duration::from_secs(5);
-
-/// A part that is read.
-pub(super) struct Part {
-    /// From 0.
-    pub(super) index: usize,
-    pub(super) bytes: Bytes,
-    /// The MD5 of the bytes.
-    pub(super) md5: Checksum,
-}
 
 /// The size of a file's parts where there may be so many.
 pub(super) fn part_size(length: u64, most_parts: u64) -> u64 {
@@ -51,41 +41,27 @@ pub(super) fn at_once(size: u64) -> usize {
     (AT_ONCE * PART / size).max(1) as usize
 }
 
-/// The range of a part.
-fn range(index: usize, size: u64, length: u64) -> Range<u64> {
-    let start = (index as u64).saturating_mul(size).min(length);
-    start..start.saturating_add(size).min(length)
-}
-
 /// Reads a file in parts, one after the other, and adds their bytes to `whole`.
 pub(super) fn parts<'a>(
     file: &'a SentFile,
     size: u64,
     whole: Option<&'a mut Sum>,
-) -> impl Stream<Item = Result<Part, StoreError>> + 'a {
-    stream::try_unfold((0, whole), move |(index, mut whole)| async move {
-        let range = range(index, size, file.length());
-        if range.is_empty() {
+) -> impl Stream<Item = Result<Bytes, StoreError>> + 'a {
+    stream::try_unfold((0, whole), move |(start, mut whole)| async move {
+        let end = file.length().min(start + size);
+        if start == end {
             return Ok(None);
         }
-        let bytes = file.read(range).await.map_err(StoreError::unreadable)?;
-        let of_part = bytes.clone();
-        let md5 = tokio::task::spawn_blocking(move || Checksum::of(Algorithm::Md5, &of_part));
+        let bytes = file.read(start..end).await.map_err(StoreError::unreadable)?;
         if let Some(whole) = whole.as_mut() {
             whole.add(&bytes);
         }
-        let md5 = md5
-            .await
-            .map_err(|error| StoreError::unreadable(std::io::Error::other(error)))?;
-        let part = Part { index, bytes, md5 };
-        Ok(Some((part, (index + 1, whole))))
+        Ok(Some((bytes, (end, whole))))
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use futures_util::TryStreamExt as _;
-
     use super::*;
 
     #[test]
@@ -102,31 +78,5 @@ mod tests {
             assert!(length.div_ceil(size) <= 10_000);
             assert!(at_once(size) as u64 * size <= size.max(AT_ONCE * PART));
         }
-        assert_eq!(
-            [range(0, 3, 7), range(2, 3, 7), range(3, 3, 7)],
-            [0..3, 6..7, 7..7]
-        );
-    }
-
-    #[test]
-    fn parts_are_read_in_order() {
-        let on_disk = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(on_disk.path(), "12345678").unwrap();
-        let file = SentFile::open(on_disk.path()).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let mut whole = Sum::new(Algorithm::Md5);
-        let read: Vec<Part> = runtime
-            .block_on(parts(&file, 3, Some(&mut whole)).try_collect())
-            .unwrap();
-        let bytes: Vec<&[u8]> = read.iter().map(|part| part.bytes.as_ref()).collect();
-        assert_eq!(bytes, [&b"123"[..], b"456", b"78"]);
-        assert_eq!(read[1].md5, Checksum::of(Algorithm::Md5, b"456"));
-        assert_eq!(whole.finish(), Checksum::of(Algorithm::Md5, b"12345678"));
-        on_disk.as_file().set_len(4).unwrap();
-        let read = runtime.block_on(parts(&file, 3, None).try_collect::<Vec<_>>());
-        assert!(matches!(
-            read.err(),
-            Some(StoreError::SourceChanged { before: 8, now: 4 })
-        ));
     }
 }

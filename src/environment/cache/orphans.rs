@@ -4,8 +4,6 @@
 //! all that they start, has a variable that tells what it builds; by it they are found on the machine
 //! where they run, if that is a Linux.
 
-use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,7 +12,7 @@ use rustix::process::{Pid, Signal, getpid, kill_process};
 use super::entry::Entry;
 use crate::env_vars::{MLRUN_BUILDS, TMPDIR};
 use crate::events::Progress;
-use crate::process::ProgramCall;
+use crate::process::{ProgramCall, processes_with_variable};
 
 /// How long killed programs may take to be gone, in steps of [`STEP`].
 const STEPS: u32 = 1000;
@@ -69,17 +67,7 @@ pub(super) async fn end(entry: &Entry, progress: &dyn Progress) {
 }
 
 fn find(entry: &Entry) -> Vec<Pid> {
-    let mut mark = format!("{MLRUN_BUILDS}=").into_bytes();
-    mark.extend_from_slice(entry.directory.as_os_str().as_bytes());
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    processes
-        .filter_map(|process| {
-            let pid = Pid::from_raw(process.file_name().to_str()?.parse().ok()?)?;
-            let variables = fs::read(process.path().join("environ")).ok()?;
-            let is_marked = variables
-                .split(|byte| *byte == 0)
-                .any(|variable| variable == mark);
-            (is_marked && pid != getpid()).then_some(pid)
-        })
-        .collect()
+    let found = processes_with_variable(MLRUN_BUILDS, &entry.directory);
+    let found = found.into_iter().filter_map(Pid::from_raw);
+    found.filter(|pid| *pid != getpid()).collect()
 }

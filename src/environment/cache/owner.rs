@@ -1,11 +1,12 @@
 //! The process that a claim belongs to.
 
 use std::fmt;
-use std::fs;
 
 use rustix::io::Errno;
 use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
+
+use crate::process::{boot_id, host_name, pid_namespace, start_of};
 
 /// A process, and what it does it for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,10 +29,10 @@ impl Owner {
     pub(super) fn this_process(project: &str) -> Self {
         let pid = rustix::process::getpid();
         Self {
-            host: host(),
+            host: host_name(),
             machine: machine(),
             pid: pid.as_raw_nonzero().get(),
-            start: start_time(pid),
+            start: start_of(pid.as_raw_pid()),
             project: project.to_owned(),
             nonce: uuid::Uuid::new_v4().simple().to_string(),
         }
@@ -66,7 +67,8 @@ impl Owner {
             return Some(false);
         }
         // The start is not known of every process: some systems hide those of other users.
-        let is_same = self.start.is_none() || start_time(pid).is_none_or(|start| Some(start) == self.start);
+        let is_same =
+            self.start.is_none() || start_of(self.pid).is_none_or(|start| Some(start) == self.start);
         Some(is_same)
     }
 }
@@ -81,22 +83,9 @@ impl fmt::Display for Owner {
     }
 }
 
-fn host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
 fn machine() -> String {
-    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
-    format!("{} {} {}", host(), boot.trim(), namespace.display())
-}
-
-/// When a process began, in clock ticks since the machine's start. The text before the last
-/// parenthesis is the program's name and may hold anything; the start is the 22nd field.
-fn start_time(pid: Pid) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
-    let fields = text.rsplit_once(')')?.1;
-    fields.split_ascii_whitespace().nth(19)?.parse().ok()
+    let boot = boot_id().unwrap_or_default();
+    format!("{} {boot} {}", host_name(), pid_namespace().unwrap_or_default())
 }
 
 #[cfg(test)]

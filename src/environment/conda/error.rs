@@ -21,10 +21,10 @@ pub enum CondaError {
         source: std::io::Error,
     },
     /// The file is no YAML.
-    #[error("{place}: {}", error.message)]
+    #[error("{location}: {}", error.message)]
     Yaml {
-        /// The file, with the line and column where they are known.
-        place: String,
+        /// Where it is wrong.
+        location: Location,
         /// The reader's finding.
         error: YamlError,
     },
@@ -145,6 +145,14 @@ pub enum Needs {
 }
 
 impl CondaError {
+    /// The place in the file that the error is about.
+    pub fn location(&self) -> Option<&Location> {
+        match self {
+            Self::Yaml { location, .. } | Self::File { location, .. } => Some(location),
+            _ => None,
+        }
+    }
+
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -1,20 +1,22 @@
 //! The conda environment file, as far as mlrun has to understand it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::error::{CondaError, FileProblem};
 use crate::environment::{OtherFile, text};
-use crate::project::Location;
+use crate::project::{Location, SourceFile};
 use crate::yaml::{self, Mapping, Node, Position, Value};
 
 /// A conda environment file (`conda.yaml`, whatever its name) as text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct CondaFile {
-    pub(super) path: PathBuf,
+    source: Arc<SourceFile>,
     /// The text as Python reads a text file: every line ends with `\n` alone.
     pub(super) text: String,
 }
+
+const BEGINNING: Position = Position { line: 1, column: 1 };
 
 /// One of a file's dependencies.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,9 +34,10 @@ impl CondaFile {
             file: path.to_owned(),
             source,
         })?;
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
         Ok(Self {
-            path: path.to_owned(),
-            text: text.replace("\r\n", "\n").replace('\r', "\n"),
+            source: SourceFile::new(path, text.as_str()),
+            text,
         })
     }
 
@@ -69,7 +72,7 @@ impl CondaFile {
     /// # Errors
     /// The text is no YAML, or the file is of another kind.
     pub(super) fn check(&self) -> Result<(), CondaError> {
-        match OtherFile::of(&self.path) {
+        match OtherFile::of(self.source.path()) {
             Some(OtherFile::Requirements) => self.check_requirements(),
             Some(kind) => Err(self.other(kind)),
             None => match &self.parse()?.value {
@@ -132,7 +135,7 @@ impl CondaFile {
 
     /// The error for a file that is something else by its name.
     fn of_another_kind(&self) -> Option<CondaError> {
-        OtherFile::of(&self.path).map(|kind| self.other(kind))
+        OtherFile::of(self.source.path()).map(|kind| self.other(kind))
     }
 
     fn other(&self, kind: OtherFile) -> CondaError {
@@ -141,21 +144,18 @@ impl CondaFile {
                 kind,
                 file: self.name(),
             },
-            location: self.location(Position { line: 1, column: 1 }),
+            location: self.location(BEGINNING),
         }
     }
 
     fn name(&self) -> String {
-        let name = self.path.file_name().unwrap_or_default();
+        let name = self.source.path().file_name().unwrap_or_default();
         name.to_string_lossy().into_owned()
     }
 
     fn parse(&self) -> Result<Node, CondaError> {
         yaml::parse(self.text.as_bytes()).map_err(|error| CondaError::Yaml {
-            place: match error.position {
-                Some(position) => self.location(position).to_string(),
-                None => self.path.display().to_string(),
-            },
+            location: self.location(error.position.unwrap_or(BEGINNING)),
             error,
         })
     }
@@ -197,9 +197,6 @@ impl CondaFile {
     }
 
     fn location(&self, position: Position) -> Location {
-        Location {
-            file: Arc::from(self.path.as_path()),
-            position,
-        }
+        self.source.at(position)
     }
 }

@@ -6,7 +6,10 @@ use super::request::PythonRequest;
 use crate::environment::OtherFile;
 use crate::environment::text;
 use crate::nearest::nearest;
+use crate::project::{Location, SourceFile};
 use crate::yaml::{self, Mapping, Node, Position, Value};
+
+const BEGINNING: Position = Position { line: 1, column: 1 };
 
 /// The keys of a description.
 const KEYS: [&str; 3] = ["python", "build_dependencies", "dependencies"];
@@ -32,26 +35,34 @@ impl PythonEnv {
     /// # Errors
     /// The file cannot be read, or does not say what MLflow understands.
     pub(super) fn read(file: &Path) -> Result<Self, PythonEnvError> {
-        let error = |position, problem| PythonEnvError {
+        let unreadable = |source| PythonEnvError {
             file: file.to_owned(),
-            position,
-            problem,
+            location: None,
+            problem: Problem::Unreadable(source),
         };
-        // A file that is something else by its name too is better called by that.
-        let known = |position, problem| match OtherFile::of(file) {
-            Some(kind) => error(Some(Position { line: 1, column: 1 }), Problem::Other { kind }),
-            None => error(position, problem),
-        };
-        let unreadable = |source| error(None, Problem::Unreadable(source));
         let text = std::fs::read(file).map_err(unreadable)?;
         text::check_mark(&text).map_err(unreadable)?;
+        Self::of_text(&text).map_err(|found| {
+            // A file that is something else by its name too is better called by that.
+            let (position, problem) = match OtherFile::of(file) {
+                Some(kind) => (BEGINNING, Problem::Other { kind }),
+                None => found,
+            };
+            PythonEnvError {
+                file: file.to_owned(),
+                location: Some(SourceFile::new(file, text).at(position)),
+                problem,
+            }
+        })
+    }
+
+    fn of_text(text: &[u8]) -> Result<Self, (Position, Problem)> {
         let document =
-            yaml::parse(&text).map_err(|yaml_error| known(yaml_error.position, Problem::Yaml(yaml_error)))?;
-        let Value::Map(mapping) = &document.value else {
-            let kind = document.value.kind();
-            return Err(known(Some(document.start), Problem::NoMapping { kind }));
-        };
-        Self::of_mapping(mapping).map_err(|(position, problem)| known(Some(position), problem))
+            yaml::parse(text).map_err(|error| (error.position.unwrap_or(BEGINNING), Problem::Yaml(error)))?;
+        match &document.value {
+            Value::Map(mapping) => Self::of_mapping(mapping),
+            other => Err((document.start, Problem::NoMapping { kind: other.kind() })),
+        }
     }
 
     fn of_mapping(mapping: &Mapping) -> Result<Self, (Position, Problem)> {
@@ -158,10 +169,10 @@ fn is_of_conda(line: &str) -> bool {
 
 /// A `python_env.yaml` that cannot be used, and where.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {problem}", place(file, *position))]
+#[error("{}: {problem}", place(file, location.as_ref()))]
 pub struct PythonEnvError {
     file: PathBuf,
-    position: Option<Position>,
+    location: Option<Location>,
     #[source]
     problem: Problem,
 }
@@ -193,6 +204,11 @@ enum Problem {
 }
 
 impl PythonEnvError {
+    /// The place in the file that the error is about.
+    pub fn location(&self) -> Option<&Location> {
+        self.location.as_ref()
+    }
+
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
         let name = self.file.file_name().unwrap_or_default().to_string_lossy();
@@ -224,11 +240,8 @@ impl PythonEnvError {
     }
 }
 
-fn place(file: &Path, position: Option<Position>) -> String {
-    match position {
-        Some(position) => format!("{}:{}:{}", file.display(), position.line, position.column),
-        None => file.display().to_string(),
-    }
+fn place(file: &Path, location: Option<&Location>) -> String {
+    location.map_or_else(|| file.display().to_string(), ToString::to_string)
 }
 
 #[cfg(test)]
@@ -236,13 +249,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<PythonEnv, String> {
-        let node = yaml::parse(text.as_bytes()).unwrap();
-        match &node.value {
-            Value::Map(mapping) => {
-                PythonEnv::of_mapping(mapping).map_err(|(position, problem)| format!("{position}: {problem}"))
-            }
-            _ => panic!("no mapping: {text}"),
-        }
+        PythonEnv::of_text(text.as_bytes()).map_err(|(position, problem)| format!("{position}: {problem}"))
     }
 
     #[test]

@@ -58,13 +58,10 @@ impl Repository {
     /// for what Git ignores, what Python compiles, and what is at or below one of `no_part` or begins
     /// with its name: the tracking store's own files.
     pub(crate) fn tree_state(&self, directory: &Path, no_part: &[PathBuf]) -> TreeState {
-        match self.compare(directory, no_part) {
-            Ok(state) => state,
-            Err(error) => {
-                tracing::debug!(%error, "the state of the working tree");
-                TreeState::Unknown
-            }
-        }
+        self.compare(directory, no_part).unwrap_or_else(|error| {
+            tracing::debug!(%error, "the state of the working tree");
+            TreeState::Unknown
+        })
     }
 
     fn compare(&self, directory: &Path, no_part: &[PathBuf]) -> Result<TreeState, git2::Error> {
@@ -211,13 +208,9 @@ impl Untracked<'_> {
             if is_directory && self.holds_tracked(below) {
                 return self.first_below(&path);
             }
-            if self.repository.is_path_ignored(below).unwrap_or(false) {
-                return None;
-            }
-            if is_directory && self.first_below(&path).is_none() {
-                return None;
-            }
-            Some(below.to_owned())
+            let is_ignored = self.repository.is_path_ignored(below).unwrap_or(false);
+            let is_empty = || is_directory && self.first_below(&path).is_none();
+            (!is_ignored && !is_empty()).then(|| below.to_owned())
         })
     }
 

@@ -1,255 +1,257 @@
-//! From a repository elsewhere to a directory with its files at one commit.
+//! From a repository elsewhere to a directory with its files at one commit, by the `git` program.
+//!
+//! The usual ways take one connection: a clone of the default branch, a fetch of a branch, a tag or a commit
+//! by the name that was given. What these cannot answer takes a look at the list of all names.
 
+use std::ffi::OsStr;
+use std::fs;
 use std::path::Path;
 
-use git2::{ErrorCode, Oid, Repository, RepositoryInitOptions};
-
-use super::origin::{Depth, Origin};
 use super::problem::GitProblem;
-use super::references::References;
-use super::task::Task;
-use super::version::Choice;
-use super::{checkout, lfs, submodules};
-use crate::project_uri::shown;
+use super::program::Git;
+use super::references::{References, is_whole_hash};
+use super::remote::Remote;
+use super::submodules;
+use super::version::{Choice, Wanted, ambiguous, is_hash};
+use crate::events::Progress;
 
-/// What shall be cloned.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Wanted {
-    /// The branch, tag or commit.
-    pub(super) version: Option<String>,
-    /// A branch, tag or commit and a directory in it, as a page's address has them.
-    pub(super) tree: Option<String>,
-}
+/// Git LFS is asked later, for all files at once.
+const WITHOUT_LFS: &[(&str, &str)] = &[
+    ("filter.lfs.process", ""),
+    ("filter.lfs.smudge", ""),
+    ("filter.lfs.required", "false"),
+];
+/// What only patterns and other expressions of Git have, and no name.
+const NOT_IN_NAMES: &[char] = &['+', ':', '^', '~', '?', '*', '[', '\\', '@'];
+const ALL_BRANCHES: &str = "+refs/heads/*:refs/remotes/origin/*";
+const ALL_TAGS: &str = "+refs/tags/*:refs/tags/*";
 
 /// What has been cloned.
 #[derive(Debug)]
 pub(super) struct Cloned {
     /// The commit whose files are there.
-    pub(super) commit: Oid,
-    /// The version, where it is a branch's name and no tag's that is preferred.
+    pub(super) commit: String,
+    /// The version, if it is a branch's name and no tag's that is preferred.
     pub(super) branch: Option<String>,
     /// The directory of the page.
     pub(super) subdirectory: Option<String>,
 }
 
-/// Clones into an empty directory. `url` may hold credentials; they are not written down.
-pub(super) fn clone(
-    origin: &mut Origin,
-    url: &str,
+/// Clones into an empty directory. When the future is dropped, all processes are killed.
+pub(super) async fn clone(
+    remote: &Remote,
     wanted: &Wanted,
     directory: &Path,
-    task: &Task<'_>,
+    progress: &dyn Progress,
 ) -> Result<Cloned, GitProblem> {
-    let references = origin.references(task)?;
-    let (version, subdirectory) = split(wanted, &references);
-    let choice = match &version {
-        Some(version) => references.choose(version, origin.preference())?,
-        None => references.default_choice()?,
-    };
-    let repository = init(directory, url)?;
-    let commit = bring(origin, &repository, &references, &choice, task)?;
-    point_head(&repository, &choice, commit)?;
-    tell(&choice, commit, task);
-    finish(&repository, url, task)?;
-    let branch = match choice {
-        Choice::Branch { name, .. } => Some(name).filter(|name| Some(name) == version.as_ref()),
-        _ => None,
-    };
+    let with_lfs = Git::new(remote, directory, progress).await?;
+    let git = with_lfs.with(WITHOUT_LFS);
+    let clone = Clone { remote, git: &git };
+    let (choice, version, subdirectory) = clone.bring(wanted).await?;
+    progress.info(&choice.told());
+    clone.check_out(&choice).await?;
+    submodules::complete(&git, &with_lfs, remote.is_local()).await?;
     Ok(Cloned {
-        commit,
-        branch,
+        commit: git.run(["rev-parse", "--verify", "HEAD"]).await?,
+        branch: choice.branch_of(version.as_deref()),
         subdirectory,
     })
 }
 
-/// Clones the commit that a submodule is pinned at.
-pub(super) fn clone_commit(
-    origin: &mut Origin,
-    url: &str,
-    commit: Oid,
-    directory: &Path,
-    task: &Task<'_>,
-) -> Result<(), GitProblem> {
-    let references = origin.references(task)?;
-    let repository = init(directory, url)?;
-    let choice = Choice::Commit(commit);
-    bring(origin, &repository, &references, &choice, task)?;
-    point_head(&repository, &choice, commit)?;
-    finish(&repository, url, task)
+/// A clone that is being made.
+struct Clone<'a> {
+    remote: &'a Remote,
+    git: &'a Git<'a>,
 }
 
-/// Writes the files, those of submodules, and those of Git LFS.
-fn finish(repository: &Repository, url: &str, task: &Task<'_>) -> Result<(), GitProblem> {
-    checkout::write_files(repository, task)?;
-    submodules::clone_all(repository, url, task)?;
-    lfs::fetch(repository, url, task)
-}
-
-/// The version and the directory.
-fn split(wanted: &Wanted, references: &References) -> (Option<String>, Option<String>) {
-    let Some(tree) = &wanted.tree else {
-        return (wanted.version.clone(), None);
-    };
-    let (version, directory) = match &wanted.version {
-        Some(version) => {
-            let below = tree.strip_prefix(version.as_str());
-            let below = below.filter(|below| below.is_empty() || below.starts_with('/'));
-            let directory = below.unwrap_or_else(|| references.split_tree(tree).1);
-            (version.as_str(), directory.trim_start_matches('/'))
+impl Clone<'_> {
+    /// Brings the objects; gives what to check out, the version that means, and the directory of a page.
+    async fn bring(&self, wanted: &Wanted) -> Result<(Choice, Option<String>, Option<String>), GitProblem> {
+        let version = wanted.version.as_deref();
+        let named = version.filter(|version| *version != "HEAD");
+        let quick = match named {
+            _ if wanted.tree.is_some() && !self.remote.is_local() => Ok(None),
+            Some(version) if !self.remote.is_local() => self.fetch_by_name(version).await,
+            Some(_) => self.clone_default().await.map(|_| None),
+            None => self.clone_default().await,
+        };
+        match quick {
+            Ok(Some(choice)) => return Ok((choice, version.map(str::to_owned), None)),
+            Ok(None) => {}
+            Err(problem) if problem.is_final() => return Err(problem),
+            // The list of names tells what is wrong, or the way around it.
+            Err(problem) => tracing::debug!(%problem, "the quick way to fetch"),
         }
-        None => references.split_tree(tree),
-    };
-    let directory = Some(directory.to_owned()).filter(|directory| !directory.is_empty());
-    (Some(version.to_owned()), directory)
-}
-
-/// An empty repository whose first remote is where it comes from.
-fn init(directory: &Path, url: &str) -> Result<Repository, GitProblem> {
-    let action = "make a repository in the temporary directory";
-    let mut options = RepositoryInitOptions::new();
-    // The directory is there, and only its owner can enter it.
-    options.external_template(false).mkdir(false).mkpath(false);
-    let repository = Repository::init_opts(directory, &options).map_err(GitProblem::library(action))?;
-    repository
-        .remote("origin", &remote_url(url))
-        .map_err(GitProblem::library(action))?;
-    Ok(repository)
-}
-
-/// The URL as the clone knows it: without credentials. Who one is to an SSH server is none.
-fn remote_url(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| scheme.contains("ssh")) else {
-        return shown(url);
-    };
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    match authority.rsplit_once('@') {
-        Some((user, host)) => {
-            let user = user.split(':').next().unwrap_or(user);
-            format!("{scheme}://{user}@{host}{path}")
-        }
-        None => url.to_owned(),
+        let references = self.references().await?;
+        let (choice, version, subdirectory) = wanted.choose(&references, self.remote.is_local())?;
+        let choice = self.bring_choice(choice, &references).await?;
+        Ok((choice, version, subdirectory))
     }
-}
 
-/// Brings the objects and gives the commit.
-fn bring(
-    origin: &mut Origin,
-    repository: &Repository,
-    references: &References,
-    choice: &Choice,
-    task: &Task<'_>,
-) -> Result<Oid, GitProblem> {
-    match choice {
-        Choice::Branch { commit, .. } => {
-            origin.fetch(repository, &[*commit], Depth::One, task)?;
-            Ok(*commit)
+    /// Clones the default branch without writing its files; all of a repository on this machine, whose
+    /// objects are lent. Nothing if there is no such branch.
+    async fn clone_default(&self) -> Result<Option<Choice>, GitProblem> {
+        let mut arguments = vec![
+            "clone",
+            "--no-checkout",
+            "--progress",
+            "--template=",
+            "--origin=origin",
+        ];
+        arguments.extend(if self.remote.is_local() {
+            &["--shared"][..]
+        } else {
+            &["--depth=1", "--single-branch", "--no-tags"]
+        });
+        arguments.push("--");
+        let (origin, directory) = (self.remote.location.as_os_str(), self.git.directory.as_os_str());
+        let arguments = arguments.into_iter().map(OsStr::new).chain([origin, directory]);
+        self.git.talk(arguments).await?;
+        let head = ["rev-parse", "HEAD", "--symbolic-full-name", "HEAD"];
+        let Ok(head) = self.git.run(head).await else {
+            return Ok(None);
+        };
+        let (hash, name) = head.split_once('\n').unwrap_or((&head, ""));
+        Ok(Some(Choice {
+            name: Some(name.to_owned()).filter(|name| name.starts_with("refs/heads/")),
+            hash: hash.to_owned(),
+        }))
+    }
+
+    /// Fetches what has this name, or this whole hash; nothing if only the list can tell.
+    async fn fetch_by_name(&self, version: &str) -> Result<Option<Choice>, GitProblem> {
+        let is_commit = is_whole_hash(version);
+        if version.contains(NOT_IN_NAMES) || (is_hash(version) && !is_commit) {
+            return Ok(None);
         }
-        Choice::Named(reference) => {
-            origin.fetch(repository, &[reference.target], Depth::One, task)?;
-            let object = repository.find_object(reference.target, None);
-            object
-                .and_then(|object| object.peel_to_commit())
-                .map(|commit| commit.id())
-                .map_err(GitProblem::library("find the commit that the tag names"))
+        let hash = version.to_ascii_lowercase();
+        let version = if is_commit { &hash } else { version };
+        self.init(is_commit && version.len() > 40).await?;
+        self.fetch(true, &[version]).await?;
+        let fetched = self.fetched();
+        Ok(fetched.filter(|choice| choice.name.is_some() || is_commit))
+    }
+
+    /// Fetches what the list of names led to; of the beginning of a hash all commits, to find the one.
+    async fn bring_choice(&self, choice: Choice, references: &References) -> Result<Choice, GitProblem> {
+        let is_whole = is_whole_hash(&choice.hash);
+        let is_here = self.remote.is_local() && (!is_whole || self.find(&choice.hash).await.is_ok());
+        if !is_here {
+            self.init(references.is_sha256()).await?;
+            if is_whole {
+                match self.fetch(true, &[choice.wanted()]).await {
+                    Ok(()) if choice.name.is_some() => return Ok(self.fetched().unwrap_or(choice)),
+                    Ok(()) => return Ok(choice),
+                    Err(problem) if problem.is_final() => return Err(problem),
+                    Err(problem) => tracing::debug!(%problem, "one commit alone"),
+                }
+            }
+            let mut all = vec![ALL_BRANCHES, ALL_TAGS];
+            all.extend(choice.name.as_deref());
+            self.fetch(false, &all).await?;
         }
-        Choice::Commit(commit) => {
-            bring_commit(origin, repository, references, *commit, task)?;
-            Ok(*commit)
+        match self.find(&choice.hash).await {
+            Ok(_) if is_whole => Ok(choice),
+            Ok(commit) => Ok(Choice::commit(commit)),
+            Err(problem) if problem.to_string().contains("is ambiguous") => Err(ambiguous(&choice.hash)),
+            Err(_) => Err(references.no_such_version(&choice.hash)),
         }
-        Choice::Abbreviated(beginning) => {
-            bring_all(origin, repository, references, task)?;
-            match repository.find_commit_by_prefix(beginning) {
-                Ok(commit) => Ok(commit.id()),
-                Err(error) if error.code() == ErrorCode::Ambiguous => Err(GitProblem::AmbiguousVersion {
-                    version: beginning.clone(),
-                }),
-                Err(_) => Err(references.no_such_version(beginning)),
+    }
+
+    /// The commit that is here under this hash, that of a tag's own object, or the beginning of one.
+    async fn find(&self, hash: &str) -> Result<String, GitProblem> {
+        let commit = format!("{hash}^{{commit}}");
+        self.git.run(["rev-parse", "--verify", &commit]).await
+    }
+
+    async fn references(&self) -> Result<References, GitProblem> {
+        if !self.remote.is_local() {
+            self.clear();
+        }
+        let list = ["ls-remote", "--symref", "--quiet", "--"].map(OsStr::new);
+        let list = list.into_iter().chain([self.remote.location.as_os_str()]);
+        let listing = self.git.talk(list.clone()).await?;
+        if listing.is_empty() && self.remote.url().starts_with("http") {
+            // For `git` any page is an empty repository. A server of Git talks in packets.
+            let packets = self.git.directory.join("packets");
+            let tracing = self.git.with_variable("GIT_TRACE_PACKET", packets.display());
+            tracing.talk(list).await?;
+            if !packets.exists() {
+                return Err(GitProblem::no_git_server(self.remote));
             }
         }
+        Ok(References::from_listing(&listing))
     }
-}
 
-/// Brings one commit: alone where the server gives it, else with all branches and tags.
-fn bring_commit(
-    origin: &mut Origin,
-    repository: &Repository,
-    references: &References,
-    commit: Oid,
-    task: &Task<'_>,
-) -> Result<(), GitProblem> {
-    let is_named = references.head == Some(commit)
-        || references
-            .all
-            .iter()
-            .any(|reference| reference.commit() == commit);
-    if is_named || origin.may_give_any_commit() {
-        match origin.fetch(repository, &[commit], Depth::One, task) {
-            Ok(()) if repository.find_commit(commit).is_ok() => return Ok(()),
-            Ok(()) => {}
-            Err(GitProblem::Interrupted) => return Err(GitProblem::Interrupted),
-            // What is not given alone may come with all the rest, and what stands in the way of
-            // that too is told then.
-            Err(error) => tracing::debug!(%error, "the commit is not to be had alone"),
+    /// Makes an empty repository whose first remote is where it comes from.
+    async fn init(&self, is_sha256: bool) -> Result<(), GitProblem> {
+        self.clear();
+        let mut arguments = vec!["init", "--quiet", "--template="];
+        if is_sha256 {
+            arguments.push("--object-format=sha256");
         }
+        self.git.run(arguments).await?;
+        let add = ["remote", "add", "--", "origin"].map(OsStr::new);
+        let add = add.into_iter().chain([self.remote.location.as_os_str()]);
+        self.git.run(add).await.map(drop)
     }
-    bring_all(origin, repository, references, task)?;
-    match repository.find_commit(commit) {
-        Ok(_) => Ok(()),
-        Err(_) => Err(references.no_such_version(&commit.to_string())),
+
+    /// Removes what another try has left. What stays is told of by what Git cannot do then.
+    fn clear(&self) {
+        let _ = fs::remove_dir_all(self.git.directory.join(".git"));
     }
-}
 
-fn bring_all(
-    origin: &mut Origin,
-    repository: &Repository,
-    references: &References,
-    task: &Task<'_>,
-) -> Result<(), GitProblem> {
-    let is_wanted = |name: &str| name.starts_with("refs/heads/") || name.starts_with("refs/tags/");
-    let mut wants: Vec<Oid> = references
-        .all
-        .iter()
-        .filter(|reference| is_wanted(&reference.name))
-        .map(|reference| reference.target)
-        .chain(references.head)
-        .collect();
-    wants.sort_unstable();
-    wants.dedup();
-    origin.fetch(repository, &wants, Depth::Full, task)
-}
-
-/// Gives the branch, the tag and HEAD their commits, as `git clone` does.
-fn point_head(repository: &Repository, choice: &Choice, commit: Oid) -> Result<(), GitProblem> {
-    const MESSAGE: &str = "clone";
-    let point = || match choice {
-        Choice::Branch { name, .. } => {
-            let head = format!("refs/heads/{name}");
-            repository.reference(&format!("refs/remotes/origin/{name}"), commit, true, MESSAGE)?;
-            repository.reference(&head, commit, true, MESSAGE)?;
-            repository.set_head(&head)
+    async fn fetch(&self, is_shallow: bool, what: &[&str]) -> Result<(), GitProblem> {
+        let mut arguments = vec!["fetch", "--progress", "--no-tags"];
+        if is_shallow {
+            arguments.push("--depth=1");
         }
-        Choice::Named(reference) if reference.name.starts_with("refs/tags/") => {
-            repository.reference(&reference.name, reference.target, true, MESSAGE)?;
-            repository.set_head_detached(commit)
-        }
-        _ => repository.set_head_detached(commit),
-    };
-    point().map_err(GitProblem::library("write the branch"))
-}
+        arguments.extend(["--", "origin"]);
+        arguments.extend(what);
+        self.git.talk(arguments).await.map(drop)
+    }
 
-/// Says what was fetched, in MLflow's words where it has some.
-fn tell(choice: &Choice, commit: Oid, task: &Task<'_>) {
-    task.reporter.info(match choice {
-        Choice::Branch { name, .. } => format!("Fetched '{name}' branch"),
-        Choice::Named(reference) => {
-            let name = reference
+    /// What the last fetch brought, as Git wrote it down.
+    fn fetched(&self) -> Option<Choice> {
+        read_fetch_head(&fs::read_to_string(self.git.directory.join(".git/FETCH_HEAD")).ok()?)
+    }
+
+    /// Gives the branch, the tag and HEAD their commits, as `git clone` does, and writes the files.
+    async fn check_out(&self, choice: &Choice) -> Result<(), GitProblem> {
+        let mut arguments = vec!["checkout", "--quiet", "--progress", "--no-recurse-submodules"];
+        if let Some(branch) = choice.branch() {
+            arguments.extend(["--no-track", "-B", branch]);
+        } else {
+            if let Some(tag) = choice
                 .name
-                .strip_prefix("refs/tags/")
-                .unwrap_or(&reference.name);
-            format!("Fetched '{name}'")
+                .as_deref()
+                .filter(|name| name.starts_with("refs/tags/"))
+            {
+                self.git.run(["update-ref", "--", tag, &choice.hash]).await?;
+            }
+            arguments.push("--detach");
         }
-        Choice::Commit(_) | Choice::Abbreviated(_) => format!("Fetched commit {commit}"),
-    });
+        arguments.extend([choice.hash.as_str(), "--"]);
+        self.git.run(arguments).await.map(drop)
+    }
+}
+
+/// Reads a line of `FETCH_HEAD`: the hash, a mark, and what it is: `branch 'main' of URL`.
+fn read_fetch_head(text: &str) -> Option<Choice> {
+    let mut parts = text.lines().next()?.splitn(3, '\t');
+    let (hash, described) = (parts.next()?, parts.nth(1)?);
+    let kinds = [
+        ("branch '", "refs/heads/"),
+        ("tag '", "refs/tags/"),
+        ("'refs/", "refs/"),
+    ];
+    Some(Choice {
+        name: kinds.into_iter().find_map(|(kind, prefix)| {
+            let (name, _) = described.strip_prefix(kind)?.split_once("' of ")?;
+            Some(format!("{prefix}{name}"))
+        }),
+        hash: hash.to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -257,17 +259,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clone_knows_no_credentials() {
-        for (url, expected) in [
-            ("https://user:token@host/x", "https://host/x"),
-            ("https://token@host/x", "https://host/x"),
-            ("ssh://git@host:22/x", "ssh://git@host:22/x"),
-            ("ssh://git:password@host/x", "ssh://git@host/x"),
-            ("ssh://host/x", "ssh://host/x"),
-            ("git@host:x", "git@host:x"),
-            ("/srv/x", "/srv/x"),
+    fn what_was_fetched_is_read() {
+        let hash = "1".repeat(40);
+        for (description, name) in [
+            (
+                "\tbranch 'feature/a' of https://host/x",
+                Some("refs/heads/feature/a"),
+            ),
+            ("not-for-merge\ttag 'v1' of host:x", Some("refs/tags/v1")),
+            ("\t'refs/pull/7/head' of https://host/x", Some("refs/pull/7/head")),
+            ("\thttps://host/x", None),
         ] {
-            assert_eq!(remote_url(url), expected, "{url}");
+            let choice = read_fetch_head(&format!("{hash}\t{description}\n")).unwrap();
+            assert_eq!((choice.name.as_deref(), &choice.hash), (name, &hash));
         }
     }
 }

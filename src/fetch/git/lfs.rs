@@ -1,17 +1,13 @@
 //! Git LFS: files of which the repository holds pointers alone.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::Path;
 
-use git2::{AttrCheckFlags, ConfigLevel, Repository};
-
 use super::problem::GitProblem;
-use super::program::{git, with_settings};
-use super::task::Task;
+use super::program::Git;
 use crate::env_vars;
-use crate::process::ProcessError;
-use crate::project_uri::shown;
+use crate::fetch::error::shortened;
 
 /// How every pointer begins, from the specification of Git LFS.
 const BEGINNING: &[u8] = b"version https://git-lfs.github.com/spec/";
@@ -20,86 +16,47 @@ const LONGEST_POINTER: u64 = 1024;
 /// How many files a message names.
 const NAMED_FILES: usize = 5;
 
-/// Brings the contents of the pointer files, by the `git lfs` program. Where there is none the files
-/// are named: the entry point may not need them.
-pub(super) fn fetch(repository: &Repository, url: &str, task: &Task<'_>) -> Result<(), GitProblem> {
-    let is_unwanted = env_vars::non_empty(env_vars::GIT_LFS_SKIP_SMUDGE)
-        .is_some_and(|value| git2::Config::parse_bool(value).unwrap_or(false));
-    let Some(top) = repository.workdir().filter(|_| !is_unwanted) else {
-        return Ok(());
-    };
-    let pointers = pointers(repository, top, task)?;
+/// Brings the contents of the pointer files, by the `git lfs` program. Without it the files are named: the
+/// entry point may not need them.
+pub(super) async fn fetch(git: &Git<'_>) -> Result<(), GitProblem> {
+    let top = &git.directory;
+    let files = git.run(["ls-files", "-z", "--", ":(attr:filter=lfs)"]).await?;
+    let pointers: Vec<&str> = files
+        .split('\0')
+        .filter(|file| is_pointer(&top.join(file)))
+        .collect();
     if pointers.is_empty() {
         return Ok(());
     }
-    if task.wait(git().arguments(["lfs", "version"]).capture())?.is_err() {
-        task.reporter.warning(format!(
+    if git.run(["lfs", "version"]).await.is_err() {
+        git.progress.warning(&format!(
             "the contents of these files are in Git LFS, and without the program 'git lfs' only pointers to them are here: {}; install git-lfs to have them fetched",
             named(&pointers)
         ));
         return Ok(());
     }
-    task.reporter
-        .info(format!("Fetching by Git LFS: {}", named(&pointers)));
-    set_filter(repository)?;
-    // The remote's URL in the repository has no credentials; this call alone sees them.
-    let credentials = [(format!("url.{url}.insteadOf"), shown(url))];
-    let call = with_settings(git(), &credentials)
-        .directory(top)
-        .arguments(["lfs", "pull"]);
-    task.wait(call.capture())?
-        .map(|_| ())
-        .map_err(|error| without_url(error, url))
+    git.progress
+        .info(&format!("Fetching by Git LFS: {}", named(&pointers)));
+    // Without the filter's settings the program writes no files.
+    git.run(["lfs", "install", "--local", "--skip-repo"]).await?;
+    git.run(["lfs", "pull"]).await.map(drop)
 }
 
-/// Lets Git know what `git lfs install` would tell it, in this repository alone; without it the
-/// program writes no files.
-fn set_filter(repository: &Repository) -> Result<(), GitProblem> {
-    let set = || {
-        let mut config = repository.config()?.open_level(ConfigLevel::Local)?;
-        config.set_str("filter.lfs.clean", "git-lfs clean -- %f")?;
-        config.set_str("filter.lfs.smudge", "git-lfs smudge -- %f")?;
-        config.set_str("filter.lfs.process", "git-lfs filter-process")?;
-        config.set_bool("filter.lfs.required", true)
+/// Whether Git LFS has files of a repository, by the words of its `.gitattributes`, and they are wanted.
+pub(super) fn is_used<'a>(top: &Path, mut files: impl Iterator<Item = &'a str>) -> bool {
+    let is_unwanted = || {
+        env_vars::non_empty(env_vars::GIT_LFS_SKIP_SMUDGE)
+            .is_some_and(|value| git2::Config::parse_bool(value).unwrap_or(false))
     };
-    set().map_err(GitProblem::library("write the settings of Git LFS"))
-}
-
-/// The files whose contents are pointers and whose attributes say so.
-fn pointers(repository: &Repository, top: &Path, task: &Task<'_>) -> Result<Vec<String>, GitProblem> {
-    let index = repository
-        .index()
-        .map_err(GitProblem::library("read the list of files"))?;
-    let has_attributes = index
-        .iter()
-        .any(|entry| entry.path.ends_with(b".gitattributes") && mentions_lfs(top, &entry.path));
-    if !has_attributes {
-        return Ok(Vec::new());
-    }
-    let mut pointers = Vec::new();
-    for entry in index.iter() {
-        task.check()?;
-        let path = String::from_utf8_lossy(&entry.path).into_owned();
-        let file = top.join(&path);
-        if is_pointer(&file)
-            && repository
-                .get_attr(Path::new(&path), "filter", AttrCheckFlags::default())
-                .is_ok_and(|filter| filter == Some("lfs"))
-        {
-            pointers.push(path);
-        }
-    }
-    Ok(pointers)
-}
-
-fn mentions_lfs(top: &Path, path: &[u8]) -> bool {
-    let file = top.join(String::from_utf8_lossy(path).as_ref());
-    let is_file = std::fs::symlink_metadata(&file).is_ok_and(|metadata| metadata.is_file());
-    is_file && std::fs::read_to_string(file).is_ok_and(|text| text.contains("filter=lfs"))
+    files.any(|file| {
+        let file = top.join(file);
+        file.symlink_metadata().is_ok_and(|metadata| metadata.is_file())
+            && fs::read_to_string(file).is_ok_and(|text| text.contains("filter=lfs"))
+    }) && !is_unwanted()
 }
 
 fn is_pointer(file: &Path) -> bool {
-    let is_short = std::fs::symlink_metadata(file)
+    let is_short = fs::symlink_metadata(file)
         .is_ok_and(|metadata| metadata.is_file() && metadata.len() < LONGEST_POINTER);
     let mut beginning = [0; BEGINNING.len()];
     is_short
@@ -107,34 +64,7 @@ fn is_pointer(file: &Path) -> bool {
         && beginning == BEGINNING
 }
 
-fn named(files: &[String]) -> String {
-    let mut text = files
-        .iter()
-        .take(NAMED_FILES)
-        .map(|file| format!("'{}'", file.escape_debug()))
-        .collect::<Vec<_>>()
-        .join(", ");
-    if files.len() > NAMED_FILES {
-        text.push_str(&format!(" and {} more", files.len() - NAMED_FILES));
-    }
-    text
-}
-
-/// The error without the URL's credentials, should the program have written them in another form.
-fn without_url(error: ProcessError, url: &str) -> GitProblem {
-    match error {
-        ProcessError::Failed {
-            command_line,
-            exit,
-            last_lines,
-        } => GitProblem::Program(ProcessError::Failed {
-            command_line,
-            exit,
-            last_lines: last_lines
-                .into_iter()
-                .map(|line| line.replace(url, &shown(url)))
-                .collect(),
-        }),
-        error => GitProblem::Program(error),
-    }
+fn named(files: &[&str]) -> String {
+    let quoted = files.iter().map(|file| format!("'{}'", file.escape_debug()));
+    shortened(&quoted.collect::<Vec<_>>(), NAMED_FILES)
 }

@@ -1,113 +1,259 @@
-//! The `git` program, where it fetches instead of mlrun and where it knows what mlrun does not:
-//! credentials, and Git LFS.
+//! The `git` program, and how every call of it is made: it asks nobody anything, speaks English, works on
+//! no other repository than ours, and gets credentials by variables alone, since anyone on this machine can
+//! see arguments.
 
-use git2::{Config, Oid};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::thread;
 
-use super::origin::Depth;
 use super::problem::GitProblem;
-use super::references::References;
-use super::task::Task;
+use super::progress::ProgressDisplay;
+use super::remote::Remote;
 use crate::env_vars;
-use crate::process::ProgramCall;
+use crate::events::Progress;
+use crate::process::{ProgramCall, program_on_path};
 
-/// The name of the remote that exists for one call of `git` alone.
-const REMOTE: &str = "mlrun";
-
-/// Variables that would have `git` work on another repository than the one it is started in.
-const OF_A_REPOSITORY: &[&str] = &[
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_OBJECT_DIRECTORY",
+/// Variables that would have `git` work on another repository than ours, or in another way.
+const MISLEADING: &[&str] = &[
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_ATTR_SOURCE",
     "GIT_COMMON_DIR",
+    "GIT_CONFIG",
+    "GIT_DEFAULT_HASH",
+    "GIT_DEFAULT_REF_FORMAT",
+    "GIT_DIR",
+    "GIT_GLOB_PATHSPECS",
+    "GIT_GRAFT_FILE",
+    "GIT_ICASE_PATHSPECS",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_LITERAL_PATHSPECS",
     "GIT_NAMESPACE",
+    "GIT_NOGLOB_PATHSPECS",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_OBJECT_DIRECTORY",
     "GIT_PREFIX",
+    "GIT_QUARANTINE_PATH",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE",
+    "GIT_TEMPLATE_DIR",
+    "GIT_WORK_TREE",
+    // Asks in a window.
+    env_vars::SSH_ASKPASS,
 ];
 
-/// A call of `git` that asks nobody anything and speaks English.
-pub(super) fn git() -> ProgramCall {
-    let call = ProgramCall::new("git")
-        .variable(env_vars::GIT_TERMINAL_PROMPT, "0")
-        .variable("GCM_INTERACTIVE", "never")
-        .variable("LC_ALL", "C")
-        .without_variable(env_vars::SSH_ASKPASS);
-    OF_A_REPOSITORY
-        .iter()
-        .fold(call, |call, variable| call.without_variable(*variable))
+/// Settings of every call: no hooks and no helpers of the user's that belong to lasting repositories, and
+/// nothing that goes on in the background.
+const SETTINGS: &[(&str, &str)] = &[
+    ("advice.detachedHead", "false"),
+    ("core.fsmonitor", "false"),
+    ("core.hooksPath", "/dev/null"),
+    ("gc.auto", "0"),
+    ("init.defaultObjectFormat", "sha1"),
+    ("maintenance.auto", "false"),
+    ("protocol.ext.allow", "never"),
+    ("submodule.recurse", "false"),
+];
+
+/// More processes than this do not make a disk faster.
+const MOST_WORKERS: usize = 4;
+
+/// The variables that hold a URL's credentials for [`CREDENTIAL_HELPER`].
+const USER: &str = "MLRUN_GIT_USER";
+const PASSWORD: &str = "MLRUN_GIT_PASSWORD";
+
+/// A credential helper that knows what the variables hold.
+const CREDENTIAL_HELPER: &str = r#"!f() { test "$1" != get || printf 'username=%s\npassword=%s\n' "$MLRUN_GIT_USER" "$MLRUN_GIT_PASSWORD"; }; f"#;
+
+/// Whether there is a `git` program.
+pub(super) fn is_installed() -> bool {
+    program_on_path("git").is_some()
 }
 
-/// Adds settings to those that variables hold already. Arguments could be seen by anyone on this
-/// machine; variables cannot.
-pub(super) fn with_settings(mut call: ProgramCall, settings: &[(String, String)]) -> ProgramCall {
-    let known = env_vars::non_empty(env_vars::GIT_CONFIG_COUNT);
-    let mut count: usize = known.and_then(|count| count.parse().ok()).unwrap_or(0);
-    for (key, value) in settings {
-        call = call
-            .variable(format!("GIT_CONFIG_KEY_{count}"), key)
-            .variable(format!("GIT_CONFIG_VALUE_{count}"), value);
-        count += 1;
+/// The `git` program in a directory, for one remote repository.
+#[derive(Clone)]
+pub(super) struct Git<'a> {
+    remote: Remote,
+    /// Where it works.
+    pub(super) directory: PathBuf,
+    settings: Vec<(String, String)>,
+    variables: Vec<(&'static str, String)>,
+    /// Who hears how far the fetch is.
+    pub(super) progress: &'a dyn Progress,
+}
+
+impl<'a> Git<'a> {
+    /// The program for an existing directory, with what the remote repository needs.
+    pub(super) async fn new(
+        remote: &Remote,
+        directory: &Path,
+        progress: &'a dyn Progress,
+    ) -> Result<Self, GitProblem> {
+        let mut git = Self {
+            remote: remote.clone(),
+            directory: directory.to_owned(),
+            settings: Vec::new(),
+            variables: Vec::new(),
+            progress,
+        }
+        .with(SETTINGS);
+        if let Some(credentials) = &remote.credentials {
+            let key = |name: &str| format!("credential.{}.{name}", credentials.site);
+            let user = credentials.user.expose().to_owned();
+            if let Some(password) = &credentials.password {
+                // The empty one takes the user's own helpers away.
+                git.settings.push((key("helper"), String::new()));
+                git.settings.push((key("helper"), CREDENTIAL_HELPER.to_owned()));
+                git.variables.push((PASSWORD, password.expose().to_owned()));
+                git.variables.push((USER, user));
+            } else {
+                git.settings.push((key("username"), user));
+            }
+        }
+        let known = [
+            "config",
+            "--get-regexp",
+            r"^(core\.sshcommand|checkout\.workers)$",
+        ];
+        let known = git.run(known).await.unwrap_or_default();
+        let configured = |key: &str| {
+            let mut lines = known.lines().rev();
+            lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(' '))
+        };
+        if let Some(command) = ssh_command(configured("core.sshcommand")) {
+            git.variables.push((env_vars::GIT_SSH_COMMAND, command));
+        }
+        if configured("checkout.workers").is_none() {
+            let most = thread::available_parallelism().map_or(1, usize::from);
+            let workers = most.min(MOST_WORKERS).to_string();
+            git.settings.push(("checkout.workers".to_owned(), workers));
+        }
+        if let Some(bundle) = git.certificates().await {
+            git.variables.push((env_vars::GIT_SSL_CAINFO, bundle));
+        }
+        Ok(git)
     }
-    call.variable(env_vars::GIT_CONFIG_COUNT, count.to_string())
-}
 
-/// A repository that the `git` program fetches from.
-pub(super) struct ProgramOrigin {
-    settings: [(String, String); 1],
-}
+    /// The same with more settings.
+    pub(super) fn with(&self, settings: &[(&str, &str)]) -> Self {
+        let mut git = self.clone();
+        let owned = settings
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        git.settings.extend(owned);
+        git
+    }
 
-impl ProgramOrigin {
-    /// The repository behind a URL, which may hold credentials.
-    pub(super) fn new(url: &str) -> Self {
+    /// The same with another variable.
+    pub(super) fn with_variable(&self, name: &'static str, value: impl ToString) -> Self {
+        let mut git = self.clone();
+        git.variables.push((name, value.to_string()));
+        git
+    }
+
+    /// The same in another directory.
+    pub(super) fn in_directory(&self, directory: &Path) -> Self {
         Self {
-            settings: [(format!("remote.{REMOTE}.url"), url.to_owned())],
+            directory: directory.to_owned(),
+            ..self.clone()
         }
     }
 
-    pub(super) fn references(&self, task: &Task<'_>) -> Result<References, GitProblem> {
-        let call = self
-            .call()
-            .arguments(["ls-remote", "--symref", "--quiet", REMOTE]);
-        let listing = task.wait(call.capture())??;
-        References::from_listing(&listing.text())
+    /// The same, with messages about another remote repository.
+    pub(super) fn about(&self, url: &str) -> Self {
+        Self {
+            remote: Remote::new(url),
+            ..self.clone()
+        }
     }
 
-    pub(super) fn fetch(
+    /// Runs a command there and gives what it prints. When the future is dropped, all its processes are killed.
+    pub(super) async fn run<A: Into<OsString>>(
         &self,
-        repository: &git2::Repository,
-        wants: &[Oid],
-        depth: Depth,
-        task: &Task<'_>,
-    ) -> Result<(), GitProblem> {
-        let mut call = self.call().directory(repository.path()).arguments([
-            "fetch",
-            "--quiet",
-            "--no-tags",
-            "--no-recurse-submodules",
-            "--no-write-fetch-head",
-        ]);
-        if depth == Depth::One {
-            call = call.argument("--depth=1");
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Result<String, GitProblem> {
+        let call = self.call().arguments(arguments).directory(&self.directory);
+        self.finish(match self.directory.parent() {
+            // Temporary directories may lie in a repository.
+            Some(parent) => call.variable("GIT_CEILING_DIRECTORIES", parent),
+            None => call,
+        })
+        .await
+    }
+
+    /// As [`run`](Self::run), for a command that talks to a server: in our own directory, from which the paths
+    /// in the user's variables are taken.
+    pub(super) async fn talk<A: Into<OsString>>(
+        &self,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Result<String, GitProblem> {
+        let repository = self.directory.join(".git");
+        let call = self.call().arguments(arguments);
+        self.finish(call.variable("GIT_DIR", repository)).await
+    }
+
+    async fn finish(&self, call: ProgramCall) -> Result<String, GitProblem> {
+        let mut display = ProgressDisplay::default();
+        let progress = self.progress;
+        let mut watch = |piece: &[u8]| display.feed(piece, &mut |transfer| progress.transfer(transfer));
+        match call.capture_watched(&mut watch).await {
+            Ok(captured) => Ok(captured.text().trim_end().to_owned()),
+            Err(error) => Err(GitProblem::of_program(error, &self.remote)),
         }
-        call = call
-            .argument(REMOTE)
-            .arguments(wants.iter().map(ToString::to_string));
-        task.wait(call.capture())??;
-        Ok(())
     }
 
     fn call(&self) -> ProgramCall {
-        let call = with_settings(git(), &self.settings);
-        // An SSH command that someone chose is left as it is.
-        let is_chosen = [env_vars::GIT_SSH_COMMAND, env_vars::GIT_SSH]
-            .into_iter()
-            .any(|variable| env_vars::non_empty(variable).is_some());
-        let is_configured =
-            || Config::open_default().is_ok_and(|config| config.get_string("core.sshCommand").is_ok());
-        if is_chosen || is_configured() {
-            call
-        } else {
-            call.variable(env_vars::GIT_SSH_COMMAND, "ssh -o BatchMode=yes")
+        let mut call = ProgramCall::new("git")
+            .variable(env_vars::GIT_TERMINAL_PROMPT, "0")
+            .variable("GCM_INTERACTIVE", "never")
+            .variable("LC_ALL", "C");
+        for variable in MISLEADING {
+            call = call.without_variable(*variable);
         }
+        // After those that the user's own variables hold.
+        let known = env_vars::non_empty(env_vars::GIT_CONFIG_COUNT);
+        let known: usize = known.and_then(|count| count.parse().ok()).unwrap_or(0);
+        for (index, (key, value)) in self.settings.iter().enumerate() {
+            call = call
+                .variable(format!("GIT_CONFIG_KEY_{}", known + index), key)
+                .variable(format!("GIT_CONFIG_VALUE_{}", known + index), value);
+        }
+        let count = known + self.settings.len();
+        call.variable(env_vars::GIT_CONFIG_COUNT, count.to_string())
+            .variables(self.variables.iter().map(|(name, value)| (*name, value)))
     }
+
+    /// The certificates that OpenSSL's variable names, which `git` knows only if it is built with OpenSSL.
+    async fn certificates(&self) -> Option<String> {
+        let file = env_vars::non_empty(env_vars::SSL_CERT_FILE)?;
+        let url = &*self.remote.url();
+        let is_needed = url.starts_with("https://")
+            && env_vars::non_empty(env_vars::GIT_SSL_CAINFO).is_none()
+            && self
+                .run(["config", "--get-urlmatch", "http.sslCAInfo", url])
+                .await
+                .is_err();
+        is_needed.then_some(file)
+    }
+}
+
+/// The command that connects by SSH, which never asks for a password or a passphrase. `configured` is that of the
+/// user's settings.
+fn ssh_command(configured: Option<&str>) -> Option<String> {
+    let chosen = env_vars::non_empty(env_vars::GIT_SSH_COMMAND);
+    let command = match (
+        chosen.as_deref().or(configured),
+        env_vars::non_empty(env_vars::GIT_SSH),
+    ) {
+        (Some(command), _) => command,
+        (None, Some(_)) => return None,
+        (None, None) => "ssh",
+    };
+    let program = command.split_whitespace().next().map(Path::new);
+    let is_openssh = program
+        .and_then(Path::file_name)
+        .is_some_and(|name| name == "ssh")
+        && env_vars::non_empty(env_vars::GIT_SSH_VARIANT)
+            .is_none_or(|variant| matches!(variant.as_str(), "ssh" | "auto"));
+    is_openssh.then(|| format!("{command} -o BatchMode=yes"))
 }

@@ -94,7 +94,7 @@ impl Repository {
     pub(crate) fn first_remote_url(&self) -> Option<String> {
         // The configuration is read by itself, since it also tells where Git refuses to open the
         // repository.
-        let config = Config::open(&self.common_directory().join("config")).ok()?;
+        let config = Config::open(&common_directory(&self.git_directory).join("config")).ok()?;
         let mut first_remote: Option<Vec<u8>> = None;
         let mut url = None;
         let mut entries = config.entries(Some(r"^remote\..*\.url$")).ok()?;
@@ -108,13 +108,13 @@ impl Repository {
         }
         url.map(|url| redact::without_credentials(&url))
     }
+}
 
-    /// The directory that worktrees of one repository share.
-    fn common_directory(&self) -> PathBuf {
-        match fs::read_to_string(self.git_directory.join("commondir")) {
-            Ok(common) => self.git_directory.join(common.trim_end_matches(['\r', '\n'])),
-            Err(_) => self.git_directory.clone(),
-        }
+/// The directory that worktrees of one repository share.
+fn common_directory(git_directory: &Path) -> PathBuf {
+    match fs::read_to_string(git_directory.join("commondir")) {
+        Ok(common) => git_directory.join(common.trim_end_matches(['\r', '\n'])),
+        Err(_) => git_directory.to_owned(),
     }
 }
 
@@ -147,10 +147,7 @@ fn is_git_directory(directory: &Path) -> bool {
         .strip_prefix(b"ref:")
         .is_some_and(|target| target.trim_ascii_start().starts_with(b"refs/"));
     let is_hash = head.len() >= 40 && head[..40].iter().all(u8::is_ascii_hexdigit);
-    let common = match fs::read_to_string(directory.join("commondir")) {
-        Ok(common) => directory.join(common.trim_end_matches(['\r', '\n'])),
-        Err(_) => directory.to_owned(),
-    };
+    let common = common_directory(directory);
     (is_symbolic || is_hash) && common.join("objects").is_dir() && common.join("refs").is_dir()
 }
 

@@ -2,83 +2,136 @@
 
 use std::path::Path;
 
-use git2::{Config, Repository};
+use git2::Config;
 
-use super::clone;
-use super::origin::Origin;
+use super::lfs;
 use super::problem::GitProblem;
-use super::task::Task;
+use super::program::Git;
+use super::remote::is_local;
 use crate::project_uri::{GitUrl, shown};
 
-/// The mode of an index entry that pins a submodule.
+/// The mode of an entry that pins a submodule.
 const GITLINK: u32 = 0o160_000;
 
 /// A submodule as the repository has it.
-struct Submodule {
-    path: String,
-    url: String,
-    commit: git2::Oid,
+pub(super) struct Submodule {
+    pub(super) path: String,
+    pub(super) url: String,
 }
 
-/// Clones all submodules of a repository whose files are written, and their own. `url` is where the
-/// repository comes from; relative URLs are taken from it.
-pub(super) fn clone_all(repository: &Repository, url: &str, task: &Task<'_>) -> Result<(), GitProblem> {
-    for submodule in all(repository)? {
-        task.check()?;
-        clone_one(repository, url, &submodule, task).map_err(|problem| match problem {
-            GitProblem::Interrupted => GitProblem::Interrupted,
-            problem => GitProblem::Submodule {
-                path: submodule.path.escape_debug().to_string(),
-                problem: Box::new(problem),
-            },
-        })?;
+/// What a repository's list of files tells of what does not come with it.
+#[derive(Default)]
+pub(super) struct Parts {
+    /// Where it pins submodules.
+    pinned: Vec<String>,
+    attributes: Vec<String>,
+}
+
+impl Parts {
+    /// Of the modes and paths of all files.
+    pub(super) fn of<P: AsRef<str> + Into<String>>(files: impl Iterator<Item = (u32, P)>) -> Self {
+        let mut parts = Self::default();
+        for (mode, path) in files {
+            if mode == GITLINK {
+                parts.pinned.push(path.into());
+            } else if path.as_ref().ends_with(".gitattributes") {
+                parts.attributes.push(path.into());
+            }
+        }
+        parts
+    }
+
+    /// Whether files are in Git LFS.
+    pub(super) fn use_lfs(&self, top: &Path) -> bool {
+        lfs::is_used(top, self.attributes.iter().map(String::as_str))
+    }
+}
+
+/// Brings all submodules of a repository whose files are written, their own, and what is in Git LFS.
+/// `is_parent_local` says whether the repository comes from this machine.
+pub(super) async fn complete(
+    git: &Git<'_>,
+    with_lfs: &Git<'_>,
+    is_parent_local: bool,
+) -> Result<(), GitProblem> {
+    let listing = git.run(["ls-files", "--stage", "-z"]).await?;
+    let parts = Parts::of(listing.split('\0').filter_map(|entry| {
+        let (mode, rest) = entry.split_once(' ')?;
+        let (_, path) = rest.split_once('\t')?;
+        Some((u32::from_str_radix(mode, 8).ok()?, path))
+    }));
+    for submodule in described(&git.directory, &parts)? {
+        let path = submodule.path.clone();
+        update(git, with_lfs, submodule, is_parent_local)
+            .await
+            .map_err(GitProblem::in_submodule(&path))?;
+    }
+    if parts.use_lfs(&git.directory) {
+        lfs::fetch(with_lfs).await?;
     }
     Ok(())
 }
 
-fn clone_one(
-    repository: &Repository,
-    parent_url: &str,
-    submodule: &Submodule,
-    task: &Task<'_>,
+async fn update(
+    git: &Git<'_>,
+    with_lfs: &Git<'_>,
+    submodule: Submodule,
+    is_parent_local: bool,
 ) -> Result<(), GitProblem> {
-    let Some(top) = repository.workdir() else {
-        return Ok(());
+    let Submodule { path, url } = submodule;
+    let is_local = check(&url, is_parent_local)?;
+    git.progress.info(&format!("Fetching submodule '{path}'"));
+    let allowed = git.with(if is_local {
+        &[("protocol.file.allow", "always")]
+    } else {
+        &[]
+    });
+    // A relative one is on the same server.
+    let allowed = if url.starts_with('.') {
+        allowed
+    } else {
+        allowed.about(&url)
     };
-    let url = resolve(&submodule.url, parent_url)?;
-    let directory = top.join(&submodule.path);
-    // The checkout has made it, and a commit that pins something there has nothing else there.
-    let is_empty_directory = std::fs::symlink_metadata(&directory).is_ok_and(|metadata| metadata.is_dir())
-        && std::fs::read_dir(&directory).is_ok_and(|mut entries| entries.next().is_none());
-    if !is_empty_directory {
-        return Err(GitProblem::protocol("there is no empty directory in its place"));
+    let directory = git.directory.join(&path);
+    let part = ["submodule", "update", "--init", "--progress"];
+    let shallow = ["--depth=1", "--single-branch", "--", &path];
+    if let Err(problem) = allowed.run(part.iter().chain(&shallow)).await {
+        if problem.is_final() {
+            return Err(problem);
+        }
+        tracing::debug!(%problem, "one commit of a submodule alone");
+        if directory.join(".git").exists() {
+            let all = [
+                "fetch",
+                "--progress",
+                "--unshallow",
+                "--tags",
+                "origin",
+                "+refs/heads/*:refs/remotes/origin/*",
+            ];
+            allowed.in_directory(&directory).run(all).await?;
+        }
+        allowed.run(part.iter().chain(&["--", path.as_str()])).await?;
     }
-    task.reporter
-        .info(format!("Fetching submodule '{}'", submodule.path));
-    let mut origin = Origin::of_url(&url)?;
-    clone::clone_commit(&mut origin, &url, submodule.commit, &directory, task)
+    let [below, with_lfs] = [git, with_lfs].map(|git| git.in_directory(&directory));
+    Box::pin(complete(&below, &with_lfs, is_local)).await
 }
 
-/// What the index pins and `.gitmodules` describes.
-fn all(repository: &Repository) -> Result<Vec<Submodule>, GitProblem> {
-    let action = "read the list of submodules";
-    let index = repository.index().map_err(GitProblem::library(action))?;
-    let pinned: Vec<_> = index.iter().filter(|entry| entry.mode == GITLINK).collect();
-    let Some(top) = repository.workdir().filter(|_| !pinned.is_empty()) else {
+/// The submodules, as `.gitmodules` describes them.
+pub(super) fn described(top: &Path, parts: &Parts) -> Result<Vec<Submodule>, GitProblem> {
+    if parts.pinned.is_empty() {
         return Ok(Vec::new());
-    };
+    }
     let file = top.join(".gitmodules");
     // A link could lead to any file of this machine.
-    let is_file = std::fs::symlink_metadata(&file).is_ok_and(|metadata| metadata.is_file());
-    let described = if is_file {
-        Config::open(&file).map_err(GitProblem::library(action))?
-    } else {
-        Config::new().map_err(GitProblem::library(action))?
+    let described = match file.symlink_metadata() {
+        Ok(metadata) if metadata.is_file() => Config::open(&file),
+        _ => Config::new(),
     };
+    let described = described.map_err(GitProblem::library("read the list of submodules"))?;
     let mut submodules = Vec::new();
-    for entry in pinned {
-        let path = String::from_utf8_lossy(&entry.path).into_owned();
-        let name = name_of(&described, &path);
+    for path in &parts.pinned {
+        let name = name_of(&described, path);
         let value = |key: &str| {
             let name = name.as_deref()?;
             described.get_string(&format!("submodule.{name}.{key}")).ok()
@@ -86,18 +139,15 @@ fn all(repository: &Repository) -> Result<Vec<Submodule>, GitProblem> {
         if value("update").as_deref() == Some("none") {
             continue;
         }
-        let url = value("url").ok_or_else(|| GitProblem::Submodule {
-            path: path.escape_debug().to_string(),
-            problem: Box::new(GitProblem::SubmoduleUrl {
-                url: String::new(),
-                reason: "'.gitmodules' has none".to_owned(),
-            }),
+        let url = value("url").ok_or_else(|| {
+            let problem = GitProblem::known(
+                "the repository's file '.gitmodules' has no URL for it",
+                "add it there by 'git submodule add', or remove the directory from the repository",
+            );
+            GitProblem::in_submodule(path)(problem)
         })?;
-        submodules.push(Submodule {
-            path,
-            url,
-            commit: entry.id,
-        });
+        let path = path.clone();
+        submodules.push(Submodule { path, url });
     }
     Ok(submodules)
 }
@@ -117,12 +167,16 @@ fn name_of(described: &Config, path: &str) -> Option<String> {
     None
 }
 
-/// The URL of a submodule, checked: a repository is not to make this machine run programs, read its
-/// files or take a URL for an option.
-fn resolve(url: &str, parent: &str) -> Result<String, GitProblem> {
-    let refuse = |reason: &str| GitProblem::SubmoduleUrl {
-        url: shown(url).escape_debug().to_string(),
-        reason: reason.to_owned(),
+/// Checks the URL of a submodule: a repository is not to make this machine run programs, read its files or
+/// take a URL for an option. Tells whether it is on this machine.
+pub(super) fn check(url: &str, is_parent_local: bool) -> Result<bool, GitProblem> {
+    let refuse = |reason: &str| GitProblem::Known {
+        message: format!(
+            "the submodule's URL '{}' is refused: {reason}",
+            shown(url).escape_debug()
+        ),
+        hint: None,
+        is_final: false,
     };
     if url.starts_with('-') {
         return Err(refuse("it begins with '-'"));
@@ -130,96 +184,28 @@ fn resolve(url: &str, parent: &str) -> Result<String, GitProblem> {
     if url.chars().any(char::is_control) {
         return Err(refuse("it holds a control character"));
     }
-    let resolved = if url.starts_with("./") || url.starts_with("../") {
-        relative(url, parent).ok_or_else(|| refuse("it leads out of the repository's own URL"))?
-    } else {
-        url.to_owned()
-    };
-    if is_local(&resolved) {
-        if is_local(parent) {
-            return Ok(resolved);
-        }
-        return Err(refuse(
-            "a repository from elsewhere must not name one of this machine",
-        ));
+    if url.starts_with("./") || url.starts_with("../") {
+        return Ok(is_parent_local);
     }
-    match GitUrl::parse_remote(&resolved) {
-        Ok(Some(url)) => Ok(url.expose().to_owned()),
-        Ok(None) => Err(refuse("it is no URL")),
+    if is_local(url) {
+        return if is_parent_local {
+            Ok(true)
+        } else {
+            Err(refuse(
+                "a repository from elsewhere must not name one of this machine",
+            ))
+        };
+    }
+    match GitUrl::parse_remote(url) {
+        Ok(Some(_)) => Ok(false),
+        Ok(None) => Err(refuse("it is not a URL")),
         Err(error) => Err(refuse(&error.to_string())),
     }
-}
-
-fn is_local(url: &str) -> bool {
-    url.starts_with("file://") || Path::new(url).is_absolute()
-}
-
-/// Takes a URL that begins with `./` or `../` from that of the repository, as Git does.
-fn relative(url: &str, parent: &str) -> Option<String> {
-    let mut base = parent.trim_end_matches('/');
-    let mut rest = url;
-    let mut separator = '/';
-    loop {
-        if let Some(below) = rest.strip_prefix("./") {
-            rest = below;
-        } else if let Some(above) = rest.strip_prefix("../") {
-            // The host of `user@host:path` ends at a colon.
-            let at = base.rfind('/').filter(|at| !base[..*at].ends_with(['/', ':']));
-            let at = match at {
-                Some(at) => at,
-                None if base.contains("://") => return None,
-                None => {
-                    let colon = base.rfind(':')?;
-                    separator = ':';
-                    colon
-                }
-            };
-            base = &base[..at];
-            rest = above;
-        } else {
-            break;
-        }
-    }
-    Some(format!("{base}{separator}{}", rest.trim_end_matches('/')))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn relative_urls_are_taken_from_the_repository() {
-        for (url, parent, expected) in [
-            (
-                "../lib",
-                "https://u:p@host/org/repo",
-                Some("https://u:p@host/org/lib"),
-            ),
-            (
-                "../lib.git",
-                "https://host/org/repo.git/",
-                Some("https://host/org/lib.git"),
-            ),
-            (
-                "../../other/lib/",
-                "https://host/org/repo",
-                Some("https://host/other/lib"),
-            ),
-            (
-                "./lib",
-                "https://host/org/repo",
-                Some("https://host/org/repo/lib"),
-            ),
-            ("../lib", "git@host:org/repo", Some("git@host:org/lib")),
-            ("../lib", "git@host:repo", Some("git@host:lib")),
-            ("../lib", "/srv/repo", Some("/srv/lib")),
-            ("../lib", "file:///srv/repo", Some("file:///srv/lib")),
-            ("../../../lib", "https://host/org/repo", None),
-            ("../../lib", "git@host:repo", None),
-        ] {
-            assert_eq!(relative(url, parent).as_deref(), expected, "{url} of {parent}");
-        }
-    }
 
     #[test]
     fn hostile_urls_are_refused() {
@@ -234,12 +220,14 @@ mod tests {
             "-oProxyCommand=x:y",
             "https://host/a\nb",
             "ftp://host/x",
-            "../../../../x",
             "lib",
         ] {
-            let error = resolve(url, "https://host/org/repo").expect_err(url);
-            assert!(matches!(error, GitProblem::SubmoduleUrl { .. }), "{url}: {error}");
+            let error = check(url, false).expect_err(url).to_string();
+            assert!(error.contains("' is refused: "), "{url}: {error}");
         }
-        assert_eq!(resolve("/srv/lib", "/srv/repo").unwrap(), "/srv/lib");
+        assert!(check("/srv/lib", true).unwrap());
+        assert!(check("../lib", true).unwrap());
+        assert!(!check("../lib", false).unwrap());
+        assert!(!check("https://host/lib", true).unwrap());
     }
 }

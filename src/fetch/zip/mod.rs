@@ -35,7 +35,7 @@ pub(super) async fn fetch_file(
     path: &Path,
     progress: &dyn Progress,
 ) -> Result<WorkDir, FetchError> {
-    let directory = begin(uri, progress)?;
+    let directory = temporary_directory(uri, progress)?;
     let zip = path.to_owned();
     let open = move || File::open(zip).map_err(ZipProblem::Unreadable);
     let (project, directory) =
@@ -47,11 +47,9 @@ pub(super) async fn fetch_file(
         .filter(|_| uri.subdirectory().is_none());
     let source = Source {
         name: local::source_name(path, uri.subdirectory(), repository.as_ref()),
-        commit: None,
-        repo_url: None,
-        branch: None,
+        ..Source::default()
     };
-    Ok(WorkDir::temporary(project, source, directory))
+    Ok(WorkDir::new(project, source, Some(directory)))
 }
 
 /// Downloads a zip file and unpacks it. The file itself has no name on the disk, so that nothing of
@@ -61,7 +59,7 @@ pub(super) async fn fetch_url(
     url: &str,
     progress: &dyn Progress,
 ) -> Result<WorkDir, FetchError> {
-    let directory = begin(uri, progress)?;
+    let directory = temporary_directory(uri, progress)?;
     let shown_url = project_uri::shown(url);
     let place = directory.path().to_owned();
     let mut file = tempfile::tempfile_in(&place).map_err(|source| FetchError::WorkDirectory {
@@ -92,25 +90,17 @@ pub(super) async fn fetch_url(
             FetchError::Zip {
                 problem: ZipProblem::Broken(_),
                 ..
-            } if downloaded.is_page => FetchError::PageInsteadOfZip { url: shown_url },
+            } if downloaded.is_page => FetchError::unavailable(
+                format!("what is at '{shown_url}' is a web page, not a zip file"),
+                "open it in a browser: it may ask you to sign in, or lead to the file's own address",
+            ),
             error => error,
         })?;
     let source = Source {
         name: uri.to_string(),
-        commit: None,
-        repo_url: None,
-        branch: None,
+        ..Source::default()
     };
-    Ok(WorkDir::temporary(project, source, directory))
-}
-
-fn begin(uri: &ProjectUri, progress: &dyn Progress) -> Result<TemporaryDirectory, FetchError> {
-    let directory = temporary_directory()?;
-    progress.info(&format!(
-        "=== Fetching project from {uri} into {} ===",
-        directory.path().display()
-    ));
-    Ok(directory)
+    Ok(WorkDir::new(project, source, Some(directory)))
 }
 
 /// Unpacks the zip file called `zip` and finds the project's directory in it.
@@ -125,7 +115,7 @@ async fn unpack_project(
     let (directory, ()) = blocking::fill(directory, progress, move |directory, reporter| {
         open()
             .and_then(|file| unpack(file, directory, reporter))
-            .map_err(|problem| problem.into_fetch_error(zip))
+            .map_err(|problem| FetchError::Zip { zip, problem })
     })
     .await?;
     let project = subdirectory::find_inside(directory.path(), uri.subdirectory(), &top_name)?;
@@ -160,7 +150,10 @@ fn has_mlproject(directory: &Path) -> bool {
 fn unpack(file: File, directory: &Path, reporter: &Reporter) -> Result<(), ZipProblem> {
     let mut archive = ZipArchive::new(BufReader::new(file))?;
     if archive.len() > MAX_ZIP_MEMBERS {
-        return Err(ZipProblem::TooManyMembers { count: archive.len() });
+        return Err(ZipProblem::TooLarge(format!(
+            "it has {} members, and at most {MAX_ZIP_MEMBERS} are allowed",
+            archive.len()
+        )));
     }
     let members = members::check(&archive)?;
     let total_files = members.iter().filter(|member| !member.is_directory).count() as u64;
@@ -171,18 +164,11 @@ fn unpack(file: File, directory: &Path, reporter: &Reporter) -> Result<(), ZipPr
         reporter,
     };
     for (index, member) in members.iter().enumerate() {
-        if reporter.is_cancelled() {
-            return Err(ZipProblem::Interrupted);
-        }
+        reporter.check()?;
         let target = directory.join(&member.path);
-        let new_directory = if member.is_directory {
-            Some(target.as_path())
-        } else {
-            target.parent()
-        };
-        if let Some(new_directory) = new_directory {
-            fs::create_dir_all(new_directory).map_err(|error| member.unwritable(error))?;
-        }
+        let above = target.parent().unwrap_or(directory);
+        let new_directory = if member.is_directory { &target } else { above };
+        fs::create_dir_all(new_directory).map_err(|error| member.unwritable(error))?;
         if !member.is_directory {
             unpacked.write(member, &target, archive.by_index(index)?)?;
         }
@@ -215,38 +201,29 @@ impl Unpacked<'_> {
         let mut file = BufWriter::new(file);
         let mut buffer = vec![0; 64 << 10];
         loop {
-            if self.reporter.is_cancelled() {
-                return Err(ZipProblem::Interrupted);
-            }
+            self.reporter.check()?;
             let count = match contents.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => {
-                    return Err(ZipProblem::BrokenMember {
-                        member: member.name.clone(),
-                        source: error,
-                    });
-                }
+                Err(error) => return Err(member.damaged(error)),
             };
             self.bytes += count as u64;
             if self.bytes > MAX_UNPACKED_BYTES {
-                return Err(ZipProblem::TooLarge);
+                return Err(ZipProblem::too_large());
             }
             file.write_all(&buffer[..count])
                 .map_err(|error| member.unwritable(error))?;
         }
         file.flush().map_err(|error| member.unwritable(error))?;
         self.files += 1;
-        self.reporter.transfer(
-            "unpacking",
-            self.files,
-            Some(self.total_files),
-            TransferUnit::Files,
-        );
+        self.reporter.report(Transfer {
+            what: "unpacking",
+            done: self.files,
+            total: Some(self.total_files),
+            unit: TransferUnit::Files,
+            bytes: None,
+        });
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests;

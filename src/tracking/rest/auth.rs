@@ -3,29 +3,24 @@
 
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 
 use super::error::RestError;
 use crate::env_vars;
-use crate::http::netrc;
-use crate::redact::Secret;
+use crate::http::{basic, bearer, netrc};
+use crate::ini::IniFile;
 
 /// What the `Authorization` header says, and where that comes from.
 #[derive(Debug, Clone)]
 pub(super) struct Credentials {
-    kind: Kind,
+    /// `None` if no header can carry it.
+    header: Option<HeaderValue>,
+    /// Whether it is a token.
+    pub(super) is_token: bool,
     /// Where a person finds them, to say so when the server refuses them.
     pub(super) source: String,
-}
-
-#[derive(Debug, Clone)]
-enum Kind {
-    Basic { user: String, password: Secret },
-    Bearer { token: Secret },
 }
 
 impl Credentials {
@@ -38,13 +33,9 @@ impl Credentials {
             variable(env_vars::MLFLOW_TRACKING_USERNAME),
             variable(env_vars::MLFLOW_TRACKING_PASSWORD),
         );
-        let from_file = if user.is_some() && password.is_some() {
-            FileCredentials::default()
-        } else {
-            credentials_file(variable)
-                .map(|path| FileCredentials::read(&path))
-                .transpose()?
-                .unwrap_or_default()
+        let [file_user, file_password] = match user.is_none() || password.is_none() {
+            true => read_credentials(variable)?,
+            false => [None, None],
         };
         let source = match (&user, &password) {
             (Some(_), Some(_)) => "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
@@ -52,13 +43,12 @@ impl Credentials {
             (Some(_), None) => "MLFLOW_TRACKING_USERNAME and ~/.mlflow/credentials",
             (None, Some(_)) => "~/.mlflow/credentials and MLFLOW_TRACKING_PASSWORD",
         };
-        if let (Some(user), Some(password)) = (user.or(from_file.user), password.or(from_file.password)) {
-            return Ok(Some(Self::basic(user, password, source)));
+        if let (Some(user), Some(password)) = (user.or(file_user), password.or(file_password)) {
+            return Ok(Some(Self::basic(&user, &password, source)));
         }
         Ok(variable(env_vars::MLFLOW_TRACKING_TOKEN).map(|token| Self {
-            kind: Kind::Bearer {
-                token: Secret::new(token),
-            },
+            header: bearer(&token),
+            is_token: true,
             source: env_vars::MLFLOW_TRACKING_TOKEN.to_owned(),
         }))
     }
@@ -74,114 +64,57 @@ impl Credentials {
             None if has_empty_password() => String::new(),
             None => return None,
         };
-        Some(Self::basic(decode(url.username()), password, "the tracking URI"))
+        Some(Self::basic(
+            &decode(url.username()),
+            &password,
+            "the tracking URI",
+        ))
     }
 
     /// The entry for `host` in the first of the netrc files that exists.
     pub(super) fn from_netrc(files: &[PathBuf], host: &str) -> Option<Self> {
         let login = netrc::login(files, host)?;
-        Some(Self::basic(
-            login.user,
-            login.password,
-            &login.file.display().to_string(),
-        ))
+        let source = login.file.display().to_string();
+        Some(Self::basic(&login.user, &login.password, &source))
     }
 
-    fn basic(user: String, password: String, source: &str) -> Self {
+    fn basic(user: &str, password: &str, source: &str) -> Self {
         Self {
-            kind: Kind::Basic {
-                user,
-                password: Secret::new(password),
-            },
+            header: basic(user, password),
+            is_token: false,
             source: source.to_owned(),
         }
     }
 
-    /// Whether it is a token.
-    pub(super) fn is_token(&self) -> bool {
-        matches!(self.kind, Kind::Bearer { .. })
-    }
-
     /// The value of the `Authorization` header.
     pub(super) fn header(&self) -> Result<HeaderValue, RestError> {
-        let text = match &self.kind {
-            Kind::Basic { user, password } => {
-                format!(
-                    "Basic {}",
-                    STANDARD.encode(format!("{user}:{}", password.expose()))
-                )
-            }
-            Kind::Bearer { token } => format!("Bearer {}", token.expose()),
-        };
-        let mut value = HeaderValue::from_str(&text).map_err(|_| RestError::UnsendableToken {
+        self.header.clone().ok_or_else(|| RestError::UnsendableToken {
             source_name: self.source.clone(),
-        })?;
-        value.set_sensitive(true);
-        Ok(value)
+        })
     }
 }
 
-fn credentials_file(variable: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
-    let path = PathBuf::from(variable(env_vars::HOME)?)
-        .join(".mlflow")
-        .join("credentials");
-    path.exists().then_some(path)
-}
-
-#[derive(Debug, Default, PartialEq)]
-struct FileCredentials {
-    user: Option<String>,
-    password: Option<String>,
-}
-
-impl FileCredentials {
-    fn read(path: &Path) -> Result<Self, RestError> {
-        let bytes = std::fs::read(path).map_err(|source| RestError::File {
-            what: "the credentials file",
-            path: path.to_owned(),
-            source,
-        })?;
-        Ok(Self::parse(&String::from_utf8_lossy(&bytes)))
-    }
-
-    /// Understands the part of Python's configparser format that a credentials file needs: sections,
-    /// `key = value` or `key: value`, whole-line comments, `%%` for a percent sign, and values of the
-    /// section `DEFAULT` for all others.
-    fn parse(text: &str) -> Self {
-        let (mut own, mut inherited) = (Self::default(), Self::default());
-        let mut section = String::new();
-        for line in text.trim_start_matches('\u{feff}').lines().map(str::trim) {
-            if line.starts_with(['#', ';']) {
-                continue;
-            }
-            if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
-                section = name.to_owned();
-                continue;
-            }
-            let target = match section.as_str() {
-                "mlflow" => &mut own,
-                "DEFAULT" => &mut inherited,
-                _ => continue,
-            };
-            let Some((key, value)) = line.split_once(['=', ':']) else {
-                continue;
-            };
-            let value = Some(value.trim().replace("%%", "%")).filter(|value| !value.is_empty());
-            match key.trim().to_ascii_lowercase().as_str() {
-                "mlflow_tracking_username" => target.user = value,
-                "mlflow_tracking_password" => target.password = value,
-                _ => {}
-            }
-        }
-        Self {
-            user: own.user.or(inherited.user),
-            password: own.password.or(inherited.password),
-        }
-    }
+/// The user and the password in MLflow's own section of its credentials file, or in the one for all sections.
+fn read_credentials(variable: &dyn Fn(&str) -> Option<String>) -> Result<[Option<String>; 2], RestError> {
+    let path = variable(env_vars::HOME).map(|home| Path::new(&home).join(".mlflow/credentials"));
+    let Some(path) = path.filter(|path| path.exists()) else {
+        return Ok([None, None]);
+    };
+    let bytes = std::fs::read(&path).map_err(|source| RestError::File { path, source })?;
+    let file = IniFile::parse(&String::from_utf8_lossy(&bytes));
+    let keys = ["mlflow_tracking_username", "mlflow_tracking_password"];
+    Ok(keys.map(|key| {
+        let mut sections = ["mlflow", "DEFAULT"].into_iter();
+        let value = sections.find_map(|section| file.value(section, key))?;
+        Some(value.replace("%%", "%"))
+    }))
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
 
     fn header(credentials: Option<Credentials>) -> String {
@@ -197,7 +130,7 @@ mod tests {
         }
     }
 
-    fn basic(pair: &str) -> String {
+    fn encoded(pair: &str) -> String {
         format!("Basic {}", STANDARD.encode(pair))
     }
 
@@ -215,13 +148,13 @@ mod tests {
         for (variables, expected) in [
             (vec![], "none".to_owned()),
             (vec![user], "none".to_owned()),
-            (vec![user, password], basic("bob:geheim")),
+            (vec![user, password], encoded("bob:geheim")),
             (vec![token], "Bearer t0ken".to_owned()),
             (vec![user, token], "Bearer t0ken".to_owned()),
-            (vec![user, password, token], basic("bob:geheim")),
-            (vec![home_variable], basic("anna:100%=geheim")),
-            (vec![home_variable, user], basic("bob:100%=geheim")),
-            (vec![home_variable, token], basic("anna:100%=geheim")),
+            (vec![user, password, token], encoded("bob:geheim")),
+            (vec![home_variable], encoded("anna:100%=geheim")),
+            (vec![home_variable, user], encoded("bob:100%=geheim")),
+            (vec![home_variable, token], encoded("anna:100%=geheim")),
         ] {
             let variable = |name: &str| {
                 let found = variables.iter().find(|(known, _)| *known == name);
@@ -240,9 +173,9 @@ mod tests {
         for (url, expected) in [
             ("http://host/", "none".to_owned()),
             ("http://user@host/", "none".to_owned()),
-            ("http://user:@host/", basic("user:")),
-            ("http://user:p%40ss@host/", basic("user:p@ss")),
-            ("http://:t0ken@host/", basic(":t0ken")),
+            ("http://user:@host/", encoded("user:")),
+            ("http://user:p%40ss@host/", encoded("user:p@ss")),
+            ("http://:t0ken@host/", encoded(":t0ken")),
         ] {
             assert_eq!(
                 header(Credentials::from_url(&Url::parse(url).unwrap(), url)),

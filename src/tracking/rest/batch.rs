@@ -1,10 +1,13 @@
 //! Parameters and tags, stored in parts that a server takes in one request each.
 
+use serde::de::IgnoredAny;
+use serde_json::json;
+
 use super::RestStore;
-use super::error::RestError;
-use super::wire::{LogBatch, Nothing, Pair, PairKind};
+use super::wire::{Pair, pair};
 use crate::run::RunId;
 use crate::tracking::TrackingError;
+use crate::tracking::search::has_tags;
 
 /// What a server takes in one request: as many pairs, and somewhat fewer bytes than its limit of
 /// one million.
@@ -14,16 +17,23 @@ const MOST_BYTES: usize = 900_000;
 /// How often a request is sent again that met a row which was not there a moment before.
 const MOST_RACES: u32 = 3;
 
+/// What a [`Pair`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PairKind {
+    Param,
+    Tag,
+}
+
 /// Cuts pairs into parts that a server takes in one request each.
-pub(super) fn batches(pairs: &[Pair]) -> impl Iterator<Item = &[Pair]> {
+fn batches(pairs: &[Pair]) -> impl Iterator<Item = &[Pair]> {
     let mut rest = pairs;
     std::iter::from_fn(move || {
         let mut bytes = 0;
         let fitting = rest
             .iter()
             .take(MOST_PAIRS)
-            .take_while(|pair| {
-                bytes += encoded_length(pair);
+            .take_while(|next| {
+                bytes += pair(next).to_string().len() + 1;
                 bytes <= MOST_BYTES
             })
             .count();
@@ -35,37 +45,36 @@ pub(super) fn batches(pairs: &[Pair]) -> impl Iterator<Item = &[Pair]> {
 }
 
 impl RestStore {
-    /// Stores parameters and tags. What is there already with the same value is left as it is.
+    /// Stores parameters or tags. What is there already with the same value is left as it is.
     pub(super) async fn log_batches(
         &self,
         run_id: &RunId,
-        params: &[Pair],
-        tags: &[Pair],
+        kind: PairKind,
+        pairs: &[Pair],
     ) -> Result<(), TrackingError> {
-        for (params, tags) in batches(params)
-            .map(|batch| (batch, &[][..]))
-            .chain(batches(tags).map(|batch| (&[][..], batch)))
-        {
-            let body = LogBatch {
-                run_id: run_id.as_str(),
-                params,
-                tags,
-            };
-            self.log_batch(run_id, &body).await?;
+        for batch in batches(pairs) {
+            self.log_batch(run_id, kind, batch).await?;
         }
         Ok(())
     }
 
     /// A request that is sent again, since an answer was lost, may meet the rows of the first one.
-    async fn log_batch(&self, run_id: &RunId, body: &LogBatch<'_>) -> Result<(), TrackingError> {
+    async fn log_batch(&self, run_id: &RunId, kind: PairKind, batch: &[Pair]) -> Result<(), TrackingError> {
+        let field = match kind {
+            PairKind::Param => "params",
+            PairKind::Tag => "tags",
+        };
+        let pairs: Vec<_> = batch.iter().map(pair).collect();
+        let body = json!({ "run_id": run_id.as_str(), (field): pairs });
         let mut races = 0;
         loop {
-            let done: Result<Nothing, RestError> =
-                self.client.post("/api/2.0/mlflow/runs/log-batch", body).await;
-            match done {
+            let done = self
+                .client
+                .post::<IgnoredAny>("/api/2.0/mlflow/runs/log-batch", &body);
+            match done.await {
                 Ok(_) => return Ok(()),
                 Err(error) if error.is_duplicate() && races < MOST_RACES => {
-                    if self.holds(run_id, body).await? {
+                    if self.holds(run_id, kind, batch).await? {
                         return Ok(());
                     }
                     races += 1;
@@ -75,30 +84,26 @@ impl RestStore {
         }
     }
 
-    /// Whether the run holds all of this with these values. One that has another value is an error.
-    async fn holds(&self, run_id: &RunId, batch: &LogBatch<'_>) -> Result<bool, TrackingError> {
+    /// Whether the run holds all of this with these values. A parameter that has another value is an error.
+    async fn holds(&self, run_id: &RunId, kind: PairKind, batch: &[Pair]) -> Result<bool, TrackingError> {
         let run = self.fetch(run_id).await?;
-        for param in batch.params {
-            match run.value(PairKind::Param, &param.key) {
-                Some(value) if value != param.value => {
-                    let what = format!("the parameter '{}' of run '{run_id}'", param.key);
-                    let reason = format!("it was logged before as '{value}', not as '{}'", param.value);
+        if kind == PairKind::Tag {
+            // A tag may be replaced.
+            return Ok(has_tags(&run, batch));
+        }
+        for (key, wanted) in batch {
+            match run.param(key) {
+                Some(value) if value != wanted => {
+                    let what = format!("the parameter '{key}' of run '{run_id}'");
+                    let reason = format!("it was logged before as '{value}', not as '{wanted}'");
                     return Err(self.refused(&what, reason));
                 }
                 Some(_) => {}
                 None => return Ok(false),
             }
         }
-        // A tag may be replaced.
-        Ok(batch
-            .tags
-            .iter()
-            .all(|tag| run.value(PairKind::Tag, &tag.key) == Some(&tag.value)))
+        Ok(true)
     }
-}
-
-fn encoded_length(pair: &Pair) -> usize {
-    serde_json::to_string(pair).map_or(0, |text| text.len() + 1)
 }
 
 #[cfg(test)]
@@ -107,7 +112,7 @@ mod tests {
 
     fn pairs(count: usize, value: &str) -> Vec<Pair> {
         (0..count)
-            .map(|index| Pair::from((format!("k{index}"), value.to_owned())))
+            .map(|index| (format!("k{index}"), value.to_owned()))
             .collect()
     }
 

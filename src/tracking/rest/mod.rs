@@ -3,8 +3,6 @@
 //! A whole run takes few requests: one creates it with its tags and its name, one logs the
 //! parameters, one ends it. All go over one connection.
 
-mod answer;
-mod attempt;
 mod auth;
 mod batch;
 mod client;
@@ -16,8 +14,6 @@ mod models;
 mod search;
 mod settings;
 mod signer;
-mod tls;
-mod transport;
 mod wire;
 
 pub(super) use self::client::server_access;
@@ -26,25 +22,25 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::de::IgnoredAny;
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 pub use self::error::RestError;
 pub use self::settings::RestSettings;
 
-use self::client::Client;
-use self::wire::{Experiment, ExperimentAnswer, Nothing, Pair, Run, RunAnswer, ServerInfo, UpdateRun};
+use self::batch::PairKind;
+use self::client::{Client, client, client_of_workspace};
+use self::wire::{Experiment, ExperimentAnswer, Pair, RunAnswer, run_data};
 use super::databricks;
 use super::limits::{self, LongValues};
 use super::{ExperimentSelector, FinishedRuns, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore};
 use crate::databricks::{Session, WorkspaceAccess};
-use crate::http::Verification;
-use crate::run::{ExperimentId, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag};
+use crate::http::ApiError;
+use crate::run::{ExperimentId, LifecycleStage, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag};
 
 /// The experiment that every server has.
 const DEFAULT_EXPERIMENT: &str = "0";
-
-/// The lifecycle stage of what was deleted.
-const DELETED: &str = "deleted";
 
 /// The workspace that every server has.
 const DEFAULT_WORKSPACE: &str = "default";
@@ -85,7 +81,7 @@ impl RestStore {
     /// A URL that is no server's address, or credentials that cannot be sent.
     pub fn new(url: &str, settings: &RestSettings) -> Result<Self, TrackingError> {
         Ok(Self {
-            client: Client::new(url, settings).map_err(|error| unusable("open", url, error))?,
+            client: client(url, settings).map_err(|error| unusable("open", url, error))?,
             long_values: LongValues::from_environment(),
             workspace: settings.workspace.clone(),
             workspace_checked: OnceCell::new(),
@@ -94,19 +90,14 @@ impl RestStore {
     }
 
     /// The store of a Databricks workspace. Nothing is sent yet.
-    pub(super) fn of_workspace(session: Arc<Session>) -> Result<Self, RestError> {
-        let mut settings = RestSettings::from_environment()?;
-        settings.workspace = None;
-        if session.is_insecure() {
-            settings.tls.verification = Verification::Off;
-        }
-        Ok(Self {
-            client: Client::of_workspace(Arc::clone(&session), &settings)?,
+    pub(super) fn of_workspace(session: Arc<Session>) -> Self {
+        Self {
+            client: client_of_workspace(Arc::clone(&session)),
             long_values: LongValues::from_environment(),
             workspace: None,
             workspace_checked: OnceCell::new(),
             databricks: Some(session),
-        })
+        }
     }
 
     /// The server would put a run into its default workspace without a word where it knows none,
@@ -116,20 +107,19 @@ impl RestStore {
             return Ok(());
         };
         let check = async {
-            let info: Result<ServerInfo, RestError> =
-                self.client.get("/api/3.0/mlflow/server-info", &[]).await;
-            match info {
-                Ok(info) if info.workspaces_enabled => Ok(()),
-                Ok(_)
-                | Err(RestError::NotMlflow { status: 404, .. } | RestError::Refused { status: 404, .. }) => {
-                    Err(self.failure(
-                        "use",
-                        RestError::NoWorkspaces {
-                            workspace: workspace.clone(),
-                        },
-                    ))
-                }
-                Err(error) => Err(self.failure("read", error)),
+            let info = self.client.get::<Value>("/api/3.0/mlflow/server-info", &[]);
+            let has_none = match info.await {
+                Ok(info) => info["workspaces_enabled"] != true,
+                Err(RestError::Api(error)) if error.status() == Some(404) => true,
+                Err(error) => return Err(self.failure("read", error)),
+            };
+            let refused = || RestError::Setup {
+                text: format!("the server has no workspaces, but MLFLOW_WORKSPACE is '{workspace}'"),
+                hint: "unset MLFLOW_WORKSPACE, or start the server with --enable-workspaces",
+            };
+            match has_none {
+                true => Err(self.failure("use", refused())),
+                false => Ok(()),
             }
         };
         self.workspace_checked.get_or_try_init(|| check).await.map(|_| ())
@@ -143,9 +133,8 @@ impl RestStore {
     /// The experiment with this id, which must not be deleted.
     async fn active_experiment(&self, id: &ExperimentId) -> Result<Experiment, TrackingError> {
         let query = [("experiment_id", id.as_str())];
-        let answer: Result<ExperimentAnswer, RestError> =
-            self.client.get("/api/2.0/mlflow/experiments/get", &query).await;
-        match answer {
+        let endpoint = "/api/2.0/mlflow/experiments/get";
+        match self.client.get::<ExperimentAnswer>(endpoint, &query).await {
             Ok(answer) => self.active(answer.experiment, id.as_str()),
             Err(error) => Err(self.about("experiment", id.as_str(), "read", error)),
         }
@@ -154,48 +143,44 @@ impl RestStore {
     /// The experiment with this name; `None` where there is none.
     async fn experiment_by_name(&self, name: &str) -> Result<Option<ExperimentId>, TrackingError> {
         let query = [("experiment_name", name)];
-        let answer: Result<ExperimentAnswer, RestError> = self
-            .client
-            .get("/api/2.0/mlflow/experiments/get-by-name", &query)
-            .await;
-        match answer {
+        let endpoint = "/api/2.0/mlflow/experiments/get-by-name";
+        match self.client.get::<ExperimentAnswer>(endpoint, &query).await {
             Ok(answer) => {
                 let experiment = self.active(answer.experiment, name)?;
                 Ok(Some(ExperimentId::new(experiment.experiment_id)))
             }
-            Err(error) if error.code() == Some("RESOURCE_DOES_NOT_EXIST") => Ok(None),
+            Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(self.about("experiment", name, "read", error)),
         }
     }
 
     fn active(&self, experiment: Experiment, asked: &str) -> Result<Experiment, TrackingError> {
-        match experiment.lifecycle_stage == DELETED {
-            true => Err(self.deleted("experiment", asked)),
-            false => Ok(experiment),
+        match LifecycleStage::from_name(&experiment.lifecycle_stage) {
+            LifecycleStage::Deleted => Err(self.deleted("experiment", asked)),
+            LifecycleStage::Active => Ok(experiment),
         }
     }
 
-    async fn fetch(&self, run_id: &RunId) -> Result<Run, TrackingError> {
+    async fn fetch(&self, run_id: &RunId) -> Result<RunData, TrackingError> {
         let id = run_id.as_str();
         // The oldest servers know the second name alone.
         let query = [("run_id", id), ("run_uuid", id)];
-        let answer: Result<RunAnswer, RestError> = self.client.get("/api/2.0/mlflow/runs/get", &query).await;
-        answer
-            .map(|answer| answer.run)
-            .map_err(|error| self.about("run", id, "read", error))
+        let answer = self.client.get::<RunAnswer>("/api/2.0/mlflow/runs/get", &query);
+        match answer.await {
+            Ok(answer) => self.data_of(&answer.run),
+            Err(error) => Err(self.about("run", id, "read", error)),
+        }
     }
 
-    fn info_of(&self, run: Run) -> Result<RunInfo, TrackingError> {
-        run.into_info().map_err(|reason| self.malformed(reason))
-    }
-
-    fn data_of(&self, run: Run) -> Result<RunData, TrackingError> {
-        run.into_data().map_err(|reason| self.malformed(reason))
-    }
-
-    fn malformed(&self, reason: String) -> TrackingError {
-        let endpoint = "/api/2.0/mlflow/runs".to_owned();
-        self.failure("read", RestError::Malformed { endpoint, reason })
+    fn data_of(&self, run: &Value) -> Result<RunData, TrackingError> {
+        run_data(run).map_err(|reason| {
+            let error = ApiError::Malformed {
+                api: "MLflow",
+                endpoint: "/api/2.0/mlflow/runs".to_owned(),
+                reason,
+            };
+            self.failure("read", error.into())
+        })
     }
 
     async fn update(
@@ -204,43 +189,35 @@ impl RestStore {
         status: RunStatus,
         end_time: UnixMillis,
     ) -> Result<RunStatus, RestError> {
-        let body = UpdateRun {
-            run_id: run_id.as_str(),
-            run_uuid: run_id.as_str(),
-            status: status.as_str(),
-            end_time: end_time.0,
-        };
-        let done: Result<Nothing, RestError> = self.client.post("/api/2.0/mlflow/runs/update", &body).await;
-        done.map(|_| status)
+        // The oldest servers know the second name alone.
+        let body = json!({
+            "run_id": run_id.as_str(),
+            "run_uuid": run_id.as_str(),
+            "status": status.as_str(),
+            "end_time": end_time.0,
+        });
+        let updated = self
+            .client
+            .post::<IgnoredAny>("/api/2.0/mlflow/runs/update", &body);
+        updated.await.map(|_| status)
     }
 
     /// Parameters that every server takes; a server says no only after the run is made.
-    fn fitting_params(&self, params: Vec<(String, String)>) -> Result<Vec<Pair>, TrackingError> {
-        let warn = &mut |warning: String| tracing::warn!("{warning}");
-        let fitted = limits::fit_params(params, self.long_values, warn);
-        let fitted = fitted.map_err(|error| self.refused("a parameter", error))?;
-        Ok(fitted.into_iter().map(Pair::from).collect())
+    fn fitting_params(&self, params: Vec<Pair>) -> Result<Vec<Pair>, TrackingError> {
+        limits::fit_params(params, self.long_values, &mut warn)
+            .map_err(|error| self.refused("a parameter", error))
     }
 
-    fn fitting_tags(&self, tags: Vec<(String, String)>) -> Result<Vec<Pair>, TrackingError> {
-        let warn = &mut |warning: String| tracing::warn!("{warning}");
-        let fitted = limits::fit_tags(tags, self.long_values, warn);
-        let fitted = fitted.map_err(|error| self.refused("a tag", error))?;
-        Ok(fitted.into_iter().map(Pair::from).collect())
+    fn fitting_tags(&self, tags: Vec<Pair>) -> Result<Vec<Pair>, TrackingError> {
+        limits::fit_tags(tags, self.long_values, &mut warn).map_err(|error| self.refused("a tag", error))
     }
 
     /// What an error means that came when a run or an experiment was asked for.
     fn about(&self, what: &'static str, id: &str, action: &'static str, error: RestError) -> TrackingError {
-        let RestError::Refused {
-            code,
-            message,
-            status,
-            ..
-        } = &error
-        else {
+        let Some((status, _, message)) = error.refusal() else {
             return self.failure(action, error);
         };
-        if code == "RESOURCE_DOES_NOT_EXIST" {
+        if error.is_not_found() {
             return TrackingError::NotFound {
                 what,
                 id: id.to_owned(),
@@ -281,12 +258,16 @@ impl RestStore {
         self.client.address().to_owned()
     }
 
-    /// The part of a page's address that selects the workspace, as MLflow 3's pages take it.
-    fn page_query(&self) -> String {
-        match self.workspace.as_deref() {
-            None | Some(DEFAULT_WORKSPACE) => String::new(),
-            Some(workspace) => format!("?workspace={}", utf8_percent_encode(workspace, UNQUOTED)),
+    /// The address of a page. On a server that has workspaces, MLflow 3's pages take them from the query.
+    fn page(&self, path: &str) -> String {
+        if let Some(session) = &self.databricks {
+            return session.page(&format!("mlflow/{path}"));
         }
+        let query = match self.workspace.as_deref() {
+            None | Some(DEFAULT_WORKSPACE) => String::new(),
+            Some(workspace) => format!("?workspace={}", quoted(workspace)),
+        };
+        format!("{}/#/{path}{query}", self.client.address())
     }
 }
 
@@ -299,12 +280,11 @@ impl TrackingStore for RestStore {
             ExperimentSelector::Default => Ok(ExperimentId::new(DEFAULT_EXPERIMENT)),
             ExperimentSelector::Id(id) => self.experiment_by_id(id).await,
             ExperimentSelector::Name(name) => {
+                let refused = |reason| self.refused(&format!("the experiment name '{name}'"), reason);
                 if self.databricks.is_some() {
-                    databricks::check_experiment_name(name)
-                        .map_err(|reason| self.refused(&format!("the experiment name '{name}'"), reason))?;
+                    databricks::check_experiment_name(name).map_err(refused)?;
                 }
-                limits::check_experiment_name(name)
-                    .map_err(|error| self.refused(&format!("the experiment name '{name}'"), error))?;
+                limits::check_experiment_name(name).map_err(|error| refused(error.to_string()))?;
                 self.experiment_found_or_made(name).await
             }
         }
@@ -315,14 +295,12 @@ impl TrackingStore for RestStore {
         selector: &ExperimentSelector,
     ) -> Result<Option<ExperimentId>, TrackingError> {
         self.check_workspace().await?;
-        match selector {
-            ExperimentSelector::Default => {
-                let id = ExperimentId::new(DEFAULT_EXPERIMENT);
-                self.experiment_by_id(&id).await.map(Some)
-            }
-            ExperimentSelector::Id(id) => self.experiment_by_id(id).await.map(Some),
-            ExperimentSelector::Name(name) => self.experiment_by_name(name).await,
-        }
+        let id = match selector {
+            ExperimentSelector::Name(name) => return self.experiment_by_name(name).await,
+            ExperimentSelector::Id(id) => id,
+            ExperimentSelector::Default => &ExperimentId::new(DEFAULT_EXPERIMENT),
+        };
+        self.experiment_by_id(id).await.map(Some)
     }
 
     async fn artifact_location(&self, experiment_id: &ExperimentId) -> Result<String, TrackingError> {
@@ -333,8 +311,8 @@ impl TrackingStore for RestStore {
         let params = self.fitting_params(std::mem::take(&mut new_run.params))?;
         let tags = self.fitting_tags(std::mem::take(&mut new_run.tags))?;
         self.check_workspace().await?;
-        let mut info = self.info_of(self.created_run(&new_run, tags).await?)?;
-        let Err(cause) = self.log_batches(&info.run_id, &params, &[]).await else {
+        let mut info = self.created_run(&new_run, tags).await?.info;
+        let Err(cause) = self.log_batches(&info.run_id, PairKind::Param, &params).await else {
             return Ok(info);
         };
         // The run is there and nobody will go on with it; what went wrong first is what counts.
@@ -359,16 +337,15 @@ impl TrackingStore for RestStore {
     async fn run(&self, run_id: &RunId) -> Result<RunInfo, TrackingError> {
         self.check_workspace().await?;
         let run = self.fetch(run_id).await?;
-        if run.info.lifecycle_stage == DELETED {
-            return Err(self.deleted("run", run_id.as_str()));
+        match run.lifecycle_stage {
+            LifecycleStage::Deleted => Err(self.deleted("run", run_id.as_str())),
+            LifecycleStage::Active => Ok(run.info),
         }
-        self.info_of(run)
     }
 
     async fn run_data(&self, run_id: &RunId) -> Result<RunData, TrackingError> {
         self.check_workspace().await?;
-        let run = self.fetch(run_id).await?;
-        self.data_of(run)
+        self.fetch(run_id).await
     }
 
     async fn finished_runs(&self, wanted: &FinishedRuns) -> Result<Vec<RunData>, TrackingError> {
@@ -378,9 +355,9 @@ impl TrackingStore for RestStore {
     async fn set_tags(&self, run_id: &RunId, tags: &[(String, String)]) -> Result<(), TrackingError> {
         let mut tags = self.fitting_tags(tags.to_vec())?;
         // A run always has a name, so an empty one changes nothing.
-        tags.retain(|tag| tag.key != tag::RUN_NAME || !tag.value.is_empty());
+        tags.retain(|(key, value)| key != tag::RUN_NAME || !value.is_empty());
         self.check_workspace().await?;
-        self.log_batches(run_id, &[], &tags).await
+        self.log_batches(run_id, PairKind::Tag, &tags).await
     }
 
     async fn model_location(&self, selector: &ModelSelector) -> Result<String, TrackingError> {
@@ -389,15 +366,17 @@ impl TrackingStore for RestStore {
 
     async fn end_run(&self, run_id: &RunId, end: RunEnd) -> Result<RunStatus, TrackingError> {
         if end.keep_failure {
-            let status = self.info_of(self.fetch(run_id).await?)?.status;
+            let status = self.fetch(run_id).await?.info.status;
             if matches!(status, RunStatus::Failed | RunStatus::Killed) {
                 return Ok(status);
             }
         }
         let ended = match self.update(run_id, end.status, end.end_time).await {
             // Not every server that speaks MLflow's API knows this state.
-            Err(error @ RestError::Refused { status: 400, .. })
-                if end.status == RunStatus::Killed && !error.is_overload() =>
+            Err(error)
+                if end.status == RunStatus::Killed
+                    && matches!(error.refusal(), Some((400, ..)))
+                    && !error.is_overload() =>
             {
                 self.update(run_id, RunStatus::Failed, end.end_time).await
             }
@@ -410,35 +389,24 @@ impl TrackingStore for RestStore {
         let Some(session) = &self.databricks else {
             return Ok(None);
         };
-        match session.access().await {
-            Ok(access) => Ok(Some(access)),
-            Err(error) => Err(unusable("open", self.client.address(), RestError::from(error))),
-        }
+        let access = session.access().await;
+        access
+            .map(Some)
+            .map_err(|error| self.failure("open", error.into()))
     }
 
     fn run_url(&self, info: &RunInfo) -> Option<String> {
-        if let Some(session) = &self.databricks {
-            return Some(databricks::run_page(session, &info.experiment_id, &info.run_id));
-        }
-        Some(format!(
-            "{}/#/experiments/{}/runs/{}{}",
-            self.client.address(),
-            info.experiment_id,
-            info.run_id,
-            self.page_query()
-        ))
+        let (experiment, run) = (&info.experiment_id, &info.run_id);
+        Some(self.page(&format!("experiments/{experiment}/runs/{run}")))
     }
 
     fn experiment_url(&self, experiment_id: &ExperimentId) -> Option<String> {
-        if let Some(session) = &self.databricks {
-            return Some(databricks::experiment_page(session, experiment_id));
-        }
-        Some(format!(
-            "{}/#/experiments/{experiment_id}{}",
-            self.client.address(),
-            self.page_query()
-        ))
+        Some(self.page(&format!("experiments/{experiment_id}")))
     }
+}
+
+fn warn(warning: String) {
+    tracing::warn!("{warning}");
 }
 
 /// Text as a part of a path.

@@ -1,53 +1,11 @@
 //! Where a model's artifacts are, by the server's model registry.
 
-use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::RestStore;
 use super::error::RestError;
+use crate::http::ApiError;
 use crate::tracking::{ModelSelector, TrackingError};
-
-#[derive(Deserialize)]
-struct DownloadUri {
-    artifact_uri: String,
-}
-
-#[derive(Deserialize)]
-struct Version {
-    version: String,
-}
-
-#[derive(Deserialize)]
-struct VersionAnswer {
-    model_version: Version,
-}
-
-#[derive(Deserialize)]
-struct VersionsAnswer {
-    #[serde(default)]
-    model_versions: Vec<Version>,
-}
-
-#[derive(Serialize)]
-struct LatestVersions<'a> {
-    name: &'a str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    stages: Vec<&'a str>,
-}
-
-#[derive(Deserialize)]
-struct LoggedAnswer {
-    model: Logged,
-}
-
-#[derive(Deserialize)]
-struct Logged {
-    info: LoggedInfo,
-}
-
-#[derive(Deserialize)]
-struct LoggedInfo {
-    artifact_uri: String,
-}
 
 impl RestStore {
     /// The location of a model's artifacts.
@@ -67,36 +25,47 @@ impl RestStore {
         let (name, version) = match selector {
             ModelSelector::Logged { id } => {
                 let endpoint = format!("/api/2.0/mlflow/logged-models/{}", super::quoted(id));
-                let answer: LoggedAnswer = self.client.get(&endpoint, &[]).await?;
-                return Ok(Some(answer.model.info.artifact_uri));
+                let answer = self.client.get(&endpoint, &[]).await?;
+                return text_at(&endpoint, &answer, "/model/info/artifact_uri").map(Some);
             }
             ModelSelector::Version { name, version } => (name, version.clone()),
             ModelSelector::Alias { name, alias } => {
                 let query = [("name", name.as_str()), ("alias", alias.as_str())];
                 let endpoint = "/api/2.0/mlflow/registered-models/alias";
-                let answer: VersionAnswer = self.client.get(endpoint, &query).await?;
-                (name, answer.model_version.version)
+                let answer = self.client.get(endpoint, &query).await?;
+                (name, text_at(endpoint, &answer, "/model_version/version")?)
             }
             ModelSelector::Latest { name, stage } => {
-                let body = LatestVersions {
-                    name,
-                    stages: stage.as_deref().into_iter().collect(),
-                };
+                let mut body = json!({ "name": name });
+                if let Some(stage) = stage {
+                    body["stages"] = json!([stage]);
+                }
                 let endpoint = "/api/2.0/mlflow/registered-models/get-latest-versions";
-                let answer: VersionsAnswer = self.client.post(endpoint, &body).await?;
-                let newest = answer
-                    .model_versions
-                    .into_iter()
-                    .max_by_key(|version| version.version.parse::<u64>().unwrap_or_default());
-                match newest {
-                    Some(newest) => (name, newest.version),
+                let answer: Value = self.client.post(endpoint, &body).await?;
+                let versions = answer["model_versions"].as_array().into_iter().flatten();
+                let numbers = versions.filter_map(|version| version["version"].as_str()?.parse::<u64>().ok());
+                match numbers.max() {
+                    Some(newest) => (name, newest.to_string()),
                     None => return Ok(None),
                 }
             }
         };
         let query = [("name", name.as_str()), ("version", version.as_str())];
         let endpoint = "/api/2.0/mlflow/model-versions/get-download-uri";
-        let answer: DownloadUri = self.client.get(endpoint, &query).await?;
-        Ok(Some(answer.artifact_uri))
+        let answer = self.client.get(endpoint, &query).await?;
+        text_at(endpoint, &answer, "/artifact_uri").map(Some)
     }
+}
+
+/// The text that an answer must hold at this place.
+fn text_at(endpoint: &str, answer: &Value, pointer: &str) -> Result<String, RestError> {
+    let found = answer.pointer(pointer).and_then(Value::as_str);
+    found.map(str::to_owned).ok_or_else(|| {
+        let error = ApiError::Malformed {
+            api: "MLflow",
+            endpoint: endpoint.to_owned(),
+            reason: format!("it has no {}", pointer[1..].replace('/', ".")),
+        };
+        error.into()
+    })
 }

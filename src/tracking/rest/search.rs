@@ -1,8 +1,7 @@
 //! The search for finished runs.
 
 use super::RestStore;
-use super::error::RestError;
-use super::wire::{FoundRuns, SearchRuns};
+use super::wire::{FoundRuns, search_runs};
 use crate::run::{LifecycleStage, RunData, RunStatus};
 use crate::tracking::search::{PAGE, has_tags, refused};
 use crate::tracking::{FinishedRuns, TrackingError};
@@ -19,19 +18,14 @@ impl RestStore {
         let mut found: Vec<RunData> = Vec::new();
         let mut page_token = None;
         while found.len() < wanted.limit {
-            let body = SearchRuns {
-                experiment_ids: [wanted.experiment_id.as_str()],
-                filter: &filter,
-                run_view_type: "ACTIVE_ONLY",
-                max_results: PAGE,
-                order_by: ["attributes.start_time DESC"],
-                page_token: page_token.take(),
-            };
-            let answer: Result<FoundRuns, RestError> =
-                self.client.post("/api/2.0/mlflow/runs/search", &body).await;
             let id = wanted.experiment_id.as_str();
-            let answer = answer.map_err(|error| self.about("experiment", id, "read", error))?;
-            for run in answer.runs.unwrap_or_default() {
+            let body = search_runs(id, &filter, PAGE, page_token.as_deref());
+            let page = self
+                .client
+                .post::<FoundRuns>("/api/2.0/mlflow/runs/search", &body);
+            let failed = |error| self.about("experiment", id, "read", error);
+            let answer = page.await.map_err(failed)?;
+            for run in answer.runs.iter().flatten() {
                 let run = self.data_of(run)?;
                 let is_finished = run.info.status == RunStatus::Finished;
                 if is_finished && run.lifecycle_stage == LifecycleStage::Active && has_tags(&run, &tags) {

@@ -1,15 +1,13 @@
 //! How a tracking server is reached: what MLflow's environment variables say about it.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::auth::Credentials;
 use super::error::RestError;
 use super::kubernetes::KubernetesAccount;
 use super::signer::Signer;
-use super::tls::TlsSettings;
 use crate::env_vars;
-use crate::http::{ProxySettings, RetryPolicy, Verification, boolean, netrc, whole_number};
+use crate::http::{ConnectionSettings, Verification, boolean, netrc};
 
 /// Everything about a tracking server that is not part of its URL.
 #[derive(Debug, Clone)]
@@ -19,11 +17,7 @@ pub struct RestSettings {
     pub(super) signer: Option<Signer>,
     /// The netrc file, which counts where neither the URL nor a variable gives credentials.
     pub(super) netrc: Vec<PathBuf>,
-    pub(super) tls: TlsSettings,
-    pub(super) proxies: ProxySettings,
-    pub(super) retry: RetryPolicy,
-    /// How long the server may take to answer, and after that for each part of the answer.
-    pub(super) timeout: Duration,
+    pub(super) connection: ConnectionSettings,
     pub(super) follows_redirects: bool,
     pub(super) workspace: Option<String>,
 }
@@ -44,15 +38,11 @@ impl RestSettings {
     /// # Errors
     /// As [`RestSettings::from_environment`].
     pub fn from_variables(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, RestError> {
-        let timeout = whole_number(variable, env_vars::MLFLOW_HTTP_REQUEST_TIMEOUT, 120, 1..=i64::MAX)?;
         Ok(Self {
             credentials: Credentials::from_variables(variable)?,
             signer: signer(variable)?,
             netrc: netrc::files(variable),
-            tls: tls_settings(variable)?,
-            proxies: ProxySettings::from_variables(variable),
-            retry: RetryPolicy::from_variables(variable)?,
-            timeout: Duration::from_secs(timeout.unsigned_abs()),
+            connection: connection(variable)?,
             follows_redirects: boolean(variable, env_vars::MLFLOW_ALLOW_HTTP_REDIRECTS, true)?,
             workspace: variable(env_vars::MLFLOW_WORKSPACE)
                 .map(|name| name.trim().to_owned())
@@ -72,29 +62,39 @@ fn signer(variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<Signer>, R
         None => Ok(None),
         Some("kubernetes") => Ok(Some(account(false))),
         Some("kubernetes-namespaced") => Ok(Some(account(true))),
-        Some(name) => Err(RestError::Plugin {
-            name: name.to_owned(),
+        Some(name) => Err(RestError::Setup {
+            text: format!(
+                "the authentication plug-in '{name}' (MLFLOW_TRACKING_AUTH) is Python code, which mlrun cannot load"
+            ),
+            hint: "set MLFLOW_TRACKING_AUTH to kubernetes or kubernetes-namespaced, or unset it: MLFLOW_TRACKING_USERNAME with MLFLOW_TRACKING_PASSWORD, MLFLOW_TRACKING_TOKEN, ~/.netrc and MLFLOW_TRACKING_AWS_SIGV4 need no plug-in",
         }),
     }
 }
 
-fn tls_settings(variable: &dyn Fn(&str) -> Option<String>) -> Result<TlsSettings, RestError> {
+fn connection(variable: &dyn Fn(&str) -> Option<String>) -> Result<ConnectionSettings, RestError> {
+    let mut settings = ConnectionSettings::from_variables(variable)?;
     let insecure = boolean(variable, env_vars::MLFLOW_TRACKING_INSECURE_TLS, false)?;
     let named = Verification::bundle(env_vars::MLFLOW_TRACKING_SERVER_CERT_PATH, variable);
-    let verification = match (insecure, named) {
-        (true, Some(_)) => return Err(RestError::ContradictoryTls),
+    settings.verification = match (insecure, named) {
+        (true, Some(_)) => {
+            return Err(RestError::Setup {
+                text: "MLFLOW_TRACKING_INSECURE_TLS and MLFLOW_TRACKING_SERVER_CERT_PATH are both set"
+                    .to_owned(),
+                hint: "set only one of the two",
+            });
+        }
         (true, None) => Verification::Off,
         (false, Some(bundle)) => bundle,
-        (false, None) => Verification::from_variables(variable),
+        (false, None) => settings.verification,
     };
-    Ok(TlsSettings {
-        verification,
-        client_certificate: variable(env_vars::MLFLOW_TRACKING_CLIENT_CERT_PATH).map(PathBuf::from),
-    })
+    settings.client_certificate = variable(env_vars::MLFLOW_TRACKING_CLIENT_CERT_PATH).map(PathBuf::from);
+    Ok(settings)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn settings(variables: &[(&str, &str)]) -> Result<RestSettings, RestError> {
@@ -107,14 +107,17 @@ mod tests {
     #[test]
     fn without_variables_the_reference_s_defaults_hold() {
         let settings = settings(&[]).unwrap();
-        assert_eq!(settings.timeout, Duration::from_secs(120));
-        assert_eq!(settings.retry.max_retries, 7);
-        assert_eq!(settings.retry.backoff_factor, 2);
-        assert!((settings.retry.jitter - 1.0).abs() < f64::EPSILON);
-        assert!(settings.retry.respects_retry_after);
+        assert_eq!(settings.connection.timeout, Duration::from_secs(120));
+        assert_eq!(settings.connection.retry.max_retries, 7);
+        assert_eq!(settings.connection.retry.backoff_factor, 2);
+        assert!((settings.connection.retry.jitter - 1.0).abs() < f64::EPSILON);
+        assert!(settings.connection.retry.respects_retry_after);
         assert!(settings.follows_redirects);
         assert!(settings.credentials.is_none());
-        assert!(matches!(settings.tls.verification, Verification::SystemRoots));
+        assert!(matches!(
+            settings.connection.verification,
+            Verification::SystemRoots
+        ));
     }
 
     #[test]
@@ -126,39 +129,14 @@ mod tests {
                 "MLFLOW_HTTP_REQUEST_MAX_RETRIES is 'abc', but must be a whole number from 0 to 10",
             ),
             (
-                "MLFLOW_HTTP_REQUEST_MAX_RETRIES",
-                "11",
-                "MLFLOW_HTTP_REQUEST_MAX_RETRIES is '11', but must be a whole number from 0 to 10",
-            ),
-            (
-                "MLFLOW_HTTP_REQUEST_MAX_RETRIES",
-                "-1",
-                "MLFLOW_HTTP_REQUEST_MAX_RETRIES is '-1', but must be a whole number from 0 to 10",
-            ),
-            (
                 "_MLFLOW_HTTP_REQUEST_MAX_RETRIES_LIMIT",
                 "5",
                 "MLFLOW_HTTP_REQUEST_MAX_RETRIES is '7', but must be a whole number from 0 to 5",
             ),
             (
-                "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR",
-                "0.5",
-                "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR is '0.5', but must be a whole number from 0 to 120",
-            ),
-            (
                 "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER",
                 "nan",
                 "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER is 'nan', but must be a number of seconds, not negative",
-            ),
-            (
-                "MLFLOW_HTTP_REQUEST_TIMEOUT",
-                "0",
-                "MLFLOW_HTTP_REQUEST_TIMEOUT is '0', but must be a whole number from 1 up",
-            ),
-            (
-                "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER",
-                "yes",
-                "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER is 'yes', but must be true, false, 1 or 0",
             ),
             (
                 "MLFLOW_TRACKING_AWS_SIGV4",
@@ -190,18 +168,18 @@ mod tests {
             ("MLFLOW_WORKSPACE", " team "),
         ])
         .unwrap();
-        assert_eq!(settings.retry.max_retries, 3);
-        assert_eq!(settings.retry.backoff_factor, 0);
-        assert!((settings.retry.jitter - 0.001).abs() < 1e-9);
-        assert_eq!(settings.timeout, Duration::from_secs(7));
-        assert!(!settings.retry.respects_retry_after);
+        assert_eq!(settings.connection.retry.max_retries, 3);
+        assert_eq!(settings.connection.retry.backoff_factor, 0);
+        assert!((settings.connection.retry.jitter - 0.001).abs() < 1e-9);
+        assert_eq!(settings.connection.timeout, Duration::from_secs(7));
+        assert!(!settings.connection.retry.respects_retry_after);
         assert!(!settings.follows_redirects);
         assert_eq!(settings.workspace.as_deref(), Some("team"));
     }
 
     #[test]
     fn the_first_of_the_certificate_variables_counts() {
-        let path = |variables: &[(&str, &str)]| match settings(variables).unwrap().tls.verification {
+        let path = |variables: &[(&str, &str)]| match settings(variables).unwrap().connection.verification {
             Verification::Bundle { path, .. } => path.display().to_string(),
             Verification::SystemRoots => "system".to_owned(),
             Verification::Off => "off".to_owned(),

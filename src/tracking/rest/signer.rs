@@ -4,14 +4,14 @@ use std::fmt;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
+use openssl::sha::sha256;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, Url};
+use reqwest::{Method, Request, Url};
 
 use super::error::RestError;
 use super::kubernetes::KubernetesAccount;
-use super::transport::Request;
 use crate::aws::{AwsSettings, CredentialsProvider, Payload, Signing};
-use crate::http::RequestSigner;
+use crate::http::{RequestSigner, bearer};
 
 /// The service for which Amazon's gateways want requests to be signed.
 const SERVICE: &str = "execute-api";
@@ -34,25 +34,13 @@ impl Signer {
         Ok(Self::Aws(CredentialsProvider::new(AwsSettings::read(variable)?)))
     }
 
-    /// Where a person finds the credentials.
-    pub(super) fn source(&self) -> &'static str {
-        match self {
-            Self::Aws(_) => "the AWS settings",
-            Self::Kubernetes(_) => "the Kubernetes account",
-        }
-    }
-
-    /// Adds the headers to a request that is about to be sent.
-    pub(super) async fn sign(&self, request: &mut Request) -> Result<(), RestError> {
-        let Request {
-            method,
-            url,
-            headers,
-            body,
-            ..
-        } = request;
-        let body = Payload::Bytes(body.as_bytes());
-        self.sign_parts(method, url, headers, body).await
+    /// Adds the headers to a request whose body will be `body`.
+    pub(super) async fn sign(&self, request: &mut Request, body: &[u8]) -> Result<(), RestError> {
+        let (method, mut url) = (request.method().clone(), request.url().clone());
+        self.sign_parts(&method, &mut url, request.headers_mut(), &sha256(body))
+            .await?;
+        *request.url_mut() = url;
+        Ok(())
     }
 
     async fn sign_parts(
@@ -60,7 +48,7 @@ impl Signer {
         method: &Method,
         url: &mut Url,
         headers: &mut HeaderMap,
-        body: Payload<'_>,
+        body: &[u8; 32],
     ) -> Result<(), RestError> {
         match self {
             Self::Aws(provider) => sign_for_aws(provider, method, url, headers, body).await,
@@ -72,7 +60,10 @@ impl Signer {
 #[async_trait]
 impl RequestSigner for Signer {
     fn source(&self) -> &'static str {
-        Signer::source(self)
+        match self {
+            Self::Aws(_) => "the AWS settings",
+            Self::Kubernetes(_) => "the Kubernetes account",
+        }
     }
 
     fn signs_body(&self) -> bool {
@@ -86,9 +77,8 @@ impl RequestSigner for Signer {
         headers: &mut HeaderMap,
         body: &[u8; 32],
     ) -> Result<(), String> {
-        self.sign_parts(method, url, headers, Payload::Sha256(body))
-            .await
-            .map_err(|error| error.to_string())
+        let signed = self.sign_parts(method, url, headers, body).await;
+        signed.map_err(|error| error.to_string())
     }
 }
 
@@ -104,32 +94,23 @@ async fn sign_for_aws(
     method: &Method,
     url: &mut Url,
     headers: &mut HeaderMap,
-    payload: Payload<'_>,
+    body: &[u8; 32],
 ) -> Result<(), RestError> {
     let credentials = provider.credentials().await?;
-    let region = provider.settings().named_region();
-    let region = region
-        .map(str::to_owned)
-        .or_else(|| region_of(url))
-        .ok_or(RestError::NoRegion)?;
+    let region = provider.settings().named_region().map(str::to_owned);
+    let region = region.or_else(|| region_of(url)).ok_or(RestError::NoRegion)?;
+    // A plus sign stands for a space in a form, and for itself in a signature.
+    if let Some(query) = url.query().filter(|query| query.contains('+')) {
+        let query = query.replace('+', "%20");
+        url.set_query(Some(&query));
+    }
     let signing = Signing {
         credentials: &credentials,
         region: &region,
         service: SERVICE,
         time: SystemTime::now(),
     };
-    // A plus sign stands for a space in a form, and for itself in a signature.
-    if let Some(query) = url.query().filter(|query| query.contains('+')) {
-        let query = query.replace('+', "%20");
-        url.set_query(Some(&query));
-    }
-    // The other headers are not signed: what lies between may change them.
-    let mut signed = HeaderMap::new();
-    signing
-        .sign(method, url, &mut signed, payload)
-        .map_err(crate::aws::AwsError::from)?;
-    headers.extend(signed);
-    Ok(())
+    Ok(signing.sign(method, url, headers, Payload::Sha256(body))?)
 }
 
 /// The region in the name of a gateway's host: `ID.execute-api.REGION.amazonaws.com`.
@@ -141,12 +122,8 @@ fn region_of(url: &Url) -> Option<String> {
 
 fn add_account(account: &KubernetesAccount, headers: &mut HeaderMap) -> Result<(), RestError> {
     if !headers.contains_key(AUTHORIZATION) {
-        let value = |source_name: String, text: &str| {
-            HeaderValue::from_str(text).map_err(|_| RestError::UnsendableToken { source_name })
-        };
-        let (token, source) = account.token()?;
-        let mut header = value(source, &format!("Bearer {}", token.expose()))?;
-        header.set_sensitive(true);
+        let (token, source_name) = account.token()?;
+        let header = bearer(token.expose()).ok_or(RestError::UnsendableToken { source_name })?;
         headers.insert(AUTHORIZATION, header);
     }
     if account.gives_workspace() && !headers.contains_key(&WORKSPACE) {
@@ -165,20 +142,16 @@ mod tests {
 
     #[test]
     fn a_gateway_s_host_tells_its_region() {
-        for (url, expected) in [
+        for (host, expected) in [
+            ("abc.execute-api.eu-west-1.amazonaws.com/prod", Some("eu-west-1")),
             (
-                "https://abc.execute-api.eu-west-1.amazonaws.com/prod",
-                Some("eu-west-1"),
-            ),
-            (
-                "https://abc-vpce.execute-api.us-gov-west-1.amazonaws.com",
+                "abc-vpce.execute-api.us-gov-west-1.amazonaws.com",
                 Some("us-gov-west-1"),
             ),
-            ("https://mlflow.example.com", None),
-            ("http://127.0.0.1:5000", None),
+            ("mlflow.example.com", None),
         ] {
-            let region = region_of(&Url::parse(url).unwrap());
-            assert_eq!(region.as_deref(), expected, "{url}");
+            let region = region_of(&Url::parse(&format!("https://{host}")).unwrap());
+            assert_eq!(region.as_deref(), expected, "{host}");
         }
     }
 }

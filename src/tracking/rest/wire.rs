@@ -3,111 +3,42 @@
 //! Servers other than MLflow's own write numbers as text or text as numbers, and older ones leave
 //! fields out; what is read here bears both.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
 
-use crate::run::{ExperimentId, LifecycleStage, RunData, RunId, RunInfo, RunStatus, UnixMillis};
+use crate::run::{ExperimentId, LifecycleStage, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag};
 use crate::tracking::search::sorted;
 use crate::tracking::status_number;
 
-/// A key with a value: a tag or a parameter.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Pair {
-    #[serde(default, deserialize_with = "text")]
-    pub(super) key: String,
-    #[serde(default, deserialize_with = "text")]
-    pub(super) value: String,
+/// A tag or a parameter: its key and its value.
+pub(super) type Pair = (String, String);
+
+/// A pair as requests have it.
+pub(super) fn pair((key, value): &Pair) -> Value {
+    json!({ "key": key, "value": value })
 }
 
-/// What a [`Pair`] is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PairKind {
-    Param,
-    Tag,
-}
-
-impl From<Pair> for (String, String) {
-    fn from(pair: Pair) -> Self {
-        (pair.key, pair.value)
+/// The newest active runs of an experiment that fit the filter, as a request for one page.
+pub(super) fn search_runs(experiment_id: &str, filter: &str, most: usize, page_token: Option<&str>) -> Value {
+    let mut body = json!({
+        "experiment_ids": [experiment_id],
+        "filter": filter,
+        "run_view_type": "ACTIVE_ONLY",
+        "max_results": most,
+        "order_by": ["attributes.start_time DESC"],
+    });
+    if let Some(token) = page_token {
+        body["page_token"] = token.into();
     }
-}
-
-impl From<(String, String)> for Pair {
-    fn from((key, value): (String, String)) -> Self {
-        Self { key, value }
-    }
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct CreateExperiment<'a> {
-    pub(super) name: &'a str,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct CreateRun<'a> {
-    pub(super) experiment_id: &'a str,
-    pub(super) user_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) run_name: Option<&'a str>,
-    pub(super) start_time: i64,
-    pub(super) tags: Vec<Pair>,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct DeleteRun<'a> {
-    pub(super) run_id: &'a str,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct LogBatch<'a> {
-    pub(super) run_id: &'a str,
-    #[serde(skip_serializing_if = "<[Pair]>::is_empty")]
-    pub(super) params: &'a [Pair],
-    #[serde(skip_serializing_if = "<[Pair]>::is_empty")]
-    pub(super) tags: &'a [Pair],
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct UpdateRun<'a> {
-    pub(super) run_id: &'a str,
-    /// The same under the name that the oldest servers know.
-    pub(super) run_uuid: &'a str,
-    pub(super) status: &'static str,
-    pub(super) end_time: i64,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct SearchRuns<'a> {
-    pub(super) experiment_ids: [&'a str; 1],
-    pub(super) filter: &'a str,
-    pub(super) run_view_type: &'static str,
-    pub(super) max_results: usize,
-    pub(super) order_by: [&'static str; 1],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) page_token: Option<String>,
+    body
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct FoundRuns {
     #[serde(default)]
-    pub(super) runs: Option<Vec<Run>>,
-    #[serde(default, deserialize_with = "text")]
+    pub(super) runs: Option<Vec<Value>>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) next_page_token: String,
-}
-
-/// An answer that says nothing.
-#[derive(Debug, Deserialize)]
-pub(super) struct Nothing {}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct ServerInfo {
-    #[serde(default)]
-    pub(super) workspaces_enabled: bool,
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct CreatedExperiment {
-    #[serde(deserialize_with = "text")]
-    pub(super) experiment_id: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -117,9 +48,9 @@ pub(super) struct ExperimentAnswer {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Experiment {
-    #[serde(deserialize_with = "text")]
+    #[serde(deserialize_with = "lenient")]
     pub(super) experiment_id: String,
-    #[serde(default, deserialize_with = "text")]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) lifecycle_stage: String,
     #[serde(default)]
     pub(super) artifact_location: String,
@@ -127,128 +58,44 @@ pub(super) struct Experiment {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct RunAnswer {
-    pub(super) run: Run,
+    pub(super) run: Value,
 }
 
-#[derive(Debug, Deserialize)]
-pub(super) struct Run {
-    pub(super) info: Info,
-    #[serde(default)]
-    data: Option<Data>,
+/// All of a run, or what is wrong with it.
+pub(super) fn run_data(run: &Value) -> Result<RunData, String> {
+    let info = |field: &str| text(&run["info"][field]);
+    let id = info("run_id")?;
+    let id = if id.is_empty() { info("run_uuid")? } else { id };
+    if id.is_empty() {
+        return Err("the run has no id".to_owned());
+    }
+    let status = info("status")?;
+    let mut data = RunData {
+        info: RunInfo {
+            run_id: RunId::new(id),
+            experiment_id: ExperimentId::new(info("experiment_id")?),
+            run_name: info("run_name")?,
+            artifact_uri: info("artifact_uri")?,
+            status: known_status(&status).ok_or_else(|| format!("unknown status '{status}'"))?,
+        },
+        user: info("user_id")?,
+        start_time: milliseconds(&info("start_time")?),
+        end_time: milliseconds(&info("end_time")?),
+        lifecycle_stage: LifecycleStage::from_name(&info("lifecycle_stage")?),
+        tags: pairs(&run["data"]["tags"])?,
+        params: pairs(&run["data"]["params"])?,
+    };
+    // Servers before MLflow 2 keep the name among the tags alone.
+    if data.info.run_name.is_empty() {
+        data.info.run_name = data.tag(tag::RUN_NAME).unwrap_or_default().to_owned();
+    }
+    Ok(data)
 }
 
-#[derive(Debug, Deserialize)]
-pub(super) struct Info {
-    #[serde(default, deserialize_with = "text")]
-    run_id: String,
-    #[serde(default, deserialize_with = "text")]
-    run_uuid: String,
-    #[serde(default, deserialize_with = "text")]
-    run_name: String,
-    #[serde(default, deserialize_with = "text")]
-    experiment_id: String,
-    #[serde(default, deserialize_with = "text")]
-    status: String,
-    #[serde(default, deserialize_with = "text")]
-    artifact_uri: String,
-    #[serde(default, deserialize_with = "text")]
-    user_id: String,
-    #[serde(default, deserialize_with = "text")]
-    start_time: String,
-    #[serde(default, deserialize_with = "text")]
-    end_time: String,
-    #[serde(default, deserialize_with = "text")]
-    pub(super) lifecycle_stage: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Data {
-    #[serde(default)]
-    tags: Option<Vec<Pair>>,
-    #[serde(default)]
-    params: Option<Vec<Pair>>,
-}
-
-impl Run {
-    /// The run's id; empty where the server gives none.
-    pub(super) fn id(&self) -> &str {
-        match self.info.run_id.as_str() {
-            "" => &self.info.run_uuid,
-            id => id,
-        }
-    }
-
-    pub(super) fn tag_keys(&self) -> impl Iterator<Item = &str> {
-        let tags = self.data.as_ref().and_then(|data| data.tags.as_deref());
-        tags.unwrap_or_default().iter().map(|tag| tag.key.as_str())
-    }
-
-    pub(super) fn has_start_time(&self, time: i64) -> bool {
-        milliseconds(&self.info.start_time) == milliseconds(&time.to_string())
-    }
-
-    /// The value that a parameter or a tag has.
-    pub(super) fn value(&self, kind: PairKind, key: &str) -> Option<&str> {
-        let data = self.data.as_ref()?;
-        let pairs = match kind {
-            PairKind::Param => data.params.as_deref(),
-            PairKind::Tag => data.tags.as_deref(),
-        };
-        pairs?
-            .iter()
-            .find(|pair| pair.key == key)
-            .map(|pair| pair.value.as_str())
-    }
-
-    /// All of the run, or what is missing.
-    pub(super) fn into_data(mut self) -> Result<RunData, String> {
-        let info = &mut self.info;
-        let user = std::mem::take(&mut info.user_id);
-        let [start_time, end_time] = [&info.start_time, &info.end_time].map(|text| milliseconds(text));
-        let lifecycle_stage = LifecycleStage::from_name(&info.lifecycle_stage);
-        let list = |pairs: Option<&Vec<Pair>>| {
-            let pairs = pairs.into_iter().flatten().cloned();
-            sorted(pairs.map(<(String, String)>::from).collect())
-        };
-        let data = self.data.as_ref();
-        Ok(RunData {
-            user,
-            start_time,
-            end_time,
-            lifecycle_stage,
-            tags: list(data.and_then(|data| data.tags.as_ref())),
-            params: list(data.and_then(|data| data.params.as_ref())),
-            info: self.into_info()?,
-        })
-    }
-
-    /// The run's plain values, or what is missing.
-    pub(super) fn into_info(self) -> Result<RunInfo, String> {
-        let Self { info, data } = self;
-        let run_id = match info.run_id.is_empty() {
-            true => info.run_uuid,
-            false => info.run_id,
-        };
-        if run_id.is_empty() {
-            return Err("the run has no id".to_owned());
-        }
-        let status = status(&info.status).ok_or_else(|| format!("unknown status '{}'", info.status))?;
-        // Servers before MLflow 2 keep the name among the tags alone.
-        let run_name = if info.run_name.is_empty() {
-            let tags = data.and_then(|data| data.tags).unwrap_or_default();
-            let name = tags.into_iter().find(|tag| tag.key == crate::run::tag::RUN_NAME);
-            name.map(|tag| tag.value).unwrap_or_default()
-        } else {
-            info.run_name
-        };
-        Ok(RunInfo {
-            run_id: RunId::new(run_id),
-            experiment_id: ExperimentId::new(info.experiment_id),
-            run_name,
-            artifact_uri: info.artifact_uri,
-            status,
-        })
-    }
+fn pairs(list: &Value) -> Result<Vec<Pair>, String> {
+    let list = list.as_array().into_iter().flatten();
+    let pairs = list.map(|pair| Ok((text(&pair["key"])?, text(&pair["value"])?)));
+    pairs.collect::<Result<_, String>>().map(sorted)
 }
 
 /// A time; zero, which some servers write for none, is none.
@@ -258,36 +105,34 @@ fn milliseconds(text: &str) -> Option<UnixMillis> {
 }
 
 /// A status by its name or by its number in MLflow's protocol; a run without one goes on.
-fn status(text: &str) -> Option<RunStatus> {
+fn known_status(text: &str) -> Option<RunStatus> {
     match text {
         "" => Some(RunStatus::Running),
         name => RunStatus::from_name(name).or_else(|| status_number::status(name.parse().ok()?)),
     }
 }
 
-/// Text, also where the server writes a number or nothing.
-fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    match serde_json::Value::deserialize(deserializer)? {
-        serde_json::Value::String(text) => Ok(text),
-        serde_json::Value::Null => Ok(String::new()),
-        serde_json::Value::Number(number) => Ok(number.to_string()),
-        other => Err(serde::de::Error::custom(format!("expected text, got {other}"))),
+/// Text, also if the server writes a number or nothing.
+fn text(value: &Value) -> Result<String, String> {
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Null => Ok(String::new()),
+        Value::Number(number) => Ok(number.to_string()),
+        other => Err(format!("expected text, got {other}")),
     }
+}
+
+fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    text(&Value::deserialize(deserializer)?).map_err(serde::de::Error::custom)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn run(json: &str) -> Result<RunInfo, String> {
-        let answer: RunAnswer = serde_json::from_str(json).map_err(|error| error.to_string())?;
-        answer.run.into_info()
-    }
-
     #[test]
     fn runs_are_read_from_all_kinds_of_servers() {
-        let full = r#"{"run":{"info":{"run_id":"a","run_uuid":"a","run_name":"n","experiment_id":"1","status":"FAILED",
-            "artifact_uri":"s3://b","lifecycle_stage":"active","start_time":1,"new":{}},"data":{"params":[{"key":"k"}]},"inputs":{}}}"#;
+        let read = |run| run_data(&run).unwrap().info;
         let expected = RunInfo {
             run_id: RunId::new("a"),
             experiment_id: ExperimentId::new("1"),
@@ -295,29 +140,21 @@ mod tests {
             artifact_uri: "s3://b".to_owned(),
             status: RunStatus::Failed,
         };
-        assert_eq!(run(full).unwrap(), expected);
-        let old = r#"{"run":{"info":{"run_uuid":"a","experiment_id":1,"status":4,"artifact_uri":"s3://b"},
-            "data":{"tags":[{"key":"x","value":null},{"key":"mlflow.runName","value":"n"}]}}}"#;
-        assert_eq!(run(old).unwrap(), expected);
-        let least = run(r#"{"run":{"info":{"run_id":"a"}}}"#).unwrap();
-        assert_eq!(least.status, RunStatus::Running);
-    }
-
-    #[test]
-    fn what_is_no_run_is_an_error() {
-        for (json, expected) in [
-            (r#"{}"#, "missing field `run` at line 1 column 2"),
-            (r#"{"run":{"info":{}}}"#, "the run has no id"),
-            (
-                r#"{"run":{"info":{"run_id":"a","status":"LOST"}}}"#,
-                "unknown status 'LOST'",
-            ),
-            (
-                r#"{"run":{"info":{"run_id":["a"]}}}"#,
-                "expected text, got [\"a\"] at line 1 column 31",
-            ),
-        ] {
-            assert_eq!(run(json).unwrap_err(), expected, "{json}");
-        }
+        let full = json!({
+            "info": {"run_id": "a", "run_uuid": "a", "run_name": "n", "experiment_id": "1", "status": "FAILED",
+                "artifact_uri": "s3://b", "start_time": 1, "new": {}},
+            "data": {"params": [{"key": "k"}]},
+            "inputs": {},
+        });
+        assert_eq!(read(full), expected);
+        let old = json!({
+            "info": {"run_uuid": "a", "experiment_id": 1, "status": 4, "artifact_uri": "s3://b"},
+            "data": {"tags": [{"key": "x", "value": null}, {"key": "mlflow.runName", "value": "n"}]},
+        });
+        assert_eq!(read(old), expected);
+        let least = json!({"info": {"run_id": "a"}});
+        assert_eq!(read(least).status, RunStatus::Running);
+        let list = json!({"info": {"run_id": ["a"]}});
+        assert_eq!(run_data(&list).unwrap_err(), "expected text, got [\"a\"]");
     }
 }

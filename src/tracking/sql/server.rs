@@ -1,19 +1,25 @@
 //! Databases on servers.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable as _};
 
 use super::driver::{Connection, SqlError};
 use super::mysql::MySqlDatabase;
 use super::postgres::PostgresDatabase;
-use crate::http::{in_words, random_fraction};
+use crate::http::in_words;
 use crate::redact::Secret;
 
 /// How long a server may have too many connections.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// The pauses between two tries to connect double from the first to the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// When it is asked again meanwhile. Many runs may find it full at once.
+const RETRIES: ExponentialBuilder = ExponentialBuilder::new()
+    .with_jitter()
+    .with_min_delay(Duration::from_millis(100))
+    .with_max_delay(Duration::from_secs(8))
+    .without_max_times()
+    .with_total_delay(Some(PATIENCE));
 
 /// A kind of database server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,22 +42,19 @@ impl ServerKind {
 
     /// Connects with the database at this address. Waits while the server has too many connections.
     pub(super) async fn connect(self, uri: &Secret) -> Result<Box<dyn Connection>, SqlError> {
-        let begun = Instant::now();
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let error = match self.try_to_connect(uri).await {
-                Err(error) if error.is_crowded && begun.elapsed() < PATIENCE => error,
-                connected => return connected,
-            };
-            if pause == FIRST_PAUSE {
-                tracing::warn!(
-                    "the database server takes no more connections ({error}); retrying for {}",
-                    in_words(PATIENCE)
-                );
-            }
-            tokio::time::sleep(pause.mul_f64(0.5 + random_fraction())).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
+        let mut is_told = false;
+        (|| self.try_to_connect(uri))
+            .retry(RETRIES)
+            .when(|error| error.is_crowded)
+            .notify(|error, _| {
+                if !std::mem::replace(&mut is_told, true) {
+                    tracing::warn!(
+                        "the database server takes no more connections ({error}); retrying for {}",
+                        in_words(PATIENCE)
+                    );
+                }
+            })
+            .await
     }
 
     async fn try_to_connect(self, uri: &Secret) -> Result<Box<dyn Connection>, SqlError> {

@@ -25,7 +25,7 @@ impl Mark {
 pub(super) const END: char = '\0';
 
 /// Whether the character ends a line.
-pub(super) fn is_break(character: char) -> bool {
+pub(in crate::yaml) fn is_break(character: char) -> bool {
     matches!(character, '\r' | '\n' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 

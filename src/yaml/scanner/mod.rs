@@ -13,7 +13,7 @@ mod token;
 
 use std::collections::VecDeque;
 
-pub(super) use cursor::Mark;
+pub(super) use cursor::{Mark, is_break};
 pub(super) use token::{Directive, Token, TokenKind, WrittenTag};
 
 use super::error::{Problem, YamlError};

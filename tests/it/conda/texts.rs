@@ -82,23 +82,23 @@ fn files_that_cannot_be_used() {
     for (text, expected) in [
         (
             "dependencies: [python=3.11, 3.8]\n",
-            "error: <sandbox>/work/project/conda.yaml:1:29: a dependency must be a package, or `pip:` with a list, but it is a number\n",
+            "error: <sandbox>/work/project/conda.yaml:1:29: a dependency must be a package, or `pip:` with a list, but it is a number\n   |\n 1 | dependencies: [python=3.11, 3.8]\n   |                             ^^^\n",
         ),
         (
             "dependencies:\n  - python\n",
-            "error: <sandbox>/work/project/conda.yaml:2:5: the dependency 'python' names no version of Python\nhint: pin it, as in python=3.11, or let conda choose it with --env-manager conda\n",
+            "error: <sandbox>/work/project/conda.yaml:2:5: the dependency 'python' names no version of Python\n   |\n 2 |   - python\n   |     ^^^^^^\nhint: pin it, as in python=3.11, or let conda choose it with --env-manager conda\n",
         ),
         (
             "dependencies:\n  - python>3.8\n",
-            "error: <sandbox>/work/project/conda.yaml:2:5: the dependency 'python>3.8' only excludes versions of Python\nhint: pin it, as in python=3.11, or let conda choose it with --env-manager conda\n",
+            "error: <sandbox>/work/project/conda.yaml:2:5: the dependency 'python>3.8' only excludes versions of Python\n   |\n 2 |   - python>3.8\n   |     ^^^^^^\nhint: pin it, as in python=3.11, or let conda choose it with --env-manager conda\n",
         ),
         (
             "dependencies:\n  - python=3.11\n  - pip: mlflow\n",
-            "error: <sandbox>/work/project/conda.yaml:3:10: 'pip' must be a list, but it is text\n",
+            "error: <sandbox>/work/project/conda.yaml:3:10: 'pip' must be a list, but it is text\n   |\n 3 |   - pip: mlflow\n   |          ^^^^^^\n",
         ),
         (
             "dependencies:\n\t- python\n",
-            "error: <sandbox>/work/project/conda.yaml:2:1: a tab cannot separate or indent anything\nhint: use spaces\n",
+            "error: <sandbox>/work/project/conda.yaml:2:1: a tab cannot separate or indent anything\n   |\n 2 |     - python\n   | ^^^^\nhint: use spaces\n",
         ),
         (
             "",
@@ -113,7 +113,7 @@ fn files_that_cannot_be_used() {
         .file("conda.yaml", "dependencies: [unclosed\n");
     assert_eq!(
         refusal(&broken, &[]),
-        "error: <sandbox>/work/project/conda.yaml:2:1: expected ',' or ']' in what begins at line 1, column 15, found the end of the text\nhint: put text that holds ',', '?' or brackets in quotes, and close every bracket\n"
+        "error: <sandbox>/work/project/conda.yaml:2:1: expected ',' or ']' in what begins at line 1, column 15, found the end of the text\n   |\n 1 | dependencies: [unclosed\n   |                        ^\nhint: put text that holds ',', '?' or brackets in quotes, and close every bracket\n"
     );
 }
 

@@ -275,6 +275,112 @@ fn the_machine_s_own_credentials_are_used() {
     assert_eq!(metadata.seen()[0].header("authorization"), "geheim");
 }
 
+/// The login's file is named after the session, or after the start URL of a profile without one.
+#[test]
+fn a_login_is_exchanged_for_keys() {
+    let sso = "sso_account_id = 12\nsso_role_name = reader\n";
+    let place = "sso_region = eu-west-1\nsso_start_url = https://corp.awsapps.com/start\n";
+    let config = format!(
+        "[profile session]\n{sso}sso_session = corp\n[sso-session corp]\n{place}[profile plain]\n{sso}{place}"
+    );
+    let keys = r#"{"roleCredentials": {"accessKeyId": "of-login", "secretAccessKey": "geheim", "sessionToken": "t", "expiration": 32472144000000}}"#;
+    let with_login = |project: Project, name: &str, expires: &str| {
+        let cache = project.sandbox().root().join("home/.aws/sso/cache");
+        std::fs::create_dir_all(&cache).unwrap();
+        std::fs::write(cache.join("../../config"), &config).unwrap();
+        let token = format!(r#"{{"accessToken": "geheim", "expiresAt": "{expires}"}}"#);
+        std::fs::write(cache.join(name), token).unwrap();
+        project
+    };
+    // SHA-1 of `corp` and of the start URL.
+    for (profile, file, expires) in [
+        (
+            "session",
+            "ee0bfd2552fbd840c02cc48b6e823320543c450f.json",
+            "2999-01-01T00:00:00Z",
+        ),
+        (
+            "plain",
+            "a51746d4aa793ae07b25e90c3a5db96fc7832bd7.json",
+            "2999-01-01T00:00:00UTC",
+        ),
+    ] {
+        let server = ScriptedServer::start([vec![Step::json(200, keys)], denied()].concat());
+        let project = with_login(asking(&server), file, expires).env("AWS_PROFILE", profile);
+        let finished = run(&project, "s3://bucket/data.csv");
+        let expected = format!("to the credentials from the single sign-on of the AWS profile '{profile}'");
+        assert!(finished.stderr().contains(&expected), "{}", finished.stderr());
+        let seen = server.seen();
+        assert_eq!(
+            seen[0].target,
+            "/federation/credentials?role_name=reader&account_id=12"
+        );
+        assert_eq!(seen[0].header("x-amz-sso_bearer_token"), "geheim");
+        assert_eq!(
+            scope(seen[1].header("authorization")),
+            "of-login/us-east-1/s3/aws4_request"
+        );
+    }
+
+    let server = ScriptedServer::start(Vec::new());
+    let project =
+        with_login(asking(&server), "other.json", "2999-01-01T00:00:00Z").env("AWS_PROFILE", "plain");
+    let finished = run(&project, "s3://bucket/data.csv");
+    let told = finished.stderr();
+    assert!(
+        told.contains("AWS single sign-on gave no credentials for the AWS profile 'plain'"),
+        "{told}"
+    );
+    assert!(told.contains("hint: log in again with `aws sso login`"), "{told}");
+}
+
+/// As in Amazon's Python library, unless the profile has a role of its own.
+#[test]
+fn an_identity_of_variables_comes_before_a_profile_s_keys() {
+    let refused =
+        "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>";
+    let keys = "aws_access_key_id = of-base\naws_secret_access_key = geheim\n";
+    let role = "role_arn = arn:aws:iam::1:role/x\nsource_profile = default\n";
+    for (profile, action) in [
+        ("default", "Action=AssumeRoleWithWebIdentity&"),
+        ("role", "Action=AssumeRole&"),
+    ] {
+        let server = ScriptedServer::start(vec![Step::page(403, refused)]);
+        let project = asking(&server)
+            .env("AWS_PROFILE", profile)
+            .env("AWS_ROLE_ARN", "arn:aws:iam::1:role/y")
+            .env("AWS_WEB_IDENTITY_TOKEN_FILE", "<sandbox>/work/token");
+        project.sandbox().write("token", "geheim\n");
+        let directory = project.sandbox().root().join("home/.aws");
+        std::fs::create_dir(&directory).unwrap();
+        let config = format!("[default]\n{keys}[profile role]\n{role}");
+        std::fs::write(directory.join("config"), config).unwrap();
+        run(&project, "s3://bucket/data.csv").expect_code(1);
+        let body = &server.seen()[0].body;
+        assert!(body.starts_with(action), "{profile}: {body}");
+    }
+}
+
+/// The addresses of services stand in a section of their own, which a profile names.
+#[test]
+fn a_profile_s_services_have_addresses() {
+    let server = ScriptedServer::start(denied());
+    let config = format!(
+        "[profile lab]\nservices = lab\nendpoint_url = http://127.0.0.1:9\n[services lab]\ns3 =\n  endpoint_url = {}\n",
+        server.url()
+    );
+    let project = Project::new()
+        .mlproject(super::SHOW)
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_PROFILE", "lab");
+    let directory = project.sandbox().root().join("home/.aws");
+    std::fs::create_dir(&directory).unwrap();
+    std::fs::write(directory.join("config"), config).unwrap();
+    let finished = run(&project, "s3://bucket/data.csv");
+    let expected = "S3 answered 403 Forbidden (AccessDenied: Access Denied)";
+    assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+}
+
 /// A bucket elsewhere tells its region in the refusal.
 #[test]
 fn the_bucket_s_region_is_learned() {

@@ -1,4 +1,4 @@
-//! `hdfs:` URIs where Hadoop's own program is on the `PATH`. The program is a small fake: the real one
+//! `hdfs:` and `viewfs:` URIs where Hadoop's own program is on the `PATH`. The program is a small fake: the real one
 //! is in no package.
 
 use super::uploads::{upload_file, uploaded};
@@ -8,13 +8,21 @@ use crate::harness::{Project, Sandbox};
 const PROGRAM: &str = r#"#!/bin/sh
 echo "$@" >> "$HOME/calls"
 [ "$1" = dfs ] || exit 9
+files() {
+  path=${1#hdfs://name:8020}
+  case ${path#viewfs://view} in
+  *\\*) echo "$HOME/files${path#viewfs://view}" | sed 's/\\\(.\)/\1/g' ;;
+  *[*?[]*) echo "$HOME/a pattern" ;;
+  *) echo "$HOME/files${path#viewfs://view}" ;;
+  esac
+}
 case $2 in
--stat) place=$HOME/files${4#hdfs://name:8020} ;;
--get) place=$HOME/files${3#hdfs://name:8020} ;;
--mkdir) [ "$3" = -p ] && mkdir -p "$HOME/files${4#hdfs://name:8020}"; exit ;;
+-stat) place=$(files "$4") ;;
+-get) place=$(files "$3") ;;
+-mkdir) [ "$3" = -p ] && mkdir -p "$(files "$4")"; exit ;;
 -put)
   [ ! -e "$HOME/broken" ] || { echo 'put: no space' >&2; exit 1; }
-  [ "$3" = -f ] && cp "$4" "$HOME/files${5#hdfs://name:8020}"; exit ;;
+  [ "$3" = -f ] && cp "$4" "$(files "$5")"; exit ;;
 esac
 if [ ! -e "$place" ]; then
   echo "$2: \`$place': No such file or directory" >&2
@@ -37,7 +45,9 @@ fn the_program_brings_files_and_directories() {
     std::fs::create_dir_all(root.join("home/files/top/tree/d")).unwrap();
     std::fs::write(root.join("home/files/top/tree/d/two words"), "two\n").unwrap();
     std::fs::write(root.join("home/files/top/tree/one.txt"), "one\n").unwrap();
+    std::fs::write(root.join("home/files/top/a*[1].txt"), "odd\n").unwrap();
     for (uri, files, path) in [
+        ("hdfs://name:8020/top/a*[1].txt", vec!["a*[1].txt"], "a*[1].txt"),
         (
             "hdfs://name:8020/top/tree",
             vec!["tree/d/two words", "tree/one.txt"],
@@ -45,6 +55,12 @@ fn the_program_brings_files_and_directories() {
         ),
         ("hdfs://name:8020/top/tree/", vec!["d/two words", "one.txt"], ""),
         ("hdfs://name:8020/top/tree/one.txt", vec!["one.txt"], "one.txt"),
+        (
+            "viewfs://view/top/tree",
+            vec!["tree/d/two words", "tree/one.txt"],
+            "tree",
+        ),
+        ("ViewFS://view/top/tree/one.txt", vec!["one.txt"], "one.txt"),
     ] {
         let finished = run(&project, uri);
         finished.expect_code(0);
@@ -84,11 +100,12 @@ fn the_program_takes_files() {
     sandbox.write_executable("hdfs", PROGRAM);
     sandbox.link_program("hdfs", &sandbox.work().join("hdfs"));
     let uri = "hdfs://name:8020/runs/1/artifacts";
-    assert_eq!(uploaded(uri, &[], &sandbox), None);
-    let arrived = sandbox
-        .root()
-        .join("home/files/runs/1/artifacts/logs/std out.txt");
-    assert_eq!(std::fs::read_to_string(arrived).unwrap(), "a line\n");
+    for (uri, place) in [(uri, "runs/1/artifacts"), ("viewfs://view/runs/2", "runs/2")] {
+        assert_eq!(uploaded(uri, &[], &sandbox), None);
+        let arrived = sandbox.root().join("home/files").join(place);
+        let arrived = std::fs::read_to_string(arrived.join("logs/std out.txt"));
+        assert_eq!(arrived.unwrap(), "a line\n");
+    }
     std::fs::write(sandbox.root().join("home/broken"), "").unwrap();
     let error = upload_file(uri, &[], &sandbox).unwrap();
     assert!(
@@ -96,4 +113,15 @@ fn the_program_takes_files() {
         "{error}"
     );
     assert!(error.contains("put: no space"), "{error}");
+}
+
+/// Only Hadoop's own configuration says what a view is made of.
+#[test]
+fn a_view_needs_the_program() {
+    let project = Project::new().mlproject(SHOW);
+    let finished = run(&project, "viewfs://view/top/tree");
+    finished.expect_code(1);
+    let expected = "caused by: the program 'hdfs' was not found\nhint: install 'hdfs'";
+    assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+    assert_eq!(finished.store().runs.len(), 0);
 }

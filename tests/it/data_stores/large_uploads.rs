@@ -30,11 +30,12 @@ fn stores(is_interrupted: bool) -> impl Iterator<Item = &'static Server> {
         servers::azure,
         servers::artifacts,
         servers::webhdfs,
+        servers::sftp,
         // Its files go over connections of their own, which no proxy here sees.
         servers::ftp,
         servers::presigned_artifacts,
     ];
-    let count = if is_interrupted { 5 } else { 7 };
+    let count = if is_interrupted { 6 } else { 8 };
     all.into_iter().take(count).filter_map(|server| server())
 }
 

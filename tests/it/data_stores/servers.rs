@@ -2,11 +2,12 @@
 
 use std::io::Read as _;
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use super::sftp_server::start_sftp;
 use crate::harness::{MlflowServer, Requirement, Sandbox, free_port, require, require_program, supervised};
 
 /// How long a server may take to answer.
@@ -66,6 +67,35 @@ impl Server {
         require(requirement).unwrap().join("bin/python")
     }
 
+    /// A server whose files lie in the directory `served` of the sandbox.
+    pub(super) fn of_directory(
+        kind: &'static str,
+        port: u16,
+        variables: Vec<(&'static str, String)>,
+        root: String,
+        sandbox: Sandbox,
+        supervisor: Child,
+    ) -> Self {
+        let address = sandbox.root().join("served").display().to_string();
+        fill("directory", &address);
+        Self {
+            kind,
+            port,
+            variables,
+            root,
+            address,
+            is_directory: true,
+            _sandbox: Some(sandbox),
+            _supervisor: Some(supervisor),
+        }
+    }
+
+    /// The directory that holds what the server has.
+    pub(super) fn directory(&self) -> &Path {
+        assert!(self.is_directory, "{} has no directory", self.kind);
+        Path::new(&self.address)
+    }
+
     /// What the store says of what it holds under this name.
     pub(super) fn about(&self, key: &str) -> serde_json::Value {
         serde_json::from_slice(&self.ask("about", key)).unwrap()
@@ -95,7 +125,7 @@ impl Server {
 }
 
 /// Starts a server, and waits until something listens at its port.
-fn start(sandbox: &Sandbox, program: &PathBuf, arguments: &[&str], port: u16) -> Child {
+pub(super) fn start(sandbox: &Sandbox, program: &PathBuf, arguments: &[&str], port: u16) -> Child {
     let log = std::fs::File::create(sandbox.root().join(format!("log-{port}"))).unwrap();
     let mut command = supervised(sandbox, program);
     command.args(arguments);
@@ -166,6 +196,16 @@ shared!(
     /// pyftpdlib.
     ftp,
     start_ftp
+);
+shared!(
+    /// pyftpdlib without the commands that came later.
+    old_ftp,
+    start_old_ftp
+);
+shared!(
+    /// OpenSSH's server.
+    sftp,
+    start_sftp
 );
 shared!(
     /// A server that speaks WebHDFS.
@@ -282,7 +322,7 @@ fn start_gcs() -> Option<Server> {
 }
 
 /// The key of Azurite's account, which its documentation names.
-const AZURITE_KEY: &str =
+pub(super) const AZURITE_KEY: &str =
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
 pub(super) fn azure_connection(key: &str) -> String {
@@ -292,23 +332,31 @@ pub(super) fn azure_connection(key: &str) -> String {
     )
 }
 
-fn start_azure() -> Option<Server> {
-    let (sandbox, port) = (Sandbox::new(), free_port());
+/// Starts Azurite with these further arguments; gives the port too.
+pub(super) fn azurite(sandbox: &Sandbox, arguments: &[&str]) -> Option<(Child, u16)> {
+    let port = free_port();
     let node = require_program("node")?;
     let azurite = require(Requirement::Azurite)?.join("node_modules/azurite/dist/src/blob/main.js");
-    let arguments = [
+    python()?;
+    let number = port.to_string();
+    let usual = [
         azurite.to_str().unwrap(),
         "--blobHost",
         "127.0.0.1",
         "--blobPort",
-        &port.to_string(),
+        &number,
         "--inMemoryPersistence",
         "--silent",
         "--skipApiVersionCheck",
         "--disableTelemetry",
     ];
-    python()?;
-    let supervisor = start(&sandbox, &node, &arguments, port);
+    let arguments = [&usual, arguments].concat();
+    Some((start(sandbox, &node, &arguments, port), port))
+}
+
+fn start_azure() -> Option<Server> {
+    let sandbox = Sandbox::new();
+    let (supervisor, port) = azurite(&sandbox, &[])?;
     let connection = azure_connection(AZURITE_KEY);
     let address = connection.replace("{port}", &port.to_string());
     fill("azure", &address);
@@ -333,30 +381,29 @@ fn start_of_directory(
     let (sandbox, port) = (Sandbox::new(), free_port());
     let python = python()?;
     let directory = sandbox.root().join("served");
-    let directory = directory.to_str().unwrap();
-    fill("directory", directory);
+    std::fs::create_dir(&directory).unwrap();
     let script = script();
-    let arguments = [script.to_str().unwrap(), command, &port.to_string(), directory];
+    let arguments = [
+        script.to_str().unwrap(),
+        command,
+        &port.to_string(),
+        directory.to_str().unwrap(),
+    ];
     let supervisor = start(&sandbox, &python, &arguments, port);
-    Some(Server {
-        kind,
-        port,
-        variables,
-        root: root.to_owned(),
-        address: directory.to_owned(),
-        is_directory: true,
-        _sandbox: Some(sandbox),
-        _supervisor: Some(supervisor),
-    })
+    let root = root.to_owned();
+    Some(Server::of_directory(
+        kind, port, variables, root, sandbox, supervisor,
+    ))
 }
 
+const FTP_ROOT: &str = "ftp://anna:geheim@127.0.0.1:{port}/bucket/top/";
+
 fn start_ftp() -> Option<Server> {
-    start_of_directory(
-        "ftp",
-        "ftp",
-        "ftp://anna:geheim@127.0.0.1:{port}/bucket/top/",
-        Vec::new(),
-    )
+    start_of_directory("ftp", "ftp", FTP_ROOT, Vec::new())
+}
+
+fn start_old_ftp() -> Option<Server> {
+    start_of_directory("ftp", "old-ftp", FTP_ROOT, Vec::new())
 }
 
 fn start_webhdfs() -> Option<Server> {

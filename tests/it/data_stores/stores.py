@@ -2,7 +2,7 @@
 those that no package serves.
 
 Usage: stores.py fill KIND ADDRESS | read KIND ADDRESS KEY | about KIND ADDRESS KEY | reference DIRECTORY URI... |
-ftp PORT DIRECTORY | webhdfs PORT DIRECTORY | gcs-sessions PORT DIRECTORY
+ftp PORT DIRECTORY | old-ftp PORT DIRECTORY | webhdfs PORT DIRECTORY | gcs-sessions PORT DIRECTORY
 """
 
 import base64
@@ -25,6 +25,8 @@ FILES = {
     "top/treelike": b"not a part of it\n",
     "top/big.bin": struct.pack(f"<{BIG // 4}I", *range(BIG // 4)),
 }
+
+ODD = ["top/ blank ", "top/a%20b+c", "top/x//double", "top/mark/", "/lead", "both", "both/below", "100%/+ x"]
 
 
 def s3(address):
@@ -56,6 +58,9 @@ def fill(kind, address):
         for name, data in FILES.items():
             client.put_object(Bucket="bucket", Key=name, Body=data)
         client.upload_fileobj(io.BytesIO(FILES["top/big.bin"]), "bucket", "top/parts.bin")
+        client.create_bucket(Bucket="odd")
+        for name in ODD:
+            client.put_object(Bucket="odd", Key=name, Body=name.encode())
     elif kind == "gs":
         bucket = gcs(address)
         bucket.create()
@@ -142,8 +147,9 @@ def reference(directory, uris):
             print(f"{number} {digest} {found.relative_to(place)}")
 
 
-def ftp(port, directory):
-    """The connections over which the user "broken" puts files are cut, all but every third one."""
+def ftp(port, directory, lacks=()):
+    """The connections over which the user "broken" puts files are cut, all but every third one, and all over
+    which it gets more than 4 MiB."""
     from pyftpdlib.authorizers import DummyAuthorizer
     from pyftpdlib.handlers import DTPHandler, FTPHandler
     from pyftpdlib.servers import FTPServer
@@ -161,7 +167,18 @@ def ftp(port, directory):
 
         handle_read_event = handle_read
 
+        def handle_write(self):
+            super().handle_write()
+            is_cut = self.cmd_channel.username == "broken" and self.tot_bytes_sent > 4 << 20
+            if is_cut and not self._closed:
+                self._resp = ("426 Connection broke; transfer aborted.", self.log)
+                self.close()
+
+        handle_write_event = handle_write
+
     FTPHandler.dtp_handler = Cutting
+    for command in lacks:
+        del FTPHandler.proto_cmds[command]
     authorizer = DummyAuthorizer()
     authorizer.add_user("anna", "geheim", directory, perm="elradfmw")
     authorizer.add_user("broken", "geheim", directory, perm="elradfmw")
@@ -357,6 +374,8 @@ def main():
             reference(directory, uris)
         case ["ftp", port, directory]:
             ftp(int(port), directory)
+        case ["old-ftp", port, directory]:
+            ftp(int(port), directory, ("EPSV", "EPRT", "FEAT", "MLSD", "MLST", "SIZE"))
         case ["gcs-sessions", port, directory]:
             gcs_sessions(int(port), directory)
         case ["webhdfs", port, directory]:

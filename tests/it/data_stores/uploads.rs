@@ -89,12 +89,13 @@ fn run(mut command: Command) {
 
 #[test]
 fn every_store_that_can_be_written_to_takes_files() {
-    let servers: [fn() -> Option<&'static Server>; 7] = [
+    let servers: [fn() -> Option<&'static Server>; 8] = [
         servers::s3,
         servers::gcs,
         servers::azure,
         servers::artifacts,
         servers::ftp,
+        servers::sftp,
         servers::webhdfs,
         servers::presigned_artifacts,
     ];

@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use fake_databricks::{Action, Fault, Settings};
 
-use super::{project, recorded, run, workspace};
+use super::{CLUSTER, project, recorded, run, workspace};
+use crate::harness::Project;
+use crate::harness::scripted::{ScriptedServer, Step};
 
 #[test]
 fn a_storm_of_429_is_waited_out() {
@@ -68,6 +70,45 @@ fn a_service_that_stays_away_is_an_error_before_the_run_where_it_can_be() {
 }
 
 #[test]
+fn the_person_learns_of_a_retry_when_it_begins() {
+    let Some(fake) = workspace(Settings::default()) else {
+        return;
+    };
+    let (code, message) = ("TEMPORARILY_UNAVAILABLE", "down");
+    fake.fail(Fault::answer("GET /dbfs/get-status", 1, 503, code, message));
+    let project = project(&fake);
+    let finished = run(&project, &[]);
+    finished.expect_code(0);
+    let expected = format!(
+        "the Databricks workspace {} cannot be used (it answered 503 Service Unavailable); trying again up to 7 times",
+        fake.url()
+    );
+    let text = finished.stderr();
+    assert_eq!(text.matches(&expected).count(), 1, "{text}");
+}
+
+#[test]
+fn a_redirect_is_told_and_no_credentials_follow_it() {
+    let elsewhere = ScriptedServer::start(vec![]);
+    let login = format!("{}/login", elsewhere.url());
+    let server = ScriptedServer::start(vec![Step::redirect(302, &login)]);
+    let project = Project::new()
+        .mlproject("entry_points: {main: {command: python train.py}}")
+        .env("DATABRICKS_HOST", &server.url())
+        .env("DATABRICKS_TOKEN", "dapi0geheim")
+        .env("MLFLOW_TRACKING_URI", "databricks");
+    let finished = project.mlrun(&["run", "project", "-b", "databricks", "-c", CLUSTER]);
+    finished.expect_code(1);
+    let expected = format!(
+        "the server redirects /api/2.0/dbfs/get-status to '{login}', which is not followed\n\
+         hint: check the workspace's address: its API answers there without a redirect"
+    );
+    let text = finished.stderr();
+    assert!(text.contains(&expected), "{text}");
+    assert!(elsewhere.lines().is_empty());
+}
+
+#[test]
 fn a_cluster_that_is_refused_is_told_in_the_service_s_words() {
     let Some(fake) = workspace(Settings::default()) else {
         return;
@@ -125,12 +166,12 @@ fn what_cannot_run_there_is_an_error_before_anything_is_asked() {
         ),
         (
             &sqlite,
-            Some(super::CLUSTER),
+            Some(CLUSTER),
             "error: a cluster cannot reach the tracking store sqlite:///",
         ),
         (
             &docker,
-            Some(super::CLUSTER),
+            Some(CLUSTER),
             "error: projects with docker_env do not run on Databricks\nhint: give the project a python_env or conda_env",
         ),
     ] {

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::fetcher::Fetcher;
 use super::forms::{Access, run, runner};
 use super::servers::Servers;
 use crate::harness::{Project, assert_golden};
@@ -73,12 +74,83 @@ fn what_goes_wrong_is_told() {
         ));
         text.push('\n');
     }
-    let project = Project::new().env("MLRUN_GIT_FETCH_WITH_CLI", "true");
-    text.push_str(&failure(
-        servers,
-        &project,
-        "http://user:wr0ng@<http>/private/project.git",
-        None,
-    ));
     assert_golden("errors-git", &text);
+}
+
+#[test]
+fn what_goes_wrong_without_the_git_program_is_told() {
+    let Some(servers) = Servers::shared() else { return };
+    let needs = |what: &str| format!("{what} needs the program 'git', which was not found");
+    let ssh = "ssh://git@<ssh><repositories>/project.git";
+    for (uri, version, expected) in [
+        (ssh, None, needs("SSH")),
+        ("git@host:project.git", Some("v1"), needs("SSH")),
+        ("http://<http>/open/lfs.git", None, needs("Git LFS")),
+        (
+            "http://<http>/open/ssh-super.git",
+            None,
+            needs("a submodule behind SSH"),
+        ),
+        (
+            "<repositories>/sha256-source",
+            Some("feature"),
+            needs("a repository with SHA-256"),
+        ),
+        (
+            "http://no-such-host.invalid/org/repo",
+            None,
+            "the host 'no-such-host.invalid' is not known".to_owned(),
+        ),
+        (
+            "http://127.0.0.1:1/org/repo",
+            None,
+            "cannot connect to '127.0.0.1:1': connection refused".to_owned(),
+        ),
+        (
+            "http://<http>/open/missing.git",
+            None,
+            "there is no repository that can be read".to_owned(),
+        ),
+        (
+            "git://<daemon>/missing.git",
+            None,
+            "there is no repository that can be read".to_owned(),
+        ),
+        (
+            "http://<http>/page/project.git",
+            None,
+            "the server is not a Git server".to_owned(),
+        ),
+        (
+            "http://user:wr0ng@<http>/private/project.git",
+            None,
+            "refuses access; tried: the user and password in the URL".to_owned(),
+        ),
+        (
+            "https://<https>/open/project.git",
+            None,
+            "the server's certificate is not trusted".to_owned(),
+        ),
+        (
+            "http://<http>/open/project.git",
+            Some("mian"),
+            "the repository has no branch or tag 'mian'".to_owned(),
+        ),
+        (
+            "http://<http>/open/project.git",
+            Some("0123456789abcdef0123456789abcdef01234567"),
+            "the repository has no branch, tag or commit '0123456789".to_owned(),
+        ),
+        (
+            "http://<http>/open/empty.git",
+            None,
+            "the repository has no commits".to_owned(),
+        ),
+    ] {
+        let project = Fetcher::Library.of(runner(servers, Access::Open));
+        let text = failure(servers, &project, uri, version);
+        assert!(text.contains(&expected), "{uri}: {expected}\n{text}");
+        let is_hinted = text.contains("hint: install git, or add its directory to PATH");
+        assert_eq!(is_hinted, expected.contains("needs the program"), "{text}");
+    }
 }

@@ -1,5 +1,6 @@
 //! Every form of URL with every way to be let in.
 
+use super::fetcher::Fetcher;
 use super::servers::Servers;
 use crate::harness::{Finished, Project};
 
@@ -24,6 +25,26 @@ pub(super) enum Access {
     ConfiguredSsh,
     /// Everything goes through a proxy.
     Proxy,
+    /// A netrc file knows the user and the password.
+    Netrc,
+    /// A credential helper of a configuration file that `GIT_CONFIG_GLOBAL` names.
+    ConfigGlobal,
+    /// A header that `GIT_CONFIG_COUNT` and the variables beside it add.
+    ConfigCount,
+    /// A header that `GIT_CONFIG_PARAMETERS` adds.
+    ConfigParameters,
+    /// A certificate of the client's own.
+    ClientCertificate,
+}
+
+impl Access {
+    /// Whether it works without a `git` program.
+    fn is_for_all(self) -> bool {
+        matches!(
+            self,
+            Self::Open | Self::Authority | Self::CertFile | Self::Netrc | Self::Proxy
+        )
+    }
 }
 
 /// Project URI, version, way in, the commit as `git rev-parse` takes it, branch tag.
@@ -184,6 +205,48 @@ pub(super) const ROWS: &[Row] = &[
         "main",
         None,
     ),
+    (
+        "http://<http>/private/project.git",
+        None,
+        Access::Netrc,
+        "main",
+        None,
+    ),
+    (
+        "http://<http>/private/project.git",
+        Some("v1"),
+        Access::ConfigGlobal,
+        "v1",
+        None,
+    ),
+    (
+        "http://<http>/private/project.git",
+        None,
+        Access::ConfigCount,
+        "main",
+        None,
+    ),
+    (
+        "http://<http>/private/project.git",
+        None,
+        Access::ConfigParameters,
+        "main",
+        None,
+    ),
+    (
+        "https://<mutual>/open/project.git",
+        None,
+        Access::ClientCertificate,
+        "main",
+        None,
+    ),
+    (
+        "http://<http>/old/project.git",
+        Some("main"),
+        Access::Open,
+        "main",
+        Some("main"),
+    ),
     ("git://<daemon>/project.git", None, Access::Open, "main", None),
     (
         "git://<daemon>/project.git#sub/deep",
@@ -245,6 +308,11 @@ pub(super) const ROWS: &[Row] = &[
     ),
 ];
 
+/// A configuration with a credential helper.
+const HELPER: &str = "[credential]\n helper = \"!f() { test \\\"$1\\\" = get && printf 'username=user\\\\npassword=t0ken\\\\n'; }; f\"\n";
+/// The header that the credentials are sent in.
+const HEADER: &str = "Authorization: Basic dXNlcjp0MGtlbg==";
+
 /// A project that is run from elsewhere, with what a way in needs.
 pub(super) fn runner(servers: &Servers, access: Access) -> Project {
     let mut project = Project::new();
@@ -260,10 +328,37 @@ pub(super) fn runner(servers: &Servers, access: Access) -> Project {
         Access::CertFile => project = project.env("SSL_CERT_FILE", &path("authority.pem")),
         Access::Ssh => project = project.env("GIT_SSH_COMMAND", &ssh),
         Access::ConfiguredSsh => write_config(&project, &format!("[core]\n sshCommand = {ssh}\n")),
-        Access::Helper => write_config(
-            &project,
-            "[credential]\n helper = \"!f() { test \\\"$1\\\" = get && printf 'username=user\\\\npassword=t0ken\\\\n'; }; f\"\n",
-        ),
+        Access::Helper => write_config(&project, HELPER),
+        Access::ConfigGlobal => {
+            project.sandbox().write("config", HELPER);
+            project = project.env("GIT_CONFIG_GLOBAL", "<sandbox>/work/config");
+        }
+        Access::ConfigCount => {
+            for (name, value) in [
+                ("GIT_CONFIG_COUNT", "1"),
+                ("GIT_CONFIG_KEY_0", "http.extraHeader"),
+                ("GIT_CONFIG_VALUE_0", HEADER),
+            ] {
+                project = project.env(name, value);
+            }
+        }
+        Access::ConfigParameters => {
+            let parameters = format!("'http.extraHeader={HEADER}'");
+            project = project.env("GIT_CONFIG_PARAMETERS", &parameters);
+        }
+        Access::Netrc => {
+            let text = "machine 127.0.0.1 login user password t0ken\n";
+            std::fs::write(project.sandbox().root().join("home/.netrc"), text).unwrap();
+        }
+        Access::ClientCertificate => {
+            for (name, file) in [
+                ("GIT_SSL_CAINFO", "authority.pem"),
+                ("GIT_SSL_CERT", "client.pem"),
+                ("GIT_SSL_KEY", "client.key"),
+            ] {
+                project = project.env(name, &path(file));
+            }
+        }
         Access::Proxy => {
             project = project.env("http_proxy", &proxy).env("https_proxy", &proxy);
             project = project.env("GIT_SSL_CAINFO", &path("authority.pem"));
@@ -298,13 +393,15 @@ pub(super) fn run<'a>(
     project.mlrun(&arguments)
 }
 
-fn check(servers: &Servers, row: &Row, project: &Project) {
+fn check(servers: &Servers, row: &Row, fetcher: Fetcher) {
+    let project = &fetcher.of(runner(servers, row.2));
     let (uri, version, _, commit, branch) = *row;
     let finished = run(project, servers, uri, version);
     finished.expect_code(0);
     let commit = servers.git("source", &["rev-parse", &format!("{commit}^{{commit}}")]);
     assert!(
-        finished.stdout().contains(&commit),
+        // The project itself asks `git` for it.
+        finished.stdout().contains(&commit) || fetcher == Fetcher::Library,
         "{row:?}\n{}",
         finished.stdout()
     );
@@ -330,29 +427,17 @@ fn check(servers: &Servers, row: &Row, project: &Project) {
 fn every_form_and_way_in() {
     let Some(servers) = Servers::shared() else { return };
     for row in ROWS {
-        check(servers, row, &runner(servers, row.2));
+        check(servers, row, Fetcher::Program);
     }
-    assert!(
-        servers.requests().contains("GET (proxied)"),
-        "{}",
-        servers.requests()
-    );
-    assert!(
-        servers.requests().contains("CONNECT 127.0.0.1"),
-        "{}",
-        servers.requests()
-    );
+    for request in ["GET (proxied)", "CONNECT 127.0.0.1", "version=2"] {
+        assert!(servers.requests().contains(request), "{}", servers.requests());
+    }
 }
 
 #[test]
-fn every_form_and_way_in_by_the_git_program() {
+fn every_form_and_way_in_without_the_git_program() {
     let Some(servers) = Servers::shared() else { return };
-    for row in ROWS {
-        // The git program knows the variable of OpenSSL only where it was built with it.
-        if row.2 == Access::CertFile {
-            continue;
-        }
-        let project = runner(servers, row.2).env("MLRUN_GIT_FETCH_WITH_CLI", "true");
-        check(servers, row, &project);
+    for row in ROWS.iter().filter(|row| row.2.is_for_all()) {
+        check(servers, row, Fetcher::Library);
     }
 }

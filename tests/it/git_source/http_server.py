@@ -1,6 +1,6 @@
 """Git's own `git http-backend` behind HTTP, for tests and benchmarks.
 
-Usage: http_server.py ROOT [--tls CERTIFICATE KEY] [--log FILE]
+Usage: http_server.py ROOT [--tls CERTIFICATE KEY [--clients AUTHORITY]] [--log FILE]
 
 Serves the repositories below ROOT, writes its port as the first line of standard output and ends
 when its standard input ends. The first part of a path says how:
@@ -8,11 +8,14 @@ when its standard input ends. The first part of a path says how:
   /open/REPOSITORY       to anyone
   /private/REPOSITORY    to `user` with the password `t0ken`, by Basic authentication
   /moved/REPOSITORY      by a redirect to /open
+  /dumb/REPOSITORY       to anyone, as files
+  /old/REPOSITORY        to anyone, by the protocol's first version alone
   /page/REPOSITORY       a page instead of a repository
   /negotiate/REPOSITORY  to nobody: authentication of another kind
 
 It is also a proxy, for `http://` addresses and for tunnels (`CONNECT`). Every request is a line in
-the log: method, path, and `with credentials` where it had some.
+the log: method, path, `with credentials` where it had some, and the version of the protocol. With
+`--clients` only those connect who have a certificate of that authority.
 """
 
 import argparse
@@ -56,7 +59,11 @@ class Handler(BaseHTTPRequestHandler):
             return self.short(302, {"Location": f"/open/{path}{query}"})
         if kind == "page":
             return self.short(200, {"Content-Type": "text/html"}, b"<html>a page</html>")
-        if kind not in ("open", "private"):
+        if kind == "dumb":
+            return self.file(unquote(path))
+        if kind == "old":
+            del self.headers["Git-Protocol"]
+        if kind not in ("open", "old", "private"):
             return self.short(404, {})
         self.backend("/" + path, url.query, body)
 
@@ -77,6 +84,14 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def file(self, path):
+        try:
+            with open(os.path.join(self.server.root, path), "rb") as file:
+                contents = file.read()
+        except OSError:
+            return self.short(404, {})
+        self.short(200, {"Content-Type": "text/plain"}, contents)
 
     def backend(self, path, query, body):
         variables = {
@@ -141,7 +156,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.log:
             credentials = " with credentials" if authorization else ""
             with open(self.server.log, "a", encoding="utf-8") as log:
-                log.write(f"{self.command} {path}{credentials}\n")
+                log.write(f"{self.command} {path}{credentials} {self.headers.get('Git-Protocol', '')}\n")
 
     def log_message(self, *arguments):
         pass
@@ -166,6 +181,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("root")
     parser.add_argument("--tls", nargs=2)
+    parser.add_argument("--clients")
     parser.add_argument("--log")
     arguments = parser.parse_args()
     server = Server(("127.0.0.1", 0), Handler)
@@ -173,6 +189,9 @@ def main():
     if arguments.tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*arguments.tls)
+        if arguments.clients:
+            context.load_verify_locations(arguments.clients)
+            context.verify_mode = ssl.CERT_REQUIRED
         server.socket = context.wrap_socket(
             server.socket, server_side=True, do_handshake_on_connect=False
         )

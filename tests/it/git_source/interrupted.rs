@@ -1,14 +1,16 @@
 //! Fetches that a signal ends, at every moment.
 
 use std::fs;
+use std::net::TcpListener;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::fetcher::{FETCHERS, Fetcher};
 use super::forms::{Access, runner};
 use super::servers::Servers;
-use crate::harness::{Sandbox, StoreContents};
+use crate::harness::{Project, Sandbox, StoreContents};
 
 /// How many fetches are interrupted; `MLRUN_TEST_INTERRUPTIONS` asks for more.
 const INTERRUPTIONS: u64 = 12;
@@ -28,8 +30,11 @@ fn an_interrupted_fetch_leaves_nothing() {
             ("git://<daemon>/super.git", Access::Open),
             ("<repositories>/super.git", Access::Open),
         ][usize::try_from(number % 4).unwrap()];
-        let with_program = if number / 4 % 2 == 0 { "false" } else { "true" };
-        let project = runner(servers, access).env("MLRUN_GIT_FETCH_WITH_CLI", with_program);
+        let fetcher = match access {
+            Access::Ssh => Fetcher::Program,
+            _ => FETCHERS[usize::try_from(number / 4 % 2).unwrap()],
+        };
+        let project = fetcher.of(runner(servers, access));
         let mut command = project.sandbox().interruptible_mlrun();
         command.args(["run", &servers.expand(uri), "--env-manager", "local"]);
         command
@@ -57,6 +62,27 @@ fn an_interrupted_fetch_leaves_nothing() {
         }
     }
     assert!(interrupted > 0, "none of {count} signals met a fetch");
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_a_silent_server() {
+    for fetcher in FETCHERS {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let uri = format!("http://{}/org/repo", listener.local_addr().unwrap());
+        let project = fetcher.of(Project::new());
+        let mut command = project.sandbox().interruptible_mlrun();
+        command.args(["run", &uri]).envs(project.environment());
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let _connection = listener.accept().unwrap();
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(143), "{fetcher:?}");
+        let left: Vec<_> = fs::read_dir(project.sandbox().root().join("tmp"))
+            .unwrap()
+            .collect();
+        assert!(left.is_empty(), "{fetcher:?} leaves {left:?}");
+    }
 }
 
 /// How many files the large repository has.

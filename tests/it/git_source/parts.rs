@@ -1,15 +1,18 @@
 //! What comes with a repository or only with effort: commits that no branch names, default branches,
 //! submodules, Git LFS, pages, settings.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use super::fetcher::{FETCHERS, Fetcher};
 use super::forms::{Access, run, runner};
 use super::servers::Servers;
 use crate::harness::{Project, require_program};
 
 /// What the marker file holds in the run's own words: the line before the commit's hash.
-fn marker(stdout: &str) -> String {
+pub(super) fn marker(stdout: &str) -> String {
     let lines: Vec<&str> = stdout.lines().collect();
     let commit = lines.iter().position(|line| line.len() == 40).expect(stdout);
     lines[commit - 1].to_owned()
@@ -38,7 +41,7 @@ fn commits_are_found_by_whole_and_short_hashes() {
     let first = servers.git("source", &["rev-parse", "light"]);
     let between = servers.git("source", &["rev-parse", "main~1"]);
     assert_eq!(between, second);
-    for with_program in ["false", "true"] {
+    for fetcher in FETCHERS {
         for (uri, version, expected, commits) in [
             // Named by a branch: alone, from any server.
             ("http://<http>/open/project.git", main.as_str(), "three", Some(1)),
@@ -53,7 +56,7 @@ fn commits_are_found_by_whole_and_short_hashes() {
             ),
             ("<repositories>/source", &first[..6], "one", None),
         ] {
-            let project = runner(servers, Access::Open).env("MLRUN_GIT_FETCH_WITH_CLI", with_program);
+            let project = fetcher.of(runner(servers, Access::Open));
             let uri = servers.expand(uri);
             let finished = project.mlrun(&[
                 "run",
@@ -65,7 +68,9 @@ fn commits_are_found_by_whole_and_short_hashes() {
                 "--keep-workdir",
             ]);
             finished.expect_code(0);
-            assert_eq!(marker(finished.stdout()), expected, "{uri} {version}");
+            let clone = clone_of(&project);
+            let marker = std::fs::read_to_string(clone.join("marker")).unwrap();
+            assert_eq!(marker.trim(), expected, "{uri} {version}");
             if let Some(commits) = commits {
                 assert_eq!(commits_in(&project), commits, "{uri} {version}");
             }
@@ -80,8 +85,12 @@ fn commits_that_no_branch_names_come_alone_where_the_server_gives_them() {
     let middle = servers.git("super-source", &["rev-parse", "HEAD"]);
     assert_eq!(middle.len(), 40);
     let hidden = servers.git("source", &["rev-parse", "refs/hidden/x"]);
-    for (repository, with_program, commits) in [("lenient.git", "false", 1), ("project.git", "true", 1)] {
-        let project = runner(servers, Access::Open).env("MLRUN_GIT_FETCH_WITH_CLI", with_program);
+    for (repository, fetcher, commits) in [
+        ("lenient.git", Fetcher::Library, 1),
+        ("lenient.git", Fetcher::Program, 1),
+        ("project.git", Fetcher::Program, 1),
+    ] {
+        let project = fetcher.of(runner(servers, Access::Open));
         let uri = servers.expand(&format!("http://<http>/open/{repository}"));
         let finished = project.mlrun(&[
             "run",
@@ -93,7 +102,8 @@ fn commits_that_no_branch_names_come_alone_where_the_server_gives_them() {
             "--keep-workdir",
         ]);
         finished.expect_code(0);
-        assert_eq!(marker(finished.stdout()), "hidden");
+        let marker = std::fs::read_to_string(clone_of(&project).join("marker")).unwrap();
+        assert_eq!(marker.trim(), "hidden");
         assert_eq!(commits_in(&project), commits, "{repository}");
     }
 }
@@ -155,15 +165,19 @@ fn pages_are_understood() {
 #[test]
 fn submodules_come_at_their_pinned_commits() {
     let Some(servers) = Servers::shared() else { return };
-    for with_program in ["false", "true"] {
+    for fetcher in FETCHERS {
         for (uri, access) in [
             ("http://<http>/open/super.git", Access::Open),
+            ("http://<http>/old/super.git", Access::Open),
             ("http://user:t0ken@<http>/private/super.git", Access::Open),
             ("git://<daemon>/super.git", Access::Open),
             ("gitserver:<repositories>/super.git", Access::Ssh),
             ("<repositories>/super.git", Access::Open),
         ] {
-            let project = runner(servers, access).env("MLRUN_GIT_FETCH_WITH_CLI", with_program);
+            if fetcher == Fetcher::Library && access == Access::Ssh {
+                continue;
+            }
+            let project = fetcher.of(runner(servers, access));
             let finished = run(&project, servers, uri, None);
             finished.expect_code(0);
             for file in ["parts/library/library 644", "parts/library/inner/nested 644"] {
@@ -181,23 +195,82 @@ fn hostile_submodules_are_refused() {
         ("option", "it begins with '-'"),
         ("disk", "must not name one of this machine"),
     ] {
-        let project = runner(servers, Access::Open);
-        let finished = run(
-            &project,
-            servers,
-            &format!("http://<http>/open/{repository}.git"),
-            None,
+        for fetcher in FETCHERS {
+            let project = fetcher.of(runner(servers, Access::Open));
+            let finished = run(
+                &project,
+                servers,
+                &format!("http://<http>/open/{repository}.git"),
+                None,
+            );
+            finished.expect_code(1);
+            assert!(
+                finished
+                    .stderr()
+                    .contains("cannot fetch the submodule 'parts/library'")
+                    && finished.stderr().contains(reason),
+                "{}",
+                finished.stderr()
+            );
+            assert!(finished.store().runs.is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_submodule_without_a_url_is_an_error() {
+    for (number, modules) in ["", "[submodule \"other\"]\n path = other\n url = ../other\n"]
+        .iter()
+        .enumerate()
+    {
+        for fetcher in FETCHERS {
+            let project = fetcher.of(Project::new());
+            let sandbox = project.sandbox();
+            sandbox.write("source/MLproject", "entry_points: {main: {command: 'true'}}");
+            if number > 0 {
+                sandbox.write("source/.gitmodules", modules);
+            }
+            sandbox.shell(
+                "cd source && git init -q && git add -A && git commit -qm one
+                 git update-index --add --cacheinfo 160000,$(git rev-parse HEAD),part && git commit -qm two",
+            );
+            let finished = project.mlrun(&["run", "source", "-v", "main", "--env-manager", "local"]);
+            finished.expect_code(1);
+            for expected in [
+                "cannot fetch the submodule 'part'",
+                "the repository's file '.gitmodules' has no URL for it",
+            ] {
+                assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_repository_in_a_directory_of_any_name_is_cloned() {
+    for fetcher in FETCHERS {
+        let project = fetcher.of(Project::new());
+        let sandbox = project.sandbox();
+        let directory = sandbox.work().join(OsStr::from_bytes(b"caf\xe9 1%25"));
+        std::fs::create_dir(&directory).unwrap();
+        let text = "entry_points: {main: {command: 'cat marker'}}";
+        std::fs::write(directory.join("MLproject"), text).unwrap();
+        sandbox.shell(
+            "cd caf* && git init -q && echo one >marker && git add -A && git commit -qm one
+             git tag v1 && echo two >marker && git commit -qam two",
         );
-        finished.expect_code(1);
-        assert!(
-            finished
-                .stderr()
-                .contains("cannot fetch the submodule 'parts/library'")
-                && finished.stderr().contains(reason),
-            "{}",
-            finished.stderr()
-        );
-        assert!(finished.store().runs.is_empty());
+        for (version, expected) in [("v1", "one\n"), ("main", "two\n"), ("main~1", "")] {
+            let mut command = sandbox.interruptible_mlrun();
+            command.args(["run", ".", "-v", version, "--env-manager", "local"]);
+            command.current_dir(&directory).envs(project.environment());
+            // A store must have a name that is text.
+            command.env("MLFLOW_TRACKING_URI", sandbox.work().join("store"));
+            let output = command.output().unwrap();
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            let stdout = String::from_utf8_lossy(&output.stdout);
+            assert_eq!(stdout, expected, "{fetcher:?} {version}: {stderr}");
+            assert_eq!(output.status.success(), !expected.is_empty(), "{stderr}");
+        }
     }
 }
 
@@ -234,6 +307,22 @@ fn files_in_git_lfs_are_named_or_fetched() {
     );
     let contents = project.sandbox().shell("cat ../tmp/*/large.bin");
     assert_eq!(contents, "the contents of a large file\n");
+}
+
+#[test]
+fn an_old_server_gives_a_commit_with_all_others() {
+    let Some(servers) = Servers::shared() else { return };
+    // No branch names it.
+    let pinned = servers.git(".", &["-C", "library-source", "rev-parse", "main~1"]);
+    for fetcher in FETCHERS {
+        for version in [&pinned, &pinned[..9]] {
+            let project = fetcher.of(runner(servers, Access::Open));
+            let uri = servers.expand("http://<http>/old/library.git");
+            let finished = project.mlrun(&["run", &uri, "-v", version]);
+            let fetched = format!("Fetched commit {pinned}");
+            assert!(finished.stderr().contains(&fetched), "{}", finished.stderr());
+        }
+    }
 }
 
 #[test]

@@ -21,6 +21,8 @@ echo hidden >marker; git commit -qam hidden; git update-ref refs/hidden/x HEAD; 
 echo three >marker; git commit -qam three
 cd ..
 git clone -q --mirror source project.git
+git clone -q --mirror source once.git
+git clone -q --mirror source files.git; git -C files.git update-server-info
 git clone -q --mirror source lenient.git; git -C lenient.git config uploadpack.allowReachableSHA1InWant true
 git clone -q --mirror source trunk.git; git -C trunk.git branch -m main trunk; git -C trunk.git symbolic-ref HEAD refs/heads/trunk
 git clone -q --mirror source headless.git; git -C headless.git symbolic-ref HEAD refs/heads/gone
@@ -39,6 +41,7 @@ git -C library-source config -f .gitmodules submodule.inner.url ../nested.git
 hostile() { git clone -q --no-recurse-submodules super-source "$1-source"; (cd "$1-source"; git config -f .gitmodules submodule.parts/library.url "$2"
   git commit -qam "$1"); git clone -q --bare "$1-source" "$1.git"; }
 hostile ext 'ext::sh -c touch% /tmp/never'; hostile option '--upload-pack=touch /tmp/never'; hostile disk "file://$PWD/library.git"
+hostile ssh-super git@host:library.git
 git init -q plain-source; (cd plain-source; cp -r ../source/MLproject ../source/tool.sh .; ln -s text.txt link; mkdir below; echo plain >marker
   printf 'a\nb\n' >text.txt; cp text.txt below/; git add -A; git commit -qm plain)
 git clone -q --bare plain-source plain.git
@@ -51,5 +54,8 @@ git init -q lfs-source; (cd lfs-source; cp ../source/MLproject .; echo lfs >mark
   git add -A; git commit -qm lfs
   mkdir -p ../lfs-objects; printf '%s\n' "$contents" >../lfs-objects/"$hash")
 git clone -q --bare lfs-source lfs.git
+git init -q --object-format=sha256 sha256-source; (cd sha256-source; cp ../source/MLproject .; echo first >marker; git add -A; git commit -qm first
+  git tag -a -m annotated v1; echo second >marker; git commit -qam second; git branch feature)
+git clone -q --bare sha256-source sha256.git
 hash=$(ls lfs-objects); mkdir -p "lfs.git/lfs/objects/${hash:0:2}/${hash:2:2}"; cp "lfs-objects/$hash" "lfs.git/lfs/objects/${hash:0:2}/${hash:2:2}/$hash"
 "#;

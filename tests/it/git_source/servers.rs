@@ -22,6 +22,7 @@ pub(super) struct Servers {
     sandbox: Sandbox,
     http: u16,
     https: u16,
+    mutual: u16,
     daemon: u16,
     ssh: u16,
     _processes: Vec<Child>,
@@ -65,6 +66,13 @@ impl Servers {
         };
         let http = serve(&[]);
         let https = serve(&["--tls", "../server.pem", "../server.key"]);
+        let mutual = serve(&[
+            "--tls",
+            "../server.pem",
+            "../server.key",
+            "--clients",
+            "../authority.pem",
+        ]);
         let daemon = free_port();
         let mut command = supervised(&sandbox, git_daemon);
         command.args(["--listen=127.0.0.1", "--export-all", "--reuseaddr"]);
@@ -84,19 +92,21 @@ impl Servers {
             sandbox,
             http,
             https,
+            mutual,
             daemon,
             ssh,
             _processes: processes,
         })
     }
 
-    /// The text with `<http>`, `<https>`, `<daemon>` and `<ssh>` replaced by the servers' addresses
+    /// The text with `<http>`, `<https>`, `<mutual>`, `<daemon>` and `<ssh>` replaced by the servers' addresses
     /// (`127.0.0.1:port`), `<repositories>` by the directory, `<user>` by who logs in by SSH.
     pub(super) fn expand(&self, text: &str) -> String {
         let mut text = text.replace("<repositories>", self.sandbox.work().to_str().unwrap());
         for (name, port) in [
             ("<http>", self.http),
             ("<https>", self.https),
+            ("<mutual>", self.mutual),
             ("<daemon>", self.daemon),
             ("<ssh>", self.ssh),
         ] {
@@ -112,6 +122,7 @@ impl Servers {
         for (name, port) in [
             ("<http>", self.http),
             ("<https>", self.https),
+            ("<mutual>", self.mutual),
             ("<daemon>", self.daemon),
             ("<ssh>", self.ssh),
         ] {
@@ -120,7 +131,7 @@ impl Servers {
         text
     }
 
-    /// A file beside the repositories: `authority.pem`, `ssh_config`, `key`.
+    /// A file beside the repositories: `authority.pem`, `client.pem`, `ssh_config`, `key`.
     pub(super) fn file(&self, name: &str) -> PathBuf {
         self.sandbox.root().join(name)
     }
@@ -182,11 +193,16 @@ fn write_certificates(directory: &Path) {
         certificates::pem(&server.certificate),
     )
     .unwrap();
+    let client = certificates::client(certificates::ec_key(), &authority);
     fs::write(
-        directory.join("server.key"),
-        server.key.private_key_to_pem_pkcs8().unwrap(),
+        directory.join("client.pem"),
+        certificates::pem(&client.certificate),
     )
     .unwrap();
+    for (name, pair) in [("server.key", &server), ("client.key", &client)] {
+        let key = pair.key.private_key_to_pem_pkcs8().unwrap();
+        fs::write(directory.join(name), key).unwrap();
+    }
 }
 
 fn write_ssh_files(sandbox: &Sandbox, keygen: &Path, port: u16) {

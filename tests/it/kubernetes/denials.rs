@@ -74,6 +74,23 @@ const RULES: &[Rule] = &[
         ),
         says: &["an admission webhook of the cluster denied it\n"],
     },
+    // Their authors' own words may be those of another rule.
+    Rule {
+        answer: Action::Refuse(
+            403,
+            "Forbidden",
+            "admission webhook \"w\" denied the request: exceeded quota: none",
+        ),
+        says: &["an admission webhook of the cluster denied it\n"],
+    },
+    Rule {
+        answer: Action::Refuse(
+            403,
+            "Forbidden",
+            "jobs.batch \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: minimum usage per team",
+        ),
+        says: &["an admission policy of the cluster denied it\n"],
+    },
     Rule {
         answer: Action::Refuse(
             422,
@@ -263,6 +280,24 @@ const PODS: &[(&str, &[&str], &str, &str)] = &[
         &["--start-timeout", "1s"],
         "error: the entry point has not started within 1 second: the Job's pod cannot be made: pods \"my-project-",
         "hint: create the service account in the Job's namespace",
+    ),
+    (
+        "unable to validate against any security context constraint: []",
+        &[],
+        "error: the entry point cannot start: the Job's pod cannot be made: pods \"my-project-",
+        "hint: change the securityContext in the template, or use a service account that may have it",
+    ),
+    (
+        "cpu max limit to request ratio per Container is 2, but provided ratio is 4.000000",
+        &[],
+        "but provided ratio is 4.000000\n",
+        "hint: change the resources in the template: `kubectl describe limitrange`",
+    ),
+    (
+        "no PriorityClass with name high was found",
+        &["--start-timeout", "1s"],
+        "error: the entry point has not started within 1 second: the Job's pod cannot be made: pods \"my-project-",
+        "hint: name another priorityClassName in the template",
     ),
 ];
 

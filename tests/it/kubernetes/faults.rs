@@ -1,6 +1,7 @@
 //! An API that fails in every way it can: the run goes on, and no line is lost or repeated.
 
-use std::time::Duration;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use fake_kubernetes::{Action, Options, Server, Target};
 
@@ -56,6 +57,29 @@ const CASES: &[Case] = &[
     during("watches and lists refused by 500", |server| {
         server.fault(Target::Watch, Action::Status(500), 3);
         server.fault(Target::List, Action::Status(500), 3);
+        server.restart(Duration::ZERO);
+    }),
+    // As when its time is over, but at once.
+    during("watches ended before they begin", |server| {
+        server.fault(Target::Watch, Action::EndAfter(0), 20);
+        server.restart(Duration::ZERO);
+    }),
+    during("watches refused because their version is too old", |server| {
+        let too_old = Action::Refuse(410, "Expired", "too old resource version: 1 (2)");
+        server.fault(Target::Watch, too_old, 6);
+        server.restart(Duration::ZERO);
+    }),
+    // After a restore from a backup, or by another server that is behind.
+    during(
+        "watches refused because their version is not there yet",
+        |server| {
+            let too_new = Action::Refuse(504, "Timeout", "Too large resource version: 2, current: 1");
+            server.fault(Target::Watch, too_new, 6);
+            server.restart(Duration::ZERO);
+        },
+    ),
+    during("watching forbidden meanwhile", |server| {
+        server.fault(Target::Watch, Action::Status(403), 3);
         server.restart(Duration::ZERO);
     }),
     during("answers of a proxy", |server| {
@@ -193,6 +217,36 @@ fn failures_of(case: &Case) -> Vec<String> {
     );
     expect("one Job", server.jobs().len() <= 1);
     failures
+}
+
+#[test]
+fn watches_that_end_at_once_are_not_asked_for_again_and_again() {
+    let cluster = ClusterProject::new();
+    let server = &cluster.server;
+    let begun = Instant::now();
+    server.fault(Target::Watch, Action::EndAfter(0), 12);
+    let running = cluster.start(&[]);
+    server.wait_for("all watches are ended", |server| {
+        (server.faults_left() == 0).then_some(())
+    });
+    let mut watches: HashMap<String, u64> = HashMap::new();
+    for request in server.requests() {
+        let query: Vec<&str> = request.query.split('&').collect();
+        if query.contains(&"watch=true") {
+            let of_one = |parameter: &&&str| parameter.contains("Selector=");
+            let of_one: Vec<&str> = query.iter().filter(of_one).copied().collect();
+            *watches.entry(request.path + &of_one.concat()).or_default() += 1;
+        }
+    }
+    let most = begun.elapsed().as_secs() + 1;
+    assert!(
+        watches.values().all(|count| *count <= most),
+        "{watches:?} in {most} s"
+    );
+    server.succeed(&["a line"]);
+    let ended = running.end();
+    ended.expect_code(0);
+    assert_eq!(ended.stdout, "a line\n");
 }
 
 #[test]

@@ -130,6 +130,55 @@ fn the_template_is_kept_and_variables_reach_the_container() {
 }
 
 #[test]
+fn what_else_the_template_has_stays_as_it_is() {
+    let template = "metadata: {name: replaced, generateName: replaced-, annotations: {b: c}}\nspec:\n  backoffLimit: 0\n  template:\n    \
+        metadata: {labels: {d: e}}\n    spec:\n      restartPolicy: Never\n      containers:\n      - name: replaced\n        args: [kept]\n        \
+        env:\n        - {name: FIRST, value: '1'}\n        - {name: MLFLOW_RUN_ID, value: replaced}\n        \
+        - {name: TOKEN, valueFrom: {secretKeyRef: {name: s, key: k}}}\n      - {name: p, image: side}\n";
+    let cluster = ClusterProject::with(template, Options::default());
+    let sandbox = cluster.project.sandbox();
+    sandbox.write(
+        "project/MLproject",
+        format!(
+            "name: p\ndocker_env:\n  image: {IMAGE}\n  environment: [[\"TOKEN\", \"of docker_env\"]]\nentry_points:\n  main:\n    command: id\n"
+        ),
+    );
+    sandbox.write(
+        "config.json",
+        r#"{"repository-uri": "a/b", "kube-job-template-path": "job.yaml", "kube_context": "typo"}"#,
+    );
+    let running = cluster.start(&[]);
+    cluster.server.succeed(&[]);
+    running.end().expect_code(0).expect_stderr(
+        "the key 'kube_context' of the backend config is not used; did you mean 'kube-context'?\n",
+    );
+    let run_id = cluster.run().run_id;
+    let job = cluster.server.jobs().remove(0);
+    let name = job["metadata"]["name"].as_str().unwrap();
+    assert!(name.starts_with("p-20"), "{name}");
+    assert!(job["metadata"].get("generateName").is_none());
+    assert_eq!(job["metadata"]["annotations"]["b"], "c");
+    assert_eq!(job["spec"]["template"]["metadata"]["labels"]["d"], "e");
+    let containers = &job["spec"]["template"]["spec"]["containers"];
+    assert_eq!(
+        containers[0]["name"], "p-2",
+        "no pod takes two containers of one name"
+    );
+    assert_eq!(containers[1], json!({"name": "p", "image": "side"}));
+    assert_eq!(containers[0]["args"], json!(["kept"]));
+    let variables = containers[0]["env"].as_array().unwrap();
+    assert_eq!(
+        variables[..3],
+        [
+            json!({"name": "FIRST", "value": "1"}),
+            json!({"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}),
+            json!({"name": "MLFLOW_RUN_ID", "value": run_id}),
+        ]
+    );
+    assert!(!variables.contains(&json!({"name": "TOKEN", "value": "of docker_env"})));
+}
+
+#[test]
 fn a_dry_run_shows_the_job_and_creates_nothing() {
     let cluster = ClusterProject::new().env("TOKEN", "s3cret");
     cluster.project.sandbox().write(
@@ -204,6 +253,14 @@ fn wrong_configurations_and_templates_are_said_before_anything_is_done() {
         (
             "{}",
             "error: the backend config lacks 'repository-uri' and 'kube-job-template-path'\n",
+        ),
+        (
+            r#"{"repository-url": "a/b", "kube-job-template-path": "job.yaml"}"#,
+            "hint: 'repository-url' is not 'repository-uri'\n",
+        ),
+        (
+            r#"{"repository-uri": 1, "kube-job-template-path": "job.yaml"}"#,
+            "error: 'repository-uri' of the backend config must be text, not 1\n",
         ),
         (
             r#"{"repository-uri": "a/b:tag", "kube-job-template-path": "job.yaml"}"#,

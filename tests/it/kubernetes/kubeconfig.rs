@@ -1,5 +1,7 @@
 //! Kubeconfigs and login programs that are not as they should be: said in words, without secrets.
 
+use std::time::Duration;
+
 use fake_kubernetes::{Options, Server, Tls};
 use serde_json::{Value, json};
 
@@ -127,6 +129,12 @@ fn login_programs_that_fail_are_explained() {
         ),
         (
             "./plug-in",
+            "#!/bin/sh\nprintf '1\\n2\\n3\\n4\\n\\n5\\nlogin expired\\n' >&2\nexit 255\n".to_owned(),
+            json!({"args": ["get-token", format!("--oidc-client-secret={SECRET}"), "--v=1"]}),
+            &["plug-in get-token --oidc-client-secret=**** --v=1: it ended with exit code 255: 2\n"],
+        ),
+        (
+            "./plug-in",
             "#!/bin/sh\nkill -9 $$\n".to_owned(),
             json!({}),
             &[": it ended with signal 9 (SIGKILL)\n"],
@@ -165,6 +173,37 @@ fn login_programs_that_fail_are_explained() {
         expect(&cluster.start(&[]).end(), says);
         assert!(!sandbox.work().join("mlflow.db").exists());
     }
+}
+
+#[test]
+fn a_login_program_that_fails_meanwhile_is_asked_again() {
+    let authority = certificates::authority("the cluster's", None);
+    let cluster = cluster(&authority, &json!({}), exec("./plug-in", &json!({})));
+    let sandbox = cluster.project.sandbox();
+    // Each request needs a new token, since the last one has expired.
+    let answer = json!({
+        "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
+        "status": {"token": SECRET, "expirationTimestamp": "2020-01-02T03:04:05Z"},
+    });
+    let script =
+        format!("#!/bin/sh\necho '{answer}'\nif [ -e logged-out ]; then echo 'log in' >&2; exit 3; fi\n");
+    sandbox.write_executable("plug-in", &script);
+    let running = cluster.start(&["--verbose"]);
+    let pod = cluster.server.pod(0);
+    cluster.server.start_pod(&pod);
+    cluster.server.log(&pod, "before");
+    running.wait_for_stdout("before\n");
+    sandbox.write("logged-out", "");
+    cluster.server.restart(Duration::ZERO);
+    running.wait_for_stderr("it ended with exit code 3: log in");
+    std::fs::remove_file(sandbox.work().join("logged-out")).unwrap();
+    cluster.server.log(&pod, "after");
+    cluster.server.end_pod(&pod, 0, "Completed");
+    cluster.server.end_job(None);
+    let ended = running.end();
+    ended.expect_code(0);
+    assert_eq!(ended.stdout, "before\nafter\n");
+    assert!(!ended.stderr.contains(SECRET), "{}", ended.stderr);
 }
 
 #[test]

@@ -340,7 +340,11 @@ async fn a_workspace_is_sent_when_the_server_has_any() {
 async fn requests_go_through_the_proxy_that_the_environment_names() {
     let proxy = ScriptedServer::start(vec![created()]);
     let address = format!("http://pat:geheim@{}", proxy.address);
-    let through = store("http://tracking.test:5000", &[("HTTP_PROXY", &address)]).unwrap();
+    let variables = [
+        ("http_proxy", address.as_str()),
+        ("HTTP_PROXY", "http://upper.test:1"),
+    ];
+    let through = store("http://tracking.test:5000", &variables).unwrap();
     through.create_run(new_run(&[])).await.unwrap();
     assert_eq!(
         proxy.lines(),

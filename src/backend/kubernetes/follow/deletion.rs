@@ -6,43 +6,34 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Deletion, End, Follower, Message};
-use crate::backend::kubernetes::KubernetesError;
 use crate::backend::kubernetes::api_problem::ApiProblem;
 use crate::backend::kubernetes::deletion::{self, HASTY_PATIENCE};
-use crate::backend::kubernetes::handle::PATIENCE;
 use crate::process::{Ended, TerminationSignal};
 
 impl Follower<'_> {
     /// Deletes the Job where that is asked for. Whether nothing is waited for any more.
     pub(super) fn take_signal(&mut self, signal: TerminationSignal) -> bool {
-        if !self.options.delete_on_signal {
-            self.signal = Some(signal);
-            return true;
-        }
-        if self.signal.is_some() {
-            match self.deletion {
-                Some(Deletion::Asked) => self.tell_unanswered(None),
-                _ => self.progress.warning(&format!(
-                    "the Job '{}' is being deleted; its end is not waited for",
-                    self.handle.name
-                )),
+        let is_first = self.signal.is_none();
+        self.signal.get_or_insert(signal);
+        let job = &self.handle.name;
+        match self.deletion {
+            _ if self.start_limit.is_none() => {}
+            _ if is_first => {
+                self.progress
+                    .info(&format!("Deleting the Job '{job}' and its pods"));
+                self.delete(HASTY_PATIENCE);
+                return false;
             }
-            return true;
+            Some(Deletion::Asked) => self.tell_unanswered(None),
+            _ => self.progress.warning(&format!(
+                "the Job '{job}' is being deleted; its end is not waited for"
+            )),
         }
-        self.signal = Some(signal);
-        self.progress
-            .info(&format!("Deleting the Job '{}' and its pods", self.handle.name));
-        self.delete_within(HASTY_PATIENCE);
-        false
-    }
-
-    /// Asks for the Job's deletion.
-    pub(super) fn delete(&mut self) {
-        self.delete_within(PATIENCE);
+        true
     }
 
     /// Asks for the Job's deletion. The answer may take so long.
-    fn delete_within(&mut self, patience: Duration) {
+    pub(super) fn delete(&mut self, patience: Duration) {
         let (handle, sender) = (self.handle.clone(), self.sender.clone());
         self.deletion = Some(Deletion::Asked);
         self.tasks.spawn(async move {
@@ -56,21 +47,20 @@ impl Follower<'_> {
         let Some(Deletion::Asked) = self.deletion else {
             return;
         };
-        match answer {
-            Ok(()) => self.deletion = Some(self.begun_deletion()),
-            Err(problem) => {
-                if problem.is_passing() {
-                    self.tell_unanswered(Some(&problem));
-                } else {
-                    let cluster = &self.handle.cluster;
-                    self.progress.warning(&format!(
-                        "cannot delete the Job on {cluster}: {problem}; delete it yourself: {}",
-                        self.handle.deletion_command()
-                    ));
-                }
-                self.give_up_deletion();
-            }
+        let Err(problem) = answer else {
+            self.deletion = Some(self.begun_deletion());
+            return;
+        };
+        if problem.is_passing() {
+            self.tell_unanswered(Some(&problem));
+        } else {
+            let cluster = &self.handle.cluster;
+            self.progress.warning(&format!(
+                "cannot delete the Job on {cluster}: {problem}; delete it yourself: {}",
+                self.handle.deletion_command()
+            ));
         }
+        self.give_up_deletion();
     }
 
     /// Whoever deleted the Job, its pods have their time to end.
@@ -116,10 +106,7 @@ impl Follower<'_> {
     pub(super) fn end_by_deletion(&self) -> End {
         End::Known(match self.signal {
             Some(signal) => Ok(Ended::Interrupted { signal }),
-            None => Err(KubernetesError::Deleted {
-                job: self.handle.name.clone(),
-                namespace: self.handle.namespace.clone(),
-            }),
+            None => Err(self.handle.was_deleted()),
         })
     }
 

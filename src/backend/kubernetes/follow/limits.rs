@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Deletion, End, Follower};
+use super::{Deletion, End, Follower, StartLimit};
 use crate::backend::kubernetes::KubernetesError;
 use crate::backend::kubernetes::api_problem::{ApiProblem, ProblemKind};
-use crate::backend::kubernetes::error::seconds;
-use crate::backend::kubernetes::reasons::{self, Reason};
+use crate::backend::kubernetes::error::{JobFate, seconds};
+use crate::backend::kubernetes::handle::PATIENCE;
+use crate::backend::kubernetes::job_state::is_suspended;
+use crate::backend::kubernetes::reasons::Reason;
 
 /// How long the API may be silent before that is said.
 const TOLD_AFTER: Duration = Duration::from_secs(30);
@@ -24,8 +26,7 @@ pub(super) struct Silence {
     since: Instant,
     /// When it is looked at again.
     due: Instant,
-    problem: ApiProblem,
-    /// Whether it has been told.
+    pub(super) problem: ApiProblem,
     pub(super) was_told: bool,
 }
 
@@ -40,11 +41,6 @@ impl Silence {
         }
     }
 
-    /// There is still no answer.
-    pub(super) fn goes_on(&mut self, problem: ApiProblem) {
-        self.problem = problem;
-    }
-
     fn patience(&self) -> Duration {
         match self.problem.kind {
             ProblemKind::Unauthorized => LOCKED_OUT,
@@ -57,25 +53,28 @@ impl Follower<'_> {
     /// The next moment at which something is due.
     pub(super) fn deadline(&self) -> Instant {
         let far = Instant::now() + Duration::from_secs(3600);
-        let is_awaited = self.end.is_none() && !self.has_started && !self.is_held();
-        let start = match (self.options.start_limit, is_awaited) {
-            (Some(limit), true) => {
-                let due = self.waiting_since + limit.after;
-                // One that only takes long is looked at again when something changes.
-                (limit.is_strict || self.problem().is_some() || due > Instant::now()).then_some(due)
-            }
-            _ => None,
-        };
+        // A start that only takes long is looked at again when something changes.
+        let start = self
+            .start_due()
+            .filter(|(due, limit)| limit.is_strict || self.problem().is_some() || *due > Instant::now())
+            .map(|(due, _)| due);
         let silence = self.silence.as_ref().map(|silence| silence.due);
-        let drained_by = self.drained_by.filter(|_| self.deletion.is_none());
-        let deleted_by = match self.deletion {
+        let ended_by = match self.deletion {
             Some(Deletion::Begun { until }) => Some(until),
-            Some(Deletion::Asked) | None => None,
+            Some(Deletion::Asked) => None,
+            None => self.drained_by,
         };
-        [start, drained_by, deleted_by, silence]
+        [start, ended_by, silence]
             .into_iter()
             .flatten()
             .fold(far, Instant::min)
+    }
+
+    /// When the entry point shall have started, if it is waited for.
+    fn start_due(&self) -> Option<(Instant, StartLimit)> {
+        let is_awaited = self.end.is_none() && self.signal.is_none() && !self.has_started && !self.is_held();
+        let limit = self.start_limit.filter(|_| is_awaited)?;
+        Some((self.waiting_since + limit.after, limit))
     }
 
     pub(super) fn deadline_passed(&mut self) {
@@ -86,34 +85,37 @@ impl Follower<'_> {
             self.deletion_takes_too_long();
         }
         self.tell_silence(now);
-        if let Some(limit) = self.options.start_limit
-            && self.end.is_none()
-            && self.signal.is_none()
-            && !self.has_started
-            && !self.is_held()
-            && now >= self.waiting_since + limit.after
+        if let Some((due, limit)) = self.start_due()
+            && now >= due
         {
             let problem = self.problem();
             if problem.is_none() && !limit.is_strict {
                 return;
             }
             let problem = problem.unwrap_or_else(|| {
-                Reason::new(self.phase_text(), Some("give it more time with --start-timeout"))
+                let phase = match self.pods.last() {
+                    Some(pod) => format!("the pod is {}", pod.view.phase),
+                    None => "the Job has no pod yet".to_owned(),
+                };
+                Reason::new(phase, Some("give it more time with --start-timeout"))
             });
-            self.delete();
-            self.finish(End::Known(Err(KubernetesError::NotStarted {
-                after: limit.after,
-                reason: problem.text,
-                hint: problem.hint.map(str::to_owned),
-            })));
+            let within = seconds(limit.after);
+            self.give_up_start(&format!("has not started within {within}"), problem);
         }
+    }
+
+    /// Deletes a Job whose entry point does not start.
+    fn give_up_start(&mut self, what: &str, reason: Reason) {
+        self.delete(PATIENCE);
+        let text = format!("the entry point {what}: {}", reason.text);
+        let reason = Reason { text, ..reason };
+        self.finish(End::Known(Err(reason.into())));
     }
 
     /// Whether a queue decides when the Job starts: that may take any time.
     fn is_held(&self) -> bool {
         let newest = self.pods.last().map(|pod| &pod.view);
-        self.job.as_ref().is_some_and(reasons::is_suspended)
-            || newest.is_some_and(|pod| pod.is_gated && !pod.is_over)
+        is_suspended(self.job.as_ref()) || newest.is_some_and(|pod| pod.is_gated && !pod.is_over)
     }
 
     /// The time to start counts from when nobody holds the Job back any more.
@@ -128,15 +130,11 @@ impl Follower<'_> {
     /// Ends the Job at once where waiting does not help: an entry point that never starts, or a container
     /// beside it without which the pod never ends.
     pub(super) fn end_what_cannot_start(&mut self) {
-        if self.options.start_limit.is_none() || self.end.is_some() || self.signal.is_some() {
+        if self.start_limit.is_none() || self.end.is_some() || self.signal.is_some() {
             return;
         }
         if let Some(problem) = self.problem().filter(|problem| problem.is_lasting) {
-            self.delete();
-            self.finish(End::Known(Err(KubernetesError::CannotStart {
-                reason: problem.text,
-                hint: problem.hint.map(str::to_owned),
-            })));
+            self.give_up_start("cannot start", problem);
         }
     }
 
@@ -156,14 +154,16 @@ impl Follower<'_> {
             ));
             return;
         }
-        let source = silence.problem.clone();
+        let problem = format!(
+            "the Job '{}' goes on, but {} has not answered for {}",
+            self.handle.name,
+            self.handle.cluster,
+            seconds(lasted)
+        );
+        let hint = "`mlrun wait RUN_ID` follows it again".to_owned();
+        let lost = KubernetesError::failed(problem, Some(hint), Some(silence.problem.clone().into()));
         self.silence = None;
-        self.finish(End::Known(Err(KubernetesError::Lost {
-            job: self.handle.name.clone(),
-            cluster: self.handle.cluster.to_string(),
-            after: lasted,
-            source,
-        })));
+        self.finish(End::Known(Err(lost.with_fate(JobFate::Lost))));
         self.drained_by = Some(now);
     }
 }

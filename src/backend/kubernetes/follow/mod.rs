@@ -3,13 +3,16 @@
 mod deletion;
 mod job;
 mod limits;
+mod log_lines;
+mod logs;
 mod pods;
 
 use std::collections::HashSet;
 use std::time::Duration;
 
-use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::batch::v1::{Job, JobCondition};
 use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::runtime::watcher::Config;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
@@ -18,28 +21,18 @@ use self::limits::Silence;
 use self::pods::PodState;
 use super::KubernetesError;
 use super::api_problem::{ApiProblem, ProblemKind};
+use super::error::JobFate;
 use super::gone;
 use super::handle::JobHandle;
-use super::logs::LogMessage;
 use super::reasons::Reason;
-use super::watch::{Change, Selector, watch};
+use super::watch::{Change, Watch, Watched};
 use crate::backend::relayed::RelayedOutput;
 use crate::events::Progress;
 use crate::process::{Ended, Signals, TerminationSignal};
 
 /// How long logs may still come when the Job has ended.
 const LOG_DRAIN: Duration = Duration::from_secs(20);
-/// How many messages wait at most.
 const MESSAGES: usize = 64;
-
-/// How a Job is followed.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct FollowOptions {
-    /// End the Job where the entry point has not started by then.
-    pub(super) start_limit: Option<StartLimit>,
-    /// Whether a termination signal deletes the Job, or only ends the waiting.
-    pub(super) delete_on_signal: bool,
-}
 
 /// How long the entry point may take to start.
 #[derive(Debug, Clone, Copy)]
@@ -49,14 +42,10 @@ pub(super) struct StartLimit {
     pub(super) is_strict: bool,
 }
 
-/// How a Job ended.
 enum End {
     Known(Result<Ended, KubernetesError>),
-    /// It failed for this reason and with these words, and its pods may tell why.
-    Failed {
-        reason: String,
-        message: String,
-    },
+    /// It failed so, and its pods may tell why.
+    Failed(JobCondition),
 }
 
 enum Message {
@@ -65,7 +54,11 @@ enum Message {
     /// The pods as they are when the Job has ended.
     LastPods(Change<Pod>),
     Events(Change<Event>),
-    Log(String, LogMessage),
+    /// Whole lines of a log; the last one of all may lack its end.
+    Output(Vec<u8>),
+    LogUnreadable(ApiProblem),
+    /// The log of the pod with this uid has been read, as far as it can be.
+    LogDone(String),
     /// The Job's deletion was asked for; the answer.
     Deletion(Result<(), ApiProblem>),
 }
@@ -79,59 +72,73 @@ enum Deletion {
     Begun { until: Instant },
 }
 
-/// Follows the Job to its end.
+/// Follows the Job to its end. With a limit, the Job is deleted if the entry point has not started by then,
+/// or after a termination signal; without one, a signal only ends the waiting.
 ///
 /// # Errors
 /// It failed for another reason than the entry point's exit code, or its end cannot be known.
 pub(super) async fn follow(
     handle: &JobHandle,
-    options: FollowOptions,
+    start_limit: Option<StartLimit>,
     output: &mut RelayedOutput,
     signals: &mut Signals,
     progress: &dyn Progress,
 ) -> Result<Ended, KubernetesError> {
     let (sender, mut receiver) = mpsc::channel(MESSAGES);
-    let mut follower = Follower::new(handle, options, output, sender, progress);
-    follower.begin();
+    let mut follower = Follower {
+        handle,
+        start_limit,
+        output,
+        progress,
+        sender,
+        tasks: JoinSet::new(),
+        job: None,
+        pods: Vec::new(),
+        event_problem: None,
+        told: HashSet::new(),
+        has_started: false,
+        waiting_since: Instant::now(),
+        was_held: false,
+        end: None,
+        drained_by: None,
+        knows_last_pods: false,
+        silence: None,
+        signal: None,
+        is_cancelled: false,
+        deletion: None,
+    };
+    let by_name = Config::default().fields(&format!("metadata.name={}", handle.name));
+    follower.watch(by_name, Message::Job);
+    follower.watch_pods(Message::Pods);
+    follower.watch_events("Job", &handle.name);
     loop {
         if let Some(ended) = follower.result() {
             return follower.with_memory(ended).await;
         }
         let deadline = follower.deadline();
+        let is_ending = follower.signal.is_some();
         tokio::select! {
             biased;
-            signal = next_signal(signals, follower.signal.is_some()) => {
+            signal = async { if is_ending { signals.further().await } else { signals.next().await } } => {
                 if follower.take_signal(signal) {
                     return Ok(Ended::Interrupted { signal: follower.signal.unwrap_or(signal) });
                 }
             }
-            message = receiver.recv() => match message {
-                Some(message) => {
-                    follower.take(message)?;
-                    follower.restart_the_clock_while_held();
-                    follower.end_what_cannot_start();
-                }
-                None => unreachable!("the follower itself holds a sender"),
-            },
+            // The follower itself holds a sender: there is always one.
+            Some(message) = receiver.recv() => {
+                follower.take(message)?;
+                follower.restart_the_clock_while_held();
+                follower.end_what_cannot_start();
+            }
             () = sleep_until(deadline) => follower.deadline_passed(),
         }
     }
 }
 
-async fn next_signal(signals: &mut Signals, is_further: bool) -> TerminationSignal {
-    if is_further {
-        signals.further().await
-    } else {
-        signals.next().await
-    }
-}
-
 struct Follower<'a> {
     handle: &'a JobHandle,
-    options: FollowOptions,
-    /// Where what the entry point writes goes, and whether it goes anywhere.
+    start_limit: Option<StartLimit>,
     output: &'a mut RelayedOutput,
-    reads_logs: bool,
     progress: &'a dyn Progress,
     sender: mpsc::Sender<Message>,
     tasks: JoinSet<()>,
@@ -140,90 +147,45 @@ struct Follower<'a> {
     pods: Vec<PodState>,
     /// What keeps pods from being made, as events tell it.
     event_problem: Option<Reason>,
-    /// What has been told already.
     told: HashSet<String>,
     has_started: bool,
     /// From when on the time to start counts.
     waiting_since: Instant,
     /// Whether a queue held the Job back when it was looked at last.
     was_held: bool,
-    /// How it ended, while logs may still come; and until when they may.
     end: Option<End>,
     drained_by: Option<Instant>,
     /// Whether the pods are known as they were when the Job had ended.
     knows_last_pods: bool,
     /// Since when the API has not answered.
     silence: Option<Silence>,
-    /// The signal after which the Job is being deleted.
     signal: Option<TerminationSignal>,
     /// Whether others have deleted it before it had ended.
     is_cancelled: bool,
     deletion: Option<Deletion>,
 }
 
-impl<'a> Follower<'a> {
-    fn new(
-        handle: &'a JobHandle,
-        options: FollowOptions,
-        output: &'a mut RelayedOutput,
-        sender: mpsc::Sender<Message>,
-        progress: &'a dyn Progress,
-    ) -> Self {
-        Self {
-            handle,
-            options,
-            reads_logs: output.is_wanted(),
-            output,
-            progress,
-            sender,
-            tasks: JoinSet::new(),
-            job: None,
-            pods: Vec::new(),
-            event_problem: None,
-            told: HashSet::new(),
-            has_started: false,
-            waiting_since: Instant::now(),
-            was_held: false,
-            end: None,
-            drained_by: None,
-            knows_last_pods: false,
-            silence: None,
-            signal: None,
-            is_cancelled: false,
-            deletion: None,
-        }
-    }
-
-    fn begin(&mut self) {
-        let name = &self.handle.name;
-        let by_name = Selector {
-            fields: Some(format!("metadata.name={name}")),
-            labels: None,
-        };
-        let sender = self.sender.clone();
-        self.tasks
-            .spawn(watch(self.handle.jobs(), by_name, Message::Job, sender));
-        self.watch_pods(Message::Pods);
-        self.watch_events("Job", name);
-    }
-
+impl Follower<'_> {
     fn watch_pods(&mut self, wrap: fn(Change<Pod>) -> Message) {
-        let of_job = Selector {
-            fields: None,
-            labels: Some(format!("job-name={}", self.handle.name)),
-        };
-        let sender = self.sender.clone();
-        self.tasks.spawn(watch(self.handle.pods(), of_job, wrap, sender));
+        let of_job = Config::default().labels(&format!("job-name={}", self.handle.name));
+        self.watch(of_job, wrap);
     }
 
     fn watch_events(&mut self, kind: &str, name: &str) -> AbortHandle {
-        let selector = Selector {
-            fields: Some(format!("involvedObject.kind={kind},involvedObject.name={name}")),
-            labels: None,
-        };
+        let of_object = format!("involvedObject.kind={kind},involvedObject.name={name}");
+        let of_object = Config::default().fields(&of_object);
+        self.watch(of_object, Message::Events)
+    }
+
+    /// Has every change of these resources become a message.
+    fn watch<K: Watched>(&mut self, config: Config, wrap: fn(Change<K>) -> Message) -> AbortHandle {
         let sender = self.sender.clone();
-        self.tasks
-            .spawn(watch(self.handle.events(), selector, Message::Events, sender))
+        let mut watch = Watch::new(self.handle, config);
+        self.tasks.spawn(async move {
+            while let Some(change) = watch.next().await
+                && sender.send(wrap(change)).await.is_ok()
+            {}
+        })
     }
 
     /// The result, once everything is known and shown.
@@ -236,7 +198,7 @@ impl<'a> Follower<'a> {
         if !is_drained && !is_over {
             return None;
         }
-        if !is_drained && self.reads_logs && self.signal.is_none() {
+        if !is_drained && self.output.is_wanted() && self.signal.is_none() {
             self.progress
                 .warning("the last lines of the entry point could not be read in time; some may be missing");
         }
@@ -247,11 +209,11 @@ impl<'a> Follower<'a> {
                 }
                 result
             }
-            End::Failed { reason, message } => {
-                if !message.is_empty() {
-                    self.tell_once(&message);
+            End::Failed(end) => {
+                if let Some(message) = end.message.as_deref().filter(|message| !message.is_empty()) {
+                    self.tell_once(message);
                 }
-                self.failure(&reason, &message)
+                self.failure(&end)
             }
         })
     }
@@ -259,7 +221,9 @@ impl<'a> Follower<'a> {
     /// The result, unless the cluster remembers more of a Job that was gone when it was looked for.
     async fn with_memory(&self, ended: Result<Ended, KubernetesError>) -> Result<Ended, KubernetesError> {
         match ended {
-            Err(KubernetesError::Deleted { .. } | KubernetesError::NoJob { .. }) if !self.is_cancelled => {
+            Err(ref error)
+                if matches!(error.fate, JobFate::Deleted | JobFate::Unknown) && !self.is_cancelled =>
+            {
                 gone::remembered_end(self.handle).await.unwrap_or(ended)
             }
             ended => ended,
@@ -270,15 +234,12 @@ impl<'a> Follower<'a> {
         match message {
             Message::Job(change) => return self.take_job(change),
             Message::Pods(change) => self.take_pods(change),
+            Message::LastPods(Change::Trouble(problem)) => {
+                self.knows_last_pods |= problem.kind == ProblemKind::Forbidden;
+            }
             Message::LastPods(change) => {
-                let is_known = match &change {
-                    Change::Trouble(problem) => problem.kind == ProblemKind::Forbidden,
-                    _ => true,
-                };
-                self.knows_last_pods |= is_known;
-                if !matches!(change, Change::Trouble(_)) {
-                    self.take_pods(change);
-                }
+                self.knows_last_pods = true;
+                self.take_pods(change);
             }
             Message::Events(Change::Listed(events)) => {
                 for event in &events {
@@ -287,7 +248,19 @@ impl<'a> Follower<'a> {
             }
             Message::Events(Change::Changed(event)) => self.take_event(&event),
             Message::Events(_) => {}
-            Message::Log(pod, message) => self.take_log(&pod, message),
+            Message::Output(bytes) => self.output.take(&bytes, self.progress),
+            // A pod that has ended, and was taken away at once.
+            Message::LogUnreadable(problem) if problem.kind == ProblemKind::NotFound => {
+                self.tell_once("The pod was removed before its log was read to the end");
+            }
+            Message::LogUnreadable(problem) => {
+                self.warn_once(&format!("what the entry point writes cannot be read: {problem}"));
+            }
+            Message::LogDone(uid) => {
+                if let Some(pod) = self.pod(&uid) {
+                    pod.logs_done = true;
+                }
+            }
             Message::Deletion(answer) => self.take_answer_to_deletion(answer),
         }
         Ok(())

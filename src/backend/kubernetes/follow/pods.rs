@@ -3,17 +3,18 @@
 use std::collections::HashSet;
 
 use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::ResourceExt as _;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use super::{Follower, Message};
+use super::Follower;
+use super::logs::{ContainerProgress, LogFollower};
 use crate::backend::kubernetes::api_problem::ProblemKind;
 use crate::backend::kubernetes::disruption;
-use crate::backend::kubernetes::logs::{ContainerProgress, LogFollower, LogMessage, LogSink};
+use crate::backend::kubernetes::job_state;
 use crate::backend::kubernetes::reasons::{self, Failure, PodView, Reason};
 use crate::backend::kubernetes::watch::Change;
 
-/// A pod of the Job.
 pub(super) struct PodState {
     uid: String,
     pub(super) view: PodView,
@@ -37,7 +38,7 @@ impl Follower<'_> {
             }
             Change::Trouble(_) => {}
             Change::Listed(pods) => {
-                let there: HashSet<String> = pods.iter().filter_map(|pod| pod.metadata.uid.clone()).collect();
+                let there: HashSet<String> = pods.iter().filter_map(Pod::uid).collect();
                 for pod in self.pods.iter_mut().filter(|pod| !there.contains(&pod.uid)) {
                     pod.is_vanished = true;
                     pod.progress.send_modify(|progress| progress.is_gone = true);
@@ -59,7 +60,7 @@ impl Follower<'_> {
         }
     }
 
-    fn pod(&mut self, uid: &str) -> Option<&mut PodState> {
+    pub(super) fn pod(&mut self, uid: &str) -> Option<&mut PodState> {
         self.pods.iter_mut().find(|pod| pod.uid == uid)
     }
 
@@ -67,14 +68,10 @@ impl Follower<'_> {
         if !self.handle.owns(&pod.metadata) {
             return;
         }
-        let Some(uid) = pod.metadata.uid.clone() else {
+        let (Some(uid), Some(container)) = (pod.uid(), reasons::entry_point(pod)) else {
             return;
         };
-        let containers = pod.spec.as_ref().map(|spec| spec.containers.as_slice());
-        let Some(container) = containers.and_then(<[_]>::first).map(|first| first.name.clone()) else {
-            return;
-        };
-        let view = PodView::of(pod, &container);
+        let view = PodView::of(pod);
         let now = ContainerProgress {
             has_started: view.has_started,
             restarts: view.restarts,
@@ -82,15 +79,13 @@ impl Follower<'_> {
             is_gone: false,
         };
         if let Some(state) = self.pod(&uid) {
-            state.progress.send_if_modified(|progress| {
-                let is_changed = *progress != now;
-                *progress = now;
-                is_changed
-            });
+            state
+                .progress
+                .send_if_modified(|progress| std::mem::replace(progress, now) != now);
             state.view = view;
         } else {
             self.event_problem = None;
-            let state = self.new_pod(&uid, view, now, container);
+            let state = self.new_pod(&uid, view, now, container.to_owned());
             self.pods.push(state);
             if self.end.is_none() {
                 // The Job goes on with this one, so those before it were not the last word.
@@ -103,26 +98,24 @@ impl Follower<'_> {
     fn new_pod(&mut self, uid: &str, view: PodView, now: ContainerProgress, container: String) -> PodState {
         let (progress, receiver) = watch::channel(now);
         let pod = view.name.clone();
-        if self.reads_logs {
-            let sink = LogSink {
-                wrap: Message::Log,
-                pod_uid: uid.to_owned(),
-                sender: self.sender.clone(),
-            };
+        let reads_logs = self.output.is_wanted();
+        if reads_logs {
             let follower = LogFollower {
-                api: self.handle.pods(),
+                api: self.handle.api(),
                 pod: pod.clone(),
+                pod_uid: uid.to_owned(),
                 container,
                 progress: receiver,
+                sender: self.sender.clone(),
             };
-            self.tasks.spawn(follower.follow(sink));
+            self.tasks.spawn(follower.follow());
         }
         let events = (!view.has_started && !view.is_over).then(|| self.watch_events("Pod", &pod));
         PodState {
             uid: uid.to_owned(),
             view,
             progress,
-            logs_done: !self.reads_logs,
+            logs_done: !reads_logs,
             events,
             is_failure_told: false,
             is_vanished: false,
@@ -159,7 +152,7 @@ impl Follower<'_> {
     }
 
     fn tell_failures_if_retried(&mut self) {
-        if self.end.is_none() && reasons::tries_again(self.job.as_ref()) {
+        if self.end.is_none() && job_state::tries_again(self.job.as_ref()) {
             self.tell_failures(None);
         }
     }
@@ -177,8 +170,8 @@ impl Follower<'_> {
             return;
         }
         let job = self.job.as_ref();
-        let is_ending = job.is_some_and(reasons::is_ending);
-        let has_one_pod = reasons::has_one_pod(job);
+        let is_ending = job.is_some_and(job_state::is_ending);
+        let has_one_pod = job_state::has_one_pod(job);
         let count = self.pods.len();
         for (index, pod) in self.pods.iter_mut().enumerate() {
             let view = &pod.view;
@@ -222,49 +215,25 @@ impl Follower<'_> {
         }
     }
 
-    /// What keeps the entry point from starting.
     pub(super) fn problem(&self) -> Option<Reason> {
-        let there = self.pods.iter().rev().filter(|pod| !pod.is_vanished);
-        let mut of_pods = there.filter_map(|pod| pod.view.problem.clone());
-        of_pods
-            .next()
+        let mut there = self.pods.iter().rev().filter(|pod| !pod.is_vanished);
+        there
+            .find_map(|pod| pod.view.problem.clone())
             .or_else(|| self.event_problem.clone())
             .or_else(|| self.lasting_failure())
     }
 
     /// Why no pod of the Job can succeed, as far as one that failed tells it.
     fn lasting_failure(&self) -> Option<Reason> {
-        let failures = self.pods.iter().rev().filter_map(|pod| pod.view.failure.as_ref());
-        let mut lasting = failures.filter_map(|failure| match failure {
-            Failure::Other(reason) if reason.is_lasting => Some(reason.clone()),
-            _ => None,
-        });
         // A Job that does not try again ends by itself, and stays to be looked at.
-        lasting.next().filter(|_| reasons::tries_again(self.job.as_ref()))
-    }
-
-    pub(super) fn take_log(&mut self, pod: &str, message: LogMessage) {
-        match message {
-            LogMessage::Output(bytes) => self.output.take(&bytes, self.progress),
-            // A pod that has ended, and was taken away at once.
-            LogMessage::Unreadable(problem) if problem.kind == ProblemKind::NotFound => {
-                self.tell_once("The pod was removed before its log was read to the end");
-            }
-            LogMessage::Unreadable(problem) => {
-                self.warn_once(&format!("what the entry point writes cannot be read: {problem}"));
-            }
-            LogMessage::Done => {
-                if let Some(state) = self.pod(pod) {
-                    state.logs_done = true;
-                }
-            }
-        }
-    }
-
-    pub(super) fn phase_text(&self) -> String {
-        match self.pods.last() {
-            Some(pod) => format!("the pod is {}", pod.view.phase),
-            None => "the Job has no pod yet".to_owned(),
-        }
+        let mut pods = self
+            .pods
+            .iter()
+            .rev()
+            .filter(|_| job_state::tries_again(self.job.as_ref()));
+        pods.find_map(|pod| match &pod.view.failure {
+            Some(Failure::Other(reason)) if reason.is_lasting => Some(reason.clone()),
+            _ => None,
+        })
     }
 }

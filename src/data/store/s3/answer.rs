@@ -1,46 +1,11 @@
-//! What S3 answers: lists, refusals, and the headers of objects.
+//! What S3 answers: lists, and the headers of objects.
 
+use percent_encoding::percent_decode_str;
+use quick_xml::escape::escape;
 use reqwest::header::HeaderMap;
-use serde::Deserialize;
 
 use super::super::exchange::text;
 use crate::data::checksum::{Algorithm, Checksum};
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct ListAnswer {
-    #[serde(default)]
-    pub(super) contents: Vec<ListEntry>,
-    #[serde(default)]
-    pub(super) is_truncated: bool,
-    pub(super) next_continuation_token: Option<String>,
-    pub(super) encoding_type: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct ListEntry {
-    pub(super) key: String,
-    #[serde(default)]
-    pub(super) size: u64,
-    #[serde(rename = "ETag")]
-    pub(super) etag: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Refusal {
-    pub(super) code: String,
-    pub(super) message: Option<String>,
-    pub(super) region: Option<String>,
-}
-
-/// The answer to the request that begins an upload in parts.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct BegunAnswer {
-    pub(super) upload_id: String,
-}
 
 /// The checksum of a whole object: one that its writer chose, else the MD5 in its entity tag.
 pub(super) fn checksum(headers: &HeaderMap) -> Option<Checksum> {
@@ -69,38 +34,48 @@ pub(super) fn md5_of_tag(headers: &HeaderMap, tag: &str) -> Option<Checksum> {
     (!is_other).then(|| Checksum::from_tag(tag)).flatten()
 }
 
-/// A name as a list encodes it.
-pub(super) fn url_decoded(text: &str) -> String {
-    let text = text.replace('+', " ");
-    percent_encoding::percent_decode_str(&text)
-        .decode_utf8_lossy()
-        .into_owned()
+/// A listing in which the names stand as they are: most services encode them on their way, since XML cannot
+/// carry all of them. White space is written so that no reader drops it.
+pub(super) fn plain_names(listing: &str) -> String {
+    let is_encoded = listing.contains("<EncodingType>url</EncodingType>");
+    let mut parts = listing.split("<Key>");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, rest) = part.split_once("</Key>").unwrap_or((part, ""));
+        let name = match is_encoded {
+            true => {
+                let name = name.replace('+', " ");
+                escape(percent_decode_str(&name).decode_utf8_lossy()).into_owned()
+            }
+            false => name.to_owned(),
+        };
+        plain.push_str("<Key>");
+        for letter in name.chars() {
+            match letter {
+                ' ' | '\t' | '\n' | '\r' => plain.push_str(&format!("&#{};", u32::from(letter))),
+                _ => plain.push(letter),
+            }
+        }
+        plain.push_str("</Key>");
+        plain.push_str(rest);
+    }
+    plain
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::plain_names;
 
     #[test]
-    fn answers_are_read() {
-        let list = r#"<?xml version="1.0" encoding="UTF-8"?>
-            <ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>b</Name><Prefix>a%2F</Prefix>
-            <KeyCount>2</KeyCount><IsTruncated>true</IsTruncated><EncodingType>url</EncodingType>
-            <Contents><Key>a%2Fx+y%26z</Key><Size>3</Size><ETag>&quot;0cc175b9c0f1b6a831c399e269772661&quot;</ETag></Contents>
-            <Contents><Key>a%2F</Key><Size>0</Size></Contents>
-            <NextContinuationToken>t==</NextContinuationToken></ListBucketResult>"#;
-        let answer: ListAnswer = quick_xml::de::from_str(list).unwrap();
-        assert!(answer.is_truncated);
-        assert_eq!(answer.next_continuation_token.as_deref(), Some("t=="));
-        assert_eq!(url_decoded(&answer.contents[0].key), "a/x y&z");
-        let tag = answer.contents[0].etag.as_deref().unwrap();
-        assert_eq!(tag, "\"0cc175b9c0f1b6a831c399e269772661\"");
-        assert!(Checksum::from_tag(tag).is_some());
-        let refusal = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message><Region>eu-west-1</Region></Error>";
-        let refusal: Refusal = quick_xml::de::from_str(refusal).unwrap();
-        assert_eq!(
-            (refusal.code.as_str(), refusal.region.as_deref()),
-            ("AccessDenied", Some("eu-west-1"))
-        );
+    fn names_in_listings_are_plain() {
+        for (listing, expected) in [
+            (
+                "<EncodingType>url</EncodingType><Key>+%C3%BC%2B%01</Key><A/><Key>a%0A%3Cb%3E%0D</Key>",
+                "<EncodingType>url</EncodingType><Key>&#32;ü+\u{1}</Key><A/><Key>a&#10;&lt;b&gt;&#13;</Key>",
+            ),
+            ("<Key> a+&lt;%20</Key>", "<Key>&#32;a+&lt;%20</Key>"),
+        ] {
+            assert_eq!(plain_names(listing), expected);
+        }
     }
 }

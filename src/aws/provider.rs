@@ -1,0 +1,257 @@
+//! Where credentials are looked for, one place after the other.
+
+use std::sync::Arc;
+
+use reqsign::time::Timestamp;
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use super::error::AwsError;
+use super::role::Role;
+use super::services;
+use super::settings::{AwsSettings, Profile};
+use super::sign::Credentials;
+use crate::env_vars;
+use crate::process::ProgramCall;
+use crate::redact::Secret;
+
+/// More roles in a row than anybody has; a row that is longer leads back to itself.
+const MOST_ROLES: usize = 8;
+
+/// Finds credentials, keeps them, and finds new ones when they end.
+#[derive(Clone)]
+pub struct CredentialsProvider {
+    settings: Arc<AwsSettings>,
+    found: Arc<Mutex<Option<Credentials>>>,
+}
+
+impl CredentialsProvider {
+    /// Looks for credentials where these settings say.
+    pub fn new(settings: AwsSettings) -> Self {
+        Self {
+            settings: Arc::new(settings),
+            found: Arc::default(),
+        }
+    }
+
+    /// The settings that say where to look.
+    pub fn settings(&self) -> &AwsSettings {
+        &self.settings
+    }
+
+    /// Credentials that are still good for a while.
+    ///
+    /// # Errors
+    /// No place has any, or one that was asked for cannot be used.
+    pub async fn credentials(&self) -> Result<Credentials, AwsError> {
+        let mut found = self.found.lock().await;
+        if let Some(credentials) = found.as_ref().filter(|credentials| credentials.are_fresh()) {
+            return Ok(credentials.clone());
+        }
+        let credentials = self.settings.find_credentials().await?;
+        *found = Some(credentials.clone());
+        Ok(credentials)
+    }
+}
+
+impl AwsSettings {
+    async fn find_credentials(&self) -> Result<Credentials, AwsError> {
+        let mut tried = Vec::new();
+        match self.keys_of_variables() {
+            Ok(credentials) => return Ok(credentials),
+            Err(reason) => tried.push(reason),
+        }
+        // Only a profile with a role comes before the identity that variables name.
+        if self.of_profile("role_arn").is_none()
+            && let Some(credentials) = self.role_of_variables().await?
+        {
+            return Ok(credentials);
+        }
+        match self.profile_named(&self.profile) {
+            Some(profile) => {
+                if let Some(credentials) = self.of_profile_named(&profile, MOST_ROLES).await? {
+                    return Ok(credentials);
+                }
+                tried.push(format!("the profile '{}' has none", self.profile));
+            }
+            None if self.is_profile_asked => {
+                let (profile, places) = (&self.profile, &self.places);
+                return Err(AwsError::with_hint(
+                    format!("there is no AWS profile '{profile}' in {places}"),
+                    "name another one in AWS_PROFILE, or make it with `aws configure`",
+                ));
+            }
+            None => tried.push(format!("there is no profile in {}", self.places)),
+        }
+        tried.push(format!("{} is not set", env_vars::AWS_WEB_IDENTITY_TOKEN_FILE));
+        if let Some(credentials) = services::of_container(self).await? {
+            return Ok(credentials);
+        }
+        match services::of_instance(self).await {
+            Ok(credentials) => return Ok(credentials),
+            Err(reason) => tried.push(reason),
+        }
+        Err(AwsError::NotFound { tried })
+    }
+
+    /// The keys in the variables; the text says why there are none.
+    fn keys_of_variables(&self) -> Result<Credentials, String> {
+        let (id, secret) = (env_vars::AWS_ACCESS_KEY_ID, env_vars::AWS_SECRET_ACCESS_KEY);
+        let Some(access_key_id) = self.variable(id) else {
+            return Err(format!("{id} is not set"));
+        };
+        let Some(secret_access_key) = self.variable(secret) else {
+            return Err(format!("{secret} is not set beside {id}"));
+        };
+        let token = self
+            .variable(env_vars::AWS_SESSION_TOKEN)
+            .or_else(|| self.variable(env_vars::AWS_SECURITY_TOKEN));
+        Ok(keys(access_key_id, secret_access_key, token, id.to_owned()))
+    }
+
+    async fn role_of_variables(&self) -> Result<Option<Credentials>, AwsError> {
+        let (Some(file), Some(arn)) = (
+            self.variable(env_vars::AWS_WEB_IDENTITY_TOKEN_FILE),
+            self.variable(env_vars::AWS_ROLE_ARN),
+        ) else {
+            return Ok(None);
+        };
+        let role = Role {
+            arn,
+            session_name: self.variable(env_vars::AWS_ROLE_SESSION_NAME),
+            ..Role::default()
+        };
+        self.with_token_file(role, file).await.map(Some)
+    }
+
+    async fn with_token_file(&self, role: Role<'_>, file: &str) -> Result<Credentials, AwsError> {
+        let token = std::fs::read_to_string(file);
+        let token = token.map_err(|error| AwsError::unreadable(file.as_ref(), error))?;
+        let token = Some(token.trim());
+        Role { token, ..role }.assume(self, None).await
+    }
+
+    /// What a profile gives: a role, single sign-on, keys, or a program's answer.
+    async fn of_profile_named(
+        &self,
+        profile: &Profile<'_>,
+        roles_left: usize,
+    ) -> Result<Option<Credentials>, AwsError> {
+        if let Some(arn) = profile.get("role_arn") {
+            return self.role_of_profile(profile, arn, roles_left).await.map(Some);
+        }
+        if let Some(credentials) = services::of_sign_on(self, profile).await? {
+            return Ok(Some(credentials));
+        }
+        if let Some(credentials) = keys_of_profile(profile) {
+            return Ok(Some(credentials));
+        }
+        match profile.get("credential_process") {
+            Some(command) => from_process(profile, command).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn role_of_profile(
+        &self,
+        profile: &Profile<'_>,
+        arn: &str,
+        roles_left: usize,
+    ) -> Result<Credentials, AwsError> {
+        let role = Role {
+            arn,
+            session_name: profile.get("role_session_name"),
+            external_id: profile.get("external_id"),
+            duration: profile.get("duration_seconds"),
+            token: None,
+        };
+        if let Some(file) = profile.get("web_identity_token_file") {
+            return self.with_token_file(role, file).await;
+        }
+        if profile.get("mfa_serial").is_some() {
+            return Err(profile.unusable(
+                "its role asks for a one-time code; get keys with `aws sts get-session-token` \
+                 and set them as variables",
+            ));
+        }
+        let credentials = match (profile.get("source_profile"), profile.get("credential_source")) {
+            // A role may lie upon the keys of its own profile.
+            (Some(name), _) if name == profile.name => keys_of_profile(profile),
+            (Some(name), _) => {
+                let Some(source) = self.profile_named(name) else {
+                    return Err(profile.unusable(&format!("there is no source_profile '{name}'")));
+                };
+                if roles_left == 0 {
+                    return Err(profile.unusable("its source_profile leads back to itself"));
+                }
+                Box::pin(self.of_profile_named(&source, roles_left - 1)).await?
+            }
+            (None, Some("EcsContainer")) => services::of_container(self).await?,
+            (None, Some(source)) => {
+                let found = match source {
+                    "Environment" => self.keys_of_variables(),
+                    "Ec2InstanceMetadata" => services::of_instance(self).await,
+                    _ => Err(format!("credential_source '{source}' is unknown")),
+                };
+                Some(found.map_err(|reason| profile.unusable(&reason))?)
+            }
+            (None, None) => {
+                return Err(profile.unusable(
+                    "it has a role_arn without source_profile, credential_source or web_identity_token_file",
+                ));
+            }
+        };
+        let credentials =
+            credentials.ok_or_else(|| profile.unusable("what its role is asked with has no keys"))?;
+        role.assume(self, Some(&credentials)).await
+    }
+}
+
+fn keys(id: &str, secret: &str, token: Option<&str>, source: String) -> Credentials {
+    Credentials {
+        access_key_id: id.to_owned(),
+        secret_access_key: Secret::new(secret),
+        session_token: token.map(Secret::new),
+        expires: None,
+        source,
+    }
+}
+
+fn keys_of_profile(profile: &Profile<'_>) -> Option<Credentials> {
+    let token = profile
+        .get("aws_session_token")
+        .or_else(|| profile.get("aws_security_token"));
+    Some(keys(
+        profile.get("aws_access_key_id")?,
+        profile.get("aws_secret_access_key")?,
+        token,
+        format!("the AWS profile '{}'", profile.name),
+    ))
+}
+
+/// Runs the program of a profile, which is no shell command, and reads the keys that it writes.
+async fn from_process(profile: &Profile<'_>, command: &str) -> Result<Credentials, AwsError> {
+    let what = format!("the credential_process of the AWS profile '{}'", profile.name);
+    let unusable = |reason: &str| AwsError::new(format!("{what} cannot be used: {reason}"));
+    let words = shlex::split(command).filter(|words| !words.is_empty());
+    let words = words.ok_or_else(|| unusable("it is not a valid command"))?;
+    let captured = ProgramCall::new(&words[0]).arguments(&words[1..]).capture().await;
+    let captured = captured.map_err(|error| AwsError::caused(format!("{what} failed"), error))?;
+    let answer: Value = serde_json::from_slice(&captured.stdout).unwrap_or_default();
+    let part = |name: &str| answer[name].as_str().filter(|text| !text.is_empty());
+    let (Some(version), Some(id), Some(secret)) = (
+        answer["Version"].as_u64(),
+        part("AccessKeyId"),
+        part("SecretAccessKey"),
+    ) else {
+        return Err(unusable("its output is not a JSON object with keys"));
+    };
+    if version != 1 {
+        return Err(unusable(&format!("it answers in version {version} instead of 1")));
+    }
+    let expires = part("Expiration").and_then(|text| text.parse().ok());
+    Ok(Credentials {
+        expires: expires.map(Timestamp::as_system_time),
+        ..keys(id, secret, part("SessionToken"), what)
+    })
+}

@@ -1,0 +1,100 @@
+//! Roles: keys that Amazon's security token service (STS) lends.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use form_urlencoded::Serializer;
+use reqsign::aws::Credential;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::redirect::Policy;
+use reqwest::{Method, Url};
+
+use super::error::AwsError;
+use super::settings::AwsSettings;
+use super::sign::{Credentials, Payload};
+use super::{element, refusal, regional_address};
+use crate::http::{client, innermost};
+
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A role that somebody shall have.
+#[derive(Default)]
+pub(super) struct Role<'a> {
+    pub(super) arn: &'a str,
+    pub(super) session_name: Option<&'a str>,
+    pub(super) external_id: Option<&'a str>,
+    /// In seconds.
+    pub(super) duration: Option<&'a str>,
+    /// The identity provider's token of who asks, if it is not somebody with keys.
+    pub(super) token: Option<&'a str>,
+}
+
+impl Role<'_> {
+    /// Asks for the role's keys, with those of who asks.
+    pub(super) async fn assume(
+        &self,
+        settings: &AwsSettings,
+        asker: Option<&Credentials>,
+    ) -> Result<Credentials, AwsError> {
+        let role = format!("the role '{}'", self.arn);
+        let refused = |reason: &str| {
+            let service = "Amazon's security token service (STS)";
+            AwsError::new(format!("{service} gave no credentials for {role}: {reason}"))
+        };
+        let form = self.form();
+        let address = match (settings.endpoint_url("sts"), settings.named_region()) {
+            (Some(address), _) => address.to_owned(),
+            (None, None | Some("aws-global")) => "https://sts.amazonaws.com/".to_owned(),
+            (None, Some(region)) => regional_address("sts", region),
+        };
+        let url = Url::parse(&address).map_err(|error| refused(&format!("'{address}': {error}")))?;
+        let content_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+        let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, content_type)]);
+        if let Some(credentials) = asker {
+            let payload = Payload::Bytes(form.as_bytes());
+            let service = ("sts", settings.region());
+            credentials
+                .sign(service, &Method::POST, &url, &mut headers, payload)
+                .await?;
+        }
+        let verification = settings.verification();
+        let client = client((url.scheme() == "https").then_some(&verification), Policy::none())?;
+        let request = client.post(url).headers(headers).timeout(TIMEOUT).body(form);
+        let broken = |error: reqwest::Error| refused(&innermost(&error.without_url()));
+        let answer = request.send().await.map_err(broken)?;
+        let status = answer.status();
+        let text = answer.text().await.map_err(broken)?;
+        if !status.is_success() {
+            let reason = refusal(&text).unwrap_or_else(|| format!("it answered {status}"));
+            return Err(refused(&reason));
+        }
+        let part = |name: &str| element(&text, name).ok_or_else(|| refused("its answer holds no keys"));
+        let keys = Credential {
+            access_key_id: part("AccessKeyId")?,
+            secret_access_key: part("SecretAccessKey")?,
+            session_token: Some(part("SessionToken")?),
+            expires_in: part("Expiration")?.parse().ok(),
+        };
+        Ok(Credentials::found(keys, role))
+    }
+
+    fn form(&self) -> String {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let default_name = format!("mlrun-session-{}", since_epoch.as_secs());
+        let action = match self.token {
+            None => "AssumeRole",
+            Some(_) => "AssumeRoleWithWebIdentity",
+        };
+        let session_name = self.session_name.unwrap_or(&default_name);
+        let pairs = [
+            ("Action", Some(action)),
+            ("Version", Some("2011-06-15")),
+            ("RoleArn", Some(self.arn)),
+            ("RoleSessionName", Some(session_name)),
+            ("ExternalId", self.external_id),
+            ("DurationSeconds", self.duration),
+            ("WebIdentityToken", self.token),
+        ];
+        let pairs = pairs.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        Serializer::new(String::new()).extend_pairs(pairs).finish()
+    }
+}

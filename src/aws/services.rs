@@ -1,0 +1,174 @@
+//! Keys that services lend: a container's, the instance's metadata, and single sign-on.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqsign::aws::{Credential, ECSCredentialProvider, IMDSv2CredentialProvider, SSOCredentialProvider};
+use reqsign::{Context, FileRead, HttpSend, ProvideCredential, StaticEnv};
+use reqwest::redirect::Policy;
+
+use super::error::AwsError;
+use super::settings::{AwsSettings, Profile, is_true};
+use super::sign::Credentials;
+use crate::env_vars;
+use crate::http::signing::Sender;
+use crate::http::{client, innermost, local_client};
+
+/// Where a container's service listens.
+const CONTAINER_HOST: &str = "http://169.254.170.2";
+/// How long a container's service may take.
+const CONTAINER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Where an instance's metadata is.
+const INSTANCE_HOST: &str = "http://169.254.169.254";
+/// How long the instance's metadata may take, unless `AWS_METADATA_SERVICE_TIMEOUT` says otherwise.
+const INSTANCE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Keys from the container's service, if a variable names one.
+pub(super) async fn of_container(settings: &AwsSettings) -> Result<Option<Credentials>, AwsError> {
+    let (relative, full) = (
+        env_vars::AWS_CONTAINER_CREDENTIALS_RELATIVE_URI,
+        env_vars::AWS_CONTAINER_CREDENTIALS_FULL_URI,
+    );
+    let (name, address) = match (settings.variable(relative), settings.variable(full)) {
+        (Some(path), _) => (relative, format!("{CONTAINER_HOST}{path}")),
+        (None, Some(uri)) => (full, uri.to_owned()),
+        (None, None) => return Ok(None),
+    };
+    let mut provider = ECSCredentialProvider::new().with_endpoint(address);
+    if let Some(path) = settings.variable(env_vars::AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE) {
+        provider = provider.with_auth_token_file(path);
+    } else if let Some(token) = settings.variable(env_vars::AWS_CONTAINER_AUTHORIZATION_TOKEN) {
+        provider = provider.with_auth_token(token);
+    }
+    let context = Sender::new(local_client(CONTAINER_TIMEOUT)?).context();
+    let refused = |reason| {
+        let service = "the container's credentials service";
+        AwsError::new(format!("{service} gave no credentials for {name}: {reason}"))
+    };
+    let keys = ask(provider, &context).await.map_err(refused)?;
+    Ok(Some(Credentials::found(keys, "the container's role".to_owned())))
+}
+
+/// Keys from the instance's metadata; the text says why there are none.
+pub(super) async fn of_instance(settings: &AwsSettings) -> Result<Credentials, String> {
+    let disabled = env_vars::AWS_EC2_METADATA_DISABLED;
+    if is_true(settings.variable(disabled)) {
+        return Err(format!("the instance's metadata is switched off by {disabled}"));
+    }
+    let host = settings
+        .variable(env_vars::AWS_EC2_METADATA_SERVICE_ENDPOINT)
+        .unwrap_or(INSTANCE_HOST)
+        .trim_end_matches('/');
+    let timeout = settings
+        .variable(env_vars::AWS_METADATA_SERVICE_TIMEOUT)
+        .and_then(|value| value.parse().ok())
+        .map_or(INSTANCE_TIMEOUT, Duration::from_secs);
+    let none = |reason: String| format!("the instance's metadata gives none ({reason})");
+    let client = local_client(timeout).map_err(|error| none(error.to_string()))?;
+    let sender = Sender::new(client).once();
+    let role = Arc::new(Mutex::default());
+    let context = sender.clone().context().with_http_send(Metadata {
+        sender,
+        last_part: Arc::clone(&role),
+    });
+    let provider = IMDSv2CredentialProvider::new().with_endpoint(host);
+    let keys = ask(provider, &context).await.map_err(none)?;
+    let role = role.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(Credentials::found(keys, format!("the instance's role '{role}'")))
+}
+
+/// Keys for who has logged in with `aws sso login`, if the profile is made for that.
+pub(super) async fn of_sign_on(
+    settings: &AwsSettings,
+    profile: &Profile<'_>,
+) -> Result<Option<Credentials>, AwsError> {
+    let (Some(account), Some(role)) = (profile.get("sso_account_id"), profile.get("sso_role_name")) else {
+        return Ok(None);
+    };
+    let session = profile.get("sso_session");
+    if let Some(name) = session.filter(|name| settings.heading("sso-session", name).is_none()) {
+        return Err(profile.unusable(&format!("there is no sso-session '{name}'")));
+    }
+    let setting = |key: &str| {
+        let of_session = session.and_then(|name| settings.configured("sso-session", name, key));
+        of_session.or_else(|| profile.get(key))
+    };
+    let (Some(region), Some(start_url)) = (setting("sso_region"), setting("sso_start_url")) else {
+        return Err(profile.unusable("sso_region or sso_start_url is missing"));
+    };
+    let address = settings.endpoint_url("sso").map_or_else(
+        || format!("https://portal.sso.{region}.amazonaws.com"),
+        str::to_owned,
+    );
+    let address = address.trim_end_matches('/');
+    // The login's file is named after the session, or the start URL of a profile without one.
+    let provider = SSOCredentialProvider::new()
+        .with_account_id(account)
+        .with_role_name(role)
+        .with_region(region)
+        .with_start_url(session.unwrap_or(start_url))
+        .with_endpoint(format!("{address}/federation/credentials"));
+    let verification = settings.verification();
+    let client = client(
+        address.starts_with("https").then_some(&verification),
+        Policy::none(),
+    )?;
+    let context = Sender::new(client)
+        .context()
+        .with_file_read(Login)
+        .with_env(StaticEnv {
+            home_dir: settings.variable(env_vars::HOME).map(PathBuf::from),
+            ..StaticEnv::default()
+        });
+    let name = format!("the AWS profile '{}'", profile.name);
+    let keys = ask(provider, &context).await.map_err(|reason| {
+        AwsError::with_hint(
+            format!("AWS single sign-on gave no credentials for {name}: {reason}"),
+            "log in again with `aws sso login`",
+        )
+    })?;
+    let source = format!("the single sign-on of {name}");
+    Ok(Some(Credentials::found(keys, source)))
+}
+
+/// What the provider gives; the text says why it gives nothing.
+async fn ask(
+    provider: impl ProvideCredential<Credential = Credential>,
+    context: &Context,
+) -> Result<Credential, String> {
+    match provider.provide_credential(context).await {
+        Ok(keys) => keys.ok_or_else(|| "it has none".to_owned()),
+        Err(error) => Err(innermost(&error)),
+    }
+}
+
+/// Asks the instance's metadata, and keeps what was asked for last: the role.
+#[derive(Debug)]
+struct Metadata {
+    sender: Sender,
+    last_part: Arc<Mutex<String>>,
+}
+
+impl HttpSend for Metadata {
+    async fn http_send(&self, request: http::Request<Bytes>) -> reqsign::Result<http::Response<Bytes>> {
+        let last_part = request.uri().path().rsplit('/').next().unwrap_or_default();
+        last_part.clone_into(&mut self.last_part.lock().unwrap_or_else(PoisonError::into_inner));
+        let answer = self.sender.http_send(request).await?;
+        // The role's name may stand in a line.
+        Ok(answer.map(|body| Bytes::copy_from_slice(body.trim_ascii_end())))
+    }
+}
+
+/// Reads the file of a login.
+#[derive(Debug)]
+struct Login;
+
+impl FileRead for Login {
+    async fn file_read(&self, path: &str) -> reqsign::Result<Vec<u8>> {
+        let text = String::from_utf8_lossy(&std::fs::read(path)?).into_owned();
+        // So old versions of `aws` end a time.
+        Ok(text.replace("UTC\"", "Z\"").into_bytes())
+    }
+}

@@ -1,0 +1,99 @@
+//! What objects become on this machine: files that appear when they are whole, and their directories.
+
+use std::collections::HashSet;
+use std::fs::{self, File, Permissions};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use flate2::read::MultiGzDecoder;
+use tempfile::NamedTempFile;
+
+use super::checksum::{Algorithm, Checksum};
+use super::store::{Object, StoreError};
+
+/// How much is unpacked at once.
+const CHUNK: usize = 256 * 1024;
+
+/// The directories below a target, each made once.
+pub(super) struct Directories {
+    target: PathBuf,
+    made: Mutex<HashSet<PathBuf>>,
+}
+
+impl Directories {
+    pub(super) fn new(target: &Path) -> Self {
+        Self {
+            target: target.to_owned(),
+            made: Mutex::default(),
+        }
+    }
+
+    /// Makes a directory, if it has not been made yet.
+    pub(super) fn create(&self, relative: &Path) -> Result<(), StoreError> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if !made.contains(relative) {
+            fs::create_dir_all(self.target.join(relative)).map_err(|error| match error.kind() {
+                ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
+                    StoreError::twofold(relative.ancestors().find(|part| self.target.join(part).is_file()))
+                }
+                _ => StoreError::unwritable(error),
+            })?;
+            made.insert(relative.to_owned());
+        }
+        Ok(())
+    }
+
+    /// The path of an object's file, in a directory that exists.
+    pub(super) fn place_of(&self, object: &Object) -> Result<PathBuf, StoreError> {
+        let relative = Path::new(&object.path);
+        if let Some(parent) = relative.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            self.create(parent)?;
+        }
+        Ok(self.target.join(relative))
+    }
+}
+
+/// The checksum of a file. Other work goes on meanwhile.
+pub(super) async fn sum_of_file(algorithm: Algorithm, file: &File) -> Result<Checksum, StoreError> {
+    let file = file.try_clone().map_err(StoreError::unwritable)?;
+    let sum = tokio::task::spawn_blocking(move || Checksum::of_file(algorithm, &file)).await;
+    sum.unwrap_or_else(|error| Err(error.into()))
+        .map_err(StoreError::unwritable)
+}
+
+/// A file that becomes an object's when it is whole.
+pub(super) fn temporary_in(directory: &Path) -> Result<NamedTempFile, StoreError> {
+    tempfile::Builder::new()
+        .prefix(".incomplete-")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(directory)
+        .map_err(StoreError::unwritable)
+}
+
+/// What gzip has packed into a file. Other work goes on meanwhile.
+pub(super) async fn unpacked(file: &NamedTempFile, directory: &Path) -> Result<NamedTempFile, StoreError> {
+    let mut plain = temporary_in(directory)?;
+    let mut packed = MultiGzDecoder::new(file.reopen().map_err(StoreError::unwritable)?);
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        let read = packed.read(&mut buffer).map_err(|error| StoreError::Damaged {
+            reason: format!("its Content-Encoding is gzip, but it cannot be decompressed ({error})"),
+        })?;
+        if read == 0 {
+            return Ok(plain);
+        }
+        plain.write_all(&buffer[..read]).map_err(StoreError::unwritable)?;
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Gives a whole file its name.
+pub(super) fn persist(file: NamedTempFile, path: &Path) -> Result<(), StoreError> {
+    let failed = |error: tempfile::PersistError| match error.error.kind() {
+        ErrorKind::IsADirectory => StoreError::twofold(path.file_name().map(Path::new)),
+        _ => StoreError::unwritable(error.error),
+    };
+    file.persist(path).map(drop).map_err(failed)
+}

@@ -1,0 +1,229 @@
+//! `ftp://`: files of an FTP server.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use suppaftp::tokio::AsyncFtpStream;
+use suppaftp::types::FileType;
+use suppaftp::{FtpError, FtpResult, Mode, Status};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::super::exchange::BUFFERED_TIME;
+use super::super::{Source, StoreError};
+use super::FileAddress;
+use super::tree::{Arriving, Entry, FileServer, FileSession, send, within};
+use crate::http::{Fault, READ_TIMEOUT, SentFile};
+
+const NAME: &str = "the FTP server";
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Servers limit how many connections one client may have.
+const MOST_CONNECTIONS: usize = 4;
+
+/// A server, and who asks it.
+pub(in crate::data) struct Ftp {
+    address: FileAddress,
+    connections: Arc<Semaphore>,
+}
+
+/// A connection that is logged in and transfers bytes as they are.
+pub(in crate::data) struct FtpSession {
+    ftp: AsyncFtpStream,
+    asker: &'static str,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Ftp {
+    /// The server that the address names; nothing is sent.
+    pub(in crate::data) fn new(address: &FileAddress) -> Self {
+        Self {
+            address: address.clone(),
+            connections: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
+        }
+    }
+}
+
+#[async_trait]
+impl FileServer for Ftp {
+    type Session = FtpSession;
+
+    const NAME: &'static str = NAME;
+    const HAS_PARTS: bool = false;
+
+    async fn connect(&self) -> Result<FtpSession, StoreError> {
+        let permit = Arc::clone(&self.connections).acquire_owned().await;
+        let permit = permit.map_err(|error| strange(error.to_string()))?;
+        let address = &self.address;
+        let (user, asker) = match &address.user {
+            Some(user) => (user.as_str(), "the credentials from the URL"),
+            None => ("anonymous", "an anonymous login (the URL names no user)"),
+        };
+        let connection = TcpStream::connect((address.host.as_str(), address.port.unwrap_or(21)));
+        let stream = within(CONNECT_TIMEOUT, connection, |error| {
+            match error.to_string().contains("lookup") {
+                true => StoreError::NoAnswer {
+                    fault: Fault::UnknownHost,
+                    reason: error.to_string(),
+                },
+                false => StoreError::broken(error),
+            }
+        });
+        let mut ftp = told(asker, AsyncFtpStream::connect_with_stream(stream.await?)).await?;
+        let password = address.password.as_deref().unwrap_or("anonymous@");
+        told(asker, ftp.login(user, password)).await?;
+        told(asker, ftp.transfer_type(FileType::Image)).await?;
+        Ok(FtpSession { ftp, asker, permit })
+    }
+}
+
+impl FtpSession {
+    /// Finds out how connections for data can be made: not every server has the command that serves IPv6
+    /// too. They go to the host that the server is known by: behind a router it may not know its own.
+    async fn choose_mode(&mut self) -> Result<(), StoreError> {
+        let known = self.ftp.custom_command("EPSV", &[Status::ExtendedPassiveMode]);
+        let mode = match told(self.asker, known).await {
+            Ok(_) => Mode::ExtendedPassive,
+            Err(problem) if problem.is_answer() => Mode::Passive,
+            Err(problem) => return Err(problem),
+        };
+        self.ftp.set_mode(mode);
+        self.ftp.set_passive_nat_workaround(true);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl FileSession for FtpSession {
+    async fn look(&mut self, path: &str) -> Result<Entry, StoreError> {
+        match told(self.asker, self.ftp.cwd(path)).await {
+            Ok(()) => return Ok(Entry::Directory),
+            Err(problem) if !problem.is_answer() => return Err(problem),
+            Err(_) => {}
+        }
+        let size = match told(self.asker, self.ftp.size(path)).await {
+            Ok(size) => Some(size as u64),
+            // A server without that command says so in another way than one without the file.
+            Err(StoreError::Refused { .. }) => None,
+            Err(problem) => return Err(problem),
+        };
+        Ok(Entry::File { size, changed: None })
+    }
+
+    async fn list(&mut self, path: &str) -> Result<Vec<(String, Entry)>, StoreError> {
+        told(self.asker, self.ftp.cwd(path)).await?;
+        self.choose_mode().await?;
+        // The names of the directory that the connection is in: a path could be taken for options.
+        let names = told(self.asker, async {
+            match self.ftp.nlst(None).await {
+                // Some servers answer so if there are no files.
+                Err(FtpError::UnexpectedResponse(answer))
+                    if matches!(
+                        answer.status,
+                        Status::FileUnavailable | Status::RequestFileActionIgnored
+                    ) =>
+                {
+                    Ok(Vec::new())
+                }
+                names => names,
+            }
+        })
+        .await?;
+        let mut entries = Vec::new();
+        for name in names {
+            let name = name.rsplit('/').next().unwrap_or_default();
+            if matches!(name, "" | "." | "..") {
+                continue;
+            }
+            let entry = match self.look(&format!("{}/{name}", path.trim_end_matches('/'))).await {
+                Err(StoreError::Missing { .. }) => Entry::File {
+                    size: None,
+                    changed: None,
+                },
+                entry => entry?,
+            };
+            entries.push((name.to_owned(), entry));
+        }
+        Ok(entries)
+    }
+
+    async fn read(mut self, path: &str, range: Range<u64>) -> Result<(Source, Option<u64>), StoreError> {
+        self.choose_mode().await?;
+        let start = usize::try_from(range.start).map_err(|error| strange(error.to_string()))?;
+        told(self.asker, self.ftp.resume_transfer(start)).await?;
+        let reader = told(self.asker, self.ftp.retr_as_stream(path)).await?;
+        let arriving = Arriving {
+            reader,
+            _held: self.permit,
+        };
+        Ok((Source::Stream(Box::pin(arriving)), None))
+    }
+
+    async fn make_directory(&mut self, path: &str) -> Result<(), StoreError> {
+        done(self.asker, self.ftp.mkdir(path)).await
+    }
+
+    async fn write(&mut self, path: &str, file: &SentFile) -> Result<(), StoreError> {
+        self.choose_mode().await?;
+        let mut data = done(self.asker, self.ftp.put_with_stream(path)).await?;
+        let sent = send(file, &mut data, StoreError::broken).await;
+        let limit = READ_TIMEOUT + BUFFERED_TIME;
+        let finished = within(limit, data.finish(), |error| problem(error, false, self.asker)).await;
+        match (sent, finished) {
+            // The server may have said why.
+            (Err(_), Err(refusal)) if refusal.is_answer() => Err(refusal),
+            (sent, finished) => sent.and(finished),
+        }
+    }
+
+    async fn rename(&mut self, from: &str, to: &str) -> Result<(), StoreError> {
+        done(self.asker, self.ftp.rename(from, to)).await
+    }
+
+    async fn remove(&mut self, path: &str) -> Result<(), StoreError> {
+        told(self.asker, self.ftp.rm(path)).await
+    }
+}
+
+/// What a command that changes nothing comes to.
+async fn told<T>(asker: &str, work: impl Future<Output = FtpResult<T>>) -> Result<T, StoreError> {
+    within(READ_TIMEOUT, work, |error| problem(error, true, asker)).await
+}
+
+/// What a command that changes something comes to: a file that cannot be written is not a missing one.
+async fn done<T>(asker: &str, work: impl Future<Output = FtpResult<T>>) -> Result<T, StoreError> {
+    within(READ_TIMEOUT, work, |error| problem(error, false, asker)).await
+}
+
+fn problem(error: FtpError, is_read: bool, asker: &str) -> StoreError {
+    let answer = match error {
+        FtpError::UnexpectedResponse(response) => String::from_utf8_lossy(&response.body).into_owned(),
+        FtpError::ConnectionError(error) => return StoreError::broken(error),
+        error => return strange(error.to_string()),
+    };
+    let (code, text) = answer
+        .lines()
+        .last()
+        .and_then(|line| Some((line.get(..3)?.parse().ok()?, line.get(4..)?.trim())))
+        .unwrap_or_default();
+    let said = format!("{NAME} answered {code} {text}");
+    match code {
+        // Too many connections, or the server ends.
+        421 | 425 | 426 | 450 => StoreError::NoAnswer {
+            fault: Fault::Broken,
+            reason: said,
+        },
+        550 if is_read => StoreError::Missing { said },
+        status => StoreError::Refused {
+            store: NAME,
+            status,
+            said: Some(text.to_owned()),
+            credentials: asker.to_owned(),
+        },
+    }
+}
+
+fn strange(reason: String) -> StoreError {
+    StoreError::Strange { store: NAME, reason }
+}

@@ -1,0 +1,317 @@
+//! What all servers with files in directories have in common: what lies below a path is found directory
+//! by directory, and a file is put under a name of its own until it is whole.
+
+use std::ops::Range;
+use std::path::Path;
+use std::pin::{Pin, pin};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use std::{io, mem};
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
+use percent_encoding::percent_decode_str;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+
+use super::super::exchange::{silent, tried};
+use super::super::parts::parts;
+use super::super::{Body, Found, Listing, Object, Source, Store, StoreError, open_file};
+use super::walk::Walk;
+use crate::http::{READ_TIMEOUT, SentFile};
+
+/// How much of a file is read and sent at a time.
+const CHUNK: u64 = 256 * 1024;
+
+/// How long it is tried to remove the beginning of a file that was given up: the run is about to end.
+const REMOVAL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a path names.
+pub(in crate::data) enum Entry {
+    Directory,
+    File {
+        /// In bytes.
+        size: Option<u64>,
+        /// When it was changed, in whatever unit the server tells that.
+        changed: Option<u64>,
+    },
+}
+
+impl Entry {
+    /// The file, whose names are not known here.
+    fn file(self) -> Option<Object> {
+        match self {
+            Self::Directory => None,
+            Self::File { size, changed } => Some(Object {
+                size,
+                // For some servers a file's size is all that is known of its state.
+                validator: changed.or(size).map(|state| state.to_string()),
+                ..Object::default()
+            }),
+        }
+    }
+}
+
+/// A server that keeps files in directories.
+#[async_trait]
+pub(in crate::data) trait FileServer: Send + Sync {
+    type Session: FileSession;
+
+    /// The server's name for a person.
+    const NAME: &'static str;
+    /// Whether several parts of a file shall be read at the same time.
+    const HAS_PARTS: bool;
+
+    async fn connect(&self) -> Result<Self::Session, StoreError>;
+}
+
+/// A conversation with a server, in which nothing is tried again.
+#[async_trait]
+pub(in crate::data) trait FileSession: Send {
+    /// What is at a path; [`StoreError::Missing`] where there is nothing.
+    async fn look(&mut self, path: &str) -> Result<Entry, StoreError>;
+
+    /// The names in a directory, each with what it names.
+    async fn list(&mut self, path: &str) -> Result<Vec<(String, Entry)>, StoreError>;
+
+    /// Begins to read a part of a file. How many bytes will come is told where the server says it.
+    async fn read(self, path: &str, range: Range<u64>) -> Result<(Source, Option<u64>), StoreError>;
+
+    /// Nothing to do for servers that make the directories above a file by themselves.
+    async fn make_directory(&mut self, _path: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Makes a directory and those above it, where they are missing.
+    async fn make_directories(&mut self, path: &str) -> Result<(), StoreError> {
+        let mut missing = Vec::new();
+        let mut above = path;
+        while !above.is_empty() && !is_directory(self, above).await? {
+            missing.push(above);
+            above = above.rsplit_once('/').map_or("", |(above, _)| above);
+        }
+        for directory in missing.into_iter().rev() {
+            let made = self.make_directory(directory).await;
+            // Another upload may have made it meanwhile.
+            if made.is_err() && !is_directory(self, directory).await? {
+                return made;
+            }
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, path: &str, file: &SentFile) -> Result<(), StoreError>;
+
+    /// Gives a file another name, which some servers refuse where that is taken.
+    async fn rename(&mut self, from: &str, to: &str) -> Result<(), StoreError>;
+
+    async fn remove(&mut self, path: &str) -> Result<(), StoreError>;
+}
+
+async fn is_directory(session: &mut (impl FileSession + ?Sized), path: &str) -> Result<bool, StoreError> {
+    match session.look(path).await {
+        Ok(entry) => Ok(matches!(entry, Entry::Directory)),
+        Err(problem) if problem.is_answer() => Ok(false),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// A file or directory of a server.
+pub(in crate::data) struct FileTree<S> {
+    server: S,
+    /// As the URI has it.
+    path: String,
+    /// As the server has it, where that is another one.
+    decoded: OnceLock<String>,
+    walk: Walk,
+    /// The path of a file that is being put and not whole yet.
+    unfinished: Mutex<Option<String>>,
+}
+
+impl<S: FileServer> FileTree<S> {
+    pub(in crate::data) fn new(server: S, path: &str) -> Self {
+        Self {
+            server,
+            path: path.to_owned(),
+            decoded: OnceLock::new(),
+            walk: Walk::new(S::NAME),
+            unfinished: Mutex::default(),
+        }
+    }
+
+    fn below(&self, path: &str) -> String {
+        let root = self.decoded.get().unwrap_or(&self.path);
+        match path {
+            "" => root.clone(),
+            path => format!("{}/{path}", root.trim_end_matches('/')),
+        }
+    }
+
+    async fn look(&self, path: &str) -> Result<Entry, StoreError> {
+        tried(|| async { self.server.connect().await?.look(path).await }).await
+    }
+
+    /// What lies directly in a directory, given relative to the place.
+    async fn list(&self, directory: &str) -> Result<Listing, StoreError> {
+        let whole = &self.below(directory);
+        let entries = tried(|| async { self.server.connect().await?.list(whole).await }).await?;
+        let entries = entries.into_iter().map(|(name, entry)| (name, entry.file()));
+        self.walk.listing(directory, entries, |path| self.below(path))
+    }
+
+    async fn try_to_put(&self, path: &str, part: &str, file: &SentFile) -> Result<(), StoreError> {
+        let mut session = self.server.connect().await?;
+        let (directory, _) = path.rsplit_once('/').unwrap_or_default();
+        session.make_directories(directory).await?;
+        session.write(part, file).await?;
+        // Until here nobody takes it for the file.
+        file.check().map_err(StoreError::unreadable)?;
+        if let Entry::File { size: Some(size), .. } = session.look(part).await?
+            && size != file.length()
+        {
+            return Err(StoreError::Damaged {
+                reason: format!("it has {} bytes, and {size} arrived", file.length()),
+            });
+        }
+        match session.rename(part, path).await {
+            Err(problem) if !problem.is_transient() => {
+                // It may be in the way of the new name, or not be there at all.
+                let _ = session.remove(path).await;
+                session.rename(part, path).await
+            }
+            renamed => renamed,
+        }
+    }
+
+    /// Removes the beginning of a file that became none.
+    async fn remove_unfinished(&self) {
+        let Some(part) = lock(&self.unfinished).take() else {
+            return;
+        };
+        let removed = tried(|| async { self.server.connect().await?.remove(&part).await });
+        match tokio::time::timeout(REMOVAL_PATIENCE, removed).await {
+            Ok(Ok(()) | Err(StoreError::Missing { .. })) => {}
+            _ => tracing::warn!("'{part}' could not be removed from {}", S::NAME),
+        }
+    }
+}
+
+#[async_trait]
+impl<S: FileServer> Store for FileTree<S> {
+    async fn find(&self) -> Result<Found, StoreError> {
+        let mut entry = self.look(&self.path).await;
+        // A name may have been written as web addresses have it.
+        if matches!(entry, Err(StoreError::Missing { .. }))
+            && let Ok(decoded) = percent_decode_str(&self.path).decode_utf8()
+            && decoded != self.path
+            && !decoded.contains(char::is_control)
+            && let Ok(found) = self.look(&decoded).await
+        {
+            entry = Ok(found);
+            let _ = self.decoded.set(decoded.into_owned());
+        }
+        match entry?.file() {
+            None => self.list("").await.map(Found::Directory),
+            Some(file) => Ok(Found::File(Object {
+                key: self.below(""),
+                ..file
+            })),
+        }
+    }
+
+    async fn more(&self, next: &str) -> Result<Listing, StoreError> {
+        self.list(next).await
+    }
+
+    async fn open(
+        &self,
+        object: &Object,
+        range: Option<Range<u64>>,
+        _validator: Option<&str>,
+    ) -> Result<Body, StoreError> {
+        let range = range.unwrap_or(0..u64::MAX);
+        let start = range.start;
+        let (source, length) = self.server.connect().await?.read(&object.key, range).await?;
+        Ok(Body {
+            source,
+            start,
+            length: length.or_else(|| object.size.map(|size| size.saturating_sub(start))),
+            validator: object.validator.clone(),
+            checksum: None,
+        })
+    }
+
+    async fn put(&self, path: &str, file: &Path) -> Result<(), StoreError> {
+        let (path, file) = (&self.below(path), &open_file(file)?);
+        let (directory, _) = path.rsplit_once('/').unwrap_or_default();
+        let part = &format!("{directory}/.incomplete-{}", uuid::Uuid::new_v4().simple());
+        *lock(&self.unfinished) = Some(part.clone());
+        let put = tried(|| self.try_to_put(path, part, file)).await;
+        match put {
+            Ok(()) => drop(mem::take(&mut *lock(&self.unfinished))),
+            Err(_) => self.remove_unfinished().await,
+        }
+        put
+    }
+
+    async fn abandon(&self) {
+        self.remove_unfinished().await;
+    }
+
+    fn has_ranges(&self) -> bool {
+        true
+    }
+
+    fn has_parts(&self) -> bool {
+        S::HAS_PARTS
+    }
+
+    fn tries_again(&self) -> bool {
+        false
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Gives up after this long.
+pub(super) async fn within<T, E>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, E>>,
+    problem: impl FnOnce(E) -> StoreError,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(done) => done.map_err(problem),
+        Err(_) => Err(silent(limit)),
+    }
+}
+
+/// Writes all of a file. `problem` says what a failed write means.
+pub(super) async fn send(
+    file: &SentFile,
+    mut to: impl AsyncWrite + Unpin,
+    problem: impl Fn(io::Error) -> StoreError,
+) -> Result<(), StoreError> {
+    let mut parts = pin!(parts(file, CHUNK, None));
+    while let Some(bytes) = parts.try_next().await? {
+        within(READ_TIMEOUT, to.write_all(&bytes), &problem).await?;
+    }
+    Ok(())
+}
+
+/// A file that arrives, and what must stay as long.
+pub(super) struct Arriving<R, H> {
+    pub(super) reader: R,
+    pub(super) _held: H,
+}
+
+impl<R: AsyncRead + Unpin, H: Unpin> AsyncRead for Arriving<R, H> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.reader).poll_read(context, buffer)
+    }
+}

@@ -1,0 +1,268 @@
+//! How S3 is asked: signatures, refusals and what they teach, and what the library leaves out.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use percent_encoding::{percent_decode_str, percent_encode};
+use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::{Client, Method, Request, StatusCode, Url};
+
+use super::super::exchange::{Ask, Content, Service, Whole, text, tried};
+use super::answer::{checksum, plain_names};
+use super::{NAME, NOMINAL_BUCKET, S3, StoreError, locked, strange};
+use crate::aws::{AwsError, Payload, UNRESERVED, element, refusal};
+use crate::data::checksum::{Algorithm, Checksum};
+
+/// The requests of S3 by what sets them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    List,
+    Describe,
+    Read,
+    Put,
+    Begin,
+    Part,
+    Complete,
+    Abort,
+}
+
+impl Kind {
+    fn of(method: &Method, url: &Url) -> Self {
+        let query = url.query().unwrap_or_default();
+        match *method {
+            Method::HEAD => Self::Describe,
+            Method::DELETE => Self::Abort,
+            Method::POST if query.starts_with("uploadId=") => Self::Complete,
+            Method::POST => Self::Begin,
+            Method::PUT if query.starts_with("partNumber=") => Self::Part,
+            Method::PUT => Self::Put,
+            _ if query.starts_with("list-type=") => Self::List,
+            _ => Self::Read,
+        }
+    }
+}
+
+#[async_trait]
+impl Service for S3 {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn client(&self) -> &Client {
+        &self.client
+    }
+
+    async fn authorize(&self, request: &mut Request, content: &Content) -> Result<(), StoreError> {
+        let (method, url) = (request.method().clone(), request.url().clone());
+        let kind = Kind::of(&method, &url);
+        let headers = request.headers_mut();
+        self.arguments.apply(kind, headers)?;
+        let is_whole = kind == Kind::Read && !headers.contains_key("range");
+        if is_whole || kind == Kind::Describe {
+            headers.insert("x-amz-checksum-mode", HeaderValue::from_static("ENABLED"));
+        }
+        if let (Kind::Put | Kind::Part, Content::Bytes(bytes)) = (kind, content) {
+            let bytes = bytes.clone();
+            let md5 = tokio::task::spawn_blocking(move || Checksum::of(Algorithm::Md5, &bytes));
+            let md5 = md5.await.map_err(strange)?.to_base64();
+            headers.insert("content-md5", md5.parse().map_err(strange)?);
+        }
+        if locked(&self.without).is_some() {
+            return Ok(());
+        }
+        let credentials = match self.provider.credentials().await {
+            Ok(credentials) => credentials,
+            // Some buckets are open to everybody.
+            Err(error @ AwsError::NotFound { .. }) => {
+                *locked(&self.without) = Some(error.to_string());
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        // Over plain HTTP only a signature keeps the body as it is.
+        let payload = match content {
+            Content::Bytes(bytes) if url.scheme() == "http" => Payload::Bytes(bytes),
+            Content::Bytes(_) | Content::File(_) => Payload::Unsigned,
+            Content::Nothing => Payload::Bytes(&[]),
+        };
+        let region = self.region();
+        credentials
+            .sign(("s3", &region), &method, &url, request.headers_mut(), payload)
+            .await?;
+        Ok(())
+    }
+
+    async fn asker(&self) -> String {
+        if let Some(reason) = locked(&self.without).clone() {
+            return format!("a request without credentials ({reason})");
+        }
+        match self.provider.credentials().await {
+            Ok(credentials) => format!("the credentials from {}", credentials.source),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    fn said(&self, body: &str) -> Option<String> {
+        refusal(body)
+    }
+
+    async fn learn(&self, status: StatusCode, headers: &HeaderMap, body: &str) -> bool {
+        if !matches!(status.as_u16(), 301 | 307 | 400 | 403) {
+            return false;
+        }
+        let named = text(headers, "x-amz-bucket-region").map(str::to_owned);
+        let named = named.or_else(|| element(body, "Region"));
+        let Some(named) = named.filter(|named| *named != self.region()) else {
+            return false;
+        };
+        tracing::debug!(region = named, "the bucket is in another region");
+        let before = std::mem::replace(&mut *locked(&self.region), named);
+        if self.base().is_ok() {
+            return true;
+        }
+        *locked(&self.region) = before;
+        false
+    }
+
+    /// The real address of a request of the library.
+    fn url(&self, url: &Url) -> Url {
+        // Regions that make no address were refused.
+        let Ok(mut real) = self.base() else {
+            return url.clone();
+        };
+        let below = url.path().trim_start_matches('/');
+        let below = below.strip_prefix(NOMINAL_BUCKET).unwrap_or(below);
+        let path = format!("{}{}", real.path(), below.strip_prefix('/').unwrap_or(below));
+        real.set_path(&path);
+        let query = url.query().map(|query| {
+            let pairs = query.split('&').map(|pair| match pair.split_once('=') {
+                Some((name, value)) => {
+                    let value: Vec<u8> = percent_decode_str(value).collect();
+                    format!("{name}={}", percent_encode(&value, UNRESERVED))
+                }
+                None => pair.to_owned(),
+            });
+            Vec::from_iter(pairs).join("&")
+        });
+        real.set_query(query.as_deref());
+        real
+    }
+
+    fn list_names(&self) -> &'static [&'static str] {
+        &["<Key>"]
+    }
+
+    async fn whole(&self, ask: &Ask) -> Option<Result<Whole, StoreError>> {
+        Some(match Kind::of(&ask.method, &ask.url) {
+            Kind::List => self.list(ask).await,
+            Kind::Describe => self.describe(ask).await,
+            Kind::Begin => {
+                *locked(&self.sent) = 0;
+                return None;
+            }
+            Kind::Part => {
+                let answer = ask.clone().whole(self).await;
+                if answer.is_ok() {
+                    *locked(&self.sent) += ask.content.length();
+                }
+                answer
+            }
+            Kind::Complete => self.complete(ask).await,
+            // Some services say no more than that all is well.
+            Kind::Abort => {
+                let answer = ask.clone().whole(self).await;
+                answer.map(|(_, headers, body)| (StatusCode::NO_CONTENT, headers, body))
+            }
+            Kind::Read | Kind::Put => return None,
+        })
+    }
+}
+
+impl S3 {
+    /// A listing, in which names are encoded on their way: XML cannot carry all of them.
+    async fn list(&self, ask: &Ask) -> Result<Whole, StoreError> {
+        let mut ask = ask.clone();
+        ask.url.query_pairs_mut().append_pair("encoding-type", "url");
+        let (status, headers, body) = ask.whole(self).await?;
+        let plain = plain_names(&String::from_utf8_lossy(&body));
+        Ok((status, headers, plain.into()))
+    }
+
+    /// What the service says of an object. It says nothing else in a refusal of this request, so that the
+    /// object's first byte is asked for then.
+    async fn describe(&self, ask: &Ask) -> Result<Whole, StoreError> {
+        let described = ask.clone().whole(self).await;
+        match &described {
+            Ok((_, headers, _)) => *locked(&self.described) = checksum(headers),
+            Err(problem) if problem.is_answer() => {
+                let first = Ask::new(Method::GET, ask.url.clone()).header("range", "bytes=0-0");
+                first.send(self).await?;
+            }
+            Err(_) => {}
+        }
+        described
+    }
+
+    /// Makes the object of an upload's parts: the service may fail after it has said that all is well, and
+    /// an answer may be lost.
+    async fn complete(&self, ask: &Ask) -> Result<Whole, StoreError> {
+        let mut ask = ask.clone();
+        let Content::Bytes(list) = &ask.content else {
+            return Err(strange("no list of parts"));
+        };
+        let list = String::from_utf8_lossy(list);
+        let count = list.matches("<Part>").count();
+        let list = list.replace('"', "&quot;").replacen(
+            "<CompleteMultipartUpload>",
+            "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">",
+            1,
+        );
+        ask.content = Content::Bytes(list.into());
+        ask.headers.remove("content-length");
+        tried(|| async {
+            let problem = match ask.whole_once(self).await {
+                Ok(answer) => {
+                    let body = String::from_utf8_lossy(&answer.2).into_owned();
+                    if body.contains("<CompleteMultipartUploadResult") {
+                        return Ok(answer);
+                    }
+                    self.late_refusal(&body).await
+                }
+                Err(problem) => problem,
+            };
+            // The answer to an earlier try may have been lost.
+            match problem {
+                StoreError::Missing { .. } if self.is_there(&ask, count).await => {
+                    let done = Bytes::from_static(b"<CompleteMultipartUploadResult/>");
+                    Ok((StatusCode::OK, HeaderMap::new(), done))
+                }
+                problem => Err(problem),
+            }
+        })
+        .await
+    }
+
+    /// A refusal in an answer whose status says that all is well.
+    async fn late_refusal(&self, answer: &str) -> StoreError {
+        let status = match element(answer, "Code").as_deref() {
+            Some("InternalError") => StatusCode::INTERNAL_SERVER_ERROR,
+            Some("SlowDown" | "ServiceUnavailable") => StatusCode::SERVICE_UNAVAILABLE,
+            Some("RequestTimeout") => StatusCode::REQUEST_TIMEOUT,
+            Some(_) => StatusCode::OK,
+            None => return strange("it does not say that the parts became an object"),
+        };
+        StoreError::refused(NAME, status, refusal(answer), self.asker().await)
+    }
+
+    /// Whether the object is the one of the upload's parts.
+    async fn is_there(&self, complete: &Ask, count: usize) -> bool {
+        let mut url = complete.url.clone();
+        url.set_query(None);
+        let Ok(answer) = Ask::new(Method::HEAD, url).send(self).await else {
+            return false;
+        };
+        let length = locked(&self.sent).to_string();
+        let of_parts = format!("-{count}\"");
+        text(answer.headers(), "content-length") == Some(length.as_str())
+            && text(answer.headers(), "etag").is_some_and(|tag| tag.ends_with(&of_parts))
+    }
+}

@@ -1,0 +1,245 @@
+//! The way to fetch without a `git` program: libgit2's own, for `http(s)://`, `git://` and this machine. What
+//! that cannot do is an error that says so: SSH, Git LFS, repositories with SHA-256.
+
+use std::path::Path;
+
+use git2::build::CheckoutBuilder;
+use git2::{
+    AutotagOption, CheckoutNotificationType, Direction, ErrorCode, FetchOptions, Oid, RemoteCallbacks,
+    Repository, RepositoryInitOptions,
+};
+
+use super::super::blocking::Reporter;
+use super::clone::Cloned;
+use super::library_http::{self, Allowed};
+use super::problem::GitProblem;
+use super::references::{References, is_whole_hash};
+use super::remote::Remote;
+use super::submodules::{self, Parts, Submodule};
+use super::version::{Choice, Wanted, ambiguous};
+use super::words;
+use crate::events::{Transfer, TransferUnit};
+
+const ALL: [&str; 2] = ["+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"];
+
+/// Clones into an empty directory.
+pub(super) fn clone(
+    remote: &Remote,
+    wanted: &Wanted,
+    directory: &Path,
+    reporter: &Reporter,
+) -> Result<Cloned, GitProblem> {
+    let fetch = Fetch::begin(remote, directory, reporter)?;
+    let references = fetch.references()?;
+    let (mut choice, version, subdirectory) = wanted.choose(&references, remote.is_local())?;
+    let commit = fetch.bring(&choice, &references)?;
+    if choice.name.is_none() {
+        choice = Choice::commit(commit.to_string());
+    }
+    reporter.info(choice.told());
+    fetch.check_out(&choice, commit)?;
+    fetch.complete(&fetch.repository, remote.is_local())?;
+    Ok(Cloned {
+        commit: commit.to_string(),
+        branch: choice.branch_of(version.as_deref()),
+        subdirectory,
+    })
+}
+
+/// A repository that is being filled.
+struct Fetch<'a> {
+    remote: &'a Remote,
+    reporter: &'a Reporter,
+    repository: Repository,
+    _allowed: Allowed,
+}
+
+impl<'a> Fetch<'a> {
+    fn begin(remote: &'a Remote, directory: &Path, reporter: &'a Reporter) -> Result<Self, GitProblem> {
+        if remote.is_ssh() {
+            return Err(GitProblem::needs_program("SSH"));
+        }
+        let make = || {
+            let mut options = RepositoryInitOptions::new();
+            // The directory is there, and only its owner can enter it.
+            options.external_template(false).mkdir(false).mkpath(false);
+            let repository = Repository::init_opts(directory, &options)?;
+            repository.remote("origin", &remote.url())?;
+            Ok((repository, library_http::allow(remote, reporter)?))
+        };
+        let (repository, allowed) = make().map_err(GitProblem::library(
+            "make a repository in the temporary directory",
+        ))?;
+        Ok(Self {
+            remote,
+            reporter,
+            repository,
+            _allowed: allowed,
+        })
+    }
+
+    /// All names of the repository.
+    fn references(&self) -> Result<References, GitProblem> {
+        let mut references = References::default();
+        let mut list = || {
+            let mut remote = self.repository.find_remote("origin")?;
+            let connection = remote.connect_auth(Direction::Fetch, None, None)?;
+            for head in connection.list()? {
+                if head.name() == "HEAD" {
+                    references.head_branch = head.symref_target().map(str::to_owned);
+                }
+                references.add(&head.oid().to_string(), head.name());
+            }
+            Ok(())
+        };
+        list().map_err(|error| problem(self.remote, "read the list of branches and tags", error))?;
+        Ok(references)
+    }
+
+    /// Brings the objects, and gives the commit.
+    fn bring(&self, choice: &Choice, references: &References) -> Result<Oid, GitProblem> {
+        let find = || {
+            let commit = format!("{}^{{commit}}", choice.hash);
+            Ok(self.repository.revparse_single(&commit)?.id())
+        };
+        // The commit alone, which libgit2 cannot have of a repository on this machine.
+        if is_whole_hash(&choice.hash) && !self.remote.is_local() {
+            // Old servers give what has a name.
+            let mut named = references.all.iter();
+            let named = named.find(|reference| reference.target == choice.hash && reference.peeled.is_none());
+            let what = named.map_or(choice.wanted(), |reference| &reference.name);
+            match self.fetch(&[what], 1) {
+                Ok(()) if let Ok(commit) = find() => return Ok(commit),
+                Ok(()) => {}
+                Err(problem) if self.reporter.is_cancelled() => return Err(problem),
+                Err(problem) => tracing::debug!(%problem, "one commit alone"),
+            }
+        }
+        let mut all = ALL.to_vec();
+        all.extend(choice.name.as_deref());
+        self.fetch(&all, 0)?;
+        find().map_err(|error: git2::Error| match error.code() {
+            ErrorCode::Ambiguous => ambiguous(&choice.hash),
+            _ => references.no_such_version(&choice.hash),
+        })
+    }
+
+    fn fetch(&self, what: &[&str], depth: i32) -> Result<(), GitProblem> {
+        let fetch = || {
+            let mut options = fetch_options(self.reporter);
+            options.depth(depth);
+            let mut remote = self.repository.find_remote("origin")?;
+            remote.fetch(what, Some(&mut options), None)
+        };
+        fetch().map_err(|error| problem(self.remote, "fetch the repository's objects", error))
+    }
+
+    /// Gives the branch, the tag and HEAD their commits, as `git clone` does, and writes the files.
+    fn check_out(&self, choice: &Choice, commit: Oid) -> Result<(), GitProblem> {
+        let write = || {
+            let repository = &self.repository;
+            if let Some(name) = &choice.name {
+                repository.reference(name, Oid::from_str(&choice.hash)?, true, "clone")?;
+            }
+            match (choice.branch(), &choice.name) {
+                (Some(_), Some(name)) => repository.set_head(name)?,
+                _ => repository.set_head_detached(commit)?,
+            }
+            repository.checkout_head(Some(&mut checkout(self.reporter)))
+        };
+        write().map_err(|error| problem(self.remote, "write the files", error))
+    }
+
+    /// Brings the submodules of a repository whose files are written. Fails if files are in Git LFS.
+    fn complete(&self, repository: &Repository, is_parent_local: bool) -> Result<(), GitProblem> {
+        let Some(top) = repository.workdir() else {
+            return Ok(());
+        };
+        let index = repository
+            .index()
+            .map_err(GitProblem::library("read the list of files"))?;
+        let path = |path: &[u8]| String::from_utf8_lossy(path).into_owned();
+        let parts = Parts::of(index.iter().map(|entry| (entry.mode, path(&entry.path))));
+        if parts.use_lfs(top) {
+            return Err(GitProblem::needs_program("Git LFS"));
+        }
+        for submodule in submodules::described(top, &parts)? {
+            let update = || {
+                let is_local = submodules::check(&submodule.url, is_parent_local)?;
+                self.reporter
+                    .info(format!("Fetching submodule '{}'", submodule.path));
+                let below = self.update_submodule(repository, &submodule)?;
+                self.complete(&below, is_local)
+            };
+            update().map_err(GitProblem::in_submodule(&submodule.path))?;
+        }
+        Ok(())
+    }
+
+    fn update_submodule(
+        &self,
+        repository: &Repository,
+        submodule: &Submodule,
+    ) -> Result<Repository, GitProblem> {
+        let remote = match submodule.url.as_str() {
+            // It is on the same server.
+            url if url.starts_with('.') => self.remote.clone(),
+            url => Remote::new(url),
+        };
+        if remote.is_ssh() {
+            return Err(GitProblem::needs_program("a submodule behind SSH"));
+        }
+        let update = || {
+            let mut options = git2::SubmoduleUpdateOptions::new();
+            options.fetch(fetch_options(self.reporter));
+            let mut submodule = repository.find_submodule(&submodule.path)?;
+            submodule.update(true, Some(&mut options))?;
+            submodule.open()
+        };
+        update().map_err(|error| problem(&remote, "fetch the submodule", error))
+    }
+}
+
+/// What went wrong, in words if those of the library are known.
+fn problem(remote: &Remote, action: &'static str, source: git2::Error) -> GitProblem {
+    let message = source.message();
+    words::problem(&[message.to_owned()], message, remote).unwrap_or(GitProblem::Library { action, source })
+}
+
+fn fetch_options<'a>(reporter: &'a Reporter) -> FetchOptions<'a> {
+    let mut callbacks = RemoteCallbacks::new();
+    callbacks.transfer_progress(|progress| {
+        reporter.report(Transfer {
+            what: "Receiving objects",
+            done: progress.indexed_objects() as u64,
+            total: Some(progress.total_objects() as u64).filter(|total| *total > 0),
+            unit: TransferUnit::Objects,
+            bytes: Some(progress.received_bytes() as u64),
+        });
+        !reporter.is_cancelled()
+    });
+    callbacks.sideband_progress(|_| !reporter.is_cancelled());
+    let mut options = FetchOptions::new();
+    options
+        .remote_callbacks(callbacks)
+        .download_tags(AutotagOption::None);
+    options
+}
+
+fn checkout<'a>(reporter: &'a Reporter) -> CheckoutBuilder<'a> {
+    let mut checkout = CheckoutBuilder::new();
+    checkout.force();
+    checkout.progress(|_, done, total| {
+        reporter.report(Transfer {
+            what: "Updating files",
+            done: done as u64,
+            total: Some(total as u64),
+            unit: TransferUnit::Files,
+            bytes: None,
+        });
+    });
+    // Only while it plans. While it writes, it stops at the first file whose directory has another name.
+    checkout.notify_on(CheckoutNotificationType::UPDATED);
+    checkout.notify(|_, _, _, _, _| !reporter.is_cancelled());
+    checkout
+}

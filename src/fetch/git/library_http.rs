@@ -1,0 +1,247 @@
+//! How libgit2 talks by HTTP: over the client of all downloads, with its certificates, proxies and netrc
+//! files, and so that a fetch can be given up at any moment.
+
+use std::cell::RefCell;
+use std::io::{self, Read, Write};
+use std::pin::pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream, Transport};
+use reqwest::header::CONTENT_TYPE;
+use reqwest::redirect::Policy;
+use reqwest::{Method, Response, StatusCode, Url};
+use tokio::runtime::Runtime;
+
+use super::super::blocking::{Cancelled, Reporter};
+use super::remote::Remote;
+use crate::env_vars;
+use crate::http::{Fault, MOST_REDIRECTS, ServerAccess, Verification, classify, client};
+use crate::redact::Secret;
+
+/// How often a wait looks whether the fetch is given up.
+const CANCEL_INTERVAL: Duration = Duration::from_millis(50);
+
+const LIST: &str = "/info/refs?service=git-upload-pack";
+const LIST_TYPE: &str = "application/x-git-upload-pack-advertisement";
+const REQUEST_TYPE: &str = "application/x-git-upload-pack-request";
+
+thread_local! {
+    /// The fetch on this thread. libgit2 tells a transport nothing but a URL.
+    static FETCH: RefCell<Option<Arc<HttpFetch>>> = const { RefCell::new(None) };
+}
+
+/// A fetch that may talk by HTTP.
+struct HttpFetch {
+    remote: Remote,
+    runtime: Runtime,
+    is_cancelled: Cancelled,
+}
+
+/// Lets libgit2 talk by HTTP on this thread, with the remote repository's credentials, until the value is
+/// dropped.
+pub(super) fn allow(remote: &Remote, reporter: &Reporter) -> Result<Allowed, git2::Error> {
+    static REGISTERED: OnceLock<Result<(), String>> = OnceLock::new();
+    let registered = REGISTERED.get_or_init(|| register().map_err(|error| error.to_string()));
+    registered.as_ref().map_err(in_words)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    FETCH.set(Some(Arc::new(HttpFetch {
+        remote: remote.clone(),
+        runtime: runtime.map_err(in_words)?,
+        is_cancelled: reporter.cancelled(),
+    })));
+    Ok(Allowed)
+}
+
+/// Keeps libgit2 talking.
+pub(super) struct Allowed;
+
+impl Drop for Allowed {
+    fn drop(&mut self) {
+        FETCH.set(None);
+    }
+}
+
+/// libgit2 hands on nothing of an error but its words.
+fn in_words(error: impl ToString) -> git2::Error {
+    git2::Error::from_str(&error.to_string())
+}
+
+fn register() -> Result<(), git2::Error> {
+    for scheme in ["http", "https"] {
+        let transport = |remote: &git2::Remote<'_>| {
+            let fetch = FETCH.with_borrow(Clone::clone);
+            let fetch = fetch.ok_or_else(|| in_words("no fetch goes on here"))?;
+            let server = OnceLock::new();
+            Transport::smart(remote, true, HttpTransport { fetch, server })
+        };
+        #[expect(unsafe_code, reason = "libgit2 has no other way to be given a transport")]
+        // SAFETY: only fetches make transports, and all of them wait for this first.
+        unsafe { git2::transport::register(scheme, transport) }?;
+    }
+    Ok(())
+}
+
+impl HttpFetch {
+    /// Waits for something, unless the fetch is given up meanwhile.
+    fn wait<T>(&self, future: impl Future<Output = reqwest::Result<T>>) -> io::Result<T> {
+        self.runtime.block_on(async {
+            let mut future = pin!(future);
+            while !self.is_cancelled.load(Ordering::Relaxed) {
+                if let Ok(result) = tokio::time::timeout(CANCEL_INTERVAL, future.as_mut()).await {
+                    return result.map_err(|error| io::Error::other(failure(&error.without_url())));
+                }
+            }
+            Err(io::ErrorKind::Interrupted.into())
+        })
+    }
+
+    fn send(&self, access: &ServerAccess, method: Method, path: &str, body: Vec<u8>) -> io::Result<Response> {
+        let url = format!("{}{path}", access.url.as_str().trim_end_matches('/'));
+        let mut request = access.client.request(method, url).headers(access.headers.clone());
+        if !body.is_empty() {
+            request = request.header(CONTENT_TYPE, REQUEST_TYPE).body(body);
+        }
+        let answer = self.wait(request.send())?;
+        match answer.status() {
+            status if status.is_success() => Ok(answer),
+            status => Err(io::Error::other(refusal(status, access))),
+        }
+    }
+
+    /// The server of a repository, which is the remote one or a submodule, and its list of branches and tags.
+    fn open(&self, url: &str) -> io::Result<(ServerAccess, Response)> {
+        let mut url = Url::parse(url).map_err(io::Error::other)?;
+        url.set_query(None);
+        if let Some(known) = &self.remote.credentials
+            && known.site == url.origin().ascii_serialization()
+        {
+            let password = known.password.as_ref().map(Secret::expose);
+            // Neither fails for a URL that has a host.
+            let _ = (url.set_username(known.user.expose()), url.set_password(password));
+        }
+        let mut access = ServerAccess::of_url(&url).map_err(io::Error::other)?;
+        if let Some(bundle) = Verification::bundle(env_vars::GIT_SSL_CAINFO, &env_vars::non_empty)
+            && url.scheme() == "https"
+        {
+            access.client =
+                client(Some(&bundle), Policy::limited(MOST_REDIRECTS)).map_err(io::Error::other)?;
+        }
+        let list = self.send(&access, Method::GET, LIST, Vec::new())?;
+        if list
+            .headers()
+            .get(CONTENT_TYPE)
+            .is_none_or(|kind| kind != LIST_TYPE)
+        {
+            let text = format!("'{}' does not speak Git's protocol", access.url);
+            return Err(io::Error::other(text));
+        }
+        if let Some(Ok(moved)) = list.url().as_str().strip_suffix(LIST).map(Url::parse) {
+            access.url = moved;
+        }
+        Ok((access, list))
+    }
+}
+
+/// What a status says, as [`words`](super::words) knows it.
+fn refusal(status: StatusCode, access: &ServerAccess) -> String {
+    let host = Remote::new(access.url.as_str()).host();
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            let tried = match &access.credentials {
+                Some(source) => format!("the user and password in {source}"),
+                None => "no credentials, since the program 'git' was not found".to_owned(),
+            };
+            format!("'{host}' refuses access; tried: {tried}")
+        }
+        _ => format!("'{host}' answers {status}"),
+    }
+}
+
+/// What a failure is, in the words of `git`.
+fn failure(error: &reqwest::Error) -> String {
+    match classify(error, Duration::ZERO) {
+        (Fault::UnknownHost, _) => "Could not resolve host".to_owned(),
+        (Fault::Protocol, _) => "wrong version number".to_owned(),
+        (Fault::Timeout(_), _) => "timed out".to_owned(),
+        (Fault::Refused, _) => "Connection refused".to_owned(),
+        (Fault::Certificate, reason) => reason,
+        (Fault::Broken, reason) => format!("RPC failed: {reason}"),
+    }
+}
+
+struct HttpTransport {
+    fetch: Arc<HttpFetch>,
+    server: OnceLock<ServerAccess>,
+}
+
+impl SmartSubtransport for HttpTransport {
+    fn action(&self, url: &str, action: Service) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {
+        let mut answer = None;
+        if action == Service::UploadPackLs {
+            let (access, list) = self.fetch.open(url).map_err(in_words)?;
+            // It is the same server whenever the list is asked for.
+            let _ = self.server.set(access);
+            answer = Some(list);
+        }
+        let access = self.server.get();
+        Ok(Box::new(Exchange {
+            fetch: Arc::clone(&self.fetch),
+            access: access
+                .cloned()
+                .ok_or_else(|| in_words("the list was not asked for"))?,
+            request: Vec::new(),
+            answer,
+            piece: Bytes::new(),
+        }))
+    }
+
+    fn close(&self) -> Result<(), git2::Error> {
+        Ok(())
+    }
+}
+
+/// A request that is written first, and its answer.
+struct Exchange {
+    fetch: Arc<HttpFetch>,
+    access: ServerAccess,
+    request: Vec<u8>,
+    answer: Option<Response>,
+    /// The rest of the last piece of the answer.
+    piece: Bytes,
+}
+
+impl Write for Exchange {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.request.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Read for Exchange {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut answer = match self.answer.take() {
+            Some(answer) => answer,
+            None => {
+                let request = std::mem::take(&mut self.request);
+                self.fetch
+                    .send(&self.access, Method::POST, "/git-upload-pack", request)?
+            }
+        };
+        if self.piece.is_empty()
+            && let Some(piece) = self.fetch.wait(answer.chunk())?
+        {
+            self.piece = piece;
+        }
+        self.answer = Some(answer);
+        let length = buffer.len().min(self.piece.len());
+        buffer[..length].copy_from_slice(&self.piece.split_to(length));
+        Ok(length)
+    }
+}

@@ -1,0 +1,111 @@
+//! What `git` and the server show of their progress: lines that are written over again and again.
+
+use crate::events::{Transfer, TransferUnit};
+
+/// Where a line without an end is cut, in bytes.
+const LONGEST_LINE: usize = 4096;
+
+/// Reads the display from pieces of any size.
+#[derive(Default)]
+pub(super) struct ProgressDisplay {
+    line: Vec<u8>,
+}
+
+impl ProgressDisplay {
+    /// Takes the next piece; `on_state` gets every state that it completes.
+    pub(super) fn feed(&mut self, piece: &[u8], on_state: &mut dyn FnMut(Transfer<'_>)) {
+        for byte in piece {
+            if !matches!(byte, b'\r' | b'\n') && self.line.len() < LONGEST_LINE {
+                self.line.push(*byte);
+                continue;
+            }
+            if let Some(transfer) = parse(&String::from_utf8_lossy(&self.line)) {
+                on_state(transfer);
+            }
+            self.line.clear();
+        }
+    }
+}
+
+/// Reads a line such as `remote: Compressing objects:  45% (9/20)` or
+/// `Receiving objects: 100% (20/20), 1.50 MiB | 3.00 MiB/s, done.`
+pub(super) fn parse(line: &str) -> Option<Transfer<'_>> {
+    let line = line.strip_prefix("remote: ").unwrap_or(line);
+    let (what, state) = line.split_once(": ")?;
+    let unit = match what.rsplit(' ').next()? {
+        "files" => TransferUnit::Files,
+        "objects" | "deltas" => TransferUnit::Objects,
+        _ => return None,
+    };
+    let (done, total, bytes) = match state.split_once("% (") {
+        Some((_, counts)) => {
+            let (counts, rest) = counts.split_once(')')?;
+            let (done, total) = counts.split_once('/')?;
+            (done, Some(total.parse().ok()?), bytes(rest))
+        }
+        None => (state.split(',').next()?, None, None),
+    };
+    Some(Transfer {
+        what,
+        done: done.trim().parse().ok()?,
+        total,
+        unit,
+        bytes,
+    })
+}
+
+/// Reads `, 1.50 MiB | 3.00 MiB/s`.
+fn bytes(text: &str) -> Option<u64> {
+    let mut words = text.strip_prefix(", ")?.split([' ', ',']);
+    let number: f64 = words.next()?.parse().ok()?;
+    let unit = match words.next()? {
+        "bytes" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        _ => return None,
+    };
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "two decimal places are known"
+    )]
+    Some((number * (1_u64 << unit) as f64) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_display_is_read() {
+        let text = "remote: Enumerating objects: 20, done.\nremote: Compressing objects:  45% (9/20)\r\
+                    Receiving objects: 100% (20/20), 1.50 MiB | 3.00 MiB/s, done.\nResolving deltas: 50% (1/2)\r\
+                    Updating files:  10% (3/30)\rfatal: bad objects: 3%\nFrom https://host/x\n";
+        for size in [1, 7, text.len()] {
+            let mut display = ProgressDisplay::default();
+            let mut seen = Vec::new();
+            for piece in text.as_bytes().chunks(size) {
+                display.feed(piece, &mut |state| {
+                    let Transfer {
+                        what,
+                        done,
+                        total,
+                        unit,
+                        bytes,
+                    } = state;
+                    seen.push(format!("{what}: {done} of {total:?} {unit:?}, {bytes:?}"));
+                });
+            }
+            let expected = [
+                "Enumerating objects: 20 of None Objects, None",
+                "Compressing objects: 9 of Some(20) Objects, None",
+                "Receiving objects: 20 of Some(20) Objects, Some(1572864)",
+                "Resolving deltas: 1 of Some(2) Objects, None",
+                "Updating files: 3 of Some(30) Files, None",
+            ];
+            assert_eq!(seen, expected, "in pieces of {size}");
+        }
+    }
+}

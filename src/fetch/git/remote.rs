@@ -1,0 +1,158 @@
+//! The repository that is fetched from: how programs may see it, and who one is to its server.
+
+use std::borrow::Cow;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::Path;
+
+use percent_encoding::percent_decode_str;
+use reqwest::Url;
+
+use crate::project_uri::shown;
+use crate::redact::Secret;
+
+/// A repository behind a URL or on this machine. Its `Display` holds no credential.
+#[derive(Clone)]
+pub(super) struct Remote {
+    /// What programs know it by: the path, or the URL without credentials. Who one is to an SSH server is none.
+    pub(super) location: OsString,
+    url: String,
+    /// The user and the password in the URL.
+    pub(super) credentials: Option<Credentials>,
+}
+
+/// What a URL says about who one is.
+#[derive(Clone)]
+pub(super) struct Credentials {
+    /// The scheme and host that they are for.
+    pub(super) site: String,
+    pub(super) user: Secret,
+    pub(super) password: Option<Secret>,
+}
+
+impl Remote {
+    /// A repository by the path or the checked URL of it, which may hold credentials.
+    pub(super) fn new(text: &str) -> Self {
+        let url = without_password(text);
+        Self {
+            location: url.clone().into(),
+            url,
+            credentials: credentials(text),
+        }
+    }
+
+    /// A repository of this machine, whose path may be any bytes.
+    pub(super) fn of_path(path: &Path) -> Self {
+        Self {
+            location: path.into(),
+            ..Self::new(&path.display().to_string())
+        }
+    }
+
+    /// As text. The library takes no other; it decodes what a URL has for other bytes.
+    pub(super) fn url(&self) -> Cow<'_, str> {
+        match (self.location.to_str(), Url::from_file_path(&self.location)) {
+            (None, Ok(url)) => Cow::Owned(url.into()),
+            _ => Cow::Borrowed(&self.url),
+        }
+    }
+
+    /// Whether the repository is on this machine.
+    pub(super) fn is_local(&self) -> bool {
+        is_local(&self.url)
+    }
+
+    /// Whether the server is reached by SSH.
+    pub(super) fn is_ssh(&self) -> bool {
+        match self.url.split_once("://") {
+            Some((scheme, _)) => scheme.contains("ssh"),
+            None => !self.is_local(),
+        }
+    }
+
+    /// The server's name for a message, with its port if the URL has one.
+    pub(super) fn host(&self) -> String {
+        let url = shown(&self.url);
+        let (authority, end) = match url.split_once("://") {
+            Some((_, rest)) => (rest, '/'),
+            None => (url.as_str(), ':'),
+        };
+        let host = authority.split(end).next().unwrap_or_default();
+        host.rsplit('@').next().unwrap_or_default().to_owned()
+    }
+}
+
+impl fmt::Display for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&shown(&self.url))
+    }
+}
+
+/// Whether a path or URL names something on this machine.
+pub(super) fn is_local(url: &str) -> bool {
+    url.starts_with("file://") || Path::new(url).is_absolute()
+}
+
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| scheme.contains("ssh")) else {
+        return shown(url);
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    match authority.rsplit_once('@') {
+        Some((user, host)) => {
+            let user = user.split(':').next().unwrap_or(user);
+            format!("{scheme}://{user}@{host}{path}")
+        }
+        None => url.to_owned(),
+    }
+}
+
+fn credentials(url: &str) -> Option<Credentials> {
+    let url = Url::parse(url)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    let decoded = |text: &str| Secret::new(percent_decode_str(text).decode_utf8_lossy());
+    let has_any = !url.username().is_empty() || url.password().is_some();
+    has_any.then(|| Credentials {
+        site: url.origin().ascii_serialization(),
+        user: decoded(url.username()),
+        password: url.password().map(decoded),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_see_no_credentials() {
+        for (url, expected, host) in [
+            ("https://user:token@host/x", "https://host/x", "host"),
+            ("https://token@host:8443/x", "https://host:8443/x", "host:8443"),
+            ("ssh://git@host:22/x", "ssh://git@host:22/x", "host:22"),
+            ("ssh://git:password@host/x", "ssh://git@host/x", "host"),
+            ("ssh://host/x", "ssh://host/x", "host"),
+            ("git@host:x", "git@host:x", "host"),
+            ("/srv/x", "/srv/x", "/srv/x"),
+        ] {
+            let remote = Remote::new(url);
+            assert_eq!(
+                (&*remote.url(), remote.host().as_str()),
+                (expected, host),
+                "{url}"
+            );
+        }
+    }
+
+    #[test]
+    fn credentials_are_for_one_site() {
+        let remote = Remote::new("https://u%40x:p%2Fw@host:8443/org/x");
+        let credentials = remote.credentials.unwrap();
+        assert_eq!(credentials.site, "https://host:8443");
+        assert_eq!(credentials.user.expose(), "u@x");
+        assert_eq!(credentials.password.as_ref().unwrap().expose(), "p/w");
+        for url in ["https://host/x", "ssh://git:password@host/x", "/srv/x"] {
+            assert!(Remote::new(url).credentials.is_none(), "{url}");
+        }
+    }
+}

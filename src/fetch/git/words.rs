@@ -1,0 +1,231 @@
+//! What the words of the `git` program, of `ssh` and of libgit2 mean. They have no codes for their errors; their
+//! English words are the same in all versions, up to what the HTTP and TLS libraries below them say.
+
+use super::problem::GitProblem;
+use super::remote::Remote;
+use crate::fetch::error::NO_SPACE;
+
+/// What some words mean, and what to do about it.
+struct Meaning {
+    /// Any of these, with a bar between them.
+    words: &'static str,
+    /// What is told instead of all that was said, if anything is. `{host}`, `{url}` and `{path}` are those of the
+    /// repository, `{answer}` is the line with the words, `{tried}` whose credentials were sent.
+    message: &'static str,
+    hint: &'static str,
+    /// Whether another way to fetch the same has no better prospects.
+    is_final: bool,
+}
+
+const fn meaning(words: &'static str, message: &'static str, hint: &'static str) -> Meaning {
+    Meaning {
+        words,
+        message,
+        hint,
+        is_final: true,
+    }
+}
+
+const fn passing(words: &'static str, message: &'static str, hint: &'static str) -> Meaning {
+    Meaning {
+        is_final: false,
+        ..meaning(words, message, hint)
+    }
+}
+
+const CERTIFICATE: &str =
+    "name the file of the certificate authority in GIT_SSL_CAINFO or in Git's http.sslCAInfo";
+const CREDENTIALS: &str =
+    "set up a Git credential helper or GIT_ASKPASS, or write https://USER:TOKEN@… in the URL";
+const NETWORK: &str = "check the network connection and the proxy settings (http.proxy, https_proxy)";
+const NO_REPOSITORY: &str = "there is no repository that can be read: {answer}";
+const SPELLING: &str = "check the spelling; a private repository may need credentials to be seen";
+pub(super) const URL: &str = "check the URL";
+/// What to do about what only the `git` program can do.
+pub(super) const INSTALL_GIT: &str = "install git, or add its directory to PATH";
+
+/// The first whose words are there counts. The words of libgit2 begin in lower case.
+const MEANINGS: &[Meaning] = &[
+    meaning(
+        "Could not resolve host|unable to look up |failed to resolve address",
+        "the host '{host}' is not known",
+        "check the spelling, and the network connection",
+    ),
+    meaning("timed out", "cannot connect to '{host}': no answer", NETWORK),
+    meaning(
+        "Connection refused",
+        "cannot connect to '{host}': connection refused",
+        NETWORK,
+    ),
+    meaning(
+        "code 407|response 407|returned error: 407|answers 407",
+        "cannot connect to '{host}': the proxy asks for a user and password",
+        NETWORK,
+    ),
+    meaning(
+        "Could not resolve proxy",
+        "cannot connect to '{host}': {answer}",
+        NETWORK,
+    ),
+    meaning(
+        "ailed to connect to|unable to connect to|connect to server",
+        "cannot connect to '{host}': connection refused, or no route to it",
+        NETWORK,
+    ),
+    passing(
+        "wrong version number|unexpected TLS packet|packet length too long",
+        "the server is not a Git server: '{host}' does not speak the protocol of the URL",
+        URL,
+    ),
+    meaning(
+        "certificate is not trusted|not accept the client's certificate",
+        "cannot connect to '{host}' securely: {answer}",
+        CERTIFICATE,
+    ),
+    meaning(
+        "certificate problem|certificate verification failed|SSL: ",
+        "cannot connect to '{host}' securely: the server's certificate is not trusted: {answer}",
+        CERTIFICATE,
+    ),
+    meaning(
+        "could not read Username|could not read Password",
+        "'{host}' refuses access; tried: Git's credential helpers and GIT_ASKPASS, which know none",
+        CREDENTIALS,
+    ),
+    meaning(
+        "Authentication failed for|returned error: 401|returned error: 403",
+        "'{host}' refuses access; tried: {tried}",
+        CREDENTIALS,
+    ),
+    meaning("refuses access; tried: ", "{answer}", CREDENTIALS),
+    meaning(
+        "fatal: repository '|not exported|not appear to be a git repository|could not find repository",
+        NO_REPOSITORY,
+        SPELLING,
+    ),
+    meaning(
+        "returned error: 404|returned error: 410|answers 404|answers 410",
+        NO_REPOSITORY,
+        SPELLING,
+    ),
+    passing(
+        "not valid: is this a git repository?|does not speak Git's protocol",
+        "the server is not a Git server: '{url}' does not speak Git's protocol",
+        URL,
+    ),
+    meaning(
+        "detected dubious ownership in|is not owned by current user",
+        "the repository '{path}' belongs to another user",
+        "if you trust it: git config --global --add safe.directory '{path}'",
+    ),
+    passing(
+        "object format '|extensions.objectformat",
+        "a repository with SHA-256 needs the program 'git', which was not found",
+        INSTALL_GIT,
+    ),
+    // What is written down may be what ends too early.
+    passing("No space left on device", "", NO_SPACE),
+    passing(
+        "early EOF|hung up unexpectedly|unexpected disconnect|RPC failed",
+        "the connection broke: {answer}",
+        NETWORK,
+    ),
+    meaning(
+        "Host key verification failed|host key is known",
+        "",
+        "check the host's key by 'ssh HOST' once, which adds it to ~/.ssh/known_hosts",
+    ),
+    meaning(
+        "Permission denied (",
+        "",
+        "add your key to the SSH agent, or name it in GIT_SSH_COMMAND=\"ssh -i KEY\"; \
+         keys with a passphrase need the agent",
+    ),
+    meaning("Could not read from remote repository", "", ""),
+];
+
+/// The problem that these lines tell of; `whole` is all that is said.
+pub(super) fn problem(lines: &[String], whole: &str, remote: &Remote) -> Option<GitProblem> {
+    let (meaning, line) = MEANINGS.iter().find_map(|meaning| {
+        let says = |line: &&String| meaning.words.split('|').any(|words| line.contains(words));
+        Some((meaning, lines.iter().find(says)?))
+    })?;
+    let tried = if remote
+        .credentials
+        .as_ref()
+        .is_some_and(|known| known.password.is_some())
+    {
+        "the user and password in the URL"
+    } else {
+        "what Git's credential helpers or GIT_ASKPASS gave"
+    };
+    let url = remote.to_string();
+    let filled = |text: &str| {
+        text.replace("{host}", &remote.host())
+            .replace("{tried}", tried)
+            .replace("{path}", url.trim_start_matches("file://"))
+            .replace("{url}", &url)
+            .replace("{answer}", answer(line))
+    };
+    Some(GitProblem::Known {
+        message: match meaning.message {
+            "" => whole.to_owned(),
+            message => filled(message),
+        },
+        hint: Some(filled(meaning.hint)).filter(|hint| !hint.is_empty()),
+        is_final: meaning.is_final,
+    })
+}
+
+/// The line without what `git` begins every error with.
+fn answer(line: &str) -> &str {
+    let line = ["fatal: ", "error: ", "remote error: ", "unable to access '"]
+        .into_iter()
+        .fold(line, |line, beginning| {
+            line.strip_prefix(beginning).unwrap_or(line)
+        });
+    let line = line.split_once("': ").map_or(line, |(_, answer)| answer);
+    line.trim_end_matches('.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Those that no server of the integration tests makes `git` say.
+    #[test]
+    fn the_usual_failures_are_understood() {
+        for (line, expected) in [
+            (
+                "fatal: unable to look up host (port 9418) (Name or service not known)",
+                "the host 'host' is not known",
+            ),
+            (
+                "ssh: connect to host host port 22: Connection timed out",
+                "cannot connect to 'host': no answer",
+            ),
+            (
+                "fatal: unable to access 'https://host/x/': SSL certificate problem: certificate has expired",
+                "cannot connect to 'host' securely: the server's certificate is not trusted: SSL certificate problem: certificate has expired",
+            ),
+            (
+                "fatal: unable to access 'https://host/x/': Could not resolve proxy: proxy",
+                "cannot connect to 'host': Could not resolve proxy: proxy",
+            ),
+            (
+                "fatal: unable to access 'https://host/x/': CONNECT tunnel failed, response 407",
+                "cannot connect to 'host': the proxy asks for a user and password",
+            ),
+            (
+                "fatal: the remote end hung up unexpectedly",
+                "the connection broke: the remote end hung up unexpectedly",
+            ),
+        ] {
+            let lines = ["remote: hello".to_owned(), line.to_owned()];
+            let problem = problem(&lines, "", &Remote::new("https://u:p@host/x")).expect(line);
+            assert_eq!(problem.to_string(), expected);
+        }
+        let lines = ["fatal: couldn't find remote ref x".to_owned()];
+        assert!(problem(&lines, "", &Remote::new("https://host/x")).is_none());
+    }
+}

@@ -1,0 +1,390 @@
+//! Calls of JSON APIs: credentials, retries, redirects, and what the answers mean.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
+use reqwest::{Method, Request, StatusCode, Url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::api_error::ApiError;
+use super::client::AGENT;
+use super::connection::{Answer, Connection, ConnectionSettings, Content};
+use super::excerpt::{code_and_message, excerpt};
+use super::fault::{Fault, in_words};
+use super::redirect::{MOST_REDIRECTS, keeps_method, may_see_credentials, redirect_target};
+use super::retry::Tries;
+use crate::redact::without_credentials;
+
+/// What an API has of its own.
+#[async_trait]
+pub(crate) trait Api: Send + Sync {
+    /// Why a call fails.
+    type Error: From<ApiError> + Send;
+
+    /// Whose API it is: `MLflow`.
+    const NAME: &'static str;
+
+    /// The server for a person: `the tracking server`.
+    const SERVER: &'static str;
+
+    /// Where a person finds the credentials that are sent.
+    fn credentials(&self) -> Option<String> {
+        None
+    }
+
+    /// Adds the credentials of the moment to a request whose body will be `body`.
+    async fn authorize(&self, _request: &mut Request, _body: &[u8]) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    /// Looks for other credentials than this `Authorization`, which the server refused. Says whether there
+    /// are any.
+    async fn renew(&self, _refused: &HeaderValue) -> bool {
+        false
+    }
+
+    /// Why redirects are not followed, if they are not.
+    fn forbids_redirects(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// What a refusal says that only means that the server has too much to do.
+    fn overload(&self, _answer: &Answer) -> Option<String> {
+        None
+    }
+
+    /// The body of a refusal without secrets: a server may repeat what it was sent.
+    async fn redacted(&self, body: Vec<u8>) -> Vec<u8> {
+        body
+    }
+}
+
+/// A request to be sent, as often as it needs.
+#[derive(Debug, Clone)]
+pub(crate) struct Call<'a> {
+    pub(crate) method: Method,
+    /// The path below the server's address, percent-encoded where that is needed.
+    pub(crate) path: &'a str,
+    pub(crate) query: &'a [(&'a str, &'a str)],
+    pub(crate) content_type: Option<&'a str>,
+    pub(crate) content: Content,
+    /// Whether it may be sent again when nobody knows whether it has been done.
+    pub(crate) is_repeatable: bool,
+    /// How often the usual time the answer may take.
+    pub(crate) patience: u32,
+}
+
+impl<'a> Call<'a> {
+    pub(crate) fn new(method: Method, path: &'a str) -> Self {
+        Self {
+            method,
+            path,
+            query: &[],
+            content_type: None,
+            content: Content::Nothing,
+            is_repeatable: true,
+            patience: 1,
+        }
+    }
+
+    /// A `POST` of this value.
+    pub(crate) fn json(path: &'a str, body: &impl Serialize) -> Self {
+        let text = serde_json::to_vec(body).expect("the bodies hold only text, numbers, lists and maps");
+        Self {
+            content_type: Some("application/json"),
+            content: Content::Bytes(Bytes::from(text)),
+            ..Self::new(Method::POST, path)
+        }
+    }
+}
+
+/// What became of one try.
+pub(crate) enum Attempt {
+    Answered(Answer),
+    Failed(Failure),
+}
+
+/// A failed try that may be followed by another.
+pub(crate) struct Failure {
+    outcome: Result<Answer, ApiError>,
+    /// In words for a person.
+    reason: String,
+}
+
+impl Failure {
+    /// What is left when there is no further try.
+    pub(crate) fn into_outcome(mut self, count: u32) -> Result<Answer, ApiError> {
+        if let Err(ApiError::NoAnswer { tries, .. }) = &mut self.outcome {
+            *tries = count;
+        }
+        self.outcome
+    }
+
+    /// Whether the server may have done what it was asked for.
+    pub(crate) fn is_unclear(&self) -> bool {
+        match &self.outcome {
+            Ok(answer) => answer.status != StatusCode::TOO_MANY_REQUESTS,
+            Err(error) => !matches!(error.fault(), Some(Fault::Refused | Fault::UnknownHost)),
+        }
+    }
+
+    /// Whether the server may still be at work on it.
+    pub(crate) fn is_timeout(&self) -> bool {
+        matches!(&self.outcome, Err(error) if matches!(error.fault(), Some(Fault::Timeout(_))))
+    }
+}
+
+/// A client of one server's API.
+#[derive(Debug, Clone)]
+pub(crate) struct ApiClient<A> {
+    api: A,
+    base: Url,
+    /// What goes with every request, wherever it is redirected.
+    headers: HeaderMap,
+    connection: Arc<Connection>,
+}
+
+impl<A: Api> ApiClient<A> {
+    /// A client of the server at `base`, which holds no credentials.
+    pub(crate) fn new(api: A, base: Url, mut headers: HeaderMap, connection: Arc<Connection>) -> Self {
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        Self {
+            api,
+            base,
+            headers,
+            connection,
+        }
+    }
+
+    /// The server's address without a slash at its end.
+    pub(crate) fn address(&self) -> &str {
+        self.base.as_str().trim_end_matches('/')
+    }
+
+    /// How the server is reached.
+    pub(crate) fn settings(&self) -> &ConnectionSettings {
+        &self.connection.settings
+    }
+
+    /// The parts of which another kind of client is made: the address and what goes with every request.
+    pub(crate) fn into_parts(self) -> (A, Url, HeaderMap) {
+        (self.api, self.base, self.headers)
+    }
+
+    /// Asks for something.
+    pub(crate) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<T, A::Error> {
+        let call = Call::new(Method::GET, path);
+        self.value(Call { query, ..call }).await
+    }
+
+    /// Has something done that may be done again without harm.
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, A::Error> {
+        self.value(Call::json(path, body)).await
+    }
+
+    /// The value that is answered.
+    pub(crate) async fn value<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, A::Error> {
+        let (answer, tries) = self.answered(&call).await?;
+        self.read(call.path, answer, tries).await
+    }
+
+    /// An answer that is no refusal.
+    pub(crate) async fn call(&self, call: Call<'_>) -> Result<Answer, A::Error> {
+        let (answer, tries) = self.answered(&call).await?;
+        match answer.status.is_success() {
+            true => Ok(answer),
+            false => Err(self.refusal(call.path, answer, tries).await),
+        }
+    }
+
+    /// Sends the request until there is an answer that another try would not change. Also says how
+    /// many tries that took.
+    async fn answered(&self, call: &Call<'_>) -> Result<(Answer, u32), A::Error> {
+        let mut tries = self.settings().retry.tries();
+        loop {
+            let failure = match self.attempt(call).await? {
+                Attempt::Answered(answer) => return Ok((answer, tries.count())),
+                Attempt::Failed(failure) => failure,
+            };
+            let is_last = failure.is_unclear() && !call.is_repeatable;
+            if is_last || !self.pause(&mut tries, &failure).await {
+                return Ok((failure.into_outcome(tries.count())?, tries.count()));
+            }
+        }
+    }
+
+    /// One try.
+    pub(crate) async fn attempt(&self, call: &Call<'_>) -> Result<Attempt, A::Error> {
+        let (mut outcome, sent) = self.follow(call).await?;
+        if let (Ok(answer), Some(sent)) = (&outcome, sent)
+            && matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+            && self.api.renew(&sent).await
+        {
+            (outcome, _) = self.follow(call).await?;
+        }
+        let reason = match &outcome {
+            Ok(answer) => self.why_transient(answer),
+            Err(ApiError::NoAnswer { fault, reason, .. }) => fault.is_transient().then(|| reason.clone()),
+            Err(_) => None,
+        };
+        Ok(match reason {
+            Some(reason) => Attempt::Failed(Failure { outcome, reason }),
+            None => Attempt::Answered(outcome?),
+        })
+    }
+
+    /// What a person reads of an answer that may be another one a little later.
+    fn why_transient(&self, answer: &Answer) -> Option<String> {
+        let has_retry_after = answer.headers.contains_key(RETRY_AFTER);
+        if self.settings().retry.is_transient(answer.status, has_retry_after) {
+            return Some(format!("it answered {}", answer.status));
+        }
+        let message = self.api.overload(answer)?;
+        Some(format!("it answered {}: {message}", answer.status))
+    }
+
+    /// Waits before the next try; says whether there is one. Waiting can take minutes: the person learns at
+    /// once why, and for how long at most.
+    pub(crate) async fn pause(&self, tries: &mut Tries, failure: &Failure) -> bool {
+        let answer = failure.outcome.as_ref().ok();
+        // Too many clients ask the server at once: those that come back should not do so together.
+        let is_of_load = answer.is_some() || failure.is_timeout();
+        let retry_after = answer.and_then(|answer| answer.header(RETRY_AFTER));
+        let Some(pause) = tries.next(is_of_load, retry_after) else {
+            return false;
+        };
+        let reason = &failure.reason;
+        let (server, address, most) = (A::SERVER, self.address(), self.settings().retry.max_retries);
+        match tries.count() {
+            2 => tracing::warn!(
+                "{server} {address} cannot be used ({reason}); trying again up to {most} times, with pauses of {} at most in all",
+                in_words(self.settings().retry.longest_wait().max(pause)),
+            ),
+            count => tracing::info!(
+                "{server} {address} still cannot be used ({reason}); try {count} of {} in {}",
+                most + 1,
+                in_words(pause),
+            ),
+        }
+        tokio::time::sleep(pause).await;
+        true
+    }
+
+    /// Sends the request, and sends it again to where the server redirects it. Also gives the credentials
+    /// that the server itself got.
+    async fn follow(
+        &self,
+        call: &Call<'_>,
+    ) -> Result<(Result<Answer, ApiError>, Option<HeaderValue>), A::Error> {
+        let mut url = self.url(call);
+        let mut headers = self.headers.clone();
+        let kind = call.content_type.and_then(|kind| kind.parse().ok());
+        headers.extend(kind.map(|kind: HeaderValue| (CONTENT_TYPE, kind)));
+        let (mut is_trusted, mut credentials) = (true, None);
+        for _ in 0..=MOST_REDIRECTS {
+            let mut request = Request::new(call.method.clone(), url.clone());
+            *request.headers_mut() = headers.clone();
+            if is_trusted {
+                self.api.authorize(&mut request, call.content.bytes()).await?;
+                credentials = request.headers().get(AUTHORIZATION).cloned();
+            }
+            let answer = match self.connection.exchange(call, request).await {
+                Ok(answer) => answer,
+                silence => return Ok((silence, credentials)),
+            };
+            let Some(target) = redirect_target(&url, answer.status, &answer.headers) else {
+                return Ok((Ok(answer), credentials));
+            };
+            let is_web = matches!(target.scheme(), "http" | "https");
+            // As a GET, which the other statuses ask for, the call would do something else.
+            let is_same = call.method == Method::GET || keeps_method(answer.status);
+            let reason = self.api.forbids_redirects();
+            let reason = reason.or((is_same && !is_web).then_some("which is no web address"));
+            if reason.is_some() || !is_same {
+                return Err(redirected(call, answer.status, &target, reason));
+            }
+            is_trusted &= may_see_credentials(&url, &target);
+            url = target;
+        }
+        let reason = format!("after {MOST_REDIRECTS} redirects before");
+        Err(redirected(call, StatusCode::FOUND, &url, Some(&reason)))
+    }
+
+    fn url(&self, call: &Call<'_>) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{}", url.path().trim_end_matches('/'), call.path));
+        if !call.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(call.query);
+        }
+        url
+    }
+
+    /// The value that the answer holds, or what the server has to say instead.
+    pub(crate) async fn read<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        answer: Answer,
+        tries: u32,
+    ) -> Result<T, A::Error> {
+        let body: &[u8] = match answer.body.trim_ascii() {
+            // Some servers answer so where MLflow's own answers with an empty object.
+            b"" | b"200 OK" => b"{}",
+            body => body,
+        };
+        if answer.status != StatusCode::OK || !body.starts_with(b"{") {
+            return Err(self.refusal(path, answer, tries).await);
+        }
+        serde_json::from_slice(body).map_err(|error| {
+            A::Error::from(ApiError::Malformed {
+                api: A::NAME,
+                endpoint: path.to_owned(),
+                reason: error.to_string(),
+            })
+        })
+    }
+
+    /// What the server has to say instead of what was asked for.
+    async fn refusal(&self, path: &str, answer: Answer, tries: u32) -> A::Error {
+        let (endpoint, status) = (path.to_owned(), answer.status.as_u16());
+        let credentials = self.api.credentials();
+        let body = self.api.redacted(answer.body).await;
+        let said = code_and_message(&body).filter(|_| !answer.status.is_success());
+        A::Error::from(match said {
+            Some((code, message)) => ApiError::Refused {
+                endpoint,
+                status,
+                code,
+                message,
+                tries,
+                credentials,
+            },
+            None => ApiError::Unexpected {
+                endpoint,
+                status,
+                excerpt: excerpt(&body),
+                tries,
+                credentials,
+            },
+        })
+    }
+}
+
+fn redirected<E: From<ApiError>>(call: &Call<'_>, status: StatusCode, to: &Url, reason: Option<&str>) -> E {
+    E::from(ApiError::Redirect {
+        endpoint: call.path.to_owned(),
+        status: status.as_u16(),
+        target: without_credentials(to.as_str()),
+        reason: reason.map(str::to_owned),
+    })
+}

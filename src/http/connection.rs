@@ -1,0 +1,243 @@
+//! One request and its answer, without retries and redirects.
+//!
+//! Plain HTTP goes over a client that knows nothing of TLS: one that does reads all the system's
+//! certificates when it is made, which takes longer than a whole short run.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper_util::client::legacy::Client as PlainClient;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use reqwest::header::{CONTENT_LENGTH, HeaderMap};
+use reqwest::redirect::Policy;
+use reqwest::{Body, Client, Request, Response, StatusCode};
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
+
+use super::api_client::Call;
+use super::api_error::ApiError;
+use super::certificates::{Verification, client_identity};
+use super::client::{ClientError, begun, built};
+use super::fault::{Fault, classify, in_words};
+use super::proxies::ProxySettings;
+use super::retry::RetryPolicy;
+use super::sent_file::SentFile;
+use super::variables::{VariableError, whole_number};
+use crate::env_vars;
+
+/// Longer answers are refused. A run with many metrics and parameters is the longest that comes.
+const LONGEST_BODY: usize = 64 * 1024 * 1024;
+
+/// The slowest connection that an upload may take, in bytes per second.
+const SLOWEST: u64 = 50 * 1024;
+
+/// As `reqwest` and MLflow's client have it: a dead connection is noticed within a minute.
+const KEEPALIVE: (Duration, u32) = (Duration::from_secs(15), 3);
+
+/// How a server is reached, as the environment says it.
+#[derive(Debug, Clone)]
+pub(crate) struct ConnectionSettings {
+    pub(crate) verification: Verification,
+    /// A PEM file with the client's certificate, its chain and its key.
+    pub(crate) client_certificate: Option<PathBuf>,
+    pub(crate) proxies: ProxySettings,
+    pub(crate) retry: RetryPolicy,
+    /// How long the server may take to answer, and after that for each part of the answer.
+    pub(crate) timeout: Duration,
+}
+
+impl ConnectionSettings {
+    /// Reads MLflow's variables and those of Python's `requests`. `variable` gives `None` for one that is
+    /// not set or empty.
+    pub(crate) fn from_variables(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, VariableError> {
+        let timeout = whole_number(variable, env_vars::MLFLOW_HTTP_REQUEST_TIMEOUT, 120, 1..=i64::MAX)?;
+        Ok(Self {
+            verification: Verification::from_variables(variable),
+            client_certificate: None,
+            proxies: ProxySettings::from_variables(variable),
+            retry: RetryPolicy::from_variables(variable)?,
+            timeout: Duration::from_secs(timeout.unsigned_abs()),
+        })
+    }
+
+    /// A client with these settings. `is_tls` says whether its servers have certificates.
+    pub(crate) fn client(&self, redirects: Policy, is_tls: bool) -> Result<Client, ClientError> {
+        let mut builder = begun(redirects, &self.proxies)?
+            .connect_timeout(self.timeout)
+            .min_tls_version(reqwest::tls::Version::TLS_1_2);
+        if is_tls {
+            builder = self.verification.configure(builder)?;
+            if let Some(path) = &self.client_certificate {
+                builder = builder.identity(client_identity(path)?);
+            }
+        }
+        built(builder)
+    }
+}
+
+/// What a request brings, which can be sent again for another try.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Content {
+    #[default]
+    Nothing,
+    Bytes(Bytes),
+    File(FileContent),
+}
+
+/// A file of this machine, with what goes before and after it.
+#[derive(Debug, Clone)]
+pub(crate) struct FileContent {
+    pub(crate) file: SentFile,
+    pub(crate) head: Bytes,
+    pub(crate) tail: Bytes,
+    /// Counts the bytes that have gone out.
+    pub(crate) sent: Arc<AtomicU64>,
+}
+
+impl Content {
+    /// What a signature is made of.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Nothing | Self::File(_) => &[],
+        }
+    }
+
+    fn length(&self) -> u64 {
+        match self {
+            Self::Nothing => 0,
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File(content) => (content.head.len() + content.tail.len()) as u64 + content.file.length(),
+        }
+    }
+
+    fn put_into(&self, request: &mut Request) {
+        *request.body_mut() = match self {
+            Self::Nothing => None,
+            Self::Bytes(bytes) => Some(Body::from(bytes.clone())),
+            Self::File(FileContent {
+                file,
+                head,
+                tail,
+                sent,
+            }) => {
+                request.headers_mut().insert(CONTENT_LENGTH, self.length().into());
+                Some(file.body(head.clone(), tail.clone(), sent))
+            }
+        };
+    }
+}
+
+/// An answer, wholly read.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// The text of a header.
+    pub(crate) fn header(&self, name: impl reqwest::header::AsHeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// Sends requests, and keeps the connections for the next ones.
+pub(crate) struct Connection {
+    pub(super) settings: ConnectionSettings,
+    plain: PlainClient<HttpConnector, Body>,
+    full: OnceCell<Client>,
+}
+
+impl fmt::Debug for Connection {
+    /// Without the clients, which know the credentials of proxies.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Connection").field(&self.settings).finish()
+    }
+}
+
+impl Connection {
+    pub(crate) fn new(settings: ConnectionSettings) -> Self {
+        let (interval, count) = KEEPALIVE;
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(settings.timeout));
+        connector.set_keepalive(Some(interval));
+        connector.set_keepalive_interval(Some(interval));
+        connector.set_keepalive_retries(Some(count));
+        Self {
+            settings,
+            plain: PlainClient::builder(TokioExecutor::new()).build(connector),
+            full: OnceCell::new(),
+        }
+    }
+
+    /// Sends the request of a call with its content, and reads the answer.
+    ///
+    /// # Errors
+    /// [`ApiError::NoAnswer`] after the one try, and what is no use to try again.
+    pub(super) async fn exchange(&self, call: &Call<'_>, mut request: Request) -> Result<Answer, ApiError> {
+        let (content, endpoint) = (&call.content, call.path);
+        let usual = self.settings.timeout.saturating_mul(call.patience);
+        content.put_into(&mut request);
+        let limit = usual.saturating_add(Duration::from_secs(content.length() / SLOWEST));
+        let address = request.url().origin().ascii_serialization();
+        let silent = |(fault, reason)| ApiError::NoAnswer {
+            address: address.clone(),
+            endpoint: endpoint.to_owned(),
+            fault,
+            reason,
+            tries: 1,
+        };
+        let late = |limit| {
+            let reason = format!("no answer within {}", in_words(limit));
+            silent((Fault::Timeout(self.settings.timeout), reason))
+        };
+        let failed = |error: &(dyn std::error::Error + 'static)| {
+            if let Content::File(FileContent { file, .. }) = content
+                && let Err(changed) = file.check()
+            {
+                return ApiError::Content(changed);
+            }
+            silent(classify(error, self.settings.timeout))
+        };
+        let url = request.url();
+        let mut answer = if url.scheme() == "https" || self.settings.proxies.is_for(url) {
+            let full = async { self.settings.client(Policy::none(), true) };
+            let full = self.full.get_or_try_init(|| full).await?;
+            let sent = timeout(limit, full.execute(request)).await;
+            sent.map_err(|_| late(limit))?
+                .map_err(|error| failed(&error.without_url()))?
+        } else {
+            let message = http::Request::try_from(request).map_err(|error| failed(&error.without_url()))?;
+            let sent = timeout(limit, self.plain.request(message)).await;
+            let answer = sent.map_err(|_| late(limit))?.map_err(|error| failed(&error))?;
+            Response::from(answer.map(Body::wrap))
+        };
+        let mut body = Vec::new();
+        while let Some(data) = timeout(usual, answer.chunk())
+            .await
+            .map_err(|_| late(usual))?
+            .map_err(|error| failed(&error.without_url()))?
+        {
+            if body.len() + data.len() > LONGEST_BODY {
+                return Err(ApiError::TooLong {
+                    endpoint: endpoint.to_owned(),
+                    limit: LONGEST_BODY,
+                });
+            }
+            body.extend_from_slice(&data);
+        }
+        Ok(Answer {
+            status: answer.status(),
+            headers: std::mem::take(answer.headers_mut()),
+            body,
+        })
+    }
+}

@@ -1,0 +1,238 @@
+//! Credentials and signatures of clouds, by `reqsign`: what it reaches the world with, and requests that it
+//! signs.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable as _};
+use bytes::Bytes;
+use reqsign::{
+    CommandExecute, CommandOutput, Context, FileRead, HttpSend, OsEnv, ProvideCredential, SignRequest,
+    Signer, SigningCredential,
+};
+use reqwest::{Client, Method, Request, StatusCode, Url};
+
+use super::client::READ_TIMEOUT;
+use super::fault::{in_words, innermost};
+use crate::process::ProgramCall;
+
+/// How credentials are asked for: over HTTP, and of this machine's files and programs.
+#[derive(Debug, Clone)]
+pub(crate) struct Sender {
+    client: Client,
+    most_retries: usize,
+    /// Addresses, and those that are asked in their place.
+    moved: Vec<(String, String)>,
+    /// Why the last question was refused, which some errors of `reqsign` do not tell.
+    refused: Arc<Mutex<Option<String>>>,
+}
+
+impl Sender {
+    /// Sends by this client, and tries again when a server is busy or a connection breaks.
+    pub(crate) fn new(client: Client) -> Self {
+        Self {
+            client,
+            most_retries: 3,
+            moved: Vec::new(),
+            refused: Arc::default(),
+        }
+    }
+
+    /// Sends each request once: a service that may not be there at all.
+    pub(crate) fn once(mut self) -> Self {
+        self.most_retries = 0;
+        self
+    }
+
+    /// Sends requests for one address to another.
+    pub(crate) fn moved(mut self, from: String, to: String) -> Self {
+        self.moved.push((from, to));
+        self
+    }
+
+    /// The context that credentials are looked for in.
+    pub(crate) fn context(self) -> Context {
+        Context::new()
+            .with_env(OsEnv)
+            .with_file_read(self.clone())
+            .with_command_execute(self.clone())
+            .with_http_send(self)
+    }
+
+    /// The error says whether another try may end otherwise, and why there was no answer or which one.
+    async fn send(&self, request: &http::Request<Bytes>) -> Result<http::Response<Bytes>, (bool, String)> {
+        let uri = request.uri().to_string();
+        let moved = self.moved.iter().find(|(from, _)| *from == uri);
+        let uri = moved.map_or(&uri, |(_, to)| to);
+        let exchange = async {
+            let sent = self.client.request(request.method().clone(), uri);
+            let sent = sent
+                .headers(request.headers().clone())
+                .body(request.body().clone());
+            let answer = sent.send().await?;
+            let (status, headers) = (answer.status(), answer.headers().clone());
+            Ok::<_, reqwest::Error>((status, headers, answer.bytes().await?))
+        };
+        let (status, headers, body) = tokio::time::timeout(READ_TIMEOUT, exchange)
+            .await
+            .map_err(|_| (true, format!("no answer within {}", in_words(READ_TIMEOUT))))?
+            .map_err(|error| (true, innermost(&error.without_url())))?;
+        if !status.is_success() {
+            return Err((is_transient_status(status.as_u16()), refusal(status, &body)));
+        }
+        let mut response = http::Response::new(body);
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        Ok(response)
+    }
+
+    fn refuse(&self, reason: String) -> reqsign::Error {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
+        reqsign::Error::unexpected(reason)
+    }
+}
+
+impl HttpSend for Sender {
+    async fn http_send(&self, request: http::Request<Bytes>) -> reqsign::Result<http::Response<Bytes>> {
+        let pauses = ExponentialBuilder::new()
+            .with_min_delay(Duration::from_millis(300))
+            .with_max_times(self.most_retries);
+        let sent = (|| self.send(&request))
+            .retry(pauses)
+            .when(|(is_transient, _)| *is_transient);
+        sent.await.map_err(|(_, reason)| self.refuse(reason))
+    }
+}
+
+/// Statuses after which a service can be asked again.
+pub(crate) fn is_transient_status(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
+}
+
+/// The refusal as OAuth services word it (RFC 6749, section 5.2), or as Google's interfaces do. The rest of
+/// the body may repeat what was sent.
+fn refusal(status: StatusCode, body: &[u8]) -> String {
+    let said: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let said = [
+        &said["error_description"],
+        &said["error"]["message"],
+        &said["error"],
+        &said["message"],
+    ]
+    .into_iter()
+    .find_map(serde_json::Value::as_str)
+    .and_then(|said| said.lines().next());
+    match said {
+        Some(said) => format!("the answer was {status} ({said})"),
+        None => format!("the answer was {status}"),
+    }
+}
+
+impl FileRead for Sender {
+    async fn file_read(&self, path: &str) -> reqsign::Result<Vec<u8>> {
+        std::fs::read(path).map_err(|error| self.refuse(format!("'{path}': {error}")))
+    }
+}
+
+impl CommandExecute for Sender {
+    async fn command_execute<'a>(
+        &'a self,
+        program: &'a str,
+        arguments: &'a [&'a str],
+    ) -> reqsign::Result<CommandOutput> {
+        let captured = ProgramCall::new(program).arguments(arguments).capture().await;
+        let (status, stdout, stderr) = match captured {
+            Ok(captured) => (0, captured.stdout, Vec::new()),
+            Err(error) => (1, Vec::new(), error.to_string().into_bytes()),
+        };
+        Ok(CommandOutput {
+            status,
+            stdout,
+            stderr,
+        })
+    }
+}
+
+/// Who asks a cloud's service. Displayed for a person: `the credentials from …`, or `a request without
+/// credentials (…)`.
+pub(crate) struct Identity<C: SigningCredential> {
+    /// Nothing if nobody asks.
+    signer: Option<(Signer<C>, Sender)>,
+    /// Where the credentials come from, or why there are none.
+    source: String,
+}
+
+impl<C: SigningCredential> Identity<C> {
+    /// Asks by what this provider finds or is given.
+    pub(crate) fn new(
+        sender: Sender,
+        provider: impl ProvideCredential<Credential = C>,
+        signer: impl SignRequest<Credential = C>,
+        source: &str,
+    ) -> Self {
+        let signer = Signer::new(sender.clone().context(), provider, signer);
+        Self {
+            signer: Some((signer, sender)),
+            source: source.to_owned(),
+        }
+    }
+
+    /// Nobody, and why.
+    pub(crate) fn nobody(reason: String) -> Self {
+        Self {
+            signer: None,
+            source: reason,
+        }
+    }
+
+    /// This identity if there are credentials, which are kept.
+    ///
+    /// # Errors
+    /// Where they were looked for, and why there are none.
+    pub(crate) async fn if_found(self) -> Result<Self, String> {
+        let nowhere = Url::parse("https://localhost/").map_err(|error| error.to_string())?;
+        match self.signed(&mut Request::new(Method::GET, nowhere)).await {
+            Ok(()) => Ok(self),
+            Err(reason) => Err(format!("{}: {reason}", self.source)),
+        }
+    }
+
+    /// Adds to a request what says who asks.
+    ///
+    /// # Errors
+    /// What cannot be used, and why: credentials that are not found or not given, or a key that cannot sign.
+    pub(crate) async fn sign(&self, request: &mut Request) -> Result<(), (String, String)> {
+        let signed = self.signed(request).await;
+        signed.map_err(|reason| (self.to_string(), reason))
+    }
+
+    async fn signed(&self, request: &mut Request) -> Result<(), String> {
+        let Some((signer, sender)) = &self.signer else {
+            return Ok(());
+        };
+        let head = http::Request::builder()
+            .method(request.method().clone())
+            .uri(request.url().as_str())
+            .body(());
+        let (mut head, ()) = head.map_err(|error| error.to_string())?.into_parts();
+        head.headers = std::mem::take(request.headers_mut());
+        let signed = signer.sign(&mut head, None).await;
+        *request.headers_mut() = head.headers;
+        signed.map_err(|error| {
+            let mut refused = sender.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            refused.take().unwrap_or_else(|| innermost(&error))
+        })?;
+        *request.url_mut() = Url::parse(&head.uri.to_string()).map_err(|error| error.to_string())?;
+        Ok(())
+    }
+}
+
+impl<C: SigningCredential> fmt::Display for Identity<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.signer {
+            Some(_) => write!(f, "the credentials from {}", self.source),
+            None => write!(f, "a request without credentials ({})", self.source),
+        }
+    }
+}

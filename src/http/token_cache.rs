@@ -1,0 +1,100 @@
+//! Access tokens that end after some time, kept until then.
+
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use tokio::sync::Mutex;
+
+use crate::redact::Secret;
+
+/// How long a token lasts if nothing says so.
+const USUAL_LIFE: Duration = Duration::from_secs(3600);
+
+/// A token is replaced so long before its end, or in the last quarter of a shorter life.
+const LONGEST_MARGIN: Duration = Duration::from_secs(300);
+
+/// An access token as OAuth services give it (RFC 6749, section 5.1).
+#[derive(Deserialize)]
+pub(crate) struct TokenAnswer {
+    access_token: String,
+    /// In seconds; some services write it as text.
+    expires_in: Option<serde_json::Value>,
+}
+
+/// An access token and its end.
+#[derive(Debug, Clone)]
+pub(crate) struct Token {
+    value: Secret,
+    stale_at: Instant,
+}
+
+impl Token {
+    /// A token that ends so many seconds from now.
+    pub(crate) fn new(value: String, seconds: Option<u64>) -> Self {
+        let life = seconds.map_or(USUAL_LIFE, Duration::from_secs);
+        let now = Instant::now();
+        let fresh_for = life.saturating_sub(LONGEST_MARGIN.min(life / 4));
+        Self {
+            value: Secret::new(value),
+            stale_at: now.checked_add(fresh_for).unwrap_or(now + USUAL_LIFE),
+        }
+    }
+}
+
+impl From<TokenAnswer> for Token {
+    fn from(answer: TokenAnswer) -> Self {
+        let seconds = answer.expires_in.as_ref().and_then(|seconds| {
+            let number = seconds.as_u64();
+            number.or_else(|| seconds.as_str()?.parse().ok())
+        });
+        Self::new(answer.access_token, seconds)
+    }
+}
+
+/// The token that is in use. Whoever finds it stale replaces it, and the others wait for that.
+#[derive(Debug, Default)]
+pub(crate) struct TokenCache(Mutex<Option<Token>>);
+
+impl TokenCache {
+    /// The token, or a new one if it ends soon.
+    pub(crate) async fn get<E>(&self, renew: impl Future<Output = Result<Token, E>>) -> Result<Secret, E> {
+        let mut kept = self.0.lock().await;
+        let is_fresh = |token: &&Token| Instant::now() < token.stale_at;
+        if let Some(token) = kept.as_ref().filter(is_fresh) {
+            return Ok(token.value.clone());
+        }
+        Ok(kept.insert(renew.await?).value.clone())
+    }
+
+    /// The token that was used last, stale or not.
+    pub(crate) async fn last(&self) -> Option<Secret> {
+        self.0.lock().await.as_ref().map(|token| token.value.clone())
+    }
+
+    /// Forgets the token, which somebody refused.
+    pub(crate) async fn clear(&self) {
+        *self.0.lock().await = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_token_is_kept_until_it_ends_soon_or_is_refused() {
+        let cache = TokenCache::default();
+        let get = async |name: &str, seconds: u64| {
+            let answer = format!(r#"{{"access_token": "{name}", "expires_in": "{seconds}"}}"#);
+            let token = async { serde_json::from_str::<TokenAnswer>(&answer).map(Token::from) };
+            cache.get(token).await.unwrap().expose().to_owned()
+        };
+        assert_eq!(get("first", 3600).await, "first");
+        assert_eq!(get("second", 0).await, "first");
+        cache.clear().await;
+        assert_eq!(get("third", 0).await, "third");
+        assert_eq!(cache.last().await, Some(Secret::new("third")));
+        assert_eq!(get("fourth", 60).await, "fourth");
+        assert_eq!(get("fifth", 60).await, "fourth");
+    }
+}
