@@ -13,8 +13,9 @@ use tokio::sync::Semaphore;
 
 use super::checksum::Checksum;
 use super::landing::{Directories, persist, sum_of_file, temporary_in, unpacked};
-use super::store::{Body, Found, Listing, Object, Source, Store, StoreError, pauses};
+use super::store::{Body, Found, Listing, Object, Source, Store, StoreError};
 use super::tally::Tally;
+use crate::http::pauses;
 
 /// How many requests go on at the same time, over all parameters.
 const MOST_REQUESTS: usize = 16;

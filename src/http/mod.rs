@@ -29,7 +29,7 @@ pub(crate) use download::{DownloadError, download};
 pub(crate) use excerpt::{code_and_message, excerpt, shown_status};
 pub(crate) use fault::{Fault, classify, in_words, innermost};
 pub(crate) use redirect::{MOST_REDIRECTS, may_see_credentials, redirect_target};
-pub(crate) use retry::Tries;
+pub(crate) use retry::{Tries, pauses};
 pub(crate) use sent_file::{FileChanged, SentFile, counted_body};
 pub(crate) use token_cache::{Token, TokenAnswer, TokenCache};
 pub(crate) use variables::{VariableError, boolean, seconds};

@@ -13,6 +13,14 @@ use reqwest::StatusCode;
 use super::variables::{VariableError, boolean, seconds, whole_number};
 use crate::env_vars;
 
+/// The pauses before the tries that follow a failed request to a store or a cloud's service, each twice as
+/// long as the one before.
+pub(crate) fn pauses() -> ExponentialBuilder {
+    ExponentialBuilder::new()
+        .with_min_delay(Duration::from_millis(300))
+        .with_max_times(4)
+}
+
 /// How failed requests are sent again.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RetryPolicy {

@@ -3,9 +3,8 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use backon::{ExponentialBuilder, Retryable as _};
+use backon::Retryable as _;
 use bytes::Bytes;
 use reqsign::{
     CommandExecute, CommandOutput, Context, FileRead, HttpSend, OsEnv, ProvideCredential, SignRequest,
@@ -15,6 +14,7 @@ use reqwest::{Client, Method, Request, StatusCode, Url};
 
 use super::client::READ_TIMEOUT;
 use super::fault::{in_words, innermost};
+use super::retry::pauses;
 use crate::process::ProgramCall;
 
 /// How credentials are asked for: over HTTP, and of this machine's files and programs.
@@ -95,11 +95,8 @@ impl Sender {
 
 impl HttpSend for Sender {
     async fn http_send(&self, request: http::Request<Bytes>) -> reqsign::Result<http::Response<Bytes>> {
-        let pauses = ExponentialBuilder::new()
-            .with_min_delay(Duration::from_millis(300))
-            .with_max_times(self.most_retries);
         let sent = (|| self.send(&request))
-            .retry(pauses)
+            .retry(pauses().with_max_times(self.most_retries))
             .when(|(is_transient, _)| *is_transient);
         sent.await.map_err(|(_, reason)| self.refuse(reason))
     }

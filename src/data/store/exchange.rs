@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use backon::{ExponentialBuilder, Retryable as _};
+use backon::Retryable as _;
 use bytes::{Bytes, BytesMut};
 use openssl::sha::sha256;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap};
@@ -16,15 +16,8 @@ use super::error::{StoreError, in_brackets};
 use crate::http::signing::is_transient_status;
 use crate::http::{
     self, Fault, MOST_REDIRECTS, READ_TIMEOUT, SentFile, classify, counted_body, in_words,
-    may_see_credentials,
+    may_see_credentials, pauses,
 };
-
-/// The pauses before the tries that follow a failed one, each twice as long as the one before.
-pub(in crate::data) fn pauses() -> ExponentialBuilder {
-    ExponentialBuilder::new()
-        .with_min_delay(Duration::from_millis(300))
-        .with_max_times(4)
-}
 
 /// Asks until there is an answer that another try would not change.
 pub(super) async fn tried<T, F>(ask: impl FnMut() -> F) -> Result<T, StoreError>

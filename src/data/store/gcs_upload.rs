@@ -6,12 +6,12 @@ use reqwest::header::{LOCATION, RANGE};
 use reqwest::{Method, StatusCode, Url};
 use serde_json::{Value, json};
 
-use super::exchange::{Ask, Content, pauses, text, tried};
+use super::exchange::{Ask, Content, text, tried};
 use super::gcs::{Gcs, strange};
 use super::parts::{PART, parts};
 use super::{StoreError, content_type};
 use crate::data::checksum::{Algorithm, Checksum, Sum};
-use crate::http::{SentFile, may_see_credentials};
+use crate::http::{SentFile, may_see_credentials, pauses};
 
 /// How often an upload is begun again whose session the service has forgotten.
 const MOST_SESSIONS: usize = 3;

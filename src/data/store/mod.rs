@@ -29,7 +29,6 @@ pub(super) use self::artifacts::Artifacts;
 pub(super) use self::azure::{Azure, AzurePlace};
 pub(super) use self::dbfs::Dbfs;
 pub use self::error::StoreError;
-pub(super) use self::exchange::pauses;
 pub(super) use self::files::{FileAddress, FileTree, Ftp, PASSWORD_GIVEN, Sftp, WebHdfs};
 pub(super) use self::gcs::Gcs;
 pub(super) use self::s3::{S3, S3Place};
