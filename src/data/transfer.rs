@@ -11,7 +11,7 @@ use backon::BackoffBuilder as _;
 use futures_util::{TryStreamExt as _, stream};
 use tokio::sync::Semaphore;
 
-use super::checksum::Checksum;
+use super::checksum::{Checksum, Sum};
 use super::landing::{Directories, persist, sum_of_file, temporary_in, unpacked};
 use super::store::{Body, Found, Listing, Object, Source, Store, StoreError};
 use super::tally::Tally;
@@ -126,7 +126,10 @@ impl<'a> Transfers<'a> {
             let Some(expected) = &content.checksum else {
                 break content;
             };
-            let arrived = sum_of_file(expected.algorithm, file.as_file()).await?;
+            let arrived = match &content.arrived {
+                Some(arrived) => arrived.clone(),
+                None => sum_of_file(expected.algorithm, file.as_file()).await?,
+            };
             match expected.check(&arrived) {
                 Ok(()) => break content,
                 Err(_) if before.is_none() => {
@@ -155,13 +158,12 @@ impl<'a> Transfers<'a> {
             let _permit = self.permit().await;
             let mut piece = Piece::new(store, object, file, self.tally, None);
             piece.fetch().await?;
-            return Ok(piece.content);
+            return Ok(Content {
+                arrived: piece.sum.map(Sum::finish),
+                ..piece.content
+            });
         };
-        let whole = Mutex::new(Content {
-            bytes: 0,
-            checksum: None,
-            is_packed: false,
-        });
+        let whole = Mutex::new(Content::default());
         let parts = (0..size.div_ceil(PART)).map(|number| number * PART..((number + 1) * PART).min(size));
         stream::iter(parts.map(Ok))
             .try_for_each_concurrent(MOST_REQUESTS, |range| {
@@ -190,10 +192,13 @@ impl<'a> Transfers<'a> {
 }
 
 /// What has arrived of an object.
+#[derive(Default)]
 struct Content {
     bytes: u64,
     /// The checksum that all of the object should have.
     checksum: Option<Checksum>,
+    /// The checksum that it has, if it was taken while the bytes arrived.
+    arrived: Option<Checksum>,
     is_packed: bool,
 }
 
@@ -211,6 +216,8 @@ struct Piece<'a> {
     /// Whether the tally knows that.
     is_expected: bool,
     validator: Option<String>,
+    /// Of what has arrived, if the piece is all of the object.
+    sum: Option<Sum>,
 }
 
 impl<'a> Piece<'a> {
@@ -227,13 +234,13 @@ impl<'a> Piece<'a> {
             file,
             tally,
             content: Content {
-                bytes: 0,
                 checksum: object.checksum.clone(),
-                is_packed: false,
+                ..Content::default()
             },
             length: range.as_ref().map(|range| range.end - range.start),
             is_expected: object.size.is_some(),
             validator: object.validator.clone(),
+            sum: None,
             range,
         }
     }
@@ -299,6 +306,9 @@ impl<'a> Piece<'a> {
             self.file
                 .write_all_at(&chunk, first + self.content.bytes)
                 .map_err(StoreError::unwritable)?;
+            if let Some(sum) = &mut self.sum {
+                sum.add(&chunk);
+            }
             self.content.bytes += chunk.len() as u64;
             self.tally.arrived(chunk.len() as u64);
         }
@@ -344,11 +354,16 @@ impl<'a> Piece<'a> {
         if self.content.checksum.is_none() {
             self.content.checksum.clone_from(&body.checksum);
         }
+        if self.range.is_none() && self.content.bytes == 0 {
+            let expected = self.content.checksum.as_ref();
+            self.sum = expected.map(|expected| Sum::new(expected.algorithm));
+        }
         Ok(())
     }
 
     fn start_anew(&mut self) {
         self.tally.lost(self.content.bytes);
         self.content.bytes = 0;
+        self.sum = None;
     }
 }
