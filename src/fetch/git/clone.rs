@@ -51,8 +51,13 @@ pub(super) async fn clone(
     progress.info(&choice.told());
     clone.check_out(&choice).await?;
     submodules::complete(&git, &with_lfs, remote.is_local()).await?;
+    let commit = match choice.branch() {
+        Some(_) => choice.hash.clone(),
+        // The hash may be that of a tag's own object.
+        None => git.run(["rev-parse", "--verify", "HEAD"]).await?,
+    };
     Ok(Cloned {
-        commit: git.run(["rev-parse", "--verify", "HEAD"]).await?,
+        commit,
         branch: choice.branch_of(version.as_deref()),
         subdirectory,
     })
