@@ -56,6 +56,24 @@ pub fn without_credentials(url: &str) -> String {
     }
 }
 
+/// The text without credentials: without the user information of a URL's authority and, for
+/// `http(s)://`, without the query, in which tokens and signatures stand.
+pub(crate) fn shown_url(text: &str) -> String {
+    let text = without_credentials(text);
+    if !text.starts_with("http://") && !text.starts_with("https://") {
+        return text;
+    }
+    let (location, fragment) = match text.split_once('#') {
+        Some((location, fragment)) => (location, Some(fragment)),
+        None => (text.as_str(), None),
+    };
+    let path = location.split_once('?').map_or(location, |(path, _)| path);
+    match fragment {
+        Some(fragment) => format!("{path}#{fragment}"),
+        None => path.to_owned(),
+    }
+}
+
 /// Whether the text before an '@' can only be `user:password` with reserved characters in the
 /// password: there is a ':' in its first part that no port number follows.
 fn looks_like_user_info(before_at: &str) -> bool {

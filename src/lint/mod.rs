@@ -10,6 +10,7 @@ mod commands;
 mod docker;
 mod document;
 mod files;
+mod finding;
 mod keys;
 mod secrets;
 mod values;
@@ -17,47 +18,11 @@ mod values;
 use std::path::Path;
 
 pub use code::{Code, Severity};
+pub use finding::Finding;
 pub(crate) use secrets::looks_secret;
 
-use crate::project::{Location, Part, Project, ProjectError, ProjectProblem};
+use crate::project::{Part, Project, ProjectError, ProjectProblem};
 use document::Document;
-
-/// One remark.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// What kind of remark it is.
-    pub code: Code,
-    /// What was found.
-    pub message: String,
-    /// Where; nowhere where a file as a whole is meant.
-    pub location: Option<Location>,
-    /// What to do about it.
-    pub hint: Option<String>,
-    /// The entry point that it is about; nothing where the project as a whole is meant.
-    pub entry_point: Option<String>,
-}
-
-impl Finding {
-    fn new(code: Code, location: impl Into<Option<Location>>, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            location: location.into(),
-            hint: None,
-            entry_point: None,
-        }
-    }
-
-    fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-
-    fn of(mut self, entry_point: &str) -> Self {
-        self.entry_point = Some(entry_point.to_owned());
-        self
-    }
-}
 
 /// A rule: looks at a file and adds what it finds.
 type Rule = fn(&Document, &mut Vec<Finding>);

@@ -11,7 +11,7 @@ pub(super) fn bind(command: &mut Command) {
     use rustix::process::{Resource, Signal, getpid, getppid, set_parent_process_death_signal, setrlimit};
 
     let parent = getpid();
-    let open_files = super::limits::inherited_open_files();
+    let open_files = super::open_files::inherited_open_files();
     let bind = move || {
         if let Some(limit) = open_files {
             let _ = setrlimit(Resource::Nofile, limit);

@@ -14,7 +14,7 @@ use super::group::ProcessGroup;
 use super::lines::without_secrets;
 use super::search::find_program;
 use super::tee::{Copies, Tee};
-use super::{children, descriptors};
+use super::{children, open_files};
 
 /// How many characters of an argument an error shows.
 const SHOWN_ARGUMENT: usize = 200;
@@ -189,7 +189,7 @@ impl ProgramCall {
             command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         }
         if children::owns_all() {
-            descriptors::keep_inherited_files();
+            open_files::keep_inherited_files();
         }
         children::spawn(&mut command).map_err(|source| self.explain(source, Some(&file)))
     }

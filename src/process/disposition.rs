@@ -5,22 +5,6 @@ use rustix::process::{Pid, Signal};
 
 use super::proc::{SignalUse, signals};
 
-/// A set of signals: signal N is bit N - 1.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct SignalSet(pub(super) u64);
-
-impl SignalSet {
-    /// The signals that this program ignores.
-    pub(super) fn ignored_here() -> Self {
-        signals(None).map_or_else(Self::default, |found| found.ignored)
-    }
-
-    /// Whether the signal with this number is one of the set.
-    pub(super) fn contains(self, number: i32) -> bool {
-        self.0 & (1 << (number - 1)) != 0
-    }
-}
-
 /// The name of the process if the signal ends it at once: it neither handles nor ignores it, nor puts it
 /// off.
 pub fn ended_by(process: Pid, signal: Signal) -> Option<String> {
@@ -37,6 +21,7 @@ fn is_ended(found: &SignalUse, signal: Signal) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::proc::SignalSet;
 
     #[test]
     fn a_signal_ends_what_has_no_other_use_for_it() {

@@ -10,12 +10,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::children::{self, Remaining};
 use super::disposition::ended_by;
 use super::group::ProcessGroup;
-use super::signals::{Event, Signals};
-use super::tree::Process;
+use super::proc::Process;
+use super::signals::{Event, SAME_REQUEST, Signals};
 
-/// Within this time a further termination signal belongs to the same request: `timeout` and
-/// some batch systems signal a process, then its group.
-pub const SAME_REQUEST: Duration = Duration::from_millis(100);
 /// How long to wait for processes that not even `SIGKILL` ends, such as those that hang in a dead
 /// network file system.
 const KILL_PATIENCE: Duration = Duration::from_secs(5);

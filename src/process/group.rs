@@ -8,10 +8,11 @@ use tokio::time::timeout;
 
 use super::children::{self, State};
 use super::exit::ProgramExit;
+use super::proc::Process;
 use super::signals::{Event, Signals};
 use super::terminal::Terminal;
 use super::termination::TerminationSignal;
-use super::tree::{self, Process};
+use super::tree;
 
 /// How long a tree that was asked to end may take for it, unless
 /// [`ProcessGroup::with_grace`] says otherwise. Well below the 30 seconds after which batch systems

@@ -3,60 +3,20 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::sync::OnceLock;
 
 use rustix::io::Errno;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, getrlimit};
 
-use super::error::ProcessError;
 use crate::events::byte_text;
 
-/// The least limit on open files with which a run with a local store works.
-const LEAST_OPEN_FILES: u64 = 13;
 /// The limit on open files that this program sets for itself if it may.
-const ENOUGH_OPEN_FILES: u64 = 1024;
+pub(super) const ENOUGH_OPEN_FILES: u64 = 1024;
 
 /// Where a limit on memory, in bytes, is what keeps a thread from being started.
 const LITTLE_MEMORY: u64 = 1024 * 1024 * 1024;
 
 /// No single write of a database is larger, in bytes.
 const ONE_WRITE: u64 = 64 * 1024;
-
-/// The limit on open files before this program has raised it.
-static INHERITED_OPEN_FILES: OnceLock<Rlimit> = OnceLock::new();
-
-/// Raises a low limit on open files as far as this process may. Programs that are started by this module
-/// get the limit back that this one was started with.
-///
-/// # Errors
-/// The limit cannot be raised to what this program needs.
-pub fn raise_open_files() -> Result<(), ProcessError> {
-    let limit = getrlimit(Resource::Nofile);
-    let Some(current) = limit.current.filter(|current| *current < ENOUGH_OPEN_FILES) else {
-        return Ok(());
-    };
-    let raised = limit
-        .maximum
-        .map_or(ENOUGH_OPEN_FILES, |maximum| maximum.min(ENOUGH_OPEN_FILES));
-    if raised > current {
-        let new = Rlimit {
-            current: Some(raised),
-            maximum: limit.maximum,
-        };
-        if setrlimit(Resource::Nofile, new).is_ok() {
-            let _ = INHERITED_OPEN_FILES.set(limit);
-        }
-    }
-    match getrlimit(Resource::Nofile).current {
-        Some(limit) if limit < LEAST_OPEN_FILES => Err(ProcessError::TooFewOpenFiles { limit }),
-        _ => Ok(()),
-    }
-}
-
-/// The limit on open files that a program that is started must be given back.
-pub(super) fn inherited_open_files() -> Option<Rlimit> {
-    INHERITED_OPEN_FILES.get().copied()
-}
 
 /// What to do about an error that a limit is behind.
 pub fn limit_hint(error: &io::Error) -> Option<String> {

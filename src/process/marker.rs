@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, getpid};
 
-use super::identity::signal_process;
-use super::proc::has_variable;
-use super::tree::{self, Process};
+use super::proc::{Process, has_variable};
+use super::send_signal::signal_process;
+use super::tree;
 use crate::env_vars::MLRUN_PROCESS;
 
 /// How long what is left may take to end after `SIGTERM`. Less than [`DEFAULT_GRACE`](super::DEFAULT_GRACE):

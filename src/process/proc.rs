@@ -5,7 +5,45 @@
 pub(super) use system::{all_processes, has_variable, signals};
 pub use system::{boot_id, pid_namespace, processes_with_variable, start_of};
 
-use super::disposition::SignalSet;
+use rustix::process::Pid;
+
+/// A process of the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Process {
+    /// Its id.
+    pub(super) id: Pid,
+    /// Its parent's id.
+    pub(super) parent: Option<Pid>,
+    /// Its process group.
+    pub(super) group: Option<Pid>,
+    /// When it started, in clock ticks since the machine did.
+    pub(super) start: u64,
+    /// It has ended and waits to be collected.
+    pub(super) is_zombie: bool,
+}
+
+impl Process {
+    /// Whether it has not ended.
+    pub(super) fn is_running(&self) -> bool {
+        !self.is_zombie
+    }
+}
+
+/// A set of signals: signal N is bit N - 1.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct SignalSet(pub(super) u64);
+
+impl SignalSet {
+    /// The signals that this program ignores.
+    pub(super) fn ignored_here() -> Self {
+        signals(None).map_or_else(Self::default, |found| found.ignored)
+    }
+
+    /// Whether the signal with this number is one of the set.
+    pub(super) fn contains(self, number: i32) -> bool {
+        self.0 & (1 << (number - 1)) != 0
+    }
+}
 
 /// What a process does with signals.
 #[derive(Debug)]
@@ -24,8 +62,7 @@ mod system {
     use procfs::process::{self, Stat};
     use rustix::process::Pid;
 
-    use super::{SignalSet, SignalUse};
-    use crate::process::tree::Process;
+    use super::{Process, SignalSet, SignalUse};
 
     /// The machine's start: a new random id each time.
     pub fn boot_id() -> Option<String> {
@@ -120,8 +157,7 @@ mod system {
 
     use rustix::process::Pid;
 
-    use super::SignalUse;
-    use crate::process::tree::Process;
+    use super::{Process, SignalUse};
 
     /// Not known on this system.
     pub fn boot_id() -> Option<String> {

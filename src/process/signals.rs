@@ -3,6 +3,7 @@
 use std::future::{pending, poll_fn};
 use std::io;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use rustix::process::Signal;
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
@@ -10,10 +11,13 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::disposition::SignalSet;
-use super::ending::SAME_REQUEST;
 use super::error::ProcessError;
+use super::proc::SignalSet;
 use super::termination::TerminationSignal;
+
+/// Within this time a further termination signal belongs to the same request: `timeout` and
+/// some batch systems signal a process, then its group.
+pub const SAME_REQUEST: Duration = Duration::from_millis(100);
 
 /// Keeps a write beyond the limit on file sizes from ending this program: it is an error from now on. A
 /// handler does that for this program alone, since programs that it starts have none; ignored, the signal

@@ -4,32 +4,10 @@ use std::collections::HashSet;
 
 use rustix::process::Pid;
 
-use super::proc::all_processes;
+use super::proc::{Process, all_processes};
 
 /// How often the processes are listed at most, until the list is whole.
 const SCANS: u32 = 4;
-
-/// A process of the tree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Process {
-    /// Its id.
-    pub(super) id: Pid,
-    /// Its parent's id.
-    pub(super) parent: Option<Pid>,
-    /// Its process group.
-    pub(super) group: Option<Pid>,
-    /// When it started, in clock ticks since the machine did.
-    pub(super) start: u64,
-    /// It has ended and waits to be collected.
-    pub(super) is_zombie: bool,
-}
-
-impl Process {
-    /// Whether it has not ended.
-    pub(super) fn is_running(&self) -> bool {
-        !self.is_zombie
-    }
-}
 
 /// Makes orphans below this process its children.
 #[cfg(target_os = "linux")]

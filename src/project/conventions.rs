@@ -5,7 +5,6 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::environment::ProjectEnvironment;
 use super::quote::quote;
 
 /// The name of a project's file, and the one that is looked for first.
@@ -62,18 +61,6 @@ pub(super) fn project_name(directory: &Path) -> Option<String> {
     let absolute = std::path::absolute(directory).ok()?;
     let normal = absolute.canonicalize().unwrap_or(absolute);
     Some(normal.file_name()?.to_string_lossy().into_owned())
-}
-
-/// The environment by the files in the directory.
-pub(super) fn environment(directory: &Path) -> ProjectEnvironment {
-    let existing = |name| Some(directory.join(name)).filter(|file| file.exists());
-    if let Some(file) = existing("python_env.yaml") {
-        return ProjectEnvironment::Python { file: Some(file) };
-    }
-    match existing("conda.yaml") {
-        Some(file) => ProjectEnvironment::Conda { file },
-        None => ProjectEnvironment::Python { file: None },
-    }
 }
 
 /// Whether the name is that of a script that can be an entry point.

@@ -75,7 +75,19 @@ pub(super) fn read(
         let file = environment_file(reader, "conda_env", node, directory)?;
         return Ok(ProjectEnvironment::Conda { file });
     }
-    Ok(super::conventions::environment(directory))
+    Ok(by_files(directory))
+}
+
+/// The environment by the files in the directory.
+pub(super) fn by_files(directory: &Path) -> ProjectEnvironment {
+    let existing = |name| Some(directory.join(name)).filter(|file| file.exists());
+    if let Some(file) = existing("python_env.yaml") {
+        return ProjectEnvironment::Python { file: Some(file) };
+    }
+    match existing("conda.yaml") {
+        Some(file) => ProjectEnvironment::Conda { file },
+        None => ProjectEnvironment::Python { file: None },
+    }
 }
 
 /// The value of a key, unless it is one that Python takes for false.

@@ -1,9 +1,8 @@
 //! Why a directory is no project that can be run, or a run's parameters do not fit it.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::hint;
 use super::location::Location;
 use super::parameter_name::NameProblem;
 use super::template::TemplateError;
@@ -42,11 +41,6 @@ impl ProjectError {
     /// place of the default, or of the declaration where the value was given.
     pub fn location(&self) -> Option<&Location> {
         self.location.as_ref()
-    }
-
-    /// What the person can do about it.
-    pub fn hint(&self) -> Option<String> {
-        hint::hint(&self.problem)
     }
 }
 
@@ -130,7 +124,7 @@ pub enum ProjectProblem {
         rule: SparkJobRule,
     },
     /// The project has neither an entry point nor a script of the name.
-    #[error("{}", hint::no_entry_point(name, missing_in.as_deref(), declared, scripts))]
+    #[error("{}", no_entry_point(name, missing_in.as_deref(), declared, scripts))]
     NoEntryPoint {
         /// The name.
         name: String,
@@ -212,7 +206,7 @@ pub enum ProjectProblem {
     /// The parameters cannot be put into the command.
     #[error(
         "the command of entry point '{entry_point}' has {error}{}",
-        hint::declared(error, declared)
+        declared_names(error, declared)
     )]
     Template {
         /// The entry point.
@@ -318,4 +312,41 @@ pub(super) fn quoted(names: &[String]) -> String {
         text.push_str(&format!(" and {} more", names.len() - NAMES_SHOWN));
     }
     text
+}
+
+/// How many scripts a message lists.
+const SCRIPTS_SHOWN: usize = 8;
+
+/// The message for a name that is neither an entry point nor a script.
+fn no_entry_point(name: &str, missing_in: Option<&Path>, declared: &[String], scripts: &[String]) -> String {
+    let mut message = format!("there is no entry point '{name}'");
+    if let Some(directory) = missing_in {
+        message.push_str(&format!(", and no such file in {}", directory.display()));
+    }
+    message.push_str(": the project declares ");
+    match declared {
+        [] => message.push_str("none"),
+        _ => message.push_str(&quoted(declared)),
+    }
+    if !scripts.is_empty() {
+        let shown = &scripts[..scripts.len().min(SCRIPTS_SHOWN)];
+        message.push_str(&format!("; scripts that can be run: {}", quoted(shown)));
+        if scripts.len() > SCRIPTS_SHOWN {
+            message.push_str(&format!(" and {} more", scripts.len() - SCRIPTS_SHOWN));
+        }
+    }
+    message
+}
+
+/// The end of a message about a name in a command: which names there are.
+fn declared_names(error: &TemplateError, declared: &[String]) -> String {
+    match (error, declared) {
+        (TemplateError::UnknownName { .. } | TemplateError::Positional { .. }, []) => {
+            "; it declares no parameters".to_owned()
+        }
+        (TemplateError::UnknownName { .. } | TemplateError::Positional { .. }, names) => {
+            format!("; it declares {}", quoted(names))
+        }
+        _ => String::new(),
+    }
 }

@@ -1,15 +1,17 @@
-//! What to do about an error: the hints, and the parts of messages that depend on what there is.
+//! What to do about an error.
 
-use std::path::Path;
-
-use super::error::{NAMES_SHOWN, Part, ProjectProblem, SparkJobRule, quoted};
+use super::error::{NAMES_SHOWN, Part, ProjectError, ProjectProblem, SparkJobRule};
 use super::template::TemplateError;
 use crate::nearest::nearest;
 
-/// How many scripts a message lists.
-const SCRIPTS_SHOWN: usize = 8;
+impl ProjectError {
+    /// What the person can do about it.
+    pub fn hint(&self) -> Option<String> {
+        hint(self.problem())
+    }
+}
 
-pub(super) fn hint(problem: &ProjectProblem) -> Option<String> {
+fn hint(problem: &ProjectProblem) -> Option<String> {
     match problem {
         ProjectProblem::Yaml { error, .. } => error.hint(),
         ProjectProblem::WrongKind { part, .. } => wrong_kind(part),
@@ -58,45 +60,6 @@ pub(super) fn hint(problem: &ProjectProblem) -> Option<String> {
             ..
         } => template(error, declared, *is_shell_variable),
         ProjectProblem::Read { .. } => None,
-    }
-}
-
-/// The message for a name that is neither an entry point nor a script.
-pub(super) fn no_entry_point(
-    name: &str,
-    missing_in: Option<&Path>,
-    declared: &[String],
-    scripts: &[String],
-) -> String {
-    let mut message = format!("there is no entry point '{name}'");
-    if let Some(directory) = missing_in {
-        message.push_str(&format!(", and no such file in {}", directory.display()));
-    }
-    message.push_str(": the project declares ");
-    match declared {
-        [] => message.push_str("none"),
-        _ => message.push_str(&quoted(declared)),
-    }
-    if !scripts.is_empty() {
-        let shown = &scripts[..scripts.len().min(SCRIPTS_SHOWN)];
-        message.push_str(&format!("; scripts that can be run: {}", quoted(shown)));
-        if scripts.len() > SCRIPTS_SHOWN {
-            message.push_str(&format!(" and {} more", scripts.len() - SCRIPTS_SHOWN));
-        }
-    }
-    message
-}
-
-/// The end of a message about a name in a command: which names there are.
-pub(super) fn declared(error: &TemplateError, declared: &[String]) -> String {
-    match (error, declared) {
-        (TemplateError::UnknownName { .. } | TemplateError::Positional { .. }, []) => {
-            "; it declares no parameters".to_owned()
-        }
-        (TemplateError::UnknownName { .. } | TemplateError::Positional { .. }, names) => {
-            format!("; it declares {}", quoted(names))
-        }
-        _ => String::new(),
     }
 }
 

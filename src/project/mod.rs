@@ -127,7 +127,7 @@ impl Project {
         }
         project.misnamed_file = found.misnamed;
         project.name = conventions::project_name(directory);
-        project.environment = conventions::environment(directory);
+        project.environment = environment::by_files(directory);
         Ok(project)
     }
 

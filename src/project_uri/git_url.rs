@@ -4,7 +4,8 @@ use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
-use super::{ProjectUriError, scheme, shown};
+use super::error::ProjectUriError;
+use crate::redact::shown_url;
 
 /// A Git repository behind a URL. The URL may hold credentials; `Debug` does not show them.
 #[derive(Clone, PartialEq, Eq)]
@@ -43,11 +44,13 @@ impl GitUrl {
     /// option or a program to run.
     pub fn parse_remote(text: &str) -> Result<Option<Self>, ProjectUriError> {
         if text.starts_with('-') {
-            return Err(ProjectUriError::LeadingHyphen { given: shown(text) });
+            return Err(ProjectUriError::LeadingHyphen {
+                given: shown_url(text),
+            });
         }
         if let Some(helper) = remote_helper(text) {
             return Err(ProjectUriError::RemoteHelper {
-                given: shown(text),
+                given: shown_url(text),
                 helper: helper.to_owned(),
             });
         }
@@ -61,7 +64,7 @@ impl GitUrl {
             }
             Some(scheme) => Err(ProjectUriError::UnsupportedScheme {
                 scheme: scheme.to_owned(),
-                given: shown(text),
+                given: shown_url(text),
             }),
             None => Self::parse_scp_like(text),
         }
@@ -71,7 +74,7 @@ impl GitUrl {
     fn parse_scp_like(text: &str) -> Result<Option<Self>, ProjectUriError> {
         let malformed = |reason| {
             Err(ProjectUriError::MalformedUrl {
-                given: shown(text),
+                given: shown_url(text),
                 reason,
             })
         };
@@ -127,14 +130,14 @@ impl GitUrl {
 /// The repository's URL without credentials.
 impl fmt::Display for GitUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&shown(&self.url))
+        f.write_str(&shown_url(&self.url))
     }
 }
 
 impl fmt::Debug for GitUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GitUrl")
-            .field("url", &shown(&self.url))
+            .field("url", &shown_url(&self.url))
             .field("tree", &self.tree)
             .finish()
     }
@@ -145,7 +148,7 @@ impl fmt::Debug for GitUrl {
 pub(super) fn check(url: &str) -> Result<(), ProjectUriError> {
     let malformed = |reason| {
         Err(ProjectUriError::MalformedUrl {
-            given: shown(url),
+            given: shown_url(url),
             reason,
         })
     };
@@ -208,14 +211,20 @@ fn browser_page(url: &str) -> Result<Option<(String, TreePath)>, ProjectUriError
             Some((file, directory)) if file.eq_ignore_ascii_case("MLproject") && !directory.is_empty() => {
                 shown_path = directory;
             }
-            _ => return Err(ProjectUriError::PageOfFile { given: shown(url) }),
+            _ => {
+                return Err(ProjectUriError::PageOfFile {
+                    given: shown_url(url),
+                });
+            }
         }
     }
     let tree = percent_decode_str(&shown_path.join("/"))
         .decode_utf8_lossy()
         .into_owned();
     if tree.chars().any(char::is_control) {
-        return Err(ProjectUriError::ControlCharacter { given: shown(url) });
+        return Err(ProjectUriError::ControlCharacter {
+            given: shown_url(url),
+        });
     }
     Ok(Some((format!("{site}/{}", repository.join("/")), TreePath(tree))))
 }
@@ -243,4 +252,15 @@ fn split_page<'a, 'b>(
     let known = is_page(kind) || kind == "src";
     (known && repository_end >= 2 && rest < segments.len())
         .then(|| (&segments[..repository_end], kind, &segments[rest..]))
+}
+
+/// The scheme of `scheme://…`, if the text begins with one. Schemes are written in lower case here
+/// as everywhere in Git.
+pub(super) fn scheme(text: &str) -> Option<&str> {
+    let (scheme, _) = text.split_once("://")?;
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+    is_scheme.then_some(scheme)
 }

@@ -10,8 +10,9 @@ use std::path::{Component, Path, PathBuf};
 use percent_encoding::percent_decode_str;
 
 use super::error::Missing;
-use super::{Location, ProjectUriError, Subdirectory, shown};
+use super::{Location, ProjectUriError, Subdirectory};
 use crate::nearest::nearest;
+use crate::redact::shown_url;
 
 /// The directory or zip file at this path, or `None` where there is nothing.
 ///
@@ -67,8 +68,8 @@ fn file_uri_path(uri: &str) -> Result<&str, ProjectUriError> {
         ("" | "localhost", path) if !path.is_empty() => Ok(path),
         (name, "") => Ok(name),
         (host, _) => Err(ProjectUriError::FileUriHost {
-            given: shown(uri),
-            host: shown(host),
+            given: shown_url(uri),
+            host: shown_url(host),
         }),
     }
 }
@@ -76,7 +77,9 @@ fn file_uri_path(uri: &str) -> Result<&str, ProjectUriError> {
 fn decode<'a>(path: &'a str, uri: &str) -> Result<Cow<'a, [u8]>, ProjectUriError> {
     let decoded: Cow<'a, [u8]> = percent_decode_str(path).into();
     if decoded.iter().any(u8::is_ascii_control) {
-        return Err(ProjectUriError::ControlCharacter { given: shown(uri) });
+        return Err(ProjectUriError::ControlCharacter {
+            given: shown_url(uri),
+        });
     }
     Ok(decoded)
 }
@@ -109,7 +112,7 @@ pub(super) fn missing(text: &str, cwd: &Path) -> ProjectUriError {
     };
     ProjectUriError::NoSuchPath {
         what: if is_zip_name(&path) { "file" } else { "directory" },
-        given: shown(text),
+        given: shown_url(text),
         path,
         meant,
     }

@@ -7,16 +7,20 @@
 mod error;
 mod git_url;
 mod local;
+mod location;
 mod subdirectory;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub use error::ProjectUriError;
 pub use git_url::{GitUrl, TreePath};
+pub use location::Location;
 pub use subdirectory::Subdirectory;
 
-use crate::redact;
+use crate::redact::shown_url;
+pub(crate) use crate::redact::shown_url as shown;
+use git_url::scheme;
 
 /// Where a project is, as a person named it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,30 +28,6 @@ pub struct ProjectUri {
     shown: String,
     location: Location,
     subdirectory: Option<Subdirectory>,
-}
-
-/// The kinds of places that projects come from.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Location {
-    /// An existing directory: an absolute path without `.` and `..`.
-    Directory(PathBuf),
-    /// An existing zip file: an absolute path without `.` and `..`.
-    ZipFile(PathBuf),
-    /// A zip file behind `http://` or `https://`. May hold credentials.
-    ZipUrl(String),
-    /// A Git repository behind a URL.
-    Git(GitUrl),
-}
-
-impl fmt::Debug for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Directory(path) => f.debug_tuple("Directory").field(path).finish(),
-            Self::ZipFile(path) => f.debug_tuple("ZipFile").field(path).finish(),
-            Self::ZipUrl(url) => f.debug_tuple("ZipUrl").field(&shown(url)).finish(),
-            Self::Git(url) => f.debug_tuple("Git").field(url).finish(),
-        }
-    }
 }
 
 impl ProjectUri {
@@ -60,7 +40,7 @@ impl ProjectUri {
         let text = text.trim_matches(['\'', '"']);
         if text.chars().any(char::is_control) {
             return Err(ProjectUriError::ControlCharacter {
-                given: shown(text).escape_debug().to_string(),
+                given: shown_url(text).escape_debug().to_string(),
             });
         }
         let (location, subdirectory) = match text.split_once('#') {
@@ -72,7 +52,7 @@ impl ProjectUri {
         }
         let (location, subdirectory) = locate(location, subdirectory, cwd)?;
         Ok(Self {
-            shown: shown(text),
+            shown: shown_url(text),
             location,
             subdirectory,
         })
@@ -129,39 +109,10 @@ fn locate_remote(text: &str, cwd: &Path) -> Result<Location, ProjectUriError> {
     }
 }
 
-/// The scheme of `scheme://…`, if the text begins with one. Schemes are written in lower case here
-/// as everywhere in Git.
-fn scheme(text: &str) -> Option<&str> {
-    let (scheme, _) = text.split_once("://")?;
-    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-        && scheme
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
-    is_scheme.then_some(scheme)
-}
-
 /// Whether the path of this URL ends in `.zip`; what follows a `?` may be a signature.
 fn is_zip_url(url: &str) -> bool {
     let path = url.split_once('?').map_or(url, |(path, _)| path);
     path.ends_with(".zip")
-}
-
-/// The text without credentials: without the user information of a URL's authority and, for
-/// `http(s)://`, without the query, in which tokens and signatures stand.
-pub(crate) fn shown(text: &str) -> String {
-    let text = redact::without_credentials(text);
-    if !text.starts_with("http://") && !text.starts_with("https://") {
-        return text;
-    }
-    let (location, fragment) = match text.split_once('#') {
-        Some((location, fragment)) => (location, Some(fragment)),
-        None => (text.as_str(), None),
-    };
-    let path = location.split_once('?').map_or(location, |(path, _)| path);
-    match fragment {
-        Some(fragment) => format!("{path}#{fragment}"),
-        None => path.to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use super::artifact_uri::split_scheme;
-use super::tracking_uri::unquote;
+use super::uri_path::unquote;
 use crate::nearest::nearest;
 use crate::redact;
 

@@ -1,12 +1,11 @@
 //! `MLFLOW_TRACKING_URI`: which store it names, and how the entry point is told of the same one.
 
 use std::fmt;
-use std::path::{Component, Path, PathBuf};
-
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use std::path::{Path, PathBuf};
 
 use super::artifact_uri::split_scheme;
 use super::mistaken_uri::{self, Mistake};
+use super::uri_path::{absolute, quote, unquote};
 use crate::redact::{self, Secret};
 
 /// The database that is used where no store is named.
@@ -16,14 +15,6 @@ const DEFAULT_DATABASE: &str = "mlflow.db";
 const DEFAULT_DIRECTORY: &str = "mlruns";
 /// The file that makes a directory of a file store an experiment.
 const META_DATA_FILE: &str = "meta.yaml";
-
-/// What Python's `urllib.parse.quote` leaves as it is in a path.
-const UNQUOTED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'/')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'-')
-    .remove(b'~');
 
 /// A tracking store's address. Paths in it are absolute.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -445,34 +436,10 @@ fn artifact_root(cwd: &Path) -> Result<String, TrackingUriError> {
     unicode(&cwd.join(DEFAULT_DIRECTORY)).map(ToOwned::to_owned)
 }
 
-/// The path made absolute and free of `.` and `..` without a look at the file system, as Python's
-/// `os.path.abspath` does it.
-fn absolute(cwd: &Path, path: &str) -> PathBuf {
-    let mut absolute = PathBuf::new();
-    for component in cwd.join(path).components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                absolute.pop();
-            }
-            other => absolute.push(other),
-        }
-    }
-    absolute
-}
-
 fn unicode(path: &Path) -> Result<&str, TrackingUriError> {
     path.to_str().ok_or_else(|| TrackingUriError::NotUnicode {
         path: path.to_owned(),
     })
-}
-
-fn quote(path: &str) -> impl fmt::Display {
-    utf8_percent_encode(path, UNQUOTED)
-}
-
-pub(super) fn unquote(text: &str) -> String {
-    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -6,8 +6,7 @@ use super::construct::{Object, Objects};
 use super::error::{Problem, YamlError};
 use super::graph::{Content, Graph, MAX_NESTING, NodeId};
 use super::key::Key;
-use super::mapping::Mapping;
-use super::node::{Node, Value, Written};
+use super::node::{Mapping, Node, Value, Written};
 use super::set_order;
 
 /// How many bytes of values aliases may repeat, so that a few lines cannot fill the memory.

@@ -14,6 +14,15 @@ use crate::yaml::{self, Mapping, Value};
 /// The file's name.
 pub(super) const META_FILE: &str = "meta.yaml";
 
+/// The directories beside it in a run's directory.
+pub(super) const PARAMS: &str = "params";
+pub(super) const TAGS: &str = "tags";
+pub(super) const METRICS: &str = "metrics";
+pub(super) const ARTIFACTS: &str = "artifacts";
+
+/// The longest run id, in characters.
+pub(super) const MAX_ID_LENGTH: usize = 256;
+
 /// The lifecycle stages.
 pub(super) const ACTIVE: &str = "active";
 pub(super) const DELETED: &str = "deleted";

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::error::FileStoreError;
-use super::meta::{ACTIVE, DELETED, META_FILE, RunMeta};
+use super::meta::{ACTIVE, ARTIFACTS, DELETED, MAX_ID_LENGTH, META_FILE, METRICS, PARAMS, RunMeta, TAGS};
 use super::unfinished::{Unfinished, remove_leftovers};
 use super::write::{create_directory, create_parents, replace, write_unseen};
 use super::{Files, is_id};
@@ -14,14 +14,6 @@ use crate::tracking::artifact_uri::append_to_uri_path;
 use crate::tracking::limits;
 use crate::tracking::run_name::random_run_name;
 use crate::tracking::{NewRun, RunEnd, TrackingError};
-
-pub(super) const PARAMS: &str = "params";
-pub(super) const TAGS: &str = "tags";
-pub(super) const METRICS: &str = "metrics";
-pub(super) const ARTIFACTS: &str = "artifacts";
-
-/// The longest run id, in characters.
-pub(super) const MAX_ID_LENGTH: usize = 256;
 
 impl Files {
     pub(super) fn create_run(&self, new_run: NewRun) -> Result<RunInfo, TrackingError> {

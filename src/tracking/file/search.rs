@@ -6,8 +6,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::error::FileStoreError;
-use super::meta::RunMeta;
-use super::runs::{MAX_ID_LENGTH, PARAMS, TAGS, check_place, info_of, is_run_directory};
+use super::meta::{MAX_ID_LENGTH, PARAMS, RunMeta, TAGS};
+use super::runs::{check_place, info_of, is_run_directory};
 use super::{Files, is_id};
 use crate::run::{LifecycleStage, RunData, RunId, RunStatus, UnixMillis};
 use crate::tracking::search::{refused, sorted};

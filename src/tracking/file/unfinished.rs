@@ -12,8 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::FileStoreError;
 use super::is_id;
-use super::meta::META_FILE;
-use super::runs::{ARTIFACTS, MAX_ID_LENGTH, METRICS, PARAMS, TAGS};
+use super::meta::{ARTIFACTS, MAX_ID_LENGTH, META_FILE, METRICS, PARAMS, TAGS};
 use super::write::write_unseen;
 use crate::process::{ProcessIdentity, Whereabouts};
 

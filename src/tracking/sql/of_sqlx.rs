@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::driver::SqlError;
-use super::server::server_hint;
 use crate::process::limit_hint;
 
 /// Implements [`Transaction`](super::driver::Transaction) for a type that wraps one of sqlx. Each
@@ -94,4 +93,16 @@ pub(super) async fn within<T>(
             ..error
         }
     })
+}
+
+/// What to do about a server that cannot be connected with. What the server itself says has hints of
+/// its own.
+fn server_hint(error: &sqlx::Error, at: &str) -> Option<String> {
+    match error {
+        sqlx::Error::Io(_) => Some(format!("see whether a database server listens at {at}")),
+        sqlx::Error::Tls(_) => {
+            Some("check the server's certificate, or the options for TLS in MLFLOW_TRACKING_URI".to_owned())
+        }
+        _ => None,
+    }
 }

@@ -64,15 +64,3 @@ impl ServerKind {
         })
     }
 }
-
-/// What to do about a server that cannot be connected with. What the server itself says has hints of
-/// its own.
-pub(super) fn server_hint(error: &sqlx::Error, at: &str) -> Option<String> {
-    match error {
-        sqlx::Error::Io(_) => Some(format!("see whether a database server listens at {at}")),
-        sqlx::Error::Tls(_) => {
-            Some("check the server's certificate, or the options for TLS in MLFLOW_TRACKING_URI".to_owned())
-        }
-        _ => None,
-    }
-}

@@ -7,6 +7,7 @@
 //! ```
 
 mod collections;
+mod open;
 mod properties;
 
 use std::collections::HashMap;
@@ -16,8 +17,7 @@ use super::graph::{Content, Graph, GraphNode, MAX_NESTING, NodeId, Tag};
 use super::node::Style;
 use super::scalar;
 use super::scanner::{Directive, Mark, Scanner, Token, TokenKind};
-use collections::{Next, Open, Shape};
-use properties::Properties;
+use open::{Next, Open, Place, Shape};
 
 /// Reads the one document of a text; `None` where there is none.
 pub(super) fn compose(characters: Vec<char>) -> Result<Option<Graph>, YamlError> {
@@ -37,15 +37,16 @@ fn default_tag_handles() -> HashMap<String, String> {
         .into()
 }
 
-/// What may stand where a node is expected.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// A block collection too.
-    Block,
-    /// A block collection, also a list whose `-` is not indented more than its key.
-    BlockValue,
-    /// Nothing that depends on indentation.
-    Flow,
+/// What stands before a node's content.
+#[derive(Default)]
+struct Properties {
+    /// Where the first of them stands; `None` where there are none.
+    start: Option<Mark>,
+    anchor: Option<String>,
+    /// The tag's whole name.
+    tag: Option<String>,
+    /// Whether a `!` stands there as the tag.
+    has_lone_mark: bool,
 }
 
 struct Composer {

@@ -2,19 +2,7 @@
 
 use super::super::error::{Problem, YamlError};
 use super::super::scanner::{Mark, Token, TokenKind, WrittenTag};
-use super::Composer;
-
-/// What stands before a node's content.
-#[derive(Default)]
-pub(super) struct Properties {
-    /// Where the first of them stands; `None` where there are none.
-    pub(super) start: Option<Mark>,
-    pub(super) anchor: Option<String>,
-    /// The tag's whole name.
-    pub(super) tag: Option<String>,
-    /// Whether a `!` stands there as the tag.
-    pub(super) has_lone_mark: bool,
-}
+use super::{Composer, Properties};
 
 impl Composer {
     /// Takes a tag and an anchor, in any order.
