@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 
-use crate::cli::completions::Shell;
 use crate::cli::help;
 
 /// Run MLflow Projects: fetch a project, prepare its environment, run an entry point, record the run
@@ -342,6 +341,17 @@ pub(crate) enum EnvManagerName {
     Uv,
     /// A conda environment
     Conda,
+}
+
+/// The shells that there is a script for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    /// source <(mlrun completions bash)
+    Bash,
+    /// source <(mlrun completions zsh), after compinit
+    Zsh,
+    /// mlrun completions fish | source
+    Fish,
 }
 
 /// `--log-format`.

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use crate::cli::args::LintArguments;
 use crate::cli::escape::{self, one_line};
 use crate::cli::excerpt::Excerpts;
-use crate::cli::layout::Stream;
 use crate::cli::printer::{self, Printer};
 use crate::cli::project_source::{ProjectSource, look_at};
 use crate::cli::report::{Failure, Outcome};
+use crate::cli::text_table::Stream;
 use crate::lint::{self, Finding, Severity};
 use crate::runner::RunError;
 

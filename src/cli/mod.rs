@@ -1,29 +1,29 @@
 //! The command line: the only part that reads arguments, writes to the terminal and makes exit codes.
 
 mod args;
-mod batch_job;
 mod completions;
 mod control;
+mod dry_run;
 mod env;
 mod env_file;
 mod escape;
 mod excerpt;
 mod help;
 mod inspect;
-mod layout;
 mod lint;
+mod log;
 mod man;
 mod mlflow;
 mod params_file;
-mod plan;
 mod printer;
 mod project_source;
 mod report;
 mod run;
 mod run_info;
 mod settings;
+mod slurm;
+mod text_table;
 mod time_limit;
-mod traces;
 mod transfer_bar;
 mod words;
 mod work_thread;
@@ -54,7 +54,7 @@ fn carry_out(words: Vec<OsString>) -> ExitCode {
     let checked = mlflow::hand_over(&words, |name| program.find_subcommand(name).is_some())
         .and_then(|()| words::check(&program, &words));
     if let Err(failure) = checked {
-        return failure.report(&Printer::new(LogFormat::Text, Verbosity::Normal));
+        return Printer::new(LogFormat::Text, Verbosity::Normal).report(&failure);
     }
     let arguments = match parsed(program, &words) {
         Ok(arguments) => arguments,
@@ -74,7 +74,7 @@ fn carry_out(words: Vec<OsString>) -> ExitCode {
     };
     let printer = Arc::new(Printer::new(format, verbosity));
     install_panic_report(format);
-    traces::show(format, verbosity);
+    log::show(format, verbosity);
     let result = arguments
         .env_file
         .map_or(Ok(()), |path| env_file::load(&path, &printer))
@@ -98,7 +98,7 @@ fn carry_out(words: Vec<OsString>) -> ExitCode {
         });
     match result {
         Ok(outcome) => outcome.into(),
-        Err(failure) => failure.report(&printer),
+        Err(failure) => printer.report(&failure),
     }
 }
 

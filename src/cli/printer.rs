@@ -2,14 +2,15 @@
 //! belongs to the entry point; a command without an entry point writes there what it was asked for.
 
 use std::io::Write;
+use std::process::ExitCode;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cli::args::LogFormat;
 use crate::cli::escape;
 use crate::cli::excerpt::Excerpts;
-use crate::cli::layout::Stream;
 use crate::cli::report::Failure;
+use crate::cli::text_table::Stream;
 use crate::cli::transfer_bar::{self, TransferBar};
 use crate::events::{Progress, Transfer};
 use crate::runner::in_background;
@@ -71,6 +72,12 @@ impl Printer {
             ]
             .concat()
         });
+    }
+
+    /// Says why a command failed, and gives its exit code.
+    pub(crate) fn report(&self, failure: &Failure) -> ExitCode {
+        self.failure(failure);
+        ExitCode::from(failure.code())
     }
 
     fn write(&self, level: Level, line: &str) {

@@ -4,7 +4,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::cli::escape;
-use crate::cli::printer::Printer;
 use crate::process::limit_hint;
 use crate::project::Location;
 use crate::run::RunStatus;
@@ -119,12 +118,6 @@ impl Failure {
 
     pub(crate) fn with_location(self, location: Option<Location>) -> Self {
         Self { location, ..self }
-    }
-
-    /// Shows the failure and gives its exit code.
-    pub(crate) fn report(&self, printer: &Printer) -> ExitCode {
-        printer.failure(self);
-        ExitCode::from(self.code())
     }
 
     /// The exit code: 2 for a usage error, 137 for a run that was killed elsewhere, else 1.

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use crate::cli::args::ExitCodeName;
-use crate::cli::batch_job;
-use crate::cli::plan;
+use crate::cli::dry_run;
 use crate::cli::printer::Printer;
 use crate::cli::report::{Failure, Outcome};
 use crate::cli::run_info::RunReport;
 use crate::cli::settings::RunSettings;
+use crate::cli::slurm;
 use crate::cli::time_limit::TimeLimit;
 use crate::events::Progress;
-use crate::process::{Ended, Signals, TerminationSignal, own_all_children};
+use crate::process::{Signals, TerminationSignal, own_all_children};
 use crate::run::{RunInfo, RunStatus};
 use crate::runner::{
     CreatedRun, Launched, ReusableRun, RunEnding, RunError, RunPlan, RunRequest, SubmittedRun,
@@ -44,7 +44,7 @@ async fn carry_out(
         Err(signal) => return Ok(interrupted_early(signal, printer)),
     };
     if settings.dry_run {
-        return match until_signal(&mut signals, plan::show(&mut plan, settings, printer)).await {
+        return match until_signal(&mut signals, dry_run::show(&mut plan, settings, printer)).await {
             Ok(shown) => shown.map(|()| Outcome::Succeeded),
             Err(signal) => Ok(interrupted_early(signal, printer)),
         };
@@ -66,7 +66,7 @@ async fn carry_out(
         Ok(located) => located?,
         Err(signal) => return Ok(interrupted_early(signal, printer)),
     }
-    batch_job::warn(printer);
+    slurm::warn(printer);
     let created = match despite_signals(&mut signals, plan.create_run(printer.as_ref())).await {
         Ok((created, signal)) => {
             signals.put_back(signal);
@@ -137,7 +137,7 @@ async fn give_up(created: &CreatedRun, signals: &mut Signals, printer: &Printer)
 /// A failure outweighs everything; an end that could not be recorded outweighs success.
 fn outcome_of(ending: RunEnding, exit_code: ExitCodeName, printer: &Printer) -> Result<Outcome, Failure> {
     let launched = ending.launched?;
-    if let Launched::Ended(Ended::Exited(exit)) = launched
+    if let Launched::Exited(exit) = launched
         && !exit.is_success()
         && exit_code == ExitCodeName::EntryPoint
     {
@@ -148,24 +148,24 @@ fn outcome_of(ending: RunEnding, exit_code: ExitCodeName, printer: &Printer) -> 
     }
     match (launched, ending.recorded) {
         (Launched::Submitted | Launched::Reused, _) => Ok(Outcome::Succeeded),
-        (Launched::Ended(Ended::Interrupted { signal }), _) => Ok(Outcome::Interrupted(signal.number())),
-        (Launched::Ended(_), Err(error)) => Err(error.into()),
-        (Launched::Ended(Ended::Exited(exit)), Ok(_)) if exit.is_success() => Ok(Outcome::Succeeded),
-        (Launched::Ended(Ended::Exited(_)), Ok(_)) => Ok(Outcome::RunFailed),
+        (Launched::Interrupted { signal }, _) => Ok(Outcome::Interrupted(signal.number())),
+        (Launched::Exited(_), Err(error)) => Err(error.into()),
+        (Launched::Exited(exit), Ok(_)) if exit.is_success() => Ok(Outcome::Succeeded),
+        (Launched::Exited(_), Ok(_)) => Ok(Outcome::RunFailed),
     }
 }
 
 fn tell_end(ending: &RunEnding, info: &RunInfo, printer: &Printer) {
     let run_id = &info.run_id;
     match &ending.launched {
-        Ok(Launched::Ended(Ended::Exited(exit))) if exit.is_success() => {
+        Ok(Launched::Exited(exit)) if exit.is_success() => {
             printer.info(&format!("=== Run (ID '{run_id}') succeeded ==="));
         }
-        Ok(Launched::Ended(Ended::Exited(exit))) => {
+        Ok(Launched::Exited(exit)) => {
             printer.info(&format!("The entry point ended with {exit}"));
             printer.error(&format!("=== Run (ID '{run_id}') failed ==="));
         }
-        Ok(Launched::Ended(Ended::Interrupted { signal })) => {
+        Ok(Launched::Interrupted { signal }) => {
             printer.error(&format!("=== Run (ID '{run_id}') interrupted by {signal} ==="));
             if let Err(error) = &ending.recorded {
                 printer.failure(&Failure::from(Arc::clone(error)));

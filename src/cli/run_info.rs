@@ -9,7 +9,7 @@ use serde::Serialize;
 use tempfile::NamedTempFile;
 
 use crate::cli::report::{Failure, Outcome};
-use crate::process::{Ended, ProgramExit};
+use crate::process::ProgramExit;
 use crate::run::{RunInfo, RunStatus, tag};
 use crate::runner::{CreatedRun, Launched, RunDetails, RunEnding, RunPlan};
 
@@ -194,13 +194,11 @@ impl RunReport {
         self.content.status = Some(ending.status().as_str());
         let entry_point = &mut self.content.entry_point;
         match &ending.launched {
-            Ok(Launched::Ended(Ended::Exited(ProgramExit::Code(code)))) => {
-                entry_point.exit_code = Some(*code)
-            }
-            Ok(Launched::Ended(Ended::Exited(ProgramExit::Signal(number)))) => {
+            Ok(Launched::Exited(ProgramExit::Code(code))) => entry_point.exit_code = Some(*code),
+            Ok(Launched::Exited(ProgramExit::Signal(number))) => {
                 entry_point.signal = Some(*number);
             }
-            Ok(Launched::Ended(Ended::Interrupted { signal })) => {
+            Ok(Launched::Interrupted { signal }) => {
                 entry_point.interrupted_by = Some(signal.name());
             }
             Ok(Launched::Submitted | Launched::Reused) | Err(_) => {}

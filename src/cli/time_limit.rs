@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::cli::printer::Printer;
 use crate::http::in_words;
-use crate::process::{Ended, TerminationSignal};
+use crate::process::TerminationSignal;
 use crate::runner::{Launched, RunEnding, SubmittedRun};
 
 /// How long a run may take, and whether it took longer.
@@ -41,9 +41,9 @@ impl TimeLimit {
 
     /// Whether the limit was what ended the run.
     pub(crate) fn has_ended(&self, ending: &RunEnding) -> bool {
-        let by_request = Ended::Interrupted {
+        let by_request = Launched::Interrupted {
             signal: TerminationSignal::Terminate,
         };
-        self.is_over && matches!(&ending.launched, Ok(Launched::Ended(ended)) if *ended == by_request)
+        self.is_over && matches!(&ending.launched, Ok(launched) if *launched == by_request)
     }
 }

@@ -6,7 +6,7 @@ use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle, TermLike};
 
 use crate::cli::escape;
-use crate::cli::layout::WIDEST;
+use crate::cli::text_table::WIDEST;
 use crate::events::{Transfer, TransferUnit, byte_text};
 
 /// A terminal with fewer columns shows no bar.

@@ -19,7 +19,7 @@ const NO_WORKER: &str = "OS can't spawn worker thread";
 pub(super) fn run(command: impl FnOnce() -> ExitCode + Send + 'static, printer: &Printer) -> ExitCode {
     match thread::Builder::new().stack_size(STACK).spawn(command) {
         Ok(work) => work.join().unwrap_or(ExitCode::FAILURE),
-        Err(error) => no_thread(error).report(printer),
+        Err(error) => printer.report(&no_thread(error)),
     }
 }
 

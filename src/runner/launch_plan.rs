@@ -1,7 +1,8 @@
 //! What a backend gets of a plan and of the run that was created for it.
 
-use super::data::CommandWithData;
-use super::{RunPlan, StoreGlance};
+use super::RunPlan;
+use super::plan::CommandWithData;
+use super::store_preview::{ARTIFACTS, StorePreview, UNKNOWN_EXPERIMENT, UNKNOWN_RUN};
 use crate::backend::{self, CONTAINER_STORE, LaunchPlan, LocalStore};
 use crate::databricks::WorkspaceAccess;
 use crate::env_vars;
@@ -9,13 +10,6 @@ use crate::environment::PreparedEnv;
 use crate::process::DEFAULT_GRACE;
 use crate::run::{ExperimentId, RunId, RunInfo, RunStatus};
 use crate::tracking::{TrackingError, TrackingStore, TrackingUri, append_to_uri_path};
-
-/// What stands for the id of an experiment that is not made yet.
-pub(super) const UNKNOWN_EXPERIMENT: &str = "<experiment id>";
-/// What stands for the id of a run that is not made yet.
-pub(super) const UNKNOWN_RUN: &str = "<run id>";
-/// The name of the directory with a run's artifacts.
-pub(super) const ARTIFACTS: &str = "artifacts";
 
 impl RunPlan {
     /// All that a backend needs to run the entry point.
@@ -44,16 +38,16 @@ impl RunPlan {
 
     /// The launch plan of a placeholder run, with what a look at the store told of it: what the store will
     /// decide has a name in brackets.
-    pub(crate) fn imagined_launch(&self, environment: PreparedEnv, glance: &StoreGlance) -> LaunchPlan {
+    pub(crate) fn imagined_launch(&self, environment: PreparedEnv, preview: &StorePreview) -> LaunchPlan {
         let unknown = || ExperimentId::new(UNKNOWN_EXPERIMENT);
-        let experiment_id = glance.experiment_id.clone().unwrap_or_else(unknown);
+        let experiment_id = preview.experiment_id.clone().unwrap_or_else(unknown);
         let known_run = self
             .request
             .run_id
             .clone()
-            .filter(|_| glance.run_status.is_some());
+            .filter(|_| preview.run_status.is_some());
         let run_id = known_run.unwrap_or_else(|| RunId::new(UNKNOWN_RUN));
-        let artifact_uri = glance.artifact_uri.clone().or_else(|| {
+        let artifact_uri = preview.artifact_uri.clone().or_else(|| {
             let root = self.tracking_uri.artifact_root()?;
             let rest = [experiment_id.as_str(), run_id.as_str(), ARTIFACTS];
             Some(append_to_uri_path(root, &rest))
@@ -65,7 +59,7 @@ impl RunPlan {
             artifact_uri: artifact_uri.unwrap_or_default(),
             status: RunStatus::Running,
         };
-        self.launch_plan(&run, self.command.clone(), environment, glance.workspace.clone())
+        self.launch_plan(&run, self.command.clone(), environment, preview.workspace.clone())
     }
 
     /// The Databricks workspace that the tracking store is in, where the command runs on this machine.
@@ -98,5 +92,37 @@ impl RunPlan {
             variables.push((env_vars::MLFLOW_ALLOW_FILE_STORE.to_owned(), "true".to_owned()));
         }
         variables
+    }
+
+    /// The program and arguments of the container that the run would get in the store that was looked at,
+    /// without values of variables.
+    pub(crate) fn container_command_line(&self, preview: &StorePreview) -> Option<Vec<String>> {
+        if self.backend.image_repository().is_some() {
+            return None;
+        }
+        backend::container_command_line(&self.imagined_launch(self.imagined_environment(), preview))
+    }
+
+    /// What the shell runs, with what enters the environment before it; for another place than this
+    /// machine the entry point's command alone.
+    pub(crate) fn whole_command(&self) -> String {
+        let is_here = self.backend.name() == backend::LOCAL && self.environment.container().is_none();
+        let environment = PreparedEnv {
+            activation: if is_here {
+                self.environment.activation()
+            } else {
+                Vec::new()
+            },
+            ..PreparedEnv::default()
+        };
+        environment.command(&self.command.command)
+    }
+
+    /// The environment as far as it is known before it is made.
+    pub(crate) fn imagined_environment(&self) -> PreparedEnv {
+        PreparedEnv {
+            container: self.environment.container(),
+            ..PreparedEnv::default()
+        }
     }
 }

@@ -15,37 +15,37 @@
 //! - A process that an entry point started in another process group, and whose parent has ended, is
 //!   not found when the run is cancelled.
 
-mod carry_out;
-mod created;
-mod data;
-mod details;
+mod created_run;
 mod error;
-mod glance;
+mod execute;
 mod interruption;
 mod launch_plan;
-mod output_log;
-mod place;
+mod log_output;
+mod make_plan;
+mod path_data;
 mod plan;
-mod planning;
 mod record;
 mod request;
 mod reuse;
-mod submitted;
+mod run_details;
+mod run_ending;
+mod store_preview;
+mod submitted_run;
 
 use std::sync::Arc;
 
-pub use carry_out::Launched;
-pub use created::CreatedRun;
-pub use details::{RunDetails, Timings};
+pub use created_run::CreatedRun;
 pub use error::RunError;
-pub use glance::StoreGlance;
 pub(crate) use interruption::in_background;
 pub use interruption::{despite_signals, until_signal};
 pub use plan::RunPlan;
 pub(crate) use request::select_experiment;
 pub use request::{ImageChoice, RunRequest};
 pub use reuse::ReusableRun;
-pub use submitted::{RunEnding, SubmittedRun};
+pub use run_details::{RunDetails, Timings};
+pub use run_ending::{Launched, RunEnding};
+pub use store_preview::StorePreview;
+pub use submitted_run::SubmittedRun;
 
 use crate::events::{Progress, Silent};
 use crate::process::Signals;

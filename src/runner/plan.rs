@@ -1,18 +1,44 @@
 //! What a run will do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::data::CommandWithData;
-use super::{RunError, RunRequest, StoreGlance, Timings};
-use crate::backend::{self, Backend, ProjectCall};
+use super::{RunError, RunRequest, Timings};
+use crate::backend::{Backend, ProjectCall};
 use crate::data::{DataRequest, LocatedData};
-use crate::environment::{EnvironmentPlan, PreparedEnv};
+use crate::environment::EnvironmentPlan;
 use crate::fetch::{TreeComparison, WorkDir};
-use crate::project::{EntryPoint, ResolvedParameters};
+use crate::project::{EntryPoint, ParameterValue, ProjectError, ResolvedParameters};
 use crate::run::tag;
 use crate::tracking::{self, ExperimentSelector, TrackingStore, TrackingUri};
+
+/// A command, and the directory that holds what it reads where that was downloaded.
+#[derive(Debug, Clone)]
+pub(crate) struct CommandWithData {
+    pub(crate) command: String,
+    pub(crate) data_directory: Option<PathBuf>,
+}
+
+impl CommandWithData {
+    /// The command with the paths that the data has, or will have, in this directory.
+    pub(crate) fn new(
+        entry_point: &EntryPoint,
+        parameters: &ResolvedParameters,
+        requests: &[DataRequest],
+        directory: &Path,
+    ) -> Result<Self, ProjectError> {
+        let mut parameters = parameters.clone();
+        for request in requests {
+            let path = request.path_in(directory).to_string_lossy().into_owned();
+            parameters.declared[request.position].value = ParameterValue::Text(path);
+        }
+        Ok(Self {
+            command: entry_point.command(&parameters)?,
+            data_directory: (!requests.is_empty()).then(|| directory.to_owned()),
+        })
+    }
+}
 
 /// Everything that is known before the run is created.
 ///
@@ -93,37 +119,5 @@ impl RunPlan {
         );
         tags.extend(self.request.tags.iter().cloned());
         tags
-    }
-
-    /// The program and arguments of the container that the run would get in the store that was looked at,
-    /// without values of variables.
-    pub(crate) fn container_command_line(&self, glance: &StoreGlance) -> Option<Vec<String>> {
-        if self.backend.image_repository().is_some() {
-            return None;
-        }
-        backend::container_command_line(&self.imagined_launch(self.imagined_environment(), glance))
-    }
-
-    /// What the shell runs, with what enters the environment before it; for another place than this
-    /// machine the entry point's command alone.
-    pub(crate) fn whole_command(&self) -> String {
-        let is_here = self.backend.name() == backend::LOCAL && self.environment.container().is_none();
-        let environment = PreparedEnv {
-            activation: if is_here {
-                self.environment.activation()
-            } else {
-                Vec::new()
-            },
-            ..PreparedEnv::default()
-        };
-        environment.command(&self.command.command)
-    }
-
-    /// The environment as far as it is known before it is made.
-    pub(crate) fn imagined_environment(&self) -> PreparedEnv {
-        PreparedEnv {
-            container: self.environment.container(),
-            ..PreparedEnv::default()
-        }
     }
 }

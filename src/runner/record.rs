@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable as _};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::error::one_line;
-use super::interruption::despite_signals;
-use super::{CreatedRun, RunError};
+use super::interruption::{despite_signals, until_signal};
+use super::{CreatedRun, RunDetails, RunError};
+use crate::backend::RunElsewhere;
 use crate::env_vars;
 use crate::events::Progress;
 use crate::http::{VariableError, in_words, seconds};
 use crate::process::{Signals, TerminationSignal};
-use crate::run::RunStatus;
+use crate::run::{RunStatus, UnixMillis};
 use crate::tracking::{self, RunEnd, TrackingError, TrackingStore};
 
 /// How long a store may be away before the end of a run is given up, unless
@@ -124,4 +126,84 @@ where
             }
         })
         .await
+}
+
+/// Stores the tags that lead to an entry point that runs elsewhere, or nobody could follow or end it. A store that is away is waited for as for a run's end; where that
+/// is in vain, the entry point is ended rather than left where nobody sees it. Gives the signal that
+/// came first, if one did.
+pub(super) async fn record_place(
+    created: &CreatedRun,
+    elsewhere: &mut dyn RunElsewhere,
+    details: &watch::Sender<RunDetails>,
+    signals: &mut Signals,
+    progress: &dyn Progress,
+) -> Result<Option<TerminationSignal>, RunError> {
+    let (tags, place) = (elsewhere.tags(), elsewhere.place());
+    details.send_modify(|details| details.backend_tags.clone_from(&tags));
+    let run_id = &created.info.run_id;
+    let what = format!("that run '{run_id}' is {place}");
+    let tags = &tags;
+    let record = |store: Arc<dyn TrackingStore>| async move { store.set_tags(run_id, tags).await };
+    let recorded = persist(created, &what, created.plan.record_patience, progress, record);
+    let source = match until_signal(signals, recorded).await {
+        Ok(Ok(())) => return Ok(None),
+        Ok(Err(error)) => error,
+        Err(signal) => return Ok(Some(signal)),
+    };
+    progress.warning(&format!(
+        "{what} could not be recorded ({}): canceling it",
+        one_line(&source)
+    ));
+    let not_canceled = match despite_signals(signals, elsewhere.cancel(progress)).await {
+        Ok((Ok(()), _)) => None,
+        Ok((Err(error), _)) => Some(one_line(&error)),
+        Err(signal) => Some(format!("{signal} came before its end was known")),
+    };
+    Err(RunError::PlaceNotRecorded {
+        run_id: run_id.clone(),
+        place,
+        not_canceled,
+        by_hand: elsewhere.by_hand(),
+        source: Box::new(source),
+    })
+}
+
+impl CreatedRun {
+    /// Ends a run for which nothing can be done, since the store refused what belongs to it. One that had
+    /// ended before it was taken stays as it was.
+    pub(super) async fn end_unprepared(self, source: TrackingError, progress: &dyn Progress) -> RunError {
+        let run_id = &self.info.run_id;
+        let end = RunEnd {
+            status: RunStatus::Failed,
+            end_time: UnixMillis::now(),
+            keep_failure: false,
+        };
+        let recorded = match self.info.status {
+            status if status.is_terminated() => Ok(status),
+            _ => {
+                let what = format!("the end of run '{run_id}' ({})", end.status);
+                let record = |store: Arc<dyn TrackingStore>| async move { store.end_run(run_id, end).await };
+                persist(&self, &what, self.plan.record_patience, progress, record).await
+            }
+        };
+        RunError::NotPrepared {
+            is_new: self.plan.request.run_id.is_none(),
+            info: Box::new(self.info),
+            recorded: recorded.map_err(Box::new),
+            source: Box::new(source),
+        }
+    }
+
+    /// Ends the run as failed, with nothing done for it. Gives the status that the store holds now.
+    ///
+    /// # Errors
+    /// The end could not be recorded.
+    pub async fn fail(&self, signals: &mut Signals, progress: &dyn Progress) -> Result<RunStatus, RunError> {
+        let end = RunEnd {
+            status: RunStatus::Failed,
+            end_time: UnixMillis::now(),
+            keep_failure: false,
+        };
+        record_end(self, end, false, signals, progress).await.0
+    }
 }

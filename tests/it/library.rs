@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use mlrun::environment::EnvManager;
-use mlrun::process::{Ended, ProgramExit};
+use mlrun::process::ProgramExit;
 use mlrun::run::{RunId, RunStatus};
 use mlrun::runner::{Launched, RunError, RunRequest};
 
@@ -104,7 +104,7 @@ fn each_thread_may_have_a_runtime_of_its_own() {
                 let (_sandbox, work) = project();
                 let request = request(&work).entry_point("exit").parameter("code", code);
                 let ending = block_on(async { mlrun::run(request).await.unwrap().wait().await });
-                let expected = Launched::Ended(Ended::Exited(ProgramExit::Code(code)));
+                let expected = Launched::Exited(ProgramExit::Code(code));
                 assert_eq!(ending.launched.unwrap(), expected);
             });
         }
@@ -120,7 +120,7 @@ fn an_exit_code_is_told_and_children_of_the_program_stay_its_own() {
         failing.parent_run = Some(RunId::new("0123456789abcdef0123456789abcdef"));
         let run = mlrun::run(failing).await.unwrap();
         let ending = run.wait().await;
-        let expected = Launched::Ended(Ended::Exited(ProgramExit::Code(5)));
+        let expected = Launched::Exited(ProgramExit::Code(5));
         assert_eq!(ending.launched.as_ref().unwrap(), &expected);
         assert_eq!(ending.status(), RunStatus::Failed);
         // A second look gives the same.
@@ -159,10 +159,7 @@ fn a_cancelled_run_leaves_no_process() {
         let waiting = tokio::spawn(async move { waiter.wait().await });
         run.cancel();
         let ending = waiting.await.unwrap();
-        assert!(matches!(
-            ending.launched,
-            Ok(Launched::Ended(Ended::Interrupted { .. }))
-        ));
+        assert!(matches!(ending.launched, Ok(Launched::Interrupted { .. })));
         assert_eq!(run.status(), RunStatus::Killed);
         assert!(!is_alive(&shell) && !is_alive(&sleeper));
         let store = stored(&work);

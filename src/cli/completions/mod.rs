@@ -5,22 +5,10 @@ mod project;
 
 use std::ffi::OsString;
 
-use clap::ValueEnum;
 use clap_complete::CompletionCandidate;
 
-use crate::cli::args;
+use crate::cli::args::{self, Shell};
 use crate::cli::escape::one_line;
-
-/// The shells that there is a script for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Shell {
-    /// source <(mlrun completions bash)
-    Bash,
-    /// source <(mlrun completions zsh), after compinit
-    Zsh,
-    /// mlrun completions fish | source
-    Fish,
-}
 
 /// The script for a shell.
 pub(crate) fn script(shell: Shell) -> &'static str {

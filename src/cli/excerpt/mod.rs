@@ -9,7 +9,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use self::mask::Masks;
 use crate::cli::escape::one_line;
-use crate::cli::layout::{Stream, WIDEST};
+use crate::cli::text_table::{Stream, WIDEST};
 use crate::project::{Location, SourceFile, SourceLine};
 
 /// How many characters on each side of the place are looked at: more than any terminal shows.

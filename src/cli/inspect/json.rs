@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Inspected;
+use super::inspected::Inspected;
 use crate::cli::lint;
 use crate::project::{EntryPoint, EnvironmentEntry, Parameter, ProjectEnvironment};
 

@@ -1,31 +1,20 @@
 //! `mlrun inspect`: what a project holds, and how it is run.
 
+mod inspected;
 mod json;
 mod text;
 
 use crate::cli::args::InspectArguments;
 use crate::cli::escape;
-use crate::cli::layout::Stream;
 use crate::cli::printer::{self, Printer};
 use crate::cli::project_source::{ProjectSource, look_at};
 use crate::cli::report::{Failure, Outcome};
+use crate::cli::text_table::Stream;
 use crate::env_vars;
 use crate::lint::{self, Finding};
-use crate::project::{EntryPoint, Project};
+use crate::project::Project;
 use crate::runner::RunError;
-
-/// What is shown.
-struct Inspected<'a> {
-    source: &'a ProjectSource,
-    project: &'a Project,
-    /// All declared ones, or the one that was asked for.
-    entry_points: Vec<EntryPoint>,
-    /// Scripts that can be run, where nothing is declared and no entry point was asked for.
-    scripts: Vec<String>,
-    findings: Vec<Finding>,
-    /// What `mlrun run` needs to find the project again.
-    run_arguments: Vec<String>,
-}
+use inspected::Inspected;
 
 /// Shows a project.
 pub(crate) async fn run(arguments: InspectArguments, printer: &Printer) -> Result<Outcome, Failure> {

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::Inspected;
+use super::inspected::Inspected;
 use crate::cli::escape::{escaped, one_line, shell_word};
-use crate::cli::layout::{columns, wrapped};
 use crate::cli::lint;
+use crate::cli::text_table::{columns, wrapped};
 use crate::lint::{Finding, Severity};
 use crate::project::{EntryPoint, EnvironmentEntry, Parameter, ProjectEnvironment};
 

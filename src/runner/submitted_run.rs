@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::carry_out::{self, Launched};
+use super::execute::execute;
+use super::run_ending::{Launched, RunEnding};
 use super::{CreatedRun, ReusableRun, RunDetails, RunError};
 use crate::events::Progress;
-use crate::process::{Ended, Signals, TerminationRequest};
+use crate::process::{Signals, TerminationRequest};
 use crate::run::{RunId, RunInfo, RunStatus};
-use crate::tracking::{RunEnd, TrackingStore};
+use crate::tracking::TrackingStore;
 
 /// A run that is under way. It goes on to its recorded end when this value is dropped, as long as
 /// the tokio runtime does; clones are of the same run.
@@ -20,38 +21,6 @@ pub struct SubmittedRun {
     termination: TerminationRequest,
     ending: watch::Receiver<Option<RunEnding>>,
     details: watch::Receiver<RunDetails>,
-}
-
-/// What became of a run.
-#[derive(Debug, Clone)]
-pub struct RunEnding {
-    /// How the entry point ended, or why it could not be run.
-    pub launched: Result<Launched, Arc<RunError>>,
-    /// What was to be recorded; `None` for a run that goes on without this program.
-    pub end: Option<RunEnd>,
-    /// The status that the store holds now, or why it could not be told of the end.
-    pub recorded: Result<RunStatus, Arc<RunError>>,
-}
-
-impl RunEnding {
-    /// The run's status as the store holds it; as it would be, where the store could not be told.
-    pub fn status(&self) -> RunStatus {
-        match (&self.recorded, self.end) {
-            (Ok(status), _) => *status,
-            (Err(_), Some(end)) => end.status,
-            (Err(_), None) => RunStatus::Running,
-        }
-    }
-
-    /// Whether the entry point ended well, now or in the run that is reused, and the store knows.
-    pub fn is_success(&self) -> bool {
-        let ended_well = match &self.launched {
-            Ok(Launched::Ended(Ended::Exited(exit))) => exit.is_success(),
-            Ok(Launched::Reused) => true,
-            Ok(Launched::Ended(Ended::Interrupted { .. }) | Launched::Submitted) | Err(_) => false,
-        };
-        ended_well && self.recorded.is_ok()
-    }
 }
 
 impl CreatedRun {
@@ -71,7 +40,7 @@ impl CreatedRun {
             details,
         };
         tokio::spawn(async move {
-            let ending = carry_out::carry_out(self, &mut signals, &details_sender, progress.as_ref()).await;
+            let ending = execute(self, &mut signals, &details_sender, progress.as_ref()).await;
             // Nobody may be there to hear of it.
             let _ = sender.send(Some(ending));
         });

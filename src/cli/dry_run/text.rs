@@ -1,9 +1,9 @@
 //! The plan for a person.
 
-use super::{Preview, ShownParameter, command_line};
+use super::preview::{Preview, ShownParameter, command_line};
 use crate::cli::escape::one_line;
-use crate::cli::layout::columns;
-use crate::runner::StoreGlance;
+use crate::cli::text_table::columns;
+use crate::runner::StorePreview;
 use crate::tracking::ExperimentSelector;
 
 /// How far the parts below a title are indented.
@@ -107,7 +107,7 @@ fn experiment(preview: &Preview<'_>) -> String {
     }
 }
 
-fn reuse(glance: &StoreGlance) -> String {
+fn reuse(glance: &StorePreview) -> String {
     match (&glance.reusable_run, &glance.reason_against_reuse) {
         (Some(run_id), _) => format!("run {run_id} has done this: nothing would be run"),
         (None, Some(reason)) => format!("no run: {reason}"),

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::record::{persist, record_end};
 use super::{RunDetails, RunError, RunPlan, RunRequest};
 use crate::env_vars;
 use crate::events::Progress;
 use crate::fetch::TreeState;
-use crate::process::Signals;
-use crate::run::{RunId, RunInfo, RunStatus, UnixMillis, tag};
-use crate::tracking::{NewRun, RunEnd, TrackingError, TrackingStore};
+use crate::run::{RunId, RunInfo, UnixMillis, tag};
+use crate::tracking::{NewRun, TrackingError, TrackingStore};
 
 /// A run that is in the tracking store. It must be submitted or ended, or it stays `RUNNING`.
 pub struct CreatedRun {
@@ -182,43 +180,5 @@ impl CreatedRun {
     /// The store that it is in.
     pub fn store(&self) -> &dyn TrackingStore {
         self.store.as_ref()
-    }
-
-    /// Ends a run for which nothing can be done, since the store refused what belongs to it. One that had
-    /// ended before it was taken stays as it was.
-    async fn end_unprepared(self, source: TrackingError, progress: &dyn Progress) -> RunError {
-        let run_id = &self.info.run_id;
-        let end = RunEnd {
-            status: RunStatus::Failed,
-            end_time: UnixMillis::now(),
-            keep_failure: false,
-        };
-        let recorded = match self.info.status {
-            status if status.is_terminated() => Ok(status),
-            _ => {
-                let what = format!("the end of run '{run_id}' ({})", end.status);
-                let record = |store: Arc<dyn TrackingStore>| async move { store.end_run(run_id, end).await };
-                persist(&self, &what, self.plan.record_patience, progress, record).await
-            }
-        };
-        RunError::NotPrepared {
-            is_new: self.plan.request.run_id.is_none(),
-            info: Box::new(self.info),
-            recorded: recorded.map_err(Box::new),
-            source: Box::new(source),
-        }
-    }
-
-    /// Ends the run as failed, with nothing done for it. Gives the status that the store holds now.
-    ///
-    /// # Errors
-    /// The end could not be recorded.
-    pub async fn fail(&self, signals: &mut Signals, progress: &dyn Progress) -> Result<RunStatus, RunError> {
-        let end = RunEnd {
-            status: RunStatus::Failed,
-            end_time: UnixMillis::now(),
-            keep_failure: false,
-        };
-        record_end(self, end, false, signals, progress).await.0
     }
 }

@@ -2,42 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use super::plan::CommandWithData;
 use super::{RunError, RunPlan, RunRequest};
 use crate::data::{self, DataContext, DataDirectory, DataRequest, LocatedData, Reference};
 use crate::events::Progress;
-use crate::project::{EntryPoint, ParameterValue, ProjectError, ResolvedParameters};
+use crate::project::{ParameterValue, ResolvedParameters};
 use crate::run::RunId;
 use crate::tracking::{self, ModelSelector, TrackingStore, TrackingUri};
 
 /// More references than this in a row lead nowhere.
 const MOST_REFERENCES: usize = 5;
-
-/// A command, and the directory that holds what it reads where that was downloaded.
-#[derive(Debug, Clone)]
-pub(crate) struct CommandWithData {
-    pub(crate) command: String,
-    pub(crate) data_directory: Option<PathBuf>,
-}
-
-impl CommandWithData {
-    /// The command with the paths that the data has, or will have, in this directory.
-    pub(crate) fn new(
-        entry_point: &EntryPoint,
-        parameters: &ResolvedParameters,
-        requests: &[DataRequest],
-        directory: &Path,
-    ) -> Result<Self, ProjectError> {
-        let mut parameters = parameters.clone();
-        for request in requests {
-            let path = request.path_in(directory).to_string_lossy().into_owned();
-            parameters.declared[request.position].value = ParameterValue::Text(path);
-        }
-        Ok(Self {
-            command: entry_point.command(&parameters)?,
-            data_directory: (!requests.is_empty()).then(|| directory.to_owned()),
-        })
-    }
-}
 
 /// What has to be downloaded; each value is checked as far as no server is needed.
 pub(super) fn requests(parameters: &ResolvedParameters) -> Result<Vec<DataRequest>, RunError> {

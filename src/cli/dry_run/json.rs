@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Preview, ShownParameter};
+use super::preview::{Preview, ShownParameter};
 use crate::tracking::ExperimentSelector;
 
 /// The plan as one object.

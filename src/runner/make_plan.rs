@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::data::{self, CommandWithData};
 use super::interruption::in_background;
+use super::path_data;
+use super::plan::CommandWithData;
 use super::record;
-use super::{ImageChoice, RunError, RunPlan, RunRequest, StoreGlance, Timings};
+use super::{ImageChoice, RunError, RunPlan, RunRequest, StorePreview, Timings};
 use crate::backend::{self, Backend, ProjectCall};
 use crate::data::{DataDirectory, DataRequest};
 use crate::env_vars;
@@ -100,7 +101,7 @@ impl RunPlan {
             store: None,
             timings,
         };
-        let launch_plan = plan.imagined_launch(plan.imagined_environment(), &StoreGlance::default());
+        let launch_plan = plan.imagined_launch(plan.imagined_environment(), &StorePreview::default());
         plan.backend.check(&launch_plan, progress).await?;
         Ok(plan)
     }
@@ -184,8 +185,8 @@ impl Call {
             is_elsewhere,
         };
         let parameters = entry_point.resolve(&request.parameters, context)?;
-        let data = data::requests(&parameters)?;
-        let imagined = DataDirectory::imagined(data::storage_dir(request, current_directory).as_deref());
+        let data = path_data::requests(&parameters)?;
+        let imagined = DataDirectory::imagined(path_data::storage_dir(request, current_directory).as_deref());
         let command = CommandWithData::new(entry_point, &parameters, &data, &imagined)?;
         let mut warnings = Vec::new();
         let mut warn = |warning| warnings.push(warning);

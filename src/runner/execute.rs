@@ -8,12 +8,12 @@ use std::time::Instant;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-use super::created::tree_tag;
+use super::created_run::tree_tag;
 use super::interruption::{catch_panic, until_signal};
-use super::output_log::KeptOutput;
-use super::place::record_place;
-use super::record::record_end;
-use super::{CreatedRun, RunDetails, RunEnding, RunError};
+use super::log_output::KeptOutput;
+use super::record::{record_end, record_place};
+use super::run_ending::{Launched, RunEnding};
+use super::{CreatedRun, RunDetails, RunError};
 use crate::backend::{Launch, LaunchPlan};
 use crate::environment::{self, EnvironmentError, EnvironmentPlan, Prepared, Usage};
 use crate::events::Progress;
@@ -22,19 +22,8 @@ use crate::process::{Ended, OWN_SIGNAL_DELAY, Signals};
 use crate::run::{RunStatus, UnixMillis};
 use crate::tracking::RunEnd;
 
-/// What became of an entry point that was to be launched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Launched {
-    /// It ended, or a signal ended it or what came before it.
-    Ended(Ended),
-    /// The backend has it, and nobody waits for it here.
-    Submitted,
-    /// It was not: the run had done the work before.
-    Reused,
-}
-
 /// Launches the entry point, waits for its end and records it.
-pub(super) async fn carry_out(
+pub(super) async fn execute(
     mut created: CreatedRun,
     signals: &mut Signals,
     details: &watch::Sender<RunDetails>,
@@ -76,9 +65,9 @@ async fn record(
         end_time: UnixMillis::now(),
         // A run of `--run-id` that had ended before has no verdict of this entry point.
         keep_failure: !created.info.status.is_terminated()
-            && matches!(&launched, Ok(Launched::Ended(Ended::Exited(exit))) if exit.is_success()),
+            && matches!(&launched, Ok(Launched::Exited(exit)) if exit.is_success()),
     };
-    let was_interrupted = matches!(launched, Ok(Launched::Ended(Ended::Interrupted { .. })));
+    let was_interrupted = matches!(launched, Ok(Launched::Interrupted { .. }));
     let begun = Instant::now();
     let (mut told, mut told_after) = (pin!(signals.told()), None);
     let (recorded, signal) = {
@@ -92,10 +81,10 @@ async fn record(
     };
     let is_in_time = told_after.unwrap_or_else(|| begun.elapsed()) < OWN_SIGNAL_DELAY;
     match (&launched, signal) {
-        (Ok(Launched::Ended(Ended::Exited(_))), Some(signal)) if is_in_time => {
+        (Ok(Launched::Exited(_)), Some(signal)) if is_in_time => {
             let end = killed_now();
             let (recorded, _) = record_end(created, end, true, signals, progress).await;
-            (Ok(Launched::Ended(Ended::Interrupted { signal })), end, recorded)
+            (Ok(Launched::Interrupted { signal }), end, recorded)
         }
         _ => (launched, end, recorded),
     }
@@ -145,7 +134,7 @@ async fn launch(
     details: &watch::Sender<RunDetails>,
     progress: &dyn Progress,
 ) -> Result<Launched, RunError> {
-    let interrupted = |signal| Ok(Launched::Ended(Ended::Interrupted { signal }));
+    let interrupted = |signal| Ok(Launched::Interrupted { signal });
     let begun = Instant::now();
     let (command, _data) = match until_signal(signals, created.plan.download_data(progress)).await {
         Ok(downloaded) => downloaded?,
@@ -203,7 +192,7 @@ async fn run_entry_point(
     let backend = created.plan.backend.as_ref();
     let mut submitted = match backend.launch(launch_plan, signals, progress).await? {
         Launch::Begun(submitted) => submitted,
-        Launch::Interrupted(signal) => return Ok(Launched::Ended(Ended::Interrupted { signal })),
+        Launch::Interrupted(signal) => return Ok(Launched::Interrupted { signal }),
     };
     let signal = match submitted.elsewhere() {
         Some(elsewhere) => record_place(created, elsewhere, details, signals, progress).await?,
@@ -221,7 +210,7 @@ async fn run_entry_point(
         let was_interrupted = matches!(ended, Ok(Ended::Interrupted { .. }));
         kept.upload(created, was_interrupted, signals, progress).await;
     }
-    Ok(Launched::Ended(ended?))
+    Ok(ended?.into())
 }
 
 impl CreatedRun {
@@ -256,11 +245,11 @@ fn prepare<'a>(
 
 fn status_of(launched: &Result<Launched, RunError>) -> RunStatus {
     match launched {
-        Ok(Launched::Ended(Ended::Exited(exit))) if exit.is_success() => RunStatus::Finished,
+        Ok(Launched::Exited(exit)) if exit.is_success() => RunStatus::Finished,
         Ok(Launched::Reused) => RunStatus::Finished,
-        Ok(Launched::Ended(Ended::Interrupted { .. })) => RunStatus::Killed,
+        Ok(Launched::Interrupted { .. }) => RunStatus::Killed,
         Ok(Launched::Submitted) => RunStatus::Running,
-        Ok(Launched::Ended(Ended::Exited(_))) => RunStatus::Failed,
+        Ok(Launched::Exited(_)) => RunStatus::Failed,
         Err(error) => error.run_status(),
     }
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::launch_plan::{ARTIFACTS, UNKNOWN_EXPERIMENT, UNKNOWN_RUN};
 use super::{RunError, RunPlan};
 use crate::databricks::WorkspaceAccess;
 use crate::events::Progress;
@@ -12,12 +11,19 @@ use crate::tracking::{self, ExperimentSelector, TrackingError, TrackingStore, ap
 /// How long the store may take to answer: what it says is good to know, not needed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What stands for the id of an experiment that is not made yet.
+pub(super) const UNKNOWN_EXPERIMENT: &str = "<experiment id>";
+/// What stands for the id of a run that is not made yet.
+pub(super) const UNKNOWN_RUN: &str = "<run id>";
+/// The name of the directory with a run's artifacts.
+pub(super) const ARTIFACTS: &str = "artifacts";
+
 /// The experiment that every store has from its beginning.
 const DEFAULT_EXPERIMENT: &str = "0";
 
 /// What a run would find in the tracking store.
 #[derive(Debug, Default)]
-pub struct StoreGlance {
+pub struct StorePreview {
     /// Whether the store is there; `None` where that could not be told.
     pub store_exists: Option<bool>,
     /// Whether the experiment is there; `None` where that could not be told.
@@ -43,23 +49,23 @@ pub struct StoreGlance {
 
 impl RunPlan {
     /// Looks what is in the tracking store, and creates nothing. Does not wait long for an answer.
-    pub async fn glance_at_store(&mut self, progress: &dyn Progress) -> StoreGlance {
-        let mut glance = StoreGlance::default();
+    pub async fn preview_store(&mut self, progress: &dyn Progress) -> StorePreview {
+        let mut preview = StorePreview::default();
         if self.request.reuse {
-            glance.reason_against_reuse = self.reason_against_reuse().await;
+            preview.reason_against_reuse = self.reason_against_reuse().await;
         }
-        match tokio::time::timeout(PATIENCE, self.look(&mut glance, progress)).await {
+        match tokio::time::timeout(PATIENCE, self.look(&mut preview, progress)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => glance.problem = Some(error.into()),
-            Err(_) => glance.is_silent = true,
+            Ok(Err(error)) => preview.problem = Some(error.into()),
+            Err(_) => preview.is_silent = true,
         }
-        glance
+        preview
     }
 
-    async fn look(&self, glance: &mut StoreGlance, progress: &dyn Progress) -> Result<(), TrackingError> {
+    async fn look(&self, preview: &mut StorePreview, progress: &dyn Progress) -> Result<(), TrackingError> {
         let Some(store) = tracking::open_existing(&self.tracking_uri).await? else {
-            glance.store_exists = Some(false);
-            glance.experiment_exists = Some(false);
+            preview.store_exists = Some(false);
+            preview.experiment_exists = Some(false);
             return match (&self.request.run_id, &self.experiment) {
                 (Some(id), _) => Err(self.missing("run", id.as_str())),
                 (None, ExperimentSelector::Id(id)) => Err(self.missing("experiment", id.as_str())),
@@ -67,39 +73,39 @@ impl RunPlan {
             };
         };
         if self.environment.container().is_some() {
-            glance.workspace = self.workspace(store.as_ref()).await?;
+            preview.workspace = self.workspace(store.as_ref()).await?;
         }
         if let Some(run_id) = &self.request.run_id {
             let info = store.run(run_id).await?;
-            glance.store_exists = Some(true);
-            glance.experiment_exists = Some(true);
-            glance.experiment_id = Some(info.experiment_id);
-            glance.run_status = Some(info.status);
-            glance.artifact_uri = Some(info.artifact_uri);
+            preview.store_exists = Some(true);
+            preview.experiment_exists = Some(true);
+            preview.experiment_id = Some(info.experiment_id);
+            preview.run_status = Some(info.status);
+            preview.artifact_uri = Some(info.artifact_uri);
             return Ok(());
         }
         let found = store.look_for_experiment(&self.experiment).await;
         // An answer about the experiment is one of a store.
         if found.as_ref().map_or_else(TrackingError::is_of_store, |_| true) {
-            glance.store_exists = Some(true);
+            preview.store_exists = Some(true);
         }
         if matches!(found, Err(TrackingError::NotFound { .. })) {
-            glance.experiment_exists = Some(false);
+            preview.experiment_exists = Some(false);
         }
         let found = found?;
-        glance.experiment_exists = Some(found.is_some());
-        glance.experiment_id.clone_from(&found);
+        preview.experiment_exists = Some(found.is_some());
+        preview.experiment_id.clone_from(&found);
         if self.environment.container().is_some() {
-            glance.artifact_uri = self.artifact_uri_in(store.as_ref(), found.as_ref()).await?;
+            preview.artifact_uri = self.artifact_uri_in(store.as_ref(), found.as_ref()).await?;
         }
         if let Some(experiment_id) = found
             && self.request.reuse
-            && glance.reason_against_reuse.is_none()
+            && preview.reason_against_reuse.is_none()
         {
             let run = self
                 .find_same_run(store.as_ref(), experiment_id, progress)
                 .await?;
-            glance.reusable_run = run.map(|run| run.info.run_id);
+            preview.reusable_run = run.map(|run| run.info.run_id);
         }
         Ok(())
     }

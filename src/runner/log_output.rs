@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::error::one_line;
 use super::interruption::until_signal;
-use super::{CreatedRun, RunError, data};
+use super::{CreatedRun, RunError, path_data};
 use crate::backend::{BackendError, OutputLog};
 use crate::data::upload;
 use crate::events::Progress;
@@ -78,7 +78,7 @@ impl KeptOutput {
         given_up: impl Future<Output = String>,
     ) -> Result<Result<(), RunError>, String> {
         let mut given_up = pin!(given_up);
-        let context = match data::context(&created.plan.tracking_uri) {
+        let context = match path_data::context(&created.plan.tracking_uri) {
             Ok(context) => context,
             Err(error) => return Ok(Err(error)),
         };

@@ -1,0 +1,65 @@
+//! What became of a run.
+
+use std::sync::Arc;
+
+use super::error::RunError;
+use crate::process::{Ended, ProgramExit, TerminationSignal};
+use crate::run::RunStatus;
+use crate::tracking::RunEnd;
+
+/// What became of an entry point that was to be launched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Launched {
+    /// It ended.
+    Exited(ProgramExit),
+    /// A signal ended it, or what came before it.
+    Interrupted {
+        /// The signal.
+        signal: TerminationSignal,
+    },
+    /// The backend has it, and nobody waits for it here.
+    Submitted,
+    /// It was not: the run had done the work before.
+    Reused,
+}
+
+impl From<Ended> for Launched {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Exited(exit) => Self::Exited(exit),
+            Ended::Interrupted { signal } => Self::Interrupted { signal },
+        }
+    }
+}
+
+/// What became of a run.
+#[derive(Debug, Clone)]
+pub struct RunEnding {
+    /// How the entry point ended, or why it could not be run.
+    pub launched: Result<Launched, Arc<RunError>>,
+    /// What was to be recorded; `None` for a run that goes on without this program.
+    pub end: Option<RunEnd>,
+    /// The status that the store holds now, or why it could not be told of the end.
+    pub recorded: Result<RunStatus, Arc<RunError>>,
+}
+
+impl RunEnding {
+    /// The run's status as the store holds it; as it would be, where the store could not be told.
+    pub fn status(&self) -> RunStatus {
+        match (&self.recorded, self.end) {
+            (Ok(status), _) => *status,
+            (Err(_), Some(end)) => end.status,
+            (Err(_), None) => RunStatus::Running,
+        }
+    }
+
+    /// Whether the entry point ended well, now or in the run that is reused, and the store knows.
+    pub fn is_success(&self) -> bool {
+        let ended_well = match &self.launched {
+            Ok(Launched::Exited(exit)) => exit.is_success(),
+            Ok(Launched::Reused) => true,
+            Ok(Launched::Interrupted { .. } | Launched::Submitted) | Err(_) => false,
+        };
+        ended_well && self.recorded.is_ok()
+    }
+}
