@@ -5,8 +5,7 @@ mod conda;
 mod docker;
 mod error;
 mod file_kind;
-mod local;
-mod name;
+mod manager;
 mod python;
 mod text;
 
@@ -26,50 +25,12 @@ pub use docker::{
 pub(crate) use docker::{image_name, mount_arguments};
 pub use error::EnvironmentError;
 pub use file_kind::OtherFile;
+pub use manager::EnvManager;
 pub use python::PythonEnvError;
 
 use crate::events::Progress;
 use crate::project::ProjectEnvironment;
 use crate::run::tag;
-
-/// What prepares the environment, as `--env-manager` names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EnvManager {
-    /// Nothing: the command runs in the environment that mlrun itself has.
-    Local,
-    /// Python's virtual environments.
-    Virtualenv,
-    /// The `uv` program.
-    Uv,
-    /// The `conda` program.
-    Conda,
-}
-
-impl EnvManager {
-    /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 4] = [Self::Local, Self::Virtualenv, Self::Uv, Self::Conda];
-
-    /// The name that `--env-manager` uses.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Local => "local",
-            Self::Virtualenv => "virtualenv",
-            Self::Uv => "uv",
-            Self::Conda => "conda",
-        }
-    }
-
-    /// The env manager with this name, if there is one.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|manager| manager.as_str() == name)
-    }
-}
-
-impl fmt::Display for EnvManager {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// What decides about a run's environment.
 #[derive(Debug, Clone, Copy)]
@@ -292,7 +253,7 @@ pub async fn prepare(plan: &EnvironmentPlan, progress: &dyn Progress) -> Result<
         progress.warning(warning);
     }
     match &plan.environment {
-        PlannedEnvironment::Local => Ok(local::prepare()),
+        PlannedEnvironment::Local => Ok(Prepared::default()),
         PlannedEnvironment::Python(python) => Ok(Prepared {
             usage: cache::build_once(python.entry(), &plan.project, python.as_ref(), progress).await?,
             environment: PreparedEnv {

@@ -1,14 +1,52 @@
 //! Building an environment once.
 
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rustix::process::{Pid, Signal, getpid, kill_process};
+
 use super::claim::Claim;
 use super::entry::Entry;
 use super::lock::{self, Attempt, Waiting};
-use super::orphans::{self, BuildCalls};
+use super::record;
 use super::usage::{self, Usage};
-use super::{Builder, Condition, mark, record};
+use crate::env_vars::{MLRUN_BUILDS, TMPDIR};
 use crate::environment::EnvironmentError;
 use crate::events::Progress;
+use crate::process::{ProgramCall, processes_with_variable};
 use crate::temporary::TemporaryDirectory;
+
+/// How long killed programs may take to be gone, in steps of [`STEP`].
+const STEPS: u32 = 1000;
+const STEP: Duration = Duration::from_millis(10);
+
+/// What is there of an environment, as far as a look at the file system tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::environment) enum Condition {
+    /// Nothing.
+    Absent,
+    /// All that an environment must have to be entered.
+    Usable,
+    /// Something, but it cannot be used: this is why, as in "its Python is gone".
+    Broken(String),
+}
+
+/// How one environment is made and removed. The functions are called by one process at a time, but
+/// for [`Builder::condition`].
+#[async_trait]
+pub(in crate::environment) trait Builder: Send + Sync {
+    /// Looks what is there, without changing anything. It is called before every run: a few looks at
+    /// files, and no program unless they leave it open.
+    async fn condition(&self) -> Result<Condition, EnvironmentError>;
+
+    /// Removes all that is there of the environment. Nothing there is no error.
+    async fn remove(&self, progress: &dyn Progress) -> Result<(), EnvironmentError>;
+
+    /// Makes the environment in a place where nothing is, by programs that `calls` prepares. What a failed
+    /// build leaves behind is removed by [`build_once`]; a dropped one leaves it to the next run.
+    async fn build(&self, calls: &BuildCalls<'_>, progress: &dyn Progress) -> Result<(), EnvironmentError>;
+}
 
 /// Makes sure that the environment is there and whole, and registers its use: finds it, waits until
 /// another process has built it, or builds it. What an interrupted build has left is removed first.
@@ -55,7 +93,7 @@ pub(in crate::environment) async fn is_whole(
     entry: &Entry,
     builder: &dyn Builder,
 ) -> Result<bool, EnvironmentError> {
-    Ok(!mark::is_set(entry)? && builder.condition().await? == Condition::Usable)
+    Ok(!record::is_unfinished(entry)? && builder.condition().await? == Condition::Usable)
 }
 
 /// How a build ended that did not fail.
@@ -74,7 +112,7 @@ async fn build_locked(
     progress: &dyn Progress,
 ) -> Result<Built, EnvironmentError> {
     // Whoever had the lock before may have just finished.
-    let is_marked = mark::is_set(entry)?;
+    let is_marked = record::is_unfinished(entry)?;
     let condition = builder.condition().await?;
     let leftovers = match condition {
         Condition::Usable if !is_marked => return Ok(Built::Whole),
@@ -82,7 +120,7 @@ async fn build_locked(
         Condition::Broken(reason) if !is_marked => Some(reason),
         Condition::Usable | Condition::Broken(_) => Some("its build was interrupted".to_owned()),
     };
-    mark::set(entry)?;
+    record::mark_unfinished(entry)?;
     // Goes after the programs of a build that is dropped.
     let temporary = TemporaryDirectory::create("mlrun-").map_err(EnvironmentError::temporary)?;
     let calls = BuildCalls {
@@ -91,7 +129,7 @@ async fn build_locked(
     };
     let built = async {
         if is_marked {
-            orphans::end(entry, progress).await;
+            end_orphans(entry, progress).await;
         }
         if let Some(reason) = leftovers {
             progress.info(&format!(
@@ -113,15 +151,72 @@ async fn build_locked(
     match result {
         Ok(()) => {
             record::note_build(entry, project);
-            mark::clear(entry)?;
+            record::clear_mark(entry)?;
             Ok(Built::Whole)
         }
         Err(error) => {
             // The build's own error says more; what stays is marked.
             if builder.remove(progress).await.is_ok() {
-                mark::clear(entry)?;
+                record::clear_mark(entry)?;
             }
             Err(error)
         }
     }
+}
+
+/// The calls of programs that build an environment.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::environment) struct BuildCalls<'a> {
+    entry: &'a Entry,
+    temporary: &'a Path,
+}
+
+impl BuildCalls<'_> {
+    /// The call with the mark of a program that builds this environment, and with the directory for its
+    /// temporary files.
+    pub(in crate::environment) fn prepare(&self, call: ProgramCall) -> ProgramCall {
+        call.variable(MLRUN_BUILDS, &self.entry.directory)
+            .variable(TMPDIR, self.temporary)
+    }
+
+    /// The directory for temporary files, which goes with the build: programs that are killed leave
+    /// theirs behind.
+    pub(in crate::environment) fn temporary(&self) -> &Path {
+        self.temporary
+    }
+}
+
+/// Kills the programs that an earlier build of the environment has left running, and waits until they are
+/// gone: they would go on to write into the environment that is built in the same place. Each of them, and all
+/// that they start, has a variable that tells what it builds; by it they are found on the machine where they
+/// run, if that is a Linux.
+async fn end_orphans(entry: &Entry, progress: &dyn Progress) {
+    let mut is_told = false;
+    for _ in 0..STEPS {
+        let orphans = find_orphans(entry);
+        if orphans.is_empty() {
+            return;
+        }
+        if !is_told {
+            progress.info(&format!(
+                "Ending {} of the interrupted build",
+                match orphans.len() {
+                    1 => "a program".to_owned(),
+                    count => format!("{count} programs"),
+                }
+            ));
+            is_told = true;
+        }
+        for orphan in orphans {
+            // Gone already is as good.
+            let _ = kill_process(orphan, Signal::KILL);
+        }
+        tokio::time::sleep(STEP).await;
+    }
+}
+
+fn find_orphans(entry: &Entry) -> Vec<Pid> {
+    let found = processes_with_variable(MLRUN_BUILDS, &entry.directory);
+    let found = found.into_iter().filter_map(Pid::from_raw);
+    found.filter(|pid| *pid != getpid()).collect()
 }

@@ -1,21 +1,105 @@
 //! Claims: files that say which process holds something, kept fresh for as long as it does.
 
+use std::fmt;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, utimensat};
+use rustix::io::Errno;
+use rustix::process::Pid;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use super::clock;
-use super::owner::Owner;
+use crate::process::{boot_id, host_name, pid_namespace, start_of};
 
 /// How often a claim is touched.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 /// A claim of another machine that has not been touched for so long is abandoned.
 const ABANDONED_AFTER: Duration = Duration::from_secs(30);
+
+/// A process, and what it does it for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Owner {
+    /// The machine's name, for a person.
+    host: String,
+    /// The machine since it was started last, as far as process ids go: containers differ.
+    machine: String,
+    pid: i32,
+    /// When the process began, in the system's own count. Process ids are used again.
+    start: Option<u64>,
+    /// The project that it runs.
+    project: String,
+    /// Tells two claims of one process apart.
+    nonce: String,
+}
+
+impl Owner {
+    /// This process, with a new claim.
+    pub(super) fn this_process(project: &str) -> Self {
+        let pid = rustix::process::getpid();
+        Self {
+            host: host_name(),
+            machine: machine(),
+            pid: pid.as_raw_nonzero().get(),
+            start: start_of(pid.as_raw_pid()),
+            project: project.to_owned(),
+            nonce: uuid::Uuid::new_v4().simple().to_string(),
+        }
+    }
+
+    /// Whoever wrote a claim that cannot be read.
+    pub(super) fn unknown() -> Self {
+        Self {
+            host: "an unknown host".to_owned(),
+            machine: String::new(),
+            pid: 0,
+            start: None,
+            project: String::new(),
+            nonce: String::new(),
+        }
+    }
+
+    /// A name for the claim's file that no other claim has.
+    pub(super) fn file_name(&self) -> String {
+        format!("{}-{}", self.pid, self.nonce)
+    }
+
+    /// Whether the process is running. Nothing is known about processes of other machines.
+    pub(super) fn is_running(&self) -> Option<bool> {
+        if self.machine != machine() {
+            return None;
+        }
+        let Some(pid) = Pid::from_raw(self.pid) else {
+            return Some(false);
+        };
+        if rustix::process::test_kill_process(pid) == Err(Errno::SRCH) {
+            return Some(false);
+        }
+        // The start is not known of every process: some systems hide those of other users.
+        let is_same =
+            self.start.is_none() || start_of(self.pid).is_none_or(|start| Some(start) == self.start);
+        Some(is_same)
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "process {} on '{}' (project '{}')",
+            self.pid, self.host, self.project
+        )
+    }
+}
+
+fn machine() -> String {
+    let boot = boot_id().unwrap_or_default();
+    format!("{} {boot} {}", host_name(), pid_namespace().unwrap_or_default())
+}
 
 /// A claim of this process. It ends with this value.
 #[derive(Debug)]
@@ -93,7 +177,7 @@ fn keep_fresh(path: PathBuf, owner: Owner, lost: Arc<Notify>) -> io::Result<Send
                     // A network that fails for a moment does not take the claim away.
                     Err(_) => {}
                     Ok(Some(current)) if current == owner => {
-                        if let Err(error) = clock::touch(&path) {
+                        if let Err(error) = touch(&path) {
                             tracing::debug!(path = %path.display(), %error, "a claim cannot be touched");
                         }
                     }
@@ -116,7 +200,7 @@ pub(super) fn standing(path: &Path) -> io::Result<Standing> {
     };
     let is_abandoned = match owner.as_ref().and_then(Owner::is_running) {
         Some(is_running) => !is_running,
-        None => match clock::age(path) {
+        None => match age(path) {
             Ok(age) => age > ABANDONED_AFTER,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Standing::Free),
             Err(error) => return Err(error),
@@ -157,5 +241,62 @@ fn owner_of(path: &Path) -> io::Result<Option<Owner>> {
         Ok(text) => Ok(serde_json::from_slice(&text).ok()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// Gives a file the file system's present time. On a network it is the server's, and the clocks of the
+/// machines may differ from it and from each other.
+pub(super) fn touch(file: &Path) -> io::Result<()> {
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: UTIME_NOW,
+    };
+    let times = Timestamps {
+        last_access: now,
+        last_modification: now,
+    };
+    Ok(utimensat(CWD, file, &times, AtFlags::empty())?)
+}
+
+/// How long ago a file was last touched. Nothing where that cannot be told, since the directory may
+/// not be written to; then the machine's own clock has to do.
+fn age(file: &Path) -> io::Result<Duration> {
+    // Opening makes network file systems ask the server.
+    let touched = std::fs::File::open(file)?.metadata()?.modified()?;
+    let now = now(file.parent().unwrap_or(Path::new("."))).unwrap_or_else(|_| SystemTime::now());
+    Ok(now.duration_since(touched).unwrap_or_default())
+}
+
+fn now(directory: &Path) -> io::Result<SystemTime> {
+    let probe = tempfile::Builder::new()
+        .prefix(".clock-")
+        .tempfile_in(directory)?;
+    touch(probe.path())?;
+    probe.path().metadata()?.modified()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_known_by_its_id_and_start() {
+        let this = Owner::this_process("p");
+        assert_eq!(this.is_running(), Some(true));
+        let later = Owner {
+            start: this.start.map(|start| start + 1),
+            ..this.clone()
+        };
+        assert_eq!(later.is_running(), Some(this.start.is_none()));
+        let elsewhere = Owner {
+            machine: "another".to_owned(),
+            ..this.clone()
+        };
+        assert_eq!(elsewhere.is_running(), None);
+
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        child.wait().unwrap();
+        assert_eq!(Owner { pid, ..this }.is_running(), Some(false));
     }
 }

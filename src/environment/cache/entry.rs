@@ -1,9 +1,11 @@
 //! One environment of the cache: its name and its places.
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use crate::env_vars;
-use crate::environment::{EnvManager, EnvironmentError};
+use crate::environment::error::EnvironmentError;
+use crate::environment::manager::EnvManager;
 
 /// The name of the directory with the records.
 const RECORDS: &str = ".mlrun";
@@ -71,6 +73,23 @@ impl Entry {
     }
 }
 
+/// The name that MLflow gives the environment that this text describes: `mlflow-` and the SHA-1 of
+/// the text.
+pub(in crate::environment) fn name_of_text(text: &str) -> String {
+    format!("mlflow-{}", sha1(text.as_bytes()))
+}
+
+/// The SHA-1 in hexadecimal digits.
+pub(in crate::environment) fn sha1(bytes: &[u8]) -> String {
+    openssl::sha::sha1(bytes)
+        .iter()
+        .fold(String::new(), |mut digits, byte| {
+            // Writing to a text cannot fail.
+            let _ = write!(digits, "{byte:02x}");
+            digits
+        })
+}
+
 /// The directory with the records of all environments of a kind.
 pub(super) fn records_of(kind: Kind) -> Result<PathBuf, EnvironmentError> {
     Ok(own_directory()?.join(kind.directory_name()))
@@ -106,4 +125,17 @@ fn home() -> Option<PathBuf> {
                 .flatten()
                 .map(|user| user.dir)
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_nothing() {
+        assert_eq!(
+            name_of_text(""),
+            "mlflow-da39a3ee5e6b4b0d3255bfef95601890afd80709"
+        );
+    }
 }

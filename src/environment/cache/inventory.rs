@@ -12,7 +12,7 @@ use super::claim::{self, Standing};
 use super::directory::blocking;
 use super::entry::{self, Entry, Kind};
 use super::record::{self, Record};
-use super::{lock, mark, usage};
+use super::{lock, usage};
 use crate::environment::{EnvManager, EnvironmentError};
 use crate::run::UnixMillis;
 
@@ -103,7 +103,7 @@ pub(in crate::environment) fn entries(conda: Vec<PathBuf>) -> Result<Vec<Entry>,
             };
             let entry = Entry::new(manager, &name, directory)?;
             // The directory may have been removed by hand.
-            if entry.directory.exists() || mark::is_set(&entry)? {
+            if entry.directory.exists() || record::is_unfinished(&entry)? {
                 found.entry((name, kind.directory_name())).or_insert(entry);
             }
         }
@@ -135,7 +135,7 @@ fn state(entry: &Entry) -> Result<CachedState, EnvironmentError> {
         CachedState::Building
     } else if !usage::users_of(entry)?.is_empty() {
         CachedState::InUse
-    } else if mark::is_set(entry)? {
+    } else if record::is_unfinished(entry)? {
         CachedState::Unfinished
     } else {
         CachedState::Ready

@@ -4,9 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::claim::{self, Claim, Standing};
+use super::claim::{self, Claim, Owner, Standing};
 use super::entry::Entry;
-use super::owner::Owner;
 use crate::environment::EnvironmentError;
 use crate::events::Progress;
 

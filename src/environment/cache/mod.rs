@@ -22,55 +22,18 @@
 
 mod build;
 mod claim;
-mod clock;
 mod directory;
 mod entry;
 mod inventory;
 mod lock;
-mod mark;
-mod orphans;
-mod owner;
 mod record;
 mod removal;
 mod usage;
 
-use async_trait::async_trait;
-
-pub(in crate::environment) use build::{build_once, is_whole};
+pub(in crate::environment) use build::{BuildCalls, Builder, Condition, build_once, is_whole};
 pub(in crate::environment) use directory::remove_directory;
-pub(in crate::environment) use entry::{Entry, own_directory, root};
+pub(in crate::environment) use entry::{Entry, name_of_text, own_directory, root, sha1};
 pub(in crate::environment) use inventory::entries;
 pub use inventory::{CachedEnvironment, CachedState};
-pub(in crate::environment) use orphans::BuildCalls;
 pub(in crate::environment) use removal::{describe_all, prune, remove};
 pub use usage::Usage;
-
-use super::EnvironmentError;
-use crate::events::Progress;
-
-/// What is there of an environment, as far as a look at the file system tells.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::environment) enum Condition {
-    /// Nothing.
-    Absent,
-    /// All that an environment must have to be entered.
-    Usable,
-    /// Something, but it cannot be used: this is why, as in "its Python is gone".
-    Broken(String),
-}
-
-/// How one environment is made and removed. The functions are called by one process at a time, but
-/// for [`Builder::condition`].
-#[async_trait]
-pub(in crate::environment) trait Builder: Send + Sync {
-    /// Looks what is there, without changing anything. It is called before every run: a few looks at
-    /// files, and no program unless they leave it open.
-    async fn condition(&self) -> Result<Condition, EnvironmentError>;
-
-    /// Removes all that is there of the environment. Nothing there is no error.
-    async fn remove(&self, progress: &dyn Progress) -> Result<(), EnvironmentError>;
-
-    /// Makes the environment in a place where nothing is, by programs that `calls` prepares. What a failed
-    /// build leaves behind is removed by [`build_once`]; a dropped one leaves it to the next run.
-    async fn build(&self, calls: &BuildCalls<'_>, progress: &dyn Progress) -> Result<(), EnvironmentError>;
-}

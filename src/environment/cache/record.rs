@@ -1,12 +1,14 @@
-//! What is remembered about an environment.
+//! What is remembered about an environment: how it came to be, and whether it is whole.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::clock;
+use super::claim::touch;
 use super::entry::Entry;
+use crate::environment::error::EnvironmentError;
 use crate::run::UnixMillis;
 
 /// How an environment came to be. The time of its last use is that of the file.
@@ -44,7 +46,7 @@ pub(super) fn note_build(entry: &Entry, project: &str) {
 /// be written stops no run.
 pub(super) fn note_use(entry: &Entry, project: &str) {
     let path = path(entry.records());
-    if clock::touch(&path).is_ok() {
+    if touch(&path).is_ok() {
         return;
     }
     write(
@@ -66,7 +68,7 @@ pub(super) fn read(records: &Path) -> Option<Record> {
 fn write(entry: &Entry, record: &Record) {
     let path = path(entry.records());
     let written = serde_json::to_vec(record)
-        .map_err(std::io::Error::from)
+        .map_err(io::Error::from)
         .and_then(|text| {
             fs::create_dir_all(entry.records())?;
             let file = tempfile::NamedTempFile::new_in(entry.records())?;
@@ -75,5 +77,45 @@ fn write(entry: &Entry, record: &Record) {
         });
     if let Err(error) = written {
         tracing::debug!(path = %path.display(), %error, "an environment's record cannot be written");
+    }
+}
+
+/// The mark of an environment that is not whole.
+fn mark_path(entry: &Entry) -> PathBuf {
+    entry.records().join("building")
+}
+
+/// Whether the environment's build or removal has begun and not ended.
+pub(super) fn is_unfinished(entry: &Entry) -> Result<bool, EnvironmentError> {
+    match fs::symlink_metadata(mark_path(entry)) {
+        Ok(_) => Ok(true),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(EnvironmentError::cache("read", mark_path(entry))(error)),
+    }
+}
+
+/// Sets the mark; it is on the disk when this returns.
+pub(super) fn mark_unfinished(entry: &Entry) -> Result<(), EnvironmentError> {
+    let path = mark_path(entry);
+    File::create(&path)
+        .and_then(|file| file.sync_all())
+        .and_then(|()| File::open(entry.records())?.sync_all())
+        .map_err(EnvironmentError::cache("write", path))
+}
+
+/// Takes the mark away.
+pub(super) fn clear_mark(entry: &Entry) -> Result<(), EnvironmentError> {
+    match fs::remove_file(mark_path(entry)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(EnvironmentError::cache("remove", mark_path(entry))(error))
+        }
+        _ => Ok(()),
     }
 }

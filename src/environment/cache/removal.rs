@@ -7,7 +7,7 @@ use super::directory::remove_directory;
 use super::entry::Entry;
 use super::inventory::{self, CachedEnvironment, CachedState};
 use super::lock::{self, Attempt};
-use super::{mark, record, usage};
+use super::{record, usage};
 use crate::environment::EnvironmentError;
 use crate::events::Progress;
 
@@ -36,7 +36,7 @@ pub(in crate::environment) async fn prune(
     let mut pruned = Vec::new();
     for entry in entries {
         let is_old = inventory::unused_for(&entry) >= unused_for;
-        if !is_old && !mark::is_set(&entry)? {
+        if !is_old && !record::is_unfinished(&entry)? {
             continue;
         }
         let environment = inventory::describe(&entry).await?;
@@ -73,20 +73,20 @@ pub(in crate::environment) async fn remove(
         Attempt::Held(owner) => return Err(in_use(format!("{owner} is building or removing it"))),
         Attempt::Taken(lock) => lock,
     };
-    let was_marked = mark::is_set(entry)?;
+    let was_marked = record::is_unfinished(entry)?;
     // First the mark, then the look: a run does it the other way round, so that one sees the other.
-    mark::set(entry)?;
+    record::mark_unfinished(entry)?;
     let users = usage::users_of(entry)?;
     if !users.is_empty() {
         if !was_marked {
-            mark::clear(entry)?;
+            record::clear_mark(entry)?;
         }
         let users: Vec<String> = users.iter().map(ToString::to_string).collect();
         return Err(in_use(format!("used by {}", users.join(", "))));
     }
     remove_directory(&entry.directory).await?;
     let _ = fs::remove_file(record::path(entry.records()));
-    mark::clear(entry)?;
+    record::clear_mark(entry)?;
     usage::forget(entry);
     drop(lock);
     // A run that begins in this moment keeps its directory.

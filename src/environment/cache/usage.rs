@@ -3,9 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::claim::{self, Claim, Standing};
+use super::claim::{self, Claim, Owner, Standing};
 use super::entry::Entry;
-use super::owner::Owner;
 use crate::environment::EnvironmentError;
 
 /// Keeps an environment from being removed, for as long as this value lives.

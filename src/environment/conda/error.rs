@@ -1,8 +1,8 @@
 //! Why a conda environment cannot be had.
 
+use std::fmt;
 use std::path::PathBuf;
 
-use super::installation::Place;
 use crate::env_vars::{CONDA_EXE, MLFLOW_CONDA_CREATE_ENV_CMD, MLFLOW_CONDA_HOME};
 use crate::environment::{OtherFile, text};
 use crate::process::ProcessError;
@@ -187,6 +187,49 @@ impl FileProblem {
             Self::UnpinnedPython { .. } | Self::ExcludedPython { .. } | Self::PythonOfConda { .. } => {
                 Some("pin it, as in python=3.11, or let conda choose it with --env-manager conda".to_owned())
             }
+        }
+    }
+}
+
+/// What said where conda is, and was wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// The variable MLFLOW_CONDA_HOME.
+    MlflowCondaHome {
+        /// The file that should be there.
+        program: PathBuf,
+    },
+    /// The variable CONDA_EXE, which conda sets in activated shells.
+    CondaExe {
+        /// The file that should be there.
+        program: PathBuf,
+    },
+    /// The search path.
+    Path,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MlflowCondaHome { program } => {
+                write!(
+                    f,
+                    "by {MLFLOW_CONDA_HOME} it is {}, which does not exist",
+                    program.display()
+                )
+            }
+            Self::CondaExe { program } => {
+                write!(
+                    f,
+                    "by {CONDA_EXE} it is {}, which does not exist",
+                    program.display()
+                )
+            }
+            Self::Path => write!(
+                f,
+                "{MLFLOW_CONDA_HOME} and {CONDA_EXE} are not set, and no directory of PATH holds conda, mamba or \
+                 micromamba"
+            ),
         }
     }
 }

@@ -1,10 +1,9 @@
 //! Where conda is.
 
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::error::{CondaError, Needs};
+use super::error::{CondaError, Needs, Place};
 use crate::env_vars::{
     CONDA_EXE, HOME, MAMBA_EXE, MAMBA_ROOT_PREFIX, MLFLOW_CONDA_CREATE_ENV_CMD, MLFLOW_CONDA_HOME,
 };
@@ -21,49 +20,6 @@ const MAMBAS: [&str; 2] = ["mamba", "micromamba"];
 const MAMBA_ROOTS: [&str; 2] = [".local/share/mamba", "micromamba"];
 /// Below the installation's directory: what defines the shell function `conda`.
 const SHELL_FUNCTION: &str = "etc/profile.d/conda.sh";
-
-/// What said where conda is, and was wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// The variable MLFLOW_CONDA_HOME.
-    MlflowCondaHome {
-        /// The file that should be there.
-        program: PathBuf,
-    },
-    /// The variable CONDA_EXE, which conda sets in activated shells.
-    CondaExe {
-        /// The file that should be there.
-        program: PathBuf,
-    },
-    /// The search path.
-    Path,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::MlflowCondaHome { program } => {
-                write!(
-                    f,
-                    "by {MLFLOW_CONDA_HOME} it is {}, which does not exist",
-                    program.display()
-                )
-            }
-            Self::CondaExe { program } => {
-                write!(
-                    f,
-                    "by {CONDA_EXE} it is {}, which does not exist",
-                    program.display()
-                )
-            }
-            Self::Path => write!(
-                f,
-                "{MLFLOW_CONDA_HOME} and {CONDA_EXE} are not set, and no directory of PATH holds conda, mamba or \
-                 micromamba"
-            ),
-        }
-    }
-}
 
 /// A conda that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]

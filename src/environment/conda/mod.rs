@@ -15,12 +15,11 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
-pub use error::{CondaError, FileProblem, Needs};
-pub use installation::Place;
+pub use error::{CondaError, FileProblem, Needs, Place};
 pub(super) use python_env::DerivedPythonEnv;
 
-use super::cache::Entry;
-use super::{EnvManager, EnvironmentError, name};
+use super::cache::{self, Entry};
+use super::{EnvManager, EnvironmentError};
 use directories::{Directories, Found};
 use file::CondaFile;
 use installation::Installation;
@@ -44,7 +43,7 @@ impl CondaPlan {
     /// The file cannot be read, or there is no conda.
     pub(super) fn make(file: Option<&Path>) -> Result<Self, EnvironmentError> {
         let contents = file.map(CondaFile::read).transpose()?;
-        let name = name::of_text(contents.as_ref().map_or("", |file| &file.text));
+        let name = cache::name_of_text(contents.as_ref().map_or("", |file| &file.text));
         let installation = Installation::find(|| Needs::of(contents.as_ref())).map_err(|no_conda| {
             let mistaken = contents.as_ref().and_then(CondaFile::mistaken);
             mistaken.unwrap_or(no_conda)

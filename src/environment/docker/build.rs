@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::context::{self, PROJECT_MEMBER, Stop};
-use super::ignore::ALWAYS_IGNORED;
+use super::ignore::{ALWAYS_IGNORED, ignore_text};
 use super::project_files::ProjectFiles;
 use super::{DockerError, Engine};
 use crate::events::Progress;
@@ -104,7 +104,7 @@ impl Build<'_> {
         let ignored: PathBuf = temporary.join("Dockerfile.dockerignore");
         let mut patterns = ALWAYS_IGNORED.join("\n");
         patterns.push('\n');
-        patterns.push_str(&context::ignore_text(self.project)?);
+        patterns.push_str(&ignore_text(self.project)?);
         fs::write(&dockerfile, self.dockerfile("."))
             .and_then(|()| fs::write(&ignored, patterns))
             .map_err(self.temporary())?;

@@ -9,7 +9,6 @@ use std::time::UNIX_EPOCH;
 use tar::{Builder, EntryType, Header};
 
 use super::DockerError;
-use super::ignore::IgnoreRules;
 use super::project_files::{Member, MemberKind, ProjectFiles};
 
 /// The directory of the project's files in the tar. The Dockerfile stands beside it, where no file
@@ -17,23 +16,6 @@ use super::project_files::{Member, MemberKind, ProjectFiles};
 pub(super) const PROJECT_MEMBER: &str = "project";
 /// The name of the generated Dockerfile in the tar.
 const DOCKERFILE_MEMBER: &str = "Dockerfile";
-/// The project's own file with what stays out.
-const IGNORE_FILE: &str = ".dockerignore";
-
-/// The project's rules about what stays out.
-pub(super) fn ignore_rules(project: &Path) -> Result<IgnoreRules, DockerError> {
-    Ok(IgnoreRules::parse(&ignore_text(project)?))
-}
-
-/// The text of the project's `.dockerignore`; empty where there is none.
-pub(super) fn ignore_text(project: &Path) -> Result<String, DockerError> {
-    let file = project.join(IGNORE_FILE);
-    match fs::read(&file) {
-        Ok(text) => Ok(String::from_utf8_lossy(&text).into_owned()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-        Err(source) => Err(DockerError::Context { path: file, source }),
-    }
-}
 
 /// What writing a context met.
 #[derive(Debug)]

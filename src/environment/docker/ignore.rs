@@ -4,6 +4,14 @@
 //! against the whole path; `*` and `?` within a part of a path, `**` over any number of parts, `[…]`
 //! as in Go's `filepath.Match`; `!` takes files in again; the last pattern that matches decides; what
 //! matches a directory matches all that is in it.
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::error::DockerError;
+
+/// The project's own file with what stays out.
+const IGNORE_FILE: &str = ".dockerignore";
 
 /// What stays out unless the file takes it in again: the history, and local tracking stores.
 pub(super) const ALWAYS_IGNORED: [&str; 5] = [
@@ -186,6 +194,21 @@ fn class(pattern: &[char]) -> Option<(Class, &[char])> {
 fn with(mut ranges: Vec<(char, char)>, range: (char, char)) -> Vec<(char, char)> {
     ranges.push(range);
     ranges
+}
+
+/// The project's rules about what stays out.
+pub(super) fn ignore_rules(project: &Path) -> Result<IgnoreRules, DockerError> {
+    Ok(IgnoreRules::parse(&ignore_text(project)?))
+}
+
+/// The text of the project's `.dockerignore`; empty where there is none.
+pub(super) fn ignore_text(project: &Path) -> Result<String, DockerError> {
+    let file = project.join(IGNORE_FILE);
+    match fs::read(&file) {
+        Ok(text) => Ok(String::from_utf8_lossy(&text).into_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(source) => Err(DockerError::Context { path: file, source }),
+    }
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use super::error::DockerError;
 use super::error::LinkProblem;
-use super::ignore::IgnoreRules;
-use super::{DockerError, context};
+use super::ignore::{IgnoreRules, ignore_rules};
 
 /// What an image gets of a project.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl ProjectFiles {
     /// `fetched`, the directory that the project was fetched into: its author does not decide which files of
     /// this machine are read.
     pub(super) fn of(project: &Path, fetched: Option<&Path>) -> Result<Self, DockerError> {
-        let rules = context::ignore_rules(project)?;
+        let rules = ignore_rules(project)?;
         let root = project.canonicalize().map_err(unreadable(project))?;
         let mut walk = Walk {
             boundary: match fetched {

@@ -3,7 +3,7 @@
 //! Names, places and contents are those of `mlflow run`; both managers use the same place for the same
 //! description. Source: `mlflow.utils.virtualenv` of MLflow 3.
 
-mod install;
+mod build;
 mod interpreter;
 mod probe;
 mod python_env;
@@ -11,25 +11,18 @@ mod request;
 mod requirements;
 mod uv;
 mod version;
-mod virtualenv;
 
-use std::ffi::OsString;
-use std::io;
 use std::path::{Path, PathBuf};
-
-use async_trait::async_trait;
 
 pub(super) use python_env::PythonEnv;
 pub use python_env::PythonEnvError;
 pub(super) use uv::{LockedProject, is_installed as uv_is_installed};
 
 use self::interpreter::Found;
-use self::probe::{Interpreter, KnownVersion};
+use self::probe::KnownVersion;
 pub(super) use self::request::PythonRequest;
-use super::cache::{self, BuildCalls, Builder, Condition, Entry};
-use super::{EnvManager, EnvironmentError, name};
-use crate::events::Progress;
-use crate::process::ProgramCall;
+use super::cache::{self, Entry};
+use super::{EnvManager, EnvironmentError};
 use crate::project::quote;
 
 /// A Python environment that a run shall get.
@@ -82,7 +75,7 @@ impl PythonPlan {
         if let Some(locked) = &locked {
             text.push_str(locked.identity());
         }
-        let name = name::of_text(&text);
+        let name = cache::name_of_text(&text);
         let entry = Entry::new(manager, &name, cache::root()?.join(&name))?;
         let mut plan = Self {
             request: PythonRequest::parse(&version),
@@ -119,76 +112,5 @@ impl PythonPlan {
     pub(super) fn activation(&self) -> String {
         let script = self.entry.directory.join("bin/activate");
         format!("source {}", quote(&script.to_string_lossy()))
-    }
-
-    /// The Python to make the environment with; installed if it is not there.
-    async fn interpreter(
-        &self,
-        calls: &BuildCalls<'_>,
-        progress: &dyn Progress,
-    ) -> Result<Interpreter, EnvironmentError> {
-        let no_python = || EnvironmentError::NoPython {
-            version: self.version.clone(),
-            tried: Vec::new(),
-        };
-        let request = self.request.as_ref().ok_or_else(no_python)?;
-        let found = match &self.found {
-            Some(found) => found.clone(),
-            // The environment was there when the run was planned.
-            None => interpreter::find(request, self.entry.manager).await?,
-        };
-        match found {
-            Found::Here(interpreter) => Ok(interpreter),
-            Found::CanBeInstalled => interpreter::install(request, calls, progress).await,
-        }
-    }
-
-    /// The call as it is made in the environment, after its activation.
-    fn inside(&self, call: ProgramCall, calls: &BuildCalls<'_>) -> ProgramCall {
-        let mut path = OsString::from(self.entry.directory.join("bin"));
-        if let Some(rest) = std::env::var_os("PATH") {
-            path.push(":");
-            path.push(rest);
-        }
-        calls
-            .prepare(call)
-            .variable("VIRTUAL_ENV", &self.entry.directory)
-            .variable("PATH", path)
-            .without_variable("PYTHONHOME")
-    }
-}
-
-#[async_trait]
-impl Builder for PythonPlan {
-    async fn condition(&self) -> Result<Condition, EnvironmentError> {
-        let directory = &self.entry.directory;
-        let is_there = |path: &Path| match std::fs::metadata(path) {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(EnvironmentError::cache("look at the environment", path)(error)),
-        };
-        Ok(if std::fs::symlink_metadata(directory).is_err() {
-            Condition::Absent
-        } else if !is_there(&directory.join("bin/activate"))? {
-            Condition::Broken("it has no bin/activate".to_owned())
-        } else if !is_there(&directory.join("bin/python"))? {
-            Condition::Broken("its Python is gone".to_owned())
-        } else {
-            Condition::Usable
-        })
-    }
-
-    async fn remove(&self, _progress: &dyn Progress) -> Result<(), EnvironmentError> {
-        cache::remove_directory(&self.entry.directory).await
-    }
-
-    async fn build(&self, calls: &BuildCalls<'_>, progress: &dyn Progress) -> Result<(), EnvironmentError> {
-        if let Some(known) = &self.known_version {
-            known.remember();
-        }
-        match self.entry.manager {
-            EnvManager::Uv => uv::build(self, calls, progress).await,
-            _ => virtualenv::build(self, calls, progress).await,
-        }
     }
 }

@@ -1,19 +1,15 @@
-//! Virtual environments by uv.
+//! uv: whether it is there, and the packages that it has locked.
 
-use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
-use super::interpreter::Found;
-use super::{PythonPlan, install};
 use crate::env_vars::{self, UV_MANAGED_PYTHON, UV_PYTHON_PREFERENCE};
-use crate::environment::cache::BuildCalls;
-use crate::environment::{EnvironmentError, name};
-use crate::events::Progress;
-use crate::process::{ProgramCall, program_on_path};
+use crate::environment::EnvironmentError;
+use crate::environment::cache::sha1;
+use crate::process::program_on_path;
 
 /// The file in which uv keeps the exact packages of a project.
-const LOCK_FILE: &str = "uv.lock";
+pub(super) const LOCK_FILE: &str = "uv.lock";
 /// The file that uv's lock file belongs to.
 const PROJECT_FILE: &str = "pyproject.toml";
 /// The file in which uv finds the Python of a project.
@@ -59,7 +55,7 @@ impl LockedProject {
             }
         }
         Ok(Some(Self {
-            identity: name::sha1(&contents),
+            identity: sha1(&contents),
         }))
     }
 
@@ -68,64 +64,4 @@ impl LockedProject {
     pub(super) fn identity(&self) -> &str {
         &self.identity
     }
-}
-
-/// Makes the environment where nothing is.
-pub(super) async fn build(
-    plan: &PythonPlan,
-    calls: &BuildCalls<'_>,
-    progress: &dyn Progress,
-) -> Result<(), EnvironmentError> {
-    let directory = &plan.entry.directory;
-    if plan.locked.is_some() {
-        return sync(plan, calls, progress).await;
-    }
-    progress.info(&format!(
-        "Creating the environment {} with Python {} by uv",
-        directory.display(),
-        plan.version
-    ));
-    let venv = ProgramCall::new("uv").argument("venv").argument(directory);
-    calls
-        .prepare(with_python(venv, plan))
-        .stream(&mut |line| progress.program_line(line))
-        .await?;
-    let installer = plan.inside(ProgramCall::new("uv").arguments(["pip", "install"]), calls);
-    install::install(&installer, calls, &plan.python_env, &plan.project, progress).await
-}
-
-/// Installs what the lock file says. The project's own package is not installed: the environment
-/// outlives the directory, which may be a temporary clone, and serves every copy of the project.
-async fn sync(
-    plan: &PythonPlan,
-    calls: &BuildCalls<'_>,
-    progress: &dyn Progress,
-) -> Result<(), EnvironmentError> {
-    progress.info(&format!(
-        "Creating the environment {} from {LOCK_FILE} by uv",
-        plan.entry.directory.display()
-    ));
-    let call = ProgramCall::new("uv")
-        .arguments(["sync", "--frozen", "--no-dev", "--no-install-project"])
-        .directory(&plan.project)
-        .variable("UV_PROJECT_ENVIRONMENT", &plan.entry.directory)
-        .without_variable("VIRTUAL_ENV");
-    calls
-        .prepare(with_python(call, plan))
-        .stream(&mut |line| progress.program_line(line))
-        .await?;
-    Ok(())
-}
-
-/// The call with the Python that was found. By a version alone uv may look for another one, and for that
-/// on the network. Where none was found the version is what uv installs; without a version the lock file
-/// says it.
-fn with_python(call: ProgramCall, plan: &PythonPlan) -> ProgramCall {
-    let mut python = OsString::from("--python=");
-    match (&plan.found, &plan.request) {
-        (Some(Found::Here(interpreter)), _) => python.push(&interpreter.path),
-        (_, Some(request)) => python.push(request.for_programs()),
-        (_, None) => return call,
-    }
-    call.argument(python)
 }

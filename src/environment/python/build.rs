@@ -1,0 +1,220 @@
+//! Making a Python environment: by Python's own `venv` and pip, or by uv.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use async_trait::async_trait;
+use tempfile::TempDir;
+
+use super::PythonPlan;
+use super::interpreter::{self, Found};
+use super::probe::Interpreter;
+use super::python_env::PythonEnv;
+use super::uv::LOCK_FILE;
+use crate::environment::cache::{self, BuildCalls, Builder, Condition};
+use crate::environment::{EnvManager, EnvironmentError};
+use crate::events::Progress;
+use crate::process::ProgramCall;
+
+#[async_trait]
+impl Builder for PythonPlan {
+    async fn condition(&self) -> Result<Condition, EnvironmentError> {
+        let directory = &self.entry.directory;
+        let is_there = |path: &Path| match std::fs::metadata(path) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(EnvironmentError::cache("look at the environment", path)(error)),
+        };
+        Ok(if std::fs::symlink_metadata(directory).is_err() {
+            Condition::Absent
+        } else if !is_there(&directory.join("bin/activate"))? {
+            Condition::Broken("it has no bin/activate".to_owned())
+        } else if !is_there(&directory.join("bin/python"))? {
+            Condition::Broken("its Python is gone".to_owned())
+        } else {
+            Condition::Usable
+        })
+    }
+
+    async fn remove(&self, _progress: &dyn Progress) -> Result<(), EnvironmentError> {
+        cache::remove_directory(&self.entry.directory).await
+    }
+
+    async fn build(&self, calls: &BuildCalls<'_>, progress: &dyn Progress) -> Result<(), EnvironmentError> {
+        if let Some(known) = &self.known_version {
+            known.remember();
+        }
+        match self.entry.manager {
+            EnvManager::Uv => self.build_by_uv(calls, progress).await,
+            _ => self.build_by_venv(calls, progress).await,
+        }
+    }
+}
+
+impl PythonPlan {
+    /// Makes the environment by Python's own `venv`, and fills it by pip.
+    async fn build_by_venv(
+        &self,
+        calls: &BuildCalls<'_>,
+        progress: &dyn Progress,
+    ) -> Result<(), EnvironmentError> {
+        let found = self.interpreter(calls, progress).await?;
+        let directory = &self.entry.directory;
+        progress.info(&format!(
+            "Creating the environment {} with Python {} ({})",
+            directory.display(),
+            found.version,
+            found.path.display()
+        ));
+        let venv = ProgramCall::new(&found.path)
+            .arguments(["-m", "venv"])
+            .argument(directory);
+        calls
+            .prepare(venv)
+            .stream(&mut |line| progress.program_line(line))
+            .await?;
+        let pip = ProgramCall::new(directory.join("bin/python"))
+            .arguments(["-m", "pip", "install"])
+            // Nobody could answer.
+            .variable("PIP_NO_INPUT", "1")
+            .variable("PIP_DISABLE_PIP_VERSION_CHECK", "1");
+        let pip = self.inside(pip, calls);
+        install(&pip, calls, &self.python_env, &self.project, progress).await
+    }
+
+    /// Makes the environment by uv.
+    async fn build_by_uv(
+        &self,
+        calls: &BuildCalls<'_>,
+        progress: &dyn Progress,
+    ) -> Result<(), EnvironmentError> {
+        let directory = &self.entry.directory;
+        if self.locked.is_some() {
+            return self.sync(calls, progress).await;
+        }
+        progress.info(&format!(
+            "Creating the environment {} with Python {} by uv",
+            directory.display(),
+            self.version
+        ));
+        let venv = ProgramCall::new("uv").argument("venv").argument(directory);
+        calls
+            .prepare(self.with_python(venv))
+            .stream(&mut |line| progress.program_line(line))
+            .await?;
+        let installer = self.inside(ProgramCall::new("uv").arguments(["pip", "install"]), calls);
+        install(&installer, calls, &self.python_env, &self.project, progress).await
+    }
+
+    /// Installs what the lock file says. The project's own package is not installed: the environment
+    /// outlives the directory, which may be a temporary clone, and serves every copy of the project.
+    async fn sync(&self, calls: &BuildCalls<'_>, progress: &dyn Progress) -> Result<(), EnvironmentError> {
+        progress.info(&format!(
+            "Creating the environment {} from {LOCK_FILE} by uv",
+            self.entry.directory.display()
+        ));
+        let call = ProgramCall::new("uv")
+            .arguments(["sync", "--frozen", "--no-dev", "--no-install-project"])
+            .directory(&self.project)
+            .variable("UV_PROJECT_ENVIRONMENT", &self.entry.directory)
+            .without_variable("VIRTUAL_ENV");
+        calls
+            .prepare(self.with_python(call))
+            .stream(&mut |line| progress.program_line(line))
+            .await?;
+        Ok(())
+    }
+
+    /// The call with the Python that was found. By a version alone uv may look for another one, and for that
+    /// on the network. Where none was found the version is what uv installs; without a version the lock file
+    /// says it.
+    fn with_python(&self, call: ProgramCall) -> ProgramCall {
+        let mut python = OsString::from("--python=");
+        match (&self.found, &self.request) {
+            (Some(Found::Here(interpreter)), _) => python.push(&interpreter.path),
+            (_, Some(request)) => python.push(request.for_programs()),
+            (_, None) => return call,
+        }
+        call.argument(python)
+    }
+
+    /// The Python to make the environment with; installed if it is not there.
+    async fn interpreter(
+        &self,
+        calls: &BuildCalls<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Interpreter, EnvironmentError> {
+        let no_python = || EnvironmentError::NoPython {
+            version: self.version.clone(),
+            tried: Vec::new(),
+        };
+        let request = self.request.as_ref().ok_or_else(no_python)?;
+        let found = match &self.found {
+            Some(found) => found.clone(),
+            // The environment was there when the run was planned.
+            None => interpreter::find(request, self.entry.manager).await?,
+        };
+        match found {
+            Found::Here(interpreter) => Ok(interpreter),
+            Found::CanBeInstalled => interpreter::install(request, calls, progress).await,
+        }
+    }
+
+    /// The call as it is made in the environment, after its activation.
+    fn inside(&self, call: ProgramCall, calls: &BuildCalls<'_>) -> ProgramCall {
+        let mut path = OsString::from(self.entry.directory.join("bin"));
+        if let Some(rest) = std::env::var_os("PATH") {
+            path.push(":");
+            path.push(rest);
+        }
+        calls
+            .prepare(call)
+            .variable("VIRTUAL_ENV", &self.entry.directory)
+            .variable("PATH", path)
+            .without_variable("PYTHONHOME")
+    }
+}
+
+/// Installs the build dependencies, then the dependencies, by `installer`, a program that takes
+/// `-r FILE` as its last arguments.
+///
+/// The lines go into a file, so that what they hold, such as the password of an index, is seen in no
+/// list of processes. They may name files of the project by relative paths, so the file stands in a
+/// directory of links to all that the project has, as `mlflow run` does it: the project's own
+/// directory may not be writable.
+async fn install(
+    installer: &ProgramCall,
+    calls: &BuildCalls<'_>,
+    python_env: &PythonEnv,
+    project: &Path,
+    progress: &dyn Progress,
+) -> Result<(), EnvironmentError> {
+    for lines in [&python_env.build_dependencies, &python_env.dependencies] {
+        if lines.is_empty() {
+            continue;
+        }
+        let directory = linked_directory(project, calls.temporary()).map_err(EnvironmentError::temporary)?;
+        let name = format!("requirements.{}.txt", uuid::Uuid::new_v4().simple());
+        let file = directory.path().join(&name);
+        std::fs::write(&file, lines.join("\n")).map_err(EnvironmentError::cache("write", file))?;
+        installer
+            .clone()
+            .arguments(["-r", &name])
+            .directory(directory.path())
+            .stream(&mut |line| progress.program_line(line))
+            .await?;
+    }
+    Ok(())
+}
+
+fn linked_directory(project: &Path, parent: &Path) -> io::Result<TempDir> {
+    let project = std::path::absolute(project)?;
+    let directory = tempfile::Builder::new().prefix("mlrun-").tempdir_in(parent)?;
+    for entry in std::fs::read_dir(&project)? {
+        let entry = entry?;
+        symlink(entry.path(), directory.path().join(entry.file_name()))?;
+    }
+    Ok(directory)
+}
