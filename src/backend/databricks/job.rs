@@ -1,6 +1,6 @@
 //! The job: what is sent to Databricks, and the commands that the cluster runs.
 //!
-//! Directories, commands and variables are those of MLflow's own client (3.17), so that the same jobs
+//! Directories, programs and variables are those of MLflow's own client (3.17), so that the same jobs
 //! come of both.
 
 use serde_json::{Map, Value, json};
@@ -29,7 +29,7 @@ pub(super) fn project_job(
     idempotency_token: &str,
 ) -> Value {
     let command = format!(
-        "\n    export PATH=$PATH:$DB_HOME/python/bin &&\n    mlflow --version &&\n{} &&\n    {}\n",
+        "{}export PATH=$PATH:$DB_HOME/python/bin\nmlflow --version\n{}\n",
         unpack_command(location, hash),
         run_command(plan, hash)
     );
@@ -98,24 +98,20 @@ pub(super) fn archive_name(hash: &str) -> String {
     format!("{hash}.tar.gz")
 }
 
-/// Brings the project from the archive into its directory.
+/// Brings the project from the archive into its directory, which is there as a whole or not at all. An archive
+/// that the cluster has already is not copied again.
 fn unpack_command(location: &Location, hash: &str) -> String {
     let name = archive_name(hash);
-    let source = location.path_on_cluster(&name);
+    let source = quote(&location.path_on_cluster(&name));
+    let directory = project_directory(hash);
     format!(
-        "
-# Make local directories in the container into which to copy/extract the tarred project
-mkdir -p {ARCHIVES} {PROJECTS} &&
-# Rsync from DBFS FUSE to avoid copying archive into local filesystem if it already exists
-rsync -a -v --ignore-existing {} {ARCHIVES} &&
-# Extract project into a temporary directory. We don't extract directly into the desired
-# directory as tar extraction isn't guaranteed to be atomic
-cd $(mktemp -d) &&
-tar --no-same-owner -xzvf {ARCHIVES}/{name} &&
-# Atomically move the extracted project into the desired directory
-mv -T {ROOT} {}",
-        quote(&source),
-        project_directory(hash)
+        "set -e
+mkdir -p {ARCHIVES} {PROJECTS}
+rsync -a -v --ignore-existing {source} {ARCHIVES}
+unpacked=$(mktemp -d)
+tar --no-same-owner -C \"$unpacked\" -xzf {ARCHIVES}/{name}
+mv -T \"$unpacked/{ROOT}\" {directory}
+"
     )
 }
 
