@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::teed::TeedOutput;
+use super::output_log::TeedOutput;
 use super::{Backend, BackendError, Launch, LaunchPlan, SubmittedRun, docker};
 use crate::events::Progress;
 use crate::process::{Ended, ProcessGroup, ProgramCall, Signals};

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Write as _;
 
-use super::teed::not_whole;
+use super::output_log::not_whole;
 use super::{BackendError, OutputLog};
 use crate::events::Progress;
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::archive::ROOT;
 use super::config::{JobConfig, pypi};
 use super::error::DatabricksBackendError;
-use super::location::Location;
+use super::upload_path::Location;
 use crate::backend::LaunchPlan;
 use crate::env_vars;
 use crate::project::{DatabricksSparkJob, quote};
@@ -102,16 +102,17 @@ pub(super) fn archive_name(hash: &str) -> String {
 /// that the cluster has already is not copied again.
 fn unpack_command(location: &Location, hash: &str) -> String {
     let name = archive_name(hash);
-    let source = quote(&location.path_on_cluster(&name));
+    let source = location.path_on_cluster(&name);
     let directory = project_directory(hash);
     format!(
         "set -e
 mkdir -p {ARCHIVES} {PROJECTS}
-rsync -a -v --ignore-existing {source} {ARCHIVES}
+rsync -a -v --ignore-existing {} {ARCHIVES}
 unpacked=$(mktemp -d)
 tar --no-same-owner -C \"$unpacked\" -xzf {ARCHIVES}/{name}
 mv -T \"$unpacked/{ROOT}\" {directory}
-"
+",
+        quote(&source)
     )
 }
 

@@ -1,14 +1,13 @@
 //! Databricks: the project is uploaded, and a job's new cluster runs it.
 
 mod archive;
-mod attached;
 mod config;
 mod error;
 mod follow;
 mod job;
-mod location;
-mod submission;
-mod submitted;
+mod submit;
+mod submitted_run;
+mod upload_path;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,13 +19,13 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use self::archive::Archive;
-pub(super) use self::attached::AttachedJob;
 use self::config::JobConfig;
 pub use self::error::DatabricksBackendError;
 use self::follow::Follower;
-use self::location::Location;
-use self::submission::Submission;
-use self::submitted::DatabricksRun;
+use self::submit::Submission;
+pub(super) use self::submitted_run::AttachedJob;
+use self::submitted_run::DatabricksRun;
+use self::upload_path::Location;
 use super::relayed::RelayedOutput;
 use super::{Backend, BackendError, BackendOptions, Launch, LaunchPlan};
 use crate::databricks::Client;
@@ -145,7 +144,7 @@ impl Backend for Databricks {
         check_project(plan)?;
         let tracking_uri = plan.variable(env_vars::MLFLOW_TRACKING_URI);
         check_tracking_uri(tracking_uri.unwrap_or_default(), progress)?;
-        let client = attached::open(tracking_uri).await?;
+        let client = submitted_run::open(tracking_uri).await?;
         let checked = Location::known(self.config.upload_path.as_deref())
             .check(&client)
             .await;
@@ -176,7 +175,7 @@ impl Backend for Databricks {
     }
 
     async fn stage(&self, plan: &LaunchPlan, progress: &dyn Progress) -> Result<(), BackendError> {
-        let client = attached::open(plan.variable(env_vars::MLFLOW_TRACKING_URI)).await?;
+        let client = submitted_run::open(plan.variable(env_vars::MLFLOW_TRACKING_URI)).await?;
         progress.info(&format!(
             "=== Packing the project in {} ===",
             plan.directory.display()
@@ -205,7 +204,7 @@ impl Backend for Databricks {
             .take();
         let Staged { client, body } = staged.expect("a launch comes after its stage");
         progress.info("=== Submitting a run to execute the MLflow project... ===");
-        let (job_run_id, signal) = match submission::submit(&client, &body, signals, progress).await? {
+        let (job_run_id, signal) = match submit::submit(&client, &body, signals, progress).await? {
             Submission::Done(job_run_id, signal) => (job_run_id, signal),
             Submission::Interrupted(signal) => return Ok(Launch::Interrupted(signal)),
         };

@@ -1,12 +1,12 @@
 //! A container on this machine: `docker run`, and its end.
 
-mod call;
 mod command;
-mod running;
-mod storage;
+mod container;
+mod mounts;
+mod run_arguments;
 
 pub(super) use self::command::words as command_words;
-pub(super) use self::storage::is_this_machine;
+pub(super) use self::mounts::is_this_machine;
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
@@ -16,9 +16,9 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use tempfile::TempDir;
 
-use self::call::RunCall;
-use self::running::RunningContainer;
-use super::teed::TeedOutput;
+use self::container::RunningContainer;
+use self::run_arguments::RunCall;
+use super::output_log::TeedOutput;
 use super::{BackendError, LaunchPlan, SubmittedRun};
 use crate::env_vars::MLFLOW_TRACKING_URI;
 use crate::environment::Container;
@@ -112,7 +112,7 @@ fn write_files(run: &RunCall, directory: &Path) -> io::Result<(Vec<String>, Path
 
 /// Makes the directory of the run's artifacts, which would else belong to root.
 fn make_artifact_directory(artifact_uri: &str, progress: &dyn Progress) {
-    let Some(directory) = storage::local_directory(artifact_uri) else {
+    let Some(directory) = mounts::local_directory(artifact_uri) else {
         return;
     };
     if let Err(error) = fs::create_dir_all(&directory) {
@@ -129,7 +129,7 @@ fn warn_of_local_server(plan: &LaunchPlan, run: &RunCall, progress: &dyn Progres
     let is_on_host = ["network", "net"]
         .iter()
         .any(|option| run.own_value(option) == Some("host"));
-    if storage::is_this_machine(url) && !is_on_host {
+    if mounts::is_this_machine(url) && !is_on_host {
         progress.warning(&format!(
             "the tracking server {} is on this machine, where the container does not look for it; pass -A network=host, \
              or an address of this machine that containers reach",

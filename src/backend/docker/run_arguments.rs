@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::command;
-use super::storage::Access;
+use super::mounts::Access;
 use crate::backend::LaunchPlan;
 use crate::env_vars::MLFLOW_TRACKING_URI;
 use crate::environment::{Container, mount_arguments, must_be_hidden};

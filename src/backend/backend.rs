@@ -1,0 +1,106 @@
+//! What every backend can do.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::error::BackendError;
+use super::launch_plan::LaunchPlan;
+use super::submitted_run::Launch;
+use crate::events::Progress;
+use crate::process::Signals;
+use crate::project::ProjectEnvironment;
+
+/// `--backend-config`: JSON of a backend's own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BackendConfig {
+    /// The JSON.
+    pub value: Value,
+    /// The file that it was read from, if it was one.
+    pub file: Option<PathBuf>,
+}
+
+/// What the command line says to a backend.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct BackendOptions<'a> {
+    /// The backend's configuration.
+    pub config: Option<&'a BackendConfig>,
+    /// Whether to stay until the entry point has ended; the backend's own way where it is `None`.
+    pub wait: Option<bool>,
+    /// Do not show what the entry point writes, where it does not run on this machine.
+    pub no_logs: bool,
+    /// How long a run may take to start, where a service starts it.
+    pub start_timeout: Option<Duration>,
+}
+
+/// A place where entry points run.
+#[async_trait]
+pub trait Backend: Send + Sync {
+    /// The name, as `--backend` spells it.
+    fn name(&self) -> &'static str;
+
+    /// Whether mlrun stays until the entry point has ended.
+    fn waits(&self) -> bool {
+        true
+    }
+
+    /// Whether the project is handed over as a whole to an `mlflow run` elsewhere, which finds the files
+    /// of parameters and prepares the environment there.
+    fn hands_project_over(&self) -> bool {
+        false
+    }
+
+    /// Checks what the project says about its environment, before anything else is asked about it.
+    ///
+    /// # Errors
+    /// Entry points in such an environment do not run here.
+    fn check_environment(&self, _environment: &ProjectEnvironment) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    /// Where the image of a container is pushed to, if the backend takes it from there.
+    fn image_repository(&self) -> Option<&str> {
+        None
+    }
+
+    /// Checks what can be checked before the run is created. `plan` is of a run that is only
+    /// thought of; nothing is changed anywhere.
+    ///
+    /// # Errors
+    /// What makes a launch impossible, such as a service that cannot be reached.
+    async fn check(&self, _plan: &LaunchPlan, _progress: &dyn Progress) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    /// What a dry run shows besides, such as a request to a service: titles and texts, without
+    /// secrets. `plan` is of a run that is only thought of.
+    ///
+    /// # Errors
+    /// It cannot be made of this plan.
+    fn preview(&self, _plan: &LaunchPlan) -> Result<Vec<(&'static str, String)>, BackendError> {
+        Ok(Vec::new())
+    }
+
+    /// Brings to where the entry point will run what it needs there. Comes before the launch of the same
+    /// plan, and may be given up at any point.
+    ///
+    /// # Errors
+    /// It cannot be brought there.
+    async fn stage(&self, _plan: &LaunchPlan, _progress: &dyn Progress) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    /// Starts the entry point. Where that takes long, a termination signal in the meantime ends the
+    /// attempt, and what it may have started already.
+    ///
+    /// # Errors
+    /// It could not be started.
+    async fn launch(
+        &self,
+        plan: LaunchPlan,
+        signals: &mut Signals,
+        progress: &dyn Progress,
+    ) -> Result<Launch, BackendError>;
+}
