@@ -13,12 +13,21 @@
 //! [`run()`] is all of it but the arguments and the exit code, for programs; `examples/rust_driver.rs` shows
 //! its use.
 //!
-//! Modules import downwards only: [`cli`] knows all others; [`runner`] knows all but [`cli`]; [`backend`]
-//! knows what [`environment`] prepared, and whose storage [`data`] says a URI names; [`lint`] knows
-//! [`project`] and the names that [`environment`] gives; [`fetch`], [`data`], [`tracking`] and
-//! [`environment`] do not know each other; [`project`], [`project_uri`] and [`mod@run`] are plain values;
-//! [`process`], `http`, [`aws`], `databricks`, [`yaml`], `ini`, [`redact`], [`env_vars`] and [`events`] know
-//! nothing of MLflow Projects.
+//! Modules are rooms on floors, and import from lower floors only: rooms of one floor do not know each other.
+//! Within a room no two files need each other.
+//!
+//! ```text
+//! floor 8: cli
+//! floor 7: runner
+//! floor 6: backend lint
+//! floor 5: data environment fetch tracking
+//! floor 4: aws databricks
+//! floor 3: http project
+//! floor 2: process project_uri temporary yaml
+//! floor 1: env_vars events ini nearest redact run
+//! ```
+//!
+//! What is below [`project`] knows nothing of MLflow Projects but their URIs and the entities of a tracking store.
 
 pub mod aws;
 pub mod backend;

@@ -1,6 +1,6 @@
 //! Backends: where an entry point's command runs.
 
-mod backend;
+mod abstract_backend;
 mod databricks;
 mod docker;
 mod error;
@@ -11,7 +11,7 @@ mod output_log;
 mod relayed;
 mod submitted_run;
 
-pub use self::backend::{Backend, BackendConfig, BackendOptions};
+pub use self::abstract_backend::{Backend, BackendConfig, BackendOptions};
 pub use self::databricks::DatabricksBackendError;
 pub use self::docker::container_command_line;
 pub use self::error::BackendError;

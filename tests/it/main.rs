@@ -42,6 +42,7 @@ mod python_driver;
 mod real_mlflow;
 mod rest_store;
 mod reuse;
+mod rooms;
 mod run_info;
 mod run_options;
 mod signals;
