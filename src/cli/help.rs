@@ -64,9 +64,10 @@ pub(super) fn laid_out(command: Command) -> Command {
             if arg.is_positional() {
                 return arg;
             }
-            let heading = match OF_MLFLOW.contains(&arg.get_id().as_str()) {
-                true => "Options of `mlflow run`",
-                false => "Options added by mlrun",
+            let heading = if OF_MLFLOW.contains(&arg.get_id().as_str()) {
+                "Options of `mlflow run`"
+            } else {
+                "Options added by mlrun"
             };
             arg.help_heading(heading)
         })

@@ -89,9 +89,10 @@ pub(crate) fn summary(findings: &[Finding]) -> String {
             number => Some(format!("{number} {}s", severity.as_str())),
         })
         .collect::<Vec<_>>();
-    match counts.is_empty() {
-        true => "nothing to remark".to_owned(),
-        false => counts.join(", "),
+    if counts.is_empty() {
+        "nothing to remark".to_owned()
+    } else {
+        counts.join(", ")
     }
 }
 

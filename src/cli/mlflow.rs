@@ -66,9 +66,10 @@ const INSTALL: &str = "install MLflow for its other commands: pip install mlflow
 
 /// The failure for a command of MLflow that was asked of mlrun under its own name.
 pub(super) fn no_such_command(name: &str) -> Failure {
-    let hint = match other_programs(&[]).is_empty() {
-        true => INSTALL.to_owned(),
-        false => format!("MLflow has it: mlflow {name} …"),
+    let hint = if other_programs(&[]).is_empty() {
+        INSTALL.to_owned()
+    } else {
+        format!("MLflow has it: mlflow {name} …")
     };
     Failure::usage(format!(
         "mlrun has no command '{name}': of MLflow's commands it has only `run`"

@@ -124,9 +124,10 @@ impl RunReport {
             dirty: None,
         };
         content.environment = EnvironmentReport {
-            manager: Some(match is_container {
-                true => "docker",
-                false => plan.environment.manager.as_str(),
+            manager: Some(if is_container {
+                "docker"
+            } else {
+                plan.environment.manager.as_str()
             }),
             name: plan.environment.name(),
             directory: plan.environment.environment_directory().map(Path::to_owned),

@@ -129,9 +129,10 @@ impl RunSettings {
 impl RunSettings {
     /// Where the value of a parameter that was given comes from.
     pub(crate) fn origin_of(&self, name: &str) -> ParameterOrigin {
-        match self.from_params_file.contains(name) {
-            true => ParameterOrigin::ParamsFile,
-            false => ParameterOrigin::CommandLine,
+        if self.from_params_file.contains(name) {
+            ParameterOrigin::ParamsFile
+        } else {
+            ParameterOrigin::CommandLine
         }
     }
 }

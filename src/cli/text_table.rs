@@ -118,9 +118,12 @@ fn shown_cells(row: &[String]) -> Vec<Cow<'_, str>> {
     let last = row.len().saturating_sub(1);
     row.iter()
         .enumerate()
-        .map(|(place, cell)| match place == last {
-            true => escape::escaped(cell),
-            false => escape::one_line(cell),
+        .map(|(place, cell)| {
+            if place == last {
+                escape::escaped(cell)
+            } else {
+                escape::one_line(cell)
+            }
         })
         .collect()
 }

@@ -126,11 +126,14 @@ fn unknown_option(commands: &[&Command], word: &str) -> Failure {
     let (shown, _) = split_value(word);
     let name = shown.trim_start_matches('-');
     let path = path_of(commands);
-    let has = |command: &Command| match shown.starts_with("--") {
-        true => long_option(command, name).is_some(),
-        false => command
-            .get_arguments()
-            .any(|argument| argument.get_short() == name.chars().next()),
+    let has = |command: &Command| {
+        if shown.starts_with("--") {
+            long_option(command, name).is_some()
+        } else {
+            command
+                .get_arguments()
+                .any(|argument| argument.get_short() == name.chars().next())
+        }
     };
     let hint = if let [above @ .., _] = commands
         && let Some(owner) = above.iter().position(|command| has(command))

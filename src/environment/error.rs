@@ -140,12 +140,13 @@ impl EnvironmentError {
             Self::RequirementsFile { .. } => None,
             Self::NoPython { version, tried } => {
                 let install = format!("install Python {version} so that PATH leads to it");
-                Some(match tried.iter().any(|line| line == NO_UV) {
-                    true => format!(
+                Some(if tried.iter().any(|line| line == NO_UV) {
+                    format!(
                         "{install}, or install uv (https://docs.astral.sh/uv) or pyenv \
                          (https://github.com/pyenv/pyenv), which mlrun then uses to get it"
-                    ),
-                    false => format!("{install}, or ask for another version in the environment file"),
+                    )
+                } else {
+                    format!("{install}, or ask for another version in the environment file")
                 })
             }
             Self::NoUv => {

@@ -79,9 +79,10 @@ impl Document {
     pub(super) fn place_of(&self, node: &Node, text: &str) -> Location {
         let is_one_line = node.written.last_line == node.start.line;
         let found = self.lines_of(node).find_map(|(number, first_column, line)| {
-            let line = match is_one_line {
-                true => beginning(line, node.text().len()),
-                false => line,
+            let line = if is_one_line {
+                beginning(line, node.text().len())
+            } else {
+                line
             };
             let before = &line[..line.find(text)?];
             Some(Position {

@@ -163,8 +163,9 @@ impl EntryPoint {
 fn without_last_newlines(command: &str) -> &str {
     let trimmed = command.trim_end_matches('\n');
     let backslashes = trimmed.bytes().rev().take_while(|&byte| byte == b'\\').count();
-    match command.len() > trimmed.len() && backslashes % 2 == 1 {
-        true => &command[..trimmed.len() + 1],
-        false => trimmed,
+    if command.len() > trimmed.len() && backslashes % 2 == 1 {
+        &command[..trimmed.len() + 1]
+    } else {
+        trimmed
     }
 }

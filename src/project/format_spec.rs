@@ -88,9 +88,10 @@ impl FormatSpec {
         let width = rest.number()?;
         let comma = rest.skip(',');
         let underscore = rest.skip('_');
-        let precision = match rest.skip('.') {
-            true => Some(rest.number()?.ok_or(FormatSpecError::MissingPrecision)?),
-            false => None,
+        let precision = if rest.skip('.') {
+            Some(rest.number()?.ok_or(FormatSpecError::MissingPrecision)?)
+        } else {
+            None
         };
         match *rest.0 {
             [] | ['s'] => {}

@@ -40,9 +40,10 @@ pub(super) fn split_scheme(value: &str) -> Option<(&str, &str)> {
 pub(super) fn absolute(directory: &Path, path: &str) -> String {
     let joined = directory.join(path).to_string_lossy().into_owned();
     // POSIX leaves the meaning of exactly two slashes at the beginning to the system.
-    let root = match joined.starts_with("//") && !joined.starts_with("///") {
-        true => "//",
-        false => "/",
+    let root = if joined.starts_with("//") && !joined.starts_with("///") {
+        "//"
+    } else {
+        "/"
     };
     let mut parts = Vec::new();
     for part in joined.split('/') {

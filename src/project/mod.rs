@@ -188,9 +188,10 @@ impl Project {
                 .iter()
                 .map(|entry_point| entry_point.name.clone())
                 .collect(),
-            scripts: match may_be_script {
-                true => conventions::scripts_beside(&self.directory, name),
-                false => Vec::new(),
+            scripts: if may_be_script {
+                conventions::scripts_beside(&self.directory, name)
+            } else {
+                Vec::new()
             },
             misnamed: self.misnamed_file.clone(),
         }))

@@ -181,9 +181,10 @@ impl Origin<'_> {
 
     fn uri(&self, value: &str, directory: &Path) -> Result<String, ProjectError> {
         self.check_not_empty(value, "a path or a URI")?;
-        match split_scheme(value).is_some() || value.starts_with('/') {
-            true => Ok(value.to_owned()),
-            false => Ok(absolute(directory, value)),
+        if split_scheme(value).is_some() || value.starts_with('/') {
+            Ok(value.to_owned())
+        } else {
+            Ok(absolute(directory, value))
         }
     }
 
@@ -209,13 +210,14 @@ impl Origin<'_> {
     }
 
     fn check_not_empty(&self, value: &str, expected: &'static str) -> Result<(), ProjectError> {
-        match value.is_empty() {
-            false => Ok(()),
-            true => Err(self.error(|parameter, entry_point| ProjectProblem::EmptyValue {
+        if value.is_empty() {
+            Err(self.error(|parameter, entry_point| ProjectProblem::EmptyValue {
                 parameter,
                 entry_point,
                 expected,
-            })),
+            }))
+        } else {
+            Ok(())
         }
     }
 

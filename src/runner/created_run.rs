@@ -108,9 +108,10 @@ impl RunPlan {
                 .iter()
                 .map(|name| (tag::RUN_NAME.to_owned(), name.clone())),
         );
-        let refused = match tags.is_empty() {
-            true => None,
-            false => store.set_tags(run_id, &tags).await.err(),
+        let refused = if tags.is_empty() {
+            None
+        } else {
+            store.set_tags(run_id, &tags).await.err()
         };
         if let Some(name) = &self.request.run_name {
             info.run_name.clone_from(name);

@@ -211,9 +211,10 @@ async fn plan_environment(
 ) -> Result<EnvironmentPlan, RunError> {
     backend.check_environment(&project.environment)?;
     let none = ProjectEnvironment::Python { file: None };
-    let (environment, manager) = match backend.hands_project_over() {
-        true => (&none, Some(EnvManager::Local)),
-        false => (&project.environment, request.env_manager),
+    let (environment, manager) = if backend.hands_project_over() {
+        (&none, Some(EnvManager::Local))
+    } else {
+        (&project.environment, request.env_manager)
     };
     let environment = environment::plan(EnvironmentRequest {
         environment,

@@ -91,18 +91,22 @@ pub(super) fn shown(uri: &str) -> String {
         _ => uri,
     };
     uri.chars()
-        .flat_map(|character| match character.is_control() {
-            true => character.escape_debug().collect(),
-            false => vec![character],
+        .flat_map(|character| {
+            if character.is_control() {
+                character.escape_debug().collect()
+            } else {
+                vec![character]
+            }
         })
         .collect()
 }
 
 /// "did you mean …?", unless that would show credentials; `otherwise` then says how to correct the value.
 fn did_you_mean(uri: &str, otherwise: &str) -> String {
-    match uri.contains(['@', '?']) {
-        true => otherwise.to_owned(),
-        false => format!("did you mean {uri}?"),
+    if uri.contains(['@', '?']) {
+        otherwise.to_owned()
+    } else {
+        format!("did you mean {uri}?")
     }
 }
 
@@ -122,9 +126,10 @@ pub(super) fn wrapping(value: &str) -> Option<Mistake> {
             "unset MLFLOW_TRACKING_URI for a store in this directory",
         ));
     }
-    let what = match value.trim_matches(is_blank).len() == inner.len() {
-        true => "blanks",
-        false => "quotes",
+    let what = if value.trim_matches(is_blank).len() == inner.len() {
+        "blanks"
+    } else {
+        "quotes"
     };
     Some(Mistake::new(
         format!("has {what} around it"),
@@ -200,9 +205,10 @@ pub(super) fn driver(scheme: &str, rest: &str) -> Option<Mistake> {
     }
     let near = nearest(driver, known.iter().copied()).filter(|_| !ASYNC_DRIVERS.contains(&driver));
     let right = near.map_or_else(|| usual.to_owned(), |near| format!("{kind}+{near}"));
-    let what = match ASYNC_DRIVERS.contains(&driver) {
-        true => format!("names the driver '{driver}', which is asynchronous: MLflow cannot use it"),
-        false => format!("names the unknown driver '{driver}'"),
+    let what = if ASYNC_DRIVERS.contains(&driver) {
+        format!("names the driver '{driver}', which is asynchronous: MLflow cannot use it")
+    } else {
+        format!("names the unknown driver '{driver}'")
     };
     let otherwise = format!("write {right}:// instead of {scheme}://");
     Some(Mistake::new(
@@ -343,15 +349,17 @@ fn of_server(value: &str) -> String {
         "write http:// or https:// in front of it",
     );
     // A host with a port is never a directory in a URI with a scheme.
-    match split_scheme(value).is_some() {
-        true => hint,
-        false => format!("{hint} {}", directory_hint(value)),
+    if split_scheme(value).is_some() {
+        hint
+    } else {
+        format!("{hint} {}", directory_hint(value))
     }
 }
 
 fn directory_hint(value: &str) -> String {
-    match value.contains(['@', '?']) || value.starts_with('/') {
-        true => String::new(),
-        false => format!("(or ./{value} for a directory)"),
+    if value.contains(['@', '?']) || value.starts_with('/') {
+        String::new()
+    } else {
+        format!("(or ./{value} for a directory)")
     }
 }

@@ -173,9 +173,12 @@ fn short(text: &str) -> String {
     let mut shown: String = characters
         .by_ref()
         .take(LONGEST)
-        .map(|character| match character.is_control() {
-            true => char::REPLACEMENT_CHARACTER,
-            false => character,
+        .map(|character| {
+            if character.is_control() {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                character
+            }
         })
         .collect();
     if characters.next().is_some() {

@@ -40,9 +40,10 @@ fn head(preview: &Preview<'_>) -> Vec<Vec<String>> {
     }
     rows.push((
         "directory",
-        match plan.work_dir.is_temporary() {
-            true => "a temporary one, removed when the run ends".to_owned(),
-            false => plan.work_dir.path().display().to_string(),
+        if plan.work_dir.is_temporary() {
+            "a temporary one, removed when the run ends".to_owned()
+        } else {
+            plan.work_dir.path().display().to_string()
         },
     ));
     rows.push(("environment", plan.environment.to_string()));

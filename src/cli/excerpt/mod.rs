@@ -30,9 +30,10 @@ impl Excerpts {
     /// For lines that are written to this stream.
     pub(crate) fn new(stream: Stream) -> Self {
         Self {
-            renderer: match stream.has_colors() {
-                true => Renderer::styled(),
-                false => Renderer::plain(),
+            renderer: if stream.has_colors() {
+                Renderer::styled()
+            } else {
+                Renderer::plain()
             },
             width: stream.width(),
             masks: None,

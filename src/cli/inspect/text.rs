@@ -247,9 +247,10 @@ fn run_line(inspected: &Inspected<'_>, entry_point: &EntryPoint) -> String {
 
 fn scripts(inspected: &Inspected<'_>) -> String {
     let Some(first) = inspected.scripts.first() else {
-        return match inspected.entry_points.is_empty() && inspected.project.databricks_spark_job.is_none() {
-            true => "\nno entry points, and no .py, .sh or .R files that could be one\n".to_owned(),
-            false => String::new(),
+        return if inspected.entry_points.is_empty() && inspected.project.databricks_spark_job.is_none() {
+            "\nno entry points, and no .py, .sh or .R files that could be one\n".to_owned()
+        } else {
+            String::new()
         };
     };
     let mut text = "\nscripts\n".to_owned();

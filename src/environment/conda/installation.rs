@@ -150,16 +150,18 @@ fn find_conda() -> Result<Program, Place> {
     if let Some(home) = variable(MLFLOW_CONDA_HOME) {
         // Spelled as MLflow spells it, since scripts look for the command with it in the log.
         let program = absolute(Path::new(&home).join("bin").join(CONDA));
-        return match program.is_file() {
-            true => Ok(found(program, true)),
-            false => Err(Place::MlflowCondaHome { program }),
+        return if program.is_file() {
+            Ok(found(program, true))
+        } else {
+            Err(Place::MlflowCondaHome { program })
         };
     }
     if let Some(conda) = variable(CONDA_EXE) {
         let program = absolute(beside(Path::new(&conda), OsStr::new(CONDA)));
-        return match program.is_file() {
-            true => Ok(found(program, true)),
-            false => Err(Place::CondaExe { program }),
+        return if program.is_file() {
+            Ok(found(program, true))
+        } else {
+            Err(Place::CondaExe { program })
         };
     }
     match program_on_path(CONDA) {
@@ -188,29 +190,32 @@ fn find_mamba(place: &Place) -> Option<Program> {
     };
     // The first mamba was a part of conda.
     let conda = beside(&path.canonicalize().ok()?, OsStr::new(CONDA));
-    Some(match conda.is_file() {
-        true => Program {
+    Some(if conda.is_file() {
+        Program {
             path: conda,
             is_named: false,
             is_mamba: false,
-        },
-        false => Program {
+        }
+    } else {
+        Program {
             path,
             is_named,
             is_mamba: true,
-        },
+        }
     })
 }
 
 fn create_program(name: &OsStr, conda: &Path, is_named: bool) -> Result<PathBuf, CondaError> {
-    let program = match is_named {
-        true => Some(beside(conda, name)).filter(|program| program.is_file()),
-        false => program_on_path(&name.to_string_lossy()),
+    let program = if is_named {
+        Some(beside(conda, name)).filter(|program| program.is_file())
+    } else {
+        program_on_path(&name.to_string_lossy())
     };
     program.ok_or_else(|| CondaError::NoCreateProgram {
-        program: match is_named {
-            true => beside(conda, name),
-            false => PathBuf::from(name),
+        program: if is_named {
+            beside(conda, name)
+        } else {
+            PathBuf::from(name)
         },
     })
 }

@@ -147,9 +147,10 @@ impl Specification {
             return Some(if is_any { Self::Any } else { Self::OfConda });
         }
         let is_version = version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-        Some(match is_version && PythonRequest::parse(version).is_some() {
-            true => Self::Version(version.to_owned()),
-            false => Self::OfConda,
+        Some(if is_version && PythonRequest::parse(version).is_some() {
+            Self::Version(version.to_owned())
+        } else {
+            Self::OfConda
         })
     }
 }

@@ -72,9 +72,10 @@ async fn of_version(
 ) -> Result<Option<String>, SqlError> {
     let columns = transaction.columns("model_versions").await?;
     // Where a server has copied the artifacts to, which earlier revisions do not know.
-    let location = match columns.iter().any(|column| column == "storage_location") {
-        true => "COALESCE(storage_location, source)",
-        false => "source",
+    let location = if columns.iter().any(|column| column == "storage_location") {
+        "COALESCE(storage_location, source)"
+    } else {
+        "source"
     };
     let own = in_workspace(transaction, "model_versions").await?;
     let sql = format!(
@@ -108,8 +109,9 @@ async fn newest(
 /// The end of a condition for the tables of revisions that know workspaces.
 async fn in_workspace(transaction: &mut dyn Transaction, table: &'static str) -> Result<String, SqlError> {
     let columns = transaction.columns(table).await?;
-    Ok(match columns.iter().any(|column| column == "workspace") {
-        true => format!(" AND workspace = '{DEFAULT_WORKSPACE}'"),
-        false => String::new(),
+    Ok(if columns.iter().any(|column| column == "workspace") {
+        format!(" AND workspace = '{DEFAULT_WORKSPACE}'")
+    } else {
+        String::new()
     })
 }

@@ -150,9 +150,10 @@ fn with_tls(
         value.is_some_and(|value| matches!(value.as_str(), "true" | "1" | "yes" | "on") == wanted)
     };
     if let Some(path) = address.option(&["ssl_ca", "ssl-ca"]) {
-        let mode = match is(&["ssl_check_hostname", "ssl_verify_identity"], false) {
-            true => MySqlSslMode::VerifyCa,
-            false => MySqlSslMode::VerifyIdentity,
+        let mode = if is(&["ssl_check_hostname", "ssl_verify_identity"], false) {
+            MySqlSslMode::VerifyCa
+        } else {
+            MySqlSslMode::VerifyIdentity
         };
         options = options.ssl_mode(mode).ssl_ca(path);
     }
