@@ -24,7 +24,7 @@
 //! floor 4: aws databricks
 //! floor 3: http project
 //! floor 2: process project_uri temporary yaml
-//! floor 1: env_vars events ini nearest redact run
+//! floor 1: env_vars events ini nearest python_paths redact run
 //! ```
 //!
 //! What is below [`project`] knows nothing of MLflow Projects but their URIs and the entities of a tracking store.
@@ -45,6 +45,7 @@ mod nearest;
 pub mod process;
 pub mod project;
 pub mod project_uri;
+mod python_paths;
 pub mod redact;
 pub mod run;
 pub mod runner;

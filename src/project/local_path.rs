@@ -1,14 +1,12 @@
 //! What the value of a `path` or `uri` parameter names: a place on this machine, or one elsewhere.
 
-use std::path::Path;
-
-use percent_encoding::percent_decode_str;
+use crate::python_paths::{split_scheme, unquote};
 
 /// The local path that a value names, as MLflow's `get_local_path_or_none` reads it: a value
 /// without a scheme, or a `file:` URI without a host; `localhost` is none. Percent signs are decoded
 /// in both.
 pub(super) fn local_path(value: &str) -> Option<String> {
-    let path = match split_scheme(value) {
+    let path = match split_scheme(without_blanks(value)) {
         None => value,
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("file") => {
             let path = match rest.strip_prefix("//") {
@@ -21,41 +19,12 @@ pub(super) fn local_path(value: &str) -> Option<String> {
         }
         Some(_) => return None,
     };
-    Some(percent_decode_str(path).decode_utf8_lossy().into_owned())
+    Some(unquote(path))
 }
 
-/// The scheme of a URI and what follows its colon; `None` for a path.
-pub(super) fn split_scheme(value: &str) -> Option<(&str, &str)> {
-    let uri = value.trim_start_matches(|character| character <= ' ');
-    let (scheme, rest) = uri.split_once(':')?;
-    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-        && scheme
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-    is_scheme.then_some((scheme, rest))
-}
-
-/// The path made absolute against a directory and freed of `.`, `..` and doubled slashes, by its
-/// text alone, as Python's `os.path.abspath` does. Symbolic links are not looked at.
-pub(super) fn absolute(directory: &Path, path: &str) -> String {
-    let joined = directory.join(path).to_string_lossy().into_owned();
-    // POSIX leaves the meaning of exactly two slashes at the beginning to the system.
-    let root = if joined.starts_with("//") && !joined.starts_with("///") {
-        "//"
-    } else {
-        "/"
-    };
-    let mut parts = Vec::new();
-    for part in joined.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            _ => parts.push(part),
-        }
-    }
-    format!("{root}{}", parts.join("/"))
+/// The value without the blanks and control characters before a URI, which Python's `urlsplit` passes over.
+pub(super) fn without_blanks(value: &str) -> &str {
+    value.trim_start_matches(|character| character <= ' ')
 }
 
 #[cfg(test)]
@@ -90,23 +59,6 @@ mod tests {
             (" s3://bucket", None),
         ] {
             assert_eq!(local_path(value).as_deref(), expected, "{value}");
-        }
-    }
-
-    #[test]
-    fn paths_become_absolute() {
-        for (path, expected) in [
-            ("data.csv", "/home/here/data.csv"),
-            ("./a//b/", "/home/here/a/b"),
-            ("../x", "/home/x"),
-            ("../../../x", "/x"),
-            ("/abs/../x", "/x"),
-            ("//two/x", "//two/x"),
-            ("///three", "/three"),
-            (".", "/home/here"),
-            ("~/x", "/home/here/~/x"),
-        ] {
-            assert_eq!(absolute(Path::new("/home/here"), path), expected, "{path}");
         }
     }
 }

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use super::error::{ProjectError, ProjectProblem};
 use super::float::is_float;
-use super::local_path::{absolute, local_path, split_scheme};
+use super::local_path::{local_path, without_blanks};
 use super::location::Location;
+use crate::python_paths::{abspath, split_scheme};
 
 /// What an entry point declares about a parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -181,7 +182,7 @@ impl Origin<'_> {
 
     fn uri(&self, value: &str, directory: &Path) -> Result<String, ProjectError> {
         self.check_not_empty(value, "a path or a URI")?;
-        if split_scheme(value).is_some() || value.starts_with('/') {
+        if split_scheme(without_blanks(value)).is_some() || value.starts_with('/') {
             Ok(value.to_owned())
         } else {
             Ok(absolute(directory, value))
@@ -225,4 +226,8 @@ impl Origin<'_> {
         let problem = problem(self.parameter.name.clone(), self.entry_point.to_owned());
         ProjectError::at(self.location.clone(), problem)
     }
+}
+
+fn absolute(directory: &Path, path: &str) -> String {
+    abspath(directory, path).to_string_lossy().into_owned()
 }

@@ -5,13 +5,14 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use percent_encoding::percent_decode_str;
 
 use super::error::Missing;
 use super::{Location, ProjectUriError, Subdirectory};
 use crate::nearest::nearest;
+use crate::python_paths::abspath;
 use crate::redact::shown_url;
 
 /// The directory or zip file at this path, or `None` where there is nothing.
@@ -19,7 +20,7 @@ use crate::redact::shown_url;
 /// # Errors
 /// A file that is no zip file, or a path that cannot be looked at.
 pub(super) fn locate(path: impl AsRef<OsStr>, cwd: &Path) -> Result<Option<Location>, ProjectUriError> {
-    let path = absolute(Path::new(path.as_ref()), cwd);
+    let path = abspath(cwd, path.as_ref());
     match fs::metadata(&path) {
         Ok(metadata) if metadata.is_dir() => Ok(Some(Location::Directory(path))),
         Ok(_) if is_zip_name(&path) => Ok(Some(Location::ZipFile(path))),
@@ -100,7 +101,7 @@ fn decoded_subdirectory(subdirectory: &Subdirectory) -> Result<Subdirectory, Pro
 
 /// Why there is nothing at this path, and what its writer may have meant.
 pub(super) fn missing(text: &str, cwd: &Path) -> ProjectUriError {
-    let path = absolute(Path::new(text), cwd);
+    let path = abspath(cwd, text);
     let meant = if text.starts_with("~") {
         Missing::Tilde
     } else if looks_like_host(text) && !text.starts_with(['.', '/']) {
@@ -145,20 +146,4 @@ fn neighbour(path: &Path) -> Option<String> {
 fn is_zip_name(path: &Path) -> bool {
     path.extension()
         .is_some_and(|extension| extension.eq_ignore_ascii_case("zip"))
-}
-
-/// The path made absolute and without `.` and `..`, by its text alone as Python's `os.path.abspath`
-/// does it: symbolic links are not looked at.
-fn absolute(path: &Path, cwd: &Path) -> PathBuf {
-    let mut result = PathBuf::new();
-    for component in cwd.join(path).components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                result.pop();
-            }
-            other => result.push(other),
-        }
-    }
-    result
 }

@@ -1,5 +1,7 @@
 //! Where artifacts go: paths appended to the locations that stores hold.
 
+use crate::python_paths::split_scheme;
+
 /// Schemes after which Python's `urlunsplit` writes `//` even when there is no authority, so that
 /// `file:/a` becomes `file:///a`. Those of them that can hold artifacts.
 const SCHEMES_WITH_AUTHORITY: [&str; 5] = ["file", "ftp", "http", "https", "sftp"];
@@ -11,6 +13,7 @@ pub(crate) fn append_to_uri_path(uri: &str, parts: &[&str]) -> String {
     let Some((scheme, rest)) = split_scheme(uri) else {
         return join(uri, &appended);
     };
+    let scheme = scheme.to_ascii_lowercase();
     let (before_fragment, fragment) = split_before(rest, &['#']);
     let (before_query, query) = split_before(before_fragment, &['?']);
     let (authority, path) = match before_query.strip_prefix("//") {
@@ -31,15 +34,6 @@ pub(crate) fn append_to_uri_path(uri: &str, parts: &[&str]) -> String {
     }
     let authority = authority.unwrap_or_default();
     format!("{scheme}:{slashes}{authority}{path}{query}{fragment}")
-}
-
-/// The lower-case scheme and what follows its colon; `None` for a path.
-pub(super) fn split_scheme(uri: &str) -> Option<(String, &str)> {
-    let (scheme, rest) = uri.split_once(':')?;
-    let mut characters = scheme.chars();
-    let is_scheme = characters.next().is_some_and(|first| first.is_ascii_alphabetic())
-        && characters.all(|other| other.is_ascii_alphanumeric() || matches!(other, '+' | '-' | '.'));
-    is_scheme.then(|| (scheme.to_ascii_lowercase(), rest))
 }
 
 /// Splits before the first of these characters, which stays with the second half.

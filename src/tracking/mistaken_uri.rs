@@ -5,9 +5,8 @@ use std::io::Read as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
-use super::artifact_uri::split_scheme;
-use super::uri_path::unquote;
 use crate::nearest::nearest;
+use crate::python_paths::{split_scheme, unquote};
 use crate::redact;
 
 /// The schemes that tracking stores have.
@@ -141,7 +140,9 @@ pub(super) fn wrapping(value: &str) -> Option<Mistake> {
 pub(super) fn web(scheme: &str, rest: &str) -> Option<Mistake> {
     let location = rest.trim_start_matches(['/', '\\', ':']);
     if let Some((inner, _)) = split_scheme(location)
-        && matches!(inner.as_str(), "http" | "https")
+        && ["http", "https"]
+            .iter()
+            .any(|web| inner.eq_ignore_ascii_case(web))
         && location.contains("//")
     {
         return Some(Mistake::new(

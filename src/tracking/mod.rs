@@ -14,7 +14,6 @@ mod sql;
 mod status_number;
 mod store;
 mod tracking_uri;
-mod uri_path;
 
 pub use self::error::TrackingError;
 pub use self::file::{FileStore, FileStoreError};

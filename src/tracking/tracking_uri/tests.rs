@@ -367,7 +367,7 @@ fn what_is_or_can_only_be_a_directory_stays_one() {
         "a@b",
     ];
     for name in names.iter().chain(&others) {
-        let expected = format!("directory {}", absolute(cwd, name).display());
+        let expected = format!("directory {}", abspath(cwd, name).display());
         assert_eq!(taken_for(name, cwd), expected);
     }
     for value in [

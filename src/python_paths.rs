@@ -1,0 +1,85 @@
+//! Paths and URIs as Python's `os.path` and `urllib.parse` read and write them.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// What Python's `urllib.parse.quote` leaves as it is in a path.
+const UNQUOTED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'-')
+    .remove(b'~');
+
+/// The scheme of a URI and what follows its colon; `None` for a path.
+pub(crate) fn split_scheme(value: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = value.split_once(':')?;
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    is_scheme.then_some((scheme, rest))
+}
+
+/// The path made absolute against a directory and freed of `.`, `..` and doubled slashes, by its
+/// text alone, as Python's `os.path.abspath` does. Symbolic links are not looked at.
+pub(crate) fn abspath(directory: &Path, path: impl AsRef<Path>) -> PathBuf {
+    let joined = directory.join(path);
+    let bytes = joined.as_os_str().as_bytes();
+    // POSIX leaves the meaning of exactly two slashes at the beginning to the system.
+    let root = if bytes.starts_with(b"//") && !bytes.starts_with(b"///") {
+        "//"
+    } else {
+        "/"
+    };
+    let mut parts = Vec::new();
+    for component in joined.components() {
+        match component {
+            Component::Normal(part) => parts.push(part),
+            Component::ParentDir => {
+                parts.pop();
+            }
+            _ => {}
+        }
+    }
+    let mut absolute = OsString::from(root);
+    absolute.push(parts.join(OsStr::new("/")));
+    absolute.into()
+}
+
+/// As Python's `urllib.parse.quote` writes it.
+pub(crate) fn quote(path: &str) -> impl fmt::Display {
+    utf8_percent_encode(path, UNQUOTED)
+}
+
+/// As Python's `urllib.parse.unquote` reads it.
+pub(crate) fn unquote(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_become_absolute() {
+        for (path, expected) in [
+            ("data.csv", "/home/here/data.csv"),
+            ("./a//b/", "/home/here/a/b"),
+            ("../x", "/home/x"),
+            ("../../../x", "/x"),
+            ("/abs/../x", "/x"),
+            ("//two/x", "//two/x"),
+            ("///three", "/three"),
+            (".", "/home/here"),
+            ("~/x", "/home/here/~/x"),
+        ] {
+            let absolute = abspath(Path::new("/home/here"), path);
+            assert_eq!(absolute.as_os_str(), expected, "{path}");
+        }
+    }
+}
