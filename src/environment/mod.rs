@@ -17,7 +17,7 @@ use self::conda::{CondaPlan, DerivedPythonEnv};
 use self::docker::DockerPlan;
 use self::python::PythonPlan;
 pub use cache::{CachedEnvironment, CachedState, Usage};
-pub use conda::{CondaError, FileProblem, Needs, Place};
+pub use conda::{CondaError, CondaSource, FileProblem, Needs};
 pub use docker::{
     CODE_DIRECTORY, Container, ContainerRequest, ContainerSettings, DockerError, DockerImage, Engine,
     ExpansionProblem, LinkProblem, VolumeProblem, is_repository, must_be_hidden,

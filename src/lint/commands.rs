@@ -63,7 +63,7 @@ fn check_placeholders(
         }
         // Each name that is missing is told once.
         if undeclared.insert(name.to_owned()) {
-            let place = Place {
+            let place = PlacedCommand {
                 document,
                 node,
                 is_explained: undeclared.len() <= EXPLAINED,
@@ -116,7 +116,7 @@ fn depends_on_values(error: &TemplateError) -> bool {
 }
 
 /// The command that a placeholder stands in.
-struct Place<'d> {
+struct PlacedCommand<'d> {
     document: &'d Document,
     node: &'d Node,
     /// Whether it is worth a look at the command's text and at the names that there are.
@@ -124,12 +124,12 @@ struct Place<'d> {
 }
 
 fn undeclared_placeholder(
-    place: &Place<'_>,
+    place: &PlacedCommand<'_>,
     parameters: &[DeclaredParameter<'_>],
     name: &str,
     field: &str,
 ) -> Finding {
-    let Place { document, node, .. } = *place;
+    let PlacedCommand { document, node, .. } = *place;
     let placeholder = format!("{{{field}}}");
     let message = format!("the command has '{placeholder}', but there is no parameter '{name}'");
     if !place.is_explained {

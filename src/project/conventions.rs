@@ -17,7 +17,7 @@ const FOREIGN_DIRECTORIES: [&str; 4] = ["node_modules", "__pycache__", "site-pac
 
 /// What the search for a project's file found.
 #[derive(Debug, Default)]
-pub(crate) struct Found {
+pub(crate) struct FoundFile {
     /// The file.
     pub(crate) file: Option<PathBuf>,
     /// The names of others that could be it too.
@@ -28,16 +28,16 @@ pub(crate) struct Found {
 
 /// Looks for the MLproject file, whose name may be written in any case. Of several the exact name
 /// comes first, then the alphabet's order.
-pub(crate) fn find_file(directory: &Path) -> io::Result<Found> {
+pub(crate) fn find_file(directory: &Path) -> io::Result<FoundFile> {
     let exact = directory.join(FILE_NAME);
     if exact.is_file() {
-        return Ok(Found {
+        return Ok(FoundFile {
             file: Some(exact),
-            ..Found::default()
+            ..FoundFile::default()
         });
     }
     let mut candidates = Vec::new();
-    let mut found = Found::default();
+    let mut found = FoundFile::default();
     for entry in std::fs::read_dir(directory)? {
         let Ok(name) = entry?.file_name().into_string() else {
             continue;

@@ -168,11 +168,10 @@ impl RunPlan {
             return None;
         }
         let text = serde_json::json!([values, self.parameters.extra]).to_string();
-        let digest: String = sha256(text.as_bytes())
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        Some((tag::PROJECT_VALUES.to_owned(), digest))
+        Some((
+            tag::PROJECT_VALUES.to_owned(),
+            hex::encode(sha256(text.as_bytes())),
+        ))
     }
 }
 

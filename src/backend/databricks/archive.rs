@@ -86,7 +86,7 @@ fn pack(directory: &Path, file: File, path: &Path) -> Result<Packed, DatabricksB
         Ok(hashed)
     };
     let Hashed { hash, size, .. } = finish(builder).map_err(failed(path))?;
-    let hash = hash.finish().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex::encode(hash.finish());
     Ok(Packed { hash, size, unpacked })
 }
 
@@ -294,11 +294,7 @@ mod tests {
         assert_eq!(first.hash, second.hash);
         let bytes = fs::read(first.file.path()).unwrap();
         assert_eq!(first.size, bytes.len() as u64);
-        let hash: String = openssl::sha::sha256(&bytes)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        assert_eq!(first.hash, hash);
+        assert_eq!(first.hash, hex::encode(openssl::sha::sha256(&bytes)));
         fs::write(one.path().join("project/MLproject"), "other").unwrap();
         let changed = Archive::make(&one.path().join("project")).await.unwrap();
         assert_ne!(changed.hash, first.hash);

@@ -17,14 +17,14 @@ const GOOGLE_CREDENTIALS: &str = "/.gcs";
 
 /// Mounts and variables for a container.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Access {
+pub(super) struct ContainerAccess {
     /// Paths of this machine, and where the container has them.
     pub(super) mounts: Vec<(PathBuf, String)>,
     /// Variables of the container.
     pub(super) variables: Vec<(String, String)>,
 }
 
-impl Access {
+impl ContainerAccess {
     /// Adds the tracking store: a local one is mounted, a server needs the user's credentials.
     pub(super) fn add_store(&mut self, local: Option<&LocalStore>, tracking_uri: &str) {
         if let Some(store) = local {
@@ -197,7 +197,7 @@ mod tests {
         ] {
             assert_eq!(local_directory(uri), expected.map(PathBuf::from), "{uri}");
         }
-        let mut access = Access::default();
+        let mut access = ContainerAccess::default();
         access.add_artifacts("./mlruns/../x");
         let here = std::env::current_dir().unwrap();
         assert_eq!(
@@ -212,7 +212,7 @@ mod tests {
             directory: "/work".into(),
             uri: "sqlite:////mlflow/tmp/mlruns/mlflow.db".to_owned(),
         };
-        let mut access = Access::default();
+        let mut access = ContainerAccess::default();
         access.add_store(Some(&store), "sqlite:////work/mlflow.db");
         assert_eq!(access.mounts, [("/work".into(), "/mlflow/tmp/mlruns".to_owned())]);
         assert_eq!(access.variables, [("MLFLOW_TRACKING_URI".to_owned(), store.uri)]);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::command;
-use super::mounts::Access;
+use super::mounts::ContainerAccess;
 use crate::backend::LaunchPlan;
 use crate::env_vars::MLFLOW_TRACKING_URI;
 use crate::environment::{Container, mount_arguments, must_be_hidden};
@@ -28,7 +28,7 @@ impl RunCall {
     /// What to call for this plan.
     pub(super) fn new(plan: &LaunchPlan, container: &Container) -> Self {
         let tracking_uri = plan.variable(MLFLOW_TRACKING_URI).unwrap_or_default();
-        let mut access = Access::default();
+        let mut access = ContainerAccess::default();
         access.add_store(plan.local_store.as_ref(), tracking_uri);
         access.add_workspace(plan.workspace.as_ref());
         access.add_artifacts(&plan.run.artifact_uri);

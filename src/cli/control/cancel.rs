@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{FoundRun, Place, elsewhere, gone, ids, is_here, with_run_id};
+use super::{FoundRun, RunPlace, elsewhere, gone, ids, is_here, with_run_id};
 use crate::cli::printer::Printer;
 use crate::cli::report::{Failure, Outcome};
 use crate::environment::Engine;
@@ -23,17 +23,17 @@ const NOT_FOUND: &str = "end it where it was started: mlrun finds the runs that 
 /// Ends the run where it runs, and returns when it has ended and that is recorded.
 pub(in crate::cli) async fn cancel(run_id: &str, printer: &Printer) -> Result<Outcome, Failure> {
     let mut run = FoundRun::find(run_id).await?;
-    let is_live_process = matches!(&run.place, Place::Process(process) if is_here(process));
+    let is_live_process = matches!(&run.place, RunPlace::Process(process) if is_here(process));
     if run.status().is_terminated() && !is_live_process {
         tell_ended(&run, run.status(), printer);
         return Ok(Outcome::Succeeded);
     }
     match &mut run.place {
-        Place::Process(process) => {
+        RunPlace::Process(process) => {
             let process = process.clone();
             cancel_process(&run, &process, printer).await?;
         }
-        Place::Backend(backend) => match backend.state().await {
+        RunPlace::Backend(backend) => match backend.state().await {
             // It ended, and nobody was there to record it.
             Ok(state) if state.status.is_terminated() => {
                 let status = run.record_end_elsewhere(state.status).await?;
@@ -47,7 +47,7 @@ pub(in crate::cli) async fn cancel(run_id: &str, printer: &Printer) -> Result<Ou
                 }
             }
         },
-        Place::Unknown(error) => {
+        RunPlace::Unknown(error) => {
             return Err(Failure::message(format!("cannot cancel the run: {error}")).with_hint(NOT_FOUND));
         }
     }

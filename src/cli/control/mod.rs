@@ -20,11 +20,11 @@ pub(super) struct FoundRun {
     tracking_uri: TrackingUri,
     store: Box<dyn TrackingStore>,
     data: RunData,
-    place: Place,
+    place: RunPlace,
 }
 
 /// Where a run's entry point is.
-enum Place {
+enum RunPlace {
     /// Below a process of mlrun's on this machine, or on another one.
     Process(ProcessIdentity),
     /// With a backend that can be asked.
@@ -52,7 +52,7 @@ impl FoundRun {
                 failure
             }
         })?;
-        let place = Place::of(&data);
+        let place = RunPlace::of(&data);
         Ok(Self {
             tracking_uri,
             store,
@@ -110,7 +110,7 @@ impl FoundRun {
     }
 }
 
-impl Place {
+impl RunPlace {
     fn of(data: &RunData) -> Self {
         let is_local = data.tag(tag::PROJECT_BACKEND) == Some(backend::LOCAL);
         let process = data.tag(tag::PROJECT_PROCESS).and_then(ProcessIdentity::parse);

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{FoundRun, Place, elsewhere, gone, ids};
+use super::{FoundRun, RunPlace, elsewhere, gone, ids};
 use crate::backend::RunState;
 use crate::cli::escape;
 use crate::cli::printer::{self, Printer};
@@ -46,7 +46,7 @@ async fn look(run: &mut FoundRun, printer: &Printer) -> Result<Findings, Failure
     };
     let has_ended = run.status().is_terminated();
     match &mut run.place {
-        Place::Process(process) => {
+        RunPlace::Process(process) => {
             let process = process.clone();
             let whereabouts = process.whereabouts();
             if !has_ended || whereabouts == Whereabouts::Here {
@@ -54,8 +54,8 @@ async fn look(run: &mut FoundRun, printer: &Printer) -> Result<Findings, Failure
             }
             findings.process = Some((process, whereabouts));
         }
-        Place::Backend(_) if has_ended => {}
-        Place::Backend(backend) => match backend.state().await {
+        RunPlace::Backend(_) if has_ended => {}
+        RunPlace::Backend(backend) => match backend.state().await {
             Ok(state) => {
                 findings.facts.extend(state.details.iter().cloned());
                 if state.status.is_terminated() {
@@ -66,7 +66,7 @@ async fn look(run: &mut FoundRun, printer: &Printer) -> Result<Findings, Failure
             }
             Err(error) => findings.notes.extend(told(&Failure::from(error))),
         },
-        Place::Unknown(_) => {}
+        RunPlace::Unknown(_) => {}
     }
     Ok(findings)
 }

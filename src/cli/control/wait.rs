@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::status::{left_note, outcome};
-use super::{FoundRun, Place, gone, is_here};
+use super::{FoundRun, RunPlace, gone, is_here};
 use crate::backend::BackendError;
 use crate::cli::printer::Printer;
 use crate::cli::report::{Failure, Outcome};
@@ -26,9 +26,9 @@ pub(in crate::cli) async fn wait(run_id: &str, printer: &Printer) -> Result<Outc
         run = FoundRun::find(run_id) => run?,
     };
     let waited = match &mut run.place {
-        Place::Backend(_) if run.data.info.status.is_terminated() => Ok(run.status()),
-        Place::Backend(_) => with_backend(&mut run, &mut signals, printer).await?,
-        Place::Process(process) => {
+        RunPlace::Backend(_) if run.data.info.status.is_terminated() => Ok(run.status()),
+        RunPlace::Backend(_) => with_backend(&mut run, &mut signals, printer).await?,
+        RunPlace::Process(process) => {
             let process = process.clone();
             tokio::select! {
                 biased;
@@ -36,7 +36,7 @@ pub(in crate::cli) async fn wait(run_id: &str, printer: &Printer) -> Result<Outc
                 waited = with_process(&mut run, &process) => Ok(waited?),
             }
         }
-        Place::Unknown(_) => tokio::select! {
+        RunPlace::Unknown(_) => tokio::select! {
             biased;
             signal = signals.next() => Err(signal),
             waited = with_store(&mut run) => Ok(waited?),
@@ -63,7 +63,7 @@ async fn with_backend(
     signals: &mut Signals,
     printer: &Printer,
 ) -> Result<Result<RunStatus, TerminationSignal>, Failure> {
-    let Place::Backend(backend) = &mut run.place else {
+    let RunPlace::Backend(backend) = &mut run.place else {
         return Ok(Ok(run.status()));
     };
     let waited = backend.wait(signals, printer).await;
@@ -82,7 +82,7 @@ async fn with_backend(
 
 /// How the backend sees the run, if it can be asked.
 async fn seen_by_backend(run: &mut FoundRun) -> Option<RunStatus> {
-    let Place::Backend(backend) = &mut run.place else {
+    let RunPlace::Backend(backend) = &mut run.place else {
         return None;
     };
     backend.state().await.ok().map(|state| state.status)

@@ -1,6 +1,5 @@
 //! One environment of the cache: its name and its places.
 
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use crate::env_vars;
@@ -12,14 +11,14 @@ const RECORDS: &str = ".mlrun";
 
 /// What kind of environment it is. Names are unique within a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::environment) enum Kind {
+pub(in crate::environment) enum EntryKind {
     /// A virtual environment, whether `venv` or `uv` made it: both use the same places.
     Python,
     /// A conda environment.
     Conda,
 }
 
-impl Kind {
+impl EntryKind {
     /// All of them.
     pub(super) const ALL: [Self; 2] = [Self::Python, Self::Conda];
 
@@ -56,8 +55,8 @@ impl Entry {
     ) -> Result<Self, EnvironmentError> {
         let name = name.into();
         let kind = match manager {
-            EnvManager::Conda => Kind::Conda,
-            _ => Kind::Python,
+            EnvManager::Conda => EntryKind::Conda,
+            _ => EntryKind::Python,
         };
         Ok(Self {
             records: records_of(kind)?.join(&name),
@@ -81,17 +80,11 @@ pub(in crate::environment) fn name_of_text(text: &str) -> String {
 
 /// The SHA-1 in hexadecimal digits.
 pub(in crate::environment) fn sha1(bytes: &[u8]) -> String {
-    openssl::sha::sha1(bytes)
-        .iter()
-        .fold(String::new(), |mut digits, byte| {
-            // Writing to a text cannot fail.
-            let _ = write!(digits, "{byte:02x}");
-            digits
-        })
+    hex::encode(openssl::sha::sha1(bytes))
 }
 
 /// The directory with the records of all environments of a kind.
-pub(super) fn records_of(kind: Kind) -> Result<PathBuf, EnvironmentError> {
+pub(super) fn records_of(kind: EntryKind) -> Result<PathBuf, EnvironmentError> {
     Ok(own_directory()?.join(kind.directory_name()))
 }
 

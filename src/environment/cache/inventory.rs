@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use super::claim::{self, Standing};
 use super::directory::blocking;
-use super::entry::{self, Entry, Kind};
+use super::entry::{self, Entry, EntryKind};
 use super::record::{self, Record};
 use super::{lock, usage};
 use crate::environment::{EnvManager, EnvironmentError};
@@ -73,7 +73,7 @@ pub(in crate::environment) fn entries(conda: Vec<PathBuf>) -> Result<Vec<Entry>,
         let directory = root.join(&name);
         if directory.join("pyvenv.cfg").is_file() {
             let entry = Entry::new(python_manager(&directory), &name, directory)?;
-            found.insert((name, Kind::Python.directory_name()), entry);
+            found.insert((name, EntryKind::Python.directory_name()), entry);
         }
     }
     for directory in conda {
@@ -84,21 +84,21 @@ pub(in crate::environment) fn entries(conda: Vec<PathBuf>) -> Result<Vec<Entry>,
             .into_owned();
         if name.starts_with(PREFIX) {
             let entry = Entry::new(EnvManager::Conda, &name, directory)?;
-            found.insert((name, Kind::Conda.directory_name()), entry);
+            found.insert((name, EntryKind::Conda.directory_name()), entry);
         }
     }
-    for kind in Kind::ALL {
+    for kind in EntryKind::ALL {
         let records = entry::records_of(kind)?;
         for name in names_in(&records)? {
             let record = record::read(&records.join(&name));
             let manager = match (kind, record.as_ref().and_then(|record| record.manager.as_deref())) {
-                (Kind::Conda, _) => EnvManager::Conda,
-                (Kind::Python, name) => name
+                (EntryKind::Conda, _) => EnvManager::Conda,
+                (EntryKind::Python, name) => name
                     .and_then(EnvManager::from_name)
                     .unwrap_or(EnvManager::Virtualenv),
             };
             let directory = match (kind, record) {
-                (Kind::Conda, Some(record)) => record.directory,
+                (EntryKind::Conda, Some(record)) => record.directory,
                 _ => root.join(&name),
             };
             let entry = Entry::new(manager, &name, directory)?;

@@ -8,7 +8,7 @@ use rustix::process::geteuid;
 use serde::Deserialize;
 
 use super::CondaPlan;
-use super::directories::Found;
+use super::directories::CondaEnvironment;
 use super::error::CondaError;
 use super::pip_lists::ListsForPip;
 use crate::env_vars::MAMBA_ALWAYS_YES;
@@ -70,16 +70,16 @@ impl Builder for CondaPlan {
 impl CondaPlan {
     /// The environment, if it is there. Asks conda where it cannot be seen, once: that takes half a
     /// second.
-    async fn find(&self) -> Result<Option<Found>, CondaError> {
+    async fn find(&self) -> Result<Option<CondaEnvironment>, CondaError> {
         if let Some(found) = self.directories().find(&self.entry.name) {
             return Ok(Some(found));
         }
         let listed = self.listed.get_or_try_init(|| self.list()).await?;
-        Ok(listed.clone().filter(Found::is_environment))
+        Ok(listed.clone().filter(CondaEnvironment::is_environment))
     }
 
     /// The environment, which must be there.
-    pub(super) async fn existing(&self) -> Result<Found, CondaError> {
+    pub(super) async fn existing(&self) -> Result<CondaEnvironment, CondaError> {
         if let Some(found) = self.find().await? {
             return Ok(found);
         }
@@ -91,7 +91,7 @@ impl CondaPlan {
     }
 
     /// The environment, if conda lists it.
-    async fn list(&self) -> Result<Option<Found>, CondaError> {
+    async fn list(&self) -> Result<Option<CondaEnvironment>, CondaError> {
         let captured = ProgramCall::new(&self.installation.program)
             .arguments(["env", "list", "--json"])
             .capture()
@@ -103,7 +103,7 @@ impl CondaPlan {
             .envs
             .into_iter()
             .find(|prefix| prefix.ends_with(&self.entry.name));
-        Ok(named.map(|prefix| Found {
+        Ok(named.map(|prefix| CondaEnvironment {
             has_name: self.directories().has_name(&prefix),
             prefix,
         }))

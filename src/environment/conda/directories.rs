@@ -27,14 +27,14 @@ pub(super) struct Directories {
 
 /// An environment that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct CondaEnvironment {
     /// Its directory.
     pub(super) prefix: PathBuf,
     /// Whether conda finds it by its name alone.
     pub(super) has_name: bool,
 }
 
-impl Found {
+impl CondaEnvironment {
     /// Whether conda takes it for an environment.
     pub(super) fn is_environment(&self) -> bool {
         self.prefix.join(HISTORY).is_file()
@@ -73,8 +73,8 @@ impl Directories {
     }
 
     /// The environment of this name, where it can be seen.
-    pub(super) fn find(&self, name: &str) -> Option<Found> {
-        self.candidates(name).find(Found::is_environment)
+    pub(super) fn find(&self, name: &str) -> Option<CondaEnvironment> {
+        self.candidates(name).find(CondaEnvironment::is_environment)
     }
 
     /// All environments that can be seen.
@@ -116,13 +116,13 @@ impl Directories {
             .is_some_and(|parent| self.by_name.iter().any(|directory| directory == parent))
     }
 
-    fn candidates(&self, name: &str) -> impl Iterator<Item = Found> {
-        let by_name = self.by_name.iter().map(move |directory| Found {
+    fn candidates(&self, name: &str) -> impl Iterator<Item = CondaEnvironment> {
+        let by_name = self.by_name.iter().map(move |directory| CondaEnvironment {
             prefix: directory.join(name),
             has_name: true,
         });
         let is_noted = move |prefix: &&PathBuf| prefix.ends_with(name) && !self.has_name(prefix);
-        by_name.chain(self.noted.iter().filter(is_noted).map(|prefix| Found {
+        by_name.chain(self.noted.iter().filter(is_noted).map(|prefix| CondaEnvironment {
             prefix: prefix.clone(),
             has_name: false,
         }))
@@ -208,7 +208,7 @@ mod tests {
             ("half", None),
             ("oted", None),
         ] {
-            let expected = expected.map(|(path, has_name)| Found {
+            let expected = expected.map(|(path, has_name)| CondaEnvironment {
                 prefix: root.join(path),
                 has_name,
             });

@@ -40,7 +40,7 @@ pub enum CondaError {
     #[error("there is no conda: {place}")]
     NotInstalled {
         /// Where it was looked for.
-        place: Place,
+        place: CondaSource,
         /// What the environment needs, which decides about other ways to get it.
         needs: Needs,
     },
@@ -193,7 +193,7 @@ impl FileProblem {
 
 /// What said where conda is, and was wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum CondaSource {
     /// The variable MLFLOW_CONDA_HOME.
     MlflowCondaHome {
         /// The file that should be there.
@@ -208,7 +208,7 @@ pub enum Place {
     Path,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for CondaSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MlflowCondaHome { program } => {
@@ -234,7 +234,7 @@ impl fmt::Display for Place {
     }
 }
 
-impl Place {
+impl CondaSource {
     fn remedy(&self) -> String {
         match self {
             Self::MlflowCondaHome { .. } => format!(

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::error::{CondaError, Needs, Place};
+use super::error::{CondaError, CondaSource, Needs};
 use crate::env_vars::{
     CONDA_EXE, HOME, MAMBA_EXE, MAMBA_ROOT_PREFIX, MLFLOW_CONDA_CREATE_ENV_CMD, MLFLOW_CONDA_HOME,
 };
@@ -141,7 +141,7 @@ pub(super) fn is_there() -> bool {
     find_conda().is_ok()
 }
 
-fn find_conda() -> Result<Program, Place> {
+fn find_conda() -> Result<Program, CondaSource> {
     let found = |path, is_named| Program {
         path,
         is_named,
@@ -153,7 +153,7 @@ fn find_conda() -> Result<Program, Place> {
         return if program.is_file() {
             Ok(found(program, true))
         } else {
-            Err(Place::MlflowCondaHome { program })
+            Err(CondaSource::MlflowCondaHome { program })
         };
     }
     if let Some(conda) = variable(CONDA_EXE) {
@@ -161,24 +161,24 @@ fn find_conda() -> Result<Program, Place> {
         return if program.is_file() {
             Ok(found(program, true))
         } else {
-            Err(Place::CondaExe { program })
+            Err(CondaSource::CondaExe { program })
         };
     }
     match program_on_path(CONDA) {
         Some(program) => Ok(found(program, false)),
-        None => Err(Place::Path),
+        None => Err(CondaSource::Path),
     }
 }
 
 /// The mamba or micromamba beside the conda that should be there, on PATH, or of the shell that one of
 /// them has been set up for.
-fn find_mamba(place: &Place) -> Option<Program> {
+fn find_mamba(place: &CondaSource) -> Option<Program> {
     let (path, is_named) = match place {
-        Place::MlflowCondaHome { program } | Place::CondaExe { program } => {
+        CondaSource::MlflowCondaHome { program } | CondaSource::CondaExe { program } => {
             let candidates = MAMBAS.map(|name| beside(program, OsStr::new(name)));
             (candidates.into_iter().find(|program| program.is_file())?, true)
         }
-        Place::Path => {
+        CondaSource::Path => {
             let of_shell = || {
                 variable(MAMBA_EXE)
                     .map(PathBuf::from)

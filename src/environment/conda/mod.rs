@@ -15,12 +15,12 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
-pub use error::{CondaError, FileProblem, Needs, Place};
+pub use error::{CondaError, CondaSource, FileProblem, Needs};
 pub(super) use python_env::DerivedPythonEnv;
 
 use super::cache::{self, Entry};
 use super::{EnvManager, EnvironmentError};
-use directories::{Directories, Found};
+use directories::{CondaEnvironment, Directories};
 use file::CondaFile;
 use installation::Installation;
 
@@ -32,7 +32,7 @@ pub(super) struct CondaPlan {
     file: Option<PathBuf>,
     installation: Installation,
     /// What conda lists, once it was asked.
-    listed: Arc<OnceCell<Option<Found>>>,
+    listed: Arc<OnceCell<Option<CondaEnvironment>>>,
 }
 
 impl CondaPlan {
@@ -88,7 +88,7 @@ impl CondaPlan {
     }
 
     /// What the environment is entered by: its name or its directory.
-    fn known_as<'a>(&'a self, found: Option<&'a Found>) -> &'a OsStr {
+    fn known_as<'a>(&'a self, found: Option<&'a CondaEnvironment>) -> &'a OsStr {
         match found {
             Some(found) if !found.has_name || !self.installation.enters_by_name() => found.prefix.as_os_str(),
             _ => OsStr::new(&self.entry.name),

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tempfile::TempDir;
 
 use super::PythonPlan;
-use super::interpreter::{self, Found};
+use super::interpreter::{self, FoundPython};
 use super::probe::Interpreter;
 use super::python_env::PythonEnv;
 use super::uv::LOCK_FILE;
@@ -133,7 +133,7 @@ impl PythonPlan {
     fn with_python(&self, call: ProgramCall) -> ProgramCall {
         let mut python = OsString::from("--python=");
         match (&self.found, &self.request) {
-            (Some(Found::Here(interpreter)), _) => python.push(&interpreter.path),
+            (Some(FoundPython::Here(interpreter)), _) => python.push(&interpreter.path),
             (_, Some(request)) => python.push(request.for_programs()),
             (_, None) => return call,
         }
@@ -157,8 +157,8 @@ impl PythonPlan {
             None => interpreter::find(request, self.entry.manager).await?,
         };
         match found {
-            Found::Here(interpreter) => Ok(interpreter),
-            Found::CanBeInstalled => interpreter::install(request, calls, progress).await,
+            FoundPython::Here(interpreter) => Ok(interpreter),
+            FoundPython::CanBeInstalled => interpreter::install(request, calls, progress).await,
         }
     }
 

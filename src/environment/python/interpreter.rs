@@ -33,7 +33,7 @@ pub(super) async fn default_version() -> Result<(String, Option<KnownVersion>), 
 
 /// A Python for an environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum FoundPython {
     /// It is there.
     Here(Interpreter),
     /// uv or pyenv know it and can get it.
@@ -44,7 +44,10 @@ pub(super) enum Found {
 ///
 /// # Errors
 /// There is none, and nothing that could get it.
-pub(super) async fn find(request: &PythonRequest, manager: EnvManager) -> Result<Found, EnvironmentError> {
+pub(super) async fn find(
+    request: &PythonRequest,
+    manager: EnvManager,
+) -> Result<FoundPython, EnvironmentError> {
     let mut search = Search {
         request,
         // uv brings its own.
@@ -70,13 +73,13 @@ pub(super) async fn find(request: &PythonRequest, manager: EnvManager) -> Result
         found = search.of_pyenv().await?;
     }
     if let Some(interpreter) = found {
-        return Ok(Found::Here(interpreter));
+        return Ok(FoundPython::Here(interpreter));
     }
     // Both are asked: what each says is shown.
     let by_uv = search.can_uv_install().await;
     let by_pyenv = search.can_pyenv_install(manager).await;
     if by_uv || by_pyenv {
-        return Ok(Found::CanBeInstalled);
+        return Ok(FoundPython::CanBeInstalled);
     }
     Err(EnvironmentError::NoPython {
         version: request.to_string(),

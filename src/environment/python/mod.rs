@@ -18,7 +18,7 @@ pub(super) use python_env::PythonEnv;
 pub use python_env::PythonEnvError;
 pub(super) use uv::{LockedProject, is_installed as uv_is_installed};
 
-use self::interpreter::Found;
+use self::interpreter::FoundPython;
 use self::probe::KnownVersion;
 pub(super) use self::request::PythonRequest;
 use super::cache::{self, Entry};
@@ -35,7 +35,7 @@ pub(super) struct PythonPlan {
     request: Option<PythonRequest>,
     /// The Python that the environment will be made with; nothing where it is there already, or where a
     /// lock file says what Python it is for.
-    found: Option<Found>,
+    found: Option<FoundPython>,
     known_version: Option<KnownVersion>,
     entry: Entry,
     project: PathBuf,
@@ -95,7 +95,7 @@ impl PythonPlan {
         }
         plan.found = match (&plan.known_version, &plan.request) {
             (Some(known), _) if manager == EnvManager::Uv && !uv::wants_its_own_python() => {
-                Some(Found::Here(known.interpreter()))
+                Some(FoundPython::Here(known.interpreter()))
             }
             (_, Some(request)) => Some(interpreter::find(request, manager).await?),
             (_, None) => None,

@@ -1,6 +1,6 @@
 //! How a run is written into MLflow's tables.
 
-use super::driver::{Access, SqlError, Value};
+use super::driver::{SqlError, TransactionKind, Value};
 use super::statement::{insert, insert_pairs};
 use super::store::SqlStore;
 use crate::run::{ExperimentId, RunId, RunInfo, RunStatus, tag};
@@ -33,7 +33,7 @@ impl SqlStore {
         let run_id = RunId::random();
         let mut connection = self.connection().await;
         let mut transaction = connection
-            .begin(Access::Write)
+            .begin(TransactionKind::Write)
             .await
             .map_err(|error| self.unwritable(error))?;
         let location = self

@@ -42,7 +42,7 @@ impl Cell {
 
 /// What a transaction is going to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
+pub(super) enum TransactionKind {
     /// It only reads.
     Read,
     /// It writes, and what it reads must not change before it does.
@@ -53,7 +53,7 @@ pub(super) enum Access {
 #[async_trait]
 pub(super) trait Connection: Send {
     /// Begins a transaction, waiting for others where that must be.
-    async fn begin(&mut self, access: Access) -> Result<Box<dyn Transaction + '_>, SqlError>;
+    async fn begin(&mut self, access: TransactionKind) -> Result<Box<dyn Transaction + '_>, SqlError>;
 }
 
 /// An open transaction. Dropped without a commit it is rolled back.

@@ -1,6 +1,6 @@
 //! Where a model's artifacts are, by the tables of the model registry.
 
-use super::driver::{Access, SqlError, Transaction, Value};
+use super::driver::{SqlError, Transaction, TransactionKind, Value};
 use super::statement::first;
 use super::store::SqlStore;
 use crate::tracking::{ModelSelector, TrackingError};
@@ -16,7 +16,7 @@ impl SqlStore {
     pub(super) async fn find_model(&self, selector: &ModelSelector) -> Result<String, TrackingError> {
         let mut connection = self.connection().await;
         let mut transaction = connection
-            .begin(Access::Read)
+            .begin(TransactionKind::Read)
             .await
             .map_err(|error| self.unreadable(error))?;
         let found = location(transaction.as_mut(), selector).await;

@@ -8,7 +8,7 @@ use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlDatabaseError, MySql
 use sqlx::{ConnectOptions, Connection as _, Executor as _, MySql, MySqlConnection, Row, TypeInfo, ValueRef};
 
 use super::address::{OptionNames, ServerAddress};
-use super::driver::{Access, Cell, Connection, SqlError, Transaction, Value};
+use super::driver::{Cell, Connection, SqlError, Transaction, TransactionKind, Value};
 use super::of_sqlx::{other_error, transaction, within};
 use crate::redact::Secret;
 
@@ -174,7 +174,7 @@ fn with_tls(
 
 #[async_trait]
 impl Connection for MySqlDatabase {
-    async fn begin(&mut self, _access: Access) -> Result<Box<dyn Transaction + '_>, SqlError> {
+    async fn begin(&mut self, _access: TransactionKind) -> Result<Box<dyn Transaction + '_>, SqlError> {
         let transaction = self.0.begin().await.map_err(sql_error)?;
         Ok(Box::new(MySqlTransaction(transaction)))
     }

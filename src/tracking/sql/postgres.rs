@@ -9,7 +9,7 @@ use sqlx::postgres::{PgArguments, PgConnectOptions, PgRow};
 use sqlx::{ConnectOptions, Connection as _, PgConnection, Postgres, Row, TypeInfo, ValueRef};
 
 use super::address::{OptionNames, ServerAddress, read_port, refuse};
-use super::driver::{Access, Cell, Connection, SqlError, Transaction, Value};
+use super::driver::{Cell, Connection, SqlError, Transaction, TransactionKind, Value};
 use super::of_sqlx::{other_error, transaction, within};
 use crate::redact::Secret;
 
@@ -215,7 +215,7 @@ fn connect_options(
 
 #[async_trait]
 impl Connection for PostgresDatabase {
-    async fn begin(&mut self, _access: Access) -> Result<Box<dyn Transaction + '_>, SqlError> {
+    async fn begin(&mut self, _access: TransactionKind) -> Result<Box<dyn Transaction + '_>, SqlError> {
         let transaction = self.0.begin().await.map_err(sql_error)?;
         Ok(Box::new(PostgresTransaction(transaction)))
     }

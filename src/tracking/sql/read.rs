@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::driver::{Access, Cell, SqlError, Transaction, Value};
+use super::driver::{Cell, SqlError, Transaction, TransactionKind, Value};
 use super::store::SqlStore;
 use crate::run::{ExperimentId, LifecycleStage, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag};
 use crate::tracking::search::{PAGE, has_tags, sorted};
@@ -13,7 +13,7 @@ impl SqlStore {
     pub(super) async fn read_run(&self, run_id: &RunId) -> Result<RunData, TrackingError> {
         let mut connection = self.connection().await;
         let mut transaction = connection
-            .begin(Access::Read)
+            .begin(TransactionKind::Read)
             .await
             .map_err(|error| self.unreadable(error))?;
         let found = runs(transaction.as_mut(), &[run_id.as_str().to_owned()]).await;
@@ -30,7 +30,7 @@ impl SqlStore {
             .map_err(|error| self.over_limit("a tag", error))?;
         let mut connection = self.connection().await;
         let mut transaction = connection
-            .begin(Access::Read)
+            .begin(TransactionKind::Read)
             .await
             .map_err(|error| self.unreadable(error))?;
         let tags = self.fit_tag_column(transaction.as_mut(), tags).await?;

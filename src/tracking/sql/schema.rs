@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use super::driver::{Access, Connection, SqlError, Transaction, Value};
+use super::driver::{Connection, SqlError, Transaction, TransactionKind, Value};
 use crate::run::UnixMillis;
 use crate::tracking::artifact_uri::append_to_uri_path;
 
@@ -109,7 +109,7 @@ pub(super) async fn ensure(
 ) -> Result<(), SqlError> {
     let begin = tokio::time::Instant::now();
     loop {
-        let missing = missing_tables(connection.begin(Access::Read).await?.as_mut()).await?;
+        let missing = missing_tables(connection.begin(TransactionKind::Read).await?.as_mut()).await?;
         let grace = match missing.len() {
             0 => return Ok(()),
             some if some < BASE_TABLES.len() => BEGUN_SCHEMA_GRACE,
@@ -121,7 +121,7 @@ pub(super) async fn ensure(
         }
         tokio::time::sleep(PAUSE).await;
     }
-    let mut transaction = connection.begin(Access::Write).await?;
+    let mut transaction = connection.begin(TransactionKind::Write).await?;
     // Another program may have been faster; nothing can change any more now.
     for table in missing_tables(transaction.as_mut()).await? {
         transaction.execute(&create_table(table), &[]).await?;
@@ -141,7 +141,7 @@ pub(super) async fn ensure(
 /// Looks whether the tables are there. On a server a database without them may be meant for something
 /// else, and its tables would have to be as that server's MLflow makes them.
 pub(super) async fn check(connection: &mut dyn Connection) -> Result<(), SqlError> {
-    let missing = missing_tables(connection.begin(Access::Read).await?.as_mut()).await?;
+    let missing = missing_tables(connection.begin(TransactionKind::Read).await?.as_mut()).await?;
     let names: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();
     if names.is_empty() {
         return Ok(());

@@ -10,7 +10,7 @@ use sqlx::error::ErrorKind;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteRow};
 use sqlx::{ConnectOptions, Connection as _, Row, Sqlite, SqliteConnection, TypeInfo, ValueRef};
 
-use super::driver::{Access, Cell, Connection, SqlError, Transaction, Value};
+use super::driver::{Cell, Connection, SqlError, Transaction, TransactionKind, Value};
 use super::of_sqlx::{other_error, transaction};
 use crate::process::{file_size_exhausted, open_files_exhausted, start_hint};
 
@@ -103,12 +103,12 @@ fn has_write_ahead_log(path: &Path) -> bool {
 
 #[async_trait]
 impl Connection for SqliteDatabase {
-    async fn begin(&mut self, access: Access) -> Result<Box<dyn Transaction + '_>, SqlError> {
+    async fn begin(&mut self, access: TransactionKind) -> Result<Box<dyn Transaction + '_>, SqlError> {
         let transaction = match access {
-            Access::Read => self.connection.begin().await,
+            TransactionKind::Read => self.connection.begin().await,
             // Takes the write lock at once. A transaction that asks for it only after it has read
             // fails without waiting when another one wrote in between.
-            Access::Write => self.connection.begin_with("BEGIN IMMEDIATE").await,
+            TransactionKind::Write => self.connection.begin_with("BEGIN IMMEDIATE").await,
         };
         Ok(Box::new(SqliteTransaction(transaction.map_err(sql_error)?)))
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use async_trait::async_trait;
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::driver::{Access, Cell, Connection, SqlError, Transaction, Value};
+use super::driver::{Cell, Connection, SqlError, Transaction, TransactionKind, Value};
 use super::schema;
 use super::server::ServerKind;
 use super::sqlite::SqliteDatabase;
@@ -62,7 +62,7 @@ impl SqlStore {
     ) -> Result<Option<Self>, TrackingError> {
         let opened = async {
             let mut database = SqliteDatabase::open_to_read(path).await?;
-            let tables = database.begin(Access::Read).await?.tables().await?;
+            let tables = database.begin(TransactionKind::Read).await?.tables().await?;
             Ok(tables
                 .iter()
                 .any(|table| table == "experiments")
@@ -228,7 +228,7 @@ impl SqlStore {
     ) -> Result<Result<RunStatus, SqlError>, TrackingError> {
         let mut connection = self.connection().await;
         let mut transaction = connection
-            .begin(Access::Write)
+            .begin(TransactionKind::Write)
             .await
             .map_err(|error| self.unwritable(error))?;
         let current = self.active_run(transaction.as_mut(), run_id).await?;
@@ -266,7 +266,7 @@ impl TrackingStore for SqlStore {
         }
         let mut connection = self.connection().await;
         let mut transaction = connection
-            .begin(Access::Read)
+            .begin(TransactionKind::Read)
             .await
             .map_err(|error| self.unreadable(error))?;
         let found = self.find_experiment(transaction.as_mut(), selector).await?;
@@ -296,7 +296,7 @@ impl TrackingStore for SqlStore {
     ) -> Result<Option<ExperimentId>, TrackingError> {
         let mut connection = self.connection().await;
         let mut transaction = connection
-            .begin(Access::Read)
+            .begin(TransactionKind::Read)
             .await
             .map_err(|error| self.unreadable(error))?;
         let found = self.find_experiment(transaction.as_mut(), selector).await?;
@@ -307,7 +307,7 @@ impl TrackingStore for SqlStore {
         let experiment_id = self.parse(experiment_id)?;
         let mut connection = self.connection().await;
         let mut transaction = connection
-            .begin(Access::Read)
+            .begin(TransactionKind::Read)
             .await
             .map_err(|error| self.unreadable(error))?;
         self.active_experiment(transaction.as_mut(), experiment_id).await
@@ -328,7 +328,7 @@ impl TrackingStore for SqlStore {
     async fn run(&self, run_id: &RunId) -> Result<RunInfo, TrackingError> {
         let mut connection = self.connection().await;
         let mut transaction = connection
-            .begin(Access::Read)
+            .begin(TransactionKind::Read)
             .await
             .map_err(|error| self.unreadable(error))?;
         let status = self.active_run(transaction.as_mut(), run_id).await?;
@@ -370,7 +370,7 @@ impl TrackingStore for SqlStore {
         tags.retain(|(key, value)| key != tag::RUN_NAME || !value.is_empty());
         let mut connection = self.connection().await;
         let mut transaction = connection
-            .begin(Access::Write)
+            .begin(TransactionKind::Write)
             .await
             .map_err(|error| self.unwritable(error))?;
         self.active_run(transaction.as_mut(), run_id).await?;
@@ -417,7 +417,7 @@ impl SqlStore {
         selector: &ExperimentSelector,
     ) -> Result<Result<i64, SqlError>, TrackingError> {
         let mut transaction = connection
-            .begin(Access::Write)
+            .begin(TransactionKind::Write)
             .await
             .map_err(|error| self.unwritable(error))?;
         let found = self.find_experiment(transaction.as_mut(), selector).await?;

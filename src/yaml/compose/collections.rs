@@ -2,7 +2,7 @@
 
 use super::super::error::{Problem, YamlError};
 use super::super::scanner::{Mark, TokenKind};
-use super::open::{Next, Place, Shape};
+use super::open::{Next, NodeContext, Shape};
 use super::{Composer, next_is};
 
 impl Composer {
@@ -37,7 +37,7 @@ impl Composer {
         if next_is!(self, TokenKind::BlockEntry) {
             let after = self.scanner.take()?.end;
             let is_empty = next_is!(self, TokenKind::BlockEntry | TokenKind::BlockEnd);
-            return Ok(part(is_empty, after, Place::Block));
+            return Ok(part(is_empty, after, NodeContext::Block));
         }
         if !next_is!(self, TokenKind::BlockEnd) {
             return self.unexpected("the next list item or the list's end");
@@ -54,7 +54,7 @@ impl Composer {
             self,
             TokenKind::BlockEntry | TokenKind::Key | TokenKind::Value | TokenKind::BlockEnd
         );
-        Ok(part(is_empty, after, Place::Block))
+        Ok(part(is_empty, after, NodeContext::Block))
     }
 
     fn next_in_block_mapping(&mut self) -> Result<Next, YamlError> {
@@ -79,7 +79,7 @@ impl Composer {
     fn block_part(&mut self) -> Result<Next, YamlError> {
         let after = self.scanner.take()?.end;
         let is_empty = next_is!(self, TokenKind::Key | TokenKind::Value | TokenKind::BlockEnd);
-        Ok(part(is_empty, after, Place::BlockValue))
+        Ok(part(is_empty, after, NodeContext::BlockValue))
     }
 
     fn next_in_flow_list(&mut self, is_first: bool, start: Mark) -> Result<Next, YamlError> {
@@ -91,7 +91,7 @@ impl Composer {
         } else if next_is!(self, TokenKind::Key) {
             Ok(Next::Pair(self.scanner.peek()?.start))
         } else {
-            Ok(Next::Node(Place::Flow))
+            Ok(Next::Node(NodeContext::Flow))
         }
     }
 
@@ -107,7 +107,7 @@ impl Composer {
             open.has_bare_key = is_bare;
         }
         if is_bare {
-            Ok(Next::Node(Place::Flow))
+            Ok(Next::Node(NodeContext::Flow))
         } else {
             self.flow_part()
         }
@@ -128,7 +128,7 @@ impl Composer {
             self,
             TokenKind::Value | TokenKind::FlowEntry | TokenKind::FlowSequenceEnd | TokenKind::FlowMappingEnd
         );
-        Ok(part(is_empty, after, Place::Flow))
+        Ok(part(is_empty, after, NodeContext::Flow))
     }
 
     fn separator(&mut self, closing: char, start: Mark) -> Result<(), YamlError> {
@@ -152,7 +152,7 @@ impl Composer {
     }
 }
 
-fn part(is_empty: bool, after: Mark, place: Place) -> Next {
+fn part(is_empty: bool, after: Mark, place: NodeContext) -> Next {
     if is_empty {
         Next::Empty(after)
     } else {

@@ -17,7 +17,7 @@ use super::graph::{Content, Graph, GraphNode, MAX_NESTING, NodeId, Tag};
 use super::node::Style;
 use super::scalar;
 use super::scanner::{Directive, Mark, Scanner, Token, TokenKind};
-use open::{Next, Open, Place, Shape};
+use open::{Next, NodeContext, Open, Shape};
 
 /// Reads the one document of a text; `None` where there is none.
 pub(super) fn compose(characters: Vec<char>) -> Result<Option<Graph>, YamlError> {
@@ -155,7 +155,7 @@ impl Composer {
 
     /// A node with all that it holds.
     fn tree(&mut self) -> Result<NodeId, YamlError> {
-        let mut done = self.node(Place::Block)?;
+        let mut done = self.node(NodeContext::Block)?;
         loop {
             if let Some(id) = done {
                 match self.open.last_mut() {
@@ -177,17 +177,17 @@ impl Composer {
     }
 
     /// A node; `None` where a collection begins, whose parts come next.
-    fn node(&mut self, place: Place) -> Result<Option<NodeId>, YamlError> {
+    fn node(&mut self, place: NodeContext) -> Result<Option<NodeId>, YamlError> {
         if next_is!(self, TokenKind::Alias(_)) {
             return self.alias().map(Some);
         }
         let properties = self.properties()?;
         let next = self.scanner.peek()?;
         let start = properties.start.unwrap_or(next.start);
-        let is_block = place != Place::Flow;
+        let is_block = place != NodeContext::Flow;
         let shape = match next.kind {
             TokenKind::Scalar { .. } => return self.scalar(properties, start).map(Some),
-            TokenKind::BlockEntry if place == Place::BlockValue => Shape::IndentlessList,
+            TokenKind::BlockEntry if place == NodeContext::BlockValue => Shape::IndentlessList,
             TokenKind::FlowSequenceStart => Shape::FlowList,
             TokenKind::FlowMappingStart => Shape::FlowMapping,
             TokenKind::BlockSequenceStart if is_block => Shape::BlockList,

@@ -81,7 +81,7 @@ impl Open {
 
 /// What comes next in a collection.
 pub(super) enum Next {
-    Node(Place),
+    Node(NodeContext),
     /// A part that is left out, and where it would stand.
     Empty(Mark),
     /// A mapping without braces.
@@ -91,7 +91,7 @@ pub(super) enum Next {
 
 /// What may stand where a node is expected.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum NodeContext {
     /// A block collection too.
     Block,
     /// A block collection, also a list whose `-` is not indented more than its key.
