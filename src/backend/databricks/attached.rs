@@ -1,7 +1,5 @@
 //! A run whose job another process submitted.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 
 use super::error::DatabricksBackendError;
@@ -34,7 +32,7 @@ impl AttachedJob {
     async fn follower(&mut self) -> Result<&mut Follower, DatabricksBackendError> {
         if self.follower.is_none() {
             let client = open(env_vars::non_empty(env_vars::MLFLOW_TRACKING_URI).as_deref()).await?;
-            let found = client.session().address();
+            let found = client.address();
             if let Some(expected) = &self.webapp
                 && expected.trim_end_matches('/') != found
             {
@@ -59,7 +57,7 @@ pub(super) async fn open(tracking_uri: Option<&str>) -> Result<Client, Databrick
         _ => DatabricksProfile::default(),
     };
     let session = Session::open(&profile).await.map_err(unusable)?;
-    Ok(Client::new(Arc::new(session)))
+    Ok(session.client())
 }
 
 fn status(state: &JobRunState) -> RunStatus {

@@ -40,7 +40,7 @@ impl DatabricksRun {
             Some(Err(error)) => with_cause(&error),
             None => format!(
                 "the workspace {} has not answered whether it cancels the Databricks job run {job_run_id}",
-                self.follower.client.session().address()
+                self.follower.client.address()
             ),
         };
         progress.warning(&format!("{why}; it may go on: {}", self.by_hand()));
@@ -108,7 +108,7 @@ impl RunElsewhere for DatabricksRun {
         ));
         tags.push((
             tag::DATABRICKS_WEBAPP_URL.to_owned(),
-            self.follower.client.session().address().to_owned(),
+            self.follower.client.address().to_owned(),
         ));
         if let Some(id) = job.and_then(|job| job.job_id) {
             tags.push((tag::DATABRICKS_JOB_ID.to_owned(), id.to_string()));
@@ -126,7 +126,7 @@ impl RunElsewhere for DatabricksRun {
             Some(page) => format!("cancel it on its page {page}"),
             None => format!(
                 "cancel it in the workspace {}, or with `databricks jobs cancel-run {}`",
-                self.follower.client.session().address(),
+                self.follower.client.address(),
                 self.follower.job_run_id
             ),
         }

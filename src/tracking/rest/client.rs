@@ -76,7 +76,7 @@ pub(super) fn client(url: &str, settings: &RestSettings) -> Result<Client, RestE
 
 /// A client of the tracking server of a Databricks workspace.
 pub(super) fn client_of_workspace(session: Arc<Session>) -> Client {
-    session.client(Tracking {
+    session.client_of(Tracking {
         authorization: None,
         credentials: None,
         signer: None,
@@ -114,18 +114,19 @@ impl Api for Tracking {
 
     fn credentials(&self) -> Option<String> {
         match &self.session {
-            Some(session) => Some(session.source()),
+            Some(session) => session.credentials(),
             None => self.credentials.clone(),
         }
     }
 
     async fn authorize(&self, request: &mut Request, body: &[u8]) -> Result<(), RestError> {
-        let authorization = match &self.session {
-            Some(session) => Some(session.authorization().await?),
-            None => self.authorization.clone(),
-        };
-        let headers = request.headers_mut();
-        headers.extend(authorization.map(|value| (AUTHORIZATION, value)));
+        if let Some(session) = &self.session {
+            session.authorize(request, body).await?;
+        }
+        let authorization = self.authorization.clone();
+        request
+            .headers_mut()
+            .extend(authorization.map(|value| (AUTHORIZATION, value)));
         if let Some(signer) = &self.signer {
             signer.sign(request, body).await?;
         }
