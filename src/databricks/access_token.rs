@@ -6,12 +6,11 @@ use reqwest::header::AUTHORIZATION;
 use reqwest::{Method, Url};
 use serde::Deserialize;
 
-use super::credentials::{Credentials, Kind};
+use super::credentials::Credentials;
 use super::error::DatabricksError;
 use super::session::Session;
 use crate::http::{Api, ApiError, Call, Content, Token, TokenAnswer, basic};
 use crate::process::ProgramCall;
-use crate::redact::Secret;
 
 /// The program that keeps a user's login.
 const PROGRAM: &str = "databricks";
@@ -33,11 +32,10 @@ impl Api for TokenService {
 
 /// Gets an access token for these credentials.
 pub(super) async fn fetch(session: &Session, credentials: &Credentials) -> Result<Token, DatabricksError> {
-    match &credentials.kind {
-        Kind::OAuth {
-            client_id,
-            client_secret,
-        } => fetch_by_oauth(session, &credentials.source, client_id, client_secret).await,
+    match &credentials.values[..] {
+        [(_, client_id), (_, secret)] => {
+            fetch_by_oauth(session, &credentials.source, client_id.expose(), secret.expose()).await
+        }
         _ => fetch_by_program(session).await,
     }
 }
@@ -47,14 +45,14 @@ async fn fetch_by_oauth(
     session: &Session,
     source: &str,
     client_id: &str,
-    client_secret: &Secret,
+    client_secret: &str,
 ) -> Result<Token, DatabricksError> {
     #[derive(Deserialize)]
     struct Endpoints {
         token_endpoint: String,
     }
     let failed = |reason: String| none(source, &reason);
-    let discovery = session.client(TokenService);
+    let discovery = session.client_of(TokenService);
     let endpoints: Endpoints = discovery
         .get("/oidc/.well-known/oauth-authorization-server", &[])
         .await
@@ -66,7 +64,7 @@ async fn fetch_by_oauth(
             "its token endpoint is not at an https:// address".to_owned(),
         ));
     }
-    let headers = basic(client_id, client_secret.expose()).map(|value| (AUTHORIZATION, value));
+    let headers = basic(client_id, client_secret).map(|value| (AUTHORIZATION, value));
     let path = endpoint.path().to_owned();
     endpoint.set_path("");
     let client = session.client_at(endpoint, headers.into_iter().collect(), TokenService);
@@ -80,7 +78,7 @@ async fn fetch_by_oauth(
     let answer: Result<TokenAnswer, ApiError> = client.value(call).await;
     answer
         .map(Token::from)
-        .map_err(|error| failed(error.to_string().replace(client_secret.expose(), "****")))
+        .map_err(|error| failed(error.to_string().replace(client_secret, "****")))
 }
 
 async fn fetch_by_program(session: &Session) -> Result<Token, DatabricksError> {

@@ -1,11 +1,10 @@
-//! Who asks a workspace: the credentials of the environment or of a profile.
+//! Which workspace is meant, and who asks it: the credentials of the environment or of a profile.
 
 use std::path::{Path, PathBuf};
 
 use reqwest::Url;
 
 use super::error::DatabricksError;
-use super::profile::DatabricksProfile;
 use crate::env_vars;
 use crate::ini::IniFile;
 use crate::redact::Secret;
@@ -13,11 +12,88 @@ use crate::redact::Secret;
 /// The source of what variables say.
 const ENVIRONMENT: &str = "the environment";
 
+/// Names the login if several are possible.
+const AUTH_TYPE: &str = "DATABRICKS_AUTH_TYPE";
+
 /// The section of a configuration file that holds no profile but settings.
 const SETTINGS: &str = "__settings__";
 
+/// How a workspace is told who asks, as an `auth_type` names it, with the variables that it needs. The last of
+/// these holds the secret. What stands first is preferred.
+const LOGINS: [(&str, &[&str]); 4] = [
+    (TOKEN, &["DATABRICKS_TOKEN"]),
+    (BASIC, &["DATABRICKS_USERNAME", "DATABRICKS_PASSWORD"]),
+    (OAUTH, &["DATABRICKS_CLIENT_ID", "DATABRICKS_CLIENT_SECRET"]),
+    (PROGRAM, &[]),
+];
+
+/// A personal access token.
+pub(super) const TOKEN: &str = "pat";
+/// A user's name and password.
+pub(super) const BASIC: &str = "basic";
+/// A service principal, which gets access tokens for its secret.
+const OAUTH: &str = "oauth-m2m";
+/// Access tokens of a user who has logged in by the `databricks` program.
+pub(super) const PROGRAM: &str = "databricks-cli";
+
+/// What a profile calls that which a variable holds.
+fn field(variable: &str) -> String {
+    variable.trim_start_matches("DATABRICKS_").to_ascii_lowercase()
+}
+
+/// What a tracking URI says about the workspace and its credentials.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct DatabricksProfile {
+    /// The profile of the configuration file; the usual credentials where there is none.
+    pub(crate) name: Option<String>,
+    /// A scope and the beginning of keys in it: the secrets `<key>-host` and `<key>-token` there hold
+    /// the address and the token of the workspace that is meant.
+    pub(crate) secret: Option<(String, String)>,
+}
+
+impl DatabricksProfile {
+    /// The profile that a tracking URI names.
+    pub(crate) fn from_uri(uri: &str) -> Result<Self, DatabricksError> {
+        let refused = |reason| DatabricksError::Setup {
+            text: format!("the URI '{uri}' {reason}"),
+            hint: "write databricks, databricks://profile or databricks://scope:key",
+        };
+        if uri == "databricks" {
+            return Ok(Self::default());
+        }
+        let Some(rest) = uri.strip_prefix("databricks:") else {
+            return Err(refused("is not one of a Databricks workspace"));
+        };
+        let authority = rest.strip_prefix("//").unwrap_or_default();
+        let authority = authority.split('/').next().unwrap_or_default();
+        let parts: Vec<&str> = authority.split(':').collect();
+        if parts.iter().any(|part| part.trim().is_empty()) {
+            return Err(refused("names no profile"));
+        }
+        let (name, secret) = match parts[..] {
+            [profile] => (Some(profile), None),
+            [scope, key] => (None, Some((scope, key))),
+            [profile, scope, key] => (Some(profile), Some((scope, key))),
+            _ => return Err(refused("has more than a profile, a scope and a key")),
+        };
+        Ok(Self {
+            name: name.map(str::to_owned),
+            secret: secret.map(|(scope, key)| (scope.to_owned(), key.to_owned())),
+        })
+    }
+
+    /// The profile that is asked for by its name.
+    pub(super) fn asked_for(&self) -> Option<String> {
+        let named = self.name.clone();
+        named.or_else(|| env_vars::non_empty(env_vars::DATABRICKS_CONFIG_PROFILE))
+    }
+}
+
+/// Variables and their values.
+type Values = Vec<(&'static str, Secret)>;
+
 /// Credentials for one workspace.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub(super) struct Credentials {
     /// The workspace's address: scheme, host and port.
     pub(super) host: Url,
@@ -25,75 +101,62 @@ pub(super) struct Credentials {
     pub(super) workspace_id: Option<String>,
     /// Whether the workspace's certificate goes unchecked.
     pub(super) is_insecure: bool,
-    pub(super) kind: Kind,
+    /// One of [`LOGINS`].
+    pub(super) login: &'static str,
+    /// The variables that the login needs, with their values.
+    pub(super) values: Values,
     /// Whether they come from variables.
     pub(super) is_of_environment: bool,
     /// Where a person finds them.
     pub(super) source: String,
 }
 
-/// How the workspace is told who asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// A personal access token.
-    Token(Secret),
-    /// A user's name and password.
-    Basic { user: String, password: Secret },
-    /// A service principal, which gets access tokens for its secret.
-    OAuth {
-        client_id: String,
-        client_secret: Secret,
-    },
-    /// Access tokens of a user who has logged in by the `databricks` program.
-    Program,
-}
-
 impl Credentials {
     /// Finds the credentials: of the named profile alone, or else of the variables if they are whole, or
-    /// else of the default profile. As MLflow does. `variable` gives `None` for a variable that is not set
-    /// or empty.
-    pub(super) fn find(
-        profile: &DatabricksProfile,
-        variable: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Self, DatabricksError> {
-        let named = profile.name.clone();
-        let named = named.or_else(|| variable(env_vars::DATABRICKS_CONFIG_PROFILE));
+    /// else of the default profile. As MLflow does.
+    pub(super) fn find(profile: &DatabricksProfile) -> Result<Self, DatabricksError> {
+        let named = profile.asked_for();
         let mut tried = Vec::new();
         if named.is_none() {
-            let fields = Fields::of_variables(variable);
-            match fields.credentials()? {
-                Ok(credentials) => return Ok(credentials),
-                Err(missing) => tried.push(format!("{ENVIRONMENT} has no {missing}")),
+            let fields = Fields {
+                value: &env_vars::non_empty,
+                name: str::to_owned,
+                source: ENVIRONMENT.to_owned(),
+            };
+            if let Some(credentials) = fields.credentials(&mut tried)? {
+                return Ok(credentials);
             }
         }
-        let path = config_path(variable);
+        let path = config_path();
         let shown = path.display();
         let file = read_config(&path)?;
-        let default = file
-            .as_ref()
-            .and_then(|file| file.value(SETTINGS, "default_profile"));
-        let name = named.as_deref().or(default).unwrap_or("DEFAULT");
-        let entries = file.as_ref().filter(|_| name != SETTINGS);
-        match (entries.and_then(|file| file.section(name)), &file) {
-            (Some(entries), _) => {
-                let fields = Fields::of_profile(entries, name, &path);
-                match fields.credentials()? {
-                    Ok(credentials) => return Ok(credentials),
-                    Err(missing) => tried.push(format!("{} has no {missing}", fields.source)),
+        let value = |section: &str, key: &str| file.as_ref()?.value(section, key).map(str::to_owned);
+        let default = || value(SETTINGS, "default_profile").unwrap_or_else(|| "DEFAULT".to_owned());
+        let name = named.clone().unwrap_or_else(default);
+        match &file {
+            Some(file) if name != SETTINGS && file.section(&name).is_some() => {
+                let fields = Fields {
+                    value: &|field| value(&name, field),
+                    name: field,
+                    source: format!("the profile {name} of {shown}"),
+                };
+                if let Some(credentials) = fields.credentials(&mut tried)? {
+                    return Ok(credentials);
                 }
             }
-            (None, file) if named.is_some() => return Err(unknown_profile(name, &path, file.as_ref())),
-            (None, None) => tried.push(format!("the file {shown} does not exist")),
-            (None, Some(_)) => tried.push(format!("{shown} has no profile {name}")),
+            file if named.is_some() => return Err(unknown_profile(&name, &path, file.as_ref())),
+            Some(_) => tried.push(format!("{shown} has no profile {name}")),
+            None => tried.push(format!("the file {shown} does not exist")),
         }
         Err(no_credentials(&tried.join("; ")))
     }
 }
 
 /// The configuration file: what `DATABRICKS_CONFIG_FILE` says, or the usual place.
-fn config_path(variable: &dyn Fn(&str) -> Option<String>) -> PathBuf {
-    let home = variable(env_vars::HOME).map(PathBuf::from).unwrap_or_default();
-    let path = variable(env_vars::DATABRICKS_CONFIG_FILE).unwrap_or_else(|| "~/.databrickscfg".to_owned());
+fn config_path() -> PathBuf {
+    let home = env_vars::non_empty(env_vars::HOME).map_or_else(PathBuf::new, PathBuf::from);
+    let named = env_vars::non_empty(env_vars::DATABRICKS_CONFIG_FILE);
+    let path = named.unwrap_or_else(|| "~/.databrickscfg".to_owned());
     match path.strip_prefix("~/") {
         Some(rest) => home.join(rest),
         None => PathBuf::from(path),
@@ -150,120 +213,85 @@ fn no_credentials(tried: &str) -> DatabricksError {
     }
 }
 
-/// Looks a field's value up.
-type Lookup<'a> = Box<dyn Fn(&str) -> Option<String> + 'a>;
-
 /// What the variables or a profile say.
 struct Fields<'a> {
-    value: Lookup<'a>,
-    /// How a field is called there.
+    /// The value of a field by its name there.
+    value: &'a dyn Fn(&str) -> Option<String>,
+    /// How that which a variable holds is called there.
     name: fn(&str) -> String,
     source: String,
 }
 
-impl<'a> Fields<'a> {
-    fn of_variables(variable: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        let name = |field: &str| format!("DATABRICKS_{}", field.to_ascii_uppercase());
-        Self {
-            value: Box::new(move |field| variable(&name(field))),
-            name,
-            source: ENVIRONMENT.to_owned(),
-        }
+impl Fields<'_> {
+    fn get(&self, variable: &str) -> Option<String> {
+        (self.value)(&(self.name)(variable))
     }
 
-    fn of_profile(entries: &'a [(String, String)], name: &str, path: &Path) -> Self {
-        Self {
-            value: Box::new(|field| {
-                let found = entries.iter().rev().find(|(key, _)| key == field);
-                found.map(|(_, value)| value.clone())
-            }),
-            name: str::to_owned,
-            source: format!("the profile {name} of {}", path.display()),
-        }
-    }
-
-    fn get(&self, field: &str) -> Option<String> {
-        (self.value)(field)
-    }
-
-    /// The credentials, or what is missing to a whole set of them.
-    fn credentials(&self) -> Result<Result<Credentials, String>, DatabricksError> {
-        let name = self.name;
-        let Some(host) = self.get("host") else {
-            return Ok(Err(name("host")));
+    /// The credentials, if there is a whole set of them; else what is missing is added to what was tried.
+    fn credentials(&self, tried: &mut Vec<String>) -> Result<Option<Credentials>, DatabricksError> {
+        let (source, name) = (&self.source, self.name);
+        let Some(host) = self.get(env_vars::DATABRICKS_HOST) else {
+            tried.push(format!("{source} has no {}", name(env_vars::DATABRICKS_HOST)));
+            return Ok(None);
         };
-        let Some(kind) = self.kind()? else {
-            return Ok(Err(format!(
-                "{}, {} with {}, or {} with {}",
-                name("token"),
-                name("client_id"),
-                name("client_secret"),
-                name("username"),
-                name("password")
-            )));
+        let Some((login, values)) = self.login()? else {
+            let names = |login: usize| {
+                let (_, variables) = LOGINS[login];
+                let names: Vec<_> = variables.iter().map(|variable| name(variable)).collect();
+                names.join(" with ")
+            };
+            tried.push(format!(
+                "{source} has no {}, {}, or {}",
+                names(0),
+                names(2),
+                names(1)
+            ));
+            return Ok(None);
         };
-        let (host, asked_workspace) = parse_host(&host, &self.source)?;
-        let used = match &kind {
-            Kind::Token(_) => "token",
-            Kind::Basic { .. } => "password",
-            Kind::OAuth { .. } => "client_secret",
-            Kind::Program => "auth_type",
-        };
+        let (host, asked_workspace) = parse_host(&host, source)?;
         let is_insecure = self
-            .get("insecure")
+            .get("DATABRICKS_INSECURE")
             .is_some_and(|value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0" | "no"));
-        Ok(Ok(Credentials {
+        let is_of_environment = source == ENVIRONMENT;
+        let used = values.last().map_or(AUTH_TYPE, |(variable, _)| *variable);
+        Ok(Some(Credentials {
             host,
-            workspace_id: self.get("workspace_id").or(asked_workspace),
+            workspace_id: self.get("DATABRICKS_WORKSPACE_ID").or(asked_workspace),
             is_insecure,
-            kind,
-            is_of_environment: self.source == ENVIRONMENT,
-            source: match self.source.as_str() {
-                ENVIRONMENT => name(used),
-                source => source.to_owned(),
-            },
+            login,
+            values,
+            is_of_environment,
+            source: if is_of_environment { used } else { source }.to_owned(),
         }))
     }
 
-    fn kind(&self) -> Result<Option<Kind>, DatabricksError> {
-        let token = || self.get("token").map(|token| Kind::Token(Secret::new(token)));
-        let basic = || {
-            Some(Kind::Basic {
-                user: self.get("username")?,
-                password: Secret::new(self.get("password")?),
-            })
+    /// The login that is asked for, or else the first one that is whole, with its values.
+    fn login(&self) -> Result<Option<(&'static str, Values)>, DatabricksError> {
+        let values = |variables: &[&'static str]| -> Option<Values> {
+            let values = variables
+                .iter()
+                .map(|name| Some((*name, Secret::new(self.get(name)?))));
+            values.collect()
         };
-        let oauth = || {
-            Some(Kind::OAuth {
-                client_id: self.get("client_id")?,
-                client_secret: Secret::new(self.get("client_secret")?),
-            })
+        let Some(auth_type) = self.get(AUTH_TYPE) else {
+            let mut logins = LOGINS.iter().filter(|(login, _)| *login != PROGRAM);
+            return Ok(logins.find_map(|(login, variables)| Some((*login, values(variables)?))));
         };
-        let Some(auth_type) = self.get("auth_type") else {
-            return Ok(token().or_else(basic).or_else(oauth));
+        let Some((login, variables)) = LOGINS.iter().find(|(login, _)| *login == auth_type) else {
+            return Err(DatabricksError::Setup {
+                text: format!(
+                    "{} asks for the auth_type '{auth_type}', which mlrun does not have",
+                    self.source
+                ),
+                hint: "it has pat, oauth-m2m, basic and databricks-cli; a token in DATABRICKS_TOKEN always serves",
+            });
         };
-        let (kind, needs) = match auth_type.as_str() {
-            "pat" => (token(), "a token"),
-            "basic" => (basic(), "a username and a password"),
-            "oauth-m2m" => (oauth(), "a client_id and a client_secret"),
-            "databricks-cli" => (Some(Kind::Program), ""),
-            _ => {
-                return Err(DatabricksError::Setup {
-                    text: format!(
-                        "{} asks for the auth_type '{auth_type}', which mlrun does not have",
-                        self.source
-                    ),
-                    hint: "it has pat, oauth-m2m, basic and databricks-cli; a token in DATABRICKS_TOKEN always serves",
-                });
-            }
-        };
-        kind.map(Some).ok_or_else(|| {
-            no_credentials(&format!(
-                "{} has the {} '{auth_type}', but not what it needs: {needs}",
-                self.source,
-                (self.name)("auth_type")
-            ))
-        })
+        let needs = variables.iter().map(|name| format!("a {}", field(name)));
+        let needs = needs.collect::<Vec<_>>().join(" and ");
+        let (source, name) = (&self.source, (self.name)(AUTH_TYPE));
+        let lacking = || format!("{source} has the {name} '{auth_type}', but not what it needs: {needs}");
+        let values = values(variables).ok_or_else(|| no_credentials(&lacking()))?;
+        Ok(Some((*login, values)))
     }
 }
 
@@ -295,105 +323,4 @@ pub(super) fn parse_host(text: &str, source: &str) -> Result<(Url, Option<String
     // Neither fails for a URL that has a host.
     let _ = (url.set_username(""), url.set_password(None));
     Ok((url, workspace))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FILE: &str = "[DEFAULT]\nhost = https://default\ntoken = geheim1\n[dev]\nhost = dev.example.com/?o=42\n\
-        username = u\npassword = geheim2\n[m2m]\nhost = https://m2m/\nclient_id = id\nclient_secret = geheim3\n\
-        [cli]\nhost = https://cli\nauth_type = databricks-cli\n[azure]\nhost = https://azure\nauth_type = azure-cli\n\
-        [half]\nhost = https://half\n";
-
-    /// Where to, who, and from where; or the error. Never a secret.
-    fn found(uri: &str, variables: &[(&str, &str)]) -> String {
-        let directory = tempfile::tempdir().unwrap();
-        let home = directory.path().to_str().unwrap().to_owned();
-        std::fs::write(directory.path().join(".databrickscfg"), FILE).unwrap();
-        let variable = |name: &str| {
-            let found = variables.iter().find(|(known, _)| *known == name);
-            let found = found.map(|(_, value)| (*value).to_owned());
-            found.or_else(|| (name == "HOME").then(|| home.clone()))
-        };
-        let profile = DatabricksProfile::from_uri(uri).unwrap();
-        let text = match Credentials::find(&profile, &variable) {
-            Ok(credentials) => format!(
-                "{} {:?} {:?} from {}",
-                credentials.host, credentials.workspace_id, credentials.kind, credentials.source
-            ),
-            Err(error) => format!("{error}; {}", error.hint().unwrap_or_default()),
-        };
-        assert!(!text.contains("geheim"), "{text}");
-        text.replace(&home, "~")
-    }
-
-    #[test]
-    fn credentials_come_from_variables_or_a_profile() {
-        let host = ("DATABRICKS_HOST", "https://env");
-        for (uri, variables, expected) in [
-            (
-                "databricks",
-                &[][..],
-                "https://default/ None Token(Secret(****)) from the profile DEFAULT of ~/.databrickscfg",
-            ),
-            (
-                "databricks",
-                &[host, ("DATABRICKS_TOKEN", "geheim")],
-                "https://env/ None Token(Secret(****)) from DATABRICKS_TOKEN",
-            ),
-            // Not whole: the file counts.
-            (
-                "databricks",
-                &[host],
-                "https://default/ None Token(Secret(****)) from the profile DEFAULT of ~/.databrickscfg",
-            ),
-            (
-                "databricks://dev",
-                &[host, ("DATABRICKS_TOKEN", "geheim")],
-                "https://dev.example.com/ Some(\"42\") Basic { user: \"u\", password: Secret(****) } from the profile dev of ~/.databrickscfg",
-            ),
-        ] {
-            assert_eq!(found(uri, variables), expected, "{uri} {variables:?}");
-        }
-    }
-
-    #[test]
-    fn what_was_tried_is_told() {
-        let none = ("DATABRICKS_CONFIG_FILE", "/nowhere/cfg");
-        for (uri, variables, expected) in [
-            (
-                "databricks://half",
-                &[][..],
-                "there are no credentials for Databricks: the profile half of ~/.databrickscfg has no token, client_id with client_secret, or username with password",
-            ),
-            (
-                "databricks://def",
-                &[],
-                "there is no profile 'def' in ~/.databrickscfg; it has DEFAULT, dev, m2m, cli, azure, half",
-            ),
-            (
-                "databricks://dev",
-                &[none],
-                "there is no profile 'dev': /nowhere/cfg does not exist",
-            ),
-            (
-                "databricks://azure",
-                &[],
-                "the profile azure of ~/.databrickscfg asks for the auth_type 'azure-cli', which mlrun does not have",
-            ),
-            (
-                "databricks",
-                &[
-                    ("DATABRICKS_HOST", "ftp://u:geheim@host"),
-                    ("DATABRICKS_TOKEN", "geheim"),
-                ],
-                "the workspace's address 'ftp://host' from the environment is no https:// address",
-            ),
-        ] {
-            let text = found(uri, variables);
-            assert!(text.starts_with(&format!("{expected}; ")), "{text}");
-            assert!(text.len() > expected.len() + 2, "no hint: {text}");
-        }
-    }
 }

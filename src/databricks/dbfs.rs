@@ -13,9 +13,9 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::client::Client;
 use super::error::{DatabricksError, found, malformed, unreadable};
 use super::files::encode;
+use super::session::Client;
 use crate::http::{ApiError, Call, SentFile};
 
 /// The most that a block, a read or a `put` may have.
@@ -29,13 +29,9 @@ const MOST_RETRIES: usize = 4;
 pub(crate) struct DbfsPath(String);
 
 impl DbfsPath {
-    /// The path that `dbfs:/dir/file`, `/dbfs/dir/file` or `/dir/file` names.
+    /// The path that `dbfs:/dir/file` or `/dir/file` names.
     pub(crate) fn new(text: &str) -> Self {
         let path = text.strip_prefix("dbfs:").unwrap_or(text);
-        let path = match path.strip_prefix("/dbfs/") {
-            Some(rest) if !text.starts_with("dbfs:") => rest,
-            _ => path,
-        };
         Self(format!("/{}", path.trim_matches('/')))
     }
 
@@ -79,7 +75,7 @@ impl Client {
     /// What is at a path; `None` where nothing is.
     pub(crate) async fn dbfs_status(&self, path: &DbfsPath) -> Result<Option<FileStatus>, DatabricksError> {
         let query = [("path", path.as_str())];
-        found(self.api.get("/api/2.0/dbfs/get-status", &query).await)
+        found(self.get("/api/2.0/dbfs/get-status", &query).await)
     }
 
     /// What is in a directory; of a file, the file itself.
@@ -90,7 +86,7 @@ impl Client {
             files: Vec<FileStatus>,
         }
         let query = [("path", path.as_str())];
-        let answer: Answer = self.api.get("/api/2.0/dbfs/list", &query).await?;
+        let answer: Answer = self.get("/api/2.0/dbfs/list", &query).await?;
         Ok(answer.files)
     }
 
@@ -108,7 +104,7 @@ impl Client {
             ("offset", offset.as_str()),
             ("length", length.as_str()),
         ];
-        let answer: Value = self.api.get(ENDPOINT, &query).await?;
+        let answer: Value = self.get(ENDPOINT, &query).await?;
         STANDARD
             .decode(answer["data"].as_str().unwrap_or_default())
             .map_err(|error| malformed(ENDPOINT, format!("its data is no base64: {error}")))
@@ -139,7 +135,7 @@ impl Client {
         let endpoint = encode(&path.fuse());
         let call = Call::new(Method::POST, &endpoint);
         match self.send_file(local, Default::default(), sent, call).await {
-            Ok(_) => return Ok(()),
+            Ok(()) => return Ok(()),
             Err(error) if error.is_already_there() => {}
             Err(error) if is_refusal_of_direct_path(&error) => {
                 tracing::info!("{path} is uploaded in blocks, because the direct path refuses: {error}");
@@ -159,17 +155,14 @@ impl Client {
     ) -> Result<(), DatabricksError> {
         let part = DbfsPath(format!("{}.{}.part", path.0, uuid::Uuid::new_v4().simple()));
         let uploaded = async {
-            let expected = (|| self.dbfs_send_blocks(local, &part, sent))
-                .retry(
-                    ConstantBuilder::new()
-                        .with_delay(Duration::ZERO)
-                        .with_max_times(MOST_RETRIES),
-                )
-                .when(is_lost)
-                .notify(|error, _| {
-                    tracing::warn!("the upload of {path} broke off ({error}); it is begun again");
-                })
-                .await?;
+            let retries = ConstantBuilder::new()
+                .with_delay(Duration::ZERO)
+                .with_max_times(MOST_RETRIES);
+            let send = || self.dbfs_send_blocks(local, &part, sent);
+            let told = |error: &DatabricksError, _| {
+                tracing::warn!("the upload of {path} broke off ({error}); it is begun again");
+            };
+            let expected = send.retry(retries).when(is_lost).notify(told).await?;
             let found = self.dbfs_status(&part).await?.map_or(0, |file| file.file_size);
             if found != expected {
                 return Err(DatabricksError::Setup {
@@ -210,7 +203,7 @@ impl Client {
         };
         let file = SentFile::open(local).map_err(unreadable(local))?;
         let body = json!({ "path": path.as_str(), "overwrite": true });
-        let created: Value = self.api.post("/api/2.0/dbfs/create", &body).await?;
+        let created: Value = self.post("/api/2.0/dbfs/create", &body).await?;
         let handle = &created["handle"];
         let mut offset = 0;
         while offset < file.length() {
@@ -218,18 +211,18 @@ impl Client {
             let end = file.length().min(offset + BLOCK as u64);
             let block = file.read(offset..end).await.map_err(unreadable(local))?;
             let body = json!({ "handle": handle, "data": STANDARD.encode(&block) });
-            let _: Value = self.api.value(once("/api/2.0/dbfs/add-block", &body)).await?;
+            let _: Value = self.value(once("/api/2.0/dbfs/add-block", &body)).await?;
             offset = end;
         }
         file.check().map_err(unreadable(local))?;
         sent.store(offset, Ordering::Relaxed);
         let body = json!({ "handle": handle });
-        let _: Value = self.api.value(once("/api/2.0/dbfs/close", &body)).await?;
+        let _: Value = self.value(once("/api/2.0/dbfs/close", &body)).await?;
         Ok(offset)
     }
 
     async fn done(&self, path: &str, body: &Value) -> Result<(), DatabricksError> {
-        let _: Value = self.api.post(path, body).await?;
+        let _: Value = self.post(path, body).await?;
         Ok(())
     }
 }
@@ -247,26 +240,4 @@ fn is_refusal_of_direct_path(error: &DatabricksError) -> bool {
         error.status(),
         Some(300..=399 | 400 | 403 | 404 | 405 | 411 | 413 | 415 | 501)
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_are_read_in_all_spellings() {
-        for (text, expected, fuse) in [
-            ("dbfs:/a/b", "/a/b", "/dbfs/a/b"),
-            ("dbfs:///a", "/a", "/dbfs/a"),
-            ("dbfs:/dbfs/a", "/dbfs/a", "/dbfs/dbfs/a"),
-            ("/dbfs/a/", "/a", "/dbfs/a"),
-            ("/a", "/a", "/dbfs/a"),
-            ("dbfs:/", "/", "/dbfs/"),
-        ] {
-            let path = DbfsPath::new(text);
-            assert_eq!((path.as_str(), path.fuse().as_str()), (expected, fuse), "{text}");
-        }
-        assert_eq!(DbfsPath::new("dbfs:/").join("x").as_str(), "/x");
-        assert_eq!(DbfsPath::new("/a").join("x").to_string(), "dbfs:/a/x");
-    }
 }

@@ -41,40 +41,24 @@ pub enum DatabricksError {
 impl DatabricksError {
     /// What the person can do about it.
     pub(crate) fn hint(&self) -> Option<String> {
-        let text = match self {
-            Self::Setup { hint, .. } => (*hint).to_owned(),
-            Self::Program { source, .. } => {
-                return source
-                    .hint()
-                    .or_else(|| Some("log in again with `databricks auth login`".to_owned()));
-            }
-            Self::Variable(error) => error.hint(),
-            Self::Client(error) => return error.hint(),
+        match self {
+            Self::Setup { hint, .. } => Some((*hint).to_owned()),
+            Self::Program { source, .. } => source
+                .hint()
+                .or_else(|| Some("log in again with `databricks auth login`".to_owned())),
+            Self::Variable(error) => Some(error.hint()),
+            Self::Client(error) => error.hint(),
             Self::Api(ApiError::Redirect { .. }) => {
-                "check the workspace's address: its API answers there without a redirect".to_owned()
+                Some("check the workspace's address: its API answers there without a redirect".to_owned())
             }
             Self::Api(ApiError::NoAnswer { fault, .. }) => {
                 let address = "the workspace's address";
                 let correction = format!("check {address}, and the proxy");
-                return fault.api_hint(&correction, address, "REQUESTS_CA_BUNDLE");
+                fault.api_hint(&correction, address, "REQUESTS_CA_BUNDLE")
             }
-            Self::Api(
-                ApiError::Refused {
-                    status,
-                    message,
-                    credentials,
-                    ..
-                }
-                | ApiError::Unexpected {
-                    status,
-                    excerpt: message,
-                    credentials,
-                    ..
-                },
-            ) => return denied_hint(*status, message, credentials.as_deref().unwrap_or_default()),
-            Self::Api(_) | Self::Local { .. } => return None,
-        };
-        Some(text)
+            Self::Api(error) => error.verdict().and_then(denied_hint),
+            Self::Local { .. } => None,
+        }
     }
 
     /// Databricks' error code, if the workspace gave one.
@@ -163,13 +147,14 @@ fn told(error: &ApiError) -> String {
     }
 }
 
-fn denied_hint(status: u16, message: &str, credentials: &str) -> Option<String> {
-    let is_token = message.contains("nvalid access token") || message.contains("nvalid token");
+fn denied_hint((status, said, credentials): (u16, &str, Option<&str>)) -> Option<String> {
+    let is_token = said.contains("nvalid access token") || said.contains("nvalid token");
+    let source = credentials.unwrap_or_default();
     let text = match status {
         401 | 403 if status == 401 || is_token => format!(
-            "the workspace did not accept the credentials from {credentials}: they may have expired, or be another workspace's"
+            "the workspace did not accept the credentials from {source}: they may have expired, or be another workspace's"
         ),
-        403 => format!("the user of {credentials} may not do this: ask for the permission"),
+        403 => format!("the user of {source} may not do this: ask for the permission"),
         407 => "give the proxy's user and password in HTTPS_PROXY".to_owned(),
         _ => return None,
     };

@@ -5,29 +5,43 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use bytes::Bytes;
+use percent_encoding::utf8_percent_encode;
 use reqwest::Method;
 use reqwest::header::CONTENT_LENGTH;
 use serde_json::{Value, json};
 
-use super::client::Client;
-use super::error::{DatabricksError, found};
-use crate::http::Call;
-
-/// What stays as it is in a path.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'/')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'-')
-    .remove(b'~');
+use super::error::{DatabricksError, found, unreadable};
+use super::session::Client;
+use crate::aws::UNRESERVED_PATH;
+use crate::http::{ApiError, Call, Content, FileContent, SentFile};
 
 impl Client {
+    /// Sends a file of this machine, with what goes before and after it. `sent` counts its bytes.
+    pub(super) async fn send_file(
+        &self,
+        local: &Path,
+        (head, tail): (Bytes, Bytes),
+        sent: &Arc<AtomicU64>,
+        call: Call<'_>,
+    ) -> Result<(), DatabricksError> {
+        let content = Content::File(FileContent {
+            file: SentFile::open(local).map_err(unreadable(local))?,
+            head,
+            tail,
+            sent: Arc::clone(sent),
+        });
+        match self.call(Call { content, ..call }).await {
+            Err(DatabricksError::Api(ApiError::Content(source))) => Err(unreadable(local)(source)),
+            outcome => outcome.map(drop),
+        }
+    }
+
     /// The size of a file in a volume; `None` where there is none. `path` is absolute:
     /// `/Volumes/catalog/schema/volume/file`.
     pub(crate) async fn volume_file_size(&self, path: &str) -> Result<Option<u64>, DatabricksError> {
         let endpoint = format!("/api/2.0/fs/files{}", encode(path));
-        let answer = found(self.api.call(Call::new(Method::HEAD, &endpoint)).await)?;
+        let answer = found(self.call(Call::new(Method::HEAD, &endpoint)).await)?;
         Ok(answer.map(|answer| {
             let length = answer.header(CONTENT_LENGTH).map(str::parse);
             length.and_then(Result::ok).unwrap_or_default()
@@ -37,7 +51,7 @@ impl Client {
     /// Makes a directory in a volume and those above it, where they are not there.
     pub(crate) async fn volume_mkdirs(&self, path: &str) -> Result<(), DatabricksError> {
         let endpoint = format!("/api/2.0/fs/directories{}", encode(path));
-        let made = self.api.call(Call::new(Method::PUT, &endpoint));
+        let made = self.call(Call::new(Method::PUT, &endpoint));
         made.await.map(|_| ())
     }
 
@@ -54,22 +68,21 @@ impl Client {
             content_type: Some("application/octet-stream"),
             ..Call::new(Method::PUT, &endpoint)
         };
-        let sending = self.send_file(local, Default::default(), sent, call);
-        sending.await.map(|_| ())
+        self.send_file(local, Default::default(), sent, call).await
     }
 
     /// The size of a file of the workspace; `None` where there is none. `path` is absolute, with or
     /// without `/Workspace` before it.
     pub(crate) async fn workspace_file_size(&self, path: &str) -> Result<Option<u64>, DatabricksError> {
         let query = [("path", api_path(path))];
-        let status = self.api.get::<Value>("/api/2.0/workspace/get-status", &query);
+        let status = self.get::<Value>("/api/2.0/workspace/get-status", &query);
         Ok(found(status.await)?.map(|status| status["size"].as_u64().unwrap_or_default()))
     }
 
     /// Makes a directory of the workspace and those above it, where they are not there.
     pub(crate) async fn workspace_mkdirs(&self, path: &str) -> Result<(), DatabricksError> {
         let body = json!({ "path": api_path(path) });
-        let _: Value = self.api.post("/api/2.0/workspace/mkdirs", &body).await?;
+        let _: Value = self.post("/api/2.0/workspace/mkdirs", &body).await?;
         Ok(())
     }
 
@@ -100,14 +113,14 @@ impl Client {
             content_type: Some(&content_type),
             ..Call::new(Method::POST, "/api/2.0/workspace/import")
         };
-        let sending = self.send_file(local, (head.into(), tail.into()), sent, call);
-        sending.await.map(|_| ())
+        let around = (head.into(), tail.into());
+        self.send_file(local, around, sent, call).await
     }
 }
 
 /// A path as it stands in a URL.
 pub(super) fn encode(path: &str) -> String {
-    utf8_percent_encode(path, PLAIN).to_string()
+    utf8_percent_encode(path, UNRESERVED_PATH).to_string()
 }
 
 /// The path as the API has it: clusters see the workspace's root as `/Workspace`.

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::client::Client;
 use super::error::DatabricksError;
+use super::session::Client;
 
 /// A run of a job as the workspace tells of it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -93,26 +93,26 @@ impl Client {
         struct Submitted {
             run_id: u64,
         }
-        let submitted: Submitted = self.api.post("/api/2.0/jobs/runs/submit", body).await?;
+        let submitted: Submitted = self.post("/api/2.0/jobs/runs/submit", body).await?;
         Ok(submitted.run_id)
     }
 
     /// How a run stands.
     pub(crate) async fn job_run(&self, run_id: u64) -> Result<JobRun, DatabricksError> {
         let query = [("run_id", &*run_id.to_string())];
-        self.api.get("/api/2.0/jobs/runs/get", &query).await
+        self.get("/api/2.0/jobs/runs/get", &query).await
     }
 
     /// What a run left. `run_id` is that of the run, or of its only task.
     pub(crate) async fn job_run_output(&self, run_id: u64) -> Result<JobRunOutput, DatabricksError> {
         let query = [("run_id", &*run_id.to_string())];
-        self.api.get("/api/2.0/jobs/runs/get-output", &query).await
+        self.get("/api/2.0/jobs/runs/get-output", &query).await
     }
 
     /// Asks for the end of a run, which comes later. A run that has ended stays as it is.
     pub(crate) async fn cancel_job_run(&self, run_id: u64) -> Result<(), DatabricksError> {
         let body = json!({ "run_id": run_id });
-        let cancelled = self.api.post::<Value>("/api/2.0/jobs/runs/cancel", &body);
+        let cancelled = self.post::<Value>("/api/2.0/jobs/runs/cancel", &body);
         cancelled.await.map(|_| ())
     }
 }

@@ -3,22 +3,16 @@
 //! Credentials are found as MLflow and Databricks' own clients find them: environment variables, or a
 //! profile of `~/.databrickscfg`. Source of the requests: Databricks' REST API reference.
 
-mod access;
 mod access_token;
-mod client;
 mod credentials;
 mod dbfs;
 mod error;
 mod files;
 mod jobs;
-mod profile;
-mod secrets;
 mod session;
 
-pub(crate) use access::WorkspaceAccess;
-pub(crate) use client::Client;
+pub(crate) use credentials::DatabricksProfile;
 pub(crate) use dbfs::{BLOCK, DbfsPath, FileStatus};
 pub(crate) use error::DatabricksError;
 pub(crate) use jobs::{JobRun, JobRunOutput, JobRunState};
-pub(crate) use profile::DatabricksProfile;
-pub(crate) use session::Session;
+pub(crate) use session::{Client, Session, WorkspaceAccess};

@@ -4,15 +4,17 @@
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use reqwest::Url;
-use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::{Request, Url};
+use serde_json::Value;
 
 use super::access_token;
-use super::credentials::{Credentials, Kind};
-use super::error::{DatabricksError, unsendable};
-use super::profile::DatabricksProfile;
-use super::secrets;
-use crate::env_vars;
+use super::credentials::{BASIC, Credentials, DatabricksProfile, PROGRAM, TOKEN, parse_host};
+use super::error::{DatabricksError, malformed, unsendable};
+use crate::env_vars::{self, DATABRICKS_CONFIG_PROFILE, DATABRICKS_VARIABLES};
 use crate::http::{Api, ApiClient, Connection, ConnectionSettings, TokenCache, Verification, basic, bearer};
 use crate::redact::Secret;
 
@@ -28,32 +30,56 @@ pub(crate) struct Session {
     token: TokenCache,
 }
 
+/// A client of one workspace.
+pub(crate) type Client = ApiClient<Arc<Session>>;
+
+/// What another process needs to reach a workspace as this one does: the credentials in use, not the whole
+/// file of profiles. The variables are those that MLflow's own client sets (`get_databricks_env_vars`,
+/// MLflow 3.17).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkspaceAccess {
+    /// Names and values. The tracking URI is among them, since a profile may be known here only.
+    pub variables: Vec<(&'static str, Secret)>,
+    /// Variables of this process that tell of other credentials, and must not reach the other one.
+    pub others: Vec<&'static str>,
+    /// Whether the credentials are a token of a login by the `databricks` program, which expires.
+    /// Processes of the same user on this machine can ask that program themselves.
+    pub is_of_login: bool,
+}
+
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session")
-            .field("host", &self.address())
-            .finish_non_exhaustive()
+        write!(f, "Session({})", self.host)
     }
 }
 
 impl Session {
     /// Finds the workspace and its credentials. Sends requests only where these are secrets of
     /// another workspace.
-    pub(crate) async fn open(profile: &DatabricksProfile) -> Result<Self, DatabricksError> {
-        let settings = ConnectionSettings::from_variables(&env_vars::non_empty)?;
-        let mut credentials = Credentials::find(profile, &env_vars::non_empty)?;
-        if let Some((scope, key)) = &profile.secret {
-            let outer = Self::new(profile.clone(), credentials, settings.clone())?;
-            credentials = secrets::credentials(outer, scope, key).await?;
-        }
-        Self::new(profile.clone(), credentials, settings)
+    pub(crate) async fn open(profile: &DatabricksProfile) -> Result<Arc<Self>, DatabricksError> {
+        let session = Self::new(profile, Credentials::find(profile)?)?;
+        let Some((scope, key)) = &profile.secret else {
+            return Ok(session);
+        };
+        let client = session.client();
+        let host = client.secret(scope, &format!("{key}-host")).await?;
+        let token = client.secret(scope, &format!("{key}-token")).await?;
+        let source = format!("the secrets {key}-host and {key}-token of the scope {scope}");
+        let (host, workspace_id) = parse_host(host.trim(), &source)?;
+        let credentials = Credentials {
+            host,
+            workspace_id,
+            is_insecure: false,
+            login: TOKEN,
+            values: vec![("DATABRICKS_TOKEN", Secret::new(token))],
+            is_of_environment: false,
+            source,
+        };
+        Self::new(profile, credentials)
     }
 
-    fn new(
-        profile: DatabricksProfile,
-        credentials: Credentials,
-        mut settings: ConnectionSettings,
-    ) -> Result<Self, DatabricksError> {
+    fn new(profile: &DatabricksProfile, credentials: Credentials) -> Result<Arc<Self>, DatabricksError> {
+        let mut settings = ConnectionSettings::from_variables(&env_vars::non_empty)?;
         if credentials.is_insecure {
             settings.verification = Verification::Off;
         }
@@ -63,19 +89,24 @@ impl Session {
             let value = HeaderValue::from_str(id).map_err(|_| unsendable(&credentials.source))?;
             headers.insert("x-databricks-org-id", value);
         }
-        Ok(Self {
-            profile,
+        Ok(Arc::new(Self {
+            profile: profile.clone(),
             host: credentials.host.clone(),
             workspace_id: credentials.workspace_id.clone(),
             connection: Arc::new(Connection::new(settings)),
             headers,
             credentials: Mutex::new(credentials),
             token: TokenCache::default(),
-        })
+        }))
     }
 
-    /// A client of one of the workspace's APIs.
-    pub(crate) fn client<A: Api>(&self, api: A) -> ApiClient<A> {
+    /// A client of the workspace's own APIs.
+    pub(crate) fn client(self: &Arc<Self>) -> Client {
+        self.client_of(Arc::clone(self))
+    }
+
+    /// A client of another API that the workspace has.
+    pub(crate) fn client_of<A: Api>(&self, api: A) -> ApiClient<A> {
         self.client_at(self.host.clone(), self.headers.clone(), api)
     }
 
@@ -89,88 +120,65 @@ impl Session {
         self.host.as_str().trim_end_matches('/')
     }
 
-    /// The workspace's id, where several share one address.
-    pub(crate) fn workspace_id(&self) -> Option<&str> {
-        self.workspace_id.as_deref()
-    }
-
-    /// Where a person finds the credentials.
-    pub(crate) fn source(&self) -> String {
-        self.credentials().source
-    }
-
     /// The address of a page of the workspace.
     pub(crate) fn page(&self, fragment: &str) -> String {
-        let query = match self.workspace_id() {
+        let query = match self.workspace_id.as_deref() {
             None | Some("0") => String::new(),
             Some(id) => format!("?o={id}"),
         };
         format!("{}/{query}#{fragment}", self.address())
     }
 
+    /// The workspace for another process.
+    pub(crate) async fn access(&self) -> Result<WorkspaceAccess, DatabricksError> {
+        let credentials = self.current();
+        let mut variables = vec![
+            (env_vars::MLFLOW_TRACKING_URI, Secret::new("databricks")),
+            (env_vars::DATABRICKS_HOST, Secret::new(self.address())),
+        ];
+        let id = self.workspace_id.as_deref().map(Secret::new);
+        variables.extend(id.map(|id| ("DATABRICKS_WORKSPACE_ID", id)));
+        variables.extend(credentials.values.iter().cloned());
+        let is_of_login = credentials.login == PROGRAM;
+        if is_of_login {
+            variables.push(("DATABRICKS_TOKEN", self.access_token(&credentials).await?));
+        }
+        if credentials.is_insecure {
+            variables.push(("DATABRICKS_INSECURE", Secret::new("True")));
+        }
+        let is_set = |name: &str| variables.iter().any(|(other, _)| *other == name);
+        let mut others: Vec<_> = DATABRICKS_VARIABLES
+            .into_iter()
+            .filter(|name| !credentials.is_of_environment && !is_set(name))
+            .collect();
+        let inherited = env_vars::non_empty(DATABRICKS_CONFIG_PROFILE);
+        if inherited.is_some() && inherited != self.profile.asked_for() {
+            others.push(DATABRICKS_CONFIG_PROFILE);
+        }
+        Ok(WorkspaceAccess {
+            variables,
+            others,
+            is_of_login,
+        })
+    }
+
     /// What the next request says about who asks.
-    pub(crate) async fn authorization(&self) -> Result<HeaderValue, DatabricksError> {
-        let credentials = self.credentials();
-        let header = match &credentials.kind {
-            Kind::Token(token) => bearer(token.expose()),
-            Kind::Basic { user, password } => basic(user, password.expose()),
-            Kind::OAuth { .. } | Kind::Program => bearer(self.access_token(&credentials).await?.expose()),
+    async fn authorization(&self) -> Result<HeaderValue, DatabricksError> {
+        let credentials = self.current();
+        let header = match (credentials.login, &credentials.values[..]) {
+            (TOKEN, [(_, token)]) => bearer(token.expose()),
+            (BASIC, [(_, user), (_, password)]) => basic(user.expose(), password.expose()),
+            _ => bearer(self.access_token(&credentials).await?.expose()),
         };
         header.ok_or_else(|| unsendable(&credentials.source))
     }
 
     /// The access token that these credentials give, fetched if there is none that lasts.
-    pub(super) async fn access_token(&self, credentials: &Credentials) -> Result<Secret, DatabricksError> {
+    async fn access_token(&self, credentials: &Credentials) -> Result<Secret, DatabricksError> {
         self.token.get(access_token::fetch(self, credentials)).await
     }
 
-    /// The profile that was asked for by name.
-    pub(super) fn profile_name(&self) -> Option<String> {
-        let named = self.profile.name.clone();
-        named.or_else(|| env_vars::non_empty(env_vars::DATABRICKS_CONFIG_PROFILE))
-    }
-
-    /// Looks for other credentials than the ones that the workspace refused. Says whether there are
-    /// any: a fresh access token, or a token that somebody put into the configuration file meanwhile.
-    pub(crate) async fn renew(&self, refused: &HeaderValue) -> bool {
-        let now = self.authorization().await;
-        if now.is_ok_and(|now| now != *refused) {
-            return true;
-        }
-        match self.credentials().kind {
-            Kind::OAuth { .. } | Kind::Program => self.token.clear().await,
-            Kind::Token(_) | Kind::Basic { .. } => {
-                if self.profile.secret.is_some() {
-                    return false;
-                }
-                match Credentials::find(&self.profile, &env_vars::non_empty) {
-                    Ok(found) if found.host == self.host => *self.lock() = found,
-                    _ => return false,
-                }
-            }
-        }
-        let now = self.authorization().await;
-        now.is_ok_and(|now| now != *refused)
-    }
-
-    /// The text without any credential that is in use.
-    pub(crate) async fn redact(&self, text: &str) -> String {
-        let credentials = self.credentials();
-        let mut secrets = match &credentials.kind {
-            Kind::Token(secret) | Kind::Basic { password: secret, .. } => vec![secret.clone()],
-            Kind::OAuth { client_secret, .. } => vec![client_secret.clone()],
-            Kind::Program => Vec::new(),
-        };
-        secrets.extend(self.token.last().await);
-        secrets
-            .iter()
-            .filter(|secret| !secret.expose().is_empty())
-            .fold(text.to_owned(), |text, secret| {
-                text.replace(secret.expose(), "****")
-            })
-    }
-
-    pub(super) fn credentials(&self) -> Credentials {
+    fn current(&self) -> Credentials {
         self.lock().clone()
     }
 
@@ -178,5 +186,69 @@ impl Session {
         self.credentials
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Client {
+    /// A text among the workspace's secrets.
+    async fn secret(&self, scope: &str, key: &str) -> Result<String, DatabricksError> {
+        const ENDPOINT: &str = "/api/2.0/secrets/get";
+        let answer: Value = self.get(ENDPOINT, &[("scope", scope), ("key", key)]).await?;
+        let bytes = answer["value"]
+            .as_str()
+            .and_then(|text| STANDARD.decode(text).ok());
+        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+        text.ok_or_else(|| {
+            let reason = format!("the secret {key} of the scope {scope} is no text");
+            malformed(ENDPOINT, reason)
+        })
+    }
+}
+
+#[async_trait]
+impl Api for Arc<Session> {
+    type Error = DatabricksError;
+    const NAME: &'static str = "Databricks";
+    const SERVER: &'static str = "the Databricks workspace";
+
+    fn credentials(&self) -> Option<String> {
+        Some(self.lock().source.clone())
+    }
+
+    async fn authorize(&self, request: &mut Request, _body: &[u8]) -> Result<(), DatabricksError> {
+        let authorization = self.authorization().await?;
+        request.headers_mut().insert(AUTHORIZATION, authorization);
+        Ok(())
+    }
+
+    /// Finds a fresh access token, or a token that somebody put into the configuration file meanwhile.
+    async fn renew(&self, refused: &HeaderValue) -> bool {
+        let is_other = async || self.authorization().await.is_ok_and(|now| now != *refused);
+        if is_other().await {
+            return true;
+        }
+        match self.current().login {
+            TOKEN | BASIC if self.profile.secret.is_some() => return false,
+            TOKEN | BASIC => match Credentials::find(&self.profile) {
+                Ok(found) if found.host == self.host => *self.lock() = found,
+                _ => return false,
+            },
+            _ => self.token.clear().await,
+        }
+        is_other().await
+    }
+
+    fn forbids_redirects(&self) -> Option<&'static str> {
+        Some("which is not followed")
+    }
+
+    async fn redacted(&self, body: Vec<u8>) -> Vec<u8> {
+        let secret = self.current().values.pop().map(|(_, secret)| secret);
+        let secrets = secret.into_iter().chain(self.token.last().await);
+        let text = String::from_utf8_lossy(&body).into_owned();
+        secrets
+            .filter(|secret| !secret.expose().is_empty())
+            .fold(text, |text, secret| text.replace(secret.expose(), "****"))
+            .into_bytes()
     }
 }

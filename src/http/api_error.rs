@@ -86,6 +86,26 @@ impl ApiError {
         }
     }
 
+    /// Of an answer that is not what was asked for: its status, what it says, and where the credentials come
+    /// from that were sent.
+    pub(crate) fn verdict(&self) -> Option<(u16, &str, Option<&str>)> {
+        match self {
+            Self::Refused {
+                status,
+                message: said,
+                credentials,
+                ..
+            }
+            | Self::Unexpected {
+                status,
+                excerpt: said,
+                credentials,
+                ..
+            } => Some((*status, said, credentials.as_deref())),
+            _ => None,
+        }
+    }
+
     /// The status of the answer, if there was one.
     pub(crate) fn status(&self) -> Option<u16> {
         match self {

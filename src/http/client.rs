@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use percent_encoding::percent_decode_str;
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use reqwest::redirect::Policy;
-use reqwest::{Client, ClientBuilder, Method, Url};
+use reqwest::{Client, ClientBuilder, Request, Url};
 
 use super::authorization::basic;
 use super::certificates::Verification;
@@ -130,13 +130,7 @@ pub(crate) trait RequestSigner: Send + Sync {
 
     /// Adds the headers, and may write the URL in another way. `body` is the SHA-256 of the body, which
     /// counts where [`RequestSigner::signs_body`]. The error says why it cannot.
-    async fn sign(
-        &self,
-        method: &Method,
-        url: &mut Url,
-        headers: &mut HeaderMap,
-        body: &[u8; 32],
-    ) -> Result<(), String>;
+    async fn sign(&self, request: &mut Request, body: &[u8; 32]) -> Result<(), String>;
 }
 
 impl ServerAccess {

@@ -1,8 +1,6 @@
 //! The tracking store of a Databricks workspace: MLflow's REST API with the workspace's own credentials,
 //! names of experiments and pages.
 
-use std::sync::Arc;
-
 use super::{RestStore, TrackingError};
 use crate::databricks::{DatabricksError, DatabricksProfile, Session};
 
@@ -23,7 +21,7 @@ pub(super) async fn open(uri: &str) -> Result<RestStore, TrackingError> {
     };
     let profile = DatabricksProfile::from_uri(uri).map_err(unusable)?;
     let session = Session::open(&profile).await.map_err(unusable)?;
-    Ok(RestStore::of_workspace(Arc::new(session)))
+    Ok(RestStore::of_workspace(session))
 }
 
 /// Experiments are objects of the workspace, which are named by their paths.

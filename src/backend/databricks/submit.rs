@@ -53,7 +53,7 @@ pub(super) async fn submit(
     progress.warning(&format!(
         "Interrupted by {signal} before the workspace {} had answered whether it took the job: if it did, cancel \
          there the newest job run that is named '{}'",
-        client.session().address(),
+        client.address(),
         body["run_name"].as_str().unwrap_or_default()
     ));
     Ok(Submission::Interrupted(signal))

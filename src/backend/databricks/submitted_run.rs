@@ -1,6 +1,5 @@
 //! A job's run, which this process has submitted or another one: how it stands, its end, and where it is.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -42,7 +41,7 @@ impl DatabricksRun {
             Some(Err(error)) => with_cause(&error),
             None => format!(
                 "the workspace {} has not answered whether it cancels the Databricks job run {job_run_id}",
-                self.follower.client.session().address()
+                self.follower.client.address()
             ),
         };
         progress.warning(&format!("{why}; it may go on: {}", self.by_hand()));
@@ -110,7 +109,7 @@ impl RunElsewhere for DatabricksRun {
         ));
         tags.push((
             tag::DATABRICKS_WEBAPP_URL.to_owned(),
-            self.follower.client.session().address().to_owned(),
+            self.follower.client.address().to_owned(),
         ));
         if let Some(id) = job.and_then(|job| job.job_id) {
             tags.push((tag::DATABRICKS_JOB_ID.to_owned(), id.to_string()));
@@ -128,7 +127,7 @@ impl RunElsewhere for DatabricksRun {
             Some(page) => format!("cancel it on its page {page}"),
             None => format!(
                 "cancel it in the workspace {}, or with `databricks jobs cancel-run {}`",
-                self.follower.client.session().address(),
+                self.follower.client.address(),
                 self.follower.job_run_id
             ),
         }
@@ -160,7 +159,7 @@ impl AttachedJob {
     async fn follower(&mut self) -> Result<&mut Follower, DatabricksBackendError> {
         if self.follower.is_none() {
             let client = open(env_vars::non_empty(env_vars::MLFLOW_TRACKING_URI).as_deref()).await?;
-            let found = client.session().address();
+            let found = client.address();
             if let Some(expected) = &self.webapp
                 && expected.trim_end_matches('/') != found
             {
@@ -185,7 +184,7 @@ pub(super) async fn open(tracking_uri: Option<&str>) -> Result<Client, Databrick
         _ => DatabricksProfile::default(),
     };
     let session = Session::open(&profile).await.map_err(unusable)?;
-    Ok(Client::new(Arc::new(session)))
+    Ok(session.client())
 }
 
 fn status(state: &JobRunState) -> RunStatus {

@@ -334,18 +334,17 @@ impl Service for Artifacts {
         let Some(signer) = &self.access.signer else {
             return Ok(());
         };
-        let (method, mut url) = (request.method().clone(), request.url().clone());
         let hash = match signer.signs_body() {
             true => content.sha256().await?,
             false => [0; 32],
         };
-        let signed = signer.sign(&method, &mut url, request.headers_mut(), &hash).await;
-        signed.map_err(|reason| StoreError::Settings {
-            what: signer.source().to_owned(),
-            reason,
-        })?;
-        *request.url_mut() = url;
-        Ok(())
+        signer
+            .sign(request, &hash)
+            .await
+            .map_err(|reason| StoreError::Settings {
+                what: signer.source().to_owned(),
+                reason,
+            })
     }
 
     async fn asker(&self) -> String {

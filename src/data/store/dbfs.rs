@@ -55,7 +55,7 @@ impl Dbfs {
     async fn client(&self) -> Result<&Client, StoreError> {
         let open = async {
             let session = Session::open(&self.profile).await?;
-            Ok::<_, StoreError>(Client::new(Arc::new(session)))
+            Ok::<_, StoreError>(session.client())
         };
         self.client.get_or_try_init(|| open).await
     }

@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 
-use super::error::RestError;
+use super::error::{RestError, unsendable};
 use crate::env_vars;
 use crate::http::{basic, bearer, netrc};
 use crate::ini::IniFile;
@@ -88,9 +88,7 @@ impl Credentials {
 
     /// The value of the `Authorization` header.
     pub(super) fn header(&self) -> Result<HeaderValue, RestError> {
-        self.header.clone().ok_or_else(|| RestError::UnsendableToken {
-            source_name: self.source.clone(),
-        })
+        self.header.clone().ok_or_else(|| unsendable(&self.source))
     }
 }
 
@@ -108,89 +106,4 @@ fn read_credentials(variable: &dyn Fn(&str) -> Option<String>) -> Result<[Option
         let value = sections.find_map(|section| file.value(section, key))?;
         Some(value.replace("%%", "%"))
     }))
-}
-
-#[cfg(test)]
-mod tests {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD;
-
-    use super::*;
-
-    fn header(credentials: Option<Credentials>) -> String {
-        match credentials {
-            None => "none".to_owned(),
-            Some(credentials) => {
-                let shown = format!("{credentials:?}");
-                for secret in ["geheim", "p@ss", "t0ken"] {
-                    assert!(!shown.contains(secret), "{shown}");
-                }
-                credentials.header().unwrap().to_str().unwrap().to_owned()
-            }
-        }
-    }
-
-    fn encoded(pair: &str) -> String {
-        format!("Basic {}", STANDARD.encode(pair))
-    }
-
-    #[test]
-    fn variables_come_before_the_file_and_a_password_before_a_token() {
-        let home = tempfile::tempdir().unwrap();
-        std::fs::create_dir(home.path().join(".mlflow")).unwrap();
-        let file = "[other]\nmlflow_tracking_username = no\n\n[mlflow]\n# who\nMLFLOW_TRACKING_USERNAME = anna\n\
-                    mlflow_tracking_password: 100%%=geheim\n";
-        std::fs::write(home.path().join(".mlflow/credentials"), file).unwrap();
-        let user = ("MLFLOW_TRACKING_USERNAME", "bob");
-        let password = ("MLFLOW_TRACKING_PASSWORD", "geheim");
-        let token = ("MLFLOW_TRACKING_TOKEN", "t0ken");
-        let home_variable = ("HOME", home.path().to_str().unwrap());
-        for (variables, expected) in [
-            (vec![], "none".to_owned()),
-            (vec![user], "none".to_owned()),
-            (vec![user, password], encoded("bob:geheim")),
-            (vec![token], "Bearer t0ken".to_owned()),
-            (vec![user, token], "Bearer t0ken".to_owned()),
-            (vec![user, password, token], encoded("bob:geheim")),
-            (vec![home_variable], encoded("anna:100%=geheim")),
-            (vec![home_variable, user], encoded("bob:100%=geheim")),
-            (vec![home_variable, token], encoded("anna:100%=geheim")),
-        ] {
-            let variable = |name: &str| {
-                let found = variables.iter().find(|(known, _)| *known == name);
-                found.map(|(_, value)| (*value).to_owned())
-            };
-            assert_eq!(
-                header(Credentials::from_variables(&variable).unwrap()),
-                expected,
-                "{variables:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn the_url_s_user_information_is_decoded() {
-        for (url, expected) in [
-            ("http://host/", "none".to_owned()),
-            ("http://user@host/", "none".to_owned()),
-            ("http://user:@host/", encoded("user:")),
-            ("http://user:p%40ss@host/", encoded("user:p@ss")),
-            ("http://:t0ken@host/", encoded(":t0ken")),
-        ] {
-            assert_eq!(
-                header(Credentials::from_url(&Url::parse(url).unwrap(), url)),
-                expected,
-                "{url}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_token_that_no_header_can_carry_is_refused_without_showing_it() {
-        let variable = |name: &str| (name == env_vars::MLFLOW_TRACKING_TOKEN).then(|| "t0ken\nx".to_owned());
-        let credentials = Credentials::from_variables(&variable).unwrap().unwrap();
-        let error = credentials.header().unwrap_err();
-        assert!(error.to_string().contains("MLFLOW_TRACKING_TOKEN"), "{error}");
-        assert!(!error.to_string().contains("t0ken"), "{error}");
-    }
 }

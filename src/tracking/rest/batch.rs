@@ -1,12 +1,14 @@
 //! Parameters and tags, stored in parts that a server takes in one request each.
 
 use serde::de::IgnoredAny;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::RestStore;
+use super::error::RestError;
 use super::wire::{Pair, pair};
 use crate::run::RunId;
 use crate::tracking::TrackingError;
+use crate::tracking::limits::Entity;
 use crate::tracking::search::has_tags;
 
 /// What a server takes in one request: as many pairs, and somewhat fewer bytes than its limit of
@@ -16,13 +18,6 @@ const MOST_BYTES: usize = 900_000;
 
 /// How often a request is sent again that met a row which was not there a moment before.
 const MOST_RACES: u32 = 3;
-
-/// What a [`Pair`] is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PairKind {
-    Param,
-    Tag,
-}
 
 /// Cuts pairs into parts that a server takes in one request each.
 fn batches(pairs: &[Pair]) -> impl Iterator<Item = &[Pair]> {
@@ -49,45 +44,39 @@ impl RestStore {
     pub(super) async fn log_batches(
         &self,
         run_id: &RunId,
-        kind: PairKind,
+        kind: Entity,
         pairs: &[Pair],
     ) -> Result<(), TrackingError> {
+        let field = match kind {
+            Entity::Param => "params",
+            Entity::Tag => "tags",
+        };
         for batch in batches(pairs) {
-            self.log_batch(run_id, kind, batch).await?;
+            let pairs: Vec<_> = batch.iter().map(pair).collect();
+            let body = json!({ "run_id": run_id.as_str(), (field): pairs });
+            let mut races = 0;
+            while let Err(error) = self.log_batch(&body).await {
+                if !error.is_duplicate() || races == MOST_RACES {
+                    return Err(self.about("run", run_id.as_str(), "write to", error));
+                }
+                // It was sent again, since an answer was lost, and may have met the rows of the first one.
+                if self.holds(run_id, kind, batch).await? {
+                    break;
+                }
+                races += 1;
+            }
         }
         Ok(())
     }
 
-    /// A request that is sent again, since an answer was lost, may meet the rows of the first one.
-    async fn log_batch(&self, run_id: &RunId, kind: PairKind, batch: &[Pair]) -> Result<(), TrackingError> {
-        let field = match kind {
-            PairKind::Param => "params",
-            PairKind::Tag => "tags",
-        };
-        let pairs: Vec<_> = batch.iter().map(pair).collect();
-        let body = json!({ "run_id": run_id.as_str(), (field): pairs });
-        let mut races = 0;
-        loop {
-            let done = self
-                .client
-                .post::<IgnoredAny>("/api/2.0/mlflow/runs/log-batch", &body);
-            match done.await {
-                Ok(_) => return Ok(()),
-                Err(error) if error.is_duplicate() && races < MOST_RACES => {
-                    if self.holds(run_id, kind, batch).await? {
-                        return Ok(());
-                    }
-                    races += 1;
-                }
-                Err(error) => return Err(self.about("run", run_id.as_str(), "write to", error)),
-            }
-        }
+    async fn log_batch(&self, body: &Value) -> Result<IgnoredAny, RestError> {
+        self.client.post("/api/2.0/mlflow/runs/log-batch", body).await
     }
 
     /// Whether the run holds all of this with these values. A parameter that has another value is an error.
-    async fn holds(&self, run_id: &RunId, kind: PairKind, batch: &[Pair]) -> Result<bool, TrackingError> {
+    async fn holds(&self, run_id: &RunId, kind: Entity, batch: &[Pair]) -> Result<bool, TrackingError> {
         let run = self.fetch(run_id).await?;
-        if kind == PairKind::Tag {
+        if kind == Entity::Tag {
             // A tag may be replaced.
             return Ok(has_tags(&run, batch));
         }
@@ -103,32 +92,5 @@ impl RestStore {
             }
         }
         Ok(true)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pairs(count: usize, value: &str) -> Vec<Pair> {
-        (0..count)
-            .map(|index| (format!("k{index}"), value.to_owned()))
-            .collect()
-    }
-
-    #[test]
-    fn pairs_are_cut_into_what_a_server_takes() {
-        for (pairs, expected) in [
-            (pairs(0, "v"), vec![]),
-            (pairs(1, "v"), vec![1]),
-            (pairs(100, "v"), vec![100]),
-            (pairs(201, "v"), vec![100, 100, 1]),
-            (pairs(100, &"v".repeat(6000)), vec![100]),
-            (pairs(100, &"\u{1}".repeat(6000)), vec![24, 24, 24, 24, 4]),
-            (pairs(3, &"v".repeat(2_000_000)), vec![1, 1, 1]),
-        ] {
-            let sizes: Vec<usize> = batches(&pairs).map(<[Pair]>::len).collect();
-            assert_eq!(sizes, expected);
-        }
     }
 }

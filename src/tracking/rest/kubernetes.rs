@@ -1,10 +1,15 @@
 //! Who a program in a Kubernetes cluster, or a user of one, is: MLflow's own two authentication
 //! plug-ins, `kubernetes` and `kubernetes-namespaced`.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::error::RestError;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+
+use super::error::{RestError, unsendable};
+use super::signer::WORKSPACE;
 use crate::env_vars;
+use crate::http::bearer;
 use crate::redact::Secret;
 use crate::yaml::{self, Node, Value};
 
@@ -37,12 +42,23 @@ impl KubernetesAccount {
         }
     }
 
-    pub(super) fn gives_workspace(&self) -> bool {
-        self.gives_workspace
+    /// Adds the token, and the workspace if it is the namespace, where nothing else has said so.
+    pub(super) fn add_to(&self, headers: &mut HeaderMap) -> Result<(), RestError> {
+        if !headers.contains_key(AUTHORIZATION) {
+            let (token, source) = self.token()?;
+            let header = bearer(token.expose()).ok_or_else(|| unsendable(&source))?;
+            headers.insert(AUTHORIZATION, header);
+        }
+        if self.gives_workspace && !headers.contains_key(&WORKSPACE) {
+            let header = HeaderValue::from_str(&self.namespace()?)
+                .map_err(|_| refused("the namespace holds what no header can carry"))?;
+            headers.insert(WORKSPACE, header);
+        }
+        Ok(())
     }
 
     /// The token, and where it comes from.
-    pub(super) fn token(&self) -> Result<(Secret, String), RestError> {
+    fn token(&self) -> Result<(Secret, String), RestError> {
         let file = self.service_account.join("token");
         if let Some(token) = content(&file) {
             return Ok((Secret::new(token), file.display().to_string()));
@@ -70,7 +86,7 @@ impl KubernetesAccount {
     }
 
     /// The namespace.
-    pub(super) fn namespace(&self) -> Result<String, RestError> {
+    fn namespace(&self) -> Result<String, RestError> {
         if let Some(namespace) = content(&self.service_account.join("namespace")) {
             return Ok(namespace);
         }
@@ -141,9 +157,10 @@ fn content(path: &Path) -> Option<String> {
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-fn refused(reason: impl Into<String>) -> RestError {
-    RestError::Kubernetes {
-        reason: reason.into(),
+fn refused(reason: impl fmt::Display) -> RestError {
+    RestError::Setup {
+        text: format!("no Kubernetes account can be used for the tracking server: {reason}"),
+        hint: "run in a pod with a service account, or give the current context of the kubeconfig a user with a token; KUBECONFIG names the file",
     }
 }
 
@@ -151,56 +168,24 @@ fn refused(reason: impl Into<String>) -> RestError {
 mod tests {
     use super::*;
 
-    fn account(directory: &Path, kubeconfigs: &[&str]) -> KubernetesAccount {
-        KubernetesAccount {
-            service_account: directory.join("account"),
-            kubeconfigs: kubeconfigs.iter().map(|name| directory.join(name)).collect(),
-            gives_workspace: true,
-        }
-    }
-
-    fn found(account: &KubernetesAccount) -> (String, String) {
-        let token = account.token().map(|(token, _)| token.expose().to_owned());
-        let told = |error: RestError| error.to_string();
-        (
-            token.unwrap_or_else(told),
-            account.namespace().unwrap_or_else(told),
-        )
-    }
-
     #[test]
     fn a_pod_s_account_comes_before_the_kubeconfig() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path();
-        let none = found(&account(path, &["config"]));
-        assert!(none.0.contains("there is no service account in"), "{none:?}");
-        std::fs::write(
-            path.join("config"),
-            "current-context: work\ncontexts:\n- name: work\n  context: {user: ada, cluster: c, namespace: team}\n\
-             users:\n- name: ada\n  user: {tokenFile: ada.token}\n- name: bob\n  user: {exec: {command: x}}\n",
-        )
-        .unwrap();
-        let missing = found(&account(path, &["config"])).0;
-        assert!(missing.contains("there is no token in"), "{missing}");
-        std::fs::write(path.join("ada.token"), "of-ada\n").unwrap();
-        let config = account(path, &["config"]);
-        assert_eq!(found(&config), ("of-ada".to_owned(), "team".to_owned()));
-
-        std::fs::write(
-            path.join("first"),
-            "current-context: other\ncontexts:\n- {name: other, context: {user: bob}}\n",
-        )
-        .unwrap();
-        let (token, namespace) = found(&account(path, &["missing", "first", "config"]));
-        assert!(
-            token.contains("the user 'bob' has no token and no tokenFile"),
-            "{token}"
-        );
-        assert!(namespace.contains("names no namespace"), "{namespace}");
-
-        std::fs::create_dir(path.join("account")).unwrap();
-        std::fs::write(path.join("account/token"), "of-pod\n").unwrap();
-        std::fs::write(path.join("account/namespace"), "pods").unwrap();
-        assert_eq!(found(&config), ("of-pod".to_owned(), "pods".to_owned()));
+        let account = KubernetesAccount {
+            service_account: directory.path().to_owned(),
+            kubeconfigs: vec![directory.path().join("config")],
+            gives_workspace: true,
+        };
+        let config = "current-context: work\ncontexts:\n- {name: work, context: {user: ada, namespace: team}}\n\
+                      users:\n- {name: ada, user: {token: of-ada}}\n";
+        std::fs::write(directory.path().join("config"), config).unwrap();
+        let found = || {
+            let token = account.token().unwrap().0;
+            (token.expose().to_owned(), account.namespace().unwrap())
+        };
+        assert_eq!(found(), ("of-ada".to_owned(), "team".to_owned()));
+        std::fs::write(directory.path().join("token"), "of-pod\n").unwrap();
+        std::fs::write(directory.path().join("namespace"), "pods").unwrap();
+        assert_eq!(found(), ("of-pod".to_owned(), "pods".to_owned()));
     }
 }

@@ -21,7 +21,7 @@ pub(super) use self::client::server_access;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -29,14 +29,13 @@ use tokio::sync::OnceCell;
 pub use self::error::RestError;
 pub use self::settings::RestSettings;
 
-use self::batch::PairKind;
 use self::client::{Client, client, client_of_workspace};
 use self::wire::{Experiment, ExperimentAnswer, Pair, RunAnswer, run_data};
 use super::databricks;
-use super::limits::{self, LongValues};
+use super::limits::{self, Entity, LongValues};
 use super::{ExperimentSelector, FinishedRuns, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore};
-use crate::databricks::{Session, WorkspaceAccess};
-use crate::http::ApiError;
+use crate::aws::UNRESERVED;
+use crate::databricks::{DatabricksError, Session, WorkspaceAccess};
 use crate::run::{ExperimentId, LifecycleStage, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag};
 
 /// The experiment that every server has.
@@ -44,13 +43,6 @@ const DEFAULT_EXPERIMENT: &str = "0";
 
 /// The workspace that every server has.
 const DEFAULT_WORKSPACE: &str = "default";
-
-/// What Python's `urllib.parse.quote` leaves as it is.
-const UNQUOTED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'-')
-    .remove(b'~');
 
 /// A tracking store behind MLflow's REST API.
 #[derive(Debug)]
@@ -80,23 +72,22 @@ impl RestStore {
     /// # Errors
     /// A URL that is no server's address, or credentials that cannot be sent.
     pub fn new(url: &str, settings: &RestSettings) -> Result<Self, TrackingError> {
-        Ok(Self {
-            client: client(url, settings).map_err(|error| unusable("open", url, error))?,
-            long_values: LongValues::from_environment(),
-            workspace: settings.workspace.clone(),
-            workspace_checked: OnceCell::new(),
-            databricks: None,
-        })
+        let client = client(url, settings).map_err(|error| unusable("open", url, error))?;
+        Ok(Self::with(client, settings.workspace.clone(), None))
     }
 
     /// The store of a Databricks workspace. Nothing is sent yet.
     pub(super) fn of_workspace(session: Arc<Session>) -> Self {
+        Self::with(client_of_workspace(Arc::clone(&session)), None, Some(session))
+    }
+
+    fn with(client: Client, workspace: Option<String>, databricks: Option<Arc<Session>>) -> Self {
         Self {
-            client: client_of_workspace(Arc::clone(&session)),
+            client,
             long_values: LongValues::from_environment(),
-            workspace: None,
+            workspace,
             workspace_checked: OnceCell::new(),
-            databricks: Some(session),
+            databricks,
         }
     }
 
@@ -106,58 +97,55 @@ impl RestStore {
         let Some(workspace) = &self.workspace else {
             return Ok(());
         };
-        let check = async {
-            let info = self.client.get::<Value>("/api/3.0/mlflow/server-info", &[]);
-            let has_none = match info.await {
-                Ok(info) => info["workspaces_enabled"] != true,
-                Err(RestError::Api(error)) if error.status() == Some(404) => true,
-                Err(error) => return Err(self.failure("read", error)),
-            };
-            let refused = || RestError::Setup {
+        let none = || {
+            let error = RestError::Setup {
                 text: format!("the server has no workspaces, but MLFLOW_WORKSPACE is '{workspace}'"),
                 hint: "unset MLFLOW_WORKSPACE, or start the server with --enable-workspaces",
             };
-            match has_none {
-                true => Err(self.failure("use", refused())),
-                false => Ok(()),
+            self.failure("use", error)
+        };
+        let check = async {
+            let info = self.client.get::<Value>("/api/3.0/mlflow/server-info", &[]);
+            match info.await {
+                Ok(info) if info["workspaces_enabled"] == true => Ok(()),
+                Ok(_) => Err(none()),
+                Err(RestError::Api(error)) if error.status() == Some(404) => Err(none()),
+                Err(error) => Err(self.failure("read", error)),
             }
         };
         self.workspace_checked.get_or_try_init(|| check).await.map(|_| ())
     }
 
-    async fn experiment_by_id(&self, id: &ExperimentId) -> Result<ExperimentId, TrackingError> {
-        let experiment = self.active_experiment(id).await?;
-        Ok(ExperimentId::new(experiment.experiment_id))
-    }
-
-    /// The experiment with this id, which must not be deleted.
-    async fn active_experiment(&self, id: &ExperimentId) -> Result<Experiment, TrackingError> {
-        let query = [("experiment_id", id.as_str())];
-        let endpoint = "/api/2.0/mlflow/experiments/get";
-        match self.client.get::<ExperimentAnswer>(endpoint, &query).await {
-            Ok(answer) => self.active(answer.experiment, id.as_str()),
-            Err(error) => Err(self.about("experiment", id.as_str(), "read", error)),
-        }
+    /// The experiment with this id.
+    async fn experiment_by_id(&self, id: &ExperimentId) -> Result<Experiment, TrackingError> {
+        let query = ("experiment_id", id.as_str());
+        let found = self.active_experiment("/api/2.0/mlflow/experiments/get", query);
+        found
+            .await?
+            .ok_or_else(|| self.missing("experiment", id.as_str()))
     }
 
     /// The experiment with this name; `None` where there is none.
     async fn experiment_by_name(&self, name: &str) -> Result<Option<ExperimentId>, TrackingError> {
-        let query = [("experiment_name", name)];
-        let endpoint = "/api/2.0/mlflow/experiments/get-by-name";
-        match self.client.get::<ExperimentAnswer>(endpoint, &query).await {
-            Ok(answer) => {
-                let experiment = self.active(answer.experiment, name)?;
-                Ok(Some(ExperimentId::new(experiment.experiment_id)))
-            }
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(self.about("experiment", name, "read", error)),
-        }
+        let query = ("experiment_name", name);
+        let found = self.active_experiment("/api/2.0/mlflow/experiments/get-by-name", query);
+        Ok(found.await?.map(|found| ExperimentId::new(found.experiment_id)))
     }
 
-    fn active(&self, experiment: Experiment, asked: &str) -> Result<Experiment, TrackingError> {
-        match LifecycleStage::from_name(&experiment.lifecycle_stage) {
-            LifecycleStage::Deleted => Err(self.deleted("experiment", asked)),
-            LifecycleStage::Active => Ok(experiment),
+    /// The experiment that is asked for, which must not be deleted.
+    async fn active_experiment(
+        &self,
+        endpoint: &str,
+        query: (&str, &str),
+    ) -> Result<Option<Experiment>, TrackingError> {
+        let answer: Result<ExperimentAnswer, _> = self.client.get(endpoint, &[query]).await;
+        match answer.map(|answer| answer.experiment) {
+            Ok(found) => match LifecycleStage::from_name(&found.lifecycle_stage) {
+                LifecycleStage::Deleted => Err(self.deleted("experiment", query.1)),
+                LifecycleStage::Active => Ok(Some(found)),
+            },
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(self.about("experiment", query.1, "read", error)),
         }
     }
 
@@ -174,12 +162,8 @@ impl RestStore {
 
     fn data_of(&self, run: &Value) -> Result<RunData, TrackingError> {
         run_data(run).map_err(|reason| {
-            let error = ApiError::Malformed {
-                api: "MLflow",
-                endpoint: "/api/2.0/mlflow/runs".to_owned(),
-                reason,
-            };
-            self.failure("read", error.into())
+            let endpoint = "/api/2.0/mlflow/runs";
+            self.failure("read", error::malformed(endpoint, reason))
         })
     }
 
@@ -202,14 +186,14 @@ impl RestStore {
         updated.await.map(|_| status)
     }
 
-    /// Parameters that every server takes; a server says no only after the run is made.
-    fn fitting_params(&self, params: Vec<Pair>) -> Result<Vec<Pair>, TrackingError> {
-        limits::fit_params(params, self.long_values, &mut warn)
-            .map_err(|error| self.refused("a parameter", error))
-    }
-
-    fn fitting_tags(&self, tags: Vec<Pair>) -> Result<Vec<Pair>, TrackingError> {
-        limits::fit_tags(tags, self.long_values, &mut warn).map_err(|error| self.refused("a tag", error))
+    /// Parameters or tags that every server takes; a server says no only after the run is made.
+    fn fitting(&self, kind: Entity, pairs: Vec<Pair>) -> Result<Vec<Pair>, TrackingError> {
+        let mut warn = |warning| tracing::warn!("{warning}");
+        let fitting = match kind {
+            Entity::Param => limits::fit_params(pairs, self.long_values, &mut warn),
+            Entity::Tag => limits::fit_tags(pairs, self.long_values, &mut warn),
+        };
+        fitting.map_err(|error| self.refused(&format!("a {kind}"), error))
     }
 
     /// What an error means that came when a run or an experiment was asked for.
@@ -218,11 +202,7 @@ impl RestStore {
             return self.failure(action, error);
         };
         if error.is_not_found() {
-            return TrackingError::NotFound {
-                what,
-                id: id.to_owned(),
-                store: self.store(),
-            };
+            return self.missing(what, id);
         }
         // The server tells of deleted runs and experiments in words alone.
         if message.contains("must be in the 'active'") || message.contains("non-active experiment") {
@@ -238,6 +218,14 @@ impl RestStore {
         TrackingError::Refused {
             what: what.to_owned(),
             reason: reason.to_string(),
+            store: self.store(),
+        }
+    }
+
+    fn missing(&self, what: &'static str, id: &str) -> TrackingError {
+        TrackingError::NotFound {
+            what,
+            id: id.to_owned(),
             store: self.store(),
         }
     }
@@ -278,7 +266,9 @@ impl TrackingStore for RestStore {
         match selector {
             // Creating the run asks for it anyway.
             ExperimentSelector::Default => Ok(ExperimentId::new(DEFAULT_EXPERIMENT)),
-            ExperimentSelector::Id(id) => self.experiment_by_id(id).await,
+            ExperimentSelector::Id(id) => {
+                Ok(ExperimentId::new(self.experiment_by_id(id).await?.experiment_id))
+            }
             ExperimentSelector::Name(name) => {
                 let refused = |reason| self.refused(&format!("the experiment name '{name}'"), reason);
                 if self.databricks.is_some() {
@@ -300,19 +290,20 @@ impl TrackingStore for RestStore {
             ExperimentSelector::Id(id) => id,
             ExperimentSelector::Default => &ExperimentId::new(DEFAULT_EXPERIMENT),
         };
-        self.experiment_by_id(id).await.map(Some)
+        let found = self.experiment_by_id(id).await?;
+        Ok(Some(ExperimentId::new(found.experiment_id)))
     }
 
     async fn artifact_location(&self, experiment_id: &ExperimentId) -> Result<String, TrackingError> {
-        Ok(self.active_experiment(experiment_id).await?.artifact_location)
+        Ok(self.experiment_by_id(experiment_id).await?.artifact_location)
     }
 
     async fn create_run(&self, mut new_run: NewRun) -> Result<RunInfo, TrackingError> {
-        let params = self.fitting_params(std::mem::take(&mut new_run.params))?;
-        let tags = self.fitting_tags(std::mem::take(&mut new_run.tags))?;
+        let params = self.fitting(Entity::Param, std::mem::take(&mut new_run.params))?;
+        let tags = self.fitting(Entity::Tag, std::mem::take(&mut new_run.tags))?;
         self.check_workspace().await?;
         let mut info = self.created_run(&new_run, tags).await?.info;
-        let Err(cause) = self.log_batches(&info.run_id, PairKind::Param, &params).await else {
+        let Err(cause) = self.log_batches(&info.run_id, Entity::Param, &params).await else {
             return Ok(info);
         };
         // The run is there and nobody will go on with it; what went wrong first is what counts.
@@ -353,11 +344,11 @@ impl TrackingStore for RestStore {
     }
 
     async fn set_tags(&self, run_id: &RunId, tags: &[(String, String)]) -> Result<(), TrackingError> {
-        let mut tags = self.fitting_tags(tags.to_vec())?;
+        let mut tags = self.fitting(Entity::Tag, tags.to_vec())?;
         // A run always has a name, so an empty one changes nothing.
         tags.retain(|(key, value)| key != tag::RUN_NAME || !value.is_empty());
         self.check_workspace().await?;
-        self.log_batches(run_id, PairKind::Tag, &tags).await
+        self.log_batches(run_id, Entity::Tag, &tags).await
     }
 
     async fn model_location(&self, selector: &ModelSelector) -> Result<String, TrackingError> {
@@ -389,10 +380,8 @@ impl TrackingStore for RestStore {
         let Some(session) = &self.databricks else {
             return Ok(None);
         };
-        let access = session.access().await;
-        access
-            .map(Some)
-            .map_err(|error| self.failure("open", error.into()))
+        let failed = |error: DatabricksError| self.failure("open", error.into());
+        session.access().await.map(Some).map_err(failed)
     }
 
     fn run_url(&self, info: &RunInfo) -> Option<String> {
@@ -405,13 +394,9 @@ impl TrackingStore for RestStore {
     }
 }
 
-fn warn(warning: String) {
-    tracing::warn!("{warning}");
-}
-
 /// Text as a part of a path.
 fn quoted(text: &str) -> String {
-    utf8_percent_encode(text, UNQUOTED).to_string()
+    utf8_percent_encode(text, UNRESERVED).to_string()
 }
 
 pub(super) fn unusable(action: &'static str, url: &str, error: RestError) -> TrackingError {

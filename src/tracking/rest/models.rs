@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use super::RestStore;
-use super::error::RestError;
-use crate::http::ApiError;
+use super::error::{RestError, malformed};
 use crate::tracking::{ModelSelector, TrackingError};
 
 impl RestStore {
@@ -14,11 +13,7 @@ impl RestStore {
         let found = self.location(selector).await;
         found
             .map_err(|error| self.about("model", &asked, "read", error))?
-            .ok_or_else(|| TrackingError::NotFound {
-                what: "model",
-                id: asked,
-                store: self.store(),
-            })
+            .ok_or_else(|| self.missing("model", &asked))
     }
 
     async fn location(&self, selector: &ModelSelector) -> Result<Option<String>, RestError> {
@@ -61,11 +56,7 @@ impl RestStore {
 fn text_at(endpoint: &str, answer: &Value, pointer: &str) -> Result<String, RestError> {
     let found = answer.pointer(pointer).and_then(Value::as_str);
     found.map(str::to_owned).ok_or_else(|| {
-        let error = ApiError::Malformed {
-            api: "MLflow",
-            endpoint: endpoint.to_owned(),
-            reason: format!("it has no {}", pointer[1..].replace('/', ".")),
-        };
-        error.into()
+        let reason = format!("it has no {}", pointer[1..].replace('/', "."));
+        malformed(endpoint, reason)
     })
 }

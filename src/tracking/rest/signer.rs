@@ -4,14 +4,13 @@ use std::fmt;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use openssl::sha::sha256;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, Request, Url};
+use reqwest::header::HeaderName;
+use reqwest::{Request, Url};
 
 use super::error::RestError;
 use super::kubernetes::KubernetesAccount;
-use crate::aws::{AwsSettings, CredentialsProvider, Payload, Signing};
-use crate::http::{RequestSigner, bearer};
+use crate::aws::{CredentialsProvider, Payload, Signing};
+use crate::http::RequestSigner;
 
 /// The service for which Amazon's gateways want requests to be signed.
 const SERVICE: &str = "execute-api";
@@ -29,30 +28,11 @@ pub(super) enum Signer {
 }
 
 impl Signer {
-    /// A signer with the keys and the region that Amazon's variables and files give.
-    pub(super) fn aws(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, RestError> {
-        Ok(Self::Aws(CredentialsProvider::new(AwsSettings::read(variable)?)))
-    }
-
-    /// Adds the headers to a request whose body will be `body`.
-    pub(super) async fn sign(&self, request: &mut Request, body: &[u8]) -> Result<(), RestError> {
-        let (method, mut url) = (request.method().clone(), request.url().clone());
-        self.sign_parts(&method, &mut url, request.headers_mut(), &sha256(body))
-            .await?;
-        *request.url_mut() = url;
-        Ok(())
-    }
-
-    async fn sign_parts(
-        &self,
-        method: &Method,
-        url: &mut Url,
-        headers: &mut HeaderMap,
-        body: &[u8; 32],
-    ) -> Result<(), RestError> {
+    /// Adds the headers to a request whose body has this SHA-256.
+    pub(super) async fn add(&self, request: &mut Request, body: &[u8; 32]) -> Result<(), RestError> {
         match self {
-            Self::Aws(provider) => sign_for_aws(provider, method, url, headers, body).await,
-            Self::Kubernetes(account) => add_account(account, headers),
+            Self::Aws(provider) => sign_for_aws(provider, request, body).await,
+            Self::Kubernetes(account) => account.add_to(request.headers_mut()),
         }
     }
 }
@@ -70,15 +50,8 @@ impl RequestSigner for Signer {
         matches!(self, Self::Aws(_))
     }
 
-    async fn sign(
-        &self,
-        method: &Method,
-        url: &mut Url,
-        headers: &mut HeaderMap,
-        body: &[u8; 32],
-    ) -> Result<(), String> {
-        let signed = self.sign_parts(method, url, headers, body).await;
-        signed.map_err(|error| error.to_string())
+    async fn sign(&self, request: &mut Request, body: &[u8; 32]) -> Result<(), String> {
+        self.add(request, body).await.map_err(|error| error.to_string())
     }
 }
 
@@ -91,14 +64,19 @@ impl fmt::Debug for Signer {
 
 async fn sign_for_aws(
     provider: &CredentialsProvider,
-    method: &Method,
-    url: &mut Url,
-    headers: &mut HeaderMap,
+    request: &mut Request,
     body: &[u8; 32],
 ) -> Result<(), RestError> {
     let credentials = provider.credentials().await?;
+    let (method, mut url) = (request.method().clone(), request.url().clone());
     let region = provider.settings().named_region().map(str::to_owned);
-    let region = region.or_else(|| region_of(url)).ok_or(RestError::NoRegion)?;
+    let region = region
+        .or_else(|| region_of(&url))
+        .ok_or_else(|| RestError::Setup {
+            text: "requests to the tracking server shall be signed for AWS, but no region is known"
+                .to_owned(),
+            hint: "set AWS_DEFAULT_REGION, or region in the AWS profile",
+        })?;
     // A plus sign stands for a space in a form, and for itself in a signature.
     if let Some(query) = url.query().filter(|query| query.contains('+')) {
         let query = query.replace('+', "%20");
@@ -110,7 +88,9 @@ async fn sign_for_aws(
         service: SERVICE,
         time: SystemTime::now(),
     };
-    Ok(signing.sign(method, url, headers, Payload::Sha256(body))?)
+    signing.sign(&method, &url, request.headers_mut(), Payload::Sha256(body))?;
+    *request.url_mut() = url;
+    Ok(())
 }
 
 /// The region in the name of a gateway's host: `ID.execute-api.REGION.amazonaws.com`.
@@ -118,40 +98,4 @@ fn region_of(url: &Url) -> Option<String> {
     let mut parts = url.host_str()?.split('.');
     parts.find(|part| *part == SERVICE)?;
     parts.next().map(str::to_owned)
-}
-
-fn add_account(account: &KubernetesAccount, headers: &mut HeaderMap) -> Result<(), RestError> {
-    if !headers.contains_key(AUTHORIZATION) {
-        let (token, source_name) = account.token()?;
-        let header = bearer(token.expose()).ok_or(RestError::UnsendableToken { source_name })?;
-        headers.insert(AUTHORIZATION, header);
-    }
-    if account.gives_workspace() && !headers.contains_key(&WORKSPACE) {
-        let namespace = account.namespace()?;
-        let header = HeaderValue::from_str(&namespace).map_err(|_| RestError::Kubernetes {
-            reason: "the namespace holds what no header can carry".to_owned(),
-        })?;
-        headers.insert(WORKSPACE, header);
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_gateway_s_host_tells_its_region() {
-        for (host, expected) in [
-            ("abc.execute-api.eu-west-1.amazonaws.com/prod", Some("eu-west-1")),
-            (
-                "abc-vpce.execute-api.us-gov-west-1.amazonaws.com",
-                Some("us-gov-west-1"),
-            ),
-            ("mlflow.example.com", None),
-        ] {
-            let region = region_of(&Url::parse(&format!("https://{host}")).unwrap());
-            assert_eq!(region.as_deref(), expected, "{host}");
-        }
-    }
 }

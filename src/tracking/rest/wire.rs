@@ -125,36 +125,3 @@ fn text(value: &Value) -> Result<String, String> {
 fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     text(&Value::deserialize(deserializer)?).map_err(serde::de::Error::custom)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn runs_are_read_from_all_kinds_of_servers() {
-        let read = |run| run_data(&run).unwrap().info;
-        let expected = RunInfo {
-            run_id: RunId::new("a"),
-            experiment_id: ExperimentId::new("1"),
-            run_name: "n".to_owned(),
-            artifact_uri: "s3://b".to_owned(),
-            status: RunStatus::Failed,
-        };
-        let full = json!({
-            "info": {"run_id": "a", "run_uuid": "a", "run_name": "n", "experiment_id": "1", "status": "FAILED",
-                "artifact_uri": "s3://b", "start_time": 1, "new": {}},
-            "data": {"params": [{"key": "k"}]},
-            "inputs": {},
-        });
-        assert_eq!(read(full), expected);
-        let old = json!({
-            "info": {"run_uuid": "a", "experiment_id": 1, "status": 4, "artifact_uri": "s3://b"},
-            "data": {"tags": [{"key": "x", "value": null}, {"key": "mlflow.runName", "value": "n"}]},
-        });
-        assert_eq!(read(old), expected);
-        let least = json!({"info": {"run_id": "a"}});
-        assert_eq!(read(least).status, RunStatus::Running);
-        let list = json!({"info": {"run_id": ["a"]}});
-        assert_eq!(run_data(&list).unwrap_err(), "expected text, got [\"a\"]");
-    }
-}

@@ -4,6 +4,7 @@ use fake_databricks::{CLIENT, Fault, JobState, Settings, TOKEN};
 
 use super::{anonymous_project, project, recorded, run, wait_until, workspace};
 use crate::harness::Project;
+use crate::harness::scripted::{ScriptedServer, Step};
 
 fn long_job() -> Settings {
     let mut job = vec![JobState::on("PENDING", "Waiting for cluster")];
@@ -179,4 +180,102 @@ fn an_expired_token_that_nobody_replaces_leaves_the_job_alone() {
     // The job goes on, so that the run does too.
     let run_id = super::run_id_of_job(&fake);
     assert_eq!(super::stored(&run_id).status, "RUNNING");
+}
+
+const PROFILES: &str = "[DEFAULT]\nhost = https://default\ntoken = geheim1\n[dev]\nhost = dev.example.com\n\
+    [m2m]\nhost = https://m2m/\nclient_id = id\n[azure]\nhost = https://azure\nauth_type = azure-cli\n\
+    [half]\nhost = https://half\nauth_type = oauth-m2m\nclient_id = geheim2\n";
+
+#[test]
+fn a_workspace_that_is_not_named_well_is_told() {
+    let token = ("DATABRICKS_TOKEN", "geheim");
+    let write = "hint: write databricks, databricks://profile or databricks://scope:key";
+    for (uri, variables, expected) in [
+        (
+            "databricks://dev",
+            &[][..],
+            "there are no credentials for Databricks: the profile dev of <sandbox>/home/.databrickscfg has no token, client_id with client_secret, or username with password\nhint: ",
+        ),
+        (
+            "databricks://def",
+            &[],
+            "there is no profile 'def' in <sandbox>/home/.databrickscfg; it has DEFAULT, dev, m2m, azure, half\nhint: ",
+        ),
+        (
+            "databricks://dev",
+            &[("DATABRICKS_CONFIG_FILE", "/nowhere/cfg")],
+            "there is no profile 'dev': /nowhere/cfg does not exist\nhint: ",
+        ),
+        (
+            "databricks://azure",
+            &[],
+            "the profile azure of <sandbox>/home/.databrickscfg asks for the auth_type 'azure-cli', which mlrun does not have\nhint: ",
+        ),
+        (
+            "databricks://half",
+            &[],
+            "the profile half of <sandbox>/home/.databrickscfg has the auth_type 'oauth-m2m', but not what it needs: a client_id and a client_secret\nhint: ",
+        ),
+        (
+            "databricks",
+            &[("DATABRICKS_HOST", "ftp://u:geheim@host"), token],
+            "the workspace's address 'ftp://host' from the environment is no https:// address\nhint: ",
+        ),
+        (
+            "databricks",
+            &[
+                ("DATABRICKS_HOST", "https://host"),
+                ("DATABRICKS_TOKEN", "geheim\nx"),
+            ],
+            "the credentials from DATABRICKS_TOKEN hold a line break or another character that cannot be sent\nhint: ",
+        ),
+        ("databricks://", &[], "the URI 'databricks://' names no profile\n"),
+        (
+            "databricks:/dev",
+            &[],
+            "the URI 'databricks:/dev' names no profile\n",
+        ),
+        ("databricks://dev:", &[], write),
+        (
+            "databricks://a:b:c:d",
+            &[],
+            "has more than a profile, a scope and a key\n",
+        ),
+        (
+            "databricks-uc",
+            &[],
+            "tracking stores of the kind 'databricks-uc' are not supported",
+        ),
+    ] {
+        let project = Project::new()
+            .mlproject("entry_points: {main: {command: echo}}")
+            .env("MLFLOW_TRACKING_URI", uri);
+        let project = variables
+            .iter()
+            .fold(project, |project, (name, value)| project.env(name, value));
+        project.sandbox().write("../home/.databrickscfg", PROFILES);
+        let finished = project.run(["--experiment-name", "/e"]);
+        finished.expect_code(1);
+        let text = project.sandbox().anonymous(finished.stderr());
+        assert!(text.contains(expected), "{uri}: {text}");
+        assert!(!text.contains("geheim"), "{text}");
+    }
+}
+
+#[test]
+fn an_address_from_a_browser_names_the_workspace() {
+    let server = ScriptedServer::start(vec![Step::json(403, "{}")]);
+    let project = Project::new()
+        .mlproject("entry_points: {main: {command: echo}}")
+        .env("MLFLOW_TRACKING_URI", "databricks://dev/");
+    let profile = format!("[dev]\nhost = {}/browse?o=42#a\ntoken = geheim\n", server.url());
+    project.sandbox().write("../home/.databrickscfg", profile);
+    project.run(["--experiment-name", "/e"]).expect_code(1);
+    let seen = &server.seen()[0];
+    assert_eq!(
+        seen.line(),
+        "GET /api/2.0/mlflow/experiments/get-by-name?experiment_name=%2Fe"
+    );
+    assert_eq!(seen.header("x-databricks-org-id"), "42");
+    assert_eq!(seen.header("authorization"), "Bearer geheim");
 }

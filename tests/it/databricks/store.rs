@@ -79,6 +79,8 @@ fn every_kind_of_credentials_is_let_in() {
         ("databricks://scope:key", &[], "Bearer"),
         ("databricks://m2m:scope:key", &[], "Bearer"),
         ("databricks", &[("DATABRICKS_CONFIG_PROFILE", "basic")], "Basic"),
+        // Not whole: the file counts.
+        ("databricks", &[host], "Bearer"),
         (
             "databricks",
             &[

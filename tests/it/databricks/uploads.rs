@@ -185,3 +185,32 @@ fn a_workspace_without_dbfs_takes_the_project_elsewhere() {
         assert!(body["new_cluster"].get("upload-path").is_none());
     }
 }
+
+#[test]
+fn a_place_in_dbfs_is_read_in_all_spellings() {
+    let Some(fake) = workspace(Settings::default()) else {
+        return;
+    };
+    for (place, expected) in [
+        ("dbfs:/a/b", "/a/b/"),
+        ("dbfs:///a", "/a/"),
+        ("dbfs:/dbfs/a", "/dbfs/a/"),
+        ("dbfs:/c/", "/c/"),
+    ] {
+        let project = project(&fake);
+        let config = CLUSTER.replacen('{', &format!("{{\"upload-path\": \"{place}\", "), 1);
+        run(&project, &["-c", &config]).expect_code(0);
+        let body = fake.submitted().pop().unwrap();
+        let command = body["shell_command_task"]["command"][2].as_str().unwrap();
+        let (_, rest) = command.split_once("--ignore-existing ").unwrap();
+        let path = rest.split(' ').next().unwrap();
+        let name = path.rsplit('/').next().unwrap();
+        assert_eq!(path, format!("/dbfs{expected}{name}"), "{place}");
+        let there = fake.dbfs_files();
+        assert!(
+            there.contains_key(&format!("{expected}{name}")),
+            "{place}: {:?}",
+            there.keys()
+        );
+    }
+}

@@ -1,7 +1,7 @@
 //! What is sent: which requests, with which bodies and headers, over how many connections.
 
 use mlrun::run::{ExperimentId, RunId, RunInfo, RunStatus, UnixMillis};
-use mlrun::tracking::{ExperimentSelector, RunEnd, TrackingStore};
+use mlrun::tracking::{ExperimentSelector, FinishedRuns, RunEnd, TrackingStore};
 use serde_json::json;
 
 use super::{new_run, store, told};
@@ -142,6 +142,109 @@ async fn params_go_in_batches_and_a_refused_one_ends_the_run() {
     assert_eq!(seen[2].json()["params"].as_array().unwrap().len(), 50);
     assert_eq!(seen[3].line(), "POST /api/2.0/mlflow/runs/update");
     assert_eq!(seen[3].json()["status"], "FAILED");
+}
+
+#[tokio::test]
+async fn a_request_holds_as_many_params_as_a_server_takes() {
+    for (count, value, expected) in [
+        (0, "v".to_owned(), vec![]),
+        (1, "v".to_owned(), vec![1]),
+        (100, "v".to_owned(), vec![100]),
+        (201, "v".to_owned(), vec![100, 100, 1]),
+        (100, "v".repeat(6000), vec![100]),
+        (100, "\u{1}".repeat(6000), vec![24, 24, 24, 24, 4]),
+    ] {
+        let mut steps = vec![created()];
+        steps.extend(vec![empty(); expected.len()]);
+        let server = ScriptedServer::start(steps);
+        let mut run = new_run(&[]);
+        run.params = (0..count)
+            .map(|index| (format!("k{index}"), value.clone()))
+            .collect();
+        store(&server.url(), &[]).unwrap().create_run(run).await.unwrap();
+        let seen = server.seen();
+        let sizes = seen[1..]
+            .iter()
+            .map(|seen| seen.json()["params"].as_array().unwrap().len());
+        assert_eq!(sizes.collect::<Vec<_>>(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_search_asks_for_what_can_be_written_in_a_filter() {
+    for (tag, expected) in [
+        (None, ""),
+        (
+            Some(("mlflow.source.git.commit", "abc")),
+            " and tags.`mlflow.source.git.commit` = 'abc'",
+        ),
+        (Some(("a b", "")), " and tags.`a b` = ''"),
+        (Some(("a", "it's")), ""),
+        (Some(("a", "a\nb")), ""),
+    ] {
+        let server = ScriptedServer::start(vec![empty()]);
+        let wanted = FinishedRuns {
+            experiment_id: ExperimentId::new("0"),
+            tags: tag
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
+            limit: 1,
+        };
+        let store = store(&server.url(), &[]).unwrap();
+        assert_eq!(store.finished_runs(&wanted).await.unwrap(), []);
+        assert_eq!(
+            server.seen()[0].json()["filter"],
+            format!("attributes.status = 'FINISHED'{expected}")
+        );
+    }
+}
+
+#[tokio::test]
+async fn runs_are_read_from_all_kinds_of_servers() {
+    let expected = RunInfo {
+        run_id: RunId::new("a"),
+        experiment_id: ExperimentId::new("1"),
+        run_name: "n".to_owned(),
+        artifact_uri: "s3://b".to_owned(),
+        status: RunStatus::Failed,
+    };
+    let least = RunInfo {
+        run_id: RunId::new("a"),
+        experiment_id: ExperimentId::new(""),
+        run_name: String::new(),
+        artifact_uri: String::new(),
+        status: RunStatus::Running,
+    };
+    let unread = "expected text, got [\"a\"]";
+    for (run, expected) in [
+        (
+            json!({
+                "info": {"run_id": "a", "run_uuid": "a", "run_name": "n", "experiment_id": "1", "status": "FAILED",
+                    "artifact_uri": "s3://b", "start_time": 1, "new": {}},
+                "data": {"params": [{"key": "k"}]},
+                "inputs": {},
+            }),
+            Ok(&expected),
+        ),
+        (
+            json!({
+                "info": {"run_uuid": "a", "experiment_id": 1, "status": 4, "artifact_uri": "s3://b"},
+                "data": {"tags": [{"key": "x", "value": null}, {"key": "mlflow.runName", "value": "n"}]},
+            }),
+            Ok(&expected),
+        ),
+        (json!({"info": {"run_id": "a"}}), Ok(&least)),
+        (json!({"info": {"run_id": ["a"]}}), Err(unread)),
+    ] {
+        let server = ScriptedServer::start(vec![Step::json(200, &json!({ "run": run }).to_string())]);
+        let read = store(&server.url(), &[]).unwrap().run(&RunId::new("a")).await;
+        match (read, expected) {
+            (Ok(read), Ok(expected)) => assert_eq!(read, *expected),
+            (Err(error), Err(expected)) => assert!(told(&error).ends_with(expected), "{}", told(&error)),
+            (read, expected) => panic!("{read:?} is not {expected:?}"),
+        }
+    }
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod overload;
 mod real_server;
 mod refused;
 mod request_count;
+mod settings;
 mod signers;
 mod suite;
 mod tls;

@@ -43,6 +43,50 @@ async fn overload_is_temporary_whatever_its_status() {
             "(psycopg2.errors.DeadlockDetected) deadlock detected\nDETAIL:  Process 17 waits for ShareLock",
         ),
         (
+            400,
+            "BAD_REQUEST",
+            "(raised as a result of Query-invoked autoflush; consider using a session.no_autoflush block if this autoflush is occurring prematurely)\n(sqlite3.OperationalError) database is locked",
+        ),
+        (
+            400,
+            "BAD_REQUEST",
+            "(psycopg2.OperationalError) connection to server at \"127.0.0.1\", port 5432 failed: FATAL:  sorry, too many clients already",
+        ),
+        (
+            400,
+            "BAD_REQUEST",
+            "(psycopg2.OperationalError) server closed the connection unexpectedly",
+        ),
+        (
+            400,
+            "BAD_REQUEST",
+            "(psycopg2.OperationalError) FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute",
+        ),
+        (
+            400,
+            "BAD_REQUEST",
+            "(psycopg2.errors.QueryCanceled) canceling statement due to lock timeout",
+        ),
+        (
+            400,
+            "BAD_REQUEST",
+            "(pymysql.err.OperationalError) (1205, 'Lock wait timeout exceeded; try restarting transaction')",
+        ),
+        (400, "BAD_REQUEST", "(pymysql.err.InterfaceError) (0, '')"),
+        (
+            400,
+            "BAD_REQUEST",
+            "(MySQLdb.OperationalError) (2006, 'MySQL server has gone away')",
+        ),
+        (
+            400,
+            "BAD_REQUEST",
+            "(pyodbc.Error) ('40001', '[40001] Transaction was deadlocked on lock resources. Rerun the transaction. (1205)')",
+        ),
+        (400, "BAD_REQUEST", "database is locked"),
+        (400, "BAD_REQUEST", "OperationalError: database is locked"),
+        (400, "BAD_REQUEST", "Too many connections"),
+        (
             409,
             "ABORTED",
             "Deadlock found when trying to get lock; try restarting transaction",
@@ -81,6 +125,9 @@ async fn overload_is_temporary_whatever_its_status() {
         ])
         .await;
         assert_eq!((asked, requests), (Ok(()), 3), "{message}");
+        // A verdict of the server's own.
+        let (asked, requests) = ask(vec![error(status, "INVALID_PARAMETER_VALUE", message)]).await;
+        assert_eq!((asked.is_err(), requests), (true, 1), "{message}");
     }
     let plain = Step::page(
         400,
@@ -112,6 +159,33 @@ async fn what_only_quotes_such_words_is_final() {
             "RESOURCE_ALREADY_EXISTS",
             "Experiment(name=database is locked) already exists.",
         ),
+        (
+            400,
+            "BAD_REQUEST",
+            "(psycopg2.errors.UniqueViolation) duplicate key value violates unique constraint \"param_pk\"\nDETAIL:  Key (key, run_uuid)=(deadlock, abc) already exists.",
+        ),
+        (
+            400,
+            "BAD_REQUEST",
+            "(pymysql.err.IntegrityError) (1062, \"Duplicate entry 'too many connections-abc' for key 'PRIMARY'\")",
+        ),
+        (
+            400,
+            "BAD_REQUEST",
+            "(pymysql.err.DataError) (1406, \"Data too long for column 'timed out' at row 1\")",
+        ),
+        (
+            400,
+            "BAD_REQUEST",
+            "(psycopg2.errors.StringDataRightTruncation) value too long: timed out",
+        ),
+        (
+            400,
+            "BAD_REQUEST",
+            "Param value \"Deadlock: timed out\" is too long",
+        ),
+        (400, "BAD_REQUEST", "No such run: 'connection timed out'"),
+        (400, "BAD_REQUEST", ""),
         (403, "PERMISSION_DENIED", "Too many connections"),
         (404, "RESOURCE_DOES_NOT_EXIST", "No run: timed out"),
     ] {
@@ -119,6 +193,37 @@ async fn what_only_quotes_such_words_is_final() {
         assert_eq!(requests, 1, "{message}");
         assert!(asked.is_err(), "{message}");
     }
+}
+
+#[tokio::test]
+async fn a_row_that_is_there_already_is_known_in_all_databases() {
+    let tag = ("a".to_owned(), "b".to_owned());
+    let set = async |code: &str, text: &str| {
+        let tagged = RUN.replace(
+            r#""artifact_uri":"a"}"#,
+            r#""artifact_uri":"a"},"data":{"tags":[{"key":"a","value":"b"}]}"#,
+        );
+        let server = ScriptedServer::start(vec![error(400, code, text), Step::json(200, &tagged)]);
+        let store = store(&server.url(), &[]).unwrap();
+        let set = store
+            .set_tags(&RunId::new("abc"), std::slice::from_ref(&tag))
+            .await;
+        (set.is_ok(), server.lines().len())
+    };
+    for text in [
+        "(sqlite3.IntegrityError) UNIQUE constraint failed: params.key, params.run_uuid\n[SQL: INSERT]",
+        "UNIQUE constraint failed: params.key, params.run_uuid",
+        "(psycopg2.errors.UniqueViolation) duplicate key value violates unique constraint \"param_pk\"",
+        "(psycopg2.IntegrityError) duplicate key value violates unique constraint \"param_pk\"",
+        "(pymysql.err.IntegrityError) (1062, \"Duplicate entry 'a-b' for key 'PRIMARY'\")",
+        "This Session's transaction has been rolled back due to a previous exception during flush. Original exception was: (sqlite3.IntegrityError) UNIQUE constraint failed: params.key",
+    ] {
+        assert_eq!(set("BAD_REQUEST", text).await, (true, 2), "{text}");
+        assert_eq!(set("INVALID_PARAMETER_VALUE", text).await, (false, 1), "{text}");
+    }
+    let foreign =
+        "(sqlite3.IntegrityError) FOREIGN KEY constraint failed\n[parameters: ('UNIQUE constraint failed',)]";
+    assert_eq!(set("BAD_REQUEST", foreign).await, (false, 1));
 }
 
 #[tokio::test]

@@ -124,6 +124,33 @@ async fn a_signature_stays_with_its_server() {
 }
 
 #[tokio::test]
+async fn a_gateway_s_host_tells_its_region() {
+    let home = tempfile::tempdir().unwrap();
+    let home = ("HOME", home.path().to_str().unwrap());
+    for (host, expected) in [
+        ("abc.execute-api.eu-west-1.amazonaws.com/prod", Some("eu-west-1")),
+        (
+            "abc-vpce.execute-api.us-gov-west-1.amazonaws.com",
+            Some("us-gov-west-1"),
+        ),
+        ("mlflow.example.com", None),
+    ] {
+        let proxy = ScriptedServer::start(vec![created()]);
+        let address = proxy.url();
+        let mut variables = vec![home, ("http_proxy", address.as_str())];
+        variables.extend(KEYS);
+        let store = store(&format!("http://{host}"), &variables).unwrap();
+        let asked = store.run(&RunId::new("abc")).await;
+        assert_eq!(asked.is_ok(), expected.is_some(), "{host}");
+        let scopes = proxy.seen().into_iter().map(|seen| {
+            let authorization = seen.header("authorization").to_owned();
+            authorization.split('/').nth(2).unwrap().to_owned()
+        });
+        assert_eq!(scopes.collect::<Vec<_>>(), Vec::from_iter(expected), "{host}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_signature_lacks_is_told() {
     let server = ScriptedServer::start(vec![]);
     let home = tempfile::tempdir().unwrap();
@@ -205,4 +232,52 @@ async fn a_kubernetes_account_says_who_asks() {
         error.contains("\nhint: run in a pod with a service account"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn the_first_of_the_kubeconfigs_counts() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    write(
+        "config",
+        "current-context: work\ncontexts:\n- name: work\n  context: {user: ada, cluster: c, namespace: team}\n\
+         users:\n- name: ada\n  user: {tokenFile: ada.token}\n- name: bob\n  user: {exec: {command: x}}\n",
+    );
+    let bob = "current-context: other\ncontexts:\n- {name: other, context: {user: bob}}\n";
+    write("first", bob);
+    write("broken", "{");
+    let ask = async |names: &str, variable: (&str, &str)| {
+        let paths = names.split(':').map(|name| directory.path().join(name));
+        let paths = std::env::join_paths(paths).unwrap();
+        let server = ScriptedServer::start(vec![created()]);
+        let namespaced = ("MLFLOW_TRACKING_AUTH", "kubernetes-namespaced");
+        let variables = [namespaced, variable, ("KUBECONFIG", paths.to_str().unwrap())];
+        let store = store(&server.url(), &variables).unwrap();
+        match store.run(&RunId::new("abc")).await {
+            Ok(_) => server.seen()[0].header("authorization").to_owned(),
+            Err(error) => told(&error),
+        }
+    };
+    let none = ("", "");
+    let missing = ask("config", none).await;
+    assert!(missing.contains("there is no token in"), "{missing}");
+    write("ada.token", "of-ada\n");
+    assert_eq!(ask("missing:config", none).await, "Bearer of-ada");
+    for (names, variable, expected) in [
+        (
+            "missing:first:config",
+            none,
+            "the user 'bob' has no token and no tokenFile",
+        ),
+        (
+            "first:config",
+            ("MLFLOW_TRACKING_TOKEN", "own"),
+            "the current context names no namespace",
+        ),
+        ("missing", none, "there is no service account in"),
+        ("broken", none, "cannot understand '"),
+    ] {
+        let told = ask(names, variable).await;
+        assert!(told.contains(expected), "{told}");
+    }
 }
