@@ -99,8 +99,8 @@ impl Repository {
         let mut entries = config.entries(Some(r"^remote\..*\.url$")).ok()?;
         let first = entries.next()?.ok()?.name().ok()?.to_owned();
         // Of several URLs of one remote the last counts.
-        let url = config.get_bytes(&first).ok()?;
-        Some(redact::without_credentials(&String::from_utf8_lossy(url)))
+        let url = String::from_utf8_lossy(config.get_bytes(&first).ok()?);
+        Some(redact::without_credentials(&url)).filter(|url| !url.is_empty())
     }
 }
 

@@ -283,6 +283,33 @@ pub(super) const ROWS: &[Row] = &[
         "main",
         Some("main"),
     ),
+    ("<repositories>/project.git", None, Access::Open, "main", None),
+    ("<repositories>/source", Some("v1"), Access::Open, "v1", None),
+    (
+        "<repositories>/source",
+        Some("both"),
+        Access::Open,
+        "refs/heads/both",
+        Some("both"),
+    ),
+    (
+        "file://<repositories>/source",
+        Some("feature/a"),
+        Access::Open,
+        "feature/a",
+        Some("feature/a"),
+    ),
+    (
+        "file://<repositories>/project.git#sub/deep",
+        Some("light"),
+        Access::Open,
+        "light",
+        None,
+    ),
+];
+
+/// Forms that mlrun alone takes.
+const OWN_ROWS: &[Row] = &[
     (
         "http://<http>/open/project.git",
         Some("refs/heads/main"),
@@ -327,29 +354,6 @@ pub(super) const ROWS: &[Row] = &[
         None,
     ),
     ("<repositories>/source", Some("tags/v1"), Access::Open, "v1", None),
-    ("<repositories>/project.git", None, Access::Open, "main", None),
-    ("<repositories>/source", Some("v1"), Access::Open, "v1", None),
-    (
-        "<repositories>/source",
-        Some("both"),
-        Access::Open,
-        "refs/heads/both",
-        Some("both"),
-    ),
-    (
-        "file://<repositories>/source",
-        Some("feature/a"),
-        Access::Open,
-        "feature/a",
-        Some("feature/a"),
-    ),
-    (
-        "file://<repositories>/project.git#sub/deep",
-        Some("light"),
-        Access::Open,
-        "light",
-        None,
-    ),
 ];
 
 /// A configuration with a credential helper.
@@ -470,7 +474,7 @@ fn check(servers: &Servers, row: &Row, fetcher: Fetcher) {
 #[test]
 fn every_form_and_way_in() {
     let Some(servers) = Servers::shared() else { return };
-    for row in ROWS {
+    for row in ROWS.iter().chain(OWN_ROWS) {
         check(servers, row, Fetcher::Program);
     }
     for request in ["GET (proxied)", "CONNECT 127.0.0.1", "version=2"] {
@@ -481,7 +485,8 @@ fn every_form_and_way_in() {
 #[test]
 fn every_form_and_way_in_without_the_git_program() {
     let Some(servers) = Servers::shared() else { return };
-    for row in ROWS.iter().filter(|row| row.2.is_for_all()) {
+    let rows = ROWS.iter().chain(OWN_ROWS);
+    for row in rows.filter(|row| row.2.is_for_all()) {
         check(servers, row, Fetcher::Library);
     }
 }
