@@ -1,84 +1,73 @@
 //! Why a project could not be fetched.
 
+use std::error::Error;
 use std::io;
-use std::path::PathBuf;
-
-use super::git::GitProblem;
-use super::zip::ZipProblem;
-use crate::http::DownloadError;
+use std::path::Path;
 
 /// What to do about a full disk.
 pub(super) const NO_SPACE: &str = "free some space, or set TMPDIR to a directory on a larger disk";
 
-/// Why a project could not be fetched. No variant holds a credential.
+/// Why a project could not be fetched. Nothing in it holds a credential.
 #[derive(Debug, thiserror::Error)]
-pub enum FetchError {
-    /// What the project URI and the version ask for is not there, or not to be had.
-    #[error("{message}")]
-    Unavailable {
-        /// What is wrong.
-        message: String,
-        /// What the person can do about it.
-        hint: Option<String>,
-    },
-    /// The zip file cannot be unpacked.
-    #[error("cannot unpack the zip file '{zip}'")]
-    Zip {
-        /// The file's path, or its URL without credentials.
-        zip: String,
-        /// What is wrong with it.
-        #[source]
-        problem: ZipProblem,
-    },
-    /// The project cannot be downloaded.
-    #[error("cannot download '{url}'")]
-    Download {
-        /// The URL without credentials.
-        url: String,
-        /// The cause.
-        #[source]
-        source: DownloadError,
-    },
-    /// The Git repository cannot be fetched.
-    #[error("cannot fetch the project from {uri}")]
-    Git {
-        /// The project URI, or the repository's path, without credentials.
-        uri: String,
-        /// What went wrong.
-        #[source]
-        problem: Box<GitProblem>,
-    },
-    /// No temporary directory can be made, or it cannot be filled.
-    #[error("cannot {action} '{}'", .path.display())]
-    WorkDirectory {
-        /// What was tried, such as `create a directory in`.
-        action: &'static str,
-        /// Where.
-        path: PathBuf,
-        /// The cause.
-        #[source]
-        source: io::Error,
-    },
+#[error("{message}")]
+pub struct FetchError {
+    message: String,
+    hint: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+    pub(super) kind: Kind,
+}
+
+/// What those who meet an error tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Any,
+    /// Another way to fetch the same has no better prospects.
+    Final,
+    /// What was to be unpacked is not a zip file, or a damaged one.
+    NoZip,
 }
 
 impl FetchError {
-    pub(super) fn unavailable(message: String, hint: impl Into<String>) -> Self {
-        let hint = Some(hint.into());
-        Self::Unavailable { message, hint }
+    /// An error with what the person can do about it; an empty hint is none.
+    pub(super) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            hint: hint.into(),
+            source: None,
+            kind: Kind::Any,
+        }
+    }
+
+    pub(super) fn caused_by(self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let source = Some(source.into());
+        Self { source, ..self }
+    }
+
+    pub(super) fn of_kind(self, kind: Kind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// The failure of something larger because of this one.
+    pub(super) fn within(self, message: impl Into<String>) -> Self {
+        let (hint, kind) = (self.hint.clone(), self.kind);
+        Self::new(message, hint).caused_by(self).of_kind(kind)
+    }
+
+    /// For `map_err` on what the system answers about the temporary directory.
+    pub(super) fn of_directory(action: &str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let message = format!("cannot {action} '{}'", path.display());
+        move |error| {
+            let hint = match error.kind() {
+                io::ErrorKind::StorageFull => NO_SPACE,
+                _ => "set TMPDIR to a directory that can be written to",
+            };
+            Self::new(message, hint).caused_by(error)
+        }
     }
 
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Unavailable { hint, .. } => hint.clone(),
-            Self::Zip { problem, .. } => problem.hint().map(str::to_owned),
-            Self::Download { source, .. } => source.hint(),
-            Self::Git { problem, .. } => problem.hint(),
-            Self::WorkDirectory { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                Some(NO_SPACE.to_owned())
-            }
-            Self::WorkDirectory { .. } => Some("set TMPDIR to a directory that can be written to".to_owned()),
-        }
+        Some(self.hint.clone()).filter(|hint| !hint.is_empty())
     }
 }
 

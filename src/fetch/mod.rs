@@ -6,20 +6,18 @@
 mod blocking;
 mod error;
 mod git;
-mod local;
 mod subdirectory;
-mod tree;
 mod work_dir;
 mod zip;
 
 pub use error::FetchError;
-pub use git::{GitProblem, TreeState};
-pub use tree::{TreeComparison, compare_with_commit};
-pub use work_dir::{Source, WorkDir};
-pub use zip::{MAX_UNPACKED_BYTES, MAX_ZIP_MEMBERS, ZipProblem};
+pub use git::TreeState;
+pub use work_dir::{Source, TreeComparison, WorkDir, compare_with_commit};
+
+use std::path::Path;
 
 use crate::events::Progress;
-use crate::project_uri::{Location, ProjectUri};
+use crate::project_uri::{Location, ProjectUri, Subdirectory};
 use crate::temporary::{self, TemporaryDirectory};
 
 /// What to do about a version of what has none.
@@ -47,11 +45,9 @@ pub async fn fetch(
         check_version(version)?;
     }
     let mut work_dir = match (uri.location(), &options.version) {
-        (Location::Directory(path), None) if !git::is_bare_repository(path) => {
-            local::use_in_place(uri, path)?
-        }
+        (Location::Directory(path), None) if !git::is_bare_repository(path) => use_in_place(uri, path)?,
         (Location::ZipFile(_) | Location::ZipUrl(_), Some(version)) => {
-            return Err(FetchError::unavailable(
+            return Err(FetchError::new(
                 format!(
                     "a version ('{version}') can only be chosen for a Git repository, and '{uri}' is a zip file"
                 ),
@@ -61,7 +57,7 @@ pub async fn fetch(
         (Location::ZipFile(path), None) => zip::fetch_file(uri, path, progress).await?,
         (Location::Directory(path), _) => match git::repository_at(path) {
             Some(repository) => git::fetch_local(uri, &repository, options, progress).await?,
-            None => return Err(local::version_of_directory(path)),
+            None => return Err(version_of_directory(path)),
         },
         (Location::Git(url), _) => git::fetch_url(uri, url, options, progress).await?,
         (Location::ZipUrl(url), None) => zip::fetch_url(uri, url, progress).await?,
@@ -74,11 +70,10 @@ pub async fn fetch(
 
 /// The directory that a fetch fills, after it has been told of.
 fn temporary_directory(uri: &ProjectUri, progress: &dyn Progress) -> Result<TemporaryDirectory, FetchError> {
-    let directory = TemporaryDirectory::create("mlrun-").map_err(|source| FetchError::WorkDirectory {
-        action: "create a directory in",
-        path: temporary::parent(),
-        source,
-    })?;
+    let directory = TemporaryDirectory::create("mlrun-").map_err(FetchError::of_directory(
+        "create a directory in",
+        &temporary::parent(),
+    ))?;
     progress.info(&format!(
         "=== Fetching project from {uri} into {} ===",
         directory.path().display()
@@ -97,11 +92,59 @@ fn check_version(version: &str) -> Result<(), FetchError> {
     } else {
         return Ok(());
     };
-    Err(FetchError::unavailable(
+    Err(FetchError::new(
         format!(
             "'{}' is no version of a project: {reason}",
             version.escape_debug()
         ),
         "give the name of a branch or tag, or a commit's hash",
     ))
+}
+
+/// Uses the directory as it is.
+fn use_in_place(uri: &ProjectUri, top: &Path) -> Result<WorkDir, FetchError> {
+    let path = subdirectory::find(top, uri.subdirectory(), &format!("'{}'", top.display()))?;
+    let repository = git::find_repository(&path);
+    let repository = repository.as_ref();
+    let source = Source {
+        name: source_name(top, uri.subdirectory(), repository),
+        commit: repository.and_then(|repository| repository.commit(&path)),
+        repo_url: repository.and_then(git::Repository::first_remote_url),
+        branch: None,
+    };
+    Ok(WorkDir::new(path, source, None))
+}
+
+/// The value of `mlflow.source.name` for something on this machine: inside of a Git working tree
+/// `file://<its root>#<the path below it>`, anywhere else the absolute path.
+fn source_name(
+    path: &Path,
+    subdirectory: Option<&Subdirectory>,
+    repository: Option<&git::Repository>,
+) -> String {
+    let whole = subdirectory.map_or_else(|| path.to_owned(), |subdirectory| subdirectory.below(path));
+    match repository
+        .and_then(|repository| Some((repository.root(), whole.strip_prefix(repository.root()).ok()?)))
+    {
+        Some((root, below)) if below.as_os_str().is_empty() => format!("file://{}", root.display()),
+        Some((root, below)) => format!("file://{}#{}", root.display(), below.display()),
+        None => match subdirectory {
+            Some(subdirectory) => format!("{}#{subdirectory}", path.display()),
+            None => path.display().to_string(),
+        },
+    }
+}
+
+/// The error for a version that was asked for of a directory that is no repository's root.
+fn version_of_directory(path: &Path) -> FetchError {
+    let hint = git::find_repository(path).and_then(|repository| {
+        let (root, below) = (repository.root(), path.strip_prefix(repository.root()).ok()?);
+        let uri = format!("{}#{}", root.display(), below.display());
+        Some(format!("it lies inside of a repository: write '{uri}'"))
+    });
+    let path = path.display();
+    FetchError::new(
+        format!("a version can only be chosen for a Git repository, and '{path}' is none"),
+        hint.unwrap_or_else(|| WITHOUT_VERSION.to_owned()),
+    )
 }

@@ -23,10 +23,10 @@ pub(super) fn find(
     let path = subdirectory.below(top);
     match fs::metadata(&path) {
         Ok(metadata) if metadata.is_dir() => Ok(path),
-        Ok(_) => Err(FetchError::Unavailable {
-            message: format!("'{subdirectory}' in {top_name} is a file, not a directory"),
-            hint: None,
-        }),
+        Ok(_) => Err(FetchError::new(
+            format!("'{subdirectory}' in {top_name} is a file, not a directory"),
+            "",
+        )),
         Err(_) => Err(missing(top, subdirectory, top_name)),
     }
 }
@@ -50,12 +50,10 @@ pub(super) fn find_inside(
 
 /// The error for a directory that is not inside of what was fetched.
 pub(super) fn escaping(subdirectory: &str, top_name: &str) -> FetchError {
-    FetchError::Unavailable {
-        message: format!(
-            "the directory '{subdirectory}' in {top_name} leads out of it through a symbolic link"
-        ),
-        hint: None,
-    }
+    FetchError::new(
+        format!("the directory '{subdirectory}' in {top_name} leads out of it through a symbolic link"),
+        "",
+    )
 }
 
 fn missing(top: &Path, subdirectory: &Subdirectory, top_name: &str) -> FetchError {
@@ -82,7 +80,7 @@ fn missing(top: &Path, subdirectory: &Subdirectory, top_name: &str) -> FetchErro
         let found = shortened(&found, SHOWN_NAMES);
         format!("the directories in '{}' are: {found}", parent.display())
     };
-    FetchError::unavailable(
+    FetchError::new(
         format!("there is no directory '{subdirectory}' in {top_name}"),
         hint,
     )

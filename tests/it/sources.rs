@@ -39,6 +39,7 @@ repository empty-dir; project empty-dir/b; mkdir empty-dir/b/.git
 repository sha256-plain; project sha256; git -C sha256 init -q --object-format=sha256; commit_all sha256 1; git -C sha256 remote add origin https://h/s
 repository included; printf '[remote "inc"]\n url = https://u:p@h/inc\n' > included/extra; git -C included config include.path ../extra
 repository several; git -C several remote add origin https://h/1; git -C several remote set-url --add origin https://h/2
+repository valueless; printf '[remote "origin"]\n url\n' >> valueless/.git/config
 repository instead; git -C instead remote add origin gh:org/x; git -C instead config url.https://github.com/.insteadOf gh:
 repository elsewhere; project elsewhere-tree; git -C elsewhere config core.worktree "$PWD/elsewhere-tree"
 git clone -q --bare r bare.git
@@ -218,6 +219,13 @@ const MADE_RIGHT: &[Row] = &[
         R_URL,
     ),
     ("ignoring#build", ".", "file://<top>/ignoring#build", None, None),
+    (
+        "valueless",
+        ".",
+        "file://<top>/valueless",
+        Some("valueless"),
+        None,
+    ),
 ];
 
 /// All layouts in one directory.

@@ -4,10 +4,8 @@
 //! unchanged; only of the others the content is read. libgit2's own comparison is left to those: it looks
 //! at all files one after the other, several times.
 
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, Metadata};
-use std::ops::Bound;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -80,7 +78,7 @@ impl Repository {
         let untracked = Untracked {
             repository: &repository,
             root: self.root(),
-            tracked: entries.iter().map(|entry| entry.path.as_slice()).collect(),
+            index: &index,
             no_part,
         };
         Ok(match untracked.first_below(directory) {
@@ -105,19 +103,18 @@ fn suspects<'a>(root: &Path, index: &Index, entries: &'a [IndexEntry]) -> Vec<&'
             .map(|entry| entry.path.as_slice())
             .collect()
     };
-    let most = thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(MOST_THREADS);
-    let threads = (entries.len() / FILES_PER_THREAD).clamp(1, most);
-    let mut parts = entries.chunks(entries.len().div_ceil(threads).max(1));
-    let own = parts.next().unwrap_or_default();
+    let most = thread::available_parallelism().map_or(1, usize::from);
+    let part = entries
+        .len()
+        .div_ceil(most.min(MOST_THREADS))
+        .max(FILES_PER_THREAD);
     thread::scope(|scope| {
-        let others: Vec<_> = parts.map(|part| scope.spawn(|| look(part))).collect();
-        let mut found = look(own);
-        for other in others {
-            found.extend(other.join().unwrap_or_default());
-        }
-        found
+        let parts: Vec<_> = entries
+            .chunks(part)
+            .map(|part| scope.spawn(|| look(part)))
+            .collect();
+        let looked = parts.into_iter().map(|part| part.join().unwrap_or_default());
+        looked.flatten().collect()
     })
 }
 
@@ -187,7 +184,7 @@ fn first_path(diff: &git2::Diff<'_>) -> Option<String> {
 struct Untracked<'a> {
     repository: &'a git2::Repository,
     root: &'a Path,
-    tracked: BTreeSet<&'a [u8]>,
+    index: &'a Index,
     no_part: &'a [PathBuf],
 }
 
@@ -202,27 +199,18 @@ impl Untracked<'_> {
             let path = entry.path();
             let below = path.strip_prefix(self.root).ok()?;
             let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            if self.tracked.contains(below.as_os_str().as_bytes()) || !self.counts(&path) {
+            if self.index.get_path(below, 0).is_some() || !self.counts(&path) {
                 return None;
             }
-            if is_directory && self.holds_tracked(below) {
+            let mut prefix = below.as_os_str().as_bytes().to_owned();
+            prefix.push(b'/');
+            if is_directory && self.index.find_prefix(prefix).is_ok() {
                 return self.first_below(&path);
             }
             let is_ignored = self.repository.is_path_ignored(below).unwrap_or(false);
             let is_empty = || is_directory && self.first_below(&path).is_none();
             (!is_ignored && !is_empty()).then(|| below.to_owned())
         })
-    }
-
-    /// Whether a tracked file lies below this directory.
-    fn holds_tracked(&self, directory: &Path) -> bool {
-        let mut prefix = directory.as_os_str().as_bytes().to_owned();
-        prefix.push(b'/');
-        let from = (Bound::Included(prefix.as_slice()), Bound::Unbounded);
-        self.tracked
-            .range::<[u8], _>(from)
-            .next()
-            .is_some_and(|path| path.starts_with(&prefix))
     }
 
     /// Whether something that is not tracked may belong to the project.

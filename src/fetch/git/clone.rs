@@ -7,27 +7,20 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
-use super::problem::GitProblem;
 use super::program::Git;
-use super::references::{References, is_whole_hash};
 use super::remote::Remote;
-use super::submodules;
-use super::version::{Choice, Wanted, ambiguous, is_hash};
+use super::version::{Choice, References, Wanted, ambiguous, is_hash, is_whole_hash};
+use super::{lfs, submodules, words};
 use crate::events::Progress;
+use crate::fetch::FetchError;
+use crate::fetch::error::Kind;
 
-/// Git LFS is asked later, for all files at once.
-const WITHOUT_LFS: &[(&str, &str)] = &[
-    ("filter.lfs.process", ""),
-    ("filter.lfs.smudge", ""),
-    ("filter.lfs.required", "false"),
-];
 /// What only patterns and other expressions of Git have, and no name.
 const NOT_IN_NAMES: &[char] = &['+', ':', '^', '~', '?', '*', '[', '\\', '@'];
 const ALL_BRANCHES: &str = "+refs/heads/*:refs/remotes/origin/*";
 const ALL_TAGS: &str = "+refs/tags/*:refs/tags/*";
 
 /// What has been cloned.
-#[derive(Debug)]
 pub(super) struct Cloned {
     /// The commit whose files are there.
     pub(super) commit: String,
@@ -43,14 +36,12 @@ pub(super) async fn clone(
     wanted: &Wanted,
     directory: &Path,
     progress: &dyn Progress,
-) -> Result<Cloned, GitProblem> {
-    let with_lfs = Git::new(remote, directory, progress).await?;
-    let git = with_lfs.with(WITHOUT_LFS);
-    let clone = Clone { remote, git: &git };
-    let (choice, version, subdirectory) = clone.bring(wanted).await?;
+) -> Result<Cloned, FetchError> {
+    let git = Git::new(remote, directory, progress).await;
+    let (choice, subdirectory) = git.bring(wanted).await?;
     progress.info(&choice.told());
-    clone.check_out(&choice).await?;
-    submodules::complete(&git, &with_lfs, remote.is_local()).await?;
+    git.check_out(&choice).await?;
+    submodules::complete(&git, remote.is_local()).await?;
     let commit = match choice.branch() {
         Some(_) => choice.hash.clone(),
         // The hash may be that of a tag's own object.
@@ -58,44 +49,35 @@ pub(super) async fn clone(
     };
     Ok(Cloned {
         commit,
-        branch: choice.branch_of(version.as_deref()),
+        branch: wanted.branch(&choice),
         subdirectory,
     })
 }
 
-/// A clone that is being made.
-struct Clone<'a> {
-    remote: &'a Remote,
-    git: &'a Git<'a>,
-}
-
-impl Clone<'_> {
-    /// Brings the objects; gives what to check out, the version that means, and the directory of a page.
-    async fn bring(&self, wanted: &Wanted) -> Result<(Choice, Option<String>, Option<String>), GitProblem> {
-        let version = wanted.version.as_deref();
-        let named = version.filter(|version| *version != "HEAD");
-        let quick = match named {
+impl Git<'_> {
+    /// Brings the objects; gives what to check out, and the directory of a page.
+    async fn bring(&self, wanted: &Wanted) -> Result<(Choice, Option<String>), FetchError> {
+        let quick = match wanted.version.as_deref().filter(|version| *version != "HEAD") {
             _ if wanted.tree.is_some() && !self.remote.is_local() => Ok(None),
             Some(version) if !self.remote.is_local() => self.fetch_by_name(version).await,
             Some(_) => self.clone_default().await.map(|_| None),
             None => self.clone_default().await,
         };
         match quick {
-            Ok(Some(choice)) => return Ok((choice, version.map(str::to_owned), None)),
+            Ok(Some(choice)) => return Ok((choice, None)),
             Ok(None) => {}
-            Err(problem) if problem.is_final() => return Err(problem),
+            Err(problem) if problem.kind == Kind::Final => return Err(problem),
             // The list of names tells what is wrong, or the way around it.
             Err(problem) => tracing::debug!(%problem, "the quick way to fetch"),
         }
         let references = self.references().await?;
-        let (choice, version, subdirectory) = wanted.choose(&references, self.remote.is_local())?;
-        let choice = self.bring_choice(choice, &references).await?;
-        Ok((choice, version, subdirectory))
+        let (choice, subdirectory) = wanted.choose(&references, self.remote.is_local())?;
+        Ok((self.bring_choice(choice, &references).await?, subdirectory))
     }
 
     /// Clones the default branch without writing its files; all of a repository on this machine, whose
     /// objects are lent. Nothing if there is no such branch.
-    async fn clone_default(&self) -> Result<Option<Choice>, GitProblem> {
+    async fn clone_default(&self) -> Result<Option<Choice>, FetchError> {
         let mut arguments = vec![
             "clone",
             "--no-checkout",
@@ -109,11 +91,11 @@ impl Clone<'_> {
             &["--depth=1", "--single-branch", "--no-tags"]
         });
         arguments.push("--");
-        let (origin, directory) = (self.remote.location.as_os_str(), self.git.directory.as_os_str());
+        let (origin, directory) = (self.remote.location.as_os_str(), self.directory.as_os_str());
         let arguments = arguments.into_iter().map(OsStr::new).chain([origin, directory]);
-        self.git.talk(arguments).await?;
+        self.talk(arguments).await?;
         let head = ["rev-parse", "HEAD", "--symbolic-full-name", "HEAD"];
-        let Ok(head) = self.git.run(head).await else {
+        let Ok(head) = self.run(head).await else {
             return Ok(None);
         };
         let (hash, name) = head.split_once('\n').unwrap_or((&head, ""));
@@ -124,7 +106,7 @@ impl Clone<'_> {
     }
 
     /// Fetches what has this name, or this whole hash; nothing if only the list can tell.
-    async fn fetch_by_name(&self, version: &str) -> Result<Option<Choice>, GitProblem> {
+    async fn fetch_by_name(&self, version: &str) -> Result<Option<Choice>, FetchError> {
         let is_commit = is_whole_hash(version);
         if version.contains(NOT_IN_NAMES) || (is_hash(version) && !is_commit) {
             return Ok(None);
@@ -138,7 +120,7 @@ impl Clone<'_> {
     }
 
     /// Fetches what the list of names led to; of the beginning of a hash all commits, to find the one.
-    async fn bring_choice(&self, choice: Choice, references: &References) -> Result<Choice, GitProblem> {
+    async fn bring_choice(&self, choice: Choice, references: &References) -> Result<Choice, FetchError> {
         let is_whole = is_whole_hash(&choice.hash);
         let is_here = self.remote.is_local() && (!is_whole || self.find(&choice.hash).await.is_ok());
         if !is_here {
@@ -147,7 +129,7 @@ impl Clone<'_> {
                 match self.fetch(true, &[choice.wanted()]).await {
                     Ok(()) if choice.name.is_some() => return Ok(self.fetched().unwrap_or(choice)),
                     Ok(()) => return Ok(choice),
-                    Err(problem) if problem.is_final() => return Err(problem),
+                    Err(problem) if problem.kind == Kind::Final => return Err(problem),
                     Err(problem) => tracing::debug!(%problem, "one commit alone"),
                 }
             }
@@ -164,65 +146,68 @@ impl Clone<'_> {
     }
 
     /// The commit that is here under this hash, that of a tag's own object, or the beginning of one.
-    async fn find(&self, hash: &str) -> Result<String, GitProblem> {
+    async fn find(&self, hash: &str) -> Result<String, FetchError> {
         let commit = format!("{hash}^{{commit}}");
-        self.git.run(["rev-parse", "--verify", &commit]).await
+        self.run(["rev-parse", "--verify", &commit]).await
     }
 
-    async fn references(&self) -> Result<References, GitProblem> {
+    async fn references(&self) -> Result<References, FetchError> {
         if !self.remote.is_local() {
             self.clear();
         }
         let list = ["ls-remote", "--symref", "--quiet", "--"].map(OsStr::new);
         let list = list.into_iter().chain([self.remote.location.as_os_str()]);
-        let listing = self.git.talk(list.clone()).await?;
+        let listing = self.talk(list.clone()).await?;
         if listing.is_empty() && self.remote.url().starts_with("http") {
             // For `git` any page is an empty repository. A server of Git talks in packets.
-            let packets = self.git.directory.join("packets");
-            let tracing = self.git.with_variable("GIT_TRACE_PACKET", packets.display());
+            let packets = self.directory.join("packets");
+            let mut tracing = self.clone();
+            tracing
+                .variables
+                .push(("GIT_TRACE_PACKET", packets.display().to_string()));
             tracing.talk(list).await?;
             if !packets.exists() {
-                return Err(GitProblem::no_git_server(self.remote));
+                return Err(words::no_git_server(&self.remote));
             }
         }
         Ok(References::from_listing(&listing))
     }
 
     /// Makes an empty repository whose first remote is where it comes from.
-    async fn init(&self, is_sha256: bool) -> Result<(), GitProblem> {
+    async fn init(&self, is_sha256: bool) -> Result<(), FetchError> {
         self.clear();
         let mut arguments = vec!["init", "--quiet", "--template="];
         if is_sha256 {
             arguments.push("--object-format=sha256");
         }
-        self.git.run(arguments).await?;
+        self.run(arguments).await?;
         let add = ["remote", "add", "--", "origin"].map(OsStr::new);
         let add = add.into_iter().chain([self.remote.location.as_os_str()]);
-        self.git.run(add).await.map(drop)
+        self.run(add).await.map(drop)
     }
 
     /// Removes what another try has left. What stays is told of by what Git cannot do then.
     fn clear(&self) {
-        let _ = fs::remove_dir_all(self.git.directory.join(".git"));
+        let _ = fs::remove_dir_all(self.directory.join(".git"));
     }
 
-    async fn fetch(&self, is_shallow: bool, what: &[&str]) -> Result<(), GitProblem> {
+    async fn fetch(&self, is_shallow: bool, what: &[&str]) -> Result<(), FetchError> {
         let mut arguments = vec!["fetch", "--progress", "--no-tags"];
         if is_shallow {
             arguments.push("--depth=1");
         }
         arguments.extend(["--", "origin"]);
         arguments.extend(what);
-        self.git.talk(arguments).await.map(drop)
+        self.talk(arguments).await.map(drop)
     }
 
     /// What the last fetch brought, as Git wrote it down.
     fn fetched(&self) -> Option<Choice> {
-        read_fetch_head(&fs::read_to_string(self.git.directory.join(".git/FETCH_HEAD")).ok()?)
+        read_fetch_head(&fs::read_to_string(self.directory.join(".git/FETCH_HEAD")).ok()?)
     }
 
     /// Gives the branch, the tag and HEAD their commits, as `git clone` does, and writes the files.
-    async fn check_out(&self, choice: &Choice) -> Result<(), GitProblem> {
+    async fn check_out(&self, choice: &Choice) -> Result<(), FetchError> {
         let mut arguments = vec!["checkout", "--quiet", "--progress", "--no-recurse-submodules"];
         if let Some(branch) = choice.branch() {
             arguments.extend(["--no-track", "-B", branch]);
@@ -232,12 +217,12 @@ impl Clone<'_> {
                 .as_deref()
                 .filter(|name| name.starts_with("refs/tags/"))
             {
-                self.git.run(["update-ref", "--", tag, &choice.hash]).await?;
+                self.run(["update-ref", "--", tag, &choice.hash]).await?;
             }
             arguments.push("--detach");
         }
         arguments.extend([choice.hash.as_str(), "--"]);
-        self.git.run(arguments).await.map(drop)
+        self.with(lfs::LATER).run(arguments).await.map(drop)
     }
 }
 
@@ -257,26 +242,4 @@ fn read_fetch_head(text: &str) -> Option<Choice> {
         }),
         hash: hash.to_owned(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_fetched_is_read() {
-        let hash = "1".repeat(40);
-        for (description, name) in [
-            (
-                "\tbranch 'feature/a' of https://host/x",
-                Some("refs/heads/feature/a"),
-            ),
-            ("not-for-merge\ttag 'v1' of host:x", Some("refs/tags/v1")),
-            ("\t'refs/pull/7/head' of https://host/x", Some("refs/pull/7/head")),
-            ("\thttps://host/x", None),
-        ] {
-            let choice = read_fetch_head(&format!("{hash}\t{description}\n")).unwrap();
-            assert_eq!((choice.name.as_deref(), &choice.hash), (name, &hash));
-        }
-    }
 }

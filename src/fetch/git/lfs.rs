@@ -4,10 +4,17 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::Path;
 
-use super::problem::GitProblem;
 use super::program::Git;
 use crate::env_vars;
+use crate::fetch::FetchError;
 use crate::fetch::error::shortened;
+
+/// Settings for commands that write files: all contents are fetched afterwards, at once.
+pub(super) const LATER: &[(&str, &str)] = &[
+    ("filter.lfs.process", ""),
+    ("filter.lfs.smudge", ""),
+    ("filter.lfs.required", "false"),
+];
 
 /// How every pointer begins, from the specification of Git LFS.
 const BEGINNING: &[u8] = b"version https://git-lfs.github.com/spec/";
@@ -18,7 +25,7 @@ const NAMED_FILES: usize = 5;
 
 /// Brings the contents of the pointer files, by the `git lfs` program. Without it the files are named: the
 /// entry point may not need them.
-pub(super) async fn fetch(git: &Git<'_>) -> Result<(), GitProblem> {
+pub(super) async fn fetch(git: &Git<'_>) -> Result<(), FetchError> {
     let top = &git.directory;
     let files = git.run(["ls-files", "-z", "--", ":(attr:filter=lfs)"]).await?;
     let pointers: Vec<&str> = files
@@ -43,12 +50,12 @@ pub(super) async fn fetch(git: &Git<'_>) -> Result<(), GitProblem> {
 }
 
 /// Whether Git LFS has files of a repository, by the words of its `.gitattributes`, and they are wanted.
-pub(super) fn is_used<'a>(top: &Path, mut files: impl Iterator<Item = &'a str>) -> bool {
+pub(super) fn is_used(top: &Path, attributes: &[String]) -> bool {
     let is_unwanted = || {
         env_vars::non_empty(env_vars::GIT_LFS_SKIP_SMUDGE)
             .is_some_and(|value| git2::Config::parse_bool(value).unwrap_or(false))
     };
-    files.any(|file| {
+    attributes.iter().any(|file| {
         let file = top.join(file);
         file.symlink_metadata().is_ok_and(|metadata| metadata.is_file())
             && fs::read_to_string(file).is_ok_and(|text| text.contains("filter=lfs"))

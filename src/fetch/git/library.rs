@@ -9,16 +9,15 @@ use git2::{
     Repository, RepositoryInitOptions,
 };
 
-use super::super::blocking::Reporter;
 use super::clone::Cloned;
 use super::library_http::{self, Allowed};
-use super::problem::GitProblem;
-use super::references::{References, is_whole_hash};
 use super::remote::Remote;
 use super::submodules::{self, Parts, Submodule};
-use super::version::{Choice, Wanted, ambiguous};
-use super::words;
+use super::version::{Choice, References, Wanted, ambiguous, is_whole_hash};
+use super::{lfs, words};
 use crate::events::{Transfer, TransferUnit};
+use crate::fetch::FetchError;
+use crate::fetch::blocking::Reporter;
 
 const ALL: [&str; 2] = ["+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"];
 
@@ -28,10 +27,10 @@ pub(super) fn clone(
     wanted: &Wanted,
     directory: &Path,
     reporter: &Reporter,
-) -> Result<Cloned, GitProblem> {
+) -> Result<Cloned, FetchError> {
     let fetch = Fetch::begin(remote, directory, reporter)?;
     let references = fetch.references()?;
-    let (mut choice, version, subdirectory) = wanted.choose(&references, remote.is_local())?;
+    let (mut choice, subdirectory) = wanted.choose(&references, remote.is_local())?;
     let commit = fetch.bring(&choice, &references)?;
     if choice.name.is_none() {
         choice = Choice::commit(commit.to_string());
@@ -41,7 +40,7 @@ pub(super) fn clone(
     fetch.complete(&fetch.repository, remote.is_local())?;
     Ok(Cloned {
         commit: commit.to_string(),
-        branch: choice.branch_of(version.as_deref()),
+        branch: wanted.branch(&choice),
         subdirectory,
     })
 }
@@ -55,9 +54,9 @@ struct Fetch<'a> {
 }
 
 impl<'a> Fetch<'a> {
-    fn begin(remote: &'a Remote, directory: &Path, reporter: &'a Reporter) -> Result<Self, GitProblem> {
+    fn begin(remote: &'a Remote, directory: &Path, reporter: &'a Reporter) -> Result<Self, FetchError> {
         if remote.is_ssh() {
-            return Err(GitProblem::needs_program("SSH"));
+            return Err(words::needs_program("SSH"));
         }
         let make = || {
             let mut options = RepositoryInitOptions::new();
@@ -67,9 +66,8 @@ impl<'a> Fetch<'a> {
             repository.remote("origin", &remote.url())?;
             Ok((repository, library_http::allow(remote, reporter)?))
         };
-        let (repository, allowed) = make().map_err(GitProblem::library(
-            "make a repository in the temporary directory",
-        ))?;
+        let (repository, allowed) =
+            make().map_err(words::library("make a repository in the temporary directory"))?;
         Ok(Self {
             remote,
             reporter,
@@ -79,7 +77,7 @@ impl<'a> Fetch<'a> {
     }
 
     /// All names of the repository.
-    fn references(&self) -> Result<References, GitProblem> {
+    fn references(&self) -> Result<References, FetchError> {
         let mut references = References::default();
         let mut list = || {
             let mut remote = self.repository.find_remote("origin")?;
@@ -92,12 +90,13 @@ impl<'a> Fetch<'a> {
             }
             Ok(())
         };
-        list().map_err(|error| problem(self.remote, "read the list of branches and tags", error))?;
+        list()
+            .map_err(|error| words::of_library("read the list of branches and tags", error, self.remote))?;
         Ok(references)
     }
 
     /// Brings the objects, and gives the commit.
-    fn bring(&self, choice: &Choice, references: &References) -> Result<Oid, GitProblem> {
+    fn bring(&self, choice: &Choice, references: &References) -> Result<Oid, FetchError> {
         let find = || {
             let commit = format!("{}^{{commit}}", choice.hash);
             Ok(self.repository.revparse_single(&commit)?.id())
@@ -105,9 +104,7 @@ impl<'a> Fetch<'a> {
         // The commit alone, which libgit2 cannot have of a repository on this machine.
         if is_whole_hash(&choice.hash) && !self.remote.is_local() {
             // Old servers give what has a name.
-            let mut named = references.all.iter();
-            let named = named.find(|reference| reference.target == choice.hash && reference.peeled.is_none());
-            let what = named.map_or(choice.wanted(), |reference| &reference.name);
+            let what = references.name_of(&choice.hash).unwrap_or(choice.wanted());
             match self.fetch(&[what], 1) {
                 Ok(()) if let Ok(commit) = find() => return Ok(commit),
                 Ok(()) => {}
@@ -124,18 +121,18 @@ impl<'a> Fetch<'a> {
         })
     }
 
-    fn fetch(&self, what: &[&str], depth: i32) -> Result<(), GitProblem> {
+    fn fetch(&self, what: &[&str], depth: i32) -> Result<(), FetchError> {
         let fetch = || {
             let mut options = fetch_options(self.reporter);
             options.depth(depth);
             let mut remote = self.repository.find_remote("origin")?;
             remote.fetch(what, Some(&mut options), None)
         };
-        fetch().map_err(|error| problem(self.remote, "fetch the repository's objects", error))
+        fetch().map_err(|error| words::of_library("fetch the repository's objects", error, self.remote))
     }
 
     /// Gives the branch, the tag and HEAD their commits, as `git clone` does, and writes the files.
-    fn check_out(&self, choice: &Choice, commit: Oid) -> Result<(), GitProblem> {
+    fn check_out(&self, choice: &Choice, commit: Oid) -> Result<(), FetchError> {
         let write = || {
             let repository = &self.repository;
             if let Some(name) = &choice.name {
@@ -147,21 +144,21 @@ impl<'a> Fetch<'a> {
             }
             repository.checkout_head(Some(&mut checkout(self.reporter)))
         };
-        write().map_err(|error| problem(self.remote, "write the files", error))
+        write().map_err(|error| words::of_library("write the files", error, self.remote))
     }
 
     /// Brings the submodules of a repository whose files are written. Fails if files are in Git LFS.
-    fn complete(&self, repository: &Repository, is_parent_local: bool) -> Result<(), GitProblem> {
+    fn complete(&self, repository: &Repository, is_parent_local: bool) -> Result<(), FetchError> {
         let Some(top) = repository.workdir() else {
             return Ok(());
         };
         let index = repository
             .index()
-            .map_err(GitProblem::library("read the list of files"))?;
+            .map_err(words::library("read the list of files"))?;
         let path = |path: &[u8]| String::from_utf8_lossy(path).into_owned();
         let parts = Parts::of(index.iter().map(|entry| (entry.mode, path(&entry.path))));
-        if parts.use_lfs(top) {
-            return Err(GitProblem::needs_program("Git LFS"));
+        if lfs::is_used(top, &parts.attributes) {
+            return Err(words::needs_program("Git LFS"));
         }
         for submodule in submodules::described(top, &parts)? {
             let update = || {
@@ -171,7 +168,7 @@ impl<'a> Fetch<'a> {
                 let below = self.update_submodule(repository, &submodule)?;
                 self.complete(&below, is_local)
             };
-            update().map_err(GitProblem::in_submodule(&submodule.path))?;
+            update().map_err(|problem| submodules::failed(&submodule.path, problem))?;
         }
         Ok(())
     }
@@ -180,14 +177,14 @@ impl<'a> Fetch<'a> {
         &self,
         repository: &Repository,
         submodule: &Submodule,
-    ) -> Result<Repository, GitProblem> {
+    ) -> Result<Repository, FetchError> {
         let remote = match submodule.url.as_str() {
             // It is on the same server.
             url if url.starts_with('.') => self.remote.clone(),
             url => Remote::new(url),
         };
         if remote.is_ssh() {
-            return Err(GitProblem::needs_program("a submodule behind SSH"));
+            return Err(words::needs_program("a submodule behind SSH"));
         }
         let update = || {
             let mut options = git2::SubmoduleUpdateOptions::new();
@@ -196,14 +193,8 @@ impl<'a> Fetch<'a> {
             submodule.update(true, Some(&mut options))?;
             submodule.open()
         };
-        update().map_err(|error| problem(&remote, "fetch the submodule", error))
+        update().map_err(|error| words::of_library("fetch the submodule", error, &remote))
     }
-}
-
-/// What went wrong, in words if those of the library are known.
-fn problem(remote: &Remote, action: &'static str, source: git2::Error) -> GitProblem {
-    let message = source.message();
-    words::problem(&[message.to_owned()], message, remote).unwrap_or(GitProblem::Library { action, source })
 }
 
 fn fetch_options<'a>(reporter: &'a Reporter) -> FetchOptions<'a> {

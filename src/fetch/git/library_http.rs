@@ -3,9 +3,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
-use std::pin::pin;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,16 +11,13 @@ use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream, Trans
 use reqwest::header::CONTENT_TYPE;
 use reqwest::redirect::Policy;
 use reqwest::{Method, Response, StatusCode, Url};
-use tokio::runtime::Runtime;
+use tokio::runtime::Handle;
 
-use super::super::blocking::{Cancelled, Reporter};
 use super::remote::Remote;
 use crate::env_vars;
+use crate::fetch::blocking::Reporter;
 use crate::http::{Fault, MOST_REDIRECTS, ServerAccess, Verification, classify, client};
 use crate::redact::Secret;
-
-/// How often a wait looks whether the fetch is given up.
-const CANCEL_INTERVAL: Duration = Duration::from_millis(50);
 
 const LIST: &str = "/info/refs?service=git-upload-pack";
 const LIST_TYPE: &str = "application/x-git-upload-pack-advertisement";
@@ -30,14 +25,14 @@ const REQUEST_TYPE: &str = "application/x-git-upload-pack-request";
 
 thread_local! {
     /// The fetch on this thread. libgit2 tells a transport nothing but a URL.
-    static FETCH: RefCell<Option<Arc<HttpFetch>>> = const { RefCell::new(None) };
+    static FETCH: RefCell<Option<HttpFetch>> = const { RefCell::new(None) };
 }
 
 /// A fetch that may talk by HTTP.
+#[derive(Clone)]
 struct HttpFetch {
     remote: Remote,
-    runtime: Runtime,
-    is_cancelled: Cancelled,
+    reporter: Reporter,
 }
 
 /// Lets libgit2 talk by HTTP on this thread, with the remote repository's credentials, until the value is
@@ -46,12 +41,10 @@ pub(super) fn allow(remote: &Remote, reporter: &Reporter) -> Result<Allowed, git
     static REGISTERED: OnceLock<Result<(), String>> = OnceLock::new();
     let registered = REGISTERED.get_or_init(|| register().map_err(|error| error.to_string()));
     registered.as_ref().map_err(in_words)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    FETCH.set(Some(Arc::new(HttpFetch {
+    FETCH.set(Some(HttpFetch {
         remote: remote.clone(),
-        runtime: runtime.map_err(in_words)?,
-        is_cancelled: reporter.cancelled(),
-    })));
+        reporter: reporter.clone(),
+    }));
     Ok(Allowed)
 }
 
@@ -87,14 +80,13 @@ fn register() -> Result<(), git2::Error> {
 impl HttpFetch {
     /// Waits for something, unless the fetch is given up meanwhile.
     fn wait<T>(&self, future: impl Future<Output = reqwest::Result<T>>) -> io::Result<T> {
-        self.runtime.block_on(async {
-            let mut future = pin!(future);
-            while !self.is_cancelled.load(Ordering::Relaxed) {
-                if let Ok(result) = tokio::time::timeout(CANCEL_INTERVAL, future.as_mut()).await {
-                    return result.map_err(|error| io::Error::other(failure(&error.without_url())));
+        Handle::current().block_on(async {
+            tokio::select! {
+                result = future => {
+                    result.map_err(|error| io::Error::other(failure(&error.without_url())))
                 }
+                () = self.reporter.cancelled() => Err(io::Error::other("the fetch was given up")),
             }
-            Err(io::ErrorKind::Interrupted.into())
         })
     }
 
@@ -173,7 +165,7 @@ fn failure(error: &reqwest::Error) -> String {
 }
 
 struct HttpTransport {
-    fetch: Arc<HttpFetch>,
+    fetch: HttpFetch,
     server: OnceLock<ServerAccess>,
 }
 
@@ -188,7 +180,7 @@ impl SmartSubtransport for HttpTransport {
         }
         let access = self.server.get();
         Ok(Box::new(Exchange {
-            fetch: Arc::clone(&self.fetch),
+            fetch: self.fetch.clone(),
             access: access
                 .cloned()
                 .ok_or_else(|| in_words("the list was not asked for"))?,
@@ -205,7 +197,7 @@ impl SmartSubtransport for HttpTransport {
 
 /// A request that is written first, and its answer.
 struct Exchange {
-    fetch: Arc<HttpFetch>,
+    fetch: HttpFetch,
     access: ServerAccess,
     request: Vec<u8>,
     answer: Option<Response>,

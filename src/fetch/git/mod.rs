@@ -10,10 +10,8 @@ mod clone;
 mod lfs;
 mod library;
 mod library_http;
-mod problem;
 mod program;
 mod progress;
-mod references;
 mod remote;
 mod repository;
 mod submodules;
@@ -21,12 +19,11 @@ mod version;
 mod words;
 
 pub use changes::TreeState;
-pub use problem::GitProblem;
 pub(super) use repository::{Repository, find_repository, is_bare_repository, repository_at};
 
 use super::blocking;
 use super::{FetchError, FetchOptions, Source, WorkDir};
-use super::{local as local_source, subdirectory, temporary_directory};
+use super::{source_name, subdirectory, temporary_directory};
 use crate::events::Progress;
 use crate::project_uri::{GitUrl, ProjectUri, Subdirectory};
 use crate::temporary::TemporaryDirectory;
@@ -64,7 +61,7 @@ pub(super) async fn fetch_local(
     };
     let remote = Remote::of_path(repository.root());
     let (directory, cloned) = clone_into_temporary(uri, remote, wanted, progress).await?;
-    let name = local_source::source_name(repository.root(), uri.subdirectory(), Some(repository));
+    let name = source_name(repository.root(), uri.subdirectory(), Some(repository));
     let repo_url = repository
         .first_remote_url()
         .or_else(|| uri.file_uri().map(str::to_owned))
@@ -79,8 +76,8 @@ async fn clone_into_temporary(
     progress: &dyn Progress,
 ) -> Result<(TemporaryDirectory, Cloned), FetchError> {
     let directory = temporary_directory(uri, progress)?;
-    let named = format!("'{remote}'");
-    let told = |problem: GitProblem| problem.into_fetch_error(named);
+    let failed = format!("cannot fetch the project from '{remote}'");
+    let told = |problem: FetchError| problem.within(failed);
     if program::is_installed() {
         let cloned = clone::clone(&remote, &wanted, directory.path(), progress).await;
         return Ok((directory, cloned.map_err(told)?));

@@ -6,11 +6,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use super::problem::GitProblem;
 use super::progress::ProgressDisplay;
 use super::remote::Remote;
+use super::words;
 use crate::env_vars;
 use crate::events::Progress;
+use crate::fetch::FetchError;
 use crate::process::{ProgramCall, program_on_path};
 
 /// Variables that would have `git` work on another repository than ours, or in another way.
@@ -73,22 +74,19 @@ pub(super) fn is_installed() -> bool {
 /// The `git` program in a directory, for one remote repository.
 #[derive(Clone)]
 pub(super) struct Git<'a> {
-    remote: Remote,
+    /// What messages are about.
+    pub(super) remote: Remote,
     /// Where it works.
     pub(super) directory: PathBuf,
     settings: Vec<(String, String)>,
-    variables: Vec<(&'static str, String)>,
+    pub(super) variables: Vec<(&'static str, String)>,
     /// Who hears how far the fetch is.
     pub(super) progress: &'a dyn Progress,
 }
 
 impl<'a> Git<'a> {
     /// The program for an existing directory, with what the remote repository needs.
-    pub(super) async fn new(
-        remote: &Remote,
-        directory: &Path,
-        progress: &'a dyn Progress,
-    ) -> Result<Self, GitProblem> {
+    pub(super) async fn new(remote: &Remote, directory: &Path, progress: &'a dyn Progress) -> Self {
         let mut git = Self {
             remote: remote.clone(),
             directory: directory.to_owned(),
@@ -131,7 +129,7 @@ impl<'a> Git<'a> {
         if let Some(bundle) = git.certificates().await {
             git.variables.push((env_vars::GIT_SSL_CAINFO, bundle));
         }
-        Ok(git)
+        git
     }
 
     /// The same with more settings.
@@ -144,34 +142,11 @@ impl<'a> Git<'a> {
         git
     }
 
-    /// The same with another variable.
-    pub(super) fn with_variable(&self, name: &'static str, value: impl ToString) -> Self {
-        let mut git = self.clone();
-        git.variables.push((name, value.to_string()));
-        git
-    }
-
-    /// The same in another directory.
-    pub(super) fn in_directory(&self, directory: &Path) -> Self {
-        Self {
-            directory: directory.to_owned(),
-            ..self.clone()
-        }
-    }
-
-    /// The same, with messages about another remote repository.
-    pub(super) fn about(&self, url: &str) -> Self {
-        Self {
-            remote: Remote::new(url),
-            ..self.clone()
-        }
-    }
-
     /// Runs a command there and gives what it prints. When the future is dropped, all its processes are killed.
     pub(super) async fn run<A: Into<OsString>>(
         &self,
         arguments: impl IntoIterator<Item = A>,
-    ) -> Result<String, GitProblem> {
+    ) -> Result<String, FetchError> {
         let call = self.call().arguments(arguments).directory(&self.directory);
         self.finish(match self.directory.parent() {
             // Temporary directories may lie in a repository.
@@ -186,19 +161,19 @@ impl<'a> Git<'a> {
     pub(super) async fn talk<A: Into<OsString>>(
         &self,
         arguments: impl IntoIterator<Item = A>,
-    ) -> Result<String, GitProblem> {
+    ) -> Result<String, FetchError> {
         let repository = self.directory.join(".git");
         let call = self.call().arguments(arguments);
         self.finish(call.variable("GIT_DIR", repository)).await
     }
 
-    async fn finish(&self, call: ProgramCall) -> Result<String, GitProblem> {
+    async fn finish(&self, call: ProgramCall) -> Result<String, FetchError> {
         let mut display = ProgressDisplay::default();
         let progress = self.progress;
         let mut watch = |piece: &[u8]| display.feed(piece, &mut |transfer| progress.transfer(transfer));
         match call.capture_watched(&mut watch).await {
             Ok(captured) => Ok(captured.text().trim_end().to_owned()),
-            Err(error) => Err(GitProblem::of_program(error, &self.remote)),
+            Err(error) => Err(words::of_program(error, &self.remote)),
         }
     }
 

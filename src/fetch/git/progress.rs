@@ -57,21 +57,15 @@ pub(super) fn parse(line: &str) -> Option<Transfer<'_>> {
 /// Reads `, 1.50 MiB | 3.00 MiB/s`.
 fn bytes(text: &str) -> Option<u64> {
     let mut words = text.strip_prefix(", ")?.split([' ', ',']);
-    let number: f64 = words.next()?.parse().ok()?;
-    let unit = match words.next()? {
-        "bytes" => 0,
-        "KiB" => 10,
-        "MiB" => 20,
-        "GiB" => 30,
+    // All but whole bytes have two decimal places.
+    let digits: u64 = words.next()?.replace('.', "").parse().ok()?;
+    Some(match words.next()? {
+        "bytes" => digits,
+        "KiB" => (digits << 10) / 100,
+        "MiB" => (digits << 20) / 100,
+        "GiB" => (digits << 30) / 100,
         _ => return None,
-    };
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "two decimal places are known"
-    )]
-    Some((number * (1_u64 << unit) as f64) as u64)
+    })
 }
 
 #[cfg(test)]
@@ -88,14 +82,9 @@ mod tests {
             let mut seen = Vec::new();
             for piece in text.as_bytes().chunks(size) {
                 display.feed(piece, &mut |state| {
-                    let Transfer {
-                        what,
-                        done,
-                        total,
-                        unit,
-                        bytes,
-                    } = state;
-                    seen.push(format!("{what}: {done} of {total:?} {unit:?}, {bytes:?}"));
+                    let (total, unit, bytes) = (state.total, state.unit, state.bytes);
+                    let counts = format!("{} of {total:?} {unit:?}, {bytes:?}", state.done);
+                    seen.push(format!("{}: {counts}", state.what));
                 });
             }
             let expected = [

@@ -94,19 +94,13 @@ impl Repository {
     pub(crate) fn first_remote_url(&self) -> Option<String> {
         // The configuration is read by itself, since it also tells where Git refuses to open the
         // repository.
-        let config = Config::open(&common_directory(&self.git_directory).join("config")).ok()?;
-        let mut first_remote: Option<Vec<u8>> = None;
-        let mut url = None;
+        let config = Config::open(&common_directory(&self.git_directory).join("config"));
+        let config = config.ok()?.snapshot().ok()?;
         let mut entries = config.entries(Some(r"^remote\..*\.url$")).ok()?;
-        while let Some(Ok(entry)) = entries.next() {
-            let name = entry.name_bytes().to_owned();
-            if first_remote.get_or_insert_with(|| name.clone()) != &name {
-                break;
-            }
-            // Of several URLs of one remote the last counts.
-            url = Some(String::from_utf8_lossy(entry.value_bytes()).into_owned());
-        }
-        url.map(|url| redact::without_credentials(&url))
+        let first = entries.next()?.ok()?.name().ok()?.to_owned();
+        // Of several URLs of one remote the last counts.
+        let url = String::from_utf8_lossy(config.get_bytes(&first).ok()?);
+        Some(redact::without_credentials(&url)).filter(|url| !url.is_empty())
     }
 }
 
@@ -126,8 +120,7 @@ fn is_ignored(repository: &git2::Repository, below_root: &Path) -> Option<bool> 
     }
     let mut prefix = below_root.as_os_str().as_encoded_bytes().to_owned();
     prefix.push(b'/');
-    let index = repository.index().ok()?;
-    Some(!index.iter().any(|entry| entry.path.starts_with(&prefix)))
+    Some(repository.index().ok()?.find_prefix(prefix).is_err())
 }
 
 fn is_same_directory(one: &Path, other: &Path) -> bool {

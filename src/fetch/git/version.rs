@@ -1,9 +1,8 @@
-//! Which commit a version means, among the references of a repository.
+//! Which commit a version means, among the names of a repository.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::problem::GitProblem;
-use super::references::{Reference, References};
+use crate::fetch::FetchError;
 use crate::fetch::error::{SHOWN_NAMES, shortened};
 use crate::nearest::nearest;
 
@@ -12,14 +11,13 @@ const TAGS: &str = "refs/tags/";
 
 /// The shortest abbreviation of a hash that Git takes.
 const SHORTEST_HASH: usize = 4;
-/// The length of a whole SHA-256.
-const LONGEST_HASH: usize = 64;
+/// The lengths of whole hashes: SHA-1, SHA-256.
+const HASH_LENGTHS: [usize; 2] = [40, 64];
 /// The shortest abbreviation that is taken for that of a branch or tag without a look at all other
 /// commits; Git itself writes none that is shorter.
 const TELLING_HASH: usize = 7;
 
 /// What is asked for.
-#[derive(Debug, Clone, Default)]
 pub(super) struct Wanted {
     /// The branch, tag or commit.
     pub(super) version: Option<String>,
@@ -28,47 +26,48 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// What to check out among these names, the version that means, and the directory of a page. `git
-    /// checkout` takes a branch before a tag of the same name in a repository on this machine, and the tag in
-    /// a fresh clone.
+    /// What to check out among these names, and the directory of a page. `git checkout` takes a branch before
+    /// a tag of the same name in a repository on this machine, and the tag in a fresh clone.
     pub(super) fn choose(
         &self,
         references: &References,
         is_local: bool,
-    ) -> Result<(Choice, Option<String>, Option<String>), GitProblem> {
+    ) -> Result<(Choice, Option<String>), FetchError> {
         let (version, directory) = self.split(references);
         let kinds = if is_local {
             [BRANCHES, TAGS]
         } else {
             [TAGS, BRANCHES]
         };
-        let choice = match &version {
+        let choice = match version {
             Some(version) => references.choose(version, kinds)?,
             None => references.default_choice()?,
         };
-        Ok((choice, version, directory))
+        Ok((choice, directory))
     }
 
-    fn split(&self, references: &References) -> (Option<String>, Option<String>) {
+    fn split(&self, references: &References) -> (Option<&str>, Option<String>) {
         let Some(tree) = &self.tree else {
-            return (self.version.clone(), None);
+            return (self.version.as_deref(), None);
         };
-        let (version, directory) = match &self.version {
-            Some(version) => {
-                let below = tree.strip_prefix(version.as_str());
-                let below = below.filter(|below| below.is_empty() || below.starts_with('/'));
-                let directory = below.unwrap_or_else(|| references.split_tree(tree).1);
-                (version.as_str(), directory.trim_start_matches('/'))
-            }
-            None => references.split_tree(tree),
-        };
+        let (of_page, directory) = references.split_tree(tree);
+        let version = self.version.as_deref().unwrap_or(of_page);
+        let below = tree.strip_prefix(version);
+        let below = below.filter(|below| below.is_empty() || below.starts_with('/'));
+        let directory = below.unwrap_or(directory).trim_start_matches('/');
         let directory = Some(directory.to_owned()).filter(|directory| !directory.is_empty());
-        (Some(version.to_owned()), directory)
+        (Some(version), directory)
+    }
+
+    /// The branch that was chosen, if what is asked for is its name.
+    pub(super) fn branch(&self, choice: &Choice) -> Option<String> {
+        let asked = self.version.as_ref().or(self.tree.as_ref())?;
+        let branch = choice.branch().filter(|branch| asked.starts_with(branch))?;
+        Some(branch.to_owned())
     }
 }
 
 /// What shall be checked out.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Choice {
     /// The full name of a branch, a tag or another reference; none for a commit without one.
     pub(super) name: Option<String>,
@@ -101,43 +100,78 @@ impl Choice {
             (None, None) => format!("Fetched commit {}", self.hash),
         }
     }
+}
 
-    /// The branch, if the version is its name.
-    pub(super) fn branch_of(&self, version: Option<&str>) -> Option<String> {
-        self.branch()
-            .filter(|branch| Some(*branch) == version)
-            .map(str::to_owned)
-    }
+/// All names of a repository.
+#[derive(Default)]
+pub(super) struct References {
+    /// The full names, HEAD among them, with what they name: a commit, or a tag's own object.
+    all: BTreeMap<String, String>,
+    /// The commits behind tags' own objects.
+    peeled: Vec<String>,
+    /// The full name of the branch that HEAD names, if that is known.
+    pub(super) head_branch: Option<String>,
 }
 
 impl References {
-    /// What to check out where no version is asked for: what HEAD is.
-    fn default_choice(&self) -> Result<Choice, GitProblem> {
+    /// Takes a line of a list: `<hash> <name>`. What is neither is passed over.
+    pub(super) fn add(&mut self, target: &str, name: &str) {
+        if !is_whole_hash(target) {
+            return;
+        }
+        if name.ends_with("^{}") {
+            self.peeled.push(target.to_owned());
+        } else if name == "HEAD" || name.starts_with("refs/") {
+            self.all.insert(name.to_owned(), target.to_owned());
+        }
+    }
+
+    /// Reads the lines of `git ls-remote --symref`.
+    pub(super) fn from_listing(text: &str) -> Self {
+        let mut references = Self::default();
+        for (target, name) in text.lines().filter_map(|line| line.split_once('\t')) {
+            match target.strip_prefix("ref: ") {
+                Some(branch) if name == "HEAD" => references.head_branch = Some(branch.to_owned()),
+                _ => references.add(target, name),
+            }
+        }
+        references
+    }
+
+    /// Whether the repository's hashes are SHA-256.
+    pub(super) fn is_sha256(&self) -> bool {
+        self.all.values().any(|hash| hash.len() == HASH_LENGTHS[1])
+    }
+
+    /// A full name of what has this hash.
+    pub(super) fn name_of(&self, hash: &str) -> Option<&str> {
+        let mut references = self.all.iter().filter(|(name, _)| *name != "HEAD");
+        let (name, _) = references.find(|(_, target)| *target == hash)?;
+        Some(name)
+    }
+
+    /// The short names of all references below `prefix`.
+    fn names_below(&self, prefix: &str) -> Vec<&str> {
+        let names = self.all.keys();
+        names.filter_map(|name| name.strip_prefix(prefix)).collect()
+    }
+
+    /// What to check out if no version is asked for: what HEAD is.
+    fn default_choice(&self) -> Result<Choice, FetchError> {
         self.check_commits()?;
-        let Some(head) = &self.head else {
-            let branch = self.head_branch.as_deref().unwrap_or_default();
-            let branch = match branch.strip_prefix(BRANCHES).unwrap_or(branch) {
-                "" => String::new(),
-                branch => format!(" '{branch}'"),
+        let name = self.head_branch.as_deref();
+        let Some(head) = self.all.get("HEAD") else {
+            let branch = match name.map(|name| name.strip_prefix(BRANCHES).unwrap_or(name)) {
+                None => String::new(),
+                Some(branch) => format!(" '{branch}'"),
             };
-            let branches: Vec<&str> = self.names_below(BRANCHES).collect();
-            let hint = match &*shortened(&branches, SHOWN_NAMES) {
+            let hint = match &*shortened(&self.names_below(BRANCHES), SHOWN_NAMES) {
                 "" => "choose a tag or commit with -v/--version".to_owned(),
                 names => format!("choose a branch with -v/--version: {names}"),
             };
             let message = format!("the repository's default branch{branch} does not exist");
-            return Err(GitProblem::known(message, hint));
+            return Err(FetchError::new(message, hint));
         };
-        // Servers too old to tell the name leave the branches at that commit to guess from.
-        let guess = || {
-            let usual = ["refs/heads/main", "refs/heads/master"];
-            let all = self.all.iter().map(|reference| reference.name.as_str());
-            let mut branches = usual
-                .into_iter()
-                .chain(all.filter(|name| name.starts_with(BRANCHES)));
-            branches.find(|name| self.get(name).is_some_and(|reference| &reference.target == head))
-        };
-        let name = self.head_branch.as_deref().or_else(guess);
         Ok(Choice {
             name: name.filter(|name| name.starts_with(BRANCHES)).map(str::to_owned),
             hash: head.clone(),
@@ -146,35 +180,31 @@ impl References {
 
     /// What to check out for this version, as far as the references tell. Of what both have the first of the
     /// kinds is meant.
-    fn choose(&self, version: &str, kinds: [&str; 2]) -> Result<Choice, GitProblem> {
+    fn choose(&self, version: &str, kinds: [&str; 2]) -> Result<Choice, FetchError> {
         if version == "HEAD" {
             return self.default_choice();
         }
-        if let Some(reference) = self.find(version, kinds) {
-            return Ok(Choice {
-                name: Some(reference.name.clone()),
-                hash: reference.target.clone(),
-            });
+        if let Some((name, hash)) = self.find(version, kinds) {
+            let (name, hash) = (Some(name.clone()), hash.clone());
+            return Ok(Choice { name, hash });
         }
         self.check_commits()?;
         if !is_hash(version) {
             return Err(self.no_such_version(version));
         }
         let version = version.to_ascii_lowercase();
-        let commits = self.all.iter().map(Reference::commit).chain(self.head.as_deref());
-        let matching: BTreeSet<&str> = commits.filter(|commit| commit.starts_with(&version)).collect();
+        let hashes = self.all.values().chain(&self.peeled);
+        let matching: BTreeSet<&String> = hashes.filter(|hash| hash.starts_with(&version)).collect();
         Ok(match matching.first() {
-            Some(commit) if matching.len() == 1 && version.len() >= TELLING_HASH => Choice::commit(*commit),
+            Some(hash) if matching.len() == 1 && version.len() >= TELLING_HASH => Choice::commit(*hash),
             _ => Choice::commit(version),
         })
     }
 
-    fn check_commits(&self) -> Result<(), GitProblem> {
-        if self.all.is_empty() && self.head.is_none() {
-            return Err(GitProblem::known(
-                "the repository has no commits",
-                "push a commit to it first",
-            ));
+    fn check_commits(&self) -> Result<(), FetchError> {
+        if self.all.is_empty() {
+            let hint = "push a commit to it first";
+            return Err(FetchError::new("the repository has no commits", hint));
         }
         Ok(())
     }
@@ -193,8 +223,8 @@ impl References {
     }
 
     /// The error for a version that is not there, with what may have been meant.
-    pub(super) fn no_such_version(&self, version: &str) -> GitProblem {
-        let [branches, tags] = [BRANCHES, TAGS].map(|kind| self.names_below(kind).collect::<Vec<_>>());
+    pub(super) fn no_such_version(&self, version: &str) -> FetchError {
+        let [branches, tags] = [BRANCHES, TAGS].map(|kind| self.names_below(kind));
         let hint = match nearest(version, branches.iter().chain(&tags).copied()) {
             Some(name) => format!("did you mean '{name}'?"),
             None => {
@@ -210,120 +240,32 @@ impl References {
         } else {
             "branch or tag"
         };
-        GitProblem::known(format!("the repository has no {kinds} '{version}'"), hint)
+        FetchError::new(format!("the repository has no {kinds} '{version}'"), hint)
     }
 
     /// Looks a name up as Git does, by the rules of `gitrevisions`.
-    fn find(&self, name: &str, [first, second]: [&str; 2]) -> Option<&Reference> {
-        ["", "refs/", first, second, "refs/remotes/"]
-            .into_iter()
-            .find_map(|prefix| self.get(&format!("{prefix}{name}")))
+    fn find(&self, name: &str, [first, second]: [&str; 2]) -> Option<(&String, &String)> {
+        let prefixes = ["", "refs/", first, second, "refs/remotes/"];
+        let mut names = prefixes.into_iter().map(|prefix| format!("{prefix}{name}"));
+        names.find_map(|name| self.all.get_key_value(&name))
     }
 }
 
 /// Whether the text can be the hash of a commit or the beginning of one.
 pub(super) fn is_hash(text: &str) -> bool {
-    (SHORTEST_HASH..=LONGEST_HASH).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    (SHORTEST_HASH..=HASH_LENGTHS[1]).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Whether the text is a whole hash.
+pub(super) fn is_whole_hash(text: &str) -> bool {
+    HASH_LENGTHS.contains(&text.len()) && is_hash(text)
 }
 
 /// The error for the beginning of several hashes.
-pub(super) fn ambiguous(version: &str) -> GitProblem {
-    GitProblem::known(
+pub(super) fn ambiguous(version: &str) -> FetchError {
+    FetchError::new(
         format!("several commits begin with '{version}'"),
         "give more digits of the hash",
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn oid(digit: char) -> String {
-        digit.to_string().repeat(40)
-    }
-
-    fn references(names: &[(&str, char)]) -> References {
-        let all = names.iter().map(|(name, digit)| Reference {
-            name: (*name).to_owned(),
-            target: oid(*digit),
-            peeled: name.starts_with("refs/tags/").then(|| oid('f')),
-        });
-        References {
-            all: all.collect(),
-            ..References::default()
-        }
-    }
-
-    fn named(name: &str, digit: char) -> Choice {
-        Choice {
-            name: Some(name.to_owned()),
-            hash: oid(digit),
-        }
-    }
-
-    #[test]
-    fn versions_are_found() {
-        let references = references(&[
-            ("refs/heads/main", '1'),
-            ("refs/heads/feature/a", '2'),
-            ("refs/heads/both", '3'),
-            ("refs/heads/abcd", '7'),
-            ("refs/pull/7/head", '4'),
-            ("refs/tags/both", '5'),
-            ("refs/tags/v1", '6'),
-        ]);
-        for (version, expected) in [
-            ("main", named("refs/heads/main", '1')),
-            ("refs/heads/main", named("refs/heads/main", '1')),
-            ("heads/main", named("refs/heads/main", '1')),
-            ("feature/a", named("refs/heads/feature/a", '2')),
-            ("abcd", named("refs/heads/abcd", '7')),
-            ("v1", named("refs/tags/v1", '6')),
-            ("tags/v1", named("refs/tags/v1", '6')),
-            ("both", named("refs/tags/both", '5')),
-            ("pull/7/head", named("refs/pull/7/head", '4')),
-            ("1111111", Choice::commit(oid('1'))),
-            ("FFFFFFF", Choice::commit(oid('f'))),
-            ("1111", Choice::commit("1111")),
-            ("abcdef0", Choice::commit("abcdef0")),
-            (&"9".repeat(40), Choice::commit(oid('9'))),
-        ] {
-            let choice = references.choose(version, [TAGS, BRANCHES]).unwrap();
-            assert_eq!(choice, expected, "{version}");
-        }
-        let choice = references.choose("both", [BRANCHES, TAGS]).unwrap();
-        assert_eq!(choice, named("refs/heads/both", '3'));
-        for (version, expected) in [("mian", "did you mean 'main'?"), ("v2", "did you mean 'v1'?")] {
-            let problem = references.choose(version, [TAGS, BRANCHES]).unwrap_err();
-            assert_eq!(problem.hint().as_deref(), Some(expected), "{version}");
-        }
-    }
-
-    #[test]
-    fn the_default_is_what_head_is() {
-        let mut references = references(&[
-            ("refs/heads/a", '1'),
-            ("refs/heads/main", '1'),
-            ("refs/heads/z", '2'),
-        ]);
-        let told = |references: &References| references.default_choice().unwrap_err().to_string();
-        assert_eq!(
-            told(&references),
-            "the repository's default branch does not exist"
-        );
-        for (digit, expected) in [
-            ('1', named("refs/heads/main", '1')),
-            ('2', named("refs/heads/z", '2')),
-            ('3', Choice::commit(oid('3'))),
-        ] {
-            references.head = Some(oid(digit));
-            assert_eq!(references.default_choice().unwrap(), expected);
-        }
-        references.head_branch = Some("refs/heads/trunk".to_owned());
-        assert_eq!(
-            references.default_choice().unwrap(),
-            named("refs/heads/trunk", '3')
-        );
-        assert_eq!(told(&References::default()), "the repository has no commits");
-    }
 }

@@ -1,9 +1,11 @@
 //! What the words of the `git` program, of `ssh` and of libgit2 mean. They have no codes for their errors; their
 //! English words are the same in all versions, up to what the HTTP and TLS libraries below them say.
 
-use super::problem::GitProblem;
+use super::progress;
 use super::remote::Remote;
-use crate::fetch::error::NO_SPACE;
+use crate::fetch::FetchError;
+use crate::fetch::error::{Kind, NO_SPACE};
+use crate::process::ProcessError;
 
 /// What some words mean, and what to do about it.
 struct Meaning {
@@ -13,8 +15,7 @@ struct Meaning {
     /// repository, `{answer}` is the line with the words, `{tried}` whose credentials were sent.
     message: &'static str,
     hint: &'static str,
-    /// Whether another way to fetch the same has no better prospects.
-    is_final: bool,
+    kind: Kind,
 }
 
 const fn meaning(words: &'static str, message: &'static str, hint: &'static str) -> Meaning {
@@ -22,13 +23,13 @@ const fn meaning(words: &'static str, message: &'static str, hint: &'static str)
         words,
         message,
         hint,
-        is_final: true,
+        kind: Kind::Final,
     }
 }
 
 const fn passing(words: &'static str, message: &'static str, hint: &'static str) -> Meaning {
     Meaning {
-        is_final: false,
+        kind: Kind::Any,
         ..meaning(words, message, hint)
     }
 }
@@ -40,9 +41,8 @@ const CREDENTIALS: &str =
 const NETWORK: &str = "check the network connection and the proxy settings (http.proxy, https_proxy)";
 const NO_REPOSITORY: &str = "there is no repository that can be read: {answer}";
 const SPELLING: &str = "check the spelling; a private repository may need credentials to be seen";
-pub(super) const URL: &str = "check the URL";
-/// What to do about what only the `git` program can do.
-pub(super) const INSTALL_GIT: &str = "install git, or add its directory to PATH";
+const URL: &str = "check the URL";
+const INSTALL_GIT: &str = "install git, or add its directory to PATH";
 
 /// The first whose words are there counts. The words of libgit2 begin in lower case.
 const MEANINGS: &[Meaning] = &[
@@ -144,20 +144,57 @@ const MEANINGS: &[Meaning] = &[
     meaning("Could not read from remote repository", "", ""),
 ];
 
+/// Something needs the `git` program, and there is none.
+pub(super) fn needs_program(need: &str) -> FetchError {
+    let message = format!("{need} needs the program 'git', which was not found");
+    FetchError::new(message, INSTALL_GIT)
+}
+
+/// What answers is not Git.
+pub(super) fn no_git_server(remote: &Remote) -> FetchError {
+    let message = format!("the server is not a Git server: '{remote}' does not speak Git's protocol");
+    FetchError::new(message, URL)
+}
+
+/// What the failure of the `git` program means.
+pub(super) fn of_program(mut error: ProcessError, remote: &Remote) -> FetchError {
+    let mut lines = Vec::new();
+    if let ProcessError::Failed { last_lines, .. } = &mut error {
+        last_lines.retain(|line| !is_noise(line));
+        lines.clone_from(last_lines);
+    }
+    let whole = error.to_string();
+    problem(&lines, &whole, remote).unwrap_or_else(|| {
+        let problem = FetchError::new(whole, error.hint().unwrap_or_default());
+        match error {
+            ProcessError::Start { source, .. } | ProcessError::Output { source, .. } => {
+                problem.caused_by(source)
+            }
+            _ => problem,
+        }
+    })
+}
+
+/// What a failure of libgit2 means.
+pub(super) fn of_library(action: &str, error: git2::Error, remote: &Remote) -> FetchError {
+    let message = error.message();
+    problem(&[message.to_owned()], message, remote).unwrap_or_else(|| library(action)(error))
+}
+
+/// For `map_err` on what libgit2 answers if its words need not be looked at.
+pub(super) fn library(action: &str) -> impl FnOnce(git2::Error) -> FetchError {
+    move |error| FetchError::new(format!("cannot {action}"), "").caused_by(error)
+}
+
 /// The problem that these lines tell of; `whole` is all that is said.
-pub(super) fn problem(lines: &[String], whole: &str, remote: &Remote) -> Option<GitProblem> {
+fn problem(lines: &[String], whole: &str, remote: &Remote) -> Option<FetchError> {
     let (meaning, line) = MEANINGS.iter().find_map(|meaning| {
         let says = |line: &&String| meaning.words.split('|').any(|words| line.contains(words));
         Some((meaning, lines.iter().find(says)?))
     })?;
-    let tried = if remote
-        .credentials
-        .as_ref()
-        .is_some_and(|known| known.password.is_some())
-    {
-        "the user and password in the URL"
-    } else {
-        "what Git's credential helpers or GIT_ASKPASS gave"
+    let tried = match &remote.credentials {
+        Some(known) if known.password.is_some() => "the user and password in the URL",
+        _ => "what Git's credential helpers or GIT_ASKPASS gave",
     };
     let url = remote.to_string();
     let filled = |text: &str| {
@@ -167,14 +204,11 @@ pub(super) fn problem(lines: &[String], whole: &str, remote: &Remote) -> Option<
             .replace("{url}", &url)
             .replace("{answer}", answer(line))
     };
-    Some(GitProblem::Known {
-        message: match meaning.message {
-            "" => whole.to_owned(),
-            message => filled(message),
-        },
-        hint: Some(filled(meaning.hint)).filter(|hint| !hint.is_empty()),
-        is_final: meaning.is_final,
-    })
+    let message = match meaning.message {
+        "" => whole.to_owned(),
+        message => filled(message),
+    };
+    Some(FetchError::new(message, filled(meaning.hint)).of_kind(meaning.kind))
 }
 
 /// The line without what `git` begins every error with.
@@ -188,44 +222,18 @@ fn answer(line: &str) -> &str {
     line.trim_end_matches('.')
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Those that no server of the integration tests makes `git` say.
-    #[test]
-    fn the_usual_failures_are_understood() {
-        for (line, expected) in [
-            (
-                "fatal: unable to look up host (port 9418) (Name or service not known)",
-                "the host 'host' is not known",
-            ),
-            (
-                "ssh: connect to host host port 22: Connection timed out",
-                "cannot connect to 'host': no answer",
-            ),
-            (
-                "fatal: unable to access 'https://host/x/': SSL certificate problem: certificate has expired",
-                "cannot connect to 'host' securely: the server's certificate is not trusted: SSL certificate problem: certificate has expired",
-            ),
-            (
-                "fatal: unable to access 'https://host/x/': Could not resolve proxy: proxy",
-                "cannot connect to 'host': Could not resolve proxy: proxy",
-            ),
-            (
-                "fatal: unable to access 'https://host/x/': CONNECT tunnel failed, response 407",
-                "cannot connect to 'host': the proxy asks for a user and password",
-            ),
-            (
-                "fatal: the remote end hung up unexpectedly",
-                "the connection broke: the remote end hung up unexpectedly",
-            ),
-        ] {
-            let lines = ["remote: hello".to_owned(), line.to_owned()];
-            let problem = problem(&lines, "", &Remote::new("https://u:p@host/x")).expect(line);
-            assert_eq!(problem.to_string(), expected);
-        }
-        let lines = ["fatal: couldn't find remote ref x".to_owned()];
-        assert!(problem(&lines, "", &Remote::new("https://host/x")).is_none());
-    }
+/// Lines of `git` that tell nothing about a failure.
+fn is_noise(line: &str) -> bool {
+    const BEGINNINGS: &[&str] = &[
+        "Cloning into '",
+        "From ",
+        " * ",
+        "remote: Total ",
+        "Please make sure you have the correct access rights",
+        "and the repository exists.",
+        "warning: redirecting to ",
+    ];
+    line.trim().is_empty()
+        || progress::parse(line).is_some()
+        || BEGINNINGS.iter().any(|beginning| line.starts_with(beginning))
 }

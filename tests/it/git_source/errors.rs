@@ -77,6 +77,43 @@ fn what_goes_wrong_is_told() {
     assert_golden("errors-git", &text);
 }
 
+/// Those that none of the servers makes `git` say.
+#[test]
+fn the_usual_failures_are_understood() {
+    let project = Project::new();
+    let said = "#!/bin/sh\necho 'remote: hello' >&2; cat said >&2; exit 128\n";
+    project.sandbox().write_executable("../bin/git", said);
+    for (line, expected) in [
+        (
+            "unable to look up host (port 9418) (Name or service not known)",
+            "the host 'host' is not known",
+        ),
+        (
+            "unable to access 'https://host/x/': SSL certificate problem: certificate has expired",
+            "cannot connect to 'host' securely: the server's certificate is not trusted: SSL certificate problem: certificate has expired",
+        ),
+        (
+            "unable to access 'https://host/x/': Could not resolve proxy: proxy",
+            "cannot connect to 'host': Could not resolve proxy: proxy",
+        ),
+        (
+            "unable to access 'https://host/x/': CONNECT tunnel failed, response 407",
+            "cannot connect to 'host': the proxy asks for a user and password",
+        ),
+        ("Connection timed out", "cannot connect to 'host': no answer"),
+        (
+            "the remote end hung up unexpectedly",
+            "the connection broke: the remote end hung up unexpectedly",
+        ),
+        ("a new word", "fatal: a new word"),
+    ] {
+        project.sandbox().write("said", format!("fatal: {line}\n"));
+        let finished = project.mlrun(&["run", "https://u:p@host/x"]);
+        finished.expect_code(1);
+        assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+    }
+}
+
 #[test]
 fn what_goes_wrong_without_the_git_program_is_told() {
     let Some(servers) = Servers::shared() else { return };

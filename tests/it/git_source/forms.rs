@@ -308,6 +308,54 @@ pub(super) const ROWS: &[Row] = &[
     ),
 ];
 
+/// Forms that mlrun alone takes.
+const OWN_ROWS: &[Row] = &[
+    (
+        "http://<http>/open/project.git",
+        Some("refs/heads/main"),
+        Access::Open,
+        "main",
+        None,
+    ),
+    (
+        "http://<http>/open/project.git",
+        Some("heads/feature/a"),
+        Access::Open,
+        "feature/a",
+        None,
+    ),
+    (
+        "http://<http>/open/project.git",
+        Some("hidden/x"),
+        Access::Open,
+        "refs/hidden/x",
+        None,
+    ),
+    // A name that could be the beginning of a hash.
+    (
+        "http://<http>/open/lenient.git",
+        Some("abcd"),
+        Access::Open,
+        "main",
+        Some("abcd"),
+    ),
+    (
+        "http://<http>/open/detached.git",
+        None,
+        Access::Open,
+        "main",
+        None,
+    ),
+    (
+        "http://u%73er:t0k%65n@<http>/private/project.git",
+        None,
+        Access::Open,
+        "main",
+        None,
+    ),
+    ("<repositories>/source", Some("tags/v1"), Access::Open, "v1", None),
+];
+
 /// A configuration with a credential helper.
 const HELPER: &str = "[credential]\n helper = \"!f() { test \\\"$1\\\" = get && printf 'username=user\\\\npassword=t0ken\\\\n'; }; f\"\n";
 /// The header that the credentials are sent in.
@@ -426,7 +474,7 @@ fn check(servers: &Servers, row: &Row, fetcher: Fetcher) {
 #[test]
 fn every_form_and_way_in() {
     let Some(servers) = Servers::shared() else { return };
-    for row in ROWS {
+    for row in ROWS.iter().chain(OWN_ROWS) {
         check(servers, row, Fetcher::Program);
     }
     for request in ["GET (proxied)", "CONNECT 127.0.0.1", "version=2"] {
@@ -437,7 +485,8 @@ fn every_form_and_way_in() {
 #[test]
 fn every_form_and_way_in_without_the_git_program() {
     let Some(servers) = Servers::shared() else { return };
-    for row in ROWS.iter().filter(|row| row.2.is_for_all()) {
+    let rows = ROWS.iter().chain(OWN_ROWS);
+    for row in rows.filter(|row| row.2.is_for_all()) {
         check(servers, row, Fetcher::Library);
     }
 }

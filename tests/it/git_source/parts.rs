@@ -194,6 +194,9 @@ fn hostile_submodules_are_refused() {
         ("ext", "remote helper 'ext'"),
         ("option", "it begins with '-'"),
         ("disk", "must not name one of this machine"),
+        ("path", "must not name one of this machine"),
+        ("word", "it is not a URL"),
+        ("lines", "it holds a control character"),
     ] {
         for fetcher in FETCHERS {
             let project = fetcher.of(runner(servers, Access::Open));
@@ -219,9 +222,13 @@ fn hostile_submodules_are_refused() {
 
 #[test]
 fn a_submodule_without_a_url_is_an_error() {
-    for (number, modules) in ["", "[submodule \"other\"]\n path = other\n url = ../other\n"]
-        .iter()
-        .enumerate()
+    for (number, modules) in [
+        "",
+        "[submodule \"other\"]\n path = other\n url = ../other\n",
+        "[submodule \"part\"]\n path\n url = ../other\n",
+    ]
+    .iter()
+    .enumerate()
     {
         for fetcher in FETCHERS {
             let project = fetcher.of(Project::new());

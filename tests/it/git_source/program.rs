@@ -3,7 +3,7 @@
 use super::forms::{Access, run, runner};
 use super::parts::marker;
 use super::servers::Servers;
-use crate::harness::require_program;
+use crate::harness::{Project, require_program};
 
 #[test]
 fn the_usual_ways_take_one_connection() {
@@ -124,6 +124,20 @@ fn credentials_of_a_url_reach_no_argument_and_no_file() {
     assert!(!trace.contains("t0ken"), "{trace}");
     let left = project.sandbox().shell("grep -r t0ken ../tmp || true");
     assert_eq!(left, "");
+}
+
+#[test]
+fn the_password_of_an_ssh_url_reaches_no_program() {
+    let project = Project::new().env("GIT_SSH_COMMAND", "<sandbox>/work/ssh");
+    let script = "#!/bin/sh\necho \"$@\" >>\"$0.called\"\nexit 1\n";
+    project.sandbox().write_executable("ssh", script);
+    for uri in ["ssh://git:t0ken@host/x", "ssh://git@host:22/x", "git@host:x"] {
+        project.mlrun(&["run", uri]).expect_code(1);
+        let called = std::fs::read_to_string(project.sandbox().work().join("ssh.called")).unwrap();
+        std::fs::remove_file(project.sandbox().work().join("ssh.called")).unwrap();
+        assert!(called.contains("git@host"), "{called}");
+        assert!(!called.contains("t0ken"), "{called}");
+    }
 }
 
 /// Runs a program on a terminal of 100 columns and prints what it writes there.

@@ -23,7 +23,8 @@ cd ..
 git clone -q --mirror source project.git
 git clone -q --mirror source once.git
 git clone -q --mirror source files.git; git -C files.git update-server-info
-git clone -q --mirror source lenient.git; git -C lenient.git config uploadpack.allowReachableSHA1InWant true
+git clone -q --mirror source lenient.git; git -C lenient.git config uploadpack.allowReachableSHA1InWant true; git -C lenient.git branch abcd main
+git clone -q --mirror source detached.git; git -C detached.git rev-parse main >head; mv head detached.git/HEAD
 git clone -q --mirror source trunk.git; git -C trunk.git branch -m main trunk; git -C trunk.git symbolic-ref HEAD refs/heads/trunk
 git clone -q --mirror source headless.git; git -C headless.git symbolic-ref HEAD refs/heads/gone
 git init -q --bare empty.git
@@ -41,7 +42,7 @@ git -C library-source config -f .gitmodules submodule.inner.url ../nested.git
 hostile() { git clone -q --no-recurse-submodules super-source "$1-source"; (cd "$1-source"; git config -f .gitmodules submodule.parts/library.url "$2"
   git commit -qam "$1"); git clone -q --bare "$1-source" "$1.git"; }
 hostile ext 'ext::sh -c touch% /tmp/never'; hostile option '--upload-pack=touch /tmp/never'; hostile disk "file://$PWD/library.git"
-hostile ssh-super git@host:library.git
+hostile ssh-super git@host:library.git; hostile word library; hostile lines $'https://host/a\nb'; hostile path "$PWD/library.git"
 git init -q plain-source; (cd plain-source; cp -r ../source/MLproject ../source/tool.sh .; ln -s text.txt link; mkdir below; echo plain >marker
   printf 'a\nb\n' >text.txt; cp text.txt below/; git add -A; git commit -qm plain)
 git clone -q --bare plain-source plain.git

@@ -1,0 +1,375 @@
+//! Projects in zip files.
+//!
+//! The whole list of members is checked before the first one is written, and the bytes that really
+//! come out are counted while they are.
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use ::zip::read::ZipFileEntry;
+use ::zip::result::ZipError;
+use ::zip::{CompressionMethod, ZipArchive};
+
+use super::blocking::{self, Reporter};
+use super::error::{Kind, NO_SPACE};
+use super::{FetchError, Source, WorkDir};
+use super::{git, source_name, subdirectory, temporary_directory};
+use crate::events::{Progress, Transfer, TransferUnit, byte_text};
+use crate::http;
+use crate::project_uri::{self, ProjectUri};
+use crate::temporary::TemporaryDirectory;
+
+/// How many members a zip file may have.
+const MAX_MEMBERS: usize = 200_000;
+/// How many bytes the members of a zip file may hold together.
+const MAX_UNPACKED_BYTES: u64 = 16 << 30;
+/// The longest path that a member may have, as on Linux.
+const MAX_PATH_BYTES: usize = 4096;
+/// How many bytes are unpacked at once.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// The type bits of a Unix mode, and the types that are allowed.
+const TYPE_MASK: u32 = 0o170_000;
+const TYPE_NONE: u32 = 0;
+const TYPE_FILE: u32 = 0o100_000;
+const TYPE_DIRECTORY: u32 = 0o040_000;
+const TYPE_LINK: u32 = 0o120_000;
+
+/// What to do about a damaged file.
+const DAMAGED: &str = "make or download the zip file anew";
+/// What to do about one that other programs can unpack.
+const BY_HAND: &str = "unpack it by hand and give the directory";
+
+/// Unpacks a zip file of this machine.
+pub(super) async fn fetch_file(
+    uri: &ProjectUri,
+    path: &Path,
+    progress: &dyn Progress,
+) -> Result<WorkDir, FetchError> {
+    let directory = temporary_directory(uri, progress)?;
+    let zip = path.to_owned();
+    let open = move || File::open(zip).map_err(unreadable);
+    let (project, directory) =
+        unpack_project(uri, open, &path.display().to_string(), directory, progress).await?;
+    // As MLflow does it, a zip file in a Git working tree is named by its place there.
+    let repository = path
+        .parent()
+        .and_then(git::find_repository)
+        .filter(|_| uri.subdirectory().is_none());
+    let source = Source {
+        name: source_name(path, uri.subdirectory(), repository.as_ref()),
+        ..Source::default()
+    };
+    Ok(WorkDir::new(project, source, Some(directory)))
+}
+
+/// Downloads a zip file and unpacks it. The file itself has no name on the disk, so that nothing of
+/// it can be left behind.
+pub(super) async fn fetch_url(
+    uri: &ProjectUri,
+    url: &str,
+    progress: &dyn Progress,
+) -> Result<WorkDir, FetchError> {
+    let directory = temporary_directory(uri, progress)?;
+    let shown_url = project_uri::shown(url);
+    let place = directory.path();
+    let mut file =
+        tempfile::tempfile_in(place).map_err(FetchError::of_directory("create a file in", place))?;
+    let mut on_progress = |done, total| {
+        progress.transfer(Transfer {
+            what: "downloading",
+            done,
+            total,
+            unit: TransferUnit::Bytes,
+            bytes: None,
+        });
+    };
+    let downloaded = http::download(url, &mut file, MAX_UNPACKED_BYTES, &mut on_progress)
+        .await
+        .map_err(|error| {
+            let hint = error.hint().unwrap_or_default();
+            FetchError::new(format!("cannot download '{shown_url}'"), hint).caused_by(error)
+        })?;
+    progress.info(&format!("Downloaded {}", byte_text(downloaded.bytes)));
+    let open = move || Ok(file);
+    let (project, directory) = unpack_project(uri, open, &shown_url, directory, progress)
+        .await
+        .map_err(|error| match error {
+            error if downloaded.is_page && error.kind == Kind::NoZip => FetchError::new(
+                format!("what is at '{shown_url}' is a web page, not a zip file"),
+                "open it in a browser: it may ask you to sign in, or lead to the file's own address",
+            ),
+            error => error,
+        })?;
+    let source = Source {
+        name: uri.to_string(),
+        ..Source::default()
+    };
+    Ok(WorkDir::new(project, source, Some(directory)))
+}
+
+/// Unpacks the zip file called `zip` and finds the project's directory in it.
+async fn unpack_project(
+    uri: &ProjectUri,
+    open: impl FnOnce() -> Result<File, FetchError> + Send + 'static,
+    zip: &str,
+    directory: TemporaryDirectory,
+    progress: &dyn Progress,
+) -> Result<(PathBuf, TemporaryDirectory), FetchError> {
+    let top_name = format!("the zip file '{zip}'");
+    let name = top_name.clone();
+    let (directory, ()) = blocking::fill(directory, progress, move |directory, reporter| {
+        open()
+            .and_then(|file| unpack(file, directory, reporter))
+            .map_err(|error| error.within(format!("cannot unpack {name}")))
+    })
+    .await?;
+    let project = subdirectory::find_inside(directory.path(), uri.subdirectory(), &top_name)?;
+    if uri.subdirectory().is_none() {
+        warn_of_nesting(&project, uri, progress);
+    }
+    Ok((project, directory))
+}
+
+/// Many programs put a project's one directory into the zip file, not what is in it.
+fn warn_of_nesting(top: &Path, uri: &ProjectUri, progress: &dyn Progress) {
+    if has_mlproject(top) {
+        return;
+    }
+    let directories = subdirectory::directories(top);
+    let mut projects = directories.iter().filter(|name| has_mlproject(&top.join(name)));
+    if let (Some(name), None) = (projects.next(), projects.next()) {
+        progress.warning(&format!(
+            "there is no MLproject file at the top of the zip file, but one in '{name}': did you mean '{uri}#{name}'?"
+        ));
+    }
+}
+
+fn has_mlproject(directory: &Path) -> bool {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries
+        .map(|entry| entry.file_name())
+        .any(|name| name.eq_ignore_ascii_case("MLproject"))
+}
+
+/// Unpacks a zip file into an empty directory.
+fn unpack(file: File, directory: &Path, reporter: &Reporter) -> Result<(), FetchError> {
+    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(broken)?;
+    let members = check(&archive)?;
+    let total_files = members.iter().filter(|member| !member.is_directory).count() as u64;
+    let (mut files, mut bytes) = (0, 0);
+    let mut piece = vec![0; PIECE_BYTES];
+    for (index, member) in members.iter().enumerate() {
+        reporter.check()?;
+        let target = directory.join(&member.path);
+        let above = target.parent().unwrap_or(directory);
+        let new_directory = if member.is_directory { &target } else { above };
+        fs::create_dir_all(new_directory).map_err(|error| member.unwritable(error))?;
+        if member.is_directory {
+            continue;
+        }
+        // Nothing is ever overwritten: on some file systems names that differ are the same.
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(if member.is_executable { 0o777 } else { 0o666 })
+            .open(target)
+            .map_err(|error| member.unwritable(error))?;
+        let mut contents = archive.by_index(index).map_err(broken)?;
+        loop {
+            reporter.check()?;
+            let count = match contents.read(&mut piece) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(problem(&member.name, "is damaged", DAMAGED).caused_by(error)),
+            };
+            bytes += count as u64;
+            check_size(bytes)?;
+            file.write_all(&piece[..count])
+                .map_err(|error| member.unwritable(error))?;
+        }
+        files += 1;
+        reporter.report(Transfer {
+            what: "unpacking",
+            done: files,
+            total: Some(total_files),
+            unit: TransferUnit::Files,
+            bytes: None,
+        });
+    }
+    Ok(())
+}
+
+/// One member that may be written.
+#[derive(Debug)]
+struct PlannedMember {
+    /// The name as the zip file spells it.
+    name: String,
+    /// Where it goes: relative, and made of plain names only.
+    path: PathBuf,
+    is_directory: bool,
+    is_executable: bool,
+}
+
+impl PlannedMember {
+    fn unwritable(&self, error: io::Error) -> FetchError {
+        let hint = match error.kind() {
+            io::ErrorKind::StorageFull => NO_SPACE,
+            _ => "",
+        };
+        problem(&self.name, "cannot be written", hint).caused_by(error)
+    }
+}
+
+/// All members in the order of the zip file's own list, once it is sure that each of them is a plain
+/// file or directory with a path of its own inside of the zip file, and that all of them together are
+/// not too large.
+fn check(archive: &ZipArchive<BufReader<File>>) -> Result<Vec<PlannedMember>, FetchError> {
+    if archive.len() > MAX_MEMBERS {
+        let count = archive.len();
+        let message = format!("it has {count} members, and at most {MAX_MEMBERS} are allowed");
+        return Err(FetchError::new(message, BY_HAND));
+    }
+    if archive.has_duplicate_names() {
+        return Err(no_zip("two of its members have the same name"));
+    }
+    let mut members = Vec::with_capacity(archive.len());
+    let mut places = HashMap::new();
+    let mut bytes: u64 = 0;
+    for index in 0..archive.len() {
+        let entry = archive.by_index_data(index).map_err(broken)?;
+        bytes = bytes.saturating_add(entry.size());
+        check_size(bytes)?;
+        let member = check_member(&entry)?;
+        take_place(&mut places, &member)?;
+        members.push(member);
+    }
+    Ok(members)
+}
+
+fn check_member(entry: &ZipFileEntry<'_>) -> Result<PlannedMember, FetchError> {
+    let name = entry.name().map_err(broken)?.into_owned();
+    let refuse = |reason| Err(refused(&name, reason));
+    let mode = entry.unix_mode().unwrap_or(0);
+    let is_directory = entry.is_dir() || mode & TYPE_MASK == TYPE_DIRECTORY;
+    match mode & TYPE_MASK {
+        TYPE_NONE | TYPE_FILE | TYPE_DIRECTORY => {}
+        TYPE_LINK => return refuse("it is a symbolic link"),
+        _ => return refuse("it is a device, a pipe or a socket"),
+    }
+    if entry.encrypted() {
+        return Err(problem(&name, "is encrypted", BY_HAND));
+    }
+    if !is_directory
+        && !matches!(
+            entry.compression(),
+            CompressionMethod::Stored | CompressionMethod::Deflated
+        )
+    {
+        let method = entry.compression();
+        let what = format!("is compressed by the method {method}, which is not supported");
+        return Err(problem(
+            &name,
+            &what,
+            "pack it anew with the usual method, deflate",
+        ));
+    }
+    let path = match checked_path(&name) {
+        Ok(path) => path,
+        Err(reason) => return refuse(reason),
+    };
+    if path.as_os_str().is_empty() && !is_directory {
+        return refuse("its name is empty");
+    }
+    Ok(PlannedMember {
+        path,
+        is_directory,
+        is_executable: mode & 0o111 != 0,
+        name,
+    })
+}
+
+/// The member's path below the directory that it is unpacked into.
+fn checked_path(name: &str) -> Result<PathBuf, &'static str> {
+    if name.starts_with('/') {
+        return Err("its path is absolute");
+    }
+    if name.contains('\\') {
+        return Err("its path holds a backslash");
+    }
+    if name.as_bytes().get(1) == Some(&b':') && name.as_bytes()[0].is_ascii_alphabetic() {
+        return Err("its path begins with a drive letter");
+    }
+    if name.chars().any(char::is_control) {
+        return Err("its name holds a control character");
+    }
+    if name.len() > MAX_PATH_BYTES {
+        return Err("its path is too long");
+    }
+    let mut path = PathBuf::new();
+    for part in name.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => return Err("its path leaves the zip file with '..'"),
+            part => path.push(part),
+        }
+    }
+    Ok(path)
+}
+
+/// Takes the member's path. `places` holds those that are taken, and whether by a file.
+fn take_place(places: &mut HashMap<PathBuf, bool>, member: &PlannedMember) -> Result<(), FetchError> {
+    let refuse = |reason| Err(refused(&member.name, reason));
+    for parent in member.path.ancestors().skip(1) {
+        if *places.entry(parent.to_owned()).or_insert(false) {
+            return refuse("a file of the same name stands where its directory would be");
+        }
+    }
+    match places.insert(member.path.clone(), !member.is_directory) {
+        None => Ok(()),
+        Some(false) if member.is_directory => Ok(()),
+        Some(true) if !member.is_directory => refuse("another member has the same path"),
+        Some(_) => refuse("a file and a directory have the same path"),
+    }
+}
+
+fn problem(member: &str, what: &str, hint: &str) -> FetchError {
+    FetchError::new(format!("its member '{member}' {what}"), hint)
+}
+
+fn refused(member: &str, reason: &str) -> FetchError {
+    let hint = "pack the project's plain files only, with paths relative to its directory";
+    let member = member.escape_debug().to_string();
+    problem(&member, &format!("is refused: {reason}"), hint)
+}
+
+fn check_size(bytes: u64) -> Result<(), FetchError> {
+    if bytes <= MAX_UNPACKED_BYTES {
+        return Ok(());
+    }
+    let most = MAX_UNPACKED_BYTES >> 30;
+    let message = format!("its members hold more than {most} GiB, which is the most that is allowed");
+    Err(FetchError::new(message, BY_HAND))
+}
+
+fn unreadable(error: io::Error) -> FetchError {
+    FetchError::new("it cannot be read", "").caused_by(error)
+}
+
+fn no_zip(reason: &str) -> FetchError {
+    let message = format!("it is no zip file, or a damaged one: {reason}");
+    FetchError::new(message, DAMAGED).of_kind(Kind::NoZip)
+}
+
+fn broken(error: ZipError) -> FetchError {
+    match error {
+        ZipError::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof => unreadable(error),
+        ZipError::Io(_) => no_zip("it ends too early"),
+        ZipError::InvalidArchive(reason) => no_zip(&reason),
+        other => no_zip(&other.to_string()),
+    }
+}
