@@ -340,10 +340,7 @@ impl Service for Artifacts {
             false => [0; 32],
         };
         let signed = signer.sign(&method, &mut url, request.headers_mut(), &hash).await;
-        signed.map_err(|reason| StoreError::Settings {
-            what: signer.source().to_owned(),
-            reason,
-        })?;
+        signed.map_err(|reason| StoreError::settings(signer.source(), reason))?;
         *request.url_mut() = url;
         Ok(())
     }
@@ -380,10 +377,7 @@ impl Service for Artifacts {
 }
 
 pub(super) fn strange(store: &'static str, reason: &str) -> StoreError {
-    StoreError::Strange {
-        store,
-        reason: reason.to_owned(),
-    }
+    StoreError::strange(store, reason)
 }
 
 #[cfg(test)]
