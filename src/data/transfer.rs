@@ -250,7 +250,8 @@ impl<'a> Piece<'a> {
         loop {
             let before = self.content.bytes;
             let body = self.open().await;
-            let has_tried = body.is_err() && self.store.tries_again();
+            // It tries again by itself.
+            let has_tried = body.is_err();
             let attempt = match body {
                 Ok((body, wanted)) => self.receive(body, wanted).await,
                 Err(problem) => Err(problem),

@@ -33,7 +33,7 @@ pub async fn upload<G>(
         if let Some(directory) = local::path_of(artifact_uri) {
             return local::copy_file(file, &directory.join(path)).map(drop);
         }
-        let place = Place::parse(artifact_uri).map_err(|reason| StoreError::Address { reason })?;
+        let place = Place::parse(artifact_uri).map_err(StoreError::Address)?;
         let place = place.ok_or(StoreError::NotWritable)?;
         if let Place::Hdfs { uri, .. } = &place
             && hdfs_program::is_there()
@@ -47,7 +47,9 @@ pub async fn upload<G>(
         Either::Left((put, _)) => Ok(put.map_err(failed)),
         Either::Right((reason, _)) => Err(reason),
     };
-    if let (Err(_), Some(store)) = (&outcome, opened) {
+    if !matches!(outcome, Ok(Ok(())))
+        && let Some(store) = opened
+    {
         store.abandon().await;
     }
     outcome

@@ -338,13 +338,8 @@ impl Service for Artifacts {
             true => content.sha256().await?,
             false => [0; 32],
         };
-        signer
-            .sign(request, &hash)
-            .await
-            .map_err(|reason| StoreError::Settings {
-                what: signer.source().to_owned(),
-                reason,
-            })
+        let signed = signer.sign(request, &hash).await;
+        signed.map_err(|reason| StoreError::settings(signer.source(), reason))
     }
 
     async fn asker(&self) -> String {
@@ -379,10 +374,7 @@ impl Service for Artifacts {
 }
 
 pub(super) fn strange(store: &'static str, reason: &str) -> StoreError {
-    StoreError::Strange {
-        store,
-        reason: reason.to_owned(),
-    }
+    StoreError::strange(store, reason)
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 mod artifacts;
 mod artifacts_presigned;
 mod azure;
-mod azure_certificate;
 mod azure_credentials;
 mod dbfs;
 mod error;
@@ -11,7 +10,6 @@ mod exchange;
 mod files;
 mod gcs;
 mod gcs_credentials;
-mod gcs_upload;
 mod list;
 mod objects;
 mod parts;
@@ -61,16 +59,11 @@ pub(super) trait Store: Send + Sync {
     /// Puts a file below the place, where it appears when it is whole.
     async fn put(&self, path: &str, file: &Path) -> Result<(), StoreError>;
 
-    /// Removes what a [`Store::put`] that was dropped has left behind.
+    /// Removes what a [`Store::put`] that failed or was dropped has left behind.
     async fn abandon(&self) {}
 
     /// Whether reading can begin in the middle of an object.
     fn has_ranges(&self) -> bool;
-
-    /// Whether [`Store::open`] tries again by itself.
-    fn tries_again(&self) -> bool {
-        true
-    }
 
     /// Whether several parts of an object shall be read at the same time.
     fn has_parts(&self) -> bool {
