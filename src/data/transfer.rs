@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::checksum::{Checksum, Sum};
 use super::landing::{Directories, persist, sum_of_file, temporary_in, unpacked};
-use super::store::{Body, Found, Listing, Object, Source, Store, StoreError};
+use super::store::{Body, Found, Listing, Object, Store, StoreError};
 use super::tally::Tally;
 use crate::http::pauses;
 
@@ -249,16 +249,9 @@ impl<'a> Piece<'a> {
         let mut left = pauses().build();
         loop {
             let before = self.content.bytes;
-            let body = self.open().await;
-            let has_tried = body.is_err() && self.store.tries_again();
-            let attempt = match body {
-                Ok((body, wanted)) => self.receive(body, wanted).await,
-                Err(problem) => Err(problem),
-            };
-            let problem = match attempt {
-                Ok(()) => return Ok(()),
-                Err(problem) if has_tried => return Err(problem),
-                Err(problem) => problem,
+            let (body, wanted) = self.open().await?;
+            let Err(problem) = self.receive(body, wanted).await else {
+                return Ok(());
             };
             if self.content.bytes >= before + WORTHWHILE {
                 left = pauses().build();
@@ -293,8 +286,8 @@ impl<'a> Piece<'a> {
     async fn receive(&mut self, body: Body, wanted: u64) -> Result<(), StoreError> {
         self.begin(&body, wanted)?;
         let first = self.range.as_ref().map_or(0, |range| range.start);
-        let Body { mut source, .. } = body;
-        while let Some(chunk) = source.chunk().await? {
+        let mut chunks = body.chunks;
+        while let Some(chunk) = chunks.try_next().await? {
             if self
                 .length
                 .is_some_and(|length| self.content.bytes + chunk.len() as u64 > length)
@@ -347,7 +340,7 @@ impl<'a> Piece<'a> {
                 self.tally.settle(length);
             }
         }
-        self.content.is_packed = matches!(body.source, Source::Packed(_));
+        self.content.is_packed = body.is_packed;
         if self.validator.is_none() {
             self.validator.clone_from(&body.validator);
         }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::pin::pin;
+use std::time::Duration;
 
 use futures_util::future::{Either, select};
 
@@ -9,9 +10,11 @@ use super::place::{Place, open_store};
 use super::store::StoreError;
 use super::{DataContext, DataError, hdfs_program, local};
 
+/// How long it is tried to remove what a failed upload has left behind: the run is about to end.
+const REMOVAL_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Puts a local file of any size below an artifact URI, under this path, where it appears when it is
-/// whole. It is given up when `given_up` is ready; then what has been sent is removed where it would
-/// stay else.
+/// whole. It is given up when `given_up` is ready. What a failed upload has sent is removed.
 ///
 /// # Errors
 /// What `given_up` gave, or within: a kind of store that cannot be written to, or one that refuses or
@@ -47,8 +50,14 @@ pub async fn upload<G>(
         Either::Left((put, _)) => Ok(put.map_err(failed)),
         Either::Right((reason, _)) => Err(reason),
     };
-    if let (Err(_), Some(store)) = (&outcome, opened) {
-        store.abandon().await;
+    if let (Err(_) | Ok(Err(_)), Some(store)) = (&outcome, opened) {
+        let removed = tokio::time::timeout(REMOVAL_PATIENCE, store.abandon()).await;
+        let removed = removed.unwrap_or_else(|error| Err(StoreError::broken(error.into())));
+        if let Err(problem) = removed
+            && !matches!(problem, StoreError::Missing { .. })
+        {
+            tracing::warn!("what has been uploaded of '{path}' cannot be removed: {problem}");
+        }
     }
     outcome
 }

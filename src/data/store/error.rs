@@ -177,7 +177,7 @@ impl StoreError {
     }
 
     /// A connection that failed below any protocol.
-    pub(super) fn broken(error: io::Error) -> Self {
+    pub(in crate::data) fn broken(error: io::Error) -> Self {
         let fault = match error.kind() {
             io::ErrorKind::ConnectionRefused => Fault::Refused,
             io::ErrorKind::TimedOut => Fault::Timeout(crate::http::READ_TIMEOUT),

@@ -20,9 +20,10 @@ mod transport;
 
 use std::ops::Range;
 use std::path::Path;
-use std::pin::Pin;
 
 use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use futures_util::stream::{self, BoxStream, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 pub(super) use self::artifacts::Artifacts;
@@ -61,16 +62,13 @@ pub(super) trait Store: Send + Sync {
     /// Puts a file below the place, where it appears when it is whole.
     async fn put(&self, path: &str, file: &Path) -> Result<(), StoreError>;
 
-    /// Removes what a [`Store::put`] that was dropped has left behind.
-    async fn abandon(&self) {}
+    /// Removes what a [`Store::put`] that failed or was dropped has left behind.
+    async fn abandon(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Whether reading can begin in the middle of an object.
     fn has_ranges(&self) -> bool;
-
-    /// Whether [`Store::open`] tries again by itself.
-    fn tries_again(&self) -> bool {
-        true
-    }
 
     /// Whether several parts of an object shall be read at the same time.
     fn has_parts(&self) -> bool {
@@ -88,7 +86,7 @@ pub(super) enum Found {
 }
 
 /// A part of what a directory holds, at any depth.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Listing {
     pub(super) objects: Vec<Object>,
     /// Directories without objects, relative to the place.
@@ -113,7 +111,9 @@ pub(super) struct Object {
 
 /// The content of an object that begins to arrive.
 pub(super) struct Body {
-    pub(super) source: Source,
+    pub(super) chunks: Chunks,
+    /// Whether they are as gzip has packed them, as are ranges and checksums.
+    pub(super) is_packed: bool,
     /// The offset of the first byte.
     pub(super) start: u64,
     /// How many bytes will come.
@@ -123,30 +123,27 @@ pub(super) struct Body {
     pub(super) checksum: Option<Checksum>,
 }
 
-/// Where the bytes come from.
-pub(super) enum Source {
-    Http(Box<reqwest::Response>),
-    /// As gzip has packed it; ranges and checksums are those of the packed bytes.
-    Packed(Box<reqwest::Response>),
-    Stream(Pin<Box<dyn AsyncRead + Send>>),
-    Dbfs(Box<dbfs::Blocks>),
+/// The bytes of an object, or of a part of one.
+pub(super) type Chunks = BoxStream<'static, Result<Bytes, StoreError>>;
+
+/// The bytes of an HTTP answer.
+fn of_answer(answer: reqwest::Response) -> Chunks {
+    stream::try_unfold(answer, |mut answer| async {
+        let chunk = exchange::next_chunk(&mut answer).await?;
+        Ok(chunk.map(|chunk| (chunk, answer)))
+    })
+    .boxed()
 }
 
-impl Source {
-    /// The next bytes; nothing at the end.
-    pub(super) async fn chunk(&mut self) -> Result<Option<bytes::Bytes>, StoreError> {
-        match self {
-            Self::Http(answer) | Self::Packed(answer) => exchange::next_chunk(answer).await,
-            Self::Dbfs(blocks) => blocks.next().await,
-            Self::Stream(stream) => {
-                let mut buffer = bytes::BytesMut::with_capacity(CHUNK);
-                let read = tokio::time::timeout(READ_TIMEOUT, stream.read_buf(&mut buffer)).await;
-                let read = read.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
-                let read = read.map_err(StoreError::broken)?;
-                Ok((read > 0).then(|| buffer.freeze()))
-            }
-        }
-    }
+fn of_reader(reader: impl AsyncRead + Send + 'static) -> Chunks {
+    stream::try_unfold(Box::pin(reader), |mut reader| async {
+        let mut buffer = BytesMut::with_capacity(CHUNK);
+        let read = tokio::time::timeout(READ_TIMEOUT, reader.read_buf(&mut buffer)).await;
+        let read = read.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+        let read = read.map_err(StoreError::broken)?;
+        Ok((read > 0).then(|| (buffer.freeze(), reader)))
+    })
+    .boxed()
 }
 
 /// A file that is to be put somewhere.

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::super::exchange::BUFFERED_TIME;
-use super::super::{Source, StoreError};
+use super::super::{Chunks, StoreError, of_reader};
 use super::FileAddress;
 use super::tree::{Arriving, Entry, FileServer, FileSession, send, within};
 use crate::http::{Fault, READ_TIMEOUT, SentFile};
@@ -148,7 +148,7 @@ impl FileSession for FtpSession {
         Ok(entries)
     }
 
-    async fn read(mut self, path: &str, range: Range<u64>) -> Result<(Source, Option<u64>), StoreError> {
+    async fn read(mut self, path: &str, range: Range<u64>) -> Result<(Chunks, Option<u64>), StoreError> {
         self.choose_mode().await?;
         let start = usize::try_from(range.start).map_err(|error| strange(error.to_string()))?;
         told(self.asker, self.ftp.resume_transfer(start)).await?;
@@ -157,7 +157,7 @@ impl FileSession for FtpSession {
             reader,
             _held: self.permit,
         };
-        Ok((Source::Stream(Box::pin(arriving)), None))
+        Ok((of_reader(arriving), None))
     }
 
     async fn make_directory(&mut self, path: &str) -> Result<(), StoreError> {

@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncSeekExt as _, AsyncWriteExt as _, ReadBuf};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
 
 use super::super::exchange::BUFFERED_TIME;
-use super::super::{Source, StoreError};
+use super::super::{Chunks, StoreError, of_reader};
 use super::FileAddress;
 use super::tree::{Arriving, Entry, FileServer, FileSession, send, within};
 use crate::http::{Fault, READ_TIMEOUT, SentFile};
@@ -263,7 +263,7 @@ impl FileSession for Visit {
         Ok(entries)
     }
 
-    async fn read(self, path: &str, range: Range<u64>) -> Result<(Source, Option<u64>), StoreError> {
+    async fn read(self, path: &str, range: Range<u64>) -> Result<(Chunks, Option<u64>), StoreError> {
         let mut file = self.told(self.connection.sftp.open(path)).await?;
         let sought = file.seek(SeekFrom::Start(range.start));
         within(READ_TIMEOUT, sought, StoreError::broken).await?;
@@ -273,7 +273,7 @@ impl FileSession for Visit {
             closed: Box::pin(async move { drop(closed.changed().await) }),
             _held: (self.connection, self.files),
         };
-        Ok((Source::Stream(Box::pin(reader)), None))
+        Ok((of_reader(reader), None))
     }
 
     async fn make_directory(&mut self, path: &str) -> Result<(), StoreError> {

@@ -1,13 +1,13 @@
 //! What all servers with files in directories have in common: what lies below a path is found directory
 //! by directory, and a file is put under a name of its own until it is whole.
 
+use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use std::{io, mem};
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
@@ -16,15 +16,12 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
 use super::super::exchange::{silent, tried};
 use super::super::parts::parts;
-use super::super::{Body, Found, Listing, Object, Source, Store, StoreError, open_file};
+use super::super::{Body, Chunks, Found, Listing, Object, Store, StoreError, open_file};
 use super::walk::Walk;
 use crate::http::{READ_TIMEOUT, SentFile};
 
 /// How much of a file is read and sent at a time.
 const CHUNK: u64 = 256 * 1024;
-
-/// How long it is tried to remove the beginning of a file that was given up: the run is about to end.
-const REMOVAL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a path names.
 pub(in crate::data) enum Entry {
@@ -75,7 +72,7 @@ pub(in crate::data) trait FileSession: Send {
     async fn list(&mut self, path: &str) -> Result<Vec<(String, Entry)>, StoreError>;
 
     /// Begins to read a part of a file. How many bytes will come is told where the server says it.
-    async fn read(self, path: &str, range: Range<u64>) -> Result<(Source, Option<u64>), StoreError>;
+    async fn read(self, path: &str, range: Range<u64>) -> Result<(Chunks, Option<u64>), StoreError>;
 
     /// Nothing to do for servers that make the directories above a file by themselves.
     async fn make_directory(&mut self, _path: &str) -> Result<(), StoreError> {
@@ -182,18 +179,6 @@ impl<S: FileServer> FileTree<S> {
             renamed => renamed,
         }
     }
-
-    /// Removes the beginning of a file that became none.
-    async fn remove_unfinished(&self) {
-        let Some(part) = lock(&self.unfinished).take() else {
-            return;
-        };
-        let removed = tried(|| async { self.server.connect().await?.remove(&part).await });
-        match tokio::time::timeout(REMOVAL_PATIENCE, removed).await {
-            Ok(Ok(()) | Err(StoreError::Missing { .. })) => {}
-            _ => tracing::warn!("'{part}' could not be removed from {}", S::NAME),
-        }
-    }
 }
 
 #[async_trait]
@@ -231,9 +216,17 @@ impl<S: FileServer> Store for FileTree<S> {
     ) -> Result<Body, StoreError> {
         let range = range.unwrap_or(0..u64::MAX);
         let start = range.start;
-        let (source, length) = self.server.connect().await?.read(&object.key, range).await?;
+        let read = || async {
+            self.server
+                .connect()
+                .await?
+                .read(&object.key, range.clone())
+                .await
+        };
+        let (chunks, length) = tried(read).await?;
         Ok(Body {
-            source,
+            chunks,
+            is_packed: false,
             start,
             length: length.or_else(|| object.size.map(|size| size.saturating_sub(start))),
             validator: object.validator.clone(),
@@ -246,16 +239,15 @@ impl<S: FileServer> Store for FileTree<S> {
         let (directory, _) = path.rsplit_once('/').unwrap_or_default();
         let part = &format!("{directory}/.incomplete-{}", uuid::Uuid::new_v4().simple());
         *lock(&self.unfinished) = Some(part.clone());
-        let put = tried(|| self.try_to_put(path, part, file)).await;
-        match put {
-            Ok(()) => drop(mem::take(&mut *lock(&self.unfinished))),
-            Err(_) => self.remove_unfinished().await,
-        }
-        put
+        tried(|| self.try_to_put(path, part, file)).await?;
+        *lock(&self.unfinished) = None;
+        Ok(())
     }
 
-    async fn abandon(&self) {
-        self.remove_unfinished().await;
+    async fn abandon(&self) -> Result<(), StoreError> {
+        let part = lock(&self.unfinished).take();
+        let Some(part) = part else { return Ok(()) };
+        tried(|| async { self.server.connect().await?.remove(&part).await }).await
     }
 
     fn has_ranges(&self) -> bool {
@@ -264,10 +256,6 @@ impl<S: FileServer> Store for FileTree<S> {
 
     fn has_parts(&self) -> bool {
         S::HAS_PARTS
-    }
-
-    fn tries_again(&self) -> bool {
-        false
     }
 }
 
