@@ -28,7 +28,7 @@ pub async fn upload<G>(
 ) -> Result<Result<(), DataError>, G> {
     let failed = |source| DataError::Upload {
         path: path.to_owned(),
-        uri: super::uri::shown(artifact_uri),
+        uri: super::request::shown(artifact_uri),
         source: Box::new(source),
     };
     let mut opened = None;
@@ -38,7 +38,7 @@ pub async fn upload<G>(
         }
         let place = Place::parse(artifact_uri).map_err(|reason| StoreError::Address { reason })?;
         let place = place.ok_or(StoreError::NotWritable)?;
-        if let Place::Hdfs { uri, .. } = &place
+        if let Place::Hdfs(uri) = &place
             && hdfs_program::is_there()
         {
             let uri = format!("{}/{path}", uri.trim_end_matches('/'));

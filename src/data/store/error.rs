@@ -9,7 +9,7 @@ use super::artifacts_presigned::STORAGE;
 use crate::aws::AwsError;
 use crate::databricks::DatabricksError;
 use crate::http::signing::is_transient_status;
-use crate::http::{ClientError, Fault, FileChanged, shown_status};
+use crate::http::{ClientError, DownloadError, Fault, FileChanged, shown_status};
 use crate::process::ProcessError;
 
 /// Why a store could not do what it was asked for. No variant holds a credential.
@@ -60,6 +60,9 @@ pub enum StoreError {
     /// No client can be made.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// A web server did not give it.
+    #[error(transparent)]
+    Web(#[from] DownloadError),
     /// There are no credentials.
     #[error(transparent)]
     Aws(#[from] AwsError),
@@ -266,9 +269,12 @@ impl StoreError {
             Self::Changed | Self::SourceChanged(_) | Self::Damaged { .. } => {
                 "try again when nobody writes to it"
             }
-            Self::File { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+            Self::Web(DownloadError::Unwritable(source)) | Self::File { source, .. }
+                if source.kind() == io::ErrorKind::StorageFull =>
+            {
                 "free some space, or name a directory on a larger disk with --storage-dir"
             }
+            Self::Web(error) => return error.hint(),
             _ => return None,
         };
         Some(text.to_owned())

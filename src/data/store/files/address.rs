@@ -3,7 +3,7 @@
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 
-use crate::data::uri::split_authority;
+use crate::data::place::split_authority;
 
 /// Why an `sftp:` URI with a password is refused.
 pub(in crate::data) const PASSWORD_GIVEN: &str = "ssh takes no password from a URI";
