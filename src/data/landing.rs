@@ -3,13 +3,13 @@
 use std::fs::{self, Permissions};
 use std::io::{self, BufReader, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 use tempfile::NamedTempFile;
 
 use super::checksum::{Algorithm, Checksum, Sum};
-use super::store::{Object, StoreError};
+use super::store::StoreError;
 
 /// How much is read at once.
 const CHUNK: usize = 256 * 1024;
@@ -24,13 +24,6 @@ pub(super) fn create_below(target: &Path, relative: &Path) -> Result<(), StoreEr
     })
 }
 
-/// The path of an object's file, in a directory that exists.
-pub(super) fn place_of(target: &Path, object: &Object) -> Result<PathBuf, StoreError> {
-    let relative = Path::new(&object.path);
-    create_below(target, relative.parent().unwrap_or(relative))?;
-    Ok(target.join(relative))
-}
-
 /// The checksum of a file. Other work goes on meanwhile.
 pub(super) async fn sum_of_file(algorithm: Algorithm, file: &NamedTempFile) -> Result<Checksum, StoreError> {
     let file = file.reopen().map_err(StoreError::unwritable)?;
@@ -42,18 +35,22 @@ pub(super) async fn sum_of_file(algorithm: Algorithm, file: &NamedTempFile) -> R
     sum.map_err(StoreError::unwritable)
 }
 
-/// A file that becomes an object's when it is whole.
-pub(super) fn temporary_in(directory: &Path) -> Result<NamedTempFile, StoreError> {
+pub(super) fn parent_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
+}
+
+/// A file that gets this path when it is whole.
+pub(super) fn temporary_beside(path: &Path) -> Result<NamedTempFile, StoreError> {
     tempfile::Builder::new()
         .prefix(".incomplete-")
         .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(directory)
+        .tempfile_in(parent_of(path))
         .map_err(StoreError::unwritable)
 }
 
 /// What gzip has packed into a file. Other work goes on meanwhile.
-pub(super) async fn unpacked(file: &NamedTempFile, directory: &Path) -> Result<NamedTempFile, StoreError> {
-    let mut plain = temporary_in(directory)?;
+pub(super) async fn unpacked(file: &NamedTempFile, path: &Path) -> Result<NamedTempFile, StoreError> {
+    let mut plain = temporary_beside(path)?;
     let mut packed = MultiGzDecoder::new(file.reopen().map_err(StoreError::unwritable)?);
     let mut buffer = vec![0; CHUNK];
     loop {

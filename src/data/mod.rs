@@ -27,7 +27,7 @@ pub use self::request::{DataRequest, Reference};
 pub use self::store::StoreError;
 pub use self::upload::upload;
 
-use self::landing::{persist, temporary_in};
+use self::landing::{persist, temporary_beside};
 use self::place::{Place, open_store};
 use self::store::{Found, Store};
 use self::tally::Tally;
@@ -111,7 +111,7 @@ impl LocatedData {
 
     /// Brings a file of a web server.
     async fn bring_file(&self, url: &str, path: &Path, tally: &Tally<'_>) -> Result<Brought, StoreError> {
-        let mut file = temporary_in(path.parent().unwrap_or(path))?;
+        let mut file = temporary_beside(path)?;
         tally.expect(None);
         let (mut seen, mut is_settled) = (0, false);
         let mut on_progress = |done: u64, total: Option<u64>| {

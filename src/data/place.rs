@@ -89,8 +89,17 @@ impl Place {
             }
             scheme @ ("s3" | "s3a" | "s3n" | "r2" | "b2") => Self::S3(S3Place::parse(scheme, rest)?),
             "gs" => {
-                let S3Place { bucket, key, .. } = S3Place::parse(&scheme, rest)?;
-                Self::Gcs { bucket, key }
+                let (bucket, key) = split_authority(rest);
+                if bucket.is_empty() {
+                    return Err("it names no bucket".to_owned());
+                }
+                if bucket.contains(['@', ':']) {
+                    return Err("credentials cannot stand in it".to_owned());
+                }
+                Self::Gcs {
+                    bucket: bucket.to_owned(),
+                    key: key.strip_prefix('/').unwrap_or(key).to_owned(),
+                }
             }
             // Only the second interface decodes what the URI holds.
             "wasb" | "wasbs" => Self::Azure(AzurePlace::parse(rest)?),

@@ -115,8 +115,8 @@ impl DataRequest {
 
 fn place_of(parameter: &str, uri: &str) -> Result<Place, DataError> {
     let uri = uri.trim();
-    let parsed = Place::parse(uri).map_err(|reason| invalid(parameter, &shown(uri), &reason))?;
     let shown = shown(uri);
+    let parsed = Place::parse(uri).map_err(|reason| invalid(parameter, &shown, &reason))?;
     let Some(place) = parsed else {
         let scheme = uri.split(':').next().unwrap_or_default().to_ascii_lowercase();
         let (problem, hint) = match scheme.as_str() {

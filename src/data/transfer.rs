@@ -2,7 +2,6 @@
 //! its connection broke.
 
 use std::fs::{self, File};
-use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
@@ -11,7 +10,7 @@ use futures_util::{TryStreamExt as _, stream};
 use tokio::sync::Semaphore;
 
 use super::checksum::{Checksum, Sum};
-use super::landing::{create_below, persist, place_of, sum_of_file, temporary_in, unpacked};
+use super::landing::{create_below, persist, sum_of_file, temporary_beside, unpacked};
 use super::store::{Body, Found, Listing, Object, Store, StoreError};
 use super::tally::Tally;
 use crate::events::Progress;
@@ -65,8 +64,9 @@ impl<'a> Transfers<'a> {
         fs::create_dir_all(target).map_err(StoreError::unwritable)?;
         self.objects(store, listing, target)
             .map_ok(|object| async move {
-                let path = place_of(target, &object)?;
-                self.bring_object(store, &object, &path).await
+                let relative = Path::new(&object.path);
+                create_below(target, relative.parent().unwrap_or(relative))?;
+                self.bring_object(store, &object, &target.join(relative)).await
             })
             .try_buffer_unordered(MOST_REQUESTS)
             .try_fold(Brought::default(), |brought, bytes| async move {
@@ -110,8 +110,7 @@ impl<'a> Transfers<'a> {
 
     /// Brings an object to this file, which appears when it is whole.
     async fn bring_object(&self, store: &dyn Store, object: &Object, path: &Path) -> Result<u64, StoreError> {
-        let parent = path.parent().unwrap_or(Path::new("."));
-        let file = temporary_in(parent)?;
+        let file = temporary_beside(path)?;
         let mut before = None;
         let content = loop {
             let content = self.content(store, object, file.as_file()).await?;
@@ -138,7 +137,7 @@ impl<'a> Transfers<'a> {
             }
         };
         let file = match content.is_packed {
-            true => unpacked(&file, parent).await?,
+            true => unpacked(&file, path).await?,
             false => file,
         };
         persist(file, path).map(|()| content.bytes)
@@ -156,7 +155,22 @@ impl<'a> Transfers<'a> {
             .map_ok(|range| async {
                 // Nobody closes it.
                 let _permit = self.permits.acquire().await.ok();
-                Piece::new(store, object, file, &self.tally, range).fetch().await
+                let piece = Piece {
+                    store,
+                    object,
+                    file,
+                    tally: &self.tally,
+                    is_part: range.is_some(),
+                    start: range.as_ref().map_or(0, |range| range.start),
+                    length: range.map(|range| range.end - range.start),
+                    content: Content {
+                        checksum: object.checksum.clone(),
+                        ..Content::default()
+                    },
+                    validator: object.validator.clone(),
+                    sum: None,
+                };
+                piece.fetch().await
             })
             .try_buffer_unordered(MOST_REQUESTS)
             .try_fold(Content::default(), |whole, part| async move {
@@ -198,31 +212,7 @@ struct Piece<'a> {
     sum: Option<Sum>,
 }
 
-impl<'a> Piece<'a> {
-    fn new(
-        store: &'a dyn Store,
-        object: &'a Object,
-        file: &'a File,
-        tally: &'a Tally<'a>,
-        range: Option<Range<u64>>,
-    ) -> Self {
-        Self {
-            store,
-            object,
-            file,
-            tally,
-            is_part: range.is_some(),
-            start: range.as_ref().map_or(0, |range| range.start),
-            length: range.map(|range| range.end - range.start),
-            content: Content {
-                checksum: object.checksum.clone(),
-                ..Content::default()
-            },
-            validator: object.validator.clone(),
-            sum: None,
-        }
-    }
-
+impl Piece<'_> {
     async fn fetch(mut self) -> Result<Content, StoreError> {
         let mut left = pauses().build();
         loop {

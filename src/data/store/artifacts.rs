@@ -144,29 +144,6 @@ impl Artifacts {
             serde_json::from_str(&text).map_err(|_| strange(NAME, "no list of artifacts"))?;
         Ok(answer.files)
     }
-
-    /// What lies directly in a directory, given relative to the place. A server gives one entry with
-    /// the file's own name, or none, for a file.
-    async fn list(&self, directory: &str) -> Result<Listing, StoreError> {
-        let whole = self.below(directory);
-        let files = self.entries(&whole).await?;
-        let name = whole.rsplit('/').next().unwrap_or_default();
-        if let ([entry], "") = (&files[..], directory)
-            && !entry.is_dir
-            && !name.is_empty()
-            && entry.path == name
-        {
-            return Ok(Listing::default());
-        }
-        let entries = files.into_iter().map(|entry| {
-            let file = Object {
-                size: entry.file_size,
-                ..Object::default()
-            };
-            (entry.path, (!entry.is_dir).then_some(file))
-        });
-        self.walk.listing(directory, entries, |path| self.below(path))
-    }
 }
 
 /// A file's size, which some servers write as text.
@@ -214,7 +191,7 @@ fn strong_tag(headers: &HeaderMap) -> Option<String> {
 #[async_trait]
 impl Store for Artifacts {
     async fn find(&self) -> Result<Found, StoreError> {
-        let listing = self.list("").await?;
+        let listing = self.more("").await?;
         if !listing.objects.is_empty() || listing.next.is_some() {
             return Ok(Found::Directory(listing));
         }
@@ -243,8 +220,26 @@ impl Store for Artifacts {
         Ok(Found::File(object))
     }
 
-    async fn more(&self, next: &str) -> Result<Listing, StoreError> {
-        self.list(next).await
+    /// A server gives one entry with the file's own name, or none, for a file.
+    async fn more(&self, directory: &str) -> Result<Listing, StoreError> {
+        let whole = self.below(directory);
+        let files = self.entries(&whole).await?;
+        let name = whole.rsplit('/').next().unwrap_or_default();
+        if let ([entry], "") = (&files[..], directory)
+            && !entry.is_dir
+            && !name.is_empty()
+            && entry.path == name
+        {
+            return Ok(Listing::default());
+        }
+        let entries = files.into_iter().map(|entry| {
+            let file = Object {
+                size: entry.file_size,
+                ..Object::default()
+            };
+            (entry.path, (!entry.is_dir).then_some(file))
+        });
+        self.walk.listing(directory, entries, |path| self.below(path))
     }
 
     async fn open(

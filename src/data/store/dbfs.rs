@@ -46,16 +46,6 @@ impl Dbfs {
             path => self.path.join(path),
         }
     }
-
-    async fn list(&self, directory: &str) -> Result<Listing, StoreError> {
-        let files = self.client().await?.dbfs_list(&self.below(directory)).await?;
-        let entries = files.into_iter().map(|file| {
-            let name = file.path.rsplit('/').next().unwrap_or_default();
-            (name.to_owned(), (!file.is_dir).then(|| object(&file)))
-        });
-        self.walk
-            .listing(directory, entries, |path| self.below(path).as_str().to_owned())
-    }
 }
 
 fn object(file: &FileStatus) -> Object {
@@ -70,7 +60,7 @@ fn object(file: &FileStatus) -> Object {
 impl Store for Dbfs {
     async fn find(&self) -> Result<Found, StoreError> {
         match self.client().await?.dbfs_status(&self.path).await? {
-            Some(status) if status.is_dir => self.list("").await.map(Found::Directory),
+            Some(status) if status.is_dir => self.more("").await.map(Found::Directory),
             Some(status) => Ok(Found::File(object(&status))),
             None => Err(StoreError::Missing {
                 said: format!("the workspace has no '{}'", self.path),
@@ -78,8 +68,14 @@ impl Store for Dbfs {
         }
     }
 
-    async fn more(&self, next: &str) -> Result<Listing, StoreError> {
-        self.list(next).await
+    async fn more(&self, directory: &str) -> Result<Listing, StoreError> {
+        let files = self.client().await?.dbfs_list(&self.below(directory)).await?;
+        let entries = files.into_iter().map(|file| {
+            let name = file.path.rsplit('/').next().unwrap_or_default();
+            (name.to_owned(), (!file.is_dir).then(|| object(&file)))
+        });
+        self.walk
+            .listing(directory, entries, |path| self.below(path).as_str().to_owned())
     }
 
     async fn open(

@@ -193,7 +193,7 @@ impl StoreError {
     }
 
     /// A file that is sent and cannot be read, or is another one by now.
-    pub(super) fn unreadable(source: io::Error) -> Self {
+    pub(in crate::data) fn unreadable(source: io::Error) -> Self {
         match source.get_ref().is_some_and(|error| error.is::<FileChanged>()) {
             true => Self::SourceChanged(source.to_string()),
             false => Self::File {

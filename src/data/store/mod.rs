@@ -46,7 +46,7 @@ pub(super) trait Store: Send + Sync {
     /// What is at the place.
     async fn find(&self) -> Result<Found, StoreError>;
 
-    /// The listing that goes on where [`Listing::next`] says.
+    /// The listing that goes on where [`Listing::next`] says. It begins with an empty text.
     async fn more(&self, next: &str) -> Result<Listing, StoreError>;
 
     /// Begins to read an object, from `range` where one is given. `validator` is what the store called

@@ -23,14 +23,14 @@ pub(super) struct Server {
 
 impl S3Place {
     /// Reads what stands after the scheme: `//bucket/key`, or `//bucket@host/key` for `r2` and `b2`. A
-    /// query is no part of the key, as in MLflow, but for `gs`.
+    /// query is no part of the key, as in MLflow.
     ///
     /// # Errors
     /// What is wrong with it.
     pub(in crate::data) fn parse(scheme: &str, rest: &str) -> Result<Self, String> {
         // What follows a number sign is no query.
         let rest = match rest.find(['?', '#']) {
-            Some(at) if rest[at..].starts_with('?') && scheme != "gs" => &rest[..at],
+            Some(at) if rest[at..].starts_with('?') => &rest[..at],
             _ => rest,
         };
         let rest = rest.strip_prefix("//").unwrap_or_default();
