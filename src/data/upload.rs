@@ -36,7 +36,7 @@ pub async fn upload<G>(
         if let Some(directory) = local::path_of(artifact_uri) {
             return local::copy_file(file, &directory.join(path)).map(drop);
         }
-        let place = Place::parse(artifact_uri).map_err(|reason| StoreError::Address { reason })?;
+        let place = Place::parse(artifact_uri).map_err(StoreError::Address)?;
         let place = place.ok_or(StoreError::NotWritable)?;
         if let Place::Hdfs(uri) = &place
             && hdfs_program::is_there()

@@ -102,7 +102,7 @@ impl Artifacts {
 
     fn address(&self, rest: &str) -> Result<Url, StoreError> {
         let server = self.access.url.as_str().trim_end_matches('/');
-        Url::parse(&format!("{server}{rest}")).map_err(|error| strange(NAME, &error.to_string()))
+        Url::parse(&format!("{server}{rest}")).map_err(|error| StoreError::strange(NAME, error))
     }
 
     pub(super) fn ask(&self, method: Method, url: Url) -> Ask {
@@ -141,7 +141,7 @@ impl Artifacts {
         url.set_query(Some(&format!("path={}", utf8_percent_encode(whole, UNRESERVED))));
         let text = self.ask(Method::GET, url).text(self).await?;
         let answer: ListAnswer =
-            serde_json::from_str(&text).map_err(|_| strange(NAME, "no list of artifacts"))?;
+            serde_json::from_str(&text).map_err(|_| StoreError::strange(NAME, "no list of artifacts"))?;
         Ok(answer.files)
     }
 }
@@ -170,7 +170,7 @@ pub(super) fn ranged(
 
 /// The artifact in an answer, which may have its size from elsewhere.
 pub(super) fn body(store: &'static str, answer: Response, size: Option<u64>) -> Result<Body, StoreError> {
-    let start = start_of(&answer).ok_or_else(|| strange(store, "no Content-Range"))?;
+    let start = start_of(&answer).ok_or_else(|| StoreError::strange(store, "no Content-Range"))?;
     Ok(Body {
         start,
         length: answer
@@ -319,10 +319,7 @@ impl Service for Artifacts {
             false => [0; 32],
         };
         let signed = signer.sign(&method, &mut url, request.headers_mut(), &hash).await;
-        signed.map_err(|reason| StoreError::Settings {
-            what: signer.source().to_owned(),
-            reason,
-        })?;
+        signed.map_err(|reason| StoreError::settings(signer.source(), reason))?;
         *request.url_mut() = url;
         Ok(())
     }
@@ -355,13 +352,6 @@ impl Service for Artifacts {
 
     fn follows_redirects(&self) -> bool {
         self.access.follows_redirects
-    }
-}
-
-pub(super) fn strange(store: &'static str, reason: &str) -> StoreError {
-    StoreError::Strange {
-        store,
-        reason: reason.to_owned(),
     }
 }
 

@@ -14,12 +14,12 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, Request, Response, Url};
+use reqwest::{Client, Method, Response, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use super::artifacts::{Artifacts, ListEntry, NAME, body, ranged, size, strange};
+use super::artifacts::{Artifacts, ListEntry, NAME, body, ranged, size};
 use super::exchange::{Ask, Content, Service, text, tried};
 use super::parts::{at_once, part_size, parts};
 use super::s3::{ignores_tls, refusal_of_storage};
@@ -122,11 +122,11 @@ impl Signed {
         let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         let mut ask = Ask::new(
             method,
-            url.ok_or_else(|| strange(NAME, "a signed address that is none"))?,
+            url.ok_or_else(|| StoreError::strange(NAME, "a signed address that is none"))?,
         );
         if let Some(headers) = &self.headers {
             ask.headers = HeaderMap::try_from(headers)
-                .map_err(|_| strange(NAME, "a header for the storage that is none"))?;
+                .map_err(|_| StoreError::strange(NAME, "a header for the storage that is none"))?;
         }
         for value in ask.headers.values_mut() {
             value.set_sensitive(true);
@@ -151,7 +151,8 @@ impl Artifacts {
     ) -> Result<Body, StoreError> {
         let url = self.service_url("presigned", &object.key)?;
         let signed = self.ask(Method::GET, url).text(self).await?;
-        let signed: Signed = serde_json::from_str(&signed).map_err(|_| strange(NAME, "no signed address"))?;
+        let signed: Signed =
+            serde_json::from_str(&signed).map_err(|_| StoreError::strange(NAME, "no signed address"))?;
         let ask = ranged(signed.ask(Method::GET)?, range, "if-match", validator);
         body(STORAGE, self.presigned.send(ask).await?, signed.file_size)
     }
@@ -164,7 +165,7 @@ impl Artifacts {
         let count = file.length().div_ceil(size).max(1);
         let begin = self.upload_ask("create", directory, &json!({ "path": name, "num_parts": count }))?;
         let begun: BegunAnswer = serde_json::from_str(&begin.text(self).await?)
-            .map_err(|_| strange(NAME, "no signed addresses"))?;
+            .map_err(|_| StoreError::strange(NAME, "no signed addresses"))?;
         let mut upload = json!({ "path": name });
         if let Some(id) = begun.upload_id {
             upload["upload_id"] = id.into();
@@ -174,7 +175,7 @@ impl Artifacts {
         signed.sort_by_key(|signed| signed.part_number);
         if signed.len() as u64 != count {
             let reason = format!("{} signed addresses where {count} were asked for", signed.len());
-            return Err(strange(NAME, &reason));
+            return Err(StoreError::strange(NAME, reason));
         }
         upload["parts"] = self.presigned.send_parts(signed, file, size).await?.into();
         // Until here nobody sees the file.
@@ -261,11 +262,7 @@ impl Service for Storage {
         &self.0
     }
 
-    async fn authorize(&self, _request: &mut Request, _content: &Content) -> Result<(), StoreError> {
-        // The address itself says who may.
-        Ok(())
-    }
-
+    // No request is authorized: the address itself says who may.
     async fn asker(&self) -> String {
         "an address that the tracking server signed".to_owned()
     }

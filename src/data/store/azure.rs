@@ -6,20 +6,18 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use opendal::{Metadata, services};
+use opendal::services;
 use percent_encoding::utf8_percent_encode;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Request};
 use tokio::sync::OnceCell;
-use uuid::Uuid;
 
 use super::azure_credentials::{self, Who};
 use super::exchange::{Ask, Content, Service, Whole, text};
 use super::objects::{ObjectService, ObjectStore};
-use super::s3::refusal_of_storage;
 use super::{Store, StoreError};
-use crate::aws::UNRESERVED;
+use crate::aws::{UNRESERVED, element, refusal};
 use crate::data::checksum::{Algorithm, Checksum};
 use crate::env_vars;
 use crate::http::{self, Verification};
@@ -120,13 +118,12 @@ impl Azure {
                 ask = ask.header("x-ms-blob-content-md5", &whole.to_base64());
             }
         }
-        if let Content::Bytes(bytes) = &ask.content {
+        if let Content::Bytes(bytes) = &ask.content
+            && !bytes.is_empty()
+        {
             let bytes = bytes.clone();
             let md5 = tokio::task::spawn_blocking(move || Checksum::of(Algorithm::Md5, &bytes)).await;
-            let md5 = md5.map_err(|error| StoreError::Strange {
-                store: NAME,
-                reason: error.to_string(),
-            })?;
+            let md5 = md5.map_err(|error| StoreError::strange(NAME, error))?;
             ask = ask.header("content-md5", &md5.to_base64());
         }
         ask.whole(self).await
@@ -149,11 +146,6 @@ impl ObjectService for Azure {
                 self.container
             ),
         }
-    }
-
-    fn is_directory(&self, about: &Metadata) -> bool {
-        let metadata = about.user_metadata();
-        metadata.and_then(|metadata| metadata.get("hdi_isfolder")) == Some("true")
     }
 
     fn checksum(&self, headers: &HeaderMap) -> Option<Checksum> {
@@ -188,7 +180,7 @@ impl Service for Azure {
                 .insert(CONTENT_LENGTH, content.length().into());
         }
         let signed = self.who().await?.sign(request).await;
-        signed.map_err(|(what, reason)| StoreError::Settings { what, reason })
+        signed.map_err(|(what, reason)| StoreError::settings(what, reason))
     }
 
     async fn asker(&self) -> String {
@@ -197,39 +189,30 @@ impl Service for Azure {
     }
 
     fn said(&self, body: &str) -> Option<String> {
-        let said = refusal_of_storage(body.trim_start_matches('\u{feff}'))?;
+        let body = body.trim_start_matches('\u{feff}');
+        let said = refusal(body)?;
         // What follows are the request's number and time.
         let said = said.lines().next()?;
-        let details = body.split_once("<AuthenticationErrorDetail>");
-        let detail = details.and_then(|(_, rest)| rest.split(['<', '\n']).next());
+        let detail = element(body, "AuthenticationErrorDetail").unwrap_or_default();
+        let detail = detail.lines().next().unwrap_or_default();
         // Others only repeat what was to be signed.
-        let is_of_times = |detail: &&str| detail.contains(" date header ") || detail.contains(" time frame");
-        Some(match detail.filter(is_of_times) {
-            Some(detail) => format!("{said} {detail}"),
-            None => said.to_owned(),
-        })
+        Some(
+            match detail.contains(" date header ") || detail.contains(" time frame") {
+                true => format!("{said} {detail}"),
+                false => said.to_owned(),
+            },
+        )
     }
 
     async fn whole(&self, ask: &Ask) -> Option<Result<Whole, StoreError>> {
         Some(self.send(ask.clone()).await)
-    }
-
-    fn list_names(&self) -> &'static [&'static str] {
-        &["<Name>"]
     }
 }
 
 /// The id of a block in the length that Microsoft's Python library gives ids: all blocks of a blob must have
 /// ids of one length, also those that another program has left there.
 fn long_id(id: &str) -> String {
-    let uuid = STANDARD
-        .decode(id)
-        .ok()
-        .and_then(|bytes| Uuid::from_slice(&bytes).ok());
-    match uuid {
-        Some(uuid) => STANDARD.encode(format!("{:048}", uuid.as_u128())),
-        None => id.to_owned(),
-    }
+    STANDARD.encode(format!("{id:0>48}"))
 }
 
 /// A list of blocks with their long ids.
@@ -254,31 +237,4 @@ fn with_slashes(listing: &[u8]) -> String {
         },
     );
     blobs.collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_name_the_account_s_blobs() {
-        for (rest, host, container, key) in [
-            ("//c@a.dfs.core.windows.net", "a.blob.core.windows.net", "c", ""),
-            (
-                "//c@a.privatelink.dfs.core.windows.net/x",
-                "a.privatelink.blob.core.windows.net",
-                "c",
-                "x",
-            ),
-        ] {
-            let place = AzurePlace::parse(rest).unwrap();
-            assert_eq!(
-                (place.host.as_str(), place.container.as_str(), place.key.as_str()),
-                (host, container, key)
-            );
-        }
-        for rest in ["c@a.b/x", "//a.blob.core.windows.net/x", "//c@a/x", "//@a.b/x"] {
-            assert!(AzurePlace::parse(rest).is_err(), "{rest}");
-        }
-    }
 }

@@ -1,10 +1,16 @@
 //! Who asks Azure's storage, and where it is.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use openssl::error::ErrorStack;
+use openssl::hash::MessageDigest;
+use openssl::pkcs12::Pkcs12;
+use openssl::pkey::{Id, PKey, Private};
+use openssl::sign::Signer;
+use openssl::x509::X509;
 use reqsign::azure::{
     ClientSecretCredentialProvider, Credential, ImdsCredentialProvider, RequestSigner,
     StaticCredentialProvider, WorkloadIdentityCredentialProvider,
@@ -14,7 +20,6 @@ use reqsign::{Context, Error, ProvideCredential};
 use reqwest::{Client, Url};
 
 use super::StoreError;
-use super::azure_certificate::Certificate;
 use crate::env_vars;
 use crate::http::local_client;
 use crate::http::signing::{Identity, Sender};
@@ -33,6 +38,9 @@ const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a token of `az` is used: `az` keeps its tokens itself, and gives one with at least five minutes
 /// left.
 const COMMAND_LINE_TIME: Duration = Duration::from_secs(300);
+/// How long a signed claim can be used.
+const LIFETIME: Duration = Duration::from_secs(600);
+const PASSWORD: &str = env_vars::AZURE_CLIENT_CERTIFICATE_PASSWORD;
 
 /// The address of this account's blobs, and who asks, by what the environment says. If no variable says who
 /// asks, the [machine](of_machine) and a person are to be looked for. Nothing is sent. `client` reaches the
@@ -44,16 +52,14 @@ pub(super) fn find(account: &str, host: &str, client: &Client) -> Result<(String
         let (endpoint, who) = of_connection_string(&text, sender)?;
         return Ok((endpoint, Some(who)));
     }
-    let who = if let Some(key) = variable(env_vars::AZURE_STORAGE_ACCESS_KEY) {
-        Some(of_key(account, &key, sender, env_vars::AZURE_STORAGE_ACCESS_KEY)?)
-    } else if let Some(signature) = variable(env_vars::AZURE_STORAGE_SAS_TOKEN) {
-        Some(of_signature(
-            &signature,
-            sender,
-            env_vars::AZURE_STORAGE_SAS_TOKEN,
-        ))
-    } else {
-        of_application(sender)
+    let (key, signature) = (
+        env_vars::AZURE_STORAGE_ACCESS_KEY,
+        env_vars::AZURE_STORAGE_SAS_TOKEN,
+    );
+    let who = match (variable(key), variable(signature)) {
+        (Some(value), _) => Some(of_key(account, &value, sender, key)?),
+        (None, Some(value)) => Some(of_signature(&value, sender, signature)),
+        (None, None) => of_application(sender),
     };
     Ok((format!("https://{host}"), who))
 }
@@ -74,18 +80,16 @@ fn of_connection_string(text: &str, sender: Sender) -> Result<(String, Who), Sto
         let suffix = get("endpointsuffix").unwrap_or("core.windows.net");
         format!("{protocol}://{account}.blob.{suffix}")
     };
+    let unusable = |reason| StoreError::settings(name, reason);
     let endpoint = get("blobendpoint")
         .map(str::to_owned)
         .or_else(|| account.map(usual_endpoint))
-        .ok_or_else(|| unusable(name, "it has no AccountName and no BlobEndpoint"))?;
-    let endpoint = Url::parse(&endpoint).map_err(|_| unusable(name, "its BlobEndpoint is not a URL"))?;
+        .ok_or_else(|| unusable("it has no AccountName and no BlobEndpoint"))?;
+    let endpoint = Url::parse(&endpoint).map_err(|_| unusable("its BlobEndpoint is not a URL"))?;
     let who = match (get("accountkey"), get("sharedaccesssignature")) {
         (Some(key), _) => of_key(account.unwrap_or_default(), key, sender, name)?,
         (None, Some(signature)) => of_signature(signature, sender, name),
-        (None, None) => {
-            let reason = "it has no AccountKey and no SharedAccessSignature";
-            return Err(unusable(name, reason));
-        }
+        (None, None) => return Err(unusable("it has no AccountKey and no SharedAccessSignature")),
     };
     Ok((endpoint.into(), who))
 }
@@ -98,7 +102,8 @@ fn of(sender: Sender, provider: impl ProvideCredential<Credential = Credential>,
 
 fn of_key(account: &str, key: &str, sender: Sender, source: &str) -> Result<Who, StoreError> {
     if STANDARD.decode(key).is_err() {
-        return Err(unusable(source, "the account's key is not valid base64"));
+        let reason = "the account's key is not valid base64";
+        return Err(StoreError::settings(source, reason));
     }
     let provider = StaticCredentialProvider::new_shared_key(account, key);
     Ok(of(sender, provider, source))
@@ -169,21 +174,11 @@ pub(super) async fn of_machine() -> Result<Who, StoreError> {
     Ok(Identity::nobody(tried))
 }
 
-fn unusable(what: &str, reason: &str) -> StoreError {
-    StoreError::Settings {
-        what: what.to_owned(),
-        reason: reason.to_owned(),
-    }
-}
-
 /// Where applications get their tokens.
 fn authority() -> String {
     let host = env_vars::non_empty(env_vars::AZURE_AUTHORITY_HOST).unwrap_or_else(|| AUTHORITY.to_owned());
-    let host = host.trim_end_matches('/');
-    match host.contains("://") {
-        true => host.to_owned(),
-        false => format!("https://{host}"),
-    }
+    let scheme = if host.contains("://") { "" } else { "https://" };
+    format!("{scheme}{}", host.trim_end_matches('/'))
 }
 
 /// Azure's command line program, where somebody has logged in. reqsign's own reads the end of a token as if
@@ -211,40 +206,91 @@ impl ProvideCredential for CommandLine {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// An application that proves who it is by a claim that a certificate's key has signed, which is made anew each
+/// time. reqsign's own provider reads no PKCS #12, no keys with passwords and no chains.
+#[derive(Debug)]
+struct Certificate {
+    /// With the certificate and its key, as PEM or PKCS #12.
+    file: String,
+    password: Option<Secret>,
+    application: String,
+    /// The address that the claim is for.
+    audience: String,
+    /// Gives a token for the claim.
+    exchange: WorkloadIdentityCredentialProvider,
+}
 
-    #[test]
-    fn connection_strings_are_read() {
-        let sender = || Sender::new(Client::new());
-        for (text, endpoint) in [
-            (
-                "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=eA==;EndpointSuffix=core.chinacloudapi.cn",
-                "https://a.blob.core.chinacloudapi.cn/",
-            ),
-            (
-                "UseDevelopmentStorage=true",
-                "http://127.0.0.1:10000/devstoreaccount1",
-            ),
-            (
-                "BlobEndpoint=https://h/;SharedAccessSignature=?sig=geheim",
-                "https://h/",
-            ),
-        ] {
-            let (address, _) = of_connection_string(text, sender()).unwrap();
-            assert_eq!(address, endpoint, "{text}");
+impl ProvideCredential for Certificate {
+    type Credential = Credential;
+
+    async fn provide_credential(&self, context: &Context) -> reqsign::Result<Option<Credential>> {
+        let claim = std::fs::read(&self.file)
+            .map_err(|error| error.to_string())
+            .and_then(|bytes| self.open(&bytes))
+            .and_then(|(certificates, key)| {
+                let claim = self.claim(&certificates, &key);
+                claim.map_err(|error| format!("its private key cannot sign: {error}"))
+            })
+            .map_err(|reason| Error::credential_invalid(format!("'{}': {reason}", self.file)))?;
+        let exchange = self.exchange.clone().with_subject_token(claim);
+        exchange.provide_credential(context).await
+    }
+}
+
+impl Certificate {
+    /// The certificates, that of the key first, and the key.
+    fn open(&self, bytes: &[u8]) -> Result<(Vec<X509>, PKey<Private>), String> {
+        let is_pem = bytes.windows(10).any(|window| window == b"-----BEGIN");
+        let password = self.password.as_ref().map_or("", Secret::expose);
+        let (certificates, key) = match is_pem {
+            true => {
+                let key = PKey::private_key_from_pem_passphrase(bytes, password.as_bytes());
+                (X509::stack_from_pem(bytes).unwrap_or_default(), key.ok())
+            }
+            false => {
+                let opened = Pkcs12::from_der(bytes).and_then(|archive| archive.parse2(password));
+                let opened = opened
+                    .map_err(|_| format!("it is not a PEM or PKCS #12 file, or {PASSWORD} is wrong"))?;
+                let others = opened.ca.into_iter().flatten();
+                (opened.cert.into_iter().chain(others).collect(), opened.pkey)
+            }
+        };
+        let key = key.ok_or_else(|| format!("it has no private key, or {PASSWORD} is wrong"))?;
+        if key.id() != Id::RSA {
+            return Err("its private key is not an RSA key".to_owned());
         }
-        for text in [
-            "geheim",
-            "AccountName=a",
-            "AccountKey=geheim",
-            "BlobEndpoint=geheim;AccountKey=x",
-            "AccountName=a;AccountKey=geheim!",
-        ] {
-            let error = of_connection_string(text, sender());
-            let error = error.err().unwrap().to_string();
-            assert!(!error.contains("geheim"), "{error}");
+        match certificates.is_empty() {
+            true => Err("it has no certificate".to_owned()),
+            false => Ok((certificates, key)),
         }
+    }
+
+    /// A signed claim to be this application. From Microsoft's page "Microsoft identity platform application
+    /// authentication certificate credentials".
+    fn claim(&self, certificates: &[X509], key: &PKey<Private>) -> Result<String, ErrorStack> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut header = serde_json::json!({"alg": "RS256", "typ": "JWT"});
+        if let Some(certificate) = certificates.first() {
+            let digest = certificate.digest(MessageDigest::sha1())?;
+            header["x5t"] = URL_SAFE_NO_PAD.encode(digest).into();
+        }
+        let sends_chain = env_vars::non_empty(env_vars::AZURE_CLIENT_SEND_CERTIFICATE_CHAIN);
+        if sends_chain.is_some_and(|value| matches!(value.to_ascii_lowercase().as_str(), "1" | "true")) {
+            let chain = certificates
+                .iter()
+                .map(|certificate| Ok(STANDARD.encode(certificate.to_der()?)));
+            header["x5c"] = chain.collect::<Result<Vec<String>, ErrorStack>>()?.into();
+        }
+        let claims = serde_json::json!({
+            "aud": self.audience, "iss": self.application, "sub": self.application,
+            "jti": uuid::Uuid::new_v4().to_string(), "nbf": now.as_secs(), "exp": (now + LIFETIME).as_secs(),
+        });
+        let text = [header, claims]
+            .map(|part| URL_SAFE_NO_PAD.encode(part.to_string()))
+            .join(".");
+        let mut signer = Signer::new(MessageDigest::sha256(), key)?;
+        signer.update(text.as_bytes())?;
+        let signature = URL_SAFE_NO_PAD.encode(signer.sign_to_vec()?);
+        Ok(format!("{text}.{signature}"))
     }
 }

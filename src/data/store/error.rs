@@ -1,15 +1,14 @@
 //! Why a store could not do what it was asked for.
 
+use std::fmt::Display;
 use std::io;
 use std::path::Path;
-
-use reqwest::StatusCode;
 
 use super::artifacts_presigned::STORAGE;
 use crate::aws::AwsError;
 use crate::databricks::DatabricksError;
 use crate::http::signing::is_transient_status;
-use crate::http::{ClientError, DownloadError, Fault, FileChanged, shown_status};
+use crate::http::{ClientError, DownloadError, Fault, FileChanged, READ_TIMEOUT, shown_status};
 use crate::process::ProcessError;
 
 /// Why a store could not do what it was asked for. No variant holds a credential.
@@ -49,14 +48,6 @@ pub enum StoreError {
         /// What happened.
         reason: String,
     },
-    /// The answer is none that the store gives.
-    #[error("the answer is none of {store}: {reason}")]
-    Strange {
-        /// The store's name.
-        store: &'static str,
-        /// What is wrong with it.
-        reason: String,
-    },
     /// No client can be made.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -66,23 +57,12 @@ pub enum StoreError {
     /// There are no credentials.
     #[error(transparent)]
     Aws(#[from] AwsError),
-    /// A file or variable with credentials cannot be used.
-    #[error("{what} cannot be used: {reason}")]
-    Settings {
-        /// The file or variable.
-        what: String,
-        /// Why.
-        reason: String,
-    },
     /// There is no tracking server that could have it.
     #[error("only a tracking server has such artifacts, and the tracking store is none")]
     NoServer,
     /// The address cannot be used.
-    #[error("it is not a valid address: {reason}")]
-    Address {
-        /// Why.
-        reason: String,
-    },
+    #[error("it is not a valid address: {0}")]
+    Address(String),
     /// Nothing can be put to such a place.
     #[error("files cannot be put there")]
     NotWritable,
@@ -112,18 +92,9 @@ pub enum StoreError {
         /// What differs.
         reason: String,
     },
-    /// A name in a directory would become a file outside of it.
-    #[error("the name '{name}' in it is no path below it")]
-    Unsafe {
-        /// The name.
-        name: String,
-    },
-    /// An object has the name of a directory, as flat stores allow it.
-    #[error("'{name}' is the name of an object and of a directory there; here it can be one of them only")]
-    Twofold {
-        /// The path below the place.
-        name: String,
-    },
+    /// An odd answer, settings that cannot be used, or names that files here cannot have.
+    #[error("{0}")]
+    Other(String),
     /// A file here cannot be read or written.
     #[error("it cannot be {}", if *.is_written { "written" } else { "read" })]
     File {
@@ -136,21 +107,34 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The store gave no answer.
+    pub(super) fn silent(fault: Fault, reason: impl Display) -> Self {
+        let reason = reason.to_string();
+        Self::NoAnswer { fault, reason }
+    }
+
+    /// An answer that the store does not give.
+    pub(super) fn strange(store: &'static str, reason: impl Display) -> Self {
+        Self::Other(format!("the answer is none of {store}: {reason}"))
+    }
+
+    /// A file or variable with settings or credentials that cannot be used.
+    pub(super) fn settings(what: impl Display, reason: impl Display) -> Self {
+        Self::Other(format!("{what} cannot be used: {reason}"))
+    }
+
     /// A refusal with the store's own code and message, of what these credentials asked for.
     pub(super) fn refused(
         store: &'static str,
-        status: StatusCode,
+        status: u16,
         said: Option<String>,
         credentials: String,
     ) -> Self {
-        let status = status.as_u16();
         let words = said.as_deref().unwrap_or_default();
-        let code = match words.contains("Request date header too") {
-            // As Azure says it.
-            true => Some("RequestTimeTooSkewed"),
-            false => words.split(':').next(),
-        };
-        let (reason, hint) = match code {
+        // As Amazon and Azure say it.
+        let is_of_clock =
+            words.starts_with("RequestTimeTooSkewed") || words.contains("Request date header too");
+        let (reason, hint) = match words.split(':').next() {
             Some("InvalidObjectState") => (
                 "the object is archived",
                 "restore it first, for example with `aws s3api restore-object`",
@@ -159,7 +143,7 @@ impl StoreError {
                 "the blob is archived",
                 "rehydrate it first, for example with `az storage blob set-tier`",
             ),
-            Some("RequestTimeTooSkewed") => (
+            _ if is_of_clock => (
                 "this machine's clock is wrong",
                 "set the clock, for example with `timedatectl set-ntp true`",
             ),
@@ -181,14 +165,10 @@ impl StoreError {
 
     /// A connection that failed below any protocol.
     pub(in crate::data) fn broken(error: io::Error) -> Self {
-        let fault = match error.kind() {
-            io::ErrorKind::ConnectionRefused => Fault::Refused,
-            io::ErrorKind::TimedOut => Fault::Timeout(crate::http::READ_TIMEOUT),
-            _ => Fault::Broken,
-        };
-        Self::NoAnswer {
-            fault,
-            reason: error.to_string(),
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => Self::silent(Fault::Refused, error),
+            io::ErrorKind::TimedOut => Self::silent(Fault::Timeout(READ_TIMEOUT), error),
+            _ => Self::silent(Fault::Broken, error),
         }
     }
 
@@ -213,9 +193,10 @@ impl StoreError {
 
     /// Something that is a file and a directory there.
     pub(in crate::data) fn twofold(path: Option<&Path>) -> Self {
-        Self::Twofold {
-            name: path.unwrap_or(Path::new("")).display().to_string(),
-        }
+        let name = path.unwrap_or(Path::new("")).display();
+        Self::Other(format!(
+            "'{name}' is the name of an object and of a directory there; here it can be one of them only"
+        ))
     }
 
     /// Whether the store was asked, and said no: another question may be answered all the same.

@@ -36,14 +36,11 @@ const LONGEST_REFUSAL: usize = 64 * 1024;
 /// How many bytes a second a connection must bring, or a server hand on.
 const SLOWEST: u64 = 50 * 1024;
 
-/// So much may be in the buffers of a connection when all has been sent.
-const BUFFERED: u64 = 4 << 20;
-
 /// No answer is waited for longer than this when all has been sent.
 const LONGEST_HANDING_ON: Duration = Duration::from_secs(60 * 60);
 
-/// How long all that a connection's buffers hold may be under way.
-pub(super) const BUFFERED_TIME: Duration = Duration::from_secs(BUFFERED / SLOWEST);
+/// How long the 4 MiB that a connection's buffers may hold when all has been sent may be under way.
+pub(super) const BUFFERED_TIME: Duration = Duration::from_secs((4 << 20) / SLOWEST);
 
 /// An answer that is read whole.
 pub(super) type Whole = (StatusCode, HeaderMap, Bytes);
@@ -56,8 +53,11 @@ pub(super) trait Service: Send + Sync {
 
     fn client(&self) -> &Client;
 
-    /// Adds what says who asks. Called anew for every try; the request itself has no body yet.
-    async fn authorize(&self, request: &mut Request, content: &Content) -> Result<(), StoreError>;
+    /// Adds what says who asks, and may change the address. Called anew for every try; the request itself has no
+    /// body yet.
+    async fn authorize(&self, _request: &mut Request, _content: &Content) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Who asks, for a person: `the credentials from …`, or `a request without credentials (…)`.
     async fn asker(&self) -> String;
@@ -68,16 +68,6 @@ pub(super) trait Service: Send + Sync {
     /// Whether the request shall be sent again, changed by what this refusal taught.
     async fn learn(&self, _status: StatusCode, _headers: &HeaderMap, _body: &str) -> bool {
         false
-    }
-
-    /// The address of the request, which may depend on what was learned.
-    fn url(&self, url: &Url) -> Url {
-        url.clone()
-    }
-
-    /// The texts in a listing that the name of an object follows, such as `<Key>`.
-    fn list_names(&self) -> &'static [&'static str] {
-        &[]
     }
 
     /// Sends a request of the library, and reads all of the answer, in a way of the service's own.
@@ -93,10 +83,9 @@ pub(super) trait Service: Send + Sync {
 }
 
 /// What a request brings, which can be sent again for another try.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) enum Content {
-    #[default]
-    Nothing,
+    /// None if nothing is sent.
     Bytes(Bytes),
     File(SentFile),
 }
@@ -104,7 +93,6 @@ pub(super) enum Content {
 impl Content {
     pub(super) fn length(&self) -> u64 {
         match self {
-            Self::Nothing => 0,
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::File(file) => file.length(),
         }
@@ -113,7 +101,6 @@ impl Content {
     /// The hash that a signature may hold.
     pub(super) async fn sha256(&self) -> Result<[u8; 32], StoreError> {
         match self {
-            Self::Nothing => Ok(sha256(&[])),
             Self::Bytes(bytes) => Ok(sha256(bytes)),
             Self::File(file) => file.sha256().await.map_err(StoreError::unreadable),
         }
@@ -121,17 +108,17 @@ impl Content {
 
     /// How long the answer may take longer than usual when all has been sent.
     fn handing_on(&self) -> Duration {
-        let time = Duration::from_secs(self.length() / SLOWEST);
-        match self {
-            Self::Nothing | Self::Bytes(_) => time.min(BUFFERED_TIME),
+        let longest = match self {
+            Self::Bytes(_) => BUFFERED_TIME,
             // The server may put it elsewhere before it answers.
-            Self::File(_) => time.min(LONGEST_HANDING_ON),
-        }
+            Self::File(_) => LONGEST_HANDING_ON,
+        };
+        longest.min(Duration::from_secs(self.length() / SLOWEST))
     }
 
     fn body(&self, sent: &Arc<AtomicU64>) -> Option<Body> {
         match self {
-            Self::Nothing => None,
+            Self::Bytes(bytes) if bytes.is_empty() => None,
             Self::Bytes(bytes) => Some(counted_body(bytes.clone(), sent)),
             Self::File(file) => Some(file.body(Bytes::new(), Bytes::new(), sent)),
         }
@@ -157,7 +144,7 @@ impl Ask {
             method,
             url,
             headers: HeaderMap::new(),
-            content: Content::Nothing,
+            content: Content::Bytes(Bytes::new()),
             accepts: None,
             is_anonymous: false,
         }
@@ -227,14 +214,14 @@ impl Ask {
                     said: format!("{} answered {status}{}", service.name(), in_brackets(&said)),
                 },
                 StatusCode::PRECONDITION_FAILED => StoreError::Changed,
-                _ => StoreError::refused(service.name(), status, said, service.asker().await),
+                _ => StoreError::refused(service.name(), status.as_u16(), said, service.asker().await),
             });
         }
     }
 
     /// The answer to the request, or to the one that a redirect asks for.
     async fn exchange(&self, service: &dyn Service) -> Result<Response, StoreError> {
-        let mut url = service.url(&self.url);
+        let mut url = self.url.clone();
         let mut is_trusted = !self.is_anonymous;
         for _ in 0..MOST_REDIRECTS {
             let mut request = Request::new(self.method.clone(), url.clone());
@@ -251,10 +238,8 @@ impl Ask {
             is_trusted = is_trusted && may_see_credentials(&url, &target);
             url = target;
         }
-        Err(StoreError::Strange {
-            store: service.name(),
-            reason: format!("it was redirected {MOST_REDIRECTS} times"),
-        })
+        let reason = format!("it was redirected {MOST_REDIRECTS} times");
+        Err(StoreError::strange(service.name(), reason))
     }
 }
 
@@ -307,15 +292,13 @@ pub(super) async fn next_chunk(answer: &mut Response) -> Result<Option<Bytes>, S
 }
 
 pub(super) fn silent(limit: Duration) -> StoreError {
-    StoreError::NoAnswer {
-        fault: Fault::Timeout(limit),
-        reason: format!("the server sent nothing for {}", in_words(limit)),
-    }
+    let reason = format!("the server sent nothing for {}", in_words(limit));
+    StoreError::silent(Fault::Timeout(limit), reason)
 }
 
 fn broken(error: reqwest::Error) -> StoreError {
     let (fault, reason) = classify(&error.without_url(), READ_TIMEOUT);
-    StoreError::NoAnswer { fault, reason }
+    StoreError::silent(fault, reason)
 }
 
 /// The beginning of a refusal's body, as far as it arrives.

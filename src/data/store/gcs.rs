@@ -1,29 +1,40 @@
 //! `gs://`: Google Cloud Storage.
 
+use std::fmt::Display;
+
 use async_trait::async_trait;
+use backon::{BackoffBuilder as _, Retryable as _};
+use futures_util::TryStreamExt as _;
 use opendal::services;
 use percent_encoding::utf8_percent_encode;
 use reqsign::google::Credential;
-use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, LOCATION, RANGE};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, Request, Url};
+use reqwest::{Client, Method, Request, StatusCode, Url};
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use super::exchange::{Content, Service};
+use super::exchange::{Ask, Content, Service, text, tried};
 use super::gcs_credentials;
 use super::objects::{ObjectService, ObjectStore};
-use super::parts::PART;
-use super::{Store, StoreError};
+use super::parts::{PART, parts};
+use super::{Store, StoreError, content_type};
 use crate::aws::UNRESERVED;
-use crate::data::checksum::{Algorithm, Checksum};
+use crate::data::checksum::{Algorithm, Checksum, Sum};
 use crate::env_vars;
 use crate::http::signing::Identity;
-use crate::http::{self, SentFile, Verification};
+use crate::http::{self, SentFile, Verification, may_see_credentials, pauses};
 
 const NAME: &str = "Google Cloud Storage";
 const ENDPOINT: &str = "https://storage.googleapis.com";
 /// What a listing shall tell.
 const LISTED: &str = "nextPageToken,prefixes,items(name,size,etag,generation,md5Hash,contentType,updated)";
+
+/// How often an upload is begun again whose session the service has forgotten.
+const MOST_SESSIONS: usize = 3;
+
+/// The status by which the service says that it waits for more.
+const GOES_ON: StatusCode = StatusCode::PERMANENT_REDIRECT;
 
 /// A bucket and how it is reached.
 pub(in crate::data) struct Gcs {
@@ -46,10 +57,11 @@ impl Gcs {
         };
         let endpoint = endpoint.trim_end_matches('/').to_owned();
         if !Url::parse(&endpoint).is_ok_and(|url| url.has_host()) {
-            return Err(StoreError::Settings {
-                what: format!("{} '{endpoint}'", env_vars::STORAGE_EMULATOR_HOST),
-                reason: "it is no address such as http://host:9023".to_owned(),
-            });
+            let what = format!("{} '{endpoint}'", env_vars::STORAGE_EMULATOR_HOST);
+            return Err(StoreError::settings(
+                what,
+                "it is no address such as http://host:9023",
+            ));
         }
         let verification = Verification::from_variables(&env_vars::non_empty);
         let builder = services::Gcs::default()
@@ -72,21 +84,100 @@ impl Gcs {
             .await
     }
 
-    /// The address that begins an upload.
-    pub(super) fn upload_url(&self, key: &str) -> Result<Url, StoreError> {
-        let [bucket, key] = [&self.bucket, key].map(|name| utf8_percent_encode(name, UNRESERVED));
-        let address = format!(
-            "{}/upload/storage/v1/b/{bucket}/o?uploadType=resumable&name={key}",
-            self.endpoint
-        );
-        Url::parse(&address).map_err(|error| strange(error.to_string()))
+    /// Puts a file in parts, of which the last one makes the object. From Google's pages on "Resumable uploads".
+    async fn put_in_parts(&self, key: &str, file: &SentFile) -> Result<(), StoreError> {
+        let put = || async {
+            let session = self.begin(key, file).await?;
+            self.send_parts(&session, file).await
+        };
+        // The service may forget an upload at any time.
+        put.retry(pauses().with_max_times(MOST_SESSIONS - 1))
+            .when(|problem| matches!(problem, StoreError::Missing { .. }))
+            .await
+    }
+
+    /// The request that takes the file's parts.
+    async fn begin(&self, key: &str, file: &SentFile) -> Result<Ask, StoreError> {
+        let [bucket, name] = [&self.bucket, key].map(|name| utf8_percent_encode(name, UNRESERVED));
+        let path = format!("upload/storage/v1/b/{bucket}/o?uploadType=resumable&name={name}");
+        let url = Url::parse(&format!("{}/{path}", self.endpoint)).map_err(strange)?;
+        let mut ask = Ask::new(Method::POST, url.clone())
+            .header("x-upload-content-length", &file.length().to_string())
+            .header("content-type", "application/json");
+        let about = json!({ "name": key, "contentType": content_type(key) });
+        ask.content = Content::Bytes(about.to_string().into());
+        let answer = ask.send(self).await?;
+        let location = text(answer.headers(), LOCATION.as_str());
+        session(&url, location.unwrap_or_default())
+    }
+
+    /// Sends part after part, from where the service says that it goes on.
+    async fn send_parts(&self, session: &Ask, file: &SentFile) -> Result<(), StoreError> {
+        let mut sum = Sum::new(Algorithm::Crc32c);
+        let read = parts(file, PART, Some(&mut sum));
+        read.try_for_each(|_| async { Ok(()) }).await?;
+        let whole = sum.finish();
+        let (mut offset, mut left) = (0, pauses().build());
+        loop {
+            let sent = self.send_part(session, file, offset, &whole).await;
+            let sent = match sent {
+                Err(problem) if problem.is_transient() => {
+                    tracing::debug!(problem = %problem, "a part was not taken");
+                    tokio::time::sleep(left.next().ok_or(problem)?).await;
+                    tried(|| self.send_part(session, file, file.length(), &whole)).await?
+                }
+                sent => sent?,
+            };
+            let Some(arrived) = sent else { return Ok(()) };
+            if arrived > offset {
+                left = pauses().build();
+            } else if left.next().is_none() {
+                return Err(strange("it takes no more of the file"));
+            }
+            offset = arrived;
+        }
+    }
+
+    /// Sends the part that begins there; after the last one it is asked how far the upload is. Gives how many
+    /// bytes have arrived, or nothing if the object is there.
+    async fn send_part(
+        &self,
+        session: &Ask,
+        file: &SentFile,
+        start: u64,
+        whole: &Checksum,
+    ) -> Result<Option<u64>, StoreError> {
+        let length = file.length();
+        let end = length.min(start.saturating_add(PART));
+        let range = match start < end {
+            true => format!("bytes {start}-{}/{length}", end - 1),
+            false => format!("bytes */{length}"),
+        };
+        let mut ask = session.clone().header("content-range", &range);
+        ask.content = Content::Bytes(file.read(start..end).await.map_err(StoreError::unreadable)?);
+        if end == length {
+            // Until here nobody sees the object.
+            file.check().map_err(StoreError::unreadable)?;
+            ask = ask.header("x-goog-hash", &format!("crc32c={}", whole.to_base64()));
+        }
+        let (status, headers, object) = ask.whole_once(self).await?;
+        if status != GOES_ON {
+            return check(&object, whole).map(|()| None);
+        }
+        // `bytes=0-LAST`; none if nothing has arrived.
+        let Some(range) = text(&headers, RANGE.as_str()) else {
+            return Ok(Some(0));
+        };
+        let last = range.rsplit('-').next().and_then(|last| last.parse::<u64>().ok());
+        match last {
+            Some(last) => Ok(Some(last.saturating_add(1))),
+            None => Err(strange(format_args!("the Range '{range}'"))),
+        }
     }
 }
 
 #[async_trait]
 impl ObjectService for Gcs {
-    const MOST_PARTS: u64 = 1;
-
     fn place(&self) -> String {
         format!("the bucket '{}'", self.bucket)
     }
@@ -133,7 +224,7 @@ impl Service for Gcs {
             request.url_mut().query_pairs_mut().append_pair("fields", LISTED);
         }
         let signed = self.identity().await?.sign(request).await;
-        signed.map_err(|(what, reason)| StoreError::Settings { what, reason })
+        signed.map_err(|(what, reason)| StoreError::settings(what, reason))
     }
 
     async fn asker(&self) -> String {
@@ -150,12 +241,34 @@ impl Service for Gcs {
             None => message.to_owned(),
         })
     }
-
-    fn list_names(&self) -> &'static [&'static str] {
-        &["\"name\":\"", "\"name\": \""]
-    }
 }
 
-pub(super) fn strange(reason: String) -> StoreError {
-    StoreError::Strange { store: NAME, reason }
+fn strange(reason: impl Display) -> StoreError {
+    StoreError::strange(NAME, reason)
+}
+
+/// The request for the parts of an upload that the service at `url` has begun at this location. Who knows the
+/// location may write the object. If it is not the service's own, it does not get the service's credentials.
+fn session(url: &Url, location: &str) -> Result<Ask, StoreError> {
+    // What was to be sent by TLS is not sent without it.
+    let is_safe = |to: &Url| matches!((url.scheme(), to.scheme()), ("http", "http") | (_, "https"));
+    let address = url.join(location).ok().filter(|_| !location.is_empty());
+    let Some(address) = address.filter(is_safe) else {
+        return Err(strange("no address for the file's parts"));
+    };
+    let is_trusted = may_see_credentials(url, &address);
+    let mut ask = Ask::new(Method::PUT, address);
+    ask.accepts = Some(GOES_ON);
+    ask.is_anonymous = !is_trusted;
+    Ok(ask)
+}
+
+/// Whether the object that the service describes is the file with this checksum.
+fn check(object: &[u8], whole: &Checksum) -> Result<(), StoreError> {
+    let object: Value = serde_json::from_slice(object).map_err(|_| strange("no description of an object"))?;
+    let arrived = object["crc32c"].as_str();
+    match arrived.and_then(|sum| Checksum::from_base64(Algorithm::Crc32c, sum)) {
+        Some(arrived) => whole.check(&arrived),
+        None => Ok(()),
+    }
 }

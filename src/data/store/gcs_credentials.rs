@@ -88,9 +88,9 @@ fn identity(
 }
 
 fn of_file(path: &Path, source: &str, client: &Client) -> Result<Identity<Credential>, StoreError> {
-    let unusable = |reason: String| StoreError::Settings {
-        what: format!("the credentials file '{}'", path.display()),
-        reason,
+    let unusable = |reason| {
+        let what = format!("the credentials file '{}'", path.display());
+        StoreError::settings(what, reason)
     };
     let text = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
     let file = serde_json::from_slice(&text).map_err(|_| unusable("it is no JSON".to_owned()))?;
@@ -109,17 +109,13 @@ fn of_json(file: &Value, source: &str, client: &Client) -> Result<Identity<Crede
         }
         "impersonated_service_account" => {}
         _ => {
-            return Ok(identity(
-                sender(file, client),
-                read(file).with_scope(SCOPE),
-                source,
-            ));
+            let provider = read(file).with_scope(SCOPE);
+            return Ok(identity(sender(file, client), provider, source));
         }
     }
     let base = &file["source_credentials"];
-    let url = file["service_account_impersonation_url"]
-        .as_str()
-        .unwrap_or_default();
+    let url = &file["service_account_impersonation_url"];
+    let url = url.as_str().unwrap_or_default();
     let account = url
         .split_once("/serviceAccounts/")
         .and_then(|(_, rest)| rest.strip_suffix(":generateAccessToken"))
@@ -153,9 +149,8 @@ fn sender(file: &Value, client: &Client) -> Sender {
 fn with_format(file: &Value) -> Value {
     let mut file = file.clone();
     if let Some(source) = file["credential_source"].as_object_mut() {
-        source
-            .entry("format")
-            .or_insert_with(|| json!({ "type": "text" }));
+        let format = json!({ "type": "text" });
+        source.entry("format").or_insert(format);
     }
     file
 }

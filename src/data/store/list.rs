@@ -17,7 +17,8 @@ pub(super) fn path_below(prefix: &str, key: &str) -> Result<Option<String>, Stor
         .collect();
     if parts.contains(&"..") || rest.contains('\0') {
         let name = key.replace('\0', "\\0");
-        return Err(StoreError::Unsafe { name });
+        let problem = format!("the name '{name}' in it is no path below it");
+        return Err(StoreError::Other(problem));
     }
     Ok((!parts.is_empty()).then(|| parts.join("/")))
 }

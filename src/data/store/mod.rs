@@ -3,7 +3,6 @@
 mod artifacts;
 mod artifacts_presigned;
 mod azure;
-mod azure_certificate;
 mod azure_credentials;
 mod dbfs;
 mod error;
@@ -11,7 +10,6 @@ mod exchange;
 mod files;
 mod gcs;
 mod gcs_credentials;
-mod gcs_upload;
 mod list;
 mod objects;
 mod parts;

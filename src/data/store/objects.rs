@@ -27,7 +27,7 @@ const PAGE: usize = 1000;
 #[async_trait]
 pub(super) trait ObjectService: Service {
     /// Into how many parts a large file may be split.
-    const MOST_PARTS: u64;
+    const MOST_PARTS: u64 = 10_000;
 
     /// Where its objects are, for a person: `the bucket 'x'`.
     fn place(&self) -> String;
@@ -35,11 +35,6 @@ pub(super) trait ObjectService: Service {
     /// What is said if no object's name begins with the key, or is the key, of which the store said this.
     fn missing(&self, key: &str, said: Option<String>) -> String {
         said.unwrap_or_else(|| format!("no object's name in {} begins with '{key}'", self.place()))
-    }
-
-    /// Whether an object that is described so only stands for a directory.
-    fn is_directory(&self, _about: &Metadata) -> bool {
-        false
     }
 
     /// The checksum that a listing or the description of an object tells.
@@ -170,7 +165,9 @@ impl<S: ObjectService + 'static> ObjectStore<S> {
             .await
             .map_err(|error| self.problem(error))?
             .into_metadata();
-        if self.service.is_directory(&about) {
+        let metadata = about.user_metadata();
+        // So Azure marks what only stands for a directory.
+        if metadata.and_then(|metadata| metadata.get("hdi_isfolder")) == Some("true") {
             return Ok(Found::Directory(Listing::default()));
         }
         Ok(Found::File(self.object(&self.key, String::new(), &about)))
@@ -258,10 +255,7 @@ impl<S: ObjectService + 'static> Store for ObjectStore<S> {
             .map_err(|error| self.problem(error))?;
         let opened = reader.open_dyn(range).await;
         let (reply, _) = opened.map_err(|error| self.problem(error))?;
-        let strange = |reason: &str| StoreError::Strange {
-            store: self.service.name(),
-            reason: reason.to_owned(),
-        };
+        let strange = |reason| StoreError::strange(self.service.name(), reason);
         let answer = call.into_answer().ok_or_else(|| strange("no content"))?;
         let found = || self.validator(reply.metadata()?);
         let encoding = text(answer.headers(), CONTENT_ENCODING.as_str());

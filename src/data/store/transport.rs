@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use opendal::raw::{BoxedStaticFuture, Operation};
 use opendal::{
     Buffer, ErrorKind, Execute, Executor, HttpBody, HttpTransport, HttpTransporter, OperationContext,
@@ -18,6 +19,9 @@ const MARK: char = '\u{F8FF}';
 
 /// The mark and the slash as a URL holds them.
 const MARKED_SLASHES: [(&str, &str); 2] = [("%EF%A3%BF%2F", "%2F"), ("%EF%A3%BF/", "/")];
+
+/// What a name in a listing follows, by the service.
+const BEFORE_NAMES: [&str; 4] = ["<Key>", "<Name>", "\"name\":\"", "\"name\": \""];
 
 /// The path by which the library knows the object or prefix with this key.
 pub(super) fn path_of(key: &str) -> String {
@@ -69,31 +73,28 @@ impl Call {
         let operation = head.extensions.get::<Operation>().copied();
         let mut ask = Ask::new(head.method, url_of(&head.uri, service)?);
         ask.headers = head.headers;
-        if !body.is_empty() {
-            ask.content = Content::Bytes(body.to_bytes());
-        }
+        ask.content = Content::Bytes(body.to_bytes());
         let (status, headers, bytes) = if operation == Some(Operation::Read) {
             let answer = ask.send(service).await?;
-            let (status, headers) = (answer.status(), answer.headers().clone());
+            let head = (answer.status(), answer.headers().clone(), Bytes::new());
             *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
-            (status, headers, Buffer::new())
+            head
         } else {
-            let (status, headers, bytes) = match service.whole(&ask).await {
+            let (status, headers, mut bytes) = match service.whole(&ask).await {
                 Some(answer) => answer?,
                 None => ask.whole(service).await?,
             };
-            let mut bytes = Buffer::from(bytes);
             if operation == Some(Operation::List) {
                 // Names that begin with a slash are marked.
-                let mut text = String::from_utf8_lossy(&bytes.to_bytes()).into_owned();
-                for start in service.list_names() {
+                let mut text = String::from_utf8_lossy(&bytes).into_owned();
+                for start in BEFORE_NAMES {
                     text = text.replace(&format!("{start}/"), &format!("{start}{MARK}/"));
                 }
                 bytes = text.into();
             }
             (status, headers, bytes)
         };
-        let body = HttpBody::new(futures_util::stream::iter([Ok(bytes)]), None);
+        let body = HttpBody::new(futures_util::stream::iter([Ok(bytes.into())]), None);
         let mut response = http::Response::new(body);
         *response.status_mut() = status;
         *response.headers_mut() = headers;
@@ -106,10 +107,7 @@ fn url_of(uri: &http::Uri, service: &dyn Service) -> Result<Url, StoreError> {
     for (marked, plain) in MARKED_SLASHES {
         text = text.replacen(marked, plain, 1);
     }
-    Url::parse(&text).map_err(|error| StoreError::Strange {
-        store: service.name(),
-        reason: error.to_string(),
-    })
+    Url::parse(&text).map_err(|error| StoreError::strange(service.name(), error))
 }
 
 /// What runs the parts that are put at the same time. The library ends a task by dropping its handle.
@@ -124,12 +122,8 @@ impl Execute for Tasks {
 impl HttpTransport for Call {
     async fn fetch(&self, request: http::Request<Buffer>) -> opendal::Result<http::Response<HttpBody>> {
         self.exchange(request).await.map_err(|problem| {
-            let kind = match problem {
-                StoreError::Missing { .. } => ErrorKind::NotFound,
-                StoreError::Changed => ErrorKind::ConditionNotMatch,
-                _ => ErrorKind::Unexpected,
-            };
-            opendal::Error::new(kind, problem.to_string()).set_source(Carried(Mutex::new(Some(problem))))
+            let error = opendal::Error::new(ErrorKind::Unexpected, "the store's refusal");
+            error.set_source(Carried(Mutex::new(Some(problem))))
         })
     }
 }
@@ -151,9 +145,7 @@ pub(super) fn problem(store: &'static str, error: opendal::Error) -> StoreError 
         }
         link = source.source();
     }
-    let reason = match std::error::Error::source(&error) {
-        Some(source) => format!("{}: {}", error.message(), innermost(source)),
-        None => error.message().to_owned(),
-    };
-    StoreError::Strange { store, reason }
+    let source = std::error::Error::source(&error);
+    let source = source.map_or_else(String::new, |source| format!(": {}", innermost(source)));
+    StoreError::strange(store, format_args!("{}{source}", error.message()))
 }

@@ -265,3 +265,77 @@ fn what_the_account_says_is_told() {
         assert!(told.contains(expected), "{told}");
     }
 }
+
+/// The first line that a proxy hears tells which account a URI or a connection string names.
+#[test]
+fn accounts_are_found_by_their_addresses() {
+    let blob = uri("c", "x");
+    let string = "AZURE_STORAGE_CONNECTION_STRING";
+    for (uri, name, value, line) in [
+        (
+            "abfss://c@a.dfs.core.windows.net",
+            "AZURE_STORAGE_ACCESS_KEY",
+            "eA==",
+            "CONNECT a.blob.core.windows.net:443",
+        ),
+        (
+            "abfss://c@a.privatelink.dfs.core.windows.net/x",
+            "AZURE_STORAGE_ACCESS_KEY",
+            "eA==",
+            "CONNECT a.privatelink.blob.core.windows.net:443",
+        ),
+        (
+            &blob,
+            string,
+            "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=eA==;EndpointSuffix=core.chinacloudapi.cn",
+            "CONNECT a.blob.core.chinacloudapi.cn:443",
+        ),
+        (
+            &blob,
+            string,
+            "UseDevelopmentStorage=true",
+            "GET http://127.0.0.1:10000/devstoreaccount1/c?",
+        ),
+        (
+            &blob,
+            string,
+            "BlobEndpoint=https://h/;SharedAccessSignature=?sig=geheim",
+            "CONNECT h:443",
+        ),
+    ] {
+        let proxy = ScriptedServer::start(vec![Step::page(407, "who?"); 6]);
+        let project = Project::new()
+            .mlproject(TREE)
+            .env("http_proxy", &proxy.url())
+            .env("https_proxy", &proxy.url())
+            .env(name, value);
+        super::run(&project, uri).expect_code(1);
+        assert!(proxy.lines()[0].starts_with(line), "{:?}", proxy.lines());
+    }
+    for uri in [
+        "wasbs:c@a.b/x",
+        "wasbs://a.b/x",
+        "wasbs://c@a/x",
+        "wasbs://@a.b/x",
+    ] {
+        let project = Project::new().mlproject(TREE);
+        let finished = super::run(&project, uri);
+        finished.expect_code(1);
+        let expected = "is no valid address: it must be wasbs://<container>@<account>.blob.core.windows.net/";
+        assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+    }
+    for value in [
+        "geheim",
+        "AccountName=a",
+        "AccountKey=geheim",
+        "BlobEndpoint=geheim;AccountKey=x",
+        "AccountName=a;AccountKey=geheim!",
+    ] {
+        let project = Project::new().mlproject(TREE).env(string, value);
+        let finished = super::run(&project, &blob);
+        finished.expect_code(1);
+        let told = finished.stderr();
+        assert!(told.contains(&format!("{string} cannot be used: ")), "{told}");
+        assert!(!told.contains("geheim"), "{told}");
+    }
+}

@@ -73,7 +73,7 @@ fn start() -> Option<Account> {
 }
 
 /// A proxy that leads every connection to this port of the machine.
-fn start_proxy(port: u16) -> String {
+pub(super) fn start_proxy(port: u16) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {

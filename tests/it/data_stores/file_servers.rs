@@ -9,6 +9,7 @@ use rustix::process::Signal;
 use super::servers::{self, Server};
 use super::uploads::uploaded;
 use super::{SHOW, assert_nothing_is_left, layout, project_for, run, sum_of_big};
+use crate::harness::scripted::{ScriptedServer, Step};
 use crate::harness::{Project, Sandbox};
 use crate::signals::{assert_nothing_lives, send, wait_until};
 
@@ -168,9 +169,66 @@ fn an_interrupt_ends_ssh_too() {
 }
 
 #[test]
+fn ssh_is_told_where_to_go() {
+    for (uri, expected) in [
+        ("sftp://a%40b@h:2121/x", "-p 2121 -l a@b -s -- h sftp\n"),
+        ("sftp://[::1]/x", "=no -s -- ::1 sftp\n"),
+        ("sftp:/x", "=no -s -- localhost sftp\n"),
+    ] {
+        let project = Project::new().mlproject(SHOW);
+        let sandbox = project.sandbox();
+        sandbox.write_executable("ssh", "#!/bin/sh\necho \"$@\" > \"$HOME/told\"\nexit 255\n");
+        sandbox.link_program("ssh", &sandbox.work().join("ssh"));
+        run(&project, uri).expect_code(1);
+        let told = fs::read_to_string(sandbox.root().join("home/told")).unwrap();
+        assert!(told.ends_with(expected), "{told}");
+    }
+}
+
+#[test]
+fn the_name_node_is_found_in_hadoop_s_configuration() {
+    let file = |name: &str, value: &str| {
+        format!(
+            "<?xml version=\"1.0\"?>\n<configuration>\n<!-- a --><property><name>{name}</name><value>{value}</value></property>\n\
+             <property><name>other</name><value>x</value><final>true</final></property></configuration>"
+        )
+    };
+    for (uri, expected) in [
+        ("hdfs:/x", "GET http://name:50070/webhdfs/v1/x?op=GETFILESTATUS"),
+        (
+            "hdfs://name:8020/x",
+            "GET http://name:50070/webhdfs/v1/x?op=GETFILESTATUS",
+        ),
+        ("hdfs://other:8020/x", "GET http://other:9870/webhdfs/v1/x?"),
+        ("hdfs://other/x", "GET http://other:9870/webhdfs/v1/x?"),
+    ] {
+        let proxy = ScriptedServer::start(vec![Step::page(407, "who?"); 6]);
+        let project = Project::new()
+            .mlproject(SHOW)
+            .env("http_proxy", &proxy.url())
+            .env("HADOOP_CONF_DIR", "<sandbox>/work");
+        let sandbox = project.sandbox();
+        sandbox.write("core-site.xml", file("fs.defaultFS", "hdfs://name:8020"));
+        sandbox.write("hdfs-site.xml", file("dfs.namenode.http-address", "name:50070"));
+        run(&project, uri).expect_code(1);
+        assert!(proxy.lines()[0].starts_with(expected), "{:?}", proxy.lines());
+    }
+    let project = Project::new().mlproject(SHOW);
+    let finished = run(&project, "hdfs:/x");
+    finished.expect_code(1);
+    let expected = "an hdfs: address without a host cannot be used: no core-site.xml in HADOOP_CONF_DIR names fs.defaultFS";
+    assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+}
+
+#[test]
 fn what_ssh_cannot_be_told_is_refused() {
     let project = Project::new().mlproject(SHOW);
     for (uri, expected) in [
+        (
+            "sftp:h/x",
+            "is no valid address: two slashes must follow the colon\n",
+        ),
+        ("sftp://h:port/x", "is no valid address: invalid port number\n"),
         (
             "sftp://anna:geheim@host/x",
             "error: 'sftp://host/x' for the parameter 'data' is no valid address: ssh takes no password from a URI\n\

@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::large_uploads::{PART, with_file};
 use super::run;
-use crate::harness::Project;
+use super::uploads::upload_file;
 use crate::harness::scripted::{ScriptedServer, Seen, Step};
+use crate::harness::{Project, certificates};
 
 const ACCOUNT: &str = "job@project.iam.gserviceaccount.com";
 
@@ -206,4 +208,71 @@ fn the_machine_s_account_is_asked_once() {
         "/computeMetadata/v1/instance/service-accounts/default/token"
     );
     assert_eq!(seen[0].header("metadata-flavor"), "Google");
+}
+
+/// Who knows the address of an upload may write the object: only the service itself gets its credentials too.
+#[test]
+fn an_upload_s_address_gets_the_credentials_of_its_own_service_only() {
+    let goes_on = Step::json(308, "").header("Range", &format!("bytes=0-{}", PART - 1));
+    let parts = vec![goes_on, Step::json(200, "{}")];
+    for (location, expected) in [
+        ("/upload?upload_id=x", Ok("Bearer geheim-token")),
+        ("{other}/upload?upload_id=x", Ok("")),
+        (
+            "ftp://127.0.0.1/x",
+            Err("the answer is none of Google Cloud Storage: no address for the file's parts"),
+        ),
+        (
+            "",
+            Err("the answer is none of Google Cloud Storage: no address for the file's parts"),
+        ),
+    ] {
+        let other = ScriptedServer::start(parts.clone());
+        let location = location.replace("{other}", &other.url());
+        let begun = Step::json(200, "").header("Location", &location);
+        let server = ScriptedServer::start([vec![token("geheim-token"), begun], parts.clone()].concat());
+        let (sandbox, _) = with_file(PART + 1);
+        let key = json!({
+            "type": "authorized_user", "client_id": "id", "client_secret": "geheim", "refresh_token": "geheim",
+            "token_uri": format!("{}/token", server.url()),
+        });
+        sandbox.write("key.json", key.to_string());
+        let path = sandbox.work().join("key.json").display().to_string();
+        let variables = [
+            ("STORAGE_EMULATOR_HOST", server.url()),
+            ("GOOGLE_APPLICATION_CREDENTIALS", path),
+        ];
+        let error = upload_file("gs://bucket/top", &variables, &sandbox);
+        match expected {
+            Ok(authorization) => {
+                assert_eq!(error, None, "{location}");
+                let seen = [server.seen(), other.seen()].concat();
+                let parts: Vec<&Seen> = seen.iter().filter(|seen| seen.method == "PUT").collect();
+                assert_eq!(parts.len(), 2, "{location}");
+                assert!(
+                    parts
+                        .iter()
+                        .all(|part| part.header("authorization") == authorization)
+                );
+            }
+            Err(expected) => assert!(error.unwrap().ends_with(expected), "{location}"),
+        }
+    }
+}
+
+/// What was to be sent by TLS is not sent without it.
+#[test]
+fn an_upload_stays_encrypted() {
+    let own = certificates::server("127.0.0.1", None);
+    let begun = Step::json(200, "").header("Location", "http://127.0.0.1:9/upload?upload_id=x");
+    let server = ScriptedServer::start_tls(vec![begun], certificates::acceptor(&own, None));
+    let (sandbox, _) = with_file(PART + 1);
+    sandbox.write("own.pem", certificates::pem(&own.certificate));
+    let bundle = sandbox.work().join("own.pem").display().to_string();
+    let variables = [
+        ("STORAGE_EMULATOR_HOST", server.url()),
+        ("REQUESTS_CA_BUNDLE", bundle),
+    ];
+    let error = upload_file("gs://bucket/top", &variables, &sandbox).unwrap();
+    assert!(error.ends_with("no address for the file's parts"), "{error}");
 }

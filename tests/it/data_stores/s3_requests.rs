@@ -1,5 +1,6 @@
 //! What requests to S3 carry, and what is made of its refusals.
 
+use super::azure_identity::start_proxy;
 use super::uploads::uploaded;
 use super::{SHOW, layout, run, servers};
 use crate::harness::scripted::{ScriptedServer, Step};
@@ -183,17 +184,48 @@ fn uris_name_services_of_others() {
             "b2://bucket@s3.us-west-004.backblazeb2.com/a",
             "s3.us-west-004.backblazeb2.com",
         ),
+        ("s3://my-data-1/a", "my-data-1.s3.us-east-1.amazonaws.com"),
+        ("s3://with.dots/a", "s3.us-east-1.amazonaws.com"),
+        ("s3://Upper/a", "s3.us-east-1.amazonaws.com"),
+        ("s3://x1-/a", "s3.us-east-1.amazonaws.com"),
     ] {
         let proxy = ScriptedServer::start(vec![Step::page(407, "who?"); 6]);
         let project = project(&[("https_proxy", &proxy.url())]);
         run(&project, uri).expect_code(1);
         assert_eq!(proxy.lines()[0], format!("CONNECT {host}:443"));
     }
-    let project = project(&[]);
-    let finished = run(&project, "r2://bucket/a");
-    finished.expect_code(1);
-    let expected = "it must be r2://<bucket>@<host>/<path>";
-    assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+    for (uri, expected) in [
+        ("r2://bucket/a", "it must be r2://<bucket>@<host>/<path>"),
+        ("b2://b@/a", "it must be b2://<bucket>@<host>/<path>"),
+        ("b2://b@u:p@h/a", "'u:p@h' is not a valid host"),
+        ("s3://b@h/a", "credentials cannot stand in it"),
+        ("s3:/b", "it names no bucket"),
+    ] {
+        let project = project(&[]);
+        let finished = run(&project, uri);
+        finished.expect_code(1);
+        assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+    }
+}
+
+#[test]
+fn a_service_s_host_tells_its_region() {
+    let host = "s3.us-west-004.backblazeb2.com";
+    let own = certificates::server(host, None);
+    let server = ScriptedServer::start_tls(object_of_three_bytes(), certificates::acceptor(&own, None));
+    let proxy = start_proxy(server.address.port());
+    let project = project(&[
+        ("https_proxy", &proxy),
+        ("AWS_CA_BUNDLE", "<sandbox>/work/own.pem"),
+    ]);
+    project
+        .sandbox()
+        .write("own.pem", certificates::pem(&own.certificate));
+    run(&project, &format!("b2://bucket@{host}/a/data.csv")).expect_code(0);
+    for seen in server.seen() {
+        let signed = seen.header("authorization");
+        assert!(signed.contains("/us-west-004/s3/aws4_request"), "{signed}");
+    }
 }
 
 /// A bucket's name may begin the name of the host, and keys may hold what a path cannot.
@@ -220,5 +252,37 @@ fn odd_names_are_kept() {
         let (files, _) = layout(finished.stdout());
         let names: Vec<&str> = files.keys().map(String::as_str).collect();
         assert_eq!(names, expected, "{uri}");
+    }
+}
+
+/// XML cannot carry all names, so that most services encode them on their way.
+#[test]
+fn names_in_listings_are_plain() {
+    for (head, keys, expected) in [
+        (
+            "<EncodingType>url</EncodingType>",
+            ["+%C3%BC%2B%01", "a%0A%3Cb%3E%0D"],
+            [" \u{fc}+\u{1}", "a\n<b>\r"],
+        ),
+        ("", [" a+&lt;%20", "b"], [" a+<%20", "b"]),
+    ] {
+        let object = |key: &str| {
+            format!(
+                "<Contents><Key>d/{key}</Key><Size>3</Size><ETag>\"abc\"</ETag>\
+                 <LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>"
+            )
+        };
+        let objects: String = keys.map(object).concat();
+        let listing =
+            format!("<ListBucketResult>{head}<IsTruncated>false</IsTruncated>{objects}</ListBucketResult>");
+        let one = || Step::page(200, "one").header("ETag", "\"abc\"");
+        let server = ScriptedServer::start(vec![Step::page(200, &listing), one(), one()]);
+        let project = project(&[("MLFLOW_S3_ENDPOINT_URL", &server.url())])
+            .mlproject("entry_points: {main: {parameters: {data: path}, command: 'cd {data} && find . -type f -print0'}}\n");
+        let finished = run(&project, "s3://bucket/d/");
+        finished.expect_code(0);
+        let mut names: Vec<&str> = finished.stdout().split_terminator('\0').collect();
+        names.sort();
+        assert_eq!(names, expected.map(|name| format!("./{name}")));
     }
 }

@@ -1,5 +1,6 @@
 //! `ftp://`: files of an FTP server.
 
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,15 +13,18 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::super::exchange::BUFFERED_TIME;
-use super::super::{Chunks, StoreError, of_reader};
+use super::super::{Chunks, Object, StoreError, of_reader};
 use super::FileAddress;
-use super::tree::{Arriving, Entry, FileServer, FileSession, send, within};
+use super::tree::{Arriving, FileServer, FileSession, file, send, within};
 use crate::http::{Fault, READ_TIMEOUT, SentFile};
 
 const NAME: &str = "the FTP server";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Servers limit how many connections one client may have.
 const MOST_CONNECTIONS: usize = 4;
+
+/// As some servers answer if there are no files.
+const NO_FILES: [Status; 2] = [Status::FileUnavailable, Status::RequestFileActionIgnored];
 
 /// A server, and who asks it.
 pub(in crate::data) struct Ftp {
@@ -54,7 +58,7 @@ impl FileServer for Ftp {
 
     async fn connect(&self) -> Result<FtpSession, StoreError> {
         let permit = Arc::clone(&self.connections).acquire_owned().await;
-        let permit = permit.map_err(|error| strange(error.to_string()))?;
+        let permit = permit.map_err(|error| StoreError::strange(NAME, error))?;
         let address = &self.address;
         let (user, asker) = match &address.user {
             Some(user) => (user.as_str(), "the credentials from the URL"),
@@ -63,14 +67,20 @@ impl FileServer for Ftp {
         let connection = TcpStream::connect((address.host.as_str(), address.port.unwrap_or(21)));
         let stream = within(CONNECT_TIMEOUT, connection, |error| {
             match error.to_string().contains("lookup") {
-                true => StoreError::NoAnswer {
-                    fault: Fault::UnknownHost,
-                    reason: error.to_string(),
-                },
+                true => StoreError::silent(Fault::UnknownHost, error),
                 false => StoreError::broken(error),
             }
         });
-        let mut ftp = told(asker, AsyncFtpStream::connect_with_stream(stream.await?)).await?;
+        let stream = stream.await?;
+        let mode = match stream.peer_addr() {
+            Ok(SocketAddr::V6(_)) => Mode::ExtendedPassive,
+            // Not every server has the command that serves both.
+            _ => Mode::Passive,
+        };
+        let mut ftp = told(asker, AsyncFtpStream::connect_with_stream(stream)).await?;
+        ftp.set_mode(mode);
+        // Behind a router a server may not know the address that it is known by.
+        ftp.set_passive_nat_workaround(true);
         let password = address.password.as_deref().unwrap_or("anonymous@");
         told(asker, ftp.login(user, password)).await?;
         told(asker, ftp.transfer_type(FileType::Image)).await?;
@@ -78,27 +88,11 @@ impl FileServer for Ftp {
     }
 }
 
-impl FtpSession {
-    /// Finds out how connections for data can be made: not every server has the command that serves IPv6
-    /// too. They go to the host that the server is known by: behind a router it may not know its own.
-    async fn choose_mode(&mut self) -> Result<(), StoreError> {
-        let known = self.ftp.custom_command("EPSV", &[Status::ExtendedPassiveMode]);
-        let mode = match told(self.asker, known).await {
-            Ok(_) => Mode::ExtendedPassive,
-            Err(problem) if problem.is_answer() => Mode::Passive,
-            Err(problem) => return Err(problem),
-        };
-        self.ftp.set_mode(mode);
-        self.ftp.set_passive_nat_workaround(true);
-        Ok(())
-    }
-}
-
 #[async_trait]
 impl FileSession for FtpSession {
-    async fn look(&mut self, path: &str) -> Result<Entry, StoreError> {
+    async fn look(&mut self, path: &str) -> Result<Option<Object>, StoreError> {
         match told(self.asker, self.ftp.cwd(path)).await {
-            Ok(()) => return Ok(Entry::Directory),
+            Ok(()) => return Ok(None),
             Err(problem) if !problem.is_answer() => return Err(problem),
             Err(_) => {}
         }
@@ -108,22 +102,15 @@ impl FileSession for FtpSession {
             Err(StoreError::Refused { .. }) => None,
             Err(problem) => return Err(problem),
         };
-        Ok(Entry::File { size, changed: None })
+        Ok(Some(file(size, None)))
     }
 
-    async fn list(&mut self, path: &str) -> Result<Vec<(String, Entry)>, StoreError> {
+    async fn list(&mut self, path: &str) -> Result<Vec<(String, Option<Object>)>, StoreError> {
         told(self.asker, self.ftp.cwd(path)).await?;
-        self.choose_mode().await?;
         // The names of the directory that the connection is in: a path could be taken for options.
         let names = told(self.asker, async {
             match self.ftp.nlst(None).await {
-                // Some servers answer so if there are no files.
-                Err(FtpError::UnexpectedResponse(answer))
-                    if matches!(
-                        answer.status,
-                        Status::FileUnavailable | Status::RequestFileActionIgnored
-                    ) =>
-                {
+                Err(FtpError::UnexpectedResponse(answer)) if NO_FILES.contains(&answer.status) => {
                     Ok(Vec::new())
                 }
                 names => names,
@@ -136,27 +123,20 @@ impl FileSession for FtpSession {
             if matches!(name, "" | "." | "..") {
                 continue;
             }
-            let entry = match self.look(&format!("{}/{name}", path.trim_end_matches('/'))).await {
-                Err(StoreError::Missing { .. }) => Entry::File {
-                    size: None,
-                    changed: None,
-                },
-                entry => entry?,
+            let found = match self.look(&format!("{}/{name}", path.trim_end_matches('/'))).await {
+                Err(StoreError::Missing { .. }) => Some(Object::default()),
+                found => found?,
             };
-            entries.push((name.to_owned(), entry));
+            entries.push((name.to_owned(), found));
         }
         Ok(entries)
     }
 
     async fn read(mut self, path: &str, range: Range<u64>) -> Result<(Chunks, Option<u64>), StoreError> {
-        self.choose_mode().await?;
-        let start = usize::try_from(range.start).map_err(|error| strange(error.to_string()))?;
+        let start = usize::try_from(range.start).map_err(|error| StoreError::strange(NAME, error))?;
         told(self.asker, self.ftp.resume_transfer(start)).await?;
         let reader = told(self.asker, self.ftp.retr_as_stream(path)).await?;
-        let arriving = Arriving {
-            reader,
-            _held: self.permit,
-        };
+        let arriving = Arriving::holding(reader, self.permit);
         Ok((of_reader(arriving), None))
     }
 
@@ -165,7 +145,6 @@ impl FileSession for FtpSession {
     }
 
     async fn write(&mut self, path: &str, file: &SentFile) -> Result<(), StoreError> {
-        self.choose_mode().await?;
         let mut data = done(self.asker, self.ftp.put_with_stream(path)).await?;
         let sent = send(file, &mut data, StoreError::broken).await;
         let limit = READ_TIMEOUT + BUFFERED_TIME;
@@ -200,7 +179,7 @@ fn problem(error: FtpError, is_read: bool, asker: &str) -> StoreError {
     let answer = match error {
         FtpError::UnexpectedResponse(response) => String::from_utf8_lossy(&response.body).into_owned(),
         FtpError::ConnectionError(error) => return StoreError::broken(error),
-        error => return strange(error.to_string()),
+        error => return StoreError::strange(NAME, error),
     };
     let (code, text) = answer
         .lines()
@@ -210,20 +189,8 @@ fn problem(error: FtpError, is_read: bool, asker: &str) -> StoreError {
     let said = format!("{NAME} answered {code} {text}");
     match code {
         // Too many connections, or the server ends.
-        421 | 425 | 426 | 450 => StoreError::NoAnswer {
-            fault: Fault::Broken,
-            reason: said,
-        },
+        421 | 425 | 426 | 450 => StoreError::silent(Fault::Broken, said),
         550 if is_read => StoreError::Missing { said },
-        status => StoreError::Refused {
-            store: NAME,
-            status,
-            said: Some(text.to_owned()),
-            credentials: asker.to_owned(),
-        },
+        status => StoreError::refused(NAME, status, Some(text.to_owned()), asker.to_owned()),
     }
-}
-
-fn strange(reason: String) -> StoreError {
-    StoreError::Strange { store: NAME, reason }
 }

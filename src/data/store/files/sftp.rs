@@ -1,26 +1,25 @@
 //! `sftp://`: files of an SSH server. The `ssh` program makes the connection: it brings the user's keys,
 //! agent, configuration and known hosts.
 
+use std::fmt::Display;
 use std::io::{self, SeekFrom};
 use std::ops::Range;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use russh_sftp::client::error::Error;
-use russh_sftp::client::fs::{File, Metadata};
+use russh_sftp::client::fs::Metadata;
 use russh_sftp::client::{Config, SftpSession};
 use russh_sftp::protocol::{FileType, StatusCode};
-use tokio::io::{AsyncRead, AsyncSeekExt as _, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
 
 use super::super::exchange::BUFFERED_TIME;
-use super::super::{Chunks, StoreError, of_reader};
+use super::super::{Chunks, Object, StoreError, of_reader};
 use super::FileAddress;
-use super::tree::{Arriving, Entry, FileServer, FileSession, send, within};
+use super::tree::{Arriving, FileServer, FileSession, file, send, within};
 use crate::http::{Fault, READ_TIMEOUT, SentFile};
 use crate::process::{Conversation, ProgramCall};
 
@@ -32,6 +31,17 @@ const MOST_FILES: usize = 4;
 const READ_AHEAD: usize = 8;
 /// How long a directory may take to be listed: a hundred names come with each answer.
 const LISTING_TIME: Duration = Duration::from_secs(5 * 60);
+
+/// No password and no passphrase is ever asked for. The others undo what the configuration may say for work in a
+/// terminal, as the program `scp` does.
+const OPTIONS: [&str; 6] = [
+    "BatchMode=yes",
+    "ForwardX11=no",
+    "PermitLocalCommand=no",
+    "ClearAllForwardings=yes",
+    "RemoteCommand=none",
+    "RequestTTY=no",
+];
 
 /// A server, and the connection to it once there is one.
 pub(in crate::data) struct Sftp {
@@ -47,36 +57,6 @@ struct Connection {
     /// Its other end goes away with the streams. The library does not see to what is asked just then.
     closed: watch::Receiver<()>,
     is_broken: AtomicBool,
-}
-
-impl Connection {
-    fn is_usable(&self) -> bool {
-        !self.is_broken.load(Ordering::Relaxed) && self.closed.has_changed().is_ok()
-    }
-}
-
-/// A file that arrives, as long as the connection is there.
-struct Reader {
-    file: File,
-    closed: Pin<Box<dyn Future<Output = ()> + Send>>,
-    _held: (Arc<Connection>, OwnedSemaphorePermit),
-}
-
-impl AsyncRead for Reader {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match Pin::new(&mut self.file).poll_read(context, buffer) {
-            Poll::Pending => self
-                .closed
-                .as_mut()
-                .poll(context)
-                .map(|()| Err(io::ErrorKind::ConnectionAborted.into())),
-            done => done,
-        }
-    }
 }
 
 /// The use of the connection for one file or directory.
@@ -106,19 +86,8 @@ impl Sftp {
     }
 
     fn call(&self) -> ProgramCall {
-        let mut call = ProgramCall::new("ssh");
-        // No password and no passphrase is ever asked for. The others undo what the configuration may say for
-        // work in a terminal, as the program `scp` does.
-        for option in [
-            "BatchMode=yes",
-            "ForwardX11=no",
-            "PermitLocalCommand=no",
-            "ClearAllForwardings=yes",
-            "RemoteCommand=none",
-            "RequestTTY=no",
-        ] {
-            call = call.arguments(["-o", option]);
-        }
+        let mut call =
+            ProgramCall::new("ssh").arguments(OPTIONS.into_iter().flat_map(|option| ["-o", option]));
         if let Some(port) = self.address.port {
             call = call.arguments(["-p".to_owned(), port.to_string()]);
         }
@@ -131,12 +100,9 @@ impl Sftp {
     async fn open(&self) -> Result<Connection, StoreError> {
         let mut ssh = self.call().converse()?;
         let streams = ssh.take_streams();
-        let (output, input) = streams.ok_or_else(|| strange("it has no pipes".to_owned()))?;
+        let (output, input) = streams.ok_or_else(|| StoreError::strange(NAME, "it has no pipes"))?;
         let (open, closed) = watch::channel(());
-        let output = Arriving {
-            reader: output,
-            _held: open,
-        };
+        let output = Arriving::holding(output, open);
         let config = Config {
             max_concurrent_reads: READ_AHEAD,
             // What is waited for is measured here.
@@ -150,14 +116,14 @@ impl Sftp {
                     sftp,
                     _ssh: ssh,
                     closed,
-                    is_broken: AtomicBool::new(false),
+                    is_broken: AtomicBool::default(),
                 });
             }
             Err(problem) => problem,
         };
         let ended = async { Ok::<_, io::Error>(ssh.finish().await) };
         match within(READ_TIMEOUT, ended, StoreError::broken).await? {
-            Ok(()) => Err(strange(problem.to_string())),
+            Ok(()) => Err(StoreError::strange(NAME, problem)),
             Err(source) => Err(StoreError::Ssh {
                 source: Box::new(source),
                 destination: self.destination(),
@@ -175,10 +141,12 @@ impl FileServer for Sftp {
 
     async fn connect(&self) -> Result<Visit, StoreError> {
         let files = Arc::clone(&self.files).acquire_owned().await;
-        let files = files.map_err(|error| strange(error.to_string()))?;
+        let files = files.map_err(|error| StoreError::strange(NAME, error))?;
         let mut known = self.connection.lock().await;
         let connection = match known.as_ref() {
-            Some(connection) if connection.is_usable() => Arc::clone(connection),
+            Some(known) if !known.is_broken.load(Ordering::Relaxed) && known.closed.has_changed().is_ok() => {
+                Arc::clone(known)
+            }
             _ => Arc::clone(known.insert(Arc::new(self.open().await?))),
         };
         Ok(Visit {
@@ -218,17 +186,12 @@ impl Visit {
                 said: format!("{NAME} answered 2 ({})", status.error_message),
             },
             Error::Status(status) => self.refusal(status.status_code, status.error_message),
-            error => broken(&error.to_string()),
+            error => broken(error),
         }
     }
 
     fn refusal(&self, code: StatusCode, said: String) -> StoreError {
-        StoreError::Refused {
-            store: NAME,
-            status: code as u16,
-            said: Some(said),
-            credentials: self.asker.clone(),
-        }
+        StoreError::refused(NAME, code as u16, Some(said), self.asker.clone())
     }
 
     /// What a failed write means: the library puts the server's refusal into an error without its code.
@@ -243,11 +206,11 @@ impl Visit {
 
 #[async_trait]
 impl FileSession for Visit {
-    async fn look(&mut self, path: &str) -> Result<Entry, StoreError> {
+    async fn look(&mut self, path: &str) -> Result<Option<Object>, StoreError> {
         self.told(self.connection.sftp.metadata(path)).await.map(entry)
     }
 
-    async fn list(&mut self, path: &str) -> Result<Vec<(String, Entry)>, StoreError> {
+    async fn list(&mut self, path: &str) -> Result<Vec<(String, Option<Object>)>, StoreError> {
         let mut entries = Vec::new();
         let listed = within(LISTING_TIME, self.connection.sftp.read_dir(path), |error| {
             self.problem(error)
@@ -268,12 +231,12 @@ impl FileSession for Visit {
         let sought = file.seek(SeekFrom::Start(range.start));
         within(READ_TIMEOUT, sought, StoreError::broken).await?;
         let mut closed = self.connection.closed.clone();
-        let reader = Reader {
-            file,
-            closed: Box::pin(async move { drop(closed.changed().await) }),
-            _held: (self.connection, self.files),
-        };
-        Ok((of_reader(reader), None))
+        let until = Box::pin(async move {
+            let _held = (self.connection, self.files);
+            drop(closed.changed().await);
+        });
+        let arriving = Arriving { reader: file, until };
+        Ok((of_reader(arriving), None))
     }
 
     async fn make_directory(&mut self, path: &str) -> Result<(), StoreError> {
@@ -299,23 +262,12 @@ impl FileSession for Visit {
     }
 }
 
-fn entry(about: Metadata) -> Entry {
-    match about.file_type().is_dir() {
-        true => Entry::Directory,
-        false => Entry::File {
-            size: about.size,
-            changed: about.mtime.map(u64::from),
-        },
-    }
+fn entry(about: Metadata) -> Option<Object> {
+    let is_file = !about.file_type().is_dir();
+    is_file.then(|| file(about.size, about.mtime.map(u64::from)))
 }
 
-fn broken(reason: &str) -> StoreError {
-    StoreError::NoAnswer {
-        fault: Fault::Broken,
-        reason: format!("the connection to {NAME} broke ({reason})"),
-    }
-}
-
-fn strange(reason: String) -> StoreError {
-    StoreError::Strange { store: NAME, reason }
+fn broken(reason: impl Display) -> StoreError {
+    let reason = format!("the connection to {NAME} broke ({reason})");
+    StoreError::silent(Fault::Broken, reason)
 }

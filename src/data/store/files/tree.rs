@@ -1,6 +1,7 @@
 //! What all servers with files in directories have in common: what lies below a path is found directory
 //! by directory, and a file is put under a name of its own until it is whole.
 
+use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
@@ -11,41 +12,77 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
+use futures_util::future::BoxFuture;
 use percent_encoding::percent_decode_str;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
 use super::super::exchange::{silent, tried};
+use super::super::list::path_below;
 use super::super::parts::parts;
-use super::super::{Body, Chunks, Found, Listing, Object, Store, StoreError, open_file};
-use super::walk::Walk;
+use super::super::{Body, CHUNK, Chunks, Found, Listing, Object, Store, StoreError, open_file};
 use crate::http::{READ_TIMEOUT, SentFile};
 
-/// How much of a file is read and sent at a time.
-const CHUNK: u64 = 256 * 1024;
+/// More directories than this below one place are none that anybody made on purpose.
+const MOST_DIRECTORIES: usize = 1_000_000;
 
-/// What a path names.
-pub(in crate::data) enum Entry {
-    Directory,
-    File {
-        /// In bytes.
-        size: Option<u64>,
-        /// When it was changed, in whatever unit the server tells that.
-        changed: Option<u64>,
-    },
+/// A file whose names are not known here. When it was `changed` may be in whatever unit the server tells that.
+pub(super) fn file(size: Option<u64>, changed: Option<u64>) -> Object {
+    Object {
+        size,
+        // For some servers a file's size is all that is known of its state.
+        validator: changed.or(size).map(|state| state.to_string()),
+        ..Object::default()
+    }
 }
 
-impl Entry {
-    /// The file, whose names are not known here.
-    fn file(self) -> Option<Object> {
-        match self {
-            Self::Directory => None,
-            Self::File { size, changed } => Some(Object {
-                size,
-                // For some servers a file's size is all that is known of its state.
-                validator: changed.or(size).map(|state| state.to_string()),
-                ..Object::default()
-            }),
+/// Directories, relative to the place, that have not been listed yet.
+pub(in crate::data::store) struct Walk {
+    /// The store's name for a person.
+    store: &'static str,
+    left: Mutex<VecDeque<String>>,
+}
+
+impl Walk {
+    pub(in crate::data::store) fn new(store: &'static str) -> Self {
+        Self {
+            store,
+            left: Mutex::default(),
         }
+    }
+
+    /// What lies directly in a directory, given relative to the place, by names in it: a file, or nothing
+    /// for a directory. `key` gives the whole name of a path below the place.
+    pub(in crate::data::store) fn listing(
+        &self,
+        directory: &str,
+        entries: impl IntoIterator<Item = (String, Option<Object>)>,
+        key: impl Fn(&str) -> String,
+    ) -> Result<Listing, StoreError> {
+        let mut listing = Listing::default();
+        let mut left = lock(&self.left);
+        for (name, file) in entries {
+            let relative = match directory {
+                "" => name,
+                directory => format!("{directory}/{name}"),
+            };
+            match (path_below("", &relative)?, file) {
+                (None, _) => {}
+                (Some(path), None) => left.push_back(path),
+                (Some(path), Some(file)) => listing.objects.push(Object {
+                    key: key(&path),
+                    path,
+                    ..file
+                }),
+            }
+        }
+        if left.len() > MOST_DIRECTORIES {
+            return Err(StoreError::strange(self.store, "its directories have no end"));
+        }
+        if listing.objects.is_empty() && !directory.is_empty() {
+            listing.empty_directories.push(directory.to_owned());
+        }
+        listing.next = left.pop_front();
+        Ok(listing)
     }
 }
 
@@ -65,11 +102,11 @@ pub(in crate::data) trait FileServer: Send + Sync {
 /// A conversation with a server, in which nothing is tried again.
 #[async_trait]
 pub(in crate::data) trait FileSession: Send {
-    /// What is at a path; [`StoreError::Missing`] where there is nothing.
-    async fn look(&mut self, path: &str) -> Result<Entry, StoreError>;
+    /// The file at a path, or nothing for a directory; [`StoreError::Missing`] if there is nothing.
+    async fn look(&mut self, path: &str) -> Result<Option<Object>, StoreError>;
 
-    /// The names in a directory, each with what it names.
-    async fn list(&mut self, path: &str) -> Result<Vec<(String, Entry)>, StoreError>;
+    /// The names in a directory, each with its file, or with nothing for a directory.
+    async fn list(&mut self, path: &str) -> Result<Vec<(String, Option<Object>)>, StoreError>;
 
     /// Begins to read a part of a file. How many bytes will come is told where the server says it.
     async fn read(self, path: &str, range: Range<u64>) -> Result<(Chunks, Option<u64>), StoreError>;
@@ -107,7 +144,7 @@ pub(in crate::data) trait FileSession: Send {
 
 async fn is_directory(session: &mut (impl FileSession + ?Sized), path: &str) -> Result<bool, StoreError> {
     match session.look(path).await {
-        Ok(entry) => Ok(matches!(entry, Entry::Directory)),
+        Ok(file) => Ok(file.is_none()),
         Err(problem) if problem.is_answer() => Ok(false),
         Err(problem) => Err(problem),
     }
@@ -144,7 +181,7 @@ impl<S: FileServer> FileTree<S> {
         }
     }
 
-    async fn look(&self, path: &str) -> Result<Entry, StoreError> {
+    async fn look(&self, path: &str) -> Result<Option<Object>, StoreError> {
         tried(|| async { self.server.connect().await?.look(path).await }).await
     }
 
@@ -152,7 +189,6 @@ impl<S: FileServer> FileTree<S> {
     async fn list(&self, directory: &str) -> Result<Listing, StoreError> {
         let whole = &self.below(directory);
         let entries = tried(|| async { self.server.connect().await?.list(whole).await }).await?;
-        let entries = entries.into_iter().map(|(name, entry)| (name, entry.file()));
         self.walk.listing(directory, entries, |path| self.below(path))
     }
 
@@ -163,7 +199,8 @@ impl<S: FileServer> FileTree<S> {
         session.write(part, file).await?;
         // Until here nobody takes it for the file.
         file.check().map_err(StoreError::unreadable)?;
-        if let Entry::File { size: Some(size), .. } = session.look(part).await?
+        let there = session.look(part).await?;
+        if let Some(size) = there.and_then(|there| there.size)
             && size != file.length()
         {
             return Err(StoreError::Damaged {
@@ -195,7 +232,7 @@ impl<S: FileServer> Store for FileTree<S> {
             entry = Ok(found);
             let _ = self.decoded.set(decoded.into_owned());
         }
-        match entry?.file() {
+        match entry? {
             None => self.list("").await.map(Found::Directory),
             Some(file) => Ok(Found::File(Object {
                 key: self.below(""),
@@ -281,25 +318,42 @@ pub(super) async fn send(
     mut to: impl AsyncWrite + Unpin,
     problem: impl Fn(io::Error) -> StoreError,
 ) -> Result<(), StoreError> {
-    let mut parts = pin!(parts(file, CHUNK, None));
+    let mut parts = pin!(parts(file, CHUNK as u64, None));
     while let Some(bytes) = parts.try_next().await? {
         within(READ_TIMEOUT, to.write_all(&bytes), &problem).await?;
     }
     Ok(())
 }
 
-/// A file that arrives, and what must stay as long.
-pub(super) struct Arriving<R, H> {
+/// A file that arrives, unless a future is ready before, which may hold what must stay as long.
+pub(super) struct Arriving<R> {
     pub(super) reader: R,
-    pub(super) _held: H,
+    pub(super) until: BoxFuture<'static, ()>,
 }
 
-impl<R: AsyncRead + Unpin, H: Unpin> AsyncRead for Arriving<R, H> {
+impl<R: AsyncRead + Unpin> Arriving<R> {
+    /// What must stay as long is all.
+    pub(super) fn holding(reader: R, held: impl Send + 'static) -> Self {
+        let until = Box::pin(async move {
+            let _held = held;
+            std::future::pending().await
+        });
+        Self { reader, until }
+    }
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Arriving<R> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.reader).poll_read(context, buffer)
+        match Pin::new(&mut self.reader).poll_read(context, buffer) {
+            Poll::Pending => {
+                let ended = self.until.as_mut().poll(context);
+                ended.map(|()| Err(io::ErrorKind::ConnectionAborted.into()))
+            }
+            done => done,
+        }
     }
 }

@@ -7,13 +7,13 @@ use std::path::Path;
 use async_trait::async_trait;
 use percent_encoding::utf8_percent_encode;
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, Request, StatusCode, Url};
+use reqwest::{Client, Method, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::exchange::{Ask, Content, Service, redirect_target};
-use super::super::{Chunks, StoreError, of_answer};
-use super::tree::{Entry, FileServer, FileSession};
+use super::super::{Chunks, Object, StoreError, of_answer};
+use super::tree::{FileServer, FileSession, file};
 use crate::aws::{UNRESERVED, UNRESERVED_PATH};
 use crate::env_vars;
 use crate::http::{self, SentFile, Verification};
@@ -44,13 +44,14 @@ impl WebHdfs {
         let variable = &env_vars::non_empty;
         let server = match variable(env_vars::MLRUN_WEBHDFS_URL) {
             Some(url) => url.trim_end_matches('/').to_owned(),
-            None => address(authority, variable)?,
+            None => address(authority)?,
         };
         if !Url::parse(&server).is_ok_and(|url| url.has_host()) {
-            return Err(StoreError::Settings {
-                what: format!("the address '{server}' of HDFS"),
-                reason: "it is no URL such as http://host:9870".to_owned(),
-            });
+            let what = format!("the address '{server}' of HDFS");
+            return Err(StoreError::settings(
+                what,
+                "it is no URL such as http://host:9870",
+            ));
         }
         let verification = Verification::from_variables(variable);
         Ok(Self {
@@ -63,17 +64,12 @@ impl WebHdfs {
     }
 
     fn ask(&self, method: Method, path: &str, operation: &str, query: &str) -> Result<Ask, StoreError> {
-        let user = self
-            .user
-            .as_ref()
-            .map(|user| format!("&user.name={}", utf8_percent_encode(user, UNRESERVED)));
-        let address = format!(
-            "{}/webhdfs/v1{}?op={operation}{}{query}",
-            self.server,
-            utf8_percent_encode(path, UNRESERVED_PATH),
-            user.unwrap_or_default()
-        );
-        let url = Url::parse(&address).map_err(|error| strange(error.to_string()))?;
+        let path = utf8_percent_encode(path, UNRESERVED_PATH);
+        let mut address = format!("{}/webhdfs/v1{path}?op={operation}{query}", self.server);
+        if let Some(user) = &self.user {
+            address.push_str(&format!("&user.name={}", utf8_percent_encode(user, UNRESERVED)));
+        }
+        let url = Url::parse(&address).map_err(|error| StoreError::strange(NAME, error))?;
         Ok(Ask::new(method, url))
     }
 
@@ -90,14 +86,14 @@ impl WebHdfs {
         let mut answer: Value = serde_json::from_str(&text).unwrap_or_default();
         match answer.get_mut(part) {
             Some(found) => Ok(found.take()),
-            None => Err(strange(format!("it has no {part}"))),
+            None => Err(StoreError::strange(NAME, format_args!("it has no {part}"))),
         }
     }
 }
 
 /// The address of the HTTP server of the name node at this authority, or of the default one.
-fn address(authority: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<String, StoreError> {
-    let directory = variable(env_vars::HADOOP_CONF_DIR);
+fn address(authority: &str) -> Result<String, StoreError> {
+    let directory = env_vars::non_empty(env_vars::HADOOP_CONF_DIR);
     let setting = |file: &str, name: &str| {
         let text = std::fs::read_to_string(Path::new(directory.as_ref()?).join(file)).ok()?;
         let configuration: Configuration = quick_xml::de::from_str(&text).ok()?;
@@ -109,12 +105,11 @@ fn address(authority: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result
     let of_default = default.as_deref().and_then(|uri| uri.strip_prefix("hdfs://"));
     let of_default = of_default.map(|rest| rest.trim_end_matches('/'));
     let authority = match authority {
-        "" => of_default.ok_or(StoreError::Settings {
-            what: "an hdfs: address without a host".to_owned(),
-            reason: format!(
-                "no core-site.xml in {} names fs.defaultFS, and the program 'hdfs' is not on the PATH",
-                env_vars::HADOOP_CONF_DIR
-            ),
+        "" => of_default.ok_or_else(|| {
+            let directory = env_vars::HADOOP_CONF_DIR;
+            let nowhere = format!("no core-site.xml in {directory} names fs.defaultFS");
+            let reason = format!("{nowhere}, and the program 'hdfs' is not on the PATH");
+            StoreError::settings("an hdfs: address without a host", reason)
         })?,
         authority => authority,
     };
@@ -140,12 +135,12 @@ impl FileServer for WebHdfs {
 
 #[async_trait]
 impl FileSession for WebHdfs {
-    async fn look(&mut self, path: &str) -> Result<Entry, StoreError> {
+    async fn look(&mut self, path: &str) -> Result<Option<Object>, StoreError> {
         let answer = self.answer(Method::GET, path, "GETFILESTATUS", "", "FileStatus");
         Ok(entry(&answer.await?).1)
     }
 
-    async fn list(&mut self, path: &str) -> Result<Vec<(String, Entry)>, StoreError> {
+    async fn list(&mut self, path: &str) -> Result<Vec<(String, Option<Object>)>, StoreError> {
         let answer = self.answer(Method::GET, path, "LISTSTATUS", "", "FileStatuses");
         let statuses = &answer.await?["FileStatus"];
         Ok(statuses.as_array().into_iter().flatten().map(entry).collect())
@@ -174,7 +169,8 @@ impl FileSession for WebHdfs {
         ask.accepts = Some(StatusCode::TEMPORARY_REDIRECT);
         let answer = ask.send_once(self).await?;
         let target = redirect_target(&ask.url, &answer);
-        let target = target.ok_or_else(|| strange("it names no node that takes the file".to_owned()))?;
+        let target =
+            target.ok_or_else(|| StoreError::strange(NAME, "it names no node that takes the file"))?;
         let mut ask = Ask::new(Method::PUT, target).header("content-type", "application/octet-stream");
         ask.content = Content::File(file.clone());
         ask.send_once(self).await.map(drop)
@@ -182,12 +178,13 @@ impl FileSession for WebHdfs {
 
     async fn rename(&mut self, from: &str, to: &str) -> Result<(), StoreError> {
         let query = format!("&destination={}", utf8_percent_encode(to, UNRESERVED));
-        let renamed = self
-            .answer(Method::PUT, from, "RENAME", &query, "boolean")
-            .await?;
-        match renamed.as_bool() {
+        let renamed = self.answer(Method::PUT, from, "RENAME", &query, "boolean");
+        match renamed.await?.as_bool() {
             Some(true) => Ok(()),
-            _ => Err(strange(format!("it does not rename a file to '{to}'"))),
+            _ => Err(StoreError::strange(
+                NAME,
+                format_args!("it does not rename a file to '{to}'"),
+            )),
         }
     }
 
@@ -206,10 +203,6 @@ impl Service for WebHdfs {
 
     fn client(&self) -> &Client {
         &self.client
-    }
-
-    async fn authorize(&self, _request: &mut Request, _content: &Content) -> Result<(), StoreError> {
-        Ok(())
     }
 
     /// The name node sends who reads a file on to the node that has it.
@@ -233,51 +226,12 @@ impl Service for WebHdfs {
     }
 }
 
-/// What a file's status says: its name in the directory, and what it is.
-fn entry(status: &Value) -> (String, Entry) {
-    let entry = match status["type"].as_str() {
-        Some("DIRECTORY") => Entry::Directory,
-        _ => Entry::File {
-            size: status["length"].as_u64(),
-            changed: status["modificationTime"].as_u64(),
-        },
-    };
+/// What a file's status says: its name in the directory, and the file.
+fn entry(status: &Value) -> (String, Option<Object>) {
+    let is_file = status["type"] != "DIRECTORY";
+    let there = is_file.then(|| file(status["length"].as_u64(), status["modificationTime"].as_u64()));
     (
         status["pathSuffix"].as_str().unwrap_or_default().to_owned(),
-        entry,
+        there,
     )
-}
-
-fn strange(reason: String) -> StoreError {
-    StoreError::Strange { store: NAME, reason }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_name_node_is_found() {
-        let directory = tempfile::tempdir().unwrap();
-        let write = |name: &str, key: &str, value: &str| {
-            let text = format!(
-                "<?xml version=\"1.0\"?>\n<configuration>\n<!-- a --><property><name>{key}</name><value>{value}</value></property>\n\
-                 <property><name>other</name><value>x</value><final>true</final></property></configuration>"
-            );
-            std::fs::write(directory.path().join(name), text).unwrap();
-        };
-        write("core-site.xml", "fs.defaultFS", "hdfs://name:8020");
-        write("hdfs-site.xml", "dfs.namenode.http-address", "name:50070");
-        let path = directory.path().to_str().unwrap().to_owned();
-        let variable = |name: &str| (name == "HADOOP_CONF_DIR").then(|| path.clone());
-        for (authority, expected) in [
-            ("", "http://name:50070"),
-            ("name:8020", "http://name:50070"),
-            ("other:8020", "http://other:9870"),
-            ("other", "http://other:9870"),
-        ] {
-            assert_eq!(address(authority, &variable).unwrap(), expected, "{authority}");
-        }
-        assert!(address("", &|_| None).is_err());
-    }
 }

@@ -35,14 +35,14 @@ impl ExtraArguments {
         let owner = env_vars::MLFLOW_S3_EXPECTED_BUCKET_OWNER;
         if let Some(text) = env_vars::non_empty(owner) {
             let value = text.parse();
-            all.owner = Some(value.map_err(|_| refused(owner, "its value is not valid".to_owned()))?);
+            all.owner = Some(value.map_err(|_| StoreError::settings(owner, "its value is not valid"))?);
         }
         let name = env_vars::MLFLOW_S3_UPLOAD_EXTRA_ARGS;
         let Some(text) = env_vars::non_empty(name) else {
             return Ok(all);
         };
         let mut arguments: Map<String, Value> =
-            serde_json::from_str(&text).map_err(|error| refused(name, error.to_string()))?;
+            serde_json::from_str(&text).map_err(|error| StoreError::settings(name, error))?;
         // The service wants the key encoded and summed up, which Amazon's library does for its caller.
         if let Some(Value::String(key)) = arguments.get("SSECustomerKey")
             && !arguments.contains_key("SSECustomerKeyMD5")
@@ -53,22 +53,22 @@ impl ExtraArguments {
             arguments.insert("SSECustomerKeyMD5".to_owned(), md5.into());
         }
         for (argument, value) in &arguments {
-            all.add(argument, value).map_err(|reason| refused(name, reason))?;
+            let added = match (header_of(argument), value) {
+                (Some(header), value) => all.insert(header, argument, value),
+                (None, Value::Object(pairs)) if argument == "Metadata" => {
+                    let mut pairs = pairs
+                        .iter()
+                        .map(|(key, value)| (format!("x-amz-meta-{key}"), value));
+                    pairs.try_for_each(|(header, value)| all.insert(&header, argument, value))
+                }
+                (None, _) => {
+                    all.unsupported = Some(argument.clone());
+                    Ok(())
+                }
+            };
+            added.map_err(|reason| StoreError::settings(name, reason))?;
         }
         Ok(all)
-    }
-
-    fn add(&mut self, argument: &str, value: &Value) -> Result<(), String> {
-        match (header_of(argument), value) {
-            (Some(header), value) => self.insert(header, argument, value)?,
-            (None, Value::Object(pairs)) if argument == "Metadata" => {
-                for (key, value) in pairs {
-                    self.insert(&format!("x-amz-meta-{key}"), argument, value)?;
-                }
-            }
-            (None, _) => self.unsupported = Some(argument.to_owned()),
-        }
-        Ok(())
     }
 
     fn insert(&mut self, header: &str, argument: &str, value: &Value) -> Result<(), String> {
@@ -91,8 +91,9 @@ impl ExtraArguments {
     pub(super) fn apply(&self, kind: Kind, headers: &mut HeaderMap) -> Result<(), StoreError> {
         let is_put = !matches!(kind, Kind::List | Kind::Describe | Kind::Read);
         if let Some(argument) = self.unsupported.as_ref().filter(|_| is_put) {
+            let name = env_vars::MLFLOW_S3_UPLOAD_EXTRA_ARGS;
             let reason = format!("'{argument}' is not supported");
-            return Err(refused(env_vars::MLFLOW_S3_UPLOAD_EXTRA_ARGS, reason));
+            return Err(StoreError::settings(name, reason));
         }
         if let Some(owner) = &self.owner {
             headers.insert(OWNER, owner.clone());
@@ -142,11 +143,4 @@ fn header_of(argument: &str) -> Option<&'static str> {
         "WebsiteRedirectLocation" => "x-amz-website-redirect-location",
         _ => return None,
     })
-}
-
-fn refused(what: &str, reason: String) -> StoreError {
-    StoreError::Settings {
-        what: what.to_owned(),
-        reason,
-    }
 }

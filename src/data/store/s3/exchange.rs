@@ -1,16 +1,28 @@
-//! How S3 is asked: signatures, refusals and what they teach, and what the library leaves out.
+//! How S3 is asked and what it answers: signatures, refusals and what they teach, and what the library leaves
+//! out.
+
+use std::mem;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use percent_encoding::{percent_decode_str, percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+use quick_xml::escape::escape;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Request, StatusCode, Url};
 
 use super::super::exchange::{Ask, Content, Service, Whole, text, tried};
-use super::answer::{checksum, plain_names};
 use super::{NAME, NOMINAL_BUCKET, S3, StoreError, locked, strange};
-use crate::aws::{AwsError, Payload, UNRESERVED, element, refusal};
+use crate::aws::{AwsError, Payload, element, refusal};
 use crate::data::checksum::{Algorithm, Checksum};
+
+/// What the library leaves as it is in a query, and a signed request must not.
+const UNENCODED: &AsciiSet = &CONTROLS
+    .add(b'/')
+    .add(b'!')
+    .add(b'*')
+    .add(b'\'')
+    .add(b'(')
+    .add(b')');
 
 /// The requests of S3 by what sets them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +64,10 @@ impl Service for S3 {
     }
 
     async fn authorize(&self, request: &mut Request, content: &Content) -> Result<(), StoreError> {
-        let (method, url) = (request.method().clone(), request.url().clone());
-        let kind = Kind::of(&method, &url);
+        let method = request.method().clone();
+        let kind = Kind::of(&method, request.url());
+        let url = self.real_address(request.url());
+        request.url_mut().clone_from(&url);
         let headers = request.headers_mut();
         self.arguments.apply(kind, headers)?;
         let is_whole = kind == Kind::Read && !headers.contains_key("range");
@@ -80,9 +94,8 @@ impl Service for S3 {
         };
         // Over plain HTTP only a signature keeps the body as it is.
         let payload = match content {
-            Content::Bytes(bytes) if url.scheme() == "http" => Payload::Bytes(bytes),
+            Content::Bytes(bytes) if url.scheme() == "http" || bytes.is_empty() => Payload::Bytes(bytes),
             Content::Bytes(_) | Content::File(_) => Payload::Unsigned,
-            Content::Nothing => Payload::Bytes(&[]),
         };
         let region = self.region();
         credentials
@@ -115,7 +128,7 @@ impl Service for S3 {
             return false;
         };
         tracing::debug!(region = named, "the bucket is in another region");
-        let before = std::mem::replace(&mut *locked(&self.region), named);
+        let before = mem::replace(&mut *locked(&self.region), named);
         if self.base().is_ok() {
             return true;
         }
@@ -123,8 +136,28 @@ impl Service for S3 {
         false
     }
 
+    async fn whole(&self, ask: &Ask) -> Option<Result<Whole, StoreError>> {
+        Some(match Kind::of(&ask.method, &ask.url) {
+            Kind::List => self.list(ask).await,
+            Kind::Describe => self.describe(ask).await,
+            Kind::Part => {
+                *locked(&self.sent) += ask.content.length();
+                return None;
+            }
+            Kind::Complete => self.complete(ask).await,
+            // Some services say no more than that all is well.
+            Kind::Abort => {
+                let answer = ask.clone().whole(self).await;
+                answer.map(|(_, headers, body)| (StatusCode::NO_CONTENT, headers, body))
+            }
+            Kind::Read | Kind::Put | Kind::Begin => return None,
+        })
+    }
+}
+
+impl S3 {
     /// The real address of a request of the library.
-    fn url(&self, url: &Url) -> Url {
+    fn real_address(&self, url: &Url) -> Url {
         // Regions that make no address were refused.
         let Ok(mut real) = self.base() else {
             return url.clone();
@@ -133,51 +166,11 @@ impl Service for S3 {
         let below = below.strip_prefix(NOMINAL_BUCKET).unwrap_or(below);
         let path = format!("{}{}", real.path(), below.strip_prefix('/').unwrap_or(below));
         real.set_path(&path);
-        let query = url.query().map(|query| {
-            let pairs = query.split('&').map(|pair| match pair.split_once('=') {
-                Some((name, value)) => {
-                    let value: Vec<u8> = percent_decode_str(value).collect();
-                    format!("{name}={}", percent_encode(&value, UNRESERVED))
-                }
-                None => pair.to_owned(),
-            });
-            Vec::from_iter(pairs).join("&")
-        });
-        real.set_query(query.as_deref());
+        let query = url.query().map(|query| utf8_percent_encode(query, UNENCODED));
+        real.set_query(query.map(String::from_iter).as_deref());
         real
     }
 
-    fn list_names(&self) -> &'static [&'static str] {
-        &["<Key>"]
-    }
-
-    async fn whole(&self, ask: &Ask) -> Option<Result<Whole, StoreError>> {
-        Some(match Kind::of(&ask.method, &ask.url) {
-            Kind::List => self.list(ask).await,
-            Kind::Describe => self.describe(ask).await,
-            Kind::Begin => {
-                *locked(&self.sent) = 0;
-                return None;
-            }
-            Kind::Part => {
-                let answer = ask.clone().whole(self).await;
-                if answer.is_ok() {
-                    *locked(&self.sent) += ask.content.length();
-                }
-                answer
-            }
-            Kind::Complete => self.complete(ask).await,
-            // Some services say no more than that all is well.
-            Kind::Abort => {
-                let answer = ask.clone().whole(self).await;
-                answer.map(|(_, headers, body)| (StatusCode::NO_CONTENT, headers, body))
-            }
-            Kind::Read | Kind::Put => return None,
-        })
-    }
-}
-
-impl S3 {
     /// A listing, in which names are encoded on their way: XML cannot carry all of them.
     async fn list(&self, ask: &Ask) -> Result<Whole, StoreError> {
         let mut ask = ask.clone();
@@ -210,7 +203,10 @@ impl S3 {
             return Err(strange("no list of parts"));
         };
         let list = String::from_utf8_lossy(list);
-        let count = list.matches("<Part>").count();
+        let (count, length) = (
+            list.matches("<Part>").count(),
+            mem::take(&mut *locked(&self.sent)),
+        );
         let list = list.replace('"', "&quot;").replacen(
             "<CompleteMultipartUpload>",
             "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">",
@@ -231,7 +227,7 @@ impl S3 {
             };
             // The answer to an earlier try may have been lost.
             match problem {
-                StoreError::Missing { .. } if self.is_there(&ask, count).await => {
+                StoreError::Missing { .. } if self.is_there(&ask, count, length).await => {
                     let done = Bytes::from_static(b"<CompleteMultipartUploadResult/>");
                     Ok((StatusCode::OK, HeaderMap::new(), done))
                 }
@@ -244,25 +240,79 @@ impl S3 {
     /// A refusal in an answer whose status says that all is well.
     async fn late_refusal(&self, answer: &str) -> StoreError {
         let status = match element(answer, "Code").as_deref() {
-            Some("InternalError") => StatusCode::INTERNAL_SERVER_ERROR,
-            Some("SlowDown" | "ServiceUnavailable") => StatusCode::SERVICE_UNAVAILABLE,
-            Some("RequestTimeout") => StatusCode::REQUEST_TIMEOUT,
-            Some(_) => StatusCode::OK,
+            Some("InternalError") => 500,
+            Some("SlowDown" | "ServiceUnavailable") => 503,
+            Some("RequestTimeout") => 408,
+            Some(_) => 200,
             None => return strange("it does not say that the parts became an object"),
         };
         StoreError::refused(NAME, status, refusal(answer), self.asker().await)
     }
 
     /// Whether the object is the one of the upload's parts.
-    async fn is_there(&self, complete: &Ask, count: usize) -> bool {
+    async fn is_there(&self, complete: &Ask, count: usize, length: u64) -> bool {
         let mut url = complete.url.clone();
         url.set_query(None);
         let Ok(answer) = Ask::new(Method::HEAD, url).send(self).await else {
             return false;
         };
-        let length = locked(&self.sent).to_string();
         let of_parts = format!("-{count}\"");
-        text(answer.headers(), "content-length") == Some(length.as_str())
+        text(answer.headers(), "content-length") == Some(&length.to_string())
             && text(answer.headers(), "etag").is_some_and(|tag| tag.ends_with(&of_parts))
     }
+}
+
+/// The checksum of a whole object: one that its writer chose, else the MD5 in its entity tag.
+pub(super) fn checksum(headers: &HeaderMap) -> Option<Checksum> {
+    [
+        ("x-amz-checksum-crc64nvme", Algorithm::Crc64Nvme),
+        ("x-amz-checksum-crc32c", Algorithm::Crc32c),
+        ("x-amz-checksum-crc32", Algorithm::Crc32),
+        ("x-amz-checksum-sha256", Algorithm::Sha256),
+        ("x-amz-checksum-sha1", Algorithm::Sha1),
+    ]
+    .into_iter()
+    .find_map(|(name, algorithm)| Checksum::from_base64(algorithm, text(headers, name)?))
+    // Of an object in parts the value may be that of the parts' checksums.
+    .filter(|_| {
+        let is_whole = text(headers, "x-amz-checksum-type") == Some("FULL_OBJECT");
+        is_whole || !text(headers, "etag").is_some_and(|tag| tag.contains('-'))
+    })
+    .or_else(|| md5_of_tag(headers, text(headers, "etag")?))
+}
+
+/// The tag of an object that was written at once is its MD5, unless Amazon's key service encrypts it.
+pub(super) fn md5_of_tag(headers: &HeaderMap, tag: &str) -> Option<Checksum> {
+    let encryption = text(headers, "x-amz-server-side-encryption");
+    let is_other = encryption.is_some_and(|encryption| encryption.starts_with("aws:kms"))
+        || headers.contains_key("x-amz-server-side-encryption-customer-algorithm");
+    (!is_other).then(|| Checksum::from_tag(tag)).flatten()
+}
+
+/// A listing in which the names stand as they are: most services encode them on their way, since XML cannot
+/// carry all of them. White space is written so that no reader drops it.
+pub(super) fn plain_names(listing: &str) -> String {
+    let is_encoded = listing.contains("<EncodingType>url</EncodingType>");
+    let mut parts = listing.split("<Key>");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, rest) = part.split_once("</Key>").unwrap_or((part, ""));
+        let name = match is_encoded {
+            true => {
+                let name = name.replace('+', " ");
+                escape(percent_decode_str(&name).decode_utf8_lossy()).into_owned()
+            }
+            false => name.to_owned(),
+        };
+        plain.push_str("<Key>");
+        for letter in name.chars() {
+            match letter {
+                ' ' | '\t' | '\n' | '\r' => plain.push_str(&format!("&#{};", u32::from(letter))),
+                _ => plain.push(letter),
+            }
+        }
+        plain.push_str("</Key>");
+        plain.push_str(rest);
+    }
+    plain
 }

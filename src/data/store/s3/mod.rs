@@ -1,11 +1,10 @@
 //! `s3://`: Amazon's S3, and what speaks its language (`r2://`, `b2://`).
 
-mod answer;
 mod arguments;
 mod exchange;
-mod place;
 
-use std::fmt;
+use std::fmt::Display;
+use std::net::Ipv4Addr;
 use std::sync::{Mutex, PoisonError};
 
 use opendal::{Metadata, services};
@@ -14,9 +13,8 @@ use reqwest::header::{CONTENT_RANGE, HeaderMap};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 
-use self::answer::{checksum, md5_of_tag};
 use self::arguments::ExtraArguments;
-pub(in crate::data) use self::place::S3Place;
+use self::exchange::{checksum, md5_of_tag};
 use super::exchange::text;
 use super::objects::{ObjectService, ObjectStore};
 use super::{Store, StoreError};
@@ -32,6 +30,78 @@ const NAME: &str = "S3";
 /// would tear a bucket's name out of an address that begins with it, and knows one region only.
 const NOMINAL_ENDPOINT: &str = "https://s3.invalid";
 const NOMINAL_BUCKET: &str = "bucket";
+
+/// An object, or the beginning of the names of many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::data) struct S3Place {
+    pub(in crate::data) bucket: String,
+    pub(in crate::data) key: String,
+    server: Option<Server>,
+}
+
+/// A service that the URI names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Server {
+    url: Url,
+    /// Whether a bucket is a part of the host's name.
+    is_virtual: bool,
+    region: Option<String>,
+}
+
+impl S3Place {
+    /// Reads what stands after the scheme: `//bucket/key`, or `//bucket@host/key` for `r2` and `b2`. A
+    /// query is no part of the key, as in MLflow.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(in crate::data) fn parse(scheme: &str, rest: &str) -> Result<Self, String> {
+        // What follows a number sign is no query.
+        let rest = match rest.find(['?', '#']) {
+            Some(at) if rest[at..].starts_with('?') => &rest[..at],
+            _ => rest,
+        };
+        let rest = rest.strip_prefix("//").unwrap_or_default();
+        let (authority, key) = rest.split_once('/').unwrap_or((rest, ""));
+        let (bucket, server) = match (scheme, authority.split_once('@')) {
+            ("r2" | "b2", Some((bucket, host))) if !host.is_empty() => {
+                let server = Server::of_host(scheme, host);
+                let server = server.ok_or_else(|| format!("'{host}' is not a valid host"))?;
+                (bucket, Some(server))
+            }
+            ("r2" | "b2", _) => return Err(format!("it must be {scheme}://<bucket>@<host>/<path>")),
+            _ => (authority, None),
+        };
+        if bucket.is_empty() {
+            return Err("it names no bucket".to_owned());
+        }
+        if bucket.contains(['@', ':']) {
+            return Err("credentials cannot stand in it".to_owned());
+        }
+        Ok(Self {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            server,
+        })
+    }
+}
+
+impl Server {
+    fn of_host(scheme: &str, host: &str) -> Option<Self> {
+        let url = Url::parse(&format!("https://{host}")).ok()?;
+        let has_only_host = url.username().is_empty() && url.password().is_none() && url.path() == "/";
+        let name = url.host_str().filter(|_| has_only_host)?;
+        let (is_virtual, region) = match name.strip_prefix("s3.") {
+            _ if scheme == "r2" => (name.parse::<Ipv4Addr>().is_err(), Some("auto")),
+            Some(rest) => (false, rest.strip_suffix(".backblazeb2.com")),
+            None => (false, None),
+        };
+        Some(Self {
+            is_virtual,
+            region: region.map(str::to_owned),
+            url,
+        })
+    }
+}
 
 /// A bucket and how it is reached.
 pub(in crate::data) struct S3 {
@@ -124,8 +194,6 @@ impl S3 {
 }
 
 impl ObjectService for S3 {
-    const MOST_PARTS: u64 = 10_000;
-
     fn place(&self) -> String {
         format!("the bucket '{}'", self.bucket)
     }
@@ -151,9 +219,9 @@ fn endpoint(settings: &AwsSettings) -> Result<Option<Url>, StoreError> {
         (None, None) => return Ok(None),
     };
     let url = Url::parse(address).ok().filter(Url::has_host);
-    url.map(Some).ok_or_else(|| StoreError::Settings {
-        what: format!("{name} '{}'", crate::redact::without_credentials(address)),
-        reason: "it is not a URL such as https://host:9000".to_owned(),
+    url.map(Some).ok_or_else(|| {
+        let what = format!("{name} '{}'", crate::redact::without_credentials(address));
+        StoreError::settings(what, "it is not a URL such as https://host:9000")
     })
 }
 
@@ -172,24 +240,10 @@ pub(super) fn ignores_tls() -> bool {
         .is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true"))
 }
 
-fn strange(reason: impl fmt::Display) -> StoreError {
-    let reason = reason.to_string();
-    StoreError::Strange { store: NAME, reason }
+fn strange(reason: impl Display) -> StoreError {
+    StoreError::strange(NAME, reason)
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::can_be_host;
-
-    #[test]
-    fn buckets_with_odd_names_are_no_hosts() {
-        assert!(can_be_host("my-data-1"));
-        for bucket in ["with.dots", "Upper", "under_score", "-x1", "x1-", "ab"] {
-            assert!(!can_be_host(bucket), "{bucket}");
-        }
-    }
 }
