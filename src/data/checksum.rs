@@ -1,7 +1,6 @@
 //! Checksums that stores give, and what arrived is compared with.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt as _;
+use std::io::{self, Write};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,9 +8,6 @@ use crc_fast::{CrcAlgorithm, Digest};
 use openssl::hash::{Hasher, MessageDigest};
 
 use super::store::StoreError;
-
-/// How much of a file is read at once.
-const CHUNK: usize = 1 << 20;
 
 /// A way to sum up bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,22 +73,6 @@ impl Checksum {
         let mut sum = Sum::new(algorithm);
         sum.add(bytes);
         sum.finish()
-    }
-
-    /// The checksum of a file.
-    pub(super) fn of_file(algorithm: Algorithm, file: &File) -> std::io::Result<Self> {
-        let mut sum = Sum::new(algorithm);
-        let mut buffer = vec![0; CHUNK];
-        let mut offset = 0;
-        loop {
-            match file.read_at(&mut buffer, offset)? {
-                0 => return Ok(sum.finish()),
-                read => {
-                    sum.add(&buffer[..read]);
-                    offset += read as u64;
-                }
-            }
-        }
     }
 
     pub(super) fn to_base64(&self) -> String {
@@ -170,6 +150,17 @@ impl Sum {
             value,
             is_certain: true,
         }
+    }
+}
+
+impl Write for Sum {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.add(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

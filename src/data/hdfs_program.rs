@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::landing::parent_of;
 use super::local;
 use super::store::StoreError;
 use super::transfer::Brought;
@@ -71,10 +72,9 @@ pub(super) async fn put(file: &Path, uri: &str) -> Result<(), StoreError> {
 
 /// Brings it to this path, where it appears when it is whole.
 pub(super) async fn bring(uri: &str, target: &Path) -> Result<Brought, StoreError> {
-    let parent = target.parent().unwrap_or(Path::new("."));
     let place = tempfile::Builder::new()
         .prefix(".incomplete-")
-        .tempdir_in(parent)
+        .tempdir_in(parent_of(target))
         .map_err(StoreError::unwritable)?;
     let copy = place.path().join("copy");
     let call = ProgramCall::new(PROGRAM)

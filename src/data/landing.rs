@@ -1,80 +1,56 @@
 //! What objects become on this machine: files that appear when they are whole, and their directories.
 
-use std::collections::HashSet;
-use std::fs::{self, File, Permissions};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::fs::{self, Permissions};
+use std::io::{self, BufReader, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 use tempfile::NamedTempFile;
 
-use super::checksum::{Algorithm, Checksum};
-use super::store::{Object, StoreError};
+use super::checksum::{Algorithm, Checksum, Sum};
+use super::store::StoreError;
 
-/// How much is unpacked at once.
+/// How much is read at once.
 const CHUNK: usize = 256 * 1024;
 
-/// The directories below a target, each made once.
-pub(super) struct Directories {
-    target: PathBuf,
-    made: Mutex<HashSet<PathBuf>>,
-}
-
-impl Directories {
-    pub(super) fn new(target: &Path) -> Self {
-        Self {
-            target: target.to_owned(),
-            made: Mutex::default(),
+/// Makes a directory below a target.
+pub(super) fn create_below(target: &Path, relative: &Path) -> Result<(), StoreError> {
+    fs::create_dir_all(target.join(relative)).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
+            StoreError::twofold(relative.ancestors().find(|part| target.join(part).is_file()))
         }
-    }
-
-    /// Makes a directory, if it has not been made yet.
-    pub(super) fn create(&self, relative: &Path) -> Result<(), StoreError> {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if !made.contains(relative) {
-            fs::create_dir_all(self.target.join(relative)).map_err(|error| match error.kind() {
-                ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
-                    StoreError::twofold(relative.ancestors().find(|part| self.target.join(part).is_file()))
-                }
-                _ => StoreError::unwritable(error),
-            })?;
-            made.insert(relative.to_owned());
-        }
-        Ok(())
-    }
-
-    /// The path of an object's file, in a directory that exists.
-    pub(super) fn place_of(&self, object: &Object) -> Result<PathBuf, StoreError> {
-        let relative = Path::new(&object.path);
-        if let Some(parent) = relative.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            self.create(parent)?;
-        }
-        Ok(self.target.join(relative))
-    }
+        _ => StoreError::unwritable(error),
+    })
 }
 
 /// The checksum of a file. Other work goes on meanwhile.
-pub(super) async fn sum_of_file(algorithm: Algorithm, file: &File) -> Result<Checksum, StoreError> {
-    let file = file.try_clone().map_err(StoreError::unwritable)?;
-    let sum = tokio::task::spawn_blocking(move || Checksum::of_file(algorithm, &file)).await;
-    sum.unwrap_or_else(|error| Err(error.into()))
-        .map_err(StoreError::unwritable)
+pub(super) async fn sum_of_file(algorithm: Algorithm, file: &NamedTempFile) -> Result<Checksum, StoreError> {
+    let file = file.reopen().map_err(StoreError::unwritable)?;
+    let sum = tokio::task::spawn_blocking(move || {
+        let mut sum = Sum::new(algorithm);
+        io::copy(&mut BufReader::with_capacity(CHUNK, file), &mut sum).map(|_| sum.finish())
+    });
+    let sum = sum.await.unwrap_or_else(|error| Err(error.into()));
+    sum.map_err(StoreError::unwritable)
 }
 
-/// A file that becomes an object's when it is whole.
-pub(super) fn temporary_in(directory: &Path) -> Result<NamedTempFile, StoreError> {
+pub(super) fn parent_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
+}
+
+/// A file that gets this path when it is whole.
+pub(super) fn temporary_beside(path: &Path) -> Result<NamedTempFile, StoreError> {
     tempfile::Builder::new()
         .prefix(".incomplete-")
         .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(directory)
+        .tempfile_in(parent_of(path))
         .map_err(StoreError::unwritable)
 }
 
 /// What gzip has packed into a file. Other work goes on meanwhile.
-pub(super) async fn unpacked(file: &NamedTempFile, directory: &Path) -> Result<NamedTempFile, StoreError> {
-    let mut plain = temporary_in(directory)?;
+pub(super) async fn unpacked(file: &NamedTempFile, path: &Path) -> Result<NamedTempFile, StoreError> {
+    let mut plain = temporary_beside(path)?;
     let mut packed = MultiGzDecoder::new(file.reopen().map_err(StoreError::unwritable)?);
     let mut buffer = vec![0; CHUNK];
     loop {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::landing::{persist, temporary_in};
+use super::landing::{parent_of, persist, temporary_beside};
 use super::store::StoreError;
 use super::transfer::Brought;
 
@@ -14,14 +14,7 @@ pub(super) fn unreadable(path: &Path, source: io::Error) -> StoreError {
         ErrorKind::NotFound => StoreError::Missing {
             said: format!("'{}' does not exist", path.display()),
         },
-        _ => unread(source),
-    }
-}
-
-fn unread(source: io::Error) -> StoreError {
-    StoreError::File {
-        is_written: false,
-        source,
+        _ => StoreError::unreadable(source),
     }
 }
 
@@ -34,7 +27,7 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<Brought, StoreError> {
 /// Moves a file or a directory, into one that may be there.
 pub(super) fn rename(from: &Path, to: &Path) -> Result<Brought, StoreError> {
     each_file(from, to, |from, to| {
-        let bytes = fs::metadata(from).map_err(unread)?.len();
+        let bytes = fs::metadata(from).map_err(StoreError::unreadable)?.len();
         fs::rename(from, to).map_err(StoreError::unwritable)?;
         Ok(bytes)
     })
@@ -50,7 +43,7 @@ fn each_file(
     let mut brought = Brought::default();
     let mut left = vec![(from.to_owned(), to.to_owned())];
     while let Some((from, to)) = left.pop() {
-        if !fs::metadata(&from).map_err(unread)?.is_dir() {
+        if !fs::metadata(&from).map_err(StoreError::unreadable)?.is_dir() {
             brought.bytes += bring(&from, &to)?;
             brought.files += 1;
             continue;
@@ -61,8 +54,8 @@ fn each_file(
             }
             _ => {}
         }
-        for entry in fs::read_dir(&from).map_err(unread)? {
-            let entry = entry.map_err(unread)?;
+        for entry in fs::read_dir(&from).map_err(StoreError::unreadable)? {
+            let entry = entry.map_err(StoreError::unreadable)?;
             left.push((entry.path(), to.join(entry.file_name())));
         }
     }
@@ -75,14 +68,10 @@ pub(super) fn copy_file(from: &Path, to: &Path) -> Result<u64, StoreError> {
     copy_contents(from, to)
 }
 
-fn parent_of(path: &Path) -> &Path {
-    path.parent().unwrap_or(Path::new("."))
-}
-
 /// Copies a file into a directory that is there.
 fn copy_contents(from: &Path, to: &Path) -> Result<u64, StoreError> {
-    let mut source = fs::File::open(from).map_err(unread)?;
-    let mut file = temporary_in(parent_of(to))?;
+    let mut source = fs::File::open(from).map_err(StoreError::unreadable)?;
+    let mut file = temporary_beside(to)?;
     let bytes = io::copy(&mut source, file.as_file_mut()).map_err(StoreError::unwritable)?;
     persist(file, to).map(|()| bytes)
 }

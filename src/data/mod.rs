@@ -10,32 +10,31 @@ mod hdfs_program;
 mod landing;
 mod local;
 mod place;
-mod storage;
+mod request;
 mod store;
 mod tally;
 mod transfer;
 mod upload;
-mod uri;
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 pub use self::error::DataError;
 pub use self::place::Storage;
-pub use self::storage::DataDirectory;
+pub use self::request::{DataRequest, Reference};
 pub use self::store::StoreError;
 pub use self::upload::upload;
-pub use self::uri::DataUri;
 
-use self::landing::{persist, temporary_in};
+use self::landing::{persist, temporary_beside};
 use self::place::{Place, open_store};
 use self::store::{Found, Store};
 use self::tally::Tally;
 use self::transfer::{Brought, Transfers};
 use crate::events::{Progress, byte_text};
 use crate::http::{self, ServerAccess};
+use crate::temporary::{self, TemporaryDirectory};
 
 /// How many parameters' data is downloaded at the same time.
 const MOST_AT_ONCE: usize = 4;
@@ -49,130 +48,91 @@ pub struct DataContext {
     pub databricks: Option<String>,
 }
 
-/// A URI that stands for the artifact URI of something in the tracking store or the model registry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reference<'a> {
-    /// `runs:/<run id>/<path>`.
-    Run {
-        /// The run.
-        run_id: &'a str,
-        /// The path among its artifacts; may be empty.
-        path: &'a str,
-    },
-    /// `models:/<model>/<path>`.
-    Model {
-        /// `name/version`, `name/stage`, `name/latest`, `name@alias` or the id of a logged model.
-        model: &'a str,
-        /// The path among its artifacts; may be empty.
-        path: &'a str,
-    },
-}
-
-/// Something that shall be brought onto this machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DataRequest {
-    /// The parameter that names it.
-    pub parameter: String,
-    /// The parameter's number among the declared ones, from 0.
-    pub position: usize,
-    /// Where it lies.
-    pub uri: DataUri,
-}
-
-impl DataRequest {
-    /// Checks a parameter's value. Nothing is asked of any server.
-    ///
-    /// # Errors
-    /// The value is no URI that data can be had from.
-    pub fn new(parameter: &str, position: usize, uri: &str) -> Result<Self, DataError> {
-        Ok(Self {
-            parameter: parameter.to_owned(),
-            position,
-            uri: DataUri::parse(parameter, uri)?,
-        })
-    }
-
-    /// Takes an artifact URI, or a local path, as what the URI's reference stands for. It may be another
-    /// reference.
-    ///
-    /// # Errors
-    /// An artifact URI that data cannot be had from.
-    pub fn resolve(&mut self, artifact_uri: &str) -> Result<(), DataError> {
-        self.uri.place = match local::path_of(artifact_uri) {
-            Some(path) => Place::Local(path),
-            None => DataUri::parse(&self.parameter, artifact_uri)?.place,
-        };
-        Ok(())
-    }
-
-    /// What is wrong with a reference that leads to others without end.
-    pub(crate) fn endless(&self) -> DataError {
-        DataError::Url {
-            parameter: self.parameter.clone(),
-            uri: self.uri.to_string(),
-            reason: "it leads from one model to the next without end".to_owned(),
-        }
-    }
-
-    /// The local path that it gets below the data's directory.
-    pub fn path_in(&self, directory: &Path) -> PathBuf {
-        let place = self.place_in(directory);
-        match self.uri.file_name() {
-            "" => place,
-            name => place.join(name),
-        }
-    }
-
-    fn place_in(&self, directory: &Path) -> PathBuf {
-        directory.join(format!("param_{}", self.position))
-    }
-
-    fn store_error(&self, source: StoreError) -> DataError {
-        DataError::Store {
-            parameter: self.parameter.clone(),
-            uri: self.uri.to_string(),
-            source: Box::new(source),
-        }
-    }
-}
-
 /// Data that is known to be there, as far as that can be told without downloading it.
 pub struct LocatedData {
     request: DataRequest,
     source: Source,
+    is_directory: bool,
 }
 
 enum Source {
     /// A file on a web server, which is asked once, when it is downloaded.
     Web(String),
     Local(PathBuf),
-    /// What Hadoop's program reads, and whether that is a directory.
-    Hdfs(String, bool),
+    /// What Hadoop's program reads.
+    Hdfs(String),
     Store(Box<dyn Store>, Found),
 }
 
 impl LocatedData {
-    async fn locate(request: &DataRequest, context: &DataContext) -> Result<Self, DataError> {
-        let failed = |source| request.store_error(source);
-        let source = match &request.uri.place {
-            Place::Web(url) => Source::Web(url.as_str().to_owned()),
+    async fn locate(request: &DataRequest, context: &DataContext) -> Result<Self, StoreError> {
+        let (source, is_directory) = match &request.place {
+            Place::Web(url) => (Source::Web(url.as_str().to_owned()), false),
             Place::Local(path) => {
-                fs::metadata(path).map_err(|source| failed(local::unreadable(path, source)))?;
-                Source::Local(path.clone())
+                let about = fs::metadata(path).map_err(|source| local::unreadable(path, source))?;
+                (Source::Local(path.clone()), about.is_dir())
             }
-            Place::Hdfs { uri, .. } if hdfs_program::is_there() => {
-                let is_directory = hdfs_program::is_directory(uri).await.map_err(failed)?;
-                Source::Hdfs(uri.clone(), is_directory)
+            Place::Hdfs(uri) if hdfs_program::is_there() => {
+                (Source::Hdfs(uri.clone()), hdfs_program::is_directory(uri).await?)
             }
             place => {
-                let store = open_store(place, context).map_err(failed)?;
-                let found = store.find().await.map_err(failed)?;
-                Source::Store(store, found)
+                let store = open_store(place, context)?;
+                let found = store.find().await?;
+                let is_directory = matches!(found, Found::Directory(_));
+                (Source::Store(store, found), is_directory)
             }
         };
         Ok(Self {
             request: request.clone(),
             source,
+            is_directory,
+        })
+    }
+
+    async fn bring(&self, directory: &Path, transfers: &Transfers<'_>) -> Result<Brought, StoreError> {
+        let path = self.request.path_in(directory);
+        // A name may be a path of several parts, or there is none.
+        let parent = path
+            .parent()
+            .filter(|parent| *parent != directory)
+            .unwrap_or(&path);
+        fs::create_dir_all(parent).map_err(StoreError::unwritable)?;
+        match &self.source {
+            Source::Web(url) => self.bring_file(url, &path, &transfers.tally).await,
+            Source::Local(from) => {
+                let from = from.clone();
+                let copied = tokio::task::spawn_blocking(move || local::copy(&from, &path)).await;
+                copied.unwrap_or_else(|error| Err(StoreError::unwritable(error.into())))
+            }
+            Source::Hdfs(uri) => hdfs_program::bring(uri, &path).await,
+            Source::Store(store, found) => transfers.bring(store.as_ref(), found, &path).await,
+        }
+    }
+
+    /// Brings a file of a web server.
+    async fn bring_file(&self, url: &str, path: &Path, tally: &Tally<'_>) -> Result<Brought, StoreError> {
+        let mut file = temporary_beside(path)?;
+        tally.expect(None);
+        let (mut seen, mut is_settled) = (0, false);
+        let mut on_progress = |done: u64, total: Option<u64>| {
+            if let Some(total) = total.filter(|_| !is_settled) {
+                is_settled = true;
+                tally.settle(total);
+            }
+            tally.change(seen, done);
+            seen = done;
+        };
+        let downloaded = http::download(url, file.as_file_mut(), u64::MAX, &mut on_progress).await?;
+        persist(file, path)?;
+        if downloaded.is_page && !self.request.names_page() {
+            tally.progress.warning(&format!(
+                "what is at '{}' is a web page: it may ask you to sign in, or only show what you want",
+                self.request.uri
+            ));
+        }
+        Ok(Brought {
+            files: 1,
+            bytes: downloaded.bytes,
         })
     }
 }
@@ -185,7 +145,11 @@ impl LocatedData {
 pub async fn locate(requests: &[DataRequest], context: &DataContext) -> Result<Vec<LocatedData>, DataError> {
     let mut searches = Vec::with_capacity(requests.len());
     for request in requests {
-        searches.push(LocatedData::locate(request, context));
+        searches.push(async {
+            LocatedData::locate(request, context)
+                .await
+                .map_err(|source| request.failed(source))
+        });
     }
     stream::iter(searches).buffered(MOST_AT_ONCE).try_collect().await
 }
@@ -196,22 +160,21 @@ pub async fn locate(requests: &[DataRequest], context: &DataContext) -> Result<V
 /// # Errors
 /// A server that cannot be reached or refuses, or a disk that cannot be written to. Nothing is left
 /// behind then.
-pub async fn download(
+pub(crate) async fn download(
     located: &[LocatedData],
     parent: Option<&Path>,
     progress: &dyn Progress,
-) -> Result<DataDirectory, DataError> {
-    let directory = DataDirectory::create(parent)?;
+) -> Result<TemporaryDirectory, DataError> {
+    let directory = create_directory(parent)?;
     progress.info(&format!(
         "=== Created directory {} for downloading remote URIs passed to arguments of type 'path' ===",
         directory.path().display()
     ));
-    let tally = Tally::new(progress);
-    let transfers = Transfers::new(&tally);
+    let transfers = Transfers::new(progress);
     // Futures made by a closure in the stream would not be seen to be fit for a task of their own.
     let mut downloads = Vec::with_capacity(located.len());
     for data in located {
-        downloads.push(bring(data, directory.path(), &transfers, &tally));
+        downloads.push(bring(data, directory.path(), &transfers));
     }
     stream::iter(downloads)
         .buffer_unordered(MOST_AT_ONCE)
@@ -220,91 +183,42 @@ pub async fn download(
     Ok(directory)
 }
 
-async fn bring(
-    data: &LocatedData,
-    directory: &Path,
-    transfers: &Transfers<'_>,
-    tally: &Tally<'_>,
-) -> Result<(), DataError> {
+async fn bring(data: &LocatedData, directory: &Path, transfers: &Transfers<'_>) -> Result<(), DataError> {
     let request = &data.request;
-    let (place, path) = (request.place_in(directory), request.path_in(directory));
-    // A name may be a path of several parts.
-    let parent = path.parent().filter(|_| path != place).unwrap_or(&place);
-    fs::create_dir_all(parent).map_err(|source| DataError::Storage {
-        action: "write to",
-        path: parent.to_owned(),
-        source,
-    })?;
-    let failed = |source| request.store_error(source);
-    let (brought, is_directory) = match &data.source {
-        Source::Web(url) => (download_file(request, url, &path, tally).await, false),
-        Source::Local(from) => {
-            let (from, to) = (from.clone(), path.clone());
-            let is_directory = from.is_dir();
-            let copied = tokio::task::spawn_blocking(move || local::copy(&from, &to)).await;
-            let copied = copied.unwrap_or_else(|error| Err(StoreError::unwritable(error.into())));
-            (copied.map_err(failed), is_directory)
-        }
-        Source::Hdfs(uri, is_directory) => {
-            let brought = hdfs_program::bring(uri, &path).await;
-            (brought.map_err(failed), *is_directory)
-        }
-        Source::Store(store, found) => {
-            let brought = transfers.bring(store.as_ref(), found, &path).await;
-            (brought.map_err(failed), matches!(found, Found::Directory(_)))
-        }
-    };
-    let brought = brought?;
+    let brought = data.bring(directory, transfers).await;
+    let brought = brought.map_err(|source| request.failed(source))?;
     let bytes = byte_text(brought.bytes);
-    let amount = match (is_directory, brought.files) {
+    let amount = match (data.is_directory, brought.files) {
         (false, _) => bytes,
         (true, 1) => format!("1 file, {bytes}"),
         (true, files) => format!("{files} files, {bytes}"),
     };
-    tally.progress().info(&format!(
+    transfers.tally.progress.info(&format!(
         "Downloaded '{}' ({amount}) for the parameter '{}'",
         request.uri, request.parameter
     ));
     Ok(())
 }
 
-async fn download_file(
-    request: &DataRequest,
-    url: &str,
-    path: &Path,
-    tally: &Tally<'_>,
-) -> Result<Brought, DataError> {
-    let failed = |source| request.store_error(source);
-    let mut file = temporary_in(path.parent().unwrap_or(path)).map_err(failed)?;
-    tally.expect(None);
-    let (mut seen, mut is_settled) = (0, false);
-    let mut on_progress = |done: u64, total: Option<u64>| {
-        if let Some(total) = total.filter(|_| !is_settled) {
-            is_settled = true;
-            tally.settle(total);
-        }
-        match done >= seen {
-            true => tally.arrived(done - seen),
-            false => tally.lost(seen - done),
-        }
-        seen = done;
+/// The path of a directory that is not made, for a plan that only shows it.
+pub(crate) fn imagined_directory(parent: Option<&Path>) -> PathBuf {
+    parent_or_default(parent).join("mlrun-XXXXXX")
+}
+
+/// Makes a new directory that only this user can enter, and `parent` if it is missing.
+fn create_directory(parent: Option<&Path>) -> Result<TemporaryDirectory, DataError> {
+    let path = parent_or_default(parent);
+    let made = match path.to_str() {
+        Some(_) => fs::create_dir_all(&path).and_then(|()| TemporaryDirectory::create_in(&path, "mlrun-")),
+        // It becomes part of a command, which is text.
+        None => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "its name is no valid UTF-8",
+        )),
     };
-    let downloaded = http::download(url, file.as_file_mut(), u64::MAX, &mut on_progress)
-        .await
-        .map_err(|source| DataError::Download {
-            parameter: request.parameter.clone(),
-            uri: request.uri.to_string(),
-            source,
-        })?;
-    persist(file, path).map_err(failed)?;
-    if downloaded.is_page && !request.uri.names_page() {
-        tally.progress().warning(&format!(
-            "what is at '{}' is a web page: it may ask you to sign in, or only show what you want",
-            request.uri
-        ));
-    }
-    Ok(Brought {
-        files: 1,
-        bytes: downloaded.bytes,
-    })
+    made.map_err(|source| DataError::Storage { path, source })
+}
+
+fn parent_or_default(parent: Option<&Path>) -> PathBuf {
+    parent.map_or_else(temporary::parent, Path::to_path_buf)
 }

@@ -9,8 +9,7 @@ use super::store::{
     Artifacts, Azure, AzurePlace, Dbfs, FileAddress, FileTree, Ftp, Gcs, S3, S3Place, Sftp, Store,
     StoreError, WebHdfs,
 };
-use super::uri::split_authority;
-use super::{DataContext, hdfs_program};
+use super::{DataContext, Reference, hdfs_program};
 use crate::aws::UNRESERVED;
 use crate::http::ServerAccess;
 
@@ -34,7 +33,7 @@ impl Storage {
             Place::S3(_) => Some(Self::S3),
             Place::Gcs { .. } => Some(Self::Google),
             Place::Azure(_) => Some(Self::Azure),
-            Place::Hdfs { .. } => Some(Self::Hadoop),
+            Place::Hdfs(_) => Some(Self::Hadoop),
             _ => None,
         }
     }
@@ -63,17 +62,11 @@ pub(super) enum Place {
     /// A file or directory of an SSH server.
     Sftp(FileAddress),
     /// A file or directory of a Hadoop file system, or of a view of several.
-    Hdfs {
-        uri: String,
-        authority: String,
-        path: String,
-    },
+    Hdfs(String),
     /// A file or directory of a Databricks workspace, of the named profile or the default one.
     Dbfs { profile: Option<String>, path: String },
-    /// What a run of the tracking store has among its artifacts.
-    Run { run_id: String, path: String },
-    /// What a model of the model registry has among its artifacts.
-    Model { model: String, path: String },
+    /// What a run of the tracking store, or a model of the model registry, has among its artifacts.
+    Reference(Reference),
     /// A file or directory of this machine, which is copied.
     Local(PathBuf),
 }
@@ -96,8 +89,17 @@ impl Place {
             }
             scheme @ ("s3" | "s3a" | "s3n" | "r2" | "b2") => Self::S3(S3Place::parse(scheme, rest)?),
             "gs" => {
-                let (bucket, key) = bucket_and_key(rest)?;
-                Self::Gcs { bucket, key }
+                let (bucket, key) = split_authority(rest);
+                if bucket.is_empty() {
+                    return Err("it names no bucket".to_owned());
+                }
+                if bucket.contains(['@', ':']) {
+                    return Err("credentials cannot stand in it".to_owned());
+                }
+                Self::Gcs {
+                    bucket: bucket.to_owned(),
+                    key: key.strip_prefix('/').unwrap_or(key).to_owned(),
+                }
             }
             // Only the second interface decodes what the URI holds.
             "wasb" | "wasbs" => Self::Azure(AzurePlace::parse(rest)?),
@@ -108,15 +110,10 @@ impl Place {
             "ftp" => Self::Ftp(FileAddress::parse(&scheme, rest)?),
             "sftp" => Self::Sftp(FileAddress::parse(&scheme, rest)?.for_ssh()?),
             "hdfs" | VIEW => {
-                let (authority, path) = split_authority(rest);
-                if !path.starts_with('/') {
+                if !split_authority(rest).1.starts_with('/') {
                     return Err("it names no path".to_owned());
                 }
-                Self::Hdfs {
-                    uri: format!("{scheme}:{rest}"),
-                    authority: authority.to_owned(),
-                    path: path.to_owned(),
-                }
+                Self::Hdfs(format!("{scheme}:{rest}"))
             }
             "dbfs" => {
                 let (authority, path) = split_authority(rest);
@@ -146,14 +143,12 @@ impl Place {
                 if run_id.is_empty() {
                     return Err("it must be runs:/<run id>/<path>".to_owned());
                 }
-                Self::Run {
-                    run_id: run_id.to_owned(),
-                    path: path.to_owned(),
-                }
+                let (run_id, path) = (run_id.to_owned(), path.to_owned());
+                Self::Reference(Reference::Run { run_id, path })
             }
             "models" => {
                 let (model, path) = split_model(path_without_host(rest)?)?;
-                Self::Model { model, path }
+                Self::Reference(Reference::Model { model, path })
             }
             _ => return Ok(None),
         }))
@@ -168,7 +163,7 @@ impl Place {
                 let name = last_named_part(path).unwrap_or_default();
                 return utf8_percent_encode(name, UNRESERVED).to_string();
             }
-            Self::Model { path, .. } => return path.clone(),
+            Self::Reference(Reference::Model { path, .. }) => return path.clone(),
             // No URI is read as one.
             Self::Local(_) => return String::new(),
             Self::S3(place) => &place.key,
@@ -176,24 +171,20 @@ impl Place {
             Self::Ftp(address) | Self::Sftp(address) => &address.path,
             Self::Gcs { key: path, .. }
             | Self::Artifacts { path, .. }
-            | Self::Run { path, .. }
-            | Self::Hdfs { path, .. }
+            | Self::Reference(Reference::Run { path, .. })
+            | Self::Hdfs(path)
             | Self::Dbfs { path, .. } => path,
         };
         path.rsplit('/').next().unwrap_or_default().to_owned()
     }
 }
 
-/// `//bucket/key`, as it stands after the scheme.
-fn bucket_and_key(rest: &str) -> Result<(String, String), String> {
-    let (bucket, key) = split_authority(rest);
-    if bucket.is_empty() {
-        return Err("it names no bucket".to_owned());
+/// The authority and the path in what stands after a scheme's colon.
+pub(super) fn split_authority(rest: &str) -> (&str, &str) {
+    match rest.strip_prefix("//") {
+        Some(rest) => rest.split_at(rest.find('/').unwrap_or(rest.len())),
+        None => ("", rest),
     }
-    if bucket.contains(['@', ':']) {
-        return Err("credentials cannot stand in it".to_owned());
-    }
-    Ok((bucket.to_owned(), key.strip_prefix('/').unwrap_or(key).to_owned()))
 }
 
 /// `/path` or `///path`, as it stands after the scheme; a host would be another tracking store.
@@ -233,8 +224,10 @@ pub(super) fn open_store(place: &Place, context: &DataContext) -> Result<Box<dyn
         Place::Ftp(address) => Box::new(FileTree::new(Ftp::new(address), &address.path)),
         Place::Sftp(address) => Box::new(FileTree::new(Sftp::new(address), &address.path)),
         // What a view is made of stands in Hadoop's own configuration.
-        Place::Hdfs { uri, .. } if uri.starts_with(VIEW) => return Err(hdfs_program::missing()),
-        Place::Hdfs { authority, path, .. } => {
+        Place::Hdfs(uri) if uri.starts_with(VIEW) => return Err(hdfs_program::missing()),
+        Place::Hdfs(uri) => {
+            let (_, rest) = uri.split_once(':').unwrap_or_default();
+            let (authority, path) = split_authority(rest);
             let path = format!("/{}", path.trim_matches('/'));
             Box::new(FileTree::new(WebHdfs::new(authority)?, &path))
         }
@@ -250,9 +243,7 @@ pub(super) fn open_store(place: &Place, context: &DataContext) -> Result<Box<dyn
             let access = web_access(server, context)?;
             Box::new(Artifacts::new(access, None, path))
         }
-        Place::Web(_) | Place::Run { .. } | Place::Model { .. } | Place::Local(_) => {
-            return Err(StoreError::NotWritable);
-        }
+        Place::Web(_) | Place::Reference(_) | Place::Local(_) => return Err(StoreError::NotWritable),
     })
 }
 
@@ -273,23 +264,6 @@ fn web_access(server: &Url, context: &DataContext) -> Result<ServerAccess, Store
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn models_are_told_from_paths() {
-        for (uri, model, path) in [
-            ("models:/m/1", "m/1", ""),
-            ("models:/m/Production/a/b", "m/Production", "a/b"),
-            ("models:/m@best", "m@best", ""),
-            ("models:/m@best/a/b/", "m@best", "a/b"),
-            ("models:///m-0123", "m-0123", ""),
-        ] {
-            let (model, path) = (model.to_owned(), path.to_owned());
-            assert!(
-                Place::parse(uri) == Ok(Some(Place::Model { model, path })),
-                "{uri}"
-            );
-        }
-    }
 
     #[test]
     fn profiles_are_told_from_paths() {

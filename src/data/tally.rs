@@ -6,7 +6,7 @@ use crate::events::{Progress, Transfer, TransferUnit};
 
 /// Sums up the downloads of a run and reports the sum.
 pub(super) struct Tally<'a> {
-    progress: &'a dyn Progress,
+    pub(super) progress: &'a dyn Progress,
     sums: Mutex<Sums>,
 }
 
@@ -26,14 +26,10 @@ impl<'a> Tally<'a> {
         }
     }
 
-    pub(super) fn progress(&self) -> &'a dyn Progress {
-        self.progress
-    }
-
     /// Something more will come, of this size where it is known. What is not known yet is settled by
     /// [`Tally::settle`].
     pub(super) fn expect(&self, size: Option<u64>) {
-        self.change(|sums| match size {
+        self.update(|sums| match size {
             Some(size) => sums.total += size,
             None => sums.unknown += 1,
         });
@@ -41,23 +37,18 @@ impl<'a> Tally<'a> {
 
     /// What was unknown is known now: this much will come of it.
     pub(super) fn settle(&self, size: u64) {
-        self.change(|sums| {
+        self.update(|sums| {
             sums.unknown = sums.unknown.saturating_sub(1);
             sums.total += size;
         });
     }
 
-    /// So many bytes have arrived.
-    pub(super) fn arrived(&self, bytes: u64) {
-        self.change(|sums| sums.done += bytes);
+    /// Of something `after` bytes have arrived, of which `before` were known.
+    pub(super) fn change(&self, before: u64, after: u64) {
+        self.update(|sums| sums.done = (sums.done + after).saturating_sub(before));
     }
 
-    /// So many bytes that had arrived will come again.
-    pub(super) fn lost(&self, bytes: u64) {
-        self.change(|sums| sums.done = sums.done.saturating_sub(bytes));
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Sums)) {
+    fn update(&self, change: impl FnOnce(&mut Sums)) {
         let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut sums);
         self.progress.transfer(Transfer {
@@ -92,9 +83,9 @@ mod tests {
         let tally = Tally::new(&heard);
         tally.expect(Some(10));
         tally.expect(None);
-        tally.arrived(5);
+        tally.change(0, 5);
         tally.settle(20);
-        tally.lost(1);
+        tally.change(1, 0);
         let heard = heard.0.lock().unwrap().clone();
         let expected = [(0, Some(10)), (0, None), (5, None), (5, Some(30)), (4, Some(30))];
         assert_eq!(heard, expected);

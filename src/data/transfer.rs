@@ -2,20 +2,19 @@
 //! its connection broke.
 
 use std::fs::{self, File};
-use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use backon::BackoffBuilder as _;
 use futures_util::{TryStreamExt as _, stream};
 use tokio::sync::Semaphore;
 
 use super::checksum::{Checksum, Sum};
-use super::landing::{Directories, persist, sum_of_file, temporary_in, unpacked};
-use super::store::{Body, Found, Listing, Object, Source, Store, StoreError};
+use super::landing::{create_below, persist, sum_of_file, temporary_beside, unpacked};
+use super::store::{Body, Found, Listing, Object, Store, StoreError};
 use super::tally::Tally;
-use crate::http::pauses;
+use crate::events::Progress;
+use crate::http::{Fault, pauses};
 
 /// How many requests go on at the same time, over all parameters.
 const MOST_REQUESTS: usize = 16;
@@ -35,14 +34,14 @@ pub(super) struct Brought {
 
 /// The downloads of one run.
 pub(super) struct Transfers<'a> {
-    tally: &'a Tally<'a>,
+    pub(super) tally: Tally<'a>,
     permits: Semaphore,
 }
 
 impl<'a> Transfers<'a> {
-    pub(super) fn new(tally: &'a Tally<'a>) -> Self {
+    pub(super) fn new(progress: &'a dyn Progress) -> Self {
         Self {
-            tally,
+            tally: Tally::new(progress),
             permits: Semaphore::new(MOST_REQUESTS),
         }
     }
@@ -63,22 +62,20 @@ impl<'a> Transfers<'a> {
             Found::Directory(listing) => listing,
         };
         fs::create_dir_all(target).map_err(StoreError::unwritable)?;
-        let directories = Directories::new(target);
-        let brought = Mutex::new(Brought::default());
-        self.objects(store, listing, &directories)
-            .try_for_each_concurrent(MOST_REQUESTS, |object| {
-                let (directories, brought) = (&directories, &brought);
-                async move {
-                    let path = directories.place_of(&object)?;
-                    let bytes = self.bring_object(store, &object, &path).await?;
-                    let mut brought = brought.lock().unwrap_or_else(PoisonError::into_inner);
-                    brought.files += 1;
-                    brought.bytes += bytes;
-                    Ok(())
-                }
+        self.objects(store, listing, target)
+            .map_ok(|object| async move {
+                let relative = Path::new(&object.path);
+                create_below(target, relative.parent().unwrap_or(relative))?;
+                self.bring_object(store, &object, &target.join(relative)).await
             })
-            .await?;
-        Ok(brought.into_inner().unwrap_or_else(PoisonError::into_inner))
+            .try_buffer_unordered(MOST_REQUESTS)
+            .try_fold(Brought::default(), |brought, bytes| async move {
+                Ok(Brought {
+                    files: brought.files + 1,
+                    bytes: brought.bytes + bytes,
+                })
+            })
+            .await
     }
 
     /// The objects of a listing and of all that follow it, each as soon as it is known.
@@ -86,23 +83,18 @@ impl<'a> Transfers<'a> {
         &'s self,
         store: &'s dyn Store,
         first: &'s Listing,
-        directories: &'s Directories,
+        target: &'s Path,
     ) -> impl futures_util::Stream<Item = Result<Object, StoreError>> + 's {
         // The listing itself is of unknown size until it ends.
         self.tally.expect(None);
-        let known = Listing {
-            objects: first.objects.clone(),
-            empty_directories: first.empty_directories.clone(),
-            next: first.next.clone(),
-        };
-        let pages = stream::try_unfold((Some(known), None::<String>), move |(known, next)| async move {
-            let listing = match (known, next) {
-                (Some(listing), _) => listing,
-                (None, Some(next)) => store.more(&next).await?,
-                (None, None) => return Ok(None),
+        let pages = stream::try_unfold(Some(None), move |at: Option<Option<String>>| async move {
+            let listing = match at {
+                None => return Ok(None),
+                Some(None) => first.clone(),
+                Some(Some(next)) => store.more(&next).await?,
             };
             for directory in &listing.empty_directories {
-                directories.create(Path::new(directory))?;
+                create_below(target, Path::new(directory))?;
             }
             for object in &listing.objects {
                 self.tally.expect(object.size);
@@ -111,15 +103,14 @@ impl<'a> Transfers<'a> {
                 self.tally.settle(0);
             }
             let objects = stream::iter(listing.objects.into_iter().map(Ok));
-            Ok::<_, StoreError>(Some((objects, (None, listing.next))))
+            Ok::<_, StoreError>(Some((objects, listing.next.map(Some))))
         });
         pages.try_flatten()
     }
 
     /// Brings an object to this file, which appears when it is whole.
     async fn bring_object(&self, store: &dyn Store, object: &Object, path: &Path) -> Result<u64, StoreError> {
-        let parent = path.parent().unwrap_or(Path::new("."));
-        let file = temporary_in(parent)?;
+        let file = temporary_beside(path)?;
         let mut before = None;
         let content = loop {
             let content = self.content(store, object, file.as_file()).await?;
@@ -128,13 +119,13 @@ impl<'a> Transfers<'a> {
             };
             let arrived = match &content.arrived {
                 Some(arrived) => arrived.clone(),
-                None => sum_of_file(expected.algorithm, file.as_file()).await?,
+                None => sum_of_file(expected.algorithm, &file).await?,
             };
             match expected.check(&arrived) {
                 Ok(()) => break content,
                 Err(_) if before.is_none() => {
                     before = Some(arrived);
-                    self.tally.lost(content.bytes);
+                    self.tally.change(content.bytes, 0);
                     file.as_file().set_len(0).map_err(StoreError::unwritable)?;
                 }
                 // The same bytes twice are what the store holds: its tag is then no checksum.
@@ -146,7 +137,7 @@ impl<'a> Transfers<'a> {
             }
         };
         let file = match content.is_packed {
-            true => unpacked(&file, parent).await?,
+            true => unpacked(&file, path).await?,
             false => file,
         };
         persist(file, path).map(|()| content.bytes)
@@ -154,40 +145,42 @@ impl<'a> Transfers<'a> {
 
     /// Brings all bytes of an object.
     async fn content(&self, store: &dyn Store, object: &Object, file: &File) -> Result<Content, StoreError> {
-        let Some(size) = object.size.filter(|size| store.has_parts() && *size >= 2 * PART) else {
-            let _permit = self.permit().await;
-            let mut piece = Piece::new(store, object, file, self.tally, None);
-            piece.fetch().await?;
-            return Ok(Content {
-                arrived: piece.sum.map(Sum::finish),
-                ..piece.content
-            });
+        let parts = match object.size.filter(|size| store.has_parts() && *size >= 2 * PART) {
+            Some(size) => (0..size.div_ceil(PART))
+                .map(|number| Some(number * PART..((number + 1) * PART).min(size)))
+                .collect(),
+            None => vec![None],
         };
-        let whole = Mutex::new(Content::default());
-        let parts = (0..size.div_ceil(PART)).map(|number| number * PART..((number + 1) * PART).min(size));
-        stream::iter(parts.map(Ok))
-            .try_for_each_concurrent(MOST_REQUESTS, |range| {
-                let whole = &whole;
-                async move {
-                    let _permit = self.permit().await;
-                    let mut piece = Piece::new(store, object, file, self.tally, Some(range));
-                    piece.fetch().await?;
-                    let mut whole = whole.lock().unwrap_or_else(PoisonError::into_inner);
-                    whole.bytes += piece.content.bytes;
-                    whole.is_packed = piece.content.is_packed;
-                    if whole.checksum.is_none() {
-                        whole.checksum = piece.content.checksum;
-                    }
-                    Ok::<(), StoreError>(())
-                }
+        stream::iter(parts.into_iter().map(Ok))
+            .map_ok(|range| async {
+                // Nobody closes it.
+                let _permit = self.permits.acquire().await.ok();
+                let piece = Piece {
+                    store,
+                    object,
+                    file,
+                    tally: &self.tally,
+                    is_part: range.is_some(),
+                    start: range.as_ref().map_or(0, |range| range.start),
+                    length: range.map(|range| range.end - range.start),
+                    content: Content {
+                        checksum: object.checksum.clone(),
+                        ..Content::default()
+                    },
+                    validator: object.validator.clone(),
+                    sum: None,
+                };
+                piece.fetch().await
             })
-            .await?;
-        Ok(whole.into_inner().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    async fn permit(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
-        // Nobody closes it.
-        self.permits.acquire().await.ok()
+            .try_buffer_unordered(MOST_REQUESTS)
+            .try_fold(Content::default(), |whole, part| async move {
+                Ok(Content {
+                    bytes: whole.bytes + part.bytes,
+                    checksum: whole.checksum.or(part.checksum),
+                    ..part
+                })
+            })
+            .await
     }
 }
 
@@ -208,58 +201,26 @@ struct Piece<'a> {
     object: &'a Object,
     file: &'a File,
     tally: &'a Tally<'a>,
-    /// Nothing for all of the object.
-    range: Option<Range<u64>>,
-    content: Content,
+    is_part: bool,
+    /// Where it begins in the object.
+    start: u64,
     /// How many bytes there will be.
     length: Option<u64>,
-    /// Whether the tally knows that.
-    is_expected: bool,
+    content: Content,
     validator: Option<String>,
     /// Of what has arrived, if the piece is all of the object.
     sum: Option<Sum>,
 }
 
-impl<'a> Piece<'a> {
-    fn new(
-        store: &'a dyn Store,
-        object: &'a Object,
-        file: &'a File,
-        tally: &'a Tally<'a>,
-        range: Option<Range<u64>>,
-    ) -> Self {
-        Self {
-            store,
-            object,
-            file,
-            tally,
-            content: Content {
-                checksum: object.checksum.clone(),
-                ..Content::default()
-            },
-            length: range.as_ref().map(|range| range.end - range.start),
-            is_expected: object.size.is_some(),
-            validator: object.validator.clone(),
-            sum: None,
-            range,
-        }
-    }
-
-    async fn fetch(&mut self) -> Result<(), StoreError> {
+impl Piece<'_> {
+    async fn fetch(mut self) -> Result<Content, StoreError> {
         let mut left = pauses().build();
         loop {
             let before = self.content.bytes;
-            let body = self.open().await;
-            // It tries again by itself.
-            let has_tried = body.is_err();
-            let attempt = match body {
-                Ok((body, wanted)) => self.receive(body, wanted).await,
-                Err(problem) => Err(problem),
-            };
-            let problem = match attempt {
-                Ok(()) => return Ok(()),
-                Err(problem) if has_tried => return Err(problem),
-                Err(problem) => problem,
+            let (body, wanted) = self.open().await?;
+            let Err(problem) = self.receive(body, wanted).await else {
+                self.content.arrived = self.sum.map(Sum::finish);
+                return Ok(self.content);
             };
             if self.content.bytes >= before + WORTHWHILE {
                 left = pauses().build();
@@ -275,95 +236,75 @@ impl<'a> Piece<'a> {
 
     /// Asks for what is still missing. Gives the answer, and the offset in the object that was asked for.
     async fn open(&mut self) -> Result<(Body, u64), StoreError> {
-        let first = self.range.as_ref().map_or(0, |range| range.start);
-        let can_continue = self.store.has_ranges() && (self.validator.is_some() || self.range.is_some());
-        if self.content.bytes > 0 && !can_continue {
+        let can_continue = self.store.has_ranges() && (self.validator.is_some() || self.is_part);
+        if !can_continue {
             self.start_anew();
         }
-        let wanted = first + self.content.bytes;
-        let range = match &self.range {
-            Some(range) => Some(wanted..range.end),
-            None if self.content.bytes > 0 => Some(wanted..self.length.unwrap_or(u64::MAX)),
-            None => None,
-        };
+        let wanted = self.start + self.content.bytes;
+        let end = self.length.map_or(u64::MAX, |length| self.start + length);
+        let range = (self.is_part || wanted > 0).then_some(wanted..end);
         let validator = self.validator.as_deref();
         Ok((self.store.open(self.object, range, validator).await?, wanted))
     }
 
     /// Takes in what an answer brings.
     async fn receive(&mut self, body: Body, wanted: u64) -> Result<(), StoreError> {
-        self.begin(&body, wanted)?;
-        let first = self.range.as_ref().map_or(0, |range| range.start);
-        let Body { mut source, .. } = body;
-        while let Some(chunk) = source.chunk().await? {
-            if self
-                .length
-                .is_some_and(|length| self.content.bytes + chunk.len() as u64 > length)
-            {
-                return Err(StoreError::Damaged {
-                    reason: "more arrived than there is".to_owned(),
-                });
-            }
-            self.file
-                .write_all_at(&chunk, first + self.content.bytes)
-                .map_err(StoreError::unwritable)?;
-            if let Some(sum) = &mut self.sum {
-                sum.add(&chunk);
-            }
-            self.content.bytes += chunk.len() as u64;
-            self.tally.arrived(chunk.len() as u64);
-        }
-        match self.length {
-            Some(length) if self.content.bytes < length => Err(StoreError::NoAnswer {
-                fault: crate::http::Fault::Broken,
-                reason: format!(
-                    "the connection ended after {} of {length} bytes",
-                    self.content.bytes
-                ),
-            }),
-            _ => Ok(()),
-        }
-    }
-
-    /// Takes note of what an answer says about itself.
-    fn begin(&mut self, body: &Body, wanted: u64) -> Result<(), StoreError> {
         if body.start != wanted {
-            if self.range.is_some() || body.start != 0 {
+            if self.is_part || body.start != 0 {
                 return Err(StoreError::NoAnswer {
-                    fault: crate::http::Fault::Protocol,
+                    fault: Fault::Protocol,
                     reason: "the store sent another part than was asked for".to_owned(),
                 });
             }
             self.start_anew();
         }
-        if self.range.is_none()
-            && let Some(rest) = body.length
-        {
+        if let Some(rest) = body.length.filter(|_| !self.is_part) {
             let length = self.content.bytes + rest;
             if self.object.size.is_some_and(|size| size != length) {
                 return Err(StoreError::Changed);
             }
-            self.length = Some(length);
-            if !std::mem::replace(&mut self.is_expected, true) {
+            if self.length.replace(length).or(self.object.size).is_none() {
                 self.tally.settle(length);
             }
         }
-        self.content.is_packed = matches!(body.source, Source::Packed(_));
-        if self.validator.is_none() {
-            self.validator.clone_from(&body.validator);
-        }
-        if self.content.checksum.is_none() {
-            self.content.checksum.clone_from(&body.checksum);
-        }
-        if self.range.is_none() && self.content.bytes == 0 {
+        self.content.is_packed = body.is_packed;
+        self.validator = self.validator.take().or(body.validator);
+        self.content.checksum = self.content.checksum.take().or(body.checksum);
+        if !self.is_part && self.content.bytes == 0 {
             let expected = self.content.checksum.as_ref();
             self.sum = expected.map(|expected| Sum::new(expected.algorithm));
         }
-        Ok(())
+        let mut chunks = body.chunks;
+        while let Some(chunk) = chunks.try_next().await? {
+            let (before, after) = (self.content.bytes, self.content.bytes + chunk.len() as u64);
+            if self.length.is_some_and(|length| after > length) {
+                return Err(StoreError::Damaged {
+                    reason: "more arrived than there is".to_owned(),
+                });
+            }
+            self.file
+                .write_all_at(&chunk, self.start + before)
+                .map_err(StoreError::unwritable)?;
+            if let Some(sum) = &mut self.sum {
+                sum.add(&chunk);
+            }
+            self.content.bytes = after;
+            self.tally.change(before, after);
+        }
+        match self.length.filter(|length| self.content.bytes < *length) {
+            Some(length) => Err(StoreError::NoAnswer {
+                fault: Fault::Broken,
+                reason: format!(
+                    "the connection ended after {} of {length} bytes",
+                    self.content.bytes
+                ),
+            }),
+            None => Ok(()),
+        }
     }
 
     fn start_anew(&mut self) {
-        self.tally.lost(self.content.bytes);
+        self.tally.change(self.content.bytes, 0);
         self.content.bytes = 0;
         self.sum = None;
     }

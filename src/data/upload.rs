@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::pin::pin;
+use std::time::Duration;
 
 use futures_util::future::{Either, select};
 
@@ -9,9 +10,11 @@ use super::place::{Place, open_store};
 use super::store::StoreError;
 use super::{DataContext, DataError, hdfs_program, local};
 
+/// How long it is tried to remove what a failed upload has left behind: the run is about to end.
+const REMOVAL_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Puts a local file of any size below an artifact URI, under this path, where it appears when it is
-/// whole. It is given up when `given_up` is ready; then what has been sent is removed where it would
-/// stay else.
+/// whole. It is given up when `given_up` is ready. What a failed upload has sent is removed.
 ///
 /// # Errors
 /// What `given_up` gave, or within: a kind of store that cannot be written to, or one that refuses or
@@ -25,7 +28,7 @@ pub async fn upload<G>(
 ) -> Result<Result<(), DataError>, G> {
     let failed = |source| DataError::Upload {
         path: path.to_owned(),
-        uri: super::uri::shown(artifact_uri),
+        uri: super::request::shown(artifact_uri),
         source: Box::new(source),
     };
     let mut opened = None;
@@ -35,7 +38,7 @@ pub async fn upload<G>(
         }
         let place = Place::parse(artifact_uri).map_err(StoreError::Address)?;
         let place = place.ok_or(StoreError::NotWritable)?;
-        if let Place::Hdfs { uri, .. } = &place
+        if let Place::Hdfs(uri) = &place
             && hdfs_program::is_there()
         {
             let uri = format!("{}/{path}", uri.trim_end_matches('/'));
@@ -47,10 +50,14 @@ pub async fn upload<G>(
         Either::Left((put, _)) => Ok(put.map_err(failed)),
         Either::Right((reason, _)) => Err(reason),
     };
-    if !matches!(outcome, Ok(Ok(())))
-        && let Some(store) = opened
-    {
-        store.abandon().await;
+    if let (Err(_) | Ok(Err(_)), Some(store)) = (&outcome, opened) {
+        let removed = tokio::time::timeout(REMOVAL_PATIENCE, store.abandon()).await;
+        let removed = removed.unwrap_or_else(|error| Err(StoreError::broken(error.into())));
+        if let Err(problem) = removed
+            && !matches!(problem, StoreError::Missing { .. })
+        {
+            tracing::warn!("what has been uploaded of '{path}' cannot be removed: {problem}");
+        }
     }
     outcome
 }

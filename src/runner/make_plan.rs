@@ -9,7 +9,7 @@ use super::plan::CommandWithData;
 use super::record;
 use super::{ImageChoice, RunError, RunPlan, RunRequest, StorePreview, Timings};
 use crate::backend::{self, Backend, ProjectCall};
-use crate::data::{DataDirectory, DataRequest};
+use crate::data::{DataRequest, imagined_directory};
 use crate::env_vars;
 use crate::environment::{self, ContainerRequest, EnvManager, EnvironmentPlan, EnvironmentRequest};
 use crate::events::Progress;
@@ -186,7 +186,7 @@ impl Call {
         };
         let parameters = entry_point.resolve(&request.parameters, context)?;
         let data = path_data::requests(&parameters)?;
-        let imagined = DataDirectory::imagined(path_data::storage_dir(request, current_directory).as_deref());
+        let imagined = imagined_directory(path_data::storage_dir(request, current_directory).as_deref());
         let command = CommandWithData::new(entry_point, &parameters, &data, &imagined)?;
         let mut warnings = Vec::new();
         let mut warn = |warning| warnings.push(warning);

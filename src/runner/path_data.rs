@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use super::plan::CommandWithData;
 use super::{RunError, RunPlan, RunRequest};
-use crate::data::{self, DataContext, DataDirectory, DataRequest, LocatedData, Reference};
+use crate::data::{self, DataContext, DataRequest, LocatedData, Reference};
 use crate::events::Progress;
 use crate::project::{ParameterValue, ResolvedParameters};
 use crate::run::RunId;
+use crate::temporary::TemporaryDirectory;
 use crate::tracking::{self, ModelSelector, TrackingStore, TrackingUri};
 
 /// More references than this in a row lead nowhere.
@@ -39,7 +40,7 @@ pub(super) fn context(tracking_uri: &TrackingUri) -> Result<DataContext, RunErro
 /// a registered model may lead to a logged model, and that to a run.
 async fn resolve(request: &mut DataRequest, store: &dyn TrackingStore) -> Result<(), RunError> {
     for _ in 0..MOST_REFERENCES {
-        let artifact_uri = match request.uri.reference() {
+        let artifact_uri = match request.reference() {
             None => return Ok(()),
             Some(Reference::Run { run_id, path }) => {
                 let info = store.run(&RunId::new(run_id)).await?;
@@ -84,7 +85,7 @@ impl RunPlan {
             return Ok(Vec::new());
         }
         let mut requests = self.data.clone();
-        if requests.iter().any(|request| request.uri.reference().is_some()) {
+        if requests.iter().any(|request| request.reference().is_some()) {
             let store = tracking::open(&self.tracking_uri).await?;
             for request in &mut requests {
                 resolve(request, store.as_ref()).await?;
@@ -98,7 +99,7 @@ impl RunPlan {
     pub(super) async fn download_data(
         &self,
         progress: &dyn Progress,
-    ) -> Result<(CommandWithData, Option<DataDirectory>), RunError> {
+    ) -> Result<(CommandWithData, Option<TemporaryDirectory>), RunError> {
         if self.data.is_empty() {
             return Ok((self.command.clone(), None));
         }

@@ -1,6 +1,5 @@
 //! `mlflow-artifacts:`: artifacts that a tracking server hands on.
 
-use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
@@ -12,10 +11,10 @@ use reqwest::{Client, Method, Request, Response, StatusCode, Url};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::artifacts_presigned::Presigned;
+use super::artifacts_presigned::{Presigned, may_have_expired};
 use super::exchange::{Ask, Content, Service, start_of, text};
 use super::files::Walk;
-use super::{Body, Found, Listing, Object, Source, Store, StoreError, open_file};
+use super::{Body, Found, Listing, Object, Store, StoreError, content_type, of_answer, open_file};
 use crate::aws::{UNRESERVED, UNRESERVED_PATH};
 use crate::http::ServerAccess;
 
@@ -36,19 +35,11 @@ const SERVER_INFO_PATIENCE: Duration = Duration::from_secs(3);
 /// A place among the artifacts of a tracking server.
 pub(in crate::data) struct Artifacts {
     access: ServerAccess,
-    /// The server's address, without a slash at its end.
-    server: String,
     /// Below the root, without slashes at both ends.
     path: String,
     walk: Walk,
     /// How artifacts are had from a server that passes none on itself.
     pub(super) presigned: Presigned,
-}
-
-impl fmt::Debug for Artifacts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Artifacts({})", self.path)
-    }
 }
 
 #[derive(Deserialize)]
@@ -60,18 +51,11 @@ struct ListAnswer {
 #[derive(Deserialize)]
 pub(super) struct ListEntry {
     /// Relative to the listed directory.
-    path: String,
+    pub(super) path: String,
     #[serde(default)]
-    is_dir: bool,
+    pub(super) is_dir: bool,
     #[serde(default, deserialize_with = "size")]
-    file_size: Option<u64>,
-}
-
-impl ListEntry {
-    /// Whether it is a file with this name and length.
-    pub(super) fn is_file(&self, name: &str, length: u64) -> bool {
-        !self.is_dir && self.path == name && self.file_size == Some(length)
-    }
+    pub(super) file_size: Option<u64>,
 }
 
 impl Artifacts {
@@ -90,7 +74,6 @@ impl Artifacts {
             }
         }
         Self {
-            server: access.url.as_str().trim_end_matches('/').to_owned(),
             access,
             path: path.trim_matches('/').to_owned(),
             walk: Walk::new(NAME),
@@ -118,7 +101,8 @@ impl Artifacts {
     }
 
     fn address(&self, rest: &str) -> Result<Url, StoreError> {
-        Url::parse(&format!("{}{rest}", self.server)).map_err(|error| strange(NAME, &error.to_string()))
+        let server = self.access.url.as_str().trim_end_matches('/');
+        Url::parse(&format!("{server}{rest}")).map_err(|error| StoreError::strange(NAME, error))
     }
 
     pub(super) fn ask(&self, method: Method, url: Url) -> Ask {
@@ -129,11 +113,7 @@ impl Artifacts {
 
     /// The whole path of what lies at a path below the place.
     pub(super) fn below(&self, path: &str) -> String {
-        match (self.path.as_str(), path) {
-            ("", path) => path.to_owned(),
-            (own, "") => own.to_owned(),
-            (own, path) => format!("{own}/{path}"),
-        }
+        format!("{}/{path}", self.path).trim_matches('/').to_owned()
     }
 
     /// Whether a request failed because the server passes no artifacts on. A gateway may hide its reason,
@@ -161,31 +141,8 @@ impl Artifacts {
         url.set_query(Some(&format!("path={}", utf8_percent_encode(whole, UNRESERVED))));
         let text = self.ask(Method::GET, url).text(self).await?;
         let answer: ListAnswer =
-            serde_json::from_str(&text).map_err(|_| strange(NAME, "no list of artifacts"))?;
+            serde_json::from_str(&text).map_err(|_| StoreError::strange(NAME, "no list of artifacts"))?;
         Ok(answer.files)
-    }
-
-    /// What lies directly in a directory, given relative to the place. A server gives one entry with
-    /// the file's own name, or none, for a file.
-    async fn list(&self, directory: &str) -> Result<Listing, StoreError> {
-        let whole = self.below(directory);
-        let files = self.entries(&whole).await?;
-        let name = whole.rsplit('/').next().unwrap_or_default();
-        if let ([entry], "") = (&files[..], directory)
-            && !entry.is_dir
-            && !name.is_empty()
-            && entry.path == name
-        {
-            return Ok(Listing::default());
-        }
-        let entries = files.into_iter().map(|entry| {
-            let file = Object {
-                size: entry.file_size,
-                ..Object::default()
-            };
-            (entry.path, (!entry.is_dir).then_some(file))
-        });
-        self.walk.listing(directory, entries, |path| self.below(path))
     }
 }
 
@@ -213,7 +170,7 @@ pub(super) fn ranged(
 
 /// The artifact in an answer, which may have its size from elsewhere.
 pub(super) fn body(store: &'static str, answer: Response, size: Option<u64>) -> Result<Body, StoreError> {
-    let start = start_of(&answer).ok_or_else(|| strange(store, "no Content-Range"))?;
+    let start = start_of(&answer).ok_or_else(|| StoreError::strange(store, "no Content-Range"))?;
     Ok(Body {
         start,
         length: answer
@@ -221,7 +178,8 @@ pub(super) fn body(store: &'static str, answer: Response, size: Option<u64>) -> 
             .or_else(|| Some(size?.saturating_sub(start))),
         validator: strong_tag(answer.headers()),
         checksum: None,
-        source: Source::Http(Box::new(answer)),
+        is_packed: false,
+        chunks: of_answer(answer),
     })
 }
 
@@ -233,7 +191,7 @@ fn strong_tag(headers: &HeaderMap) -> Option<String> {
 #[async_trait]
 impl Store for Artifacts {
     async fn find(&self) -> Result<Found, StoreError> {
-        let listing = self.list("").await?;
+        let listing = self.more("").await?;
         if !listing.objects.is_empty() || listing.next.is_some() {
             return Ok(Found::Directory(listing));
         }
@@ -262,8 +220,26 @@ impl Store for Artifacts {
         Ok(Found::File(object))
     }
 
-    async fn more(&self, next: &str) -> Result<Listing, StoreError> {
-        self.list(next).await
+    /// A server gives one entry with the file's own name, or none, for a file.
+    async fn more(&self, directory: &str) -> Result<Listing, StoreError> {
+        let whole = self.below(directory);
+        let files = self.entries(&whole).await?;
+        let name = whole.rsplit('/').next().unwrap_or_default();
+        if let ([entry], "") = (&files[..], directory)
+            && !entry.is_dir
+            && !name.is_empty()
+            && entry.path == name
+        {
+            return Ok(Listing::default());
+        }
+        let entries = files.into_iter().map(|entry| {
+            let file = Object {
+                size: entry.file_size,
+                ..Object::default()
+            };
+            (entry.path, (!entry.is_dir).then_some(file))
+        });
+        self.walk.listing(directory, entries, |path| self.below(path))
     }
 
     async fn open(
@@ -272,41 +248,44 @@ impl Store for Artifacts {
         range: Option<Range<u64>>,
         validator: Option<&str>,
     ) -> Result<Body, StoreError> {
-        if self.presigned.is_needed() {
-            return self.open_presigned(object, range, validator).await;
-        }
-        let ask = self.ask(Method::GET, self.service_url("artifacts", &object.key)?);
-        match ranged(ask, range.as_ref(), "if-range", validator)
-            .send(self)
-            .await
-        {
-            Ok(answer) => body(NAME, answer, None),
-            Err(problem @ StoreError::Refused { .. }) if self.passes_nothing_on(&problem).await => {
-                self.open_presigned(object, range, validator).await
+        let range = range.as_ref();
+        if !self.presigned.is_needed() {
+            let ask = self.ask(Method::GET, self.service_url("artifacts", &object.key)?);
+            match ranged(ask, range, "if-range", validator).send(self).await {
+                Ok(answer) => return body(NAME, answer, None),
+                Err(problem @ StoreError::Refused { .. }) if self.passes_nothing_on(&problem).await => {}
+                Err(problem) => return Err(problem),
             }
-            Err(problem) => Err(problem),
+        }
+        match self.open_presigned(object, range, validator).await {
+            Err(problem) if may_have_expired(&problem) => self.open_presigned(object, range, validator).await,
+            opened => opened,
         }
     }
 
     async fn put(&self, path: &str, file: &Path) -> Result<(), StoreError> {
-        let file = open_file(file)?;
-        if self.presigned.is_needed() {
-            return self.put_presigned(path, &file).await;
+        let (path, file) = (&self.below(path), &open_file(file)?);
+        if !self.presigned.is_needed() {
+            let ask = self.ask(Method::PUT, self.service_url("artifacts", path)?);
+            let mut ask = ask.header("content-type", content_type(path));
+            ask.content = Content::File(file.clone());
+            match ask.send(self).await {
+                Err(problem) if self.passes_nothing_on(&problem).await => {}
+                sent => return sent.map(drop),
+            }
         }
-        let url = self.service_url("artifacts", &self.below(path))?;
-        let mut ask = self
-            .ask(Method::PUT, url)
-            .header("content-type", super::content_type(path));
-        ask.content = Content::File(file.clone());
-        match ask.send(self).await {
-            Ok(_) => Ok(()),
-            Err(problem) if self.passes_nothing_on(&problem).await => self.put_presigned(path, &file).await,
-            Err(problem) => Err(problem),
+        match self.put_presigned(path, file).await {
+            // All addresses were signed when the upload began: a new one gets new ones.
+            Err(problem) if may_have_expired(&problem) => {
+                let _ = self.abandon().await;
+                self.put_presigned(path, file).await
+            }
+            put => put,
         }
     }
 
-    async fn abandon(&self) {
-        self.abort_unfinished().await;
+    async fn abandon(&self) -> Result<(), StoreError> {
+        self.abort_unfinished().await
     }
 
     fn has_ranges(&self) -> bool {
@@ -371,10 +350,6 @@ impl Service for Artifacts {
     fn follows_redirects(&self) -> bool {
         self.access.follows_redirects
     }
-}
-
-pub(super) fn strange(store: &'static str, reason: &str) -> StoreError {
-    StoreError::strange(store, reason)
 }
 
 #[cfg(test)]

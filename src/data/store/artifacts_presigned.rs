@@ -4,25 +4,24 @@
 //! A signed address is a credential. No text holds more of one than its host, and the storage learns
 //! nothing of who asks the tracking server.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use backon::{ConstantBuilder, Retryable as _};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, Request, Response, Url};
-use serde::{Deserialize, Serialize};
+use reqwest::{Client, Method, Response, Url};
+use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
-use super::artifacts::{Artifacts, NAME, body, ranged, size, strange};
+use super::artifacts::{Artifacts, ListEntry, NAME, body, ranged, size};
 use super::exchange::{Ask, Content, Service, text, tried};
-use super::parts::{at_once, part_size, parts, why_not_aborted};
+use super::parts::{at_once, part_size, parts};
 use super::s3::{ignores_tls, refusal_of_storage};
 use super::{Body, Object, StoreError};
 use crate::env_vars;
@@ -34,18 +33,14 @@ pub(super) const STORAGE: &str = "the storage behind the tracking server";
 /// No kind of storage takes more parts.
 const MOST_PARTS: u64 = 10_000;
 
-/// An address that is no longer good is asked for anew.
-const ONCE_MORE: ConstantBuilder = ConstantBuilder::new()
-    .with_delay(Duration::ZERO)
-    .with_max_times(1);
-
 /// What is known of a server's way to hand out artifacts.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Presigned {
     is_needed: AtomicBool,
-    storage: OnceLock<Storage>,
-    /// An upload that has begun and not ended. Its parts cost money until it does.
-    unfinished: Mutex<Option<Upload>>,
+    storage: OnceCell<Storage>,
+    /// The directory of an upload that has begun and not ended, and what the server knows the upload by. Its
+    /// parts cost money until it ends.
+    unfinished: Mutex<Option<(String, Value)>>,
 }
 
 impl Presigned {
@@ -64,13 +59,7 @@ impl Presigned {
 
     /// Sends a request to where a signed address leads.
     async fn send(&self, ask: Ask) -> Result<Response, StoreError> {
-        let storage = match self.storage.get() {
-            Some(storage) => storage,
-            None => {
-                let storage = Storage::new()?;
-                self.storage.get_or_init(|| storage)
-            }
-        };
+        let storage = self.storage.get_or_try_init(|| async { Storage::new() }).await?;
         let host = ask.url.host_str().unwrap_or_default().to_owned();
         ask.send(storage).await.map_err(|problem| match problem {
             StoreError::NoAnswer { fault, reason } => StoreError::NoAnswer {
@@ -81,42 +70,36 @@ impl Presigned {
         })
     }
 
-    /// Sends all parts of a file, each to its own address.
+    /// Sends all parts of a file, each to its own address. Gives what the server is to be told of them.
     async fn send_parts(
         &self,
         signed: Vec<Signed>,
         file: &SentFile,
         size: u64,
-    ) -> Result<Vec<Arrived>, StoreError> {
+    ) -> Result<Vec<Value>, StoreError> {
         let bytes = match file.length() {
             0 => stream::iter([Ok(Bytes::new())]).boxed(),
             _ => parts(file, size, None).boxed(),
         };
-        let mut arrived: Vec<Arrived> = bytes
+        bytes
             .zip(stream::iter(signed))
             .map(|(bytes, signed)| Ok::<_, StoreError>((bytes?, signed)))
             .map_ok(|(bytes, signed)| async move {
                 let mut ask = signed.ask(Method::PUT)?;
                 ask.content = Content::Bytes(bytes);
                 let answer = self.send(ask).await?;
-                Ok(Arrived {
-                    part_number: signed.part_number.unwrap_or(1),
-                    // Not every storage tells its parts apart by tags.
-                    etag: text(answer.headers(), "etag").unwrap_or_default().to_owned(),
-                    url: signed.url,
-                })
+                // Not every storage tells its parts apart by tags.
+                let tag = text(answer.headers(), "etag").unwrap_or_default();
+                let number = signed.part_number.unwrap_or(1);
+                Ok(json!({ "part_number": number, "etag": tag, "url": signed.url }))
             })
-            .try_buffer_unordered(at_once(size))
+            .try_buffered(at_once(size))
             .try_collect()
-            .await?;
-        arrived.sort_by_key(|arrived| arrived.part_number);
-        Ok(arrived)
+            .await
     }
 
-    /// Takes note of the upload that goes on, and gives the one that did.
-    fn begin(&self, upload: Option<Upload>) -> Option<Upload> {
-        let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *unfinished, upload)
+    fn unfinished(&self) -> MutexGuard<'_, Option<(String, Value)>> {
+        self.unfinished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -125,12 +108,31 @@ impl Presigned {
 struct Signed {
     url: String,
     /// What must go with the request.
-    headers: Option<BTreeMap<String, String>>,
+    headers: Option<HashMap<String, String>>,
     /// Of an artifact that is there.
     #[serde(default, deserialize_with = "size")]
     file_size: Option<u64>,
     /// Of an upload, from 1.
     part_number: Option<u64>,
+}
+
+impl Signed {
+    fn ask(&self, method: Method) -> Result<Ask, StoreError> {
+        let url = Url::parse(&self.url).ok();
+        let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let mut ask = Ask::new(
+            method,
+            url.ok_or_else(|| StoreError::strange(NAME, "a signed address that is none"))?,
+        );
+        if let Some(headers) = &self.headers {
+            ask.headers = HeaderMap::try_from(headers)
+                .map_err(|_| StoreError::strange(NAME, "a header for the storage that is none"))?;
+        }
+        for value in ask.headers.values_mut() {
+            value.set_sensitive(true);
+        }
+        Ok(ask)
+    }
 }
 
 #[derive(Deserialize)]
@@ -139,45 +141,9 @@ struct BegunAnswer {
     credentials: Vec<Signed>,
 }
 
-/// An upload in parts.
-#[derive(Debug, Clone)]
-struct Upload {
-    /// The whole path of the file.
-    path: String,
-    /// What the storage calls it, if it has such a name.
-    id: Option<String>,
-}
-
-impl Upload {
-    /// The directory, and the file's name in it.
-    fn split(&self) -> (&str, &str) {
-        self.path.rsplit_once('/').unwrap_or(("", &self.path))
-    }
-}
-
-/// A part that has arrived.
-#[derive(Serialize)]
-struct Arrived {
-    part_number: u64,
-    etag: String,
-    url: String,
-}
-
 impl Artifacts {
     /// Begins to read an artifact from the storage.
     pub(super) async fn open_presigned(
-        &self,
-        object: &Object,
-        range: Option<Range<u64>>,
-        validator: Option<&str>,
-    ) -> Result<Body, StoreError> {
-        (|| self.open_signed(object, range.as_ref(), validator))
-            .retry(ONCE_MORE)
-            .when(may_have_expired)
-            .await
-    }
-
-    async fn open_signed(
         &self,
         object: &Object,
         range: Option<&Range<u64>>,
@@ -185,129 +151,83 @@ impl Artifacts {
     ) -> Result<Body, StoreError> {
         let url = self.service_url("presigned", &object.key)?;
         let signed = self.ask(Method::GET, url).text(self).await?;
-        let signed: Signed = serde_json::from_str(&signed).map_err(|_| strange(NAME, "no signed address"))?;
+        let signed: Signed =
+            serde_json::from_str(&signed).map_err(|_| StoreError::strange(NAME, "no signed address"))?;
         let ask = ranged(signed.ask(Method::GET)?, range, "if-match", validator);
         body(STORAGE, self.presigned.send(ask).await?, signed.file_size)
     }
 
-    /// Puts a file into the storage, below the place. It appears when all of its parts are there.
+    /// Puts a file into the storage, at this whole path. It appears when all of its parts are there.
     pub(super) async fn put_presigned(&self, path: &str, file: &SentFile) -> Result<(), StoreError> {
-        let path = self.below(path);
-        // All addresses were signed when the upload began: a new one gets new ones.
-        (|| self.put_signed_parts(&path, file))
-            .retry(ONCE_MORE)
-            .when(may_have_expired)
-            .await
-    }
-
-    async fn put_signed_parts(&self, path: &str, file: &SentFile) -> Result<(), StoreError> {
+        let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
         let size = part_size(file.length(), MOST_PARTS);
         // An empty file has a part too.
         let count = file.length().div_ceil(size).max(1);
-        let mut upload = Upload {
-            path: path.to_owned(),
-            id: None,
-        };
-        let about = json!({ "num_parts": count });
-        let begun = self.ask_about("create", &upload, about)?.text(self).await?;
-        let begun: BegunAnswer =
-            serde_json::from_str(&begun).map_err(|_| strange(NAME, "no signed addresses"))?;
-        upload.id = begun.upload_id;
-        self.presigned.begin(Some(upload.clone()));
-        let put = async {
-            let mut signed = begun.credentials;
-            signed.sort_by_key(|signed| signed.part_number);
-            if signed.len() as u64 != count {
-                let reason = format!("{} signed addresses where {count} were asked for", signed.len());
-                return Err(strange(NAME, &reason));
-            }
-            let arrived = self.presigned.send_parts(signed, file, size).await?;
-            // Until here nobody sees the file.
-            file.check().map_err(StoreError::unreadable)?;
-            self.complete(&upload, &arrived, file.length()).await
-        };
-        let put = put.await;
-        match put {
-            Ok(()) => drop(self.presigned.begin(None)),
-            Err(_) => self.abort_unfinished().await,
+        let begin = self.upload_ask("create", directory, &json!({ "path": name, "num_parts": count }))?;
+        let begun: BegunAnswer = serde_json::from_str(&begin.text(self).await?)
+            .map_err(|_| StoreError::strange(NAME, "no signed addresses"))?;
+        let mut upload = json!({ "path": name });
+        if let Some(id) = begun.upload_id {
+            upload["upload_id"] = id.into();
         }
-        put
-    }
-
-    /// Makes the file of its parts.
-    async fn complete(&self, upload: &Upload, arrived: &[Arrived], length: u64) -> Result<(), StoreError> {
-        let ask = self.ask_about("complete", upload, json!({ "parts": arrived }))?;
-        let was_unclear = AtomicBool::new(false);
-        tried(|| async {
-            match ask.text_once(self).await {
+        *self.presigned.unfinished() = Some((directory.to_owned(), upload.clone()));
+        let mut signed = begun.credentials;
+        signed.sort_by_key(|signed| signed.part_number);
+        if signed.len() as u64 != count {
+            let reason = format!("{} signed addresses where {count} were asked for", signed.len());
+            return Err(StoreError::strange(NAME, reason));
+        }
+        upload["parts"] = self.presigned.send_parts(signed, file, size).await?.into();
+        // Until here nobody sees the file.
+        file.check().map_err(StoreError::unreadable)?;
+        let complete = &self.upload_ask("complete", directory, &upload)?;
+        let was_unclear = &AtomicBool::new(false);
+        tried(|| async move {
+            match complete.text_once(self).await {
                 // An earlier try may have done it, of which the answer was lost.
                 Err(_)
-                    if was_unclear.swap(true, Ordering::Relaxed) && self.is_there(upload, length).await =>
+                    if was_unclear.swap(true, Ordering::Relaxed)
+                        && self.is_there(directory, name, file.length()).await =>
                 {
                     Ok(())
                 }
                 completed => completed.map(drop),
             }
         })
-        .await
+        .await?;
+        *self.presigned.unfinished() = None;
+        Ok(())
     }
 
     /// Whether the directory has a file of this name and length.
-    async fn is_there(&self, upload: &Upload, length: u64) -> bool {
-        let (directory, name) = upload.split();
-        let listed = self.entries(directory).await;
-        listed.is_ok_and(|entries| entries.iter().any(|entry| entry.is_file(name, length)))
+    async fn is_there(&self, directory: &str, name: &str, length: u64) -> bool {
+        let entries = self.entries(directory).await.unwrap_or_default();
+        let is_it =
+            |entry: &ListEntry| !entry.is_dir && entry.path == name && entry.file_size == Some(length);
+        entries.iter().any(is_it)
     }
 
-    fn ask_about(&self, what: &str, upload: &Upload, mut about: Value) -> Result<Ask, StoreError> {
-        let (directory, name) = upload.split();
-        about["path"] = name.into();
-        if let Some(id) = &upload.id {
-            about["upload_id"] = id.as_str().into();
-        }
+    fn upload_ask(&self, what: &str, directory: &str, about: &Value) -> Result<Ask, StoreError> {
         let url = self.service_url(&format!("mpu/{what}"), directory)?;
-        let mut ask = self
-            .ask(Method::POST, url)
-            .header("content-type", "application/json");
+        let ask = self.ask(Method::POST, url);
+        let mut ask = ask.header("content-type", "application/json");
         ask.content = Content::Bytes(about.to_string().into());
         Ok(ask)
     }
 
     /// Removes the parts of an upload that has not ended.
-    pub(super) async fn abort_unfinished(&self) {
-        let Some(upload) = self.presigned.begin(None) else {
-            return;
+    pub(super) async fn abort_unfinished(&self) -> Result<(), StoreError> {
+        let unfinished = self.presigned.unfinished().take();
+        let Some((directory, upload)) = unfinished else {
+            return Ok(());
         };
-        let aborted = async { self.ask_about("abort", &upload, json!({}))?.send(self).await };
-        if let Some(problem) = why_not_aborted(aborted).await {
-            tracing::warn!(
-                "cannot remove the parts of '{}' that have been uploaded: {problem}",
-                upload.path
-            );
-        }
+        let abort = self.upload_ask("abort", &directory, &upload)?;
+        abort.send(self).await.map(drop)
     }
 }
 
-impl Signed {
-    fn ask(&self, method: Method) -> Result<Ask, StoreError> {
-        let url = Url::parse(&self.url).ok();
-        let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        let url = url.ok_or_else(|| strange(NAME, "a signed address that is none"))?;
-        let mut ask = Ask::new(method, url);
-        for (name, value) in self.headers.iter().flatten() {
-            let name = HeaderName::try_from(name.as_str());
-            let (Ok(name), Ok(mut value)) = (name, HeaderValue::try_from(value.as_str())) else {
-                return Err(strange(NAME, "a header for the storage that is none"));
-            };
-            value.set_sensitive(true);
-            ask.headers.insert(name, value);
-        }
-        Ok(ask)
-    }
-}
-
-/// Whether the storage takes the address for one that is no longer good.
-fn may_have_expired(problem: &StoreError) -> bool {
+/// Whether the storage takes the address for one that is no longer good: it is asked for anew.
+pub(super) fn may_have_expired(problem: &StoreError) -> bool {
     matches!(
         problem,
         StoreError::Refused {
@@ -320,10 +240,7 @@ fn may_have_expired(problem: &StoreError) -> bool {
 
 /// What signed addresses lead to. It has a client of its own: that of the tracking server may show a
 /// certificate, or trust any server.
-#[derive(Debug)]
-struct Storage {
-    client: Client,
-}
+struct Storage(Client);
 
 impl Storage {
     fn new() -> Result<Self, StoreError> {
@@ -331,9 +248,7 @@ impl Storage {
             true => Verification::Off,
             false => Verification::from_variables(&env_vars::non_empty),
         };
-        Ok(Self {
-            client: http::client(Some(&verification), Policy::none())?,
-        })
+        Ok(Self(http::client(Some(&verification), Policy::none())?))
     }
 }
 
@@ -344,14 +259,10 @@ impl Service for Storage {
     }
 
     fn client(&self) -> &Client {
-        &self.client
+        &self.0
     }
 
-    async fn authorize(&self, _request: &mut Request, _content: &Content) -> Result<(), StoreError> {
-        // The address itself says who may.
-        Ok(())
-    }
-
+    // No request is authorized: the address itself says who may.
     async fn asker(&self) -> String {
         "an address that the tracking server signed".to_owned()
     }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use async_trait::async_trait;
+use futures_util::{StreamExt as _, stream};
 use tokio::sync::OnceCell;
 
 use super::files::Walk;
-use super::{Body, Found, Listing, Object, Source, Store, StoreError};
+use super::{Body, Found, Listing, Object, Store, StoreError};
 use crate::databricks::{BLOCK, Client, DatabricksProfile, DbfsPath, FileStatus, Session};
 
 /// A file or directory of a workspace.
@@ -18,27 +19,6 @@ pub(in crate::data) struct Dbfs {
     client: OnceCell<Client>,
     path: DbfsPath,
     walk: Walk,
-}
-
-/// A file that is read block by block.
-pub(in crate::data) struct Blocks {
-    client: Client,
-    path: DbfsPath,
-    offset: u64,
-    end: u64,
-}
-
-impl Blocks {
-    pub(super) async fn next(&mut self) -> Result<Option<bytes::Bytes>, StoreError> {
-        let left = self.end.saturating_sub(self.offset);
-        if left == 0 {
-            return Ok(None);
-        }
-        let length = usize::try_from(left).unwrap_or(BLOCK);
-        let data = self.client.dbfs_read(&self.path, self.offset, length).await?;
-        self.offset += data.len() as u64;
-        Ok((!data.is_empty()).then(|| data.into()))
-    }
 }
 
 impl Dbfs {
@@ -66,16 +46,6 @@ impl Dbfs {
             path => self.path.join(path),
         }
     }
-
-    async fn list(&self, directory: &str) -> Result<Listing, StoreError> {
-        let files = self.client().await?.dbfs_list(&self.below(directory)).await?;
-        let entries = files.into_iter().map(|file| {
-            let name = file.path.rsplit('/').next().unwrap_or_default();
-            (name.to_owned(), (!file.is_dir).then(|| object(&file)))
-        });
-        self.walk
-            .listing(directory, entries, |path| self.below(path).as_str().to_owned())
-    }
 }
 
 fn object(file: &FileStatus) -> Object {
@@ -90,7 +60,7 @@ fn object(file: &FileStatus) -> Object {
 impl Store for Dbfs {
     async fn find(&self) -> Result<Found, StoreError> {
         match self.client().await?.dbfs_status(&self.path).await? {
-            Some(status) if status.is_dir => self.list("").await.map(Found::Directory),
+            Some(status) if status.is_dir => self.more("").await.map(Found::Directory),
             Some(status) => Ok(Found::File(object(&status))),
             None => Err(StoreError::Missing {
                 said: format!("the workspace has no '{}'", self.path),
@@ -98,8 +68,14 @@ impl Store for Dbfs {
         }
     }
 
-    async fn more(&self, next: &str) -> Result<Listing, StoreError> {
-        self.list(next).await
+    async fn more(&self, directory: &str) -> Result<Listing, StoreError> {
+        let files = self.client().await?.dbfs_list(&self.below(directory)).await?;
+        let entries = files.into_iter().map(|file| {
+            let name = file.path.rsplit('/').next().unwrap_or_default();
+            (name.to_owned(), (!file.is_dir).then(|| object(&file)))
+        });
+        self.walk
+            .listing(directory, entries, |path| self.below(path).as_str().to_owned())
     }
 
     async fn open(
@@ -111,17 +87,24 @@ impl Store for Dbfs {
         let size = object.size.unwrap_or_default();
         let range = range.unwrap_or(0..size);
         let end = range.end.min(size);
+        let file = (self.client().await?.clone(), DbfsPath::new(&object.key));
+        let blocks = stream::try_unfold((file, range.start), move |((client, path), offset)| async move {
+            let left = end.saturating_sub(offset);
+            if left == 0 {
+                return Ok(None);
+            }
+            let length = usize::try_from(left).unwrap_or(BLOCK);
+            let data = client.dbfs_read(&path, offset, length).await?;
+            let next = offset + data.len() as u64;
+            Ok((!data.is_empty()).then(|| (data.into(), ((client, path), next))))
+        });
         Ok(Body {
             start: range.start,
             length: Some(end.saturating_sub(range.start)),
             validator: validator.map(str::to_owned),
             checksum: None,
-            source: Source::Dbfs(Box::new(Blocks {
-                client: self.client().await?.clone(),
-                path: DbfsPath::new(&object.key),
-                offset: range.start,
-                end,
-            })),
+            is_packed: false,
+            chunks: blocks.boxed(),
         })
     }
 

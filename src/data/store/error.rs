@@ -8,7 +8,7 @@ use super::artifacts_presigned::STORAGE;
 use crate::aws::AwsError;
 use crate::databricks::DatabricksError;
 use crate::http::signing::is_transient_status;
-use crate::http::{ClientError, Fault, FileChanged, READ_TIMEOUT, shown_status};
+use crate::http::{ClientError, DownloadError, Fault, FileChanged, READ_TIMEOUT, shown_status};
 use crate::process::ProcessError;
 
 /// Why a store could not do what it was asked for. No variant holds a credential.
@@ -51,6 +51,9 @@ pub enum StoreError {
     /// No client can be made.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// A web server did not give it.
+    #[error(transparent)]
+    Web(#[from] DownloadError),
     /// There are no credentials.
     #[error(transparent)]
     Aws(#[from] AwsError),
@@ -161,7 +164,7 @@ impl StoreError {
     }
 
     /// A connection that failed below any protocol.
-    pub(super) fn broken(error: io::Error) -> Self {
+    pub(in crate::data) fn broken(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::ConnectionRefused => Self::silent(Fault::Refused, error),
             io::ErrorKind::TimedOut => Self::silent(Fault::Timeout(READ_TIMEOUT), error),
@@ -170,7 +173,7 @@ impl StoreError {
     }
 
     /// A file that is sent and cannot be read, or is another one by now.
-    pub(super) fn unreadable(source: io::Error) -> Self {
+    pub(in crate::data) fn unreadable(source: io::Error) -> Self {
         match source.get_ref().is_some_and(|error| error.is::<FileChanged>()) {
             true => Self::SourceChanged(source.to_string()),
             false => Self::File {
@@ -247,9 +250,12 @@ impl StoreError {
             Self::Changed | Self::SourceChanged(_) | Self::Damaged { .. } => {
                 "try again when nobody writes to it"
             }
-            Self::File { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+            Self::Web(DownloadError::Unwritable(source)) | Self::File { source, .. }
+                if source.kind() == io::ErrorKind::StorageFull =>
+            {
                 "free some space, or name a directory on a larger disk with --storage-dir"
             }
+            Self::Web(error) => return error.hint(),
             _ => return None,
         };
         Some(text.to_owned())

@@ -18,9 +18,10 @@ mod transport;
 
 use std::ops::Range;
 use std::path::Path;
-use std::pin::Pin;
 
 use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use futures_util::stream::{self, BoxStream, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 pub(super) use self::artifacts::Artifacts;
@@ -43,7 +44,7 @@ pub(super) trait Store: Send + Sync {
     /// What is at the place.
     async fn find(&self) -> Result<Found, StoreError>;
 
-    /// The listing that goes on where [`Listing::next`] says.
+    /// The listing that goes on where [`Listing::next`] says. It begins with an empty text.
     async fn more(&self, next: &str) -> Result<Listing, StoreError>;
 
     /// Begins to read an object, from `range` where one is given. `validator` is what the store called
@@ -60,7 +61,9 @@ pub(super) trait Store: Send + Sync {
     async fn put(&self, path: &str, file: &Path) -> Result<(), StoreError>;
 
     /// Removes what a [`Store::put`] that failed or was dropped has left behind.
-    async fn abandon(&self) {}
+    async fn abandon(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Whether reading can begin in the middle of an object.
     fn has_ranges(&self) -> bool;
@@ -81,7 +84,7 @@ pub(super) enum Found {
 }
 
 /// A part of what a directory holds, at any depth.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Listing {
     pub(super) objects: Vec<Object>,
     /// Directories without objects, relative to the place.
@@ -106,7 +109,9 @@ pub(super) struct Object {
 
 /// The content of an object that begins to arrive.
 pub(super) struct Body {
-    pub(super) source: Source,
+    pub(super) chunks: Chunks,
+    /// Whether they are as gzip has packed them, as are ranges and checksums.
+    pub(super) is_packed: bool,
     /// The offset of the first byte.
     pub(super) start: u64,
     /// How many bytes will come.
@@ -116,30 +121,27 @@ pub(super) struct Body {
     pub(super) checksum: Option<Checksum>,
 }
 
-/// Where the bytes come from.
-pub(super) enum Source {
-    Http(Box<reqwest::Response>),
-    /// As gzip has packed it; ranges and checksums are those of the packed bytes.
-    Packed(Box<reqwest::Response>),
-    Stream(Pin<Box<dyn AsyncRead + Send>>),
-    Dbfs(Box<dbfs::Blocks>),
+/// The bytes of an object, or of a part of one.
+pub(super) type Chunks = BoxStream<'static, Result<Bytes, StoreError>>;
+
+/// The bytes of an HTTP answer.
+fn of_answer(answer: reqwest::Response) -> Chunks {
+    stream::try_unfold(answer, |mut answer| async {
+        let chunk = exchange::next_chunk(&mut answer).await?;
+        Ok(chunk.map(|chunk| (chunk, answer)))
+    })
+    .boxed()
 }
 
-impl Source {
-    /// The next bytes; nothing at the end.
-    pub(super) async fn chunk(&mut self) -> Result<Option<bytes::Bytes>, StoreError> {
-        match self {
-            Self::Http(answer) | Self::Packed(answer) => exchange::next_chunk(answer).await,
-            Self::Dbfs(blocks) => blocks.next().await,
-            Self::Stream(stream) => {
-                let mut buffer = bytes::BytesMut::with_capacity(CHUNK);
-                let read = tokio::time::timeout(READ_TIMEOUT, stream.read_buf(&mut buffer)).await;
-                let read = read.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
-                let read = read.map_err(StoreError::broken)?;
-                Ok((read > 0).then(|| buffer.freeze()))
-            }
-        }
-    }
+fn of_reader(reader: impl AsyncRead + Send + 'static) -> Chunks {
+    stream::try_unfold(Box::pin(reader), |mut reader| async {
+        let mut buffer = BytesMut::with_capacity(CHUNK);
+        let read = tokio::time::timeout(READ_TIMEOUT, reader.read_buf(&mut buffer)).await;
+        let read = read.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+        let read = read.map_err(StoreError::broken)?;
+        Ok((read > 0).then(|| (buffer.freeze(), reader)))
+    })
+    .boxed()
 }
 
 /// A file that is to be put somewhere.

@@ -14,9 +14,9 @@ use tokio::sync::Mutex;
 
 use super::exchange::{Service, start_of, text};
 use super::list::{directory_prefix, path_below};
-use super::parts::{at_once, part_size, parts, why_not_aborted};
+use super::parts::{at_once, part_size, parts};
 use super::transport::{Call, key_of, path_of, problem};
-use super::{Body, Found, Listing, Object, Source, Store, StoreError, content_type, open_file};
+use super::{Body, Found, Listing, Object, Store, StoreError, content_type, of_answer, open_file};
 use crate::data::checksum::{Algorithm, Checksum, Sum};
 use crate::http::SentFile;
 
@@ -70,8 +70,8 @@ pub(super) struct ObjectStore<S> {
     key: String,
     /// What goes on with the listing.
     lister: Mutex<Option<oio::Lister>>,
-    /// The key of what is being put, and what puts it.
-    upload: Mutex<Option<(String, oio::Writer)>>,
+    /// What puts the present file.
+    upload: Mutex<Option<oio::Writer>>,
 }
 
 impl<S: ObjectService + 'static> ObjectStore<S> {
@@ -264,10 +264,8 @@ impl<S: ObjectService + 'static> Store for ObjectStore<S> {
             length: answer.content_length(),
             validator: validator.map(str::to_owned).or_else(found),
             checksum: self.service.checksum(answer.headers()),
-            source: match self.service.unpacks() && encoding == Some("gzip") {
-                true => Source::Packed(Box::new(answer)),
-                false => Source::Http(Box::new(answer)),
-            },
+            is_packed: self.service.unpacks() && encoding == Some("gzip"),
+            chunks: of_answer(answer),
         })
     }
 
@@ -292,24 +290,15 @@ impl<S: ObjectService + 'static> Store for ObjectStore<S> {
             .write_dyn(&self.call().context(), &path_of(&key), arguments)
             .map_err(|error| self.problem(error))?;
         let mut kept = self.upload.lock().await;
-        let (_, writer) = kept.insert((key, writer));
-        let done = self.write(writer, &file, size).await;
-        if done.is_ok() {
-            *kept = None;
-        }
-        done
+        self.write(kept.insert(writer), &file, size).await?;
+        *kept = None;
+        Ok(())
     }
 
-    async fn abandon(&self) {
-        let Some((key, mut writer)) = self.upload.lock().await.take() else {
-            return;
-        };
-        let aborted = async { writer.abort_dyn().await.map_err(|error| self.problem(error)) };
-        if let Some(problem) = why_not_aborted(aborted).await {
-            tracing::warn!(
-                "the parts of '{key}' that have been put to {} could not be removed: {problem}",
-                self.service.place()
-            );
+    async fn abandon(&self) -> Result<(), StoreError> {
+        match self.upload.lock().await.take() {
+            Some(mut writer) => writer.abort_dyn().await.map_err(|error| self.problem(error)),
+            None => Ok(()),
         }
     }
 

@@ -1,7 +1,5 @@
 //! Files that are too large for one request, in parts.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 
@@ -19,21 +17,9 @@ const STEP: u64 = 1 << 20;
 /// How many parts of the usual size are under way at the same time. All of them are in memory.
 const AT_ONCE: u64 = 4;
 
-/// How long it is tried to remove the parts of an upload that was given up: the run is about to end.
-const ABORT_PATIENCE: Duration = Duration::from_secs(5);
-
 /// The size of a file's parts where there may be so many.
 pub(super) fn part_size(length: u64, most_parts: u64) -> u64 {
     length.div_ceil(most_parts).next_multiple_of(STEP).max(PART)
-}
-
-/// Removes an upload's parts, of which there may be none any more. Gives the reason if that fails.
-pub(super) async fn why_not_aborted<T>(abort: impl Future<Output = Result<T, StoreError>>) -> Option<String> {
-    match tokio::time::timeout(ABORT_PATIENCE, abort).await {
-        Ok(Ok(_) | Err(StoreError::Missing { .. })) => None,
-        Ok(Err(problem)) => Some(problem.to_string()),
-        Err(_) => Some("it took too long".to_owned()),
-    }
 }
 
 /// How many parts of this size may be under way at the same time.

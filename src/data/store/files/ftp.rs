@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::super::exchange::BUFFERED_TIME;
-use super::super::{Object, Source, StoreError};
+use super::super::{Chunks, Object, StoreError, of_reader};
 use super::FileAddress;
 use super::tree::{Arriving, FileServer, FileSession, file, send, within};
 use crate::http::{Fault, READ_TIMEOUT, SentFile};
@@ -132,12 +132,12 @@ impl FileSession for FtpSession {
         Ok(entries)
     }
 
-    async fn read(mut self, path: &str, range: Range<u64>) -> Result<(Source, Option<u64>), StoreError> {
+    async fn read(mut self, path: &str, range: Range<u64>) -> Result<(Chunks, Option<u64>), StoreError> {
         let start = usize::try_from(range.start).map_err(|error| StoreError::strange(NAME, error))?;
         told(self.asker, self.ftp.resume_transfer(start)).await?;
         let reader = told(self.asker, self.ftp.retr_as_stream(path)).await?;
         let arriving = Arriving::holding(reader, self.permit);
-        Ok((Source::Stream(Box::pin(arriving)), None))
+        Ok((of_reader(arriving), None))
     }
 
     async fn make_directory(&mut self, path: &str) -> Result<(), StoreError> {

@@ -13,7 +13,7 @@ pub(in crate::data) use self::sftp::Sftp;
 pub(in crate::data) use self::tree::FileTree;
 pub(super) use self::tree::Walk;
 pub(in crate::data) use self::webhdfs::WebHdfs;
-use crate::data::uri::split_authority;
+use crate::data::place::split_authority;
 
 /// Why an `sftp:` URI with a password is refused.
 pub(in crate::data) const PASSWORD_GIVEN: &str = "ssh takes no password from a URI";

@@ -17,7 +17,7 @@ use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
 
 use super::super::exchange::BUFFERED_TIME;
-use super::super::{Object, Source, StoreError};
+use super::super::{Chunks, Object, StoreError, of_reader};
 use super::FileAddress;
 use super::tree::{Arriving, FileServer, FileSession, file, send, within};
 use crate::http::{Fault, READ_TIMEOUT, SentFile};
@@ -226,7 +226,7 @@ impl FileSession for Visit {
         Ok(entries)
     }
 
-    async fn read(self, path: &str, range: Range<u64>) -> Result<(Source, Option<u64>), StoreError> {
+    async fn read(self, path: &str, range: Range<u64>) -> Result<(Chunks, Option<u64>), StoreError> {
         let mut file = self.told(self.connection.sftp.open(path)).await?;
         let sought = file.seek(SeekFrom::Start(range.start));
         within(READ_TIMEOUT, sought, StoreError::broken).await?;
@@ -236,7 +236,7 @@ impl FileSession for Visit {
             drop(closed.changed().await);
         });
         let arriving = Arriving { reader: file, until };
-        Ok((Source::Stream(Box::pin(arriving)), None))
+        Ok((of_reader(arriving), None))
     }
 
     async fn make_directory(&mut self, path: &str) -> Result<(), StoreError> {

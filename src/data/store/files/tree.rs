@@ -18,8 +18,8 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
 use super::super::exchange::{silent, tried};
 use super::super::list::path_below;
-use super::super::parts::{parts, why_not_aborted};
-use super::super::{Body, CHUNK, Found, Listing, Object, Source, Store, StoreError, open_file};
+use super::super::parts::parts;
+use super::super::{Body, CHUNK, Chunks, Found, Listing, Object, Store, StoreError, open_file};
 use crate::http::{READ_TIMEOUT, SentFile};
 
 /// More directories than this below one place are none that anybody made on purpose.
@@ -109,7 +109,7 @@ pub(in crate::data) trait FileSession: Send {
     async fn list(&mut self, path: &str) -> Result<Vec<(String, Option<Object>)>, StoreError>;
 
     /// Begins to read a part of a file. How many bytes will come is told where the server says it.
-    async fn read(self, path: &str, range: Range<u64>) -> Result<(Source, Option<u64>), StoreError>;
+    async fn read(self, path: &str, range: Range<u64>) -> Result<(Chunks, Option<u64>), StoreError>;
 
     /// Nothing to do for servers that make the directories above a file by themselves.
     async fn make_directory(&mut self, _path: &str) -> Result<(), StoreError> {
@@ -260,9 +260,10 @@ impl<S: FileServer> Store for FileTree<S> {
                 .read(&object.key, range.clone())
                 .await
         };
-        let (source, length) = tried(read).await?;
+        let (chunks, length) = tried(read).await?;
         Ok(Body {
-            source,
+            chunks,
+            is_packed: false,
             start,
             length: length.or_else(|| object.size.map(|size| size.saturating_sub(start))),
             validator: object.validator.clone(),
@@ -275,21 +276,15 @@ impl<S: FileServer> Store for FileTree<S> {
         let (directory, _) = path.rsplit_once('/').unwrap_or_default();
         let part = &format!("{directory}/.incomplete-{}", uuid::Uuid::new_v4().simple());
         *lock(&self.unfinished) = Some(part.clone());
-        let put = tried(|| self.try_to_put(path, part, file)).await;
-        if put.is_ok() {
-            *lock(&self.unfinished) = None;
-        }
-        put
+        tried(|| self.try_to_put(path, part, file)).await?;
+        *lock(&self.unfinished) = None;
+        Ok(())
     }
 
-    async fn abandon(&self) {
-        let Some(part) = lock(&self.unfinished).take() else {
-            return;
-        };
-        let removed = tried(|| async { self.server.connect().await?.remove(&part).await });
-        if let Some(problem) = why_not_aborted(removed).await {
-            tracing::warn!("'{part}' could not be removed from {}: {problem}", S::NAME);
-        }
+    async fn abandon(&self) -> Result<(), StoreError> {
+        let part = lock(&self.unfinished).take();
+        let Some(part) = part else { return Ok(()) };
+        tried(|| async { self.server.connect().await?.remove(&part).await }).await
     }
 
     fn has_ranges(&self) -> bool {

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::exchange::{Ask, Content, Service, redirect_target};
-use super::super::{Object, Source, StoreError};
+use super::super::{Chunks, Object, StoreError, of_answer};
 use super::tree::{FileServer, FileSession, file};
 use crate::aws::{UNRESERVED, UNRESERVED_PATH};
 use crate::env_vars;
@@ -146,7 +146,7 @@ impl FileSession for WebHdfs {
         Ok(statuses.as_array().into_iter().flatten().map(entry).collect())
     }
 
-    async fn read(self, path: &str, range: Range<u64>) -> Result<(Source, Option<u64>), StoreError> {
+    async fn read(self, path: &str, range: Range<u64>) -> Result<(Chunks, Option<u64>), StoreError> {
         let length = match range.end {
             u64::MAX => String::new(),
             end => format!("&length={}", end - range.start),
@@ -155,7 +155,7 @@ impl FileSession for WebHdfs {
         let ask = self.ask(Method::GET, path, "OPEN", &query)?;
         let answer = ask.send_once(&self).await?;
         let length = answer.content_length();
-        Ok((Source::Http(Box::new(answer)), length))
+        Ok((of_answer(answer), length))
     }
 
     /// The directories above a file come by themselves.
