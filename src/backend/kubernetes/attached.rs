@@ -5,10 +5,7 @@ use k8s_openapi::api::batch::v1::Job;
 
 use super::KubernetesError;
 use super::cluster::Cluster;
-use super::deletion;
-use super::error::JobFate;
 use super::follow::follow;
-use super::gone;
 use super::handle::JobHandle;
 use super::job_state;
 use super::reasons::{Failure, PodView};
@@ -66,11 +63,6 @@ impl KubernetesRun {
     }
 }
 
-async fn remembered_end(handle: &JobHandle) -> Result<Ended, KubernetesError> {
-    let remembered = gone::remembered_end(handle).await;
-    remembered.unwrap_or_else(|| Err(handle.is_gone()))
-}
-
 #[async_trait]
 impl AttachedRun for KubernetesRun {
     async fn state(&mut self) -> Result<RunState, BackendError> {
@@ -81,10 +73,10 @@ impl AttachedRun for KubernetesRun {
         ];
         details.extend(self.context.clone().map(|context| ("context", context)));
         let Some(job) = job else {
-            let status = match remembered_end(&handle).await {
-                Ok(_) => RunStatus::Finished,
-                Err(error) if error.fate == JobFate::Unknown => return Err(error.into()),
-                Err(error) => {
+            let status = match handle.remembered_end().await {
+                None => return Err(handle.is_gone().into()),
+                Some(Ok(_)) => RunStatus::Finished,
+                Some(Err(error)) => {
                     details.push(("reason", error.to_string()));
                     error.run_status()
                 }
@@ -109,20 +101,26 @@ impl AttachedRun for KubernetesRun {
 
     async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError> {
         let found = async {
-            match self.find().await? {
-                (handle, Some(_)) => Ok(Ok(handle)),
-                (handle, None) => remembered_end(&handle).await.map(Err),
-            }
+            let (handle, job) = self.find().await?;
+            let remembered = match job {
+                Some(_) => None,
+                None => Some(
+                    handle
+                        .remembered_end()
+                        .await
+                        .unwrap_or_else(|| Err(handle.is_gone())),
+                ),
+            };
+            Ok::<_, KubernetesError>((handle, remembered))
         };
-        let found = tokio::select! {
+        let (handle, remembered) = tokio::select! {
             biased;
             signal = signals.next() => return Ok(Ended::Interrupted { signal }),
             found = found => found?,
         };
-        let handle = match found {
-            Ok(handle) => handle,
-            Err(ended) => return Ok(ended),
-        };
+        if let Some(ended) = remembered {
+            return Ok(ended?);
+        }
         let mut output = RelayedOutput::shown();
         Ok(follow(&handle, None, &mut output, signals, progress).await?)
     }
@@ -132,7 +130,7 @@ impl AttachedRun for KubernetesRun {
             progress.info("The Job is not there any more");
             return Ok(false);
         };
-        deletion::delete(&handle, &job, progress).await?;
+        handle.delete_to_the_end(&job, progress).await?;
         Ok(true)
     }
 }

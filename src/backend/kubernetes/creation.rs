@@ -8,7 +8,7 @@ use k8s_openapi::api::batch::v1::Job;
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::api_problem::{ApiProblem, ProblemKind};
+use super::error::{ApiProblem, ProblemKind};
 use super::handle::{JobHandle, PATIENCE, PAUSES};
 use crate::events::Progress;
 use crate::process::{Signals, TerminationSignal};

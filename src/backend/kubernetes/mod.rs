@@ -6,23 +6,18 @@
 //!
 //! The template and what is replaced in it are those of `mlflow.projects.kubernetes` (MLflow 3.17).
 
-mod api_problem;
 mod attached;
 mod cluster;
 mod config;
 mod creation;
 mod credentials;
-mod deletion;
 mod denial;
 mod disruption;
 mod error;
 mod follow;
-mod gone;
 mod handle;
 mod job;
 mod job_state;
-mod kubeconfig_text;
-mod names;
 mod reasons;
 mod template;
 mod warnings;
@@ -32,18 +27,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
 pub(super) use self::attached::KubernetesRun;
 pub use self::error::KubernetesError;
 
-use self::api_problem::{ApiProblem, ProblemKind};
 use self::cluster::Cluster;
 use self::config::KubernetesConfig;
 use self::creation::Creation;
 use self::denial::Denial;
+use self::error::{ApiProblem, ProblemKind};
 use self::follow::{StartLimit, follow};
 use self::handle::JobHandle;
 use self::template::Template;
@@ -107,9 +101,9 @@ impl Kubernetes {
     fn job_name(&self, plan: &LaunchPlan) -> String {
         // An indexed Job gives its pods longer host names.
         let is_indexed = self.template.job["spec"]["completionMode"] == "Indexed";
-        let longest = names::LONGEST_LABEL - if is_indexed { 8 } else { 0 };
+        let longest = job::LONGEST_LABEL - if is_indexed { 8 } else { 0 };
         let project = plan.call.project_name.as_deref().unwrap_or_default();
-        names::job_name(project, Timestamp::now(), longest)
+        job::job_name(project, longest)
     }
 
     /// The Job of a plan, and where it shall be.
@@ -328,6 +322,6 @@ impl RunElsewhere for KubernetesSubmittedRun {
     }
 
     async fn cancel(&mut self, progress: &dyn Progress) -> Result<(), BackendError> {
-        Ok(deletion::delete(&self.handle, &self.job, progress).await?)
+        Ok(self.handle.delete_to_the_end(&self.job, progress).await?)
     }
 }

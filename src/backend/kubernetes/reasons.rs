@@ -48,7 +48,10 @@ pub(super) enum Failure {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PodView {
+    pub(super) uid: String,
     pub(super) name: String,
+    /// The name of the entry point's container.
+    pub(super) container: String,
     pub(super) phase: String,
     /// Whether the entry point's container has started, be it only once.
     pub(super) has_started: bool,
@@ -63,6 +66,8 @@ pub(super) struct PodView {
     pub(super) failure: Option<Failure>,
     /// Whether it failed because it was deleted, be it by the Job itself.
     pub(super) was_deleted: bool,
+    /// Whether it is no longer there.
+    pub(super) is_gone: bool,
 }
 
 /// The reason that a pod is not scheduled for while it has scheduling gates.
@@ -79,13 +84,15 @@ impl PodView {
         let status = pod.status.clone().unwrap_or_default();
         let phase = status.phase.unwrap_or_else(|| "Pending".to_owned());
         let containers = status.container_statuses.unwrap_or_default();
-        let own = containers
-            .iter()
-            .find(|container| Some(&*container.name) == entry_point(pod));
+        let first = pod.spec.as_ref().and_then(|spec| spec.containers.first());
+        let container = first.map(|first| first.name.clone()).unwrap_or_default();
+        let own = containers.iter().find(|status| status.name == container);
         let has_ended = matches!(phase.as_str(), "Succeeded" | "Failed");
         let disruption = disruption::of(pod);
         Self {
+            uid: pod.uid().unwrap_or_default(),
             name: pod.name_any(),
+            is_gone: false,
             has_started: own.is_some_and(has_started),
             is_gated: conditions(pod)
                 .any(|condition| condition.status == "False" && condition.reason.as_deref() == Some(GATED)),
@@ -104,24 +111,20 @@ impl PodView {
                 _ if pod.metadata.deletion_timestamp.is_some() => disruption.map(Failure::Other),
                 _ => None,
             },
+            container,
             phase,
         }
     }
 
     /// Takes note that the pod is no longer there, and had not ended.
     pub(super) fn lose(&mut self) {
+        self.is_gone = true;
         self.problem = None;
         if self.failure.is_none() && self.phase != "Succeeded" {
             self.failure = Some(Failure::Other(disruption::deleted(&self.name, self.has_started)));
             self.was_deleted = true;
         }
     }
-}
-
-/// The name of the entry point's container.
-pub(super) fn entry_point(pod: &Pod) -> Option<&str> {
-    let containers = &pod.spec.as_ref()?.containers;
-    containers.first().map(|container| container.name.as_str())
 }
 
 pub(super) fn conditions(pod: &Pod) -> impl Iterator<Item = &PodCondition> {

@@ -1,6 +1,5 @@
 //! A Job that is followed to its end: what it and its pods become, what they write, and why they fail.
 
-mod deletion;
 mod job;
 mod limits;
 mod log_lines;
@@ -8,30 +7,32 @@ mod logs;
 mod pods;
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, stream};
 use k8s_openapi::api::batch::v1::{Job, JobCondition};
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::runtime::watcher::Config;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, interval};
 
 use self::limits::Silence;
 use self::pods::PodState;
 use super::KubernetesError;
-use super::api_problem::{ApiProblem, ProblemKind};
-use super::error::JobFate;
-use super::gone;
+use super::error::{ApiProblem, ProblemKind};
 use super::handle::JobHandle;
 use super::reasons::Reason;
-use super::watch::{Change, Watch, Watched};
+use super::watch::{Change, watch};
 use crate::backend::relayed::RelayedOutput;
 use crate::events::Progress;
 use crate::process::{Ended, Signals, TerminationSignal};
 
 /// How long logs may still come when the Job has ended.
 const LOG_DRAIN: Duration = Duration::from_secs(20);
+/// How often to look at the time.
+const TICK: Duration = Duration::from_millis(100);
 const MESSAGES: usize = 64;
 
 /// How long the entry point may take to start.
@@ -46,13 +47,15 @@ enum End {
     Known(Result<Ended, KubernetesError>),
     /// It failed so, and its pods may tell why.
     Failed(JobCondition),
+    /// It is gone. This is said if the cluster does not remember more.
+    Gone(KubernetesError),
 }
 
 enum Message {
     Job(Change<Job>),
     Pods(Change<Pod>),
-    /// The pods as they are when the Job has ended.
-    LastPods(Change<Pod>),
+    /// The pods as they are when the Job has ended, if they may be asked for.
+    LastPods(Option<Vec<Pod>>),
     Events(Change<Event>),
     /// Whole lines of a log; the last one of all may lack its end.
     Output(Vec<u8>),
@@ -98,7 +101,6 @@ pub(super) async fn follow(
         told: HashSet::new(),
         has_started: false,
         waiting_since: Instant::now(),
-        was_held: false,
         end: None,
         drained_by: None,
         knows_last_pods: false,
@@ -107,31 +109,32 @@ pub(super) async fn follow(
         is_cancelled: false,
         deletion: None,
     };
-    let by_name = Config::default().fields(&format!("metadata.name={}", handle.name));
-    follower.watch(by_name, Message::Job);
-    follower.watch_pods(Message::Pods);
-    follower.watch_events("Job", &handle.name);
+    follower.watch_all();
+    let mut ticks = interval(TICK);
+    let mut signals = pin!(stream::unfold((signals, false), async |(signals, insists)| {
+        let signal = if insists {
+            signals.further().await
+        } else {
+            signals.next().await
+        };
+        Some((signal, (signals, true)))
+    }));
     loop {
-        if let Some(ended) = follower.result() {
-            return follower.with_memory(ended).await;
+        if let Some(ended) = follower.result().await {
+            return ended;
         }
-        let deadline = follower.deadline();
-        let is_ending = follower.signal.is_some();
         tokio::select! {
             biased;
-            signal = async { if is_ending { signals.further().await } else { signals.next().await } } => {
+            Some(signal) = signals.next() => {
                 if follower.take_signal(signal) {
                     return Ok(Ended::Interrupted { signal: follower.signal.unwrap_or(signal) });
                 }
             }
             // The follower itself holds a sender: there is always one.
-            Some(message) = receiver.recv() => {
-                follower.take(message)?;
-                follower.restart_the_clock_while_held();
-                follower.end_what_cannot_start();
-            }
-            () = sleep_until(deadline) => follower.deadline_passed(),
+            Some(message) = receiver.recv() => follower.take(message)?,
+            _ = ticks.tick() => {}
         }
+        follower.look_at_the_time();
     }
 }
 
@@ -151,8 +154,6 @@ struct Follower<'a> {
     has_started: bool,
     /// From when on the time to start counts.
     waiting_since: Instant,
-    /// Whether a queue held the Job back when it was looked at last.
-    was_held: bool,
     end: Option<End>,
     drained_by: Option<Instant>,
     /// Whether the pods are known as they were when the Job had ended.
@@ -166,30 +167,27 @@ struct Follower<'a> {
 }
 
 impl Follower<'_> {
-    fn watch_pods(&mut self, wrap: fn(Change<Pod>) -> Message) {
-        let of_job = Config::default().labels(&format!("job-name={}", self.handle.name));
-        self.watch(of_job, wrap);
+    fn watch_all(&mut self) {
+        let (handle, sender) = (self.handle, &self.sender);
+        let by_name = Config::default().fields(&format!("metadata.name={}", handle.name));
+        self.tasks
+            .spawn(watch(handle.clone(), by_name, sender.clone(), Message::Job));
+        let of_job = Config::default().labels(&format!("job-name={}", handle.name));
+        self.tasks
+            .spawn(watch(handle.clone(), of_job, sender.clone(), Message::Pods));
+        self.watch_events("Job", &handle.name);
     }
 
     fn watch_events(&mut self, kind: &str, name: &str) -> AbortHandle {
         let of_object = format!("involvedObject.kind={kind},involvedObject.name={name}");
         let of_object = Config::default().fields(&of_object);
-        self.watch(of_object, Message::Events)
-    }
-
-    /// Has every change of these resources become a message.
-    fn watch<K: Watched>(&mut self, config: Config, wrap: fn(Change<K>) -> Message) -> AbortHandle {
-        let sender = self.sender.clone();
-        let mut watch = Watch::new(self.handle, config);
-        self.tasks.spawn(async move {
-            while let Some(change) = watch.next().await
-                && sender.send(wrap(change)).await.is_ok()
-            {}
-        })
+        let (handle, sender) = (self.handle.clone(), self.sender.clone());
+        self.tasks
+            .spawn(watch(handle, of_object, sender, Message::Events))
     }
 
     /// The result, once everything is known and shown.
-    fn result(&mut self) -> Option<Result<Ended, KubernetesError>> {
+    async fn result(&mut self) -> Option<Result<Ended, KubernetesError>> {
         if self.end.is_none() || self.deletion.is_some() {
             return None;
         }
@@ -215,31 +213,19 @@ impl Follower<'_> {
                 }
                 self.failure(&end)
             }
+            End::Gone(error) => self.handle.remembered_end().await.unwrap_or(Err(error)),
         })
-    }
-
-    /// The result, unless the cluster remembers more of a Job that was gone when it was looked for.
-    async fn with_memory(&self, ended: Result<Ended, KubernetesError>) -> Result<Ended, KubernetesError> {
-        match ended {
-            Err(ref error)
-                if matches!(error.fate, JobFate::Deleted | JobFate::Unknown) && !self.is_cancelled =>
-            {
-                gone::remembered_end(self.handle).await.unwrap_or(ended)
-            }
-            ended => ended,
-        }
     }
 
     fn take(&mut self, message: Message) -> Result<(), KubernetesError> {
         match message {
             Message::Job(change) => return self.take_job(change),
             Message::Pods(change) => self.take_pods(change),
-            Message::LastPods(Change::Trouble(problem)) => {
-                self.knows_last_pods |= problem.kind == ProblemKind::Forbidden;
-            }
-            Message::LastPods(change) => {
+            Message::LastPods(pods) => {
                 self.knows_last_pods = true;
-                self.take_pods(change);
+                if let Some(pods) = pods {
+                    self.take_pods(Change::Listed(pods));
+                }
             }
             Message::Events(Change::Listed(events)) => {
                 for event in &events {
@@ -271,7 +257,11 @@ impl Follower<'_> {
         if self.end.is_none() {
             self.end = Some(end);
             self.drained_by = Some(Instant::now() + LOG_DRAIN);
-            self.watch_pods(Message::LastPods);
+            let (handle, sender) = (self.handle.clone(), self.sender.clone());
+            self.tasks.spawn(async move {
+                let pods = handle.list_pods().await.ok();
+                let _ = sender.send(Message::LastPods(pods)).await;
+            });
         }
     }
 
