@@ -1,16 +1,16 @@
-//! A run on Kubernetes that another process started, found again by the run's tags.
+//! Runs on Kubernetes: one that this process has started, and one that is found again by the run's tags.
 
 use async_trait::async_trait;
 use k8s_openapi::api::batch::v1::Job;
 
 use super::KubernetesError;
 use super::cluster::Cluster;
-use super::follow::follow;
+use super::follow::{StartLimit, follow};
 use super::handle::JobHandle;
 use super::job_state;
 use super::reasons::{Failure, PodView};
 use crate::backend::relayed::RelayedOutput;
-use crate::backend::{AttachedRun, BackendError, RunState};
+use crate::backend::{AttachedRun, BackendError, RunElsewhere, RunState, SubmittedRun};
 use crate::events::Progress;
 use crate::process::{Ended, Signals};
 use crate::run::RunStatus;
@@ -20,18 +20,55 @@ const CONTEXT_TAG: &str = "mlrun.kubernetes.context";
 const NAMESPACE_TAG: &str = "mlrun.kubernetes.namespace";
 const JOB_TAG: &str = "mlrun.kubernetes.job";
 
-pub(super) fn tags(handle: &JobHandle) -> Vec<(String, String)> {
-    let context = handle.cluster.context.as_ref();
-    let tags = [
-        (CONTEXT_TAG, context),
-        (NAMESPACE_TAG, Some(&handle.namespace)),
-        (JOB_TAG, Some(&handle.name)),
-    ];
-    tags.into_iter()
-        .filter_map(|(tag, value)| Some((tag.to_owned(), value?.clone())))
-        .collect()
+/// A run whose Job this process has created.
+pub(super) struct KubernetesSubmittedRun {
+    pub(super) handle: JobHandle,
+    pub(super) job: Job,
+    pub(super) start_limit: StartLimit,
+    pub(super) output: RelayedOutput,
 }
 
+#[async_trait]
+impl SubmittedRun for KubernetesSubmittedRun {
+    async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError> {
+        let limit = Some(self.start_limit);
+        Ok(follow(&self.handle, limit, &mut self.output, signals, progress).await?)
+    }
+
+    fn elsewhere(&mut self) -> Option<&mut dyn RunElsewhere> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl RunElsewhere for KubernetesSubmittedRun {
+    fn tags(&self) -> Vec<(String, String)> {
+        let context = self.handle.cluster.context.as_ref();
+        let tags = [
+            (CONTEXT_TAG, context),
+            (NAMESPACE_TAG, Some(&self.handle.namespace)),
+            (JOB_TAG, Some(&self.handle.name)),
+        ];
+        tags.into_iter()
+            .filter_map(|(tag, value)| Some((tag.to_owned(), value?.clone())))
+            .collect()
+    }
+
+    fn place(&self) -> String {
+        let JobHandle { name, namespace, .. } = &self.handle;
+        format!("the Job '{name}' in the namespace '{namespace}'")
+    }
+
+    fn by_hand(&self) -> String {
+        self.handle.deletion_command()
+    }
+
+    async fn cancel(&mut self, progress: &dyn Progress) -> Result<(), BackendError> {
+        Ok(self.handle.delete_to_the_end(&self.job, progress).await?)
+    }
+}
+
+/// A run that another process started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::backend) struct KubernetesRun {
     context: Option<String>,

@@ -236,16 +236,11 @@ pub(super) fn of_credentials(error: &AuthError) -> String {
 }
 
 fn of_exit(out: &Output) -> String {
-    let exit = match (out.status.code(), out.status.signal()) {
-        (Some(code), _) => ProgramExit::Code(code).to_string(),
-        (None, signal) => ProgramExit::Signal(signal.unwrap_or_default()).to_string(),
-    };
+    let signal = || ProgramExit::Signal(out.status.signal().unwrap_or_default());
+    let exit = out.status.code().map_or_else(signal, ProgramExit::Code);
     let wrote = String::from_utf8_lossy(&out.stderr);
-    let lines: Vec<&str> = wrote
-        .lines()
-        .map(str::trim_end)
-        .filter(|line| !line.is_empty())
-        .collect();
+    let lines = wrote.lines().map(str::trim_end);
+    let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
     let last = lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n");
     let colon = if last.is_empty() { "" } else { ": " };
     format!("it ended with {exit}{colon}{last}")

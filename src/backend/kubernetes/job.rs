@@ -3,6 +3,8 @@
 //!
 //! Source of their rules: "Object Names and IDs" and "Labels and Selectors" of the Kubernetes documentation.
 
+use std::iter;
+
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -22,10 +24,6 @@ const RUN_ANNOTATION: &str = "mlflow.org/run";
 
 /// The longest name of a label, and so of a container, and of a Job whose pods are named after it.
 pub(super) const LONGEST_LABEL: usize = 63;
-/// How many characters keep the Jobs of one second apart.
-const UNIQUE: usize = 8;
-/// A container's name where a project has none that could be one.
-const FALLBACK: &str = "mlflow-project";
 
 /// The Job of a plan. `shown` changes the values of variables for the eyes of a person.
 pub(super) fn make(
@@ -55,7 +53,7 @@ pub(super) fn make(
     add(&mut pod["metadata"], "labels", &labels);
     let first = &mut pod["spec"]["containers"][0];
     let name = label(project.unwrap_or_default(), LONGEST_LABEL);
-    first["name"] = unlike_others(name, other_containers(template)).into();
+    first["name"] = unlike_others(name, &other_containers(template)).into();
     first["image"] = container.image.reference().into();
     let command = command_words(&plan.command);
     first["command"] = command.iter().map(|word| kept(word)).collect();
@@ -88,15 +86,14 @@ fn other_containers(template: &Template) -> Vec<&str> {
 }
 
 /// The name, changed where another container has it.
-fn unlike_others(name: String, others: Vec<&str>) -> String {
-    let mut candidate = name.clone();
-    let mut number = 1;
-    while others.contains(&candidate.as_str()) {
-        number += 1;
+fn unlike_others(name: String, others: &[&str]) -> String {
+    let numbered = (2..).map(|number: u32| {
         let end = format!("-{number}");
-        candidate = label(&name, LONGEST_LABEL - end.len()) + &end;
-    }
-    candidate
+        label(&name, LONGEST_LABEL - end.len()) + &end
+    });
+    let is_free = |name: &String| !others.contains(&name.as_str());
+    let mut free = iter::once(name.clone()).chain(numbered).filter(is_free);
+    free.next().unwrap_or_default()
 }
 
 /// The template's variables without those that are replaced, then the run's own, as `mlflow run` appends
@@ -162,7 +159,7 @@ fn label(text: &str, longest: usize) -> String {
     let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
     let mut name = words.join("-");
     if name.is_empty() {
-        name.push_str(FALLBACK);
+        name.push_str("mlflow-project");
     }
     name.truncate(longest);
     name.trim_end_matches('-').to_owned()
@@ -175,7 +172,7 @@ pub(super) fn job_name(project: &str, longest: usize) -> String {
     let end = format!(
         "{}-{}",
         Timestamp::now().strftime("%Y-%m-%d-%H-%M-%S"),
-        &unique[..UNIQUE]
+        &unique[..8]
     );
     let room = longest.saturating_sub(end.len() + 1);
     format!("{}-{end}", label(project, room))

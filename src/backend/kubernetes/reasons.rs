@@ -76,6 +76,12 @@ const RAISE_MEMORY: &str =
     "raise resources.limits.memory of the first container in the template, or use less";
 const IMAGE_NAME: &str = "correct the image's name: repository-uri in the backend config, `image` of docker_env, or the template's other \
      containers";
+const LOAD: &str = "load the image onto the node, or set imagePullPolicy: IfNotPresent in the template";
+const PULL: &str =
+    "the cluster must reach the registry of repository-uri, and may need imagePullSecrets in the template";
+const USER: &str =
+    "set securityContext.runAsUser in the template to a user other than 0, or runAsNonRoot to false";
+const SECRET: &str = "create the Secret or ConfigMap that the template names, in the Job's namespace";
 const PROGRAM: &str =
     "the image lacks the program that the command names; install it there, or correct the command";
 
@@ -188,53 +194,53 @@ fn waiting_reason(container: &ContainerStatus) -> Option<Reason> {
     let image = &container.image;
     let name = &container.name;
     let last = container.last_state.as_ref();
-    let last = last.and_then(|last| last.terminated.as_ref());
-    let failed_start = last
-        .filter(|last| is_start_error(last))
-        .and_then(|last| last.message.as_deref());
+    let last = last.and_then(|last| last.terminated.as_ref().filter(|last| is_start_error(last)));
+    let failed_start = last.and_then(|last| last.message.as_deref());
     let cannot_start = |reason: &str| format!("the container '{name}' cannot be started ({reason})");
-    let told =
-        |what: String, hint: Option<&'static str>| Reason::told(format!("{what} ({reason})"), message, hint);
-    Some(match reason {
-        "InvalidImageName" => {
-            told(format!("'{image}' is not a valid image name"), Some(IMAGE_NAME)).lasting_if(true)
-        }
-        "ErrImageNeverPull" => told(
+    let (what, hint, is_lasting) = match reason {
+        "InvalidImageName" => (
+            format!("'{image}' is not a valid image name"),
+            Some(IMAGE_NAME),
+            true,
+        ),
+        "ErrImageNeverPull" => (
             format!("the image '{image}' is not on the node"),
-            Some("load the image onto the node, or set imagePullPolicy: IfNotPresent in the template"),
+            Some(LOAD),
+            false,
         ),
         "ErrImagePull"
         | "ImagePullBackOff"
         | "ImageInspectError"
         | "RegistryUnavailable"
-        | "SignatureValidationFailed" => told(
-            format!("the image '{image}' cannot be pulled"),
-            Some(
-                "the cluster must reach the registry of repository-uri, and may need imagePullSecrets in the template",
-            ),
-        ),
+        | "SignatureValidationFailed" => (format!("the image '{image}' cannot be pulled"), Some(PULL), false),
         "CreateContainerConfigError" => {
             // The image's user is what it is; a Secret may still be created.
             let is_of_user = message.contains("runAsNonRoot") || message.contains("non-root");
-            let hint = if is_of_user {
-                "set securityContext.runAsUser in the template to a user other than 0, or runAsNonRoot to false"
-            } else {
-                "create the Secret or ConfigMap that the template names, in the Job's namespace"
-            };
+            let hint = if is_of_user { USER } else { SECRET };
             let what = format!("the container '{name}' has a wrong configuration");
-            told(what, Some(hint)).lasting_if(is_of_user)
+            (what, Some(hint), is_of_user)
         }
         "CreateContainerError"
         | "RunContainerError"
         | "PreCreateHookError"
         | "PreStartHookError"
-        | "PostStartHookError" => start_failed(cannot_start(reason), failed_start.unwrap_or(message)),
+        | "PostStartHookError" => {
+            return Some(start_failed(
+                cannot_start(reason),
+                failed_start.unwrap_or(message),
+            ));
+        }
         "CrashLoopBackOff" => match failed_start {
-            Some(message) => start_failed(cannot_start("StartError"), message),
-            None => told(format!("the container '{name}' ends again and again"), None),
+            Some(message) => return Some(start_failed(cannot_start("StartError"), message)),
+            None => (
+                format!("the container '{name}' ends again and again"),
+                None,
+                false,
+            ),
         },
         _ => return None,
-    })
+    };
+    Some(Reason::told(format!("{what} ({reason})"), message, hint).lasting_if(is_lasting))
 }
 
 /// A program that could not be started. That fails on every node if its image lacks it.
@@ -263,12 +269,11 @@ fn failure(pod: &Pod, own: Option<&ContainerStatus>) -> Failure {
     }
     let init = status.init_container_statuses.iter().flatten();
     let mut others = init.chain(status.container_statuses.iter().flatten());
-    let other = others.find_map(|other| Some((&other.name, failed(other)?)));
-    let (what, message) = match other {
+    let (what, message) = match others.find_map(|other| Some((&other.name, failed(other)?))) {
         Some((name, end)) => {
             let code = end.exit_code;
             let reason = end.reason.as_deref().filter(|reason| *reason != "Error");
-            let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+            let reason = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
             let what = format!("the container '{name}' ended with exit code {code}{reason}");
             (what, &end.message)
         }
@@ -288,14 +293,9 @@ fn pod_deadline(pod: &Pod) -> Reason {
 }
 
 fn deadline(what: &str, seconds: Option<i64>) -> Reason {
-    let allowed = seconds.map(|seconds| format!(" ({seconds} seconds)"));
-    Reason::new(
-        format!(
-            "the {what} ran longer than its activeDeadlineSeconds allow{}",
-            allowed.unwrap_or_default()
-        ),
-        Some("raise activeDeadlineSeconds in the template"),
-    )
+    let allowed = seconds.map_or_else(String::new, |seconds| format!(" ({seconds} seconds)"));
+    let text = format!("the {what} ran longer than its activeDeadlineSeconds allow{allowed}");
+    Reason::new(text, Some("raise activeDeadlineSeconds in the template"))
 }
 
 fn of_container(terminated: &ContainerStateTerminated, pod: &Pod) -> Failure {
@@ -303,13 +303,9 @@ fn of_container(terminated: &ContainerStateTerminated, pod: &Pod) -> Failure {
     match terminated.reason.as_deref() {
         Some("OOMKilled") => {
             let first = pod.spec.as_ref().and_then(|spec| spec.containers.first());
-            let limits = first
-                .and_then(|container| container.resources.as_ref())
-                .and_then(|resources| resources.limits.as_ref());
-            let limit = limits
-                .and_then(|limits| limits.get("memory"))
-                .map(|memory| format!(" of {}", memory.0))
-                .unwrap_or_default();
+            let limits = first.and_then(|first| first.resources.as_ref()?.limits.as_ref());
+            let memory = limits.and_then(|limits| limits.get("memory"));
+            let limit = memory.map_or_else(String::new, |memory| format!(" of {}", memory.0));
             let text = format!(
                 "the entry point was killed because it used more memory than its limit{limit} (OOMKilled)"
             );

@@ -13,9 +13,6 @@ use super::KubernetesError;
 use crate::project::{Location, SourceFile};
 use crate::yaml::{self, Node, Position};
 
-/// The kind and version that a template has where it names none.
-const KIND: (&str, &str) = ("kind", "Job");
-const API_VERSION: (&str, &str) = ("apiVersion", "batch/v1");
 const WHERE_IT_IS: &str =
     "a relative path is looked for in the current directory, then beside the backend config";
 const CONTAINERS: [&str; 4] = ["spec", "template", "spec", "containers"];
@@ -51,11 +48,8 @@ impl Template {
             KubernetesError::failed(problem, hint, None).at(Some(source.at(position)))
         };
         let root = yaml::parse(text).map_err(|error| {
-            wrong(
-                error.position.unwrap_or(start),
-                error.message.clone(),
-                error.hint(),
-            )
+            let position = error.position.unwrap_or(start);
+            wrong(position, error.message.clone(), error.hint())
         })?;
         let mut repeated = Vec::new();
         let job = to_json(&root, &mut repeated);
@@ -134,7 +128,7 @@ fn completed(root: &Node, job: Value) -> Result<Value, (Position, String)> {
     };
     let place = |key: &str| mapping.get(key).map_or(root.start, |node| node.start);
     let mut job = Map::new();
-    for (key, expected) in [API_VERSION, KIND] {
+    for (key, expected) in [("apiVersion", "batch/v1"), ("kind", "Job")] {
         match written.get(key).filter(|value| !value.is_null()) {
             Some(value) if value != expected => {
                 let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -230,10 +224,7 @@ mod tests {
             ("spec.template.spec.restartPolicy", "job.yaml:6:7"),
             ("spec.template.spec.containers[1].image", "job.yaml:10:9"),
             ("spec.template.spec.containers[1].image[0]", "job.yaml:10:17"),
-            (
-                "spec.template.spec.containers[0].resources.limits",
-                "job.yaml:8:9",
-            ),
+            ("spec.template.spec.containers[0].env[0].name", "job.yaml:8:9"),
             ("spec.template.metadata.labels[example.com/a]", "job.yaml:4:16"),
             ("status", "job.yaml:1:1"),
         ] {

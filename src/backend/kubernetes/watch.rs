@@ -37,9 +37,9 @@ const CALM: Duration = Duration::from_secs(60);
 pub(super) enum Change<K> {
     Listed(Vec<K>),
     /// One that is new or has changed.
-    Changed(K),
+    Changed(Box<K>),
     /// One that is gone, as it was last.
-    Deleted(K),
+    Deleted(Box<K>),
     /// They cannot be asked for. The next try follows, unless it is forbidden.
     Trouble(ApiProblem),
 }
@@ -77,8 +77,8 @@ pub(super) async fn watch<K, M>(
                 continue;
             }
             Ok(Some(Ok(Event::InitDone))) => Change::Listed(listing.take().unwrap_or_default()),
-            Ok(Some(Ok(Event::Apply(item)))) => Change::Changed(item),
-            Ok(Some(Ok(Event::Delete(item)))) => Change::Deleted(item),
+            Ok(Some(Ok(Event::Apply(item)))) => Change::Changed(Box::new(item)),
+            Ok(Some(Ok(Event::Delete(item)))) => Change::Deleted(Box::new(item)),
             Ok(Some(Err(Error::InitialListFailed(error)))) => Change::Trouble(error.into()),
             Ok(Some(Err(error))) => {
                 // The library would retry from the same version, which the server may not have.

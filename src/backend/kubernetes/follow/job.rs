@@ -6,8 +6,7 @@ use std::time::Duration;
 use k8s_openapi::api::batch::v1::{Job, JobCondition};
 use tokio::time::Instant;
 
-use super::limits::Silence;
-use super::{Deletion, End, Follower, Message};
+use super::{Deletion, End, Follower, Message, Silence};
 use crate::backend::kubernetes::KubernetesError;
 use crate::backend::kubernetes::error::{ApiProblem, ProblemKind};
 use crate::backend::kubernetes::handle::{SUCCESS, time_to_end};
@@ -21,15 +20,17 @@ const HASTY_PATIENCE: Duration = Duration::from_secs(5);
 
 impl Follower<'_> {
     pub(super) fn take_job(&mut self, change: Change<Job>) -> Result<(), KubernetesError> {
-        if !matches!(change, Change::Trouble(_)) {
-            self.api_answers();
+        let answers = !matches!(change, Change::Trouble(_));
+        if answers && self.silence.take().is_some_and(|silence| silence.was_told()) {
+            self.progress
+                .info(&format!("{} answers again", self.handle.cluster));
         }
         match change {
             Change::Trouble(problem) if problem.kind == ProblemKind::Forbidden => {
                 return Err(self.handle.cluster.problem("watch the Job", problem));
             }
             Change::Trouble(problem) => {
-                let problem = self.handle.cluster.explained(problem);
+                let problem = self.handle.cluster.credentials.explained(problem);
                 let silence = self.silence.get_or_insert_with(Silence::begin);
                 silence.problem = Some(problem);
             }
@@ -37,21 +38,14 @@ impl Follower<'_> {
                 Some(job) => self.take_job_state(job),
                 None => self.job_is_gone(),
             },
-            Change::Changed(job) if self.handle.is(&job.metadata) => self.take_job_state(job),
+            Change::Changed(job) if self.handle.is(&job.metadata) => self.take_job_state(*job),
             Change::Deleted(job) if self.handle.is(&job.metadata) => {
-                self.take_job_state(job);
+                self.take_job_state(*job);
                 self.job_is_gone();
             }
             Change::Changed(_) | Change::Deleted(_) => {}
         }
         Ok(())
-    }
-
-    fn api_answers(&mut self) {
-        if self.silence.take().is_some_and(|silence| silence.was_told()) {
-            self.progress
-                .info(&format!("{} answers again", self.handle.cluster));
-        }
     }
 
     fn take_job_state(&mut self, job: Job) {

@@ -1,8 +1,6 @@
 //! A Job that is followed to its end: what it and its pods become, what they write, and why they fail.
 
 mod job;
-mod limits;
-mod log_lines;
 mod logs;
 mod pods;
 
@@ -18,22 +16,31 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, interval};
 
-use self::limits::Silence;
 use self::pods::PodState;
 use super::KubernetesError;
-use super::error::{ApiProblem, ProblemKind};
-use super::handle::JobHandle;
+use super::error::{ApiProblem, ProblemKind, seconds};
+use super::handle::{JobHandle, PATIENCE};
+use super::job_state::is_suspended;
 use super::reasons::Reason;
 use super::watch::{Change, watch};
 use crate::backend::relayed::RelayedOutput;
 use crate::events::Progress;
 use crate::process::{Ended, Signals, TerminationSignal};
+use crate::run::RunStatus;
 
 /// How long logs may still come when the Job has ended.
 const LOG_DRAIN: Duration = Duration::from_secs(20);
 /// How often to look at the time.
 const TICK: Duration = Duration::from_millis(100);
 const MESSAGES: usize = 64;
+/// How long the API may be silent before that is said.
+const TOLD_AFTER: Duration = Duration::from_secs(30);
+/// How often it is said again.
+const TOLD_AGAIN: Duration = Duration::from_secs(300);
+/// When a Job that cannot be asked for is given up.
+const LOST: Duration = Duration::from_secs(30 * 60);
+/// When it is given up where the credentials are no longer valid.
+const LOCKED_OUT: Duration = Duration::from_secs(120);
 
 /// How long the entry point may take to start.
 #[derive(Debug, Clone, Copy)]
@@ -54,8 +61,8 @@ enum End {
 enum Message {
     Job(Change<Job>),
     Pods(Change<Pod>),
-    /// The pods as they are when the Job has ended, if they may be asked for.
-    LastPods(Option<Vec<Pod>>),
+    /// The pods as they are when the Job has ended.
+    LastPods(Change<Pod>),
     Events(Change<Event>),
     /// Whole lines of a log; the last one of all may lack its end.
     Output(Vec<u8>),
@@ -109,7 +116,9 @@ pub(super) async fn follow(
         is_cancelled: false,
         deletion: None,
     };
-    follower.watch_all();
+    follower.watch_job();
+    follower.watch_pods(Message::Pods);
+    follower.watch_events("Job", &handle.name);
     let mut ticks = interval(TICK);
     let mut signals = pin!(stream::unfold((signals, false), async |(signals, insists)| {
         let signal = if insists {
@@ -135,6 +144,29 @@ pub(super) async fn follow(
             _ = ticks.tick() => {}
         }
         follower.look_at_the_time();
+    }
+}
+
+/// A time in which the API does not answer.
+struct Silence {
+    since: Instant,
+    /// How long it may last before it is told, for the first time or again.
+    told_after: Duration,
+    /// What kept the API from answering last.
+    problem: Option<ApiProblem>,
+}
+
+impl Silence {
+    fn begin() -> Self {
+        Self {
+            since: Instant::now(),
+            told_after: TOLD_AFTER,
+            problem: None,
+        }
+    }
+
+    fn was_told(&self) -> bool {
+        self.told_after > TOLD_AFTER
     }
 }
 
@@ -167,15 +199,16 @@ struct Follower<'a> {
 }
 
 impl Follower<'_> {
-    fn watch_all(&mut self) {
-        let (handle, sender) = (self.handle, &self.sender);
-        let by_name = Config::default().fields(&format!("metadata.name={}", handle.name));
-        self.tasks
-            .spawn(watch(handle.clone(), by_name, sender.clone(), Message::Job));
-        let of_job = Config::default().labels(&format!("job-name={}", handle.name));
-        self.tasks
-            .spawn(watch(handle.clone(), of_job, sender.clone(), Message::Pods));
-        self.watch_events("Job", &handle.name);
+    fn watch_job(&mut self) {
+        let by_name = Config::default().fields(&format!("metadata.name={}", self.handle.name));
+        let (handle, sender) = (self.handle.clone(), self.sender.clone());
+        self.tasks.spawn(watch(handle, by_name, sender, Message::Job));
+    }
+
+    fn watch_pods(&mut self, wrap: fn(Change<Pod>) -> Message) {
+        let of_job = Config::default().labels(&format!("job-name={}", self.handle.name));
+        let (handle, sender) = (self.handle.clone(), self.sender.clone());
+        self.tasks.spawn(watch(handle, of_job, sender, wrap));
     }
 
     fn watch_events(&mut self, kind: &str, name: &str) -> AbortHandle {
@@ -221,11 +254,12 @@ impl Follower<'_> {
         match message {
             Message::Job(change) => return self.take_job(change),
             Message::Pods(change) => self.take_pods(change),
-            Message::LastPods(pods) => {
+            Message::LastPods(Change::Trouble(problem)) => {
+                self.knows_last_pods |= problem.kind == ProblemKind::Forbidden;
+            }
+            Message::LastPods(change) => {
                 self.knows_last_pods = true;
-                if let Some(pods) = pods {
-                    self.take_pods(Change::Listed(pods));
-                }
+                self.take_pods(change);
             }
             Message::Events(Change::Listed(events)) => {
                 for event in &events {
@@ -257,11 +291,80 @@ impl Follower<'_> {
         if self.end.is_none() {
             self.end = Some(end);
             self.drained_by = Some(Instant::now() + LOG_DRAIN);
-            let (handle, sender) = (self.handle.clone(), self.sender.clone());
-            self.tasks.spawn(async move {
-                let pods = handle.list_pods().await.ok();
-                let _ = sender.send(Message::LastPods(pods)).await;
-            });
+            self.watch_pods(Message::LastPods);
+        }
+    }
+
+    /// Does what is due.
+    fn look_at_the_time(&mut self) {
+        let now = Instant::now();
+        if let Some(Deletion::Begun { until }) = self.deletion
+            && now >= until
+        {
+            self.handle.tell_long_deletion(self.progress);
+            self.give_up_deletion();
+        }
+        self.tell_silence(now);
+        self.look_at_the_start(now);
+    }
+
+    /// Ends the Job if waiting does not help, for an entry point that never starts, or a container beside it
+    /// without which the pod never ends; or if the time to start is over.
+    fn look_at_the_start(&mut self, now: Instant) {
+        let newest = self.pods.last().map(|pod| pod.view.borrow().clone());
+        let is_gated = newest.as_ref().is_some_and(|pod| pod.is_gated && !pod.is_over);
+        // A queue that decides when the Job starts may take any time.
+        if is_gated || is_suspended(self.job.as_ref()) {
+            self.waiting_since = now;
+        }
+        let Some(limit) = self.start_limit else { return };
+        if self.end.is_some() || self.signal.is_some() {
+            return;
+        }
+        let is_late = !self.has_started && now >= self.waiting_since + limit.after;
+        let phase = || match &newest {
+            Some(pod) => format!("the pod is {}", pod.phase),
+            None => "the Job has no pod yet".to_owned(),
+        };
+        let (what, reason) = match self.problem() {
+            Some(problem) if problem.is_lasting => ("cannot start".to_owned(), problem),
+            problem if is_late && (problem.is_some() || limit.is_strict) => {
+                let slow = || Reason::new(phase(), Some("give it more time with --start-timeout"));
+                let what = format!("has not started within {}", seconds(limit.after));
+                (what, problem.unwrap_or_else(slow))
+            }
+            _ => return,
+        };
+        self.delete(PATIENCE);
+        let text = format!("the entry point {what}: {}", reason.text);
+        let reason = Reason { text, ..reason };
+        self.finish(End::Known(Err(reason.into())));
+    }
+
+    fn tell_silence(&mut self, now: Instant) {
+        let Some(silence) = &mut self.silence else { return };
+        let Some(problem) = &silence.problem else { return };
+        let lasted = Duration::from_secs((now - silence.since).as_secs());
+        let patience = match problem.kind {
+            ProblemKind::Unauthorized => LOCKED_OUT,
+            _ => LOST,
+        };
+        let (cluster, time) = (&self.handle.cluster, seconds(lasted));
+        if lasted >= patience {
+            let text = format!(
+                "the Job '{}' goes on, but {cluster} has not answered for {time}",
+                self.handle.name
+            );
+            let hint = "`mlrun wait RUN_ID` follows it again".to_owned();
+            let lost = KubernetesError::failed(text, Some(hint), Some(problem.clone().into()));
+            self.silence = None;
+            self.finish(End::Known(Err(lost.with_status(RunStatus::Running))));
+            self.drained_by = Some(now);
+        } else if lasted >= silence.told_after {
+            silence.told_after = lasted + TOLD_AGAIN;
+            self.progress.warning(&format!(
+                "{cluster} has not answered for {time}: {problem}; the Job goes on, and is followed again as soon as it answers"
+            ));
         }
     }
 

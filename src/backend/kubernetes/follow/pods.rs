@@ -1,9 +1,6 @@
 //! What becomes of the Job's pods, and what they write.
 
-use std::collections::HashSet;
-
 use k8s_openapi::api::core::v1::{Event, Pod};
-use kube::ResourceExt as _;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
@@ -34,11 +31,10 @@ impl Follower<'_> {
             }
             Change::Trouble(_) => {}
             Change::Listed(pods) => {
-                let there: HashSet<String> = pods.iter().filter_map(Pod::uid).collect();
-                for pod in &self.pods {
-                    let is_there = there.contains(&pod.view.borrow().uid);
-                    if !is_there {
-                        pod.view.send_modify(|view| view.is_gone = true);
+                for known in &self.pods {
+                    let uid = Some(known.view.borrow().uid.clone());
+                    if !pods.iter().any(|pod| pod.metadata.uid == uid) {
+                        known.view.send_modify(|view| view.is_gone = true);
                     }
                 }
                 for pod in &pods {
