@@ -1,19 +1,16 @@
-//! A run on Kubernetes that another process started, found again by the run's tags.
+//! Runs on Kubernetes: one that this process has started, and one that is found again by the run's tags.
 
 use async_trait::async_trait;
 use k8s_openapi::api::batch::v1::Job;
 
 use super::KubernetesError;
 use super::cluster::Cluster;
-use super::deletion;
-use super::error::JobFate;
-use super::follow::follow;
-use super::gone;
+use super::follow::{StartLimit, follow};
 use super::handle::JobHandle;
 use super::job_state;
 use super::reasons::{Failure, PodView};
 use crate::backend::relayed::RelayedOutput;
-use crate::backend::{AttachedRun, BackendError, RunState};
+use crate::backend::{AttachedRun, BackendError, RunElsewhere, RunState, SubmittedRun};
 use crate::events::Progress;
 use crate::process::{Ended, Signals};
 use crate::run::RunStatus;
@@ -23,18 +20,55 @@ const CONTEXT_TAG: &str = "mlrun.kubernetes.context";
 const NAMESPACE_TAG: &str = "mlrun.kubernetes.namespace";
 const JOB_TAG: &str = "mlrun.kubernetes.job";
 
-pub(super) fn tags(handle: &JobHandle) -> Vec<(String, String)> {
-    let context = handle.cluster.context.as_ref();
-    let tags = [
-        (CONTEXT_TAG, context),
-        (NAMESPACE_TAG, Some(&handle.namespace)),
-        (JOB_TAG, Some(&handle.name)),
-    ];
-    tags.into_iter()
-        .filter_map(|(tag, value)| Some((tag.to_owned(), value?.clone())))
-        .collect()
+/// A run whose Job this process has created.
+pub(super) struct KubernetesSubmittedRun {
+    pub(super) handle: JobHandle,
+    pub(super) job: Job,
+    pub(super) start_limit: StartLimit,
+    pub(super) output: RelayedOutput,
 }
 
+#[async_trait]
+impl SubmittedRun for KubernetesSubmittedRun {
+    async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError> {
+        let limit = Some(self.start_limit);
+        Ok(follow(&self.handle, limit, &mut self.output, signals, progress).await?)
+    }
+
+    fn elsewhere(&mut self) -> Option<&mut dyn RunElsewhere> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl RunElsewhere for KubernetesSubmittedRun {
+    fn tags(&self) -> Vec<(String, String)> {
+        let context = self.handle.cluster.context.as_ref();
+        let tags = [
+            (CONTEXT_TAG, context),
+            (NAMESPACE_TAG, Some(&self.handle.namespace)),
+            (JOB_TAG, Some(&self.handle.name)),
+        ];
+        tags.into_iter()
+            .filter_map(|(tag, value)| Some((tag.to_owned(), value?.clone())))
+            .collect()
+    }
+
+    fn place(&self) -> String {
+        let JobHandle { name, namespace, .. } = &self.handle;
+        format!("the Job '{name}' in the namespace '{namespace}'")
+    }
+
+    fn by_hand(&self) -> String {
+        self.handle.deletion_command()
+    }
+
+    async fn cancel(&mut self, progress: &dyn Progress) -> Result<(), BackendError> {
+        Ok(self.handle.delete_to_the_end(&self.job, progress).await?)
+    }
+}
+
+/// A run that another process started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::backend) struct KubernetesRun {
     context: Option<String>,
@@ -66,11 +100,6 @@ impl KubernetesRun {
     }
 }
 
-async fn remembered_end(handle: &JobHandle) -> Result<Ended, KubernetesError> {
-    let remembered = gone::remembered_end(handle).await;
-    remembered.unwrap_or_else(|| Err(handle.is_gone()))
-}
-
 #[async_trait]
 impl AttachedRun for KubernetesRun {
     async fn state(&mut self) -> Result<RunState, BackendError> {
@@ -81,10 +110,10 @@ impl AttachedRun for KubernetesRun {
         ];
         details.extend(self.context.clone().map(|context| ("context", context)));
         let Some(job) = job else {
-            let status = match remembered_end(&handle).await {
-                Ok(_) => RunStatus::Finished,
-                Err(error) if error.fate == JobFate::Unknown => return Err(error.into()),
-                Err(error) => {
+            let status = match handle.remembered_end().await {
+                None => return Err(handle.is_gone().into()),
+                Some(Ok(_)) => RunStatus::Finished,
+                Some(Err(error)) => {
                     details.push(("reason", error.to_string()));
                     error.run_status()
                 }
@@ -109,20 +138,26 @@ impl AttachedRun for KubernetesRun {
 
     async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError> {
         let found = async {
-            match self.find().await? {
-                (handle, Some(_)) => Ok(Ok(handle)),
-                (handle, None) => remembered_end(&handle).await.map(Err),
-            }
+            let (handle, job) = self.find().await?;
+            let remembered = match job {
+                Some(_) => None,
+                None => Some(
+                    handle
+                        .remembered_end()
+                        .await
+                        .unwrap_or_else(|| Err(handle.is_gone())),
+                ),
+            };
+            Ok::<_, KubernetesError>((handle, remembered))
         };
-        let found = tokio::select! {
+        let (handle, remembered) = tokio::select! {
             biased;
             signal = signals.next() => return Ok(Ended::Interrupted { signal }),
             found = found => found?,
         };
-        let handle = match found {
-            Ok(handle) => handle,
-            Err(ended) => return Ok(ended),
-        };
+        if let Some(ended) = remembered {
+            return Ok(ended?);
+        }
         let mut output = RelayedOutput::shown();
         Ok(follow(&handle, None, &mut output, signals, progress).await?)
     }
@@ -132,7 +167,7 @@ impl AttachedRun for KubernetesRun {
             progress.info("The Job is not there any more");
             return Ok(false);
         };
-        deletion::delete(&handle, &job, progress).await?;
+        handle.delete_to_the_end(&job, progress).await?;
         Ok(true)
     }
 }

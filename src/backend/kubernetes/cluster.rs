@@ -9,8 +9,8 @@ use kube::{Client, Config};
 use openssl::x509::X509;
 
 use super::KubernetesError;
-use super::api_problem::{ApiProblem, ProblemKind};
 use super::credentials::Credentials;
+use super::error::{ApiProblem, ProblemKind};
 use crate::env_vars::{self, HOME, KUBECONFIG, KUBERNETES_SERVICE_HOST};
 use crate::nearest::nearest;
 
@@ -25,7 +25,7 @@ pub(super) struct Cluster {
     pub(super) context: Option<String>,
     /// The server's address, for messages.
     pub(super) server: String,
-    credentials: Credentials,
+    pub(super) credentials: Credentials,
 }
 
 impl std::fmt::Display for Cluster {
@@ -73,11 +73,6 @@ impl Cluster {
         self.client.default_namespace()
     }
 
-    /// The problem, with the program that gave no credentials where it is of that.
-    pub(super) fn explained(&self, problem: ApiProblem) -> ApiProblem {
-        self.credentials.explained(problem)
-    }
-
     pub(super) fn problem(&self, doing: &str, source: ApiProblem) -> KubernetesError {
         if source.lacks_credentials {
             return self.credentials.problem(&self.server, source);
@@ -98,28 +93,21 @@ impl Cluster {
 async fn configuration(context: Option<&str>) -> Result<(Config, Option<String>), KubernetesError> {
     let (files, mut tried) = kubeconfig_files();
     let kubeconfig = read(&files)?;
-    let known: Vec<String> = kubeconfig
-        .contexts
-        .iter()
-        .map(|context| context.name.clone())
-        .collect();
-    let name = match context {
-        Some(name) => Some(name.to_owned()),
-        None => kubeconfig.current_context.clone().filter(|name| !name.is_empty()),
-    };
+    let contexts = kubeconfig.contexts.iter();
+    let known: Vec<String> = contexts.map(|context| context.name.clone()).collect();
+    let current = kubeconfig.current_context.clone();
+    let current = || current.filter(|name| !name.is_empty());
+    let name = context.map(str::to_owned).or_else(current);
     if let Some(name) = name {
         if known.contains(&name) {
             let options = KubeConfigOptions {
                 context: Some(name.clone()),
                 ..KubeConfigOptions::default()
             };
-            return match Config::from_custom_kubeconfig(kubeconfig, &options).await {
-                Ok(config) => Ok((config, Some(name))),
-                Err(error) => Err(unreadable(
-                    format!("cannot use the context '{name}' of the kubeconfig"),
-                    kube::Error::InferKubeconfig(error).into(),
-                )),
-            };
+            let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+            let problem = || format!("cannot use the context '{name}' of the kubeconfig");
+            let config = config.map_err(|error| unreadable(problem(), kube::Error::from(error).into()))?;
+            return Ok((config, Some(name)));
         }
         tried.push(format!(
             "the context '{name}' of the kubeconfig (there is none of this name)"
@@ -134,11 +122,9 @@ async fn configuration(context: Option<&str>) -> Result<(Config, Option<String>)
         Ok(config) => Ok((config, None)),
         Err(error) => {
             tried.push(format!("the service account of a pod ({error})"));
+            let tried = tried.join("; ");
             Err(KubernetesError::setup(
-                format!(
-                    "there is no Kubernetes cluster to run on; tried: {}",
-                    tried.join("; ")
-                ),
+                format!("there is no Kubernetes cluster to run on; tried: {tried}"),
                 "set KUBECONFIG to a kubeconfig file, or choose a context: kubectl config use-context NAME",
             ))
         }
@@ -191,12 +177,8 @@ fn kubeconfig_files() -> (Vec<PathBuf>, Vec<String>) {
 fn read(files: &[PathBuf]) -> Result<Kubeconfig, KubernetesError> {
     files.iter().try_fold(Kubeconfig::default(), |whole, path| {
         let read = Kubeconfig::read_from(path).and_then(|file| whole.merge(file));
-        read.map_err(|error| {
-            unreadable(
-                format!("cannot use the kubeconfig '{}'", path.display()),
-                kube::Error::InferKubeconfig(error).into(),
-            )
-        })
+        let problem = || format!("cannot use the kubeconfig '{}'", path.display());
+        read.map_err(|error| unreadable(problem(), kube::Error::from(error).into()))
     })
 }
 

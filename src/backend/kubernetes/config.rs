@@ -76,16 +76,12 @@ fn found(template: &Path, config_file: Option<&Path>) -> PathBuf {
     let beside = config_file
         .and_then(Path::parent)
         .map(|parent| parent.join(template));
-    match beside {
-        Some(beside) if !template.exists() && beside.exists() => beside,
-        _ => template.to_owned(),
-    }
+    let beside = beside.filter(|beside| !template.exists() && beside.exists());
+    beside.unwrap_or_else(|| template.to_owned())
 }
 
 fn unused(key: &str) -> String {
-    let meant = nearest(key, KEYS).map(|meant| format!("; did you mean '{meant}'?"));
-    format!(
-        "the key '{key}' of the backend config is not used{}",
-        meant.unwrap_or_default()
-    )
+    let meant = nearest(key, KEYS);
+    let meant = meant.map_or_else(String::new, |meant| format!("; did you mean '{meant}'?"));
+    format!("the key '{key}' of the backend config is not used{meant}")
 }

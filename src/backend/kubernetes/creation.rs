@@ -8,7 +8,7 @@ use k8s_openapi::api::batch::v1::Job;
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::api_problem::{ApiProblem, ProblemKind};
+use super::error::{ApiProblem, ProblemKind};
 use super::handle::{JobHandle, PATIENCE, PAUSES};
 use crate::events::Progress;
 use crate::process::{Signals, TerminationSignal};
@@ -20,15 +20,6 @@ const LOOK_PATIENCE: Duration = Duration::from_secs(2);
 /// How often it is looked for in that time.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// What became of a Job that was to be created.
-#[derive(Debug)]
-pub(super) enum Creation {
-    /// It is there; a signal may have come meanwhile.
-    Done(Box<Job>, Option<TerminationSignal>),
-    /// The signal came first. The Job is not there, or the person has been told that it may be.
-    Interrupted(TerminationSignal),
-}
-
 /// What is known of requests whose answers were lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Doubt {
@@ -39,14 +30,15 @@ enum Doubt {
     MayCome,
 }
 
-/// Creates the Job. A request whose answer was lost is made again; the Job that it made is then known
-/// by its name, which no other has.
+/// Creates the Job, unless a signal comes first: then it is not there, or the person has been told that it may
+/// be. A request whose answer was lost is made again; the Job that it made is then known by its name, which no
+/// other has.
 pub(super) async fn create(
     handle: &JobHandle,
     job: &Value,
     signals: &mut Signals,
     progress: &dyn Progress,
-) -> Result<Creation, ApiProblem> {
+) -> Result<Result<Job, TerminationSignal>, ApiProblem> {
     let begun = Instant::now();
     let mut pauses = PAUSES.build();
     let mut doubt = Doubt::None;
@@ -58,7 +50,11 @@ pub(super) async fn create(
             answered = &mut answer => (Ok(answered), None),
         };
         let problem = match answered {
-            Ok(Ok((job, _))) => return Ok(Creation::Done(Box::new(job), signal)),
+            Ok(Ok((job, _))) => {
+                // Whoever waits for the run, or stores where it is, ends it.
+                signals.put_back(signal);
+                return Ok(Ok(job));
+            }
             Ok(Err(problem)) => problem,
             Err(_) => {
                 doubt = Doubt::MayCome;
@@ -79,8 +75,11 @@ pub(super) async fn create(
             };
         }
         return match (found(handle, doubt, signals, progress).await, signal) {
-            (Some(job), signal) => Ok(Creation::Done(Box::new(job), signal)),
-            (None, Some(signal)) => Ok(Creation::Interrupted(signal)),
+            (Some(job), signal) => {
+                signals.put_back(signal);
+                Ok(Ok(job))
+            }
+            (None, Some(signal)) => Ok(Err(signal)),
             (None, None) => Err(problem),
         };
     }

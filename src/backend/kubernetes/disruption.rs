@@ -19,17 +19,26 @@ const DELETED: &str = "`kubectl get events` may tell who deleted it; to have the
 /// Why the pod was, or is being, ended from outside, if its status says so.
 pub(super) fn of(pod: &Pod) -> Option<Reason> {
     let status = pod.status.as_ref()?;
-    let name = pod.name_any();
-    if let Some(reason) = status.reason.as_deref().filter(|reason| !reason.is_empty()) {
-        let (what, hint) = meaning(reason);
-        return Some(told(&name, what, reason, status.message.as_deref(), hint));
+    let (reason, message, hint) = match status.reason.as_deref().filter(|reason| !reason.is_empty()) {
+        Some(reason) => (reason, &status.message, None),
+        None => {
+            let condition = conditions(pod)
+                .find(|condition| condition.type_ == "DisruptionTarget" && condition.status == "True")?;
+            let reason = condition.reason.as_deref().unwrap_or("DisruptionTarget");
+            (reason, &condition.message, Some(AGAIN))
+        }
+    };
+    let (what, own_hint) = meaning(reason);
+    let mut text = format!("the pod '{}' {what}", pod.name_any());
+    // Who looks for the reason by Kubernetes' own name finds it, unless it is the word itself.
+    if !what.ends_with(&reason.to_lowercase()) {
+        text += &format!(" ({reason})");
     }
-    let condition = conditions(pod)
-        .find(|condition| condition.type_ == "DisruptionTarget" && condition.status == "True")?;
-    let reason = condition.reason.as_deref().unwrap_or("DisruptionTarget");
-    let (what, hint) = meaning(reason);
-    let hint = hint.or(Some(AGAIN));
-    Some(told(&name, what, reason, condition.message.as_deref(), hint))
+    Some(Reason::told(
+        text,
+        message.as_deref().unwrap_or_default(),
+        own_hint.or(hint),
+    ))
 }
 
 /// What the reason of a pod, or of its disruption, means.
@@ -52,17 +61,6 @@ fn meaning(reason: &str) -> (&'static str, Option<&'static str>) {
         _ => return ("was ended", None),
     };
     (what, Some(hint))
-}
-
-fn told(name: &str, what: &str, reason: &str, message: Option<&str>, hint: Option<&'static str>) -> Reason {
-    // Who looks for the reason by Kubernetes' own name finds it, unless it is the word itself.
-    let code = if what.ends_with(&reason.to_lowercase()) {
-        String::new()
-    } else {
-        format!(" ({reason})")
-    };
-    let what = format!("the pod '{name}' {what}{code}");
-    Reason::told(what, message.unwrap_or_default(), hint)
 }
 
 /// What is said of a pod that somebody, or the cluster, deleted before it had ended.

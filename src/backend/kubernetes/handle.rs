@@ -2,25 +2,28 @@
 
 use std::time::Duration;
 
-use backon::{ExponentialBuilder, Retryable as _};
+use backon::{BackoffBuilder as _, ExponentialBuilder, Retryable as _};
 use http::Request;
 use http_body_util::BodyExt as _;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Event, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, Preconditions, Resource};
 use kube::client::Body;
 use kube::core::Status;
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::KubernetesError;
-use super::api_problem::{ApiProblem, ProblemKind};
 use super::cluster::Cluster;
-use super::error::JobFate;
+use super::error::{ApiProblem, ProblemKind};
+use super::reasons;
+use crate::events::Progress;
+use crate::process::{Ended, ProgramExit};
 use crate::project::quote;
+use crate::run::RunStatus;
 
 /// The pauses between tries.
 pub(super) const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
@@ -31,6 +34,23 @@ pub(super) const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a request is tried again where the API does not answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a deletion may take beyond the time that the pods have to end.
+const BEYOND_GRACE: Duration = Duration::from_secs(30);
+/// How often, at least, to look whether a Job that is being deleted is gone.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How long the events of a Job that is gone may take to come.
+const MEMORY_PATIENCE: Duration = Duration::from_secs(5);
+
+pub(super) const SUCCESS: Ended = Ended::Exited(ProgramExit::Code(0));
+
+/// Reasons of a Job's failure, by which its controller names the event too.
+const FAILURES: [&str; 5] = [
+    "BackoffLimitExceeded",
+    "DeadlineExceeded",
+    "PodFailurePolicy",
+    "MaxFailedIndexesExceeded",
+    "FailedIndexes",
+];
 
 /// A Job by its place and name.
 #[derive(Clone)]
@@ -127,7 +147,6 @@ impl JobHandle {
             format!("there is no Job '{job}' in the namespace '{namespace}' any more"),
             "it was deleted, maybe by its ttlSecondsAfterFinished; how it ended is not known any more",
         )
-        .with_fate(JobFate::Unknown)
     }
 
     pub(super) fn was_deleted(&self) -> KubernetesError {
@@ -138,7 +157,7 @@ impl JobHandle {
                 "`mlrun cancel` and `kubectl delete job` do that; `kubectl get events -n {namespace}` may say more"
             ),
         )
-        .with_fate(JobFate::Deleted)
+        .with_status(RunStatus::Killed)
     }
 
     pub(super) fn deletion_command(&self) -> String {
@@ -161,6 +180,75 @@ impl JobHandle {
             _ => Ok(()),
         }
     }
+
+    /// Deletes the Job and waits until it and its pods are gone, as long as that may take.
+    pub(super) async fn delete_to_the_end(
+        &self,
+        job: &Job,
+        progress: &dyn Progress,
+    ) -> Result<(), KubernetesError> {
+        self.tell_deletion(progress);
+        let deleted = self.delete(PATIENCE).await;
+        deleted.map_err(|problem| self.cluster.problem("delete the Job", problem))?;
+        let mut pauses = PAUSES.with_max_delay(LOOK_AGAIN).build();
+        let gone = async {
+            while self.get().await.ok()?.is_some() {
+                sleep(pauses.next()?).await;
+            }
+            Some(())
+        };
+        if !matches!(timeout(time_to_end(Some(job)), gone).await, Ok(Some(()))) {
+            self.tell_long_deletion(progress);
+        }
+        Ok(())
+    }
+
+    pub(super) fn tell_deletion(&self, progress: &dyn Progress) {
+        progress.info(&format!("Deleting the Job '{}' and its pods", self.name));
+    }
+
+    pub(super) fn tell_long_deletion(&self, progress: &dyn Progress) {
+        progress.warning(&format!(
+            "the Job '{}' is being deleted, but its pods have not ended yet",
+            self.name
+        ));
+    }
+
+    /// How a Job ended that is no longer there, as far as the cluster's events remember it, which they do for
+    /// about an hour. Nothing if nobody remembers, or the cluster cannot be asked.
+    pub(super) async fn remembered_end(&self) -> Option<Result<Ended, KubernetesError>> {
+        let of_job = format!("involvedObject.kind=Job,involvedObject.name={}", self.name);
+        let of_job = ListParams::default().fields(&of_job);
+        let api = self.api::<Event>();
+        let listed = timeout(MEMORY_PATIENCE, api.list(&of_job)).await.ok()?;
+        let events = listed
+            .inspect_err(
+                |error| tracing::debug!(%error, "the events of a Job that is gone cannot be asked for"),
+            )
+            .ok()?;
+        let find = |wanted: &[&str]| {
+            let mut events = events.iter();
+            events.find(|event| wanted.contains(&event.reason.as_deref().unwrap_or_default()))
+        };
+        if find(&["Completed"]).is_some() {
+            return Some(Ok(SUCCESS));
+        }
+        if let Some(event) = find(&FAILURES) {
+            let reason = reasons::of_job(None, event.reason.as_deref(), event.message.as_deref());
+            return Some(Err(reason.into()));
+        }
+        // The end is the newest event of a Job, so if its beginning is remembered, its end would be too.
+        find(&["SuccessfulCreate"]).map(|_| Err(self.was_deleted()))
+    }
+}
+
+/// How long the deletion of the Job may take: the time that its pods have to end, and some more.
+pub(super) fn time_to_end(job: Option<&Job>) -> Duration {
+    let spec = job.and_then(|job| job.spec.as_ref());
+    let pod = spec.and_then(|spec| spec.template.spec.as_ref());
+    let seconds = pod.and_then(|pod| pod.termination_grace_period_seconds);
+    let grace = seconds.and_then(|seconds| seconds.try_into().ok()).unwrap_or(30);
+    BEYOND_GRACE + Duration::from_secs(grace)
 }
 
 async fn in_time<T, E: Into<ApiProblem>>(

@@ -1,8 +1,13 @@
-//! The Job that is made of a template: what is replaced, and nothing else.
+//! The Job that is made of a template: what is replaced, and nothing else; and names that Kubernetes takes,
+//! made of those that a project has.
+//!
+//! Source of their rules: "Object Names and IDs" and "Labels and Selectors" of the Kubernetes documentation.
 
+use std::iter;
+
+use k8s_openapi::jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::names;
 use super::template::Template;
 use crate::backend::LaunchPlan;
 use crate::backend::docker::command_words;
@@ -16,6 +21,9 @@ const PROJECT_LABEL: &str = "mlflow.org/project";
 const ENTRY_POINT_LABEL: &str = "mlflow.org/entry-point";
 /// The annotation that has the run, the project and the entry point as they are, as JSON.
 const RUN_ANNOTATION: &str = "mlflow.org/run";
+
+/// The longest name of a label, and so of a container, and of a Job whose pods are named after it.
+pub(super) const LONGEST_LABEL: usize = 63;
 
 /// The Job of a plan. `shown` changes the values of variables for the eyes of a person.
 pub(super) fn make(
@@ -44,8 +52,8 @@ pub(super) fn make(
     object_in(pod, "metadata");
     add(&mut pod["metadata"], "labels", &labels);
     let first = &mut pod["spec"]["containers"][0];
-    let name = names::label(project.unwrap_or_default(), names::LONGEST_LABEL);
-    first["name"] = unlike_others(name, other_containers(template)).into();
+    let name = label(project.unwrap_or_default(), LONGEST_LABEL);
+    first["name"] = unlike_others(name, &other_containers(template)).into();
     first["image"] = container.image.reference().into();
     let command = command_words(&plan.command);
     first["command"] = command.iter().map(|word| kept(word)).collect();
@@ -60,7 +68,7 @@ fn labels(plan: &LaunchPlan) -> Vec<(&'static str, String)> {
         (PROJECT_LABEL, plan.call.project_name.as_deref()),
         (ENTRY_POINT_LABEL, Some(plan.call.entry_point.as_str())),
     ] {
-        labels.extend(value.and_then(names::label_value).map(|value| (name, value)));
+        labels.extend(value.and_then(label_value).map(|value| (name, value)));
     }
     labels
 }
@@ -78,15 +86,14 @@ fn other_containers(template: &Template) -> Vec<&str> {
 }
 
 /// The name, changed where another container has it.
-fn unlike_others(name: String, others: Vec<&str>) -> String {
-    let mut candidate = name.clone();
-    let mut number = 1;
-    while others.contains(&candidate.as_str()) {
-        number += 1;
+fn unlike_others(name: String, others: &[&str]) -> String {
+    let numbered = (2..).map(|number: u32| {
         let end = format!("-{number}");
-        candidate = names::label(&name, names::LONGEST_LABEL - end.len()) + &end;
-    }
-    candidate
+        label(&name, LONGEST_LABEL - end.len()) + &end
+    });
+    let is_free = |name: &String| !others.contains(&name.as_str());
+    let mut free = iter::once(name.clone()).chain(numbered).filter(is_free);
+    free.next().unwrap_or_default()
 }
 
 /// The template's variables without those that are replaced, then the run's own, as `mlflow run` appends
@@ -145,22 +152,39 @@ fn add(metadata: &mut Value, key: &str, entries: &[(&str, String)]) {
     object_in(metadata, key).extend(entries);
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_is_expanded_but_by_the_programs_shell() {
-        for (text, expected) in [
-            ("", ""),
-            ("$", "$"),
-            ("$HOME ${x}", "$HOME ${x}"),
-            ("$(date)", "$$(date)"),
-            ("$$", "$$$"),
-            ("$$(date)", "$$$$(date)"),
-            ("a$(b)$(c)$", "a$$(b)$$(c)$"),
-        ] {
-            assert_eq!(kept(text), expected);
-        }
+/// The text as an RFC 1123 label: lower-case letters, digits and single `-` between them.
+fn label(text: &str, longest: usize) -> String {
+    let text = text.to_lowercase();
+    let words = text.split(|character: char| !character.is_ascii_alphanumeric());
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    let mut name = words.join("-");
+    if name.is_empty() {
+        name.push_str("mlflow-project");
     }
+    name.truncate(longest);
+    name.trim_end_matches('-').to_owned()
+}
+
+/// A Job's name: the project's, the time in UTC as `mlflow run` writes it (to the second), and
+/// something that no other Job of that second has.
+pub(super) fn job_name(project: &str, longest: usize) -> String {
+    let unique = uuid::Uuid::new_v4().simple().to_string();
+    let end = format!(
+        "{}-{}",
+        Timestamp::now().strftime("%Y-%m-%d-%H-%M-%S"),
+        &unique[..8]
+    );
+    let room = longest.saturating_sub(end.len() + 1);
+    format!("{}-{end}", label(project, room))
+}
+
+/// The text as a label's value: letters, digits, and `-`, `_` and `.` between them. Nothing where
+/// nothing is left of it.
+fn label_value(text: &str) -> Option<String> {
+    let is_inner = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+    let value = text.replace(|character| !is_inner(character), "-");
+    let mut value = value.trim_start_matches(['-', '_', '.']).to_owned();
+    value.truncate(LONGEST_LABEL);
+    let value = value.trim_end_matches(['-', '_', '.']);
+    (!value.is_empty()).then(|| value.to_owned())
 }

@@ -6,53 +6,48 @@
 //!
 //! The template and what is replaced in it are those of `mlflow.projects.kubernetes` (MLflow 3.17).
 
-mod api_problem;
 mod attached;
 mod cluster;
 mod config;
 mod creation;
 mod credentials;
-mod deletion;
 mod denial;
 mod disruption;
 mod error;
 mod follow;
-mod gone;
 mod handle;
 mod job;
 mod job_state;
-mod kubeconfig_text;
-mod names;
 mod reasons;
 mod template;
-mod warnings;
 mod watch;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
 pub(super) use self::attached::KubernetesRun;
 pub use self::error::KubernetesError;
 
-use self::api_problem::{ApiProblem, ProblemKind};
+use self::attached::KubernetesSubmittedRun;
 use self::cluster::Cluster;
 use self::config::KubernetesConfig;
-use self::creation::Creation;
 use self::denial::Denial;
-use self::follow::{StartLimit, follow};
+use self::error::{ApiProblem, ProblemKind};
+use self::follow::StartLimit;
 use self::handle::JobHandle;
 use self::template::Template;
+use super::docker::is_this_machine;
 use super::relayed::RelayedOutput;
-use super::{Backend, BackendError, BackendOptions, Launch, LaunchPlan, RunElsewhere, SubmittedRun};
-use crate::env_vars::MLFLOW_TRACKING_URI;
+use super::{Backend, BackendError, BackendOptions, Launch, LaunchPlan};
+use crate::env_vars::{
+    self, KUBE_MLFLOW_TRACKING_URI, MLFLOW_TRACKING_PASSWORD, MLFLOW_TRACKING_TOKEN, MLFLOW_TRACKING_URI,
+};
 use crate::environment::{Container, is_repository};
 use crate::events::Progress;
-use crate::process::{Ended, Signals};
+use crate::process::Signals;
 use crate::project::ProjectEnvironment;
 use crate::redact::without_credentials;
 
@@ -107,9 +102,9 @@ impl Kubernetes {
     fn job_name(&self, plan: &LaunchPlan) -> String {
         // An indexed Job gives its pods longer host names.
         let is_indexed = self.template.job["spec"]["completionMode"] == "Indexed";
-        let longest = names::LONGEST_LABEL - if is_indexed { 8 } else { 0 };
+        let longest = job::LONGEST_LABEL - if is_indexed { 8 } else { 0 };
         let project = plan.call.project_name.as_deref().unwrap_or_default();
-        names::job_name(project, Timestamp::now(), longest)
+        job::job_name(project, longest)
     }
 
     /// The Job of a plan, and where it shall be.
@@ -165,17 +160,87 @@ impl Kubernetes {
                 && text.to_lowercase().contains("image"))
     }
 
+    /// Tells what a person may expect of a pod and does not get.
+    fn tell_what_no_pod_has(&self, plan: &LaunchPlan, container: &Container, progress: &dyn Progress) {
+        for warning in self.config.warnings.iter().chain(&self.template.warnings) {
+            progress.warning(warning);
+        }
+        if !container.settings.volumes.is_empty() || !container.settings.mounts.is_empty() {
+            progress.warning(
+                "the volumes of docker_env are not used on Kubernetes; write volumes into the template",
+            );
+        }
+        if !container.settings.arguments.is_empty() || !container.settings.argument_variables.is_empty() {
+            progress.warning("-A/--docker-args is not used on Kubernetes; write it into the template");
+        }
+        if !self.template.container()["args"].is_null() {
+            progress.warning(&format!(
+                "the args of the template's first container are appended to the entry point's command: {}",
+                self.template.place("spec.template.spec.containers[0].args")
+            ));
+        }
+        if env_vars::non_empty(KUBE_MLFLOW_TRACKING_URI).is_none() {
+            let uri = plan.variable(MLFLOW_TRACKING_URI).unwrap_or_default();
+            if plan.local_store.is_some() || is_this_machine(uri) {
+                progress.warning(&format!(
+                    "the tracking store {} is on this machine, where no pod finds it: what the entry point logs is lost; set \
+                     MLFLOW_TRACKING_URI to a server that both reach, or KUBE_MLFLOW_TRACKING_URI to its address for the pod",
+                    without_credentials(uri)
+                ));
+            }
+        }
+        self.tell_of_databricks(plan, container, progress);
+        let has_credentials = [MLFLOW_TRACKING_TOKEN, MLFLOW_TRACKING_PASSWORD]
+            .into_iter()
+            .find(|name| env_vars::non_empty(name).is_some());
+        if let Some(name) = has_credentials.filter(|name| !self.template_has(name, container)) {
+            progress.warning(&format!(
+                "{name} is not put into the Job, where everybody who may see it could read it; give it to the first \
+                 container in the template by a Secret (env with secretKeyRef, or envFrom)"
+            ));
+        }
+    }
+
+    /// A Databricks workspace lets in nobody without credentials, and a profile is known here only.
+    fn tell_of_databricks(&self, plan: &LaunchPlan, container: &Container, progress: &dyn Progress) {
+        let uri = plan.variable(MLFLOW_TRACKING_URI).unwrap_or_default();
+        let for_pod = env_vars::non_empty(KUBE_MLFLOW_TRACKING_URI).unwrap_or_else(|| uri.to_owned());
+        if !for_pod.starts_with("databricks") || self.template_has(env_vars::DATABRICKS_HOST, container) {
+            return;
+        }
+        let of_profile = match for_pod.as_str() {
+            "databricks" => "",
+            _ => ", and set KUBE_MLFLOW_TRACKING_URI=databricks, since no pod knows the profile",
+        };
+        progress.warning(&format!(
+            "the pod gets no credentials for the Databricks workspace, since everybody who may see the Job could read \
+             them; give DATABRICKS_HOST and DATABRICKS_TOKEN to the first container in the template by a Secret (env \
+             with secretKeyRef, or envFrom){of_profile}"
+        ));
+    }
+
+    /// Whether the pod may get a variable from the template or the project.
+    fn template_has(&self, name: &str, container: &Container) -> bool {
+        let of_template = self.template.container();
+        let of_project = container
+            .settings
+            .variables
+            .iter()
+            .any(|(other, _)| other == name);
+        let mut variables = of_template["env"].as_array().into_iter().flatten();
+        of_project
+            || of_template.get("envFrom").is_some()
+            || variables.any(|variable| variable["name"] == name)
+    }
+
     /// Shows the API's warnings, each with its place in the template.
     fn tell_warnings(&self, warnings: &[String], progress: &dyn Progress) {
         for warning in warnings {
             let field = warning
                 .strip_prefix("unknown field \"")
                 .and_then(|rest| rest.strip_suffix('"'));
-            let place = field.map(|field| format!(" ({})", self.template.place(field)));
-            progress.warning(&format!(
-                "the cluster says: {warning}{}",
-                place.unwrap_or_default()
-            ));
+            let place = field.map_or_else(String::new, |field| format!(" ({})", self.template.place(field)));
+            progress.warning(&format!("the cluster says: {warning}{place}"));
         }
     }
 }
@@ -260,12 +325,8 @@ impl Backend for Kubernetes {
         progress.info(&format!("=== Creating Job {} ===", handle.name));
         let created = creation::create(&handle, &job, signals, progress).await;
         let job = match created.map_err(|problem| self.refused(&handle, problem))? {
-            Creation::Done(job, signal) => {
-                // Whoever waits for the run, or stores where it is, ends it.
-                signals.put_back(signal);
-                *job
-            }
-            Creation::Interrupted(signal) => return Ok(Launch::Interrupted(signal)),
+            Ok(job) => job,
+            Err(signal) => return Ok(Launch::Interrupted(signal)),
         };
         handle.uid.clone_from(&job.metadata.uid);
         Ok(Launch::begun(KubernetesSubmittedRun {
@@ -290,44 +351,5 @@ fn for_a_person(name: &str, value: String) -> String {
     match std::env::var(name) {
         Ok(own) if own == value && !value.is_empty() => format!("<the value of {name} on this machine>"),
         _ => value,
-    }
-}
-
-struct KubernetesSubmittedRun {
-    handle: JobHandle,
-    job: Job,
-    start_limit: StartLimit,
-    output: RelayedOutput,
-}
-
-#[async_trait]
-impl SubmittedRun for KubernetesSubmittedRun {
-    async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError> {
-        let limit = Some(self.start_limit);
-        Ok(follow(&self.handle, limit, &mut self.output, signals, progress).await?)
-    }
-
-    fn elsewhere(&mut self) -> Option<&mut dyn RunElsewhere> {
-        Some(self)
-    }
-}
-
-#[async_trait]
-impl RunElsewhere for KubernetesSubmittedRun {
-    fn tags(&self) -> Vec<(String, String)> {
-        attached::tags(&self.handle)
-    }
-
-    fn place(&self) -> String {
-        let JobHandle { name, namespace, .. } = &self.handle;
-        format!("the Job '{name}' in the namespace '{namespace}'")
-    }
-
-    fn by_hand(&self) -> String {
-        self.handle.deletion_command()
-    }
-
-    async fn cancel(&mut self, progress: &dyn Progress) -> Result<(), BackendError> {
-        Ok(deletion::delete(&self.handle, &self.job, progress).await?)
     }
 }

@@ -48,7 +48,10 @@ pub(super) enum Failure {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PodView {
+    pub(super) uid: String,
     pub(super) name: String,
+    /// The name of the entry point's container.
+    pub(super) container: String,
     pub(super) phase: String,
     /// Whether the entry point's container has started, be it only once.
     pub(super) has_started: bool,
@@ -63,6 +66,8 @@ pub(super) struct PodView {
     pub(super) failure: Option<Failure>,
     /// Whether it failed because it was deleted, be it by the Job itself.
     pub(super) was_deleted: bool,
+    /// Whether it is no longer there.
+    pub(super) is_gone: bool,
 }
 
 /// The reason that a pod is not scheduled for while it has scheduling gates.
@@ -71,6 +76,12 @@ const RAISE_MEMORY: &str =
     "raise resources.limits.memory of the first container in the template, or use less";
 const IMAGE_NAME: &str = "correct the image's name: repository-uri in the backend config, `image` of docker_env, or the template's other \
      containers";
+const LOAD: &str = "load the image onto the node, or set imagePullPolicy: IfNotPresent in the template";
+const PULL: &str =
+    "the cluster must reach the registry of repository-uri, and may need imagePullSecrets in the template";
+const USER: &str =
+    "set securityContext.runAsUser in the template to a user other than 0, or runAsNonRoot to false";
+const SECRET: &str = "create the Secret or ConfigMap that the template names, in the Job's namespace";
 const PROGRAM: &str =
     "the image lacks the program that the command names; install it there, or correct the command";
 
@@ -79,13 +90,15 @@ impl PodView {
         let status = pod.status.clone().unwrap_or_default();
         let phase = status.phase.unwrap_or_else(|| "Pending".to_owned());
         let containers = status.container_statuses.unwrap_or_default();
-        let own = containers
-            .iter()
-            .find(|container| Some(&*container.name) == entry_point(pod));
+        let first = pod.spec.as_ref().and_then(|spec| spec.containers.first());
+        let container = first.map(|first| first.name.clone()).unwrap_or_default();
+        let own = containers.iter().find(|status| status.name == container);
         let has_ended = matches!(phase.as_str(), "Succeeded" | "Failed");
         let disruption = disruption::of(pod);
         Self {
+            uid: pod.uid().unwrap_or_default(),
             name: pod.name_any(),
+            is_gone: false,
             has_started: own.is_some_and(has_started),
             is_gated: conditions(pod)
                 .any(|condition| condition.status == "False" && condition.reason.as_deref() == Some(GATED)),
@@ -104,24 +117,20 @@ impl PodView {
                 _ if pod.metadata.deletion_timestamp.is_some() => disruption.map(Failure::Other),
                 _ => None,
             },
+            container,
             phase,
         }
     }
 
     /// Takes note that the pod is no longer there, and had not ended.
     pub(super) fn lose(&mut self) {
+        self.is_gone = true;
         self.problem = None;
         if self.failure.is_none() && self.phase != "Succeeded" {
             self.failure = Some(Failure::Other(disruption::deleted(&self.name, self.has_started)));
             self.was_deleted = true;
         }
     }
-}
-
-/// The name of the entry point's container.
-pub(super) fn entry_point(pod: &Pod) -> Option<&str> {
-    let containers = &pod.spec.as_ref()?.containers;
-    containers.first().map(|container| container.name.as_str())
 }
 
 pub(super) fn conditions(pod: &Pod) -> impl Iterator<Item = &PodCondition> {
@@ -185,53 +194,53 @@ fn waiting_reason(container: &ContainerStatus) -> Option<Reason> {
     let image = &container.image;
     let name = &container.name;
     let last = container.last_state.as_ref();
-    let last = last.and_then(|last| last.terminated.as_ref());
-    let failed_start = last
-        .filter(|last| is_start_error(last))
-        .and_then(|last| last.message.as_deref());
+    let last = last.and_then(|last| last.terminated.as_ref().filter(|last| is_start_error(last)));
+    let failed_start = last.and_then(|last| last.message.as_deref());
     let cannot_start = |reason: &str| format!("the container '{name}' cannot be started ({reason})");
-    let told =
-        |what: String, hint: Option<&'static str>| Reason::told(format!("{what} ({reason})"), message, hint);
-    Some(match reason {
-        "InvalidImageName" => {
-            told(format!("'{image}' is not a valid image name"), Some(IMAGE_NAME)).lasting_if(true)
-        }
-        "ErrImageNeverPull" => told(
+    let (what, hint, is_lasting) = match reason {
+        "InvalidImageName" => (
+            format!("'{image}' is not a valid image name"),
+            Some(IMAGE_NAME),
+            true,
+        ),
+        "ErrImageNeverPull" => (
             format!("the image '{image}' is not on the node"),
-            Some("load the image onto the node, or set imagePullPolicy: IfNotPresent in the template"),
+            Some(LOAD),
+            false,
         ),
         "ErrImagePull"
         | "ImagePullBackOff"
         | "ImageInspectError"
         | "RegistryUnavailable"
-        | "SignatureValidationFailed" => told(
-            format!("the image '{image}' cannot be pulled"),
-            Some(
-                "the cluster must reach the registry of repository-uri, and may need imagePullSecrets in the template",
-            ),
-        ),
+        | "SignatureValidationFailed" => (format!("the image '{image}' cannot be pulled"), Some(PULL), false),
         "CreateContainerConfigError" => {
             // The image's user is what it is; a Secret may still be created.
             let is_of_user = message.contains("runAsNonRoot") || message.contains("non-root");
-            let hint = if is_of_user {
-                "set securityContext.runAsUser in the template to a user other than 0, or runAsNonRoot to false"
-            } else {
-                "create the Secret or ConfigMap that the template names, in the Job's namespace"
-            };
+            let hint = if is_of_user { USER } else { SECRET };
             let what = format!("the container '{name}' has a wrong configuration");
-            told(what, Some(hint)).lasting_if(is_of_user)
+            (what, Some(hint), is_of_user)
         }
         "CreateContainerError"
         | "RunContainerError"
         | "PreCreateHookError"
         | "PreStartHookError"
-        | "PostStartHookError" => start_failed(cannot_start(reason), failed_start.unwrap_or(message)),
+        | "PostStartHookError" => {
+            return Some(start_failed(
+                cannot_start(reason),
+                failed_start.unwrap_or(message),
+            ));
+        }
         "CrashLoopBackOff" => match failed_start {
-            Some(message) => start_failed(cannot_start("StartError"), message),
-            None => told(format!("the container '{name}' ends again and again"), None),
+            Some(message) => return Some(start_failed(cannot_start("StartError"), message)),
+            None => (
+                format!("the container '{name}' ends again and again"),
+                None,
+                false,
+            ),
         },
         _ => return None,
-    })
+    };
+    Some(Reason::told(format!("{what} ({reason})"), message, hint).lasting_if(is_lasting))
 }
 
 /// A program that could not be started. That fails on every node if its image lacks it.
@@ -260,12 +269,11 @@ fn failure(pod: &Pod, own: Option<&ContainerStatus>) -> Failure {
     }
     let init = status.init_container_statuses.iter().flatten();
     let mut others = init.chain(status.container_statuses.iter().flatten());
-    let other = others.find_map(|other| Some((&other.name, failed(other)?)));
-    let (what, message) = match other {
+    let (what, message) = match others.find_map(|other| Some((&other.name, failed(other)?))) {
         Some((name, end)) => {
             let code = end.exit_code;
             let reason = end.reason.as_deref().filter(|reason| *reason != "Error");
-            let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+            let reason = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
             let what = format!("the container '{name}' ended with exit code {code}{reason}");
             (what, &end.message)
         }
@@ -285,14 +293,9 @@ fn pod_deadline(pod: &Pod) -> Reason {
 }
 
 fn deadline(what: &str, seconds: Option<i64>) -> Reason {
-    let allowed = seconds.map(|seconds| format!(" ({seconds} seconds)"));
-    Reason::new(
-        format!(
-            "the {what} ran longer than its activeDeadlineSeconds allow{}",
-            allowed.unwrap_or_default()
-        ),
-        Some("raise activeDeadlineSeconds in the template"),
-    )
+    let allowed = seconds.map_or_else(String::new, |seconds| format!(" ({seconds} seconds)"));
+    let text = format!("the {what} ran longer than its activeDeadlineSeconds allow{allowed}");
+    Reason::new(text, Some("raise activeDeadlineSeconds in the template"))
 }
 
 fn of_container(terminated: &ContainerStateTerminated, pod: &Pod) -> Failure {
@@ -300,13 +303,9 @@ fn of_container(terminated: &ContainerStateTerminated, pod: &Pod) -> Failure {
     match terminated.reason.as_deref() {
         Some("OOMKilled") => {
             let first = pod.spec.as_ref().and_then(|spec| spec.containers.first());
-            let limits = first
-                .and_then(|container| container.resources.as_ref())
-                .and_then(|resources| resources.limits.as_ref());
-            let limit = limits
-                .and_then(|limits| limits.get("memory"))
-                .map(|memory| format!(" of {}", memory.0))
-                .unwrap_or_default();
+            let limits = first.and_then(|first| first.resources.as_ref()?.limits.as_ref());
+            let memory = limits.and_then(|limits| limits.get("memory"));
+            let limit = memory.map_or_else(String::new, |memory| format!(" of {}", memory.0));
             let text = format!(
                 "the entry point was killed because it used more memory than its limit{limit} (OOMKilled)"
             );

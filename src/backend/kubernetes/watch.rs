@@ -4,24 +4,22 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use backon::{BackoffBuilder as _, ExponentialBackoff};
 use futures_util::StreamExt as _;
-use futures_util::stream::BoxStream;
 use http::Request;
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::Client;
 use kube::api::{Api, Resource};
 use kube::client::Body;
-use kube::runtime::watcher::{self, Config, Error, watcher};
+use kube::runtime::utils::ResetTimerBackoff;
+use kube::runtime::watcher::{Config, Error, Event, ExponentialBackoff, watcher};
 use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tower::service_fn;
 use tracing::Dispatch;
 use tracing::instrument::WithSubscriber as _;
 
-use super::api_problem::{ApiProblem, ProblemKind};
+use super::error::{ApiProblem, ProblemKind};
 use super::handle::{JobHandle, PAUSES, REQUEST_TIMEOUT};
 
 /// How long the server keeps a watch open, in seconds. The library then resumes it.
@@ -46,126 +44,88 @@ pub(super) enum Change<K> {
     Trouble(ApiProblem),
 }
 
-pub(super) trait Watched:
-    Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static
-{
-}
-
-impl Watched for Event {}
-impl Watched for Job {}
-impl Watched for Pod {}
-
-pub(super) struct Watch<K> {
-    api: Api<K>,
+/// Sends each change of the resources, until nobody listens or they may not be asked for.
+pub(super) async fn watch<K, M>(
+    handle: JobHandle,
     config: Config,
-    events: BoxStream<'static, watcher::Result<watcher::Event<K>>>,
-    /// What a list that is under way has given so far.
-    listing: Option<Vec<K>>,
-    /// Whether watching is forbidden, and only lists are allowed.
-    polls: bool,
-    /// Whether not even lists are allowed.
-    is_forbidden: bool,
-    pauses: ExponentialBackoff,
-    /// When there was trouble last, and how long to wait after it.
-    trouble: Instant,
-    pause: Duration,
+    sender: mpsc::Sender<M>,
+    wrap: fn(Change<K>) -> M,
+) where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    K: Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let api = Api::<K>::namespaced(paced(handle.cluster.client), &handle.namespace);
+    let config = config.timeout(WATCH_SECONDS);
+    let begin = || watcher(api.clone(), config.clone()).boxed();
+    let mut events = begin();
+    // What a list that is under way has given so far.
+    let mut listing = Some(Vec::new());
+    let mut watching_is_forbidden = false;
+    let mut pauses = ResetTimerBackoff::new(ExponentialBackoff::from(PAUSES), CALM);
+    loop {
+        let is_listing = listing.is_some();
+        let limit = if is_listing { REQUEST_TIMEOUT } else { SILENCE };
+        // The library's own traces show errors in full, with what a login program wrote.
+        let event = events.next().with_subscriber(Dispatch::none());
+        let change = match timeout(limit, event).await {
+            Ok(Some(Ok(Event::Init))) => {
+                listing = Some(Vec::new());
+                continue;
+            }
+            Ok(Some(Ok(Event::InitApply(item)))) => {
+                listing.get_or_insert_default().push(item);
+                continue;
+            }
+            Ok(Some(Ok(Event::InitDone))) => Change::Listed(listing.take().unwrap_or_default()),
+            Ok(Some(Ok(Event::Apply(item)))) => Change::Changed(Box::new(item)),
+            Ok(Some(Ok(Event::Delete(item)))) => Change::Deleted(Box::new(item)),
+            Ok(Some(Err(Error::InitialListFailed(error)))) => Change::Trouble(error.into()),
+            Ok(Some(Err(error))) => {
+                // The library would retry from the same version, which the server may not have.
+                let cannot_begin = matches!(error, Error::WatchStartFailed(_));
+                let problem = ApiProblem::from(error);
+                tracing::debug!(%problem, "a watch broke or cannot begin");
+                if cannot_begin {
+                    (events, listing) = (begin(), Some(Vec::new()));
+                    watching_is_forbidden = problem.kind == ProblemKind::Forbidden;
+                }
+                sleep(pauses.next().unwrap_or_default()).await;
+                continue;
+            }
+            Ok(None) | Err(_) => {
+                (events, listing) = (begin(), Some(Vec::new()));
+                if !is_listing {
+                    continue;
+                }
+                Change::Trouble(ApiProblem::no_answer(REQUEST_TIMEOUT))
+            }
+        };
+        let pause = match &change {
+            Change::Trouble(problem) if problem.kind == ProblemKind::Forbidden => None,
+            Change::Trouble(_) => pauses.next(),
+            Change::Listed(_) if watching_is_forbidden => {
+                (events, listing) = (begin(), Some(Vec::new()));
+                Some(BETWEEN_LISTS)
+            }
+            _ => Some(Duration::ZERO),
+        };
+        let is_heard = sender.send(wrap(change)).await.is_ok();
+        let Some(pause) = pause.filter(|_| is_heard) else {
+            return;
+        };
+        sleep(pause).await;
+    }
 }
 
-impl<K: Watched> Watch<K> {
-    pub(super) fn new(handle: &JobHandle, config: Config) -> Self {
-        let client = paced(handle.cluster.client.clone());
-        let api = Api::<K>::namespaced(client, &handle.namespace);
-        let config = config.timeout(WATCH_SECONDS);
-        Self {
-            events: watcher(api.clone(), config.clone()).boxed(),
-            api,
-            config,
-            listing: Some(Vec::new()),
-            polls: false,
-            is_forbidden: false,
-            pauses: PAUSES.build(),
-            trouble: Instant::now(),
-            pause: Duration::ZERO,
-        }
-    }
-
-    /// The next change. Nothing once the resources may not be asked for.
-    pub(super) async fn next(&mut self) -> Option<Change<K>> {
-        while !self.is_forbidden {
-            sleep(std::mem::take(&mut self.pause)).await;
-            let is_listing = self.listing.is_some();
-            let limit = if is_listing { REQUEST_TIMEOUT } else { SILENCE };
-            // The library's own traces show errors in full, with what a login program wrote.
-            let event = self.events.next().with_subscriber(Dispatch::none());
-            let change = match timeout(limit, event).await {
-                Ok(Some(Ok(event))) => self.take(event),
-                Ok(Some(Err(error))) => self.take_error(error),
-                Ok(None) | Err(_) => {
-                    self.begin_again();
-                    is_listing.then(|| self.fail(ApiProblem::no_answer(REQUEST_TIMEOUT)))
-                }
-            };
-            if change.is_some() {
-                return change;
+impl From<Error> for ApiProblem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::InitialListFailed(error) | Error::WatchStartFailed(error) | Error::WatchFailed(error) => {
+                error.into()
             }
+            Error::WatchError(status) => Self::from(&*status),
+            Error::NoResourceVersion => Self::new(ProblemKind::Other, error.to_string()),
         }
-        None
-    }
-
-    fn take(&mut self, event: watcher::Event<K>) -> Option<Change<K>> {
-        match event {
-            watcher::Event::Init => self.listing = Some(Vec::new()),
-            watcher::Event::InitApply(item) => self.listing.get_or_insert_default().push(item),
-            watcher::Event::InitDone => {
-                let items = self.listing.take().unwrap_or_default();
-                if self.polls {
-                    self.begin_again();
-                    self.pause = BETWEEN_LISTS;
-                }
-                return Some(Change::Listed(items));
-            }
-            watcher::Event::Apply(item) => return Some(Change::Changed(Box::new(item))),
-            watcher::Event::Delete(item) => return Some(Change::Deleted(Box::new(item))),
-        }
-        None
-    }
-
-    fn take_error(&mut self, error: Error) -> Option<Change<K>> {
-        let problem = match error {
-            Error::InitialListFailed(error) => return Some(self.fail(error.into())),
-            Error::WatchStartFailed(error) => {
-                // The library would retry from the same version, which the server may not have.
-                self.begin_again();
-                let problem = ApiProblem::from(error);
-                self.polls = problem.kind == ProblemKind::Forbidden;
-                problem
-            }
-            Error::WatchFailed(error) => error.into(),
-            Error::WatchError(status) => ApiProblem::from(&*status),
-            Error::NoResourceVersion => ApiProblem::new(ProblemKind::Other, error.to_string()),
-        };
-        tracing::debug!(%problem, "a watch broke or cannot begin");
-        self.back_off();
-        None
-    }
-
-    fn fail(&mut self, problem: ApiProblem) -> Change<K> {
-        self.is_forbidden = problem.kind == ProblemKind::Forbidden;
-        self.back_off();
-        Change::Trouble(problem)
-    }
-
-    fn begin_again(&mut self) {
-        self.events = watcher(self.api.clone(), self.config.clone()).boxed();
-        self.listing = Some(Vec::new());
-    }
-
-    fn back_off(&mut self) {
-        if self.trouble.elapsed() > CALM {
-            self.pauses = PAUSES.build();
-        }
-        self.trouble = Instant::now();
-        self.pause = self.pauses.next().unwrap_or_default();
     }
 }
 

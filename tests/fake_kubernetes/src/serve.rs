@@ -1,5 +1,6 @@
 //! Connections: accepted, secured, cut.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -53,10 +54,18 @@ pub(crate) fn run(
     let acceptor = shared.options.tls.as_ref().map(acceptor);
     runtime.block_on(async move {
         // Bound and never listening: nobody else gets the port while the server is away.
-        let reserved = socket(([127, 0, 0, 1], 0).into());
+        let reserved = socket(([127, 0, 0, 1], 0).into()).expect("a free port");
         let address = reserved.local_addr().expect("an address");
         loop {
-            let accepting = socket(address).listen(1024).expect("a listener");
+            let accepting = loop {
+                match socket(address).and_then(|socket| socket.listen(1024)) {
+                    // A program that is being started has the test's sockets too, for a moment.
+                    Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    }
+                    accepting => break accepting.expect("a listener"),
+                }
+            };
             let _ = ready.send(address);
             let mut connections = JoinSet::new();
             let away = loop {
@@ -82,11 +91,11 @@ pub(crate) fn run(
 }
 
 /// A socket of the address, which others may share while none of them listens.
-fn socket(address: SocketAddr) -> TcpSocket {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.set_reuseaddr(true).expect("a socket");
-    socket.bind(address).expect("a free port");
-    socket
+fn socket(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 fn acceptor(tls: &Tls) -> SslAcceptor {

@@ -6,6 +6,7 @@ use fake_kubernetes::Options;
 use mlrun::run::{RunId, RunStatus, UnixMillis};
 use mlrun::tracking::{self, RunEnd, TrackingUri};
 use rustix::process::Signal;
+use serde_json::json;
 
 use super::cluster::{ClusterProject, Ended, Running, TEMPLATE};
 
@@ -151,6 +152,50 @@ fn what_the_pods_make_of_a_deletion_does_not_count() {
         .expect_code(130)
         .expect_stderr("interrupted by SIGINT ===\n");
     assert_eq!(cluster.run().status, "KILLED");
+}
+
+#[test]
+fn a_deletion_before_the_end_is_a_cancellation() {
+    const EARLY: &str = "2026-01-02T03:04:05Z";
+    const LATE: &str = "2026-01-02T03:04:06Z";
+    std::thread::scope(|scope| {
+        for (deleted, end, goes_by_itself, expected) in [
+            (EARLY, None, false, "KILLED"),
+            (EARLY, None, true, "KILLED"),
+            (EARLY, Some(("Failed", Some(LATE))), false, "KILLED"),
+            // The entry point took the hint and ended well.
+            (EARLY, Some(("Complete", Some(LATE))), false, "KILLED"),
+            (LATE, Some(("Failed", Some(EARLY))), false, "FAILED"),
+            (LATE, Some(("Complete", Some(EARLY))), false, "FINISHED"),
+            (EARLY, Some(("Failed", Some(EARLY))), false, "KILLED"),
+            (EARLY, Some(("Failed", None)), false, "KILLED"),
+            (EARLY, Some(("Failed", Some(EARLY))), true, "FAILED"),
+            (EARLY, Some(("Complete", Some(EARLY))), true, "FINISHED"),
+            (EARLY, Some(("Complete", None)), false, "FINISHED"),
+        ] {
+            scope.spawn(move || {
+                let cluster = ClusterProject::new();
+                cluster.start(&["--no-wait"]).end().expect_code(0);
+                cluster.server.change_job(&job(&cluster), |job| {
+                    job["metadata"]["deletionTimestamp"] = deleted.into();
+                    if goes_by_itself {
+                        job["spec"]["ttlSecondsAfterFinished"] = 0.into();
+                    }
+                    if let Some((kind, time)) = end {
+                        let end = json!({"type": kind, "status": "True", "lastTransitionTime": time});
+                        job["status"]["conditions"] = json!([end]);
+                    }
+                });
+                let run_id = cluster.run().run_id;
+                cluster.start_mlrun(&["status", &run_id]).end().expect_code(0);
+                let status = cluster.run().status;
+                assert_eq!(
+                    status, expected,
+                    "deleted {deleted}, end {end:?}, by itself {goes_by_itself}"
+                );
+            });
+        }
+    });
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod interrupted;
 mod jobs;
 mod kept_output;
 mod kubeconfig;
+mod made;
 mod node;
 mod place;
 mod reasons;

@@ -1,152 +1,288 @@
 //! What the entry point's container writes, as it comes, without loss or repetition.
 //!
-//! A stream that breaks is begun again; [`Continuation`] leaves out the lines that have come already.
+//! The API gives every line its time, and begins at a second when it is asked to. So a stream that breaks is
+//! begun again a little before the last line, and the lines that have come already are left out.
 
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::pin::pin;
 use std::time::Duration;
 
 use backon::BackoffBuilder as _;
 use futures_util::io::{AsyncBufRead, AsyncBufReadExt as _};
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::Api;
 use kube::api::LogParams;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
+use tokio::sync::watch::Receiver;
 use tokio::time::{sleep, timeout};
 
 use super::Message;
-use super::log_lines::Continuation;
-use crate::backend::kubernetes::api_problem::{ApiProblem, ProblemKind};
+use crate::backend::kubernetes::error::{ApiProblem, ProblemKind};
 use crate::backend::kubernetes::handle::PAUSES;
+use crate::backend::kubernetes::reasons::PodView;
 
 /// A stream that is silent for longer is begun again: its connection may be dead.
 const SILENCE: Duration = Duration::from_secs(240);
 /// How long a stream may go on after its container has ended.
 const AFTER_THE_END: Duration = Duration::from_secs(10);
 
-/// What a follower has to know about its container.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ContainerProgress {
-    pub(super) has_started: bool,
-    pub(super) restarts: i32,
-    /// It has ended for good.
-    pub(super) is_over: bool,
-    /// Its pod is no longer there.
-    pub(super) is_gone: bool,
+/// How far back a stream is begun again. Lines of the two outputs of a program may be some
+/// milliseconds out of order.
+const OVERLAP: SignedDuration = SignedDuration::from_secs(2);
+
+/// Sends all lines of the entry point's container until it has ended for good.
+pub(super) async fn follow(api: Api<Pod>, mut pod: Receiver<PodView>, sender: mpsc::Sender<Message>) {
+    let uid = pod.borrow().uid.clone();
+    let unreadable = read_all(&api, &mut pod, &sender).await;
+    if let Some(problem) = unreadable {
+        let _ = sender.send(Message::LogUnreadable(problem)).await;
+    }
+    let _ = sender.send(Message::LogDone(uid)).await;
 }
 
-pub(super) struct LogFollower {
-    pub(super) api: Api<Pod>,
-    pub(super) pod: String,
-    pub(super) pod_uid: String,
-    pub(super) container: String,
-    pub(super) progress: watch::Receiver<ContainerProgress>,
-    pub(super) sender: mpsc::Sender<Message>,
+/// Why not all could be read, if that is worth a word.
+async fn read_all(
+    api: &Api<Pod>,
+    pod: &mut Receiver<PodView>,
+    sender: &mpsc::Sender<Message>,
+) -> Option<ApiProblem> {
+    let mut lines = Continuation::default();
+    let begun = pod.wait_for(|pod| pod.has_started || pod.is_over || pod.is_gone);
+    let mut attempt = begun.await.ok()?.restarts;
+    let mut pauses = PAUSES.build();
+    // The container before the first that was seen: what it wrote is still there.
+    let mut wants_previous = attempt > 0;
+    // Whether the last stream was read to the end that the server gave it.
+    let mut is_whole = false;
+    loop {
+        let now = pod.borrow().clone();
+        if now.restarts > attempt {
+            (attempt, wants_previous) = (now.restarts, true);
+        }
+        let previous = std::mem::take(&mut wants_previous);
+        let last_pass = (now.is_over || now.is_gone) && !previous;
+        let parameters = LogParams {
+            container: Some(now.container),
+            follow: !last_pass && !previous,
+            previous,
+            since_time: lines.since(),
+            timestamps: true,
+            ..LogParams::default()
+        };
+        lines.begin();
+        let seen = lines.count;
+        match api.log_stream(&now.name, &parameters).await {
+            Ok(stream) => {
+                let is_clean = read(stream, &mut lines, pod, sender).await;
+                if is_clean && last_pass && lines.count == seen && lines.is_repeated() {
+                    let _ = sender.send(Message::Output(lines.rest())).await;
+                    return None;
+                }
+                is_whole = is_clean && !previous;
+                wants_previous = !is_clean && previous;
+            }
+            Err(error) => {
+                let problem = ApiProblem::from(error);
+                tracing::debug!(%problem, pod = now.name, "logs that cannot be read");
+                let is_lost = match problem.kind {
+                    ProblemKind::Forbidden => true,
+                    ProblemKind::NotFound => now.is_gone || now.is_over,
+                    // An older container may be gone, or a stream asked for too early.
+                    ProblemKind::Invalid | ProblemKind::Other => last_pass && !now.has_started,
+                    _ => false,
+                };
+                if is_lost {
+                    let is_removed = is_whole && problem.kind == ProblemKind::NotFound;
+                    return (!now.is_gone && now.has_started && !is_removed).then_some(problem);
+                }
+                wants_previous = previous && problem.is_passing();
+            }
+        }
+        if lines.count > seen {
+            pauses = PAUSES.build();
+        }
+        // A change of the container is worth a look at once.
+        tokio::select! {
+            () = sleep(pauses.next().unwrap_or_default()) => {}
+            changed = pod.changed() => changed.ok()?,
+        }
+    }
 }
 
-impl LogFollower {
-    /// Sends the message. If nobody listens any more, this task is about to be ended.
-    async fn send(&self, message: Message) {
-        let _ = self.sender.send(message).await;
+/// Reads one stream. Whether the server ended it; else it broke, or was given up.
+async fn read(
+    stream: impl AsyncBufRead + Send,
+    lines: &mut Continuation,
+    pod: &mut Receiver<PodView>,
+    sender: &mpsc::Sender<Message>,
+) -> bool {
+    let mut stream = pin!(stream);
+    let mut ends_soon = false;
+    loop {
+        let limit = if ends_soon { AFTER_THE_END } else { SILENCE };
+        let read = tokio::select! {
+            read = timeout(limit, stream.fill_buf()) => read,
+            changed = pod.changed(), if !ends_soon => {
+                if changed.is_err() {
+                    return false;
+                }
+                let now = pod.borrow();
+                ends_soon = now.is_over || now.is_gone;
+                continue;
+            }
+        };
+        let Ok(Ok(bytes)) = read else { return false };
+        let count = bytes.len();
+        if count == 0 {
+            return true;
+        }
+        let new = lines.take(bytes);
+        stream.consume_unpin(count);
+        if !new.is_empty() {
+            let _ = sender.send(Message::Output(new)).await;
+        }
+    }
+}
+
+/// Lines of one pod over several streams: each of them once.
+#[derive(Debug, Default)]
+struct Continuation {
+    /// The lines of the last seconds, as time and hash, in the order of the log.
+    recent: VecDeque<(Timestamp, u64)>,
+    newest: Option<Timestamp>,
+    /// Where in `recent` the present stream is.
+    cursor: usize,
+    /// The beginning of a line whose end has not come.
+    partial: Vec<u8>,
+    last_partial: Vec<u8>,
+    count: u64,
+}
+
+impl Continuation {
+    /// When the next stream shall begin: at a whole second, as the API would round it.
+    fn since(&self) -> Option<Timestamp> {
+        let begin = self.newest?.checked_sub(OVERLAP).ok()?;
+        Timestamp::from_second(begin.as_second()).ok()
     }
 
-    /// Sends all lines until the container has ended for good.
-    pub(super) async fn follow(mut self) {
+    /// A new stream begins. What the last one left unfinished comes again.
+    fn begin(&mut self) {
+        self.cursor = 0;
+        self.last_partial = std::mem::take(&mut self.partial);
+    }
+
+    /// Whether the present stream has had all that came before it, to its end. An answer that was cut
+    /// off on its way cannot be told from a whole one else.
+    fn is_repeated(&self) -> bool {
+        self.cursor == self.recent.len() && self.partial == self.last_partial
+    }
+
+    /// Takes bytes of the stream; gives the new lines in them without their times.
+    fn take(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut new = Vec::with_capacity(bytes.len());
+        let Some(last) = bytes.iter().rposition(|byte| *byte == b'\n') else {
+            self.partial.extend_from_slice(bytes);
+            return new;
+        };
+        let (ends, rest) = bytes.split_at(last + 1);
+        let mut whole = std::mem::replace(&mut self.partial, rest.to_vec());
+        whole.extend_from_slice(ends);
+        for line in whole.split_inclusive(|byte| *byte == b'\n') {
+            self.add(line, &mut new);
+        }
+        new
+    }
+
+    /// The last line, where the program did not end it.
+    fn rest(&mut self) -> Vec<u8> {
+        let mut new = Vec::new();
+        let partial = std::mem::take(&mut self.partial);
+        self.add(&partial, &mut new);
+        new
+    }
+
+    /// Adds the line where it is new.
+    fn add(&mut self, line: &[u8], new: &mut Vec<u8>) {
+        match split_time(line) {
+            Some((time, text)) => {
+                if self.is_new(time, text) {
+                    self.count += 1;
+                    new.extend_from_slice(text);
+                }
+            }
+            // Not of the container: what the node itself says about its logs.
+            None => new.extend_from_slice(line),
+        }
+    }
+
+    fn is_new(&mut self, time: Timestamp, text: &[u8]) -> bool {
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        let line = (time, hasher.finish());
+        let found = self
+            .recent
+            .iter()
+            .skip(self.cursor)
+            .position(|known| *known == line);
+        if let Some(ahead) = found {
+            self.cursor += ahead + 1;
+            return false;
+        }
+        self.recent.insert(self.cursor, line);
+        self.cursor += 1;
+        if self.newest.is_none_or(|newest| time > newest) {
+            self.newest = Some(time);
+            self.forget();
+        }
+        true
+    }
+
+    /// Forgets the lines that no later stream has.
+    fn forget(&mut self) {
+        let Some(since) = self.since() else { return };
+        while self.recent.front().is_some_and(|(time, _)| *time < since) {
+            self.recent.pop_front();
+            self.cursor = self.cursor.saturating_sub(1);
+        }
+    }
+}
+
+fn split_time(line: &[u8]) -> Option<(Timestamp, &[u8])> {
+    let end = line.iter().take(40).position(|byte| *byte == b' ')?;
+    let time = std::str::from_utf8(&line[..end]).ok()?.parse().ok()?;
+    Some((time, &line[end + 1..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(bytes: Vec<u8>) -> String {
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn lines_out_of_order_are_neither_lost_nor_repeated() {
+        let first = "2026-01-02T03:04:05.9Z b\n2026-01-02T03:04:06.0Z c\n";
+        let again = "2026-01-02T03:04:05.9Z b\n2026-01-02T03:04:05.8Z late\n2026-01-02T03:04:06.0Z c\n";
         let mut lines = Continuation::default();
-        let has_begun = |now: &ContainerProgress| now.has_started || now.is_over || now.is_gone;
-        if self.progress.wait_for(has_begun).await.is_err() {
-            return;
-        }
-        let mut pauses = PAUSES.build();
-        let mut attempt = self.progress.borrow().restarts;
-        // The container before the first that was seen: what it wrote is still there.
-        let mut wants_previous = attempt > 0;
-        // Whether the last stream was read to the end that the server gave it.
-        let mut is_whole = false;
-        loop {
-            let now = *self.progress.borrow();
-            if now.restarts > attempt {
-                (attempt, wants_previous) = (now.restarts, true);
-            }
-            let previous = std::mem::take(&mut wants_previous);
-            let last_pass = (now.is_over || now.is_gone) && !previous;
-            let parameters = LogParams {
-                container: Some(self.container.clone()),
-                follow: !last_pass && !previous,
-                previous,
-                since_time: lines.since(),
-                timestamps: true,
-                ..LogParams::default()
-            };
+        assert_eq!(text(lines.take(first.as_bytes())), "b\nc\n");
+        for expected in ["late\n", ""] {
+            let since = lines.since().unwrap().to_string();
+            assert_eq!(since, "2026-01-02T03:04:04Z");
             lines.begin();
-            let seen = lines.count;
-            match self.api.log_stream(&self.pod, &parameters).await {
-                Ok(stream) => {
-                    let is_clean = self.read(stream, &mut lines).await;
-                    if is_clean && last_pass && lines.count == seen && lines.is_repeated() {
-                        self.send(Message::Output(lines.rest())).await;
-                        return self.send(Message::LogDone(self.pod_uid.clone())).await;
-                    }
-                    is_whole = is_clean && !previous;
-                    wants_previous = !is_clean && previous;
-                }
-                Err(error) => {
-                    let problem = ApiProblem::from(error);
-                    let is_lost = match problem.kind {
-                        ProblemKind::Forbidden => true,
-                        ProblemKind::NotFound => now.is_gone || now.is_over,
-                        // An older container may be gone, or a stream asked for too early.
-                        ProblemKind::Invalid | ProblemKind::Other => last_pass && !now.has_started,
-                        _ => false,
-                    };
-                    tracing::debug!(%problem, pod = self.pod, "logs that cannot be read");
-                    wants_previous = previous && problem.is_passing();
-                    if is_lost {
-                        let is_removed = is_whole && problem.kind == ProblemKind::NotFound;
-                        if !now.is_gone && now.has_started && !is_removed {
-                            self.send(Message::LogUnreadable(problem)).await;
-                        }
-                        return self.send(Message::LogDone(self.pod_uid.clone())).await;
-                    }
-                }
-            }
-            if lines.count > seen {
-                pauses = PAUSES.build();
-            }
-            // A change of the container is worth a look at once.
-            tokio::select! {
-                () = sleep(pauses.next().unwrap_or_default()) => {}
-                changed = self.progress.changed() => if changed.is_err() { return },
-            }
+            assert_eq!(text(lines.take(again.as_bytes())), expected);
         }
     }
 
-    /// Reads one stream. Whether the server ended it; else it broke, or was given up.
-    async fn read(&mut self, stream: impl AsyncBufRead + Send, lines: &mut Continuation) -> bool {
-        let mut stream = pin!(stream);
-        let mut ends_soon = false;
-        loop {
-            let limit = if ends_soon { AFTER_THE_END } else { SILENCE };
-            let read = tokio::select! {
-                read = timeout(limit, stream.fill_buf()) => read,
-                changed = self.progress.changed(), if !ends_soon => {
-                    if changed.is_err() {
-                        return false;
-                    }
-                    let now = *self.progress.borrow();
-                    ends_soon = now.is_over || now.is_gone;
-                    continue;
-                }
-            };
-            let Ok(Ok(bytes)) = read else { return false };
-            let count = bytes.len();
-            if count == 0 {
-                return true;
-            }
-            let new = lines.take(bytes);
-            stream.consume_unpin(count);
-            if !new.is_empty() {
-                self.send(Message::Output(new)).await;
-            }
-        }
+    #[test]
+    fn what_has_no_time_and_what_has_no_end_is_shown() {
+        let mut lines = Continuation::default();
+        let mut read =
+            lines.take(b"unable to retrieve container logs\n2026-01-02T03:04:05Z a\n2026-01-02T03:04:05Z b");
+        read.extend(lines.rest());
+        assert_eq!(text(read), "unable to retrieve container logs\na\nb");
     }
 }

@@ -1,38 +1,46 @@
 //! A Job that is followed to its end: what it and its pods become, what they write, and why they fail.
 
-mod deletion;
 mod job;
-mod limits;
-mod log_lines;
 mod logs;
 mod pods;
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, stream};
 use k8s_openapi::api::batch::v1::{Job, JobCondition};
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::runtime::watcher::Config;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, interval};
 
-use self::limits::Silence;
 use self::pods::PodState;
 use super::KubernetesError;
-use super::api_problem::{ApiProblem, ProblemKind};
-use super::error::JobFate;
-use super::gone;
-use super::handle::JobHandle;
+use super::error::{ApiProblem, ProblemKind, seconds};
+use super::handle::{JobHandle, PATIENCE};
+use super::job_state::is_suspended;
 use super::reasons::Reason;
-use super::watch::{Change, Watch, Watched};
+use super::watch::{Change, watch};
 use crate::backend::relayed::RelayedOutput;
 use crate::events::Progress;
 use crate::process::{Ended, Signals, TerminationSignal};
+use crate::run::RunStatus;
 
 /// How long logs may still come when the Job has ended.
 const LOG_DRAIN: Duration = Duration::from_secs(20);
+/// How often to look at the time.
+const TICK: Duration = Duration::from_millis(100);
 const MESSAGES: usize = 64;
+/// How long the API may be silent before that is said.
+const TOLD_AFTER: Duration = Duration::from_secs(30);
+/// How often it is said again.
+const TOLD_AGAIN: Duration = Duration::from_secs(300);
+/// When a Job that cannot be asked for is given up.
+const LOST: Duration = Duration::from_secs(30 * 60);
+/// When it is given up where the credentials are no longer valid.
+const LOCKED_OUT: Duration = Duration::from_secs(120);
 
 /// How long the entry point may take to start.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +54,8 @@ enum End {
     Known(Result<Ended, KubernetesError>),
     /// It failed so, and its pods may tell why.
     Failed(JobCondition),
+    /// It is gone. This is said if the cluster does not remember more.
+    Gone(KubernetesError),
 }
 
 enum Message {
@@ -98,7 +108,6 @@ pub(super) async fn follow(
         told: HashSet::new(),
         has_started: false,
         waiting_since: Instant::now(),
-        was_held: false,
         end: None,
         drained_by: None,
         knows_last_pods: false,
@@ -107,31 +116,57 @@ pub(super) async fn follow(
         is_cancelled: false,
         deletion: None,
     };
-    let by_name = Config::default().fields(&format!("metadata.name={}", handle.name));
-    follower.watch(by_name, Message::Job);
+    follower.watch_job();
     follower.watch_pods(Message::Pods);
     follower.watch_events("Job", &handle.name);
+    let mut ticks = interval(TICK);
+    let mut signals = pin!(stream::unfold((signals, false), async |(signals, insists)| {
+        let signal = if insists {
+            signals.further().await
+        } else {
+            signals.next().await
+        };
+        Some((signal, (signals, true)))
+    }));
     loop {
-        if let Some(ended) = follower.result() {
-            return follower.with_memory(ended).await;
+        if let Some(ended) = follower.result().await {
+            return ended;
         }
-        let deadline = follower.deadline();
-        let is_ending = follower.signal.is_some();
         tokio::select! {
             biased;
-            signal = async { if is_ending { signals.further().await } else { signals.next().await } } => {
+            Some(signal) = signals.next() => {
                 if follower.take_signal(signal) {
                     return Ok(Ended::Interrupted { signal: follower.signal.unwrap_or(signal) });
                 }
             }
             // The follower itself holds a sender: there is always one.
-            Some(message) = receiver.recv() => {
-                follower.take(message)?;
-                follower.restart_the_clock_while_held();
-                follower.end_what_cannot_start();
-            }
-            () = sleep_until(deadline) => follower.deadline_passed(),
+            Some(message) = receiver.recv() => follower.take(message)?,
+            _ = ticks.tick() => {}
         }
+        follower.look_at_the_time();
+    }
+}
+
+/// A time in which the API does not answer.
+struct Silence {
+    since: Instant,
+    /// How long it may last before it is told, for the first time or again.
+    told_after: Duration,
+    /// What kept the API from answering last.
+    problem: Option<ApiProblem>,
+}
+
+impl Silence {
+    fn begin() -> Self {
+        Self {
+            since: Instant::now(),
+            told_after: TOLD_AFTER,
+            problem: None,
+        }
+    }
+
+    fn was_told(&self) -> bool {
+        self.told_after > TOLD_AFTER
     }
 }
 
@@ -151,8 +186,6 @@ struct Follower<'a> {
     has_started: bool,
     /// From when on the time to start counts.
     waiting_since: Instant,
-    /// Whether a queue held the Job back when it was looked at last.
-    was_held: bool,
     end: Option<End>,
     drained_by: Option<Instant>,
     /// Whether the pods are known as they were when the Job had ended.
@@ -166,30 +199,28 @@ struct Follower<'a> {
 }
 
 impl Follower<'_> {
+    fn watch_job(&mut self) {
+        let by_name = Config::default().fields(&format!("metadata.name={}", self.handle.name));
+        let (handle, sender) = (self.handle.clone(), self.sender.clone());
+        self.tasks.spawn(watch(handle, by_name, sender, Message::Job));
+    }
+
     fn watch_pods(&mut self, wrap: fn(Change<Pod>) -> Message) {
         let of_job = Config::default().labels(&format!("job-name={}", self.handle.name));
-        self.watch(of_job, wrap);
+        let (handle, sender) = (self.handle.clone(), self.sender.clone());
+        self.tasks.spawn(watch(handle, of_job, sender, wrap));
     }
 
     fn watch_events(&mut self, kind: &str, name: &str) -> AbortHandle {
         let of_object = format!("involvedObject.kind={kind},involvedObject.name={name}");
         let of_object = Config::default().fields(&of_object);
-        self.watch(of_object, Message::Events)
-    }
-
-    /// Has every change of these resources become a message.
-    fn watch<K: Watched>(&mut self, config: Config, wrap: fn(Change<K>) -> Message) -> AbortHandle {
-        let sender = self.sender.clone();
-        let mut watch = Watch::new(self.handle, config);
-        self.tasks.spawn(async move {
-            while let Some(change) = watch.next().await
-                && sender.send(wrap(change)).await.is_ok()
-            {}
-        })
+        let (handle, sender) = (self.handle.clone(), self.sender.clone());
+        self.tasks
+            .spawn(watch(handle, of_object, sender, Message::Events))
     }
 
     /// The result, once everything is known and shown.
-    fn result(&mut self) -> Option<Result<Ended, KubernetesError>> {
+    async fn result(&mut self) -> Option<Result<Ended, KubernetesError>> {
         if self.end.is_none() || self.deletion.is_some() {
             return None;
         }
@@ -215,19 +246,8 @@ impl Follower<'_> {
                 }
                 self.failure(&end)
             }
+            End::Gone(error) => self.handle.remembered_end().await.unwrap_or(Err(error)),
         })
-    }
-
-    /// The result, unless the cluster remembers more of a Job that was gone when it was looked for.
-    async fn with_memory(&self, ended: Result<Ended, KubernetesError>) -> Result<Ended, KubernetesError> {
-        match ended {
-            Err(ref error)
-                if matches!(error.fate, JobFate::Deleted | JobFate::Unknown) && !self.is_cancelled =>
-            {
-                gone::remembered_end(self.handle).await.unwrap_or(ended)
-            }
-            ended => ended,
-        }
     }
 
     fn take(&mut self, message: Message) -> Result<(), KubernetesError> {
@@ -272,6 +292,79 @@ impl Follower<'_> {
             self.end = Some(end);
             self.drained_by = Some(Instant::now() + LOG_DRAIN);
             self.watch_pods(Message::LastPods);
+        }
+    }
+
+    /// Does what is due.
+    fn look_at_the_time(&mut self) {
+        let now = Instant::now();
+        if let Some(Deletion::Begun { until }) = self.deletion
+            && now >= until
+        {
+            self.handle.tell_long_deletion(self.progress);
+            self.give_up_deletion();
+        }
+        self.tell_silence(now);
+        self.look_at_the_start(now);
+    }
+
+    /// Ends the Job if waiting does not help, for an entry point that never starts, or a container beside it
+    /// without which the pod never ends; or if the time to start is over.
+    fn look_at_the_start(&mut self, now: Instant) {
+        let newest = self.pods.last().map(|pod| pod.view.borrow().clone());
+        let is_gated = newest.as_ref().is_some_and(|pod| pod.is_gated && !pod.is_over);
+        // A queue that decides when the Job starts may take any time.
+        if is_gated || is_suspended(self.job.as_ref()) {
+            self.waiting_since = now;
+        }
+        let Some(limit) = self.start_limit else { return };
+        if self.end.is_some() || self.signal.is_some() {
+            return;
+        }
+        let is_late = !self.has_started && now >= self.waiting_since + limit.after;
+        let phase = || match &newest {
+            Some(pod) => format!("the pod is {}", pod.phase),
+            None => "the Job has no pod yet".to_owned(),
+        };
+        let (what, reason) = match self.problem() {
+            Some(problem) if problem.is_lasting => ("cannot start".to_owned(), problem),
+            problem if is_late && (problem.is_some() || limit.is_strict) => {
+                let slow = || Reason::new(phase(), Some("give it more time with --start-timeout"));
+                let what = format!("has not started within {}", seconds(limit.after));
+                (what, problem.unwrap_or_else(slow))
+            }
+            _ => return,
+        };
+        self.delete(PATIENCE);
+        let text = format!("the entry point {what}: {}", reason.text);
+        let reason = Reason { text, ..reason };
+        self.finish(End::Known(Err(reason.into())));
+    }
+
+    fn tell_silence(&mut self, now: Instant) {
+        let Some(silence) = &mut self.silence else { return };
+        let Some(problem) = &silence.problem else { return };
+        let lasted = Duration::from_secs((now - silence.since).as_secs());
+        let patience = match problem.kind {
+            ProblemKind::Unauthorized => LOCKED_OUT,
+            _ => LOST,
+        };
+        let (cluster, time) = (&self.handle.cluster, seconds(lasted));
+        if lasted >= patience {
+            let text = format!(
+                "the Job '{}' goes on, but {cluster} has not answered for {time}",
+                self.handle.name
+            );
+            let hint = "`mlrun wait RUN_ID` follows it again".to_owned();
+            let lost = KubernetesError::failed(text, Some(hint), Some(problem.clone().into()));
+            self.silence = None;
+            self.finish(End::Known(Err(lost.with_status(RunStatus::Running))));
+            self.drained_by = Some(now);
+        } else if lasted >= silence.told_after {
+            silence.told_after = lasted + TOLD_AGAIN;
+            self.progress.warning(&format!(
+                "{cluster} has not answered for {time}: {problem}; the Job goes on, and is followed again as soon as it answers"
+            ));
         }
     }
 

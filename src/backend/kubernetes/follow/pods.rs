@@ -1,31 +1,24 @@
 //! What becomes of the Job's pods, and what they write.
 
-use std::collections::HashSet;
-
 use k8s_openapi::api::core::v1::{Event, Pod};
-use kube::ResourceExt as _;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use super::Follower;
-use super::logs::{ContainerProgress, LogFollower};
-use crate::backend::kubernetes::api_problem::ProblemKind;
+use super::{Follower, logs};
 use crate::backend::kubernetes::disruption;
+use crate::backend::kubernetes::error::ProblemKind;
 use crate::backend::kubernetes::job_state;
 use crate::backend::kubernetes::reasons::{self, Failure, PodView, Reason};
 use crate::backend::kubernetes::watch::Change;
 
 pub(super) struct PodState {
-    uid: String,
-    pub(super) view: PodView,
-    pub(super) progress: watch::Sender<ContainerProgress>,
+    /// As it is, for all who follow it.
+    pub(super) view: watch::Sender<PodView>,
     /// Whether its logs have been read to their end.
     pub(super) logs_done: bool,
     /// The watch of its events, until it has started.
     events: Option<AbortHandle>,
     is_failure_told: bool,
-    /// Whether it is no longer there, and nobody saw it go: how it ended is not known.
-    is_vanished: bool,
 }
 
 impl Follower<'_> {
@@ -38,10 +31,11 @@ impl Follower<'_> {
             }
             Change::Trouble(_) => {}
             Change::Listed(pods) => {
-                let there: HashSet<String> = pods.iter().filter_map(Pod::uid).collect();
-                for pod in self.pods.iter_mut().filter(|pod| !there.contains(&pod.uid)) {
-                    pod.is_vanished = true;
-                    pod.progress.send_modify(|progress| progress.is_gone = true);
+                for known in &self.pods {
+                    let uid = Some(known.view.borrow().uid.clone());
+                    if !pods.iter().any(|pod| pod.metadata.uid == uid) {
+                        known.view.send_modify(|view| view.is_gone = true);
+                    }
                 }
                 for pod in &pods {
                     self.take_pod(pod);
@@ -52,8 +46,7 @@ impl Follower<'_> {
                 self.take_pod(&pod);
                 let uid = pod.metadata.uid.as_deref().unwrap_or_default();
                 if let Some(pod) = self.pod(uid) {
-                    pod.view.lose();
-                    pod.progress.send_modify(|progress| progress.is_gone = true);
+                    pod.view.send_modify(PodView::lose);
                 }
                 self.tell_failures_if_retried();
             }
@@ -61,72 +54,49 @@ impl Follower<'_> {
     }
 
     pub(super) fn pod(&mut self, uid: &str) -> Option<&mut PodState> {
-        self.pods.iter_mut().find(|pod| pod.uid == uid)
+        self.pods.iter_mut().find(|pod| pod.view.borrow().uid == uid)
     }
 
     fn take_pod(&mut self, pod: &Pod) {
         if !self.handle.owns(&pod.metadata) {
             return;
         }
-        let (Some(uid), Some(container)) = (pod.uid(), reasons::entry_point(pod)) else {
-            return;
-        };
         let view = PodView::of(pod);
-        let now = ContainerProgress {
-            has_started: view.has_started,
-            restarts: view.restarts,
-            is_over: view.is_over,
-            is_gone: false,
-        };
-        if let Some(state) = self.pod(&uid) {
-            state
-                .progress
-                .send_if_modified(|progress| std::mem::replace(progress, now) != now);
-            state.view = view;
+        if let Some(known) = self.pod(&view.uid) {
+            known
+                .view
+                .send_if_modified(|old| std::mem::replace(old, view.clone()) != view);
         } else {
             self.event_problem = None;
-            let state = self.new_pod(&uid, view, now, container.to_owned());
-            self.pods.push(state);
+            self.add_pod(view.clone());
             if self.end.is_none() {
                 // The Job goes on with this one, so those before it were not the last word.
                 self.tell_failures(Some(self.pods.len() - 1));
             }
         }
-        self.tell_pod(&uid);
+        self.tell_pod(&view);
     }
 
-    fn new_pod(&mut self, uid: &str, view: PodView, now: ContainerProgress, container: String) -> PodState {
-        let (progress, receiver) = watch::channel(now);
-        let pod = view.name.clone();
+    fn add_pod(&mut self, view: PodView) {
+        let is_waiting = !view.has_started && !view.is_over;
+        let events = is_waiting.then(|| self.watch_events("Pod", &view.name));
+        let (view, receiver) = watch::channel(view);
         let reads_logs = self.output.is_wanted();
         if reads_logs {
-            let follower = LogFollower {
-                api: self.handle.api(),
-                pod: pod.clone(),
-                pod_uid: uid.to_owned(),
-                container,
-                progress: receiver,
-                sender: self.sender.clone(),
-            };
-            self.tasks.spawn(follower.follow());
+            self.tasks
+                .spawn(logs::follow(self.handle.api(), receiver, self.sender.clone()));
         }
-        let events = (!view.has_started && !view.is_over).then(|| self.watch_events("Pod", &pod));
-        PodState {
-            uid: uid.to_owned(),
+        self.pods.push(PodState {
             view,
-            progress,
             logs_done: !reads_logs,
             events,
             is_failure_told: false,
-            is_vanished: false,
-        }
+        });
     }
 
-    fn tell_pod(&mut self, uid: &str) {
-        let Some(state) = self.pod(uid) else { return };
-        let view = state.view.clone();
+    fn tell_pod(&mut self, view: &PodView) {
         if (view.has_started || view.is_over)
-            && let Some(events) = state.events.take()
+            && let Some(events) = self.pod(&view.uid).and_then(|pod| pod.events.take())
         {
             events.abort();
         }
@@ -174,7 +144,7 @@ impl Follower<'_> {
         let has_one_pod = job_state::has_one_pod(job);
         let count = self.pods.len();
         for (index, pod) in self.pods.iter_mut().enumerate() {
-            let view = &pod.view;
+            let view = pod.view.borrow();
             let is_replaced = has_one_pod && index + 1 < count;
             let text = match &view.failure {
                 _ if pod.is_failure_told || but == Some(index) => continue,
@@ -183,13 +153,13 @@ impl Follower<'_> {
                 Some(Failure::ExitCode(code)) => format!("the entry point ended with exit code {code}"),
                 Some(Failure::Other(reason)) => reason.text.clone(),
                 // There would be no other pod if this one had succeeded.
-                None if pod.is_vanished && view.phase != "Succeeded" && is_replaced => {
+                None if view.is_gone && view.phase != "Succeeded" && is_replaced => {
                     disruption::deleted(&view.name, view.has_started).text
                 }
                 None => continue,
             };
             pod.is_failure_told = true;
-            self.progress.info(&format!("Pod '{}': {text}", pod.view.name));
+            self.progress.info(&format!("Pod '{}': {text}", view.name));
         }
     }
 
@@ -215,25 +185,18 @@ impl Follower<'_> {
         }
     }
 
+    /// Why the entry point does not start, or no pod of the Job can succeed.
     pub(super) fn problem(&self) -> Option<Reason> {
-        let mut there = self.pods.iter().rev().filter(|pod| !pod.is_vanished);
-        there
-            .find_map(|pod| pod.view.problem.clone())
-            .or_else(|| self.event_problem.clone())
-            .or_else(|| self.lasting_failure())
-    }
-
-    /// Why no pod of the Job can succeed, as far as one that failed tells it.
-    fn lasting_failure(&self) -> Option<Reason> {
+        let views = || self.pods.iter().rev().map(|pod| pod.view.borrow());
+        let present = views().find_map(|pod| pod.problem.clone().filter(|_| !pod.is_gone));
         // A Job that does not try again ends by itself, and stays to be looked at.
-        let mut pods = self
-            .pods
-            .iter()
-            .rev()
-            .filter(|_| job_state::tries_again(self.job.as_ref()));
-        pods.find_map(|pod| match &pod.view.failure {
-            Some(Failure::Other(reason)) if reason.is_lasting => Some(reason.clone()),
-            _ => None,
-        })
+        let tries_again = job_state::tries_again(self.job.as_ref());
+        let lasting = || {
+            views().find_map(|pod| match &pod.failure {
+                Some(Failure::Other(reason)) if reason.is_lasting && tries_again => Some(reason.clone()),
+                _ => None,
+            })
+        };
+        present.or_else(|| self.event_problem.clone()).or_else(lasting)
     }
 }
