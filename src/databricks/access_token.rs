@@ -72,7 +72,7 @@ async fn fetch_by_oauth(
     let client = session.client_at(endpoint, headers.into_iter().collect(), TokenService);
     let call = Call {
         content_type: Some("application/x-www-form-urlencoded"),
-        content: Content::Bytes(Bytes::from_static(
+        content: Content::from(Bytes::from_static(
             b"grant_type=client_credentials&scope=all-apis",
         )),
         ..Call::new(Method::POST, &path)

@@ -11,7 +11,7 @@ use reqwest::header::{AUTHORIZATION, HeaderValue};
 
 use super::error::{DatabricksError, unreadable};
 use super::session::Session;
-use crate::http::{Answer, Api, ApiClient, ApiError, Call, Content, FileContent, SentFile};
+use crate::http::{Answer, Api, ApiClient, ApiError, Call, Content, SentFile};
 
 /// A client of one workspace.
 #[derive(Debug, Clone)]
@@ -38,16 +38,16 @@ impl Client {
     pub(super) async fn send_file(
         &self,
         local: &Path,
-        around: (Bytes, Bytes),
+        (head, tail): (Bytes, Bytes),
         sent: &Arc<AtomicU64>,
         call: Call<'_>,
     ) -> Result<Answer, DatabricksError> {
-        let content = Content::File(FileContent {
-            file: SentFile::open(local).map_err(unreadable(local))?,
-            head: around.0,
-            tail: around.1,
+        let content = Content {
+            head,
+            file: Some(SentFile::open(local).map_err(unreadable(local))?),
+            tail,
             sent: Arc::clone(sent),
-        });
+        };
         match self.api.call(Call { content, ..call }).await {
             Err(DatabricksError::Api(ApiError::Content(source))) => Err(unreadable(local)(source)),
             outcome => outcome,

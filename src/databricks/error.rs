@@ -58,20 +58,12 @@ impl DatabricksError {
                 let correction = format!("check {address}, and the proxy");
                 return fault.api_hint(&correction, address, "REQUESTS_CA_BUNDLE");
             }
-            Self::Api(
-                ApiError::Refused {
-                    status,
-                    message,
-                    credentials,
-                    ..
-                }
-                | ApiError::Unexpected {
-                    status,
-                    excerpt: message,
-                    credentials,
-                    ..
-                },
-            ) => return denied_hint(*status, message, credentials.as_deref().unwrap_or_default()),
+            Self::Api(ApiError::Refused {
+                status,
+                message,
+                credentials,
+                ..
+            }) => return denied_hint(*status, message, credentials.as_deref().unwrap_or_default()),
             Self::Api(_) | Self::Local { .. } => return None,
         };
         Some(text)
@@ -135,12 +127,7 @@ impl From<ApiError> for DatabricksError {
 
 /// An answer that does not hold what it must.
 pub(super) fn malformed(endpoint: &str, reason: String) -> DatabricksError {
-    let (api, endpoint) = ("Databricks", endpoint.to_owned());
-    DatabricksError::Api(ApiError::Malformed {
-        api,
-        endpoint,
-        reason,
-    })
+    DatabricksError::Api(ApiError::malformed("Databricks", endpoint, reason))
 }
 
 /// What was asked for; `None` if it is not there.
@@ -158,7 +145,11 @@ fn told(error: &ApiError) -> String {
         ApiError::NoAnswer {
             address, endpoint, ..
         } => format!("{address} does not answer {endpoint}: {error}"),
-        ApiError::Refused { endpoint, .. } => format!("{endpoint} answered {error}"),
+        ApiError::Refused {
+            endpoint,
+            code: Some(_),
+            ..
+        } => format!("{endpoint} answered {error}"),
         error => error.to_string(),
     }
 }

@@ -47,14 +47,6 @@ pub(super) fn after_tries(tries: u32) -> String {
     }
 }
 
-/// An excerpt after a colon, where there is one.
-pub(super) fn shown_excerpt(excerpt: &str) -> String {
-    match excerpt {
-        "" => String::new(),
-        excerpt => format!(": {excerpt}"),
-    }
-}
-
 /// The title of a page, or the beginning of another text in one line.
 pub(crate) fn excerpt(body: &[u8]) -> String {
     let beginning = &body[..body.len().min(64 * 1024)];
@@ -79,11 +71,9 @@ fn page_title(page: &str) -> Option<String> {
 
 /// The text without line breaks and other control characters, which could move a terminal's cursor.
 fn one_line(text: &str) -> String {
-    let plain: String = text
-        .chars()
-        .map(|character| if character.is_control() { ' ' } else { character })
-        .collect();
-    plain.split_whitespace().collect::<Vec<_>>().join(" ")
+    let words = text.split(|character: char| character.is_whitespace() || character.is_control());
+    let words = words.filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// The text with no more than so many characters.
@@ -91,43 +81,5 @@ fn cut(text: &str, longest: usize) -> String {
     match text.char_indices().nth(longest) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refusal_is_told_in_one_line() {
-        let long = "x".repeat(3000);
-        let too_long = format!("{{\"error_code\":\"E\",\"message\":\"{long}\"}}");
-        for (body, expected) in [
-            (
-                "{\"error_code\":\"BAD\",\"message\":\"BAD: it is\"}",
-                "BAD: it is".to_owned(),
-            ),
-            ("{\"error_code\":1}", "1: ".to_owned()),
-            (
-                "{\"error\":\"invalid_client\",\"error_description\":\"No\"}",
-                "invalid_client: No".to_owned(),
-            ),
-            (&too_long, format!("E: {}…", &long[..1500])),
-        ] {
-            let (code, message) = code_and_message(body.as_bytes()).unwrap();
-            assert_eq!(format!("{code}: {message}"), expected);
-        }
-        assert_eq!(code_and_message(b"{\"detail\":\"Not Found\"}"), None);
-        for (body, expected) in [
-            (
-                "<!doctype html><TITLE lang='en'>\n Log  in </TITLE>",
-                "a page titled 'Log in'",
-            ),
-            ("<html></html>", "a page"),
-            ("bad\r\n\u{1b}[31mgateway", "bad [31mgateway"),
-            (&long, &format!("{}…", &long[..200])),
-        ] {
-            assert_eq!(excerpt(body.as_bytes()), expected);
-        }
     }
 }

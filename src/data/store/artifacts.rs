@@ -334,24 +334,19 @@ impl Service for Artifacts {
         let Some(signer) = &self.access.signer else {
             return Ok(());
         };
-        let (method, mut url) = (request.method().clone(), request.url().clone());
         let hash = match signer.signs_body() {
             true => content.sha256().await?,
             false => [0; 32],
         };
-        let signed = signer.sign(&method, &mut url, request.headers_mut(), &hash).await;
+        let signed = signer.sign(request, &hash).await;
         signed.map_err(|reason| StoreError::Settings {
-            what: signer.source().to_owned(),
+            what: self.access.credentials.clone().unwrap_or_default(),
             reason,
-        })?;
-        *request.url_mut() = url;
-        Ok(())
+        })
     }
 
     async fn asker(&self) -> String {
-        let signer = self.access.signer.as_ref();
-        let signer = signer.map(|signer| signer.source().to_owned());
-        match self.access.credentials.clone().or(signer) {
+        match &self.access.credentials {
             Some(source) => format!("the credentials from {source}"),
             None => "a request without credentials (MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_TOKEN are not set)".to_owned(),
         }

@@ -161,6 +161,8 @@ mod tests {
             (google, "", None),
             (emulator, "http://127.0.0.1:9023/upload?upload_id=x", Some(false)),
             (emulator, "http://gcs:9023/upload?upload_id=x", Some(true)),
+            ("http://gcs/o", "https://gcs/upload", Some(false)),
+            (emulator, "https://127.0.0.1/upload", Some(true)),
         ] {
             let session = session(&Url::parse(url).unwrap(), location).ok();
             let is_anonymous = session.map(|ask| ask.is_anonymous);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use openssl::sha::sha256;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Request, StatusCode, Url};
@@ -127,7 +128,7 @@ impl Api for Tracking {
         let headers = request.headers_mut();
         headers.extend(authorization.map(|value| (AUTHORIZATION, value)));
         if let Some(signer) = &self.signer {
-            signer.sign(request, body).await?;
+            signer.add_to(request, &sha256(body)).await?;
         }
         Ok(())
     }

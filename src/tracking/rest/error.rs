@@ -101,7 +101,7 @@ impl RestError {
     pub(super) fn may_pass(&self) -> bool {
         match self {
             Self::Api(ApiError::NoAnswer { fault, .. }) => fault.is_transient(),
-            Self::Api(ApiError::Refused { status, .. } | ApiError::Unexpected { status, .. }) => {
+            Self::Api(ApiError::Refused { status, .. }) => {
                 matches!(status, 404 | 408 | 429 | 500..) || self.is_overload()
             }
             // The credentials of the moment come from other servers.
@@ -112,11 +112,16 @@ impl RestError {
 
     /// Whether the server only says that it or its database has too much to do.
     pub(super) fn is_overload(&self) -> bool {
-        let Self::Api(error) = self else { return false };
-        match error {
-            _ if matches!(error.status(), None | Some(0..=399 | 401 | 403 | 404)) => false,
-            ApiError::Refused { code, message, .. } => tells_overload(code, message),
-            ApiError::Unexpected { excerpt, .. } => is_overload(excerpt),
+        match self {
+            Self::Api(ApiError::Refused {
+                status,
+                code,
+                message,
+                ..
+            }) if !matches!(status, 0..=399 | 401 | 403 | 404) => match code {
+                Some(code) => tells_overload(code, message),
+                None => is_overload(message),
+            },
             _ => false,
         }
     }
@@ -136,7 +141,7 @@ impl RestError {
         match self {
             Self::Api(ApiError::Refused {
                 status,
-                code,
+                code: Some(code),
                 message,
                 ..
             }) => Some((*status, code, message)),
@@ -154,21 +159,16 @@ fn api_hint(error: &ApiError) -> Option<String> {
         }
         ApiError::Refused {
             status,
+            code,
             message,
             credentials,
             ..
-        } => return denied_hint(*status, message, credentials.as_deref()),
-        ApiError::Unexpected {
-            status,
-            excerpt,
-            credentials,
-            ..
-        } => match (denied_hint(*status, excerpt, credentials.as_deref()), status) {
+        } => match (denied_hint(*status, message, credentials.as_deref()), status) {
             (Some(hint), _) => return Some(hint),
-            (None, 200..=299 | 404 | 405) => {
+            (None, 200..=299 | 404 | 405) if code.is_none() => {
                 "no MLflow server seems to answer at this address: check the host, the port and the path in MLFLOW_TRACKING_URI"
             }
-            (None, 400) => return fault_hint(Fault::Protocol),
+            (None, 400) if code.is_none() => return fault_hint(Fault::Protocol),
             (None, _) => return None,
         },
         _ => return None,

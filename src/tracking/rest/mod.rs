@@ -174,11 +174,7 @@ impl RestStore {
 
     fn data_of(&self, run: &Value) -> Result<RunData, TrackingError> {
         run_data(run).map_err(|reason| {
-            let error = ApiError::Malformed {
-                api: "MLflow",
-                endpoint: "/api/2.0/mlflow/runs".to_owned(),
-                reason,
-            };
+            let error = ApiError::malformed("MLflow", "/api/2.0/mlflow/runs", reason);
             self.failure("read", error.into())
         })
     }

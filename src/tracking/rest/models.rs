@@ -61,11 +61,7 @@ impl RestStore {
 fn text_at(endpoint: &str, answer: &Value, pointer: &str) -> Result<String, RestError> {
     let found = answer.pointer(pointer).and_then(Value::as_str);
     found.map(str::to_owned).ok_or_else(|| {
-        let error = ApiError::Malformed {
-            api: "MLflow",
-            endpoint: endpoint.to_owned(),
-            reason: format!("it has no {}", pointer[1..].replace('/', ".")),
-        };
-        error.into()
+        let reason = format!("it has no {}", pointer[1..].replace('/', "."));
+        ApiError::malformed("MLflow", endpoint, reason).into()
     })
 }

@@ -4,9 +4,8 @@ use std::fmt;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use openssl::sha::sha256;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, Request, Url};
+use reqwest::{Request, Url};
 
 use super::error::RestError;
 use super::kubernetes::KubernetesAccount;
@@ -34,50 +33,31 @@ impl Signer {
         Ok(Self::Aws(CredentialsProvider::new(AwsSettings::read(variable)?)))
     }
 
-    /// Adds the headers to a request whose body will be `body`.
-    pub(super) async fn sign(&self, request: &mut Request, body: &[u8]) -> Result<(), RestError> {
-        let (method, mut url) = (request.method().clone(), request.url().clone());
-        self.sign_parts(&method, &mut url, request.headers_mut(), &sha256(body))
-            .await?;
-        *request.url_mut() = url;
-        Ok(())
-    }
-
-    async fn sign_parts(
-        &self,
-        method: &Method,
-        url: &mut Url,
-        headers: &mut HeaderMap,
-        body: &[u8; 32],
-    ) -> Result<(), RestError> {
-        match self {
-            Self::Aws(provider) => sign_for_aws(provider, method, url, headers, body).await,
-            Self::Kubernetes(account) => add_account(account, headers),
-        }
-    }
-}
-
-#[async_trait]
-impl RequestSigner for Signer {
-    fn source(&self) -> &'static str {
+    /// Where a person finds the credentials.
+    pub(super) fn source(&self) -> &'static str {
         match self {
             Self::Aws(_) => "the AWS settings",
             Self::Kubernetes(_) => "the Kubernetes account",
         }
     }
 
+    /// Adds the headers to a request. `body` is the SHA-256 of its body.
+    pub(super) async fn add_to(&self, request: &mut Request, body: &[u8; 32]) -> Result<(), RestError> {
+        match self {
+            Self::Aws(provider) => sign_for_aws(provider, request, body).await,
+            Self::Kubernetes(account) => add_account(account, request.headers_mut()),
+        }
+    }
+}
+
+#[async_trait]
+impl RequestSigner for Signer {
     fn signs_body(&self) -> bool {
         matches!(self, Self::Aws(_))
     }
 
-    async fn sign(
-        &self,
-        method: &Method,
-        url: &mut Url,
-        headers: &mut HeaderMap,
-        body: &[u8; 32],
-    ) -> Result<(), String> {
-        let signed = self.sign_parts(method, url, headers, body).await;
+    async fn sign(&self, request: &mut Request, body: &[u8; 32]) -> Result<(), String> {
+        let signed = self.add_to(request, body).await;
         signed.map_err(|error| error.to_string())
     }
 }
@@ -91,18 +71,17 @@ impl fmt::Debug for Signer {
 
 async fn sign_for_aws(
     provider: &CredentialsProvider,
-    method: &Method,
-    url: &mut Url,
-    headers: &mut HeaderMap,
+    request: &mut Request,
     body: &[u8; 32],
 ) -> Result<(), RestError> {
     let credentials = provider.credentials().await?;
     let region = provider.settings().named_region().map(str::to_owned);
-    let region = region.or_else(|| region_of(url)).ok_or(RestError::NoRegion)?;
+    let region = region.or_else(|| region_of(request.url()));
+    let region = region.ok_or(RestError::NoRegion)?;
     // A plus sign stands for a space in a form, and for itself in a signature.
-    if let Some(query) = url.query().filter(|query| query.contains('+')) {
+    if let Some(query) = request.url().query().filter(|query| query.contains('+')) {
         let query = query.replace('+', "%20");
-        url.set_query(Some(&query));
+        request.url_mut().set_query(Some(&query));
     }
     let signing = Signing {
         credentials: &credentials,
@@ -110,7 +89,8 @@ async fn sign_for_aws(
         service: SERVICE,
         time: SystemTime::now(),
     };
-    Ok(signing.sign(method, url, headers, Payload::Sha256(body))?)
+    let (method, url) = (request.method().clone(), request.url().clone());
+    Ok(signing.sign(&method, &url, request.headers_mut(), Payload::Sha256(body))?)
 }
 
 /// The region in the name of a gateway's host: `ID.execute-api.REGION.amazonaws.com`.
