@@ -11,7 +11,7 @@ use reqsign::{Context, SignRequest as _};
 use reqwest::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 
-use super::error::AwsError;
+use super::AwsError;
 use super::{UNRESERVED, UNRESERVED_PATH};
 use crate::redact::Secret;
 
@@ -148,9 +148,8 @@ impl Signing<'_> {
         let credentials = self.credentials;
         let time = jiff::Timestamp::try_from(self.time).map_err(|error| credentials.refused(error))?;
         let time = time.strftime("%Y%m%dT%H%M%SZ").to_string();
-        let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
-        let host = format!("{}{port}", url.host_str().unwrap_or_default());
-        let mut signed = vec![("host", host.as_str()), ("x-amz-date", &time)];
+        let host = url.authority().rsplit('@').next().unwrap_or_default();
+        let mut signed = vec![("host", host), ("x-amz-date", &time)];
         if let Some(token) = &credentials.session_token {
             signed.push(("x-amz-security-token", token.expose()));
         }
