@@ -48,9 +48,7 @@ impl CredentialsProvider {
         if let Some(credentials) = found.as_ref().filter(|credentials| credentials.are_fresh()) {
             return Ok(credentials.clone());
         }
-        let credentials = self.settings.find_credentials().await?;
-        *found = Some(credentials.clone());
-        Ok(credentials)
+        Ok(found.insert(self.settings.find_credentials().await?).clone())
     }
 }
 
@@ -104,12 +102,10 @@ impl AwsSettings {
     /// The keys in the variables; the text says why there are none.
     fn keys_of_variables(&self) -> Result<Credentials, String> {
         let (id, secret) = (env_vars::AWS_ACCESS_KEY_ID, env_vars::AWS_SECRET_ACCESS_KEY);
-        let Some(access_key_id) = self.variable(id) else {
-            return Err(format!("{id} is not set"));
-        };
-        let Some(secret_access_key) = self.variable(secret) else {
-            return Err(format!("{secret} is not set beside {id}"));
-        };
+        let access_key_id = self.variable(id).ok_or_else(|| format!("{id} is not set"))?;
+        let secret_access_key = self.variable(secret);
+        let secret_access_key =
+            secret_access_key.ok_or_else(|| format!("{secret} is not set beside {id}"))?;
         let token = self
             .variable(env_vars::AWS_SESSION_TOKEN)
             .or_else(|| self.variable(env_vars::AWS_SECURITY_TOKEN));

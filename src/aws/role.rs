@@ -4,9 +4,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use form_urlencoded::Serializer;
 use reqsign::aws::Credential;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::Url;
+use reqwest::header::CONTENT_TYPE;
 use reqwest::redirect::Policy;
-use reqwest::{Method, Url};
 
 use super::settings::AwsSettings;
 use super::sign::{Credentials, Payload};
@@ -48,20 +48,18 @@ impl Role<'_> {
             (None, Some(region)) => regional_address("sts", region),
         };
         let url = Url::parse(&address).map_err(|error| refused(&format!("'{address}': {error}")))?;
-        let content_type = HeaderValue::from_static("application/x-www-form-urlencoded");
-        let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, content_type)]);
+        let verification = settings.verification();
+        let client = client((url.scheme() == "https").then_some(&verification), Policy::none())?;
+        let request = client.post(url).timeout(READ_TIMEOUT).body(form.clone());
+        let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let broken = |error: reqwest::Error| refused(&innermost(&error.without_url()));
+        let mut request = request.build().map_err(broken)?;
         if let Some(credentials) = asker {
             let payload = Payload::Bytes(form.as_bytes());
             let service = ("sts", settings.region());
-            credentials
-                .sign(service, &Method::POST, &url, &mut headers, payload)
-                .await?;
+            credentials.sign(service, &mut request, payload).await?;
         }
-        let verification = settings.verification();
-        let client = client((url.scheme() == "https").then_some(&verification), Policy::none())?;
-        let request = client.post(url).headers(headers).timeout(READ_TIMEOUT).body(form);
-        let broken = |error: reqwest::Error| refused(&innermost(&error.without_url()));
-        let answer = request.send().await.map_err(broken)?;
+        let answer = client.execute(request).await.map_err(broken)?;
         let status = answer.status();
         let text = answer.text().await.map_err(broken)?;
         if !status.is_success() {

@@ -91,9 +91,13 @@ impl<'a> Call<'a> {
     /// A `POST` of this value.
     pub(crate) fn json(path: &'a str, body: &impl Serialize) -> Self {
         let text = serde_json::to_vec(body).expect("the bodies hold only text, numbers, lists and maps");
+        let head = Bytes::from(text);
         Self {
             content_type: Some("application/json"),
-            content: Content::from(Bytes::from(text)),
+            content: Content {
+                head,
+                ..Content::default()
+            },
             ..Self::new(Method::POST, path)
         }
     }
@@ -258,8 +262,7 @@ impl<A: Api> ApiClient<A> {
 
     /// What a person reads of an answer that may be another one a little later.
     fn why_transient(&self, answer: &Answer) -> Option<String> {
-        let has_retry_after = answer.headers.contains_key(RETRY_AFTER);
-        if self.settings().retry.is_transient(answer.status, has_retry_after) {
+        if self.settings().retry.is_transient(answer) {
             return Some(format!("it answered {}", answer.status));
         }
         let message = self.api.overload(answer)?;

@@ -88,15 +88,6 @@ pub(crate) struct Content {
     pub(crate) sent: Arc<AtomicU64>,
 }
 
-impl From<Bytes> for Content {
-    fn from(head: Bytes) -> Self {
-        Self {
-            head,
-            ..Self::default()
-        }
-    }
-}
-
 impl Content {
     fn length(&self) -> u64 {
         let around = self.head.len() + self.tail.len();

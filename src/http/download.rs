@@ -5,6 +5,7 @@ use std::io::{self, Seek as _, Write as _};
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
+use bytes::Bytes;
 use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, IF_RANGE, LAST_MODIFIED, RANGE};
 use reqwest::{Response, StatusCode, Url};
 use tokio::time::timeout;
@@ -147,24 +148,18 @@ pub(crate) async fn download(
         is_page: false,
     };
     let (mut count, mut pauses) = (1, RETRIES.build());
-    loop {
-        match received.fetch().await {
-            Ok(()) => {
-                return Ok(Downloaded {
-                    bytes: received.bytes,
-                    is_page: received.is_page,
-                });
-            }
-            Err(mut error) => {
-                if let DownloadError::NoAnswer { tries, .. } = &mut error {
-                    *tries = count;
-                }
-                let pause = pauses.next().filter(|_| error.is_transient());
-                tokio::time::sleep(pause.ok_or(error)?).await;
-                count += 1;
-            }
+    while let Err(mut error) = received.fetch().await {
+        if let DownloadError::NoAnswer { tries, .. } = &mut error {
+            *tries = count;
         }
+        let pause = pauses.next().filter(|_| error.is_transient());
+        tokio::time::sleep(pause.ok_or(error)?).await;
+        count += 1;
     }
+    Ok(Downloaded {
+        bytes: received.bytes,
+        is_page: received.is_page,
+    })
 }
 
 /// What a server sends, unless it sends nothing for a time.
@@ -205,17 +200,15 @@ impl Received<'_> {
         let mut answer = in_time(request.send()).await?;
         self.begin(&answer)?;
         let total = answer.content_length().map(|rest| self.bytes + rest);
-        if total.is_some_and(|total| total > self.limit) {
-            return Err(DownloadError::TooLarge { limit: self.limit });
-        }
-        (self.on_progress)(self.bytes, total);
-        while let Some(chunk) = in_time(answer.chunk()).await? {
-            self.bytes += chunk.len() as u64;
-            if self.bytes > self.limit {
+        let mut chunk = Some(Bytes::new());
+        while let Some(bytes) = chunk {
+            self.bytes += bytes.len() as u64;
+            if total.unwrap_or_default().max(self.bytes) > self.limit {
                 return Err(DownloadError::TooLarge { limit: self.limit });
             }
-            self.file.write_all(&chunk).map_err(DownloadError::Unwritable)?;
+            self.file.write_all(&bytes).map_err(DownloadError::Unwritable)?;
             (self.on_progress)(self.bytes, total);
+            chunk = in_time(answer.chunk()).await?;
         }
         Ok(())
     }

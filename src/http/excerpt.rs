@@ -18,9 +18,9 @@ pub(crate) fn code_and_message(body: &[u8]) -> Option<(String, String)> {
         Value::Null => String::new(),
         other => other.to_string(),
     };
-    let (code, message) = match (&body["error_code"], &body["error_description"]) {
-        (Value::Null, Value::String(_)) => (text(&body["error"]), text(&body["error_description"])),
-        (code, _) => (text(code), text(&body["message"])),
+    let (code, message) = match &body["error_description"] {
+        Value::String(said) if body["error_code"].is_null() => (text(&body["error"]), said.clone()),
+        _ => (text(&body["error_code"]), text(&body["message"])),
     };
     // Some codes come with the code once more before the message.
     let message = message

@@ -16,20 +16,13 @@ pub(crate) fn files(variable: &dyn Fn(&str) -> Option<String>) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The user, the password and the name of the file, of the entry for `host` in the first of these files that
-/// exists. As in Python's `requests` a file that cannot be read or understood counts for nothing.
+/// The user, the password and the name of the file, from the entry for `host` in the first of these files that
+/// exists, or from its default entry. As in Python's `requests` a file that cannot be read or understood counts for nothing.
 pub(crate) fn login(files: &[PathBuf], host: &str) -> Option<(String, String, String)> {
     let file = files.iter().find(|file| file.exists())?;
-    let (user, password) = entry(&fs::read_to_string(file).ok()?, host)?;
-    Some((user, password, file.display().to_string()))
-}
-
-/// The user and password that a netrc file gives for a host: the host's own entry, else the
-/// default one.
-fn entry(text: &str, host: &str) -> Option<(String, String)> {
     // The default entry has no machine.
     let mut entries: Vec<(Option<String>, String, String)> = Vec::new();
-    let mut words = tokens(text).into_iter();
+    let mut words = tokens(&fs::read_to_string(file).ok()?).into_iter();
     while let Some(token) = words.next() {
         match token.as_str() {
             "machine" => entries.push((Some(words.next()?), String::new(), String::new())),
@@ -43,7 +36,7 @@ fn entry(text: &str, host: &str) -> Option<(String, String)> {
     let of = |machine: Option<&str>| entries.iter().rfind(|entry| entry.0.as_deref() == machine);
     let (_, user, password) = of(Some(host)).or_else(|| of(None))?;
     let is_empty = user.is_empty() && password.is_empty();
-    (!is_empty).then(|| (user.clone(), password.clone()))
+    (!is_empty).then(|| (user.clone(), password.clone(), file.display().to_string()))
 }
 
 /// The words of a netrc file without comments and macros; a word may stand in double quotes.

@@ -8,8 +8,9 @@ use std::time::Duration;
 use backon::ExponentialBuilder;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
-use reqwest::StatusCode;
+use reqwest::header::RETRY_AFTER;
 
+use super::connection::Answer;
 use super::variables::{VariableError, boolean, seconds, whole_number};
 use crate::env_vars;
 
@@ -22,7 +23,7 @@ pub(crate) fn pauses() -> ExponentialBuilder {
 }
 
 /// How failed requests are sent again.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct RetryPolicy {
     /// How often a request is sent again after the first try.
     pub(crate) max_retries: u32,
@@ -66,10 +67,11 @@ impl RetryPolicy {
         })
     }
 
-    /// Whether an answer with this status is worth another try.
-    pub(crate) fn is_transient(&self, status: StatusCode, has_retry_after: bool) -> bool {
-        is_transient_status(status.as_u16())
-            || (status == StatusCode::PAYLOAD_TOO_LARGE && self.respects_retry_after && has_retry_after)
+    /// Whether the server may answer otherwise if it is asked again.
+    pub(crate) fn is_transient(&self, answer: &Answer) -> bool {
+        let status = answer.status.as_u16();
+        let has_pause = || self.respects_retry_after && answer.headers.contains_key(RETRY_AFTER);
+        is_transient_status(status) || (status == 413 && has_pause())
     }
 
     /// The pause after so many tries; `None` if there is no further one. `is_of_load` says that many clients

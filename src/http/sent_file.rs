@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use openssl::sha::Sha256;
@@ -102,45 +102,36 @@ impl SentFile {
     /// bytes if the file has another length by then, so that nobody takes it for whole. `sent` counts
     /// the file's bytes that have gone out.
     pub(crate) fn body(&self, head: Bytes, tail: Bytes, sent: &Arc<AtomicU64>) -> Body {
-        let file = self.clone();
-        let chunks = stream::iter((0..self.length).step_by(CHUNK)).then(move |start| {
-            let file = file.clone();
-            async move {
-                let end = file.length.min(start + CHUNK as u64);
-                let bytes = file.read(start..end).await?;
-                if end == file.length {
-                    file.check()?;
-                }
-                Ok(bytes)
+        sent.store(0, Ordering::Relaxed);
+        let state = (self.clone(), Arc::clone(sent), 0);
+        let chunks = stream::try_unfold(state, |(file, sent, start)| async move {
+            let end = file.length.min(start + CHUNK as u64);
+            if start == end {
+                return Ok(None);
             }
+            let bytes = file.read(start..end).await?;
+            if end == file.length {
+                file.check()?;
+            }
+            sent.fetch_add(end - start, Ordering::Relaxed);
+            Ok(Some((bytes, (file, sent, end))))
         });
-        let around = |bytes| stream::iter([Ok(bytes)]);
-        body_of(around(head).chain(counted(chunks, sent)).chain(around(tail)))
+        let around = |bytes| stream::iter([Ok::<_, io::Error>(bytes)]);
+        let frames = around(head).chain(chunks).chain(around(tail)).map_ok(Frame::data);
+        Body::wrap(StreamBody::new(Box::pin(frames)))
     }
 }
 
 /// Bytes as the body of a request. `sent` counts those that have gone out.
 pub(crate) fn counted_body(mut left: Bytes, sent: &Arc<AtomicU64>) -> Body {
-    let chunks = std::iter::from_fn(move || {
-        let chunk = left.split_to(left.len().min(CHUNK));
-        (!chunk.is_empty()).then_some(Ok(chunk))
-    });
-    body_of(counted(stream::iter(chunks), sent))
-}
-
-fn counted<S>(chunks: S, sent: &Arc<AtomicU64>) -> impl Stream<Item = io::Result<Bytes>> + use<S>
-where
-    S: Stream<Item = io::Result<Bytes>>,
-{
     sent.store(0, Ordering::Relaxed);
     let sent = Arc::clone(sent);
-    chunks.inspect_ok(move |bytes| {
-        sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-    })
-}
-
-fn body_of(chunks: impl Stream<Item = io::Result<Bytes>> + Send + Sync + 'static) -> Body {
-    Body::wrap(StreamBody::new(Box::pin(chunks.map_ok(Frame::data))))
+    let frames = std::iter::from_fn(move || {
+        let chunk = left.split_to(left.len().min(CHUNK));
+        sent.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+        (!chunk.is_empty()).then(|| Ok::<_, io::Error>(Frame::data(chunk)))
+    });
+    Body::wrap(StreamBody::new(stream::iter(frames)))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use backon::Retryable as _;
 use bytes::Bytes;
+use http::request::Parts;
 use http_body_util::BodyExt as _;
 use reqsign::{
     CommandExecute, CommandOutput, Context, FileRead, HttpSend, OsEnv, ProvideCredential, SignRequest,
@@ -128,10 +129,8 @@ fn refusal(status: StatusCode, body: &[u8]) -> String {
     let said = ["/error_description", "/error/message", "/error", "/message"]
         .into_iter()
         .find_map(|place| said.pointer(place)?.as_str()?.lines().next());
-    match said {
-        Some(said) => format!("the answer was {status} ({said})"),
-        None => format!("the answer was {status}"),
-    }
+    let said = said.map(|said| format!(" ({said})")).unwrap_or_default();
+    format!("the answer was {status}{said}")
 }
 
 impl FileRead for Sender {
@@ -216,12 +215,7 @@ impl<C: SigningCredential> Identity<C> {
         let Some((signer, sender)) = &self.signer else {
             return Ok(());
         };
-        let head = http::Request::builder()
-            .method(request.method().clone())
-            .uri(request.url().as_str())
-            .body(());
-        let (mut head, ()) = head.map_err(|error| error.to_string())?.into_parts();
-        head.headers = std::mem::take(request.headers_mut());
+        let mut head = head_of(request).map_err(|error| error.to_string())?;
         let signed = signer.sign(&mut head, None).await;
         *request.headers_mut() = head.headers;
         signed.map_err(|error| {
@@ -240,4 +234,12 @@ impl<C: SigningCredential> fmt::Display for Identity<C> {
             None => write!(f, "a request without credentials ({})", self.source),
         }
     }
+}
+
+/// What is signed of a request, which gives its headers away.
+pub(crate) fn head_of(request: &mut Request) -> http::Result<Parts> {
+    let head = http::Request::builder().method(request.method().clone());
+    let (mut head, ()) = head.uri(request.url().as_str()).body(())?.into_parts();
+    head.headers = std::mem::take(request.headers_mut());
+    Ok(head)
 }

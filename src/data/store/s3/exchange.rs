@@ -85,10 +85,7 @@ impl Service for S3 {
             Content::Nothing => Payload::Bytes(&[]),
         };
         let region = self.region();
-        credentials
-            .sign(("s3", &region), &method, &url, request.headers_mut(), payload)
-            .await?;
-        Ok(())
+        Ok(credentials.sign(("s3", &region), request, payload).await?)
     }
 
     async fn asker(&self) -> String {
