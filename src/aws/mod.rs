@@ -5,22 +5,87 @@
 //! `reqsign`'s; the order, the profiles and the roles are ours, since it knows neither chains of roles nor
 //! other addresses of the token service, and does not say where keys come from.
 
-mod error;
 mod provider;
 mod role;
 mod services;
 mod settings;
 mod sign;
 
+use std::error::Error;
+use std::io;
+use std::path::Path;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use quick_xml::Reader;
 use quick_xml::escape::unescape;
 use quick_xml::events::Event;
 
-pub use self::error::AwsError;
 pub use self::provider::CredentialsProvider;
 pub use self::settings::AwsSettings;
 pub use self::sign::{Credentials, Payload, Signing};
+use crate::http::ClientError;
+
+/// Why there are no credentials, or no signature. No variant holds a credential.
+#[derive(Debug, thiserror::Error)]
+pub enum AwsError {
+    /// No place has any.
+    #[error("no AWS credentials were found: {}", .tried.join("; "))]
+    NotFound {
+        /// What was tried, and what came of it.
+        tried: Vec<String>,
+    },
+    /// A place that was asked for gives none that can be used.
+    #[error("{what}")]
+    Unusable {
+        /// Which one, and why.
+        what: String,
+        /// What the person can do about it.
+        hint: Option<&'static str>,
+        /// The cause.
+        #[source]
+        source: Option<Box<dyn Error + Send + Sync>>,
+    },
+    /// No client can be made.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}
+
+impl AwsError {
+    fn new(what: String) -> Self {
+        let (hint, source) = (None, None);
+        Self::Unusable { what, hint, source }
+    }
+
+    fn with_hint(what: String, hint: &'static str) -> Self {
+        let (hint, source) = (Some(hint), None);
+        Self::Unusable { what, hint, source }
+    }
+
+    fn caused(what: String, source: impl Error + Send + Sync + 'static) -> Self {
+        let (hint, source) = (None, Some(source.into()));
+        Self::Unusable { what, hint, source }
+    }
+
+    fn unreadable(path: &Path, source: io::Error) -> Self {
+        Self::caused(format!("cannot read '{}'", path.display()), source)
+    }
+
+    fn of_profile(name: &str, reason: &str) -> Self {
+        Self::new(format!("the AWS profile '{name}' cannot be used: {reason}"))
+    }
+
+    /// What the person can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::NotFound { .. } => {
+                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile in AWS_PROFILE"
+            }
+            Self::Unusable { hint, .. } => (*hint)?,
+            Self::Client(error) => return error.hint(),
+        };
+        Some(text.to_owned())
+    }
+}
 
 /// What stays as it is in a signed request: the unreserved characters of RFC 3986.
 pub(crate) const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC

@@ -6,10 +6,10 @@ use reqsign::time::Timestamp;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use super::error::AwsError;
+use super::AwsError;
 use super::role::Role;
 use super::services;
-use super::settings::{AwsSettings, Profile};
+use super::settings::AwsSettings;
 use super::sign::Credentials;
 use crate::env_vars;
 use crate::process::ProgramCall;
@@ -48,9 +48,7 @@ impl CredentialsProvider {
         if let Some(credentials) = found.as_ref().filter(|credentials| credentials.are_fresh()) {
             return Ok(credentials.clone());
         }
-        let credentials = self.settings.find_credentials().await?;
-        *found = Some(credentials.clone());
-        Ok(credentials)
+        Ok(found.insert(self.settings.find_credentials().await?).clone())
     }
 }
 
@@ -63,25 +61,32 @@ impl AwsSettings {
         }
         // Only a profile with a role comes before the identity that variables name.
         if self.of_profile("role_arn").is_none()
-            && let Some(credentials) = self.role_of_variables().await?
+            && let (token_file @ Some(_), Some(arn)) = (
+                self.variable(env_vars::AWS_WEB_IDENTITY_TOKEN_FILE),
+                self.variable(env_vars::AWS_ROLE_ARN),
+            )
         {
-            return Ok(credentials);
+            let role = Role {
+                arn,
+                session_name: self.variable(env_vars::AWS_ROLE_SESSION_NAME),
+                token_file,
+                ..Role::default()
+            };
+            return role.assume(self, None).await;
         }
-        match self.profile_named(&self.profile) {
-            Some(profile) => {
-                if let Some(credentials) = self.of_profile_named(&profile, MOST_ROLES).await? {
-                    return Ok(credentials);
-                }
-                tried.push(format!("the profile '{}' has none", self.profile));
+        let (profile, places) = (&self.profile, &self.places);
+        if self.has_profile(profile) {
+            if let Some(credentials) = self.of_profile_named(profile, MOST_ROLES).await? {
+                return Ok(credentials);
             }
-            None if self.is_profile_asked => {
-                let (profile, places) = (&self.profile, &self.places);
-                return Err(AwsError::with_hint(
-                    format!("there is no AWS profile '{profile}' in {places}"),
-                    "name another one in AWS_PROFILE, or make it with `aws configure`",
-                ));
-            }
-            None => tried.push(format!("there is no profile in {}", self.places)),
+            tried.push(format!("the profile '{profile}' has none"));
+        } else if self.is_profile_asked {
+            return Err(AwsError::with_hint(
+                format!("there is no AWS profile '{profile}' in {places}"),
+                "name another one in AWS_PROFILE, or make it with `aws configure`",
+            ));
+        } else {
+            tried.push(format!("there is no profile in {places}"));
         }
         tried.push(format!("{} is not set", env_vars::AWS_WEB_IDENTITY_TOKEN_FILE));
         if let Some(credentials) = services::of_container(self).await? {
@@ -97,56 +102,32 @@ impl AwsSettings {
     /// The keys in the variables; the text says why there are none.
     fn keys_of_variables(&self) -> Result<Credentials, String> {
         let (id, secret) = (env_vars::AWS_ACCESS_KEY_ID, env_vars::AWS_SECRET_ACCESS_KEY);
-        let Some(access_key_id) = self.variable(id) else {
-            return Err(format!("{id} is not set"));
-        };
-        let Some(secret_access_key) = self.variable(secret) else {
-            return Err(format!("{secret} is not set beside {id}"));
-        };
+        let access_key_id = self.variable(id).ok_or_else(|| format!("{id} is not set"))?;
+        let secret_access_key = self.variable(secret);
+        let secret_access_key =
+            secret_access_key.ok_or_else(|| format!("{secret} is not set beside {id}"))?;
         let token = self
             .variable(env_vars::AWS_SESSION_TOKEN)
             .or_else(|| self.variable(env_vars::AWS_SECURITY_TOKEN));
         Ok(keys(access_key_id, secret_access_key, token, id.to_owned()))
     }
 
-    async fn role_of_variables(&self) -> Result<Option<Credentials>, AwsError> {
-        let (Some(file), Some(arn)) = (
-            self.variable(env_vars::AWS_WEB_IDENTITY_TOKEN_FILE),
-            self.variable(env_vars::AWS_ROLE_ARN),
-        ) else {
-            return Ok(None);
-        };
-        let role = Role {
-            arn,
-            session_name: self.variable(env_vars::AWS_ROLE_SESSION_NAME),
-            ..Role::default()
-        };
-        self.with_token_file(role, file).await.map(Some)
-    }
-
-    async fn with_token_file(&self, role: Role<'_>, file: &str) -> Result<Credentials, AwsError> {
-        let token = std::fs::read_to_string(file);
-        let token = token.map_err(|error| AwsError::unreadable(file.as_ref(), error))?;
-        let token = Some(token.trim());
-        Role { token, ..role }.assume(self, None).await
-    }
-
     /// What a profile gives: a role, single sign-on, keys, or a program's answer.
     async fn of_profile_named(
         &self,
-        profile: &Profile<'_>,
+        profile: &str,
         roles_left: usize,
     ) -> Result<Option<Credentials>, AwsError> {
-        if let Some(arn) = profile.get("role_arn") {
+        if let Some(arn) = self.setting(profile, "role_arn") {
             return self.role_of_profile(profile, arn, roles_left).await.map(Some);
         }
         if let Some(credentials) = services::of_sign_on(self, profile).await? {
             return Ok(Some(credentials));
         }
-        if let Some(credentials) = keys_of_profile(profile) {
+        if let Some(credentials) = self.keys_of_profile(profile) {
             return Ok(Some(credentials));
         }
-        match profile.get("credential_process") {
+        match self.setting(profile, "credential_process") {
             Some(command) => from_process(profile, command).await.map(Some),
             None => Ok(None),
         }
@@ -154,56 +135,65 @@ impl AwsSettings {
 
     async fn role_of_profile(
         &self,
-        profile: &Profile<'_>,
+        profile: &str,
         arn: &str,
         roles_left: usize,
     ) -> Result<Credentials, AwsError> {
+        let get = |key: &str| self.setting(profile, key);
+        let unusable = |reason: &str| AwsError::of_profile(profile, reason);
         let role = Role {
             arn,
-            session_name: profile.get("role_session_name"),
-            external_id: profile.get("external_id"),
-            duration: profile.get("duration_seconds"),
-            token: None,
+            session_name: get("role_session_name"),
+            external_id: get("external_id"),
+            duration: get("duration_seconds"),
+            token_file: get("web_identity_token_file"),
         };
-        if let Some(file) = profile.get("web_identity_token_file") {
-            return self.with_token_file(role, file).await;
+        if role.token_file.is_some() {
+            return role.assume(self, None).await;
         }
-        if profile.get("mfa_serial").is_some() {
-            return Err(profile.unusable(
+        if get("mfa_serial").is_some() {
+            return Err(unusable(
                 "its role asks for a one-time code; get keys with `aws sts get-session-token` \
                  and set them as variables",
             ));
         }
-        let credentials = match (profile.get("source_profile"), profile.get("credential_source")) {
+        let asker = match (get("source_profile"), get("credential_source")) {
             // A role may lie upon the keys of its own profile.
-            (Some(name), _) if name == profile.name => keys_of_profile(profile),
-            (Some(name), _) => {
-                let Some(source) = self.profile_named(name) else {
-                    return Err(profile.unusable(&format!("there is no source_profile '{name}'")));
-                };
-                if roles_left == 0 {
-                    return Err(profile.unusable("its source_profile leads back to itself"));
-                }
-                Box::pin(self.of_profile_named(&source, roles_left - 1)).await?
+            (Some(name), _) if name == profile => self.keys_of_profile(profile),
+            (Some(name), _) if !self.has_profile(name) => {
+                return Err(unusable(&format!("there is no source_profile '{name}'")));
             }
+            (Some(_), _) if roles_left == 0 => {
+                return Err(unusable("its source_profile leads back to itself"));
+            }
+            (Some(name), _) => Box::pin(self.of_profile_named(name, roles_left - 1)).await?,
             (None, Some("EcsContainer")) => services::of_container(self).await?,
+            (None, Some("Environment")) => Some(self.keys_of_variables().map_err(|why| unusable(&why))?),
+            (None, Some("Ec2InstanceMetadata")) => {
+                let found = services::of_instance(self).await;
+                Some(found.map_err(|why| unusable(&why))?)
+            }
             (None, Some(source)) => {
-                let found = match source {
-                    "Environment" => self.keys_of_variables(),
-                    "Ec2InstanceMetadata" => services::of_instance(self).await,
-                    _ => Err(format!("credential_source '{source}' is unknown")),
-                };
-                Some(found.map_err(|reason| profile.unusable(&reason))?)
+                return Err(unusable(&format!("credential_source '{source}' is unknown")));
             }
             (None, None) => {
-                return Err(profile.unusable(
+                return Err(unusable(
                     "it has a role_arn without source_profile, credential_source or web_identity_token_file",
                 ));
             }
         };
-        let credentials =
-            credentials.ok_or_else(|| profile.unusable("what its role is asked with has no keys"))?;
-        role.assume(self, Some(&credentials)).await
+        let asker = asker.ok_or_else(|| unusable("what its role is asked with has no keys"))?;
+        role.assume(self, Some(&asker)).await
+    }
+
+    fn keys_of_profile(&self, profile: &str) -> Option<Credentials> {
+        let get = |key: &str| self.setting(profile, key);
+        Some(keys(
+            get("aws_access_key_id")?,
+            get("aws_secret_access_key")?,
+            get("aws_session_token").or_else(|| get("aws_security_token")),
+            format!("the AWS profile '{profile}'"),
+        ))
     }
 }
 
@@ -217,21 +207,9 @@ fn keys(id: &str, secret: &str, token: Option<&str>, source: String) -> Credenti
     }
 }
 
-fn keys_of_profile(profile: &Profile<'_>) -> Option<Credentials> {
-    let token = profile
-        .get("aws_session_token")
-        .or_else(|| profile.get("aws_security_token"));
-    Some(keys(
-        profile.get("aws_access_key_id")?,
-        profile.get("aws_secret_access_key")?,
-        token,
-        format!("the AWS profile '{}'", profile.name),
-    ))
-}
-
 /// Runs the program of a profile, which is no shell command, and reads the keys that it writes.
-async fn from_process(profile: &Profile<'_>, command: &str) -> Result<Credentials, AwsError> {
-    let what = format!("the credential_process of the AWS profile '{}'", profile.name);
+async fn from_process(profile: &str, command: &str) -> Result<Credentials, AwsError> {
+    let what = format!("the credential_process of the AWS profile '{profile}'");
     let unusable = |reason: &str| AwsError::new(format!("{what} cannot be used: {reason}"));
     let words = shlex::split(command).filter(|words| !words.is_empty());
     let words = words.ok_or_else(|| unusable("it is not a valid command"))?;

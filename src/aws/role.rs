@@ -1,20 +1,17 @@
 //! Roles: keys that Amazon's security token service (STS) lends.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use form_urlencoded::Serializer;
 use reqsign::aws::Credential;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::Url;
+use reqwest::header::CONTENT_TYPE;
 use reqwest::redirect::Policy;
-use reqwest::{Method, Url};
 
-use super::error::AwsError;
 use super::settings::AwsSettings;
 use super::sign::{Credentials, Payload};
-use super::{element, refusal, regional_address};
-use crate::http::{client, innermost};
-
-const TIMEOUT: Duration = Duration::from_secs(60);
+use super::{AwsError, element, refusal, regional_address};
+use crate::http::{READ_TIMEOUT, client, innermost};
 
 /// A role that somebody shall have.
 #[derive(Default)]
@@ -24,8 +21,8 @@ pub(super) struct Role<'a> {
     pub(super) external_id: Option<&'a str>,
     /// In seconds.
     pub(super) duration: Option<&'a str>,
-    /// The identity provider's token of who asks, if it is not somebody with keys.
-    pub(super) token: Option<&'a str>,
+    /// The file with the identity provider's token of who asks, if it is not somebody with keys.
+    pub(super) token_file: Option<&'a str>,
 }
 
 impl Role<'_> {
@@ -40,27 +37,29 @@ impl Role<'_> {
             let service = "Amazon's security token service (STS)";
             AwsError::new(format!("{service} gave no credentials for {role}: {reason}"))
         };
-        let form = self.form();
+        let token = self.token_file.map(|file| {
+            let text = std::fs::read_to_string(file);
+            text.map_err(|error| AwsError::unreadable(file.as_ref(), error))
+        });
+        let form = self.form(token.transpose()?.as_deref().map(str::trim));
         let address = match (settings.endpoint_url("sts"), settings.named_region()) {
             (Some(address), _) => address.to_owned(),
             (None, None | Some("aws-global")) => "https://sts.amazonaws.com/".to_owned(),
             (None, Some(region)) => regional_address("sts", region),
         };
         let url = Url::parse(&address).map_err(|error| refused(&format!("'{address}': {error}")))?;
-        let content_type = HeaderValue::from_static("application/x-www-form-urlencoded");
-        let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, content_type)]);
+        let verification = settings.verification();
+        let client = client((url.scheme() == "https").then_some(&verification), Policy::none())?;
+        let request = client.post(url).timeout(READ_TIMEOUT).body(form.clone());
+        let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let broken = |error: reqwest::Error| refused(&innermost(&error.without_url()));
+        let mut request = request.build().map_err(broken)?;
         if let Some(credentials) = asker {
             let payload = Payload::Bytes(form.as_bytes());
             let service = ("sts", settings.region());
-            credentials
-                .sign(service, &Method::POST, &url, &mut headers, payload)
-                .await?;
+            credentials.sign(service, &mut request, payload).await?;
         }
-        let verification = settings.verification();
-        let client = client((url.scheme() == "https").then_some(&verification), Policy::none())?;
-        let request = client.post(url).headers(headers).timeout(TIMEOUT).body(form);
-        let broken = |error: reqwest::Error| refused(&innermost(&error.without_url()));
-        let answer = request.send().await.map_err(broken)?;
+        let answer = client.execute(request).await.map_err(broken)?;
         let status = answer.status();
         let text = answer.text().await.map_err(broken)?;
         if !status.is_success() {
@@ -77,22 +76,21 @@ impl Role<'_> {
         Ok(Credentials::found(keys, role))
     }
 
-    fn form(&self) -> String {
+    fn form(&self, token: Option<&str>) -> String {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let default_name = format!("mlrun-session-{}", since_epoch.as_secs());
-        let action = match self.token {
+        let action = match token {
             None => "AssumeRole",
             Some(_) => "AssumeRoleWithWebIdentity",
         };
-        let session_name = self.session_name.unwrap_or(&default_name);
         let pairs = [
             ("Action", Some(action)),
             ("Version", Some("2011-06-15")),
             ("RoleArn", Some(self.arn)),
-            ("RoleSessionName", Some(session_name)),
+            ("RoleSessionName", self.session_name.or(Some(&default_name))),
             ("ExternalId", self.external_id),
             ("DurationSeconds", self.duration),
-            ("WebIdentityToken", self.token),
+            ("WebIdentityToken", token),
         ];
         let pairs = pairs.into_iter().filter_map(|(name, value)| Some((name, value?)));
         Serializer::new(String::new()).extend_pairs(pairs).finish()

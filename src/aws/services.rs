@@ -1,16 +1,14 @@
 //! Keys that services lend: a container's, the instance's metadata, and single sign-on.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use reqsign::aws::{Credential, ECSCredentialProvider, IMDSv2CredentialProvider, SSOCredentialProvider};
-use reqsign::{Context, FileRead, HttpSend, ProvideCredential, StaticEnv};
+use reqsign::{Context, FileRead, ProvideCredential, StaticEnv};
 use reqwest::redirect::Policy;
 
-use super::error::AwsError;
-use super::settings::{AwsSettings, Profile, is_true};
+use super::AwsError;
+use super::settings::{AwsSettings, is_true};
 use super::sign::Credentials;
 use crate::env_vars;
 use crate::http::signing::Sender;
@@ -68,35 +66,32 @@ pub(super) async fn of_instance(settings: &AwsSettings) -> Result<Credentials, S
     let none = |reason: String| format!("the instance's metadata gives none ({reason})");
     let client = local_client(timeout).map_err(|error| none(error.to_string()))?;
     let sender = Sender::new(client).once();
-    let role = Arc::new(Mutex::default());
-    let context = sender.clone().context().with_http_send(Metadata {
-        sender,
-        last_part: Arc::clone(&role),
-    });
     let provider = IMDSv2CredentialProvider::new().with_endpoint(host);
-    let keys = ask(provider, &context).await.map_err(none)?;
-    let role = role.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(Credentials::found(keys, format!("the instance's role '{role}'")))
+    let keys = ask(provider, &sender.clone().context()).await.map_err(none)?;
+    let source = format!("the instance's role '{}'", sender.last_part());
+    Ok(Credentials::found(keys, source))
 }
 
 /// Keys for who has logged in with `aws sso login`, if the profile is made for that.
 pub(super) async fn of_sign_on(
     settings: &AwsSettings,
-    profile: &Profile<'_>,
+    profile: &str,
 ) -> Result<Option<Credentials>, AwsError> {
-    let (Some(account), Some(role)) = (profile.get("sso_account_id"), profile.get("sso_role_name")) else {
+    let get = |key: &str| settings.setting(profile, key);
+    let (Some(account), Some(role)) = (get("sso_account_id"), get("sso_role_name")) else {
         return Ok(None);
     };
-    let session = profile.get("sso_session");
+    let unusable = |reason: &str| AwsError::of_profile(profile, reason);
+    let session = get("sso_session");
     if let Some(name) = session.filter(|name| settings.heading("sso-session", name).is_none()) {
-        return Err(profile.unusable(&format!("there is no sso-session '{name}'")));
+        return Err(unusable(&format!("there is no sso-session '{name}'")));
     }
     let setting = |key: &str| {
         let of_session = session.and_then(|name| settings.configured("sso-session", name, key));
-        of_session.or_else(|| profile.get(key))
+        of_session.or_else(|| get(key))
     };
     let (Some(region), Some(start_url)) = (setting("sso_region"), setting("sso_start_url")) else {
-        return Err(profile.unusable("sso_region or sso_start_url is missing"));
+        return Err(unusable("sso_region or sso_start_url is missing"));
     };
     let address = settings.endpoint_url("sso").map_or_else(
         || format!("https://portal.sso.{region}.amazonaws.com"),
@@ -122,7 +117,7 @@ pub(super) async fn of_sign_on(
             home_dir: settings.variable(env_vars::HOME).map(PathBuf::from),
             ..StaticEnv::default()
         });
-    let name = format!("the AWS profile '{}'", profile.name);
+    let name = format!("the AWS profile '{profile}'");
     let keys = ask(provider, &context).await.map_err(|reason| {
         AwsError::with_hint(
             format!("AWS single sign-on gave no credentials for {name}: {reason}"),
@@ -141,23 +136,6 @@ async fn ask(
     match provider.provide_credential(context).await {
         Ok(keys) => keys.ok_or_else(|| "it has none".to_owned()),
         Err(error) => Err(innermost(&error)),
-    }
-}
-
-/// Asks the instance's metadata, and keeps what was asked for last: the role.
-#[derive(Debug)]
-struct Metadata {
-    sender: Sender,
-    last_part: Arc<Mutex<String>>,
-}
-
-impl HttpSend for Metadata {
-    async fn http_send(&self, request: http::Request<Bytes>) -> reqsign::Result<http::Response<Bytes>> {
-        let last_part = request.uri().path().rsplit('/').next().unwrap_or_default();
-        last_part.clone_into(&mut self.last_part.lock().unwrap_or_else(PoisonError::into_inner));
-        let answer = self.sender.http_send(request).await?;
-        // The role's name may stand in a line.
-        Ok(answer.map(|body| Bytes::copy_from_slice(body.trim_ascii_end())))
     }
 }
 

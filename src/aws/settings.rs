@@ -1,10 +1,11 @@
 //! The settings of Amazon's services: from variables first, then from the profile in `~/.aws/credentials` and
 //! `~/.aws/config`.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 
-use super::error::AwsError;
+use super::AwsError;
 use crate::env_vars;
 use crate::http::Verification;
 use crate::ini::IniFile;
@@ -14,8 +15,7 @@ const DEFAULT_REGION: &str = "us-east-1";
 
 /// What the environment and the files say, read once. Some of it is secret, so it is no `Debug`.
 pub struct AwsSettings {
-    /// The variables that are set, by name.
-    variables: Vec<(&'static str, String)>,
+    variables: HashMap<&'static str, String>,
     credentials: IniFile,
     config: IniFile,
     /// The two files, for a person.
@@ -23,12 +23,6 @@ pub struct AwsSettings {
     /// The profile's name, and whether someone asked for it.
     pub(super) profile: String,
     pub(super) is_profile_asked: bool,
-}
-
-/// A profile: what both files say of it, the credentials file first.
-pub(super) struct Profile<'a> {
-    pub(super) name: &'a str,
-    settings: &'a AwsSettings,
 }
 
 impl AwsSettings {
@@ -70,8 +64,7 @@ impl AwsSettings {
 
     /// The value of a variable that is set and not empty.
     pub fn variable(&self, name: &str) -> Option<&str> {
-        let found = self.variables.iter().find(|(known, _)| *known == name);
-        found.map(|(_, value)| value.as_str())
+        self.variables.get(name).map(String::as_str)
     }
 
     /// The heading of a section of the configuration file, such as `[sso-session "corp"]`.
@@ -92,15 +85,20 @@ impl AwsSettings {
         value.map(without_comment)
     }
 
-    /// The profile of this name, if one of the files has it.
-    pub(super) fn profile_named<'a>(&'a self, name: &'a str) -> Option<Profile<'a>> {
-        let is_there = self.credentials.section(name).is_some() || self.heading("profile", name).is_some();
-        is_there.then_some(Profile { name, settings: self })
+    /// Whether one of the files has a profile of this name.
+    pub(super) fn has_profile(&self, name: &str) -> bool {
+        self.credentials.section(name).is_some() || self.heading("profile", name).is_some()
+    }
+
+    /// A setting of the profile of this name, from the credentials file first.
+    pub(super) fn setting(&self, profile: &str, key: &str) -> Option<&str> {
+        let value = self.credentials.value(profile, key).map(without_comment);
+        value.or_else(|| self.configured("profile", profile, key))
     }
 
     /// A setting of the profile.
     pub fn of_profile(&self, key: &str) -> Option<&str> {
-        self.profile_named(&self.profile)?.get(key)
+        self.setting(&self.profile, key)
     }
 
     /// The region, where something names one.
@@ -141,24 +139,6 @@ impl AwsSettings {
     }
 }
 
-impl<'a> Profile<'a> {
-    /// A setting.
-    pub(super) fn get(&self, key: &str) -> Option<&'a str> {
-        let value = self.settings.credentials.value(self.name, key);
-        value
-            .map(without_comment)
-            .or_else(|| self.settings.configured("profile", self.name, key))
-    }
-
-    /// The error for a profile that cannot be used as it is.
-    pub(super) fn unusable(&self, reason: &str) -> AwsError {
-        AwsError::new(format!(
-            "the AWS profile '{}' cannot be used: {reason}",
-            self.name
-        ))
-    }
-}
-
 /// Whether a setting says yes.
 pub(super) fn is_true(value: Option<&str>) -> bool {
     value.is_some_and(|value| value.eq_ignore_ascii_case("true"))
@@ -169,63 +149,4 @@ fn without_comment(value: &str) -> &str {
     let mut signs = value.match_indices(['#', ';']);
     let comment = signs.find(|(at, _)| value[..*at].ends_with(char::is_whitespace));
     comment.map_or(value, |(at, _)| value[..at].trim_end())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn variables_come_before_the_profile() {
-        let home = tempfile::tempdir().unwrap();
-        let path = home.path().to_str().unwrap();
-        let credentials = "[default]\naws_secret_access_key=s=#1 # not mine\n[work]\nAWS_ACCESS_KEY_ID: B\n";
-        let config = "[default]\nregion = no\n[profile default]\nregion = eu-west-1\nendpoint_url = http://all\n\
-                      [profile 'work']\nregion = eu-north-1 ; far\ns3 =\n    endpoint_url = http://s3\n\
-                      [profile lab two]\nservices = lab\nendpoint_url = http://all\n\
-                      [services lab]\nsts =\n  endpoint_url = http://lab-sts\n\
-                      [profile off]\nignore_configured_endpoint_urls = true\nendpoint_url = http://all\n";
-        std::fs::write(home.path().join("keys"), credentials).unwrap();
-        std::fs::write(home.path().join("config"), config).unwrap();
-        let read = |variables: &[(&str, &str)]| {
-            AwsSettings::read(&|name| match name {
-                "HOME" => Some(path.to_owned()),
-                "AWS_SHARED_CREDENTIALS_FILE" => Some("~/keys".to_owned()),
-                "AWS_CONFIG_FILE" => Some(format!("{path}/config")),
-                _ => {
-                    let found = variables.iter().find(|(known, _)| *known == name);
-                    found.map(|(_, value)| (*value).to_owned())
-                }
-            })
-            .unwrap()
-        };
-        let work = ("AWS_PROFILE", "work");
-        let all = ("AWS_ENDPOINT_URL", "http://variable");
-        let own = ("AWS_ENDPOINT_URL_S3", "http://own");
-        let regions = [("AWS_REGION", "r"), ("AWS_DEFAULT_REGION", "d")];
-        let ignore = ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
-        for (variables, expected) in [
-            (&[][..], "eu-west-1 http://all http://all"),
-            (&[work], "eu-north-1 http://s3 -"),
-            (&[work, regions[0]], "r http://s3 -"),
-            (&regions, "d http://all http://all"),
-            (&[all, own], "eu-west-1 http://own http://variable"),
-            (&[all, own, ignore], "eu-west-1 - -"),
-            (&[("AWS_PROFILE", "missing")], "us-east-1 - -"),
-            (
-                &[("AWS_PROFILE", "lab two")],
-                "us-east-1 http://all http://lab-sts",
-            ),
-            (&[("AWS_PROFILE", "off"), all], "us-east-1 - -"),
-        ] {
-            let settings = read(variables);
-            let endpoint = |service: &str| settings.endpoint_url(service).unwrap_or("-").to_owned();
-            let shown = format!("{} {} {}", settings.region(), endpoint("s3"), endpoint("sts"));
-            assert_eq!(shown, expected, "{variables:?}");
-        }
-        let settings = read(&[]);
-        assert_eq!(settings.of_profile("aws_secret_access_key"), Some("s=#1"));
-        assert_eq!(read(&[work]).of_profile("aws_access_key_id"), Some("B"));
-        assert_eq!(settings.places, format!("{path}/keys or {path}/config"));
-    }
 }

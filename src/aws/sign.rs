@@ -9,10 +9,11 @@ use reqsign::hash::{hex_hmac_sha256, hex_sha256, hmac_sha256};
 use reqsign::time::Timestamp;
 use reqsign::{Context, SignRequest as _};
 use reqwest::header::{HOST, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, Url};
+use reqwest::{Method, Request, Url};
 
-use super::error::AwsError;
+use super::AwsError;
 use super::{UNRESERVED, UNRESERVED_PATH};
+use crate::http::signing::head_of;
 use crate::redact::Secret;
 
 /// Credentials that end within this time are replaced before they are used.
@@ -91,17 +92,12 @@ impl Credentials {
     pub(crate) async fn sign(
         &self,
         (service, region): (&str, &str),
-        method: &Method,
-        url: &Url,
-        headers: &mut HeaderMap,
+        request: &mut Request,
         payload: Payload<'_>,
     ) -> Result<(), AwsError> {
-        let request = http::Request::builder().method(method).uri(url.as_str());
-        let request = request.body(()).map_err(|error| self.refused(error))?;
-        let (mut parts, ()) = request.into_parts();
-        parts.headers.clone_from(headers);
+        let mut head = head_of(request).map_err(|error| self.refused(error))?;
         let hash = self.value(&payload.hash())?;
-        parts.headers.insert("x-amz-content-sha256", hash);
+        head.headers.insert("x-amz-content-sha256", hash);
         let keys = Credential {
             access_key_id: self.access_key_id.clone(),
             secret_access_key: self.secret_access_key.expose().to_owned(),
@@ -110,12 +106,12 @@ impl Credentials {
             expires_in: None,
         };
         RequestSigner::new(service, region)
-            .sign_request(&Context::new(), &mut parts, Some(&keys), None)
+            .sign_request(&Context::new(), &mut head, Some(&keys), None)
             .await
             .map_err(|error| self.refused(error))?;
         // The client adds it by itself.
-        parts.headers.remove(HOST);
-        *headers = parts.headers;
+        head.headers.remove(HOST);
+        *request.headers_mut() = head.headers;
         Ok(())
     }
 
@@ -148,18 +144,14 @@ impl Signing<'_> {
         let credentials = self.credentials;
         let time = jiff::Timestamp::try_from(self.time).map_err(|error| credentials.refused(error))?;
         let time = time.strftime("%Y%m%dT%H%M%SZ").to_string();
-        let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
-        let host = format!("{}{port}", url.host_str().unwrap_or_default());
-        let mut signed = vec![("host", host.as_str()), ("x-amz-date", &time)];
+        let host = url.authority().rsplit('@').next().unwrap_or_default();
+        let mut signed = vec![("host", host), ("x-amz-date", &time)];
         if let Some(token) = &credentials.session_token {
             signed.push(("x-amz-security-token", token.expose()));
         }
-        let names: Vec<&str> = signed.iter().map(|(name, _)| *name).collect();
-        let names = names.join(";");
-        let lines: String = signed
-            .iter()
-            .map(|(name, value)| format!("{name}:{value}\n"))
-            .collect();
+        let names = Vec::from_iter(signed.iter().map(|(name, _)| *name)).join(";");
+        let lines = signed.iter().map(|(name, value)| format!("{name}:{value}\n"));
+        let lines = String::from_iter(lines);
         let canonical = format!(
             "{method}\n{}\n{}\n{lines}\n{names}\n{}",
             canonical_path(url),

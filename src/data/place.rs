@@ -258,7 +258,7 @@ fn web_access(server: &Url, context: &DataContext) -> Result<ServerAccess, Store
         access.url.set_path(server.path());
         return Ok(access);
     }
-    Ok(ServerAccess::of_url(server)?)
+    Ok(ServerAccess::of_url(server, false)?)
 }
 
 #[cfg(test)]

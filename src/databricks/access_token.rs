@@ -68,11 +68,13 @@ async fn fetch_by_oauth(
     let path = endpoint.path().to_owned();
     endpoint.set_path("");
     let client = session.client_at(endpoint, headers.into_iter().collect(), TokenService);
+    let head = Bytes::from_static(b"grant_type=client_credentials&scope=all-apis");
     let call = Call {
         content_type: Some("application/x-www-form-urlencoded"),
-        content: Content::Bytes(Bytes::from_static(
-            b"grant_type=client_credentials&scope=all-apis",
-        )),
+        content: Content {
+            head,
+            ..Content::default()
+        },
         ..Call::new(Method::POST, &path)
     };
     let answer: Result<TokenAnswer, ApiError> = client.value(call).await;

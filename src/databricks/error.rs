@@ -119,12 +119,7 @@ impl From<ApiError> for DatabricksError {
 
 /// An answer that does not hold what it must.
 pub(super) fn malformed(endpoint: &str, reason: String) -> DatabricksError {
-    let (api, endpoint) = ("Databricks", endpoint.to_owned());
-    DatabricksError::Api(ApiError::Malformed {
-        api,
-        endpoint,
-        reason,
-    })
+    DatabricksError::Api(ApiError::malformed("Databricks", endpoint, reason))
 }
 
 /// What was asked for; `None` if it is not there.
@@ -142,7 +137,11 @@ fn told(error: &ApiError) -> String {
         ApiError::NoAnswer {
             address, endpoint, ..
         } => format!("{address} does not answer {endpoint}: {error}"),
-        ApiError::Refused { endpoint, .. } => format!("{endpoint} answered {error}"),
+        ApiError::Refused {
+            endpoint,
+            code: Some(_),
+            ..
+        } => format!("{endpoint} answered {error}"),
         error => error.to_string(),
     }
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::error::{DatabricksError, found, unreadable};
 use super::session::Client;
 use crate::aws::UNRESERVED_PATH;
-use crate::http::{ApiError, Call, Content, FileContent, SentFile};
+use crate::http::{ApiError, Call, Content, SentFile};
 
 impl Client {
     /// Sends a file of this machine, with what goes before and after it. `sent` counts its bytes.
@@ -25,12 +25,12 @@ impl Client {
         sent: &Arc<AtomicU64>,
         call: Call<'_>,
     ) -> Result<(), DatabricksError> {
-        let content = Content::File(FileContent {
-            file: SentFile::open(local).map_err(unreadable(local))?,
+        let content = Content {
             head,
+            file: Some(SentFile::open(local).map_err(unreadable(local))?),
             tail,
             sent: Arc::clone(sent),
-        });
+        };
         match self.call(Call { content, ..call }).await {
             Err(DatabricksError::Api(ApiError::Content(source))) => Err(unreadable(local)(source)),
             outcome => outcome.map(drop),

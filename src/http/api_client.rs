@@ -10,12 +10,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::api_error::ApiError;
-use super::client::AGENT;
+use super::client::{AGENT, MOST_REDIRECTS, may_see_credentials, redirect_target};
 use super::connection::{Answer, Connection, ConnectionSettings, Content};
 use super::excerpt::{code_and_message, excerpt};
 use super::fault::{Fault, in_words};
-use super::redirect::{MOST_REDIRECTS, keeps_method, may_see_credentials, redirect_target};
-use super::retry::Tries;
 use crate::redact::without_credentials;
 
 /// What an API has of its own.
@@ -84,7 +82,7 @@ impl<'a> Call<'a> {
             path,
             query: &[],
             content_type: None,
-            content: Content::Nothing,
+            content: Content::default(),
             is_repeatable: true,
             patience: 1,
         }
@@ -93,39 +91,30 @@ impl<'a> Call<'a> {
     /// A `POST` of this value.
     pub(crate) fn json(path: &'a str, body: &impl Serialize) -> Self {
         let text = serde_json::to_vec(body).expect("the bodies hold only text, numbers, lists and maps");
+        let head = Bytes::from(text);
         Self {
             content_type: Some("application/json"),
-            content: Content::Bytes(Bytes::from(text)),
+            content: Content {
+                head,
+                ..Content::default()
+            },
             ..Self::new(Method::POST, path)
         }
     }
 }
 
 /// What became of one try.
-pub(crate) enum Attempt {
-    Answered(Answer),
-    Failed(Failure),
+pub(crate) struct Outcome {
+    answer: Result<Answer, ApiError>,
+    /// Why another try may end otherwise, in words for a person.
+    reason: Option<String>,
 }
 
-/// A failed try that may be followed by another.
-pub(crate) struct Failure {
-    outcome: Result<Answer, ApiError>,
-    /// In words for a person.
-    reason: String,
-}
-
-impl Failure {
-    /// What is left when there is no further try.
-    pub(crate) fn into_outcome(mut self, count: u32) -> Result<Answer, ApiError> {
-        if let Err(ApiError::NoAnswer { tries, .. }) = &mut self.outcome {
-            *tries = count;
-        }
-        self.outcome
-    }
-
+impl Outcome {
     /// Whether the server may have done what it was asked for.
     pub(crate) fn is_unclear(&self) -> bool {
-        match &self.outcome {
+        match &self.answer {
+            Ok(answer) if self.reason.is_none() => answer.status.is_success(),
             Ok(answer) => answer.status != StatusCode::TOO_MANY_REQUESTS,
             Err(error) => !matches!(error.fault(), Some(Fault::Refused | Fault::UnknownHost)),
         }
@@ -133,7 +122,7 @@ impl Failure {
 
     /// Whether the server may still be at work on it.
     pub(crate) fn is_timeout(&self) -> bool {
-        matches!(&self.outcome, Err(error) if matches!(error.fault(), Some(Fault::Timeout(_))))
+        matches!(&self.answer, Err(error) if matches!(error.fault(), Some(Fault::Timeout(_))))
     }
 }
 
@@ -195,81 +184,111 @@ impl<A: Api> ApiClient<A> {
 
     /// The value that is answered.
     pub(crate) async fn value<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, A::Error> {
-        let (answer, tries) = self.answered(&call).await?;
-        self.read(call.path, answer, tries).await
+        self.read(call.path, self.tried(&call).await?).await
     }
 
     /// An answer that is no refusal.
     pub(crate) async fn call(&self, call: Call<'_>) -> Result<Answer, A::Error> {
-        let (answer, tries) = self.answered(&call).await?;
+        let answer = self.tried(&call).await?.answer?;
         match answer.status.is_success() {
             true => Ok(answer),
-            false => Err(self.refusal(call.path, answer, tries).await),
+            false => Err(self.refusal(call.path, answer).await),
         }
     }
 
-    /// Sends the request until there is an answer that another try would not change. Also says how
-    /// many tries that took.
-    async fn answered(&self, call: &Call<'_>) -> Result<(Answer, u32), A::Error> {
-        let mut tries = self.settings().retry.tries();
+    /// Sends the request until there is an outcome that another try would not change.
+    async fn tried(&self, call: &Call<'_>) -> Result<Outcome, A::Error> {
+        let mut tries = 1;
         loop {
-            let failure = match self.attempt(call).await? {
-                Attempt::Answered(answer) => return Ok((answer, tries.count())),
-                Attempt::Failed(failure) => failure,
-            };
-            let is_last = failure.is_unclear() && !call.is_repeatable;
-            if is_last || !self.pause(&mut tries, &failure).await {
-                return Ok((failure.into_outcome(tries.count())?, tries.count()));
+            let outcome = self.attempt(call, tries).await?;
+            let is_last = outcome.is_unclear() && !call.is_repeatable;
+            if is_last || !self.pause(&mut tries, &outcome).await {
+                return Ok(outcome);
             }
         }
     }
 
-    /// One try.
-    pub(crate) async fn attempt(&self, call: &Call<'_>) -> Result<Attempt, A::Error> {
-        let (mut outcome, sent) = self.follow(call).await?;
-        if let (Ok(answer), Some(sent)) = (&outcome, sent)
-            && matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
-            && self.api.renew(&sent).await
-        {
-            (outcome, _) = self.follow(call).await?;
+    /// The try of this number: sends the request, also to where the server redirects it, and once more with
+    /// other credentials if the server refuses the first ones. Fails for what no further try would change.
+    pub(crate) async fn attempt(&self, call: &Call<'_>, tries: u32) -> Result<Outcome, A::Error> {
+        let mut url = self.url(call);
+        let mut headers = self.headers.clone();
+        let kind = call.content_type.and_then(|kind| kind.parse().ok());
+        headers.extend(kind.map(|kind: HeaderValue| (CONTENT_TYPE, kind)));
+        let (mut is_trusted, mut is_renewed, mut credentials) = (true, false, None);
+        for _ in 0..=MOST_REDIRECTS {
+            let mut request = Request::new(call.method.clone(), url.clone());
+            *request.headers_mut() = headers.clone();
+            if is_trusted {
+                self.api.authorize(&mut request, &call.content.head).await?;
+                credentials = request.headers().get(AUTHORIZATION).cloned();
+            }
+            let answer = match self.connection.exchange(call, request, tries).await {
+                Ok(answer) => answer,
+                Err(error) => match &error {
+                    ApiError::NoAnswer { fault, reason, .. } if fault.is_transient() => {
+                        let reason = Some(reason.clone());
+                        let answer = Err(error);
+                        return Ok(Outcome { answer, reason });
+                    }
+                    _ => return Err(error.into()),
+                },
+            };
+            let Some(target) = redirect_target(&url, answer.status, &answer.headers) else {
+                if let (401 | 403, Some(sent), false) = (answer.status.as_u16(), &credentials, is_renewed)
+                    && self.api.renew(sent).await
+                {
+                    (url, is_trusted, is_renewed) = (self.url(call), true, true);
+                    continue;
+                }
+                let reason = self.why_transient(&answer);
+                let answer = Ok(answer);
+                return Ok(Outcome { answer, reason });
+            };
+            let is_web = matches!(target.scheme(), "http" | "https");
+            // As a GET, which the other statuses ask for, the call would do something else.
+            let is_same = call.method == Method::GET || matches!(answer.status.as_u16(), 307 | 308);
+            let reason = self.api.forbids_redirects();
+            let reason = reason.or((is_same && !is_web).then_some("which is no web address"));
+            if reason.is_some() || !is_same {
+                return Err(redirected(call, &target, reason));
+            }
+            is_trusted &= may_see_credentials(&url, &target);
+            url = target;
         }
-        let reason = match &outcome {
-            Ok(answer) => self.why_transient(answer),
-            Err(ApiError::NoAnswer { fault, reason, .. }) => fault.is_transient().then(|| reason.clone()),
-            Err(_) => None,
-        };
-        Ok(match reason {
-            Some(reason) => Attempt::Failed(Failure { outcome, reason }),
-            None => Attempt::Answered(outcome?),
-        })
+        let reason = format!("after {MOST_REDIRECTS} redirects before");
+        Err(redirected(call, &url, Some(&reason)))
     }
 
     /// What a person reads of an answer that may be another one a little later.
     fn why_transient(&self, answer: &Answer) -> Option<String> {
-        let has_retry_after = answer.headers.contains_key(RETRY_AFTER);
-        if self.settings().retry.is_transient(answer.status, has_retry_after) {
+        if self.settings().retry.is_transient(answer) {
             return Some(format!("it answered {}", answer.status));
         }
         let message = self.api.overload(answer)?;
         Some(format!("it answered {}: {message}", answer.status))
     }
 
-    /// Waits before the next try; says whether there is one. Waiting can take minutes: the person learns at
-    /// once why, and for how long at most.
-    pub(crate) async fn pause(&self, tries: &mut Tries, failure: &Failure) -> bool {
-        let answer = failure.outcome.as_ref().ok();
-        // Too many clients ask the server at once: those that come back should not do so together.
-        let is_of_load = answer.is_some() || failure.is_timeout();
-        let retry_after = answer.and_then(|answer| answer.header(RETRY_AFTER));
-        let Some(pause) = tries.next(is_of_load, retry_after) else {
+    /// Waits before the next try, which counts from then on; says whether there is one. Waiting can take
+    /// minutes: the person learns at once why, and for how long at most.
+    pub(crate) async fn pause(&self, tries: &mut u32, outcome: &Outcome) -> bool {
+        let Some(reason) = &outcome.reason else {
             return false;
         };
-        let reason = &failure.reason;
-        let (server, address, most) = (A::SERVER, self.address(), self.settings().retry.max_retries);
-        match tries.count() {
+        let retry = &self.settings().retry;
+        let answer = outcome.answer.as_ref().ok();
+        // Too many clients ask the server at once: those that come back should not do so together.
+        let is_of_load = answer.is_some() || outcome.is_timeout();
+        let retry_after = answer.and_then(|answer| answer.header(RETRY_AFTER));
+        let Some(pause) = retry.pause_after(*tries, is_of_load, retry_after) else {
+            return false;
+        };
+        *tries += 1;
+        let (server, address, most) = (A::SERVER, self.address(), retry.max_retries);
+        match *tries {
             2 => tracing::warn!(
                 "{server} {address} cannot be used ({reason}); trying again up to {most} times, with pauses of {} at most in all",
-                in_words(self.settings().retry.longest_wait().max(pause)),
+                in_words(retry.longest_wait().max(pause)),
             ),
             count => tracing::info!(
                 "{server} {address} still cannot be used ({reason}); try {count} of {} in {}",
@@ -279,46 +298,6 @@ impl<A: Api> ApiClient<A> {
         }
         tokio::time::sleep(pause).await;
         true
-    }
-
-    /// Sends the request, and sends it again to where the server redirects it. Also gives the credentials
-    /// that the server itself got.
-    async fn follow(
-        &self,
-        call: &Call<'_>,
-    ) -> Result<(Result<Answer, ApiError>, Option<HeaderValue>), A::Error> {
-        let mut url = self.url(call);
-        let mut headers = self.headers.clone();
-        let kind = call.content_type.and_then(|kind| kind.parse().ok());
-        headers.extend(kind.map(|kind: HeaderValue| (CONTENT_TYPE, kind)));
-        let (mut is_trusted, mut credentials) = (true, None);
-        for _ in 0..=MOST_REDIRECTS {
-            let mut request = Request::new(call.method.clone(), url.clone());
-            *request.headers_mut() = headers.clone();
-            if is_trusted {
-                self.api.authorize(&mut request, call.content.bytes()).await?;
-                credentials = request.headers().get(AUTHORIZATION).cloned();
-            }
-            let answer = match self.connection.exchange(call, request).await {
-                Ok(answer) => answer,
-                silence => return Ok((silence, credentials)),
-            };
-            let Some(target) = redirect_target(&url, answer.status, &answer.headers) else {
-                return Ok((Ok(answer), credentials));
-            };
-            let is_web = matches!(target.scheme(), "http" | "https");
-            // As a GET, which the other statuses ask for, the call would do something else.
-            let is_same = call.method == Method::GET || keeps_method(answer.status);
-            let reason = self.api.forbids_redirects();
-            let reason = reason.or((is_same && !is_web).then_some("which is no web address"));
-            if reason.is_some() || !is_same {
-                return Err(redirected(call, answer.status, &target, reason));
-            }
-            is_trusted &= may_see_credentials(&url, &target);
-            url = target;
-        }
-        let reason = format!("after {MOST_REDIRECTS} redirects before");
-        Err(redirected(call, StatusCode::FOUND, &url, Some(&reason)))
     }
 
     fn url(&self, call: &Call<'_>) -> Url {
@@ -334,57 +313,43 @@ impl<A: Api> ApiClient<A> {
     pub(crate) async fn read<T: DeserializeOwned>(
         &self,
         path: &str,
-        answer: Answer,
-        tries: u32,
+        outcome: Outcome,
     ) -> Result<T, A::Error> {
+        let answer = outcome.answer?;
         let body: &[u8] = match answer.body.trim_ascii() {
             // Some servers answer so where MLflow's own answers with an empty object.
             b"" | b"200 OK" => b"{}",
             body => body,
         };
         if answer.status != StatusCode::OK || !body.starts_with(b"{") {
-            return Err(self.refusal(path, answer, tries).await);
+            return Err(self.refusal(path, answer).await);
         }
-        serde_json::from_slice(body).map_err(|error| {
-            A::Error::from(ApiError::Malformed {
-                api: A::NAME,
-                endpoint: path.to_owned(),
-                reason: error.to_string(),
-            })
-        })
+        serde_json::from_slice(body).map_err(|error| ApiError::malformed(A::NAME, path, error).into())
     }
 
     /// What the server has to say instead of what was asked for.
-    async fn refusal(&self, path: &str, answer: Answer, tries: u32) -> A::Error {
-        let (endpoint, status) = (path.to_owned(), answer.status.as_u16());
-        let credentials = self.api.credentials();
+    async fn refusal(&self, path: &str, answer: Answer) -> A::Error {
         let body = self.api.redacted(answer.body).await;
         let said = code_and_message(&body).filter(|_| !answer.status.is_success());
-        A::Error::from(match said {
-            Some((code, message)) => ApiError::Refused {
-                endpoint,
-                status,
-                code,
-                message,
-                tries,
-                credentials,
-            },
-            None => ApiError::Unexpected {
-                endpoint,
-                status,
-                excerpt: excerpt(&body),
-                tries,
-                credentials,
-            },
+        let (code, message) = match said {
+            Some((code, message)) => (Some(code), message),
+            None => (None, excerpt(&body)),
+        };
+        A::Error::from(ApiError::Refused {
+            endpoint: path.to_owned(),
+            status: answer.status.as_u16(),
+            code,
+            message,
+            tries: answer.tries,
+            credentials: self.api.credentials(),
         })
     }
 }
 
-fn redirected<E: From<ApiError>>(call: &Call<'_>, status: StatusCode, to: &Url, reason: Option<&str>) -> E {
+fn redirected<E: From<ApiError>>(call: &Call<'_>, target: &Url, reason: Option<&str>) -> E {
     E::from(ApiError::Redirect {
         endpoint: call.path.to_owned(),
-        status: status.as_u16(),
-        target: without_credentials(to.as_str()),
-        reason: reason.map(str::to_owned),
+        target: without_credentials(target.as_str()),
+        why_not: reason.map(|reason| format!(", {reason}")).unwrap_or_default(),
     })
 }

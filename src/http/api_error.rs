@@ -3,7 +3,7 @@
 use std::io;
 
 use super::client::ClientError;
-use super::excerpt::{after_tries, shown_excerpt, shown_status};
+use super::excerpt::{after_tries, shown_status};
 use super::fault::Fault;
 
 /// Why a call of a JSON API failed, or what was answered instead of what was asked for.
@@ -25,55 +25,46 @@ pub enum ApiError {
         reason: String,
         tries: u32,
     },
-    /// The answer is longer than any that makes sense.
-    #[error("the answer of {endpoint} is longer than {limit} bytes")]
-    TooLong { endpoint: String, limit: usize },
     /// The server sends the client elsewhere, where the request cannot go.
-    #[error("the server redirects {endpoint} to '{target}'{}", .reason.as_deref().map(|reason| format!(", {reason}")).unwrap_or_default())]
+    #[error("the server redirects {endpoint} to '{target}'{why_not}")]
     Redirect {
         endpoint: String,
-        status: u16,
         /// Where the server points, without credentials.
         target: String,
-        /// Why it is not followed.
-        reason: Option<String>,
+        /// Why it is not followed, after a comma.
+        why_not: String,
     },
-    /// The server refused, in its API's own words.
-    #[error("{code}: {message}{}", after_tries(*.tries))]
+    /// The server refused, or its answer is not one that the API gives.
+    #[error("{}{}", told(endpoint, *.status, code, message), after_tries(*.tries))]
     Refused {
         endpoint: String,
         status: u16,
-        code: String,
+        /// The API's own error code, if it is the API that refused.
+        code: Option<String>,
+        /// The API's own message, or else the beginning of the answer or the title of a page.
         message: String,
         tries: u32,
         /// Where the credentials come from that were sent.
         credentials: Option<String>,
     },
-    /// The answer is not one that the API gives.
-    #[error("{endpoint} answered {}{}{}", shown_status(*.status), shown_excerpt(.excerpt), after_tries(*.tries))]
-    Unexpected {
-        endpoint: String,
-        status: u16,
-        /// The beginning of the answer, or the title of a page.
-        excerpt: String,
-        tries: u32,
-        /// Where the credentials come from that were sent.
-        credentials: Option<String>,
-    },
-    /// The answer is a JSON object without what it must hold.
-    #[error("the answer of {endpoint} is not as {api} gives it: {reason}")]
-    Malformed {
-        api: &'static str,
-        endpoint: String,
-        reason: String,
-    },
+    /// The answer is a JSON object without what it must hold, or longer than any that makes sense.
+    #[error("the answer of {endpoint} is {what}")]
+    Malformed { endpoint: String, what: String },
 }
 
 impl ApiError {
+    /// An answer that does not hold what that of this API must.
+    pub(crate) fn malformed(api: &str, endpoint: &str, reason: impl ToString) -> Self {
+        Self::Malformed {
+            endpoint: endpoint.to_owned(),
+            what: format!("not as {api} gives it: {}", reason.to_string()),
+        }
+    }
+
     /// The API's error code, if the server gave one.
     pub(crate) fn code(&self) -> Option<&str> {
         match self {
-            Self::Refused { code, .. } => Some(code),
+            Self::Refused { code, .. } => code.as_deref(),
             _ => None,
         }
     }
@@ -86,33 +77,32 @@ impl ApiError {
         }
     }
 
-    /// Of an answer that is not what was asked for: its status, what it says, and where the credentials come
-    /// from that were sent.
+    /// Of a refusal: its status, what it says, and where the credentials come from that were sent.
     pub(crate) fn verdict(&self) -> Option<(u16, &str, Option<&str>)> {
         match self {
             Self::Refused {
                 status,
-                message: said,
+                message,
                 credentials,
                 ..
-            }
-            | Self::Unexpected {
-                status,
-                excerpt: said,
-                credentials,
-                ..
-            } => Some((*status, said, credentials.as_deref())),
+            } => Some((*status, message, credentials.as_deref())),
             _ => None,
         }
     }
 
-    /// The status of the answer, if there was one.
+    /// The status of a refusal.
     pub(crate) fn status(&self) -> Option<u16> {
         match self {
-            Self::Refused { status, .. }
-            | Self::Unexpected { status, .. }
-            | Self::Redirect { status, .. } => Some(*status),
+            Self::Refused { status, .. } => Some(*status),
             _ => None,
         }
+    }
+}
+
+fn told(endpoint: &str, status: u16, code: &Option<String>, message: &str) -> String {
+    match code {
+        Some(code) => format!("{code}: {message}"),
+        None if message.is_empty() => format!("{endpoint} answered {}", shown_status(status)),
+        None => format!("{endpoint} answered {}: {message}", shown_status(status)),
     }
 }

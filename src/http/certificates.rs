@@ -66,20 +66,17 @@ pub(super) fn client_identity(path: &Path) -> Result<Identity, ClientError> {
 
 /// What is read from the file that this variable names.
 fn used<T>(
-    variable: &'static str,
+    variable: &str,
     path: &Path,
     read: impl FnOnce(&Path) -> anyhow::Result<T>,
 ) -> Result<T, ClientError> {
-    read(path).map_err(|error| match error.downcast::<io::Error>() {
-        Ok(source) => ClientError::Unreadable {
-            variable,
-            path: path.to_owned(),
-            source,
-        },
+    let what = format!("{variable} '{}'", path.display());
+    read(path).map_err(|error| match error.downcast() {
+        Ok(source) => ClientError::Unreadable { what, source },
         Err(reason) => ClientError::Unusable {
-            variable,
-            path: path.to_owned(),
+            what,
             reason: reason.to_string(),
+            hint: None,
         },
     })
 }
@@ -100,10 +97,8 @@ fn trusted_certificates(path: &Path) -> anyhow::Result<Vec<Certificate>> {
 /// OpenSSL looks only at the files that `openssl rehash` named (`0a1b2c3d.0`). Where a directory has
 /// none of them all its files count.
 fn certificates_in_directory(path: &Path) -> io::Result<Vec<X509>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(path)? {
-        files.push(entry?.path());
-    }
+    let files = fs::read_dir(path)?.map(|entry| Ok(entry?.path()));
+    let mut files = files.collect::<io::Result<Vec<_>>>()?;
     files.sort();
     if files.iter().any(|file| is_hashed_name(file)) {
         files.retain(|file| is_hashed_name(file));
@@ -152,37 +147,4 @@ fn identity(path: &Path) -> anyhow::Result<Identity> {
         &certificates,
         &key.private_key_to_pem_pkcs8()?,
     )?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_made_by_rehash_are_known() {
-        for name in ["/x/0a1b2c3d.0", "/x/0A1b2c3d.12"] {
-            assert!(is_hashed_name(Path::new(name)), "{name}");
-        }
-        for name in ["/x/0a1b2c3d.pem", "/x/0a1b2c3d.", "/x/ca.0", "/x/0a1b2c3d"] {
-            assert!(!is_hashed_name(Path::new(name)), "{name}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_used_is_named() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        for (text, expected) in [
-            ("no certificate", NO_CERTIFICATE),
-            (
-                "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-                "",
-            ),
-        ] {
-            fs::write(&file, text).unwrap();
-            let error = used("CURL_CA_BUNDLE", file.path(), trusted_certificates).unwrap_err();
-            let place = file.path().display();
-            let expected = format!("CURL_CA_BUNDLE '{place}' cannot be used: {expected}");
-            assert!(error.to_string().starts_with(&expected), "{error}");
-        }
-    }
 }

@@ -2,22 +2,21 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
-use reqwest::header::{AUTHORIZATION, HeaderMap};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
-use reqwest::{Client, ClientBuilder, Request, Url};
+use reqwest::{Client, ClientBuilder, Request, StatusCode, Url};
 
-use super::authorization::basic;
 use super::certificates::Verification;
 use super::fault::innermost;
 use super::netrc;
 use super::proxies::ProxySettings;
-use super::redirect::MOST_REDIRECTS;
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -25,43 +24,40 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a server may send nothing.
 pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// As many redirects as Python's `requests` follows.
+pub(crate) const MOST_REDIRECTS: usize = 30;
+
 /// What a server's log calls this program.
 pub(crate) const AGENT: &str = concat!("mlrun/", env!("CARGO_PKG_VERSION"));
 
 /// Why no client can be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The file with certificates or a key that a variable names cannot be read.
-    #[error("cannot read {variable} '{}'", .path.display())]
+    /// A file with certificates or a key cannot be read.
+    #[error("cannot read {what}")]
     Unreadable {
-        variable: &'static str,
-        path: PathBuf,
+        /// The variable and the file that it names.
+        what: String,
         source: io::Error,
     },
-    /// What that file holds cannot be used.
-    #[error("{variable} '{}' cannot be used: {reason}", .path.display())]
+    /// What the environment names cannot be used.
+    #[error("{what} cannot be used: {reason}")]
     Unusable {
-        variable: &'static str,
-        path: PathBuf,
+        /// What it is, without credentials.
+        what: String,
         reason: String,
+        /// What the person can do about it.
+        hint: Option<&'static str>,
     },
-    /// The proxy cannot be used.
-    #[error("the proxy '{proxy}' cannot be used: {reason}")]
-    Proxy {
-        /// Its address without credentials.
-        proxy: String,
-        reason: String,
-    },
-    /// The TLS library refuses the settings.
-    #[error("cannot prepare connections by TLS: {reason}")]
-    Tls { reason: String },
 }
 
 impl ClientError {
     /// What the person can do about it.
     pub(crate) fn hint(&self) -> Option<String> {
-        let hint = "use an http:// proxy, or name the server's host in NO_PROXY";
-        matches!(self, Self::Proxy { .. }).then(|| hint.to_owned())
+        match self {
+            Self::Unusable { hint, .. } => hint.map(str::to_owned),
+            Self::Unreadable { .. } => None,
+        }
     }
 }
 
@@ -70,37 +66,39 @@ impl ClientError {
 /// sent, which only the sender knows.
 pub(crate) fn client(verification: Option<&Verification>, redirects: Policy) -> Result<Client, ClientError> {
     let proxies = ProxySettings::from_variables(&crate::env_vars::non_empty);
-    let builder = begun(redirects, &proxies)?;
-    built(match verification {
-        Some(verification) => verification.configure(builder)?,
-        None => builder,
-    })
+    built(begun(verification, redirects, &proxies)?)
 }
 
 /// A client for services on this machine or its virtual network, which no proxy reaches and which
 /// answer at once or not at all.
 pub(crate) fn local_client(timeout: Duration) -> Result<Client, ClientError> {
-    let builder = begun(Policy::none(), &ProxySettings::default())?;
+    let builder = begun(None, Policy::none(), &ProxySettings::default())?;
     built(builder.connect_timeout(timeout).timeout(timeout))
 }
 
 /// What all clients have in common.
-pub(super) fn begun(redirects: Policy, proxies: &ProxySettings) -> Result<ClientBuilder, ClientError> {
+pub(super) fn begun(
+    verification: Option<&Verification>,
+    redirects: Policy,
+    proxies: &ProxySettings,
+) -> Result<ClientBuilder, ClientError> {
     let builder = Client::builder()
         .redirect(redirects)
-        .no_proxy()
         .http1_only()
         .user_agent(AGENT)
         .connect_timeout(CONNECT_TIMEOUT);
-    Ok(proxies
-        .to_clients()?
-        .into_iter()
-        .fold(builder, ClientBuilder::proxy))
+    let builder = proxies.configure(builder)?;
+    match verification {
+        Some(verification) => verification.configure(builder),
+        None => Ok(builder),
+    }
 }
 
 pub(super) fn built(builder: ClientBuilder) -> Result<Client, ClientError> {
-    builder.build().map_err(|error| ClientError::Tls {
+    builder.build().map_err(|error| ClientError::Unusable {
+        what: "the TLS library".to_owned(),
         reason: innermost(&error.without_url()),
+        hint: None,
     })
 }
 
@@ -122,27 +120,25 @@ pub struct ServerAccess {
 /// Adds credentials to a request that is about to be sent.
 #[async_trait]
 pub(crate) trait RequestSigner: Send + Sync {
-    /// Where a person finds the credentials.
-    fn source(&self) -> &'static str;
-
     /// Whether the hash of the body is needed.
     fn signs_body(&self) -> bool;
 
     /// Adds the headers, and may write the URL in another way. `body` is the SHA-256 of the body, which
-    /// counts where [`RequestSigner::signs_body`]. The error says why it cannot.
+    /// counts if [`RequestSigner::signs_body`]. The error says why it cannot.
     async fn sign(&self, request: &mut Request, body: &[u8; 32]) -> Result<(), String>;
 }
 
 impl ServerAccess {
-    /// The server of a web address, with the user and password in it or those of a netrc file.
-    pub(crate) fn of_url(url: &Url) -> Result<Self, ClientError> {
+    /// The server of a web address, with the user and password in it or those of a netrc file. `takes_user`
+    /// says that a user without a password is sent too: some hosts take a token so.
+    pub(crate) fn of_url(url: &Url, takes_user: bool) -> Result<Self, ClientError> {
         let variable = &crate::env_vars::non_empty;
         let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let host = url.host_str().unwrap_or_default();
-        let login = match url.password() {
+        let is_enough = takes_user && !url.username().is_empty();
+        let login = match url.password().or(is_enough.then_some("")) {
             Some(password) => Some((decoded(url.username()), decoded(password), "the URL".to_owned())),
-            None => netrc::login(&netrc::files(variable), host)
-                .map(|login| (login.user, login.password, login.file.display().to_string())),
+            None => netrc::login(&netrc::files(variable), host),
         };
         let mut headers = HeaderMap::new();
         let credentials = login.and_then(|(user, password, source)| {
@@ -169,4 +165,42 @@ impl fmt::Debug for ServerAccess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ServerAccess({})", self.url)
     }
+}
+
+/// Where an answer to a request for `from` sends the client.
+pub(crate) fn redirect_target(from: &Url, status: StatusCode, headers: &HeaderMap) -> Option<Url> {
+    if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let location = String::from_utf8_lossy(headers.get(LOCATION)?.as_bytes()).into_owned();
+    from.join(&location).ok()
+}
+
+/// Whether a redirect stays with the server that the credentials are for: the same host, port and
+/// scheme, or the step from HTTP to HTTPS on their usual ports. As Python's `requests` decides it.
+pub(crate) fn may_see_credentials(from: &Url, to: &Url) -> bool {
+    if from.host_str() != to.host_str() {
+        return false;
+    }
+    let (from_port, to_port) = (from.port_or_known_default(), to.port_or_known_default());
+    let is_upgrade = from.scheme() == "http" && to.scheme() == "https";
+    (is_upgrade && from_port == Some(80) && to_port == Some(443))
+        || (from.scheme() == to.scheme() && from_port == to_port)
+}
+
+/// A user and a password as the value of an `Authorization` header; `None` if no header can carry them.
+pub(crate) fn basic(user: &str, password: &str) -> Option<HeaderValue> {
+    let pair = STANDARD.encode(format!("{user}:{password}"));
+    sensitive(&format!("Basic {pair}"))
+}
+
+/// As [`basic`], for an access token.
+pub(crate) fn bearer(token: &str) -> Option<HeaderValue> {
+    sensitive(&format!("Bearer {token}"))
+}
+
+fn sensitive(text: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }

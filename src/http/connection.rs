@@ -67,68 +67,41 @@ impl ConnectionSettings {
 
     /// A client with these settings. `is_tls` says whether its servers have certificates.
     pub(crate) fn client(&self, redirects: Policy, is_tls: bool) -> Result<Client, ClientError> {
-        let mut builder = begun(redirects, &self.proxies)?
+        let mut builder = begun(is_tls.then_some(&self.verification), redirects, &self.proxies)?
             .connect_timeout(self.timeout)
             .min_tls_version(reqwest::tls::Version::TLS_1_2);
-        if is_tls {
-            builder = self.verification.configure(builder)?;
-            if let Some(path) = &self.client_certificate {
-                builder = builder.identity(client_identity(path)?);
-            }
+        if let Some(path) = self.client_certificate.as_ref().filter(|_| is_tls) {
+            builder = builder.identity(client_identity(path)?);
         }
         built(builder)
     }
 }
 
-/// What a request brings, which can be sent again for another try.
+/// What a request brings, which can be sent again for another try: bytes, and perhaps a file after them.
 #[derive(Debug, Clone, Default)]
-pub(crate) enum Content {
-    #[default]
-    Nothing,
-    Bytes(Bytes),
-    File(FileContent),
-}
-
-/// A file of this machine, with what goes before and after it.
-#[derive(Debug, Clone)]
-pub(crate) struct FileContent {
-    pub(crate) file: SentFile,
+pub(crate) struct Content {
     pub(crate) head: Bytes,
+    pub(crate) file: Option<SentFile>,
+    /// What goes after the file.
     pub(crate) tail: Bytes,
-    /// Counts the bytes that have gone out.
+    /// Counts the bytes of the file that have gone out.
     pub(crate) sent: Arc<AtomicU64>,
 }
 
 impl Content {
-    /// What a signature is made of.
-    pub(crate) fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Bytes(bytes) => bytes,
-            Self::Nothing | Self::File(_) => &[],
-        }
-    }
-
     fn length(&self) -> u64 {
-        match self {
-            Self::Nothing => 0,
-            Self::Bytes(bytes) => bytes.len() as u64,
-            Self::File(content) => (content.head.len() + content.tail.len()) as u64 + content.file.length(),
-        }
+        let around = self.head.len() + self.tail.len();
+        around as u64 + self.file.as_ref().map_or(0, SentFile::length)
     }
 
     fn put_into(&self, request: &mut Request) {
-        *request.body_mut() = match self {
-            Self::Nothing => None,
-            Self::Bytes(bytes) => Some(Body::from(bytes.clone())),
-            Self::File(FileContent {
-                file,
-                head,
-                tail,
-                sent,
-            }) => {
+        let head = self.head.clone();
+        *request.body_mut() = match &self.file {
+            Some(file) => {
                 request.headers_mut().insert(CONTENT_LENGTH, self.length().into());
-                Some(file.body(head.clone(), tail.clone(), sent))
+                Some(file.body(head, self.tail.clone(), &self.sent))
             }
+            None => (!head.is_empty()).then(|| Body::from(head)),
         };
     }
 }
@@ -139,6 +112,8 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
+    /// How many tries it took.
+    pub(super) tries: u32,
 }
 
 impl Answer {
@@ -178,34 +153,39 @@ impl Connection {
         }
     }
 
-    /// Sends the request of a call with its content, and reads the answer.
+    /// Sends the request of a call with its content, and reads the answer. `tries` is the number of the try.
     ///
     /// # Errors
-    /// [`ApiError::NoAnswer`] after the one try, and what is no use to try again.
-    pub(super) async fn exchange(&self, call: &Call<'_>, mut request: Request) -> Result<Answer, ApiError> {
-        let (content, endpoint) = (&call.content, call.path);
+    /// [`ApiError::NoAnswer`], and what is no use to try again.
+    pub(super) async fn exchange(
+        &self,
+        call: &Call<'_>,
+        mut request: Request,
+        tries: u32,
+    ) -> Result<Answer, ApiError> {
+        let (content, endpoint) = (&call.content, call.path.to_owned());
         let usual = self.settings.timeout.saturating_mul(call.patience);
         content.put_into(&mut request);
         let limit = usual.saturating_add(Duration::from_secs(content.length() / SLOWEST));
         let address = request.url().origin().ascii_serialization();
         let silent = |(fault, reason)| ApiError::NoAnswer {
             address: address.clone(),
-            endpoint: endpoint.to_owned(),
+            endpoint: endpoint.clone(),
             fault,
             reason,
-            tries: 1,
+            tries,
         };
         let late = |limit| {
             let reason = format!("no answer within {}", in_words(limit));
             silent((Fault::Timeout(self.settings.timeout), reason))
         };
-        let failed = |error: &(dyn std::error::Error + 'static)| {
-            if let Content::File(FileContent { file, .. }) = content
-                && let Err(changed) = file.check()
-            {
-                return ApiError::Content(changed);
-            }
-            silent(classify(error, self.settings.timeout))
+        let failed = |error: &(dyn std::error::Error + 'static)| match content
+            .file
+            .as_ref()
+            .map_or(Ok(()), SentFile::check)
+        {
+            Ok(()) => silent(classify(error, self.settings.timeout)),
+            Err(changed) => ApiError::Content(changed),
         };
         let url = request.url();
         let mut answer = if url.scheme() == "https" || self.settings.proxies.is_for(url) {
@@ -227,10 +207,8 @@ impl Connection {
             .map_err(|error| failed(&error.without_url()))?
         {
             if body.len() + data.len() > LONGEST_BODY {
-                return Err(ApiError::TooLong {
-                    endpoint: endpoint.to_owned(),
-                    limit: LONGEST_BODY,
-                });
+                let what = format!("longer than {LONGEST_BODY} bytes");
+                return Err(ApiError::Malformed { endpoint, what });
             }
             body.extend_from_slice(&data);
         }
@@ -238,6 +216,7 @@ impl Connection {
             status: answer.status(),
             headers: std::mem::take(answer.headers_mut()),
             body,
+            tries,
         })
     }
 }

@@ -4,19 +4,15 @@ use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
 use std::time::Duration;
 
-use backon::{ExponentialBuilder, RetryableWithContext as _};
-use percent_encoding::percent_decode_str;
-use reqwest::header::{
-    AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, IF_RANGE, LAST_MODIFIED, RANGE,
-};
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use bytes::Bytes;
+use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, IF_RANGE, LAST_MODIFIED, RANGE};
 use reqwest::{Response, StatusCode, Url};
 use tokio::time::timeout;
 
-use super::authorization::basic;
-use super::client::{ClientError, READ_TIMEOUT, ServerAccess};
+use super::client::{ClientError, MOST_REDIRECTS, READ_TIMEOUT, ServerAccess};
 use super::excerpt::{after_tries, shown_status};
 use super::fault::{Fault, classify, in_words};
-use super::redirect::MOST_REDIRECTS;
 
 /// When a download that breaks off is begun again or continued: four times.
 const RETRIES: ExponentialBuilder = ExponentialBuilder::new()
@@ -71,22 +67,17 @@ pub enum DownloadError {
 
 impl From<reqwest::Error> for DownloadError {
     fn from(error: reqwest::Error) -> Self {
-        if error.is_redirect() {
-            return Self::Redirects;
-        }
-        let (fault, reason) = classify(&error.without_url(), READ_TIMEOUT);
-        Self::NoAnswer {
-            fault,
-            reason,
-            tries: 1,
+        match error.is_redirect() {
+            true => Self::Redirects,
+            false => Self::silent(classify(&error.without_url(), READ_TIMEOUT)),
         }
     }
 }
 
 impl DownloadError {
-    fn broken(reason: String) -> Self {
+    fn silent((fault, reason): (Fault, String)) -> Self {
         Self::NoAnswer {
-            fault: Fault::Broken,
+            fault,
             reason,
             tries: 1,
         }
@@ -147,8 +138,8 @@ pub(crate) async fn download(
     let url = Url::parse(url).map_err(|error| DownloadError::Url {
         reason: error.to_string(),
     })?;
-    let received = Received {
-        source: source(&url)?,
+    let mut received = Received {
+        source: ServerAccess::of_url(&url, true)?,
         file,
         limit,
         on_progress,
@@ -156,49 +147,29 @@ pub(crate) async fn download(
         validator: None,
         is_page: false,
     };
-    let mut count = 1;
-    let (received, outcome) = Received::tried
-        .retry(RETRIES)
-        .context(received)
-        .when(DownloadError::is_transient)
-        .notify(|_, _| count += 1)
-        .await;
-    match outcome {
-        Ok(()) => Ok(Downloaded {
-            bytes: received.bytes,
-            is_page: received.is_page,
-        }),
-        Err(DownloadError::NoAnswer { fault, reason, .. }) => Err(DownloadError::NoAnswer {
-            fault,
-            reason,
-            tries: count,
-        }),
-        Err(error) => Err(error),
+    let (mut count, mut pauses) = (1, RETRIES.build());
+    while let Err(mut error) = received.fetch().await {
+        if let DownloadError::NoAnswer { tries, .. } = &mut error {
+            *tries = count;
+        }
+        let pause = pauses.next().filter(|_| error.is_transient());
+        tokio::time::sleep(pause.ok_or(error)?).await;
+        count += 1;
     }
-}
-
-/// Where something is downloaded from. Unlike for a tracking server, a user alone is sent too: some hosts take
-/// a token so.
-fn source(url: &Url) -> Result<ServerAccess, ClientError> {
-    let mut source = ServerAccess::of_url(url)?;
-    if url.password().is_none() && !url.username().is_empty() {
-        let user = percent_decode_str(url.username()).decode_utf8_lossy();
-        source
-            .headers
-            .extend(basic(&user, "").map(|value| (AUTHORIZATION, value)));
-        source.credentials = Some("the URL".to_owned());
-    }
-    Ok(source)
+    Ok(Downloaded {
+        bytes: received.bytes,
+        is_page: received.is_page,
+    })
 }
 
 /// What a server sends, unless it sends nothing for a time.
 async fn in_time<T>(sent: impl Future<Output = reqwest::Result<T>>) -> Result<T, DownloadError> {
     match timeout(READ_TIMEOUT, sent).await {
         Ok(sent) => Ok(sent?),
-        Err(_) => Err(DownloadError::broken(format!(
-            "no answer within {}",
-            in_words(READ_TIMEOUT)
-        ))),
+        Err(_) => {
+            let reason = format!("no answer within {}", in_words(READ_TIMEOUT));
+            Err(DownloadError::silent((Fault::Broken, reason)))
+        }
     }
 }
 
@@ -215,11 +186,6 @@ struct Received<'a> {
 }
 
 impl Received<'_> {
-    async fn tried(mut self) -> (Self, Result<(), DownloadError>) {
-        let outcome = self.fetch().await;
-        (self, outcome)
-    }
-
     /// One try: all that is still missing, as long as the server's file is still the same.
     async fn fetch(&mut self) -> Result<(), DownloadError> {
         let source = &self.source;
@@ -234,17 +200,15 @@ impl Received<'_> {
         let mut answer = in_time(request.send()).await?;
         self.begin(&answer)?;
         let total = answer.content_length().map(|rest| self.bytes + rest);
-        if total.is_some_and(|total| total > self.limit) {
-            return Err(DownloadError::TooLarge { limit: self.limit });
-        }
-        (self.on_progress)(self.bytes, total);
-        while let Some(chunk) = in_time(answer.chunk()).await? {
-            self.bytes += chunk.len() as u64;
-            if self.bytes > self.limit {
+        let mut chunk = Some(Bytes::new());
+        while let Some(bytes) = chunk {
+            self.bytes += bytes.len() as u64;
+            if total.unwrap_or_default().max(self.bytes) > self.limit {
                 return Err(DownloadError::TooLarge { limit: self.limit });
             }
-            self.file.write_all(&chunk).map_err(DownloadError::Unwritable)?;
+            self.file.write_all(&bytes).map_err(DownloadError::Unwritable)?;
             (self.on_progress)(self.bytes, total);
+            chunk = in_time(answer.chunk()).await?;
         }
         Ok(())
     }
@@ -268,7 +232,7 @@ impl Received<'_> {
             self.start_anew().map_err(DownloadError::Unwritable)?;
             if is_part || is_refused_part {
                 let reason = "the server did not send the part that it was asked for";
-                return Err(DownloadError::broken(reason.to_owned()));
+                return Err(DownloadError::silent((Fault::Broken, reason.to_owned())));
             }
         }
         // A strong entity tag or else the time of the last change (RFC 9110, section 13.1.5).

@@ -18,9 +18,9 @@ pub(crate) fn code_and_message(body: &[u8]) -> Option<(String, String)> {
         Value::Null => String::new(),
         other => other.to_string(),
     };
-    let (code, message) = match (&body["error_code"], &body["error_description"]) {
-        (Value::Null, Value::String(_)) => (text(&body["error"]), text(&body["error_description"])),
-        (code, _) => (text(code), text(&body["message"])),
+    let (code, message) = match &body["error_description"] {
+        Value::String(said) if body["error_code"].is_null() => (text(&body["error"]), said.clone()),
+        _ => (text(&body["error_code"]), text(&body["message"])),
     };
     // Some codes come with the code once more before the message.
     let message = message
@@ -44,14 +44,6 @@ pub(super) fn after_tries(tries: u32) -> String {
     match tries {
         0 | 1 => String::new(),
         tries => format!(" (after {tries} tries)"),
-    }
-}
-
-/// An excerpt after a colon, where there is one.
-pub(super) fn shown_excerpt(excerpt: &str) -> String {
-    match excerpt {
-        "" => String::new(),
-        excerpt => format!(": {excerpt}"),
     }
 }
 
@@ -79,11 +71,9 @@ fn page_title(page: &str) -> Option<String> {
 
 /// The text without line breaks and other control characters, which could move a terminal's cursor.
 fn one_line(text: &str) -> String {
-    let plain: String = text
-        .chars()
-        .map(|character| if character.is_control() { ' ' } else { character })
-        .collect();
-    plain.split_whitespace().collect::<Vec<_>>().join(" ")
+    let words = text.split(|character: char| character.is_whitespace() || character.is_control());
+    let words = words.filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// The text with no more than so many characters.
@@ -91,43 +81,5 @@ fn cut(text: &str, longest: usize) -> String {
     match text.char_indices().nth(longest) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refusal_is_told_in_one_line() {
-        let long = "x".repeat(3000);
-        let too_long = format!("{{\"error_code\":\"E\",\"message\":\"{long}\"}}");
-        for (body, expected) in [
-            (
-                "{\"error_code\":\"BAD\",\"message\":\"BAD: it is\"}",
-                "BAD: it is".to_owned(),
-            ),
-            ("{\"error_code\":1}", "1: ".to_owned()),
-            (
-                "{\"error\":\"invalid_client\",\"error_description\":\"No\"}",
-                "invalid_client: No".to_owned(),
-            ),
-            (&too_long, format!("E: {}…", &long[..1500])),
-        ] {
-            let (code, message) = code_and_message(body.as_bytes()).unwrap();
-            assert_eq!(format!("{code}: {message}"), expected);
-        }
-        assert_eq!(code_and_message(b"{\"detail\":\"Not Found\"}"), None);
-        for (body, expected) in [
-            (
-                "<!doctype html><TITLE lang='en'>\n Log  in </TITLE>",
-                "a page titled 'Log in'",
-            ),
-            ("<html></html>", "a page"),
-            ("bad\r\n\u{1b}[31mgateway", "bad [31mgateway"),
-            (&long, &format!("{}…", &long[..200])),
-        ] {
-            assert_eq!(excerpt(body.as_bytes()), expected);
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! What the failures of the HTTP and TLS libraries mean.
 
+use std::io;
 use std::time::Duration;
 
 /// The kinds of failure in which a server gives no answer.
@@ -57,48 +58,45 @@ impl Fault {
 /// them that says something.
 pub(crate) fn classify(error: &(dyn std::error::Error + 'static), timeout: Duration) -> (Fault, String) {
     let chain: Vec<_> = std::iter::successors(Some(error), |link| link.source()).collect();
-    let io_kind = chain.iter().find_map(|link| {
-        let error = link.downcast_ref::<std::io::Error>()?;
-        Some(error.kind())
-    });
     let texts: Vec<String> = chain.iter().map(ToString::to_string).collect();
     let says = |parts: &[&str]| {
-        texts
-            .iter()
-            .find(|text| parts.iter().any(|part| text.contains(part)))
+        let has = |text: &&String| parts.iter().any(|part| text.contains(part));
+        texts.iter().find(has)
     };
     let reason = innermost(error);
     if says(&["dns error", "failed to lookup address"]).is_some() {
-        (Fault::UnknownHost, reason)
-    } else if let Some(text) = says(&["certificate verify failed"]) {
+        return (Fault::UnknownHost, reason);
+    }
+    if let Some(text) = says(&["certificate verify failed"]) {
         // OpenSSL's own words for what is wrong with it stand in brackets at the end.
-        let detail = text
-            .rsplit_once('(')
-            .map(|(_, detail)| detail.trim_end_matches(')'));
-        let detail = detail.map_or_else(String::new, |detail| format!(": {detail}"));
-        let reason = format!("the server's certificate is not trusted{detail}");
-        (Fault::Certificate, reason)
-    } else if says(&["alert certificate", "alert bad certificate", "alert unknown ca"]).is_some() {
+        let detail = text.rsplit_once('(').map_or("", |(_, detail)| detail);
+        let detail = detail.trim_end_matches(')');
+        let colon = if detail.is_empty() { "" } else { ": " };
+        let reason = format!("the server's certificate is not trusted{colon}{detail}");
+        return (Fault::Certificate, reason);
+    }
+    if says(&["alert certificate", "alert bad certificate", "alert unknown ca"]).is_some() {
         let reason = format!("the server does not accept the client's certificate ({reason})");
-        (Fault::Certificate, reason)
-    } else if says(&[
+        return (Fault::Certificate, reason);
+    }
+    let not_http = [
         "wrong version number",
         "packet length too long",
         "invalid HTTP version",
-    ])
-    .is_some()
-    {
+    ];
+    if says(&not_http).is_some() {
         let reason = "what listens there does not speak the protocol of the address";
-        (Fault::Protocol, reason.to_owned())
-    } else if says(&["tls_retry_write_records"]).is_some() {
+        return (Fault::Protocol, reason.to_owned());
+    }
+    if says(&["tls_retry_write_records"]).is_some() {
         let reason = "the connection was closed while the request was sent";
-        (Fault::Broken, reason.to_owned())
-    } else {
-        match io_kind {
-            Some(std::io::ErrorKind::ConnectionRefused) => (Fault::Refused, "connection refused".to_owned()),
-            Some(std::io::ErrorKind::TimedOut) => (Fault::Timeout(timeout), reason),
-            _ => (Fault::Broken, reason),
-        }
+        return (Fault::Broken, reason.to_owned());
+    }
+    let mut io_errors = chain.iter().filter_map(|link| link.downcast_ref::<io::Error>());
+    match io_errors.next().map(io::Error::kind) {
+        Some(io::ErrorKind::ConnectionRefused) => (Fault::Refused, "connection refused".to_owned()),
+        Some(io::ErrorKind::TimedOut) => (Fault::Timeout(timeout), reason),
+        _ => (Fault::Broken, reason),
     }
 }
 
@@ -116,16 +114,5 @@ pub(crate) fn in_words(duration: Duration) -> String {
         1 => "1 second".to_owned(),
         seconds @ 0..=119 => format!("{seconds} seconds"),
         seconds => format!("{} minutes", seconds.div_ceil(60)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_told_in_words() {
-        let told = [0, 1, 119, 249].map(|seconds| in_words(Duration::from_secs(seconds)));
-        assert_eq!(told, ["0 seconds", "1 second", "119 seconds", "5 minutes"]);
     }
 }

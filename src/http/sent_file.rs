@@ -99,22 +99,22 @@ impl SentFile {
     }
 
     /// The file as the body of a request, with these bytes before and after it. It fails before its last
-    /// bytes where the file has another length by then, so that nobody takes it for whole. `sent` counts
+    /// bytes if the file has another length by then, so that nobody takes it for whole. `sent` counts
     /// the file's bytes that have gone out.
     pub(crate) fn body(&self, head: Bytes, tail: Bytes, sent: &Arc<AtomicU64>) -> Body {
         sent.store(0, Ordering::Relaxed);
-        let state = (self.clone(), Arc::clone(sent));
-        let chunks = stream::iter((0..self.length).step_by(CHUNK)).then(move |start| {
-            let (file, sent) = state.clone();
-            async move {
-                let end = file.length.min(start + CHUNK as u64);
-                let bytes = file.read(start..end).await?;
-                if end == file.length {
-                    file.check()?;
-                }
-                sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-                Ok(bytes)
+        let state = (self.clone(), Arc::clone(sent), 0);
+        let chunks = stream::try_unfold(state, |(file, sent, start)| async move {
+            let end = file.length.min(start + CHUNK as u64);
+            if start == end {
+                return Ok(None);
             }
+            let bytes = file.read(start..end).await?;
+            if end == file.length {
+                file.check()?;
+            }
+            sent.fetch_add(end - start, Ordering::Relaxed);
+            Ok(Some((bytes, (file, sent, end))))
         });
         let around = |bytes| stream::iter([Ok::<_, io::Error>(bytes)]);
         let frames = around(head).chain(chunks).chain(around(tail)).map_ok(Frame::data);
@@ -123,10 +123,9 @@ impl SentFile {
 }
 
 /// Bytes as the body of a request. `sent` counts those that have gone out.
-pub(crate) fn counted_body(bytes: Bytes, sent: &Arc<AtomicU64>) -> Body {
+pub(crate) fn counted_body(mut left: Bytes, sent: &Arc<AtomicU64>) -> Body {
     sent.store(0, Ordering::Relaxed);
     let sent = Arc::clone(sent);
-    let mut left = bytes;
     let frames = std::iter::from_fn(move || {
         let chunk = left.split_to(left.len().min(CHUNK));
         sent.fetch_add(chunk.len() as u64, Ordering::Relaxed);
@@ -141,59 +140,37 @@ mod tests {
 
     use super::*;
 
-    fn runtime() -> tokio::runtime::Runtime {
-        tokio::runtime::Builder::new_current_thread().build().unwrap()
-    }
-
-    fn file_of(length: usize) -> (tempfile::NamedTempFile, Vec<u8>) {
-        let bytes: Vec<u8> = (0..length).map(|number| (number % 251) as u8).collect();
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), &bytes).unwrap();
-        (file, bytes)
-    }
-
-    #[test]
-    fn a_body_is_the_file_and_what_is_around_it() {
-        let sent = Arc::new(AtomicU64::new(7));
-        for length in [0, 1, CHUNK, 3 * CHUNK + 5] {
-            let (on_disk, bytes) = file_of(length);
+    #[tokio::test]
+    async fn a_body_is_the_file_and_what_is_around_it_or_fails() {
+        let sent = Arc::default();
+        let long = 3 * CHUNK + 5;
+        for (length, now) in [
+            (0, 0),
+            (1, 1),
+            (CHUNK, CHUNK),
+            (long, long),
+            (long, CHUNK - 1),
+            (long, 3 * CHUNK),
+            (long, long + 1),
+            (long, 0),
+        ] {
+            let bytes: Vec<u8> = (0..length).map(|number| (number % 251) as u8).collect();
+            let on_disk = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(on_disk.path(), &bytes).unwrap();
             let file = SentFile::open(on_disk.path()).unwrap();
             let body = file.body(Bytes::from_static(b"<"), Bytes::from_static(b">"), &sent);
-            let whole = runtime().block_on(body.collect()).unwrap().to_bytes();
-            assert_eq!(whole, [b"<", &bytes[..], b">"].concat(), "{length}");
-            assert_eq!(sent.load(Ordering::Relaxed), length as u64);
-            let whole = counted_body(bytes.clone().into(), &sent);
-            let whole = runtime().block_on(whole.collect()).unwrap().to_bytes();
-            assert_eq!(
-                (whole.as_ref(), sent.load(Ordering::Relaxed)),
-                (&bytes[..], length as u64)
-            );
-            let sum = runtime().block_on(file.sha256()).unwrap();
-            assert_eq!(sum, openssl::sha::sha256(&bytes));
-        }
-    }
-
-    #[test]
-    fn a_file_that_gets_another_length_is_no_whole_body() {
-        let sent = Arc::new(AtomicU64::new(0));
-        let none = Bytes::new;
-        for now in [CHUNK as u64 - 1, 3 * CHUNK as u64, 3 * CHUNK as u64 + 6, 0] {
-            let (on_disk, _) = file_of(3 * CHUNK + 5);
-            let file = SentFile::open(on_disk.path()).unwrap();
-            let body = file.body(none(), none(), &sent);
-            on_disk.as_file().set_len(now).unwrap();
-            assert!(runtime().block_on(body.collect()).is_err(), "{now}");
-            assert!(sent.load(Ordering::Relaxed) < file.length());
-            let expected = format!(
-                "it was changed while it was sent: it had {} bytes, and has {now} now",
-                file.length()
-            );
-            assert_eq!(file.check().unwrap_err().to_string(), expected);
-            assert!(runtime().block_on(file.sha256()).is_err());
-            let part = runtime().block_on(file.read(0..file.length()));
-            match now > file.length() {
-                true => assert!(part.is_ok()),
-                false => assert_eq!(part.unwrap_err().to_string(), expected),
+            on_disk.as_file().set_len(now as u64).unwrap();
+            let body = body.collect().await.map(|whole| whole.to_bytes());
+            let sent = sent.load(Ordering::Relaxed);
+            if now == length {
+                assert_eq!(body.unwrap(), [b"<", &bytes[..], b">"].concat(), "{length}");
+                assert_eq!(sent, length as u64);
+                assert_eq!(file.sha256().await.unwrap(), openssl::sha::sha256(&bytes));
+            } else {
+                assert!(body.is_err() && sent < length as u64, "{now}");
+                let told =
+                    format!("it was changed while it was sent: it had {length} bytes, and has {now} now");
+                assert_eq!(file.sha256().await.unwrap_err().to_string(), told);
             }
         }
     }

@@ -2,19 +2,22 @@
 //! signs.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use backon::Retryable as _;
 use bytes::Bytes;
+use http::request::Parts;
+use http_body_util::BodyExt as _;
 use reqsign::{
     CommandExecute, CommandOutput, Context, FileRead, HttpSend, OsEnv, ProvideCredential, SignRequest,
     Signer, SigningCredential,
 };
 use reqwest::{Client, Method, Request, StatusCode, Url};
+use serde_json::Value;
 
 use super::client::READ_TIMEOUT;
 use super::fault::{in_words, innermost};
-use super::retry::pauses;
+use super::retry::{is_transient_status, pauses};
 use crate::process::ProgramCall;
 
 /// How credentials are asked for: over HTTP, and of this machine's files and programs.
@@ -26,6 +29,8 @@ pub(crate) struct Sender {
     moved: Vec<(String, String)>,
     /// Why the last question was refused, which some errors of `reqsign` do not tell.
     refused: Arc<Mutex<Option<String>>>,
+    /// The last part of the address that was asked last.
+    last_part: Arc<Mutex<String>>,
 }
 
 impl Sender {
@@ -36,6 +41,7 @@ impl Sender {
             most_retries: 3,
             moved: Vec::new(),
             refused: Arc::default(),
+            last_part: Arc::default(),
         }
     }
 
@@ -51,6 +57,11 @@ impl Sender {
         self
     }
 
+    /// The last part of the address that was asked last: a name that a service has given.
+    pub(crate) fn last_part(&self) -> String {
+        locked(&self.last_part).clone()
+    }
+
     /// The context that credentials are looked for in.
     pub(crate) fn context(self) -> Context {
         Context::new()
@@ -62,6 +73,8 @@ impl Sender {
 
     /// The error says whether another try may end otherwise, and why there was no answer or which one.
     async fn send(&self, request: &http::Request<Bytes>) -> Result<http::Response<Bytes>, (bool, String)> {
+        let last_part = request.uri().path().rsplit('/').next().unwrap_or_default();
+        last_part.clone_into(&mut locked(&self.last_part));
         let uri = request.uri().to_string();
         let moved = self.moved.iter().find(|(from, _)| *from == uri);
         let uri = moved.map_or(&uri, |(_, to)| to);
@@ -70,25 +83,28 @@ impl Sender {
             let sent = sent
                 .headers(request.headers().clone())
                 .body(request.body().clone());
-            let answer = sent.send().await?;
-            let (status, headers) = (answer.status(), answer.headers().clone());
-            Ok::<_, reqwest::Error>((status, headers, answer.bytes().await?))
+            let (head, body) = http::Response::from(sent.send().await?).into_parts();
+            let body = body.collect().await?.to_bytes();
+            // Names and tokens may stand in a line.
+            let body = body.slice_ref(body.trim_ascii_end());
+            Ok::<_, reqwest::Error>(http::Response::from_parts(head, body))
         };
-        let (status, headers, body) = tokio::time::timeout(READ_TIMEOUT, exchange)
+        let answer = tokio::time::timeout(READ_TIMEOUT, exchange)
             .await
             .map_err(|_| (true, format!("no answer within {}", in_words(READ_TIMEOUT))))?
             .map_err(|error| (true, innermost(&error.without_url())))?;
-        if !status.is_success() {
-            return Err((is_transient_status(status.as_u16()), refusal(status, &body)));
+        let status = answer.status();
+        match status.is_success() {
+            true => Ok(answer),
+            false => Err((
+                is_transient_status(status.as_u16()),
+                refusal(status, answer.body()),
+            )),
         }
-        let mut response = http::Response::new(body);
-        *response.status_mut() = status;
-        *response.headers_mut() = headers;
-        Ok(response)
     }
 
     fn refuse(&self, reason: String) -> reqsign::Error {
-        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
+        *locked(&self.refused) = Some(reason.clone());
         reqsign::Error::unexpected(reason)
     }
 }
@@ -102,28 +118,19 @@ impl HttpSend for Sender {
     }
 }
 
-/// Statuses after which a service can be asked again.
-pub(crate) fn is_transient_status(status: u16) -> bool {
-    matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The refusal as OAuth services word it (RFC 6749, section 5.2), or as Google's interfaces do. The rest of
 /// the body may repeat what was sent.
 fn refusal(status: StatusCode, body: &[u8]) -> String {
-    let said: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    let said = [
-        &said["error_description"],
-        &said["error"]["message"],
-        &said["error"],
-        &said["message"],
-    ]
-    .into_iter()
-    .find_map(serde_json::Value::as_str)
-    .and_then(|said| said.lines().next());
-    match said {
-        Some(said) => format!("the answer was {status} ({said})"),
-        None => format!("the answer was {status}"),
-    }
+    let said: Value = serde_json::from_slice(body).unwrap_or_default();
+    let said = ["/error_description", "/error/message", "/error", "/message"]
+        .into_iter()
+        .find_map(|place| said.pointer(place)?.as_str()?.lines().next());
+    let said = said.map(|said| format!(" ({said})")).unwrap_or_default();
+    format!("the answer was {status}{said}")
 }
 
 impl FileRead for Sender {
@@ -208,17 +215,12 @@ impl<C: SigningCredential> Identity<C> {
         let Some((signer, sender)) = &self.signer else {
             return Ok(());
         };
-        let head = http::Request::builder()
-            .method(request.method().clone())
-            .uri(request.url().as_str())
-            .body(());
-        let (mut head, ()) = head.map_err(|error| error.to_string())?.into_parts();
-        head.headers = std::mem::take(request.headers_mut());
+        let mut head = head_of(request).map_err(|error| error.to_string())?;
         let signed = signer.sign(&mut head, None).await;
         *request.headers_mut() = head.headers;
         signed.map_err(|error| {
-            let mut refused = sender.refused.lock().unwrap_or_else(PoisonError::into_inner);
-            refused.take().unwrap_or_else(|| innermost(&error))
+            let refused = locked(&sender.refused).take();
+            refused.unwrap_or_else(|| innermost(&error))
         })?;
         *request.url_mut() = Url::parse(&head.uri.to_string()).map_err(|error| error.to_string())?;
         Ok(())
@@ -232,4 +234,12 @@ impl<C: SigningCredential> fmt::Display for Identity<C> {
             None => write!(f, "a request without credentials ({})", self.source),
         }
     }
+}
+
+/// What is signed of a request, which gives its headers away.
+pub(crate) fn head_of(request: &mut Request) -> http::Result<Parts> {
+    let head = http::Request::builder().method(request.method().clone());
+    let (mut head, ()) = head.uri(request.url().as_str()).body(())?.into_parts();
+    head.headers = std::mem::take(request.headers_mut());
+    Ok(head)
 }

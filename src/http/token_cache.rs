@@ -28,26 +28,19 @@ pub(crate) struct Token {
     stale_at: Instant,
 }
 
-impl Token {
-    /// A token that ends so many seconds from now.
-    pub(crate) fn new(value: String, seconds: Option<u64>) -> Self {
-        let life = seconds.map_or(USUAL_LIFE, Duration::from_secs);
-        let now = Instant::now();
-        let fresh_for = life.saturating_sub(LONGEST_MARGIN.min(life / 4));
-        Self {
-            value: Secret::new(value),
-            stale_at: now.checked_add(fresh_for).unwrap_or(now + USUAL_LIFE),
-        }
-    }
-}
-
 impl From<TokenAnswer> for Token {
     fn from(answer: TokenAnswer) -> Self {
         let seconds = answer.expires_in.as_ref().and_then(|seconds| {
             let number = seconds.as_u64();
             number.or_else(|| seconds.as_str()?.parse().ok())
         });
-        Self::new(answer.access_token, seconds)
+        let life = seconds.map_or(USUAL_LIFE, Duration::from_secs);
+        let fresh_for = life.saturating_sub(LONGEST_MARGIN.min(life / 4));
+        let now = Instant::now();
+        Self {
+            value: Secret::new(answer.access_token),
+            stale_at: now.checked_add(fresh_for).unwrap_or(now + USUAL_LIFE),
+        }
     }
 }
 

@@ -22,6 +22,7 @@ impl VariableError {
 }
 
 type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
+type Read<T> = Result<T, VariableError>;
 
 /// What the variable's value, or the default in its place, means to `read`.
 fn value<T>(
@@ -30,7 +31,7 @@ fn value<T>(
     default: impl ToString,
     expected: &str,
     read: impl FnOnce(&str) -> Option<T>,
-) -> Result<T, VariableError> {
+) -> Read<T> {
     let value = variable(name).unwrap_or_else(|| default.to_string());
     read(&value).ok_or_else(|| VariableError {
         name,
@@ -40,11 +41,7 @@ fn value<T>(
 }
 
 /// A boolean as MLflow spells it; anything else is an error there too.
-pub(crate) fn boolean(
-    variable: Variables<'_>,
-    name: &'static str,
-    default: bool,
-) -> Result<bool, VariableError> {
+pub(crate) fn boolean(variable: Variables<'_>, name: &'static str, default: bool) -> Read<bool> {
     let read = |value: &str| match value.to_ascii_lowercase().as_str() {
         "true" | "1" => Some(true),
         "false" | "0" => Some(false),
@@ -59,7 +56,7 @@ pub(crate) fn whole_number(
     name: &'static str,
     default: i64,
     range: RangeInclusive<i64>,
-) -> Result<i64, VariableError> {
+) -> Read<i64> {
     let (start, end) = (range.start(), range.end());
     let expected = match *end >= i64::from(u32::MAX) {
         true => format!("a whole number from {start} up"),
@@ -69,11 +66,7 @@ pub(crate) fn whole_number(
     value(variable, name, default, &expected, read)
 }
 
-pub(crate) fn seconds(
-    variable: Variables<'_>,
-    name: &'static str,
-    default: f64,
-) -> Result<f64, VariableError> {
+pub(crate) fn seconds(variable: Variables<'_>, name: &'static str, default: f64) -> Read<f64> {
     let is_time = |number: &f64| number.is_finite() && *number >= 0.0;
     let read = |value: &str| value.trim().parse().ok().filter(is_time);
     value(variable, name, default, "a number of seconds, not negative", read)

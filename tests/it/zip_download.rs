@@ -117,6 +117,21 @@ fn credentials_reach_the_server_and_nothing_else() {
             "machine 127.0.0.1 login nora password geheim2",
             "Basic YW5uYTpnZWhlaW0=",
         ),
+        // `anna:#geheim"`, `d:ge heim` and `a:`.
+        (
+            "",
+            "# mine\nmachine other login no password no\nmacdef init\ncd /x\nmachine 127.0.0.1\n\n\
+             machine 127.0.0.1\n  login anna account a password #geheim\" # comment\ndefault login d password e",
+            "Basic YW5uYTojZ2VoZWltIg==",
+        ),
+        (
+            "",
+            "machine other login no password no default login d password \"ge heim\"",
+            "Basic ZDpnZSBoZWlt",
+        ),
+        ("", "machine 127.0.0.1 login a", "Basic YTo="),
+        ("", "machine 127.0.0.1", ""),
+        ("", "nonsense machine 127.0.0.1 login a password b", ""),
     ] {
         project.sandbox().write("../home/.netrc", netrc);
         let server = ScriptedServer::start(vec![whole(&zip)]);

@@ -318,13 +318,13 @@ impl Service for Artifacts {
             false => [0; 32],
         };
         let signed = signer.sign(request, &hash).await;
-        signed.map_err(|reason| StoreError::settings(signer.source(), reason))
+        signed.map_err(|reason| {
+            StoreError::settings(self.access.credentials.as_deref().unwrap_or_default(), reason)
+        })
     }
 
     async fn asker(&self) -> String {
-        let signer = self.access.signer.as_ref();
-        let signer = signer.map(|signer| signer.source().to_owned());
-        match self.access.credentials.clone().or(signer) {
+        match &self.access.credentials {
             Some(source) => format!("the credentials from {source}"),
             None => "a request without credentials (MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_TOKEN are not set)".to_owned(),
         }

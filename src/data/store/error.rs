@@ -7,8 +7,9 @@ use std::path::Path;
 use super::artifacts_presigned::STORAGE;
 use crate::aws::AwsError;
 use crate::databricks::DatabricksError;
-use crate::http::signing::is_transient_status;
-use crate::http::{ClientError, DownloadError, Fault, FileChanged, READ_TIMEOUT, shown_status};
+use crate::http::{
+    ClientError, DownloadError, Fault, FileChanged, READ_TIMEOUT, is_transient_status, shown_status,
+};
 use crate::process::ProcessError;
 
 /// Why a store could not do what it was asked for. No variant holds a credential.

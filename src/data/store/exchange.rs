@@ -13,10 +13,9 @@ use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap};
 use reqwest::{Body, Client, Method, Request, Response, StatusCode, Url};
 
 use super::error::{StoreError, in_brackets};
-use crate::http::signing::is_transient_status;
 use crate::http::{
     self, Fault, MOST_REDIRECTS, READ_TIMEOUT, SentFile, classify, counted_body, in_words,
-    may_see_credentials, pauses,
+    is_transient_status, may_see_credentials, pauses,
 };
 
 /// Asks until there is an answer that another try would not change.

@@ -114,7 +114,7 @@ impl HttpFetch {
             // Neither fails for a URL that has a host.
             let _ = (url.set_username(known.user.expose()), url.set_password(password));
         }
-        let mut access = ServerAccess::of_url(&url).map_err(io::Error::other)?;
+        let mut access = ServerAccess::of_url(&url, false).map_err(io::Error::other)?;
         if let Some(bundle) = Verification::bundle(env_vars::GIT_SSL_CAINFO, &env_vars::non_empty)
             && url.scheme() == "https"
         {

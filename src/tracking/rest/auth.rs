@@ -73,9 +73,8 @@ impl Credentials {
 
     /// The entry for `host` in the first of the netrc files that exists.
     pub(super) fn from_netrc(files: &[PathBuf], host: &str) -> Option<Self> {
-        let login = netrc::login(files, host)?;
-        let source = login.file.display().to_string();
-        Some(Self::basic(&login.user, &login.password, &source))
+        let (user, password, source) = netrc::login(files, host)?;
+        Some(Self::basic(&user, &password, &source))
     }
 
     fn basic(user: &str, password: &str, source: &str) -> Self {

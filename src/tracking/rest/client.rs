@@ -130,7 +130,7 @@ impl Api for Tracking {
             .headers_mut()
             .extend(authorization.map(|value| (AUTHORIZATION, value)));
         if let Some(signer) = &self.signer {
-            signer.add(request, &sha256(body)).await?;
+            signer.add_to(request, &sha256(body)).await?;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use super::client::Client;
 use super::error::RestError;
 use super::search::condition;
 use super::wire::{Experiment, FoundRuns, Pair, RunAnswer, pair, search_runs};
-use crate::http::{Attempt, Call, Tries};
+use crate::http::{Call, Outcome};
 use crate::run::{ExperimentId, RunData, RunId, tag};
 use crate::tracking::search::has_tags;
 use crate::tracking::{NewRun, TrackingError};
@@ -200,9 +200,10 @@ impl<'a> Mark<'a> {
 struct Creation<'a> {
     client: &'a Client,
     call: Call<'a>,
-    tries: Tries,
+    /// The number of the next try.
+    tries: u32,
     /// The request that is on its way.
-    sent: Option<BoxFuture<'a, Result<Attempt, RestError>>>,
+    sent: Option<BoxFuture<'a, Result<Outcome, RestError>>>,
     /// Whether an earlier try may have created it too.
     was_unclear: bool,
     /// What came last, when there is no further try.
@@ -211,14 +212,13 @@ struct Creation<'a> {
 
 impl<'a> Creation<'a> {
     fn new(client: &'a Client, endpoint: &'a str, body: &impl Serialize) -> Self {
-        let retry = client.settings().retry;
         Self {
             client,
             call: Call {
-                patience: retry.max_retries.saturating_add(1),
+                patience: client.settings().retry.max_retries.saturating_add(1),
                 ..Call::json(endpoint, body)
             },
-            tries: retry.tries(),
+            tries: 1,
             sent: None,
             was_unclear: false,
             given_up: None,
@@ -236,36 +236,24 @@ impl<'a> Creation<'a> {
                 return Err(error);
             }
             let mut sent = self.sent.take().unwrap_or_else(|| {
-                let (client, call) = (self.client, self.call.clone());
-                Box::pin(async move { client.attempt(&call).await })
+                let (client, call, tries) = (self.client, self.call.clone(), self.tries);
+                Box::pin(async move { client.attempt(&call, tries).await })
             });
-            let Ok(attempt) = timeout(self.client.settings().timeout, &mut sent).await else {
+            let Ok(outcome) = timeout(self.client.settings().timeout, &mut sent).await else {
                 self.was_unclear = true;
                 self.sent = Some(sent);
                 return Ok(None);
             };
-            let (answer, is_unclear) = match attempt? {
-                Attempt::Answered(answer) => {
-                    let is_unclear = answer.status.is_success();
-                    (Ok(answer), is_unclear)
+            let outcome = outcome?;
+            let is_unclear = outcome.is_unclear();
+            if !outcome.is_timeout() && self.client.pause(&mut self.tries, &outcome).await {
+                self.was_unclear |= is_unclear;
+                match is_unclear {
+                    true => return Ok(None),
+                    false => continue,
                 }
-                Attempt::Failed(failure) => {
-                    let is_unclear = failure.is_unclear();
-                    if !failure.is_timeout() && self.client.pause(&mut self.tries, &failure).await {
-                        self.was_unclear |= is_unclear;
-                        match is_unclear {
-                            true => return Ok(None),
-                            false => continue,
-                        }
-                    }
-                    (failure.into_outcome(self.tries.count()), is_unclear)
-                }
-            };
-            let result = match answer {
-                Ok(answer) => self.client.read(self.call.path, answer, self.tries.count()).await,
-                Err(error) => Err(error.into()),
-            };
-            match result {
+            }
+            match self.client.read(self.call.path, outcome).await {
                 Err(error) if is_unclear => {
                     self.was_unclear = true;
                     self.given_up = Some(error);

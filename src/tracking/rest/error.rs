@@ -94,16 +94,6 @@ impl RestError {
     }
 }
 
-/// An answer without what it must hold.
-pub(super) fn malformed(endpoint: &str, reason: String) -> RestError {
-    let (api, endpoint) = ("MLflow", endpoint.to_owned());
-    RestError::Api(ApiError::Malformed {
-        api,
-        endpoint,
-        reason,
-    })
-}
-
 /// A token or password with a character that no header can carry; `source` is where it comes from.
 pub(super) fn unsendable(source: &str) -> RestError {
     RestError::Setup {

@@ -36,6 +36,7 @@ use super::limits::{self, Entity, LongValues};
 use super::{ExperimentSelector, FinishedRuns, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore};
 use crate::aws::UNRESERVED;
 use crate::databricks::{DatabricksError, Session, WorkspaceAccess};
+use crate::http::ApiError;
 use crate::run::{ExperimentId, LifecycleStage, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag};
 
 /// The experiment that every server has.
@@ -162,8 +163,8 @@ impl RestStore {
 
     fn data_of(&self, run: &Value) -> Result<RunData, TrackingError> {
         run_data(run).map_err(|reason| {
-            let endpoint = "/api/2.0/mlflow/runs";
-            self.failure("read", error::malformed(endpoint, reason))
+            let error = ApiError::malformed("MLflow", "/api/2.0/mlflow/runs", reason);
+            self.failure("read", error.into())
         })
     }
 

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::RestStore;
-use super::error::{RestError, malformed};
+use super::error::RestError;
+use crate::http::ApiError;
 use crate::tracking::{ModelSelector, TrackingError};
 
 impl RestStore {
@@ -57,6 +58,6 @@ fn text_at(endpoint: &str, answer: &Value, pointer: &str) -> Result<String, Rest
     let found = answer.pointer(pointer).and_then(Value::as_str);
     found.map(str::to_owned).ok_or_else(|| {
         let reason = format!("it has no {}", pointer[1..].replace('/', "."));
-        malformed(endpoint, reason)
+        ApiError::malformed("MLflow", endpoint, reason).into()
     })
 }

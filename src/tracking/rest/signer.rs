@@ -28,8 +28,16 @@ pub(super) enum Signer {
 }
 
 impl Signer {
+    /// Where a person finds the credentials.
+    pub(super) fn source(&self) -> &'static str {
+        match self {
+            Self::Aws(_) => "the AWS settings",
+            Self::Kubernetes(_) => "the Kubernetes account",
+        }
+    }
+
     /// Adds the headers to a request whose body has this SHA-256.
-    pub(super) async fn add(&self, request: &mut Request, body: &[u8; 32]) -> Result<(), RestError> {
+    pub(super) async fn add_to(&self, request: &mut Request, body: &[u8; 32]) -> Result<(), RestError> {
         match self {
             Self::Aws(provider) => sign_for_aws(provider, request, body).await,
             Self::Kubernetes(account) => account.add_to(request.headers_mut()),
@@ -39,19 +47,13 @@ impl Signer {
 
 #[async_trait]
 impl RequestSigner for Signer {
-    fn source(&self) -> &'static str {
-        match self {
-            Self::Aws(_) => "the AWS settings",
-            Self::Kubernetes(_) => "the Kubernetes account",
-        }
-    }
-
     fn signs_body(&self) -> bool {
         matches!(self, Self::Aws(_))
     }
 
     async fn sign(&self, request: &mut Request, body: &[u8; 32]) -> Result<(), String> {
-        self.add(request, body).await.map_err(|error| error.to_string())
+        let signed = self.add_to(request, body).await;
+        signed.map_err(|error| error.to_string())
     }
 }
 
@@ -68,19 +70,18 @@ async fn sign_for_aws(
     body: &[u8; 32],
 ) -> Result<(), RestError> {
     let credentials = provider.credentials().await?;
-    let (method, mut url) = (request.method().clone(), request.url().clone());
     let region = provider.settings().named_region().map(str::to_owned);
     let region = region
-        .or_else(|| region_of(&url))
+        .or_else(|| region_of(request.url()))
         .ok_or_else(|| RestError::Setup {
             text: "requests to the tracking server shall be signed for AWS, but no region is known"
                 .to_owned(),
             hint: "set AWS_DEFAULT_REGION, or region in the AWS profile",
         })?;
     // A plus sign stands for a space in a form, and for itself in a signature.
-    if let Some(query) = url.query().filter(|query| query.contains('+')) {
+    if let Some(query) = request.url().query().filter(|query| query.contains('+')) {
         let query = query.replace('+', "%20");
-        url.set_query(Some(&query));
+        request.url_mut().set_query(Some(&query));
     }
     let signing = Signing {
         credentials: &credentials,
@@ -88,9 +89,8 @@ async fn sign_for_aws(
         service: SERVICE,
         time: SystemTime::now(),
     };
-    signing.sign(&method, &url, request.headers_mut(), Payload::Sha256(body))?;
-    *request.url_mut() = url;
-    Ok(())
+    let (method, url) = (request.method().clone(), request.url().clone());
+    Ok(signing.sign(&method, &url, request.headers_mut(), Payload::Sha256(body))?)
 }
 
 /// The region in the name of a gateway's host: `ID.execute-api.REGION.amazonaws.com`.

@@ -1,5 +1,7 @@
 //! Refused credentials, and the places that credentials for S3 come from.
 
+use mlrun::aws::AwsSettings;
+
 use super::{Server, project_for, run, servers};
 use crate::harness::scripted::{ScriptedServer, Step};
 use crate::harness::{Project, Sandbox};
@@ -359,6 +361,59 @@ fn an_identity_of_variables_comes_before_a_profile_s_keys() {
         let body = &server.seen()[0].body;
         assert!(body.starts_with(action), "{profile}: {body}");
     }
+}
+
+#[test]
+fn variables_come_before_the_profile() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().to_str().unwrap();
+    let credentials = "[default]\naws_secret_access_key=s=#1 # not mine\n[work]\nAWS_ACCESS_KEY_ID: B\n";
+    let config = "[default]\nregion = no\n[profile default]\nregion = eu-west-1\nendpoint_url = http://all\n\
+                  [profile 'work']\nregion = eu-north-1 ; far\ns3 =\n    endpoint_url = http://s3\n\
+                  [profile lab two]\nservices = lab\nendpoint_url = http://all\n\
+                  [services lab]\nsts =\n  endpoint_url = http://lab-sts\n\
+                  [profile off]\nignore_configured_endpoint_urls = true\nendpoint_url = http://all\n";
+    std::fs::write(home.path().join("keys"), credentials).unwrap();
+    std::fs::write(home.path().join("config"), config).unwrap();
+    let read = |variables: &[(&str, &str)]| {
+        AwsSettings::read(&|name| match name {
+            "HOME" => Some(path.to_owned()),
+            "AWS_SHARED_CREDENTIALS_FILE" => Some("~/keys".to_owned()),
+            "AWS_CONFIG_FILE" => Some(format!("{path}/config")),
+            _ => {
+                let found = variables.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| (*value).to_owned())
+            }
+        })
+        .unwrap()
+    };
+    let work = ("AWS_PROFILE", "work");
+    let all = ("AWS_ENDPOINT_URL", "http://variable");
+    let own = ("AWS_ENDPOINT_URL_S3", "http://own");
+    let regions = [("AWS_REGION", "r"), ("AWS_DEFAULT_REGION", "d")];
+    let ignore = ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
+    for (variables, expected) in [
+        (&[][..], "eu-west-1 http://all http://all"),
+        (&[work], "eu-north-1 http://s3 -"),
+        (&[work, regions[0]], "r http://s3 -"),
+        (&regions, "d http://all http://all"),
+        (&[all, own], "eu-west-1 http://own http://variable"),
+        (&[all, own, ignore], "eu-west-1 - -"),
+        (&[("AWS_PROFILE", "missing")], "us-east-1 - -"),
+        (
+            &[("AWS_PROFILE", "lab two")],
+            "us-east-1 http://all http://lab-sts",
+        ),
+        (&[("AWS_PROFILE", "off"), all], "us-east-1 - -"),
+    ] {
+        let settings = read(variables);
+        let endpoint = |service: &str| settings.endpoint_url(service).unwrap_or("-").to_owned();
+        let shown = format!("{} {} {}", settings.region(), endpoint("s3"), endpoint("sts"));
+        assert_eq!(shown, expected, "{variables:?}");
+    }
+    let settings = read(&[]);
+    assert_eq!(settings.of_profile("aws_secret_access_key"), Some("s=#1"));
+    assert_eq!(read(&[work]).of_profile("aws_access_key_id"), Some("B"));
 }
 
 /// The addresses of services stand in a section of their own, which a profile names.

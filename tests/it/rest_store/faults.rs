@@ -115,6 +115,46 @@ async fn transient_failures_are_tried_again() {
 }
 
 #[tokio::test]
+async fn a_refusal_is_told_in_one_line() {
+    let page = "/api/2.0/mlflow/runs/get answered 500 Internal Server Error";
+    let long = "x".repeat(3000);
+    for (body, expected) in [
+        (
+            r#"{"error_code":"BAD","message":"BAD: it is"}"#.to_owned(),
+            "BAD: it is".to_owned(),
+        ),
+        (r#"{"error_code":1}"#.to_owned(), "1: ".to_owned()),
+        (
+            r#"{"error":"invalid_client","error_description":"No"}"#.to_owned(),
+            "invalid_client: No".to_owned(),
+        ),
+        (
+            format!(r#"{{"error_code":"E","message":"{long}"}}"#),
+            format!("E: {}…", &long[..1500]),
+        ),
+        (
+            r#"{"detail":"Not Found"}"#.to_owned(),
+            format!(r#"{page}: {{"detail":"Not Found"}}"#),
+        ),
+        (
+            "<!doctype html><TITLE lang='en'>\n Log  in </TITLE>".to_owned(),
+            format!("{page}: a page titled 'Log in'"),
+        ),
+        ("<html></html>".to_owned(), format!("{page}: a page")),
+        (
+            "bad\r\n\u{1b}[31mgateway".to_owned(),
+            format!("{page}: bad [31mgateway"),
+        ),
+        (long.clone(), format!("{page}: {}…", &long[..200])),
+        (String::new(), page.to_owned()),
+    ] {
+        let server = ScriptedServer::start(vec![Step::page(500, &body)]);
+        let told = ask(&server, &[("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")]).await;
+        assert_eq!(told, format!("… {expected}"));
+    }
+}
+
+#[tokio::test]
 async fn other_failures_are_told_at_once() {
     let denied = "hint: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN";
     let elsewhere = "hint: no MLflow server seems to answer at this address: check the host, the port and the path in MLFLOW_TRACKING_URI";

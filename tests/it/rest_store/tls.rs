@@ -266,6 +266,16 @@ async fn what_cannot_work_is_told() {
         ask(&server.url(), &[(SERVER_CERT, &missing)]).await,
         format!("cannot read {SERVER_CERT} '{missing}': No such file or directory (os error 2)")
     );
+    let damaged = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    for (text, expected) in [
+        ("no certificate", "it holds no certificate in PEM form"),
+        (damaged, ""),
+    ] {
+        let path = files.write("bundle.pem", text);
+        let answer = ask(&server.url(), &[(SERVER_CERT, &path)]).await;
+        let expected = format!("{SERVER_CERT} '{path}' cannot be used: {expected}");
+        assert!(answer.starts_with(&expected), "{answer}");
+    }
     let plain = ScriptedServer::start(vec![]);
     assert_eq!(
         ask(&plain.url().replace("http:", "https:"), &[]).await,

@@ -98,10 +98,7 @@ impl Service for S3 {
             Content::Bytes(_) | Content::File(_) => Payload::Unsigned,
         };
         let region = self.region();
-        credentials
-            .sign(("s3", &region), &method, &url, request.headers_mut(), payload)
-            .await?;
-        Ok(())
+        Ok(credentials.sign(("s3", &region), request, payload).await?)
     }
 
     async fn asker(&self) -> String {
