@@ -136,9 +136,10 @@ impl<'a> Transfers<'a> {
                 Err(error) => return Err(error),
             }
         };
-        let file = match content.is_packed {
-            true => unpacked(&file, path).await?,
-            false => file,
+        let file = if content.is_packed {
+            unpacked(&file, path).await?
+        } else {
+            file
         };
         persist(file, path).map(|()| content.bytes)
     }

@@ -297,9 +297,10 @@ impl Fields<'_> {
 
 /// The address without a path, and the workspace that it names: it is often copied from a browser.
 pub(super) fn parse_host(text: &str, source: &str) -> Result<(Url, Option<String>), DatabricksError> {
-    let whole = match text.contains("://") {
-        true => text.to_owned(),
-        false => format!("https://{text}"),
+    let whole = if text.contains("://") {
+        text.to_owned()
+    } else {
+        format!("https://{text}")
     };
     let refused = |reason: &str| DatabricksError::Setup {
         text: format!(

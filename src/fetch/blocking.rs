@@ -36,9 +36,10 @@ impl Reporter {
 
     /// Fails if nobody waits for the work any more.
     pub(super) fn check(&self) -> Result<(), FetchError> {
-        match self.is_cancelled() {
-            true => Err(FetchError::new("the fetch was given up", "")),
-            false => Ok(()),
+        if self.is_cancelled() {
+            Err(FetchError::new("the fetch was given up", ""))
+        } else {
+            Ok(())
         }
     }
 

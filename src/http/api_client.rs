@@ -190,9 +190,10 @@ impl<A: Api> ApiClient<A> {
     /// An answer that is no refusal.
     pub(crate) async fn call(&self, call: Call<'_>) -> Result<Answer, A::Error> {
         let answer = self.tried(&call).await?.answer?;
-        match answer.status.is_success() {
-            true => Ok(answer),
-            false => Err(self.refusal(call.path, answer).await),
+        if answer.status.is_success() {
+            Ok(answer)
+        } else {
+            Err(self.refusal(call.path, answer).await)
         }
     }
 

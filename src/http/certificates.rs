@@ -83,9 +83,10 @@ fn used<T>(
 
 /// The certificates of a bundle, or of the files in a directory.
 fn trusted_certificates(path: &Path) -> anyhow::Result<Vec<Certificate>> {
-    let found = match path.is_dir() {
-        true => certificates_in_directory(path)?,
-        false => X509::stack_from_pem(&fs::read(path)?)?,
+    let found = if path.is_dir() {
+        certificates_in_directory(path)?
+    } else {
+        X509::stack_from_pem(&fs::read(path)?)?
     };
     ensure!(!found.is_empty(), NO_CERTIFICATE);
     found

@@ -204,3 +204,24 @@ fn sensitive(text: &str) -> Option<HeaderValue> {
     value.set_sensitive(true);
     Some(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_stay_with_their_server() {
+        for (from, to, expected) in [
+            ("http://a/x", "http://a/y", true),
+            ("http://a/x", "http://a:80/y", true),
+            ("http://a/x", "https://a/y", true),
+            ("http://a:5000/x", "https://a/y", false),
+            ("http://a:5000/x", "http://a:5001/y", false),
+            ("https://a/x", "http://a/y", false),
+            ("http://a/x", "http://b/y", false),
+        ] {
+            let (from, to) = (Url::parse(from).unwrap(), Url::parse(to).unwrap());
+            assert_eq!(may_see_credentials(&from, &to), expected, "{from} {to}");
+        }
+    }
+}

@@ -67,9 +67,10 @@ pub enum DownloadError {
 
 impl From<reqwest::Error> for DownloadError {
     fn from(error: reqwest::Error) -> Self {
-        match error.is_redirect() {
-            true => Self::Redirects,
-            false => Self::silent(classify(&error.without_url(), READ_TIMEOUT)),
+        if error.is_redirect() {
+            Self::Redirects
+        } else {
+            Self::silent(classify(&error.without_url(), READ_TIMEOUT))
         }
     }
 }

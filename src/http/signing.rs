@@ -94,12 +94,13 @@ impl Sender {
             .map_err(|_| (true, format!("no answer within {}", in_words(READ_TIMEOUT))))?
             .map_err(|error| (true, innermost(&error.without_url())))?;
         let status = answer.status();
-        match status.is_success() {
-            true => Ok(answer),
-            false => Err((
+        if status.is_success() {
+            Ok(answer)
+        } else {
+            Err((
                 is_transient_status(status.as_u16()),
                 refusal(status, answer.body()),
-            )),
+            ))
         }
     }
 

@@ -58,9 +58,10 @@ pub(crate) fn whole_number(
     range: RangeInclusive<i64>,
 ) -> Read<i64> {
     let (start, end) = (range.start(), range.end());
-    let expected = match *end >= i64::from(u32::MAX) {
-        true => format!("a whole number from {start} up"),
-        false => format!("a whole number from {start} to {end}"),
+    let expected = if *end >= i64::from(u32::MAX) {
+        format!("a whole number from {start} up")
+    } else {
+        format!("a whole number from {start} to {end}")
     };
     let read = |value: &str| value.trim().parse().ok().filter(|number| range.contains(number));
     value(variable, name, default, &expected, read)

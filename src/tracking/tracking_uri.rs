@@ -335,7 +335,7 @@ fn sqlite_uri(scheme: &str, rest: &str, cwd: &Path) -> Result<TrackingUri, Track
     if database.starts_with("file:") && options().any(|option| option == "uri=true") {
         return Err(TrackingUriError::SqliteFileUri { uri });
     }
-    let path = abspath(cwd, &unquote(database));
+    let path = abspath(cwd, unquote(database));
     let uri = if database.starts_with('/') {
         uri
     } else {
@@ -367,7 +367,7 @@ fn sqlite_location(path: &str) -> String {
 
 /// A path without a scheme. MLflow decodes percent signs here too.
 fn plain_path(value: &str, cwd: &Path) -> Result<TrackingUri, TrackingUriError> {
-    let path = abspath(cwd, &unquote(value));
+    let path = abspath(cwd, unquote(value));
     let uri = if value.starts_with('/') {
         value.to_owned()
     } else {
@@ -407,7 +407,7 @@ fn file_uri(value: &str, rest: &str, cwd: &Path) -> Result<TrackingUri, Tracking
         });
     }
     let is_absolute = path.starts_with('/');
-    let path = abspath(cwd, &unquote(path));
+    let path = abspath(cwd, unquote(path));
     let uri = if is_absolute {
         format!("file:{rest}")
     } else {

@@ -313,9 +313,10 @@ impl Service for Artifacts {
         let Some(signer) = &self.access.signer else {
             return Ok(());
         };
-        let hash = match signer.signs_body() {
-            true => content.sha256().await?,
-            false => [0; 32],
+        let hash = if signer.signs_body() {
+            content.sha256().await?
+        } else {
+            [0; 32]
         };
         let signed = signer.sign(request, &hash).await;
         signed.map_err(|reason| {

@@ -244,9 +244,10 @@ struct Storage(Client);
 
 impl Storage {
     fn new() -> Result<Self, StoreError> {
-        let verification = match ignores_tls() {
-            true => Verification::Off,
-            false => Verification::from_variables(&env_vars::non_empty),
+        let verification = if ignores_tls() {
+            Verification::Off
+        } else {
+            Verification::from_variables(&env_vars::non_empty)
         };
         Ok(Self(http::client(Some(&verification), Policy::none())?))
     }

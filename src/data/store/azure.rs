@@ -150,9 +150,10 @@ impl ObjectService for Azure {
 
     fn checksum(&self, headers: &HeaderMap) -> Option<Checksum> {
         // With a part of a blob the other one is the part's.
-        let name = match headers.contains_key(CONTENT_RANGE) {
-            true => "x-ms-blob-content-md5",
-            false => "content-md5",
+        let name = if headers.contains_key(CONTENT_RANGE) {
+            "x-ms-blob-content-md5"
+        } else {
+            "content-md5"
         };
         Checksum::from_base64(Algorithm::Md5, text(headers, name)?)
     }
@@ -197,9 +198,10 @@ impl Service for Azure {
         let detail = detail.lines().next().unwrap_or_default();
         // Others only repeat what was to be signed.
         Some(
-            match detail.contains(" date header ") || detail.contains(" time frame") {
-                true => format!("{said} {detail}"),
-                false => said.to_owned(),
+            if detail.contains(" date header ") || detail.contains(" time frame") {
+                format!("{said} {detail}")
+            } else {
+                said.to_owned()
             },
         )
     }
@@ -230,11 +232,12 @@ fn with_long_ids(list: &[u8]) -> String {
 fn with_slashes(listing: &[u8]) -> String {
     let listing = String::from_utf8_lossy(listing);
     let blobs = listing.split_inclusive("</Blob>");
-    let blobs = blobs.map(
-        |blob| match DIRECTORY_SIGNS.iter().any(|sign| blob.contains(sign)) {
-            true => blob.replacen("</Name>", "/</Name>", 1),
-            false => blob.to_owned(),
-        },
-    );
+    let blobs = blobs.map(|blob| {
+        if DIRECTORY_SIGNS.iter().any(|sign| blob.contains(sign)) {
+            blob.replacen("</Name>", "/</Name>", 1)
+        } else {
+            blob.to_owned()
+        }
+    });
     blobs.collect()
 }

@@ -242,26 +242,24 @@ impl Certificate {
     fn open(&self, bytes: &[u8]) -> Result<(Vec<X509>, PKey<Private>), String> {
         let is_pem = bytes.windows(10).any(|window| window == b"-----BEGIN");
         let password = self.password.as_ref().map_or("", Secret::expose);
-        let (certificates, key) = match is_pem {
-            true => {
-                let key = PKey::private_key_from_pem_passphrase(bytes, password.as_bytes());
-                (X509::stack_from_pem(bytes).unwrap_or_default(), key.ok())
-            }
-            false => {
-                let opened = Pkcs12::from_der(bytes).and_then(|archive| archive.parse2(password));
-                let opened = opened
-                    .map_err(|_| format!("it is not a PEM or PKCS #12 file, or {PASSWORD} is wrong"))?;
-                let others = opened.ca.into_iter().flatten();
-                (opened.cert.into_iter().chain(others).collect(), opened.pkey)
-            }
+        let (certificates, key) = if is_pem {
+            let key = PKey::private_key_from_pem_passphrase(bytes, password.as_bytes());
+            (X509::stack_from_pem(bytes).unwrap_or_default(), key.ok())
+        } else {
+            let opened = Pkcs12::from_der(bytes).and_then(|archive| archive.parse2(password));
+            let opened =
+                opened.map_err(|_| format!("it is not a PEM or PKCS #12 file, or {PASSWORD} is wrong"))?;
+            let others = opened.ca.into_iter().flatten();
+            (opened.cert.into_iter().chain(others).collect(), opened.pkey)
         };
         let key = key.ok_or_else(|| format!("it has no private key, or {PASSWORD} is wrong"))?;
         if key.id() != Id::RSA {
             return Err("its private key is not an RSA key".to_owned());
         }
-        match certificates.is_empty() {
-            true => Err("it has no certificate".to_owned()),
-            false => Ok((certificates, key)),
+        if certificates.is_empty() {
+            Err("it has no certificate".to_owned())
+        } else {
+            Ok((certificates, key))
         }
     }
 

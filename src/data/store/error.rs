@@ -175,12 +175,13 @@ impl StoreError {
 
     /// A file that is sent and cannot be read, or is another one by now.
     pub(in crate::data) fn unreadable(source: io::Error) -> Self {
-        match source.get_ref().is_some_and(|error| error.is::<FileChanged>()) {
-            true => Self::SourceChanged(source.to_string()),
-            false => Self::File {
+        if source.get_ref().is_some_and(|error| error.is::<FileChanged>()) {
+            Self::SourceChanged(source.to_string())
+        } else {
+            Self::File {
                 is_written: false,
                 source,
-            },
+            }
         }
     }
 

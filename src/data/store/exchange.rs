@@ -198,9 +198,10 @@ impl Ask {
             if status.is_success() || self.accepts == Some(status) {
                 return Ok(answer);
             }
-            let body = match is_transient_status(status.as_u16()) {
-                true => String::new(),
-                false => refusal(&mut answer).await,
+            let body = if is_transient_status(status.as_u16()) {
+                String::new()
+            } else {
+                refusal(&mut answer).await
             };
             // What a refusal teaches is no failure.
             if !has_learned && service.learn(status, answer.headers(), &body).await {
@@ -225,9 +226,10 @@ impl Ask {
         for _ in 0..MOST_REDIRECTS {
             let mut request = Request::new(self.method.clone(), url.clone());
             *request.headers_mut() = self.headers.clone();
-            match is_trusted {
-                true => service.authorize(&mut request, &self.content).await?,
-                false => drop(request.headers_mut().remove(AUTHORIZATION)),
+            if is_trusted {
+                service.authorize(&mut request, &self.content).await?
+            } else {
+                drop(request.headers_mut().remove(AUTHORIZATION))
             }
             let answer = execute(service.client(), request, &self.content).await?;
             let goes_on = service.follows_redirects() && self.accepts != Some(answer.status());
@@ -260,9 +262,10 @@ async fn execute(client: &Client, mut request: Request, content: &Content) -> Re
     let mut exchange = pin!(client.execute(request));
     let mut seen = 0;
     loop {
-        let limit = match seen == length {
-            true => READ_TIMEOUT + content.handing_on(),
-            false => READ_TIMEOUT,
+        let limit = if seen == length {
+            READ_TIMEOUT + content.handing_on()
+        } else {
+            READ_TIMEOUT
         };
         match tokio::time::timeout(limit, &mut exchange).await {
             Ok(Ok(answer)) => return Ok(answer),

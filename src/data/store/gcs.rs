@@ -149,9 +149,10 @@ impl Gcs {
     ) -> Result<Option<u64>, StoreError> {
         let length = file.length();
         let end = length.min(start.saturating_add(PART));
-        let range = match start < end {
-            true => format!("bytes {start}-{}/{length}", end - 1),
-            false => format!("bytes */{length}"),
+        let range = if start < end {
+            format!("bytes {start}-{}/{length}", end - 1)
+        } else {
+            format!("bytes */{length}")
         };
         let mut ask = session.clone().header("content-range", &range);
         ask.content = Content::Bytes(file.read(start..end).await.map_err(StoreError::unreadable)?);
@@ -197,9 +198,10 @@ impl ObjectService for Gcs {
 
     /// The library puts parts by the XML interface only, which needs further rights and emulators do not have.
     async fn put(&self, key: &str, file: &SentFile) -> Option<Result<(), StoreError>> {
-        match file.length() > PART {
-            true => Some(self.put_in_parts(key, file).await),
-            false => None,
+        if file.length() > PART {
+            Some(self.put_in_parts(key, file).await)
+        } else {
+            None
         }
     }
 }

@@ -151,8 +151,9 @@ fn open_file(file: &Path) -> Result<SentFile, StoreError> {
 
 /// What a store is told of a file's kind.
 fn content_type(path: &str) -> &'static str {
-    match path.ends_with(".txt") {
-        true => "text/plain",
-        false => "application/octet-stream",
+    if path.ends_with(".txt") {
+        "text/plain"
+    } else {
+        "application/octet-stream"
     }
 }

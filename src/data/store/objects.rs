@@ -151,9 +151,10 @@ impl<S: ObjectService + 'static> ObjectStore<S> {
     }
 
     fn validator(&self, about: &Metadata) -> Option<String> {
-        let validator = match self.has_versions() {
-            true => about.version(),
-            false => about.etag(),
+        let validator = if self.has_versions() {
+            about.version()
+        } else {
+            about.etag()
         };
         validator.map(str::to_owned)
     }
@@ -240,9 +241,10 @@ impl<S: ObjectService + 'static> Store for ObjectStore<S> {
         validator: Option<&str>,
     ) -> Result<Body, StoreError> {
         let mut options = options::ReadOptions::default();
-        match self.has_versions() {
-            true => options.if_version_match = validator.map(str::to_owned),
-            false => options.if_match = validator.map(str::to_owned),
+        if self.has_versions() {
+            options.if_version_match = validator.map(str::to_owned)
+        } else {
+            options.if_match = validator.map(str::to_owned)
         }
         let (_, arguments, _): (BytesRange, OpRead, _) = options.into();
         let range = range.map_or_else(BytesRange::default, |Range { start, end }| {

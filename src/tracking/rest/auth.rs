@@ -33,9 +33,10 @@ impl Credentials {
             variable(env_vars::MLFLOW_TRACKING_USERNAME),
             variable(env_vars::MLFLOW_TRACKING_PASSWORD),
         );
-        let [file_user, file_password] = match user.is_none() || password.is_none() {
-            true => read_credentials(variable)?,
-            false => [None, None],
+        let [file_user, file_password] = if user.is_none() || password.is_none() {
+            read_credentials(variable)?
+        } else {
+            [None, None]
         };
         let source = match (&user, &password) {
             (Some(_), Some(_)) => "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",

@@ -91,9 +91,10 @@ pub(in crate::tracking) fn server_access(url: &str) -> Result<ServerAccess, Rest
     let settings = RestSettings::from_environment()?;
     let (api, url, mut headers) = client(url, &settings)?.into_parts();
     headers.extend(api.authorization.map(|value| (AUTHORIZATION, value)));
-    let redirects = match settings.follows_redirects {
-        true => Policy::limited(MOST_REDIRECTS),
-        false => Policy::none(),
+    let redirects = if settings.follows_redirects {
+        Policy::limited(MOST_REDIRECTS)
+    } else {
+        Policy::none()
     };
     let client = settings.connection.client(redirects, url.scheme() == "https");
     Ok(ServerAccess {

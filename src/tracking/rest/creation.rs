@@ -248,10 +248,7 @@ impl<'a> Creation<'a> {
             let is_unclear = outcome.is_unclear();
             if !outcome.is_timeout() && self.client.pause(&mut self.tries, &outcome).await {
                 self.was_unclear |= is_unclear;
-                match is_unclear {
-                    true => return Ok(None),
-                    false => continue,
-                }
+                if is_unclear { return Ok(None) } else { continue }
             }
             match self.client.read(self.call.path, outcome).await {
                 Err(error) if is_unclear => {

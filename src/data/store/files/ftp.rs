@@ -66,9 +66,10 @@ impl FileServer for Ftp {
         };
         let connection = TcpStream::connect((address.host.as_str(), address.port.unwrap_or(21)));
         let stream = within(CONNECT_TIMEOUT, connection, |error| {
-            match error.to_string().contains("lookup") {
-                true => StoreError::silent(Fault::UnknownHost, error),
-                false => StoreError::broken(error),
+            if error.to_string().contains("lookup") {
+                StoreError::silent(Fault::UnknownHost, error)
+            } else {
+                StoreError::broken(error)
             }
         });
         let stream = stream.await?;

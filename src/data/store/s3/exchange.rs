@@ -294,12 +294,11 @@ pub(super) fn plain_names(listing: &str) -> String {
     let mut plain = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let (name, rest) = part.split_once("</Key>").unwrap_or((part, ""));
-        let name = match is_encoded {
-            true => {
-                let name = name.replace('+', " ");
-                escape(percent_decode_str(&name).decode_utf8_lossy()).into_owned()
-            }
-            false => name.to_owned(),
+        let name = if is_encoded {
+            let name = name.replace('+', " ");
+            escape(percent_decode_str(&name).decode_utf8_lossy()).into_owned()
+        } else {
+            name.to_owned()
         };
         plain.push_str("<Key>");
         for letter in name.chars() {

@@ -136,9 +136,10 @@ impl S3 {
             (None, Some(url)) => (Some(url), style == "virtual"),
             (None, None) => (None, style != "path" && can_be_host(&place.bucket)),
         };
-        let verification = match ignores_tls() {
-            true => Verification::Off,
-            false => settings.verification(),
+        let verification = if ignores_tls() {
+            Verification::Off
+        } else {
+            settings.verification()
         };
         let is_tls = endpoint.as_ref().is_none_or(|url| url.scheme() == "https");
         let version = env_vars::MLFLOW_EXPERIMENTAL_S3_SIGNATURE_VERSION;
@@ -203,9 +204,10 @@ impl ObjectService for S3 {
     }
 
     fn checksum(&self, headers: &HeaderMap) -> Option<Checksum> {
-        match headers.contains_key(CONTENT_RANGE) {
-            true => md5_of_tag(headers, text(headers, "etag")?),
-            false => checksum(headers),
+        if headers.contains_key(CONTENT_RANGE) {
+            md5_of_tag(headers, text(headers, "etag")?)
+        } else {
+            checksum(headers)
         }
     }
 }
