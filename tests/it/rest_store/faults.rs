@@ -1,15 +1,13 @@
 //! Servers that fail: what is tried again, how often, and what a person reads at the end.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use mlrun::run::RunId;
 use mlrun::tracking::TrackingStore;
 
 use super::{store, told};
-use crate::harness::free_port;
 use crate::harness::scripted::{ScriptedServer, Step};
+use crate::harness::{Sandbox, free_port};
 
 const RUN: &str =
     r#"{"run":{"info":{"run_id":"abc","experiment_id":"0","status":"RUNNING","artifact_uri":"a"}}}"#;
@@ -376,34 +374,37 @@ async fn a_change_is_not_turned_into_a_question_by_a_redirect() {
     assert_eq!(server.seen()[0].body, server.seen()[1].body);
 }
 
-#[tokio::test]
-async fn the_person_learns_of_a_retry_when_it_begins() {
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-    impl Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(move || writer.clone())
-        .without_time()
-        .with_target(false)
-        .with_ansi(false)
-        .finish();
-    let guard = tracing::subscriber::set_default(subscriber);
+#[test]
+fn the_person_learns_of_a_retry_when_it_begins() {
     let server = ScriptedServer::start(vec![Step::page(503, ""), Step::Close, run()]);
-    assert_eq!(ask(&server, &[]).await, "ok");
-    drop(guard);
-    let told = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-    let expected = " WARN the tracking server STORE cannot be used (it answered 503 Service Unavailable); \
-         trying again up to 2 times, with pauses of 0 seconds at most in all\n \
-         INFO the tracking server STORE still cannot be used (connection closed before message completed); \
-         try 3 of 3 in 0 seconds\n";
-    assert_eq!(told.replace(&server.url(), "STORE"), expected);
+    let sandbox = Sandbox::new();
+    let output = sandbox
+        .mlrun()
+        .args(["status", "abc"])
+        .env("MLFLOW_TRACKING_URI", server.url())
+        .env("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        .env("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
+        .env("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", "0")
+        .output()
+        .unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    let told: Vec<String> = told
+        .lines()
+        .filter_map(|line| {
+            Some(
+                line.split_once("the tracking server ")?
+                    .1
+                    .replace(&server.url(), "STORE"),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "STORE cannot be used (it answered 503 Service Unavailable); trying again up to 2 times, with pauses of \
+             0 seconds at most in all",
+            "STORE still cannot be used (connection closed before message completed); try 3 of 3 in 0 seconds",
+        ]
+    );
+    assert_eq!(output.status.code(), Some(0));
 }

@@ -110,6 +110,15 @@ async fn the_named_certificates_are_trusted_and_no_others() {
             "ok",
         ),
         (
+            "that of requests before that of curl",
+            &signed,
+            vec![
+                ("REQUESTS_CA_BUNDLE", bundle.as_str()),
+                ("CURL_CA_BUNDLE", other_file.as_str()),
+            ],
+            "ok",
+        ),
+        (
             "MLflow's own variable first",
             &signed,
             vec![
