@@ -378,9 +378,19 @@ async fn a_change_is_not_turned_into_a_question_by_a_redirect() {
 fn the_person_learns_of_a_retry_when_it_begins() {
     let server = ScriptedServer::start(vec![Step::page(503, ""), Step::Close, run()]);
     let sandbox = Sandbox::new();
+    sandbox.write("MLproject", "entry_points: {main: {command: 'true'}}");
     let output = sandbox
         .mlrun()
-        .args(["status", "abc"])
+        .args([
+            "run",
+            ".",
+            "--env-manager",
+            "local",
+            "--run-id",
+            "abc",
+            "--dry-run",
+            "--verbose",
+        ])
         .env("MLFLOW_TRACKING_URI", server.url())
         .env("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
         .env("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
