@@ -30,71 +30,74 @@ impl Api for TokenService {
     }
 }
 
-/// Gets an access token for these credentials.
-pub(super) async fn fetch(session: &Session, credentials: &Credentials) -> Result<Token, DatabricksError> {
-    match &credentials.values[..] {
-        [(_, client_id), (_, secret)] => {
-            fetch_by_oauth(session, &credentials.source, client_id.expose(), secret.expose()).await
+impl Session {
+    /// Gets an access token for these credentials.
+    pub(super) async fn new_access_token(&self, credentials: &Credentials) -> Result<Token, DatabricksError> {
+        match &credentials.values[..] {
+            [(_, client_id), (_, secret)] => {
+                self.token_by_oauth(&credentials.source, client_id.expose(), secret.expose())
+                    .await
+            }
+            _ => self.token_by_program().await,
         }
-        _ => fetch_by_program(session).await,
     }
-}
 
-/// Source: Databricks' documentation of OAuth for service principals (machine to machine).
-async fn fetch_by_oauth(
-    session: &Session,
-    source: &str,
-    client_id: &str,
-    client_secret: &str,
-) -> Result<Token, DatabricksError> {
-    #[derive(Deserialize)]
-    struct Endpoints {
-        token_endpoint: String,
+    /// Source: Databricks' documentation of OAuth for service principals (machine to machine).
+    async fn token_by_oauth(
+        &self,
+        source: &str,
+        client_id: &str,
+        client_secret: &str,
+    ) -> Result<Token, DatabricksError> {
+        #[derive(Deserialize)]
+        struct Endpoints {
+            token_endpoint: String,
+        }
+        let failed = |reason: String| none(source, &reason);
+        let discovery = self.client_of(TokenService);
+        let endpoints: Endpoints = discovery
+            .get("/oidc/.well-known/oauth-authorization-server", &[])
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        let mut endpoint = Url::parse(&endpoints.token_endpoint)
+            .map_err(|error| failed(format!("its token endpoint: {error}")))?;
+        if self.address().starts_with("https:") && endpoint.scheme() != "https" {
+            return Err(failed(
+                "its token endpoint is not at an https:// address".to_owned(),
+            ));
+        }
+        let headers = basic(client_id, client_secret).map(|value| (AUTHORIZATION, value));
+        let path = endpoint.path().to_owned();
+        endpoint.set_path("");
+        let client = self.client_at(endpoint, headers.into_iter().collect(), TokenService);
+        let head = Bytes::from_static(b"grant_type=client_credentials&scope=all-apis");
+        let call = Call {
+            content_type: Some("application/x-www-form-urlencoded"),
+            content: Content {
+                head,
+                ..Content::default()
+            },
+            ..Call::new(Method::POST, &path)
+        };
+        let answer: Result<TokenAnswer, ApiError> = client.value(call).await;
+        answer
+            .map(Token::from)
+            .map_err(|error| failed(error.to_string().replace(client_secret, "****")))
     }
-    let failed = |reason: String| none(source, &reason);
-    let discovery = session.client_of(TokenService);
-    let endpoints: Endpoints = discovery
-        .get("/oidc/.well-known/oauth-authorization-server", &[])
-        .await
-        .map_err(|error| failed(error.to_string()))?;
-    let mut endpoint = Url::parse(&endpoints.token_endpoint)
-        .map_err(|error| failed(format!("its token endpoint: {error}")))?;
-    if session.address().starts_with("https:") && endpoint.scheme() != "https" {
-        return Err(failed(
-            "its token endpoint is not at an https:// address".to_owned(),
-        ));
-    }
-    let headers = basic(client_id, client_secret).map(|value| (AUTHORIZATION, value));
-    let path = endpoint.path().to_owned();
-    endpoint.set_path("");
-    let client = session.client_at(endpoint, headers.into_iter().collect(), TokenService);
-    let head = Bytes::from_static(b"grant_type=client_credentials&scope=all-apis");
-    let call = Call {
-        content_type: Some("application/x-www-form-urlencoded"),
-        content: Content {
-            head,
-            ..Content::default()
-        },
-        ..Call::new(Method::POST, &path)
-    };
-    let answer: Result<TokenAnswer, ApiError> = client.value(call).await;
-    answer
-        .map(Token::from)
-        .map_err(|error| failed(error.to_string().replace(client_secret, "****")))
-}
 
-async fn fetch_by_program(session: &Session) -> Result<Token, DatabricksError> {
-    let call = ProgramCall::new(PROGRAM).arguments(["auth", "token", "--host", session.address()]);
-    let captured = call.capture().await.map_err(|source| DatabricksError::Program {
-        host: session.address().to_owned(),
-        source,
-    })?;
-    serde_json::from_slice(&captured.stdout)
-        .map(|answer: TokenAnswer| answer.into())
-        .map_err(|_| {
-            let reason = "the databricks program gave none; log in with `databricks auth login`";
-            none(session.address(), reason)
-        })
+    async fn token_by_program(&self) -> Result<Token, DatabricksError> {
+        let call = ProgramCall::new(PROGRAM).arguments(["auth", "token", "--host", self.address()]);
+        let captured = call.capture().await.map_err(|source| DatabricksError::Program {
+            host: self.address().to_owned(),
+            source,
+        })?;
+        serde_json::from_slice(&captured.stdout)
+            .map(|answer: TokenAnswer| answer.into())
+            .map_err(|_| {
+                let reason = "the databricks program gave none; log in with `databricks auth login`";
+                none(self.address(), reason)
+            })
+    }
 }
 
 fn none(source: &str, reason: &str) -> DatabricksError {

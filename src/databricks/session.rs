@@ -11,7 +11,6 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Request, Url};
 use serde_json::Value;
 
-use super::access_token;
 use super::credentials::{BASIC, Credentials, DatabricksProfile, PROGRAM, TOKEN, parse_host};
 use super::error::{DatabricksError, malformed, unsendable};
 use crate::env_vars::{self, DATABRICKS_CONFIG_PROFILE, DATABRICKS_VARIABLES};
@@ -175,7 +174,7 @@ impl Session {
 
     /// The access token that these credentials give, fetched if there is none that lasts.
     async fn access_token(&self, credentials: &Credentials) -> Result<Secret, DatabricksError> {
-        self.token.get(access_token::fetch(self, credentials)).await
+        self.token.get(self.new_access_token(credentials)).await
     }
 
     fn current(&self) -> Credentials {

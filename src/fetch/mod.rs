@@ -12,25 +12,16 @@ mod zip;
 
 pub use error::FetchError;
 pub use git::TreeState;
-pub use work_dir::{Source, TreeComparison, WorkDir, compare_with_commit};
+pub use work_dir::{FetchOptions, Source, TreeComparison, WorkDir, compare_with_commit};
 
 use std::path::Path;
 
 use crate::events::Progress;
-use crate::project_uri::{Location, ProjectUri, Subdirectory};
-use crate::temporary::{self, TemporaryDirectory};
+use crate::project_uri::{Location, ProjectUri};
+use work_dir::source_name;
 
 /// What to do about a version of what has none.
 const WITHOUT_VERSION: &str = "leave -v/--version out to use the files as they are";
-
-/// What a fetch depends on besides the project URI.
-#[derive(Debug, Clone, Default)]
-pub struct FetchOptions {
-    /// The branch, tag or commit that `--version` asks for.
-    pub version: Option<String>,
-    /// Leave temporary directories where they are (`--keep-workdir`).
-    pub keep: bool,
-}
 
 /// Brings the project onto this machine.
 ///
@@ -68,19 +59,6 @@ pub async fn fetch(
     Ok(work_dir)
 }
 
-/// The directory that a fetch fills, after it has been told of.
-fn temporary_directory(uri: &ProjectUri, progress: &dyn Progress) -> Result<TemporaryDirectory, FetchError> {
-    let directory = TemporaryDirectory::create("mlrun-").map_err(FetchError::of_directory(
-        "create a directory in",
-        &temporary::parent(),
-    ))?;
-    progress.info(&format!(
-        "=== Fetching project from {uri} into {} ===",
-        directory.path().display()
-    ));
-    Ok(directory)
-}
-
 /// Refuses what no branch, tag or commit can be called and what a program could take for an option.
 fn check_version(version: &str) -> Result<(), FetchError> {
     let reason = if version.is_empty() {
@@ -113,26 +91,6 @@ fn use_in_place(uri: &ProjectUri, top: &Path) -> Result<WorkDir, FetchError> {
         branch: None,
     };
     Ok(WorkDir::new(path, source, None))
-}
-
-/// The value of `mlflow.source.name` for something on this machine: inside of a Git working tree
-/// `file://<its root>#<the path below it>`, anywhere else the absolute path.
-fn source_name(
-    path: &Path,
-    subdirectory: Option<&Subdirectory>,
-    repository: Option<&git::Repository>,
-) -> String {
-    let whole = subdirectory.map_or_else(|| path.to_owned(), |subdirectory| subdirectory.below(path));
-    match repository
-        .and_then(|repository| Some((repository.root(), whole.strip_prefix(repository.root()).ok()?)))
-    {
-        Some((root, below)) if below.as_os_str().is_empty() => format!("file://{}", root.display()),
-        Some((root, below)) => format!("file://{}#{}", root.display(), below.display()),
-        None => match subdirectory {
-            Some(subdirectory) => format!("{}#{subdirectory}", path.display()),
-            None => path.display().to_string(),
-        },
-    }
 }
 
 /// The error for a version that was asked for of a directory that is no repository's root.

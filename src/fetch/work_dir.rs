@@ -4,8 +4,20 @@ use std::path::{Path, PathBuf};
 
 use tokio::task::JoinHandle;
 
+use super::error::FetchError;
 use super::git::{self, TreeState};
-use crate::temporary::TemporaryDirectory;
+use crate::events::Progress;
+use crate::project_uri::{ProjectUri, Subdirectory};
+use crate::temporary::{self, TemporaryDirectory};
+
+/// What a fetch depends on besides the project URI.
+#[derive(Debug, Clone, Default)]
+pub struct FetchOptions {
+    /// The branch, tag or commit that `--version` asks for.
+    pub version: Option<String>,
+    /// Leave temporary directories where they are (`--keep-workdir`).
+    pub keep: bool,
+}
 
 /// A directory on this machine that holds a project. A temporary one is removed with this value,
 /// unless [`WorkDir::keep`] was called.
@@ -119,5 +131,41 @@ impl TreeComparison {
             Self::Known(state) => state,
             Self::GoesOn(_) => &TreeState::Unknown,
         }
+    }
+}
+
+/// The directory that a fetch fills, after it has been told of.
+pub(super) fn temporary_directory(
+    uri: &ProjectUri,
+    progress: &dyn Progress,
+) -> Result<TemporaryDirectory, FetchError> {
+    let directory = TemporaryDirectory::create("mlrun-").map_err(FetchError::of_directory(
+        "create a directory in",
+        &temporary::parent(),
+    ))?;
+    progress.info(&format!(
+        "=== Fetching project from {uri} into {} ===",
+        directory.path().display()
+    ));
+    Ok(directory)
+}
+
+/// The value of `mlflow.source.name` for something on this machine: inside of a Git working tree
+/// `file://<its root>#<the path below it>`, anywhere else the absolute path.
+pub(super) fn source_name(
+    path: &Path,
+    subdirectory: Option<&Subdirectory>,
+    repository: Option<&git::Repository>,
+) -> String {
+    let whole = subdirectory.map_or_else(|| path.to_owned(), |subdirectory| subdirectory.below(path));
+    match repository
+        .and_then(|repository| Some((repository.root(), whole.strip_prefix(repository.root()).ok()?)))
+    {
+        Some((root, below)) if below.as_os_str().is_empty() => format!("file://{}", root.display()),
+        Some((root, below)) => format!("file://{}#{}", root.display(), below.display()),
+        None => match subdirectory {
+            Some(subdirectory) => format!("{}#{subdirectory}", path.display()),
+            None => path.display().to_string(),
+        },
     }
 }

@@ -15,8 +15,9 @@ use ::zip::{CompressionMethod, ZipArchive};
 
 use super::blocking::{self, Reporter};
 use super::error::{Kind, NO_SPACE};
+use super::work_dir::{source_name, temporary_directory};
 use super::{FetchError, Source, WorkDir};
-use super::{git, source_name, subdirectory, temporary_directory};
+use super::{git, subdirectory};
 use crate::events::{Progress, Transfer, TransferUnit, byte_text};
 use crate::http;
 use crate::project_uri::{self, ProjectUri};

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
 use reqwest::{Method, Request, StatusCode, Url};
 use serde::Serialize;
@@ -11,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::api_error::ApiError;
 use super::client::{AGENT, MOST_REDIRECTS, may_see_credentials, redirect_target};
-use super::connection::{Answer, Connection, ConnectionSettings, Content};
+use super::connection::{Answer, Call, Connection, ConnectionSettings};
 use super::excerpt::{code_and_message, excerpt};
 use super::fault::{Fault, in_words};
 use crate::redact::without_credentials;
@@ -57,49 +56,6 @@ pub(crate) trait Api: Send + Sync {
     /// The body of a refusal without secrets: a server may repeat what it was sent.
     async fn redacted(&self, body: Vec<u8>) -> Vec<u8> {
         body
-    }
-}
-
-/// A request to be sent, as often as it needs.
-#[derive(Debug, Clone)]
-pub(crate) struct Call<'a> {
-    pub(crate) method: Method,
-    /// The path below the server's address, percent-encoded where that is needed.
-    pub(crate) path: &'a str,
-    pub(crate) query: &'a [(&'a str, &'a str)],
-    pub(crate) content_type: Option<&'a str>,
-    pub(crate) content: Content,
-    /// Whether it may be sent again when nobody knows whether it has been done.
-    pub(crate) is_repeatable: bool,
-    /// How often the usual time the answer may take.
-    pub(crate) patience: u32,
-}
-
-impl<'a> Call<'a> {
-    pub(crate) fn new(method: Method, path: &'a str) -> Self {
-        Self {
-            method,
-            path,
-            query: &[],
-            content_type: None,
-            content: Content::default(),
-            is_repeatable: true,
-            patience: 1,
-        }
-    }
-
-    /// A `POST` of this value.
-    pub(crate) fn json(path: &'a str, body: &impl Serialize) -> Self {
-        let text = serde_json::to_vec(body).expect("the bodies hold only text, numbers, lists and maps");
-        let head = Bytes::from(text);
-        Self {
-            content_type: Some("application/json"),
-            content: Content {
-                head,
-                ..Content::default()
-            },
-            ..Self::new(Method::POST, path)
-        }
     }
 }
 
@@ -263,7 +219,7 @@ impl<A: Api> ApiClient<A> {
 
     /// What a person reads of an answer that may be another one a little later.
     fn why_transient(&self, answer: &Answer) -> Option<String> {
-        if self.settings().retry.is_transient(answer) {
+        if self.settings().retry.is_transient(answer.status, &answer.headers) {
             return Some(format!("it answered {}", answer.status));
         }
         let message = self.api.overload(answer)?;

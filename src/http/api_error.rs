@@ -2,8 +2,8 @@
 
 use std::io;
 
-use super::client::ClientError;
 use super::excerpt::{after_tries, shown_status};
+use super::fault::ClientError;
 use super::fault::Fault;
 
 /// Why a call of a JSON API failed, or what was answered instead of what was asked for.

@@ -1,7 +1,6 @@
 //! The client that all downloads and calls of cloud services go over.
 
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Request, StatusCode, Url};
 
 use super::certificates::Verification;
-use super::fault::innermost;
+use super::fault::{ClientError, innermost};
 use super::netrc;
 use super::proxies::ProxySettings;
 
@@ -29,37 +28,6 @@ pub(crate) const MOST_REDIRECTS: usize = 30;
 
 /// What a server's log calls this program.
 pub(crate) const AGENT: &str = concat!("mlrun/", env!("CARGO_PKG_VERSION"));
-
-/// Why no client can be made.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// A file with certificates or a key cannot be read.
-    #[error("cannot read {what}")]
-    Unreadable {
-        /// The variable and the file that it names.
-        what: String,
-        source: io::Error,
-    },
-    /// What the environment names cannot be used.
-    #[error("{what} cannot be used: {reason}")]
-    Unusable {
-        /// What it is, without credentials.
-        what: String,
-        reason: String,
-        /// What the person can do about it.
-        hint: Option<&'static str>,
-    },
-}
-
-impl ClientError {
-    /// What the person can do about it.
-    pub(crate) fn hint(&self) -> Option<String> {
-        match self {
-            Self::Unusable { hint, .. } => hint.map(str::to_owned),
-            Self::Unreadable { .. } => None,
-        }
-    }
-}
 
 /// A client with the proxies that the environment names. `verification` says what servers are checked
 /// against; none for servers without TLS. It waits for answers at any length: how long depends on what is

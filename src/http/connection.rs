@@ -15,15 +15,15 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use reqwest::header::{CONTENT_LENGTH, HeaderMap};
 use reqwest::redirect::Policy;
-use reqwest::{Body, Client, Request, Response, StatusCode};
+use reqwest::{Body, Client, Method, Request, Response, StatusCode};
+use serde::Serialize;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
-use super::api_client::Call;
 use super::api_error::ApiError;
 use super::certificates::{Verification, client_identity};
-use super::client::{ClientError, begun, built};
-use super::fault::{Fault, classify, in_words};
+use super::client::{begun, built};
+use super::fault::{ClientError, Fault, classify, in_words};
 use super::proxies::ProxySettings;
 use super::retry::RetryPolicy;
 use super::sent_file::SentFile;
@@ -103,6 +103,49 @@ impl Content {
             }
             None => (!head.is_empty()).then(|| Body::from(head)),
         };
+    }
+}
+
+/// A request to be sent, as often as it needs.
+#[derive(Debug, Clone)]
+pub(crate) struct Call<'a> {
+    pub(crate) method: Method,
+    /// The path below the server's address, percent-encoded where that is needed.
+    pub(crate) path: &'a str,
+    pub(crate) query: &'a [(&'a str, &'a str)],
+    pub(crate) content_type: Option<&'a str>,
+    pub(crate) content: Content,
+    /// Whether it may be sent again when nobody knows whether it has been done.
+    pub(crate) is_repeatable: bool,
+    /// How often the usual time the answer may take.
+    pub(crate) patience: u32,
+}
+
+impl<'a> Call<'a> {
+    pub(crate) fn new(method: Method, path: &'a str) -> Self {
+        Self {
+            method,
+            path,
+            query: &[],
+            content_type: None,
+            content: Content::default(),
+            is_repeatable: true,
+            patience: 1,
+        }
+    }
+
+    /// A `POST` of this value.
+    pub(crate) fn json(path: &'a str, body: &impl Serialize) -> Self {
+        let text = serde_json::to_vec(body).expect("the bodies hold only text, numbers, lists and maps");
+        let head = Bytes::from(text);
+        Self {
+            content_type: Some("application/json"),
+            content: Content {
+                head,
+                ..Content::default()
+            },
+            ..Self::new(Method::POST, path)
+        }
     }
 }
 

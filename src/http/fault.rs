@@ -116,3 +116,34 @@ pub(crate) fn in_words(duration: Duration) -> String {
         seconds => format!("{} minutes", seconds.div_ceil(60)),
     }
 }
+
+/// Why no client can be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// A file with certificates or a key cannot be read.
+    #[error("cannot read {what}")]
+    Unreadable {
+        /// The variable and the file that it names.
+        what: String,
+        source: io::Error,
+    },
+    /// What the environment names cannot be used.
+    #[error("{what} cannot be used: {reason}")]
+    Unusable {
+        /// What it is, without credentials.
+        what: String,
+        reason: String,
+        /// What the person can do about it.
+        hint: Option<&'static str>,
+    },
+}
+
+impl ClientError {
+    /// What the person can do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unusable { hint, .. } => hint.map(str::to_owned),
+            Self::Unreadable { .. } => None,
+        }
+    }
+}

@@ -17,17 +17,17 @@ pub(crate) mod signing;
 mod token_cache;
 mod variables;
 
-pub(crate) use api_client::{Api, ApiClient, Call, Outcome};
+pub(crate) use api_client::{Api, ApiClient, Outcome};
 pub(crate) use api_error::ApiError;
 pub(crate) use certificates::Verification;
 pub(crate) use client::{
-    ClientError, MOST_REDIRECTS, READ_TIMEOUT, RequestSigner, ServerAccess, basic, bearer, client,
-    local_client, may_see_credentials, redirect_target,
+    MOST_REDIRECTS, READ_TIMEOUT, RequestSigner, ServerAccess, basic, bearer, client, local_client,
+    may_see_credentials, redirect_target,
 };
-pub(crate) use connection::{Answer, Connection, ConnectionSettings, Content};
+pub(crate) use connection::{Answer, Call, Connection, ConnectionSettings, Content};
 pub(crate) use download::{DownloadError, download};
 pub(crate) use excerpt::{code_and_message, excerpt, shown_status};
-pub(crate) use fault::{Fault, classify, in_words, innermost};
+pub(crate) use fault::{ClientError, Fault, classify, in_words, innermost};
 pub(crate) use retry::{is_transient_status, pauses};
 pub(crate) use sent_file::{FileChanged, SentFile, counted_body};
 pub(crate) use token_cache::{Token, TokenAnswer, TokenCache};

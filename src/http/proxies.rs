@@ -3,8 +3,7 @@
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{ClientBuilder, NoProxy, Proxy, Url};
 
-use super::client::ClientError;
-use super::fault::innermost;
+use super::fault::{ClientError, innermost};
 use crate::env_vars;
 use crate::redact::{Secret, without_credentials};
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 use backon::ExponentialBuilder;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
-use reqwest::header::RETRY_AFTER;
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-use super::connection::Answer;
 use super::variables::{VariableError, boolean, seconds, whole_number};
 use crate::env_vars;
 
@@ -68,9 +68,9 @@ impl RetryPolicy {
     }
 
     /// Whether the server may answer otherwise if it is asked again.
-    pub(crate) fn is_transient(&self, answer: &Answer) -> bool {
-        let status = answer.status.as_u16();
-        let has_pause = || self.respects_retry_after && answer.headers.contains_key(RETRY_AFTER);
+    pub(crate) fn is_transient(&self, status: StatusCode, headers: &HeaderMap) -> bool {
+        let status = status.as_u16();
+        let has_pause = || self.respects_retry_after && headers.contains_key(RETRY_AFTER);
         is_transient_status(status) || (status == 413 && has_pause())
     }
 

@@ -23,14 +23,3 @@ pub(super) async fn open(uri: &str) -> Result<RestStore, TrackingError> {
     let session = Session::open(&profile).await.map_err(unusable)?;
     Ok(RestStore::of_workspace(session))
 }
-
-/// Experiments are objects of the workspace, which are named by their paths.
-pub(super) fn check_experiment_name(name: &str) -> Result<(), String> {
-    if name.starts_with('/') && name.len() > 1 {
-        return Ok(());
-    }
-    Err(
-        "Databricks names experiments by their absolute paths in the workspace, such as /Users/you@example.com/name"
-            .to_owned(),
-    )
-}

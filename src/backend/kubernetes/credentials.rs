@@ -3,27 +3,17 @@
 //! The library's own words hold paths and answers of programs as Rust writes them for programmers, and
 //! parts of files that may be secret.
 
-use std::io;
-use std::os::unix::process::ExitStatusExt as _;
-use std::process::Output;
-
 use http::HeaderValue;
-use kube::client::{AuthError, OpensslTlsError};
-use kube::config::{AuthInfo, ExecConfig, KubeconfigError, LoadDataError};
+use kube::config::{AuthInfo, ExecConfig};
 use openssl::asn1::Asn1Time;
 use openssl::x509::X509;
 
 use super::KubernetesError;
 use super::error::{ApiProblem, ProblemKind};
-use crate::process::ProgramExit;
 use crate::project::quote;
 
 /// Words in the name of an option whose value nobody shall see.
 const SECRETS: [&str; 6] = ["secret", "token", "password", "passwd", "key", "credential"];
-
-/// How many lines of what a program writes before it fails are shown.
-const SHOWN_LINES: usize = 5;
-const AUTHORITY: &str = "the certificate-authority holds no valid certificate in PEM format";
 
 /// What is known about the credentials before they are used.
 #[derive(Clone)]
@@ -149,113 +139,4 @@ fn command_text(program: &str, arguments: &[String]) -> String {
         hides_next = is_secret && value.is_none();
     }
     words.join(" ")
-}
-
-pub(super) fn of_kubeconfig(error: &KubeconfigError) -> String {
-    match error {
-        KubeconfigError::ReadConfig(source, _) => format!("cannot read it: {}", io_text(source)),
-        KubeconfigError::Parse(source) => {
-            format!("failed to parse kubeconfig YAML{}", place(source))
-        }
-        KubeconfigError::LoadCertificateAuthority(source) => of_data("certificate-authority", source),
-        KubeconfigError::LoadClientCertificate(source) => of_data("client-certificate", source),
-        KubeconfigError::LoadClientKey(source) => of_data("client-key", source),
-        KubeconfigError::ParseCertificates(_) => AUTHORITY.to_owned(),
-        other => other.to_string(),
-    }
-}
-
-/// Why a certificate or key cannot be had; `key` is its name in a kubeconfig.
-fn of_data(key: &str, error: &LoadDataError) -> String {
-    match error {
-        LoadDataError::DecodeBase64(_) => format!("{key}-data is not valid base64"),
-        LoadDataError::ReadFile(source, path) => {
-            format!("cannot read the {key} '{}': {}", path.display(), io_text(source))
-        }
-        LoadDataError::NoBase64DataOrFile => {
-            format!("the {key} is missing: a client certificate and its key belong together")
-        }
-    }
-}
-
-/// Why certificates and keys cannot be used, by words of the library.
-pub(super) fn of_certificates(error: &OpensslTlsError) -> String {
-    const CERTIFICATE: &str = "the client-certificate is not a valid certificate in PEM format";
-    let text = error.to_string();
-    let known = [
-        ("PEM-encoded chain", CERTIFICATE),
-        ("leaf certificate, the", CERTIFICATE),
-        (
-            "PEM-encoded private key",
-            "the client-key is not a valid key in PEM format, or needs a passphrase",
-        ),
-        (
-            "set private key",
-            "the client-key does not belong to the client-certificate",
-        ),
-        ("root certificate", AUTHORITY),
-    ];
-    let known = known.into_iter().find(|(words, _)| text.contains(words));
-    known.map_or(text.clone(), |(_, said)| said.to_owned())
-}
-
-/// Why there are no credentials. What a program wrote to its standard output is not shown: it may be
-/// the credentials.
-pub(super) fn of_credentials(error: &AuthError) -> String {
-    match error {
-        AuthError::AuthExecStart(source) => match source.kind() {
-            io::ErrorKind::NotFound => "there is no such program".to_owned(),
-            _ => format!("it cannot be started: {}", io_text(source)),
-        },
-        AuthError::AuthExecRun { out, .. } => of_exit(out),
-        AuthError::AuthExecParse(source) => {
-            format!(
-                "its answer is not a valid ExecCredential in JSON{}",
-                place(source)
-            )
-        }
-        AuthError::ExecPluginFailed => "its answer is an ExecCredential without a status".to_owned(),
-        AuthError::MalformedTokenExpirationDate(_) => {
-            "the expiry of its token is not a valid time".to_owned()
-        }
-        AuthError::ReadTokenFile(source, path) => {
-            format!(
-                "cannot read the tokenFile '{}': {}",
-                path.display(),
-                io_text(source)
-            )
-        }
-        // The library puts what a programmer sees behind its own words.
-        AuthError::AuthExec(text) => [": Os {", " Utf8Error {"]
-            .iter()
-            .fold(text.as_str(), |text, end| text.split(end).next().unwrap_or(text))
-            .trim()
-            .to_owned(),
-        other => other.to_string(),
-    }
-}
-
-fn of_exit(out: &Output) -> String {
-    let signal = || ProgramExit::Signal(out.status.signal().unwrap_or_default());
-    let exit = out.status.code().map_or_else(signal, ProgramExit::Code);
-    let wrote = String::from_utf8_lossy(&out.stderr);
-    let lines = wrote.lines().map(str::trim_end);
-    let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
-    let last = lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n");
-    let colon = if last.is_empty() { "" } else { ": " };
-    format!("it ended with {exit}{colon}{last}")
-}
-
-/// The system's words, without its number.
-fn io_text(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_owned()
-}
-
-/// Where in a text the error is. The library's own words quote the text.
-fn place(error: &serde_yaml::Error) -> String {
-    let location = error.location();
-    location.map_or_else(String::new, |at| {
-        format!(" (line {}, column {})", at.line(), at.column())
-    })
 }

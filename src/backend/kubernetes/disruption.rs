@@ -6,7 +6,7 @@
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
 use kube::ResourceExt as _;
 
-use super::reasons::{Reason, conditions};
+use super::reason::{Reason, conditions};
 
 const AGAIN: &str = "let the Job try again: raise backoffLimit in the template, or give it a podFailurePolicy that ignores \
      DisruptionTarget";

@@ -8,9 +8,9 @@ use std::time::Duration;
 use hyper_util::client;
 use kube::core::Status;
 
-use super::credentials;
 use super::denial::Denial;
-use super::reasons::Reason;
+use super::kubeconfig_text;
+use super::reason::Reason;
 use crate::project::Location;
 use crate::run::RunStatus;
 
@@ -225,7 +225,7 @@ impl From<&Status> for ApiProblem {
 impl From<kube::Error> for ApiProblem {
     fn from(error: kube::Error) -> Self {
         if let Some(source) = causes(&error).find_map(|cause| cause.downcast_ref()) {
-            let message = credentials::of_credentials(source);
+            let message = kubeconfig_text::of_credentials(source);
             return Self {
                 lacks_credentials: true,
                 is_undone: true,
@@ -235,10 +235,10 @@ impl From<kube::Error> for ApiProblem {
         let kind = match &error {
             kube::Error::Api(status) => return Self::from(&**status),
             kube::Error::InferKubeconfig(source) => {
-                return Self::new(ProblemKind::Other, credentials::of_kubeconfig(source));
+                return Self::new(ProblemKind::Other, kubeconfig_text::of_kubeconfig(source));
             }
             kube::Error::OpensslTls(source) => {
-                return Self::new(ProblemKind::Other, credentials::of_certificates(source));
+                return Self::new(ProblemKind::Other, kubeconfig_text::of_certificates(source));
             }
             kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_) => {
                 ProblemKind::Unreachable

@@ -6,19 +6,21 @@
 //!
 //! The template and what is replaced in it are those of `mlflow.projects.kubernetes` (MLflow 3.17).
 
-mod attached;
 mod cluster;
 mod config;
-mod creation;
+mod create;
 mod credentials;
 mod denial;
 mod disruption;
 mod error;
 mod follow;
-mod handle;
 mod job;
+mod job_api;
 mod job_state;
-mod reasons;
+mod kubeconfig_text;
+mod pod_status;
+mod reason;
+mod submitted_run;
 mod template;
 mod watch;
 
@@ -28,16 +30,16 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-pub(super) use self::attached::KubernetesRun;
 pub use self::error::KubernetesError;
+pub(super) use self::submitted_run::KubernetesRun;
 
-use self::attached::KubernetesSubmittedRun;
 use self::cluster::Cluster;
 use self::config::KubernetesConfig;
 use self::denial::Denial;
 use self::error::{ApiProblem, ProblemKind};
 use self::follow::StartLimit;
-use self::handle::JobHandle;
+use self::job_api::JobHandle;
+use self::submitted_run::KubernetesSubmittedRun;
 use self::template::Template;
 use super::docker::is_this_machine;
 use super::relayed::RelayedOutput;
@@ -323,7 +325,7 @@ impl Backend for Kubernetes {
         let (mut handle, job) = self.job_to_create(&plan).await?;
         // The reference's words.
         progress.info(&format!("=== Creating Job {} ===", handle.name));
-        let created = creation::create(&handle, &job, signals, progress).await;
+        let created = create::create(&handle, &job, signals, progress).await;
         let job = match created.map_err(|problem| self.refused(&handle, problem))? {
             Ok(job) => job,
             Err(signal) => return Ok(Launch::Interrupted(signal)),

@@ -20,7 +20,7 @@ use tracing::Dispatch;
 use tracing::instrument::WithSubscriber as _;
 
 use super::error::{ApiProblem, ProblemKind};
-use super::handle::{JobHandle, PAUSES, REQUEST_TIMEOUT};
+use super::job_api::{JobHandle, PAUSES, REQUEST_TIMEOUT};
 
 /// How long the server keeps a watch open, in seconds. The library then resumes it.
 const WATCH_SECONDS: u32 = 240;

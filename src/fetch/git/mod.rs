@@ -22,8 +22,9 @@ pub use changes::TreeState;
 pub(super) use repository::{Repository, find_repository, is_bare_repository, repository_at};
 
 use super::blocking;
+use super::subdirectory;
+use super::work_dir::{source_name, temporary_directory};
 use super::{FetchError, FetchOptions, Source, WorkDir};
-use super::{source_name, subdirectory, temporary_directory};
 use crate::events::Progress;
 use crate::project_uri::{GitUrl, ProjectUri, Subdirectory};
 use crate::temporary::TemporaryDirectory;

@@ -11,8 +11,9 @@ use reqwest::{Request, Url};
 use super::auth::Credentials;
 use super::database_text::tells_overload;
 use super::error::RestError;
+use super::kubernetes::WORKSPACE;
 use super::settings::RestSettings;
-use super::signer::{Signer, WORKSPACE};
+use super::signer::Signer;
 use crate::databricks::Session;
 use crate::http::{
     Answer, Api, ApiClient, ApiError, Connection, MOST_REDIRECTS, RequestSigner, ServerAccess, VariableError,

@@ -4,14 +4,16 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 use super::error::{RestError, unsendable};
-use super::signer::WORKSPACE;
 use crate::env_vars;
 use crate::http::bearer;
 use crate::redact::Secret;
 use crate::yaml::{self, Node, Value};
+
+/// The header that names the workspace.
+pub(super) const WORKSPACE: HeaderName = HeaderName::from_static("x-mlflow-workspace");
 
 /// Where a pod finds the token and the namespace of its service account.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";

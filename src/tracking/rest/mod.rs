@@ -31,7 +31,6 @@ pub use self::settings::RestSettings;
 
 use self::client::{Client, client, client_of_workspace};
 use self::wire::{Experiment, ExperimentAnswer, Pair, RunAnswer, run_data};
-use super::databricks;
 use super::limits::{self, Entity, LongValues};
 use super::{ExperimentSelector, FinishedRuns, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore};
 use crate::aws::UNRESERVED;
@@ -273,7 +272,7 @@ impl TrackingStore for RestStore {
             ExperimentSelector::Name(name) => {
                 let refused = |reason| self.refused(&format!("the experiment name '{name}'"), reason);
                 if self.databricks.is_some() {
-                    databricks::check_experiment_name(name).map_err(refused)?;
+                    check_workspace_path(name).map_err(refused)?;
                 }
                 limits::check_experiment_name(name).map_err(|error| refused(error.to_string()))?;
                 self.experiment_found_or_made(name).await
@@ -408,4 +407,15 @@ pub(super) fn unusable(action: &'static str, url: &str, error: RestError) -> Tra
         may_pass: error.may_pass(),
         source: Box::new(error),
     }
+}
+
+/// Experiments are objects of the workspace, which are named by their paths.
+fn check_workspace_path(name: &str) -> Result<(), String> {
+    if name.starts_with('/') && name.len() > 1 {
+        return Ok(());
+    }
+    Err(
+        "Databricks names experiments by their absolute paths in the workspace, such as /Users/you@example.com/name"
+            .to_owned(),
+    )
 }

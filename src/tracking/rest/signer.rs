@@ -4,7 +4,6 @@ use std::fmt;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use reqwest::header::HeaderName;
 use reqwest::{Request, Url};
 
 use super::error::RestError;
@@ -14,9 +13,6 @@ use crate::http::RequestSigner;
 
 /// The service for which Amazon's gateways want requests to be signed.
 const SERVICE: &str = "execute-api";
-
-/// The header that names the workspace.
-pub(super) const WORKSPACE: HeaderName = HeaderName::from_static("x-mlflow-workspace");
 
 /// Gives every request what says who sends it.
 #[derive(Clone)]

@@ -9,9 +9,9 @@ use tokio::time::Instant;
 use super::{Deletion, End, Follower, Message, Silence};
 use crate::backend::kubernetes::KubernetesError;
 use crate::backend::kubernetes::error::{ApiProblem, ProblemKind};
-use crate::backend::kubernetes::handle::{SUCCESS, time_to_end};
+use crate::backend::kubernetes::job_api::{SUCCESS, time_to_end};
 use crate::backend::kubernetes::job_state;
-use crate::backend::kubernetes::reasons::{self, Failure, PodView};
+use crate::backend::kubernetes::pod_status::{self, Failure, PodView};
 use crate::backend::kubernetes::watch::Change;
 use crate::process::{Ended, ProgramExit, TerminationSignal};
 
@@ -118,7 +118,7 @@ impl Follower<'_> {
             Some(failure) if end.reason.as_deref() != Some("DeadlineExceeded") => ended_by(failure),
             _ => {
                 let (reason, message) = (end.reason.as_deref(), end.message.as_deref());
-                Err(reasons::of_job(self.job.as_ref(), reason, message).into())
+                Err(pod_status::of_job(self.job.as_ref(), reason, message).into())
             }
         }
     }

@@ -20,8 +20,8 @@ use tokio::time::{sleep, timeout};
 
 use super::Message;
 use crate::backend::kubernetes::error::{ApiProblem, ProblemKind};
-use crate::backend::kubernetes::handle::PAUSES;
-use crate::backend::kubernetes::reasons::PodView;
+use crate::backend::kubernetes::job_api::PAUSES;
+use crate::backend::kubernetes::pod_status::PodView;
 
 /// A stream that is silent for longer is begun again: its connection may be dead.
 const SILENCE: Duration = Duration::from_secs(240);

@@ -16,12 +16,12 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, interval};
 
-use self::pods::PodState;
 use super::KubernetesError;
 use super::error::{ApiProblem, ProblemKind, seconds};
-use super::handle::{JobHandle, PATIENCE};
+use super::job_api::{JobHandle, PATIENCE};
 use super::job_state::is_suspended;
-use super::reasons::Reason;
+use super::pod_status::PodView;
+use super::reason::Reason;
 use super::watch::{Change, watch};
 use crate::backend::relayed::RelayedOutput;
 use crate::events::Progress;
@@ -71,6 +71,17 @@ enum Message {
     LogDone(String),
     /// The Job's deletion was asked for; the answer.
     Deletion(Result<(), ApiProblem>),
+}
+
+/// A pod of the Job.
+struct PodState {
+    /// As it is, for all who follow it.
+    view: tokio::sync::watch::Sender<PodView>,
+    /// Whether its logs have been read to their end.
+    logs_done: bool,
+    /// The watch of its events, until it has started.
+    events: Option<AbortHandle>,
+    is_failure_told: bool,
 }
 
 /// A deletion of the Job that has not come to its end.

@@ -2,24 +2,14 @@
 
 use k8s_openapi::api::core::v1::{Event, Pod};
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
 
-use super::{Follower, logs};
+use super::{Follower, PodState, logs};
 use crate::backend::kubernetes::disruption;
 use crate::backend::kubernetes::error::ProblemKind;
 use crate::backend::kubernetes::job_state;
-use crate::backend::kubernetes::reasons::{self, Failure, PodView, Reason};
+use crate::backend::kubernetes::pod_status::{self, Failure, PodView};
+use crate::backend::kubernetes::reason::Reason;
 use crate::backend::kubernetes::watch::Change;
-
-pub(super) struct PodState {
-    /// As it is, for all who follow it.
-    pub(super) view: watch::Sender<PodView>,
-    /// Whether its logs have been read to their end.
-    pub(super) logs_done: bool,
-    /// The watch of its events, until it has started.
-    events: Option<AbortHandle>,
-    is_failure_told: bool,
-}
 
 impl Follower<'_> {
     pub(super) fn take_pods(&mut self, change: Change<Pod>) {
@@ -169,7 +159,7 @@ impl Follower<'_> {
         if self.end.is_some() || (self.has_started && !is_creation) {
             return;
         }
-        let Some(reason) = reasons::of_event(event) else {
+        let Some(reason) = pod_status::of_event(event) else {
             return;
         };
         let topic = match reason.hint {

@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 use super::KubernetesError;
 use super::cluster::Cluster;
 use super::error::{ApiProblem, ProblemKind};
-use super::reasons;
+use super::pod_status;
 use crate::events::Progress;
 use crate::process::{Ended, ProgramExit};
 use crate::project::quote;
@@ -234,7 +234,7 @@ impl JobHandle {
             return Some(Ok(SUCCESS));
         }
         if let Some(event) = find(&FAILURES) {
-            let reason = reasons::of_job(None, event.reason.as_deref(), event.message.as_deref());
+            let reason = pod_status::of_job(None, event.reason.as_deref(), event.message.as_deref());
             return Some(Err(reason.into()));
         }
         // The end is the newest event of a Job, so if its beginning is remembered, its end would be too.

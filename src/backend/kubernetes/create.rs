@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::error::{ApiProblem, ProblemKind};
-use super::handle::{JobHandle, PATIENCE, PAUSES};
+use super::job_api::{JobHandle, PATIENCE, PAUSES};
 use crate::events::Progress;
 use crate::process::{Signals, TerminationSignal};
 
