@@ -20,7 +20,7 @@
 //! floor 8: cli
 //! floor 7: runner
 //! floor 6: backend lint
-//! floor 5: data environment fetch tracking
+//! floor 5: artifact environment fetch tracking
 //! floor 4: aws databricks
 //! floor 3: http project
 //! floor 2: process project_uri temporary yaml
@@ -29,10 +29,10 @@
 //!
 //! What is below [`project`] knows nothing of MLflow Projects but their URIs and the entities of a tracking store.
 
+pub mod artifact;
 pub mod aws;
 pub mod backend;
 pub mod cli;
-pub mod data;
 mod databricks;
 pub mod env_vars;
 pub mod environment;

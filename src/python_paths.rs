@@ -7,13 +7,15 @@ use std::path::{Component, Path, PathBuf};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-/// What Python's `urllib.parse.quote` leaves as it is in a path.
-const UNQUOTED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'/')
-    .remove(b'_')
-    .remove(b'.')
+/// What stays as it is in a signed request: the unreserved characters of RFC 3986.
+pub(crate) const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
     .remove(b'~');
+
+/// As [`UNRESERVED`], and the slash that stands between the parts of a path.
+pub(crate) const UNRESERVED_PATH: &AsciiSet = &UNRESERVED.remove(b'/');
 
 /// The scheme of a URI and what follows its colon; `None` for a path.
 pub(crate) fn split_scheme(value: &str) -> Option<(&str, &str)> {
@@ -23,6 +25,14 @@ pub(crate) fn split_scheme(value: &str) -> Option<(&str, &str)> {
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
     is_scheme.then_some((scheme, rest))
+}
+
+/// The authority and the path in what stands after a scheme's colon.
+pub(crate) fn split_authority(rest: &str) -> (&str, &str) {
+    match rest.strip_prefix("//") {
+        Some(rest) => rest.split_at(rest.find('/').unwrap_or(rest.len())),
+        None => ("", rest),
+    }
 }
 
 /// The path made absolute against a directory and freed of `.`, `..` and doubled slashes, by its
@@ -53,7 +63,7 @@ pub(crate) fn abspath(directory: &Path, path: impl AsRef<Path>) -> PathBuf {
 
 /// As Python's `urllib.parse.quote` writes it.
 pub(crate) fn quote(path: &str) -> impl fmt::Display {
-    utf8_percent_encode(path, UNQUOTED)
+    utf8_percent_encode(path, UNRESERVED_PATH)
 }
 
 /// As Python's `urllib.parse.unquote` reads it.

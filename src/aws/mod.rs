@@ -15,7 +15,6 @@ use std::error::Error;
 use std::io;
 use std::path::Path;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use quick_xml::Reader;
 use quick_xml::escape::unescape;
 use quick_xml::events::Event;
@@ -86,16 +85,6 @@ impl AwsError {
         Some(text.to_owned())
     }
 }
-
-/// What stays as it is in a signed request: the unreserved characters of RFC 3986.
-pub(crate) const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
-
-/// As [`UNRESERVED`], and the slash that stands between the parts of a path.
-pub(crate) const UNRESERVED_PATH: &AsciiSet = &UNRESERVED.remove(b'/');
 
 /// The address of a service in a region, which is in a domain of its own in China.
 pub(crate) fn regional_address(service: &str, region: &str) -> String {

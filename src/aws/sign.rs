@@ -12,8 +12,8 @@ use reqwest::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Request, Url};
 
 use super::AwsError;
-use super::{UNRESERVED, UNRESERVED_PATH};
 use crate::http::signing::head_of;
+use crate::python_paths::{UNRESERVED, UNRESERVED_PATH};
 use crate::redact::Secret;
 
 /// Credentials that end within this time are replaced before they are used.

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use super::error::{DatabricksError, found, unreadable};
 use super::session::Client;
-use crate::aws::UNRESERVED_PATH;
 use crate::http::{ApiError, Call, Content, SentFile};
+use crate::python_paths::UNRESERVED_PATH;
 
 impl Client {
     /// Sends a file of this machine, with what goes before and after it. `sent` counts its bytes.

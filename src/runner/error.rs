@@ -1,7 +1,7 @@
 //! Why a run could not be carried out.
 
+use crate::artifact::DataError;
 use crate::backend::BackendError;
-use crate::data::DataError;
 use crate::environment::EnvironmentError;
 use crate::fetch::FetchError;
 use crate::http::VariableError;

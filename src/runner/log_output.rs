@@ -8,8 +8,8 @@ use tempfile::TempDir;
 use super::error::one_line;
 use super::interruption::until_signal;
 use super::{CreatedRun, RunError, path_data};
+use crate::artifact::upload;
 use crate::backend::{BackendError, OutputLog};
-use crate::data::upload;
 use crate::events::Progress;
 use crate::process::Signals;
 

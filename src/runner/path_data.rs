@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::plan::CommandWithData;
 use super::{RunError, RunPlan, RunRequest};
-use crate::data::{self, DataContext, DataRequest, LocatedData, Reference};
+use crate::artifact::{self, DataContext, DataRequest, LocatedData, Reference};
 use crate::events::Progress;
 use crate::project::{ParameterValue, ResolvedParameters};
 use crate::run::RunId;
@@ -91,7 +91,7 @@ impl RunPlan {
                 resolve(request, store.as_ref()).await?;
             }
         }
-        Ok(data::locate(&requests, &context(&self.tracking_uri)?).await?)
+        Ok(artifact::locate(&requests, &context(&self.tracking_uri)?).await?)
     }
 
     /// Downloads what the parameters name, and gives the command that reads it. The directory lasts
@@ -112,7 +112,7 @@ impl RunPlan {
             }
             located => located,
         };
-        let mut directory = data::download(located, storage_dir.as_deref(), progress).await?;
+        let mut directory = artifact::download(located, storage_dir.as_deref(), progress).await?;
         if storage_dir.is_some() || self.request.keep_workdir {
             directory.keep();
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{RunError, RunRequest, Timings};
+use crate::artifact::{DataRequest, LocatedData};
 use crate::backend::{Backend, ProjectCall};
-use crate::data::{DataRequest, LocatedData};
 use crate::environment::EnvironmentPlan;
 use crate::fetch::{TreeComparison, WorkDir};
 use crate::project::{EntryPoint, ParameterValue, ProjectError, ResolvedParameters};

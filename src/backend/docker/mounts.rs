@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
 
+use crate::artifact::Storage;
 use crate::backend::{CONTAINER_STORE, LocalStore};
-use crate::data::Storage;
 use crate::databricks::WorkspaceAccess;
 use crate::env_vars::{self, MLFLOW_TRACKING_URI};
 use crate::environment::CODE_DIRECTORY;

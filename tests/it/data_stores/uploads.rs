@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use mlrun::data::{DataContext, upload};
+use mlrun::artifact::{DataContext, upload};
 use mlrun::tracking::{self, TrackingUri};
 
 use super::servers::{self, Server};

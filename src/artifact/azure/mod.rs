@@ -1,0 +1,249 @@
+//! `wasbs://` and `abfss://`: Azure's blob storage.
+
+mod credentials;
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use opendal::services;
+use percent_encoding::utf8_percent_encode;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Request};
+use tokio::sync::OnceCell;
+
+use crate::artifact::azure::credentials::Who;
+use crate::artifact::checksum::{Algorithm, Checksum};
+use crate::artifact::http_request::{Ask, Content, Service, Whole, text};
+use crate::artifact::object_repository::{ObjectRepository, ObjectService};
+use crate::artifact::repository::ArtifactRepository;
+use crate::artifact::repository_error::RepositoryError;
+use crate::aws::{element, refusal};
+use crate::env_vars;
+use crate::http::{self, Verification};
+use crate::python_paths::UNRESERVED;
+
+const NAME: &str = "Azure's storage";
+/// How an account with real directories says in a listing that a blob is one.
+const DIRECTORY_SIGNS: [&str; 2] = [
+    "<hdi_isfolder>true</hdi_isfolder>",
+    "<ResourceType>directory</ResourceType>",
+];
+
+/// Where a URI says that its data is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::artifact) struct AzurePlace {
+    pub(in crate::artifact) container: String,
+    /// The account's name.
+    pub(in crate::artifact) account: String,
+    /// The account's host for blobs.
+    pub(in crate::artifact) host: String,
+    pub(in crate::artifact) key: String,
+}
+
+impl AzurePlace {
+    /// Reads `//container@account.host/path`, as it stands after the scheme.
+    pub(in crate::artifact) fn parse(rest: &str) -> Result<Self, String> {
+        let form =
+            "it must be wasbs://<container>@<account>.blob.core.windows.net/<path>, or abfss:// and .dfs.";
+        let rest = rest.strip_prefix("//").ok_or(form)?;
+        let (authority, key) = rest.split_once('/').unwrap_or((rest, ""));
+        let (container, host) = authority.split_once('@').ok_or(form)?;
+        let (account, domain) = host.split_once('.').ok_or(form)?;
+        if container.is_empty() || account.is_empty() || domain.is_empty() {
+            return Err(form.to_owned());
+        }
+        // Both interfaces of an account show the same data.
+        let domain = match domain.strip_prefix("dfs.") {
+            Some(rest) => format!("blob.{rest}"),
+            None => domain.replace(".dfs.", ".blob."),
+        };
+        Ok(Self {
+            container: container.to_owned(),
+            account: account.to_owned(),
+            host: format!("{account}.{domain}"),
+            key: key.to_owned(),
+        })
+    }
+}
+
+/// A container and how it is reached.
+pub(in crate::artifact) struct Azure {
+    client: Client,
+    container: String,
+    who: OnceCell<Who>,
+    /// The MD5 of the file whose blocks have been put.
+    whole: Mutex<Option<Checksum>>,
+}
+
+impl Azure {
+    /// The place with what the environment says of the account. Nothing is sent.
+    pub(in crate::artifact) fn open(
+        place: &AzurePlace,
+    ) -> Result<Box<dyn ArtifactRepository>, RepositoryError> {
+        let verification = Verification::from_variables(&env_vars::non_empty);
+        let client = http::client(Some(&verification), Policy::none())?;
+        let (endpoint, who) = credentials::find(&place.account, &place.host, &client)?;
+        let builder = services::Azblob::default()
+            .endpoint(&endpoint)
+            .container(&utf8_percent_encode(&place.container, UNRESERVED).to_string())
+            .skip_signature();
+        let service = Self {
+            client,
+            container: place.container.clone(),
+            who: OnceCell::new_with(who),
+            whole: Mutex::default(),
+        };
+        Ok(Box::new(ObjectRepository::new(service, builder, &place.key)?))
+    }
+
+    async fn who(&self) -> Result<&Who, RepositoryError> {
+        self.who.get_or_try_init(credentials::of_machine).await
+    }
+
+    /// Sends a request of the library with what it does not send: checksums, the question which blobs are
+    /// directories, and ids of blocks that are as long as those of others.
+    async fn send(&self, mut ask: Ask) -> Result<Whole, RepositoryError> {
+        let query: HashMap<_, _> = ask.url.query_pairs().into_owned().collect();
+        let call = query.get("comp").map_or("", String::as_str);
+        if call == "list" {
+            ask.url.query_pairs_mut().append_pair("include", "metadata");
+            let (status, headers, listing) = ask.whole(self).await?;
+            return Ok((status, headers, with_slashes(&listing).into()));
+        }
+        if let Some(id) = query.get("blockid") {
+            let pairs = [("comp", call), ("blockid", &long_id(id))];
+            ask.url.query_pairs_mut().clear().extend_pairs(pairs);
+        }
+        if let (Content::Bytes(bytes), "blocklist") = (&mut ask.content, call) {
+            *bytes = with_long_ids(bytes).into();
+            if let Some(whole) = self.whole.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                ask = ask.header("x-ms-blob-content-md5", &whole.to_base64());
+            }
+        }
+        if let Content::Bytes(bytes) = &ask.content
+            && !bytes.is_empty()
+        {
+            let bytes = bytes.clone();
+            let md5 = tokio::task::spawn_blocking(move || Checksum::of(Algorithm::Md5, &bytes)).await;
+            let md5 = md5.map_err(|error| RepositoryError::strange(NAME, error))?;
+            ask = ask.header("content-md5", &md5.to_base64());
+        }
+        ask.whole(self).await
+    }
+}
+
+#[async_trait]
+impl ObjectService for Azure {
+    const MOST_PARTS: u64 = 50_000;
+
+    fn place(&self) -> String {
+        format!("the container '{}'", self.container)
+    }
+
+    fn missing(&self, key: &str, said: Option<String>) -> String {
+        match said {
+            Some(_) => format!("the container '{}' has no blob '{key}'", self.container),
+            None => format!(
+                "no blob's name in the container '{}' begins with '{key}'",
+                self.container
+            ),
+        }
+    }
+
+    fn checksum(&self, headers: &HeaderMap) -> Option<Checksum> {
+        // With a part of a blob the other one is the part's.
+        let name = if headers.contains_key(CONTENT_RANGE) {
+            "x-ms-blob-content-md5"
+        } else {
+            "content-md5"
+        };
+        Checksum::from_base64(Algorithm::Md5, text(headers, name)?)
+    }
+
+    fn whole_md5(&self) -> Option<&Mutex<Option<Checksum>>> {
+        Some(&self.whole)
+    }
+}
+
+#[async_trait]
+impl Service for Azure {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn client(&self) -> &Client {
+        &self.client
+    }
+
+    async fn authorize(&self, request: &mut Request, content: &Content) -> Result<(), RepositoryError> {
+        if content.length() > 0 {
+            // A signature by the account's key covers it.
+            request
+                .headers_mut()
+                .insert(CONTENT_LENGTH, content.length().into());
+        }
+        let signed = self.who().await?.sign(request).await;
+        signed.map_err(|(what, reason)| RepositoryError::settings(what, reason))
+    }
+
+    async fn asker(&self) -> String {
+        let who = self.who().await;
+        who.map_or_else(|error| error.to_string(), ToString::to_string)
+    }
+
+    fn said(&self, body: &str) -> Option<String> {
+        let body = body.trim_start_matches('\u{feff}');
+        let said = refusal(body)?;
+        // What follows are the request's number and time.
+        let said = said.lines().next()?;
+        let detail = element(body, "AuthenticationErrorDetail").unwrap_or_default();
+        let detail = detail.lines().next().unwrap_or_default();
+        // Others only repeat what was to be signed.
+        Some(
+            if detail.contains(" date header ") || detail.contains(" time frame") {
+                format!("{said} {detail}")
+            } else {
+                said.to_owned()
+            },
+        )
+    }
+
+    async fn whole(&self, ask: &Ask) -> Option<Result<Whole, RepositoryError>> {
+        Some(self.send(ask.clone()).await)
+    }
+}
+
+/// The id of a block in the length that Microsoft's Python library gives ids: all blocks of a blob must have
+/// ids of one length, also those that another program has left there.
+fn long_id(id: &str) -> String {
+    STANDARD.encode(format!("{id:0>48}"))
+}
+
+/// A list of blocks with their long ids.
+fn with_long_ids(list: &[u8]) -> String {
+    let list = String::from_utf8_lossy(list);
+    let parts = list.split('<').map(|part| match part.strip_prefix("Latest>") {
+        Some(id) => format!("Latest>{}", long_id(id)),
+        None => part.to_owned(),
+    });
+    parts.collect::<Vec<_>>().join("<")
+}
+
+/// A listing in which the directories of accounts that have real ones end with the slash that tells of one
+/// elsewhere.
+fn with_slashes(listing: &[u8]) -> String {
+    let listing = String::from_utf8_lossy(listing);
+    let blobs = listing.split_inclusive("</Blob>");
+    let blobs = blobs.map(|blob| {
+        if DIRECTORY_SIGNS.iter().any(|sign| blob.contains(sign)) {
+            blob.replacen("</Name>", "/</Name>", 1)
+        } else {
+            blob.to_owned()
+        }
+    });
+    blobs.collect()
+}

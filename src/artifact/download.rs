@@ -1,0 +1,323 @@
+//! Objects of stores become local files: several at once, large ones in parts, each continued where
+//! its connection broke.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use backon::BackoffBuilder as _;
+use futures_util::{TryStreamExt as _, stream};
+use tokio::sync::Semaphore;
+
+use crate::artifact::checksum::{Checksum, Sum};
+use crate::artifact::download_progress::Tally;
+use crate::artifact::landing::{create_below, persist, sum_of_file, temporary_beside, unpacked};
+use crate::artifact::repository::{ArtifactRepository, Body, Found, Listing, Object};
+use crate::artifact::repository_error::RepositoryError;
+use crate::events::Progress;
+use crate::http::{Fault, pauses};
+
+/// How many requests go on at the same time, over all parameters.
+const MOST_REQUESTS: usize = 16;
+
+/// An object is read in parts of this size.
+const PART: u64 = 16 << 20;
+
+/// A connection that brought this much was worth something, and is not counted.
+const WORTHWHILE: u64 = 1 << 20;
+
+/// What a download has brought.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Brought {
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+}
+
+/// The downloads of one run.
+pub(super) struct Transfers<'a> {
+    pub(super) tally: Tally<'a>,
+    permits: Semaphore,
+}
+
+impl<'a> Transfers<'a> {
+    pub(super) fn new(progress: &'a dyn Progress) -> Self {
+        Self {
+            tally: Tally::new(progress),
+            permits: Semaphore::new(MOST_REQUESTS),
+        }
+    }
+
+    /// Brings all that was found to this local path: one file, or a directory.
+    pub(super) async fn bring(
+        &self,
+        store: &dyn ArtifactRepository,
+        found: &Found,
+        target: &Path,
+    ) -> Result<Brought, RepositoryError> {
+        let listing = match found {
+            Found::File(object) => {
+                self.tally.expect(object.size);
+                let bytes = self.bring_object(store, object, target).await?;
+                return Ok(Brought { files: 1, bytes });
+            }
+            Found::Directory(listing) => listing,
+        };
+        fs::create_dir_all(target).map_err(RepositoryError::unwritable)?;
+        self.objects(store, listing, target)
+            .map_ok(|object| async move {
+                let relative = Path::new(&object.path);
+                create_below(target, relative.parent().unwrap_or(relative))?;
+                self.bring_object(store, &object, &target.join(relative)).await
+            })
+            .try_buffer_unordered(MOST_REQUESTS)
+            .try_fold(Brought::default(), |brought, bytes| async move {
+                Ok(Brought {
+                    files: brought.files + 1,
+                    bytes: brought.bytes + bytes,
+                })
+            })
+            .await
+    }
+
+    /// The objects of a listing and of all that follow it, each as soon as it is known.
+    fn objects<'s>(
+        &'s self,
+        store: &'s dyn ArtifactRepository,
+        first: &'s Listing,
+        target: &'s Path,
+    ) -> impl futures_util::Stream<Item = Result<Object, RepositoryError>> + 's {
+        // The listing itself is of unknown size until it ends.
+        self.tally.expect(None);
+        let pages = stream::try_unfold(Some(None), move |at: Option<Option<String>>| async move {
+            let listing = match at {
+                None => return Ok(None),
+                Some(None) => first.clone(),
+                Some(Some(next)) => store.more(&next).await?,
+            };
+            for directory in &listing.empty_directories {
+                create_below(target, Path::new(directory))?;
+            }
+            for object in &listing.objects {
+                self.tally.expect(object.size);
+            }
+            if listing.next.is_none() {
+                self.tally.settle(0);
+            }
+            let objects = stream::iter(listing.objects.into_iter().map(Ok));
+            Ok::<_, RepositoryError>(Some((objects, listing.next.map(Some))))
+        });
+        pages.try_flatten()
+    }
+
+    /// Brings an object to this file, which appears when it is whole.
+    async fn bring_object(
+        &self,
+        store: &dyn ArtifactRepository,
+        object: &Object,
+        path: &Path,
+    ) -> Result<u64, RepositoryError> {
+        let file = temporary_beside(path)?;
+        let mut before = None;
+        let content = loop {
+            let content = self.content(store, object, file.as_file()).await?;
+            let Some(expected) = &content.checksum else {
+                break content;
+            };
+            let arrived = match &content.arrived {
+                Some(arrived) => arrived.clone(),
+                None => sum_of_file(expected.algorithm, &file).await?,
+            };
+            match expected.check(&arrived) {
+                Ok(()) => break content,
+                Err(_) if before.is_none() => {
+                    before = Some(arrived);
+                    self.tally.change(content.bytes, 0);
+                    file.as_file().set_len(0).map_err(RepositoryError::unwritable)?;
+                }
+                // The same bytes twice are what the store holds: its tag is then no checksum.
+                Err(_) if before == Some(arrived) && !expected.is_certain => {
+                    tracing::debug!(key = object.key, "the entity tag is no checksum");
+                    break content;
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        let file = if content.is_packed {
+            unpacked(&file, path).await?
+        } else {
+            file
+        };
+        persist(file, path).map(|()| content.bytes)
+    }
+
+    /// Brings all bytes of an object.
+    async fn content(
+        &self,
+        store: &dyn ArtifactRepository,
+        object: &Object,
+        file: &File,
+    ) -> Result<Content, RepositoryError> {
+        let parts = match object.size.filter(|size| store.has_parts() && *size >= 2 * PART) {
+            Some(size) => (0..size.div_ceil(PART))
+                .map(|number| Some(number * PART..((number + 1) * PART).min(size)))
+                .collect(),
+            None => vec![None],
+        };
+        stream::iter(parts.into_iter().map(Ok))
+            .map_ok(|range| async {
+                // Nobody closes it.
+                let _permit = self.permits.acquire().await.ok();
+                let piece = Piece {
+                    store,
+                    object,
+                    file,
+                    tally: &self.tally,
+                    is_part: range.is_some(),
+                    start: range.as_ref().map_or(0, |range| range.start),
+                    length: range.map(|range| range.end - range.start),
+                    content: Content {
+                        checksum: object.checksum.clone(),
+                        ..Content::default()
+                    },
+                    validator: object.validator.clone(),
+                    sum: None,
+                };
+                piece.fetch().await
+            })
+            .try_buffer_unordered(MOST_REQUESTS)
+            .try_fold(Content::default(), |whole, part| async move {
+                Ok(Content {
+                    bytes: whole.bytes + part.bytes,
+                    checksum: whole.checksum.or(part.checksum),
+                    ..part
+                })
+            })
+            .await
+    }
+}
+
+/// What has arrived of an object.
+#[derive(Default)]
+struct Content {
+    bytes: u64,
+    /// The checksum that all of the object should have.
+    checksum: Option<Checksum>,
+    /// The checksum that it has, if it was taken while the bytes arrived.
+    arrived: Option<Checksum>,
+    is_packed: bool,
+}
+
+/// A whole object or a part of one, on its way into the file.
+struct Piece<'a> {
+    store: &'a dyn ArtifactRepository,
+    object: &'a Object,
+    file: &'a File,
+    tally: &'a Tally<'a>,
+    is_part: bool,
+    /// Where it begins in the object.
+    start: u64,
+    /// How many bytes there will be.
+    length: Option<u64>,
+    content: Content,
+    validator: Option<String>,
+    /// Of what has arrived, if the piece is all of the object.
+    sum: Option<Sum>,
+}
+
+impl Piece<'_> {
+    async fn fetch(mut self) -> Result<Content, RepositoryError> {
+        let mut left = pauses().build();
+        loop {
+            let before = self.content.bytes;
+            let (body, wanted) = self.open().await?;
+            let Err(problem) = self.receive(body, wanted).await else {
+                self.content.arrived = self.sum.map(Sum::finish);
+                return Ok(self.content);
+            };
+            if self.content.bytes >= before + WORTHWHILE {
+                left = pauses().build();
+            }
+            let pause = left.next().filter(|_| problem.is_transient());
+            let Some(pause) = pause else {
+                return Err(problem);
+            };
+            tracing::debug!(key = self.object.key, received = self.content.bytes, problem = %problem, "a download broke off");
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Asks for what is still missing. Gives the answer, and the offset in the object that was asked for.
+    async fn open(&mut self) -> Result<(Body, u64), RepositoryError> {
+        let can_continue = self.store.has_ranges() && (self.validator.is_some() || self.is_part);
+        if !can_continue {
+            self.start_anew();
+        }
+        let wanted = self.start + self.content.bytes;
+        let end = self.length.map_or(u64::MAX, |length| self.start + length);
+        let range = (self.is_part || wanted > 0).then_some(wanted..end);
+        let validator = self.validator.as_deref();
+        Ok((self.store.open(self.object, range, validator).await?, wanted))
+    }
+
+    /// Takes in what an answer brings.
+    async fn receive(&mut self, body: Body, wanted: u64) -> Result<(), RepositoryError> {
+        if body.start != wanted {
+            if self.is_part || body.start != 0 {
+                return Err(RepositoryError::NoAnswer {
+                    fault: Fault::Protocol,
+                    reason: "the store sent another part than was asked for".to_owned(),
+                });
+            }
+            self.start_anew();
+        }
+        if let Some(rest) = body.length.filter(|_| !self.is_part) {
+            let length = self.content.bytes + rest;
+            if self.object.size.is_some_and(|size| size != length) {
+                return Err(RepositoryError::Changed);
+            }
+            if self.length.replace(length).or(self.object.size).is_none() {
+                self.tally.settle(length);
+            }
+        }
+        self.content.is_packed = body.is_packed;
+        self.validator = self.validator.take().or(body.validator);
+        self.content.checksum = self.content.checksum.take().or(body.checksum);
+        if !self.is_part && self.content.bytes == 0 {
+            let expected = self.content.checksum.as_ref();
+            self.sum = expected.map(|expected| Sum::new(expected.algorithm));
+        }
+        let mut chunks = body.chunks;
+        while let Some(chunk) = chunks.try_next().await? {
+            let (before, after) = (self.content.bytes, self.content.bytes + chunk.len() as u64);
+            if self.length.is_some_and(|length| after > length) {
+                return Err(RepositoryError::Damaged {
+                    reason: "more arrived than there is".to_owned(),
+                });
+            }
+            self.file
+                .write_all_at(&chunk, self.start + before)
+                .map_err(RepositoryError::unwritable)?;
+            if let Some(sum) = &mut self.sum {
+                sum.add(&chunk);
+            }
+            self.content.bytes = after;
+            self.tally.change(before, after);
+        }
+        match self.length.filter(|length| self.content.bytes < *length) {
+            Some(length) => Err(RepositoryError::NoAnswer {
+                fault: Fault::Broken,
+                reason: format!(
+                    "the connection ended after {} of {length} bytes",
+                    self.content.bytes
+                ),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn start_anew(&mut self) {
+        self.tally.change(self.content.bytes, 0);
+        self.content.bytes = 0;
+        self.sum = None;
+    }
+}

@@ -1,0 +1,368 @@
+//! What all servers with files in directories have in common: what lies below a path is found directory
+//! by directory, and a file is put under a name of its own until it is whole.
+
+use std::collections::VecDeque;
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+use std::pin::{Pin, pin};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
+use futures_util::future::BoxFuture;
+use percent_encoding::percent_decode_str;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+
+use crate::artifact::http_request::{silent, tried};
+use crate::artifact::multipart::parts;
+use crate::artifact::object_path::path_below;
+use crate::artifact::repository::{
+    ArtifactRepository, Body, CHUNK, Chunks, Found, Listing, Object, open_file,
+};
+use crate::artifact::repository_error::RepositoryError;
+use crate::http::{READ_TIMEOUT, SentFile};
+
+/// More directories than this below one place are none that anybody made on purpose.
+const MOST_DIRECTORIES: usize = 1_000_000;
+
+/// A file whose names are not known here. When it was `changed` may be in whatever unit the server tells that.
+pub(super) fn file(size: Option<u64>, changed: Option<u64>) -> Object {
+    Object {
+        size,
+        // For some servers a file's size is all that is known of its state.
+        validator: changed.or(size).map(|state| state.to_string()),
+        ..Object::default()
+    }
+}
+
+/// Directories, relative to the place, that have not been listed yet.
+pub(super) struct Walk {
+    /// The store's name for a person.
+    store: &'static str,
+    left: Mutex<VecDeque<String>>,
+}
+
+impl Walk {
+    pub(super) fn new(store: &'static str) -> Self {
+        Self {
+            store,
+            left: Mutex::default(),
+        }
+    }
+
+    /// What lies directly in a directory, given relative to the place, by names in it: a file, or nothing
+    /// for a directory. `key` gives the whole name of a path below the place.
+    pub(super) fn listing(
+        &self,
+        directory: &str,
+        entries: impl IntoIterator<Item = (String, Option<Object>)>,
+        key: impl Fn(&str) -> String,
+    ) -> Result<Listing, RepositoryError> {
+        let mut listing = Listing::default();
+        let mut left = lock(&self.left);
+        for (name, file) in entries {
+            let relative = match directory {
+                "" => name,
+                directory => format!("{directory}/{name}"),
+            };
+            match (path_below("", &relative)?, file) {
+                (None, _) => {}
+                (Some(path), None) => left.push_back(path),
+                (Some(path), Some(file)) => listing.objects.push(Object {
+                    key: key(&path),
+                    path,
+                    ..file
+                }),
+            }
+        }
+        if left.len() > MOST_DIRECTORIES {
+            return Err(RepositoryError::strange(
+                self.store,
+                "its directories have no end",
+            ));
+        }
+        if listing.objects.is_empty() && !directory.is_empty() {
+            listing.empty_directories.push(directory.to_owned());
+        }
+        listing.next = left.pop_front();
+        Ok(listing)
+    }
+}
+
+/// A server that keeps files in directories.
+#[async_trait]
+pub(super) trait FileServer: Send + Sync {
+    type Session: FileSession;
+
+    /// The server's name for a person.
+    const NAME: &'static str;
+    /// Whether several parts of a file shall be read at the same time.
+    const HAS_PARTS: bool;
+
+    async fn connect(&self) -> Result<Self::Session, RepositoryError>;
+}
+
+/// A conversation with a server, in which nothing is tried again.
+#[async_trait]
+pub(super) trait FileSession: Send {
+    /// The file at a path, or nothing for a directory; [`RepositoryError::Missing`] if there is nothing.
+    async fn look(&mut self, path: &str) -> Result<Option<Object>, RepositoryError>;
+
+    /// The names in a directory, each with its file, or with nothing for a directory.
+    async fn list(&mut self, path: &str) -> Result<Vec<(String, Option<Object>)>, RepositoryError>;
+
+    /// Begins to read a part of a file. How many bytes will come is told where the server says it.
+    async fn read(self, path: &str, range: Range<u64>) -> Result<(Chunks, Option<u64>), RepositoryError>;
+
+    /// Nothing to do for servers that make the directories above a file by themselves.
+    async fn make_directory(&mut self, _path: &str) -> Result<(), RepositoryError> {
+        Ok(())
+    }
+
+    /// Makes a directory and those above it, where they are missing.
+    async fn make_directories(&mut self, path: &str) -> Result<(), RepositoryError> {
+        let mut missing = Vec::new();
+        let mut above = path;
+        while !above.is_empty() && !is_directory(self, above).await? {
+            missing.push(above);
+            above = above.rsplit_once('/').map_or("", |(above, _)| above);
+        }
+        for directory in missing.into_iter().rev() {
+            let made = self.make_directory(directory).await;
+            // Another upload may have made it meanwhile.
+            if made.is_err() && !is_directory(self, directory).await? {
+                return made;
+            }
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, path: &str, file: &SentFile) -> Result<(), RepositoryError>;
+
+    /// Gives a file another name, which some servers refuse where that is taken.
+    async fn rename(&mut self, from: &str, to: &str) -> Result<(), RepositoryError>;
+
+    async fn remove(&mut self, path: &str) -> Result<(), RepositoryError>;
+}
+
+async fn is_directory(
+    session: &mut (impl FileSession + ?Sized),
+    path: &str,
+) -> Result<bool, RepositoryError> {
+    match session.look(path).await {
+        Ok(file) => Ok(file.is_none()),
+        Err(problem) if problem.is_answer() => Ok(false),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// A file or directory of a server.
+pub(super) struct FileTree<S> {
+    server: S,
+    /// As the URI has it.
+    path: String,
+    /// As the server has it, where that is another one.
+    decoded: OnceLock<String>,
+    walk: Walk,
+    /// The path of a file that is being put and not whole yet.
+    unfinished: Mutex<Option<String>>,
+}
+
+impl<S: FileServer> FileTree<S> {
+    pub(super) fn new(server: S, path: &str) -> Self {
+        Self {
+            server,
+            path: path.to_owned(),
+            decoded: OnceLock::new(),
+            walk: Walk::new(S::NAME),
+            unfinished: Mutex::default(),
+        }
+    }
+
+    fn below(&self, path: &str) -> String {
+        let root = self.decoded.get().unwrap_or(&self.path);
+        match path {
+            "" => root.clone(),
+            path => format!("{}/{path}", root.trim_end_matches('/')),
+        }
+    }
+
+    async fn look(&self, path: &str) -> Result<Option<Object>, RepositoryError> {
+        tried(|| async { self.server.connect().await?.look(path).await }).await
+    }
+
+    /// What lies directly in a directory, given relative to the place.
+    async fn list(&self, directory: &str) -> Result<Listing, RepositoryError> {
+        let whole = &self.below(directory);
+        let entries = tried(|| async { self.server.connect().await?.list(whole).await }).await?;
+        self.walk.listing(directory, entries, |path| self.below(path))
+    }
+
+    async fn try_to_put(&self, path: &str, part: &str, file: &SentFile) -> Result<(), RepositoryError> {
+        let mut session = self.server.connect().await?;
+        let (directory, _) = path.rsplit_once('/').unwrap_or_default();
+        session.make_directories(directory).await?;
+        session.write(part, file).await?;
+        // Until here nobody takes it for the file.
+        file.check().map_err(RepositoryError::unreadable)?;
+        let there = session.look(part).await?;
+        if let Some(size) = there.and_then(|there| there.size)
+            && size != file.length()
+        {
+            return Err(RepositoryError::Damaged {
+                reason: format!("it has {} bytes, and {size} arrived", file.length()),
+            });
+        }
+        match session.rename(part, path).await {
+            Err(problem) if !problem.is_transient() => {
+                // It may be in the way of the new name, or not be there at all.
+                let _ = session.remove(path).await;
+                session.rename(part, path).await
+            }
+            renamed => renamed,
+        }
+    }
+}
+
+#[async_trait]
+impl<S: FileServer> ArtifactRepository for FileTree<S> {
+    async fn find(&self) -> Result<Found, RepositoryError> {
+        let mut entry = self.look(&self.path).await;
+        // A name may have been written as web addresses have it.
+        if matches!(entry, Err(RepositoryError::Missing { .. }))
+            && let Ok(decoded) = percent_decode_str(&self.path).decode_utf8()
+            && decoded != self.path
+            && !decoded.contains(char::is_control)
+            && let Ok(found) = self.look(&decoded).await
+        {
+            entry = Ok(found);
+            let _ = self.decoded.set(decoded.into_owned());
+        }
+        match entry? {
+            None => self.list("").await.map(Found::Directory),
+            Some(file) => Ok(Found::File(Object {
+                key: self.below(""),
+                ..file
+            })),
+        }
+    }
+
+    async fn more(&self, next: &str) -> Result<Listing, RepositoryError> {
+        self.list(next).await
+    }
+
+    async fn open(
+        &self,
+        object: &Object,
+        range: Option<Range<u64>>,
+        _validator: Option<&str>,
+    ) -> Result<Body, RepositoryError> {
+        let range = range.unwrap_or(0..u64::MAX);
+        let start = range.start;
+        let read = || async {
+            self.server
+                .connect()
+                .await?
+                .read(&object.key, range.clone())
+                .await
+        };
+        let (chunks, length) = tried(read).await?;
+        Ok(Body {
+            chunks,
+            is_packed: false,
+            start,
+            length: length.or_else(|| object.size.map(|size| size.saturating_sub(start))),
+            validator: object.validator.clone(),
+            checksum: None,
+        })
+    }
+
+    async fn put(&self, path: &str, file: &Path) -> Result<(), RepositoryError> {
+        let (path, file) = (&self.below(path), &open_file(file)?);
+        let (directory, _) = path.rsplit_once('/').unwrap_or_default();
+        let part = &format!("{directory}/.incomplete-{}", uuid::Uuid::new_v4().simple());
+        *lock(&self.unfinished) = Some(part.clone());
+        tried(|| self.try_to_put(path, part, file)).await?;
+        *lock(&self.unfinished) = None;
+        Ok(())
+    }
+
+    async fn abandon(&self) -> Result<(), RepositoryError> {
+        let part = lock(&self.unfinished).take();
+        let Some(part) = part else { return Ok(()) };
+        tried(|| async { self.server.connect().await?.remove(&part).await }).await
+    }
+
+    fn has_ranges(&self) -> bool {
+        true
+    }
+
+    fn has_parts(&self) -> bool {
+        S::HAS_PARTS
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Gives up after this long.
+pub(super) async fn within<T, E>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, E>>,
+    problem: impl FnOnce(E) -> RepositoryError,
+) -> Result<T, RepositoryError> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(done) => done.map_err(problem),
+        Err(_) => Err(silent(limit)),
+    }
+}
+
+/// Writes all of a file. `problem` says what a failed write means.
+pub(super) async fn send(
+    file: &SentFile,
+    mut to: impl AsyncWrite + Unpin,
+    problem: impl Fn(io::Error) -> RepositoryError,
+) -> Result<(), RepositoryError> {
+    let mut parts = pin!(parts(file, CHUNK as u64, None));
+    while let Some(bytes) = parts.try_next().await? {
+        within(READ_TIMEOUT, to.write_all(&bytes), &problem).await?;
+    }
+    Ok(())
+}
+
+/// A file that arrives, unless a future is ready before, which may hold what must stay as long.
+pub(super) struct Arriving<R> {
+    pub(super) reader: R,
+    pub(super) until: BoxFuture<'static, ()>,
+}
+
+impl<R: AsyncRead + Unpin> Arriving<R> {
+    /// What must stay as long is all.
+    pub(super) fn holding(reader: R, held: impl Send + 'static) -> Self {
+        let until = Box::pin(async move {
+            let _held = held;
+            std::future::pending().await
+        });
+        Self { reader, until }
+    }
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Arriving<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match Pin::new(&mut self.reader).poll_read(context, buffer) {
+            Poll::Pending => {
+                let ended = self.until.as_mut().poll(context);
+                ended.map(|()| Err(io::ErrorKind::ConnectionAborted.into()))
+            }
+            done => done,
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! `gs://`: Google Cloud Storage.
+
+mod credentials;
+
+use std::fmt::Display;
+
+use async_trait::async_trait;
+use backon::{BackoffBuilder as _, Retryable as _};
+use futures_util::TryStreamExt as _;
+use opendal::services;
+use percent_encoding::utf8_percent_encode;
+use reqsign::google::Credential;
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, LOCATION, RANGE};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method, Request, StatusCode, Url};
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use crate::artifact::checksum::{Algorithm, Checksum, Sum};
+use crate::artifact::http_request::{Ask, Content, Service, text, tried};
+use crate::artifact::multipart::{PART, parts};
+use crate::artifact::object_repository::{ObjectRepository, ObjectService};
+use crate::artifact::repository::{ArtifactRepository, content_type};
+use crate::artifact::repository_error::RepositoryError;
+use crate::env_vars;
+use crate::http::signing::Identity;
+use crate::http::{self, SentFile, Verification, may_see_credentials, pauses};
+use crate::python_paths::UNRESERVED;
+
+const NAME: &str = "Google Cloud Storage";
+const ENDPOINT: &str = "https://storage.googleapis.com";
+/// What a listing shall tell.
+const LISTED: &str = "nextPageToken,prefixes,items(name,size,etag,generation,md5Hash,contentType,updated)";
+
+/// How often an upload is begun again whose session the service has forgotten.
+const MOST_SESSIONS: usize = 3;
+
+/// The status by which the service says that it waits for more.
+const GOES_ON: StatusCode = StatusCode::PERMANENT_REDIRECT;
+
+/// A bucket and how it is reached.
+pub(in crate::artifact) struct Gcs {
+    client: Client,
+    endpoint: String,
+    is_emulator: bool,
+    identity: OnceCell<Identity<Credential>>,
+    bucket: String,
+}
+
+impl Gcs {
+    /// The place with what the environment says of the service. Nothing is sent.
+    pub(in crate::artifact) fn open(
+        bucket: &str,
+        key: &str,
+    ) -> Result<Box<dyn ArtifactRepository>, RepositoryError> {
+        let emulator = env_vars::non_empty(env_vars::STORAGE_EMULATOR_HOST);
+        let is_emulator = emulator.is_some();
+        let endpoint = match emulator {
+            None => ENDPOINT.to_owned(),
+            Some(host) if host.contains("://") => host,
+            Some(host) => format!("http://{host}"),
+        };
+        let endpoint = endpoint.trim_end_matches('/').to_owned();
+        if !Url::parse(&endpoint).is_ok_and(|url| url.has_host()) {
+            let what = format!("{} '{endpoint}'", env_vars::STORAGE_EMULATOR_HOST);
+            return Err(RepositoryError::settings(
+                what,
+                "it is no address such as http://host:9023",
+            ));
+        }
+        let verification = Verification::from_variables(&env_vars::non_empty);
+        let builder = services::Gcs::default()
+            .endpoint(&endpoint)
+            .bucket(&utf8_percent_encode(bucket, UNRESERVED).to_string())
+            .skip_signature();
+        let service = Self {
+            client: http::client(Some(&verification), Policy::none())?,
+            endpoint,
+            is_emulator,
+            identity: OnceCell::new(),
+            bucket: bucket.to_owned(),
+        };
+        Ok(Box::new(ObjectRepository::new(service, builder, key)?))
+    }
+
+    async fn identity(&self) -> Result<&Identity<Credential>, RepositoryError> {
+        self.identity
+            .get_or_try_init(|| credentials::find(self.is_emulator, &self.client))
+            .await
+    }
+
+    /// Puts a file in parts, of which the last one makes the object. From Google's pages on "Resumable uploads".
+    async fn put_in_parts(&self, key: &str, file: &SentFile) -> Result<(), RepositoryError> {
+        let put = || async {
+            let session = self.begin(key, file).await?;
+            self.send_parts(&session, file).await
+        };
+        // The service may forget an upload at any time.
+        put.retry(pauses().with_max_times(MOST_SESSIONS - 1))
+            .when(|problem| matches!(problem, RepositoryError::Missing { .. }))
+            .await
+    }
+
+    /// The request that takes the file's parts.
+    async fn begin(&self, key: &str, file: &SentFile) -> Result<Ask, RepositoryError> {
+        let [bucket, name] = [&self.bucket, key].map(|name| utf8_percent_encode(name, UNRESERVED));
+        let path = format!("upload/storage/v1/b/{bucket}/o?uploadType=resumable&name={name}");
+        let url = Url::parse(&format!("{}/{path}", self.endpoint)).map_err(strange)?;
+        let mut ask = Ask::new(Method::POST, url.clone())
+            .header("x-upload-content-length", &file.length().to_string())
+            .header("content-type", "application/json");
+        let about = json!({ "name": key, "contentType": content_type(key) });
+        ask.content = Content::Bytes(about.to_string().into());
+        let answer = ask.send(self).await?;
+        let location = text(answer.headers(), LOCATION.as_str());
+        session(&url, location.unwrap_or_default())
+    }
+
+    /// Sends part after part, from where the service says that it goes on.
+    async fn send_parts(&self, session: &Ask, file: &SentFile) -> Result<(), RepositoryError> {
+        let mut sum = Sum::new(Algorithm::Crc32c);
+        let read = parts(file, PART, Some(&mut sum));
+        read.try_for_each(|_| async { Ok(()) }).await?;
+        let whole = sum.finish();
+        let (mut offset, mut left) = (0, pauses().build());
+        loop {
+            let sent = self.send_part(session, file, offset, &whole).await;
+            let sent = match sent {
+                Err(problem) if problem.is_transient() => {
+                    tracing::debug!(problem = %problem, "a part was not taken");
+                    tokio::time::sleep(left.next().ok_or(problem)?).await;
+                    tried(|| self.send_part(session, file, file.length(), &whole)).await?
+                }
+                sent => sent?,
+            };
+            let Some(arrived) = sent else { return Ok(()) };
+            if arrived > offset {
+                left = pauses().build();
+            } else if left.next().is_none() {
+                return Err(strange("it takes no more of the file"));
+            }
+            offset = arrived;
+        }
+    }
+
+    /// Sends the part that begins there; after the last one it is asked how far the upload is. Gives how many
+    /// bytes have arrived, or nothing if the object is there.
+    async fn send_part(
+        &self,
+        session: &Ask,
+        file: &SentFile,
+        start: u64,
+        whole: &Checksum,
+    ) -> Result<Option<u64>, RepositoryError> {
+        let length = file.length();
+        let end = length.min(start.saturating_add(PART));
+        let range = if start < end {
+            format!("bytes {start}-{}/{length}", end - 1)
+        } else {
+            format!("bytes */{length}")
+        };
+        let mut ask = session.clone().header("content-range", &range);
+        ask.content = Content::Bytes(file.read(start..end).await.map_err(RepositoryError::unreadable)?);
+        if end == length {
+            // Until here nobody sees the object.
+            file.check().map_err(RepositoryError::unreadable)?;
+            ask = ask.header("x-goog-hash", &format!("crc32c={}", whole.to_base64()));
+        }
+        let (status, headers, object) = ask.whole_once(self).await?;
+        if status != GOES_ON {
+            return check(&object, whole).map(|()| None);
+        }
+        // `bytes=0-LAST`; none if nothing has arrived.
+        let Some(range) = text(&headers, RANGE.as_str()) else {
+            return Ok(Some(0));
+        };
+        let last = range.rsplit('-').next().and_then(|last| last.parse::<u64>().ok());
+        match last {
+            Some(last) => Ok(Some(last.saturating_add(1))),
+            None => Err(strange(format_args!("the Range '{range}'"))),
+        }
+    }
+}
+
+#[async_trait]
+impl ObjectService for Gcs {
+    fn place(&self) -> String {
+        format!("the bucket '{}'", self.bucket)
+    }
+
+    fn checksum(&self, headers: &HeaderMap) -> Option<Checksum> {
+        let sums = headers.get_all("x-goog-hash").iter();
+        let mut sums = sums
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','));
+        let crc32c = sums.find_map(|sum| sum.trim().strip_prefix("crc32c="))?;
+        Checksum::from_base64(Algorithm::Crc32c, crc32c)
+    }
+
+    fn unpacks(&self) -> bool {
+        true
+    }
+
+    /// The library puts parts by the XML interface only, which needs further rights and emulators do not have.
+    async fn put(&self, key: &str, file: &SentFile) -> Option<Result<(), RepositoryError>> {
+        if file.length() > PART {
+            Some(self.put_in_parts(key, file).await)
+        } else {
+            None
+        }
+    }
+}
+
+#[async_trait]
+impl Service for Gcs {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn client(&self) -> &Client {
+        &self.client
+    }
+
+    async fn authorize(&self, request: &mut Request, _content: &Content) -> Result<(), RepositoryError> {
+        let url = request.url();
+        if url.query().is_some_and(|query| query.contains("alt=media")) {
+            // Else it unpacks by itself what is packed there, and can then give neither ranges nor checksums.
+            let packed = HeaderValue::from_static("gzip");
+            request.headers_mut().insert(ACCEPT_ENCODING, packed);
+        } else if request.method() == Method::GET && url.path().ends_with("/o") {
+            request.url_mut().query_pairs_mut().append_pair("fields", LISTED);
+        }
+        let signed = self.identity().await?.sign(request).await;
+        signed.map_err(|(what, reason)| RepositoryError::settings(what, reason))
+    }
+
+    async fn asker(&self) -> String {
+        let identity = self.identity().await;
+        identity.map_or_else(|error| error.to_string(), ToString::to_string)
+    }
+
+    fn said(&self, body: &str) -> Option<String> {
+        let answer: serde_json::Value = serde_json::from_str(body).ok()?;
+        let error = &answer["error"];
+        let message = error["message"].as_str()?;
+        Some(match error["errors"][0]["reason"].as_str() {
+            Some(reason) => format!("{reason}: {message}"),
+            None => message.to_owned(),
+        })
+    }
+}
+
+fn strange(reason: impl Display) -> RepositoryError {
+    RepositoryError::strange(NAME, reason)
+}
+
+/// The request for the parts of an upload that the service at `url` has begun at this location. Who knows the
+/// location may write the object. If it is not the service's own, it does not get the service's credentials.
+fn session(url: &Url, location: &str) -> Result<Ask, RepositoryError> {
+    // What was to be sent by TLS is not sent without it.
+    let is_safe = |to: &Url| matches!((url.scheme(), to.scheme()), ("http", "http") | (_, "https"));
+    let address = url.join(location).ok().filter(|_| !location.is_empty());
+    let Some(address) = address.filter(is_safe) else {
+        return Err(strange("no address for the file's parts"));
+    };
+    let is_trusted = may_see_credentials(url, &address);
+    let mut ask = Ask::new(Method::PUT, address);
+    ask.accepts = Some(GOES_ON);
+    ask.is_anonymous = !is_trusted;
+    Ok(ask)
+}
+
+/// Whether the object that the service describes is the file with this checksum.
+fn check(object: &[u8], whole: &Checksum) -> Result<(), RepositoryError> {
+    let object: Value = serde_json::from_slice(object).map_err(|_| strange("no description of an object"))?;
+    let arrived = object["crc32c"].as_str();
+    match arrived.and_then(|sum| Checksum::from_base64(Algorithm::Crc32c, sum)) {
+        Some(arrived) => whole.check(&arrived),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,240 @@
+//! `hdfs://` without Hadoop's own programs: its name node over HTTP ("WebHDFS REST API").
+
+pub(super) mod program;
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::Path;
+
+use async_trait::async_trait;
+use percent_encoding::utf8_percent_encode;
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method, StatusCode, Url};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::artifact::file_tree::{FileServer, FileSession, file};
+use crate::artifact::http_request::{Ask, Content, Service, redirect_target};
+use crate::artifact::repository::{Chunks, Object, of_answer};
+use crate::artifact::repository_error::RepositoryError;
+use crate::env_vars;
+use crate::http::{self, SentFile, Verification};
+use crate::python_paths::{UNRESERVED, UNRESERVED_PATH};
+
+const NAME: &str = "HDFS";
+/// The port of a name node's HTTP server, where its configuration names no other.
+const DEFAULT_PORT: u16 = 9870;
+
+/// The name node of a Hadoop file system.
+#[derive(Clone)]
+pub(in crate::artifact) struct WebHdfs {
+    client: Client,
+    /// The address of the name node's HTTP server.
+    server: String,
+    user: Option<String>,
+}
+
+/// A file of Hadoop's configuration.
+#[derive(Deserialize)]
+struct Configuration {
+    #[serde(default)]
+    property: Vec<HashMap<String, String>>,
+}
+
+impl WebHdfs {
+    /// The name node at this authority (`host:port`, which is empty for the default file system).
+    pub(in crate::artifact) fn new(authority: &str) -> Result<Self, RepositoryError> {
+        let variable = &env_vars::non_empty;
+        let server = match variable(env_vars::MLRUN_WEBHDFS_URL) {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => address(authority)?,
+        };
+        if !Url::parse(&server).is_ok_and(|url| url.has_host()) {
+            let what = format!("the address '{server}' of HDFS");
+            return Err(RepositoryError::settings(
+                what,
+                "it is no URL such as http://host:9870",
+            ));
+        }
+        let verification = Verification::from_variables(variable);
+        Ok(Self {
+            client: http::client(Some(&verification), Policy::none())?,
+            server,
+            user: [env_vars::HADOOP_USER_NAME, env_vars::MLFLOW_KERBEROS_USER, "USER"]
+                .into_iter()
+                .find_map(variable),
+        })
+    }
+
+    fn ask(&self, method: Method, path: &str, operation: &str, query: &str) -> Result<Ask, RepositoryError> {
+        let path = utf8_percent_encode(path, UNRESERVED_PATH);
+        let mut address = format!("{}/webhdfs/v1{path}?op={operation}{query}", self.server);
+        if let Some(user) = &self.user {
+            address.push_str(&format!("&user.name={}", utf8_percent_encode(user, UNRESERVED)));
+        }
+        let url = Url::parse(&address).map_err(|error| RepositoryError::strange(NAME, error))?;
+        Ok(Ask::new(method, url))
+    }
+
+    /// The answer in JSON, whose part of this name is what was asked for.
+    async fn answer(
+        &self,
+        method: Method,
+        path: &str,
+        operation: &str,
+        query: &str,
+        part: &str,
+    ) -> Result<Value, RepositoryError> {
+        let text = self.ask(method, path, operation, query)?.text_once(self).await?;
+        let mut answer: Value = serde_json::from_str(&text).unwrap_or_default();
+        match answer.get_mut(part) {
+            Some(found) => Ok(found.take()),
+            None => Err(RepositoryError::strange(NAME, format_args!("it has no {part}"))),
+        }
+    }
+}
+
+/// The address of the HTTP server of the name node at this authority, or of the default one.
+fn address(authority: &str) -> Result<String, RepositoryError> {
+    let directory = env_vars::non_empty(env_vars::HADOOP_CONF_DIR);
+    let setting = |file: &str, name: &str| {
+        let text = std::fs::read_to_string(Path::new(directory.as_ref()?).join(file)).ok()?;
+        let configuration: Configuration = quick_xml::de::from_str(&text).ok()?;
+        let mut properties = configuration.property.into_iter();
+        let found = properties.find(|property| property.get("name").is_some_and(|found| found == name))?;
+        Some(found.get("value")?.trim().to_owned())
+    };
+    let default = setting("core-site.xml", "fs.defaultFS");
+    let of_default = default.as_deref().and_then(|uri| uri.strip_prefix("hdfs://"));
+    let of_default = of_default.map(|rest| rest.trim_end_matches('/'));
+    let authority = match authority {
+        "" => of_default.ok_or_else(|| {
+            let directory = env_vars::HADOOP_CONF_DIR;
+            let nowhere = format!("no core-site.xml in {directory} names fs.defaultFS");
+            let reason = format!("{nowhere}, and the program 'hdfs' is not on the PATH");
+            RepositoryError::settings("an hdfs: address without a host", reason)
+        })?,
+        authority => authority,
+    };
+    let of_http = setting("hdfs-site.xml", "dfs.namenode.http-address");
+    if let Some(address) = of_http.filter(|_| of_default == Some(authority)) {
+        return Ok(format!("http://{address}"));
+    }
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    Ok(format!("http://{host}:{DEFAULT_PORT}"))
+}
+
+#[async_trait]
+impl FileServer for WebHdfs {
+    type Session = Self;
+
+    const NAME: &'static str = NAME;
+    const HAS_PARTS: bool = true;
+
+    async fn connect(&self) -> Result<Self, RepositoryError> {
+        Ok(self.clone())
+    }
+}
+
+#[async_trait]
+impl FileSession for WebHdfs {
+    async fn look(&mut self, path: &str) -> Result<Option<Object>, RepositoryError> {
+        let answer = self.answer(Method::GET, path, "GETFILESTATUS", "", "FileStatus");
+        Ok(entry(&answer.await?).1)
+    }
+
+    async fn list(&mut self, path: &str) -> Result<Vec<(String, Option<Object>)>, RepositoryError> {
+        let answer = self.answer(Method::GET, path, "LISTSTATUS", "", "FileStatuses");
+        let statuses = &answer.await?["FileStatus"];
+        Ok(statuses.as_array().into_iter().flatten().map(entry).collect())
+    }
+
+    async fn read(self, path: &str, range: Range<u64>) -> Result<(Chunks, Option<u64>), RepositoryError> {
+        let length = match range.end {
+            u64::MAX => String::new(),
+            end => format!("&length={}", end - range.start),
+        };
+        let query = format!("&offset={}{length}", range.start);
+        let ask = self.ask(Method::GET, path, "OPEN", &query)?;
+        let answer = ask.send_once(&self).await?;
+        let length = answer.content_length();
+        Ok((of_answer(answer), length))
+    }
+
+    /// The directories above a file come by themselves.
+    async fn make_directories(&mut self, _path: &str) -> Result<(), RepositoryError> {
+        Ok(())
+    }
+
+    /// Asks the name node for a node that takes the file, which gets it.
+    async fn write(&mut self, path: &str, file: &SentFile) -> Result<(), RepositoryError> {
+        let mut ask = self.ask(Method::PUT, path, "CREATE", "&overwrite=true")?;
+        ask.accepts = Some(StatusCode::TEMPORARY_REDIRECT);
+        let answer = ask.send_once(self).await?;
+        let target = redirect_target(&ask.url, &answer);
+        let target =
+            target.ok_or_else(|| RepositoryError::strange(NAME, "it names no node that takes the file"))?;
+        let mut ask = Ask::new(Method::PUT, target).header("content-type", "application/octet-stream");
+        ask.content = Content::File(file.clone());
+        ask.send_once(self).await.map(drop)
+    }
+
+    async fn rename(&mut self, from: &str, to: &str) -> Result<(), RepositoryError> {
+        let query = format!("&destination={}", utf8_percent_encode(to, UNRESERVED));
+        let renamed = self.answer(Method::PUT, from, "RENAME", &query, "boolean");
+        match renamed.await?.as_bool() {
+            Some(true) => Ok(()),
+            _ => Err(RepositoryError::strange(
+                NAME,
+                format_args!("it does not rename a file to '{to}'"),
+            )),
+        }
+    }
+
+    /// That there was no such file is no failure.
+    async fn remove(&mut self, path: &str) -> Result<(), RepositoryError> {
+        let removed = self.answer(Method::DELETE, path, "DELETE", "", "boolean");
+        removed.await.map(drop)
+    }
+}
+
+#[async_trait]
+impl Service for WebHdfs {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The name node sends who reads a file on to the node that has it.
+    fn follows_redirects(&self) -> bool {
+        true
+    }
+
+    async fn asker(&self) -> String {
+        match &self.user {
+            Some(user) => format!("the user '{user}'"),
+            None => "a request without a user (HADOOP_USER_NAME is not set)".to_owned(),
+        }
+    }
+
+    fn said(&self, body: &str) -> Option<String> {
+        let answer: Value = serde_json::from_str(body).ok()?;
+        let exception = &answer["RemoteException"];
+        let message = exception["message"].as_str().unwrap_or_default();
+        let first = message.lines().next().unwrap_or_default();
+        Some(format!("{}: {first}", exception["exception"].as_str()?))
+    }
+}
+
+/// What a file's status says: its name in the directory, and the file.
+fn entry(status: &Value) -> (String, Option<Object>) {
+    let is_file = status["type"] != "DIRECTORY";
+    let there = is_file.then(|| file(status["length"].as_u64(), status["modificationTime"].as_u64()));
+    (
+        status["pathSuffix"].as_str().unwrap_or_default().to_owned(),
+        there,
+    )
+}

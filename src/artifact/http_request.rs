@@ -1,0 +1,334 @@
+//! Requests to stores that are reached over HTTP.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use backon::Retryable as _;
+use bytes::{Bytes, BytesMut};
+use openssl::sha::sha256;
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap};
+use reqwest::{Body, Client, Method, Request, Response, StatusCode, Url};
+
+use crate::artifact::repository_error::{RepositoryError, in_brackets};
+use crate::http::{
+    self, Fault, MOST_REDIRECTS, READ_TIMEOUT, SentFile, classify, counted_body, in_words,
+    is_transient_status, may_see_credentials, pauses,
+};
+
+/// Asks until there is an answer that another try would not change.
+pub(super) async fn tried<T, F>(ask: impl FnMut() -> F) -> Result<T, RepositoryError>
+where
+    F: Future<Output = Result<T, RepositoryError>>,
+{
+    ask.retry(pauses())
+        .when(RepositoryError::is_transient)
+        .notify(|problem, _| tracing::debug!(problem = %problem, "a request failed"))
+        .await
+}
+
+/// A refusal is read up to this length.
+const LONGEST_REFUSAL: usize = 64 * 1024;
+
+/// How many bytes a second a connection must bring, or a server hand on.
+const SLOWEST: u64 = 50 * 1024;
+
+/// No answer is waited for longer than this when all has been sent.
+const LONGEST_HANDING_ON: Duration = Duration::from_secs(60 * 60);
+
+/// How long the 4 MiB that a connection's buffers may hold when all has been sent may be under way.
+pub(super) const BUFFERED_TIME: Duration = Duration::from_secs((4 << 20) / SLOWEST);
+
+/// An answer that is read whole.
+pub(super) type Whole = (StatusCode, HeaderMap, Bytes);
+
+/// A store that is reached over HTTP.
+#[async_trait]
+pub(super) trait Service: Send + Sync {
+    /// The name for a person.
+    fn name(&self) -> &'static str;
+
+    fn client(&self) -> &Client;
+
+    /// Adds what says who asks, and may change the address. Called anew for every try; the request itself has no
+    /// body yet.
+    async fn authorize(&self, _request: &mut Request, _content: &Content) -> Result<(), RepositoryError> {
+        Ok(())
+    }
+
+    /// Who asks, for a person: `the credentials from …`, or `a request without credentials (…)`.
+    async fn asker(&self) -> String;
+
+    /// The store's code and message in the body of a refusal.
+    fn said(&self, body: &str) -> Option<String>;
+
+    /// Whether the request shall be sent again, changed by what this refusal taught.
+    async fn learn(&self, _status: StatusCode, _headers: &HeaderMap, _body: &str) -> bool {
+        false
+    }
+
+    /// Sends a request of the library, and reads all of the answer, in a way of the service's own.
+    async fn whole(&self, _ask: &Ask) -> Option<Result<Whole, RepositoryError>> {
+        None
+    }
+
+    /// Whether a request goes on to where the server redirects it, as far as the client itself does not
+    /// see to that. It cannot with a file, of which it has sent the beginning by then.
+    fn follows_redirects(&self) -> bool {
+        false
+    }
+}
+
+/// What a request brings, which can be sent again for another try.
+#[derive(Debug, Clone)]
+pub(super) enum Content {
+    /// None if nothing is sent.
+    Bytes(Bytes),
+    File(SentFile),
+}
+
+impl Content {
+    pub(super) fn length(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File(file) => file.length(),
+        }
+    }
+
+    /// The hash that a signature may hold.
+    pub(super) async fn sha256(&self) -> Result<[u8; 32], RepositoryError> {
+        match self {
+            Self::Bytes(bytes) => Ok(sha256(bytes)),
+            Self::File(file) => file.sha256().await.map_err(RepositoryError::unreadable),
+        }
+    }
+
+    /// How long the answer may take longer than usual when all has been sent.
+    fn handing_on(&self) -> Duration {
+        let longest = match self {
+            Self::Bytes(_) => BUFFERED_TIME,
+            // The server may put it elsewhere before it answers.
+            Self::File(_) => LONGEST_HANDING_ON,
+        };
+        longest.min(Duration::from_secs(self.length() / SLOWEST))
+    }
+
+    fn body(&self, sent: &Arc<AtomicU64>) -> Option<Body> {
+        match self {
+            Self::Bytes(bytes) if bytes.is_empty() => None,
+            Self::Bytes(bytes) => Some(counted_body(bytes.clone(), sent)),
+            Self::File(file) => Some(file.body(Bytes::new(), Bytes::new(), sent)),
+        }
+    }
+}
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub(super) struct Ask {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) headers: HeaderMap,
+    pub(super) content: Content,
+    /// A status that is an answer too, beside those of success.
+    pub(super) accepts: Option<StatusCode>,
+    /// Whether nothing is to say who asks.
+    pub(super) is_anonymous: bool,
+}
+
+impl Ask {
+    pub(super) fn new(method: Method, url: Url) -> Self {
+        Self {
+            method,
+            url,
+            headers: HeaderMap::new(),
+            content: Content::Bytes(Bytes::new()),
+            accepts: None,
+            is_anonymous: false,
+        }
+    }
+
+    pub(super) fn header(mut self, name: &'static str, value: &str) -> Self {
+        // What no header can carry is no name that a store could have given.
+        if let Ok(value) = value.parse() {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+
+    /// Sends the request until there is an answer that another try would not change.
+    pub(super) async fn send(self, service: &dyn Service) -> Result<Response, RepositoryError> {
+        tried(|| self.send_once(service)).await
+    }
+
+    /// As [`Ask::send`], and reads all of the answer.
+    pub(super) async fn whole(self, service: &dyn Service) -> Result<Whole, RepositoryError> {
+        tried(|| self.whole_once(service)).await
+    }
+
+    /// As [`Ask::whole`], without another try.
+    pub(super) async fn whole_once(&self, service: &dyn Service) -> Result<Whole, RepositoryError> {
+        let mut answer = self.send_once(service).await?;
+        let headers = std::mem::take(answer.headers_mut());
+        let mut bytes = BytesMut::new();
+        while let Some(chunk) = next_chunk(&mut answer).await? {
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok((answer.status(), headers, bytes.freeze()))
+    }
+
+    /// As [`Ask::whole`], for an answer that is text.
+    pub(super) async fn text(self, service: &dyn Service) -> Result<String, RepositoryError> {
+        tried(|| self.text_once(service)).await
+    }
+
+    /// As [`Ask::text`], without another try.
+    pub(super) async fn text_once(&self, service: &dyn Service) -> Result<String, RepositoryError> {
+        let (_, _, bytes) = self.whole_once(service).await?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// As [`Ask::send`], without another try.
+    pub(super) async fn send_once(&self, service: &dyn Service) -> Result<Response, RepositoryError> {
+        let mut has_learned = false;
+        loop {
+            let mut answer = self.exchange(service).await?;
+            let status = answer.status();
+            if status.is_success() || self.accepts == Some(status) {
+                return Ok(answer);
+            }
+            let body = if is_transient_status(status.as_u16()) {
+                String::new()
+            } else {
+                refusal(&mut answer).await
+            };
+            // What a refusal teaches is no failure.
+            if !has_learned && service.learn(status, answer.headers(), &body).await {
+                has_learned = true;
+                continue;
+            }
+            let said = service.said(&body);
+            return Err(match status {
+                StatusCode::NOT_FOUND | StatusCode::GONE => RepositoryError::Missing {
+                    said: format!("{} answered {status}{}", service.name(), in_brackets(&said)),
+                },
+                StatusCode::PRECONDITION_FAILED => RepositoryError::Changed,
+                _ => RepositoryError::refused(service.name(), status.as_u16(), said, service.asker().await),
+            });
+        }
+    }
+
+    /// The answer to the request, or to the one that a redirect asks for.
+    async fn exchange(&self, service: &dyn Service) -> Result<Response, RepositoryError> {
+        let mut url = self.url.clone();
+        let mut is_trusted = !self.is_anonymous;
+        for _ in 0..MOST_REDIRECTS {
+            let mut request = Request::new(self.method.clone(), url.clone());
+            *request.headers_mut() = self.headers.clone();
+            if is_trusted {
+                service.authorize(&mut request, &self.content).await?
+            } else {
+                drop(request.headers_mut().remove(AUTHORIZATION))
+            }
+            let answer = execute(service.client(), request, &self.content).await?;
+            let goes_on = service.follows_redirects() && self.accepts != Some(answer.status());
+            let Some(target) = redirect_target(&url, &answer).filter(|_| goes_on) else {
+                return Ok(answer);
+            };
+            is_trusted = is_trusted && may_see_credentials(&url, &target);
+            url = target;
+        }
+        let reason = format!("it was redirected {MOST_REDIRECTS} times");
+        Err(RepositoryError::strange(service.name(), reason))
+    }
+}
+
+/// Where a redirect leads that asks for the same request.
+pub(super) fn redirect_target(from: &Url, answer: &Response) -> Option<Url> {
+    let target = http::redirect_target(from, answer.status(), answer.headers())?;
+    let is_same = answer.status() != StatusCode::SEE_OTHER;
+    (is_same && matches!(target.scheme(), "http" | "https")).then_some(target)
+}
+
+/// Sends a request with this content. It is given up when nothing moves for [`READ_TIMEOUT`].
+async fn execute(
+    client: &Client,
+    mut request: Request,
+    content: &Content,
+) -> Result<Response, RepositoryError> {
+    let (sent, length) = (Arc::new(AtomicU64::new(0)), content.length());
+    // Some servers want to be told that nothing comes.
+    if length > 0 || matches!(*request.method(), Method::POST | Method::PUT) {
+        request.headers_mut().insert(CONTENT_LENGTH, length.into());
+    }
+    *request.body_mut() = content.body(&sent);
+    let mut exchange = pin!(client.execute(request));
+    let mut seen = 0;
+    loop {
+        let limit = if seen == length {
+            READ_TIMEOUT + content.handing_on()
+        } else {
+            READ_TIMEOUT
+        };
+        match tokio::time::timeout(limit, &mut exchange).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => {
+                if let Content::File(file) = content {
+                    file.check().map_err(RepositoryError::unreadable)?;
+                }
+                return Err(broken(error));
+            }
+            Err(_) => {}
+        }
+        let now = sent.load(Ordering::Relaxed);
+        if now == seen {
+            return Err(silent(limit));
+        }
+        seen = now;
+    }
+}
+
+/// The next bytes of an answer; nothing at the end.
+pub(super) async fn next_chunk(answer: &mut Response) -> Result<Option<Bytes>, RepositoryError> {
+    match tokio::time::timeout(READ_TIMEOUT, answer.chunk()).await {
+        Ok(chunk) => chunk.map_err(broken),
+        Err(_) => Err(silent(READ_TIMEOUT)),
+    }
+}
+
+pub(super) fn silent(limit: Duration) -> RepositoryError {
+    let reason = format!("the server sent nothing for {}", in_words(limit));
+    RepositoryError::silent(Fault::Timeout(limit), reason)
+}
+
+fn broken(error: reqwest::Error) -> RepositoryError {
+    let (fault, reason) = classify(&error.without_url(), READ_TIMEOUT);
+    RepositoryError::silent(fault, reason)
+}
+
+/// The beginning of a refusal's body, as far as it arrives.
+async fn refusal(answer: &mut Response) -> String {
+    let mut bytes = Vec::new();
+    while let Ok(Some(chunk)) = next_chunk(answer).await {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > LONGEST_REFUSAL {
+            break;
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The offset of the first byte of an answer's body.
+pub(super) fn start_of(answer: &Response) -> Option<u64> {
+    if answer.status() != StatusCode::PARTIAL_CONTENT {
+        return Some(0);
+    }
+    let range = answer.headers().get(CONTENT_RANGE)?.to_str().ok()?;
+    range.strip_prefix("bytes ")?.split('-').next()?.parse().ok()
+}
+
+/// A header's text.
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}

@@ -1,0 +1,383 @@
+//! `mlflow-artifacts:`: artifacts that a tracking server hands on.
+
+mod presigned;
+mod signed_storage;
+
+use std::ops::Range;
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use percent_encoding::{percent_decode_str, utf8_percent_encode};
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Method, Request, Response, StatusCode, Url};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::artifact::file_tree::Walk;
+use crate::artifact::http_request::{Ask, Content, Service, start_of, text};
+use crate::artifact::mlflow_artifacts::signed_storage::{NAME, Presigned, may_have_expired, size};
+use crate::artifact::repository::{
+    ArtifactRepository, Body, Found, Listing, Object, content_type, of_answer, open_file,
+};
+use crate::artifact::repository_error::RepositoryError;
+use crate::http::ServerAccess;
+use crate::python_paths::{UNRESERVED, UNRESERVED_PATH};
+
+/// Where the server has all that is about artifacts.
+const SERVICES: &str = "/api/2.0/mlflow-artifacts/";
+
+/// Where the server has its artifacts.
+const SERVICE: &str = "/api/2.0/mlflow-artifacts/artifacts";
+
+/// Where the server says what it can do.
+const SERVER_INFO: &str = "/api/3.0/mlflow/server-info";
+
+/// How long the server may take to say what it can do, which matters only after a failure.
+const SERVER_INFO_PATIENCE: Duration = Duration::from_secs(3);
+
+/// A place among the artifacts of a tracking server.
+pub(in crate::artifact) struct Artifacts {
+    access: ServerAccess,
+    /// Below the root, without slashes at both ends.
+    path: String,
+    walk: Walk,
+    /// How artifacts are had from a server that passes none on itself.
+    presigned: Presigned,
+}
+
+#[derive(Deserialize)]
+struct ListAnswer {
+    #[serde(default)]
+    files: Vec<ListEntry>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ListEntry {
+    /// Relative to the listed directory.
+    pub(super) path: String,
+    #[serde(default)]
+    pub(super) is_dir: bool,
+    #[serde(default, deserialize_with = "size")]
+    pub(super) file_size: Option<u64>,
+}
+
+impl Artifacts {
+    /// A place that an `mlflow-artifacts:` URI names: below the tracking server, or below the host that
+    /// it names itself. Another host gets no credentials: they are the tracking server's.
+    pub(in crate::artifact) fn new(mut access: ServerAccess, host: Option<&str>, path: &str) -> Self {
+        if let Some(host) = host {
+            let address = format!("{}://{host}{}", access.url.scheme(), access.url.path());
+            if let Ok(url) = Url::parse(&address)
+                && url.origin() != access.url.origin()
+            {
+                access.url = url;
+                access.headers.clear();
+                access.credentials = None;
+                access.signer = None;
+            }
+        }
+        Self {
+            access,
+            path: path.trim_matches('/').to_owned(),
+            walk: Walk::new(NAME),
+            presigned: Presigned::default(),
+        }
+    }
+
+    /// The parts of a web address that is one of such a server's artifacts: the server and the path.
+    pub(in crate::artifact) fn split_url(url: &Url) -> Option<(Url, String)> {
+        let (before, path) = url.path().split_once(SERVICE)?;
+        if !path.is_empty() && !path.starts_with('/') {
+            return None;
+        }
+        let path = percent_decode_str(path).decode_utf8().ok()?.into_owned();
+        let mut server = url.clone();
+        server.set_path(before);
+        server.set_query(None);
+        Some((server, path))
+    }
+
+    /// The address of one of the server's services for this artifact.
+    pub(super) fn service_url(&self, service: &str, path: &str) -> Result<Url, RepositoryError> {
+        let path = utf8_percent_encode(path, UNRESERVED_PATH);
+        self.address(&format!("{SERVICES}{service}/{path}"))
+    }
+
+    fn address(&self, rest: &str) -> Result<Url, RepositoryError> {
+        let server = self.access.url.as_str().trim_end_matches('/');
+        Url::parse(&format!("{server}{rest}")).map_err(|error| RepositoryError::strange(NAME, error))
+    }
+
+    pub(super) fn ask(&self, method: Method, url: Url) -> Ask {
+        let mut ask = Ask::new(method, url);
+        ask.headers.clone_from(&self.access.headers);
+        ask
+    }
+
+    /// The whole path of what lies at a path below the place.
+    pub(super) fn below(&self, path: &str) -> String {
+        format!("{}/{path}", self.path).trim_matches('/').to_owned()
+    }
+
+    /// Whether a request failed because the server passes no artifacts on. A gateway may hide its reason,
+    /// and the connection may break while a large file is sent to it: then the server is asked.
+    async fn passes_nothing_on(&self, problem: &RepositoryError) -> bool {
+        let may_be = matches!(
+            problem,
+            RepositoryError::Refused { status: 403, .. } | RepositoryError::NoAnswer { .. }
+        );
+        if may_be && !self.presigned.is_needed() {
+            let asked = tokio::time::timeout(SERVER_INFO_PATIENCE, async {
+                let ask = self.ask(Method::GET, self.address(SERVER_INFO)?);
+                ask.text_once(self).await
+            });
+            if let Ok(Ok(info)) = asked.await {
+                self.presigned.learn(&info);
+            }
+        }
+        self.presigned.is_needed()
+    }
+
+    /// What the server lists at a whole path.
+    pub(super) async fn entries(&self, whole: &str) -> Result<Vec<ListEntry>, RepositoryError> {
+        let mut url = self.address(SERVICE)?;
+        url.set_query(Some(&format!("path={}", utf8_percent_encode(whole, UNRESERVED))));
+        let text = self.ask(Method::GET, url).text(self).await?;
+        let answer: ListAnswer = serde_json::from_str(&text)
+            .map_err(|_| RepositoryError::strange(NAME, "no list of artifacts"))?;
+        Ok(answer.files)
+    }
+}
+
+/// Asks to go on in the middle of an artifact, if it is still in the state that a header of this name asks
+/// about.
+pub(super) fn ranged(
+    ask: Ask,
+    range: Option<&Range<u64>>,
+    condition: &'static str,
+    validator: Option<&str>,
+) -> Ask {
+    match (range, validator) {
+        (Some(range), Some(validator)) => ask
+            .header("range", &format!("bytes={}-", range.start))
+            .header(condition, validator),
+        _ => ask,
+    }
+}
+
+/// The artifact in an answer, which may have its size from elsewhere.
+pub(super) fn body(
+    store: &'static str,
+    answer: Response,
+    size: Option<u64>,
+) -> Result<Body, RepositoryError> {
+    let start = start_of(&answer).ok_or_else(|| RepositoryError::strange(store, "no Content-Range"))?;
+    Ok(Body {
+        start,
+        length: answer
+            .content_length()
+            .or_else(|| Some(size?.saturating_sub(start))),
+        validator: strong_tag(answer.headers()),
+        checksum: None,
+        is_packed: false,
+        chunks: of_answer(answer),
+    })
+}
+
+fn strong_tag(headers: &HeaderMap) -> Option<String> {
+    let tag = text(headers, "etag").filter(|tag| !tag.starts_with("W/"));
+    tag.map(str::to_owned)
+}
+
+#[async_trait]
+impl ArtifactRepository for Artifacts {
+    async fn find(&self) -> Result<Found, RepositoryError> {
+        let listing = self.more("").await?;
+        if !listing.objects.is_empty() || listing.next.is_some() {
+            return Ok(Found::Directory(listing));
+        }
+        if self.path.is_empty() {
+            return Err(RepositoryError::Missing {
+                said: "the server has no artifacts".to_owned(),
+            });
+        }
+        let mut object = Object {
+            key: self.path.clone(),
+            ..Object::default()
+        };
+        let url = self.service_url("artifacts", &object.key)?;
+        match self.ask(Method::HEAD, url).send(self).await {
+            Ok(answer) => object.validator = strong_tag(answer.headers()),
+            // The answer to such a request has no body: another one says why.
+            Err(_) => {
+                let body = self.open(&object, None, None).await?;
+                // The storage's own tag lets a download that breaks off go on.
+                if self.has_ranges() {
+                    object.size = body.length;
+                    object.validator = body.validator;
+                }
+            }
+        }
+        Ok(Found::File(object))
+    }
+
+    /// A server gives one entry with the file's own name, or none, for a file.
+    async fn more(&self, directory: &str) -> Result<Listing, RepositoryError> {
+        let whole = self.below(directory);
+        let files = self.entries(&whole).await?;
+        let name = whole.rsplit('/').next().unwrap_or_default();
+        if let ([entry], "") = (&files[..], directory)
+            && !entry.is_dir
+            && !name.is_empty()
+            && entry.path == name
+        {
+            return Ok(Listing::default());
+        }
+        let entries = files.into_iter().map(|entry| {
+            let file = Object {
+                size: entry.file_size,
+                ..Object::default()
+            };
+            (entry.path, (!entry.is_dir).then_some(file))
+        });
+        self.walk.listing(directory, entries, |path| self.below(path))
+    }
+
+    async fn open(
+        &self,
+        object: &Object,
+        range: Option<Range<u64>>,
+        validator: Option<&str>,
+    ) -> Result<Body, RepositoryError> {
+        let range = range.as_ref();
+        if !self.presigned.is_needed() {
+            let ask = self.ask(Method::GET, self.service_url("artifacts", &object.key)?);
+            match ranged(ask, range, "if-range", validator).send(self).await {
+                Ok(answer) => return body(NAME, answer, None),
+                Err(problem @ RepositoryError::Refused { .. }) if self.passes_nothing_on(&problem).await => {}
+                Err(problem) => return Err(problem),
+            }
+        }
+        match self.open_presigned(object, range, validator).await {
+            Err(problem) if may_have_expired(&problem) => self.open_presigned(object, range, validator).await,
+            opened => opened,
+        }
+    }
+
+    async fn put(&self, path: &str, file: &Path) -> Result<(), RepositoryError> {
+        let (path, file) = (&self.below(path), &open_file(file)?);
+        if !self.presigned.is_needed() {
+            let ask = self.ask(Method::PUT, self.service_url("artifacts", path)?);
+            let mut ask = ask.header("content-type", content_type(path));
+            ask.content = Content::File(file.clone());
+            match ask.send(self).await {
+                Err(problem) if self.passes_nothing_on(&problem).await => {}
+                sent => return sent.map(drop),
+            }
+        }
+        match self.put_presigned(path, file).await {
+            // All addresses were signed when the upload began: a new one gets new ones.
+            Err(problem) if may_have_expired(&problem) => {
+                let _ = self.abandon().await;
+                self.put_presigned(path, file).await
+            }
+            put => put,
+        }
+    }
+
+    async fn abandon(&self) -> Result<(), RepositoryError> {
+        self.abort_unfinished().await
+    }
+
+    fn has_ranges(&self) -> bool {
+        // A large one goes through the server's own disk: parts would make it read all of it often.
+        self.presigned.is_needed()
+    }
+
+    fn has_parts(&self) -> bool {
+        // Nothing tells whether parts that are read at the same time belong to the same state.
+        false
+    }
+}
+
+#[async_trait]
+impl Service for Artifacts {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn client(&self) -> &Client {
+        &self.access.client
+    }
+
+    async fn authorize(&self, request: &mut Request, content: &Content) -> Result<(), RepositoryError> {
+        let Some(signer) = &self.access.signer else {
+            return Ok(());
+        };
+        let hash = if signer.signs_body() {
+            content.sha256().await?
+        } else {
+            [0; 32]
+        };
+        let signed = signer.sign(request, &hash).await;
+        signed.map_err(|reason| {
+            RepositoryError::settings(self.access.credentials.as_deref().unwrap_or_default(), reason)
+        })
+    }
+
+    async fn asker(&self) -> String {
+        match &self.access.credentials {
+            Some(source) => format!("the credentials from {source}"),
+            None => "a request without credentials (MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_TOKEN are not set)".to_owned(),
+        }
+    }
+
+    fn said(&self, body: &str) -> Option<String> {
+        let answer: Value = serde_json::from_str(body).ok()?;
+        let message = answer["message"].as_str()?.lines().next().unwrap_or_default();
+        Some(match answer["error_code"].as_str() {
+            Some(code) => format!("{code}: {message}"),
+            None => message.to_owned(),
+        })
+    }
+
+    async fn learn(&self, status: StatusCode, _headers: &HeaderMap, body: &str) -> bool {
+        if status == StatusCode::FORBIDDEN {
+            self.presigned.learn(body);
+        }
+        // The same request would be refused again.
+        false
+    }
+
+    fn follows_redirects(&self) -> bool {
+        self.access.follows_redirects
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_artifacts_are_known() {
+        for (url, expected) in [
+            (
+                "http://h:1/api/2.0/mlflow-artifacts/artifacts/a/b%20c?x=1",
+                Some(("http://h:1/", "/a/b c")),
+            ),
+            (
+                "https://u:p@h/mlflow/api/2.0/mlflow-artifacts/artifacts",
+                Some(("https://u:p@h/mlflow", "")),
+            ),
+            ("http://h/api/2.0/mlflow-artifacts/artifactsx", None),
+            ("http://h/data.csv", None),
+        ] {
+            let split = Artifacts::split_url(&Url::parse(url).unwrap());
+            let split = split
+                .as_ref()
+                .map(|(server, path)| (server.as_str(), path.as_str()));
+            assert_eq!(split, expected, "{url}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Artifacts of a tracking server that passes none on itself (`--artifacts-presigned-only`, from MLflow
+//! 3.18): it signs addresses in its storage, and clients read and write there without it.
+//!
+//! A signed address is a credential. No text holds more of one than its host, and the storage learns
+//! nothing of who asks the tracking server.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::artifact::http_request::{Ask, Content, tried};
+use crate::artifact::mlflow_artifacts::signed_storage::{NAME, Signed};
+use crate::artifact::mlflow_artifacts::{Artifacts, ListEntry, body, ranged};
+use crate::artifact::multipart::part_size;
+use crate::artifact::repository::{Body, Object};
+use crate::artifact::repository_error::{RepositoryError, STORAGE};
+use crate::http::SentFile;
+
+/// No kind of storage takes more parts.
+const MOST_PARTS: u64 = 10_000;
+
+#[derive(Deserialize)]
+struct BegunAnswer {
+    upload_id: Option<String>,
+    credentials: Vec<Signed>,
+}
+
+impl Artifacts {
+    /// Begins to read an artifact from the storage.
+    pub(super) async fn open_presigned(
+        &self,
+        object: &Object,
+        range: Option<&Range<u64>>,
+        validator: Option<&str>,
+    ) -> Result<Body, RepositoryError> {
+        let url = self.service_url("presigned", &object.key)?;
+        let signed = self.ask(Method::GET, url).text(self).await?;
+        let signed: Signed =
+            serde_json::from_str(&signed).map_err(|_| RepositoryError::strange(NAME, "no signed address"))?;
+        let ask = ranged(signed.ask(Method::GET)?, range, "if-match", validator);
+        body(STORAGE, self.presigned.send(ask).await?, signed.file_size)
+    }
+
+    /// Puts a file into the storage, at this whole path. It appears when all of its parts are there.
+    pub(super) async fn put_presigned(&self, path: &str, file: &SentFile) -> Result<(), RepositoryError> {
+        let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let size = part_size(file.length(), MOST_PARTS);
+        // An empty file has a part too.
+        let count = file.length().div_ceil(size).max(1);
+        let begin = self.upload_ask("create", directory, &json!({ "path": name, "num_parts": count }))?;
+        let begun: BegunAnswer = serde_json::from_str(&begin.text(self).await?)
+            .map_err(|_| RepositoryError::strange(NAME, "no signed addresses"))?;
+        let mut upload = json!({ "path": name });
+        if let Some(id) = begun.upload_id {
+            upload["upload_id"] = id.into();
+        }
+        *self.presigned.unfinished() = Some((directory.to_owned(), upload.clone()));
+        let mut signed = begun.credentials;
+        signed.sort_by_key(|signed| signed.part_number);
+        if signed.len() as u64 != count {
+            let reason = format!("{} signed addresses where {count} were asked for", signed.len());
+            return Err(RepositoryError::strange(NAME, reason));
+        }
+        upload["parts"] = self.presigned.send_parts(signed, file, size).await?.into();
+        // Until here nobody sees the file.
+        file.check().map_err(RepositoryError::unreadable)?;
+        let complete = &self.upload_ask("complete", directory, &upload)?;
+        let was_unclear = &AtomicBool::new(false);
+        tried(|| async move {
+            match complete.text_once(self).await {
+                // An earlier try may have done it, of which the answer was lost.
+                Err(_)
+                    if was_unclear.swap(true, Ordering::Relaxed)
+                        && self.is_there(directory, name, file.length()).await =>
+                {
+                    Ok(())
+                }
+                completed => completed.map(drop),
+            }
+        })
+        .await?;
+        *self.presigned.unfinished() = None;
+        Ok(())
+    }
+
+    /// Whether the directory has a file of this name and length.
+    async fn is_there(&self, directory: &str, name: &str, length: u64) -> bool {
+        let entries = self.entries(directory).await.unwrap_or_default();
+        let is_it =
+            |entry: &ListEntry| !entry.is_dir && entry.path == name && entry.file_size == Some(length);
+        entries.iter().any(is_it)
+    }
+
+    fn upload_ask(&self, what: &str, directory: &str, about: &Value) -> Result<Ask, RepositoryError> {
+        let url = self.service_url(&format!("mpu/{what}"), directory)?;
+        let ask = self.ask(Method::POST, url);
+        let mut ask = ask.header("content-type", "application/json");
+        ask.content = Content::Bytes(about.to_string().into());
+        Ok(ask)
+    }
+
+    /// Removes the parts of an upload that has not ended.
+    pub(super) async fn abort_unfinished(&self) -> Result<(), RepositoryError> {
+        let unfinished = self.presigned.unfinished().take();
+        let Some((directory, upload)) = unfinished else {
+            return Ok(());
+        };
+        let abort = self.upload_ask("abort", &directory, &upload)?;
+        abort.send(self).await.map(drop)
+    }
+}

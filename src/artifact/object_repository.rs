@@ -1,0 +1,323 @@
+//! Places in object stores, by the services of `opendal`. Its operator would tidy up the names of objects,
+//! so that the services below it are asked.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::{Arc, PoisonError};
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
+use opendal::raw::{OpList, OpRead, OpStat, OpWrite, Servicer, oio};
+use opendal::{BytesRange, Metadata, Operator, options};
+use reqwest::header::{CONTENT_ENCODING, HeaderMap};
+use tokio::sync::Mutex;
+
+use crate::artifact::checksum::{Algorithm, Checksum, Sum};
+use crate::artifact::http_request::{Service, start_of, text};
+use crate::artifact::multipart::{at_once, part_size, parts};
+use crate::artifact::object_path::{directory_prefix, path_below};
+use crate::artifact::repository::{
+    ArtifactRepository, Body, Found, Listing, Object, content_type, of_answer, open_file,
+};
+use crate::artifact::repository_error::RepositoryError;
+use crate::artifact::transport::{Call, key_of, path_of, problem};
+use crate::http::SentFile;
+
+/// How many objects make up a part of a listing.
+const PAGE: usize = 1000;
+
+/// What sets one kind of object store apart from the others.
+#[async_trait]
+pub(super) trait ObjectService: Service {
+    /// Into how many parts a large file may be split.
+    const MOST_PARTS: u64 = 10_000;
+
+    /// Where its objects are, for a person: `the bucket 'x'`.
+    fn place(&self) -> String;
+
+    /// What is said if no object's name begins with the key, or is the key, of which the store said this.
+    fn missing(&self, key: &str, said: Option<String>) -> String {
+        said.unwrap_or_else(|| format!("no object's name in {} begins with '{key}'", self.place()))
+    }
+
+    /// The checksum that a listing or the description of an object tells.
+    fn listed_checksum(&self, about: &Metadata) -> Option<Checksum> {
+        Checksum::from_base64(Algorithm::Md5, about.content_md5()?)
+    }
+
+    /// The checksum of the whole object that the answer with its content tells.
+    fn checksum(&self, _headers: &HeaderMap) -> Option<Checksum> {
+        None
+    }
+
+    /// Whether content that is compressed in the store (`Content-Encoding: gzip`) is unpacked here.
+    fn unpacks(&self) -> bool {
+        false
+    }
+
+    /// Where the service wants to find the MD5 of a whole file before the last request of an upload.
+    fn whole_md5(&self) -> Option<&std::sync::Mutex<Option<Checksum>>> {
+        None
+    }
+
+    /// Puts a file in a way of the service's own, where the library's is not enough.
+    async fn put(&self, _key: &str, _file: &SentFile) -> Option<Result<(), RepositoryError>> {
+        None
+    }
+}
+
+/// An object, or the beginning of the names of many.
+pub(super) struct ObjectRepository<S> {
+    service: Arc<S>,
+    library: Servicer,
+    key: String,
+    /// What goes on with the listing.
+    lister: Mutex<Option<oio::Lister>>,
+    /// What puts the present file.
+    upload: Mutex<Option<oio::Writer>>,
+}
+
+impl<S: ObjectService + 'static> ObjectRepository<S> {
+    /// The place with this key. The builder must leave signatures to the service.
+    pub(super) fn new(
+        service: S,
+        builder: impl opendal::Builder,
+        key: &str,
+    ) -> Result<Self, RepositoryError> {
+        let operator = Operator::new(builder).map_err(|error| problem(service.name(), error))?;
+        Ok(Self {
+            service: Arc::new(service),
+            library: Arc::clone(operator.base_service()),
+            key: key.to_owned(),
+            lister: Mutex::default(),
+            upload: Mutex::default(),
+        })
+    }
+
+    fn call(&self) -> Call {
+        Call::new(Arc::clone(&self.service) as Arc<dyn Service>)
+    }
+
+    fn problem(&self, error: opendal::Error) -> RepositoryError {
+        problem(self.service.name(), error)
+    }
+
+    async fn list(&self) -> Result<Listing, RepositoryError> {
+        let options = options::ListOptions {
+            recursive: true,
+            ..options::ListOptions::default()
+        };
+        let path = path_of(&directory_prefix(&self.key));
+        let lister = self
+            .library
+            .list_dyn(&self.call().context(), &path, OpList::from(options))
+            .map_err(|error| self.problem(error))?;
+        *self.lister.lock().await = Some(lister);
+        self.page().await
+    }
+
+    /// The next part of the listing.
+    async fn page(&self) -> Result<Listing, RepositoryError> {
+        let mut open = self.lister.lock().await;
+        let prefix = directory_prefix(&self.key);
+        let mut listing = Listing::default();
+        let Some(lister) = open.as_mut() else {
+            return Ok(listing);
+        };
+        for _ in 0..PAGE {
+            let entry = lister.next_dyn().await;
+            let Some(entry) = entry.map_err(|error| self.problem(error))? else {
+                *open = None;
+                return Ok(listing);
+            };
+            let key = key_of(entry.path());
+            match path_below(&prefix, key)? {
+                // The place's own marker.
+                None if key == prefix => listing.empty_directories.push(String::new()),
+                None => {}
+                Some(path) if key.ends_with('/') => listing.empty_directories.push(path),
+                Some(path) => listing.objects.push(self.object(key, path, entry.metadata())),
+            }
+        }
+        listing.next = Some(String::new());
+        Ok(listing)
+    }
+
+    fn object(&self, key: &str, path: String, about: &Metadata) -> Object {
+        Object {
+            key: key.to_owned(),
+            path,
+            size: Some(about.content_length()),
+            validator: self.validator(about),
+            checksum: self.service.listed_checksum(about),
+        }
+    }
+
+    fn has_versions(&self) -> bool {
+        self.library.capability_dyn().read_with_if_version_match
+    }
+
+    fn validator(&self, about: &Metadata) -> Option<String> {
+        let validator = if self.has_versions() {
+            about.version()
+        } else {
+            about.etag()
+        };
+        validator.map(str::to_owned)
+    }
+
+    async fn stat(&self) -> Result<Found, RepositoryError> {
+        let about = self
+            .library
+            .stat_dyn(&self.call().context(), &path_of(&self.key), OpStat::default())
+            .await
+            .map_err(|error| self.problem(error))?
+            .into_metadata();
+        let metadata = about.user_metadata();
+        // So Azure marks what only stands for a directory.
+        if metadata.and_then(|metadata| metadata.get("hdi_isfolder")) == Some("true") {
+            return Ok(Found::Directory(Listing::default()));
+        }
+        Ok(Found::File(self.object(&self.key, String::new(), &about)))
+    }
+
+    async fn write(
+        &self,
+        writer: &mut oio::Writer,
+        file: &SentFile,
+        size: u64,
+    ) -> Result<(), RepositoryError> {
+        let failed = |error| self.problem(error);
+        let md5 = self.service.whole_md5();
+        let mut whole = md5.map(|_| Sum::new(Algorithm::Md5));
+        {
+            let mut parts = std::pin::pin!(parts(file, size, whole.as_mut()));
+            while let Some(part) = parts.try_next().await? {
+                writer.write_dyn(part.into()).await.map_err(failed)?;
+            }
+        }
+        // Until here nobody sees the object.
+        file.check().map_err(RepositoryError::unreadable)?;
+        if let Some(md5) = md5 {
+            *md5.lock().unwrap_or_else(PoisonError::into_inner) = whole.map(Sum::finish);
+        }
+        writer.close_dyn().await.map(drop).map_err(failed)
+    }
+}
+
+#[async_trait]
+impl<S: ObjectService + 'static> ArtifactRepository for ObjectRepository<S> {
+    async fn find(&self) -> Result<Found, RepositoryError> {
+        let listed = self.list().await;
+        if listed.as_ref().is_err_and(|problem| !problem.is_answer()) {
+            return listed.map(Found::Directory);
+        }
+        let (is_directory, is_marked) = listed.as_ref().map_or((false, false), |listing| {
+            let directories = &listing.empty_directories;
+            let has_others = directories.iter().any(|directory| !directory.is_empty());
+            let has_any = has_others || !listing.objects.is_empty() || listing.next.is_some();
+            (has_any, !directories.is_empty())
+        });
+        // A file comes before a mere marker of the same name.
+        let is_named = !self.key.is_empty() && !self.key.ends_with('/');
+        if is_directory || (is_marked && !is_named) {
+            return listed.map(Found::Directory);
+        }
+        if !is_named {
+            listed?;
+            return Err(RepositoryError::Missing {
+                said: self.service.missing(&self.key, None),
+            });
+        }
+        match (self.stat().await, listed) {
+            // The answer to this question has no words.
+            (
+                Err(RepositoryError::Missing { .. } | RepositoryError::Refused { said: None, .. }),
+                Err(listed),
+            ) => Err(listed),
+            (Err(RepositoryError::Missing { .. }), Ok(listing)) if is_marked => Ok(Found::Directory(listing)),
+            (Err(RepositoryError::Missing { said }), Ok(_)) => Err(RepositoryError::Missing {
+                said: self.service.missing(&self.key, Some(said)),
+            }),
+            (found, _) => found,
+        }
+    }
+
+    async fn more(&self, _next: &str) -> Result<Listing, RepositoryError> {
+        self.page().await
+    }
+
+    async fn open(
+        &self,
+        object: &Object,
+        range: Option<Range<u64>>,
+        validator: Option<&str>,
+    ) -> Result<Body, RepositoryError> {
+        let mut options = options::ReadOptions::default();
+        if self.has_versions() {
+            options.if_version_match = validator.map(str::to_owned)
+        } else {
+            options.if_match = validator.map(str::to_owned)
+        }
+        let (_, arguments, _): (BytesRange, OpRead, _) = options.into();
+        let range = range.map_or_else(BytesRange::default, |Range { start, end }| {
+            BytesRange::new(start, (end < u64::MAX).then(|| end.saturating_sub(start)))
+        });
+        let call = self.call();
+        let reader = self
+            .library
+            .read_dyn(&call.context(), &path_of(&object.key), arguments)
+            .map_err(|error| self.problem(error))?;
+        let opened = reader.open_dyn(range).await;
+        let (reply, _) = opened.map_err(|error| self.problem(error))?;
+        let strange = |reason| RepositoryError::strange(self.service.name(), reason);
+        let answer = call.into_answer().ok_or_else(|| strange("no content"))?;
+        let found = || self.validator(reply.metadata()?);
+        let encoding = text(answer.headers(), CONTENT_ENCODING.as_str());
+        Ok(Body {
+            start: start_of(&answer).ok_or_else(|| strange("no Content-Range"))?,
+            length: answer.content_length(),
+            validator: validator.map(str::to_owned).or_else(found),
+            checksum: self.service.checksum(answer.headers()),
+            is_packed: self.service.unpacks() && encoding == Some("gzip"),
+            chunks: of_answer(answer),
+        })
+    }
+
+    async fn put(&self, path: &str, file: &Path) -> Result<(), RepositoryError> {
+        let file = open_file(file)?;
+        let key = format!("{}{path}", directory_prefix(&self.key));
+        if let Some(done) = self.service.put(&key, &file).await {
+            return done;
+        }
+        let size = part_size(file.length(), S::MOST_PARTS);
+        let options = options::WriteOptions {
+            content_type: Some(content_type(path).to_owned()),
+            // The library holds one part more than that are under way, and another one is being read.
+            concurrent: at_once(size).saturating_sub(1).max(1),
+            ..options::WriteOptions::default()
+        };
+        let capability = self.library.capability_dyn();
+        let arguments = OpWrite::from_options(&capability, options);
+        let (arguments, _) = arguments.map_err(|error| self.problem(error))?;
+        let writer = self
+            .library
+            .write_dyn(&self.call().context(), &path_of(&key), arguments)
+            .map_err(|error| self.problem(error))?;
+        let mut kept = self.upload.lock().await;
+        self.write(kept.insert(writer), &file, size).await?;
+        *kept = None;
+        Ok(())
+    }
+
+    async fn abandon(&self) -> Result<(), RepositoryError> {
+        match self.upload.lock().await.take() {
+            Some(mut writer) => writer.abort_dyn().await.map_err(|error| self.problem(error)),
+            None => Ok(()),
+        }
+    }
+
+    fn has_ranges(&self) -> bool {
+        true
+    }
+}

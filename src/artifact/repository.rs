@@ -1,0 +1,138 @@
+//! The kinds of places that data can be had from and artifacts can be put to.
+
+use std::ops::Range;
+use std::path::Path;
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+use crate::artifact::checksum::Checksum;
+use crate::artifact::http_request;
+use crate::artifact::repository_error::RepositoryError;
+use crate::http::{READ_TIMEOUT, SentFile};
+
+/// How much is read at once from what is no HTTP answer.
+pub(super) const CHUNK: usize = 256 * 1024;
+
+/// A place in a store: one object, or a directory of many. Calls are tried again by themselves where the
+/// store gives no answer.
+#[async_trait]
+pub(super) trait ArtifactRepository: Send + Sync {
+    /// What is at the place.
+    async fn find(&self) -> Result<Found, RepositoryError>;
+
+    /// The listing that goes on where [`Listing::next`] says. It begins with an empty text.
+    async fn more(&self, next: &str) -> Result<Listing, RepositoryError>;
+
+    /// Begins to read an object, from `range` where one is given. `validator` is what the store called
+    /// the object's state before; where it has another one by now this is an error, or the answer
+    /// begins at the start again.
+    async fn open(
+        &self,
+        object: &Object,
+        range: Option<Range<u64>>,
+        validator: Option<&str>,
+    ) -> Result<Body, RepositoryError>;
+
+    /// Puts a file below the place, where it appears when it is whole.
+    async fn put(&self, path: &str, file: &Path) -> Result<(), RepositoryError>;
+
+    /// Removes what a [`ArtifactRepository::put`] that failed or was dropped has left behind.
+    async fn abandon(&self) -> Result<(), RepositoryError> {
+        Ok(())
+    }
+
+    /// Whether reading can begin in the middle of an object.
+    fn has_ranges(&self) -> bool;
+
+    /// Whether several parts of an object shall be read at the same time.
+    fn has_parts(&self) -> bool {
+        self.has_ranges()
+    }
+}
+
+/// What is at a place.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// One object.
+    File(Object),
+    /// Objects whose names go on after the place's.
+    Directory(Listing),
+}
+
+/// A part of what a directory holds, at any depth.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Listing {
+    pub(super) objects: Vec<Object>,
+    /// Directories without objects, relative to the place.
+    pub(super) empty_directories: Vec<String>,
+    /// Where the listing goes on.
+    pub(super) next: Option<String>,
+}
+
+/// An object as the store knows it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Object {
+    /// Its whole name there.
+    pub(super) key: String,
+    /// The path of the local file below the directory's; empty for a single object.
+    pub(super) path: String,
+    /// In bytes.
+    pub(super) size: Option<u64>,
+    /// What the store calls the object's present state.
+    pub(super) validator: Option<String>,
+    pub(super) checksum: Option<Checksum>,
+}
+
+/// The content of an object that begins to arrive.
+pub(super) struct Body {
+    pub(super) chunks: Chunks,
+    /// Whether they are as gzip has packed them, as are ranges and checksums.
+    pub(super) is_packed: bool,
+    /// The offset of the first byte.
+    pub(super) start: u64,
+    /// How many bytes will come.
+    pub(super) length: Option<u64>,
+    pub(super) validator: Option<String>,
+    /// Of the whole object.
+    pub(super) checksum: Option<Checksum>,
+}
+
+/// The bytes of an object, or of a part of one.
+pub(super) type Chunks = BoxStream<'static, Result<Bytes, RepositoryError>>;
+
+/// The bytes of an HTTP answer.
+pub(super) fn of_answer(answer: reqwest::Response) -> Chunks {
+    stream::try_unfold(answer, |mut answer| async {
+        let chunk = http_request::next_chunk(&mut answer).await?;
+        Ok(chunk.map(|chunk| (chunk, answer)))
+    })
+    .boxed()
+}
+
+pub(super) fn of_reader(reader: impl AsyncRead + Send + 'static) -> Chunks {
+    stream::try_unfold(Box::pin(reader), |mut reader| async {
+        let mut buffer = BytesMut::with_capacity(CHUNK);
+        let read = tokio::time::timeout(READ_TIMEOUT, reader.read_buf(&mut buffer)).await;
+        let read = read.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+        let read = read.map_err(RepositoryError::broken)?;
+        Ok((read > 0).then(|| (buffer.freeze(), reader)))
+    })
+    .boxed()
+}
+
+/// A file that is to be put somewhere.
+pub(super) fn open_file(file: &Path) -> Result<SentFile, RepositoryError> {
+    SentFile::open(file).map_err(RepositoryError::unreadable)
+}
+
+/// What a store is told of a file's kind.
+pub(super) fn content_type(path: &str) -> &'static str {
+    if path.ends_with(".txt") {
+        "text/plain"
+    } else {
+        "application/octet-stream"
+    }
+}

@@ -1,0 +1,250 @@
+//! What shall be brought, and where it lies.
+
+use std::path::{Path, PathBuf};
+
+use crate::artifact::error::DataError;
+use crate::artifact::file_address::PASSWORD_GIVEN;
+use crate::artifact::local;
+use crate::artifact::repository_error::RepositoryError;
+use crate::artifact::uri::{Place, Reference};
+use crate::project_uri;
+use crate::redact::without_credentials;
+
+/// Something that shall be brought onto this machine.
+#[derive(Clone)]
+pub struct DataRequest {
+    /// The parameter that names it.
+    pub parameter: String,
+    /// The parameter's number among the declared ones, from 0.
+    pub position: usize,
+    /// The URI without credentials.
+    pub uri: String,
+    pub(super) place: Place,
+    /// What the local file or directory is called, which may be a path of several parts; empty if
+    /// what a directory holds gets no directory of its own.
+    name: String,
+}
+
+impl DataRequest {
+    /// Checks a parameter's value. Nothing is asked of any server.
+    ///
+    /// # Errors
+    /// The value is no URI that data can be had from.
+    pub fn new(parameter: &str, position: usize, uri: &str) -> Result<Self, DataError> {
+        let place = place_of(parameter, uri)?;
+        Ok(Self {
+            parameter: parameter.to_owned(),
+            position,
+            uri: shown(uri.trim()),
+            name: place.name(),
+            place,
+        })
+    }
+
+    /// What the tracking store or the model registry has to be asked for.
+    pub fn reference(&self) -> Option<&Reference> {
+        match &self.place {
+            Place::Reference(reference) => Some(reference),
+            _ => None,
+        }
+    }
+
+    /// Takes an artifact URI, or a local path, as what the URI's reference stands for. It may be another
+    /// reference.
+    ///
+    /// # Errors
+    /// An artifact URI that data cannot be had from.
+    pub fn resolve(&mut self, artifact_uri: &str) -> Result<(), DataError> {
+        self.place = match local::path_of(artifact_uri) {
+            Some(path) => Place::Local(path),
+            None => place_of(&self.parameter, artifact_uri)?,
+        };
+        Ok(())
+    }
+
+    /// What is wrong with a reference that leads to others without end.
+    pub(crate) fn endless(&self) -> DataError {
+        invalid(
+            &self.parameter,
+            &self.uri,
+            "it leads from one model to the next without end",
+        )
+    }
+
+    /// The local path that it gets below the data's directory: in one of its own the last part of the URI's
+    /// path, as MLflow names it.
+    pub fn path_in(&self, directory: &Path) -> PathBuf {
+        let place = directory.join(format!("param_{}", self.position));
+        match self.name.as_str() {
+            "" => place,
+            name => place.join(name),
+        }
+    }
+
+    /// Whether a page of HTML is what is asked for.
+    pub(super) fn names_page(&self) -> bool {
+        let name = self.name.to_ascii_lowercase();
+        name.ends_with(".html") || name.ends_with(".htm")
+    }
+
+    pub(super) fn failed(&self, source: RepositoryError) -> DataError {
+        DataError::Download {
+            parameter: self.parameter.clone(),
+            uri: self.uri.clone(),
+            source: Box::new(source),
+        }
+    }
+}
+
+fn place_of(parameter: &str, uri: &str) -> Result<Place, DataError> {
+    let uri = uri.trim();
+    let shown = shown(uri);
+    let parsed = Place::parse(uri).map_err(|reason| invalid(parameter, &shown, &reason))?;
+    let Some(place) = parsed else {
+        let scheme = uri.split(':').next().unwrap_or_default().to_ascii_lowercase();
+        let (problem, hint) = match scheme.as_str() {
+            "file" => (
+                format!("the file '{shown}' for the parameter '{parameter}' is on another machine"),
+                "for a file of this machine write three slashes: file:///directory/file",
+            ),
+            _ => (
+                format!(
+                    "data behind '{scheme}:' cannot be had (parameter '{parameter}' is a path at '{shown}')"
+                ),
+                "pass a local path, or a URI that begins with http://, https:// or file:",
+            ),
+        };
+        return Err(DataError::Address {
+            problem,
+            hint: Some(hint),
+        });
+    };
+    let is_no_name = |part: &str| matches!(part, "." | "..") || part.contains('\0');
+    if place.name().split('/').any(is_no_name) {
+        return Err(invalid(
+            parameter,
+            &shown,
+            "it ends in no name that a file can have",
+        ));
+    }
+    Ok(place)
+}
+
+fn invalid(parameter: &str, shown: &str, reason: &str) -> DataError {
+    DataError::Address {
+        problem: format!("'{shown}' for the parameter '{parameter}' is no valid address: {reason}"),
+        hint: match reason {
+            PASSWORD_GIVEN => {
+                Some("leave the password out, and let `ssh-copy-id USER@HOST` bring your key to the server")
+            }
+            _ => shown.starts_with("http").then_some("check the host and the port"),
+        },
+    }
+}
+
+/// A URI without credentials. What stands before an at sign is none in these schemes: a container, a
+/// bucket, or a profile's name.
+pub(super) fn shown(uri: &str) -> String {
+    let scheme = uri.split_once("://").map_or("", |(scheme, _)| scheme);
+    match scheme.to_ascii_lowercase().as_str() {
+        "wasb" | "wasbs" | "abfs" | "abfss" | "dbfs" | "r2" | "b2" => {
+            uri.split(['?', '#']).next().unwrap_or(uri).to_owned()
+        }
+        _ => project_uri::shown(&without_credentials(uri)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_called_as_their_urls_end() {
+        for (uri, expected) in [
+            ("http://host/a/data.csv", "data.csv"),
+            ("https://host/a%20b c.csv?token=x#y", "a%20b%20c.csv"),
+            ("HTTP://host/dir/", "dir"),
+            ("http://host", "download"),
+            ("http://host/?format=csv", "download"),
+            ("http://host/a/%2e%2e", "download"),
+            ("http://host/a/../..", "download"),
+            ("http://host/..%2F..%2Fetc", "..%2F..%2Fetc"),
+            ("http://host/a%00b", "a%00b"),
+            (" http://host/x ", "x"),
+            ("http://h/api/2.0/mlflow-artifacts/artifacts/a/b%20c", "b%20c"),
+            ("s3://bucket/a/b.csv", "b.csv"),
+            ("s3://bucket/a%20b#c?d", "a%20b#c?d"),
+            ("s3://bucket/a/", ""),
+            ("s3://bucket", ""),
+            ("gs://b/a b", "a b"),
+            ("wasbs://c@a.blob.core.windows.net/x%20y", "x%20y"),
+            ("abfss://c@a.dfs.core.windows.net/x%20y", "x y"),
+            ("ftp://u:p@h/a/b%20c?d", "b%20c"),
+            ("SFTP://u@h/a/b c", "b c"),
+            ("hdfs:/a/b/", ""),
+            ("ViewFS://view/a/b", "b"),
+            ("dbfs:/a/b", "b"),
+            ("dbfs://work@databricks/a/b", "b"),
+            ("mlflow-artifacts:/1/a", "a"),
+            ("mlflow-artifacts://h:5000/1/a/", ""),
+            ("runs:/abc/model/x", "x"),
+            ("runs:/abc", ""),
+            ("models:/m/Production/a/b", "a/b"),
+            ("models:/m@best", ""),
+            ("models:/m@best/a/b/", "a/b"),
+            ("models:///m-0123", ""),
+        ] {
+            let request = DataRequest::new("data", 0, uri).unwrap();
+            assert_eq!(request.name, expected, "{uri}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for uri in [
+            "s3:bucket",
+            "s3://",
+            "s3:///x",
+            "s3://bucket/..",
+            "s3://bucket/a/.",
+            "runs:abc",
+            "runs:/",
+            "runs://profile@databricks/x",
+            "models:/",
+            "dbfs:a",
+            "dbfs://host/a",
+            "sftp://u:p@h/x",
+            "sftp://-oProxyCommand=x/x",
+            "sftp://-u@h/x",
+            "sftp://`x`/x",
+            "ftp://h/a\r\nDELE x",
+        ] {
+            let error = DataRequest::new("data", 0, uri).err().unwrap();
+            assert!(
+                error.to_string().contains("is no valid address"),
+                "{uri}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_shown_holds_a_credential() {
+        for (uri, expected) in [
+            (
+                "wasbs://container@account.blob.core.windows.net/x?sig=geheim",
+                "wasbs://container@account.blob.core.windows.net/x",
+            ),
+            ("https://anna:geheim@host/x?signature=geheim", "https://host/x"),
+        ] {
+            assert_eq!(DataRequest::new("data", 0, uri).unwrap().uri, expected);
+        }
+        for refused in [
+            "https://anna:geheim@host:port/x?signature=geheim",
+            "sftp://anna:geheim@host/x",
+            "file://anna:geheim@host/x",
+        ] {
+            let error = DataRequest::new("data", 0, refused).err().unwrap();
+            assert!(!format!("{error} {error:?}").contains("geheim"), "{error:?}");
+        }
+    }
+}

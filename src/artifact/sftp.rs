@@ -1,0 +1,276 @@
+//! `sftp://`: files of an SSH server. The `ssh` program makes the connection: it brings the user's keys,
+//! agent, configuration and known hosts.
+
+use std::fmt::Display;
+use std::io::{self, SeekFrom};
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use russh_sftp::client::error::Error;
+use russh_sftp::client::fs::Metadata;
+use russh_sftp::client::{Config, SftpSession};
+use russh_sftp::protocol::{FileType, StatusCode};
+use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::artifact::file_address::FileAddress;
+use crate::artifact::file_tree::{Arriving, FileServer, FileSession, file, send, within};
+use crate::artifact::http_request::BUFFERED_TIME;
+use crate::artifact::repository::{Chunks, Object, of_reader};
+use crate::artifact::repository_error::RepositoryError;
+use crate::http::{Fault, READ_TIMEOUT, SentFile};
+use crate::process::{Conversation, ProgramCall};
+
+const NAME: &str = "the SFTP server";
+/// How many files go over the connection at the same time.
+const MOST_FILES: usize = 4;
+/// How many answers a file that is read waits for. With more, a slow connection would have nothing of one
+/// file for too long.
+const READ_AHEAD: usize = 8;
+/// How long a directory may take to be listed: a hundred names come with each answer.
+const LISTING_TIME: Duration = Duration::from_secs(5 * 60);
+
+/// No password and no passphrase is ever asked for. The others undo what the configuration may say for work in a
+/// terminal, as the program `scp` does.
+const OPTIONS: [&str; 6] = [
+    "BatchMode=yes",
+    "ForwardX11=no",
+    "PermitLocalCommand=no",
+    "ClearAllForwardings=yes",
+    "RemoteCommand=none",
+    "RequestTTY=no",
+];
+
+/// A server, and the connection to it once there is one.
+pub(super) struct Sftp {
+    address: FileAddress,
+    connection: Mutex<Option<Arc<Connection>>>,
+    files: Arc<Semaphore>,
+}
+
+/// A connection that the `ssh` program holds, which ends with this.
+struct Connection {
+    sftp: SftpSession,
+    _ssh: Conversation,
+    /// Its other end goes away with the streams. The library does not see to what is asked just then.
+    closed: watch::Receiver<()>,
+    is_broken: AtomicBool,
+}
+
+/// The use of the connection for one file or directory.
+pub(super) struct Visit {
+    connection: Arc<Connection>,
+    /// Who asks, for a person.
+    asker: String,
+    files: OwnedSemaphorePermit,
+}
+
+impl Sftp {
+    /// The server that the address names; nothing is sent.
+    pub(super) fn new(address: &FileAddress) -> Self {
+        Self {
+            address: address.clone(),
+            connection: Mutex::default(),
+            files: Arc::new(Semaphore::new(MOST_FILES)),
+        }
+    }
+
+    /// What a person types after `ssh` to come to the server.
+    fn destination(&self) -> String {
+        let FileAddress { host, port, user, .. } = &self.address;
+        let port = port.map_or_else(String::new, |port| format!("-p {port} "));
+        let user = user.as_ref().map_or_else(String::new, |user| format!("{user}@"));
+        format!("{port}{user}{host}")
+    }
+
+    fn call(&self) -> ProgramCall {
+        let mut call =
+            ProgramCall::new("ssh").arguments(OPTIONS.into_iter().flat_map(|option| ["-o", option]));
+        if let Some(port) = self.address.port {
+            call = call.arguments(["-p".to_owned(), port.to_string()]);
+        }
+        if let Some(user) = &self.address.user {
+            call = call.arguments(["-l", user]);
+        }
+        call.arguments(["-s", "--", &self.address.host, "sftp"])
+    }
+
+    async fn open(&self) -> Result<Connection, RepositoryError> {
+        let mut ssh = self.call().converse()?;
+        let streams = ssh.take_streams();
+        let (output, input) = streams.ok_or_else(|| RepositoryError::strange(NAME, "it has no pipes"))?;
+        let (open, closed) = watch::channel(());
+        let output = Arriving::holding(output, open);
+        let config = Config {
+            max_concurrent_reads: READ_AHEAD,
+            // What is waited for is measured here.
+            request_timeout_secs: u64::MAX,
+            ..Config::default()
+        };
+        let begun = SftpSession::new_with_config(tokio::io::join(output, input), config);
+        let problem = match within(READ_TIMEOUT, async { Ok(begun.await) }, RepositoryError::broken).await? {
+            Ok(sftp) => {
+                return Ok(Connection {
+                    sftp,
+                    _ssh: ssh,
+                    closed,
+                    is_broken: AtomicBool::default(),
+                });
+            }
+            Err(problem) => problem,
+        };
+        let ended = async { Ok::<_, io::Error>(ssh.finish().await) };
+        match within(READ_TIMEOUT, ended, RepositoryError::broken).await? {
+            Ok(()) => Err(RepositoryError::strange(NAME, problem)),
+            Err(source) => Err(RepositoryError::Ssh {
+                source: Box::new(source),
+                destination: self.destination(),
+            }),
+        }
+    }
+}
+
+#[async_trait]
+impl FileServer for Sftp {
+    type Session = Visit;
+
+    const NAME: &'static str = NAME;
+    const HAS_PARTS: bool = false;
+
+    async fn connect(&self) -> Result<Visit, RepositoryError> {
+        let files = Arc::clone(&self.files).acquire_owned().await;
+        let files = files.map_err(|error| RepositoryError::strange(NAME, error))?;
+        let mut known = self.connection.lock().await;
+        let connection = match known.as_ref() {
+            Some(known) if !known.is_broken.load(Ordering::Relaxed) && known.closed.has_changed().is_ok() => {
+                Arc::clone(known)
+            }
+            _ => Arc::clone(known.insert(Arc::new(self.open().await?))),
+        };
+        Ok(Visit {
+            connection,
+            asker: format!("the login by `ssh {}`", self.destination()),
+            files,
+        })
+    }
+}
+
+impl Visit {
+    async fn told<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, RepositoryError> {
+        self.unless_closed(within(READ_TIMEOUT, work, |error| self.problem(error)))
+            .await
+    }
+
+    /// Gives up when the connection is closed, and takes note of one that is of no use any more.
+    async fn unless_closed<T>(
+        &self,
+        work: impl Future<Output = Result<T, RepositoryError>>,
+    ) -> Result<T, RepositoryError> {
+        let mut closed = self.connection.closed.clone();
+        let done = tokio::select! {
+            biased;
+            done = work => done,
+            _ = closed.changed() => Err(broken("it was closed")),
+        };
+        if matches!(done, Err(RepositoryError::NoAnswer { .. })) {
+            self.connection.is_broken.store(true, Ordering::Relaxed);
+        }
+        done
+    }
+
+    fn problem(&self, error: Error) -> RepositoryError {
+        match error {
+            Error::Status(status) if status.status_code == StatusCode::NoSuchFile => {
+                RepositoryError::Missing {
+                    said: format!("{NAME} answered 2 ({})", status.error_message),
+                }
+            }
+            Error::Status(status) => self.refusal(status.status_code, status.error_message),
+            error => broken(error),
+        }
+    }
+
+    fn refusal(&self, code: StatusCode, said: String) -> RepositoryError {
+        RepositoryError::refused(NAME, code as u16, Some(said), self.asker.clone())
+    }
+
+    /// What a failed write means: the library puts the server's refusal into an error without its code.
+    fn unwritten(&self, error: io::Error) -> RepositoryError {
+        match error.get_ref().map(|inner| inner.downcast_ref::<Error>()) {
+            Some(Some(inner)) => self.problem(inner.clone()),
+            Some(None) => self.refusal(StatusCode::Failure, error.to_string()),
+            None => RepositoryError::broken(error),
+        }
+    }
+}
+
+#[async_trait]
+impl FileSession for Visit {
+    async fn look(&mut self, path: &str) -> Result<Option<Object>, RepositoryError> {
+        self.told(self.connection.sftp.metadata(path)).await.map(entry)
+    }
+
+    async fn list(&mut self, path: &str) -> Result<Vec<(String, Option<Object>)>, RepositoryError> {
+        let mut entries = Vec::new();
+        let listed = within(LISTING_TIME, self.connection.sftp.read_dir(path), |error| {
+            self.problem(error)
+        });
+        for found in self.unless_closed(listed).await? {
+            let entry = match found.file_type() {
+                FileType::Dir | FileType::File => entry(found.metadata()),
+                // Links lead on.
+                FileType::Symlink | FileType::Other => self.look(&found.path()).await?,
+            };
+            entries.push((found.file_name(), entry));
+        }
+        Ok(entries)
+    }
+
+    async fn read(self, path: &str, range: Range<u64>) -> Result<(Chunks, Option<u64>), RepositoryError> {
+        let mut file = self.told(self.connection.sftp.open(path)).await?;
+        let sought = file.seek(SeekFrom::Start(range.start));
+        within(READ_TIMEOUT, sought, RepositoryError::broken).await?;
+        let mut closed = self.connection.closed.clone();
+        let until = Box::pin(async move {
+            let _held = (self.connection, self.files);
+            drop(closed.changed().await);
+        });
+        let arriving = Arriving { reader: file, until };
+        Ok((of_reader(arriving), None))
+    }
+
+    async fn make_directory(&mut self, path: &str) -> Result<(), RepositoryError> {
+        self.told(self.connection.sftp.create_dir(path)).await
+    }
+
+    async fn write(&mut self, path: &str, file: &SentFile) -> Result<(), RepositoryError> {
+        let mut there = self.told(self.connection.sftp.create(path)).await?;
+        let written = async {
+            send(file, &mut there, |error| self.unwritten(error)).await?;
+            let limit = READ_TIMEOUT + BUFFERED_TIME;
+            within(limit, there.shutdown(), |error| self.unwritten(error)).await
+        };
+        self.unless_closed(written).await
+    }
+
+    async fn rename(&mut self, from: &str, to: &str) -> Result<(), RepositoryError> {
+        self.told(self.connection.sftp.rename(from, to)).await
+    }
+
+    async fn remove(&mut self, path: &str) -> Result<(), RepositoryError> {
+        self.told(self.connection.sftp.remove_file(path)).await
+    }
+}
+
+fn entry(about: Metadata) -> Option<Object> {
+    let is_file = !about.file_type().is_dir();
+    is_file.then(|| file(about.size, about.mtime.map(u64::from)))
+}
+
+fn broken(reason: impl Display) -> RepositoryError {
+    let reason = format!("the connection to {NAME} broke ({reason})");
+    RepositoryError::silent(Fault::Broken, reason)
+}

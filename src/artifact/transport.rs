@@ -1,0 +1,154 @@
+//! How the services of `opendal` send their requests: over this program's client and by its rules.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use opendal::raw::{BoxedStaticFuture, Operation};
+use opendal::{
+    Buffer, ErrorKind, Execute, Executor, HttpBody, HttpTransport, HttpTransporter, OperationContext,
+};
+use reqwest::{Response, Url};
+
+use crate::artifact::http_request::{Ask, Content, Service};
+use crate::artifact::repository_error::RepositoryError;
+use crate::http::innermost;
+
+/// Stands before a key that begins with a slash, which the library would drop. It never leaves this
+/// program.
+const MARK: char = '\u{F8FF}';
+
+/// The mark and the slash as a URL holds them.
+const MARKED_SLASHES: [(&str, &str); 2] = [("%EF%A3%BF%2F", "%2F"), ("%EF%A3%BF/", "/")];
+
+/// What a name in a listing follows, by the service.
+const BEFORE_NAMES: [&str; 4] = ["<Key>", "<Name>", "\"name\":\"", "\"name\": \""];
+
+/// The path by which the library knows the object or prefix with this key.
+pub(super) fn path_of(key: &str) -> String {
+    match key.starts_with('/') {
+        true => format!("{MARK}{key}"),
+        // So it calls the whole bucket.
+        false if key.is_empty() => "/".to_owned(),
+        false => key.to_owned(),
+    }
+}
+
+/// The key that the library knows by this path.
+pub(super) fn key_of(path: &str) -> &str {
+    path.strip_prefix(MARK).unwrap_or(path)
+}
+
+/// The way out for one operation of a service.
+#[derive(Clone)]
+pub(super) struct Call {
+    service: Arc<dyn Service>,
+    /// An object's content that begins to arrive: the library hands on too little of its head.
+    answer: Arc<Mutex<Option<Response>>>,
+}
+
+impl Call {
+    /// A way out that requests are authorized for by this service.
+    pub(super) fn new(service: Arc<dyn Service>) -> Self {
+        Self {
+            service,
+            answer: Arc::default(),
+        }
+    }
+
+    /// What the library's operations go by.
+    pub(super) fn context(&self) -> OperationContext {
+        OperationContext::new()
+            .with_http_transport(HttpTransporter::new(self.clone()))
+            .with_executor(Executor::with(Tasks))
+    }
+
+    /// The content that was asked for.
+    pub(super) fn into_answer(self) -> Option<Response> {
+        self.answer.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    async fn exchange(
+        &self,
+        request: http::Request<Buffer>,
+    ) -> Result<http::Response<HttpBody>, RepositoryError> {
+        let service = self.service.as_ref();
+        let (head, body) = request.into_parts();
+        let operation = head.extensions.get::<Operation>().copied();
+        let mut ask = Ask::new(head.method, url_of(&head.uri, service)?);
+        ask.headers = head.headers;
+        ask.content = Content::Bytes(body.to_bytes());
+        let (status, headers, bytes) = if operation == Some(Operation::Read) {
+            let answer = ask.send(service).await?;
+            let head = (answer.status(), answer.headers().clone(), Bytes::new());
+            *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+            head
+        } else {
+            let (status, headers, mut bytes) = match service.whole(&ask).await {
+                Some(answer) => answer?,
+                None => ask.whole(service).await?,
+            };
+            if operation == Some(Operation::List) {
+                // Names that begin with a slash are marked.
+                let mut text = String::from_utf8_lossy(&bytes).into_owned();
+                for start in BEFORE_NAMES {
+                    text = text.replace(&format!("{start}/"), &format!("{start}{MARK}/"));
+                }
+                bytes = text.into();
+            }
+            (status, headers, bytes)
+        };
+        let body = HttpBody::new(futures_util::stream::iter([Ok(bytes.into())]), None);
+        let mut response = http::Response::new(body);
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        Ok(response)
+    }
+}
+
+fn url_of(uri: &http::Uri, service: &dyn Service) -> Result<Url, RepositoryError> {
+    let mut text = uri.to_string();
+    for (marked, plain) in MARKED_SLASHES {
+        text = text.replacen(marked, plain, 1);
+    }
+    Url::parse(&text).map_err(|error| RepositoryError::strange(service.name(), error))
+}
+
+/// What runs the parts that are put at the same time. The library ends a task by dropping its handle.
+struct Tasks;
+
+impl Execute for Tasks {
+    fn execute(&self, task: BoxedStaticFuture<()>) {
+        drop(tokio::spawn(task));
+    }
+}
+
+impl HttpTransport for Call {
+    async fn fetch(&self, request: http::Request<Buffer>) -> opendal::Result<http::Response<HttpBody>> {
+        self.exchange(request).await.map_err(|problem| {
+            let error = opendal::Error::new(ErrorKind::Unexpected, "the store's refusal");
+            error.set_source(Carried(Mutex::new(Some(problem))))
+        })
+    }
+}
+
+/// A problem on its way through the library.
+#[derive(Debug, thiserror::Error)]
+#[error("the store's refusal")]
+struct Carried(Mutex<Option<RepositoryError>>);
+
+/// What went wrong in an operation of the library: what the transport said, or the answer is not one that
+/// the library can read.
+pub(super) fn problem(store: &'static str, error: opendal::Error) -> RepositoryError {
+    let mut link = std::error::Error::source(&error);
+    while let Some(source) = link {
+        if let Some(Carried(problem)) = source.downcast_ref()
+            && let Some(problem) = problem.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
+            return problem;
+        }
+        link = source.source();
+    }
+    let source = std::error::Error::source(&error);
+    let source = source.map_or_else(String::new, |source| format!(": {}", innermost(source)));
+    RepositoryError::strange(store, format_args!("{}{source}", error.message()))
+}

@@ -1,0 +1,68 @@
+//! Files for the artifacts of a run.
+
+use std::path::Path;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+
+use crate::artifact::error::DataError;
+use crate::artifact::hdfs;
+use crate::artifact::repository_error::RepositoryError;
+use crate::artifact::uri::{Place, open_repository};
+use crate::artifact::{DataContext, local};
+
+/// How long it is tried to remove what a failed upload has left behind: the run is about to end.
+const REMOVAL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Puts a local file of any size below an artifact URI, under this path, where it appears when it is
+/// whole. It is given up when `given_up` is ready. What a failed upload has sent is removed.
+///
+/// # Errors
+/// What `given_up` gave, or within: a kind of store that cannot be written to, or one that refuses or
+/// cannot be reached; a file that cannot be read or gets another length meanwhile.
+pub async fn upload<G>(
+    artifact_uri: &str,
+    path: &str,
+    file: &Path,
+    context: &DataContext,
+    given_up: impl Future<Output = G>,
+) -> Result<Result<(), DataError>, G> {
+    let failed = |source| DataError::Upload {
+        path: path.to_owned(),
+        uri: super::request::shown(artifact_uri),
+        source: Box::new(source),
+    };
+    let mut opened = None;
+    let put = async {
+        if let Some(directory) = local::path_of(artifact_uri) {
+            return local::copy_file(file, &directory.join(path)).map(drop);
+        }
+        let place = Place::parse(artifact_uri).map_err(RepositoryError::Address)?;
+        let place = place.ok_or(RepositoryError::NotWritable)?;
+        if let Place::Hdfs(uri) = &place
+            && hdfs::program::is_there()
+        {
+            let uri = format!("{}/{path}", uri.trim_end_matches('/'));
+            return hdfs::program::put(file, &uri).await;
+        }
+        opened
+            .insert(open_repository(&place, context)?)
+            .put(path, file)
+            .await
+    };
+    let outcome = match select(pin!(put), pin!(given_up)).await {
+        Either::Left((put, _)) => Ok(put.map_err(failed)),
+        Either::Right((reason, _)) => Err(reason),
+    };
+    if let (Err(_) | Ok(Err(_)), Some(store)) = (&outcome, opened) {
+        let removed = tokio::time::timeout(REMOVAL_PATIENCE, store.abandon()).await;
+        let removed = removed.unwrap_or_else(|error| Err(RepositoryError::broken(error.into())));
+        if let Err(problem) = removed
+            && !matches!(problem, RepositoryError::Missing { .. })
+        {
+            tracing::warn!("what has been uploaded of '{path}' cannot be removed: {problem}");
+        }
+    }
+    outcome
+}
