@@ -8,8 +8,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use mlrun::environment::EnvManager;
-use mlrun::runner::RunRequest;
+use mlrun::{EnvManager, RunRequest};
 
 /// How long a run may take before it is cancelled.
 const PATIENCE: Duration = Duration::from_secs(60);

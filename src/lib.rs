@@ -24,7 +24,7 @@
 //! floor 4: aws databricks
 //! floor 3: http project
 //! floor 2: process project_uri temporary yaml
-//! floor 1: env_vars events ini nearest python_paths redact run
+//! floor 1: entities env_vars events ini nearest python_paths redact
 //! ```
 //!
 //! What is below [`project`] knows nothing of MLflow Projects but their URIs and the entities of a tracking store.
@@ -34,6 +34,7 @@ pub mod aws;
 pub mod backend;
 pub mod cli;
 mod databricks;
+pub mod entities;
 pub mod env_vars;
 pub mod environment;
 pub mod events;
@@ -47,10 +48,15 @@ pub mod project;
 pub mod project_uri;
 mod python_paths;
 pub mod redact;
-pub mod run;
 pub mod runner;
 mod temporary;
 pub mod tracking;
 pub mod yaml;
 
-pub use runner::{run, run_with};
+pub use backend::BackendConfig;
+pub use entities::{ExperimentId, RunData, RunId, RunInfo, RunStatus, UnixMillis};
+pub use environment::EnvManager;
+pub use events::Progress;
+pub use process::{Signals, own_all_children};
+pub use runner::{ImageChoice, Launched, RunEnding, RunError, RunRequest, SubmittedRun, run, run_with};
+pub use tracking::ExperimentSelector;

@@ -4,9 +4,9 @@ use std::io;
 
 use super::databricks::DatabricksBackendError;
 use super::kubernetes::KubernetesError;
+use crate::entities::{RunId, RunStatus};
 use crate::process::ProcessError;
 use crate::project::Location;
-use crate::run::{RunId, RunStatus};
 
 /// Why a backend cannot run an entry point.
 #[derive(Debug, thiserror::Error)]

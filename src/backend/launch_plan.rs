@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::databricks::WorkspaceAccess;
+use crate::entities::RunInfo;
 use crate::environment::{EnvManager, PreparedEnv};
 use crate::project::DatabricksSparkJob;
-use crate::run::RunInfo;
 
 /// Where a container finds a tracking store of this machine. MLflow's own place.
 pub const CONTAINER_STORE: &str = "/mlflow/tmp/mlruns";

@@ -19,7 +19,7 @@ pub use self::kubernetes::KubernetesError;
 pub use self::launch_plan::{CONTAINER_STORE, LaunchPlan, LocalStore, OutputLog, ProjectCall};
 pub use self::submitted_run::{AttachedRun, Launch, RunElsewhere, RunState, SubmittedRun};
 
-use crate::run::{RunId, tag};
+use crate::entities::{RunId, tag};
 
 /// The names that `--backend` takes, in the order of the documentation.
 pub const BACKEND_NAMES: [&str; 3] = [local::NAME, databricks::NAME, kubernetes::NAME];

@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 
 use super::error::BackendError;
+use crate::entities::RunStatus;
 use crate::events::Progress;
 use crate::process::{Ended, Signals, TerminationSignal};
-use crate::run::RunStatus;
 
 /// What became of a launch.
 pub enum Launch {

@@ -6,9 +6,9 @@ use crate::cli::args::EnvCommand;
 use crate::cli::escape::{self, one_line};
 use crate::cli::printer::{self, Printer};
 use crate::cli::report::{Failure, Outcome};
+use crate::entities::UnixMillis;
 use crate::environment::{self, CachedEnvironment};
 use crate::events::{Progress, byte_text};
-use crate::run::UnixMillis;
 
 /// Shows or removes environments.
 pub(crate) async fn run(command: EnvCommand, printer: &Printer) -> Result<Outcome, Failure> {

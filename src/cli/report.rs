@@ -4,9 +4,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::cli::escape;
+use crate::entities::RunStatus;
 use crate::process::limit_hint;
 use crate::project::Location;
-use crate::run::RunStatus;
 use crate::runner::RunError;
 
 /// The exit code of a usage error, as click and clap both have it.

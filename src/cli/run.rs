@@ -10,9 +10,9 @@ use crate::cli::run_info::RunReport;
 use crate::cli::settings::RunSettings;
 use crate::cli::slurm;
 use crate::cli::time_limit::TimeLimit;
+use crate::entities::{RunInfo, RunStatus};
 use crate::events::Progress;
 use crate::process::{Signals, TerminationSignal, own_all_children};
-use crate::run::{RunInfo, RunStatus};
 use crate::runner::{
     CreatedRun, Launched, ReusableRun, RunEnding, RunError, RunPlan, RunRequest, SubmittedRun,
     despite_signals, until_signal,

@@ -9,8 +9,8 @@ use serde::Serialize;
 use tempfile::NamedTempFile;
 
 use crate::cli::report::{Failure, Outcome};
+use crate::entities::{RunInfo, RunStatus, tag};
 use crate::process::ProgramExit;
-use crate::run::{RunInfo, RunStatus, tag};
 use crate::runner::{CreatedRun, Launched, RunDetails, RunEnding, RunPlan};
 
 /// The file that `--run-info` names, and its content: written when the run has begun, and again when

@@ -13,11 +13,11 @@ use crate::backend::{self, BackendConfig};
 use crate::cli::args::{EnvManagerName, ExitCodeName, RunArguments};
 use crate::cli::params_file::{self, ParameterOrigin};
 use crate::cli::report::Failure;
+use crate::entities::{RunId, tag};
 use crate::env_vars;
 use crate::environment::EnvManager;
 use crate::process::ProcessIdentity;
 use crate::project::{NameProblem, SourceFile, without_blanks};
-use crate::run::{RunId, tag};
 use crate::runner::{ImageChoice, RunError, RunRequest, select_experiment};
 
 /// What the command line says about a run besides what shall be run.

@@ -28,9 +28,9 @@ pub use file_kind::OtherFile;
 pub use manager::EnvManager;
 pub use python::PythonEnvError;
 
+use crate::entities::tag;
 use crate::events::Progress;
 use crate::project::ProjectEnvironment;
-use crate::run::tag;
 
 /// What decides about a run's environment.
 #[derive(Debug, Clone, Copy)]

@@ -13,7 +13,7 @@ use super::send_signal::{Termination, signal_process};
 /// Which process of which machine it is. A process id alone says little: ids come round again, and
 /// home directories and tracking stores are shared between machines and containers.
 ///
-/// As JSON it is the value of the tag [`PROJECT_PROCESS`](crate::run::tag::PROJECT_PROCESS).
+/// As JSON it is the value of the tag [`PROJECT_PROCESS`](crate::entities::tag::PROJECT_PROCESS).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessIdentity {
     /// The machine's name.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{RunDetails, RunError, RunPlan, RunRequest};
+use crate::entities::{RunId, RunInfo, UnixMillis, tag};
 use crate::env_vars;
 use crate::events::Progress;
 use crate::fetch::TreeState;
-use crate::run::{RunId, RunInfo, UnixMillis, tag};
 use crate::tracking::{NewRun, TrackingError, TrackingStore};
 
 /// A run that is in the tracking store. It must be submitted or ended, or it stays `RUNNING`.

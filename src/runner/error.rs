@@ -2,13 +2,13 @@
 
 use crate::artifact::DataError;
 use crate::backend::BackendError;
+use crate::entities::{RunId, RunInfo, RunStatus};
 use crate::environment::EnvironmentError;
 use crate::fetch::FetchError;
 use crate::http::VariableError;
 use crate::process::ProcessError;
 use crate::project::{Location, ProjectError};
 use crate::project_uri::ProjectUriError;
-use crate::run::{RunId, RunInfo, RunStatus};
 use crate::tracking::limits::LimitError;
 use crate::tracking::{TrackingError, TrackingUriError};
 

@@ -15,11 +15,11 @@ use super::record::{record_end, record_place};
 use super::run_ending::{Launched, RunEnding};
 use super::{CreatedRun, RunDetails, RunError};
 use crate::backend::{Launch, LaunchPlan};
+use crate::entities::{RunStatus, UnixMillis};
 use crate::environment::{self, EnvironmentError, EnvironmentPlan, Prepared, Usage};
 use crate::events::Progress;
 use crate::fetch::{TreeComparison, TreeState};
 use crate::process::{Ended, OWN_SIGNAL_DELAY, Signals};
-use crate::run::{RunStatus, UnixMillis};
 use crate::tracking::RunEnd;
 
 /// Launches the entry point, waits for its end and records it.

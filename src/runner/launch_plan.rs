@@ -5,10 +5,10 @@ use super::plan::CommandWithData;
 use super::store_preview::{ARTIFACTS, StorePreview, UNKNOWN_EXPERIMENT, UNKNOWN_RUN};
 use crate::backend::{self, CONTAINER_STORE, LaunchPlan, LocalStore};
 use crate::databricks::WorkspaceAccess;
+use crate::entities::{ExperimentId, RunId, RunInfo, RunStatus};
 use crate::env_vars;
 use crate::environment::PreparedEnv;
 use crate::process::DEFAULT_GRACE;
-use crate::run::{ExperimentId, RunId, RunInfo, RunStatus};
 use crate::tracking::{TrackingError, TrackingStore, TrackingUri, append_to_uri_path};
 
 impl RunPlan {

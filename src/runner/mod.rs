@@ -64,9 +64,7 @@ use crate::process::Signals;
 /// ```
 /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
 /// # runtime.block_on(async {
-/// use mlrun::environment::EnvManager;
-/// use mlrun::run::RunStatus;
-/// use mlrun::runner::RunRequest;
+/// use mlrun::{EnvManager, RunRequest, RunStatus};
 ///
 /// # let directory = tempfile::tempdir()?;
 /// # std::fs::write(

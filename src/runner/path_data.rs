@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use super::plan::CommandWithData;
 use super::{RunError, RunPlan, RunRequest};
 use crate::artifact::{self, DataContext, DataRequest, LocatedData, Reference};
+use crate::entities::RunId;
 use crate::events::Progress;
 use crate::project::{ParameterValue, ResolvedParameters};
-use crate::run::RunId;
 use crate::temporary::TemporaryDirectory;
 use crate::tracking::{self, ModelSelector, TrackingStore, TrackingUri};
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 use super::{RunError, RunRequest, Timings};
 use crate::artifact::{DataRequest, LocatedData};
 use crate::backend::{Backend, ProjectCall};
+use crate::entities::tag;
 use crate::environment::EnvironmentPlan;
 use crate::fetch::{TreeComparison, WorkDir};
 use crate::project::{EntryPoint, ParameterValue, ProjectError, ResolvedParameters};
-use crate::run::tag;
 use crate::tracking::{self, ExperimentSelector, TrackingStore, TrackingUri};
 
 /// A command, and the directory that holds what it reads where that was downloaded.

@@ -12,11 +12,11 @@ use super::error::one_line;
 use super::interruption::{despite_signals, until_signal};
 use super::{CreatedRun, RunDetails, RunError};
 use crate::backend::RunElsewhere;
+use crate::entities::{RunStatus, UnixMillis};
 use crate::env_vars;
 use crate::events::Progress;
 use crate::http::{VariableError, in_words, seconds};
 use crate::process::{Signals, TerminationSignal};
-use crate::run::{RunStatus, UnixMillis};
 use crate::tracking::{self, RunEnd, TrackingError, TrackingStore};
 
 /// How long a store may be away before the end of a run is given up, unless

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::RunError;
 use crate::backend::{BackendConfig, BackendOptions};
+use crate::entities::{ExperimentId, RunId};
 use crate::env_vars;
 use crate::environment::EnvManager;
-use crate::run::{ExperimentId, RunId};
 use crate::tracking::ExperimentSelector;
 
 /// A run that is asked for. Each field is one option of `mlrun run` and means the same.

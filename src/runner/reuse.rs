@@ -8,10 +8,10 @@ use std::sync::Arc;
 use openssl::sha::sha256;
 
 use super::{RunError, RunPlan};
+use crate::entities::{ExperimentId, RunData, UnixMillis, tag};
 use crate::events::Progress;
 use crate::fetch::TreeState;
 use crate::project::{Parameter, ParameterType, ParameterValue};
-use crate::run::{ExperimentId, RunData, UnixMillis, tag};
 use crate::tracking::{FinishedRuns, TrackingError, TrackingStore};
 
 /// How many runs of the same entry point and commit are looked at, newest first.

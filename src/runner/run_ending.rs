@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::error::RunError;
+use crate::entities::RunStatus;
 use crate::process::{Ended, ProgramExit, TerminationSignal};
-use crate::run::RunStatus;
 use crate::tracking::RunEnd;
 
 /// What became of an entry point that was to be launched.

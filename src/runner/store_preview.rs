@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{RunError, RunPlan};
 use crate::databricks::WorkspaceAccess;
+use crate::entities::{ExperimentId, RunId, RunStatus};
 use crate::events::Progress;
-use crate::run::{ExperimentId, RunId, RunStatus};
 use crate::tracking::{self, ExperimentSelector, TrackingError, TrackingStore, append_to_uri_path};
 
 /// How long the store may take to answer: what it says is good to know, not needed.

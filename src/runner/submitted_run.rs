@@ -7,9 +7,9 @@ use tokio::sync::watch;
 use super::execute::execute;
 use super::run_ending::{Launched, RunEnding};
 use super::{CreatedRun, ReusableRun, RunDetails, RunError};
+use crate::entities::{RunId, RunInfo, RunStatus};
 use crate::events::Progress;
 use crate::process::{Signals, TerminationRequest};
-use crate::run::{RunId, RunInfo, RunStatus};
 use crate::tracking::TrackingStore;
 
 /// A run that is under way. It goes on to its recorded end when this value is dropped, as long as

@@ -1,6 +1,6 @@
 //! Why a tracking store could not do what was asked.
 
-use crate::run::RunInfo;
+use crate::entities::RunInfo;
 
 /// Why a tracking store could not do what was asked.
 #[derive(Debug, thiserror::Error)]

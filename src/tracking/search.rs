@@ -2,7 +2,7 @@
 
 use super::TrackingError;
 use super::limits::{self, LimitError, LongValues};
-use crate::run::{ExperimentId, RunData};
+use crate::entities::{ExperimentId, RunData};
 
 /// Which runs to look for: those of an experiment that are `FINISHED`, not deleted, and have all of
 /// these tags.

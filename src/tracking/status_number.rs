@@ -1,6 +1,6 @@
 //! The numbers that MLflow's protocol and its file store give the states of a run.
 
-use crate::run::RunStatus;
+use crate::entities::RunStatus;
 
 const NUMBERS: [(u8, RunStatus); 5] = [
     (1, RunStatus::Running),

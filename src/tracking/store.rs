@@ -6,7 +6,7 @@ use super::error::TrackingError;
 use super::models::ModelSelector;
 use super::search::FinishedRuns;
 use crate::databricks::WorkspaceAccess;
-use crate::run::{ExperimentId, RunData, RunId, RunInfo, RunStatus, UnixMillis};
+use crate::entities::{ExperimentId, RunData, RunId, RunInfo, RunStatus, UnixMillis};
 
 /// Which experiment a run shall belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +94,7 @@ pub trait TrackingStore: Send + Sync {
     async fn finished_runs(&self, wanted: &FinishedRuns) -> Result<Vec<RunData>, TrackingError>;
 
     /// Sets tags on a run; a tag that is there already gets the new value. A value for
-    /// [`RUN_NAME`](crate::run::tag::RUN_NAME) renames the run, where the store keeps names apart
+    /// [`RUN_NAME`](crate::entities::tag::RUN_NAME) renames the run, where the store keeps names apart
     /// from tags too.
     async fn set_tags(&self, run_id: &RunId, tags: &[(String, String)]) -> Result<(), TrackingError>;
 

@@ -3,7 +3,7 @@
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use mlrun::run::{ExperimentId, RunStatus, UnixMillis};
+use mlrun::entities::{ExperimentId, RunStatus, UnixMillis};
 use mlrun::tracking::{self, NewRun, RunEnd, TrackingStore, TrackingUri};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -268,7 +268,7 @@ async fn runs_that_mlrun_did_not_start_are_shown_and_waited_for() {
             "where it was started",
         ],
     );
-    let run_id = mlrun::run::RunId::new(id.clone());
+    let run_id = mlrun::entities::RunId::new(id.clone());
     assert_eq!(store.run(&run_id).await.unwrap().status, RunStatus::Running);
 
     let mut waiting = spawn_wait(&project, &id);

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use mlrun::entities::{RunId, RunStatus};
 use mlrun::environment::EnvManager;
 use mlrun::process::ProgramExit;
-use mlrun::run::{RunId, RunStatus};
 use mlrun::runner::{Launched, RunError, RunRequest};
 
 use crate::harness::{Sandbox, StoreContents};

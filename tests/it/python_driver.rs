@@ -205,12 +205,11 @@ fn an_environment_that_cannot_be_made_is_the_exception() {
         let Some(results) = call(&project, &call_arguments, "wait get_status cancel get_status") else {
             return;
         };
-        let told = match is_waited_for {
-            true => exception(&results[0]),
-            false => {
-                assert_eq!(results[2..], ["FAILED".into(), Value::Null, "FAILED".into()]);
-                exception(&results[1])
-            }
+        let told = if is_waited_for {
+            exception(&results[0])
+        } else {
+            assert_eq!(results[2..], ["FAILED".into(), Value::Null, "FAILED".into()]);
+            exception(&results[1])
         };
         assert!(
             told.starts_with("error: `") && told.contains("a-package-that-nobody-has"),

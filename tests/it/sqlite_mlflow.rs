@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use mlrun::run::{RunStatus, UnixMillis, tag};
+use mlrun::entities::{RunStatus, UnixMillis, tag};
 use mlrun::tracking::{ExperimentSelector, NewRun, RunEnd, TrackingStore};
 
 use crate::sqlite_store::Database;
@@ -107,7 +107,7 @@ fn python(environment: &Path, directory: &Path, script: &str, arguments: &[&str]
     stdout
 }
 
-async fn create_run(store: &dyn TrackingStore, experiment: ExperimentSelector) -> mlrun::run::RunInfo {
+async fn create_run(store: &dyn TrackingStore, experiment: ExperimentSelector) -> mlrun::entities::RunInfo {
     let pairs = |pairs: &[(&str, &str)]| {
         pairs
             .iter()
@@ -127,7 +127,7 @@ async fn create_run(store: &dyn TrackingStore, experiment: ExperimentSelector) -
         .unwrap()
 }
 
-async fn end_run(store: &dyn TrackingStore, run: &mlrun::run::RunInfo, status: RunStatus) -> RunStatus {
+async fn end_run(store: &dyn TrackingStore, run: &mlrun::entities::RunInfo, status: RunStatus) -> RunStatus {
     let end = RunEnd {
         status,
         end_time: UnixMillis::now(),
@@ -217,7 +217,10 @@ async fn we_use_a_store_of_mlflow(environment: &Path) {
     assert!(seen.starts_with("FAILED ours ada s3://bucket/path/"), "{seen}");
     assert!(seen.contains("Default theirs"), "{seen}");
 
-    let theirs = store.run(&mlrun::run::RunId::new(theirs.trim())).await.unwrap();
+    let theirs = store
+        .run(&mlrun::entities::RunId::new(theirs.trim()))
+        .await
+        .unwrap();
     assert_eq!(theirs.status, RunStatus::Running);
     assert!(!theirs.run_name.is_empty());
     store_suite(&database).await;

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mlrun::run::{ExperimentId, RunId, RunStatus, UnixMillis};
+use mlrun::entities::{ExperimentId, RunId, RunStatus, UnixMillis};
 use mlrun::tracking::{self, ExperimentSelector, NewRun, RunEnd, TrackingStore, TrackingUri};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};

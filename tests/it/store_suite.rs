@@ -6,7 +6,7 @@ mod reading;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use mlrun::run::{ExperimentId, RunId, RunStatus, UnixMillis, tag};
+use mlrun::entities::{ExperimentId, RunId, RunStatus, UnixMillis, tag};
 use mlrun::tracking::{ExperimentSelector, NewRun, RunEnd, TrackingError, TrackingStore};
 
 /// A store under test, and a way to look into it and to change it past [`TrackingStore`].

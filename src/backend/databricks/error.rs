@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use crate::databricks::DatabricksError;
+use crate::entities::RunStatus;
 use crate::http::ApiError;
-use crate::run::RunStatus;
 
 /// Why a project cannot run on Databricks, or how its job failed.
 #[derive(Debug, thiserror::Error)]

@@ -9,10 +9,10 @@ use super::error::DatabricksBackendError;
 use super::follow::Follower;
 use crate::backend::{AttachedRun, BackendError, RunElsewhere, RunState, SubmittedRun};
 use crate::databricks::{Client, DatabricksProfile, JobRun, JobRunState, Session};
+use crate::entities::{RunStatus, tag};
 use crate::env_vars;
 use crate::events::Progress;
 use crate::process::{Ended, Signals};
-use crate::run::{RunStatus, tag};
 
 /// How long the workspace may take to answer a cancellation that a signal asked for: batch systems kill
 /// soon.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use crate::databricks::{Client, DatabricksError, DbfsPath};
-use crate::run::ExperimentId;
+use crate::entities::ExperimentId;
 
 /// A directory in a workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]

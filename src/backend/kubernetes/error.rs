@@ -11,8 +11,8 @@ use kube::core::Status;
 use super::denial::Denial;
 use super::kubeconfig_text;
 use super::reason::Reason;
+use crate::entities::RunStatus;
 use crate::project::Location;
-use crate::run::RunStatus;
 
 /// Why a run on Kubernetes failed or could not be started.
 #[derive(Debug, thiserror::Error)]

@@ -20,10 +20,10 @@ use super::KubernetesError;
 use super::cluster::Cluster;
 use super::error::{ApiProblem, ProblemKind};
 use super::pod_status;
+use crate::entities::RunStatus;
 use crate::events::Progress;
 use crate::process::{Ended, ProgramExit};
 use crate::project::quote;
-use crate::run::RunStatus;
 
 /// The pauses between tries.
 pub(super) const PAUSES: ExponentialBuilder = ExponentialBuilder::new()

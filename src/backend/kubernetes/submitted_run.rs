@@ -11,9 +11,9 @@ use super::job_state;
 use super::pod_status::{Failure, PodView};
 use crate::backend::relayed::RelayedOutput;
 use crate::backend::{AttachedRun, BackendError, RunElsewhere, RunState, SubmittedRun};
+use crate::entities::RunStatus;
 use crate::events::Progress;
 use crate::process::{Ended, Signals};
-use crate::run::RunStatus;
 
 /// The tag with the context of the kubeconfig. It is not set for a run from inside the cluster.
 const CONTEXT_TAG: &str = "mlrun.kubernetes.context";

@@ -7,10 +7,10 @@ use tokio::time::Instant;
 use super::{FoundRun, RunPlace, elsewhere, gone, ids, is_here, with_run_id};
 use crate::cli::printer::Printer;
 use crate::cli::report::{Failure, Outcome};
+use crate::entities::{RunStatus, tag};
 use crate::environment::Engine;
 use crate::events::Progress;
 use crate::process::{BETWEEN_LOOKS, ProcessIdentity, Termination, Whereabouts};
-use crate::run::{RunStatus, tag};
 
 /// How long mlrun may take to end its tree and to record the end: its grace period, and as long again
 /// for the store.

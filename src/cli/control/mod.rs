@@ -10,9 +10,9 @@ pub(super) use self::wait::wait;
 
 use crate::backend::{self, AttachedRun, BackendError};
 use crate::cli::report::Failure;
+use crate::entities::{RunData, RunId, RunStatus, UnixMillis, tag};
 use crate::env_vars;
 use crate::process::{ProcessIdentity, Whereabouts};
-use crate::run::{RunData, RunId, RunStatus, UnixMillis, tag};
 use crate::tracking::{self, RunEnd, TrackingStore, TrackingUri};
 
 /// A run as its tracking store has it, and where it is.

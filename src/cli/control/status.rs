@@ -7,9 +7,9 @@ use crate::backend::RunState;
 use crate::cli::escape;
 use crate::cli::printer::{self, Printer};
 use crate::cli::report::{Failure, Outcome};
+use crate::entities::{LifecycleStage, RunData, RunStatus, UnixMillis, tag};
 use crate::events::Progress;
 use crate::process::{ProcessIdentity, Whereabouts};
-use crate::run::{LifecycleStage, RunData, RunStatus, UnixMillis, tag};
 
 /// What is known of a run beside its store.
 struct Findings {

@@ -7,9 +7,9 @@ use super::{FoundRun, RunPlace, gone, is_here};
 use crate::backend::BackendError;
 use crate::cli::printer::Printer;
 use crate::cli::report::{Failure, Outcome};
+use crate::entities::RunStatus;
 use crate::events::Progress;
 use crate::process::{Ended, ProcessIdentity, ProgramExit, Signals, TerminationSignal, Whereabouts};
-use crate::run::RunStatus;
 
 /// How often the store is asked at first, and how often after a while.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);

@@ -13,8 +13,8 @@ use super::directory::blocking;
 use super::entry::{self, Entry, EntryKind};
 use super::record::{self, Record};
 use super::{lock, usage};
+use crate::entities::UnixMillis;
 use crate::environment::{EnvManager, EnvironmentError};
-use crate::run::UnixMillis;
 
 /// How the names of MLflow's environments begin.
 const PREFIX: &str = "mlflow-";

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::claim::touch;
 use super::entry::Entry;
+use crate::entities::UnixMillis;
 use crate::environment::error::EnvironmentError;
-use crate::run::UnixMillis;
 
 /// How an environment came to be. The time of its last use is that of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

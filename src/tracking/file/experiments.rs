@@ -8,7 +8,7 @@ use super::error::FileStoreError;
 use super::meta::{ACTIVE, DELETED, ExperimentMeta, META_FILE, read_text};
 use super::write::{create_directory, create_new};
 use super::{Files, MODELS, TRASH, is_id};
-use crate::run::{ExperimentId, UnixMillis};
+use crate::entities::{ExperimentId, UnixMillis};
 use crate::tracking::artifact_uri::append_to_uri_path;
 use crate::tracking::{ExperimentSelector, TrackingError, limits};
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::FileStoreError;
 use super::yaml_text::{self, Field};
-use crate::run::RunStatus;
+use crate::entities::RunStatus;
 use crate::tracking::status_number;
 use crate::yaml::{self, Mapping, Value};
 

@@ -31,7 +31,7 @@ pub use self::error::FileStoreError;
 
 use super::limits::LongValues;
 use super::{ExperimentSelector, FinishedRuns, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore};
-use crate::run::{ExperimentId, RunData, RunId, RunInfo, RunStatus};
+use crate::entities::{ExperimentId, RunData, RunId, RunInfo, RunStatus};
 
 /// The directory of deleted experiments.
 const TRASH: &str = ".trash";

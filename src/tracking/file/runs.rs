@@ -9,7 +9,7 @@ use super::meta::{ACTIVE, ARTIFACTS, DELETED, MAX_ID_LENGTH, META_FILE, METRICS,
 use super::unfinished::{Unfinished, remove_leftovers};
 use super::write::{create_directory, create_parents, replace, write_unseen};
 use super::{Files, is_id};
-use crate::run::{ExperimentId, RunId, RunInfo, RunStatus, tag};
+use crate::entities::{ExperimentId, RunId, RunInfo, RunStatus, tag};
 use crate::tracking::artifact_uri::append_to_uri_path;
 use crate::tracking::limits;
 use crate::tracking::run_name::random_run_name;

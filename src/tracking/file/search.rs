@@ -9,7 +9,7 @@ use super::error::FileStoreError;
 use super::meta::{MAX_ID_LENGTH, PARAMS, RunMeta, TAGS};
 use super::runs::{check_place, info_of, is_run_directory};
 use super::{Files, is_id};
-use crate::run::{LifecycleStage, RunData, RunId, RunStatus, UnixMillis};
+use crate::entities::{LifecycleStage, RunData, RunId, RunStatus, UnixMillis};
 use crate::tracking::search::{refused, sorted};
 use crate::tracking::{FinishedRuns, TrackingError};
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::RestStore;
 use super::error::RestError;
 use super::wire::{Pair, pair};
-use crate::run::RunId;
+use crate::entities::RunId;
 use crate::tracking::TrackingError;
 use crate::tracking::limits::Entity;
 use crate::tracking::search::has_tags;

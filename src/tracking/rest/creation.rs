@@ -11,8 +11,8 @@ use super::client::Client;
 use super::error::RestError;
 use super::search::condition;
 use super::wire::{Experiment, FoundRuns, Pair, RunAnswer, pair, search_runs};
+use crate::entities::{ExperimentId, RunData, RunId, tag};
 use crate::http::{Call, Outcome};
-use crate::run::{ExperimentId, RunData, RunId, tag};
 use crate::tracking::search::has_tags;
 use crate::tracking::{NewRun, TrackingError};
 

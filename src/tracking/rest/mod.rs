@@ -34,9 +34,9 @@ use self::wire::{Experiment, ExperimentAnswer, Pair, RunAnswer, run_data};
 use super::limits::{self, Entity, LongValues};
 use super::{ExperimentSelector, FinishedRuns, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore};
 use crate::databricks::{DatabricksError, Session, WorkspaceAccess};
+use crate::entities::{ExperimentId, LifecycleStage, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag};
 use crate::http::ApiError;
 use crate::python_paths::UNRESERVED;
-use crate::run::{ExperimentId, LifecycleStage, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag};
 
 /// The experiment that every server has.
 const DEFAULT_EXPERIMENT: &str = "0";

@@ -2,7 +2,7 @@
 
 use super::RestStore;
 use super::wire::{FoundRuns, Pair, search_runs};
-use crate::run::{LifecycleStage, RunData, RunStatus};
+use crate::entities::{LifecycleStage, RunData, RunStatus};
 use crate::tracking::search::{PAGE, has_tags, refused};
 use crate::tracking::{FinishedRuns, TrackingError};
 

@@ -3,7 +3,7 @@
 use super::driver::{SqlError, TransactionKind, Value};
 use super::statement::{insert, insert_pairs};
 use super::store::SqlStore;
-use crate::run::{ExperimentId, RunId, RunInfo, RunStatus, tag};
+use crate::entities::{ExperimentId, RunId, RunInfo, RunStatus, tag};
 use crate::tracking::artifact_uri::append_to_uri_path;
 use crate::tracking::limits::{self, Entity};
 use crate::tracking::run_name::random_run_name;

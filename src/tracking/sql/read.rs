@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::driver::{Cell, SqlError, Transaction, TransactionKind, Value};
 use super::store::SqlStore;
-use crate::run::{ExperimentId, LifecycleStage, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag};
+use crate::entities::{ExperimentId, LifecycleStage, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag};
 use crate::tracking::search::{PAGE, has_tags, sorted};
 use crate::tracking::{FinishedRuns, TrackingError};
 

@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use super::driver::{Connection, SqlError, Transaction, TransactionKind, Value};
-use crate::run::UnixMillis;
+use crate::entities::UnixMillis;
 use crate::tracking::artifact_uri::append_to_uri_path;
 
 /// The experiment that every store has.

@@ -1,7 +1,7 @@
 //! Statements that are put together from parts.
 
 use super::driver::{Cell, SqlError, Transaction, Value};
-use crate::run::{RunId, tag};
+use crate::entities::{RunId, tag};
 
 /// How many rows go into one statement; databases limit the number of parameters.
 const ROWS_PER_STATEMENT: usize = 100;

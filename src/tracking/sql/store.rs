@@ -10,8 +10,8 @@ use super::schema;
 use super::server::ServerKind;
 use super::sqlite::SqliteDatabase;
 use super::statement::{first, set_tag};
+use crate::entities::{ExperimentId, RunData, RunId, RunInfo, RunStatus, tag};
 use crate::redact::Secret;
-use crate::run::{ExperimentId, RunData, RunId, RunInfo, RunStatus, tag};
 use crate::tracking::artifact_uri::append_to_uri_path;
 use crate::tracking::limits::{self, Entity, LimitError, LongValues};
 use crate::tracking::{

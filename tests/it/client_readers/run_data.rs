@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mlrun::run::{LifecycleStage, RunData, RunId};
+use mlrun::entities::{LifecycleStage, RunData, RunId};
 use mlrun::tracking::{self, ExperimentSelector, FinishedRuns, TrackingUri};
 use serde_json::{Value, json};
 

@@ -74,9 +74,12 @@ fn hand_on(client: &TcpStream, server: &TcpStream, rule: &Rule) {
         let _ = server.shutdown(Shutdown::Both);
     };
     std::thread::scope(|scope| {
-        scope.spawn(|| match relay(client, server, Side::Client, rule) {
-            true => end(),
-            false => drop(server.shutdown(Shutdown::Write)),
+        scope.spawn(|| {
+            if relay(client, server, Side::Client, rule) {
+                end()
+            } else {
+                drop(server.shutdown(Shutdown::Write))
+            }
         });
         relay(server, client, Side::Server, rule);
         end();

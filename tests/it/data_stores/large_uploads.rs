@@ -20,9 +20,10 @@ const LARGE: usize = (21 << 20) + 4321;
 /// Every kind of store that takes files over a network. Google's has another server where an upload is
 /// interrupted, which the usual emulator does not do as Google does.
 fn stores(is_interrupted: bool) -> impl Iterator<Item = &'static Server> {
-    let gcs = match is_interrupted {
-        true => servers::gcs_sessions,
-        false => servers::gcs,
+    let gcs = if is_interrupted {
+        servers::gcs_sessions
+    } else {
+        servers::gcs
     };
     let all = [
         servers::s3,

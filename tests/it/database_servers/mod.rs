@@ -6,7 +6,7 @@ mod busy;
 mod server;
 
 use async_trait::async_trait;
-use mlrun::run::{ExperimentId, RunId};
+use mlrun::entities::{ExperimentId, RunId};
 use mlrun::tracking::{self, TrackingStore, TrackingUri};
 use serde_json::Value;
 

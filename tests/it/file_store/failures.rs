@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mlrun::run::{ExperimentId, RunId, RunStatus};
+use mlrun::entities::{ExperimentId, RunId, RunStatus};
 use mlrun::tracking::{ExperimentSelector, TrackingStore};
 
 use super::layout::tree;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use mlrun::run::{ExperimentId, RunId, RunStatus};
+use mlrun::entities::{ExperimentId, RunId, RunStatus};
 use mlrun::tracking::{ExperimentSelector, FileStore, TrackingStore};
 
 use super::{ended, new_run, store};

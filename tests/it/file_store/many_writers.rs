@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use mlrun::run::{ExperimentId, RunInfo, RunStatus};
+use mlrun::entities::{ExperimentId, RunInfo, RunStatus};
 use mlrun::tracking::{ExperimentSelector, TrackingStore};
 
 use super::{ended, new_run, store};

@@ -8,7 +8,7 @@ mod suite;
 
 use std::path::Path;
 
-use mlrun::run::{ExperimentId, RunStatus, UnixMillis};
+use mlrun::entities::{ExperimentId, RunStatus, UnixMillis};
 use mlrun::tracking::{FileStore, NewRun, RunEnd, TrackingError};
 
 /// The store in this directory, with artifacts beside the runs.

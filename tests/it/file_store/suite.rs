@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use mlrun::run::{ExperimentId, RunId};
+use mlrun::entities::{ExperimentId, RunId};
 use mlrun::tracking::{TrackingStore, TrackingUri};
 use mlrun::yaml::{self, Value};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fake_kubernetes::Options;
-use mlrun::run::{RunId, RunStatus, UnixMillis};
+use mlrun::entities::{RunId, RunStatus, UnixMillis};
 use mlrun::tracking::{self, RunEnd, TrackingUri};
 use rustix::process::Signal;
 use serde_json::json;

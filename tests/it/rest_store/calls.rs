@@ -1,6 +1,6 @@
 //! What is sent: which requests, with which bodies and headers, over how many connections.
 
-use mlrun::run::{ExperimentId, RunId, RunInfo, RunStatus, UnixMillis};
+use mlrun::entities::{ExperimentId, RunId, RunInfo, RunStatus, UnixMillis};
 use mlrun::tracking::{ExperimentSelector, FinishedRuns, RunEnd, TrackingStore};
 use serde_json::json;
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use mlrun::run::RunId;
+use mlrun::entities::RunId;
 use mlrun::tracking::TrackingStore;
 
 use super::{store, told};

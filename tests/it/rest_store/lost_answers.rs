@@ -1,7 +1,7 @@
 //! A real server whose answers are lost or replaced on their way: nothing is created twice, and every run
 //! ends.
 
-use mlrun::run::{RunStatus, UnixMillis};
+use mlrun::entities::{RunStatus, UnixMillis};
 use mlrun::tracking::{RunEnd, TrackingStore};
 
 use super::suite::post;
@@ -192,9 +192,12 @@ fn an_experiment_whose_creation_is_not_answered_is_found() {
 
 /// Answers the request of this path so until it has come this often.
 fn first(path: &'static str, times: usize, fate: Fate) -> impl Fn(&Seen, usize) -> Fate {
-    move |seen, before| match seen.path().ends_with(path) && before < times {
-        true => fate.clone(),
-        false => Fate::Pass,
+    move |seen, before| {
+        if seen.path().ends_with(path) && before < times {
+            fate.clone()
+        } else {
+            Fate::Pass
+        }
     }
 }
 

@@ -12,7 +12,7 @@ mod signers;
 mod suite;
 mod tls;
 
-use mlrun::run::{ExperimentId, UnixMillis};
+use mlrun::entities::{ExperimentId, UnixMillis};
 use mlrun::tracking::{NewRun, RestSettings, RestStore, TrackingError};
 
 /// A store with these variables on top of ones that let failing tests end soon.

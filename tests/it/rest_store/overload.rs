@@ -1,6 +1,6 @@
 //! Answers that only mean that the server or its database has too much to do, whatever their status is.
 
-use mlrun::run::RunId;
+use mlrun::entities::RunId;
 use mlrun::tracking::TrackingStore;
 
 use super::{store, told};

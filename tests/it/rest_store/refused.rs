@@ -55,9 +55,10 @@ fn a_run_that_gets_no_parameters_is_named_and_ended() {
         (Fate::Lose, "connection closed"),
     ] {
         let relay = Relay::start(server.url(), move |seen, _| {
-            match seen.path().ends_with("log-batch") {
-                true => fate.clone(),
-                false => Fate::Pass,
+            if seen.path().ends_with("log-batch") {
+                fate.clone()
+            } else {
+                Fate::Pass
             }
         });
         let project = project(&relay.url());
@@ -90,9 +91,10 @@ fn a_run_that_cannot_be_ended_either_can_be_ended_by_hand() {
         return;
     };
     let relay = Relay::start(server.url(), |seen, _| {
-        match seen.path().ends_with("log-batch") || seen.path().ends_with("update") {
-            true => Fate::error(403, "PERMISSION_DENIED", "Permission denied"),
-            false => Fate::Pass,
+        if seen.path().ends_with("log-batch") || seen.path().ends_with("update") {
+            Fate::error(403, "PERMISSION_DENIED", "Permission denied")
+        } else {
+            Fate::Pass
         }
     });
     let project = project(&relay.url());
@@ -135,9 +137,12 @@ fn a_run_that_is_taken_and_cannot_be_tagged_is_ended_unless_it_had_ended() {
     made.run(["--run-info", "info.json"]).expect_code(0);
     let (_, ended) = reported(&made, server);
     for (before, after) in [("FINISHED", "FINISHED"), ("RUNNING", "FAILED")] {
-        let relay = Relay::start(server.url(), |seen, _| match seen.path().ends_with("log-batch") {
-            true => Fate::error(403, "PERMISSION_DENIED", "Permission denied"),
-            false => Fate::Pass,
+        let relay = Relay::start(server.url(), |seen, _| {
+            if seen.path().ends_with("log-batch") {
+                Fate::error(403, "PERMISSION_DENIED", "Permission denied")
+            } else {
+                Fate::Pass
+            }
         });
         if before == "RUNNING" {
             set_running(server, &ended.run_id);
@@ -167,9 +172,12 @@ fn an_end_that_is_refused_after_a_failed_preparation_is_told() {
     let Some(server) = MlflowServer::shared() else {
         return;
     };
-    let relay = Relay::start(server.url(), |seen, _| match seen.path().ends_with("update") {
-        true => Fate::error(403, "PERMISSION_DENIED", "Permission denied"),
-        false => Fate::Pass,
+    let relay = Relay::start(server.url(), |seen, _| {
+        if seen.path().ends_with("update") {
+            Fate::error(403, "PERMISSION_DENIED", "Permission denied")
+        } else {
+            Fate::Pass
+        }
     });
     let project = project(&relay.url())
         .mlproject("entry_points: {main: {parameters: {data: path}, command: 'true {data}'}}");

@@ -1,6 +1,6 @@
 //! What variables, files and the address itself say about a server, and who asks it.
 
-use mlrun::run::{RunId, RunStatus, UnixMillis};
+use mlrun::entities::{RunId, RunStatus, UnixMillis};
 use mlrun::tracking::{RestSettings, RunEnd, TrackingStore};
 
 use super::{store, told};

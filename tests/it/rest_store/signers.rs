@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use mlrun::aws::{Credentials, Payload, Signing};
+use mlrun::entities::RunId;
 use mlrun::redact::Secret;
-use mlrun::run::RunId;
 use mlrun::tracking::{ExperimentSelector, TrackingStore as _};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, Url};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use mlrun::run::{ExperimentId, RunId};
+use mlrun::entities::{ExperimentId, RunId};
 use mlrun::tracking::TrackingStore;
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use mlrun::run::RunId;
+use mlrun::entities::RunId;
 use mlrun::tracking::TrackingStore;
 use openssl::symm::Cipher;
 

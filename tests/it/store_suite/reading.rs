@@ -1,6 +1,6 @@
 //! Reading runs back, and finding those that ended well.
 
-use mlrun::run::{ExperimentId, LifecycleStage, RunId, RunStatus, UnixMillis};
+use mlrun::entities::{ExperimentId, LifecycleStage, RunId, RunStatus, UnixMillis};
 use mlrun::tracking::{ExperimentSelector, FinishedRuns, NewRun, TrackingError, TrackingStore};
 
 use super::{END, START, StoreFixture, end, new_run, pairs, unique_name};

@@ -24,9 +24,9 @@ use super::pod_status::PodView;
 use super::reason::Reason;
 use super::watch::{Change, watch};
 use crate::backend::relayed::RelayedOutput;
+use crate::entities::RunStatus;
 use crate::events::Progress;
 use crate::process::{Ended, Signals, TerminationSignal};
-use crate::run::RunStatus;
 
 /// How long logs may still come when the Job has ended.
 const LOG_DRAIN: Duration = Duration::from_secs(20);
