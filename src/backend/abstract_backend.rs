@@ -41,6 +41,11 @@ pub trait Backend: Send + Sync {
     /// The name, as `--backend` spells it.
     fn name(&self) -> &'static str;
 
+    /// Whether entry points run on this machine, below this process.
+    fn runs_here(&self) -> bool {
+        false
+    }
+
     /// Whether mlrun stays until the entry point has ended.
     fn waits(&self) -> bool {
         true

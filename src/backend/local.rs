@@ -20,6 +20,10 @@ impl Backend for Local {
         NAME
     }
 
+    fn runs_here(&self) -> bool {
+        true
+    }
+
     async fn launch(
         &self,
         plan: LaunchPlan,

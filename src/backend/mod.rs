@@ -24,8 +24,29 @@ use crate::entities::{RunId, tag};
 /// The names that `--backend` takes, in the order of the documentation.
 pub const BACKEND_NAMES: [&str; 3] = [local::NAME, databricks::NAME, kubernetes::NAME];
 
-/// The name of the backend that runs entry points on this machine.
-pub const LOCAL: &str = local::NAME;
+/// The name of the backend that a run gets if none is asked for.
+pub const DEFAULT: &str = local::NAME;
+
+/// Whether the backend with this name runs entry points on this machine, below the process that asks for it.
+pub fn runs_here(name: &str) -> bool {
+    name == local::NAME
+}
+
+/// What makes no sense in a call that asks for the backend with this name, and what to do instead: as far as
+/// that can be told before the backend is made.
+pub fn misuse(name: &str, has_config: bool, is_left_alone: bool) -> Option<(&'static str, &'static str)> {
+    match name {
+        kubernetes::NAME if !has_config => Some((
+            "the kubernetes backend needs --backend-config",
+            "name a JSON file with repository-uri and kube-job-template-path: -c config.json",
+        )),
+        local::NAME if is_left_alone => Some((
+            "--no-wait: a local run lasts as long as mlrun",
+            "put mlrun into the background (`mlrun run … &`, `nohup`, a batch queue); `mlrun status`, `wait` and `cancel` find the run there too",
+        )),
+        _ => None,
+    }
+}
 
 /// The backend with this name.
 ///

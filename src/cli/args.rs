@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 
+use crate::backend;
 use crate::cli::help;
 
 /// Run MLflow Projects: fetch a project, prepare its environment, run an entry point, record the run
@@ -228,7 +229,7 @@ pub(crate) struct RunArguments {
         short = 'b',
         long,
         value_name = "BACKEND",
-        default_value = "local",
+        default_value = backend::DEFAULT,
         allow_hyphen_values = true
     )]
     pub(crate) backend: String,

@@ -60,19 +60,11 @@ impl RunSettings {
             .backend_config
             .map(|text| backend_config(&text, &current_directory))
             .transpose()?;
-        if arguments.backend == "kubernetes" && backend_config.is_none() {
-            return Err(
-                Failure::usage("the kubernetes backend needs --backend-config").with_hint(
-                    "name a JSON file with repository-uri and kube-job-template-path: -c config.json",
-                ),
-            );
-        }
-        if arguments.backend == backend::LOCAL && arguments.no_wait && !arguments.wait {
-            return Err(
-                Failure::usage("--no-wait: a local run lasts as long as mlrun").with_hint(
-                    "put mlrun into the background (`mlrun run … &`, `nohup`, a batch queue); `mlrun status`, `wait` and `cancel` find the run there too",
-                ),
-            );
+        let is_left_alone = arguments.no_wait && !arguments.wait;
+        if let Some((problem, hint)) =
+            backend::misuse(&arguments.backend, backend_config.is_some(), is_left_alone)
+        {
+            return Err(Failure::usage(problem).with_hint(hint));
         }
         let storage_dir = arguments
             .storage_dir
@@ -139,7 +131,7 @@ impl RunSettings {
 
 /// What leads to a local run's process: this one, which ends its run when it is ended.
 fn process_tag(backend: &str) -> Vec<(String, String)> {
-    let process = ProcessIdentity::own().filter(|_| backend == backend::LOCAL);
+    let process = ProcessIdentity::own().filter(|_| backend::runs_here(backend));
     let tag = process.map(|process| (tag::PROJECT_PROCESS.to_owned(), process.to_tag()));
     tag.into_iter().collect()
 }

@@ -68,9 +68,10 @@ impl RunPlan {
         &self,
         store: &dyn TrackingStore,
     ) -> Result<Option<WorkspaceAccess>, TrackingError> {
-        match self.backend_name() {
-            backend::LOCAL => store.workspace_access().await,
-            _ => Ok(None),
+        if self.backend.runs_here() {
+            store.workspace_access().await
+        } else {
+            Ok(None)
         }
     }
 
@@ -106,7 +107,7 @@ impl RunPlan {
     /// What the shell runs, with what enters the environment before it; for another place than this
     /// machine the entry point's command alone.
     pub(crate) fn whole_command(&self) -> String {
-        let is_here = self.backend.name() == backend::LOCAL && self.environment.container().is_none();
+        let is_here = self.backend.runs_here() && self.environment.container().is_none();
         let environment = PreparedEnv {
             activation: if is_here {
                 self.environment.activation()

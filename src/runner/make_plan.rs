@@ -269,7 +269,7 @@ fn warn_of_unused_options(
             "the project's docker_env decides; it runs in a container",
         ),
         (
-            request.backend == "local" && request.backend_config.is_some(),
+            backend.runs_here() && request.backend_config.is_some(),
             "-c/--backend-config",
             "the local backend has no configuration",
         ),
@@ -279,7 +279,7 @@ fn warn_of_unused_options(
             "mlrun does not wait for this run and reads nothing of its output; use --wait",
         ),
         (
-            names_storage_dir && backend.name() != backend::LOCAL,
+            names_storage_dir && !backend.runs_here(),
             "--storage-dir",
             "the backend downloads no data to this machine",
         ),

@@ -128,9 +128,9 @@ where
         .await
 }
 
-/// Stores the tags that lead to an entry point that runs elsewhere, or nobody could follow or end it. A store that is away is waited for as for a run's end; where that
-/// is in vain, the entry point is ended rather than left where nobody sees it. Gives the signal that
-/// came first, if one did.
+/// Stores the tags that lead to an entry point that runs elsewhere: without them nobody could follow or end
+/// it. A store that is away is waited for as for a run's end; if that is in vain, the entry point is ended
+/// rather than left where nobody sees it. Gives the signal that came first, if one did.
 pub(super) async fn record_place(
     created: &CreatedRun,
     elsewhere: &mut dyn RunElsewhere,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::RunError;
-use crate::backend::{BackendConfig, BackendOptions};
+use crate::backend::{self, BackendConfig, BackendOptions};
 use crate::entities::{ExperimentId, RunId};
 use crate::env_vars;
 use crate::environment::EnvManager;
@@ -99,7 +99,7 @@ impl RunRequest {
             tracking_uri: None,
             experiment: None,
             parent_run: None,
-            backend: "local".to_owned(),
+            backend: backend::DEFAULT.to_owned(),
             backend_config: None,
             wait: None,
             no_logs: false,

@@ -112,7 +112,7 @@ impl FoundRun {
 
 impl RunPlace {
     fn of(data: &RunData) -> Self {
-        let is_local = data.tag(tag::PROJECT_BACKEND) == Some(backend::LOCAL);
+        let is_local = data.tag(tag::PROJECT_BACKEND).is_some_and(backend::runs_here);
         let process = data.tag(tag::PROJECT_PROCESS).and_then(ProcessIdentity::parse);
         // The tag of an earlier attempt with another backend says nothing.
         if let Some(process) = process.filter(|_| is_local) {
