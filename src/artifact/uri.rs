@@ -49,6 +49,18 @@ pub enum Reference {
     },
 }
 
+impl Reference {
+    fn of_run(rest: &str) -> Result<Self, String> {
+        let path = path_without_host(rest)?;
+        let (run_id, path) = path.split_once('/').unwrap_or((path, ""));
+        if run_id.is_empty() {
+            return Err("it must be runs:/<run id>/<path>".to_owned());
+        }
+        let (run_id, path) = (run_id.to_owned(), path.to_owned());
+        Ok(Self::Run { run_id, path })
+    }
+}
+
 /// Whose storage a URI names, if its clients find the way in by variables and files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Storage {
@@ -124,19 +136,7 @@ impl Place {
                 }
             }
             scheme @ ("s3" | "s3a" | "s3n" | "r2" | "b2") => Self::S3(S3Place::parse(scheme, rest)?),
-            "gs" => {
-                let (bucket, key) = split_authority(rest);
-                if bucket.is_empty() {
-                    return Err("it names no bucket".to_owned());
-                }
-                if bucket.contains(['@', ':']) {
-                    return Err("credentials cannot stand in it".to_owned());
-                }
-                Self::Gcs {
-                    bucket: bucket.to_owned(),
-                    key: key.strip_prefix('/').unwrap_or(key).to_owned(),
-                }
-            }
+            "gs" => Self::of_bucket(rest)?,
             // Only the second interface decodes what the URI holds.
             "wasb" | "wasbs" => Self::Azure(AzurePlace::parse(rest)?),
             "abfs" | "abfss" => {
@@ -151,21 +151,7 @@ impl Place {
                 }
                 Self::Hdfs(format!("{scheme}:{rest}"))
             }
-            "dbfs" => {
-                let (authority, path) = split_authority(rest);
-                let profile = match authority {
-                    "" if !path.starts_with('/') => return Err("a slash must follow the colon".to_owned()),
-                    "" => None,
-                    "databricks" | "@databricks" => Some("databricks".to_owned()),
-                    authority => {
-                        let profile = authority.strip_suffix("@databricks");
-                        let profile = profile.ok_or("its host must be databricks or <profile>@databricks")?;
-                        Some(format!("databricks://{profile}"))
-                    }
-                };
-                let path = path.to_owned();
-                Self::Dbfs { profile, path }
-            }
+            "dbfs" => Self::of_workspace(rest)?,
             "mlflow-artifacts" => {
                 let (host, path) = split_authority(rest);
                 Self::Artifacts {
@@ -173,21 +159,45 @@ impl Place {
                     path: path.to_owned(),
                 }
             }
-            "runs" => {
-                let path = path_without_host(rest)?;
-                let (run_id, path) = path.split_once('/').unwrap_or((path, ""));
-                if run_id.is_empty() {
-                    return Err("it must be runs:/<run id>/<path>".to_owned());
-                }
-                let (run_id, path) = (run_id.to_owned(), path.to_owned());
-                Self::Reference(Reference::Run { run_id, path })
-            }
+            "runs" => Self::Reference(Reference::of_run(rest)?),
             "models" => {
                 let (model, path) = split_model(path_without_host(rest)?)?;
                 Self::Reference(Reference::Model { model, path })
             }
             _ => return Ok(None),
         }))
+    }
+
+    /// Google's `gs:`.
+    fn of_bucket(rest: &str) -> Result<Self, String> {
+        let (bucket, key) = split_authority(rest);
+        if bucket.is_empty() {
+            return Err("it names no bucket".to_owned());
+        }
+        if bucket.contains(['@', ':']) {
+            return Err("credentials cannot stand in it".to_owned());
+        }
+        Ok(Self::Gcs {
+            bucket: bucket.to_owned(),
+            key: key.strip_prefix('/').unwrap_or(key).to_owned(),
+        })
+    }
+
+    /// Databricks' `dbfs:`.
+    fn of_workspace(rest: &str) -> Result<Self, String> {
+        let (authority, path) = split_authority(rest);
+        let profile = match authority {
+            "" if !path.starts_with('/') => return Err("a slash must follow the colon".to_owned()),
+            "" => None,
+            "databricks" | "@databricks" => Some("databricks".to_owned()),
+            authority => {
+                let profile = authority.strip_suffix("@databricks");
+                let profile = profile.ok_or("its host must be databricks or <profile>@databricks")?;
+                Some(format!("databricks://{profile}"))
+            }
+        };
+        let path = path.to_owned();
+        Ok(Self::Dbfs { profile, path })
     }
 
     /// What the local file or directory is called, which may be a path of several parts.
