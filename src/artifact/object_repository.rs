@@ -173,9 +173,11 @@ impl<S: ObjectService + 'static> ObjectRepository<S> {
             .await
             .map_err(|error| self.problem(error))?
             .into_metadata();
-        let metadata = about.user_metadata();
         // So Azure marks what only stands for a directory.
-        if metadata.and_then(|metadata| metadata.get("hdi_isfolder")) == Some("true") {
+        let mark = about
+            .user_metadata()
+            .and_then(|metadata| metadata.get("hdi_isfolder"));
+        if mark == Some("true") && about.content_length() == 0 {
             return Ok(Found::Directory(Listing::default()));
         }
         Ok(Found::File(self.object(&self.key, String::new(), &about)))
