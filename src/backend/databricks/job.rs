@@ -109,7 +109,7 @@ fn unpack_command(location: &Location, hash: &str) -> String {
 mkdir -p {ARCHIVES} {PROJECTS}
 rsync -a -v --ignore-existing {} {ARCHIVES}
 unpacked=$(mktemp -d)
-tar --no-same-owner -C \"$unpacked\" -xzf {ARCHIVES}/{name}
+tar --no-same-owner -C \"$unpacked\" -xzvf {ARCHIVES}/{name}
 mv -T \"$unpacked/{ROOT}\" {directory}
 ",
         quote(&source)
