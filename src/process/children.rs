@@ -66,7 +66,7 @@ pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
     if let Some(guard) = guard::bind(command) {
         programs.insert(guard.as_raw_pid(), None);
     }
-    let child = command.spawn()?;
+    let child = command.spawn().inspect_err(|_| guard::add_none())?;
     let program = Pid::from_child(&child);
     programs.insert(program.as_raw_pid(), None);
     guard::add(program);

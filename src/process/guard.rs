@@ -9,6 +9,7 @@
 //! whatever hits mlrun does not hit it too.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::io::{self, BufRead, BufReader, PipeWriter, Read, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode, Stdio};
@@ -71,21 +72,31 @@ pub fn dismiss_guard() {
 pub(super) fn bind(command: &mut Command) -> Option<Pid> {
     let mut guard = guard();
     let started = guard.start();
+    let pipe = match &*guard {
+        Guard::Running(_, _, pipe) => pipe.try_clone().ok(),
+        _ => None,
+    };
     if let Guard::Running(marker, ..) | Guard::Failed(marker) = &*guard {
         command.env(MLRUN_PROCESS, marker.value());
-        before_exec::bind(command);
+        before_exec::bind(command, pipe);
     }
     started
 }
 
-/// Tells the guard of the group that a program leads.
+/// Tells the guard of the group that a program leads. The program has told it itself before it began, but
+/// whether it began is known only now.
 pub(super) fn add(leader: Pid) {
-    guard().tell('+', leader);
+    guard().tell(format_args!("+{leader}"));
+}
+
+/// Tells the guard that the program which was to begin last has not.
+pub(super) fn add_none() {
+    guard().tell(format_args!("!"));
 }
 
 /// Tells the guard that a group's leader has ended: what it has left in the background stays.
 pub(super) fn remove(leader: Pid) {
-    guard().tell('-', leader);
+    guard().tell(format_args!("-{leader}"));
 }
 
 impl Guard {
@@ -107,10 +118,9 @@ impl Guard {
         }
     }
 
-    fn tell(&mut self, change: char, leader: Pid) {
-        if let Self::Running(marker, process, pipe) = self
-            && *process != leader
-            && writeln!(pipe, "{change}{leader}").is_err()
+    fn tell(&mut self, line: fmt::Arguments<'_>) {
+        if let Self::Running(marker, _, pipe) = self
+            && writeln!(pipe, "{line}").is_err()
         {
             *self = Self::Failed(marker.clone());
         }
@@ -159,19 +169,44 @@ pub fn guard_main(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitC
 /// The groups whose leaders had not ended when the pipe did.
 fn groups_at_the_end(pipe: impl Read) -> Vec<Pid> {
     let mut groups = Vec::new();
+    // The one that has begun while this process was killed.
+    let mut beginning = None;
     for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-        let Some(leader) = line
-            .get(1..)
-            .and_then(|id| id.parse().ok())
-            .and_then(Pid::from_raw)
-        else {
-            continue;
-        };
-        if line.starts_with('+') {
-            groups.push(leader);
-        } else {
-            groups.retain(|group| *group != leader);
+        let id = line.get(1..).and_then(|id| id.parse().ok());
+        let leader = id.and_then(Pid::from_raw);
+        match (line.as_bytes().first(), leader) {
+            (Some(b'?'), _) => beginning = leader,
+            (Some(b'+'), Some(leader)) => {
+                groups.push(leader);
+                beginning = None;
+            }
+            (Some(b'-'), Some(leader)) => groups.retain(|group| *group != leader),
+            _ => beginning = None,
         }
     }
+    groups.extend(beginning);
     groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_begun_counts_before_it_is_known() {
+        for (told, expected) in [
+            ("", &[][..]),
+            ("?5\n", &[5]),
+            ("?5\n!\n", &[]),
+            ("?5\n+5\n?6\n", &[5, 6]),
+            ("?5\n+5\n?6\n!\n", &[5]),
+            ("?5\n+5\n?6\n+6\n-5\n", &[6]),
+            ("+5\n?6\n-5\n", &[6]),
+            ("+5\nx\n?y\n", &[5]),
+        ] {
+            let groups = groups_at_the_end(told.as_bytes());
+            let groups: Vec<i32> = groups.iter().map(|group| group.as_raw_pid()).collect();
+            assert_eq!(groups, expected, "{told:?}");
+        }
+    }
 }
