@@ -16,7 +16,7 @@ use openssl::ssl::{Ssl, SslAcceptor, SslMethod, SslVerifyMode};
 use openssl::x509::X509VerifyResult;
 use openssl::x509::store::X509StoreBuilder;
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_openssl::SslStream;
 
@@ -25,8 +25,11 @@ use crate::server::{Shared, Tls};
 
 /// What a test asks of the thread that serves.
 pub(crate) enum Command {
+    /// Go away for this time, and until nothing is to be done any more in the meantime.
     Restart {
         away: Duration,
+        gone: Sender<()>,
+        done: oneshot::Receiver<()>,
         ready: Sender<SocketAddr>,
     },
     Stop,
@@ -68,12 +71,12 @@ pub(crate) fn run(
             };
             let _ = ready.send(address);
             let mut connections = JoinSet::new();
-            let away = loop {
+            let (away, gone, done) = loop {
                 tokio::select! {
                     command = commands.recv() => match command {
-                        Some(Command::Restart { away, ready: asker }) => {
+                        Some(Command::Restart { away, gone, done, ready: asker }) => {
                             ready = asker;
-                            break away;
+                            break (away, gone, done);
                         }
                         Some(Command::Stop) | None => return,
                     },
@@ -85,7 +88,10 @@ pub(crate) fn run(
             // The connections are cut where they are.
             connections.shutdown().await;
             drop(accepting);
-            tokio::time::sleep(away).await;
+            let until = tokio::time::Instant::now() + away;
+            let _ = gone.send(());
+            let _ = done.await;
+            tokio::time::sleep_until(until).await;
         }
     });
 }

@@ -198,9 +198,24 @@ impl Server {
 
     /// Cuts all connections and is away for a while.
     pub fn restart(&self, away: Duration) {
-        let (ready, wait) = std::sync::mpsc::channel();
-        let _ = self.commands.send(Command::Restart { away, ready });
-        let _ = wait.recv();
+        self.while_away(away, || ());
+    }
+
+    /// Cuts all connections and is away for a while, and at least until something is done.
+    pub fn while_away(&self, away: Duration, work: impl FnOnce()) {
+        let (ready, is_ready) = std::sync::mpsc::channel();
+        let (gone, is_gone) = std::sync::mpsc::channel();
+        let (is_done, done) = tokio::sync::oneshot::channel();
+        let _ = self.commands.send(Command::Restart {
+            away,
+            gone,
+            done,
+            ready,
+        });
+        let _ = is_gone.recv();
+        work();
+        let _ = is_done.send(());
+        let _ = is_ready.recv();
     }
 
     /// Forgets all resource versions, and ends open watches with `410 Gone`.

@@ -1,7 +1,6 @@
 //! A project, a cluster that it runs on, and a run that a test can look at while it goes on.
 
 use std::fs::File;
-use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -113,14 +112,7 @@ impl ClusterProject {
 
     /// Has the API go away for this time, and does something in the meantime.
     pub(crate) fn while_away(&self, time: Duration, work: impl FnOnce()) {
-        let address = self.server.url().replace("http://", "");
-        std::thread::scope(|scope| {
-            scope.spawn(|| self.server.restart(time));
-            while TcpStream::connect(&address).is_ok() {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            work();
-        });
+        self.server.while_away(time, work);
     }
 
     /// The one run in the default store.
