@@ -7,8 +7,7 @@ use crate::artifact::file_address::PASSWORD_GIVEN;
 use crate::artifact::local;
 use crate::artifact::repository_error::RepositoryError;
 use crate::artifact::uri::{Place, Reference};
-use crate::project_uri;
-use crate::redact::without_credentials;
+use crate::redact::{shown_url, without_credentials};
 
 /// Something that shall be brought onto this machine.
 #[derive(Clone)]
@@ -150,7 +149,7 @@ pub(super) fn shown(uri: &str) -> String {
         "wasb" | "wasbs" | "abfs" | "abfss" | "dbfs" | "r2" | "b2" => {
             uri.split(['?', '#']).next().unwrap_or(uri).to_owned()
         }
-        _ => project_uri::shown(&without_credentials(uri)),
+        _ => shown_url(&without_credentials(uri)),
     }
 }
 

@@ -20,7 +20,8 @@ use super::{FetchError, Source, WorkDir};
 use super::{git, subdirectory};
 use crate::events::{Progress, Transfer, TransferUnit, byte_text};
 use crate::http;
-use crate::project_uri::{self, ProjectUri};
+use crate::project_uri::ProjectUri;
+use crate::redact;
 use crate::temporary::TemporaryDirectory;
 
 /// How many members a zip file may have.
@@ -75,7 +76,7 @@ pub(super) async fn fetch_url(
     progress: &dyn Progress,
 ) -> Result<WorkDir, FetchError> {
     let directory = temporary_directory(uri, progress)?;
-    let shown_url = project_uri::shown(url);
+    let shown_url = redact::shown_url(url);
     let place = directory.path();
     let mut file =
         tempfile::tempfile_in(place).map_err(FetchError::of_directory("create a file in", place))?;

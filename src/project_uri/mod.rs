@@ -19,7 +19,6 @@ pub use location::Location;
 pub use subdirectory::Subdirectory;
 
 use crate::redact::shown_url;
-pub(crate) use crate::redact::shown_url as shown;
 use git_url::scheme;
 
 /// Where a project is, as a person named it.

@@ -8,8 +8,8 @@ use std::path::Path;
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 
-use crate::project_uri::shown;
 use crate::redact::Secret;
+use crate::redact::shown_url;
 
 /// A repository behind a URL or on this machine. Its `Display` holds no credential.
 #[derive(Clone)]
@@ -72,7 +72,7 @@ impl Remote {
 
     /// The server's name for a message, with its port if the URL has one.
     pub(super) fn host(&self) -> String {
-        let url = shown(&self.url);
+        let url = shown_url(&self.url);
         let (authority, end) = match url.split_once("://") {
             Some((_, rest)) => (rest, '/'),
             None => (url.as_str(), ':'),
@@ -84,7 +84,7 @@ impl Remote {
 
 impl fmt::Display for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&shown(&self.url))
+        f.write_str(&shown_url(&self.url))
     }
 }
 
@@ -95,7 +95,7 @@ pub(super) fn is_local(url: &str) -> bool {
 
 fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| scheme.contains("ssh")) else {
-        return shown(url);
+        return shown_url(url);
     };
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     match authority.rsplit_once('@') {

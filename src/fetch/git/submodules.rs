@@ -10,7 +10,8 @@ use super::remote::{Remote, is_local};
 use super::{lfs, words};
 use crate::fetch::FetchError;
 use crate::fetch::error::Kind;
-use crate::project_uri::{GitUrl, shown};
+use crate::project_uri::GitUrl;
+use crate::redact::shown_url;
 
 /// The mode of an entry that pins a submodule.
 const GITLINK: u32 = 0o160_000;
@@ -156,7 +157,7 @@ pub(super) fn described(top: &Path, parts: &Parts) -> Result<Vec<Submodule>, Fet
 /// take a URL for an option. Tells whether it is on this machine.
 pub(super) fn check(url: &str, is_parent_local: bool) -> Result<bool, FetchError> {
     let refuse = |reason: &str| {
-        let shown = shown(url).escape_debug().to_string();
+        let shown = shown_url(url).escape_debug().to_string();
         let message = format!("the submodule's URL '{shown}' is refused: {reason}");
         Err(FetchError::new(message, ""))
     };
