@@ -4,143 +4,141 @@
 //! variables and `mlflow.environment_variables` describe it.
 
 /// The tracking URI. Read, and set for the entry point.
-pub const MLFLOW_TRACKING_URI: &str = "MLFLOW_TRACKING_URI";
+pub(crate) const MLFLOW_TRACKING_URI: &str = "MLFLOW_TRACKING_URI";
 /// The experiment's name. Read as `--experiment-name`.
-pub const MLFLOW_EXPERIMENT_NAME: &str = "MLFLOW_EXPERIMENT_NAME";
+pub(crate) const MLFLOW_EXPERIMENT_NAME: &str = "MLFLOW_EXPERIMENT_NAME";
 /// The experiment's id. Read as `--experiment-id`, and set for the entry point.
-pub const MLFLOW_EXPERIMENT_ID: &str = "MLFLOW_EXPERIMENT_ID";
+pub(crate) const MLFLOW_EXPERIMENT_ID: &str = "MLFLOW_EXPERIMENT_ID";
 /// The run's id. Read to find the parent of a nested run, and set for the entry point.
-pub const MLFLOW_RUN_ID: &str = "MLFLOW_RUN_ID";
+pub(crate) const MLFLOW_RUN_ID: &str = "MLFLOW_RUN_ID";
 /// A directory for downloads. Read as `--storage-dir`.
-pub const MLFLOW_TMP_DIR: &str = "MLFLOW_TMP_DIR";
+pub(crate) const MLFLOW_TMP_DIR: &str = "MLFLOW_TMP_DIR";
 /// Allows MLflow 3 to use a file store. Set for the entry point when the store is one.
-pub const MLFLOW_ALLOW_FILE_STORE: &str = "MLFLOW_ALLOW_FILE_STORE";
+pub(crate) const MLFLOW_ALLOW_FILE_STORE: &str = "MLFLOW_ALLOW_FILE_STORE";
 /// Whether values that are too long for a tracking store are cut (the default) or refused.
-pub const MLFLOW_TRUNCATE_LONG_VALUES: &str = "MLFLOW_TRUNCATE_LONG_VALUES";
+pub(crate) const MLFLOW_TRUNCATE_LONG_VALUES: &str = "MLFLOW_TRUNCATE_LONG_VALUES";
 /// The user name for basic authentication at the tracking server.
-pub const MLFLOW_TRACKING_USERNAME: &str = "MLFLOW_TRACKING_USERNAME";
+pub(crate) const MLFLOW_TRACKING_USERNAME: &str = "MLFLOW_TRACKING_USERNAME";
 /// The password for basic authentication at the tracking server.
-pub const MLFLOW_TRACKING_PASSWORD: &str = "MLFLOW_TRACKING_PASSWORD";
+pub(crate) const MLFLOW_TRACKING_PASSWORD: &str = "MLFLOW_TRACKING_PASSWORD";
 /// A bearer token for the tracking server.
-pub const MLFLOW_TRACKING_TOKEN: &str = "MLFLOW_TRACKING_TOKEN";
+pub(crate) const MLFLOW_TRACKING_TOKEN: &str = "MLFLOW_TRACKING_TOKEN";
 /// Whether requests are signed for AWS, by Signature Version 4 for the service `execute-api`.
-pub const MLFLOW_TRACKING_AWS_SIGV4: &str = "MLFLOW_TRACKING_AWS_SIGV4";
+pub(crate) const MLFLOW_TRACKING_AWS_SIGV4: &str = "MLFLOW_TRACKING_AWS_SIGV4";
 /// How long, in seconds, a tracking store may be away when the end of a run is to be recorded; 600 when
 /// not set. mlrun's own.
-pub const MLRUN_RECORD_TIMEOUT: &str = "MLRUN_RECORD_TIMEOUT";
+pub(crate) const MLRUN_RECORD_TIMEOUT: &str = "MLRUN_RECORD_TIMEOUT";
 /// The authentication plug-in for requests: `kubernetes` or `kubernetes-namespaced`. Others are Python
 /// code, and refused.
-pub const MLFLOW_TRACKING_AUTH: &str = "MLFLOW_TRACKING_AUTH";
+pub(crate) const MLFLOW_TRACKING_AUTH: &str = "MLFLOW_TRACKING_AUTH";
 /// Whether the tracking server's certificate goes unchecked.
-pub const MLFLOW_TRACKING_INSECURE_TLS: &str = "MLFLOW_TRACKING_INSECURE_TLS";
+pub(crate) const MLFLOW_TRACKING_INSECURE_TLS: &str = "MLFLOW_TRACKING_INSECURE_TLS";
 /// The certificates that the tracking server's own is checked against: a PEM file or a directory.
-pub const MLFLOW_TRACKING_SERVER_CERT_PATH: &str = "MLFLOW_TRACKING_SERVER_CERT_PATH";
+pub(crate) const MLFLOW_TRACKING_SERVER_CERT_PATH: &str = "MLFLOW_TRACKING_SERVER_CERT_PATH";
 /// The client's certificate and key for the tracking server: one PEM file.
-pub const MLFLOW_TRACKING_CLIENT_CERT_PATH: &str = "MLFLOW_TRACKING_CLIENT_CERT_PATH";
+pub(crate) const MLFLOW_TRACKING_CLIENT_CERT_PATH: &str = "MLFLOW_TRACKING_CLIENT_CERT_PATH";
 /// The workspace of the tracking server that runs are recorded in.
-pub const MLFLOW_WORKSPACE: &str = "MLFLOW_WORKSPACE";
+pub(crate) const MLFLOW_WORKSPACE: &str = "MLFLOW_WORKSPACE";
 /// How often a failed request to the tracking server is tried again.
-pub const MLFLOW_HTTP_REQUEST_MAX_RETRIES: &str = "MLFLOW_HTTP_REQUEST_MAX_RETRIES";
+pub(crate) const MLFLOW_HTTP_REQUEST_MAX_RETRIES: &str = "MLFLOW_HTTP_REQUEST_MAX_RETRIES";
 /// The highest value that [`MLFLOW_HTTP_REQUEST_MAX_RETRIES`] may have.
-pub const MLFLOW_HTTP_REQUEST_MAX_RETRIES_LIMIT: &str = "_MLFLOW_HTTP_REQUEST_MAX_RETRIES_LIMIT";
+pub(crate) const MLFLOW_HTTP_REQUEST_MAX_RETRIES_LIMIT: &str = "_MLFLOW_HTTP_REQUEST_MAX_RETRIES_LIMIT";
 /// The factor, in seconds, by which the pauses between tries grow.
-pub const MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR: &str = "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR";
+pub(crate) const MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR: &str = "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR";
 /// The highest value that [`MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR`] may have.
-pub const MLFLOW_HTTP_REQUEST_MAX_BACKOFF_FACTOR_LIMIT: &str =
+pub(crate) const MLFLOW_HTTP_REQUEST_MAX_BACKOFF_FACTOR_LIMIT: &str =
     "_MLFLOW_HTTP_REQUEST_MAX_BACKOFF_FACTOR_LIMIT";
 /// The upper bound, in seconds, of the random part of the pauses between tries.
-pub const MLFLOW_HTTP_REQUEST_BACKOFF_JITTER: &str = "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER";
+pub(crate) const MLFLOW_HTTP_REQUEST_BACKOFF_JITTER: &str = "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER";
 /// How long, in seconds, the tracking server may take to answer.
-pub const MLFLOW_HTTP_REQUEST_TIMEOUT: &str = "MLFLOW_HTTP_REQUEST_TIMEOUT";
+pub(crate) const MLFLOW_HTTP_REQUEST_TIMEOUT: &str = "MLFLOW_HTTP_REQUEST_TIMEOUT";
 /// Whether a server's `Retry-After` decides how long the pause before the next try is.
-pub const MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER: &str = "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER";
+pub(crate) const MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER: &str = "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER";
 /// Whether redirects of the tracking server are followed.
-pub const MLFLOW_ALLOW_HTTP_REDIRECTS: &str = "MLFLOW_ALLOW_HTTP_REDIRECTS";
+pub(crate) const MLFLOW_ALLOW_HTTP_REDIRECTS: &str = "MLFLOW_ALLOW_HTTP_REDIRECTS";
 /// A bundle or directory of trusted certificates, as Python's `requests` reads it.
-pub const REQUESTS_CA_BUNDLE: &str = "REQUESTS_CA_BUNDLE";
+pub(crate) const REQUESTS_CA_BUNDLE: &str = "REQUESTS_CA_BUNDLE";
 /// Read where [`REQUESTS_CA_BUNDLE`] is not set, as Python's `requests` does.
-pub const CURL_CA_BUNDLE: &str = "CURL_CA_BUNDLE";
+pub(crate) const CURL_CA_BUNDLE: &str = "CURL_CA_BUNDLE";
 /// The bundle of trusted certificates instead of the system's own. From OpenSSL.
-pub const SSL_CERT_FILE: &str = "SSL_CERT_FILE";
-/// The directory of trusted certificates instead of the system's own. From OpenSSL.
-pub const SSL_CERT_DIR: &str = "SSL_CERT_DIR";
+pub(crate) const SSL_CERT_FILE: &str = "SSL_CERT_FILE";
 /// The proxy for `http` addresses; also in lower case, which comes first. From common use.
-pub const HTTP_PROXY: &str = "HTTP_PROXY";
+pub(crate) const HTTP_PROXY: &str = "HTTP_PROXY";
 /// The proxy for `https` addresses; also in lower case, which comes first. From common use.
-pub const HTTPS_PROXY: &str = "HTTPS_PROXY";
+pub(crate) const HTTPS_PROXY: &str = "HTTPS_PROXY";
 /// The proxy for all addresses without one of their own; also in lower case. From common use.
-pub const ALL_PROXY: &str = "ALL_PROXY";
+pub(crate) const ALL_PROXY: &str = "ALL_PROXY";
 /// The hosts that are reached without a proxy; also in lower case. From common use.
-pub const NO_PROXY: &str = "NO_PROXY";
+pub(crate) const NO_PROXY: &str = "NO_PROXY";
 /// The netrc file instead of `~/.netrc`, as Python's `requests` reads it.
-pub const NETRC: &str = "NETRC";
+pub(crate) const NETRC: &str = "NETRC";
 /// The directory of a conda installation.
-pub const MLFLOW_CONDA_HOME: &str = "MLFLOW_CONDA_HOME";
+pub(crate) const MLFLOW_CONDA_HOME: &str = "MLFLOW_CONDA_HOME";
 /// The program that creates conda environments, `conda` where it is not set: `mamba`, for example.
-pub const MLFLOW_CONDA_CREATE_ENV_CMD: &str = "MLFLOW_CONDA_CREATE_ENV_CMD";
+pub(crate) const MLFLOW_CONDA_CREATE_ENV_CMD: &str = "MLFLOW_CONDA_CREATE_ENV_CMD";
 /// The `conda` program of the activated shell. From conda.
-pub const CONDA_EXE: &str = "CONDA_EXE";
+pub(crate) const CONDA_EXE: &str = "CONDA_EXE";
 /// Directories of environments, separated by colons. From conda.
-pub const CONDA_ENVS_DIRS: &str = "CONDA_ENVS_DIRS";
+pub(crate) const CONDA_ENVS_DIRS: &str = "CONDA_ENVS_DIRS";
 /// The older name of [`CONDA_ENVS_DIRS`]. From conda.
-pub const CONDA_ENVS_PATH: &str = "CONDA_ENVS_PATH";
+pub(crate) const CONDA_ENVS_PATH: &str = "CONDA_ENVS_PATH";
 /// The directory of the active environment, which may hold settings. From conda.
-pub const CONDA_PREFIX: &str = "CONDA_PREFIX";
+pub(crate) const CONDA_PREFIX: &str = "CONDA_PREFIX";
 /// The directory of the conda installation, which may hold settings. From conda.
-pub const CONDA_ROOT: &str = "CONDA_ROOT";
+pub(crate) const CONDA_ROOT: &str = "CONDA_ROOT";
 /// A file of settings. From conda.
-pub const CONDARC: &str = "CONDARC";
+pub(crate) const CONDARC: &str = "CONDARC";
 /// Whether mamba and micromamba go on without asking. Set when they create an environment.
-pub const MAMBA_ALWAYS_YES: &str = "MAMBA_ALWAYS_YES";
+pub(crate) const MAMBA_ALWAYS_YES: &str = "MAMBA_ALWAYS_YES";
 /// The program `micromamba` or `mamba`, which both set in a shell that they have been set up for.
-pub const MAMBA_EXE: &str = "MAMBA_EXE";
+pub(crate) const MAMBA_EXE: &str = "MAMBA_EXE";
 /// The directory in which `micromamba` and `mamba` keep their environments.
-pub const MAMBA_ROOT_PREFIX: &str = "MAMBA_ROOT_PREFIX";
+pub(crate) const MAMBA_ROOT_PREFIX: &str = "MAMBA_ROOT_PREFIX";
 /// Whether uv may download a Python: `never` forbids it. From uv.
-pub const UV_PYTHON_DOWNLOADS: &str = "UV_PYTHON_DOWNLOADS";
+pub(crate) const UV_PYTHON_DOWNLOADS: &str = "UV_PYTHON_DOWNLOADS";
 /// Which Pythons uv takes: `only-managed` leaves its own alone. From uv.
-pub const UV_PYTHON_PREFERENCE: &str = "UV_PYTHON_PREFERENCE";
+pub(crate) const UV_PYTHON_PREFERENCE: &str = "UV_PYTHON_PREFERENCE";
 /// Whether uv takes its own Pythons alone. From uv.
-pub const UV_MANAGED_PYTHON: &str = "UV_MANAGED_PYTHON";
+pub(crate) const UV_MANAGED_PYTHON: &str = "UV_MANAGED_PYTHON";
 /// Whether uv may use the network at all. From uv.
-pub const UV_OFFLINE: &str = "UV_OFFLINE";
+pub(crate) const UV_OFFLINE: &str = "UV_OFFLINE";
 /// The directory of the user's settings. From the XDG base directory specification.
-pub const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
+pub(crate) const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
 /// The directory that environments are made in, instead of `~/.mlflow/envs`.
-pub const MLFLOW_ENV_ROOT: &str = "MLFLOW_ENV_ROOT";
+pub(crate) const MLFLOW_ENV_ROOT: &str = "MLFLOW_ENV_ROOT";
 /// The directory of the environment that a program builds. Set for the programs that build one, so that
 /// those of a build that was killed are found. mlrun's own.
-pub const MLRUN_BUILDS: &str = "MLRUN_BUILDS";
+pub(crate) const MLRUN_BUILDS: &str = "MLRUN_BUILDS";
 /// Which process of mlrun has started a program: its id and its start. Set for every program that mlrun
 /// starts, so that what a killed mlrun leaves behind is found. mlrun's own.
-pub const MLRUN_PROCESS: &str = "MLRUN_PROCESS";
+pub(crate) const MLRUN_PROCESS: &str = "MLRUN_PROCESS";
 /// The command that connects by SSH, read by a shell. From Git.
-pub const GIT_SSH_COMMAND: &str = "GIT_SSH_COMMAND";
+pub(crate) const GIT_SSH_COMMAND: &str = "GIT_SSH_COMMAND";
 /// The program that connects by SSH. From Git.
-pub const GIT_SSH: &str = "GIT_SSH";
+pub(crate) const GIT_SSH: &str = "GIT_SSH";
 /// Which options the program that connects by SSH takes. From Git.
-pub const GIT_SSH_VARIANT: &str = "GIT_SSH_VARIANT";
+pub(crate) const GIT_SSH_VARIANT: &str = "GIT_SSH_VARIANT";
 /// The certificates that a Git server's own is checked against. From Git.
-pub const GIT_SSL_CAINFO: &str = "GIT_SSL_CAINFO";
+pub(crate) const GIT_SSL_CAINFO: &str = "GIT_SSL_CAINFO";
 /// Whether Git may ask for credentials on the terminal. Set to 0 for every `git` that mlrun starts.
-pub const GIT_TERMINAL_PROMPT: &str = "GIT_TERMINAL_PROMPT";
+pub(crate) const GIT_TERMINAL_PROMPT: &str = "GIT_TERMINAL_PROMPT";
 /// The program that asks for an SSH key's passphrase. Taken away from every `git` that mlrun starts,
 /// which would ask by it for other credentials too. From OpenSSH.
-pub const SSH_ASKPASS: &str = "SSH_ASKPASS";
+pub(crate) const SSH_ASKPASS: &str = "SSH_ASKPASS";
 /// How many settings of Git the variables `GIT_CONFIG_KEY_0`, `GIT_CONFIG_VALUE_0` and so on hold. Set
 /// for `git`, so that no URL with credentials is an argument.
-pub const GIT_CONFIG_COUNT: &str = "GIT_CONFIG_COUNT";
+pub(crate) const GIT_CONFIG_COUNT: &str = "GIT_CONFIG_COUNT";
 /// Whether Git LFS leaves its pointer files as they are. From Git LFS.
-pub const GIT_LFS_SKIP_SMUDGE: &str = "GIT_LFS_SKIP_SMUDGE";
+pub(crate) const GIT_LFS_SKIP_SMUDGE: &str = "GIT_LFS_SKIP_SMUDGE";
 /// The program that images and containers are made with: `docker`, `podman`, `nerdctl`, or the path of
 /// one. mlrun's own.
-pub const MLRUN_DOCKER_CMD: &str = "MLRUN_DOCKER_CMD";
+pub(crate) const MLRUN_DOCKER_CMD: &str = "MLRUN_DOCKER_CMD";
 /// The programs called `mlflow` that a command line was handed over to. Set for the next one. mlrun's own.
-pub const MLRUN_HANDED_OVER: &str = "MLRUN_HANDED_OVER";
+pub(crate) const MLRUN_HANDED_OVER: &str = "MLRUN_HANDED_OVER";
 /// The process that a task of a job is, the one that Slurm starts and watches. From Slurm.
-pub const SLURM_TASK_PID: &str = "SLURM_TASK_PID";
+pub(crate) const SLURM_TASK_PID: &str = "SLURM_TASK_PID";
 /// What a container needs for the artifacts in S3, where it is set. MLflow's and Amazon's own.
-pub const S3_VARIABLES: [&str; 8] = [
+pub(crate) const S3_VARIABLES: [&str; 8] = [
     "AWS_SECRET_ACCESS_KEY",
     "AWS_ACCESS_KEY_ID",
     "MLFLOW_S3_ENDPOINT_URL",
@@ -151,61 +149,61 @@ pub const S3_VARIABLES: [&str; 8] = [
     "AWS_DEFAULT_REGION",
 ];
 /// The key that requests to Amazon's services are signed with. From Amazon, as all that begin so.
-pub const AWS_ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
+pub(crate) const AWS_ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 /// The key's secret half.
-pub const AWS_SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
+pub(crate) const AWS_SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
 /// What goes with keys that are lent for some time.
-pub const AWS_SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
+pub(crate) const AWS_SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
 /// The older name of [`AWS_SESSION_TOKEN`].
-pub const AWS_SECURITY_TOKEN: &str = "AWS_SECURITY_TOKEN";
+pub(crate) const AWS_SECURITY_TOKEN: &str = "AWS_SECURITY_TOKEN";
 /// The profile of `~/.aws` that is used.
-pub const AWS_PROFILE: &str = "AWS_PROFILE";
+pub(crate) const AWS_PROFILE: &str = "AWS_PROFILE";
 /// As [`AWS_PROFILE`], and before it, as in Amazon's Python library.
-pub const AWS_DEFAULT_PROFILE: &str = "AWS_DEFAULT_PROFILE";
+pub(crate) const AWS_DEFAULT_PROFILE: &str = "AWS_DEFAULT_PROFILE";
 /// The region of the service.
-pub const AWS_REGION: &str = "AWS_REGION";
+pub(crate) const AWS_REGION: &str = "AWS_REGION";
 /// As [`AWS_REGION`], and before it, as in Amazon's Python library.
-pub const AWS_DEFAULT_REGION: &str = "AWS_DEFAULT_REGION";
+pub(crate) const AWS_DEFAULT_REGION: &str = "AWS_DEFAULT_REGION";
 /// The file with the user's keys instead of `~/.aws/credentials`. Also set for a container that gets
 /// `~/.aws`.
-pub const AWS_SHARED_CREDENTIALS_FILE: &str = "AWS_SHARED_CREDENTIALS_FILE";
+pub(crate) const AWS_SHARED_CREDENTIALS_FILE: &str = "AWS_SHARED_CREDENTIALS_FILE";
 /// The file with the user's profiles instead of `~/.aws/config`. Also set for a container that gets
 /// `~/.aws`.
-pub const AWS_CONFIG_FILE: &str = "AWS_CONFIG_FILE";
+pub(crate) const AWS_CONFIG_FILE: &str = "AWS_CONFIG_FILE";
 /// The certificates that Amazon's services are checked against.
-pub const AWS_CA_BUNDLE: &str = "AWS_CA_BUNDLE";
+pub(crate) const AWS_CA_BUNDLE: &str = "AWS_CA_BUNDLE";
 /// The address of all services instead of Amazon's own.
-pub const AWS_ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
+pub(crate) const AWS_ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
 /// The address of S3 instead of Amazon's own.
-pub const AWS_ENDPOINT_URL_S3: &str = "AWS_ENDPOINT_URL_S3";
+pub(crate) const AWS_ENDPOINT_URL_S3: &str = "AWS_ENDPOINT_URL_S3";
 /// The address of the security token service instead of Amazon's own.
-pub const AWS_ENDPOINT_URL_STS: &str = "AWS_ENDPOINT_URL_STS";
+pub(crate) const AWS_ENDPOINT_URL_STS: &str = "AWS_ENDPOINT_URL_STS";
 /// The address of single sign-on instead of Amazon's own.
-pub const AWS_ENDPOINT_URL_SSO: &str = "AWS_ENDPOINT_URL_SSO";
+pub(crate) const AWS_ENDPOINT_URL_SSO: &str = "AWS_ENDPOINT_URL_SSO";
 /// Whether the variables and settings with addresses of services count for nothing.
-pub const AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: &str = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS";
+pub(crate) const AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: &str = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS";
 /// The role that a token of an identity provider is for.
-pub const AWS_ROLE_ARN: &str = "AWS_ROLE_ARN";
+pub(crate) const AWS_ROLE_ARN: &str = "AWS_ROLE_ARN";
 /// The file with that token.
-pub const AWS_WEB_IDENTITY_TOKEN_FILE: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
+pub(crate) const AWS_WEB_IDENTITY_TOKEN_FILE: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
 /// The name of the session with that role.
-pub const AWS_ROLE_SESSION_NAME: &str = "AWS_ROLE_SESSION_NAME";
+pub(crate) const AWS_ROLE_SESSION_NAME: &str = "AWS_ROLE_SESSION_NAME";
 /// The path of a container's credentials at its service.
-pub const AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
+pub(crate) const AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
 /// The address of a container's credentials.
-pub const AWS_CONTAINER_CREDENTIALS_FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+pub(crate) const AWS_CONTAINER_CREDENTIALS_FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
 /// What a container's service wants to see.
-pub const AWS_CONTAINER_AUTHORIZATION_TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
+pub(crate) const AWS_CONTAINER_AUTHORIZATION_TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
 /// The file with what a container's service wants to see.
-pub const AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
+pub(crate) const AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
 /// Whether the instance's metadata is not asked.
-pub const AWS_EC2_METADATA_DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
+pub(crate) const AWS_EC2_METADATA_DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
 /// Where the instance's metadata is.
-pub const AWS_EC2_METADATA_SERVICE_ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
+pub(crate) const AWS_EC2_METADATA_SERVICE_ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
 /// How many seconds the instance's metadata may take.
-pub const AWS_METADATA_SERVICE_TIMEOUT: &str = "AWS_METADATA_SERVICE_TIMEOUT";
+pub(crate) const AWS_METADATA_SERVICE_TIMEOUT: &str = "AWS_METADATA_SERVICE_TIMEOUT";
 /// All variables that say how Amazon's services are asked, and what else is read with them.
-pub const AWS_VARIABLES: [&str; 28] = [
+pub(crate) const AWS_VARIABLES: [&str; 28] = [
     AWS_ACCESS_KEY_ID,
     AWS_SECRET_ACCESS_KEY,
     AWS_SESSION_TOKEN,
@@ -236,77 +234,77 @@ pub const AWS_VARIABLES: [&str; 28] = [
     REQUESTS_CA_BUNDLE,
 ];
 /// The address of S3 instead of Amazon's own, before all others.
-pub const MLFLOW_S3_ENDPOINT_URL: &str = "MLFLOW_S3_ENDPOINT_URL";
+pub(crate) const MLFLOW_S3_ENDPOINT_URL: &str = "MLFLOW_S3_ENDPOINT_URL";
 /// Whether any certificate of S3's server will do.
-pub const MLFLOW_S3_IGNORE_TLS: &str = "MLFLOW_S3_IGNORE_TLS";
+pub(crate) const MLFLOW_S3_IGNORE_TLS: &str = "MLFLOW_S3_IGNORE_TLS";
 /// The account that a bucket must belong to.
-pub const MLFLOW_S3_EXPECTED_BUCKET_OWNER: &str = "MLFLOW_S3_EXPECTED_BUCKET_OWNER";
+pub(crate) const MLFLOW_S3_EXPECTED_BUCKET_OWNER: &str = "MLFLOW_S3_EXPECTED_BUCKET_OWNER";
 /// JSON with what is said about files that are put to S3, such as their encryption.
-pub const MLFLOW_S3_UPLOAD_EXTRA_ARGS: &str = "MLFLOW_S3_UPLOAD_EXTRA_ARGS";
+pub(crate) const MLFLOW_S3_UPLOAD_EXTRA_ARGS: &str = "MLFLOW_S3_UPLOAD_EXTRA_ARGS";
 /// Whether a bucket is a part of the host (`virtual`) or of the path (`path`).
-pub const MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE: &str = "MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE";
+pub(crate) const MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE: &str = "MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE";
 /// How requests to S3 are signed: not at all where it is `unsigned`.
-pub const MLFLOW_EXPERIMENTAL_S3_SIGNATURE_VERSION: &str = "MLFLOW_EXPERIMENTAL_S3_SIGNATURE_VERSION";
+pub(crate) const MLFLOW_EXPERIMENTAL_S3_SIGNATURE_VERSION: &str = "MLFLOW_EXPERIMENTAL_S3_SIGNATURE_VERSION";
 /// Where Azure's storage is and the key to it, in one. From Microsoft, as all that begin so.
-pub const AZURE_STORAGE_CONNECTION_STRING: &str = "AZURE_STORAGE_CONNECTION_STRING";
+pub(crate) const AZURE_STORAGE_CONNECTION_STRING: &str = "AZURE_STORAGE_CONNECTION_STRING";
 /// The key to an account of Azure's storage.
-pub const AZURE_STORAGE_ACCESS_KEY: &str = "AZURE_STORAGE_ACCESS_KEY";
+pub(crate) const AZURE_STORAGE_ACCESS_KEY: &str = "AZURE_STORAGE_ACCESS_KEY";
 /// A permission for an account of Azure's storage: a shared access signature.
-pub const AZURE_STORAGE_SAS_TOKEN: &str = "AZURE_STORAGE_SAS_TOKEN";
+pub(crate) const AZURE_STORAGE_SAS_TOKEN: &str = "AZURE_STORAGE_SAS_TOKEN";
 /// The tenant of an application that asks.
-pub const AZURE_TENANT_ID: &str = "AZURE_TENANT_ID";
+pub(crate) const AZURE_TENANT_ID: &str = "AZURE_TENANT_ID";
 /// The application that asks, or the managed identity.
-pub const AZURE_CLIENT_ID: &str = "AZURE_CLIENT_ID";
+pub(crate) const AZURE_CLIENT_ID: &str = "AZURE_CLIENT_ID";
 /// The application's secret.
-pub const AZURE_CLIENT_SECRET: &str = "AZURE_CLIENT_SECRET";
+pub(crate) const AZURE_CLIENT_SECRET: &str = "AZURE_CLIENT_SECRET";
 /// The file with the application's certificate and its key, as PEM or PKCS #12.
-pub const AZURE_CLIENT_CERTIFICATE_PATH: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
+pub(crate) const AZURE_CLIENT_CERTIFICATE_PATH: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
 /// The password of that file.
-pub const AZURE_CLIENT_CERTIFICATE_PASSWORD: &str = "AZURE_CLIENT_CERTIFICATE_PASSWORD";
+pub(crate) const AZURE_CLIENT_CERTIFICATE_PASSWORD: &str = "AZURE_CLIENT_CERTIFICATE_PASSWORD";
 /// Whether the certificates themselves are sent too, for applications that trust an issuer and a name.
-pub const AZURE_CLIENT_SEND_CERTIFICATE_CHAIN: &str = "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN";
+pub(crate) const AZURE_CLIENT_SEND_CERTIFICATE_CHAIN: &str = "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN";
 /// The file with a token of an identity provider for the application.
-pub const AZURE_FEDERATED_TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
+pub(crate) const AZURE_FEDERATED_TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 /// Where tokens are made instead of `https://login.microsoftonline.com`.
-pub const AZURE_AUTHORITY_HOST: &str = "AZURE_AUTHORITY_HOST";
+pub(crate) const AZURE_AUTHORITY_HOST: &str = "AZURE_AUTHORITY_HOST";
 /// The service that knows the machine's identity, instead of `http://169.254.169.254`.
-pub const AZURE_POD_IDENTITY_AUTHORITY_HOST: &str = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
+pub(crate) const AZURE_POD_IDENTITY_AUTHORITY_HOST: &str = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
 /// The directory of `gcloud`'s settings. From Google.
-pub const CLOUDSDK_CONFIG: &str = "CLOUDSDK_CONFIG";
+pub(crate) const CLOUDSDK_CONFIG: &str = "CLOUDSDK_CONFIG";
 /// The address of an emulator of Google's storage. From Google.
-pub const STORAGE_EMULATOR_HOST: &str = "STORAGE_EMULATOR_HOST";
+pub(crate) const STORAGE_EMULATOR_HOST: &str = "STORAGE_EMULATOR_HOST";
 /// The metadata server of Google's machines. From Google.
-pub const GCE_METADATA_HOST: &str = "GCE_METADATA_HOST";
+pub(crate) const GCE_METADATA_HOST: &str = "GCE_METADATA_HOST";
 /// The directory of Hadoop's settings. From Hadoop.
-pub const HADOOP_CONF_DIR: &str = "HADOOP_CONF_DIR";
+pub(crate) const HADOOP_CONF_DIR: &str = "HADOOP_CONF_DIR";
 /// Who asks Hadoop's file system. From Hadoop.
-pub const HADOOP_USER_NAME: &str = "HADOOP_USER_NAME";
+pub(crate) const HADOOP_USER_NAME: &str = "HADOOP_USER_NAME";
 /// The address of the HTTP server of Hadoop's name node. mlrun's own.
-pub const MLRUN_WEBHDFS_URL: &str = "MLRUN_WEBHDFS_URL";
+pub(crate) const MLRUN_WEBHDFS_URL: &str = "MLRUN_WEBHDFS_URL";
 /// What a container needs for the artifacts in Azure's blob storage, where it is set.
-pub const AZURE_VARIABLES: [&str; 2] = ["AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_ACCESS_KEY"];
+pub(crate) const AZURE_VARIABLES: [&str; 2] = ["AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_ACCESS_KEY"];
 /// The file with the credentials for Google's cloud. Read, and set for a container. From Google.
-pub const GOOGLE_APPLICATION_CREDENTIALS: &str = "GOOGLE_APPLICATION_CREDENTIALS";
+pub(crate) const GOOGLE_APPLICATION_CREDENTIALS: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 /// The file with the Kerberos tickets for HDFS.
-pub const MLFLOW_KERBEROS_TICKET_CACHE: &str = "MLFLOW_KERBEROS_TICKET_CACHE";
+pub(crate) const MLFLOW_KERBEROS_TICKET_CACHE: &str = "MLFLOW_KERBEROS_TICKET_CACHE";
 /// The user's name at Kerberos, for HDFS.
-pub const MLFLOW_KERBEROS_USER: &str = "MLFLOW_KERBEROS_USER";
+pub(crate) const MLFLOW_KERBEROS_USER: &str = "MLFLOW_KERBEROS_USER";
 /// More settings for pyarrow, for HDFS.
-pub const MLFLOW_PYARROW_EXTRA_CONF: &str = "MLFLOW_PYARROW_EXTRA_CONF";
+pub(crate) const MLFLOW_PYARROW_EXTRA_CONF: &str = "MLFLOW_PYARROW_EXTRA_CONF";
 /// The tracking URI for a pod, where it reaches the server by another address than this machine.
-pub const KUBE_MLFLOW_TRACKING_URI: &str = "KUBE_MLFLOW_TRACKING_URI";
+pub(crate) const KUBE_MLFLOW_TRACKING_URI: &str = "KUBE_MLFLOW_TRACKING_URI";
 /// The kubeconfig files, separated by colons, in place of `~/.kube/config`. From Kubernetes.
-pub const KUBECONFIG: &str = "KUBECONFIG";
+pub(crate) const KUBECONFIG: &str = "KUBECONFIG";
 /// The API's address for the pods of a cluster. From Kubernetes.
-pub const KUBERNETES_SERVICE_HOST: &str = "KUBERNETES_SERVICE_HOST";
+pub(crate) const KUBERNETES_SERVICE_HOST: &str = "KUBERNETES_SERVICE_HOST";
 /// The configuration file with profiles instead of `~/.databrickscfg`. From Databricks.
-pub const DATABRICKS_CONFIG_FILE: &str = "DATABRICKS_CONFIG_FILE";
+pub(crate) const DATABRICKS_CONFIG_FILE: &str = "DATABRICKS_CONFIG_FILE";
 /// The profile of the configuration file. From Databricks.
-pub const DATABRICKS_CONFIG_PROFILE: &str = "DATABRICKS_CONFIG_PROFILE";
+pub(crate) const DATABRICKS_CONFIG_PROFILE: &str = "DATABRICKS_CONFIG_PROFILE";
 /// The address of a workspace. From Databricks.
-pub const DATABRICKS_HOST: &str = "DATABRICKS_HOST";
+pub(crate) const DATABRICKS_HOST: &str = "DATABRICKS_HOST";
 /// A workspace and who asks it, where no profile is named. From Databricks.
-pub const DATABRICKS_VARIABLES: [&str; 9] = [
+pub(crate) const DATABRICKS_VARIABLES: [&str; 9] = [
     DATABRICKS_HOST,
     "DATABRICKS_TOKEN",
     "DATABRICKS_USERNAME",
@@ -318,20 +316,20 @@ pub const DATABRICKS_VARIABLES: [&str; 9] = [
     "DATABRICKS_INSECURE",
 ];
 /// The directory for temporary files. Read, and set for the programs that build an environment. From POSIX.
-pub const TMPDIR: &str = "TMPDIR";
+pub(crate) const TMPDIR: &str = "TMPDIR";
 /// Other names of [`TMPDIR`], which Python reads too.
-pub const TEMP: &str = "TEMP";
+pub(crate) const TEMP: &str = "TEMP";
 /// See [`TEMP`].
-pub const TMP: &str = "TMP";
+pub(crate) const TMP: &str = "TMP";
 /// The user's home directory. From POSIX.
-pub const HOME: &str = "HOME";
+pub(crate) const HOME: &str = "HOME";
 /// The user's shell, which runs `.sh` entry points. From POSIX.
-pub const SHELL: &str = "SHELL";
+pub(crate) const SHELL: &str = "SHELL";
 
 /// The variable's value where it is set and not empty.
 ///
 /// A value that is no valid Unicode is returned with its invalid parts replaced.
-pub fn non_empty(name: &str) -> Option<String> {
+pub(crate) fn non_empty(name: &str) -> Option<String> {
     std::env::var_os(name)
         .map(|value| value.to_string_lossy().into_owned())
         .filter(|value| !value.is_empty())

@@ -29,29 +29,29 @@
 //!
 //! What is below [`project`] knows nothing of MLflow Projects but their URIs and the entities of a tracking store.
 
-pub mod artifact;
-pub mod aws;
-pub mod backend;
-pub mod cli;
+mod artifact;
+mod aws;
+mod backend;
+mod cli;
 mod databricks;
-pub mod entities;
-pub mod env_vars;
-pub mod environment;
-pub mod events;
-pub mod fetch;
+mod entities;
+mod env_vars;
+mod environment;
+mod events;
+mod fetch;
 mod http;
 mod ini;
-pub mod lint;
+mod lint;
 mod nearest;
-pub mod process;
-pub mod project;
-pub mod project_uri;
+mod process;
+mod project;
+mod project_uri;
 mod python_paths;
-pub mod redact;
-pub mod runner;
+mod redact;
+mod runner;
 mod temporary;
-pub mod tracking;
-pub mod yaml;
+mod tracking;
+mod yaml;
 
 pub use backend::BackendConfig;
 pub use entities::{ExperimentId, RunData, RunId, RunInfo, RunStatus, UnixMillis};
@@ -60,3 +60,58 @@ pub use events::Progress;
 pub use process::{Signals, own_all_children};
 pub use runner::{ImageChoice, Launched, RunEnding, RunError, RunRequest, SubmittedRun, run, run_with};
 pub use tracking::ExperimentSelector;
+
+/// What the program and its tests reach behind the crate's face. It changes without notice.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::cli::main;
+    pub use crate::process::{dismiss_guard, guard_main};
+
+    pub mod artifact {
+        pub use crate::artifact::{DataContext, upload};
+    }
+    pub mod aws {
+        pub use crate::aws::{AwsSettings, Credentials, Payload, Signing};
+    }
+    pub mod entities {
+        pub use crate::entities::{
+            ExperimentId, LifecycleStage, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag,
+        };
+    }
+    pub mod events {
+        pub use crate::events::{Progress, Silent, Transfer};
+    }
+    pub mod fetch {
+        pub use crate::fetch::{FetchError, FetchOptions, Source, WorkDir, fetch};
+    }
+    pub mod lint {
+        pub use crate::lint::{Code, Severity, check};
+    }
+    pub mod process {
+        pub use crate::process::{
+            Ended, ProcessError, ProcessIdentity, ProgramCall, ProgramExit, Signals, own_all_children,
+            processes_with_variable,
+        };
+    }
+    pub mod project {
+        pub use crate::project::{
+            EnvironmentEntry, ParameterContext, Project, ProjectEnvironment, ProjectError, ProjectProblem,
+            TemplateError, format_template,
+        };
+    }
+    pub mod project_uri {
+        pub use crate::project_uri::ProjectUri;
+    }
+    pub mod redact {
+        pub use crate::redact::{Secret, without_credentials};
+    }
+    pub mod tracking {
+        pub use crate::tracking::{
+            ExperimentSelector, FileStore, FinishedRuns, NewRun, RestSettings, RestStore, RunEnd,
+            TrackingError, TrackingStore, TrackingUri, open, server_access,
+        };
+    }
+    pub mod yaml {
+        pub use crate::yaml::{Node, Timestamp, Value, parse};
+    }
+}

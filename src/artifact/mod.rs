@@ -37,11 +37,12 @@ use std::{fs, io};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-pub use crate::artifact::error::DataError;
-pub use crate::artifact::repository_error::RepositoryError;
-pub use crate::artifact::request::DataRequest;
+pub(crate) use crate::artifact::error::DataError;
+pub(crate) use crate::artifact::repository_error::RepositoryError;
+pub(crate) use crate::artifact::request::DataRequest;
 pub use crate::artifact::upload::upload;
-pub use crate::artifact::uri::{DataContext, Reference, Storage};
+pub use crate::artifact::uri::DataContext;
+pub(crate) use crate::artifact::uri::{Reference, Storage};
 
 use crate::artifact::download::{Brought, Transfers};
 use crate::artifact::download_progress::Tally;
@@ -56,7 +57,7 @@ use crate::temporary::{self, TemporaryDirectory};
 const MOST_AT_ONCE: usize = 4;
 
 /// Data that is known to be there, as far as that can be told without downloading it.
-pub struct LocatedData {
+pub(crate) struct LocatedData {
     request: DataRequest,
     source: Source,
     is_directory: bool,
@@ -154,7 +155,10 @@ impl LocatedData {
 ///
 /// # Errors
 /// A store that cannot be reached or refuses, or has nothing there.
-pub async fn locate(requests: &[DataRequest], context: &DataContext) -> Result<Vec<LocatedData>, DataError> {
+pub(crate) async fn locate(
+    requests: &[DataRequest],
+    context: &DataContext,
+) -> Result<Vec<LocatedData>, DataError> {
     let mut searches = Vec::with_capacity(requests.len());
     for request in requests {
         searches.push(async {

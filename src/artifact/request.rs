@@ -11,7 +11,7 @@ use crate::redact::{shown_url, without_credentials};
 
 /// Something that shall be brought onto this machine.
 #[derive(Clone)]
-pub struct DataRequest {
+pub(crate) struct DataRequest {
     /// The parameter that names it.
     pub parameter: String,
     /// The parameter's number among the declared ones, from 0.
@@ -29,7 +29,7 @@ impl DataRequest {
     ///
     /// # Errors
     /// The value is no URI that data can be had from.
-    pub fn new(parameter: &str, position: usize, uri: &str) -> Result<Self, DataError> {
+    pub(crate) fn new(parameter: &str, position: usize, uri: &str) -> Result<Self, DataError> {
         let place = place_of(parameter, uri)?;
         Ok(Self {
             parameter: parameter.to_owned(),
@@ -41,7 +41,7 @@ impl DataRequest {
     }
 
     /// What the tracking store or the model registry has to be asked for.
-    pub fn reference(&self) -> Option<&Reference> {
+    pub(crate) fn reference(&self) -> Option<&Reference> {
         match &self.place {
             Place::Reference(reference) => Some(reference),
             _ => None,
@@ -53,7 +53,7 @@ impl DataRequest {
     ///
     /// # Errors
     /// An artifact URI that data cannot be had from.
-    pub fn resolve(&mut self, artifact_uri: &str) -> Result<(), DataError> {
+    pub(crate) fn resolve(&mut self, artifact_uri: &str) -> Result<(), DataError> {
         self.place = match local::path_of(artifact_uri) {
             Some(path) => Place::Local(path),
             None => place_of(&self.parameter, artifact_uri)?,
@@ -72,7 +72,7 @@ impl DataRequest {
 
     /// The local path that it gets below the data's directory: in one of its own the last part of the URI's
     /// path, as MLflow names it.
-    pub fn path_in(&self, directory: &Path) -> PathBuf {
+    pub(crate) fn path_in(&self, directory: &Path) -> PathBuf {
         let place = directory.join(format!("param_{}", self.position));
         match self.name.as_str() {
             "" => place,

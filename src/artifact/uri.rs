@@ -32,7 +32,7 @@ pub struct DataContext {
 
 /// A URI that stands for the artifact URI of something in the tracking store or the model registry.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Reference {
+pub(crate) enum Reference {
     /// `runs:/<run id>/<path>`.
     Run {
         /// The run.
@@ -63,7 +63,7 @@ impl Reference {
 
 /// Whose storage a URI names, if its clients find the way in by variables and files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Storage {
+pub(crate) enum Storage {
     /// Amazon's S3, or what answers as that does.
     S3,
     /// Google's storage.
@@ -76,7 +76,7 @@ pub enum Storage {
 
 impl Storage {
     /// Nothing for all other places.
-    pub fn of(uri: &str) -> Option<Self> {
+    pub(crate) fn of(uri: &str) -> Option<Self> {
         match Place::parse(uri).ok()?? {
             Place::S3(_) => Some(Self::S3),
             Place::Gcs { .. } => Some(Self::Google),

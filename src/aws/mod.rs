@@ -19,7 +19,7 @@ use quick_xml::Reader;
 use quick_xml::escape::unescape;
 use quick_xml::events::Event;
 
-pub use self::provider::CredentialsProvider;
+pub(crate) use self::provider::CredentialsProvider;
 pub use self::settings::AwsSettings;
 pub use self::sign::{Credentials, Payload, Signing};
 use crate::http::ClientError;

@@ -20,14 +20,14 @@ const MOST_ROLES: usize = 8;
 
 /// Finds credentials, keeps them, and finds new ones when they end.
 #[derive(Clone)]
-pub struct CredentialsProvider {
+pub(crate) struct CredentialsProvider {
     settings: Arc<AwsSettings>,
     found: Arc<Mutex<Option<Credentials>>>,
 }
 
 impl CredentialsProvider {
     /// Looks for credentials where these settings say.
-    pub fn new(settings: AwsSettings) -> Self {
+    pub(crate) fn new(settings: AwsSettings) -> Self {
         Self {
             settings: Arc::new(settings),
             found: Arc::default(),
@@ -35,7 +35,7 @@ impl CredentialsProvider {
     }
 
     /// The settings that say where to look.
-    pub fn settings(&self) -> &AwsSettings {
+    pub(crate) fn settings(&self) -> &AwsSettings {
         &self.settings
     }
 
@@ -43,7 +43,7 @@ impl CredentialsProvider {
     ///
     /// # Errors
     /// No place has any, or one that was asked for cannot be used.
-    pub async fn credentials(&self) -> Result<Credentials, AwsError> {
+    pub(crate) async fn credentials(&self) -> Result<Credentials, AwsError> {
         let mut found = self.found.lock().await;
         if let Some(credentials) = found.as_ref().filter(|credentials| credentials.are_fresh()) {
             return Ok(credentials.clone());

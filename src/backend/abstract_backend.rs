@@ -24,7 +24,7 @@ pub struct BackendConfig {
 
 /// What the command line says to a backend.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct BackendOptions<'a> {
+pub(crate) struct BackendOptions<'a> {
     /// The backend's configuration.
     pub config: Option<&'a BackendConfig>,
     /// Whether to stay until the entry point has ended; the backend's own way where it is `None`.
@@ -37,7 +37,7 @@ pub struct BackendOptions<'a> {
 
 /// A place where entry points run.
 #[async_trait]
-pub trait Backend: Send + Sync {
+pub(crate) trait Backend: Send + Sync {
     /// The name, as `--backend` spells it.
     fn name(&self) -> &'static str;
 

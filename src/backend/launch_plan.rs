@@ -9,11 +9,11 @@ use crate::environment::{EnvManager, PreparedEnv};
 use crate::project::DatabricksSparkJob;
 
 /// Where a container finds a tracking store of this machine. MLflow's own place.
-pub const CONTAINER_STORE: &str = "/mlflow/tmp/mlruns";
+pub(crate) const CONTAINER_STORE: &str = "/mlflow/tmp/mlruns";
 
 /// A tracking store on this machine, for a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LocalStore {
+pub(crate) struct LocalStore {
     /// The directory that it is in.
     pub directory: PathBuf,
     /// The store's URI where that directory is [`CONTAINER_STORE`].
@@ -22,7 +22,7 @@ pub struct LocalStore {
 
 /// A project and how it was called, for backends that have another program run it.
 #[derive(Debug, Clone)]
-pub struct ProjectCall {
+pub(crate) struct ProjectCall {
     /// The project's name, if it has one.
     pub project_name: Option<String>,
     /// The project's URI as it was given, without credentials.
@@ -39,7 +39,7 @@ pub struct ProjectCall {
 
 /// All that is needed to run an entry point.
 #[derive(Debug, Clone)]
-pub struct LaunchPlan {
+pub(crate) struct LaunchPlan {
     /// The run that the entry point belongs to.
     pub run: RunInfo,
     /// The project and how it was called.
@@ -66,7 +66,7 @@ pub struct LaunchPlan {
 
 /// The files that keep what an entry point writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutputLog {
+pub(crate) struct OutputLog {
     /// What it writes to standard output.
     pub stdout: PathBuf,
     /// What it writes to standard error.

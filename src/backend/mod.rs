@@ -11,30 +11,35 @@ mod output_log;
 mod relayed;
 mod submitted_run;
 
-pub use self::abstract_backend::{Backend, BackendConfig, BackendOptions};
-pub use self::databricks::DatabricksBackendError;
-pub use self::docker::container_command_line;
-pub use self::error::BackendError;
-pub use self::kubernetes::KubernetesError;
-pub use self::launch_plan::{CONTAINER_STORE, LaunchPlan, LocalStore, OutputLog, ProjectCall};
-pub use self::submitted_run::{AttachedRun, Launch, RunElsewhere, RunState, SubmittedRun};
+pub use self::abstract_backend::BackendConfig;
+pub(crate) use self::abstract_backend::{Backend, BackendOptions};
+
+pub(crate) use self::docker::container_command_line;
+pub(crate) use self::error::BackendError;
+
+pub(crate) use self::launch_plan::{CONTAINER_STORE, LaunchPlan, LocalStore, OutputLog, ProjectCall};
+pub(crate) use self::submitted_run::{AttachedRun, Launch, RunElsewhere, RunState, SubmittedRun};
 
 use crate::entities::{RunId, tag};
 
 /// The names that `--backend` takes, in the order of the documentation.
-pub const BACKEND_NAMES: [&str; 3] = [local::NAME, databricks::NAME, kubernetes::NAME];
+pub(crate) const BACKEND_NAMES: [&str; 3] = [local::NAME, databricks::NAME, kubernetes::NAME];
 
 /// The name of the backend that a run gets if none is asked for.
-pub const DEFAULT: &str = local::NAME;
+pub(crate) const DEFAULT: &str = local::NAME;
 
 /// Whether the backend with this name runs entry points on this machine, below the process that asks for it.
-pub fn runs_here(name: &str) -> bool {
+pub(crate) fn runs_here(name: &str) -> bool {
     name == local::NAME
 }
 
 /// What makes no sense in a call that asks for the backend with this name, and what to do instead: as far as
 /// that can be told before the backend is made.
-pub fn misuse(name: &str, has_config: bool, is_left_alone: bool) -> Option<(&'static str, &'static str)> {
+pub(crate) fn misuse(
+    name: &str,
+    has_config: bool,
+    is_left_alone: bool,
+) -> Option<(&'static str, &'static str)> {
     match name {
         kubernetes::NAME if !has_config => Some((
             "the kubernetes backend needs --backend-config",
@@ -52,7 +57,7 @@ pub fn misuse(name: &str, has_config: bool, is_left_alone: bool) -> Option<(&'st
 ///
 /// # Errors
 /// There is none, or its configuration is not what it needs.
-pub fn by_name(name: &str, options: BackendOptions<'_>) -> Result<Box<dyn Backend>, BackendError> {
+pub(crate) fn by_name(name: &str, options: BackendOptions<'_>) -> Result<Box<dyn Backend>, BackendError> {
     match name {
         local::NAME => Ok(Box::new(local::Local)),
         databricks::NAME => Ok(Box::new(databricks::Databricks::new(options)?)),
@@ -68,7 +73,10 @@ pub fn by_name(name: &str, options: BackendOptions<'_>) -> Result<Box<dyn Backen
 ///
 /// # Errors
 /// The tags name no backend, or not what it needs to find the run.
-pub fn attach(run_id: &RunId, tags: &[(String, String)]) -> Result<Box<dyn AttachedRun>, BackendError> {
+pub(crate) fn attach(
+    run_id: &RunId,
+    tags: &[(String, String)],
+) -> Result<Box<dyn AttachedRun>, BackendError> {
     let value = |name: &str| {
         tags.iter()
             .find(|(key, _)| key == name)

@@ -8,7 +8,7 @@ use crate::events::Progress;
 use crate::process::{Ended, Signals, TerminationSignal};
 
 /// What became of a launch.
-pub enum Launch {
+pub(crate) enum Launch {
     /// The entry point has been started.
     Begun(Box<dyn SubmittedRun>),
     /// The signal came first.
@@ -23,7 +23,7 @@ impl Launch {
 
 /// An entry point that has been started.
 #[async_trait]
-pub trait SubmittedRun: Send {
+pub(crate) trait SubmittedRun: Send {
     /// Waits for its end. A termination signal in the meantime ends it.
     ///
     /// # Errors
@@ -38,7 +38,7 @@ pub trait SubmittedRun: Send {
 
 /// An entry point that a service has, and that goes on there without this program.
 #[async_trait]
-pub trait RunElsewhere: Send {
+pub(crate) trait RunElsewhere: Send {
     /// Tags that lead to it, for the run in the tracking store.
     fn tags(&self) -> Vec<(String, String)>;
 
@@ -57,7 +57,7 @@ pub trait RunElsewhere: Send {
 
 /// What a backend knows of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunState {
+pub(crate) struct RunState {
     /// The run's state as the backend sees it.
     pub status: RunStatus,
     /// More about it, for a person: names and values, such as `pod` and `web-1 (Pending)`.
@@ -66,7 +66,7 @@ pub struct RunState {
 
 /// A run that another process gave to a backend.
 #[async_trait]
-pub trait AttachedRun: Send {
+pub(crate) trait AttachedRun: Send {
     /// Asks how it stands.
     ///
     /// # Errors

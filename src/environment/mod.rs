@@ -16,17 +16,13 @@ use std::time::Duration;
 use self::conda::{CondaPlan, DerivedPythonEnv};
 use self::docker::DockerPlan;
 use self::python::PythonPlan;
-pub use cache::{CachedEnvironment, CachedState, Usage};
-pub use conda::{CondaError, CondaSource, FileProblem, Needs};
-pub use docker::{
-    CODE_DIRECTORY, Container, ContainerRequest, ContainerSettings, DockerError, DockerImage, Engine,
-    ExpansionProblem, LinkProblem, VolumeProblem, is_repository, must_be_hidden,
-};
+pub(crate) use cache::{CachedEnvironment, Usage};
+
+pub(crate) use docker::{CODE_DIRECTORY, Container, ContainerRequest, Engine, is_repository, must_be_hidden};
 pub(crate) use docker::{image_name, mount_arguments};
-pub use error::EnvironmentError;
-pub use file_kind::OtherFile;
+pub(crate) use error::EnvironmentError;
+pub(crate) use file_kind::OtherFile;
 pub use manager::EnvManager;
-pub use python::PythonEnvError;
 
 use crate::entities::tag;
 use crate::events::Progress;
@@ -34,7 +30,7 @@ use crate::project::ProjectEnvironment;
 
 /// What decides about a run's environment.
 #[derive(Debug, Clone, Copy)]
-pub struct EnvironmentRequest<'a> {
+pub(crate) struct EnvironmentRequest<'a> {
     /// What the project declares.
     pub environment: &'a ProjectEnvironment,
     /// The env manager that the user named.
@@ -49,7 +45,7 @@ pub struct EnvironmentRequest<'a> {
 
 /// The environment that a run gets. Nothing has been done for it yet.
 #[derive(Debug, Clone)]
-pub struct EnvironmentPlan {
+pub(crate) struct EnvironmentPlan {
     /// What prepares it.
     pub manager: EnvManager,
     environment: PlannedEnvironment,
@@ -73,7 +69,7 @@ enum PlannedEnvironment {
 ///
 /// # Errors
 /// The environment that is asked for cannot be had.
-pub async fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentPlan, EnvironmentError> {
+pub(crate) async fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentPlan, EnvironmentError> {
     let (mut reason, mut warnings) = (None, Vec::new());
     let manager = match (request.environment, request.manager) {
         // The container is the environment, whatever manager is named.
@@ -162,7 +158,7 @@ fn without_file(directory: &Path) -> (EnvManager, String) {
 
 impl EnvironmentPlan {
     /// The value of the run's tag `mlflow.project.env`; the environment that is there has none.
-    pub fn project_env_tag(&self) -> Option<&'static str> {
+    pub(crate) fn project_env_tag(&self) -> Option<&'static str> {
         match self.environment {
             PlannedEnvironment::Docker(_) => Some("docker"),
             _ => (self.manager != EnvManager::Local).then(|| self.manager.as_str()),
@@ -170,7 +166,7 @@ impl EnvironmentPlan {
     }
 
     /// The container as it will be, where the run gets one. Its image has its name for an id.
-    pub fn container(&self) -> Option<Container> {
+    pub(crate) fn container(&self) -> Option<Container> {
         match &self.environment {
             PlannedEnvironment::Docker(plan) => Some(plan.preview()),
             _ => None,
@@ -178,7 +174,7 @@ impl EnvironmentPlan {
     }
 
     /// Whether nothing has to be built or pulled.
-    pub fn is_there(&self) -> bool {
+    pub(crate) fn is_there(&self) -> bool {
         match &self.environment {
             PlannedEnvironment::Docker(plan) => plan.is_there(),
             _ => self.is_there,
@@ -186,7 +182,7 @@ impl EnvironmentPlan {
     }
 
     /// The shell commands that will enter the environment, in their order.
-    pub fn activation(&self) -> Vec<String> {
+    pub(crate) fn activation(&self) -> Vec<String> {
         match &self.environment {
             PlannedEnvironment::Local | PlannedEnvironment::Docker(_) => Vec::new(),
             PlannedEnvironment::Python(plan) => vec![plan.activation()],
@@ -196,14 +192,14 @@ impl EnvironmentPlan {
 
     /// The environment's name, as `mlrun env list` shows it, or the name of the image that it is made of.
     /// None where nothing is made.
-    pub fn name(&self) -> Option<String> {
+    pub(crate) fn name(&self) -> Option<String> {
         self.container()
             .map(|container| container.image.uri)
             .or_else(|| Some(self.entry()?.name.clone()))
     }
 
     /// The environment's directory, where it has one on this machine.
-    pub fn environment_directory(&self) -> Option<&Path> {
+    pub(crate) fn environment_directory(&self) -> Option<&Path> {
         Some(&self.entry()?.directory)
     }
 
@@ -245,7 +241,10 @@ impl fmt::Display for EnvironmentPlan {
 ///
 /// # Errors
 /// The environment cannot be built.
-pub async fn prepare(plan: &EnvironmentPlan, progress: &dyn Progress) -> Result<Prepared, EnvironmentError> {
+pub(crate) async fn prepare(
+    plan: &EnvironmentPlan,
+    progress: &dyn Progress,
+) -> Result<Prepared, EnvironmentError> {
     if let Some(reason) = &plan.reason {
         progress.info(reason);
     }
@@ -280,7 +279,7 @@ pub async fn prepare(plan: &EnvironmentPlan, progress: &dyn Progress) -> Result<
 
 /// An environment that is ready, and is not removed before this value goes.
 #[derive(Debug, Default)]
-pub struct Prepared {
+pub(crate) struct Prepared {
     /// How a command runs in it.
     pub environment: PreparedEnv,
     /// Keeps it.
@@ -289,7 +288,7 @@ pub struct Prepared {
 
 /// An environment that is ready for an entry point's command.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PreparedEnv {
+pub(crate) struct PreparedEnv {
     /// Shell commands that enter the environment, in their order.
     pub activation: Vec<String>,
     /// Environment variables that belong to it.
@@ -300,7 +299,7 @@ pub struct PreparedEnv {
 
 impl PreparedEnv {
     /// Tags that tell which environment it is, for the run in the tracking store.
-    pub fn tags(&self) -> Vec<(String, String)> {
+    pub(crate) fn tags(&self) -> Vec<(String, String)> {
         let Some(Container { image, .. }) = &self.container else {
             return Vec::new();
         };
@@ -315,7 +314,7 @@ impl PreparedEnv {
 
     /// The whole shell command that runs `command` in the environment: it runs only when every
     /// command before it has succeeded.
-    pub fn command(&self, command: &str) -> String {
+    pub(crate) fn command(&self, command: &str) -> String {
         let mut whole = self.activation.join(" && ");
         if !whole.is_empty() {
             whole.push_str(" && ");
@@ -328,7 +327,7 @@ impl PreparedEnv {
 ///
 /// # Errors
 /// The cache cannot be read.
-pub async fn list() -> Result<Vec<CachedEnvironment>, EnvironmentError> {
+pub(crate) async fn list() -> Result<Vec<CachedEnvironment>, EnvironmentError> {
     cache::describe_all(cache::entries(conda::environments())?).await
 }
 
@@ -337,7 +336,7 @@ pub async fn list() -> Result<Vec<CachedEnvironment>, EnvironmentError> {
 ///
 /// # Errors
 /// The cache cannot be read.
-pub async fn prune(
+pub(crate) async fn prune(
     unused_for: Duration,
     dry_run: bool,
     progress: &dyn Progress,
@@ -355,7 +354,7 @@ pub async fn prune(
 ///
 /// # Errors
 /// There is none, several have such a name, or it is in use.
-pub async fn remove(name: &str, progress: &dyn Progress) -> Result<String, EnvironmentError> {
+pub(crate) async fn remove(name: &str, progress: &dyn Progress) -> Result<String, EnvironmentError> {
     let mut found = cache::entries(conda::environments())?;
     found.retain(|entry| entry.name.starts_with(name));
     if let Some(exact) = found.iter().position(|entry| entry.name == name) {

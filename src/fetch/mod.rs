@@ -11,8 +11,9 @@ mod work_dir;
 mod zip;
 
 pub use error::FetchError;
-pub use git::TreeState;
-pub use work_dir::{FetchOptions, Source, TreeComparison, WorkDir, compare_with_commit};
+pub(crate) use git::TreeState;
+pub use work_dir::{FetchOptions, Source, WorkDir};
+pub(crate) use work_dir::{TreeComparison, compare_with_commit};
 
 use std::path::Path;
 

@@ -87,7 +87,7 @@ impl WorkDir {
 
 /// A comparison that goes on by itself until its result is asked for.
 #[derive(Debug)]
-pub enum TreeComparison {
+pub(crate) enum TreeComparison {
     /// The result.
     Known(TreeState),
     /// It goes on.
@@ -97,7 +97,7 @@ pub enum TreeComparison {
 /// Begins to compare a project's files with the commit that they belong to. Its time grows with the
 /// number of files: each is looked at, as `git status` does it. `no_part` are files and directories
 /// that are no part of the project, such as the tracking store.
-pub fn compare_with_commit(work_dir: &WorkDir, no_part: Vec<PathBuf>) -> TreeComparison {
+pub(crate) fn compare_with_commit(work_dir: &WorkDir, no_part: Vec<PathBuf>) -> TreeComparison {
     if work_dir.source().commit.is_none() {
         TreeComparison::Known(TreeState::Unknown)
     } else if work_dir.is_temporary() {
@@ -115,7 +115,7 @@ pub fn compare_with_commit(work_dir: &WorkDir, no_part: Vec<PathBuf>) -> TreeCom
 
 impl TreeComparison {
     /// The result, where it is there.
-    pub async fn finished(&mut self) -> Option<&TreeState> {
+    pub(crate) async fn finished(&mut self) -> Option<&TreeState> {
         match self {
             Self::GoesOn(task) if !task.is_finished() => None,
             _ => Some(self.state().await),
@@ -123,7 +123,7 @@ impl TreeComparison {
     }
 
     /// Waits for the result.
-    pub async fn state(&mut self) -> &TreeState {
+    pub(crate) async fn state(&mut self) -> &TreeState {
         if let Self::GoesOn(task) = self {
             *self = Self::Known(task.await.unwrap_or(TreeState::Unknown));
         }

@@ -18,7 +18,7 @@ mod values;
 use std::path::Path;
 
 pub use code::{Code, Severity};
-pub use finding::Finding;
+pub(crate) use finding::Finding;
 pub(crate) use secrets::looks_secret;
 
 use crate::project::{Part, Project, ProjectError, ProjectProblem};

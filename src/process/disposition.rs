@@ -7,7 +7,7 @@ use super::proc::{SignalUse, signals};
 
 /// The name of the process if the signal ends it at once: it neither handles nor ignores it, nor puts it
 /// off.
-pub fn ended_by(process: Pid, signal: Signal) -> Option<String> {
+pub(crate) fn ended_by(process: Pid, signal: Signal) -> Option<String> {
     let found = signals(Some(process)).filter(|found| is_ended(found, signal))?;
     Some(found.name)
 }

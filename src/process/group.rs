@@ -17,11 +17,11 @@ use super::tree;
 /// How long a tree that was asked to end may take for it, unless
 /// [`ProcessGroup::with_grace`] says otherwise. Well below the 30 seconds after which batch systems
 /// and Kubernetes kill, so that the end can still be recorded.
-pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+pub(crate) const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
 /// How long this program waits for a signal of its own after one has ended the program it runs.
 /// Batch systems signal all processes of a job, one after the other.
-pub const OWN_SIGNAL_DELAY: Duration = Duration::from_millis(250);
+pub(crate) const OWN_SIGNAL_DELAY: Duration = Duration::from_millis(250);
 
 /// How a program's run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

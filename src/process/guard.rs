@@ -47,7 +47,7 @@ enum Guard {
 
 /// Says that all that this process starts from now on shall end with it, however it ends. For programs that
 /// are mlrun itself: their `main` calls [`guard_main`] first and [`dismiss_guard`] last.
-pub fn guard_children() {
+pub(crate) fn guard_children() {
     let Some(marker) = ProcessIdentity::own().map(|identity| identity.marker()) else {
         // Not a Linux.
         return;

@@ -130,7 +130,7 @@ impl fmt::Display for ProcessIdentity {
 }
 
 /// This machine's name.
-pub fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 

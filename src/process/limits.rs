@@ -19,7 +19,7 @@ const LITTLE_MEMORY: u64 = 1024 * 1024 * 1024;
 const ONE_WRITE: u64 = 64 * 1024;
 
 /// What to do about an error that a limit is behind.
-pub fn limit_hint(error: &io::Error) -> Option<String> {
+pub(crate) fn limit_hint(error: &io::Error) -> Option<String> {
     if Errno::from_io_error(error) == Some(Errno::MFILE) {
         return Some(open_files_hint());
     }
@@ -33,7 +33,7 @@ pub fn limit_hint(error: &io::Error) -> Option<String> {
 
 /// As [`limit_hint`], for a thread or process that could not be started: it lacks a place among the user's
 /// processes, or its stack.
-pub fn start_hint(error: &io::Error) -> Option<String> {
+pub(crate) fn start_hint(error: &io::Error) -> Option<String> {
     if Errno::from_io_error(error) != Some(Errno::AGAIN) {
         return limit_hint(error);
     }
@@ -64,13 +64,13 @@ fn bytes_hint(what: &str, resource: Resource, call: &str) -> Option<String> {
 }
 
 /// What to do when no further file can be opened; `None` if one can.
-pub fn open_files_exhausted() -> Option<String> {
+pub(crate) fn open_files_exhausted() -> Option<String> {
     let error = File::open("/dev/null").err()?;
     (Errno::from_io_error(&error) == Some(Errno::MFILE)).then(open_files_hint)
 }
 
 /// What to do when a file cannot grow as a database needs it; `None` if no open file has come near its limit.
-pub fn file_size_exhausted() -> Option<String> {
+pub(crate) fn file_size_exhausted() -> Option<String> {
     let limit = getrlimit(Resource::Fsize).current?;
     let is_near = |file: fs::DirEntry| {
         let metadata = fs::metadata(file.path()).ok().filter(fs::Metadata::is_file);

@@ -24,7 +24,7 @@ const KILL_PATIENCE: Duration = Duration::from_secs(5);
 const LOOKS: u32 = 3;
 
 /// How long to wait between two looks.
-pub const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+pub(crate) const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// The variable's value in what a process has started.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,7 +17,7 @@ static INHERITED_OPEN_FILES: OnceLock<Rlimit> = OnceLock::new();
 ///
 /// # Errors
 /// The limit cannot be raised to what this program needs.
-pub fn raise_open_files() -> Result<(), ProcessError> {
+pub(crate) fn raise_open_files() -> Result<(), ProcessError> {
     let limit = getrlimit(Resource::Nofile);
     let Some(current) = limit.current.filter(|current| *current < ENOUGH_OPEN_FILES) else {
         return Ok(());

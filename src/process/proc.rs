@@ -2,8 +2,9 @@
 //!
 //! A process may end between two reads. It is then one of which nothing is known.
 
+pub use system::processes_with_variable;
 pub(super) use system::{all_processes, has_variable, signals};
-pub use system::{boot_id, pid_namespace, processes_with_variable, start_of};
+pub(crate) use system::{boot_id, pid_namespace, start_of};
 
 use rustix::process::Pid;
 
@@ -65,19 +66,19 @@ mod system {
     use super::{Process, SignalSet, SignalUse};
 
     /// The machine's start: a new random id each time.
-    pub fn boot_id() -> Option<String> {
+    pub(crate) fn boot_id() -> Option<String> {
         procfs::sys::kernel::random::boot_id().ok()
     }
 
     /// The set of process ids that this process sees: containers have their own.
-    pub fn pid_namespace() -> Option<String> {
+    pub(crate) fn pid_namespace() -> Option<String> {
         // The library would open the namespaces of all kinds, at every start.
         let link = std::fs::read_link("/proc/self/ns/pid").ok()?;
         Some(link.to_string_lossy().into_owned())
     }
 
     /// When a process started, in clock ticks since the machine did; `None` if it has ended.
-    pub fn start_of(pid: i32) -> Option<u64> {
+    pub(crate) fn start_of(pid: i32) -> Option<u64> {
         let stat = process::Process::new(pid).and_then(|process| process.stat());
         stat.ok()
             .filter(|stat| !has_ended(stat))

@@ -32,12 +32,12 @@ pub(super) fn find_program(
 }
 
 /// The first program of this name on PATH; absolute.
-pub fn program_on_path(name: &str) -> Option<PathBuf> {
+pub(crate) fn program_on_path(name: &str) -> Option<PathBuf> {
     programs_on_path(name).into_iter().next()
 }
 
 /// All programs of this name on PATH, in its order; absolute.
-pub fn programs_on_path(name: &str) -> Vec<PathBuf> {
+pub(crate) fn programs_on_path(name: &str) -> Vec<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
     env::split_paths(&path)
         .filter_map(|entry| std::path::absolute(entry.join(name)).ok())

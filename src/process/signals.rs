@@ -17,7 +17,7 @@ use super::termination::TerminationSignal;
 
 /// Within this time a further termination signal belongs to the same request: `timeout` and
 /// some batch systems signal a process, then its group.
-pub const SAME_REQUEST: Duration = Duration::from_millis(100);
+pub(crate) const SAME_REQUEST: Duration = Duration::from_millis(100);
 
 /// Keeps a write beyond the limit on file sizes from ending this program: it is an error from now on. A
 /// handler does that for this program alone, since programs that it starts have none; ignored, the signal
@@ -25,7 +25,7 @@ pub const SAME_REQUEST: Duration = Duration::from_millis(100);
 ///
 /// # Panics
 /// Outside of a tokio runtime.
-pub fn survive_file_size_limit() {
+pub(crate) fn survive_file_size_limit() {
     let number = Signal::XFSZ.as_raw();
     if !SignalSet::ignored_here().contains(number) {
         // Without a handler the signal does what it did before.

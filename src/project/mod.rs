@@ -32,19 +32,20 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 pub(crate) use conventions::{FILE_NAME, find_file};
-pub use entry_point::EntryPoint;
-pub use environment::{DockerEnvironment, EnvironmentEntry, ProjectEnvironment};
-pub use error::{Part, ProjectError, ProjectProblem, SparkJobRule};
+pub(crate) use entry_point::EntryPoint;
+pub(crate) use environment::DockerEnvironment;
+pub use environment::{EnvironmentEntry, ProjectEnvironment};
+pub(crate) use error::Part;
+pub use error::{ProjectError, ProjectProblem};
 pub(crate) use float::is_float;
-pub use format_spec::FormatSpecError;
-pub use location::{KeyPlace, Location, SourceFile, SourceLine};
-pub use parameter::{
-    Parameter, ParameterContext, ParameterType, ParameterValue, ResolvedParameter, ResolvedParameters,
-};
-pub use parameter_name::NameProblem;
+
+pub(crate) use location::{KeyPlace, Location, SourceFile, SourceLine};
+pub use parameter::ParameterContext;
+pub(crate) use parameter::{Parameter, ParameterType, ParameterValue, ResolvedParameters};
+pub(crate) use parameter_name::NameProblem;
 pub(crate) use parameter_name::without_blanks;
 pub(crate) use quote::quote;
-pub use spark_job::DatabricksSparkJob;
+pub(crate) use spark_job::DatabricksSparkJob;
 pub(crate) use template::format_with;
 pub use template::{TemplateError, format_template};
 

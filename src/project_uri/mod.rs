@@ -13,10 +13,10 @@ mod subdirectory;
 use std::fmt;
 use std::path::Path;
 
-pub use error::ProjectUriError;
-pub use git_url::{GitUrl, TreePath};
-pub use location::Location;
-pub use subdirectory::Subdirectory;
+pub(crate) use error::ProjectUriError;
+pub(crate) use git_url::GitUrl;
+pub(crate) use location::Location;
+pub(crate) use subdirectory::Subdirectory;
 
 use crate::redact::shown_url;
 use git_url::scheme;

@@ -11,7 +11,7 @@ use crate::fetch::TreeState;
 use crate::tracking::{NewRun, TrackingError, TrackingStore};
 
 /// A run that is in the tracking store. It must be submitted or ended, or it stays `RUNNING`.
-pub struct CreatedRun {
+pub(crate) struct CreatedRun {
     pub(super) plan: RunPlan,
     pub(super) store: Arc<dyn TrackingStore>,
     pub(super) info: RunInfo,
@@ -31,7 +31,7 @@ impl RunPlan {
     ///
     /// # Errors
     /// The store refuses. [`RunError::NotPrepared`] names the run if there is one then.
-    pub async fn create_run(mut self, progress: &dyn Progress) -> Result<CreatedRun, RunError> {
+    pub(crate) async fn create_run(mut self, progress: &dyn Progress) -> Result<CreatedRun, RunError> {
         let store = self.store().await?;
         // A run that is taken keeps the tags of its source.
         let (made, tells_tree) = match &self.request.run_id {
@@ -164,22 +164,22 @@ pub(super) fn tree_tag(tree: &TreeState, request: &RunRequest) -> Option<(String
 
 impl CreatedRun {
     /// The run as the store has it.
-    pub fn info(&self) -> &RunInfo {
+    pub(crate) fn info(&self) -> &RunInfo {
         &self.info
     }
 
     /// What is known of it so far.
-    pub fn details(&self) -> &RunDetails {
+    pub(crate) fn details(&self) -> &RunDetails {
         &self.details
     }
 
     /// What it was created for.
-    pub fn plan(&self) -> &RunPlan {
+    pub(crate) fn plan(&self) -> &RunPlan {
         &self.plan
     }
 
     /// The store that it is in.
-    pub fn store(&self) -> &dyn TrackingStore {
+    pub(crate) fn store(&self) -> &dyn TrackingStore {
         self.store.as_ref()
     }
 }

@@ -14,7 +14,7 @@ const STORE_GRACE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// The signal that came.
-pub async fn until_signal<T>(
+pub(crate) async fn until_signal<T>(
     signals: &mut Signals,
     work: impl Future<Output = T>,
 ) -> Result<T, TerminationSignal> {
@@ -31,7 +31,7 @@ pub async fn until_signal<T>(
 ///
 /// # Errors
 /// The signal that came, where the work has been given up.
-pub async fn despite_signals<T>(
+pub(crate) async fn despite_signals<T>(
     signals: &mut Signals,
     work: impl Future<Output = T>,
 ) -> Result<(T, Option<TerminationSignal>), TerminationSignal> {

@@ -26,7 +26,7 @@ impl RunPlan {
     ///
     /// # Errors
     /// The project cannot be had, or something about it or the request is wrong.
-    pub async fn make(mut request: RunRequest, progress: &dyn Progress) -> Result<Self, RunError> {
+    pub(crate) async fn make(mut request: RunRequest, progress: &dyn Progress) -> Result<Self, RunError> {
         let Surroundings {
             current_directory,
             experiment,

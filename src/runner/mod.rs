@@ -34,17 +34,17 @@ mod submitted_run;
 
 use std::sync::Arc;
 
-pub use created_run::CreatedRun;
+pub(crate) use created_run::CreatedRun;
 pub use error::RunError;
 pub(crate) use interruption::in_background;
-pub use interruption::{despite_signals, until_signal};
-pub use plan::RunPlan;
+pub(crate) use interruption::{despite_signals, until_signal};
+pub(crate) use plan::RunPlan;
 pub(crate) use request::select_experiment;
 pub use request::{ImageChoice, RunRequest};
-pub use reuse::ReusableRun;
-pub use run_details::{RunDetails, Timings};
+pub(crate) use reuse::ReusableRun;
+pub(crate) use run_details::{RunDetails, Timings};
 pub use run_ending::{Launched, RunEnding};
-pub use store_preview::StorePreview;
+pub(crate) use store_preview::StorePreview;
 pub use submitted_run::SubmittedRun;
 
 use crate::events::{Progress, Silent};

@@ -75,7 +75,7 @@ impl RunPlan {
     ///
     /// # Errors
     /// A store that cannot be reached or refuses, or has nothing there.
-    pub async fn locate_data(&mut self) -> Result<(), RunError> {
+    pub(crate) async fn locate_data(&mut self) -> Result<(), RunError> {
         self.located = self.find_data().await?;
         Ok(())
     }

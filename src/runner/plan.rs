@@ -43,7 +43,7 @@ impl CommandWithData {
 /// Everything that is known before the run is created.
 ///
 /// Dropping it removes the temporary directory of a fetched project.
-pub struct RunPlan {
+pub(crate) struct RunPlan {
     pub(crate) request: RunRequest,
     /// The directory that relative paths refer to.
     pub(crate) current_directory: PathBuf,
@@ -86,12 +86,12 @@ impl RunPlan {
     }
 
     /// The name of the backend that the entry point will run on.
-    pub fn backend_name(&self) -> &'static str {
+    pub(crate) fn backend_name(&self) -> &'static str {
         self.backend.name()
     }
 
     /// Tags that say where the project comes from.
-    pub fn source_tags(&self) -> Vec<(String, String)> {
+    pub(crate) fn source_tags(&self) -> Vec<(String, String)> {
         let source = self.work_dir.source();
         let mut tags = vec![
             (tag::USER.to_owned(), self.user.clone()),
@@ -110,7 +110,7 @@ impl RunPlan {
     }
 
     /// Tags that say how the project is run.
-    pub fn run_tags(&self) -> Vec<(String, String)> {
+    pub(crate) fn run_tags(&self) -> Vec<(String, String)> {
         let mut tags = vec![(tag::PROJECT_BACKEND.to_owned(), self.backend.name().to_owned())];
         tags.extend(
             self.environment

@@ -198,7 +198,11 @@ impl CreatedRun {
     ///
     /// # Errors
     /// The end could not be recorded.
-    pub async fn fail(&self, signals: &mut Signals, progress: &dyn Progress) -> Result<RunStatus, RunError> {
+    pub(crate) async fn fail(
+        &self,
+        signals: &mut Signals,
+        progress: &dyn Progress,
+    ) -> Result<RunStatus, RunError> {
         let end = RunEnd {
             status: RunStatus::Failed,
             end_time: UnixMillis::now(),

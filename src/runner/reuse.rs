@@ -19,7 +19,7 @@ const MOST_CANDIDATES: usize = 10_000;
 
 /// A finished run that has done what a plan would do.
 #[derive(Clone)]
-pub struct ReusableRun {
+pub(crate) struct ReusableRun {
     /// The run.
     pub data: RunData,
     pub(super) store: Arc<dyn TrackingStore>,
@@ -27,7 +27,7 @@ pub struct ReusableRun {
 
 impl ReusableRun {
     /// The store that it is in.
-    pub fn store(&self) -> &dyn TrackingStore {
+    pub(crate) fn store(&self) -> &dyn TrackingStore {
         self.store.as_ref()
     }
 }
@@ -40,7 +40,10 @@ impl RunPlan {
     ///
     /// # Errors
     /// The store cannot be used, or has no such experiment.
-    pub async fn reusable_run(&mut self, progress: &dyn Progress) -> Result<Option<ReusableRun>, RunError> {
+    pub(crate) async fn reusable_run(
+        &mut self,
+        progress: &dyn Progress,
+    ) -> Result<Option<ReusableRun>, RunError> {
         if let Some(reason) = self.reason_against_reuse().await {
             progress.warning(&format!("no run is reused: {reason}"));
             return Ok(None);

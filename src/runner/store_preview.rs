@@ -23,7 +23,7 @@ const DEFAULT_EXPERIMENT: &str = "0";
 
 /// What a run would find in the tracking store.
 #[derive(Debug, Default)]
-pub struct StorePreview {
+pub(crate) struct StorePreview {
     /// Whether the store is there; `None` where that could not be told.
     pub store_exists: Option<bool>,
     /// Whether the experiment is there; `None` where that could not be told.
@@ -49,7 +49,7 @@ pub struct StorePreview {
 
 impl RunPlan {
     /// Looks what is in the tracking store, and creates nothing. Does not wait long for an answer.
-    pub async fn preview_store(&mut self, progress: &dyn Progress) -> StorePreview {
+    pub(crate) async fn preview_store(&mut self, progress: &dyn Progress) -> StorePreview {
         let mut preview = StorePreview::default();
         if self.request.reuse {
             preview.reason_against_reuse = self.reason_against_reuse().await;

@@ -29,7 +29,7 @@ impl CreatedRun {
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub fn submit(self, mut signals: Signals, progress: Arc<dyn Progress>) -> SubmittedRun {
+    pub(crate) fn submit(self, mut signals: Signals, progress: Arc<dyn Progress>) -> SubmittedRun {
         let (sender, ending) = watch::channel(None);
         let (details_sender, details) = watch::channel(self.details.clone());
         let submitted = SubmittedRun {

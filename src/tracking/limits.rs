@@ -6,13 +6,13 @@
 use crate::env_vars;
 
 /// The longest key of a parameter or tag, in characters.
-pub const MAX_KEY_LENGTH: usize = 250;
+pub(crate) const MAX_KEY_LENGTH: usize = 250;
 /// The longest value of a parameter, in characters.
-pub const MAX_PARAM_VALUE_LENGTH: usize = 6000;
+pub(crate) const MAX_PARAM_VALUE_LENGTH: usize = 6000;
 /// The longest value of a tag, in characters.
-pub const MAX_TAG_VALUE_LENGTH: usize = 8000;
+pub(crate) const MAX_TAG_VALUE_LENGTH: usize = 8000;
 /// The longest name of an experiment, in characters.
-pub const MAX_EXPERIMENT_NAME_LENGTH: usize = 500;
+pub(crate) const MAX_EXPERIMENT_NAME_LENGTH: usize = 500;
 
 /// How much of a value a warning shows, in characters.
 const SHOWN_LENGTH: usize = 100;
@@ -144,7 +144,7 @@ fn shown(character: char) -> String {
 
 /// What happens to a value that is longer than a store can take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LongValues {
+pub(crate) enum LongValues {
     /// It is cut, with a warning.
     #[default]
     Cut,
@@ -154,7 +154,7 @@ pub enum LongValues {
 
 impl LongValues {
     /// As `MLFLOW_TRUNCATE_LONG_VALUES` says; cut where it says nothing.
-    pub fn from_environment() -> Self {
+    pub(crate) fn from_environment() -> Self {
         match env_vars::non_empty(env_vars::MLFLOW_TRUNCATE_LONG_VALUES) {
             Some(value) if value == "0" || value.eq_ignore_ascii_case("false") => Self::Refuse,
             _ => Self::Cut,
@@ -168,7 +168,7 @@ impl LongValues {
 ///
 /// # Errors
 /// The first key that a store refuses.
-pub fn check_param_keys<'a>(keys: impl IntoIterator<Item = &'a str>) -> Result<(), LimitError> {
+pub(crate) fn check_param_keys<'a>(keys: impl IntoIterator<Item = &'a str>) -> Result<(), LimitError> {
     let mut seen = std::collections::HashSet::new();
     for key in keys {
         check_key(Entity::Param, key)?;
@@ -186,7 +186,7 @@ pub fn check_param_keys<'a>(keys: impl IntoIterator<Item = &'a str>) -> Result<(
 ///
 /// # Errors
 /// A key that a store refuses, or a value that is too long and must not be cut.
-pub fn fit_params(
+pub(crate) fn fit_params(
     params: Vec<(String, String)>,
     long_values: LongValues,
     warn: &mut dyn FnMut(String),
@@ -199,7 +199,7 @@ pub fn fit_params(
 ///
 /// # Errors
 /// A key that a store refuses, or a value that is too long and must not be cut.
-pub fn fit_tags(
+pub(crate) fn fit_tags(
     tags: Vec<(String, String)>,
     long_values: LongValues,
     warn: &mut dyn FnMut(String),
@@ -214,7 +214,7 @@ pub fn fit_tags(
 ///
 /// # Errors
 /// An empty name, or one that is too long.
-pub fn check_experiment_name(name: &str) -> Result<(), LimitError> {
+pub(crate) fn check_experiment_name(name: &str) -> Result<(), LimitError> {
     let length = name.chars().count();
     match length {
         0 => Err(LimitError::EmptyExperimentName),
@@ -228,7 +228,7 @@ pub fn check_experiment_name(name: &str) -> Result<(), LimitError> {
 ///
 /// # Errors
 /// A value that is too long and must not be cut.
-pub fn fit_values(
+pub(crate) fn fit_values(
     entity: Entity,
     limit: usize,
     pairs: Vec<(String, String)>,

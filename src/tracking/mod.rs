@@ -4,7 +4,7 @@ mod artifact_uri;
 mod databricks;
 mod error;
 mod file;
-pub mod limits;
+pub(crate) mod limits;
 mod mistaken_uri;
 mod models;
 mod rest;
@@ -16,13 +16,14 @@ mod store;
 mod tracking_uri;
 
 pub use self::error::TrackingError;
-pub use self::file::{FileStore, FileStoreError};
-pub use self::models::ModelSelector;
-pub use self::rest::{RestError, RestSettings, RestStore};
-pub use self::run_name::random_run_name;
+pub use self::file::FileStore;
+pub(crate) use self::models::ModelSelector;
+pub use self::rest::{RestSettings, RestStore};
+
 pub use self::search::FinishedRuns;
 pub use self::store::{ExperimentSelector, NewRun, RunEnd, TrackingStore};
-pub use self::tracking_uri::{TrackingUri, TrackingUriError};
+pub use self::tracking_uri::TrackingUri;
+pub(crate) use self::tracking_uri::TrackingUriError;
 pub(crate) use artifact_uri::append_to_uri_path;
 
 use crate::http::ServerAccess;
@@ -64,7 +65,9 @@ pub async fn open(uri: &TrackingUri) -> Result<Box<dyn TrackingStore>, TrackingE
 ///
 /// # Errors
 /// A store that cannot be opened, or of a kind that is not available.
-pub async fn open_existing(uri: &TrackingUri) -> Result<Option<Box<dyn TrackingStore>>, TrackingError> {
+pub(crate) async fn open_existing(
+    uri: &TrackingUri,
+) -> Result<Option<Box<dyn TrackingStore>>, TrackingError> {
     match uri {
         TrackingUri::Sqlite { path, .. } | TrackingUri::File { path, .. } if !path.exists() => Ok(None),
         TrackingUri::Sqlite {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 const MAX_NUMBER: u128 = 1000;
 
 /// Makes up a name: a predicate, a noun and a number from 0 to 1000, at most 20 characters.
-pub fn random_run_name() -> String {
+pub(crate) fn random_run_name() -> String {
     name_from(Uuid::new_v4().as_u128())
 }
 

@@ -13,7 +13,7 @@ use super::scalar;
 use super::timestamp::Timestamp;
 
 /// How many keys of a text `<<` may bring into other mappings.
-pub const MAX_MERGED_KEYS: usize = 100_000;
+pub(crate) const MAX_MERGED_KEYS: usize = 100_000;
 
 /// What a node is. The contents of lists, mappings and sets are those of their nodes.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use super::node::{Mapping, Node, Value, Written};
 use super::set_order;
 
 /// How many bytes of values aliases may repeat, so that a few lines cannot fill the memory.
-pub const MAX_ALIAS_COPIES: usize = 16 * 1024 * 1024;
+pub(crate) const MAX_ALIAS_COPIES: usize = 16 * 1024 * 1024;
 
 /// Makes the values.
 pub(super) fn expand(graph: &Graph, objects: &Objects) -> Result<Node, YamlError> {

@@ -31,15 +31,14 @@ mod set_order;
 mod text;
 mod timestamp;
 
-pub use construct::MAX_MERGED_KEYS;
-pub use error::YamlError;
-pub use expand::MAX_ALIAS_COPIES;
-pub use graph::MAX_NESTING;
-pub use node::{Mapping, Node, Style, Value, Written};
-pub use number::MAX_INTEGER_DIGITS;
-pub use position::Position;
-pub use text::lines;
-pub use timestamp::{Time, Timestamp};
+pub(crate) use error::YamlError;
+
+pub(crate) use node::{Mapping, Style, Written};
+pub use node::{Node, Value};
+
+pub(crate) use position::Position;
+pub(crate) use text::lines;
+pub use timestamp::Timestamp;
 
 /// Reads the one document in `text`, as `yaml.safe_load` does.
 ///

@@ -5,7 +5,7 @@ use num_bigint::BigInt;
 use super::error::Problem;
 
 /// How many digits an integer may have: what Python converts without being told otherwise.
-pub const MAX_INTEGER_DIGITS: usize = 4300;
+pub(crate) const MAX_INTEGER_DIGITS: usize = 4300;
 
 /// Whether a plain text is an integer: binary, octal (`017`), decimal, hexadecimal, or base 60.
 pub(super) fn is_integer(text: &str) -> bool {

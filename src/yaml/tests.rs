@@ -1,6 +1,9 @@
 //! The parts together: hostile texts, errors as people see them, and what a reader of files needs.
 
-use super::{MAX_ALIAS_COPIES, MAX_MERGED_KEYS, MAX_NESTING, Node, Position, Style, Value, YamlError, parse};
+use super::construct::MAX_MERGED_KEYS;
+use super::expand::MAX_ALIAS_COPIES;
+use super::graph::MAX_NESTING;
+use super::{Node, Position, Style, Value, YamlError, parse};
 
 fn load(text: &str) -> Node {
     parse(text.as_bytes()).unwrap_or_else(|error| panic!("{text:?}: {error}"))

@@ -67,7 +67,7 @@ fn is_allowed(character: char) -> bool {
 }
 
 /// The lines of a file, as YAML counts them, whatever its bytes are.
-pub fn lines(bytes: &[u8]) -> Vec<String> {
+pub(crate) fn lines(bytes: &[u8]) -> Vec<String> {
     // The byte order mark decides here too.
     let (text, ..) = encoding_rs::UTF_8.decode(bytes);
     text.replace("\r\n", "\n")

@@ -3,7 +3,9 @@
 
 use std::path::Path;
 
-use mlrun::project::{EnvironmentEntry, ParameterContext, Project, ProjectEnvironment, ProjectError};
+use mlrun::internals::project::{
+    EnvironmentEntry, ParameterContext, Project, ProjectEnvironment, ProjectError,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -3,8 +3,8 @@
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use mlrun::entities::{ExperimentId, RunStatus, UnixMillis};
-use mlrun::tracking::{self, NewRun, RunEnd, TrackingStore, TrackingUri};
+use mlrun::internals::entities::{ExperimentId, RunStatus, UnixMillis};
+use mlrun::internals::tracking::{self, NewRun, RunEnd, TrackingStore, TrackingUri};
 use rustix::process::Signal;
 use serde_json::Value;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -268,7 +268,7 @@ async fn runs_that_mlrun_did_not_start_are_shown_and_waited_for() {
             "where it was started",
         ],
     );
-    let run_id = mlrun::entities::RunId::new(id.clone());
+    let run_id = mlrun::RunId::new(id.clone());
     assert_eq!(store.run(&run_id).await.unwrap().status, RunStatus::Running);
 
     let mut waiting = spawn_wait(&project, &id);

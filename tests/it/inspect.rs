@@ -1,7 +1,7 @@
 //! `mlrun inspect` and `mlrun lint`: what they show as golden texts, and how they end.
 
-use mlrun::lint::{self, Code, Severity};
-use mlrun::project::{ParameterContext, Project as LoadedProject, ProjectProblem, TemplateError};
+use mlrun::internals::lint::{self, Code, Severity};
+use mlrun::internals::project::{ParameterContext, Project as LoadedProject, ProjectProblem, TemplateError};
 
 use crate::harness::{Project, assert_golden};
 

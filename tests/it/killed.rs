@@ -161,7 +161,7 @@ fn what_a_run_leaves_in_the_background_on_purpose_stays() {
 
 fn marked(project: &Project) -> Vec<i32> {
     let home = format!("{}/home", project.sandbox().root().display());
-    mlrun::process::processes_with_variable("HOME", &home)
+    mlrun::internals::process::processes_with_variable("HOME", &home)
 }
 
 /// The guard of an mlrun: it has a name of its own and mlrun's id as an argument.
@@ -318,7 +318,7 @@ fn only_what_nobody_creates_is_removed() {
     half_made(&project, &id(5), &format!("echo mine >notes.txt; {age}"));
     half_made(&project, "my-directory", &age);
     // As another mlrun does at this moment: this very test.
-    let own = mlrun::process::ProcessIdentity::own().unwrap();
+    let own = mlrun::internals::process::ProcessIdentity::own().unwrap();
     let own: serde_json::Value = serde_json::from_str(&own.to_tag()).unwrap();
     let gone = json!({"start": 1});
     let elsewhere = json!({"boot": "another", "host": "node7"});

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use mlrun::entities::{RunId, RunStatus};
-use mlrun::environment::EnvManager;
-use mlrun::process::ProgramExit;
-use mlrun::runner::{Launched, RunError, RunRequest};
+use mlrun::EnvManager;
+use mlrun::internals::entities::{RunId, RunStatus};
+use mlrun::internals::process::ProgramExit;
+use mlrun::{Launched, RunError, RunRequest};
 
 use crate::harness::{Sandbox, StoreContents};
 

@@ -362,11 +362,11 @@ fn the_library_reuses_too() {
         .build()
         .unwrap();
     let run = || {
-        let request = mlrun::runner::RunRequest {
+        let request = mlrun::RunRequest {
             reuse: true,
-            ..mlrun::runner::RunRequest::new("project")
+            ..mlrun::RunRequest::new("project")
                 .entry_point("other")
-                .env_manager(mlrun::environment::EnvManager::Local)
+                .env_manager(mlrun::EnvManager::Local)
                 .tracking_uri("sqlite:///runs.db")
                 .current_directory(project.sandbox().work())
         };

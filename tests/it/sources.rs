@@ -8,9 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use mlrun::events::Silent;
-use mlrun::fetch::{FetchError, FetchOptions, Source, WorkDir, fetch};
-use mlrun::project_uri::ProjectUri;
+use mlrun::internals::events::Silent;
+use mlrun::internals::fetch::{FetchError, FetchOptions, Source, WorkDir, fetch};
+use mlrun::internals::project_uri::ProjectUri;
 
 /// Makes every layout that the tests use, in the current directory.
 const LAYOUTS: &str = r#"

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use mlrun::entities::{RunStatus, UnixMillis, tag};
-use mlrun::tracking::{ExperimentSelector, NewRun, RunEnd, TrackingStore};
+use mlrun::internals::entities::{RunStatus, UnixMillis, tag};
+use mlrun::internals::tracking::{ExperimentSelector, NewRun, RunEnd, TrackingStore};
 
 use crate::sqlite_store::Database;
 use crate::store_suite::{StoreFixture, store_suite};
@@ -107,7 +107,7 @@ fn python(environment: &Path, directory: &Path, script: &str, arguments: &[&str]
     stdout
 }
 
-async fn create_run(store: &dyn TrackingStore, experiment: ExperimentSelector) -> mlrun::entities::RunInfo {
+async fn create_run(store: &dyn TrackingStore, experiment: ExperimentSelector) -> mlrun::RunInfo {
     let pairs = |pairs: &[(&str, &str)]| {
         pairs
             .iter()
@@ -127,7 +127,7 @@ async fn create_run(store: &dyn TrackingStore, experiment: ExperimentSelector) -
         .unwrap()
 }
 
-async fn end_run(store: &dyn TrackingStore, run: &mlrun::entities::RunInfo, status: RunStatus) -> RunStatus {
+async fn end_run(store: &dyn TrackingStore, run: &mlrun::RunInfo, status: RunStatus) -> RunStatus {
     let end = RunEnd {
         status,
         end_time: UnixMillis::now(),
@@ -217,10 +217,7 @@ async fn we_use_a_store_of_mlflow(environment: &Path) {
     assert!(seen.starts_with("FAILED ours ada s3://bucket/path/"), "{seen}");
     assert!(seen.contains("Default theirs"), "{seen}");
 
-    let theirs = store
-        .run(&mlrun::entities::RunId::new(theirs.trim()))
-        .await
-        .unwrap();
+    let theirs = store.run(&mlrun::RunId::new(theirs.trim())).await.unwrap();
     assert_eq!(theirs.status, RunStatus::Running);
     assert!(!theirs.run_name.is_empty());
     store_suite(&database).await;

@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mlrun::entities::{ExperimentId, RunId, RunStatus, UnixMillis};
-use mlrun::tracking::{self, ExperimentSelector, NewRun, RunEnd, TrackingStore, TrackingUri};
+use mlrun::internals::entities::{ExperimentId, RunId, RunStatus, UnixMillis};
+use mlrun::internals::tracking::{self, ExperimentSelector, NewRun, RunEnd, TrackingStore, TrackingUri};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};
 use tempfile::TempDir;

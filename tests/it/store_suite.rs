@@ -6,8 +6,8 @@ mod reading;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use mlrun::entities::{ExperimentId, RunId, RunStatus, UnixMillis, tag};
-use mlrun::tracking::{ExperimentSelector, NewRun, RunEnd, TrackingError, TrackingStore};
+use mlrun::internals::entities::{ExperimentId, RunId, RunStatus, UnixMillis, tag};
+use mlrun::internals::tracking::{ExperimentSelector, NewRun, RunEnd, TrackingError, TrackingStore};
 
 /// A store under test, and a way to look into it and to change it past [`TrackingStore`].
 #[async_trait]

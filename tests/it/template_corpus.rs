@@ -1,7 +1,7 @@
 //! Templates beside Python's own `str.format`: `tests/template_corpus/generate.py` says what the
 //! corpus holds.
 
-use mlrun::project::format_template;
+use mlrun::internals::project::format_template;
 use serde_json::{Map, Value};
 
 use crate::corpus;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use mlrun::yaml::{self, Node, Timestamp, Value};
+use mlrun::internals::yaml::{self, Node, Timestamp, Value};
 use serde_json::Value as Json;
 
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/yaml_corpus");

@@ -4,9 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use mlrun::events::{Progress, Silent, Transfer};
-use mlrun::fetch::{FetchOptions, WorkDir, fetch};
-use mlrun::project_uri::ProjectUri;
+use mlrun::internals::events::{Progress, Silent, Transfer};
+use mlrun::internals::fetch::{FetchOptions, WorkDir, fetch};
+use mlrun::internals::project_uri::ProjectUri;
 
 const FILE: u32 = 0o100_644;
 const PROGRAM: u32 = 0o100_755;

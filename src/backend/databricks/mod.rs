@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use self::archive::Archive;
 use self::config::JobConfig;
-pub use self::error::DatabricksBackendError;
+pub(crate) use self::error::DatabricksBackendError;
 use self::follow::Follower;
 use self::submit::Submission;
 pub(super) use self::submitted_run::AttachedJob;

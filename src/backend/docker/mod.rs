@@ -30,7 +30,7 @@ use crate::redact::without_credentials;
 const ENGINE_FAILED: ProgramExit = ProgramExit::Code(125);
 
 /// The container's program and arguments for a plan's run, without any values of variables.
-pub fn container_command_line(plan: &LaunchPlan) -> Option<Vec<String>> {
+pub(crate) fn container_command_line(plan: &LaunchPlan) -> Option<Vec<String>> {
     let container = plan.environment.container.as_ref()?;
     let call = RunCall::new(plan, container);
     let mut files = Vec::new();

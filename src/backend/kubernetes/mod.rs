@@ -30,7 +30,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-pub use self::error::KubernetesError;
+pub(crate) use self::error::KubernetesError;
 pub(super) use self::submitted_run::KubernetesRun;
 
 use self::cluster::Cluster;

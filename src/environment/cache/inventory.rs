@@ -21,7 +21,7 @@ const PREFIX: &str = "mlflow-";
 
 /// An environment as the cache has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CachedEnvironment {
+pub(crate) struct CachedEnvironment {
     /// The name: `mlflow-` and a hash.
     pub name: String,
     /// What made it.
@@ -42,7 +42,7 @@ pub struct CachedEnvironment {
 
 /// What an environment is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CachedState {
+pub(crate) enum CachedState {
     /// It is whole, and no run uses it.
     Ready,
     /// Runs use it, or wait for it.
@@ -55,7 +55,7 @@ pub enum CachedState {
 
 impl CachedState {
     /// The state in a word or two.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Ready => "ready",
             Self::InUse => "in use",

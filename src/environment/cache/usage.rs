@@ -9,7 +9,7 @@ use crate::environment::EnvironmentError;
 
 /// Keeps an environment from being removed, for as long as this value lives.
 #[derive(Debug, Default)]
-pub struct Usage {
+pub(crate) struct Usage {
     claim: Option<Claim>,
 }
 

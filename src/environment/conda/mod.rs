@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
-pub use error::{CondaError, CondaSource, FileProblem, Needs};
+pub(crate) use error::{CondaError, Needs};
 pub(super) use python_env::DerivedPythonEnv;
 
 use super::cache::{self, Entry};

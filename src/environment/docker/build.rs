@@ -14,7 +14,7 @@ use crate::process::{ProcessError, ProgramCall};
 use crate::temporary::TemporaryDirectory;
 
 /// Where a project's files are in its image, and where its commands run. MLflow's own place.
-pub const CODE_DIRECTORY: &str = "/mlflow/projects/code";
+pub(crate) const CODE_DIRECTORY: &str = "/mlflow/projects/code";
 
 /// With 1 docker builds by BuildKit, which needs its buildx; with 0 by itself.
 const DOCKER_BUILDKIT: &str = "DOCKER_BUILDKIT";

@@ -37,7 +37,7 @@ const READ_BEGINNINGS: [&str; 11] = [
 
 /// The program that images and containers are made with: `docker`, or one that is called like it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Engine {
+pub(crate) struct Engine {
     program: String,
 }
 
@@ -56,7 +56,7 @@ impl Engine {
     ///
     /// # Errors
     /// There is none.
-    pub fn find() -> Result<Self, DockerError> {
+    pub(crate) fn find() -> Result<Self, DockerError> {
         if let Some(program) = env_vars::non_empty(MLRUN_DOCKER_CMD) {
             let is_there = if program.contains('/') {
                 Path::new(&program).is_file()
@@ -82,7 +82,7 @@ impl Engine {
     ///
     /// # Errors
     /// The program fails: its daemon does not answer, for example.
-    pub async fn remove_container(&self, name: &str) -> Result<bool, ProcessError> {
+    pub(crate) async fn remove_container(&self, name: &str) -> Result<bool, ProcessError> {
         let filter = format!("name=^{name}$");
         let found = self.call(["ps", "-aq", "--filter", &filter]).capture().await?;
         if found.text().trim().is_empty() {
@@ -92,12 +92,12 @@ impl Engine {
     }
 
     /// The program, as it is called.
-    pub fn program(&self) -> &str {
+    pub(crate) fn program(&self) -> &str {
         &self.program
     }
 
     /// A call of the program.
-    pub fn call<const N: usize>(&self, arguments: [&str; N]) -> ProgramCall {
+    pub(crate) fn call<const N: usize>(&self, arguments: [&str; N]) -> ProgramCall {
         ProgramCall::new(self.program.as_str()).arguments(arguments)
     }
 
@@ -120,7 +120,7 @@ impl Engine {
 
 /// Whether a variable of the container would change what the engine's program itself does if it had it
 /// too. One that it has already would not.
-pub fn must_be_hidden(name: &str, value: &str) -> bool {
+pub(crate) fn must_be_hidden(name: &str, value: &str) -> bool {
     let upper = name.to_ascii_uppercase();
     let is_read = READ_VARIABLES.contains(&upper.as_str())
         || READ_BEGINNINGS

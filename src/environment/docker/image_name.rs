@@ -37,7 +37,7 @@ pub(super) fn pushed_name(repository: &str, commit: Option<&str>) -> String {
 }
 
 /// Whether images can be pushed to a repository of this name, and get a tag there.
-pub fn is_repository(name: &str) -> bool {
+pub(crate) fn is_repository(name: &str) -> bool {
     is_valid(name)
 }
 

@@ -16,12 +16,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use build::CODE_DIRECTORY;
-pub use engine::{Engine, must_be_hidden};
-pub use error::{DockerError, ExpansionProblem, LinkProblem, VolumeProblem};
+pub(crate) use build::CODE_DIRECTORY;
+pub(crate) use engine::{Engine, must_be_hidden};
+pub(crate) use error::DockerError;
 pub(crate) use image_name::image_name;
-pub use image_name::is_repository;
-pub use settings::ContainerSettings;
+pub(crate) use image_name::is_repository;
+pub(crate) use settings::ContainerSettings;
 pub(crate) use volume::mount_arguments;
 
 use self::build::Build;
@@ -31,7 +31,7 @@ use crate::project::DockerEnvironment;
 
 /// What decides about a Docker project's container, besides the project's `docker_env`.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct ContainerRequest<'a> {
+pub(crate) struct ContainerRequest<'a> {
     /// The project's name, if it has one.
     pub project_name: Option<&'a str>,
     /// The commit that the project's files belong to.
@@ -48,7 +48,7 @@ pub struct ContainerRequest<'a> {
 
 /// An image as its engine knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DockerImage {
+pub(crate) struct DockerImage {
     /// The name.
     pub uri: String,
     /// The id, which no other image ever has.
@@ -59,7 +59,7 @@ pub struct DockerImage {
 
 impl DockerImage {
     /// The name by which other machines get exactly this image.
-    pub fn reference(&self) -> String {
+    pub(crate) fn reference(&self) -> String {
         match &self.digest {
             Some(digest) => format!("{}@{digest}", self.uri),
             None => self.uri.clone(),
@@ -69,7 +69,7 @@ impl DockerImage {
 
 /// A container that can be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Container {
+pub(crate) struct Container {
     /// The program that runs it.
     pub engine: Engine,
     /// The image that it is made of.

@@ -11,7 +11,7 @@ use crate::project::{DockerEnvironment, EnvironmentEntry};
 
 /// What a project and the user ask of the container.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ContainerSettings {
+pub(crate) struct ContainerSettings {
     /// Arguments for `docker run` from `-A`, in the order given.
     pub arguments: Vec<String>,
     /// Volumes as `docker run --volume` takes them; host paths are whole.

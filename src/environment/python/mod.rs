@@ -15,7 +15,7 @@ mod version;
 use std::path::{Path, PathBuf};
 
 pub(super) use python_env::PythonEnv;
-pub use python_env::PythonEnvError;
+pub(crate) use python_env::PythonEnvError;
 pub(super) use uv::{LockedProject, is_installed as uv_is_installed};
 
 use self::interpreter::FoundPython;

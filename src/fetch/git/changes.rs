@@ -33,7 +33,7 @@ const INTENT_TO_ADD: u16 = 1 << 13;
 
 /// How the files of a project stand to the commit that they belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TreeState {
+pub(crate) enum TreeState {
     /// They are those of the commit.
     Clean,
     /// A file differs: this one, relative to the top of the working tree, and maybe others.

@@ -18,7 +18,7 @@ mod submodules;
 mod version;
 mod words;
 
-pub use changes::TreeState;
+pub(crate) use changes::TreeState;
 pub(super) use repository::{Repository, find_repository, is_bare_repository, repository_at};
 
 use super::blocking;

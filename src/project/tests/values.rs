@@ -1,7 +1,8 @@
 //! Values of parameters, and the commands that they make.
 
 use super::Fixture;
-use crate::project::{ParameterContext, ParameterValue, ResolvedParameter};
+use crate::project::parameter::ResolvedParameter;
+use crate::project::{ParameterContext, ParameterValue};
 
 fn command(mlproject: &str, given: &[(&str, &str)]) -> String {
     let fixture = Fixture::new(mlproject, &["data.csv", "100%25.csv"]);

@@ -8,7 +8,7 @@ use crate::yaml::YamlError;
 /// Why a file store's files cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum FileStoreError {
+pub(crate) enum FileStoreError {
     /// The operating system refuses an action.
     #[error("cannot {action} '{path}'")]
     Io {
@@ -66,7 +66,7 @@ impl FileStoreError {
     }
 
     /// What the person can do about it.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {

@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub use self::error::FileStoreError;
+pub(crate) use self::error::FileStoreError;
 
 use super::limits::LongValues;
 use super::{ExperimentSelector, FinishedRuns, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore};

@@ -26,7 +26,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-pub use self::error::RestError;
+pub(crate) use self::error::RestError;
 pub use self::settings::RestSettings;
 
 use self::client::{Client, client, client_of_workspace};

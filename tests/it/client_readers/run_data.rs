@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use mlrun::entities::{LifecycleStage, RunData, RunId};
-use mlrun::tracking::{self, ExperimentSelector, FinishedRuns, TrackingUri};
+use mlrun::internals::entities::{LifecycleStage, RunData, RunId};
+use mlrun::internals::tracking::{self, ExperimentSelector, FinishedRuns, TrackingUri};
 use serde_json::{Value, json};
 
 use super::Client;

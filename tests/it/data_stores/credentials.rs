@@ -1,6 +1,6 @@
 //! Refused credentials, and the places that credentials for S3 come from.
 
-use mlrun::aws::AwsSettings;
+use mlrun::internals::aws::AwsSettings;
 
 use super::{Server, project_for, run, servers};
 use crate::harness::scripted::{ScriptedServer, Step};

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use mlrun::artifact::{DataContext, upload};
-use mlrun::tracking::{self, TrackingUri};
+use mlrun::internals::artifact::{DataContext, upload};
+use mlrun::internals::tracking::{self, TrackingUri};
 
 use super::servers::{self, Server};
 use crate::harness::Sandbox;

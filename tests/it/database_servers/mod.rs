@@ -6,8 +6,8 @@ mod busy;
 mod server;
 
 use async_trait::async_trait;
-use mlrun::entities::{ExperimentId, RunId};
-use mlrun::tracking::{self, TrackingStore, TrackingUri};
+use mlrun::internals::entities::{ExperimentId, RunId};
+use mlrun::internals::tracking::{self, TrackingStore, TrackingUri};
 use serde_json::Value;
 
 use crate::client_readers::Client;

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use mlrun::entities::{ExperimentId, RunId, RunStatus};
-use mlrun::tracking::{ExperimentSelector, FileStore, TrackingStore};
+use mlrun::internals::entities::{ExperimentId, RunId, RunStatus};
+use mlrun::internals::tracking::{ExperimentSelector, FileStore, TrackingStore};
 use serde_json::{Value, json};
 
 use super::{ended, new_run, store};

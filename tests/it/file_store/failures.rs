@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use mlrun::entities::{ExperimentId, RunId, RunStatus};
-use mlrun::tracking::{ExperimentSelector, TrackingStore};
+use mlrun::internals::entities::{ExperimentId, RunId, RunStatus};
+use mlrun::internals::tracking::{ExperimentSelector, TrackingStore};
 
 use super::layout::tree;
 use super::{ended, new_run, store, told};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use mlrun::entities::{ExperimentId, RunId, RunStatus};
-use mlrun::tracking::{ExperimentSelector, FileStore, TrackingStore};
+use mlrun::internals::entities::{ExperimentId, RunId, RunStatus};
+use mlrun::internals::tracking::{ExperimentSelector, FileStore, TrackingStore};
 
 use super::{ended, new_run, store};
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use mlrun::entities::{ExperimentId, RunInfo, RunStatus};
-use mlrun::tracking::{ExperimentSelector, TrackingStore};
+use mlrun::internals::entities::{ExperimentId, RunInfo, RunStatus};
+use mlrun::internals::tracking::{ExperimentSelector, TrackingStore};
 
 use super::{ended, new_run, store};
 

@@ -8,8 +8,8 @@ mod suite;
 
 use std::path::Path;
 
-use mlrun::entities::{ExperimentId, RunStatus, UnixMillis};
-use mlrun::tracking::{FileStore, NewRun, RunEnd, TrackingError};
+use mlrun::internals::entities::{ExperimentId, RunStatus, UnixMillis};
+use mlrun::internals::tracking::{FileStore, NewRun, RunEnd, TrackingError};
 
 /// The store in this directory, with artifacts beside the runs.
 fn store(root: &Path) -> FileStore {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use mlrun::entities::{ExperimentId, RunId};
-use mlrun::tracking::{TrackingStore, TrackingUri};
-use mlrun::yaml::{self, Value};
+use mlrun::internals::entities::{ExperimentId, RunId};
+use mlrun::internals::tracking::{TrackingStore, TrackingUri};
+use mlrun::internals::yaml::{self, Value};
 
 use super::layout::tree;
 use crate::store_suite::{RecordedRun, StoreFixture, store_suite};
@@ -41,7 +41,7 @@ fn mark_as_deleted(directory: &Path) {
 impl StoreFixture for Directory {
     async fn open(&self) -> Box<dyn TrackingStore> {
         let uri = TrackingUri::resolve(Some("./mlruns"), self.0.path()).unwrap();
-        mlrun::tracking::open(&uri).await.unwrap()
+        mlrun::internals::tracking::open(&uri).await.unwrap()
     }
 
     async fn recorded(&self, run_id: &RunId) -> RecordedRun {

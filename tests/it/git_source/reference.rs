@@ -34,7 +34,7 @@ impl Seen {
 
 /// Where mlrun differs on purpose: the reference's tags keep quotes and credentials.
 fn made_right(value: &str) -> String {
-    mlrun::redact::without_credentials(value.trim_matches('\''))
+    mlrun::internals::redact::without_credentials(value.trim_matches('\''))
 }
 
 /// A local repository is copied: the reference checks out, and runs, in it.

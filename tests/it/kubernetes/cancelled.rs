@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use fake_kubernetes::Options;
-use mlrun::entities::{RunId, RunStatus, UnixMillis};
-use mlrun::tracking::{self, RunEnd, TrackingUri};
+use mlrun::internals::entities::{RunId, RunStatus, UnixMillis};
+use mlrun::internals::tracking::{self, RunEnd, TrackingUri};
 use rustix::process::Signal;
 use serde_json::json;
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use mlrun::process::{ProcessError, ProgramCall, ProgramExit};
+use mlrun::internals::process::{ProcessError, ProgramCall, ProgramExit};
 
 use super::driver::{state_of, wait_until};
 

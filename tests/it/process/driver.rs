@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use mlrun::process::{Ended, ProgramCall, Signals};
+use mlrun::internals::process::{Ended, ProgramCall, Signals};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// How long anything here may take before the test gives up.
@@ -25,7 +25,7 @@ fn driver() {
         .enable_all()
         .build()
         .unwrap();
-    mlrun::process::own_all_children();
+    mlrun::own_all_children();
     let (ended, code) = runtime.block_on(async {
         let mut signals = Signals::install().unwrap();
         let mut group = ProgramCall::new("bash")

@@ -1,7 +1,7 @@
 //! What is sent: which requests, with which bodies and headers, over how many connections.
 
-use mlrun::entities::{ExperimentId, RunId, RunInfo, RunStatus, UnixMillis};
-use mlrun::tracking::{ExperimentSelector, FinishedRuns, RunEnd, TrackingStore};
+use mlrun::internals::entities::{ExperimentId, RunId, RunInfo, RunStatus, UnixMillis};
+use mlrun::internals::tracking::{ExperimentSelector, FinishedRuns, RunEnd, TrackingStore};
 use serde_json::json;
 
 use super::{new_run, store, told};

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use mlrun::entities::RunId;
-use mlrun::tracking::TrackingStore;
+use mlrun::RunId;
+use mlrun::internals::tracking::TrackingStore;
 
 use super::{store, told};
 use crate::harness::scripted::{ScriptedServer, Step};

@@ -1,8 +1,8 @@
 //! A real server whose answers are lost or replaced on their way: nothing is created twice, and every run
 //! ends.
 
-use mlrun::entities::{RunStatus, UnixMillis};
-use mlrun::tracking::{RunEnd, TrackingStore};
+use mlrun::internals::entities::{RunStatus, UnixMillis};
+use mlrun::internals::tracking::{RunEnd, TrackingStore};
 
 use super::suite::post;
 use super::{new_run, store};

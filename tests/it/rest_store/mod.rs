@@ -12,8 +12,8 @@ mod signers;
 mod suite;
 mod tls;
 
-use mlrun::entities::{ExperimentId, UnixMillis};
-use mlrun::tracking::{NewRun, RestSettings, RestStore, TrackingError};
+use mlrun::internals::entities::{ExperimentId, UnixMillis};
+use mlrun::internals::tracking::{NewRun, RestSettings, RestStore, TrackingError};
 
 /// A store with these variables on top of ones that let failing tests end soon.
 fn store(url: &str, variables: &[(&str, &str)]) -> Result<RestStore, TrackingError> {

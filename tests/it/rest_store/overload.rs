@@ -1,7 +1,7 @@
 //! Answers that only mean that the server or its database has too much to do, whatever their status is.
 
-use mlrun::entities::RunId;
-use mlrun::tracking::TrackingStore;
+use mlrun::RunId;
+use mlrun::internals::tracking::TrackingStore;
 
 use super::{store, told};
 use crate::harness::scripted::{ScriptedServer, Step};

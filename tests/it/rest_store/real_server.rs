@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use mlrun::entities::{RunId, RunStatus, UnixMillis};
-use mlrun::tracking::{ExperimentSelector, NewRun, RunEnd, TrackingStore};
+use mlrun::internals::entities::{RunId, RunStatus, UnixMillis};
+use mlrun::internals::tracking::{ExperimentSelector, NewRun, RunEnd, TrackingStore};
 use serde_json::{Value, json};
 
 use super::suite::ServerFixture;
@@ -215,7 +215,7 @@ async fn refusals(server: &Server) {
         told(&missing.unwrap_err()),
         format!("run '0123456789abcdef0123456789abcdef' does not exist in the tracking store {url}")
     );
-    let selector = ExperimentSelector::Id(mlrun::entities::ExperimentId::new("987654"));
+    let selector = ExperimentSelector::Id(mlrun::ExperimentId::new("987654"));
     let missing = store.experiment(&selector).await.unwrap_err();
     assert_eq!(
         missing.to_string(),
@@ -236,7 +236,7 @@ print(json.dumps([experiment, run]))
     let (experiment, run) = (gone[0].as_str().unwrap(), gone[1].as_str().unwrap());
     for selector in [
         ExperimentSelector::Name("gone".to_owned()),
-        ExperimentSelector::Id(mlrun::entities::ExperimentId::new(experiment)),
+        ExperimentSelector::Id(mlrun::ExperimentId::new(experiment)),
     ] {
         let error = store.experiment(&selector).await.unwrap_err().to_string();
         assert!(
@@ -245,7 +245,7 @@ print(json.dumps([experiment, run]))
         );
     }
     let mut in_deleted = new_run(&[]);
-    in_deleted.experiment_id = mlrun::entities::ExperimentId::new(experiment);
+    in_deleted.experiment_id = mlrun::ExperimentId::new(experiment);
     let error = store.create_run(in_deleted).await.unwrap_err().to_string();
     assert_eq!(
         error,

@@ -1,7 +1,7 @@
 //! What variables, files and the address itself say about a server, and who asks it.
 
-use mlrun::entities::{RunId, RunStatus, UnixMillis};
-use mlrun::tracking::{RestSettings, RunEnd, TrackingStore};
+use mlrun::internals::entities::{RunId, RunStatus, UnixMillis};
+use mlrun::internals::tracking::{RestSettings, RunEnd, TrackingStore};
 
 use super::{store, told};
 use crate::harness::scripted::{ScriptedServer, Step};

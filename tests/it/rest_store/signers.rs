@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use mlrun::aws::{Credentials, Payload, Signing};
-use mlrun::entities::RunId;
-use mlrun::redact::Secret;
-use mlrun::tracking::{ExperimentSelector, TrackingStore as _};
+use mlrun::RunId;
+use mlrun::internals::aws::{Credentials, Payload, Signing};
+use mlrun::internals::redact::Secret;
+use mlrun::internals::tracking::{ExperimentSelector, TrackingStore as _};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, Url};
 

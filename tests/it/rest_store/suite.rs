@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use mlrun::entities::{ExperimentId, RunId};
-use mlrun::tracking::TrackingStore;
+use mlrun::internals::entities::{ExperimentId, RunId};
+use mlrun::internals::tracking::TrackingStore;
 use serde_json::{Value, json};
 
 use super::store;

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use mlrun::entities::RunId;
-use mlrun::tracking::TrackingStore;
+use mlrun::RunId;
+use mlrun::internals::tracking::TrackingStore;
 use openssl::symm::Cipher;
 
 use super::{store, told};

@@ -1,7 +1,7 @@
 //! Reading runs back, and finding those that ended well.
 
-use mlrun::entities::{ExperimentId, LifecycleStage, RunId, RunStatus, UnixMillis};
-use mlrun::tracking::{ExperimentSelector, FinishedRuns, NewRun, TrackingError, TrackingStore};
+use mlrun::internals::entities::{ExperimentId, LifecycleStage, RunId, RunStatus, UnixMillis};
+use mlrun::internals::tracking::{ExperimentSelector, FinishedRuns, NewRun, TrackingError, TrackingStore};
 
 use super::{END, START, StoreFixture, end, new_run, pairs, unique_name};
 
