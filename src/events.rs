@@ -39,11 +39,9 @@ pub struct Transfer<'a> {
 /// What a transfer counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransferUnit {
-    /// Bytes.
     Bytes,
     /// Git objects.
     Objects,
-    /// Files.
     Files,
 }
 

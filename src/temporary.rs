@@ -54,7 +54,6 @@ impl TemporaryDirectory {
         })
     }
 
-    /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

@@ -11,39 +11,30 @@ pub enum DataError {
     /// The address is not one that data can be had from.
     #[error("{problem}")]
     Address {
-        /// What is wrong with it.
         problem: String,
         /// What the person can do about it.
         hint: Option<&'static str>,
     },
-    /// The download failed.
     #[error("cannot download '{uri}' for the parameter '{parameter}'")]
     Download {
-        /// The parameter.
         parameter: String,
         /// The URI without credentials.
         uri: String,
-        /// The cause.
         #[source]
         source: Box<RepositoryError>,
     },
     /// A file did not get to a run's artifacts.
     #[error("cannot put '{path}' to the artifacts at '{uri}'")]
     Upload {
-        /// The path below the artifact URI.
         path: String,
         /// The artifact URI without credentials.
         uri: String,
-        /// The cause.
         #[source]
         source: Box<RepositoryError>,
     },
-    /// What is downloaded has no place.
     #[error("cannot create a directory in '{}'", .path.display())]
     Storage {
-        /// Where.
         path: PathBuf,
-        /// The cause.
         #[source]
         source: io::Error,
     },

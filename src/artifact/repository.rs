@@ -56,7 +56,6 @@ pub(super) trait ArtifactRepository: Send + Sync {
 /// What is at a place.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// One object.
     File(Object),
     /// Objects whose names go on after the place's.
     Directory(Listing),

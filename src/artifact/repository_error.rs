@@ -17,25 +17,16 @@ pub(super) const STORAGE: &str = "the storage behind the tracking server";
 /// Why a store could not do what it was asked for. No variant holds a credential.
 #[derive(Debug, thiserror::Error)]
 pub enum RepositoryError {
-    /// There is nothing at the address.
     #[error("there is nothing there: {said}")]
-    Missing {
-        /// What the store said.
-        said: String,
-    },
-    /// The store refused.
+    Missing { said: String },
     #[error("{store} answered {}{} to {credentials}", shown_status(*.status), in_brackets(.said))]
     Refused {
-        /// The store's name.
         store: &'static str,
-        /// The status of the answer.
         status: u16,
-        /// The store's own code and message.
         said: Option<String>,
         /// Who asked: the credentials' origin, or why there are none.
         credentials: String,
     },
-    /// The store refused, whoever asks.
     #[error("{reason}")]
     Unavailable {
         /// What is in the way, and the answer.
@@ -45,13 +36,7 @@ pub enum RepositoryError {
     },
     /// The store gave no answer, or broke it off.
     #[error("{reason}")]
-    NoAnswer {
-        /// The kind of failure.
-        fault: Fault,
-        /// What happened.
-        reason: String,
-    },
-    /// No client can be made.
+    NoAnswer { fault: Fault, reason: String },
     #[error(transparent)]
     Client(#[from] ClientError),
     /// A web server did not give it.
@@ -63,7 +48,6 @@ pub enum RepositoryError {
     /// There is no tracking server that could have it.
     #[error("only a tracking server has such artifacts, and the tracking store is none")]
     NoServer,
-    /// The address cannot be used.
     #[error("it is not a valid address: {0}")]
     Address(String),
     /// Nothing can be put to such a place.
@@ -78,12 +62,10 @@ pub enum RepositoryError {
     /// The `ssh` program made no connection.
     #[error("{source}")]
     Ssh {
-        /// How it failed.
         source: Box<ProcessError>,
         /// What it was asked to connect to, as a person types it.
         destination: String,
     },
-    /// The object became another one meanwhile.
     #[error("it was changed while it was downloaded")]
     Changed,
     /// The file that is put there got another length.
@@ -91,19 +73,14 @@ pub enum RepositoryError {
     SourceChanged(String),
     /// What arrived is not what the store holds.
     #[error("what arrived is not what the store holds: {reason}")]
-    Damaged {
-        /// What differs.
-        reason: String,
-    },
+    Damaged { reason: String },
     /// An odd answer, settings that cannot be used, or names that files here cannot have.
     #[error("{0}")]
     Other(String),
     /// A file here cannot be read or written.
     #[error("it cannot be {}", if *.is_written { "written" } else { "read" })]
     File {
-        /// Whether it was to be written.
         is_written: bool,
-        /// The cause.
         #[source]
         source: io::Error,
     },

@@ -35,7 +35,6 @@ pub struct DataContext {
 pub(crate) enum Reference {
     /// `runs:/<run id>/<path>`.
     Run {
-        /// The run.
         run_id: String,
         /// The path among its artifacts; may be empty.
         path: String,

@@ -27,7 +27,6 @@ use crate::http::ClientError;
 /// Why there are no credentials, or no signature. No variant holds a credential.
 #[derive(Debug, thiserror::Error)]
 pub enum AwsError {
-    /// No place has any.
     #[error("no AWS credentials were found: {}", .tried.join("; "))]
     NotFound {
         /// What was tried, and what came of it.
@@ -36,15 +35,12 @@ pub enum AwsError {
     /// A place that was asked for gives none that can be used.
     #[error("{what}")]
     Unusable {
-        /// Which one, and why.
         what: String,
         /// What the person can do about it.
         hint: Option<&'static str>,
-        /// The cause.
         #[source]
         source: Option<Box<dyn Error + Send + Sync>>,
     },
-    /// No client can be made.
     #[error(transparent)]
     Client(#[from] ClientError),
 }

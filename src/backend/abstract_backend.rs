@@ -25,7 +25,6 @@ pub struct BackendConfig {
 /// What the command line says to a backend.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct BackendOptions<'a> {
-    /// The backend's configuration.
     pub config: Option<&'a BackendConfig>,
     /// Whether to stay until the entry point has ended; the backend's own way where it is `None`.
     pub wait: Option<bool>,

@@ -14,45 +14,33 @@ pub enum BackendError {
     /// There is no backend of this name.
     #[error("there is no backend '{name}'; supported are {}", supported.join(", "))]
     Unknown {
-        /// What was asked for.
         name: String,
         /// The names that there are; the first is that of the default.
         supported: &'static [&'static str],
     },
     /// A run's tags name no place where it could be found again.
     #[error("run '{run_id}' cannot be found where it runs: {reason}")]
-    NotAttachable {
-        /// The run.
-        run_id: RunId,
-        /// What is missing.
-        reason: String,
-    },
+    NotAttachable { run_id: RunId, reason: String },
     /// Databricks, or the way to it, failed.
     #[error(transparent)]
     Databricks(Box<DatabricksBackendError>),
     /// Kubernetes, or the way to it, failed.
     #[error(transparent)]
     Kubernetes(Box<KubernetesError>),
-    /// The command could not be run.
     #[error("cannot run the entry point's command")]
     Command {
-        /// The cause.
         #[from]
         source: ProcessError,
     },
     /// A temporary file that the container needs cannot be written.
     #[error("cannot write a temporary file for the container")]
     Temporary {
-        /// The system's answer.
         #[source]
         source: io::Error,
     },
     /// The engine could not make the container; it has said why.
     #[error("{program} could not make the container (its own words are above)")]
-    NoContainer {
-        /// The engine's program.
-        program: String,
-    },
+    NoContainer { program: String },
 }
 
 impl From<DatabricksBackendError> for BackendError {

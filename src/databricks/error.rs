@@ -12,7 +12,6 @@ pub enum DatabricksError {
     /// The URI, the credentials or the configuration cannot be used, or what was sent did not arrive.
     #[error("{text}")]
     Setup {
-        /// What is wrong.
         text: String,
         /// What the person can do about it.
         hint: &'static str,
@@ -23,7 +22,6 @@ pub enum DatabricksError {
     /// A variable has a value that means nothing.
     #[error(transparent)]
     Variable(#[from] VariableError),
-    /// No client can be made.
     #[error(transparent)]
     Client(ClientError),
     /// The workspace gave no answer, refused, or gave an answer that is not Databricks'.

@@ -32,16 +32,13 @@ pub enum EnvironmentError {
     /// A requirements file that an environment file names cannot be read.
     #[error("cannot read the requirements file '{}'", path.display())]
     RequirementsFile {
-        /// The file.
         path: PathBuf,
-        /// The system's answer.
         #[source]
         source: io::Error,
     },
     /// There is no Python of the asked version.
     #[error("there is no Python {version} to make an environment with{}", indented(tried))]
     NoPython {
-        /// The version that was asked for.
         version: String,
         /// What was found instead, and what is not there.
         tried: Vec<String>,
@@ -51,26 +48,13 @@ pub enum EnvironmentError {
     NoUv,
     /// The cache holds no environment of this name.
     #[error("there is no environment '{name}'")]
-    NoSuchEnvironment {
-        /// The name, or its beginning.
-        name: String,
-    },
+    NoSuchEnvironment { name: String },
     /// The beginning of a name means several environments.
     #[error("'{name}' may be any of {}", found.join(", "))]
-    AmbiguousName {
-        /// The beginning of a name.
-        name: String,
-        /// The names that begin so.
-        found: Vec<String>,
-    },
+    AmbiguousName { name: String, found: Vec<String> },
     /// An environment that shall be removed is needed.
     #[error("the environment {name} is not removed: {by}")]
-    InUse {
-        /// The environment.
-        name: String,
-        /// Who needs it.
-        by: String,
-    },
+    InUse { name: String, by: String },
     /// A program that makes the environment failed.
     #[error(transparent)]
     Process(#[from] ProcessError),
@@ -80,9 +64,7 @@ pub enum EnvironmentError {
     /// No directory for the temporary files of a build can be made or filled.
     #[error("cannot make a directory for temporary files in '{}'", path.display())]
     Temporary {
-        /// Where.
         path: PathBuf,
-        /// The system's answer.
         #[source]
         source: io::Error,
     },
@@ -91,9 +73,7 @@ pub enum EnvironmentError {
     Cache {
         /// What was tried, as in "cannot write".
         action: &'static str,
-        /// The file or directory.
         path: PathBuf,
-        /// The system's answer.
         #[source]
         source: io::Error,
     },

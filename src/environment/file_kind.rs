@@ -13,7 +13,6 @@ pub enum OtherFile {
     Pyproject,
     /// The lock file of a packaging tool.
     Lock,
-    /// A script.
     Script,
 }
 

@@ -90,7 +90,6 @@ impl WorkDir {
 pub(crate) enum TreeComparison {
     /// The result.
     Known(TreeState),
-    /// It goes on.
     GoesOn(JoinHandle<TreeState>),
 }
 

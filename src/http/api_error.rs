@@ -10,13 +10,11 @@ use super::fault::Fault;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiError {
-    /// No client can be made.
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The file that is sent cannot be read, or is another one by now.
     #[error("cannot read what is sent")]
     Content(#[source] io::Error),
-    /// The server gave no answer.
     #[error("{reason}{}", after_tries(*.tries))]
     NoAnswer {
         address: String,

@@ -31,10 +31,8 @@ pub(crate) struct Downloaded {
 /// Why a download failed. No variant holds the URL, which may carry credentials.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
-    /// The text is no URL.
     #[error("it is no URL: {reason}")]
     Url { reason: String },
-    /// No client can be made.
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The server gave no answer, or broke it off.
@@ -47,7 +45,6 @@ pub enum DownloadError {
     /// The server sends the client from address to address.
     #[error("the server redirects more than {MOST_REDIRECTS} times, or to no address")]
     Redirects,
-    /// The server refused.
     #[error("the server answered {}", shown_status(*.status))]
     Status {
         status: u16,
@@ -60,7 +57,6 @@ pub enum DownloadError {
         /// The limit in bytes.
         limit: u64,
     },
-    /// What arrived cannot be written.
     #[error("it cannot be written")]
     Unwritable(#[source] io::Error),
 }

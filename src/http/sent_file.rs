@@ -22,9 +22,7 @@ const CHUNK: usize = 256 * 1024;
 #[derive(Debug, thiserror::Error)]
 #[error("it was changed while it was sent: it had {before} bytes, and has {now} now")]
 pub(crate) struct FileChanged {
-    /// When it was opened.
     pub(crate) before: u64,
-    /// When that was noticed.
     pub(crate) now: u64,
 }
 

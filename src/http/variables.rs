@@ -6,11 +6,8 @@ use std::ops::RangeInclusive;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name} is '{value}', but must be {expected}")]
 pub struct VariableError {
-    /// The variable.
     pub name: &'static str,
-    /// Its value.
     pub value: String,
-    /// What it may be.
     pub expected: String,
 }
 

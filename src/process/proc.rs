@@ -11,7 +11,6 @@ use rustix::process::Pid;
 /// A process of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Process {
-    /// Its id.
     pub(super) id: Pid,
     /// Its parent's id.
     pub(super) parent: Option<Pid>,

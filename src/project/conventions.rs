@@ -18,7 +18,6 @@ const FOREIGN_DIRECTORIES: [&str; 4] = ["node_modules", "__pycache__", "site-pac
 /// What the search for a project's file found.
 #[derive(Debug, Default)]
 pub(crate) struct FoundFile {
-    /// The file.
     pub(crate) file: Option<PathBuf>,
     /// The names of others that could be it too.
     pub(crate) others: Vec<String>,

@@ -223,7 +223,6 @@ pub enum ProjectProblem {
 /// What a value in an MLproject file stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
-    /// The whole file.
     File,
     /// The value of a key at the top.
     Key(&'static str),
@@ -239,17 +238,13 @@ pub enum Part {
     DockerVariable,
     /// The value of a key in `databricks_spark_job`.
     SparkJob(&'static str),
-    /// An entry point.
     EntryPoint(String),
     /// The command of this entry point.
     Command(String),
     /// The parameters of this entry point.
     Parameters(String),
-    /// A parameter.
     Parameter {
-        /// Its name.
         name: String,
-        /// Its entry point.
         entry_point: String,
     },
 }
@@ -281,21 +276,14 @@ pub enum SparkJobRule {
     /// It has a Python file, or the project has entry points.
     #[error("databricks_spark_job has no 'python_file', and the project has no entry points")]
     NothingToRun,
-    /// It does not have both.
     #[error("databricks_spark_job has a 'python_file', but the project has entry points too")]
     TwoThingsToRun,
     /// No parameter of the project is a path, since the job sees no local files.
     #[error("parameter '{name}' is of type path, which a databricks_spark_job cannot have")]
-    PathParameter {
-        /// The parameter.
-        name: String,
-    },
+    PathParameter { name: String },
     /// The project has no environment of its own.
     #[error("a project with a databricks_spark_job cannot have a {key}")]
-    Environment {
-        /// The environment's key.
-        key: &'static str,
-    },
+    Environment { key: &'static str },
 }
 
 /// How many names a message lists.

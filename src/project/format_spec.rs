@@ -11,7 +11,6 @@ const MAXIMUM_WIDTH: usize = 1 << 20;
 /// Why a format specification cannot be applied to a string.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FormatSpecError {
-    /// A sign, which only numbers have.
     #[error("a sign option is for numbers only")]
     Sign,
     /// `z`, which only numbers have.

@@ -27,7 +27,6 @@ const STEP: usize = 1024;
 /// equal if file, line and column are.
 #[derive(Debug, Clone)]
 pub struct Location {
-    /// The file.
     pub file: Arc<SourceFile>,
     /// The line and column in it.
     pub position: Position,

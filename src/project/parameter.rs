@@ -11,9 +11,7 @@ use crate::python_paths::{abspath, split_scheme};
 /// What an entry point declares about a parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parameter {
-    /// The name.
     pub name: String,
-    /// The type.
     pub parameter_type: ParameterType,
     /// The value when none is given, as Python's `str()` prints what the file says.
     pub default: Option<String>,
@@ -25,7 +23,6 @@ pub struct Parameter {
     pub default_location: Option<Location>,
 }
 
-/// The type of a parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParameterType {
     /// Any text; also what declares no type.
@@ -85,7 +82,6 @@ pub struct ResolvedParameters {
 /// The value of a declared parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolvedParameter {
-    /// The name.
     pub name: String,
     /// The value to record: as it was given or declared.
     pub logged: String,

@@ -5,16 +5,12 @@ use super::float::is_float;
 /// What is wrong with a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameProblem {
-    /// It has no characters.
     #[error("is empty")]
     Empty,
-    /// It begins with this blank.
     #[error("begins with {}", shown(*.0))]
     Before(char),
-    /// It ends with this blank.
     #[error("ends with {}", shown(*.0))]
     After(char),
-    /// It has this blank inside.
     #[error("contains {}", shown(*.0))]
     Inside(char),
 }

@@ -9,7 +9,6 @@ pub enum ProjectUriError {
     /// There is no text before the `#`, or none at all.
     #[error("the project URI is empty")]
     Empty,
-    /// The text holds control characters.
     #[error("the project URI '{given}' holds a control character")]
     ControlCharacter {
         /// The text with its control characters escaped.
@@ -17,54 +16,28 @@ pub enum ProjectUriError {
     },
     /// The text would be read as an option by the programs that it is given to.
     #[error("the project URI '{given}' begins with '-', which would be read as an option")]
-    LeadingHyphen {
-        /// The text.
-        given: String,
-    },
+    LeadingHyphen { given: String },
     /// `helper::address` makes Git run a program.
     #[error(
         "the project URI '{given}' asks for the Git remote helper '{helper}', which could run any program; it is refused"
     )]
-    RemoteHelper {
-        /// The text.
-        given: String,
-        /// The helper's name.
-        helper: String,
-    },
+    RemoteHelper { given: String, helper: String },
     /// The URI's scheme is none that a project can be fetched by.
     #[error("projects cannot be fetched by '{scheme}://' (the project URI is '{given}')")]
-    UnsupportedScheme {
-        /// The scheme.
-        scheme: String,
-        /// The text.
-        given: String,
-    },
+    UnsupportedScheme { scheme: String, given: String },
     /// A URL without what every URL of a repository has.
     #[error("the project URI '{given}' is malformed: {reason}")]
-    MalformedUrl {
-        /// The text.
-        given: String,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
+    MalformedUrl { given: String, reason: &'static str },
     /// `user:token@host/path` without `https://`: the credential would be taken for a path.
     #[error("the project URI for '{host}' holds a user and a password but no scheme")]
-    CredentialsWithoutScheme {
-        /// The host and what follows it.
-        host: String,
-    },
+    CredentialsWithoutScheme { host: String },
     /// The page of a file, which is no project.
     #[error("'{given}' is the page of a file, not of a directory")]
-    PageOfFile {
-        /// The text.
-        given: String,
-    },
-    /// Nothing is at the path.
+    PageOfFile { given: String },
     #[error("no such {what}: '{given}'{}", .path.to_str().filter(|path| path != given).map(|path| format!(" ({path})")).unwrap_or_default())]
     NoSuchPath {
         /// `directory` or `file`.
         what: &'static str,
-        /// The text.
         given: String,
         /// The absolute path.
         path: PathBuf,
@@ -77,29 +50,21 @@ pub enum ProjectUriError {
         /// The absolute path.
         path: PathBuf,
     },
-    /// The path cannot be looked at.
     #[error("cannot look at '{}'", .path.display())]
     Unreadable {
         /// The absolute path.
         path: PathBuf,
-        /// The cause.
         #[source]
         source: io::Error,
     },
     /// `file://` with another machine's name.
     #[error("the project URI '{given}' names a file on the machine '{host}'")]
-    FileUriHost {
-        /// The text.
-        given: String,
-        /// The machine.
-        host: String,
-    },
+    FileUriHost { given: String, host: String },
     /// The part after `#` leaves the project.
     #[error("the subdirectory '{subdirectory}' is not inside the project: {reason}")]
     Subdirectory {
         /// The text after `#`.
         subdirectory: String,
-        /// What is wrong with it.
         reason: &'static str,
     },
 }

@@ -37,7 +37,6 @@ impl KeptOutput {
         Ok(Some(Self { directory }))
     }
 
-    /// The files.
     pub(super) fn files(&self) -> OutputLog {
         OutputLog::in_directory(self.directory.path())
     }

@@ -76,7 +76,6 @@ pub(crate) struct RunPlan {
 }
 
 impl RunPlan {
-    /// The tracking store.
     pub(super) async fn store(&mut self) -> Result<Arc<dyn TrackingStore>, RunError> {
         if let Some(store) = &self.store {
             return Ok(Arc::clone(store));

@@ -194,7 +194,6 @@ impl RunRequest {
             .or_else(|| env_vars::non_empty(env_vars::MLFLOW_RUN_ID).map(RunId::new))
     }
 
-    /// The experiment.
     pub(crate) fn experiment_selector(&self) -> Result<ExperimentSelector, RunError> {
         match &self.experiment {
             Some(selector) => Ok(selector.clone()),

@@ -20,7 +20,6 @@ const MOST_CANDIDATES: usize = 10_000;
 /// A finished run that has done what a plan would do.
 #[derive(Clone)]
 pub(crate) struct ReusableRun {
-    /// The run.
     pub data: RunData,
     pub(super) store: Arc<dyn TrackingStore>,
 }

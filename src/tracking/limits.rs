@@ -44,18 +44,12 @@ impl std::fmt::Display for Entity {
 /// Why a store cannot take a key, a value or a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
-    /// The key has no characters.
     #[error("a {entity} has an empty key")]
-    EmptyKey {
-        /// What the key belongs to.
-        entity: Entity,
-    },
+    EmptyKey { entity: Entity },
     /// The key holds a character that is not allowed.
     #[error("the {entity} key '{}' holds {}", key.escape_debug(), shown(*character))]
     KeyCharacter {
-        /// What the key belongs to.
         entity: Entity,
-        /// The key.
         key: String,
         /// The first character that is not allowed.
         character: char,
@@ -63,54 +57,33 @@ pub enum LimitError {
     /// The key, read as a path, does not name itself.
     #[error("the {entity} key '{key}' is not a plain relative path; it resolves to '{resolved}'")]
     KeyPath {
-        /// What the key belongs to.
         entity: Entity,
-        /// The key.
         key: String,
-        /// What the key resolves to.
         resolved: String,
     },
-    /// The key has too many characters.
     #[error("the {entity} key '{key}' has {length} characters; a tracking store takes {MAX_KEY_LENGTH}")]
     KeyLength {
-        /// What the key belongs to.
         entity: Entity,
-        /// The key.
         key: String,
-        /// Its number of characters.
         length: usize,
     },
-    /// The key occurs twice.
     #[error("the {entity} key '{key}' is given twice")]
-    DuplicateKey {
-        /// What the key belongs to.
-        entity: Entity,
-        /// The key.
-        key: String,
-    },
+    DuplicateKey { entity: Entity, key: String },
     /// The value has too many characters and must not be cut.
     #[error("the value of the {entity} '{key}' has {length} characters; a tracking store takes {limit}")]
     ValueLength {
-        /// What the value belongs to.
         entity: Entity,
-        /// The key.
         key: String,
-        /// The value's number of characters.
         length: usize,
-        /// The most that the store takes.
         limit: usize,
     },
-    /// The experiment's name has no characters.
     #[error("the experiment name is empty")]
     EmptyExperimentName,
     /// The experiment's name has too many characters.
     #[error(
         "the experiment name has {length} characters; a tracking store takes {MAX_EXPERIMENT_NAME_LENGTH}"
     )]
-    ExperimentNameLength {
-        /// The name's number of characters.
-        length: usize,
-    },
+    ExperimentNameLength { length: usize },
 }
 
 impl LimitError {

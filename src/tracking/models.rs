@@ -16,21 +16,16 @@ pub enum ModelSelector {
     Latest {
         /// The model's name.
         name: String,
-        /// The stage.
         stage: Option<String>,
     },
     /// The version of a registered model that has this alias.
     Alias {
         /// The model's name.
         name: String,
-        /// The alias.
         alias: String,
     },
     /// A logged model, which need not be registered.
-    Logged {
-        /// Its id.
-        id: String,
-    },
+    Logged { id: String },
 }
 
 impl ModelSelector {

@@ -63,10 +63,7 @@ pub enum TrackingUri {
 pub enum TrackingUriError {
     /// The URI names no database file but one in the memory of a single program.
     #[error("the tracking URI '{uri}' names a database in memory, which the entry point could not see")]
-    InMemory {
-        /// The URI.
-        uri: String,
-    },
+    InMemory { uri: String },
     /// The URI begins as one of a SQLite database does but does not go on so.
     #[error("the tracking URI '{uri}' is not a valid SQLite URI")]
     NotASqliteUri {
@@ -80,47 +77,28 @@ pub enum TrackingUriError {
     Mistaken {
         /// The value without credentials.
         uri: String,
-        /// What it looks like.
         what: String,
-        /// What was probably meant.
         hint: String,
     },
     /// The URI asks SQLite to read the file name as a URI of its own.
     #[error("the tracking URI '{uri}' uses SQLite's own URI file names, which are not supported")]
-    SqliteFileUri {
-        /// The URI.
-        uri: String,
-    },
+    SqliteFileUri { uri: String },
     /// The URI names a file on another machine.
     #[error("the tracking URI '{uri}' names the host '{host}', but a file store must be on this machine")]
-    FileHost {
-        /// The URI.
-        uri: String,
-        /// The host.
-        host: String,
-    },
-    /// The URI names no directory.
+    FileHost { uri: String, host: String },
     #[error("the tracking URI '{uri}' names no directory")]
-    NoDirectory {
-        /// The URI.
-        uri: String,
-    },
+    NoDirectory { uri: String },
     /// No kind of store has this scheme.
     #[error("the tracking URI '{uri}' has the scheme '{scheme}', which no tracking store has")]
     UnknownScheme {
         /// The URI without credentials.
         uri: String,
-        /// The scheme.
         scheme: String,
-        /// What was probably meant.
         meant: Option<String>,
     },
     /// A path that a store cannot keep.
     #[error("the path '{}' is no valid Unicode, which a tracking store needs", path.display())]
-    NotUnicode {
-        /// The path.
-        path: PathBuf,
-    },
+    NotUnicode { path: PathBuf },
 }
 
 impl TrackingUriError {

@@ -11,7 +11,6 @@ use super::position::Position;
 pub struct YamlError {
     /// What is wrong, without the place.
     pub message: String,
-    /// Where it is wrong.
     pub position: Option<Position>,
     hint: Option<&'static str>,
 }

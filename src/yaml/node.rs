@@ -19,7 +19,6 @@ pub struct Node {
 /// How a value is written, for remarks about it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Written {
-    /// The style.
     pub style: Style,
     /// The last line of the text, counted from 1; of a collection the line that it begins on.
     pub last_line: usize,
@@ -33,9 +32,7 @@ pub enum Style {
     /// Without quotes; also where nothing is written.
     #[default]
     Plain,
-    /// In single quotes.
     SingleQuoted,
-    /// In double quotes.
     DoubleQuoted,
     /// After `|`.
     Literal,

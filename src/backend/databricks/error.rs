@@ -10,17 +10,13 @@ use crate::http::ApiError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatabricksBackendError {
-    /// There is no configuration.
     #[error("the databricks backend needs --backend-config")]
     NoConfig,
     /// The configuration is not as it must be.
     #[error("{}the backend config{} must be {expected}", quoted(.key), .file.as_ref().map(|file| format!(" {}", file.display())).unwrap_or_default())]
     Config {
-        /// The file, if it was one.
         file: Option<PathBuf>,
-        /// The key; empty for the whole.
         key: String,
-        /// What it must be.
         expected: String,
     },
     /// The configuration names a cluster that is there already.
@@ -32,95 +28,54 @@ pub enum DatabricksBackendError {
         /// The tracking URI, without credentials.
         tracking_uri: String,
     },
-    /// The project asks for a container.
     #[error("projects with docker_env do not run on Databricks")]
     DockerProject,
     /// The entry point of a Spark job is no call of Python.
     #[error("a Databricks Spark job is a Python file, but the entry point's command is '{command}'")]
-    SparkCommand {
-        /// The command.
-        command: String,
-    },
+    SparkCommand { command: String },
     /// The project's Python file cannot be read.
     #[error("cannot read the Spark job's Python file {}", .path.display())]
-    SparkFile {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: std::io::Error,
-    },
-    /// The project's files cannot be packed.
+    SparkFile { path: PathBuf, source: std::io::Error },
     #[error("cannot pack the project's files ({})", .path.display())]
-    Archive {
-        /// The file that it failed at.
-        path: PathBuf,
-        /// The cause.
-        source: std::io::Error,
-    },
-    /// The workspace cannot be used.
+    Archive { path: PathBuf, source: std::io::Error },
     #[error("the Databricks workspace cannot be used")]
-    Workspace {
-        /// The cause.
-        source: Box<DatabricksError>,
-    },
-    /// The project could not be uploaded.
+    Workspace { source: Box<DatabricksError> },
     #[error("cannot upload the project to {path}")]
     Upload {
-        /// Where to.
         path: String,
-        /// The cause.
         source: Box<DatabricksError>,
     },
-    /// The job was refused.
     #[error("Databricks did not take the job")]
-    Submit {
-        /// The cause.
-        source: Box<DatabricksError>,
-    },
+    Submit { source: Box<DatabricksError> },
     /// Nobody can say how the job stands.
     #[error("cannot ask how the Databricks job run {job_run_id} stands; it may go on")]
     Lost {
-        /// The job run.
         job_run_id: u64,
-        /// The cause.
         source: Box<DatabricksError>,
     },
     /// The workspace does not cancel the job.
     #[error("cannot cancel the Databricks job run {job_run_id}")]
     NotCanceled {
-        /// The job run.
         job_run_id: u64,
-        /// The cause.
         source: Box<DatabricksError>,
     },
     /// The job has not begun in time, and was canceled.
     #[error("the Databricks job run {job_run_id} did not start in time ({state}); it was canceled")]
-    NotStarted {
-        /// The job run.
-        job_run_id: u64,
-        /// The state that it was in.
-        state: String,
-    },
-    /// The job did not end well.
+    NotStarted { job_run_id: u64, state: String },
     #[error("the Databricks job run {job_run_id} ended as {state}{}{}", .message.as_ref().map(|text| format!(": {text}")).unwrap_or_default(), .error.as_ref().map(|text| format!("\n  {}", text.trim_end().replace('\n', "\n  "))).unwrap_or_default())]
     Ended {
-        /// The job run.
         job_run_id: u64,
         /// The result state, or the place in its life where it has none.
         state: String,
-        /// What Databricks says about it.
         message: Option<String>,
         /// What the job's output says about it.
         error: Option<String>,
-        /// The job run's page.
         page: Option<String>,
-        /// Whether somebody ended it.
         is_canceled: bool,
     },
     /// The run is in another workspace than the credentials are for.
     #[error("the run is in the Databricks workspace {expected}, but the credentials are for {found}")]
     OtherWorkspace {
-        /// The run's workspace.
         expected: String,
         /// That of the credentials.
         found: String,

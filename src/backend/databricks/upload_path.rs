@@ -10,7 +10,6 @@ use crate::entities::ExperimentId;
 /// A directory in a workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Location {
-    /// In DBFS.
     Dbfs(DbfsPath),
     /// In a volume; an absolute path from `/Volumes` on.
     Volume(String),

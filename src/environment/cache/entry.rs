@@ -19,7 +19,6 @@ pub(in crate::environment) enum EntryKind {
 }
 
 impl EntryKind {
-    /// All of them.
     pub(super) const ALL: [Self; 2] = [Self::Python, Self::Conda];
 
     /// The name of the directory with the records of this kind.

@@ -25,7 +25,6 @@ pub(super) struct Directories {
     noted: Vec<PathBuf>,
 }
 
-/// An environment that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CondaEnvironment {
     /// Its directory.

@@ -12,55 +12,33 @@ use crate::yaml::YamlError;
 /// Why a conda environment file cannot be used, or its environment not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum CondaError {
-    /// The file cannot be read.
     #[error("cannot read the conda environment file {}", file.display())]
-    Read {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file is no YAML.
+    Read { file: PathBuf, source: std::io::Error },
     #[error("{location}: {}", error.message)]
-    Yaml {
-        /// Where it is wrong.
-        location: Location,
-        /// The reader's finding.
-        error: YamlError,
-    },
+    Yaml { location: Location, error: YamlError },
     /// What the file says cannot be used.
     #[error("{location}: {problem}")]
     File {
-        /// What is wrong.
         problem: FileProblem,
-        /// Where it stands.
         location: Location,
     },
-    /// There is no conda.
     #[error("there is no conda: {place}")]
     NotInstalled {
-        /// Where it was looked for.
         place: CondaSource,
         /// What the environment needs, which decides about other ways to get it.
         needs: Needs,
     },
     /// The program that MLFLOW_CONDA_CREATE_ENV_CMD names is missing.
     #[error("{MLFLOW_CONDA_CREATE_ENV_CMD} names the program '{}', which does not exist", program.display())]
-    NoCreateProgram {
-        /// Where it was looked for.
-        program: PathBuf,
-    },
+    NoCreateProgram { program: PathBuf },
     /// conda's list of environments cannot be had.
     #[error("cannot tell which conda environments there are")]
     List {
-        /// conda's answer.
         #[source]
         source: ProcessError,
     },
-    /// The environment cannot be made.
     #[error("cannot create the conda environment '{name}'")]
     Create {
-        /// The environment's name.
         name: String,
         /// The answer of conda or of the program that stands in for it.
         #[source]
@@ -68,12 +46,7 @@ pub enum CondaError {
     },
     /// The environment was made where conda does not see it.
     #[error("`{program}` created the environment '{name}', but conda does not find it")]
-    NotFoundAfterwards {
-        /// The environment's name.
-        name: String,
-        /// The program that made it.
-        program: String,
-    },
+    NotFoundAfterwards { name: String, program: String },
 }
 
 /// What is wrong in a conda environment file.
@@ -82,55 +55,27 @@ pub enum FileProblem {
     /// A value is of another kind than it must be.
     #[error("{part} must be {expected}, but it is {found}")]
     WrongKind {
-        /// What the value stands for.
         part: &'static str,
-        /// The kind that it must have.
         expected: &'static str,
-        /// The kind that it has.
         found: &'static str,
     },
     /// The file is one of another kind.
     #[error("this is {kind}, not a conda environment file")]
-    Other {
-        /// The kind.
-        kind: OtherFile,
-        /// The file's name.
-        file: String,
-    },
-    /// The file describes a Python environment.
+    Other { kind: OtherFile, file: String },
     #[error("'{key}' belongs to a Python environment file, not to a conda environment file")]
-    OfPythonEnv {
-        /// The key that tells it.
-        key: String,
-        /// The file's name.
-        file: String,
-    },
+    OfPythonEnv { key: String, file: String },
     /// A requirements file with a line that conda does not know.
     #[error("'{line}' is an option of pip, which conda does not know")]
-    OptionOfPip {
-        /// The line.
-        line: String,
-        /// The file's name.
-        file: String,
-    },
+    OptionOfPip { line: String, file: String },
     /// A version of Python that no environment without conda can be asked for.
     #[error("the dependency '{dependency}' names Python in a way that only conda understands")]
-    PythonOfConda {
-        /// The dependency.
-        dependency: String,
-    },
+    PythonOfConda { dependency: String },
     /// Python without a version, of which no environment without conda can be made.
     #[error("the dependency '{dependency}' names no version of Python")]
-    UnpinnedPython {
-        /// The dependency.
-        dependency: String,
-    },
+    UnpinnedPython { dependency: String },
     /// A version of Python that only tells what it is not.
     #[error("the dependency '{dependency}' only excludes versions of Python")]
-    ExcludedPython {
-        /// The dependency.
-        dependency: String,
-    },
+    ExcludedPython { dependency: String },
 }
 
 /// What an environment needs beyond Python, as far as that can be told.

@@ -96,7 +96,6 @@ impl Engine {
         &self.program
     }
 
-    /// A call of the program.
     pub(crate) fn call<const N: usize>(&self, arguments: [&str; N]) -> ProgramCall {
         ProgramCall::new(self.program.as_str()).arguments(arguments)
     }

@@ -13,10 +13,7 @@ pub enum DockerError {
     NoEngine,
     /// The program that `MLRUN_DOCKER_CMD` names is not there.
     #[error("the program '{program}', which MLRUN_DOCKER_CMD names, was not found")]
-    NamedEngineMissing {
-        /// The variable's value.
-        program: String,
-    },
+    NamedEngineMissing { program: String },
     /// The project has no name to call its image by.
     #[error("the project has no name, which the image that is built for it is called by")]
     NoProjectName,
@@ -33,20 +30,13 @@ pub enum DockerError {
         if names.len() == 1 { "it is" } else { "these are" },
         names.join(", ")
     )]
-    VariablesNotSet {
-        /// Their names.
-        names: Vec<String>,
-    },
+    VariablesNotSet { names: Vec<String> },
     /// A variable that is copied is written with a value.
     #[error("docker_env's environment has '{name}=…', but text without brackets is only a variable's name")]
-    Assignment {
-        /// The part before the equals sign.
-        name: String,
-    },
+    Assignment { name: String },
     /// No variable can have this name or value.
     #[error("the variable '{name}' for the container has a {part} that no variable can have")]
     Variable {
-        /// The name.
         name: String,
         /// `name` or `value`.
         part: &'static str,
@@ -56,140 +46,92 @@ pub enum DockerError {
     Expansion {
         /// What the text is, as in "the volume".
         what: String,
-        /// The text.
         text: String,
-        /// What is wrong.
         problem: ExpansionProblem,
     },
     /// A file of the project cannot be put into the image.
     #[error("cannot put '{}' into the image", path.display())]
     Context {
-        /// The file or directory.
         path: PathBuf,
-        /// The system's answer.
         #[source]
         source: io::Error,
     },
     /// What a link of the project leads to cannot be put into the image.
     #[error("cannot put the link '{}' into the image: it leads to '{}', {problem}", path.display(), target.display())]
     Link {
-        /// The link, relative to the project.
         path: PathBuf,
-        /// Where it leads.
         target: PathBuf,
-        /// Why that cannot be copied.
         problem: LinkProblem,
     },
-    /// A volume cannot be one.
     #[error("cannot use the volume '{volume}': {problem}")]
-    Volume {
-        /// The volume, with everything expanded.
-        volume: String,
-        /// What is wrong.
-        problem: VolumeProblem,
-    },
-    /// A temporary file cannot be written.
+    Volume { volume: String, problem: VolumeProblem },
     #[error("cannot write a temporary file for {program}")]
     Temporary {
-        /// The engine's program.
         program: String,
-        /// The system's answer.
         #[source]
         source: io::Error,
     },
-    /// The engine's daemon does not answer.
     #[error("{program} cannot reach its daemon")]
     NoDaemon {
-        /// The engine's program.
         program: String,
-        /// What it said.
         #[source]
         source: ProcessError,
     },
     /// The engine's daemon does not let this user in.
     #[error("this user may not use {program}")]
     NoPermission {
-        /// The engine's program.
         program: String,
-        /// What it said.
         #[source]
         source: ProcessError,
     },
     /// There is no such image, here or at its registry.
     #[error("there is no image '{image}', neither on this machine nor at its registry")]
     NoImage {
-        /// The image's name.
         image: String,
-        /// What the engine said.
         #[source]
         source: ProcessError,
     },
     /// The registry wants other credentials, or any.
     #[error("the registry of the image '{image}' refused to give it")]
     PullDenied {
-        /// The engine's program.
         program: String,
-        /// The image's name.
         image: String,
-        /// What the engine said.
         #[source]
         source: ProcessError,
     },
-    /// The image could not be pulled.
     #[error("cannot pull the image '{image}'")]
     Pull {
-        /// The image's name.
         image: String,
-        /// What the engine said.
         #[source]
         source: ProcessError,
     },
     /// The image with the project's files could not be built.
     #[error("cannot build the image '{image}' with the project's files")]
     Build {
-        /// The image's name.
         image: String,
-        /// What the engine said.
         #[source]
         source: ProcessError,
     },
     /// The image could not be pushed for want of credentials.
     #[error("the registry of '{image}' refused to take the image")]
     PushDenied {
-        /// The engine's program.
         program: String,
-        /// The image's name.
         image: String,
-        /// What the engine said.
         #[source]
         source: ProcessError,
     },
-    /// The image could not be pushed.
     #[error("cannot push the image '{image}'")]
     Push {
-        /// The image's name.
         image: String,
-        /// What the engine said.
         #[source]
         source: ProcessError,
     },
     /// The engine has pushed the image but did not say what its digest is.
     #[error("{program} does not say the digest of the pushed image '{image}'")]
-    NoDigest {
-        /// The engine's program.
-        program: String,
-        /// The image's name.
-        image: String,
-    },
+    NoDigest { program: String, image: String },
     /// The engine has the image but did not say what its id is.
     #[error("{program} does not say the id of the image '{image}'")]
-    NoImageId {
-        /// The engine's program.
-        program: String,
-        /// The image's name.
-        image: String,
-    },
-    /// The engine failed in another way.
+    NoImageId { program: String, image: String },
     #[error(transparent)]
     Engine(ProcessError),
 }
@@ -211,7 +153,6 @@ pub enum LinkProblem {
 /// What is wrong with a volume.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VolumeProblem {
-    /// There are more than three parts.
     #[error(
         "it has {0} parts with colons between them, and at most 3 are possible: the path here, the one in the container, and options"
     )]
@@ -230,10 +171,8 @@ pub enum ExpansionProblem {
     /// A command other than `pwd` is substituted.
     #[error("the output of the command '{0}' is asked for, but only that of pwd is known")]
     Command(String),
-    /// A variable is not set.
     #[error("the variable {0} is not set")]
     NotSet(String),
-    /// An expansion that is not supported.
     #[error("'{0}' is none of $NAME, ${{NAME}}, $(pwd) and ~")]
     Unknown(String),
     /// A quote or bracket is not closed.

@@ -34,7 +34,6 @@ pub(super) async fn default_version() -> Result<(String, Option<KnownVersion>), 
 /// A Python for an environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum FoundPython {
-    /// It is there.
     Here(Interpreter),
     /// uv or pyenv know it and can get it.
     CanBeInstalled,

@@ -18,7 +18,6 @@ impl Version {
         self.0.starts_with(&asked.0)
     }
 
-    /// The numbers.
     pub(super) fn numbers(&self) -> &[u32] {
         &self.0
     }

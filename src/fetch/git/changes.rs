@@ -37,10 +37,7 @@ pub(crate) enum TreeState {
     /// They are those of the commit.
     Clean,
     /// A file differs: this one, relative to the top of the working tree, and maybe others.
-    Changed {
-        /// The file.
-        path: String,
-    },
+    Changed { path: String },
     /// A file in the project's directory is neither tracked nor ignored: this one, and maybe others.
     Untracked {
         /// The file, or the directory of such files.

@@ -9,38 +9,21 @@ use crate::yaml::YamlError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum FileStoreError {
-    /// The operating system refuses an action.
     #[error("cannot {action} '{path}'")]
     Io {
         /// What was tried, such as `create the directory`.
         action: &'static str,
-        /// The file or directory.
         path: PathBuf,
-        /// The cause.
         source: io::Error,
     },
-    /// The store's directory is something else.
     #[error("'{path}' is not a directory")]
-    NotADirectory {
-        /// The path.
-        path: PathBuf,
-    },
+    NotADirectory { path: PathBuf },
     /// A `meta.yaml` is no YAML.
     #[error("cannot understand '{path}'")]
-    Yaml {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: YamlError,
-    },
+    Yaml { path: PathBuf, source: YamlError },
     /// A `meta.yaml` does not hold what it must.
     #[error("'{path}' {reason}")]
-    Meta {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
+    Meta { path: PathBuf, reason: String },
 }
 
 impl FileStoreError {

@@ -17,7 +17,6 @@ use crate::ini::IniFile;
 pub(super) struct Credentials {
     /// `None` if no header can carry it.
     header: Option<HeaderValue>,
-    /// Whether it is a token.
     pub(super) is_token: bool,
     /// Where a person finds them, to say so when the server refuses them.
     pub(super) source: String,

@@ -17,7 +17,6 @@ pub enum RestError {
     /// The tracking URI or a variable asks for what cannot be.
     #[error("{text}")]
     Setup {
-        /// What is wrong.
         text: String,
         /// What the person can do about it.
         hint: &'static str,
@@ -27,12 +26,7 @@ pub enum RestError {
     Aws(#[from] AwsError),
     /// The file with MLflow's credentials cannot be read.
     #[error("cannot read the credentials file '{path}'")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: std::io::Error,
-    },
+    File { path: PathBuf, source: std::io::Error },
     /// The server gave no answer, refused, or gave an answer that is not MLflow's.
     #[error(transparent)]
     Api(#[from] ApiError),

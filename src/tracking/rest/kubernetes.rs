@@ -87,7 +87,6 @@ impl KubernetesAccount {
         )))
     }
 
-    /// The namespace.
     fn namespace(&self) -> Result<String, RestError> {
         if let Some(namespace) = content(&self.service_account.join("namespace")) {
             return Ok(namespace);

@@ -116,7 +116,6 @@ impl RestStore {
         self.workspace_checked.get_or_try_init(|| check).await.map(|_| ())
     }
 
-    /// The experiment with this id.
     async fn experiment_by_id(&self, id: &ExperimentId) -> Result<Experiment, TrackingError> {
         let query = ("experiment_id", id.as_str());
         let found = self.active_experiment("/api/2.0/mlflow/experiments/get", query);

@@ -166,7 +166,6 @@ pub(super) fn refuse(message: impl Into<String>) -> SqlError {
     }
 }
 
-/// Reads a port.
 pub(super) fn read_port(text: &str) -> Result<u16, SqlError> {
     text.trim()
         .parse()

@@ -96,7 +96,6 @@ pub(super) trait Transaction: Send {
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub(super) struct SqlError {
-    /// What the database said.
     pub(super) message: String,
     /// What the person can do about it, where the driver knows.
     pub(super) hint: Option<String>,
