@@ -3,7 +3,6 @@
 use std::io;
 
 use rustix::process::Pid;
-use tokio::io::AsyncWriteExt as _;
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
@@ -60,46 +59,10 @@ impl ProgramCall {
 }
 
 impl Conversation {
-    /// Writes to the program's standard input. That the program no longer reads is not told here:
-    /// its output ends, and [`finish`](Self::finish) tells why.
-    pub async fn write(&mut self, bytes: &[u8]) {
-        if let Some(stdin) = &mut self.stdin
-            && stdin.write_all(bytes).await.is_err()
-        {
-            self.stdin = None;
-        }
-    }
-
     /// Takes the program's standard output and input, for a protocol that reads and writes at the same time.
     /// How the program ends is still told by [`finish`](Self::finish). Nothing if they are closed.
     pub fn take_streams(&mut self) -> Option<(Receiver, Sender)> {
         Some((self.stdout.take()?, self.stdin.take()?))
-    }
-
-    /// Ends the program's standard input.
-    pub fn close_input(&mut self) {
-        self.stdin = None;
-    }
-
-    /// The next piece of the program's standard output; empty at its end.
-    ///
-    /// # Errors
-    /// The pipe cannot be read.
-    pub async fn read(&mut self) -> Result<Vec<u8>, ProcessError> {
-        if self.stdout.is_closed() {
-            return Ok(Vec::new());
-        }
-        let unreadable = |source| ProcessError::Output {
-            command_line: self.command_line.clone(),
-            source,
-        };
-        loop {
-            tokio::select! {
-                biased;
-                output = self.stderr.read() => self.errors.feed(output.map_err(unreadable)?, &mut |_| {}),
-                output = self.stdout.read() => return output.map(<[u8]>::to_vec).map_err(unreadable),
-            }
-        }
     }
 
     /// Ends the input, waits for the program's end, and tells whether it ended well.

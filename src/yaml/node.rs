@@ -91,14 +91,6 @@ impl Value {
         matches!(self, Self::Null)
     }
 
-    /// The boolean, if it is one.
-    pub fn as_bool(&self) -> Option<bool> {
-        match self {
-            Self::Bool(value) => Some(*value),
-            _ => None,
-        }
-    }
-
     /// The text, if it is text.
     pub fn as_str(&self) -> Option<&str> {
         match self {
@@ -142,11 +134,6 @@ impl Node {
     /// See [`Value::is_null`].
     pub fn is_null(&self) -> bool {
         self.value.is_null()
-    }
-
-    /// See [`Value::as_bool`].
-    pub fn as_bool(&self) -> Option<bool> {
-        self.value.as_bool()
     }
 
     /// See [`Value::as_str`].

@@ -278,10 +278,10 @@ fn what_a_reader_of_files_asks() {
     let mapping = node.as_mapping().unwrap();
     assert_eq!((mapping.len(), mapping.is_empty()), (4, false));
     assert_eq!(mapping.get("a").unwrap().as_str(), Some("x"));
-    assert_eq!(
-        mapping.get("b").unwrap().as_list().unwrap()[1].as_bool(),
-        Some(true)
-    );
+    assert!(matches!(
+        mapping.get("b").unwrap().as_list().unwrap()[1].value,
+        Value::Bool(true)
+    ));
     let inner = mapping.get("c").unwrap().as_mapping().unwrap();
     assert!(inner.get("d").unwrap().is_null());
     assert!(mapping.get("2").is_none() && mapping.get("z").is_none());
