@@ -108,15 +108,7 @@ pub(crate) fn remove(path: &Path) {
 
 /// Removes a directory that [`set_aside`] has given another name.
 pub(crate) fn remove_set_aside(path: &Path) {
-    let remove = || match fs::remove_dir_all(path) {
-        // Programs may have made directories in it that cannot be written to.
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-            make_writable(path);
-            fs::remove_dir_all(path)
-        }
-        removed => removed,
-    };
-    let removed = remove
+    let removed = (|| remove_all(path))
         .retry(ConstantBuilder::new().with_delay(PAUSE).with_max_times(RETRIES))
         .sleep(thread::sleep)
         .when(|error| error.kind() != ErrorKind::PermissionDenied && path.exists())
@@ -128,8 +120,20 @@ pub(crate) fn remove_set_aside(path: &Path) {
     }
 }
 
+/// Removes a directory with all that is in it, as [`fs::remove_dir_all`] does it. Programs may have made
+/// directories in it that cannot be written to.
+pub(crate) fn remove_all(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            make_writable(path);
+            fs::remove_dir_all(path)
+        }
+        removed => removed,
+    }
+}
+
 /// Lets the owner change a directory and all below it.
-pub(crate) fn make_writable(directory: &Path) {
+fn make_writable(directory: &Path) {
     // Failures show in the removal that follows.
     let _ = fs::set_permissions(directory, Permissions::from_mode(0o700));
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {

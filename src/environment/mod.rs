@@ -3,25 +3,26 @@
 mod cache;
 mod conda;
 mod docker;
+mod environment_file;
 mod error;
-mod file_kind;
 mod manager;
 mod python;
-mod text;
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use self::cache::Builder;
 use self::conda::{CondaPlan, DerivedPythonEnv};
 use self::docker::DockerPlan;
-use self::python::PythonPlan;
+use self::environment_file::OtherFile;
+use self::python::{PythonEnv, PythonPlan};
 pub(crate) use cache::{CachedEnvironment, Usage};
 
 pub(crate) use docker::{CODE_DIRECTORY, Container, ContainerRequest, Engine, is_repository, must_be_hidden};
 pub(crate) use docker::{image_name, mount_arguments};
 pub(crate) use error::EnvironmentError;
-pub(crate) use file_kind::OtherFile;
 pub use manager::EnvManager;
 
 use crate::entities::tag;
@@ -60,8 +61,7 @@ pub(crate) struct EnvironmentPlan {
 #[derive(Debug, Clone)]
 enum PlannedEnvironment {
     Local,
-    Python(Box<PythonPlan>),
-    Conda(Box<CondaPlan>),
+    Cached(Arc<dyn Builder>),
     Docker(Box<DockerPlan>),
 }
 
@@ -75,7 +75,10 @@ pub(crate) async fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentP
         // The container is the environment, whatever manager is named.
         (ProjectEnvironment::Docker(_), _) => EnvManager::Local,
         (ProjectEnvironment::Python { file: Some(_) }, Some(EnvManager::Conda)) => {
-            return Err(EnvironmentError::PythonProjectInConda);
+            return Err(EnvironmentError::new(
+                "a python_env project cannot be run with the env manager 'conda'",
+                "pass --env-manager virtualenv, uv or local",
+            ));
         }
         (_, Some(manager)) => manager,
         (ProjectEnvironment::Conda { .. }, None) => EnvManager::Conda,
@@ -92,17 +95,19 @@ pub(crate) async fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentP
             PlannedEnvironment::Docker(Box::new(plan))
         }
         (EnvManager::Local, _) => PlannedEnvironment::Local,
-        (EnvManager::Virtualenv | EnvManager::Uv, ProjectEnvironment::Python { file }) => {
-            PlannedEnvironment::Python(Box::new(
-                PythonPlan::of_file(file.as_deref(), manager, request.directory).await?,
-            ))
-        }
-        (EnvManager::Virtualenv | EnvManager::Uv, ProjectEnvironment::Conda { file }) => {
-            let derived = DerivedPythonEnv::read(file)?;
-            warnings = derived.warnings(file);
-            PlannedEnvironment::Python(Box::new(
-                PythonPlan::new(derived.python_env, manager, request.directory).await?,
-            ))
+        (EnvManager::Virtualenv | EnvManager::Uv, described) => {
+            let python_env = match described {
+                ProjectEnvironment::Conda { file } => {
+                    let derived = DerivedPythonEnv::read(file)?;
+                    warnings = derived.warnings(file);
+                    derived.python_env
+                }
+                ProjectEnvironment::Python { file: Some(file) } => PythonEnv::read(file)?,
+                // Only Python is asked for.
+                _ => PythonEnv::default(),
+            };
+            let plan = PythonPlan::new(python_env, manager, request.directory).await?;
+            PlannedEnvironment::Cached(Arc::new(plan))
         }
         (EnvManager::Conda, ProjectEnvironment::Conda { file }) => {
             if OtherFile::of(file) == Some(OtherFile::Requirements) {
@@ -111,14 +116,13 @@ pub(crate) async fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentP
                     file.display()
                 ));
             }
-            PlannedEnvironment::Conda(Box::new(CondaPlan::make(Some(file))?))
+            PlannedEnvironment::Cached(Arc::new(CondaPlan::make(Some(file))?))
         }
-        (EnvManager::Conda, _) => PlannedEnvironment::Conda(Box::new(CondaPlan::make(None)?)),
+        (EnvManager::Conda, _) => PlannedEnvironment::Cached(Arc::new(CondaPlan::make(None)?)),
     };
     let is_there = match &environment {
         PlannedEnvironment::Local | PlannedEnvironment::Docker(_) => true,
-        PlannedEnvironment::Python(plan) => cache::is_whole(plan.entry(), plan.as_ref()).await?,
-        PlannedEnvironment::Conda(plan) => cache::is_whole(plan.entry(), plan.as_ref()).await?,
+        PlannedEnvironment::Cached(builder) => cache::is_whole(builder.as_ref()).await?,
     };
     Ok(EnvironmentPlan {
         manager,
@@ -133,27 +137,20 @@ pub(crate) async fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentP
 /// What makes the environment of a project that says nothing about it, and why.
 fn without_file(directory: &Path) -> (EnvManager, String) {
     let what = "the project has no environment file";
-    if python::LockedProject::is_in(directory) && python::uv_is_installed() {
+    if python::is_locked(directory) && python::uv_is_installed() {
         let why = format!("{what}, but a lock file of uv: uv makes its environment");
         return (EnvManager::Uv, why);
     }
-    if conda::is_installed() {
-        let why = format!("{what}: its environment has only Python; conda makes it");
-        (EnvManager::Conda, why)
+    let (manager, why) = if conda::is_installed() {
+        (EnvManager::Conda, "conda makes it")
     } else if python::uv_is_installed() {
-        (
-            EnvManager::Uv,
-            format!("{what}: its environment has only Python; uv makes it, since conda is not installed"),
-        )
+        (EnvManager::Uv, "uv makes it, since conda is not installed")
     } else {
-        (
-            EnvManager::Virtualenv,
-            format!(
-                "{what}: its environment has only Python; Python's own venv makes it, since neither conda nor uv \
-                 is installed"
-            ),
-        )
-    }
+        let why = "Python's own venv makes it, since neither conda nor uv is installed";
+        (EnvManager::Virtualenv, why)
+    };
+    let whole = format!("{what}: its environment has only Python; {why}");
+    (manager, whole)
 }
 
 impl EnvironmentPlan {
@@ -185,8 +182,7 @@ impl EnvironmentPlan {
     pub(crate) fn activation(&self) -> Vec<String> {
         match &self.environment {
             PlannedEnvironment::Local | PlannedEnvironment::Docker(_) => Vec::new(),
-            PlannedEnvironment::Python(plan) => vec![plan.activation()],
-            PlannedEnvironment::Conda(plan) => plan.imagined_activation(),
+            PlannedEnvironment::Cached(builder) => builder.planned_activation(),
         }
     }
 
@@ -206,8 +202,7 @@ impl EnvironmentPlan {
     fn entry(&self) -> Option<&cache::Entry> {
         match &self.environment {
             PlannedEnvironment::Local | PlannedEnvironment::Docker(_) => None,
-            PlannedEnvironment::Python(plan) => Some(plan.entry()),
-            PlannedEnvironment::Conda(plan) => Some(plan.entry()),
+            PlannedEnvironment::Cached(builder) => Some(builder.entry()),
         }
     }
 }
@@ -251,30 +246,18 @@ pub(crate) async fn prepare(
     for warning in &plan.warnings {
         progress.warning(warning);
     }
+    let mut prepared = Prepared::default();
     match &plan.environment {
-        PlannedEnvironment::Local => Ok(Prepared::default()),
-        PlannedEnvironment::Python(python) => Ok(Prepared {
-            usage: cache::build_once(python.entry(), &plan.project, python.as_ref(), progress).await?,
-            environment: PreparedEnv {
-                activation: vec![python.activation()],
-                ..PreparedEnv::default()
-            },
-        }),
-        PlannedEnvironment::Docker(docker) => Ok(Prepared {
-            usage: Usage::default(),
-            environment: PreparedEnv {
-                container: Some(docker.prepare(progress).await?),
-                ..PreparedEnv::default()
-            },
-        }),
-        PlannedEnvironment::Conda(conda) => Ok(Prepared {
-            usage: cache::build_once(conda.entry(), &plan.project, conda.as_ref(), progress).await?,
-            environment: PreparedEnv {
-                activation: conda.activation().await?,
-                ..PreparedEnv::default()
-            },
-        }),
+        PlannedEnvironment::Local => {}
+        PlannedEnvironment::Cached(builder) => {
+            prepared.usage = cache::build_once(builder.as_ref(), &plan.project, progress).await?;
+            prepared.environment.activation = builder.activation().await?;
+        }
+        PlannedEnvironment::Docker(docker) => {
+            prepared.environment.container = Some(docker.prepare(progress).await?);
+        }
     }
+    Ok(prepared)
 }
 
 /// An environment that is ready, and is not removed before this value goes.
@@ -362,17 +345,21 @@ pub(crate) async fn remove(name: &str, progress: &dyn Progress) -> Result<String
         found.truncate(1);
     }
     match found.as_slice() {
-        [] => Err(EnvironmentError::NoSuchEnvironment {
-            name: name.to_owned(),
-        }),
+        [] => Err(EnvironmentError::new(
+            format!("there is no environment '{name}'"),
+            "`mlrun env list` shows their names",
+        )),
         [entry] => {
             cache::remove(entry, progress).await?;
             Ok(entry.name.clone())
         }
-        several => Err(EnvironmentError::AmbiguousName {
-            name: name.to_owned(),
-            found: several.iter().map(|entry| entry.name.clone()).collect(),
-        }),
+        several => {
+            let names: Vec<&str> = several.iter().map(|entry| entry.name.as_str()).collect();
+            Err(EnvironmentError::new(
+                format!("'{name}' may be any of {}", names.join(", ")),
+                "give more of the name",
+            ))
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Building an environment once.
 
+use std::fmt::Debug;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,13 +9,11 @@ use rustix::process::{Pid, Signal, getpid, kill_process};
 
 use super::claim::Claim;
 use super::entry::Entry;
-use super::lock::{self, Attempt, Waiting};
-use super::record;
-use super::usage::{self, Usage};
+use super::usage::{self, Attempt, Usage, Waiting};
 use crate::env_vars::{MLRUN_BUILDS, TMPDIR};
 use crate::environment::EnvironmentError;
 use crate::events::Progress;
-use crate::process::{ProgramCall, processes_with_variable};
+use crate::process::{ProcessError, ProgramCall, processes_with_variable};
 use crate::temporary::TemporaryDirectory;
 
 /// How long killed programs may take to be gone, in steps of [`STEP`].
@@ -32,20 +31,30 @@ pub(in crate::environment) enum Condition {
     Broken(String),
 }
 
-/// How one environment is made and removed. The functions are called by one process at a time, but
-/// for [`Builder::condition`].
+/// An environment of the cache, and how it is made, entered and removed. What changes it is called by one
+/// process at a time.
 #[async_trait]
-pub(in crate::environment) trait Builder: Send + Sync {
+pub(in crate::environment) trait Builder: Debug + Send + Sync {
+    fn entry(&self) -> &Entry;
+
     /// Looks what is there, without changing anything. It is called before every run: a few looks at
     /// files, and no program unless they leave it open.
     async fn condition(&self) -> Result<Condition, EnvironmentError>;
 
     /// Removes all that is there of the environment. Nothing there is no error.
-    async fn remove(&self, progress: &dyn Progress) -> Result<(), EnvironmentError>;
+    async fn remove(&self) -> Result<(), EnvironmentError>;
 
-    /// Makes the environment in a place where nothing is, by programs that `calls` prepares. What a failed
-    /// build leaves behind is removed by [`build_once`]; a dropped one leaves it to the next run.
-    async fn build(&self, calls: &BuildCalls<'_>, progress: &dyn Progress) -> Result<(), EnvironmentError>;
+    /// Makes the environment in a place where nothing is. What a failed build leaves behind is removed by
+    /// [`build_once`]; a dropped one leaves it to the next run.
+    async fn build(&self, calls: &BuildCalls<'_>) -> Result<(), EnvironmentError>;
+
+    /// The shell commands that will enter the environment, whether it is there or not.
+    fn planned_activation(&self) -> Vec<String>;
+
+    /// The shell commands that enter the environment, which must be there.
+    async fn activation(&self) -> Result<Vec<String>, EnvironmentError> {
+        Ok(self.planned_activation())
+    }
 }
 
 /// Makes sure that the environment is there and whole, and registers its use: finds it, waits until
@@ -57,21 +66,21 @@ pub(in crate::environment) trait Builder: Send + Sync {
 /// # Errors
 /// The build fails, or the cache cannot be written to. A failed build leaves nothing behind.
 pub(in crate::environment) async fn build_once(
-    entry: &Entry,
-    project: &str,
     builder: &dyn Builder,
+    project: &str,
     progress: &dyn Progress,
 ) -> Result<Usage, EnvironmentError> {
+    let entry = builder.entry();
     let mut usage = usage::begin(entry, project);
     let mut waiting = Waiting::new();
     loop {
-        if is_whole(entry, builder).await? {
-            record::note_use(entry, project);
+        if is_whole(builder).await? {
+            entry.note_use(project);
             return Ok(usage);
         }
-        match lock::try_take(entry, project, progress)? {
+        match usage::try_lock(entry, project, progress)? {
             Attempt::Held(owner) => waiting.pause(entry, owner, progress).await,
-            Attempt::Taken(lock) => match build_locked(entry, project, builder, &lock, progress).await? {
+            Attempt::Taken(lock) => match build_locked(builder, project, &lock, progress).await? {
                 Built::Whole => {
                     // Here the use could perhaps not be registered before its directory was made.
                     if !usage.is_registered() {
@@ -89,11 +98,8 @@ pub(in crate::environment) async fn build_once(
 }
 
 /// Whether the environment can be used as it is.
-pub(in crate::environment) async fn is_whole(
-    entry: &Entry,
-    builder: &dyn Builder,
-) -> Result<bool, EnvironmentError> {
-    Ok(!record::is_unfinished(entry)? && builder.condition().await? == Condition::Usable)
+pub(in crate::environment) async fn is_whole(builder: &dyn Builder) -> Result<bool, EnvironmentError> {
+    Ok(!builder.entry().is_unfinished()? && builder.condition().await? == Condition::Usable)
 }
 
 /// How a build ended that did not fail.
@@ -105,14 +111,14 @@ enum Built {
 }
 
 async fn build_locked(
-    entry: &Entry,
-    project: &str,
     builder: &dyn Builder,
+    project: &str,
     lock: &Claim,
     progress: &dyn Progress,
 ) -> Result<Built, EnvironmentError> {
+    let entry = builder.entry();
     // Whoever had the lock before may have just finished.
-    let is_marked = record::is_unfinished(entry)?;
+    let is_marked = entry.is_unfinished()?;
     let condition = builder.condition().await?;
     let leftovers = match condition {
         Condition::Usable if !is_marked => return Ok(Built::Whole),
@@ -120,12 +126,13 @@ async fn build_locked(
         Condition::Broken(reason) if !is_marked => Some(reason),
         Condition::Usable | Condition::Broken(_) => Some("its build was interrupted".to_owned()),
     };
-    record::mark_unfinished(entry)?;
+    entry.mark_unfinished()?;
     // Goes after the programs of a build that is dropped.
     let temporary = TemporaryDirectory::create("mlrun-").map_err(EnvironmentError::temporary)?;
     let calls = BuildCalls {
         entry,
         temporary: temporary.path(),
+        progress,
     };
     let built = async {
         if is_marked {
@@ -136,9 +143,9 @@ async fn build_locked(
                 "Removing what there is of the environment {} to build it anew: {reason}",
                 entry.name
             ));
-            builder.remove(progress).await?;
+            builder.remove().await?;
         }
-        builder.build(&calls, progress).await
+        builder.build(&calls).await
     };
     let result = tokio::select! {
         biased;
@@ -150,39 +157,37 @@ async fn build_locked(
     }
     match result {
         Ok(()) => {
-            record::note_build(entry, project);
-            record::clear_mark(entry)?;
+            entry.note_build(project);
+            entry.clear_mark()?;
             Ok(Built::Whole)
         }
         Err(error) => {
             // The build's own error says more; what stays is marked.
-            if builder.remove(progress).await.is_ok() {
-                record::clear_mark(entry)?;
+            if builder.remove().await.is_ok() {
+                entry.clear_mark()?;
             }
             Err(error)
         }
     }
 }
 
-/// The calls of programs that build an environment.
-#[derive(Debug, Clone, Copy)]
+/// How programs are called that build an environment.
+#[derive(Clone, Copy)]
 pub(in crate::environment) struct BuildCalls<'a> {
     entry: &'a Entry,
-    temporary: &'a Path,
+    /// The directory for temporary files, which goes with the build: programs that are killed leave
+    /// theirs behind.
+    pub(in crate::environment) temporary: &'a Path,
+    pub(in crate::environment) progress: &'a dyn Progress,
 }
 
 impl BuildCalls<'_> {
-    /// The call with the mark of a program that builds this environment, and with the directory for its
-    /// temporary files.
-    pub(in crate::environment) fn prepare(&self, call: ProgramCall) -> ProgramCall {
+    /// Runs a program with the mark of one that builds this environment, and shows what it writes.
+    pub(in crate::environment) async fn run(&self, call: ProgramCall) -> Result<(), ProcessError> {
         call.variable(MLRUN_BUILDS, &self.entry.directory)
             .variable(TMPDIR, self.temporary)
-    }
-
-    /// The directory for temporary files, which goes with the build: programs that are killed leave
-    /// theirs behind.
-    pub(in crate::environment) fn temporary(&self) -> &Path {
-        self.temporary
+            .stream(&mut |line| self.progress.program_line(line))
+            .await
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the cache holds.
+//! What the cache holds, and how that is removed.
 
 use std::collections::BTreeMap;
 use std::collections::HashSet;
@@ -8,16 +8,17 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::claim::{self, Standing};
-use super::directory::blocking;
-use super::entry::{self, Entry, EntryKind};
-use super::record::{self, Record};
-use super::{lock, usage};
+use super::entry::{self, Entry, EntryKind, Record};
+use super::usage::{self, Attempt};
 use crate::entities::UnixMillis;
 use crate::environment::{EnvManager, EnvironmentError};
+use crate::events::Progress;
+use crate::temporary;
 
 /// How the names of MLflow's environments begin.
 const PREFIX: &str = "mlflow-";
+/// For whom the lock is held while an environment is removed.
+const REMOVAL: &str = "the removal of environments";
 
 /// An environment as the cache has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,22 +89,25 @@ pub(in crate::environment) fn entries(conda: Vec<PathBuf>) -> Result<Vec<Entry>,
         }
     }
     for kind in EntryKind::ALL {
-        let records = entry::records_of(kind)?;
+        let records = kind.records()?;
+        let is_conda = kind == EntryKind::Conda;
         for name in names_in(&records)? {
-            let record = record::read(&records.join(&name));
-            let manager = match (kind, record.as_ref().and_then(|record| record.manager.as_deref())) {
-                (EntryKind::Conda, _) => EnvManager::Conda,
-                (EntryKind::Python, name) => name
+            let record = Record::read(&records.join(&name));
+            let manager = if is_conda {
+                EnvManager::Conda
+            } else {
+                let named = record.as_ref().and_then(|record| record.manager.as_deref());
+                named
                     .and_then(EnvManager::from_name)
-                    .unwrap_or(EnvManager::Virtualenv),
+                    .unwrap_or(EnvManager::Virtualenv)
             };
-            let directory = match (kind, record) {
-                (EntryKind::Conda, Some(record)) => record.directory,
+            let directory = match record {
+                Some(record) if is_conda => record.directory,
                 _ => root.join(&name),
             };
             let entry = Entry::new(manager, &name, directory)?;
             // The directory may have been removed by hand.
-            if entry.directory.exists() || record::is_unfinished(&entry)? {
+            if entry.directory.exists() || entry.is_unfinished()? {
                 found.entry((name, kind.directory_name())).or_insert(entry);
             }
         }
@@ -111,62 +115,60 @@ pub(in crate::environment) fn entries(conda: Vec<PathBuf>) -> Result<Vec<Entry>,
     Ok(found.into_values().collect())
 }
 
-/// Tells all about one environment.
-pub(super) async fn describe(entry: &Entry) -> Result<CachedEnvironment, EnvironmentError> {
+/// Tells all about every environment.
+pub(in crate::environment) async fn describe_all(
+    entries: Vec<Entry>,
+) -> Result<Vec<CachedEnvironment>, EnvironmentError> {
+    let mut described = Vec::new();
+    for entry in entries {
+        described.push(describe(&entry).await?);
+    }
+    Ok(described)
+}
+
+async fn describe(entry: &Entry) -> Result<CachedEnvironment, EnvironmentError> {
     let directory = entry.directory.clone();
     let bytes = blocking(move || size(&directory)).await.unwrap_or_default();
-    let times = times(entry);
+    let (created, last_used) = times(entry);
     Ok(CachedEnvironment {
         name: entry.name.clone(),
         manager: entry.manager,
         directory: entry.directory.clone(),
         bytes,
-        created: times.created,
-        last_used: times.last_used,
-        project: record::read(entry.records()).map(|record| record.project),
+        created,
+        last_used,
+        project: Record::read(&entry.records).map(|record| record.project),
         state: state(entry)?,
     })
 }
 
 fn state(entry: &Entry) -> Result<CachedState, EnvironmentError> {
-    let lock = lock::path(entry);
-    let standing = claim::standing(&lock).map_err(EnvironmentError::cache("read", lock))?;
-    Ok(if matches!(standing, Standing::Held(_)) {
+    Ok(if usage::is_locked(entry)? {
         CachedState::Building
     } else if !usage::users_of(entry)?.is_empty() {
         CachedState::InUse
-    } else if record::is_unfinished(entry)? {
+    } else if entry.is_unfinished()? {
         CachedState::Unfinished
     } else {
         CachedState::Ready
     })
 }
 
-/// When an environment was made and used.
-pub(super) struct Times {
-    pub(super) created: UnixMillis,
-    pub(super) last_used: UnixMillis,
-}
-
-/// What the record says about an environment's times, or else its directory.
-pub(super) fn times(entry: &Entry) -> Times {
+/// When an environment was made and last used, by its record, or else by its directory.
+fn times(entry: &Entry) -> (UnixMillis, UnixMillis) {
     let made = modified(&entry.directory.join("pyvenv.cfg")).or_else(|| modified(&entry.directory));
-    let record = record::read(entry.records());
-    let created = record
-        .and_then(|Record { created, .. }| created.map(UnixMillis))
+    let created = Record::read(&entry.records)
+        .and_then(|record| record.created.map(UnixMillis))
         .or(made)
         .unwrap_or_else(UnixMillis::now);
-    Times {
-        created,
-        last_used: modified(&record::path(entry.records()))
-            .unwrap_or(created)
-            .max(created),
-    }
+    let last_used = modified(&entry.record_file()).unwrap_or(created);
+    (created, last_used.max(created))
 }
 
 /// How long an environment has not been used.
-pub(super) fn unused_for(entry: &Entry) -> Duration {
-    let milliseconds = UnixMillis::now().0 - times(entry).last_used.0;
+fn unused_for(entry: &Entry) -> Duration {
+    let (_, last_used) = times(entry);
+    let milliseconds = UnixMillis::now().0 - last_used.0;
     Duration::from_millis(u64::try_from(milliseconds).unwrap_or_default())
 }
 
@@ -214,4 +216,101 @@ fn size(directory: &Path) -> io::Result<u64> {
         }
     }
     Ok(bytes)
+}
+
+/// Removes the environments that no run has used for so long, and what interrupted builds have left.
+/// Gives those that are gone, or with `dry_run` those that would be.
+pub(in crate::environment) async fn prune(
+    entries: Vec<Entry>,
+    unused_for: Duration,
+    dry_run: bool,
+    progress: &dyn Progress,
+) -> Result<Vec<CachedEnvironment>, EnvironmentError> {
+    let mut pruned = Vec::new();
+    for entry in entries {
+        let is_old = self::unused_for(&entry) >= unused_for;
+        if !is_old && !entry.is_unfinished()? {
+            continue;
+        }
+        let environment = describe(&entry).await?;
+        match environment.state {
+            CachedState::InUse | CachedState::Building => continue,
+            CachedState::Ready | CachedState::Unfinished => {}
+        }
+        if !dry_run {
+            match remove(&entry, progress).await {
+                // A run came in between.
+                Err(EnvironmentError::InUse { .. }) => continue,
+                Err(error) => {
+                    progress.warning(&format!("{} cannot be removed: {error}", entry.name));
+                    continue;
+                }
+                Ok(()) => {}
+            }
+        }
+        pruned.push(environment);
+    }
+    Ok(pruned)
+}
+
+/// Removes an environment, unless it is in use or being built.
+pub(in crate::environment) async fn remove(
+    entry: &Entry,
+    progress: &dyn Progress,
+) -> Result<(), EnvironmentError> {
+    let in_use = |by: String| EnvironmentError::InUse {
+        name: entry.name.clone(),
+        by,
+    };
+    let lock = match usage::try_lock(entry, REMOVAL, progress)? {
+        Attempt::Held(owner) => return Err(in_use(format!("{owner} is building or removing it"))),
+        Attempt::Taken(lock) => lock,
+    };
+    let was_marked = entry.is_unfinished()?;
+    // First the mark, then the look: a run does it the other way round, so that one sees the other.
+    entry.mark_unfinished()?;
+    let users = usage::users_of(entry)?;
+    if !users.is_empty() {
+        if !was_marked {
+            entry.clear_mark()?;
+        }
+        let users: Vec<String> = users.iter().map(ToString::to_string).collect();
+        return Err(in_use(format!("used by {}", users.join(", "))));
+    }
+    remove_directory(&entry.directory).await?;
+    let _ = fs::remove_file(entry.record_file());
+    entry.clear_mark()?;
+    usage::forget(entry);
+    drop(lock);
+    // A run that begins in this moment keeps its directory.
+    let _ = fs::remove_dir(&entry.records);
+    Ok(())
+}
+
+/// Removes the directory of an environment with all that is in it. Nothing there is no error.
+pub(in crate::environment) async fn remove_directory(directory: &Path) -> Result<(), EnvironmentError> {
+    let path = directory.to_owned();
+    let remove = move || {
+        let removed = match fs::symlink_metadata(&path) {
+            Ok(metadata) if !metadata.is_dir() => fs::remove_file(&path),
+            Ok(_) => temporary::remove_all(&path),
+            Err(error) => Err(error),
+        };
+        match removed {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
+    };
+    blocking(remove)
+        .await
+        .map_err(EnvironmentError::cache("remove", directory))
+}
+
+/// Does blocking work on a thread that may block.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => Err(io::ErrorKind::Interrupted.into()),
+    }
 }

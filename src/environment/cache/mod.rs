@@ -3,7 +3,7 @@
 //!
 //! The environments stand where MLflow has them, so that each of the two programs uses what the other
 //! has built. What mlrun knows about one is kept beside it, in a directory of its own
-//! ([`Entry::records`], below `.mlrun` in the root of all environments):
+//! (below `.mlrun` in the root of all environments):
 //!
 //! | file | meaning |
 //! | --- | --- |
@@ -22,18 +22,12 @@
 
 mod build;
 mod claim;
-mod directory;
 mod entry;
 mod inventory;
-mod lock;
-mod record;
-mod removal;
 mod usage;
 
 pub(in crate::environment) use build::{BuildCalls, Builder, Condition, build_once, is_whole};
-pub(in crate::environment) use directory::remove_directory;
-pub(in crate::environment) use entry::{Entry, name_of_text, own_directory, root, sha1};
+pub(in crate::environment) use entry::{Entry, name_of_text, own_directory, root, sha1, write_json};
 pub(crate) use inventory::CachedEnvironment;
-pub(in crate::environment) use inventory::entries;
-pub(in crate::environment) use removal::{describe_all, prune, remove};
+pub(in crate::environment) use inventory::{describe_all, entries, prune, remove, remove_directory};
 pub(crate) use usage::Usage;

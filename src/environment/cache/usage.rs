@@ -1,11 +1,99 @@
-//! Runs that use an environment.
+//! Who has an environment at this moment: the process that builds or removes it, which holds its lock, and
+//! the runs that use it.
 
+use std::fs;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::claim::{self, Claim, Owner, Standing};
 use super::entry::Entry;
 use crate::environment::EnvironmentError;
+use crate::events::Progress;
+
+/// The pauses between looks at another process's lock grow from the first to the second of these.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// What an attempt to take the lock gave.
+pub(super) enum Attempt {
+    /// The lock; it ends with the claim.
+    Taken(Claim),
+    /// Somebody else holds it.
+    Held(Owner),
+}
+
+/// Tries to take the lock. An abandoned one is broken, which is told.
+pub(super) fn try_lock(
+    entry: &Entry,
+    project: &str,
+    progress: &dyn Progress,
+) -> Result<Attempt, EnvironmentError> {
+    let path = lock_file(entry);
+    let failed = |action| EnvironmentError::cache(action, path.clone());
+    loop {
+        // In the loop, since a removal may take the directory away.
+        fs::create_dir_all(&entry.records).map_err(EnvironmentError::cache("make", &entry.records))?;
+        match claim::standing(&path).map_err(failed("read"))? {
+            Standing::Held(owner) => return Ok(Attempt::Held(owner)),
+            Standing::Abandoned(owner) => {
+                if claim::break_abandoned(&path, owner.as_ref()).map_err(failed("remove"))? {
+                    let owner =
+                        owner.map_or_else(|| "an unknown process".to_owned(), |owner| owner.to_string());
+                    progress.warning(&format!(
+                        "the lock of the environment {} was left behind by {owner}; it is broken",
+                        entry.name
+                    ));
+                }
+            }
+            Standing::Free => match Claim::take(&path, Owner::this_process(project)) {
+                Ok(Some(claim)) => return Ok(Attempt::Taken(claim)),
+                Ok(None) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(failed("write")(error)),
+            },
+        }
+    }
+}
+
+/// Whether a process builds or removes the environment.
+pub(super) fn is_locked(entry: &Entry) -> Result<bool, EnvironmentError> {
+    let lock = lock_file(entry);
+    let standing = claim::standing(&lock).map_err(EnvironmentError::cache("read", lock))?;
+    Ok(matches!(standing, Standing::Held(_)))
+}
+
+fn lock_file(entry: &Entry) -> PathBuf {
+    entry.records.join("lock")
+}
+
+/// Waits between looks at a lock that another process holds, and says once for whom.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    told: Option<Owner>,
+    pause: Duration,
+}
+
+impl Waiting {
+    pub(super) fn new() -> Self {
+        Self {
+            told: None,
+            pause: PAUSES.0,
+        }
+    }
+
+    /// Waits for a while.
+    pub(super) async fn pause(&mut self, entry: &Entry, owner: Owner, progress: &dyn Progress) {
+        if self.told.as_ref() != Some(&owner) {
+            progress.info(&format!(
+                "Waiting for {owner}, which builds the environment {}",
+                entry.name
+            ));
+            self.told = Some(owner);
+        }
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(PAUSES.1);
+    }
+}
 
 /// Keeps an environment from being removed, for as long as this value lives.
 #[derive(Debug, Default)]
@@ -27,7 +115,7 @@ pub(super) fn begin(entry: &Entry, project: &str) -> Usage {
     let path = users(entry).join(owner.file_name());
     let claim = match Claim::take(&path, owner.clone()) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            std::fs::create_dir_all(users(entry)).and_then(|()| Claim::take(&path, owner))
+            fs::create_dir_all(users(entry)).and_then(|()| Claim::take(&path, owner))
         }
         taken => taken,
     };
@@ -43,7 +131,7 @@ pub(super) fn begin(entry: &Entry, project: &str) -> Usage {
 pub(super) fn users_of(entry: &Entry) -> Result<Vec<Owner>, EnvironmentError> {
     let directory = users(entry);
     let failed = |action| EnvironmentError::cache(action, directory.clone());
-    let entries = match std::fs::read_dir(&directory) {
+    let entries = match fs::read_dir(&directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(failed("read"))?,
     };
@@ -58,7 +146,7 @@ pub(super) fn users_of(entry: &Entry) -> Result<Vec<Owner>, EnvironmentError> {
             Standing::Held(owner) => users.push(owner),
             // Each file has its own name, so that no other claim can be hit.
             Standing::Abandoned(_) => {
-                let _ = std::fs::remove_file(file.path());
+                let _ = fs::remove_file(file.path());
             }
         }
     }
@@ -67,9 +155,9 @@ pub(super) fn users_of(entry: &Entry) -> Result<Vec<Owner>, EnvironmentError> {
 
 /// Removes the place for uses of an environment that is gone. One that somebody uses stays.
 pub(super) fn forget(entry: &Entry) {
-    let _ = std::fs::remove_dir(users(entry));
+    let _ = fs::remove_dir(users(entry));
 }
 
 fn users(entry: &Entry) -> PathBuf {
-    entry.records().join("users")
+    entry.records.join("users")
 }

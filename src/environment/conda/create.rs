@@ -1,7 +1,10 @@
 //! Making, finding and removing conda environments.
 
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use rustix::process::geteuid;
@@ -9,13 +12,10 @@ use serde::Deserialize;
 
 use super::CondaPlan;
 use super::directories::CondaEnvironment;
-use super::error::CondaError;
-use super::pip_lists::ListsForPip;
-use crate::env_vars::MAMBA_ALWAYS_YES;
+use crate::env_vars::{MAMBA_ALWAYS_YES, MLFLOW_CONDA_CREATE_ENV_CMD};
 use crate::environment::EnvironmentError;
-use crate::environment::cache::{self, BuildCalls, Builder, Condition};
-use crate::events::Progress;
-use crate::process::ProgramCall;
+use crate::environment::cache::{self, BuildCalls, Builder, Condition, Entry};
+use crate::process::{ProcessError, ProgramCall};
 
 /// What `conda env list --json` writes.
 #[derive(Debug, Deserialize)]
@@ -25,6 +25,11 @@ struct EnvironmentList {
 
 #[async_trait]
 impl Builder for CondaPlan {
+    /// Its directory is a guess as long as it is not there.
+    fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
     async fn condition(&self) -> Result<Condition, EnvironmentError> {
         Ok(if self.find().await?.is_some() {
             Condition::Usable
@@ -36,10 +41,10 @@ impl Builder for CondaPlan {
     }
 
     /// conda forgets an environment whose directory is gone by itself.
-    async fn remove(&self, _progress: &dyn Progress) -> Result<(), EnvironmentError> {
+    async fn remove(&self) -> Result<(), EnvironmentError> {
         let is_own = |prefix: &PathBuf| {
             // The conda of an administrator lists the environments of other people too.
-            let metadata = std::fs::symlink_metadata(prefix);
+            let metadata = fs::symlink_metadata(prefix);
             metadata.is_ok_and(|metadata| metadata.uid() == geteuid().as_raw())
         };
         let listed = self.list().await?.map(|found| found.prefix).filter(is_own);
@@ -49,28 +54,39 @@ impl Builder for CondaPlan {
         Ok(())
     }
 
-    async fn build(&self, calls: &BuildCalls<'_>, progress: &dyn Progress) -> Result<(), EnvironmentError> {
+    async fn build(&self, calls: &BuildCalls<'_>) -> Result<(), EnvironmentError> {
         // Both write it beside the file, and a killed one leaves it there.
         let _lists = self.file.as_deref().and_then(ListsForPip::watch);
+        let name = &self.entry.name;
         // Scripts look for this line; it is MLflow's own.
-        progress.info(&format!("=== Creating conda environment {} ===", self.entry.name));
         calls
-            .prepare(self.create_call())
-            .stream(&mut |line| progress.program_line(line))
-            .await
-            .map_err(|source| CondaError::Create {
-                name: self.entry.name.clone(),
-                source,
-            })?;
+            .progress
+            .info(&format!("=== Creating conda environment {name} ==="));
+        calls.run(self.create_call()).await.map_err(|error| {
+            let hint = match &error {
+                ProcessError::Failed { .. } => None,
+                error => error.hint(),
+            };
+            let message = format!("cannot create the conda environment '{name}'");
+            EnvironmentError::new(message, hint.unwrap_or_default()).caused_by(error)
+        })?;
         self.existing().await?;
         Ok(())
+    }
+
+    fn planned_activation(&self) -> Vec<String> {
+        self.activation_of(self.directories().find(&self.entry.name))
+    }
+
+    async fn activation(&self) -> Result<Vec<String>, EnvironmentError> {
+        Ok(self.activation_of(Some(self.existing().await?)))
     }
 }
 
 impl CondaPlan {
     /// The environment, if it is there. Asks conda where it cannot be seen, once: that takes half a
     /// second.
-    async fn find(&self) -> Result<Option<CondaEnvironment>, CondaError> {
+    async fn find(&self) -> Result<Option<CondaEnvironment>, EnvironmentError> {
         if let Some(found) = self.directories().find(&self.entry.name) {
             return Ok(Some(found));
         }
@@ -79,24 +95,35 @@ impl CondaPlan {
     }
 
     /// The environment, which must be there.
-    pub(super) async fn existing(&self) -> Result<CondaEnvironment, CondaError> {
+    async fn existing(&self) -> Result<CondaEnvironment, EnvironmentError> {
         if let Some(found) = self.find().await? {
             return Ok(found);
         }
         let listed = self.list().await?;
-        listed.ok_or_else(|| CondaError::NotFoundAfterwards {
-            name: self.entry.name.clone(),
-            program: self.installation.create_program.display().to_string(),
+        listed.ok_or_else(|| {
+            let program = self.installation.create_program.display();
+            EnvironmentError::new(
+                format!(
+                    "`{program}` created the environment '{}', but conda does not find it",
+                    self.entry.name
+                ),
+                format!(
+                    "let both use the same directory for environments (CONDA_ENVS_DIRS, MAMBA_ROOT_PREFIX), or unset {MLFLOW_CONDA_CREATE_ENV_CMD}"
+                ),
+            )
         })
     }
 
     /// The environment, if conda lists it.
-    async fn list(&self) -> Result<Option<CondaEnvironment>, CondaError> {
+    async fn list(&self) -> Result<Option<CondaEnvironment>, EnvironmentError> {
         let captured = ProgramCall::new(&self.installation.program)
             .arguments(["env", "list", "--json"])
             .capture()
             .await
-            .map_err(|source| CondaError::List { source })?;
+            .map_err(|error| {
+                let message = "cannot tell which conda environments there are";
+                EnvironmentError::new(message, error.hint().unwrap_or_default()).caused_by(error)
+            })?;
         // What is no such list, from a conda of another kind, is no environment of this name.
         let list = serde_json::from_slice(&captured.stdout).unwrap_or(EnvironmentList { envs: Vec::new() });
         let named = list
@@ -132,4 +159,51 @@ impl CondaPlan {
             ]),
         }
     }
+}
+
+/// How the names of lists for pip begin and end: conda's and micromamba's.
+const LISTS: [(&str, &str); 2] = [("condaenv.", ".requirements.txt"), ("mambaf", "")];
+
+/// Removes the lists of requirements for pip that conda and micromamba write while this value lives.
+///
+/// They stand beside the environment's file, since relative paths in them start there, so that no directory
+/// for temporary files catches them. A program that ends removes its list; one that is killed does not.
+struct ListsForPip {
+    directory: PathBuf,
+    before: HashSet<OsString>,
+}
+
+impl ListsForPip {
+    /// Looks which lists are beside an environment's file. Nothing where that cannot be seen.
+    fn watch(file: &Path) -> Option<Self> {
+        let directory = file.parent()?.to_owned();
+        Some(Self {
+            before: lists(&directory)?,
+            directory,
+        })
+    }
+}
+
+impl Drop for ListsForPip {
+    fn drop(&mut self) {
+        let now = lists(&self.directory).unwrap_or_default();
+        for name in now.difference(&self.before) {
+            // One that stays harms nobody.
+            let _ = fs::remove_file(self.directory.join(name));
+        }
+    }
+}
+
+fn lists(directory: &Path) -> Option<HashSet<OsString>> {
+    let names = fs::read_dir(directory)
+        .ok()?
+        .flatten()
+        .map(|entry| entry.file_name());
+    let is_list = |name: &OsString| {
+        let name = name.to_string_lossy();
+        LISTS
+            .iter()
+            .any(|(start, end)| name.starts_with(start) && name.ends_with(end))
+    };
+    Some(names.filter(is_list).collect())
 }

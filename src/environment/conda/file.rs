@@ -1,57 +1,50 @@
 //! The conda environment file, as far as mlrun has to understand it.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use super::error::{CondaError, FileProblem};
-use crate::environment::{OtherFile, text};
-use crate::project::{Location, SourceFile};
-use crate::yaml::{self, Mapping, Node, Position, Value};
+use crate::environment::EnvironmentError;
+use crate::environment::environment_file::{EnvironmentFile, OtherFile, read_text, unreadable_hint};
+use crate::yaml::{Mapping, Node, Position, Value};
 
 /// A conda environment file (`conda.yaml`, whatever its name) as text.
 #[derive(Debug)]
 pub(super) struct CondaFile {
-    source: Arc<SourceFile>,
-    /// The text as Python reads a text file: every line ends with `\n` alone.
+    file: EnvironmentFile,
     pub(super) text: String,
 }
-
-const BEGINNING: Position = Position { line: 1, column: 1 };
 
 /// One of a file's dependencies.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Dependency {
-    /// A package of conda, as it is written.
-    Package(String),
+    /// A package of conda, as it is written, and where.
+    Package(String, Position),
     /// What pip installs; nothing where the section is empty.
     Pip(Vec<String>),
 }
 
 impl CondaFile {
-    /// Reads the file.
-    pub(super) fn read(path: &Path) -> Result<Self, CondaError> {
-        let text = text::read(path).map_err(|source| CondaError::Read {
-            file: path.to_owned(),
-            source,
+    pub(super) fn read(path: &Path) -> Result<Self, EnvironmentError> {
+        let text = read_text(path).map_err(|error| {
+            let message = format!("cannot read the conda environment file {}", path.display());
+            EnvironmentError::new(message, unreadable_hint(path, &error)).caused_by(error)
         })?;
-        let text = text.replace("\r\n", "\n").replace('\r', "\n");
         Ok(Self {
-            source: SourceFile::new(path, text.as_str()),
+            file: EnvironmentFile::new(path, text.as_str(), "a conda environment file"),
             text,
         })
     }
 
-    /// The dependencies in their order, each with its place.
+    /// The dependencies in their order.
     ///
     /// # Errors
     /// The text is no YAML, or what stands there is nothing that a dependency can be.
-    pub(super) fn dependencies(&self) -> Result<Vec<(Dependency, Location)>, CondaError> {
+    pub(super) fn dependencies(&self) -> Result<Vec<Dependency>, EnvironmentError> {
         let root = self
             .parse()
-            .map_err(|error| self.of_another_kind().unwrap_or(error))?;
+            .map_err(|error| self.file.mistaken().unwrap_or(error))?;
         let Value::Map(mapping) = &root.value else {
             let wrong_kind = || self.wrong_kind("a conda environment file", "a mapping", &root);
-            return Err(self.of_another_kind().unwrap_or_else(wrong_kind));
+            return Err(self.file.mistaken().unwrap_or_else(wrong_kind));
         };
         self.check_keys(mapping)?;
         let Some(node) = mapping.get("dependencies") else {
@@ -60,10 +53,7 @@ impl CondaFile {
         let Some(items) = node.as_list() else {
             return Err(self.wrong_kind("'dependencies'", "a list", node));
         };
-        items
-            .iter()
-            .map(|item| Ok((self.dependency(item)?, self.location(item.start))))
-            .collect()
+        items.iter().map(|item| self.dependency(item)).collect()
     }
 
     /// Whether conda itself can read the file. It also takes a requirements file of pip, whose lines it
@@ -71,98 +61,68 @@ impl CondaFile {
     ///
     /// # Errors
     /// The text is no YAML, or the file is of another kind.
-    pub(super) fn check(&self) -> Result<(), CondaError> {
-        match OtherFile::of(self.source.path()) {
-            Some(OtherFile::Requirements) => self.check_requirements(),
-            Some(kind) => Err(self.other(kind)),
-            None => match &self.parse()?.value {
-                Value::Map(mapping) => self.check_keys(mapping),
-                _ => Ok(()),
-            },
+    pub(super) fn check(&self) -> Result<(), EnvironmentError> {
+        if OtherFile::of(self.file.path()) == Some(OtherFile::Requirements) {
+            return self.check_requirements();
+        }
+        if let Some(mistaken) = self.file.mistaken() {
+            return Err(mistaken);
+        }
+        match &self.parse()?.value {
+            Value::Map(mapping) => self.check_keys(mapping),
+            _ => Ok(()),
         }
     }
 
     /// The error for a file that is of another kind by its name or its keys, also where conda could make
     /// something of it.
-    pub(super) fn mistaken(&self) -> Option<CondaError> {
-        self.of_another_kind().or_else(|| {
+    pub(super) fn mistaken(&self) -> Option<EnvironmentError> {
+        self.file.mistaken().or_else(|| {
             let root = self.parse().ok()?;
             self.check_keys(root.as_mapping()?).err()
         })
     }
 
     /// Whether the lines are such as conda can take too.
-    fn check_requirements(&self) -> Result<(), CondaError> {
-        let option = self
-            .text
-            .lines()
-            .enumerate()
-            .find(|(_, line)| line.trim_start().starts_with('-'));
-        match option {
-            None => Ok(()),
-            Some((index, line)) => Err(CondaError::File {
-                problem: FileProblem::OptionOfPip {
-                    line: line.trim().to_owned(),
-                    file: self.name(),
-                },
-                location: self.location(Position {
-                    line: index + 1,
-                    column: 1,
-                }),
-            }),
-        }
+    fn check_requirements(&self) -> Result<(), EnvironmentError> {
+        let mut lines = self.text.lines().enumerate();
+        let Some((index, line)) = lines.find(|(_, line)| line.trim_start().starts_with('-')) else {
+            return Ok(());
+        };
+        let position = Position {
+            line: index + 1,
+            column: 1,
+        };
+        let problem = format!("'{}' is an option of pip, which conda does not know", line.trim());
+        let hint = OtherFile::Requirements.hint(&self.file.name());
+        Err(self.file.problem(position, &problem, hint))
     }
 
     /// Refuses the keys of a `python_env.yaml`, which conda would ignore.
-    fn check_keys(&self, mapping: &Mapping) -> Result<(), CondaError> {
-        let of_python = mapping.iter().find_map(|(key, _)| {
-            let name = key.as_str()?;
-            ["python", "build_dependencies"]
-                .contains(&name)
-                .then_some((key, name))
-        });
-        match of_python {
-            None => Ok(()),
-            Some((key, name)) => Err(CondaError::File {
-                problem: FileProblem::OfPythonEnv {
-                    key: name.to_owned(),
-                    file: self.name(),
-                },
-                location: self.location(key.start),
-            }),
-        }
+    fn check_keys(&self, mapping: &Mapping) -> Result<(), EnvironmentError> {
+        let of_python = mapping
+            .iter()
+            .find(|(key, _)| matches!(key.as_str(), Some("python" | "build_dependencies")));
+        let Some((key, _)) = of_python else {
+            return Ok(());
+        };
+        let name = key.as_str().unwrap_or_default();
+        let problem =
+            format!("'{name}' belongs to a Python environment file, not to a conda environment file");
+        let hint = format!(
+            "write `python_env: {}` instead of conda_env in MLproject",
+            self.file.name()
+        );
+        Err(self.file.problem(key.start, &problem, hint))
     }
 
-    /// The error for a file that is something else by its name.
-    fn of_another_kind(&self) -> Option<CondaError> {
-        OtherFile::of(self.source.path()).map(|kind| self.other(kind))
+    fn parse(&self) -> Result<Node, EnvironmentError> {
+        self.file.parse(self.text.as_bytes())
     }
 
-    fn other(&self, kind: OtherFile) -> CondaError {
-        CondaError::File {
-            problem: FileProblem::Other {
-                kind,
-                file: self.name(),
-            },
-            location: self.location(BEGINNING),
-        }
-    }
-
-    fn name(&self) -> String {
-        let name = self.source.path().file_name().unwrap_or_default();
-        name.to_string_lossy().into_owned()
-    }
-
-    fn parse(&self) -> Result<Node, CondaError> {
-        yaml::parse(self.text.as_bytes()).map_err(|error| CondaError::Yaml {
-            location: self.location(error.position.unwrap_or(BEGINNING)),
-            error,
-        })
-    }
-
-    fn dependency(&self, node: &Node) -> Result<Dependency, CondaError> {
+    fn dependency(&self, node: &Node) -> Result<Dependency, EnvironmentError> {
         let pip = match &node.value {
-            Value::Str(package) => return Ok(Dependency::Package(package.clone())),
+            Value::Str(package) => return Ok(Dependency::Package(package.clone(), node.start)),
             Value::Map(mapping) => mapping.get("pip"),
             _ => None,
         };
@@ -175,28 +135,24 @@ impl CondaFile {
         let Some(requirements) = pip.as_list() else {
             return Err(self.wrong_kind("'pip'", "a list", pip));
         };
-        requirements
-            .iter()
-            .map(|requirement| match requirement.as_str() {
-                Some(text) => Ok(text.to_owned()),
-                None => Err(self.wrong_kind("a requirement of pip", "text", requirement)),
-            })
-            .collect::<Result<_, _>>()
-            .map(Dependency::Pip)
+        let text = |requirement: &Node| match requirement.as_str() {
+            Some(text) => Ok(text.to_owned()),
+            None => Err(self.wrong_kind("a requirement of pip", "text", requirement)),
+        };
+        Ok(Dependency::Pip(
+            requirements.iter().map(text).collect::<Result<_, _>>()?,
+        ))
     }
 
-    fn wrong_kind(&self, part: &'static str, expected: &'static str, node: &Node) -> CondaError {
-        CondaError::File {
-            problem: FileProblem::WrongKind {
-                part,
-                expected,
-                found: if node.is_null() { "empty" } else { node.kind() },
-            },
-            location: self.location(node.start),
-        }
+    fn wrong_kind(&self, part: &str, expected: &str, node: &Node) -> EnvironmentError {
+        let found = if node.is_null() { "empty" } else { node.kind() };
+        let problem = format!("{part} must be {expected}, but it is {found}");
+        self.file.problem(node.start, &problem, "")
     }
 
-    fn location(&self, position: Position) -> Location {
-        self.source.at(position)
+    /// The error for a package that asks for a Python which no environment without conda can have.
+    pub(super) fn wrong_python(&self, position: Position, problem: &str) -> EnvironmentError {
+        let hint = "pin it, as in python=3.11, or let conda choose it with --env-manager conda";
+        self.file.problem(position, problem, hint)
     }
 }

@@ -3,10 +3,10 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::error::{CondaError, CondaSource, Needs};
 use crate::env_vars::{
     CONDA_EXE, HOME, MAMBA_EXE, MAMBA_ROOT_PREFIX, MLFLOW_CONDA_CREATE_ENV_CMD, MLFLOW_CONDA_HOME,
 };
+use crate::environment::EnvironmentError;
 use crate::process::program_on_path;
 use crate::project::quote;
 
@@ -51,20 +51,31 @@ struct Program {
     is_mamba: bool,
 }
 
+/// A conda that is not there.
+struct Missing {
+    /// The file that a variable names.
+    named: Option<PathBuf>,
+    problem: String,
+    remedy: String,
+}
+
 impl Installation {
     /// Looks where MLflow looks: MLFLOW_CONDA_HOME, then CONDA_EXE, then PATH. Where nothing leads to a
     /// conda, mamba or micromamba serves. Starts nothing.
     ///
     /// # Errors
-    /// No conda is there, or not the program of MLFLOW_CONDA_CREATE_ENV_CMD.
-    pub(super) fn find(needs: impl FnOnce() -> Needs) -> Result<Self, CondaError> {
-        let found = find_conda().or_else(|place| find_mamba(&place).ok_or(place));
-        let program = found.map_err(|place| CondaError::NotInstalled {
-            place,
-            needs: needs(),
+    /// No conda is there, or not the program of MLFLOW_CONDA_CREATE_ENV_CMD. `way_out` ends the hint about
+    /// the first.
+    pub(super) fn find(way_out: impl FnOnce() -> String) -> Result<Self, EnvironmentError> {
+        let found = find_conda().or_else(|missing| find_mamba(&missing).ok_or(missing));
+        let program = found.map_err(|Missing { problem, remedy, .. }| {
+            EnvironmentError::new(
+                format!("there is no conda: {problem}"),
+                format!("{remedy}{}", way_out()),
+            )
         })?;
         let create_program = match variable(MLFLOW_CONDA_CREATE_ENV_CMD) {
-            Some(name) if name != CONDA => create_program(&name, &program.path, program.is_named)?,
+            Some(name) if name != CONDA => create_program(&name, &program)?,
             _ => program.path.clone(),
         };
         Ok(Self {
@@ -137,103 +148,110 @@ impl Installation {
 }
 
 /// Whether there is a conda; for projects that name no environment.
-pub(super) fn is_there() -> bool {
+pub(in crate::environment) fn is_installed() -> bool {
     find_conda().is_ok()
 }
 
-fn find_conda() -> Result<Program, CondaSource> {
-    let found = |path, is_named| Program {
-        path,
-        is_named,
-        is_mamba: false,
-    };
-    if let Some(home) = variable(MLFLOW_CONDA_HOME) {
+fn find_conda() -> Result<Program, Missing> {
+    let (name, program, remedy) = if let Some(home) = variable(MLFLOW_CONDA_HOME) {
         // Spelled as MLflow spells it, since scripts look for the command with it in the log.
         let program = absolute(Path::new(&home).join("bin").join(CONDA));
-        return if program.is_file() {
-            Ok(found(program, true))
-        } else {
-            Err(CondaSource::MlflowCondaHome { program })
-        };
-    }
-    if let Some(conda) = variable(CONDA_EXE) {
+        (
+            MLFLOW_CONDA_HOME,
+            program,
+            ", the one that has bin/conda in it".to_owned(),
+        )
+    } else if let Some(conda) = variable(CONDA_EXE) {
         let program = absolute(beside(Path::new(&conda), OsStr::new(CONDA)));
-        return if program.is_file() {
-            Ok(found(program, true))
-        } else {
-            Err(CondaSource::CondaExe { program })
-        };
+        (CONDA_EXE, program, format!(", or correct {CONDA_EXE}"))
+    } else {
+        let program = program_on_path(CONDA).map(|path| Program {
+            path,
+            is_named: false,
+            is_mamba: false,
+        });
+        return program.ok_or_else(|| Missing {
+            named: None,
+            problem: format!(
+                "{MLFLOW_CONDA_HOME} and {CONDA_EXE} are not set, and no directory of PATH holds conda, mamba or \
+                 micromamba"
+            ),
+            remedy: format!(
+                "install conda or micromamba, or set {MLFLOW_CONDA_HOME} to the directory of its installation, or add its bin directory to PATH"
+            ),
+        });
+    };
+    if program.is_file() {
+        return Ok(Program {
+            path: program,
+            is_named: true,
+            is_mamba: false,
+        });
     }
-    match program_on_path(CONDA) {
-        Some(program) => Ok(found(program, false)),
-        None => Err(CondaSource::Path),
-    }
+    Err(Missing {
+        problem: format!("by {name} it is {}, which does not exist", program.display()),
+        remedy: format!("set {MLFLOW_CONDA_HOME} to the directory of a conda installation{remedy}"),
+        named: Some(program),
+    })
 }
 
 /// The mamba or micromamba beside the conda that should be there, on PATH, or of the shell that one of
 /// them has been set up for.
-fn find_mamba(place: &CondaSource) -> Option<Program> {
-    let (path, is_named) = match place {
-        CondaSource::MlflowCondaHome { program } | CondaSource::CondaExe { program } => {
-            let candidates = MAMBAS.map(|name| beside(program, OsStr::new(name)));
-            (candidates.into_iter().find(|program| program.is_file())?, true)
+fn find_mamba(missing: &Missing) -> Option<Program> {
+    let path = match &missing.named {
+        Some(conda) => {
+            let mut candidates = MAMBAS.iter().map(|name| beside(conda, OsStr::new(name)));
+            candidates.find(|program| program.is_file())?
         }
-        CondaSource::Path => {
+        None => {
             let of_shell = || {
                 variable(MAMBA_EXE)
                     .map(PathBuf::from)
                     .filter(|program| program.is_file())
             };
-            let program = MAMBAS.into_iter().find_map(program_on_path).or_else(of_shell)?;
-            (program, false)
+            MAMBAS.into_iter().find_map(program_on_path).or_else(of_shell)?
         }
     };
     // The first mamba was a part of conda.
     let conda = beside(&path.canonicalize().ok()?, OsStr::new(CONDA));
-    Some(if conda.is_file() {
-        Program {
-            path: conda,
-            is_named: false,
-            is_mamba: false,
-        }
-    } else {
-        Program {
-            path,
-            is_named,
-            is_mamba: true,
-        }
+    let is_mamba = !conda.is_file();
+    Some(Program {
+        path: if is_mamba { path } else { conda },
+        is_named: is_mamba && missing.named.is_some(),
+        is_mamba,
     })
 }
 
-fn create_program(name: &OsStr, conda: &Path, is_named: bool) -> Result<PathBuf, CondaError> {
-    let program = if is_named {
-        Some(beside(conda, name)).filter(|program| program.is_file())
+fn create_program(name: &OsStr, conda: &Program) -> Result<PathBuf, EnvironmentError> {
+    let (program, found) = if conda.is_named {
+        let program = beside(&conda.path, name);
+        (program.clone(), Some(program).filter(|program| program.is_file()))
     } else {
-        program_on_path(&name.to_string_lossy())
+        (PathBuf::from(name), program_on_path(&name.to_string_lossy()))
     };
-    program.ok_or_else(|| CondaError::NoCreateProgram {
-        program: if is_named {
-            beside(conda, name)
-        } else {
-            PathBuf::from(name)
-        },
+    found.ok_or_else(|| {
+        EnvironmentError::new(
+            format!(
+                "{MLFLOW_CONDA_CREATE_ENV_CMD} names the program '{}', which does not exist",
+                program.display()
+            ),
+            format!(
+                "it must stand beside the conda program; install it there, or unset {MLFLOW_CONDA_CREATE_ENV_CMD} to use conda itself"
+            ),
+        )
     })
 }
 
 fn entering(program: &Program) -> Entering {
-    let Program {
-        path: program,
-        is_named,
-        is_mamba,
-    } = program;
-    let resolved = program.canonicalize().unwrap_or_else(|_| program.clone());
-    if *is_mamba {
+    let path = &program.path;
+    let resolved = path.canonicalize().unwrap_or_else(|_| path.clone());
+    if program.is_mamba {
         // Each names the function after its own file.
         let name = resolved.file_stem().unwrap_or_default().to_string_lossy();
         return Entering::Printed(name.into_owned());
     }
-    if *is_named {
-        return Entering::ShellFunction(beside(program, OsStr::new("..")).join(SHELL_FUNCTION));
+    if program.is_named {
+        return Entering::ShellFunction(beside(path, OsStr::new("..")).join(SHELL_FUNCTION));
     }
     // MLflow relies on a script `activate` on PATH here, where that of a virtual environment may
     // come first.
@@ -243,7 +261,7 @@ fn entering(program: &Program) -> Entering {
         .map(|root| root.join(SHELL_FUNCTION))
     {
         Some(file) if file.is_file() => Entering::ShellFunction(file),
-        _ => Entering::Script(beside(program, OsStr::new("activate"))),
+        _ => Entering::Script(beside(path, OsStr::new("activate"))),
     }
 }
 

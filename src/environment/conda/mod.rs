@@ -3,19 +3,14 @@
 
 mod create;
 mod directories;
-mod error;
 mod file;
 mod installation;
-mod pip_lists;
 mod python_env;
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
-pub(crate) use error::{CondaError, Needs};
 pub(super) use python_env::DerivedPythonEnv;
 
 use super::cache::{self, Entry};
@@ -23,16 +18,17 @@ use super::{EnvManager, EnvironmentError};
 use directories::{CondaEnvironment, Directories};
 use file::CondaFile;
 use installation::Installation;
+pub(super) use installation::is_installed;
 
 /// A conda environment that a run gets. Nothing has been done for it yet.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct CondaPlan {
     entry: Entry,
     /// The environment's file; without one it holds Python alone.
     file: Option<PathBuf>,
     installation: Installation,
     /// What conda lists, once it was asked.
-    listed: Arc<OnceCell<Option<CondaEnvironment>>>,
+    listed: OnceCell<Option<CondaEnvironment>>,
 }
 
 impl CondaPlan {
@@ -44,10 +40,11 @@ impl CondaPlan {
     pub(super) fn make(file: Option<&Path>) -> Result<Self, EnvironmentError> {
         let contents = file.map(CondaFile::read).transpose()?;
         let name = cache::name_of_text(contents.as_ref().map_or("", |file| &file.text));
-        let installation = Installation::find(|| Needs::of(contents.as_ref())).map_err(|no_conda| {
-            let mistaken = contents.as_ref().and_then(CondaFile::mistaken);
-            mistaken.unwrap_or(no_conda)
-        })?;
+        let installation =
+            Installation::find(|| python_env::without_conda(contents.as_ref())).map_err(|no_conda| {
+                let mistaken = contents.as_ref().and_then(CondaFile::mistaken);
+                mistaken.unwrap_or(no_conda)
+            })?;
         let directories = Directories::read(&installation.roots());
         let directory = match directories.find(&name) {
             Some(found) => found.prefix,
@@ -63,35 +60,17 @@ impl CondaPlan {
             entry: Entry::new(EnvManager::Conda, name, directory)?,
             file: file.map(Path::to_owned),
             installation,
-            listed: Arc::default(),
+            listed: OnceCell::new(),
         })
     }
 
-    /// The environment in the cache. Its directory is a guess as long as it is not there.
-    pub(super) fn entry(&self) -> &Entry {
-        &self.entry
-    }
-
-    /// The shell commands that enter the environment, which must be there.
-    ///
-    /// # Errors
-    /// It is gone.
-    pub(super) async fn activation(&self) -> Result<Vec<String>, EnvironmentError> {
-        let found = self.existing().await?;
-        Ok(self.installation.activation(self.known_as(Some(&found))))
-    }
-
-    /// The shell commands that will enter the environment, whether it is there or not.
-    pub(super) fn imagined_activation(&self) -> Vec<String> {
-        let found = self.directories().find(&self.entry.name);
-        self.installation.activation(self.known_as(found.as_ref()))
-    }
-
-    /// What the environment is entered by: its name or its directory.
-    fn known_as<'a>(&'a self, found: Option<&'a CondaEnvironment>) -> &'a OsStr {
+    /// The shell commands that enter the environment, by its name unless only its directory leads to it.
+    fn activation_of(&self, found: Option<CondaEnvironment>) -> Vec<String> {
         match found {
-            Some(found) if !found.has_name || !self.installation.enters_by_name() => found.prefix.as_os_str(),
-            _ => OsStr::new(&self.entry.name),
+            Some(found) if !found.has_name || !self.installation.enters_by_name() => {
+                self.installation.activation(found.prefix.as_os_str())
+            }
+            _ => self.installation.activation(self.entry.name.as_ref()),
         }
     }
 
@@ -100,13 +79,8 @@ impl CondaPlan {
     }
 }
 
-/// Whether there is a conda.
-pub(super) fn is_installed() -> bool {
-    installation::is_there()
-}
-
 /// The environments that conda knows, as far as they can be seen without asking it.
 pub(super) fn environments() -> Vec<PathBuf> {
-    let installation = Installation::find(|| Needs::Unknown);
+    let installation = Installation::find(String::new);
     Directories::read(&installation.map_or_else(|_| Vec::new(), |found| found.roots())).environments()
 }

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use super::error::{CondaError, FileProblem, Needs};
 use super::file::{CondaFile, Dependency};
+use crate::environment::EnvironmentError;
 use crate::environment::python::{PythonEnv, PythonRequest};
 
 /// The packages of conda that a virtual environment can have too.
@@ -20,7 +20,7 @@ pub(in crate::environment) struct DerivedPythonEnv {
     /// section.
     pub(in crate::environment) python_env: PythonEnv,
     /// The packages that only conda has. They are left out.
-    pub(super) conda_only: Vec<String>,
+    conda_only: Vec<String>,
 }
 
 /// A package with its version, where MLflow understands it.
@@ -36,31 +36,31 @@ impl DerivedPythonEnv {
     /// # Errors
     /// The file cannot be read, holds something else than dependencies, or names Python without a
     /// version that could be looked for.
-    pub(in crate::environment) fn read(file: &Path) -> Result<Self, CondaError> {
+    pub(in crate::environment) fn read(file: &Path) -> Result<Self, EnvironmentError> {
         Self::derive(&CondaFile::read(file)?)
     }
 
-    pub(super) fn derive(file: &CondaFile) -> Result<Self, CondaError> {
+    fn derive(file: &CondaFile) -> Result<Self, EnvironmentError> {
         let mut environment = Self::default();
-        for (dependency, location) in file.dependencies()? {
+        for dependency in file.dependencies()? {
             match dependency {
                 Dependency::Pip(requirements) => environment.python_env.dependencies = requirements,
-                Dependency::Package(text) => environment
-                    .take(&text)
-                    .map_err(|problem| CondaError::File { problem, location })?,
+                Dependency::Package(text, position) => environment.take(&text).map_err(|problem| {
+                    let problem = format!("the dependency '{}' {problem}", text.trim());
+                    file.wrong_python(position, &problem)
+                })?,
             }
         }
         Ok(environment)
     }
 
-    fn take(&mut self, text: &str) -> Result<(), FileProblem> {
+    fn take(&mut self, text: &str) -> Result<(), &'static str> {
         let Some(requirement) = Requirement::parse(text) else {
             match Specification::of_python(text).filter(|_| self.python_env.python.is_none()) {
                 Some(Specification::Version(version)) => self.python_env.python = Some(version),
                 Some(Specification::Any) => {}
                 Some(Specification::OfConda) => {
-                    let dependency = text.trim().to_owned();
-                    return Err(FileProblem::PythonOfConda { dependency });
+                    return Err("names Python in a way that only conda understands");
                 }
                 None => self.conda_only.push(text.to_owned()),
             }
@@ -68,10 +68,9 @@ impl DerivedPythonEnv {
         };
         // A second Python is a package like others, as MLflow has it.
         if requirement.package == "python" && self.python_env.python.is_none() {
-            let dependency = text.trim_end().to_owned();
             self.python_env.python = match requirement.operator {
-                None => return Err(FileProblem::UnpinnedPython { dependency }),
-                Some("<" | ">" | "!=") => return Err(FileProblem::ExcludedPython { dependency }),
+                None => return Err("names no version of Python"),
+                Some("<" | ">" | "!=") => return Err("only excludes versions of Python"),
                 Some(_) if requirement.version.is_empty() => None,
                 Some(_) => Some(requirement.version.to_owned()),
             };
@@ -155,16 +154,17 @@ impl Specification {
     }
 }
 
-impl Needs {
-    /// What the file's environment needs; no file is Python alone.
-    pub(super) fn of(file: Option<&CondaFile>) -> Self {
-        match file.map(DerivedPythonEnv::derive) {
-            None => Self::PipOnly,
-            Some(Ok(environment)) if environment.conda_only.is_empty() => Self::PipOnly,
-            Some(Ok(environment)) => Self::Conda(environment.conda_only),
-            Some(Err(_)) => Self::Unknown,
-        }
-    }
+/// What to do without conda, where the file's environment needs none; no file is Python alone.
+pub(super) fn without_conda(file: Option<&CondaFile>) -> String {
+    let conda_only = match file.map(DerivedPythonEnv::derive).transpose() {
+        Ok(environment) => environment.unwrap_or_default().conda_only,
+        Err(_) => return String::new(),
+    };
+    let end = match conda_only.as_slice() {
+        [] => ", since the environment holds only Python and packages of pip".to_owned(),
+        packages => format!(", which leave out what only conda has: {}", packages.join(", ")),
+    };
+    format!("; or pass --env-manager uv or --env-manager virtualenv{end}")
 }
 
 impl<'a> Requirement<'a> {

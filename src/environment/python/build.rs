@@ -11,15 +11,18 @@ use tempfile::TempDir;
 use super::PythonPlan;
 use super::interpreter::{self, FoundPython};
 use super::probe::Interpreter;
-use super::python_env::PythonEnv;
-use super::uv::LOCK_FILE;
-use crate::environment::cache::{self, BuildCalls, Builder, Condition};
+use super::requirements::LOCK_FILE;
+use crate::environment::cache::{self, BuildCalls, Builder, Condition, Entry};
 use crate::environment::{EnvManager, EnvironmentError};
-use crate::events::Progress;
 use crate::process::ProgramCall;
+use crate::project::quote;
 
 #[async_trait]
 impl Builder for PythonPlan {
+    fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
     async fn condition(&self) -> Result<Condition, EnvironmentError> {
         let directory = &self.entry.directory;
         let is_there = |path: &Path| match std::fs::metadata(path) {
@@ -38,31 +41,33 @@ impl Builder for PythonPlan {
         })
     }
 
-    async fn remove(&self, _progress: &dyn Progress) -> Result<(), EnvironmentError> {
+    async fn remove(&self) -> Result<(), EnvironmentError> {
         cache::remove_directory(&self.entry.directory).await
     }
 
-    async fn build(&self, calls: &BuildCalls<'_>, progress: &dyn Progress) -> Result<(), EnvironmentError> {
+    async fn build(&self, calls: &BuildCalls<'_>) -> Result<(), EnvironmentError> {
         if let Some(known) = &self.known_version {
             known.remember();
         }
-        match self.entry.manager {
-            EnvManager::Uv => self.build_by_uv(calls, progress).await,
-            _ => self.build_by_venv(calls, progress).await,
+        match (self.entry.manager, &self.lock) {
+            (EnvManager::Uv, Some(_)) => self.sync(calls).await,
+            (EnvManager::Uv, None) => self.build_by_uv(calls).await,
+            _ => self.build_by_venv(calls).await,
         }
+    }
+
+    fn planned_activation(&self) -> Vec<String> {
+        let script = self.entry.directory.join("bin/activate");
+        vec![format!("source {}", quote(&script.to_string_lossy()))]
     }
 }
 
 impl PythonPlan {
     /// Makes the environment by Python's own `venv`, and fills it by pip.
-    async fn build_by_venv(
-        &self,
-        calls: &BuildCalls<'_>,
-        progress: &dyn Progress,
-    ) -> Result<(), EnvironmentError> {
-        let found = self.interpreter(calls, progress).await?;
+    async fn build_by_venv(&self, calls: &BuildCalls<'_>) -> Result<(), EnvironmentError> {
+        let found = self.interpreter(calls).await?;
         let directory = &self.entry.directory;
-        progress.info(&format!(
+        calls.progress.info(&format!(
             "Creating the environment {} with Python {} ({})",
             directory.display(),
             found.version,
@@ -71,47 +76,32 @@ impl PythonPlan {
         let venv = ProgramCall::new(&found.path)
             .arguments(["-m", "venv"])
             .argument(directory);
-        calls
-            .prepare(venv)
-            .stream(&mut |line| progress.program_line(line))
-            .await?;
+        calls.run(venv).await?;
         let pip = ProgramCall::new(directory.join("bin/python"))
             .arguments(["-m", "pip", "install"])
             // Nobody could answer.
             .variable("PIP_NO_INPUT", "1")
             .variable("PIP_DISABLE_PIP_VERSION_CHECK", "1");
-        let pip = self.inside(pip, calls);
-        install(&pip, calls, &self.python_env, &self.project, progress).await
+        self.install(pip, calls).await
     }
 
-    /// Makes the environment by uv.
-    async fn build_by_uv(
-        &self,
-        calls: &BuildCalls<'_>,
-        progress: &dyn Progress,
-    ) -> Result<(), EnvironmentError> {
+    async fn build_by_uv(&self, calls: &BuildCalls<'_>) -> Result<(), EnvironmentError> {
         let directory = &self.entry.directory;
-        if self.locked.is_some() {
-            return self.sync(calls, progress).await;
-        }
-        progress.info(&format!(
+        calls.progress.info(&format!(
             "Creating the environment {} with Python {} by uv",
             directory.display(),
             self.version
         ));
         let venv = ProgramCall::new("uv").argument("venv").argument(directory);
-        calls
-            .prepare(self.with_python(venv))
-            .stream(&mut |line| progress.program_line(line))
-            .await?;
-        let installer = self.inside(ProgramCall::new("uv").arguments(["pip", "install"]), calls);
-        install(&installer, calls, &self.python_env, &self.project, progress).await
+        calls.run(self.with_python(venv)).await?;
+        self.install(ProgramCall::new("uv").arguments(["pip", "install"]), calls)
+            .await
     }
 
     /// Installs what the lock file says. The project's own package is not installed: the environment
     /// outlives the directory, which may be a temporary clone, and serves every copy of the project.
-    async fn sync(&self, calls: &BuildCalls<'_>, progress: &dyn Progress) -> Result<(), EnvironmentError> {
-        progress.info(&format!(
+    async fn sync(&self, calls: &BuildCalls<'_>) -> Result<(), EnvironmentError> {
+        calls.progress.info(&format!(
             "Creating the environment {} from {LOCK_FILE} by uv",
             self.entry.directory.display()
         ));
@@ -120,11 +110,7 @@ impl PythonPlan {
             .directory(&self.project)
             .variable("UV_PROJECT_ENVIRONMENT", &self.entry.directory)
             .without_variable("VIRTUAL_ENV");
-        calls
-            .prepare(self.with_python(call))
-            .stream(&mut |line| progress.program_line(line))
-            .await?;
-        Ok(())
+        Ok(calls.run(self.with_python(call)).await?)
     }
 
     /// The call with the Python that was found. By a version alone uv may look for another one, and for that
@@ -141,16 +127,9 @@ impl PythonPlan {
     }
 
     /// The Python to make the environment with; installed if it is not there.
-    async fn interpreter(
-        &self,
-        calls: &BuildCalls<'_>,
-        progress: &dyn Progress,
-    ) -> Result<Interpreter, EnvironmentError> {
-        let no_python = || EnvironmentError::NoPython {
-            version: self.version.clone(),
-            tried: Vec::new(),
-        };
-        let request = self.request.as_ref().ok_or_else(no_python)?;
+    async fn interpreter(&self, calls: &BuildCalls<'_>) -> Result<Interpreter, EnvironmentError> {
+        let request = self.request.as_ref();
+        let request = request.ok_or_else(|| interpreter::no_python(&self.version, &[]))?;
         let found = match &self.found {
             Some(found) => found.clone(),
             // The environment was there when the run was planned.
@@ -158,55 +137,41 @@ impl PythonPlan {
         };
         match found {
             FoundPython::Here(interpreter) => Ok(interpreter),
-            FoundPython::CanBeInstalled => interpreter::install(request, calls, progress).await,
+            FoundPython::CanBeInstalled => interpreter::install(request, calls).await,
         }
     }
 
-    /// The call as it is made in the environment, after its activation.
-    fn inside(&self, call: ProgramCall, calls: &BuildCalls<'_>) -> ProgramCall {
+    /// Installs the build dependencies, then the dependencies, by `installer`, a program that takes
+    /// `-r FILE` as its last arguments and is called as after the environment's activation.
+    ///
+    /// The lines go into a file, so that what they hold, such as the password of an index, is seen in no
+    /// list of processes. They may name files of the project by relative paths, so the file stands in a
+    /// directory of links to all that the project has, as `mlflow run` does it: the project's own
+    /// directory may not be writable.
+    async fn install(&self, installer: ProgramCall, calls: &BuildCalls<'_>) -> Result<(), EnvironmentError> {
         let mut path = OsString::from(self.entry.directory.join("bin"));
         if let Some(rest) = std::env::var_os("PATH") {
             path.push(":");
             path.push(rest);
         }
-        calls
-            .prepare(call)
+        let installer = installer
             .variable("VIRTUAL_ENV", &self.entry.directory)
             .variable("PATH", path)
-            .without_variable("PYTHONHOME")
-    }
-}
-
-/// Installs the build dependencies, then the dependencies, by `installer`, a program that takes
-/// `-r FILE` as its last arguments.
-///
-/// The lines go into a file, so that what they hold, such as the password of an index, is seen in no
-/// list of processes. They may name files of the project by relative paths, so the file stands in a
-/// directory of links to all that the project has, as `mlflow run` does it: the project's own
-/// directory may not be writable.
-async fn install(
-    installer: &ProgramCall,
-    calls: &BuildCalls<'_>,
-    python_env: &PythonEnv,
-    project: &Path,
-    progress: &dyn Progress,
-) -> Result<(), EnvironmentError> {
-    for lines in [&python_env.build_dependencies, &python_env.dependencies] {
-        if lines.is_empty() {
-            continue;
+            .without_variable("PYTHONHOME");
+        for lines in [&self.python_env.build_dependencies, &self.python_env.dependencies] {
+            if lines.is_empty() {
+                continue;
+            }
+            let directory =
+                linked_directory(&self.project, calls.temporary).map_err(EnvironmentError::temporary)?;
+            let name = format!("requirements.{}.txt", uuid::Uuid::new_v4().simple());
+            let file = directory.path().join(&name);
+            std::fs::write(&file, lines.join("\n")).map_err(EnvironmentError::cache("write", file))?;
+            let call = installer.clone().arguments(["-r", &name]);
+            calls.run(call.directory(directory.path())).await?;
         }
-        let directory = linked_directory(project, calls.temporary()).map_err(EnvironmentError::temporary)?;
-        let name = format!("requirements.{}.txt", uuid::Uuid::new_v4().simple());
-        let file = directory.path().join(&name);
-        std::fs::write(&file, lines.join("\n")).map_err(EnvironmentError::cache("write", file))?;
-        installer
-            .clone()
-            .arguments(["-r", &name])
-            .directory(directory.path())
-            .stream(&mut |line| progress.program_line(line))
-            .await?;
+        Ok(())
     }
-    Ok(())
 }
 
 fn linked_directory(project: &Path, parent: &Path) -> io::Result<TempDir> {

@@ -5,18 +5,31 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::probe::{self, Interpreter, KnownVersion};
-use super::request::PythonRequest;
-use super::uv;
-use super::version::Version;
-use crate::env_vars::{self, UV_OFFLINE, UV_PYTHON_DOWNLOADS};
+use super::version::{PythonRequest, Version};
+use crate::env_vars::{self, UV_MANAGED_PYTHON, UV_OFFLINE, UV_PYTHON_DOWNLOADS, UV_PYTHON_PREFERENCE};
 use crate::environment::cache::BuildCalls;
-use crate::environment::error::NO_UV;
 use crate::environment::{EnvManager, EnvironmentError};
-use crate::events::Progress;
 use crate::process::{ProcessError, ProgramCall, program_on_path, programs_on_path};
 
+/// What is said where a search for a Python could have used uv.
+const NO_UV: &str = "uv is not installed";
 /// What is asked for where nothing asks for a version and PATH has no Python either.
 const ANY: &str = "3";
+
+/// Whether uv is on PATH.
+pub(in crate::environment) fn uv_is_installed() -> bool {
+    program_on_path("uv").is_some()
+}
+
+/// Whether uv was told to take none but the Pythons that it has installed itself.
+pub(super) fn uv_wants_its_own() -> bool {
+    is_set(UV_MANAGED_PYTHON)
+        || env_vars::non_empty(UV_PYTHON_PREFERENCE).is_some_and(|preference| preference == "only-managed")
+}
+
+fn is_set(name: &str) -> bool {
+    env_vars::non_empty(name).is_some_and(|value| value != "0" && value != "false")
+}
 
 /// The version that an environment gets whose file names none: that of the Python on PATH, as
 /// `mlflow run` takes the Python that it runs in.
@@ -47,17 +60,11 @@ pub(super) async fn find(
     request: &PythonRequest,
     manager: EnvManager,
 ) -> Result<FoundPython, EnvironmentError> {
-    let mut search = Search {
-        request,
-        // uv brings its own.
-        needs_venv: manager != EnvManager::Uv,
-        uv: program_on_path("uv"),
-        pyenv: program_on_path("pyenv"),
-        tried: Vec::new(),
-    };
-    // Which of several uv takes is for uv to say; else what PATH leads to comes first.
     let is_by_uv = manager == EnvManager::Uv;
-    let takes_others = !(is_by_uv && uv::wants_its_own_python());
+    // uv brings its own.
+    let mut search = Search::new(request, !is_by_uv);
+    // Which of several uv takes is for uv to say; else what PATH leads to comes first.
+    let takes_others = !(is_by_uv && uv_wants_its_own());
     let mut found = None;
     if is_by_uv {
         found = search.of_uv().await?;
@@ -76,14 +83,31 @@ pub(super) async fn find(
     }
     // Both are asked: what each says is shown.
     let by_uv = search.can_uv_install().await;
-    let by_pyenv = search.can_pyenv_install(manager).await;
+    // uv takes a Python that it can run; it asks no pyenv for one.
+    let by_pyenv = !is_by_uv && search.can_pyenv_install().await;
     if by_uv || by_pyenv {
         return Ok(FoundPython::CanBeInstalled);
     }
-    Err(EnvironmentError::NoPython {
-        version: request.to_string(),
-        tried: search.tried,
-    })
+    Err(no_python(&request.to_string(), &search.tried))
+}
+
+/// The error where there is no Python of the asked version; `tried` is what was found instead, and what is not
+/// there.
+pub(super) fn no_python(version: &str, tried: &[String]) -> EnvironmentError {
+    let lines = tried
+        .iter()
+        .map(|line| format!("\n  {}", line.replace('\n', "\n  ")));
+    let lines: String = lines.collect();
+    let way_out = if tried.iter().any(|line| line == NO_UV) {
+        "or install uv (https://docs.astral.sh/uv) or pyenv (https://github.com/pyenv/pyenv), which mlrun then \
+         uses to get it"
+    } else {
+        "or ask for another version in the environment file"
+    };
+    EnvironmentError::new(
+        format!("there is no Python {version} to make an environment with{lines}"),
+        format!("install Python {version} so that PATH leads to it, {way_out}"),
+    )
 }
 
 /// Gets a Python that is not there, by uv, else by pyenv.
@@ -93,23 +117,14 @@ pub(super) async fn find(
 pub(super) async fn install(
     request: &PythonRequest,
     calls: &BuildCalls<'_>,
-    progress: &dyn Progress,
 ) -> Result<Interpreter, EnvironmentError> {
-    let mut search = Search {
-        request,
-        needs_venv: true,
-        uv: program_on_path("uv"),
-        pyenv: program_on_path("pyenv"),
-        tried: Vec::new(),
-    };
+    let mut search = Search::new(request, true);
     if let Some(uv) = &search.uv {
-        progress.info(&format!("Installing Python {request} with uv"));
+        calls
+            .progress
+            .info(&format!("Installing Python {request} with uv"));
         let call = ProgramCall::new(uv).arguments(["python", "install", &request.for_programs()]);
-        match calls
-            .prepare(call)
-            .stream(&mut |line| progress.program_line(line))
-            .await
-        {
+        match calls.run(call).await {
             Ok(()) => {
                 if let Some(found) = search.of_uv().await? {
                     return Ok(found);
@@ -120,7 +135,7 @@ pub(super) async fn install(
     } else {
         search.tried.push(NO_UV.to_owned());
     }
-    match install_with_pyenv(&search, calls, progress).await {
+    match search.install_with_pyenv(calls).await {
         Ok(()) => {
             if let Some(found) = search.of_pyenv().await? {
                 return Ok(found);
@@ -128,10 +143,7 @@ pub(super) async fn install(
         }
         Err(reason) => search.tried.push(reason),
     }
-    Err(EnvironmentError::NoPython {
-        version: request.to_string(),
-        tried: search.tried,
-    })
+    Err(no_python(&request.to_string(), &search.tried))
 }
 
 /// A search for a Python, with what it has met so far.
@@ -145,7 +157,17 @@ struct Search<'a> {
     tried: Vec<String>,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    fn new(request: &'a PythonRequest, needs_venv: bool) -> Self {
+        Self {
+            request,
+            needs_venv,
+            uv: program_on_path("uv"),
+            pyenv: program_on_path("pyenv"),
+            tried: Vec::new(),
+        }
+    }
+
     async fn on_path(&mut self) -> Result<Option<Interpreter>, EnvironmentError> {
         let mut seen = HashSet::new();
         for name in self.request.program_names() {
@@ -236,7 +258,7 @@ impl Search<'_> {
             return false;
         };
         let is_forbidden = env_vars::non_empty(UV_PYTHON_DOWNLOADS).is_some_and(|value| value == "never")
-            || env_vars::non_empty(UV_OFFLINE).is_some_and(|value| value != "0" && value != "false");
+            || is_set(UV_OFFLINE);
         if is_forbidden {
             self.tried.push(format!(
                 "uv may not download it: {UV_PYTHON_DOWNLOADS} or {UV_OFFLINE} is set"
@@ -260,55 +282,39 @@ impl Search<'_> {
         }
     }
 
-    /// Whether pyenv knows how to build it. uv takes a Python that it can run; it asks no pyenv for one.
-    async fn can_pyenv_install(&mut self, manager: EnvManager) -> bool {
-        if manager == EnvManager::Uv {
-            return false;
-        }
-        match self.version_of_pyenv().await {
-            Ok(_) => true,
-            Err(reason) => {
-                self.tried.push(reason);
-                false
-            }
-        }
+    /// Whether pyenv knows how to build it.
+    async fn can_pyenv_install(&mut self) -> bool {
+        let problem = self.version_of_pyenv().await.err();
+        self.tried.extend(problem.clone());
+        problem.is_none()
     }
 
-    /// The version that pyenv would build.
-    async fn version_of_pyenv(&self) -> Result<Version, String> {
-        let Some(pyenv) = &self.pyenv else {
-            return Err("pyenv is not installed".to_owned());
-        };
+    /// pyenv, and the version that it would build.
+    async fn version_of_pyenv(&self) -> Result<(&PathBuf, Version), String> {
+        let pyenv = self.pyenv.as_ref().ok_or("pyenv is not installed")?;
         let list = ProgramCall::new(pyenv)
             .arguments(["install", "--list"])
             .capture()
             .await
             .map_err(pyenv_cannot)?;
-        list.text()
+        let newest = list
+            .text()
             .lines()
             .filter_map(|line| Version::parse(line.trim()))
             .filter(|version| version.is_whole() && self.request.allows(version))
-            .max()
-            .ok_or_else(|| format!("pyenv has no version {} to install", self.request))
+            .max();
+        let version = newest.ok_or_else(|| format!("pyenv has no version {} to install", self.request))?;
+        Ok((pyenv, version))
     }
-}
 
-async fn install_with_pyenv(
-    search: &Search<'_>,
-    calls: &BuildCalls<'_>,
-    progress: &dyn Progress,
-) -> Result<(), String> {
-    let version = search.version_of_pyenv().await?;
-    let Some(pyenv) = &search.pyenv else {
-        return Ok(());
-    };
-    progress.info(&format!("Installing Python {version} with pyenv"));
-    let call = ProgramCall::new(pyenv).arguments(["install", "--skip-existing", &version.to_string()]);
-    calls
-        .prepare(call)
-        .stream(&mut |line| progress.program_line(line))
-        .await
-        .map_err(pyenv_cannot)
+    async fn install_with_pyenv(&self, calls: &BuildCalls<'_>) -> Result<(), String> {
+        let (pyenv, version) = self.version_of_pyenv().await?;
+        calls
+            .progress
+            .info(&format!("Installing Python {version} with pyenv"));
+        let call = ProgramCall::new(pyenv).arguments(["install", "--skip-existing", &version.to_string()]);
+        calls.run(call).await.map_err(pyenv_cannot)
+    }
 }
 
 fn pyenv_cannot(error: ProcessError) -> String {

@@ -7,26 +7,23 @@ mod build;
 mod interpreter;
 mod probe;
 mod python_env;
-mod request;
 mod requirements;
-mod uv;
 mod version;
 
 use std::path::{Path, PathBuf};
 
+pub(super) use interpreter::uv_is_installed;
 pub(super) use python_env::PythonEnv;
-pub(crate) use python_env::PythonEnvError;
-pub(super) use uv::{LockedProject, is_installed as uv_is_installed};
+pub(super) use requirements::is_locked;
+pub(super) use version::PythonRequest;
 
-use self::interpreter::FoundPython;
-use self::probe::KnownVersion;
-pub(super) use self::request::PythonRequest;
 use super::cache::{self, Entry};
 use super::{EnvManager, EnvironmentError};
-use crate::project::quote;
+use interpreter::FoundPython;
+use probe::KnownVersion;
 
 /// A Python environment that a run shall get.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct PythonPlan {
     python_env: PythonEnv,
     /// The asked version of Python; that of the Python on PATH where nothing is asked for.
@@ -39,20 +36,12 @@ pub(super) struct PythonPlan {
     known_version: Option<KnownVersion>,
     entry: Entry,
     project: PathBuf,
-    locked: Option<LockedProject>,
+    /// What tells uv's lock file from others, if uv makes the environment and the project has one. As for
+    /// `mlflow run`, the lock file decides then, and not the dependencies of an environment file.
+    lock: Option<String>,
 }
 
 impl PythonPlan {
-    /// Reads what a `python_env.yaml` asks for; without a file only Python is.
-    pub(super) async fn of_file(
-        file: Option<&Path>,
-        manager: EnvManager,
-        project: &Path,
-    ) -> Result<Self, EnvironmentError> {
-        let python_env = file.map(PythonEnv::read).transpose()?.unwrap_or_default();
-        Self::new(python_env, manager, project).await
-    }
-
     /// Finds out which environment is described. Paths in the description refer to the directory
     /// `project`.
     pub(super) async fn new(
@@ -60,11 +49,11 @@ impl PythonPlan {
         manager: EnvManager,
         project: &Path,
     ) -> Result<Self, EnvironmentError> {
-        let locked = match manager {
-            EnvManager::Uv => LockedProject::find(project)?,
-            _ => None,
-        };
-        let (version, known_version) = match (&python_env.python, &locked) {
+        let is_by_uv = manager == EnvManager::Uv;
+        let lock = (is_by_uv && requirements::is_locked(project))
+            .then(|| requirements::lock_identity(project))
+            .transpose()?;
+        let (version, known_version) = match (&python_env.python, &lock) {
             (Some(version), _) => (version.clone(), None),
             // The lock file says what Python it is for.
             (None, Some(_)) => (String::new(), None),
@@ -72,9 +61,7 @@ impl PythonPlan {
         };
         let mut text = python_env.python_str(&version);
         text.push_str(&requirements::text_for_name(&python_env.dependencies, project)?);
-        if let Some(locked) = &locked {
-            text.push_str(locked.identity());
-        }
+        text.push_str(lock.as_deref().unwrap_or_default());
         let name = cache::name_of_text(&text);
         let entry = Entry::new(manager, &name, cache::root()?.join(&name))?;
         let mut plan = Self {
@@ -85,32 +72,24 @@ impl PythonPlan {
             known_version,
             entry,
             project: project.to_owned(),
-            locked,
+            lock,
         };
-        if cache::is_whole(&plan.entry, &plan).await? {
+        if cache::is_whole(&plan).await? {
             return Ok(plan);
         }
-        if manager == EnvManager::Uv && !uv::is_installed() {
-            return Err(EnvironmentError::NoUv);
+        if is_by_uv && !interpreter::uv_is_installed() {
+            return Err(EnvironmentError::new(
+                "the program 'uv' was not found, which the env manager 'uv' needs",
+                "install uv (https://docs.astral.sh/uv), or pass --env-manager virtualenv",
+            ));
         }
         plan.found = match (&plan.known_version, &plan.request) {
-            (Some(known), _) if manager == EnvManager::Uv && !uv::wants_its_own_python() => {
+            (Some(known), _) if is_by_uv && !interpreter::uv_wants_its_own() => {
                 Some(FoundPython::Here(known.interpreter()))
             }
             (_, Some(request)) => Some(interpreter::find(request, manager).await?),
             (_, None) => None,
         };
         Ok(plan)
-    }
-
-    /// The environment in the cache.
-    pub(super) fn entry(&self) -> &Entry {
-        &self.entry
-    }
-
-    /// The shell command that enters the environment.
-    pub(super) fn activation(&self) -> String {
-        let script = self.entry.directory.join("bin/activate");
-        format!("source {}", quote(&script.to_string_lossy()))
     }
 }

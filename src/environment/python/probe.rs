@@ -119,13 +119,7 @@ impl KnownVersion {
         memory.insert(self.program.clone(), Remembered { identity, version });
         let written = memory_file()
             .ok_or(std::io::ErrorKind::NotFound.into())
-            .and_then(|file| {
-                let directory = file.parent().unwrap_or(Path::new("."));
-                fs::create_dir_all(directory)?;
-                let new = tempfile::NamedTempFile::new_in(directory)?;
-                fs::write(new.path(), serde_json::to_vec(&memory)?)?;
-                new.persist(&file).map_err(|error| error.error)
-            });
+            .and_then(|file| cache::write_json(&file, &memory));
         if let Err(error) = written {
             tracing::debug!(%error, "the version of an interpreter cannot be remembered");
         }

@@ -1,15 +1,12 @@
 //! `python_env.yaml`: the Python, and the packages for it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::request::PythonRequest;
-use crate::environment::OtherFile;
-use crate::environment::text;
+use super::version::PythonRequest;
+use crate::environment::EnvironmentError;
+use crate::environment::environment_file::{EnvironmentFile, check_mark, unreadable_hint};
 use crate::nearest::nearest;
-use crate::project::{Location, SourceFile};
-use crate::yaml::{self, Mapping, Node, Position, Value};
-
-const BEGINNING: Position = Position { line: 1, column: 1 };
+use crate::yaml::{Mapping, Node, Value};
 
 /// The keys of a description.
 const KEYS: [&str; 3] = ["python", "build_dependencies", "dependencies"];
@@ -34,57 +31,19 @@ impl PythonEnv {
     ///
     /// # Errors
     /// The file cannot be read, or does not say what MLflow understands.
-    pub(super) fn read(file: &Path) -> Result<Self, PythonEnvError> {
-        let unreadable = |source| PythonEnvError {
-            file: file.to_owned(),
-            location: None,
-            problem: Problem::Unreadable(source),
+    pub(in crate::environment) fn read(file: &Path) -> Result<Self, EnvironmentError> {
+        let text = std::fs::read(file).and_then(|text| check_mark(&text).map(|()| text));
+        let text = text.map_err(|error| {
+            let message = format!("{}: the file cannot be read", file.display());
+            EnvironmentError::new(message, unreadable_hint(file, &error)).caused_by(error)
+        })?;
+        let reader = Reader {
+            file: EnvironmentFile::new(file, text.as_slice(), "a Python environment file"),
         };
-        let text = std::fs::read(file).map_err(unreadable)?;
-        text::check_mark(&text).map_err(unreadable)?;
-        Self::of_text(&text).map_err(|found| {
-            // A file that is something else by its name too is better called by that.
-            let (position, problem) = match OtherFile::of(file) {
-                Some(kind) => (BEGINNING, Problem::Other { kind }),
-                None => found,
-            };
-            PythonEnvError {
-                file: file.to_owned(),
-                location: Some(SourceFile::new(file, text).at(position)),
-                problem,
-            }
-        })
-    }
-
-    fn of_text(text: &[u8]) -> Result<Self, (Position, Problem)> {
-        let document =
-            yaml::parse(text).map_err(|error| (error.position.unwrap_or(BEGINNING), Problem::Yaml(error)))?;
-        match &document.value {
-            Value::Map(mapping) => Self::of_mapping(mapping),
-            other => Err((document.start, Problem::NoMapping { kind: other.kind() })),
-        }
-    }
-
-    fn of_mapping(mapping: &Mapping) -> Result<Self, (Position, Problem)> {
-        let mut python_env = Self::default();
-        for (key, value) in mapping.iter() {
-            match key.as_str() {
-                Some("python") => python_env.python = version(value)?,
-                Some("build_dependencies") => {
-                    python_env.build_dependencies = lines("build_dependencies", value)?;
-                }
-                Some("dependencies") => python_env.dependencies = lines("dependencies", value)?,
-                Some(name) if KEYS_OF_CONDA.contains(&name) => {
-                    let sign = name.to_owned();
-                    return Err((key.start, Problem::OfConda { sign }));
-                }
-                _ => {
-                    let key_text = key.value.to_python_str();
-                    return Err((key.start, Problem::UnknownKey { key: key_text }));
-                }
-            }
-        }
-        Ok(python_env)
+        // A file that is something else by its name too is better called by that.
+        reader
+            .read(&text)
+            .map_err(|error| reader.file.mistaken().unwrap_or(error))
     }
 
     /// The text that the name of the environment is made of: Python's `str()` of the description.
@@ -107,54 +66,117 @@ pub(super) fn python_repr(text: &str) -> String {
     Value::Str(text.to_owned()).to_python_repr()
 }
 
-fn version(node: &Node) -> Result<Option<String>, (Position, Problem)> {
-    match &node.value {
-        Value::Null => Ok(None),
-        Value::Str(version) if version.is_empty() => Ok(None),
-        Value::Str(version) if PythonRequest::parse(version).is_none() => Err((
-            node.start,
-            Problem::NoVersion {
-                version: version.clone(),
-            },
-        )),
-        Value::Str(version) => Ok(Some(version.clone())),
-        other => Err((
-            node.start,
-            Problem::VersionNotText {
-                kind: other.kind(),
-                // `3.10` is the number 3.1.
-                written: node.text().to_owned(),
-            },
-        )),
-    }
+/// What reads one file.
+struct Reader {
+    file: EnvironmentFile,
 }
 
-fn lines(key: &'static str, node: &Node) -> Result<Vec<String>, (Position, Problem)> {
-    let items = match &node.value {
-        Value::Null => return Ok(Vec::new()),
-        Value::List(items) => items,
-        other => {
-            let kind = other.kind();
-            return Err((node.start, Problem::NoList { key, kind }));
+impl Reader {
+    fn read(&self, text: &[u8]) -> Result<PythonEnv, EnvironmentError> {
+        let document = self.file.parse(text)?;
+        match &document.value {
+            Value::Map(mapping) => self.mapping(mapping),
+            other => {
+                let problem = format!(
+                    "a Python environment must be a mapping with 'python' and 'dependencies', not {}",
+                    other.kind()
+                );
+                Err(self.file.problem(document.start, &problem, ""))
+            }
         }
-    };
-    let of_conda = |item: &Node, sign: &str| {
-        let sign = sign.to_owned();
-        Err((item.start, Problem::OfConda { sign }))
-    };
-    let line = |item: &Node| match &item.value {
-        Value::Str(line) if is_of_conda(line) => of_conda(item, line),
-        Value::Str(line) => Ok(line.clone()),
-        Value::Map(mapping) if mapping.get("pip").is_some() => of_conda(item, "pip:"),
-        other => Err((
-            item.start,
-            Problem::LineNotText {
-                key,
-                kind: other.kind(),
-            },
-        )),
-    };
-    items.iter().map(line).collect()
+    }
+
+    fn mapping(&self, mapping: &Mapping) -> Result<PythonEnv, EnvironmentError> {
+        let mut python_env = PythonEnv::default();
+        for (key, value) in mapping.iter() {
+            match key.as_str() {
+                Some("python") => python_env.python = self.version(value)?,
+                Some("build_dependencies") => {
+                    python_env.build_dependencies = self.lines("build_dependencies", value)?;
+                }
+                Some("dependencies") => python_env.dependencies = self.lines("dependencies", value)?,
+                Some(name) if KEYS_OF_CONDA.contains(&name) => return Err(self.of_conda(key, name)),
+                _ => {
+                    let name = key.value.to_python_str();
+                    let problem = format!(
+                        "unknown key '{name}' in a Python environment file; the keys are python, build_dependencies and dependencies"
+                    );
+                    let hint = nearest(&name, KEYS).map(|near| format!("did you mean '{near}'?"));
+                    return Err(self.file.problem(key.start, &problem, hint.unwrap_or_default()));
+                }
+            }
+        }
+        Ok(python_env)
+    }
+
+    fn version(&self, node: &Node) -> Result<Option<String>, EnvironmentError> {
+        let (problem, hint) = match &node.value {
+            Value::Null => return Ok(None),
+            Value::Str(version) if version.is_empty() => return Ok(None),
+            Value::Str(version) if PythonRequest::parse(version).is_some() => {
+                return Ok(Some(version.clone()));
+            }
+            Value::Str(version) => (
+                format!("'{version}' is not a valid version of Python"),
+                "write a version such as python: \"3.11\", or a range such as python: \">=3.9,<3.12\""
+                    .to_owned(),
+            ),
+            other => (
+                format!("'python' must be text, not {}", other.kind()),
+                match other.kind() {
+                    // `3.10` is the number 3.1.
+                    "a number" => format!("quote the version: python: \"{}\"", node.text()),
+                    _ => String::new(),
+                },
+            ),
+        };
+        Err(self.file.problem(node.start, &problem, hint))
+    }
+
+    fn lines(&self, key: &str, node: &Node) -> Result<Vec<String>, EnvironmentError> {
+        let items = match &node.value {
+            Value::Null => return Ok(Vec::new()),
+            Value::List(items) => items,
+            other => {
+                let problem = format!("'{key}' must be a list of texts, not {}", other.kind());
+                return Err(self.file.problem(node.start, &problem, ""));
+            }
+        };
+        items.iter().map(|item| self.line(key, item)).collect()
+    }
+
+    fn line(&self, key: &str, item: &Node) -> Result<String, EnvironmentError> {
+        match &item.value {
+            Value::Str(line) if is_of_conda(line) => Err(self.of_conda(item, line)),
+            Value::Str(line) => Ok(line.clone()),
+            Value::Map(mapping) if mapping.get("pip").is_some() => Err(self.of_conda(item, "pip:")),
+            other => {
+                let problem = format!(
+                    "each of the '{key}' must be text as in a requirements file, not {}",
+                    other.kind()
+                );
+                let hint = match other {
+                    Value::Map(_) => format!(
+                        "{key} are written as in a requirements file, such as '- numpy>=2' or '- -r requirements.txt'"
+                    ),
+                    _ => String::new(),
+                };
+                Err(self.file.problem(item.start, &problem, hint))
+            }
+        }
+    }
+
+    /// The error for what only conda's files have.
+    fn of_conda(&self, node: &Node, sign: &str) -> EnvironmentError {
+        let problem =
+            format!("'{sign}' belongs to a conda environment file, not to a Python environment file");
+        let hint = format!(
+            "write `conda_env: {}` in MLproject (with --env-manager virtualenv or uv that needs no conda), or \
+             list the packages as in a requirements file",
+            self.file.name()
+        );
+        self.file.problem(node.start, &problem, hint)
+    }
 }
 
 /// Whether a line has the one `=` of conda, which pip refuses: `numpy=1.26`.
@@ -167,89 +189,15 @@ fn is_of_conda(line: &str) -> bool {
     starts_with_name && after_name.starts_with('=') && !after_name.starts_with("==")
 }
 
-/// A `python_env.yaml` that cannot be used, and where.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: {problem}", place(file, location.as_ref()))]
-pub struct PythonEnvError {
-    file: PathBuf,
-    location: Option<Location>,
-    #[source]
-    problem: Problem,
-}
-
-#[derive(Debug, thiserror::Error)]
-enum Problem {
-    #[error("the file cannot be read")]
-    Unreadable(#[source] std::io::Error),
-    #[error("{}", .0.message)]
-    Yaml(yaml::YamlError),
-    #[error("a Python environment must be a mapping with 'python' and 'dependencies', not {kind}")]
-    NoMapping { kind: &'static str },
-    #[error(
-        "unknown key '{key}' in a Python environment file; the keys are python, build_dependencies and dependencies"
-    )]
-    UnknownKey { key: String },
-    #[error("'{sign}' belongs to a conda environment file, not to a Python environment file")]
-    OfConda { sign: String },
-    #[error("this is {kind}, not a Python environment file")]
-    Other { kind: OtherFile },
-    #[error("'python' must be text, not {kind}")]
-    VersionNotText { kind: &'static str, written: String },
-    #[error("'{version}' is not a valid version of Python")]
-    NoVersion { version: String },
-    #[error("'{key}' must be a list of texts, not {kind}")]
-    NoList { key: &'static str, kind: &'static str },
-    #[error("each of the '{key}' must be text as in a requirements file, not {kind}")]
-    LineNotText { key: &'static str, kind: &'static str },
-}
-
-impl PythonEnvError {
-    /// The place in the file that the error is about.
-    pub fn location(&self) -> Option<&Location> {
-        self.location.as_ref()
-    }
-
-    /// What the person can do about it.
-    pub fn hint(&self) -> Option<String> {
-        let name = self.file.file_name().unwrap_or_default().to_string_lossy();
-        match &self.problem {
-            Problem::Yaml(error) => error.hint(),
-            Problem::VersionNotText {
-                kind: "a number",
-                written,
-            } => Some(format!("quote the version: python: \"{written}\"")),
-            Problem::Unreadable(source) => text::hint(&self.file, source),
-            Problem::OfConda { .. } => Some(format!(
-                "write `conda_env: {name}` in MLproject (with --env-manager virtualenv or uv that needs no conda), or \
-                 list the packages as in a requirements file"
-            )),
-            Problem::UnknownKey { key } => nearest(key, KEYS).map(|near| format!("did you mean '{near}'?")),
-            Problem::Other { kind } => Some(kind.hint(&name)),
-            Problem::NoVersion { .. } => Some(
-                "write a version such as python: \"3.11\", or a range such as python: \">=3.9,<3.12\""
-                    .to_owned(),
-            ),
-            Problem::LineNotText {
-                key,
-                kind: "a mapping",
-            } => Some(format!(
-                "{key} are written as in a requirements file, such as '- numpy>=2' or '- -r requirements.txt'"
-            )),
-            _ => None,
-        }
-    }
-}
-
-fn place(file: &Path, location: Option<&Location>) -> String {
-    location.map_or_else(|| file.display().to_string(), ToString::to_string)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<PythonEnv, String> {
-        PythonEnv::of_text(text.as_bytes()).map_err(|(position, problem)| format!("{position}: {problem}"))
+        let file = EnvironmentFile::new(Path::new("python_env.yaml"), text, "");
+        Reader { file }
+            .read(text.as_bytes())
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -293,35 +241,35 @@ mod tests {
         for (text, expected) in [
             (
                 "python: 3.11",
-                "line 1, column 9: 'python' must be text, not a number",
+                "python_env.yaml:1:9: 'python' must be text, not a number",
             ),
             (
                 "dependencies: numpy",
-                "line 1, column 15: 'dependencies' must be a list of texts, not text",
+                "python_env.yaml:1:15: 'dependencies' must be a list of texts, not text",
             ),
             (
                 "dependencies:\n- numpy: [numpy]",
-                "line 2, column 3: each of the 'dependencies' must be text as in a requirements file, not a mapping",
+                "python_env.yaml:2:3: each of the 'dependencies' must be text as in a requirements file, not a mapping",
             ),
             (
                 "dependencies:\n- pip: [numpy]",
-                "line 2, column 3: 'pip:' belongs to a conda environment file, not to a Python environment file",
+                "python_env.yaml:2:3: 'pip:' belongs to a conda environment file, not to a Python environment file",
             ),
             (
                 "dependencies:\n- a==1\n- python=3.8",
-                "line 3, column 3: 'python=3.8' belongs to a conda environment file, not to a Python environment file",
+                "python_env.yaml:3:3: 'python=3.8' belongs to a conda environment file, not to a Python environment file",
             ),
             (
                 "python: '3.9'\nchannels: [conda-forge]",
-                "line 2, column 1: 'channels' belongs to a conda environment file, not to a Python environment file",
+                "python_env.yaml:2:1: 'channels' belongs to a conda environment file, not to a Python environment file",
             ),
             (
                 "version: x",
-                "line 1, column 1: unknown key 'version' in a Python environment file; the keys are python, build_dependencies and dependencies",
+                "python_env.yaml:1:1: unknown key 'version' in a Python environment file; the keys are python, build_dependencies and dependencies",
             ),
             (
                 "python: '^3.9'",
-                "line 1, column 9: '^3.9' is not a valid version of Python",
+                "python_env.yaml:1:9: '^3.9' is not a valid version of Python",
             ),
         ] {
             assert_eq!(read(text).unwrap_err(), expected);

@@ -1,16 +1,26 @@
-//! Requirements, read only as far as an environment's name needs it.
+//! Requirements and lock files, read only as far as an environment's name needs it.
 //!
 //! The name is made of all lines that pip will read, those of the files that are named by `-r` and
 //! `-c` too. Comments and the order do not change it. Source: `_parse_requirements` of MLflow 3's
 //! `mlflow.utils.requirements_utils`.
 
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use super::python_env::python_repr;
-use crate::environment::{EnvironmentError, text};
+use crate::environment::EnvironmentError;
+use crate::environment::cache::sha1;
+use crate::environment::environment_file::{read_text, unreadable_hint};
 
 /// How deep files may name each other, so that two that do it in a circle are an error.
 const MAX_DEPTH: usize = 100;
+
+/// The file in which uv keeps the exact packages of a project.
+pub(super) const LOCK_FILE: &str = "uv.lock";
+/// The file that uv's lock file belongs to.
+const PROJECT_FILE: &str = "pyproject.toml";
+/// The file in which uv finds the Python of a project.
+const VERSION_FILE: &str = ".python-version";
 
 /// One requirement. Ordered as Python orders the pair.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,18 +77,20 @@ fn collect<'a>(
 }
 
 fn read(path: &Path, depth: usize) -> Result<String, EnvironmentError> {
-    let failed = |source| EnvironmentError::RequirementsFile {
-        path: PathBuf::from(path),
-        source,
+    let text = match depth {
+        MAX_DEPTH => Err(io::Error::other("requirements files name each other in a circle")),
+        _ => read_text(path),
     };
-    if depth == MAX_DEPTH {
-        return Err(failed(std::io::Error::other(
-            "requirements files name each other in a circle",
-        )));
-    }
-    let text = text::read(path).map_err(failed)?;
-    // Python reads text files so.
-    Ok(text.replace("\r\n", "\n").replace('\r', "\n"))
+    text.map_err(|error| {
+        let hint = match error.kind() {
+            io::ErrorKind::NotFound => {
+                "name it relative to the project's directory, or to that of the file that names it".to_owned()
+            }
+            _ => unreadable_hint(path, &error),
+        };
+        let message = format!("cannot read the requirements file '{}'", path.display());
+        EnvironmentError::new(message, hint).caused_by(error)
+    })
 }
 
 /// The file that a line names, and whether it is one of constraints.
@@ -136,6 +148,26 @@ fn python_lines(text: &str) -> impl Iterator<Item = &str> {
         '\n', '\x0b', '\x0c', '\x1c', '\x1d', '\x1e', '\u{85}', '\u{2028}', '\u{2029}',
     ];
     text.split_terminator(ends)
+}
+
+/// Whether uv has locked the packages of a project: it has a lock file and what that belongs to.
+pub(in crate::environment) fn is_locked(project: &Path) -> bool {
+    project.join(LOCK_FILE).is_file() && project.join(PROJECT_FILE).is_file()
+}
+
+/// What tells the environments of different locks apart. `mlflow run` does not: it goes on with the packages
+/// of an older lock.
+pub(super) fn lock_identity(project: &Path) -> Result<String, EnvironmentError> {
+    let mut contents = Vec::new();
+    for file in [LOCK_FILE, VERSION_FILE] {
+        let path = project.join(file);
+        match std::fs::read(&path) {
+            Ok(content) => contents.extend(content),
+            Err(error) if file == VERSION_FILE && error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(EnvironmentError::cache("read", path)(error)),
+        }
+    }
+    Ok(sha1(&contents))
 }
 
 #[cfg(test)]
