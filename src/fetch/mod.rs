@@ -6,7 +6,6 @@
 mod blocking;
 mod error;
 mod git;
-mod subdirectory;
 mod work_dir;
 mod zip;
 
@@ -19,7 +18,7 @@ use std::path::Path;
 
 use crate::events::Progress;
 use crate::project_uri::{Location, ProjectUri};
-use work_dir::source_name;
+use work_dir::{find_project, source_name};
 
 /// What to do about a version of what has none.
 const WITHOUT_VERSION: &str = "leave -v/--version out to use the files as they are";
@@ -82,7 +81,7 @@ fn check_version(version: &str) -> Result<(), FetchError> {
 
 /// Uses the directory as it is.
 fn use_in_place(uri: &ProjectUri, top: &Path) -> Result<WorkDir, FetchError> {
-    let path = subdirectory::find(top, uri.subdirectory(), &format!("'{}'", top.display()))?;
+    let path = find_project(top, uri.subdirectory(), &format!("'{}'", top.display()))?;
     let repository = git::find_repository(&path);
     let repository = repository.as_ref();
     let source = Source {

@@ -1,12 +1,15 @@
-//! The directory that a project runs in, and the comparison of its files with the commit that they belong to.
+//! The directory that a project runs in, its place inside of what was fetched, and the comparison of its files
+//! with the commit that they belong to.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use tokio::task::JoinHandle;
 
-use super::error::FetchError;
+use super::error::{FetchError, SHOWN_NAMES, shortened};
 use super::git::{self, TreeState};
 use crate::events::Progress;
+use crate::nearest::nearest;
 use crate::project_uri::{ProjectUri, Subdirectory};
 use crate::temporary::{self, TemporaryDirectory};
 
@@ -167,4 +170,94 @@ pub(super) fn source_name(
             None => path.display().to_string(),
         },
     }
+}
+
+/// The directory that the project URI names below `top`; `top_name` tells a person what `top` is.
+///
+/// # Errors
+/// There is no such directory.
+pub(super) fn find_project(
+    top: &Path,
+    subdirectory: Option<&Subdirectory>,
+    top_name: &str,
+) -> Result<PathBuf, FetchError> {
+    let Some(subdirectory) = subdirectory else {
+        return Ok(top.to_owned());
+    };
+    let path = subdirectory.below(top);
+    match fs::metadata(&path) {
+        Ok(metadata) if metadata.is_dir() => Ok(path),
+        Ok(_) => Err(FetchError::new(
+            format!("'{subdirectory}' in {top_name} is a file, not a directory"),
+            "",
+        )),
+        Err(_) => Err(missing(top, subdirectory, top_name)),
+    }
+}
+
+/// As [`find_project`], for a source that comes from elsewhere: its symbolic links must not lead out of it.
+pub(super) fn find_project_inside(
+    top: &Path,
+    subdirectory: Option<&Subdirectory>,
+    top_name: &str,
+) -> Result<PathBuf, FetchError> {
+    let path = find_project(top, subdirectory, top_name)?;
+    let is_inside = match (path.canonicalize(), top.canonicalize()) {
+        (Ok(path), Ok(top)) => path.starts_with(top),
+        _ => false,
+    };
+    match subdirectory {
+        Some(subdirectory) if !is_inside => Err(escaping(subdirectory.as_str(), top_name)),
+        _ => Ok(path),
+    }
+}
+
+/// The error for a directory that is not inside of what was fetched.
+pub(super) fn escaping(subdirectory: &str, top_name: &str) -> FetchError {
+    FetchError::new(
+        format!("the directory '{subdirectory}' in {top_name} leads out of it through a symbolic link"),
+        "",
+    )
+}
+
+fn missing(top: &Path, subdirectory: &Subdirectory, top_name: &str) -> FetchError {
+    let mut parent = PathBuf::new();
+    let mut wanted = String::new();
+    for part in Path::new(subdirectory.as_str()) {
+        wanted = part.to_string_lossy().into_owned();
+        if !top.join(&parent).join(part).is_dir() {
+            break;
+        }
+        parent.push(part);
+    }
+    let found = directories(&top.join(&parent));
+    let place = (!parent.as_os_str().is_empty()).then(|| format!("in '{}'", parent.display()));
+    let hint = match (nearest(&wanted, found.iter().map(String::as_str)), place) {
+        (Some(name), _) => format!("did you mean '{}'?", parent.join(name).display()),
+        (None, None) if found.is_empty() => {
+            "there are no directories in it: leave the '#' part out".to_owned()
+        }
+        (None, Some(place)) if found.is_empty() => format!("there are no directories {place}"),
+        (None, place) => {
+            let place = place.as_deref().unwrap_or("there");
+            format!("the directories {place} are: {}", shortened(&found, SHOWN_NAMES))
+        }
+    };
+    FetchError::new(
+        format!("there is no directory '{subdirectory}' in {top_name}"),
+        hint,
+    )
+}
+
+/// The names of the directories in a directory, in order; Git's own is left out.
+pub(super) fn directories(directory: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.path().is_dir() && entry.file_name() != ".git")
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort_unstable();
+    names
 }

@@ -15,9 +15,9 @@ use ::zip::{CompressionMethod, ZipArchive};
 
 use super::blocking::{self, Reporter};
 use super::error::{Kind, NO_SPACE};
-use super::work_dir::{source_name, temporary_directory};
+use super::git;
+use super::work_dir::{directories, find_project_inside, source_name, temporary_directory};
 use super::{FetchError, Source, WorkDir};
-use super::{git, subdirectory};
 use crate::events::{Progress, Transfer, TransferUnit, byte_text};
 use crate::http;
 use crate::project_uri::ProjectUri;
@@ -129,7 +129,7 @@ async fn unpack_project(
             .map_err(|error| error.within(format!("cannot unpack {name}")))
     })
     .await?;
-    let project = subdirectory::find_inside(directory.path(), uri.subdirectory(), &top_name)?;
+    let project = find_project_inside(directory.path(), uri.subdirectory(), &top_name)?;
     if uri.subdirectory().is_none() {
         warn_of_nesting(&project, uri, progress);
     }
@@ -141,7 +141,7 @@ fn warn_of_nesting(top: &Path, uri: &ProjectUri, progress: &dyn Progress) {
     if has_mlproject(top) {
         return;
     }
-    let directories = subdirectory::directories(top);
+    let directories = directories(top);
     let mut projects = directories.iter().filter(|name| has_mlproject(&top.join(name)));
     if let (Some(name), None) = (projects.next(), projects.next()) {
         progress.warning(&format!(
@@ -280,10 +280,7 @@ fn check_member(entry: &ZipFileEntry<'_>) -> Result<PlannedMember, FetchError> {
             "pack it anew with the usual method, deflate",
         ));
     }
-    let path = match checked_path(&name) {
-        Ok(path) => path,
-        Err(reason) => return refuse(reason),
-    };
+    let path = checked_path(&name).map_err(|reason| refused(&name, reason))?;
     if path.as_os_str().is_empty() && !is_directory {
         return refuse("its name is empty");
     }

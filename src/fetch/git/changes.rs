@@ -13,7 +13,7 @@ use std::thread;
 
 use git2::{DiffOptions, Index, IndexEntry};
 
-use super::repository::Repository;
+use super::repository::{Repository, holds_tracked};
 
 /// How many files one thread looks at, at least.
 const FILES_PER_THREAD: usize = 2000;
@@ -21,8 +21,8 @@ const FILES_PER_THREAD: usize = 2000;
 const MOST_THREADS: usize = 4;
 /// So many files whose content must be read are compared with all others in one go.
 const MANY_FILES: usize = 1000;
-/// The kinds of index entries.
-const SUBMODULE: u32 = 0o160_000;
+/// The kinds of index entries: what pins a submodule, a symbolic link.
+pub(super) const GITLINK: u32 = 0o160_000;
 const LINK: u32 = 0o120_000;
 /// The bits of a mode that say which kind of file it is.
 const KIND: u32 = 0o170_000;
@@ -120,7 +120,7 @@ fn is_unchanged(root: &Path, entry: &IndexEntry, index_time: (i64, i64)) -> bool
     if entry.flags & ASSUME_VALID != 0 || entry.flags_extended & SKIP_WORKTREE != 0 {
         return true;
     }
-    if entry.flags_extended & INTENT_TO_ADD != 0 || entry.mode & KIND == SUBMODULE {
+    if entry.flags_extended & INTENT_TO_ADD != 0 || entry.mode & KIND == GITLINK {
         return false;
     }
     let Ok(metadata) = fs::symlink_metadata(root.join(OsStr::from_bytes(&entry.path))) else {
@@ -199,9 +199,7 @@ impl Untracked<'_> {
             if self.index.get_path(below, 0).is_some() || !self.counts(&path) {
                 return None;
             }
-            let mut prefix = below.as_os_str().as_bytes().to_owned();
-            prefix.push(b'/');
-            if is_directory && self.index.find_prefix(prefix).is_ok() {
+            if is_directory && holds_tracked(self.index, below) {
                 return self.first_below(&path);
             }
             let is_ignored = self.repository.is_path_ignored(below).unwrap_or(false);

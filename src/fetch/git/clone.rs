@@ -7,18 +7,17 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
+use super::parts;
 use super::program::Git;
 use super::remote::Remote;
-use super::version::{Choice, References, Wanted, ambiguous, is_hash, is_whole_hash};
-use super::{lfs, submodules, words};
+use super::version::{ALL_BRANCHES, ALL_TAGS, Choice, References, Wanted, ambiguous, is_hash, is_whole_hash};
+use super::words;
 use crate::events::Progress;
 use crate::fetch::FetchError;
 use crate::fetch::error::Kind;
 
 /// What only patterns and other expressions of Git have, and no name.
 const NOT_IN_NAMES: &[char] = &['+', ':', '^', '~', '?', '*', '[', '\\', '@'];
-const ALL_BRANCHES: &str = "+refs/heads/*:refs/remotes/origin/*";
-const ALL_TAGS: &str = "+refs/tags/*:refs/tags/*";
 
 /// What has been cloned.
 pub(super) struct Cloned {
@@ -41,7 +40,7 @@ pub(super) async fn clone(
     let (choice, subdirectory) = git.bring(wanted).await?;
     progress.info(&choice.told());
     git.check_out(&choice).await?;
-    submodules::complete(&git, remote.is_local()).await?;
+    parts::complete(&git, remote.is_local()).await?;
     let commit = match choice.branch() {
         Some(_) => choice.hash.clone(),
         // The hash may be that of a tag's own object.
@@ -222,7 +221,7 @@ impl Git<'_> {
             arguments.push("--detach");
         }
         arguments.extend([choice.hash.as_str(), "--"]);
-        self.with(lfs::LATER).run(arguments).await.map(drop)
+        self.with(parts::LFS_LATER).run(arguments).await.map(drop)
     }
 }
 

@@ -11,15 +11,13 @@ use git2::{
 
 use super::clone::Cloned;
 use super::library_http::{self, Allowed};
+use super::parts::{self, Parts, Submodule};
 use super::remote::Remote;
-use super::submodules::{self, Parts, Submodule};
-use super::version::{Choice, References, Wanted, ambiguous, is_whole_hash};
-use super::{lfs, words};
+use super::version::{ALL_BRANCHES, ALL_TAGS, Choice, References, Wanted, ambiguous, is_whole_hash};
+use super::words;
 use crate::events::{Transfer, TransferUnit};
 use crate::fetch::FetchError;
 use crate::fetch::blocking::Reporter;
-
-const ALL: [&str; 2] = ["+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"];
 
 /// Clones into an empty directory.
 pub(super) fn clone(
@@ -112,7 +110,7 @@ impl<'a> Fetch<'a> {
                 Err(problem) => tracing::debug!(%problem, "one commit alone"),
             }
         }
-        let mut all = ALL.to_vec();
+        let mut all = vec![ALL_BRANCHES, ALL_TAGS];
         all.extend(choice.name.as_deref());
         self.fetch(&all, 0)?;
         find().map_err(|error: git2::Error| match error.code() {
@@ -157,18 +155,18 @@ impl<'a> Fetch<'a> {
             .map_err(words::library("read the list of files"))?;
         let path = |path: &[u8]| String::from_utf8_lossy(path).into_owned();
         let parts = Parts::of(index.iter().map(|entry| (entry.mode, path(&entry.path))));
-        if lfs::is_used(top, &parts.attributes) {
+        if parts.are_in_lfs(top) {
             return Err(words::needs_program("Git LFS"));
         }
-        for submodule in submodules::described(top, &parts)? {
+        for submodule in parts::described(top, &parts)? {
             let update = || {
-                let is_local = submodules::check(&submodule.url, is_parent_local)?;
+                let is_local = parts::check(&submodule.url, is_parent_local)?;
                 self.reporter
                     .info(format!("Fetching submodule '{}'", submodule.path));
                 let below = self.update_submodule(repository, &submodule)?;
                 self.complete(&below, is_local)
             };
-            update().map_err(|problem| submodules::failed(&submodule.path, problem))?;
+            update().map_err(|problem| parts::failed(&submodule.path, problem))?;
         }
         Ok(())
     }
@@ -178,11 +176,7 @@ impl<'a> Fetch<'a> {
         repository: &Repository,
         submodule: &Submodule,
     ) -> Result<Repository, FetchError> {
-        let remote = match submodule.url.as_str() {
-            // It is on the same server.
-            url if url.starts_with('.') => self.remote.clone(),
-            url => Remote::new(url),
-        };
+        let remote = self.remote.of_submodule(&submodule.url);
         if remote.is_ssh() {
             return Err(words::needs_program("a submodule behind SSH"));
         }

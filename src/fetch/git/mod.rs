@@ -7,14 +7,13 @@
 
 mod changes;
 mod clone;
-mod lfs;
 mod library;
 mod library_http;
+mod parts;
 mod program;
 mod progress;
 mod remote;
 mod repository;
-mod submodules;
 mod version;
 mod words;
 
@@ -22,8 +21,7 @@ pub(crate) use changes::TreeState;
 pub(super) use repository::{Repository, find_repository, is_bare_repository, repository_at};
 
 use super::blocking;
-use super::subdirectory;
-use super::work_dir::{source_name, temporary_directory};
+use super::work_dir::{escaping, find_project_inside, source_name, temporary_directory};
 use super::{FetchError, FetchOptions, Source, WorkDir};
 use crate::events::Progress;
 use crate::project_uri::{GitUrl, ProjectUri, Subdirectory};
@@ -44,8 +42,7 @@ pub(super) async fn fetch_url(
         tree: url.tree().map(|tree| tree.as_str().to_owned()),
     };
     let remote = Remote::new(url.expose());
-    let (directory, cloned) = clone_into_temporary(uri, remote, wanted, progress).await?;
-    finish(uri, cloned, directory, url.to_string(), uri.to_string())
+    fetch(uri, remote, wanted, url.to_string(), uri.to_string(), progress).await
 }
 
 /// Clones a repository of this machine into a temporary directory: at the version that is asked for,
@@ -61,43 +58,27 @@ pub(super) async fn fetch_local(
         tree: None,
     };
     let remote = Remote::of_path(repository.root());
-    let (directory, cloned) = clone_into_temporary(uri, remote, wanted, progress).await?;
-    let name = source_name(repository.root(), uri.subdirectory(), Some(repository));
     let repo_url = repository
         .first_remote_url()
         .or_else(|| uri.file_uri().map(str::to_owned))
         .unwrap_or_else(|| repository.root().display().to_string());
-    finish(uri, cloned, directory, repo_url, name)
+    let name = source_name(repository.root(), uri.subdirectory(), Some(repository));
+    fetch(uri, remote, wanted, repo_url, name, progress).await
 }
 
-async fn clone_into_temporary(
+/// Clones `remote`, which messages and the run's tags call `repo_url`.
+async fn fetch(
     uri: &ProjectUri,
     remote: Remote,
     wanted: Wanted,
-    progress: &dyn Progress,
-) -> Result<(TemporaryDirectory, Cloned), FetchError> {
-    let directory = temporary_directory(uri, progress)?;
-    let failed = format!("cannot fetch the project from '{remote}'");
-    let told = |problem: FetchError| problem.within(failed);
-    if program::is_installed() {
-        let cloned = clone::clone(&remote, &wanted, directory.path(), progress).await;
-        return Ok((directory, cloned.map_err(told)?));
-    }
-    blocking::fill(directory, progress, move |directory, reporter| {
-        library::clone(&remote, &wanted, directory, reporter).map_err(told)
-    })
-    .await
-}
-
-fn finish(
-    uri: &ProjectUri,
-    cloned: Cloned,
-    directory: TemporaryDirectory,
     repo_url: String,
     name: String,
+    progress: &dyn Progress,
 ) -> Result<WorkDir, FetchError> {
+    let directory = temporary_directory(uri, progress)?;
+    let (directory, cloned) = clone_into(directory, remote, wanted, progress).await?;
     let of_page = match &cloned.subdirectory {
-        Some(text) => Subdirectory::parse(text).map_err(|_| subdirectory::escaping(text, &repo_url))?,
+        Some(text) => Subdirectory::parse(text).map_err(|_| escaping(text, &repo_url))?,
         None => None,
     };
     let wanted = match uri.subdirectory() {
@@ -109,7 +90,7 @@ fn finish(
         None => cloned.commit.chars().take(10).collect(),
     };
     let top_name = format!("the repository '{repo_url}' at {at}");
-    let project = subdirectory::find_inside(directory.path(), wanted.as_ref(), &top_name)?;
+    let project = find_project_inside(directory.path(), wanted.as_ref(), &top_name)?;
     let source = Source {
         name,
         commit: Some(cloned.commit),
@@ -117,4 +98,22 @@ fn finish(
         branch: cloned.branch,
     };
     Ok(WorkDir::new(project, source, Some(directory)))
+}
+
+async fn clone_into(
+    directory: TemporaryDirectory,
+    remote: Remote,
+    wanted: Wanted,
+    progress: &dyn Progress,
+) -> Result<(TemporaryDirectory, Cloned), FetchError> {
+    let failed = format!("cannot fetch the project from '{remote}'");
+    let told = |problem: FetchError| problem.within(failed);
+    if program::is_installed() {
+        let cloned = clone::clone(&remote, &wanted, directory.path(), progress).await;
+        return Ok((directory, cloned.map_err(told)?));
+    }
+    blocking::fill(directory, progress, move |directory, reporter| {
+        library::clone(&remote, &wanted, directory, reporter).map_err(told)
+    })
+    .await
 }

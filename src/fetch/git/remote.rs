@@ -8,8 +8,7 @@ use std::path::Path;
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 
-use crate::redact::Secret;
-use crate::redact::shown_url;
+use crate::redact::{Secret, shown_url};
 
 /// A repository behind a URL or on this machine. Its `Display` holds no credential.
 #[derive(Clone)]
@@ -46,6 +45,15 @@ impl Remote {
         Self {
             location: path.into(),
             ..Self::new(&path.display().to_string())
+        }
+    }
+
+    /// The repository of a submodule; a relative URL is on the same server.
+    pub(super) fn of_submodule(&self, url: &str) -> Self {
+        if url.starts_with('.') {
+            self.clone()
+        } else {
+            Self::new(url)
         }
     }
 

@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use git2::{Config, RepositoryOpenFlags};
+use git2::{Config, Index, RepositoryOpenFlags};
 
 use crate::redact;
 
@@ -118,9 +118,14 @@ fn is_ignored(repository: &git2::Repository, below_root: &Path) -> Option<bool> 
     if !repository.is_path_ignored(below_root).ok()? {
         return Some(false);
     }
-    let mut prefix = below_root.as_os_str().as_encoded_bytes().to_owned();
+    Some(!holds_tracked(&repository.index().ok()?, below_root))
+}
+
+/// Whether files below a directory, itself relative to the root, are tracked.
+pub(super) fn holds_tracked(index: &Index, directory: &Path) -> bool {
+    let mut prefix = directory.as_os_str().as_encoded_bytes().to_owned();
     prefix.push(b'/');
-    Some(repository.index().ok()?.find_prefix(prefix).is_err())
+    index.find_prefix(prefix).is_ok()
 }
 
 fn is_same_directory(one: &Path, other: &Path) -> bool {

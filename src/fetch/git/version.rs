@@ -8,6 +8,9 @@ use crate::nearest::nearest;
 
 const BRANCHES: &str = "refs/heads/";
 const TAGS: &str = "refs/tags/";
+/// What all branches and tags are fetched by.
+pub(super) const ALL_BRANCHES: &str = "+refs/heads/*:refs/remotes/origin/*";
+pub(super) const ALL_TAGS: &str = "+refs/tags/*:refs/tags/*";
 
 /// The shortest abbreviation of a hash that Git takes.
 const SHORTEST_HASH: usize = 4;

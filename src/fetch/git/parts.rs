@@ -1,20 +1,36 @@
-//! Submodules: the repositories inside of a repository, at the commits that it pins.
+//! The parts of a repository that do not come with it: submodules, which are repositories inside of it at the
+//! commits that it pins, and files in Git LFS, of which it holds pointers alone.
 
 use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::path::Path;
 
 use git2::Config;
 
+use super::changes::GITLINK;
 use super::program::Git;
-use super::remote::{Remote, is_local};
-use super::{lfs, words};
+use super::remote::is_local;
+use super::version::ALL_BRANCHES;
+use super::words;
+use crate::env_vars;
 use crate::fetch::FetchError;
-use crate::fetch::error::Kind;
+use crate::fetch::error::{Kind, shortened};
 use crate::project_uri::GitUrl;
 use crate::redact::shown_url;
 
-/// The mode of an entry that pins a submodule.
-const GITLINK: u32 = 0o160_000;
+/// Settings for commands that write files: all contents in Git LFS are fetched afterwards, at once.
+pub(super) const LFS_LATER: &[(&str, &str)] = &[
+    ("filter.lfs.process", ""),
+    ("filter.lfs.smudge", ""),
+    ("filter.lfs.required", "false"),
+];
+/// How every pointer of Git LFS begins, from its specification.
+const POINTER_BEGINNING: &[u8] = b"version https://git-lfs.github.com/spec/";
+/// A pointer is shorter than this, from the specification.
+const LONGEST_POINTER: u64 = 1024;
+/// How many files a message names.
+const NAMED_FILES: usize = 5;
 
 /// A submodule as the repository has it.
 pub(super) struct Submodule {
@@ -28,7 +44,7 @@ pub(super) struct Parts {
     /// Where it pins submodules.
     pinned: Vec<String>,
     /// The files that may say what is in Git LFS.
-    pub(super) attributes: Vec<String>,
+    attributes: Vec<String>,
 }
 
 impl Parts {
@@ -43,6 +59,19 @@ impl Parts {
             }
         }
         parts
+    }
+
+    /// Whether Git LFS has files of the repository, by the words of its `.gitattributes`, and they are wanted.
+    pub(super) fn are_in_lfs(&self, top: &Path) -> bool {
+        let is_unwanted = || {
+            env_vars::non_empty(env_vars::GIT_LFS_SKIP_SMUDGE)
+                .is_some_and(|value| Config::parse_bool(value).unwrap_or(false))
+        };
+        self.attributes.iter().any(|file| {
+            let file = top.join(file);
+            file.symlink_metadata().is_ok_and(|metadata| metadata.is_file())
+                && fs::read_to_string(file).is_ok_and(|text| text.contains("filter=lfs"))
+        }) && !is_unwanted()
     }
 }
 
@@ -60,8 +89,8 @@ pub(super) async fn complete(git: &Git<'_>, is_parent_local: bool) -> Result<(),
             .await
             .map_err(|problem| failed(&submodule.path, problem))?;
     }
-    if lfs::is_used(&git.directory, &parts.attributes) {
-        lfs::fetch(git).await?;
+    if parts.are_in_lfs(&git.directory) {
+        fetch_lfs(git).await?;
     }
     Ok(())
 }
@@ -70,14 +99,11 @@ async fn update(git: &Git<'_>, submodule: &Submodule, is_parent_local: bool) -> 
     let Submodule { path, url } = submodule;
     let is_local = check(url, is_parent_local)?;
     git.progress.info(&format!("Fetching submodule '{path}'"));
-    let mut talking = git.with(lfs::LATER);
+    let mut talking = git.with(LFS_LATER);
     if is_local {
         talking = talking.with(&[("protocol.file.allow", "always")]);
     }
-    // A relative one is on the same server.
-    if !url.starts_with('.') {
-        talking.remote = Remote::new(url);
-    }
+    talking.remote = git.remote.of_submodule(url);
     let mut below = git.clone();
     below.directory.push(path);
     let part = ["submodule", "update", "--init", "--progress"];
@@ -94,7 +120,7 @@ async fn update(git: &Git<'_>, submodule: &Submodule, is_parent_local: bool) -> 
                 "--unshallow",
                 "--tags",
                 "origin",
-                "+refs/heads/*:refs/remotes/origin/*",
+                ALL_BRANCHES,
             ];
             let mut inside = talking.clone();
             inside.directory.clone_from(&below.directory);
@@ -177,4 +203,44 @@ pub(super) fn check(url: &str, is_parent_local: bool) -> Result<bool, FetchError
         Ok(None) => refuse("it is not a URL"),
         Err(error) => refuse(&error.to_string()),
     }
+}
+
+/// Brings the contents of the pointer files, by the `git lfs` program. Without it the files are named: the
+/// entry point may not need them.
+async fn fetch_lfs(git: &Git<'_>) -> Result<(), FetchError> {
+    let top = &git.directory;
+    let files = git.run(["ls-files", "-z", "--", ":(attr:filter=lfs)"]).await?;
+    let pointers: Vec<&str> = files
+        .split('\0')
+        .filter(|file| is_pointer(&top.join(file)))
+        .collect();
+    if pointers.is_empty() {
+        return Ok(());
+    }
+    if git.run(["lfs", "version"]).await.is_err() {
+        git.progress.warning(&format!(
+            "the contents of these files are in Git LFS, and without the program 'git lfs' only pointers to them are here: {}; install git-lfs to have them fetched",
+            named(&pointers)
+        ));
+        return Ok(());
+    }
+    git.progress
+        .info(&format!("Fetching by Git LFS: {}", named(&pointers)));
+    // Without the filter's settings the program writes no files.
+    git.run(["lfs", "install", "--local", "--skip-repo"]).await?;
+    git.run(["lfs", "pull"]).await.map(drop)
+}
+
+fn is_pointer(file: &Path) -> bool {
+    let is_short = fs::symlink_metadata(file)
+        .is_ok_and(|metadata| metadata.is_file() && metadata.len() < LONGEST_POINTER);
+    let mut beginning = [0; POINTER_BEGINNING.len()];
+    is_short
+        && File::open(file).is_ok_and(|mut file| file.read_exact(&mut beginning).is_ok())
+        && beginning == POINTER_BEGINNING
+}
+
+fn named(files: &[&str]) -> String {
+    let quoted = files.iter().map(|file| format!("'{}'", file.escape_debug()));
+    shortened(&quoted.collect::<Vec<_>>(), NAMED_FILES)
 }
