@@ -32,17 +32,11 @@ pub(crate) struct TemporaryDirectory {
 
 impl TemporaryDirectory {
     /// Makes an empty directory that only this user can enter, in [`parent`].
-    ///
-    /// # Errors
-    /// The system's answer.
     pub(crate) fn create(prefix: &str) -> io::Result<Self> {
         Self::create_in(&parent(), prefix)
     }
 
     /// As [`create`](Self::create), in this directory.
-    ///
-    /// # Errors
-    /// The system's answer.
     pub(crate) fn create_in(parent: &Path, prefix: &str) -> io::Result<Self> {
         let directory = tempfile::Builder::new()
             .prefix(prefix)
@@ -100,7 +94,7 @@ pub(crate) fn set_aside(path: &Path) -> PathBuf {
 }
 
 /// Removes a directory with all that is in it, as far as that is possible.
-pub(crate) fn remove(path: &Path) {
+fn remove(path: &Path) {
     remove_set_aside(&set_aside(path));
     // What was about to be made in it in that moment may have made it again.
     remove_set_aside(path);

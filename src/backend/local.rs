@@ -42,7 +42,6 @@ impl Backend for Local {
         let mut call = ProgramCall::new("bash")
             .argument("-c")
             .argument(command)
-            .variables(plan.environment.variables)
             .variables(plan.variables)
             .directory(plan.directory);
         if let Some(workspace) = plan.workspace.filter(|workspace| !workspace.is_of_login) {

@@ -32,9 +32,7 @@ use crate::project::ProjectEnvironment;
 /// What decides about a run's environment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EnvironmentRequest<'a> {
-    /// What the project declares.
     pub environment: &'a ProjectEnvironment,
-    /// The env manager that the user named.
     pub manager: Option<EnvManager>,
     /// The project's directory, which paths in environment files refer to.
     pub directory: &'a Path,
@@ -47,12 +45,11 @@ pub(crate) struct EnvironmentRequest<'a> {
 /// The environment that a run gets. Nothing has been done for it yet.
 #[derive(Debug, Clone)]
 pub(crate) struct EnvironmentPlan {
-    /// What prepares it.
     pub manager: EnvManager,
     environment: PlannedEnvironment,
     is_there: bool,
     /// Why it is this manager, where neither the user nor the project says so.
-    reason: Option<String>,
+    reason: Option<&'static str>,
     /// What its environment lacks of what the project's file asks for.
     warnings: Vec<String>,
     project: String,
@@ -66,29 +63,9 @@ enum PlannedEnvironment {
 }
 
 /// Decides which environment a run gets, without changing anything.
-///
-/// # Errors
-/// The environment that is asked for cannot be had.
 pub(crate) async fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentPlan, EnvironmentError> {
-    let (mut reason, mut warnings) = (None, Vec::new());
-    let manager = match (request.environment, request.manager) {
-        // The container is the environment, whatever manager is named.
-        (ProjectEnvironment::Docker(_), _) => EnvManager::Local,
-        (ProjectEnvironment::Python { file: Some(_) }, Some(EnvManager::Conda)) => {
-            return Err(EnvironmentError::new(
-                "a python_env project cannot be run with the env manager 'conda'",
-                "pass --env-manager virtualenv, uv or local",
-            ));
-        }
-        (_, Some(manager)) => manager,
-        (ProjectEnvironment::Conda { .. }, None) => EnvManager::Conda,
-        (ProjectEnvironment::Python { file: Some(_) }, None) => EnvManager::Virtualenv,
-        (ProjectEnvironment::Python { file: None }, None) => {
-            let (manager, why) = without_file(request.directory);
-            reason = Some(why);
-            manager
-        }
-    };
+    let (manager, reason) = choose_manager(&request)?;
+    let mut warnings = Vec::new();
     let environment = match (manager, request.environment) {
         (_, ProjectEnvironment::Docker(docker)) => {
             let plan = DockerPlan::make(docker, request.container, request.directory).await?;
@@ -121,7 +98,8 @@ pub(crate) async fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentP
         (EnvManager::Conda, _) => PlannedEnvironment::Cached(Arc::new(CondaPlan::make(None)?)),
     };
     let is_there = match &environment {
-        PlannedEnvironment::Local | PlannedEnvironment::Docker(_) => true,
+        PlannedEnvironment::Local => true,
+        PlannedEnvironment::Docker(plan) => plan.is_there(),
         PlannedEnvironment::Cached(builder) => cache::is_whole(builder.as_ref()).await?,
     };
     Ok(EnvironmentPlan {
@@ -134,23 +112,54 @@ pub(crate) async fn plan(request: EnvironmentRequest<'_>) -> Result<EnvironmentP
     })
 }
 
-/// What makes the environment of a project that says nothing about it, and why.
-fn without_file(directory: &Path) -> (EnvManager, String) {
-    let what = "the project has no environment file";
-    if python::is_locked(directory) && python::uv_is_installed() {
-        let why = format!("{what}, but a lock file of uv: uv makes its environment");
-        return (EnvManager::Uv, why);
-    }
-    let (manager, why) = if conda::is_installed() {
-        (EnvManager::Conda, "conda makes it")
-    } else if python::uv_is_installed() {
-        (EnvManager::Uv, "uv makes it, since conda is not installed")
-    } else {
-        let why = "Python's own venv makes it, since neither conda nor uv is installed";
-        (EnvManager::Virtualenv, why)
+/// What makes the environment, and why, where neither the user nor the project says so.
+fn choose_manager(
+    request: &EnvironmentRequest<'_>,
+) -> Result<(EnvManager, Option<&'static str>), EnvironmentError> {
+    let manager = match (request.environment, request.manager) {
+        // The container is the environment, whatever manager is named.
+        (ProjectEnvironment::Docker(_), _) => EnvManager::Local,
+        (ProjectEnvironment::Python { file: Some(_) }, Some(EnvManager::Conda)) => {
+            return Err(EnvironmentError::new(
+                "a python_env project cannot be run with the env manager 'conda'",
+                "pass --env-manager virtualenv, uv or local",
+            ));
+        }
+        (_, Some(manager)) => manager,
+        (ProjectEnvironment::Conda { .. }, None) => EnvManager::Conda,
+        (ProjectEnvironment::Python { file: Some(_) }, None) => EnvManager::Virtualenv,
+        (ProjectEnvironment::Python { file: None }, None) => {
+            let (manager, reason) = without_file(request.directory);
+            return Ok((manager, Some(reason)));
+        }
     };
-    let whole = format!("{what}: its environment has only Python; {why}");
-    (manager, whole)
+    Ok((manager, None))
+}
+
+fn without_file(directory: &Path) -> (EnvManager, &'static str) {
+    if python::is_locked(directory) && python::uv_is_installed() {
+        (
+            EnvManager::Uv,
+            "the project has no environment file, but a lock file of uv: uv makes its environment",
+        )
+    } else if conda::is_installed() {
+        (
+            EnvManager::Conda,
+            "the project has no environment file: its environment has only Python; conda makes it",
+        )
+    } else if python::uv_is_installed() {
+        (
+            EnvManager::Uv,
+            "the project has no environment file: its environment has only Python; uv makes it, since conda is not \
+             installed",
+        )
+    } else {
+        (
+            EnvManager::Virtualenv,
+            "the project has no environment file: its environment has only Python; Python's own venv makes it, since \
+             neither conda nor uv is installed",
+        )
+    }
 }
 
 impl EnvironmentPlan {
@@ -172,10 +181,7 @@ impl EnvironmentPlan {
 
     /// Whether nothing has to be built or pulled.
     pub(crate) fn is_there(&self) -> bool {
-        match &self.environment {
-            PlannedEnvironment::Docker(plan) => plan.is_there(),
-            _ => self.is_there,
-        }
+        self.is_there
     }
 
     /// The shell commands that will enter the environment, in their order.
@@ -233,9 +239,6 @@ impl fmt::Display for EnvironmentPlan {
 
 /// Makes sure that the environment is there, and tells how it is entered. Its build is shared with
 /// all other runs that need it at the same time. When the future is dropped a build is given up.
-///
-/// # Errors
-/// The environment cannot be built.
 pub(crate) async fn prepare(
     plan: &EnvironmentPlan,
     progress: &dyn Progress,
@@ -263,9 +266,7 @@ pub(crate) async fn prepare(
 /// An environment that is ready, and is not removed before this value goes.
 #[derive(Debug, Default)]
 pub(crate) struct Prepared {
-    /// How a command runs in it.
     pub environment: PreparedEnv,
-    /// Keeps it.
     pub usage: Usage,
 }
 
@@ -274,8 +275,6 @@ pub(crate) struct Prepared {
 pub(crate) struct PreparedEnv {
     /// Shell commands that enter the environment, in their order.
     pub activation: Vec<String>,
-    /// Environment variables that belong to it.
-    pub variables: Vec<(String, String)>,
     /// The container that it is, in place of this machine.
     pub container: Option<Container>,
 }
@@ -307,30 +306,19 @@ impl PreparedEnv {
 }
 
 /// All environments that the cache holds, whoever made them.
-///
-/// # Errors
-/// The cache cannot be read.
 pub(crate) async fn list() -> Result<Vec<CachedEnvironment>, EnvironmentError> {
     cache::describe_all(cache::entries(conda::environments())?).await
 }
 
 /// Removes the environments that no run has used for so long and that none uses now, and what
 /// interrupted builds have left. Gives those that are gone, or with `dry_run` those that would be.
-///
-/// # Errors
-/// The cache cannot be read.
 pub(crate) async fn prune(
     unused_for: Duration,
     dry_run: bool,
     progress: &dyn Progress,
 ) -> Result<Vec<CachedEnvironment>, EnvironmentError> {
-    cache::prune(
-        cache::entries(conda::environments())?,
-        unused_for,
-        dry_run,
-        progress,
-    )
-    .await
+    let entries = cache::entries(conda::environments())?;
+    cache::prune(entries, unused_for, dry_run, progress).await
 }
 
 /// Removes the environment of this name, or the one whose name begins so. Gives its whole name.

@@ -173,9 +173,6 @@ pub(super) fn source_name(
 }
 
 /// The directory that the project URI names below `top`; `top_name` tells a person what `top` is.
-///
-/// # Errors
-/// There is no such directory.
 pub(super) fn find_project(
     top: &Path,
     subdirectory: Option<&Subdirectory>,

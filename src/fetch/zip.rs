@@ -24,7 +24,6 @@ use crate::project_uri::ProjectUri;
 use crate::redact;
 use crate::temporary::TemporaryDirectory;
 
-/// How many members a zip file may have.
 const MAX_MEMBERS: usize = 200_000;
 /// How many bytes the members of a zip file may hold together.
 const MAX_UNPACKED_BYTES: u64 = 16 << 30;
@@ -52,20 +51,15 @@ pub(super) async fn fetch_file(
     progress: &dyn Progress,
 ) -> Result<WorkDir, FetchError> {
     let directory = temporary_directory(uri, progress)?;
-    let zip = path.to_owned();
-    let open = move || File::open(zip).map_err(unreadable);
-    let (project, directory) =
-        unpack_project(uri, open, &path.display().to_string(), directory, progress).await?;
     // As MLflow does it, a zip file in a Git working tree is named by its place there.
     let repository = path
         .parent()
         .and_then(git::find_repository)
         .filter(|_| uri.subdirectory().is_none());
-    let source = Source {
-        name: source_name(path, uri.subdirectory(), repository.as_ref()),
-        ..Source::default()
-    };
-    Ok(WorkDir::new(project, source, Some(directory)))
+    let name = source_name(path, uri.subdirectory(), repository.as_ref());
+    let zip = path.to_owned();
+    let open = move || File::open(zip).map_err(unreadable);
+    unpack_project(uri, name, open, &path.display().to_string(), directory, progress).await
 }
 
 /// Downloads a zip file and unpacks it. The file itself has no name on the disk, so that nothing of
@@ -97,43 +91,44 @@ pub(super) async fn fetch_url(
         })?;
     progress.info(&format!("Downloaded {}", byte_text(downloaded.bytes)));
     let open = move || Ok(file);
-    let (project, directory) = unpack_project(uri, open, &shown_url, directory, progress)
-        .await
-        .map_err(|error| match error {
-            error if downloaded.is_page && error.kind == Kind::NoZip => FetchError::new(
-                format!("what is at '{shown_url}' is a web page, not a zip file"),
-                "open it in a browser: it may ask you to sign in, or lead to the file's own address",
-            ),
-            error => error,
-        })?;
-    let source = Source {
-        name: uri.to_string(),
-        ..Source::default()
-    };
-    Ok(WorkDir::new(project, source, Some(directory)))
+    let unpacked = unpack_project(uri, uri.to_string(), open, &shown_url, directory, progress).await;
+    unpacked.map_err(|error| {
+        if !downloaded.is_page || error.kind != Kind::NoZip {
+            return error;
+        }
+        FetchError::new(
+            format!("what is at '{shown_url}' is a web page, not a zip file"),
+            "open it in a browser: it may ask you to sign in, or lead to the file's own address",
+        )
+    })
 }
 
-/// Unpacks the zip file called `zip` and finds the project's directory in it.
+/// Unpacks the zip file called `zip` and finds the project in it, which the run's tags call `name`.
 async fn unpack_project(
     uri: &ProjectUri,
+    name: String,
     open: impl FnOnce() -> Result<File, FetchError> + Send + 'static,
     zip: &str,
     directory: TemporaryDirectory,
     progress: &dyn Progress,
-) -> Result<(PathBuf, TemporaryDirectory), FetchError> {
+) -> Result<WorkDir, FetchError> {
     let top_name = format!("the zip file '{zip}'");
-    let name = top_name.clone();
+    let failed = format!("cannot unpack {top_name}");
     let (directory, ()) = blocking::fill(directory, progress, move |directory, reporter| {
         open()
             .and_then(|file| unpack(file, directory, reporter))
-            .map_err(|error| error.within(format!("cannot unpack {name}")))
+            .map_err(|error| error.within(failed))
     })
     .await?;
     let project = find_project_inside(directory.path(), uri.subdirectory(), &top_name)?;
     if uri.subdirectory().is_none() {
         warn_of_nesting(&project, uri, progress);
     }
-    Ok((project, directory))
+    let source = Source {
+        name,
+        ..Source::default()
+    };
+    Ok(WorkDir::new(project, source, Some(directory)))
 }
 
 /// Many programs put a project's one directory into the zip file, not what is in it.
@@ -157,7 +152,6 @@ fn has_mlproject(directory: &Path) -> bool {
         .any(|name| name.eq_ignore_ascii_case("MLproject"))
 }
 
-/// Unpacks a zip file into an empty directory.
 fn unpack(file: File, directory: &Path, reporter: &Reporter) -> Result<(), FetchError> {
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(broken)?;
     let members = check(&archive)?;

@@ -9,13 +9,15 @@ use rustix::process::{Pid, Signal, getpid, kill_process};
 
 use super::claim::Claim;
 use super::entry::Entry;
-use super::usage::{self, Attempt, Usage, Waiting};
+use super::usage::{self, Attempt, Usage};
 use crate::env_vars::{MLRUN_BUILDS, TMPDIR};
 use crate::environment::EnvironmentError;
 use crate::events::Progress;
 use crate::process::{ProcessError, ProgramCall, processes_with_variable};
 use crate::temporary::TemporaryDirectory;
 
+/// The pauses between looks at another process's lock grow from the first to the second of these.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// How long killed programs may take to be gone, in steps of [`STEP`].
 const STEPS: u32 = 1000;
 const STEP: Duration = Duration::from_millis(10);
@@ -23,7 +25,6 @@ const STEP: Duration = Duration::from_millis(10);
 /// What is there of an environment, as far as a look at the file system tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::environment) enum Condition {
-    /// Nothing.
     Absent,
     /// All that an environment must have to be entered.
     Usable,
@@ -72,14 +73,25 @@ pub(in crate::environment) async fn build_once(
 ) -> Result<Usage, EnvironmentError> {
     let entry = builder.entry();
     let mut usage = usage::begin(entry, project);
-    let mut waiting = Waiting::new();
+    let mut told = None;
+    let mut pause = PAUSES.0;
     loop {
         if is_whole(builder).await? {
             entry.note_use(project);
             return Ok(usage);
         }
         match usage::try_lock(entry, project, progress)? {
-            Attempt::Held(owner) => waiting.pause(entry, owner, progress).await,
+            Attempt::Held(owner) => {
+                if told.as_ref() != Some(&owner) {
+                    progress.info(&format!(
+                        "Waiting for {owner}, which builds the environment {}",
+                        entry.name
+                    ));
+                    told = Some(owner);
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(PAUSES.1);
+            }
             Attempt::Taken(lock) => match build_locked(builder, project, &lock, progress).await? {
                 Built::Whole => {
                     // Here the use could perhaps not be registered before its directory was made.
@@ -104,7 +116,6 @@ pub(in crate::environment) async fn is_whole(builder: &dyn Builder) -> Result<bo
 
 /// How a build ended that did not fail.
 enum Built {
-    /// The environment is there.
     Whole,
     /// Another process took this one for dead.
     LockLost,

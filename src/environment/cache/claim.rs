@@ -16,7 +16,6 @@ use tokio::sync::Notify;
 
 use crate::process::{boot_id, host_name, pid_namespace, start_of};
 
-/// How often a claim is touched.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 /// A claim of another machine that has not been touched for so long is abandoned.
 const ABANDONED_AFTER: Duration = Duration::from_secs(30);
@@ -31,7 +30,6 @@ pub(super) struct Owner {
     pid: i32,
     /// When the process began, in the system's own count. Process ids are used again.
     start: Option<u64>,
-    /// The project that it runs.
     project: String,
     /// Tells two claims of one process apart.
     nonce: String,
@@ -52,7 +50,7 @@ impl Owner {
     }
 
     /// Whoever wrote a claim that cannot be read.
-    pub(super) fn unknown() -> Self {
+    fn unknown() -> Self {
         Self {
             host: "an unknown host".to_owned(),
             machine: String::new(),
@@ -114,7 +112,6 @@ pub(super) struct Claim {
 /// What is known about a claim.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// There is none.
     Free,
     /// Its process is there.
     Held(Owner),
@@ -191,25 +188,26 @@ fn keep_fresh(path: PathBuf, owner: Owner, lost: Arc<Notify>) -> io::Result<Send
     Ok(end)
 }
 
-/// What is known about the claim in a file.
 pub(super) fn standing(path: &Path) -> io::Result<Standing> {
+    let free_if_gone = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => Ok(Standing::Free),
+        _ => Err(error),
+    };
     let owner = match fs::read(path) {
         Ok(text) => serde_json::from_slice::<Owner>(&text).ok(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Standing::Free),
-        Err(error) => return Err(error),
+        Err(error) => return free_if_gone(error),
     };
     let is_abandoned = match owner.as_ref().and_then(Owner::is_running) {
         Some(is_running) => !is_running,
         None => match age(path) {
             Ok(age) => age > ABANDONED_AFTER,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Standing::Free),
-            Err(error) => return Err(error),
+            Err(error) => return free_if_gone(error),
         },
     };
-    Ok(match owner {
-        Some(owner) if !is_abandoned => Standing::Held(owner),
-        None if !is_abandoned => Standing::Held(Owner::unknown()),
-        owner => Standing::Abandoned(owner),
+    Ok(if is_abandoned {
+        Standing::Abandoned(owner)
+    } else {
+        Standing::Held(owner.unwrap_or_else(Owner::unknown))
     })
 }
 
@@ -262,7 +260,7 @@ pub(super) fn touch(file: &Path) -> io::Result<()> {
 /// not be written to; then the machine's own clock has to do.
 fn age(file: &Path) -> io::Result<Duration> {
     // Opening makes network file systems ask the server.
-    let touched = std::fs::File::open(file)?.metadata()?.modified()?;
+    let touched = fs::File::open(file)?.metadata()?.modified()?;
     let now = now(file.parent().unwrap_or(Path::new("."))).unwrap_or_else(|_| SystemTime::now());
     Ok(now.duration_since(touched).unwrap_or_default())
 }

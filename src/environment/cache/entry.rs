@@ -12,31 +12,24 @@ use crate::env_vars;
 use crate::environment::error::EnvironmentError;
 use crate::environment::manager::EnvManager;
 
-/// The name of the directory with the records.
 const RECORDS: &str = ".mlrun";
 
 /// What kind of environment it is. Names are unique within a kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum EntryKind {
+    Conda,
     /// A virtual environment, whether `venv` or `uv` made it: both use the same places.
     Python,
-    Conda,
 }
 
 impl EntryKind {
     pub(super) const ALL: [Self; 2] = [Self::Python, Self::Conda];
 
-    /// The name of the directory with the records of this kind.
-    pub(super) fn directory_name(self) -> &'static str {
-        match self {
-            Self::Python => "python",
-            Self::Conda => "conda",
-        }
-    }
-
-    /// The directory with the records of all environments of this kind.
     pub(super) fn records(self) -> Result<PathBuf, EnvironmentError> {
-        Ok(own_directory()?.join(self.directory_name()))
+        Ok(own_directory()?.join(match self {
+            Self::Conda => "conda",
+            Self::Python => "python",
+        }))
     }
 }
 
@@ -47,7 +40,6 @@ pub(in crate::environment) struct Entry {
     pub(in crate::environment) name: String,
     /// The directory that is the environment.
     pub(in crate::environment) directory: PathBuf,
-    /// What makes it.
     pub(in crate::environment) manager: EnvManager,
     /// The directory of what mlrun knows about the environment. It may not exist.
     pub(super) records: PathBuf,
@@ -67,7 +59,6 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// The record in a directory of records.
     pub(super) fn read(records: &Path) -> Option<Self> {
         serde_json::from_slice(&fs::read(record_file(records)).ok()?).ok()
     }
@@ -78,10 +69,6 @@ fn record_file(records: &Path) -> PathBuf {
 }
 
 impl Entry {
-    /// An environment with this name in this directory.
-    ///
-    /// # Errors
-    /// There is no place for records.
     pub(in crate::environment) fn new(
         manager: EnvManager,
         name: impl Into<String>,
@@ -104,12 +91,10 @@ impl Entry {
         record_file(&self.records)
     }
 
-    /// Remembers that the environment was built just now.
     pub(super) fn note_build(&self, project: &str) {
         self.write_record(project, true);
     }
 
-    /// Remembers that the environment is used now.
     pub(super) fn note_use(&self, project: &str) {
         if touch(&self.record_file()).is_err() {
             self.write_record(project, false);
@@ -160,7 +145,6 @@ impl Entry {
             .map_err(EnvironmentError::cache("write", path))
     }
 
-    /// Takes the mark away.
     pub(super) fn clear_mark(&self) -> Result<(), EnvironmentError> {
         match fs::remove_file(self.mark()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -187,7 +171,6 @@ pub(in crate::environment) fn name_of_text(text: &str) -> String {
     format!("mlflow-{}", sha1(text.as_bytes()))
 }
 
-/// The SHA-1 in hexadecimal digits.
 pub(in crate::environment) fn sha1(bytes: &[u8]) -> String {
     hex::encode(openssl::sha::sha1(bytes))
 }
@@ -224,17 +207,4 @@ fn home() -> Option<PathBuf> {
             let user = nix::unistd::User::from_uid(nix::unistd::getuid());
             user.ok().flatten().map(|user| user.dir)
         })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_name_of_nothing() {
-        assert_eq!(
-            name_of_text(""),
-            "mlflow-da39a3ee5e6b4b0d3255bfef95601890afd80709"
-        );
-    }
 }

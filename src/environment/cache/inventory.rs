@@ -23,21 +23,16 @@ const REMOVAL: &str = "the removal of environments";
 /// An environment as the cache has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CachedEnvironment {
-    /// The name: `mlflow-` and a hash.
     pub name: String,
-    /// What made it.
     pub manager: EnvManager,
-    /// The directory that is the environment.
     pub directory: PathBuf,
     /// What it takes on the disk, in bytes. Files that it shares with a package cache count.
     pub bytes: u64,
-    /// When it was made.
     pub created: UnixMillis,
     /// When a run used it last, as far as mlrun knows: nobody notes the runs of `mlflow run`.
     pub last_used: UnixMillis,
     /// The project that it was made for; nothing where `mlflow run` made it.
     pub project: Option<String>,
-    /// What it is good for at this moment.
     pub state: CachedState,
 }
 
@@ -55,7 +50,6 @@ pub(crate) enum CachedState {
 }
 
 impl CachedState {
-    /// The state in a word or two.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Ready => "ready",
@@ -74,7 +68,7 @@ pub(in crate::environment) fn entries(conda: Vec<PathBuf>) -> Result<Vec<Entry>,
         let directory = root.join(&name);
         if directory.join("pyvenv.cfg").is_file() {
             let entry = Entry::new(python_manager(&directory), &name, directory)?;
-            found.insert((name, EntryKind::Python.directory_name()), entry);
+            found.insert((name, EntryKind::Python), entry);
         }
     }
     for directory in conda {
@@ -85,7 +79,7 @@ pub(in crate::environment) fn entries(conda: Vec<PathBuf>) -> Result<Vec<Entry>,
             .into_owned();
         if name.starts_with(PREFIX) {
             let entry = Entry::new(EnvManager::Conda, &name, directory)?;
-            found.insert((name, EntryKind::Conda.directory_name()), entry);
+            found.insert((name, EntryKind::Conda), entry);
         }
     }
     for kind in EntryKind::ALL {
@@ -108,14 +102,13 @@ pub(in crate::environment) fn entries(conda: Vec<PathBuf>) -> Result<Vec<Entry>,
             let entry = Entry::new(manager, &name, directory)?;
             // The directory may have been removed by hand.
             if entry.directory.exists() || entry.is_unfinished()? {
-                found.entry((name, kind.directory_name())).or_insert(entry);
+                found.entry((name, kind)).or_insert(entry);
             }
         }
     }
     Ok(found.into_values().collect())
 }
 
-/// Tells all about every environment.
 pub(in crate::environment) async fn describe_all(
     entries: Vec<Entry>,
 ) -> Result<Vec<CachedEnvironment>, EnvironmentError> {
@@ -306,7 +299,6 @@ pub(in crate::environment) async fn remove_directory(directory: &Path) -> Result
         .map_err(EnvironmentError::cache("remove", directory))
 }
 
-/// Does blocking work on a thread that may block.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,

@@ -4,21 +4,16 @@
 use std::fs;
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::claim::{self, Claim, Owner, Standing};
 use super::entry::Entry;
 use crate::environment::EnvironmentError;
 use crate::events::Progress;
 
-/// The pauses between looks at another process's lock grow from the first to the second of these.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
-
 /// What an attempt to take the lock gave.
 pub(super) enum Attempt {
     /// The lock; it ends with the claim.
     Taken(Claim),
-    /// Somebody else holds it.
     Held(Owner),
 }
 
@@ -64,35 +59,6 @@ pub(super) fn is_locked(entry: &Entry) -> Result<bool, EnvironmentError> {
 
 fn lock_file(entry: &Entry) -> PathBuf {
     entry.records.join("lock")
-}
-
-/// Waits between looks at a lock that another process holds, and says once for whom.
-#[derive(Debug)]
-pub(super) struct Waiting {
-    told: Option<Owner>,
-    pause: Duration,
-}
-
-impl Waiting {
-    pub(super) fn new() -> Self {
-        Self {
-            told: None,
-            pause: PAUSES.0,
-        }
-    }
-
-    /// Waits for a while.
-    pub(super) async fn pause(&mut self, entry: &Entry, owner: Owner, progress: &dyn Progress) {
-        if self.told.as_ref() != Some(&owner) {
-            progress.info(&format!(
-                "Waiting for {owner}, which builds the environment {}",
-                entry.name
-            ));
-            self.told = Some(owner);
-        }
-        tokio::time::sleep(self.pause).await;
-        self.pause = (self.pause * 2).min(PAUSES.1);
-    }
 }
 
 /// Keeps an environment from being removed, for as long as this value lives.

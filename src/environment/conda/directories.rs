@@ -27,7 +27,6 @@ pub(super) struct Directories {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CondaEnvironment {
-    /// Its directory.
     pub(super) prefix: PathBuf,
     /// Whether conda finds it by its name alone.
     pub(super) has_name: bool,
@@ -36,8 +35,12 @@ pub(super) struct CondaEnvironment {
 impl CondaEnvironment {
     /// Whether conda takes it for an environment.
     pub(super) fn is_environment(&self) -> bool {
-        self.prefix.join(HISTORY).is_file()
+        is_environment(&self.prefix)
     }
+}
+
+fn is_environment(prefix: &Path) -> bool {
+    prefix.join(HISTORY).is_file()
 }
 
 impl Directories {
@@ -86,7 +89,7 @@ impl Directories {
         let mut prefixes: Vec<PathBuf> = in_directories.chain(self.noted.iter().cloned()).collect();
         prefixes.sort();
         prefixes.dedup();
-        prefixes.retain(|prefix| prefix.join(HISTORY).is_file());
+        prefixes.retain(|prefix| is_environment(prefix));
         prefixes
     }
 
@@ -130,43 +133,29 @@ impl Directories {
 
 /// The files of conda's settings, the ones that count more first.
 fn settings_files(roots: &[PathBuf], home: Option<&Path>) -> Vec<PathBuf> {
-    let directory = |name: &str| env::var_os(name).map(PathBuf::from);
-    let mut files: Vec<PathBuf> = directory(CONDARC).into_iter().collect();
-    let mut add = |directory: Option<PathBuf>, names: &[&str]| {
-        files.extend(
-            directory
-                .iter()
-                .flat_map(|directory| names.iter().map(|name| directory.join(name))),
-        );
-    };
-    let both = [".condarc", "condarc"];
-    add(directory(CONDA_PREFIX), &both);
-    add(home.map(Path::to_owned), &[".condarc"]);
-    add(home.map(|home| home.join(".conda")), &both);
-    add(home.map(|home| home.join(".config/conda")), &both);
-    add(
-        directory(XDG_CONFIG_HOME).map(|directory| directory.join("conda")),
-        &both,
-    );
-    add(directory(CONDA_ROOT), &both);
-    for root in roots {
-        add(Some(root.clone()), &both);
-    }
-    add(Some(PathBuf::from("/var/lib/conda")), &both);
-    add(Some(PathBuf::from("/etc/conda")), &both);
+    let variable = |name: &str| env::var_os(name).map(PathBuf::from);
+    let in_home = |path: &str| home.map(|home| home.join(path));
+    let both = |directory: PathBuf| [".condarc", "condarc"].map(|name| directory.join(name));
+    let mut files: Vec<PathBuf> = variable(CONDARC).into_iter().collect();
+    files.extend(variable(CONDA_PREFIX).into_iter().flat_map(both));
+    files.extend(in_home(".condarc"));
+    let of_user = [
+        in_home(".conda"),
+        in_home(".config/conda"),
+        variable(XDG_CONFIG_HOME).map(|directory| directory.join("conda")),
+        variable(CONDA_ROOT),
+    ];
+    let of_system = ["/var/lib/conda", "/etc/conda"].map(PathBuf::from);
+    let rest = of_user.into_iter().flatten().chain(roots.iter().cloned());
+    files.extend(rest.chain(of_system).flat_map(both));
     files
 }
 
 /// The directories of environments that a file of settings names. Those with variables in them are
 /// left out.
 fn directories_in_settings(file: &Path) -> Vec<PathBuf> {
-    let Ok(text) = fs::read(file) else {
-        return Vec::new();
-    };
-    let Ok(root) = yaml::parse(&text) else {
-        return Vec::new();
-    };
-    let Some(settings) = root.as_mapping() else {
+    let root = fs::read(file).ok().and_then(|text| yaml::parse(&text).ok());
+    let Some(settings) = root.as_ref().and_then(|root| root.as_mapping()) else {
         return Vec::new();
     };
     let lists = CONDARC_KEYS.iter().filter_map(|key| settings.get(key)?.as_list());

@@ -13,7 +13,6 @@ pub(super) struct CondaFile {
     pub(super) text: String,
 }
 
-/// One of a file's dependencies.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Dependency {
     /// A package of conda, as it is written, and where.
@@ -35,9 +34,6 @@ impl CondaFile {
     }
 
     /// The dependencies in their order.
-    ///
-    /// # Errors
-    /// The text is no YAML, or what stands there is nothing that a dependency can be.
     pub(super) fn dependencies(&self) -> Result<Vec<Dependency>, EnvironmentError> {
         let root = self
             .parse()
@@ -58,9 +54,6 @@ impl CondaFile {
 
     /// Whether conda itself can read the file. It also takes a requirements file of pip, whose lines it
     /// installs as its own packages.
-    ///
-    /// # Errors
-    /// The text is no YAML, or the file is of another kind.
     pub(super) fn check(&self) -> Result<(), EnvironmentError> {
         if OtherFile::of(self.file.path()) == Some(OtherFile::Requirements) {
             return self.check_requirements();

@@ -28,7 +28,6 @@ pub(super) struct Installation {
     pub(super) program: PathBuf,
     /// The program that makes environments: `conda` too, or one like it.
     pub(super) create_program: PathBuf,
-    /// Shell text that defines `conda activate`.
     entering: Entering,
 }
 
@@ -42,7 +41,6 @@ enum Entering {
     Printed(String),
 }
 
-/// A program that was found.
 struct Program {
     path: PathBuf,
     /// Whether a variable named it.
@@ -110,11 +108,8 @@ impl Installation {
             match variable(MAMBA_ROOT_PREFIX) {
                 Some(root) => roots.insert(0, PathBuf::from(root)),
                 None => {
-                    let home = variable(HOME).map(PathBuf::from);
-                    roots.extend(
-                        home.iter()
-                            .flat_map(|home| MAMBA_ROOTS.map(|root| home.join(root))),
-                    );
+                    let in_home = |home| MAMBA_ROOTS.map(|root| Path::new(&home).join(root));
+                    roots.extend(variable(HOME).into_iter().flat_map(in_home));
                 }
             }
         }
@@ -124,23 +119,16 @@ impl Installation {
 
     /// The shell commands that enter an environment, given by its name or its directory.
     pub(super) fn activation(&self, environment: &OsStr) -> Vec<String> {
-        let environment = quote(&environment.to_string_lossy()).into_owned();
+        let quoted = |path: &Path| quote(&path.to_string_lossy()).into_owned();
+        let environment = quoted(environment.as_ref());
         match &self.entering {
             Entering::ShellFunction(file) => vec![
-                format!("source {}", quote(&file.to_string_lossy())),
+                format!("source {}", quoted(file)),
                 format!("conda activate {environment} 1>&2"),
             ],
-            Entering::Script(file) => {
-                vec![format!(
-                    "source {} {environment} 1>&2",
-                    quote(&file.to_string_lossy())
-                )]
-            }
+            Entering::Script(file) => vec![format!("source {} {environment} 1>&2", quoted(file))],
             Entering::Printed(function) => vec![
-                format!(
-                    "eval \"$({} shell hook --shell bash)\"",
-                    quote(&self.program.to_string_lossy())
-                ),
+                format!("eval \"$({} shell hook --shell bash)\"", quoted(&self.program)),
                 format!("{function} activate {environment} 1>&2"),
             ],
         }

@@ -34,9 +34,6 @@ pub(super) struct CondaPlan {
 impl CondaPlan {
     /// Finds conda and the environment's name, which is MLflow's own: so each of the two finds what
     /// the other has made. Changes nothing and starts no program.
-    ///
-    /// # Errors
-    /// The file cannot be read, or there is no conda.
     pub(super) fn make(file: Option<&Path>) -> Result<Self, EnvironmentError> {
         let contents = file.map(CondaFile::read).transpose()?;
         let name = cache::name_of_text(contents.as_ref().map_or("", |file| &file.text));

@@ -32,10 +32,6 @@ struct Requirement<'a> {
 
 impl DerivedPythonEnv {
     /// Reads the file and takes what a virtual environment can have.
-    ///
-    /// # Errors
-    /// The file cannot be read, holds something else than dependencies, or names Python without a
-    /// version that could be looked for.
     pub(in crate::environment) fn read(file: &Path) -> Result<Self, EnvironmentError> {
         Self::derive(&CondaFile::read(file)?)
     }

@@ -16,7 +16,6 @@ const NO_UV: &str = "uv is not installed";
 /// What is asked for where nothing asks for a version and PATH has no Python either.
 const ANY: &str = "3";
 
-/// Whether uv is on PATH.
 pub(in crate::environment) fn uv_is_installed() -> bool {
     program_on_path("uv").is_some()
 }
@@ -53,9 +52,6 @@ pub(super) enum FoundPython {
 }
 
 /// Finds a Python for an environment that `manager` makes. Changes nothing and needs no network.
-///
-/// # Errors
-/// There is none, and nothing that could get it.
 pub(super) async fn find(
     request: &PythonRequest,
     manager: EnvManager,
@@ -111,9 +107,6 @@ pub(super) fn no_python(version: &str, tried: &[String]) -> EnvironmentError {
 }
 
 /// Gets a Python that is not there, by uv, else by pyenv.
-///
-/// # Errors
-/// Neither can get it.
 pub(super) async fn install(
     request: &PythonRequest,
     calls: &BuildCalls<'_>,

@@ -22,31 +22,19 @@ const PROJECT_FILE: &str = "pyproject.toml";
 /// The file in which uv finds the Python of a project.
 const VERSION_FILE: &str = ".python-version";
 
-/// One requirement. Ordered as Python orders the pair.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Requirement {
-    line: String,
-    /// It comes from a constraints file.
-    is_constraint: bool,
-}
+/// One requirement, and whether it comes from a constraints file. Ordered as Python orders the pair.
+type Requirement = (String, bool);
 
 /// The text of all requirements for the environment's name.
-///
-/// # Errors
-/// A file that is named cannot be read.
 pub(super) fn text_for_name(lines: &[String], directory: &Path) -> Result<String, EnvironmentError> {
     let mut found = Vec::new();
     collect(lines.iter().map(String::as_str), directory, false, 0, &mut found)?;
     found.sort();
-    let texts = found.iter().map(|requirement| {
+    let texts = found.iter().map(|(line, is_constraint)| {
         format!(
             "_Requirement(req_str={}, is_constraint={})",
-            python_repr(&requirement.line),
-            if requirement.is_constraint {
-                "True"
-            } else {
-                "False"
-            }
+            python_repr(line),
+            if *is_constraint { "True" } else { "False" }
         )
     });
     Ok(texts.collect())
@@ -59,7 +47,7 @@ fn collect<'a>(
     depth: usize,
     found: &mut Vec<Requirement>,
 ) -> Result<(), EnvironmentError> {
-    for line in joined(lines.map(|line| without_comment(python_strip(line)))) {
+    for line in joined(lines.map(|line| without_comment(line.trim_matches(is_python_space)))) {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
@@ -70,7 +58,7 @@ fn collect<'a>(
                 let directory = path.parent().unwrap_or(directory);
                 collect(python_lines(&text), directory, is_constraint, depth + 1, found)?;
             }
-            None => found.push(Requirement { line, is_constraint }),
+            None => found.push((line, is_constraint)),
         }
     }
     Ok(())
@@ -133,10 +121,6 @@ fn without_comment(line: &str) -> &str {
     }
 }
 
-fn python_strip(line: &str) -> &str {
-    line.trim_matches(is_python_space)
-}
-
 /// What Python's `str.strip` takes for white space: Unicode's, and four control characters.
 fn is_python_space(character: char) -> bool {
     character.is_whitespace() || ('\x1c'..='\x1f').contains(&character)
@@ -174,15 +158,6 @@ pub(super) fn lock_identity(project: &Path) -> Result<String, EnvironmentError> 
 mod tests {
     use super::*;
 
-    fn lines_of(lines: &[&str], directory: &Path) -> Vec<(String, bool)> {
-        let mut found = Vec::new();
-        collect(lines.iter().copied(), directory, false, 0, &mut found).unwrap();
-        found
-            .into_iter()
-            .map(|requirement| (requirement.line, requirement.is_constraint))
-            .collect()
-    }
-
     #[test]
     fn files_are_followed_from_where_they_are() {
         let directory = tempfile::tempdir().unwrap();
@@ -201,8 +176,10 @@ mod tests {
             ("two >=1", false),
             ("three#x", true),
         ];
+        let mut found = Vec::new();
+        collect(["zero", "-r a.txt"].into_iter(), root, false, 0, &mut found).unwrap();
         assert_eq!(
-            lines_of(&["zero", "-r a.txt"], root),
+            found,
             expected.map(|(line, is_constraint)| (line.to_owned(), is_constraint))
         );
     }

@@ -22,12 +22,8 @@ impl Version {
     }
 
     /// Whether an asked version, which may leave out its last numbers, means this one.
-    pub(super) fn is_meant_by(&self, asked: &Self) -> bool {
+    fn is_meant_by(&self, asked: &Self) -> bool {
         self.0.starts_with(&asked.0)
-    }
-
-    pub(super) fn numbers(&self) -> &[u32] {
-        &self.0
     }
 
     /// Whether it has all three numbers.
@@ -36,7 +32,7 @@ impl Version {
     }
 
     /// The names that its interpreter may have, the surest first: `python3.11`, `python3`, `python`.
-    pub(super) fn program_names(&self) -> Vec<String> {
+    fn program_names(&self) -> Vec<String> {
         let mut names = Vec::new();
         for length in (1..=self.0.len().min(2)).rev() {
             names.push(format!("python{}", Self(self.0[..length].to_vec())));
@@ -96,7 +92,7 @@ impl PythonRequest {
         match &self.wanted {
             Wanted::Beginning(asked) => version.is_meant_by(asked),
             Wanted::Range(range) => {
-                let numbers = version.numbers().iter().map(|number| u64::from(*number));
+                let numbers = version.0.iter().map(|number| u64::from(*number));
                 range.contains(&pep440_rs::Version::new(numbers))
             }
             Wanted::OfUv => false,

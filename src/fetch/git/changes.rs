@@ -34,10 +34,11 @@ const INTENT_TO_ADD: u16 = 1 << 13;
 /// How the files of a project stand to the commit that they belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TreeState {
-    /// They are those of the commit.
     Clean,
     /// A file differs: this one, relative to the top of the working tree, and maybe others.
-    Changed { path: String },
+    Changed {
+        path: String,
+    },
     /// A file in the project's directory is neither tracked nor ignored: this one, and maybe others.
     Untracked {
         /// The file, or the directory of such files.

@@ -19,7 +19,6 @@ use crate::fetch::error::Kind;
 /// What only patterns and other expressions of Git have, and no name.
 const NOT_IN_NAMES: &[char] = &['+', ':', '^', '~', '?', '*', '[', '\\', '@'];
 
-/// What has been cloned.
 pub(super) struct Cloned {
     /// The commit whose files are there.
     pub(super) commit: String,

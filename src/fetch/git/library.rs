@@ -74,7 +74,6 @@ impl<'a> Fetch<'a> {
         })
     }
 
-    /// All names of the repository.
     fn references(&self) -> Result<References, FetchError> {
         let mut references = References::default();
         let mut list = || {

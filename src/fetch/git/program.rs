@@ -66,7 +66,6 @@ const PASSWORD: &str = "MLRUN_GIT_PASSWORD";
 /// A credential helper that knows what the variables hold.
 const CREDENTIAL_HELPER: &str = r#"!f() { test "$1" != get || printf 'username=%s\npassword=%s\n' "$MLRUN_GIT_USER" "$MLRUN_GIT_PASSWORD"; }; f"#;
 
-/// Whether there is a `git` program.
 pub(super) fn is_installed() -> bool {
     program_on_path("git").is_some()
 }
@@ -76,11 +75,9 @@ pub(super) fn is_installed() -> bool {
 pub(super) struct Git<'a> {
     /// What messages are about.
     pub(super) remote: Remote,
-    /// Where it works.
     pub(super) directory: PathBuf,
     settings: Vec<(String, String)>,
     pub(super) variables: Vec<(&'static str, String)>,
-    /// Who hears how far the fetch is.
     pub(super) progress: &'a dyn Progress,
 }
 

@@ -20,7 +20,6 @@ pub(super) struct Remote {
     pub(super) credentials: Option<Credentials>,
 }
 
-/// What a URL says about who one is.
 #[derive(Clone)]
 pub(super) struct Credentials {
     /// The scheme and host that they are for.
@@ -65,12 +64,10 @@ impl Remote {
         }
     }
 
-    /// Whether the repository is on this machine.
     pub(super) fn is_local(&self) -> bool {
         is_local(&self.url)
     }
 
-    /// Whether the server is reached by SSH.
     pub(super) fn is_ssh(&self) -> bool {
         match self.url.split_once("://") {
             Some((scheme, _)) => scheme.contains("ssh"),

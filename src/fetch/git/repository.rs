@@ -22,24 +22,17 @@ pub(crate) struct Repository {
 pub(crate) fn find_repository(directory: &Path) -> Option<Repository> {
     for candidate in directory.ancestors() {
         let dot_git = candidate.join(".git");
-        match fs::metadata(&dot_git) {
-            Ok(metadata) if metadata.is_dir() => {
-                if is_git_directory(&dot_git) {
-                    return Some(Repository {
-                        root: candidate.to_owned(),
-                        git_directory: dot_git,
-                    });
-                }
-            }
+        let git_directory = match fs::metadata(&dot_git) {
+            Ok(metadata) if metadata.is_dir() => is_git_directory(&dot_git).then_some(dot_git),
             // A worktree or submodule. As for Git, a file that is none ends the search.
-            Ok(_) => {
-                let git_directory = linked_git_directory(&dot_git)?;
-                return Some(Repository {
-                    root: candidate.to_owned(),
-                    git_directory,
-                });
-            }
-            Err(_) => {}
+            Ok(_) => Some(linked_git_directory(&dot_git)?),
+            Err(_) => None,
+        };
+        if let Some(git_directory) = git_directory {
+            return Some(Repository {
+                root: candidate.to_owned(),
+                git_directory,
+            });
         }
         if is_git_directory(candidate) {
             return None;
@@ -65,7 +58,6 @@ pub(crate) fn is_bare_repository(directory: &Path) -> bool {
 }
 
 impl Repository {
-    /// The top directory of the working tree.
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }

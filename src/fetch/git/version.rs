@@ -20,7 +20,6 @@ const HASH_LENGTHS: [usize; 2] = [40, 64];
 /// commits; Git itself writes none that is shorter.
 const TELLING_HASH: usize = 7;
 
-/// What is asked for.
 pub(super) struct Wanted {
     /// The branch, tag or commit.
     pub(super) version: Option<String>,
@@ -141,7 +140,6 @@ impl References {
         references
     }
 
-    /// Whether the repository's hashes are SHA-256.
     pub(super) fn is_sha256(&self) -> bool {
         self.all.values().any(|hash| hash.len() == HASH_LENGTHS[1])
     }
@@ -260,7 +258,6 @@ pub(super) fn is_hash(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Whether the text is a whole hash.
 pub(super) fn is_whole_hash(text: &str) -> bool {
     HASH_LENGTHS.contains(&text.len()) && is_hash(text)
 }

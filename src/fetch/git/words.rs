@@ -144,19 +144,16 @@ const MEANINGS: &[Meaning] = &[
     meaning("Could not read from remote repository", "", ""),
 ];
 
-/// Something needs the `git` program, and there is none.
 pub(super) fn needs_program(need: &str) -> FetchError {
     let message = format!("{need} needs the program 'git', which was not found");
     FetchError::new(message, INSTALL_GIT)
 }
 
-/// What answers is not Git.
 pub(super) fn no_git_server(remote: &Remote) -> FetchError {
     let message = format!("the server is not a Git server: '{remote}' does not speak Git's protocol");
     FetchError::new(message, URL)
 }
 
-/// What the failure of the `git` program means.
 pub(super) fn of_program(mut error: ProcessError, remote: &Remote) -> FetchError {
     let mut lines = Vec::new();
     if let ProcessError::Failed { last_lines, .. } = &mut error {
@@ -175,7 +172,6 @@ pub(super) fn of_program(mut error: ProcessError, remote: &Remote) -> FetchError
     })
 }
 
-/// What a failure of libgit2 means.
 pub(super) fn of_library(action: &str, error: git2::Error, remote: &Remote) -> FetchError {
     let message = error.message();
     problem(&[message.to_owned()], message, remote).unwrap_or_else(|| library(action)(error))
