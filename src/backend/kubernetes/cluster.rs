@@ -9,8 +9,8 @@ use kube::{Client, Config};
 use openssl::x509::X509;
 
 use super::KubernetesError;
+use super::api_error::{ApiProblem, ProblemKind};
 use super::credentials::Credentials;
-use super::error::{ApiProblem, ProblemKind};
 use crate::env_vars::{self, HOME, KUBECONFIG, KUBERNETES_SERVICE_HOST};
 use crate::nearest::nearest;
 

@@ -9,7 +9,7 @@ use openssl::asn1::Asn1Time;
 use openssl::x509::X509;
 
 use super::KubernetesError;
-use super::error::{ApiProblem, ProblemKind};
+use super::api_error::{ApiProblem, ProblemKind};
 use crate::project::quote;
 
 /// Words in the name of an option whose value nobody shall see.

@@ -3,10 +3,10 @@
 //! Source of the words: "Disruptions" and "Pod Lifecycle" of the Kubernetes documentation, and the
 //! `reason`s that the kubelet gives pods.
 
-use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod, PodCondition};
 use kube::ResourceExt as _;
 
-use super::reason::{Reason, conditions};
+use super::error::Reason;
 
 const AGAIN: &str = "let the Job try again: raise backoffLimit in the template, or give it a podFailurePolicy that ignores \
      DisruptionTarget";
@@ -83,4 +83,9 @@ pub(super) fn is_by_deletion(pod: &Pod, terminated: &ContainerStateTerminated) -
     // The deletion's time is the one at which the pod's grace is over.
     matches!(terminated.exit_code, 137 | 143)
         && ended.is_none_or(|ended| ended >= deadline.0.as_second() - grace)
+}
+
+pub(super) fn conditions(pod: &Pod) -> impl Iterator<Item = &PodCondition> {
+    let status = pod.status.iter();
+    status.flat_map(|status| &status.conditions).flatten()
 }

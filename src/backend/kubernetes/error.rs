@@ -1,16 +1,7 @@
-//! Why a run on Kubernetes failed or could not be started, and what the API, or the way to it, answers to a
-//! request that it does not carry out.
+//! Why a run on Kubernetes failed, or could not be started.
 
 use std::error::Error;
-use std::iter::successors;
-use std::time::Duration;
 
-use hyper_util::client;
-use kube::core::Status;
-
-use super::denial::Denial;
-use super::kubeconfig_text;
-use super::reason::Reason;
 use crate::entities::RunStatus;
 use crate::project::Location;
 
@@ -77,206 +68,40 @@ impl KubernetesError {
     }
 }
 
+/// Why something failed, or does not start, for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reason {
+    pub(super) text: String,
+    pub(super) hint: Option<&'static str>,
+    /// Whether it stays so however long one waits.
+    pub(super) is_lasting: bool,
+}
+
+impl Reason {
+    pub(super) fn new(text: impl Into<String>, hint: Option<&'static str>) -> Self {
+        Self {
+            text: text.into(),
+            hint,
+            is_lasting: false,
+        }
+    }
+
+    /// What is wrong, and the cluster's own words about it.
+    pub(super) fn told(what: impl Into<String>, message: &str, hint: Option<&'static str>) -> Self {
+        let what = what.into();
+        match message.trim() {
+            "" => Self::new(what, hint),
+            message => Self::new(format!("{what}: {message}"), hint),
+        }
+    }
+
+    pub(super) fn lasting_if(self, is_lasting: bool) -> Self {
+        Self { is_lasting, ..self }
+    }
+}
+
 impl From<Reason> for KubernetesError {
     fn from(reason: Reason) -> Self {
         Self::failed(reason.text, reason.hint.map(str::to_owned), None)
     }
-}
-
-/// A length of time for a person.
-pub(super) fn seconds(time: Duration) -> String {
-    match time.as_secs() {
-        seconds if seconds >= 120 && seconds.is_multiple_of(60) => format!("{} minutes", seconds / 60),
-        1 => "1 second".to_owned(),
-        seconds => format!("{seconds} seconds"),
-    }
-}
-
-/// Why a request to the API was not carried out.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub(super) struct ApiProblem {
-    pub(super) kind: ProblemKind,
-    /// The API's own words, or those of the library that connects.
-    pub(super) message: String,
-    /// Whether the request was certainly not carried out, though it may be later.
-    is_undone: bool,
-    /// The first field that the API names.
-    pub(super) field: Option<String>,
-    /// Whether the kubeconfig's credentials could not even be had.
-    pub(super) lacks_credentials: bool,
-}
-
-/// Kinds of problems, by what can be done about them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ProblemKind {
-    Unreachable,
-    /// The server has too much to do: it may answer in a moment.
-    Busy,
-    /// The server fails: it may answer later.
-    Transient,
-    /// The client has no valid credentials, or cannot get any.
-    Unauthorized,
-    /// The client may not do it: it has no role for it, as a rule.
-    Forbidden,
-    /// A rule of the cluster forbids it, whoever asks.
-    Denied(&'static Denial),
-    NotFound,
-    AlreadyExists,
-    /// The API does not take what was sent.
-    Invalid,
-    Other,
-}
-
-impl ApiProblem {
-    pub(super) fn new(kind: ProblemKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            is_undone: false,
-            field: None,
-            lacks_credentials: false,
-        }
-    }
-
-    /// No answer came in this time.
-    pub(super) fn no_answer(within: Duration) -> Self {
-        let message = format!("no answer within {}", seconds(within));
-        Self::new(ProblemKind::Unreachable, message)
-    }
-
-    /// What to do about a request that failed.
-    pub(super) fn hint(&self) -> Option<&'static str> {
-        let says = |words: &str| self.message.contains(words);
-        Some(match self.kind {
-            ProblemKind::Unreachable => {
-                "check that the cluster runs and that this machine reaches it: kubectl cluster-info"
-            }
-            ProblemKind::Unauthorized => "log in to the cluster again: kubectl auth whoami shows who you are",
-            ProblemKind::Denied(denial) => denial.hint,
-            ProblemKind::Transient if says("failed calling webhook") => {
-                "the webhook is a part of the cluster that does not answer; try again later, or tell its administrators"
-            }
-            ProblemKind::Forbidden if says("User \"") && says(" cannot ") => {
-                "the user or service account needs a role that may create, get, list, watch and delete jobs, list and \
-                 watch pods and events, and get pods/log"
-            }
-            ProblemKind::Forbidden => "a rule of the cluster forbids it; its administrators know which one",
-            ProblemKind::NotFound => "create the namespace, or name another one in the template",
-            _ => return None,
-        })
-    }
-
-    /// Whether the server, or something before it, cut the connection because of a certificate.
-    pub(super) fn is_of_certificate(&self) -> bool {
-        self.kind == ProblemKind::Unreachable && self.message.contains(" alert ")
-    }
-
-    /// Whether the request may have been carried out all the same.
-    pub(super) fn may_be_done(&self) -> bool {
-        self.is_passing() && !self.is_undone
-    }
-
-    /// Whether the same request may succeed later.
-    pub(super) fn is_passing(&self) -> bool {
-        matches!(
-            self.kind,
-            ProblemKind::Unreachable | ProblemKind::Busy | ProblemKind::Transient
-        )
-    }
-}
-
-impl From<&Status> for ApiProblem {
-    fn from(status: &Status) -> Self {
-        // The admission's bookkeeping of a quota has met another request's.
-        let is_collision = status.code == 409 && status.message.contains("resourcequotas");
-        let by_code = || match (status.code, status.reason.as_str()) {
-            (409, _) if is_collision => ProblemKind::Busy,
-            (_, "AlreadyExists") => ProblemKind::AlreadyExists,
-            (401, _) => ProblemKind::Unauthorized,
-            (403, _) => ProblemKind::Forbidden,
-            (404, _) => ProblemKind::NotFound,
-            (400 | 422, _) => ProblemKind::Invalid,
-            (429 | 503 | 504, _) => ProblemKind::Busy,
-            (408 | 500..=599, _) => ProblemKind::Transient,
-            _ => ProblemKind::Other,
-        };
-        // First the words: webhooks and policies choose the status code.
-        let kind = Denial::of(&status.message).map_or_else(by_code, ProblemKind::Denied);
-        let message = match (status.message.trim(), status.code) {
-            ("", code) => format!("status {code}"),
-            (message, code) if message.starts_with('<') => {
-                format!("status {code}, and no words of Kubernetes")
-            }
-            (message, _) => message.to_owned(),
-        };
-        let mut causes = status.details.iter().flat_map(|details| &details.causes);
-        Self {
-            // Too many requests: this one was not even looked at.
-            is_undone: status.code == 429 || is_collision,
-            field: causes
-                .find(|cause| !cause.field.is_empty())
-                .map(|cause| cause.field.clone()),
-            ..Self::new(kind, message)
-        }
-    }
-}
-
-impl From<kube::Error> for ApiProblem {
-    fn from(error: kube::Error) -> Self {
-        if let Some(source) = causes(&error).find_map(|cause| cause.downcast_ref()) {
-            let message = kubeconfig_text::of_credentials(source);
-            return Self {
-                lacks_credentials: true,
-                is_undone: true,
-                ..Self::new(ProblemKind::Unauthorized, message)
-            };
-        }
-        let kind = match &error {
-            kube::Error::Api(status) => return Self::from(&**status),
-            kube::Error::InferKubeconfig(source) => {
-                return Self::new(ProblemKind::Other, kubeconfig_text::of_kubeconfig(source));
-            }
-            kube::Error::OpensslTls(source) => {
-                return Self::new(ProblemKind::Other, kubeconfig_text::of_certificates(source));
-            }
-            kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_) => {
-                ProblemKind::Unreachable
-            }
-            // A body that ends too early.
-            kube::Error::SerdeError(source) if source.is_eof() => ProblemKind::Unreachable,
-            _ => ProblemKind::Other,
-        };
-        Self {
-            is_undone: could_not_connect(&error),
-            ..Self::new(kind, chain(&error))
-        }
-    }
-}
-
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    successors(Some(error), |&error| error.source())
-}
-
-/// Whether there was no connection that a request could have been sent over.
-fn could_not_connect(error: &kube::Error) -> bool {
-    let mut of_client = causes(error).filter_map(|cause| cause.downcast_ref::<client::legacy::Error>());
-    of_client.next().is_some_and(client::legacy::Error::is_connect)
-}
-
-/// An error and its causes in one line; what a cause says that has been said is left out, and so are
-/// the names that the library gives its kinds of errors.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    for cause in causes(error) {
-        let text = cause.to_string();
-        let text = text
-            .trim_start_matches("HyperError: ")
-            .trim_start_matches("ServiceError: ");
-        if !parts.iter().any(|part| part.contains(text)) {
-            parts.retain(|part| !text.contains(part.as_str()));
-            parts.push(text.to_owned());
-        }
-    }
-    parts.join(": ")
 }

@@ -1,25 +1,20 @@
-//! A Job that is in the cluster, or shall be: where it is, and the requests about it.
+//! A Job that is in the cluster, or shall be: where it is, the requests about it, and what it says about itself.
 
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder, Retryable as _};
-use http::Request;
-use http_body_util::BodyExt as _;
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::batch::v1::{Job, JobCondition, JobSpec};
 use k8s_openapi::api::core::v1::{Event, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, Preconditions, Resource};
-use kube::client::Body;
-use kube::core::Status;
-use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
 use super::KubernetesError;
+use super::api_error::{ApiProblem, ProblemKind};
 use super::cluster::Cluster;
-use super::error::{ApiProblem, ProblemKind};
-use super::pod_status;
+use super::error::Reason;
 use crate::entities::RunStatus;
 use crate::events::Progress;
 use crate::process::{Ended, ProgramExit};
@@ -80,47 +75,6 @@ impl JobHandle {
         let Some(uid) = &self.uid else { return true };
         let owners = metadata.owner_references.as_deref().unwrap_or_default();
         owners.is_empty() || owners.iter().any(|owner| owner.uid == *uid)
-    }
-
-    /// Has the Job checked; gives the warnings. Only a server that has too much to do is asked again.
-    pub(super) async fn check(&self, job: &Value) -> Result<Vec<String>, ApiProblem> {
-        let (_, warnings) = (|| self.create_once(job, true))
-            .retry(PAUSES.with_total_delay(Some(REQUEST_TIMEOUT)))
-            .when(|problem| problem.kind == ProblemKind::Busy)
-            .await?;
-        Ok(warnings)
-    }
-
-    /// Asks once for the Job's creation, or only for its check. Gives the Job, and the API's warnings, such as
-    /// fields that it does not know.
-    pub(super) async fn create_once(
-        &self,
-        job: &Value,
-        is_check: bool,
-    ) -> Result<(Job, Vec<String>), ApiProblem> {
-        let dry_run = if is_check { "&dryRun=All" } else { "" };
-        let path = Job::url_path(&(), Some(&self.namespace));
-        let request = Request::post(format!("{path}?fieldManager=mlrun&fieldValidation=Warn{dry_run}"))
-            .header(http::header::CONTENT_TYPE, "application/json")
-            .header(http::header::ACCEPT, "application/json")
-            .body(Body::from(job.to_string().into_bytes()))
-            .map_err(kube::Error::HttpError)?;
-        let answer = in_time(async {
-            let (parts, body) = self.cluster.client.send(request).await?.into_parts();
-            Ok::<_, kube::Error>((parts, body.collect().await?.to_bytes()))
-        });
-        let (parts, body) = answer.await?;
-        if !parts.status.is_success() {
-            let status = serde_json::from_slice::<Status>(&body).unwrap_or_else(|_| {
-                let text = String::from_utf8_lossy(&body);
-                Status::failure(&text, "").with_code(parts.status.as_u16())
-            });
-            return Err(ApiProblem::from(&status));
-        }
-        let warnings = parts.headers.get_all(http::header::WARNING).iter();
-        let warnings = warnings.filter_map(|warning| warning_text(warning.to_str().ok()?));
-        let job = serde_json::from_slice(&body).map_err(kube::Error::SerdeError)?;
-        Ok((job, warnings.collect()))
     }
 
     pub(super) async fn list_pods(&self) -> Result<Vec<Pod>, KubernetesError> {
@@ -234,7 +188,7 @@ impl JobHandle {
             return Some(Ok(SUCCESS));
         }
         if let Some(event) = find(&FAILURES) {
-            let reason = pod_status::of_job(None, event.reason.as_deref(), event.message.as_deref());
+            let reason = failure(None, event.reason.as_deref(), event.message.as_deref());
             return Some(Err(reason.into()));
         }
         // The end is the newest event of a Job, so if its beginning is remembered, its end would be too.
@@ -242,16 +196,7 @@ impl JobHandle {
     }
 }
 
-/// How long the deletion of the Job may take: the time that its pods have to end, and some more.
-pub(super) fn time_to_end(job: Option<&Job>) -> Duration {
-    let spec = job.and_then(|job| job.spec.as_ref());
-    let pod = spec.and_then(|spec| spec.template.spec.as_ref());
-    let seconds = pod.and_then(|pod| pod.termination_grace_period_seconds);
-    let grace = seconds.and_then(|seconds| seconds.try_into().ok()).unwrap_or(30);
-    BEYOND_GRACE + Duration::from_secs(grace)
-}
-
-async fn in_time<T, E: Into<ApiProblem>>(
+pub(super) async fn in_time<T, E: Into<ApiProblem>>(
     request: impl Future<Output = Result<T, E>>,
 ) -> Result<T, ApiProblem> {
     match timeout(REQUEST_TIMEOUT, request).await {
@@ -274,8 +219,97 @@ where
     answer.unwrap_or_else(|_| Err(last.unwrap_or_else(|| ApiProblem::no_answer(patience))))
 }
 
-/// The text of a header `Warning: 299 - "text"`.
-fn warning_text(header: &str) -> Option<String> {
-    let quoted = &header[header.find('"')? + 1..header.rfind('"')?];
-    Some(quoted.replace("\\\"", "\"").replace("\\\\", "\\"))
+/// The Job's conditions of these kinds that hold.
+fn conditions<'a>(job: &'a Job, kinds: &[&str]) -> impl Iterator<Item = &'a JobCondition> {
+    let all = job.status.iter().flat_map(|status| &status.conditions).flatten();
+    all.filter(|condition| condition.status == "True" && kinds.contains(&&*condition.type_))
+}
+
+/// The condition that is the Job's end, if it has one.
+pub(super) fn end_of(job: &Job) -> Option<&JobCondition> {
+    conditions(job, &["Complete", "Failed"]).next()
+}
+
+/// Whether the Job's end is decided, if not yet reached: its controller deletes the pods that still run.
+pub(super) fn is_ending(job: &Job) -> bool {
+    let decisions = ["FailureTarget", "SuccessCriteriaMet", "Failed", "Complete"];
+    conditions(job, &decisions).next().is_some()
+}
+
+/// Whether the Job was deleted, or is being deleted, before it had ended. The run was killed then, whatever
+/// its pods make of it.
+pub(super) fn was_cancelled(job: &Job) -> bool {
+    let Some(deleted) = &job.metadata.deletion_timestamp else {
+        return false;
+    };
+    let Some(end) = end_of(job) else {
+        return true;
+    };
+    match &end.last_transition_time {
+        Some(ended) if ended.0.as_second() != deleted.0.as_second() => ended.0 > deleted.0,
+        // Times are told in seconds. A Job that deletes itself may do so at once when it has ended, and
+        // pods that are ended by a deletion rarely succeed.
+        _ => !goes_by_itself(Some(job)) && end.type_ == "Failed",
+    }
+}
+
+fn spec(job: Option<&Job>) -> Option<&JobSpec> {
+    job?.spec.as_ref()
+}
+
+/// Whether the cluster deletes the Job some time after its end.
+pub(super) fn goes_by_itself(job: Option<&Job>) -> bool {
+    spec(job).is_some_and(|spec| spec.ttl_seconds_after_finished.is_some())
+}
+
+/// Whether somebody keeps the Job from starting, as queues do.
+pub(super) fn is_suspended(job: Option<&Job>) -> bool {
+    spec(job).and_then(|spec| spec.suspend).unwrap_or(false)
+}
+
+/// The queue of Kueue that decides when the Job starts, if one does.
+pub(super) fn queue_of(job: &Job) -> Option<&str> {
+    let labels = job.metadata.labels.as_ref()?;
+    labels.get("kueue.x-k8s.io/queue-name").map(String::as_str)
+}
+
+/// Whether the Job makes another pod where one fails; it does unless its template says otherwise.
+pub(super) fn tries_again(job: Option<&Job>) -> bool {
+    spec(job).is_none_or(|spec| {
+        spec.backoff_limit.unwrap_or(6) > 0
+            || spec.backoff_limit_per_index.is_some()
+            || spec.pod_failure_policy.is_some()
+    })
+}
+
+/// Whether the Job is done when one pod has succeeded.
+pub(super) fn has_one_pod(job: Option<&Job>) -> bool {
+    spec(job).is_some_and(|spec| spec.completions.unwrap_or(1) <= 1 && spec.parallelism.unwrap_or(1) <= 1)
+}
+
+/// How long the deletion of the Job may take: the time that its pods have to end, and some more.
+pub(super) fn time_to_end(job: Option<&Job>) -> Duration {
+    let pod = spec(job).and_then(|spec| spec.template.spec.as_ref());
+    let seconds = pod.and_then(|pod| pod.termination_grace_period_seconds);
+    let grace = seconds.and_then(|seconds| seconds.try_into().ok()).unwrap_or(30);
+    BEYOND_GRACE + Duration::from_secs(grace)
+}
+
+/// Why a whole Job failed, where its pods do not tell more.
+pub(super) fn failure(job: Option<&Job>, reason: Option<&str>, message: Option<&str>) -> Reason {
+    match reason.unwrap_or_default() {
+        "DeadlineExceeded" => deadline("Job", spec(job).and_then(|spec| spec.active_deadline_seconds)),
+        reason => Reason::told(
+            format!("the Job failed ({reason})"),
+            message.unwrap_or_default(),
+            None,
+        ),
+    }
+}
+
+/// What is said of a Job, or a pod, that was too slow.
+pub(super) fn deadline(what: &str, seconds: Option<i64>) -> Reason {
+    let allowed = seconds.map_or_else(String::new, |seconds| format!(" ({seconds} seconds)"));
+    let text = format!("the {what} ran longer than its activeDeadlineSeconds allow{allowed}");
+    Reason::new(text, Some("raise activeDeadlineSeconds in the template"))
 }

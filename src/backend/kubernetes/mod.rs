@@ -6,6 +6,7 @@
 //!
 //! The template and what is replaced in it are those of `mlflow.projects.kubernetes` (MLflow 3.17).
 
+mod api_error;
 mod cluster;
 mod config;
 mod create;
@@ -16,13 +17,9 @@ mod error;
 mod follow;
 mod job;
 mod job_api;
-mod job_state;
-mod kubeconfig_text;
 mod pod_status;
-mod reason;
 mod submitted_run;
 mod template;
-mod watch;
 
 use std::time::Duration;
 
@@ -33,10 +30,10 @@ use tokio::sync::OnceCell;
 pub(crate) use self::error::KubernetesError;
 pub(super) use self::submitted_run::KubernetesRun;
 
+use self::api_error::{ApiProblem, ProblemKind};
 use self::cluster::Cluster;
 use self::config::KubernetesConfig;
 use self::denial::Denial;
-use self::error::{ApiProblem, ProblemKind};
 use self::follow::StartLimit;
 use self::job_api::JobHandle;
 use self::submitted_run::KubernetesSubmittedRun;

@@ -1,12 +1,12 @@
 //! What pods and events say about themselves, and what that means.
 
-use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Event, Pod};
 use kube::ResourceExt as _;
 
 use super::denial::Denial;
-use super::disruption;
-use super::reason::{Reason, conditions};
+use super::disruption::{self, conditions};
+use super::error::Reason;
+use super::job_api::deadline;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Failure {
@@ -256,12 +256,6 @@ fn pod_deadline(pod: &Pod) -> Reason {
     deadline("pod", seconds)
 }
 
-fn deadline(what: &str, seconds: Option<i64>) -> Reason {
-    let allowed = seconds.map_or_else(String::new, |seconds| format!(" ({seconds} seconds)"));
-    let text = format!("the {what} ran longer than its activeDeadlineSeconds allow{allowed}");
-    Reason::new(text, Some("raise activeDeadlineSeconds in the template"))
-}
-
 fn of_container(terminated: &ContainerStateTerminated, pod: &Pod) -> Failure {
     let message = terminated.message.as_deref().unwrap_or_default();
     match terminated.reason.as_deref() {
@@ -281,19 +275,6 @@ fn of_container(terminated: &ContainerStateTerminated, pod: &Pod) -> Failure {
             Failure::Other(start_failed(what, message))
         }
         _ => Failure::ExitCode(terminated.exit_code),
-    }
-}
-
-/// Why a whole Job failed, where its pods do not tell more.
-pub(super) fn of_job(job: Option<&Job>, reason: Option<&str>, message: Option<&str>) -> Reason {
-    let spec = job.and_then(|job| job.spec.as_ref());
-    match reason.unwrap_or_default() {
-        "DeadlineExceeded" => deadline("Job", spec.and_then(|spec| spec.active_deadline_seconds)),
-        reason => Reason::told(
-            format!("the Job failed ({reason})"),
-            message.unwrap_or_default(),
-            None,
-        ),
     }
 }
 

@@ -6,8 +6,7 @@ use k8s_openapi::api::batch::v1::Job;
 use super::KubernetesError;
 use super::cluster::Cluster;
 use super::follow::{StartLimit, follow};
-use super::job_api::JobHandle;
-use super::job_state;
+use super::job_api::{self, JobHandle};
 use super::pod_status::{Failure, PodView};
 use crate::backend::relayed::RelayedOutput;
 use crate::backend::{AttachedRun, BackendError, RunElsewhere, RunState, SubmittedRun};
@@ -122,8 +121,8 @@ impl AttachedRun for KubernetesRun {
         };
         let pods = handle.list_pods().await?;
         let pods: Vec<PodView> = pods.iter().map(PodView::of).collect();
-        let status = match job_state::end_of(&job) {
-            _ if job_state::was_cancelled(&job) => RunStatus::Killed,
+        let status = match job_api::end_of(&job) {
+            _ if job_api::was_cancelled(&job) => RunStatus::Killed,
             Some(end) if end.type_ == "Complete" => RunStatus::Finished,
             Some(end) => {
                 details.push(("reason", end.message.clone().unwrap_or_default()));
