@@ -49,9 +49,9 @@ impl Build<'_> {
         if !self.engine.takes_tar() {
             self.with_directory(call, temporary.path()).await?;
         } else if let Err(error) = self.with_tar(call.clone()).await {
-            if !error.wants_buildx() {
+            let DockerError::NoBuildx { .. } = error else {
                 return Err(error);
-            }
+            };
             self.progress.info(
                 "DOCKER_BUILDKIT asks for BuildKit, but docker's buildx is not installed; building without BuildKit",
             );
@@ -59,10 +59,7 @@ impl Build<'_> {
         }
         let id = fs::read_to_string(&id_file).unwrap_or_default();
         match id.trim() {
-            "" => Err(DockerError::NoImageId {
-                program: self.engine.program().to_owned(),
-                image: self.image.to_owned(),
-            }),
+            "" => Err(DockerError::no_image_id(self.engine.program(), self.image)),
             id => Ok(id.to_owned()),
         }
     }
@@ -150,8 +147,7 @@ impl Build<'_> {
     }
 
     fn temporary(&self) -> impl FnOnce(io::Error) -> DockerError {
-        let program = self.engine.program().to_owned();
-        move |source| DockerError::Temporary { program, source }
+        DockerError::temporary(self.engine.program())
     }
 }
 

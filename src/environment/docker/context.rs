@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use tar::{Builder, EntryType, Header};
@@ -117,8 +117,7 @@ impl<R: Read> Read for Contents<R> {
 }
 
 fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> Stop {
-    let path: PathBuf = path.to_owned();
-    move |source| Stop::File(DockerError::Context { path, source })
+    move |source| Stop::File(DockerError::unreadable(path)(source))
 }
 
 fn header_of(kind: EntryType, metadata: &fs::Metadata) -> Header {
@@ -213,9 +212,6 @@ mod tests {
 
         fs::remove_file(directory.path().join("file")).unwrap();
         let stop = write(Vec::new(), "FROM x\n", &files);
-        assert!(
-            matches!(stop, Err(Stop::File(DockerError::Context { .. }))),
-            "{stop:?}"
-        );
+        assert!(matches!(stop, Err(Stop::File(_))), "{stop:?}");
     }
 }

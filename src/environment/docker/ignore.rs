@@ -207,7 +207,7 @@ pub(super) fn ignore_text(project: &Path) -> Result<String, DockerError> {
     match fs::read(&file) {
         Ok(text) => Ok(String::from_utf8_lossy(&text).into_owned()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-        Err(source) => Err(DockerError::Context { path: file, source }),
+        Err(error) => Err(DockerError::unreadable(&file)(error)),
     }
 }
 

@@ -55,6 +55,12 @@ fn is_host(part: &str) -> bool {
     part == "localhost" || part.contains(['.', ':'])
 }
 
+/// The registry's host in an image's name, if it names one.
+pub(super) fn registry(image: &str) -> Option<&str> {
+    let (host, _) = image.split_once('/')?;
+    is_host(host).then_some(host)
+}
+
 fn is_valid_host(host: &str) -> bool {
     let (name, port) = host.split_once(':').unwrap_or((host, "0"));
     let is_label = |label: &str| {

@@ -10,7 +10,6 @@ mod image_name;
 mod project_files;
 mod push;
 mod settings;
-mod volume;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -21,8 +20,7 @@ pub(crate) use engine::{Engine, must_be_hidden};
 pub(crate) use error::DockerError;
 pub(crate) use image_name::image_name;
 pub(crate) use image_name::is_repository;
-pub(crate) use settings::ContainerSettings;
-pub(crate) use volume::mount_arguments;
+pub(crate) use settings::{ContainerSettings, mount_arguments};
 
 use self::build::Build;
 use self::project_files::ProjectFiles;
@@ -107,7 +105,10 @@ impl DockerPlan {
         let settings = ContainerSettings::read(environment, request.docker_args, directory)?;
         let base = environment.image.clone();
         if base.starts_with('-') || base.contains(|character: char| !character.is_ascii_graphic()) {
-            return Err(DockerError::ImageName { image: base });
+            return Err(DockerError::new(
+                format!("'{base}' cannot be the name of an image"),
+                "write [host/]name[:tag], such as python:3.12-slim",
+            ));
         }
         let built = match request.project_name {
             _ if request.as_it_is => None,
@@ -115,7 +116,12 @@ impl DockerPlan {
                 Some(image_name::pushed_name(repository, request.commit))
             }
             Some(name) => Some(image_name(name, request.commit)),
-            None => return Err(DockerError::NoProjectName),
+            None => {
+                return Err(DockerError::new(
+                    "the project has no name, which the image that is built for it is called by",
+                    "write `name: …` into the MLproject file, or pass --no-build-image to run the named image as it is",
+                ));
+            }
         };
         let is_remote = request.repository.is_some();
         let (engine, base_id) = if is_remote && built.is_none() {
@@ -226,10 +232,7 @@ impl DockerPlan {
             .await
             .map_err(|error| DockerError::of_pull(self.engine.program(), &self.base, error))?;
         let id = find_image(&self.engine, &self.base).await?;
-        id.ok_or_else(|| DockerError::NoImageId {
-            program: self.engine.program().to_owned(),
-            image: self.base.clone(),
-        })
+        id.ok_or_else(|| DockerError::no_image_id(self.engine.program(), &self.base))
     }
 }
 
@@ -261,12 +264,8 @@ impl fmt::Display for DockerPlan {
 async fn project_files(project: &Path, fetched: Option<&Path>) -> Result<ProjectFiles, DockerError> {
     let (directory, fetched) = (project.to_owned(), fetched.map(Path::to_owned));
     let walk = tokio::task::spawn_blocking(move || ProjectFiles::of(&directory, fetched.as_deref()));
-    walk.await.unwrap_or_else(|error| {
-        Err(DockerError::Context {
-            path: project.to_owned(),
-            source: std::io::Error::other(error),
-        })
-    })
+    walk.await
+        .unwrap_or_else(|error| Err(DockerError::unreadable(project)(std::io::Error::other(error))))
 }
 
 /// The image's id, if it is on this machine.

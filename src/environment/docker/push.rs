@@ -33,10 +33,7 @@ pub(super) async fn push(
         let tagged = engine.call(["tag", id, uri]).capture().await;
         tagged.map_err(|error| DockerError::of_engine(engine.program(), error))?;
     }
-    Err(DockerError::NoDigest {
-        program: engine.program().to_owned(),
-        image: uri.to_owned(),
-    })
+    Err(no_digest(engine, uri))
 }
 
 /// Pushes by podman, which takes the image itself, and may compress it anew: so only the push knows
@@ -47,14 +44,11 @@ async fn push_by_id(
     id: &str,
     progress: &dyn Progress,
 ) -> Result<String, DockerError> {
-    let temporary = |source| DockerError::Temporary {
-        program: engine.program().to_owned(),
-        source,
-    };
+    let temporary = || DockerError::temporary(engine.program());
     let file = tempfile::Builder::new()
         .prefix("mlrun-digest-")
         .tempfile()
-        .map_err(temporary)?;
+        .map_err(temporary())?;
     // Scripts look for this line; it is MLflow's own.
     progress.info(&format!("=== Pushing docker image {uri} ==="));
     let pushed = engine
@@ -64,14 +58,20 @@ async fn push_by_id(
         .stream(&mut |line| progress.program_line(line))
         .await;
     pushed.map_err(|error| DockerError::of_push(engine.program(), uri, error))?;
-    let digest = std::fs::read_to_string(file.path()).map_err(temporary)?;
+    let digest = std::fs::read_to_string(file.path()).map_err(temporary())?;
     match digest.trim() {
-        "" => Err(DockerError::NoDigest {
-            program: engine.program().to_owned(),
-            image: uri.to_owned(),
-        }),
+        "" => Err(no_digest(engine, uri)),
         digest => Ok(digest.to_owned()),
     }
+}
+
+/// The engine has pushed the image but does not say its digest.
+fn no_digest(engine: &Engine, uri: &str) -> DockerError {
+    let program = engine.program();
+    DockerError::new(
+        format!("{program} does not say the digest of the pushed image '{uri}'"),
+        format!("look whether `{program} image inspect {uri}` shows RepoDigests"),
+    )
 }
 
 /// The digest of the image in the repository of this name.
