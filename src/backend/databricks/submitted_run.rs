@@ -5,8 +5,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::timeout;
 
-use super::error::DatabricksBackendError;
+use super::error::unusable_workspace;
 use super::follow::Follower;
+use crate::backend::error::ServiceError;
 use crate::backend::{AttachedRun, BackendError, RunElsewhere, RunState, SubmittedRun};
 use crate::databricks::{Client, DatabricksProfile, JobRun, JobRunState, Session};
 use crate::entities::{RunStatus, tag};
@@ -49,7 +50,7 @@ impl DatabricksRun {
     }
 
     /// Waits for the end that was asked for, and takes what the run wrote.
-    async fn end_after_signal(&mut self, progress: &dyn Progress) -> Result<(), DatabricksBackendError> {
+    async fn end_after_signal(&mut self, progress: &dyn Progress) -> Result<(), ServiceError> {
         if let Some(job) = self.follower.ended_by_request(progress).await? {
             self.follower.relay_hastily(&job, progress).await;
         }
@@ -57,7 +58,7 @@ impl DatabricksRun {
     }
 }
 
-fn with_cause(error: &DatabricksBackendError) -> String {
+fn with_cause(error: &ServiceError) -> String {
     match std::error::Error::source(error) {
         Some(cause) => format!("{error}: {cause}"),
         None => error.to_string(),
@@ -156,17 +157,19 @@ impl AttachedJob {
         }
     }
 
-    async fn follower(&mut self) -> Result<&mut Follower, DatabricksBackendError> {
+    async fn follower(&mut self) -> Result<&mut Follower, ServiceError> {
         if self.follower.is_none() {
             let client = open(env_vars::non_empty(env_vars::MLFLOW_TRACKING_URI).as_deref()).await?;
             let found = client.address();
             if let Some(expected) = &self.webapp
                 && expected.trim_end_matches('/') != found
             {
-                return Err(DatabricksBackendError::OtherWorkspace {
-                    expected: expected.clone(),
-                    found: found.to_owned(),
-                });
+                return Err(ServiceError::setup(
+                    format!(
+                        "the run is in the Databricks workspace {expected}, but the credentials are for {found}"
+                    ),
+                    "set MLFLOW_TRACKING_URI=databricks://profile with the profile of that workspace",
+                ));
             }
             self.follower = Some(Follower::new(client, self.job_run_id));
         }
@@ -175,15 +178,14 @@ impl AttachedJob {
 }
 
 /// A client of the workspace that the tracking URI names, or else of the usual one.
-pub(super) async fn open(tracking_uri: Option<&str>) -> Result<Client, DatabricksBackendError> {
-    let unusable = |source| DatabricksBackendError::Workspace {
-        source: Box::new(source),
-    };
+pub(super) async fn open(tracking_uri: Option<&str>) -> Result<Client, ServiceError> {
     let profile = match tracking_uri {
-        Some(uri) if uri.starts_with("databricks") => DatabricksProfile::from_uri(uri).map_err(unusable)?,
+        Some(uri) if uri.starts_with("databricks") => {
+            DatabricksProfile::from_uri(uri).map_err(unusable_workspace)?
+        }
         _ => DatabricksProfile::default(),
     };
-    let session = Session::open(&profile).await.map_err(unusable)?;
+    let session = Session::open(&profile).await.map_err(unusable_workspace)?;
     Ok(session.client())
 }
 

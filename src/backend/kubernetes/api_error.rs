@@ -13,14 +13,13 @@ use kube::client::{AuthError, OpensslTlsError};
 use kube::config::{KubeconfigError, LoadDataError};
 use kube::core::Status;
 
-use super::denial::Denial;
+use super::reason::Denial;
 use crate::process::ProgramExit;
 
 /// How many lines of what a program writes before it fails are shown.
 const SHOWN_LINES: usize = 5;
 const AUTHORITY: &str = "the certificate-authority holds no valid certificate in PEM format";
 
-/// A length of time for a person.
 pub(super) fn seconds(time: Duration) -> String {
     match time.as_secs() {
         seconds if seconds >= 120 && seconds.is_multiple_of(60) => format!("{} minutes", seconds / 60),
@@ -76,13 +75,11 @@ impl ApiProblem {
         }
     }
 
-    /// No answer came in this time.
     pub(super) fn no_answer(within: Duration) -> Self {
         let message = format!("no answer within {}", seconds(within));
         Self::new(ProblemKind::Unreachable, message)
     }
 
-    /// What to do about a request that failed.
     pub(super) fn hint(&self) -> Option<&'static str> {
         let says = |words: &str| self.message.contains(words);
         Some(match self.kind {
@@ -313,7 +310,6 @@ fn of_exit(out: &Output) -> String {
     format!("it ended with {exit}{colon}{last}")
 }
 
-/// The system's words, without its number.
 fn io_text(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_owned()

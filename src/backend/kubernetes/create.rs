@@ -25,7 +25,6 @@ const LOOK_PATIENCE: Duration = Duration::from_secs(2);
 /// How often it is looked for in that time.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// What is known of requests whose answers were lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Doubt {
     None,

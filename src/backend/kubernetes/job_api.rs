@@ -11,21 +11,19 @@ use kube::Api;
 use kube::api::{DeleteParams, ListParams, Preconditions, Resource};
 use tokio::time::{sleep, timeout};
 
-use super::KubernetesError;
 use super::api_error::{ApiProblem, ProblemKind};
 use super::cluster::Cluster;
-use super::error::Reason;
+use super::reason::{Reason, deadline};
+use crate::backend::error::ServiceError;
 use crate::entities::RunStatus;
 use crate::events::Progress;
 use crate::process::{Ended, ProgramExit};
 use crate::project::quote;
 
-/// The pauses between tries.
 pub(super) const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(100))
     .with_max_delay(Duration::from_secs(10))
     .without_max_times();
-/// How long one request may take.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a request is tried again where the API does not answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
@@ -65,7 +63,6 @@ impl JobHandle {
         Api::namespaced(self.cluster.client.clone(), &self.namespace)
     }
 
-    /// Whether these are the Job's own data.
     pub(super) fn is(&self, metadata: &ObjectMeta) -> bool {
         metadata.name.as_deref() == Some(&self.name) && (self.uid.is_none() || self.uid == metadata.uid)
     }
@@ -77,7 +74,7 @@ impl JobHandle {
         owners.is_empty() || owners.iter().any(|owner| owner.uid == *uid)
     }
 
-    pub(super) async fn list_pods(&self) -> Result<Vec<Pod>, KubernetesError> {
+    pub(super) async fn list_pods(&self) -> Result<Vec<Pod>, ServiceError> {
         let of_job = ListParams::default().labels(&format!("job-name={}", self.name));
         let api = self.api::<Pod>();
         let pods = patiently(PATIENCE, || api.list(&of_job)).await;
@@ -87,25 +84,24 @@ impl JobHandle {
         Ok(pods)
     }
 
-    /// Asks for the Job; `None` if it is not there.
-    pub(super) async fn get(&self) -> Result<Option<Job>, KubernetesError> {
+    pub(super) async fn get(&self) -> Result<Option<Job>, ServiceError> {
         let api = self.api::<Job>();
         let job = patiently(PATIENCE, || api.get_opt(&self.name)).await;
         let job = job.map_err(|problem| self.cluster.problem("ask for the Job", problem))?;
         Ok(job.filter(|job| self.is(&job.metadata)))
     }
 
-    pub(super) fn is_gone(&self) -> KubernetesError {
+    pub(super) fn is_gone(&self) -> ServiceError {
         let (job, namespace) = (&self.name, &self.namespace);
-        KubernetesError::setup(
+        ServiceError::setup(
             format!("there is no Job '{job}' in the namespace '{namespace}' any more"),
             "it was deleted, maybe by its ttlSecondsAfterFinished; how it ended is not known any more",
         )
     }
 
-    pub(super) fn was_deleted(&self) -> KubernetesError {
+    pub(super) fn was_deleted(&self) -> ServiceError {
         let (job, namespace) = (&self.name, &self.namespace);
-        KubernetesError::setup(
+        ServiceError::setup(
             format!("the Job '{job}' in the namespace '{namespace}' was deleted before it had ended"),
             format!(
                 "`mlrun cancel` and `kubectl delete job` do that; `kubectl get events -n {namespace}` may say more"
@@ -140,7 +136,7 @@ impl JobHandle {
         &self,
         job: &Job,
         progress: &dyn Progress,
-    ) -> Result<(), KubernetesError> {
+    ) -> Result<(), ServiceError> {
         self.tell_deletion(progress);
         let deleted = self.delete(PATIENCE).await;
         deleted.map_err(|problem| self.cluster.problem("delete the Job", problem))?;
@@ -170,7 +166,7 @@ impl JobHandle {
 
     /// How a Job ended that is no longer there, as far as the cluster's events remember it, which they do for
     /// about an hour. Nothing if nobody remembers, or the cluster cannot be asked.
-    pub(super) async fn remembered_end(&self) -> Option<Result<Ended, KubernetesError>> {
+    pub(super) async fn remembered_end(&self) -> Option<Result<Ended, ServiceError>> {
         let of_job = format!("involvedObject.kind=Job,involvedObject.name={}", self.name);
         let of_job = ListParams::default().fields(&of_job);
         let api = self.api::<Event>();
@@ -225,7 +221,6 @@ fn conditions<'a>(job: &'a Job, kinds: &[&str]) -> impl Iterator<Item = &'a JobC
     all.filter(|condition| condition.status == "True" && kinds.contains(&&*condition.type_))
 }
 
-/// The condition that is the Job's end, if it has one.
 pub(super) fn end_of(job: &Job) -> Option<&JobCondition> {
     conditions(job, &["Complete", "Failed"]).next()
 }
@@ -305,11 +300,4 @@ pub(super) fn failure(job: Option<&Job>, reason: Option<&str>, message: Option<&
             None,
         ),
     }
-}
-
-/// What is said of a Job, or a pod, that was too slow.
-pub(super) fn deadline(what: &str, seconds: Option<i64>) -> Reason {
-    let allowed = seconds.map_or_else(String::new, |seconds| format!(" ({seconds} seconds)"));
-    let text = format!("the {what} ran longer than its activeDeadlineSeconds allow{allowed}");
-    Reason::new(text, Some("raise activeDeadlineSeconds in the template"))
 }

@@ -11,13 +11,11 @@ mod cluster;
 mod config;
 mod create;
 mod credentials;
-mod denial;
-mod disruption;
-mod error;
 mod follow;
 mod job;
 mod job_api;
 mod pod_status;
+mod reason;
 mod submitted_run;
 mod template;
 
@@ -27,18 +25,18 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-pub(crate) use self::error::KubernetesError;
 pub(super) use self::submitted_run::KubernetesRun;
 
 use self::api_error::{ApiProblem, ProblemKind};
 use self::cluster::Cluster;
 use self::config::KubernetesConfig;
-use self::denial::Denial;
 use self::follow::StartLimit;
 use self::job_api::JobHandle;
+use self::reason::Denial;
 use self::submitted_run::KubernetesSubmittedRun;
 use self::template::Template;
 use super::docker::is_this_machine;
+use super::error::ServiceError;
 use super::relayed::RelayedOutput;
 use super::{Backend, BackendError, BackendOptions, Launch, LaunchPlan};
 use crate::env_vars::{
@@ -68,9 +66,9 @@ pub(super) struct Kubernetes {
 }
 
 impl Kubernetes {
-    pub(super) fn new(options: BackendOptions<'_>) -> Result<Self, KubernetesError> {
+    pub(super) fn new(options: BackendOptions<'_>) -> Result<Self, ServiceError> {
         let config = options.config.ok_or_else(|| {
-            KubernetesError::setup(
+            ServiceError::setup(
                 "the kubernetes backend needs --backend-config",
                 config::WHAT_IT_IS,
             )
@@ -78,7 +76,7 @@ impl Kubernetes {
         let config = KubernetesConfig::read(config)?;
         let repository = &config.repository;
         if !is_repository(repository) {
-            return Err(KubernetesError::setup(
+            return Err(ServiceError::setup(
                 format!("'{repository}' (repository-uri) cannot be the name of an image's repository"),
                 "write [host/]name without a tag, such as registry.example.com/team/project",
             ));
@@ -107,7 +105,7 @@ impl Kubernetes {
     }
 
     /// The Job of a plan, and where it shall be.
-    async fn job_to_create(&self, plan: &LaunchPlan) -> Result<(JobHandle, Value), KubernetesError> {
+    async fn job_to_create(&self, plan: &LaunchPlan) -> Result<(JobHandle, Value), ServiceError> {
         let find = || Cluster::find(self.config.context.as_deref());
         let cluster = self.cluster.get_or_try_init(find).await?;
         let namespace = self.template.namespace().unwrap_or(cluster.namespace());
@@ -122,7 +120,7 @@ impl Kubernetes {
         Ok((handle, job))
     }
 
-    fn refused(&self, handle: &JobHandle, problem: ApiProblem) -> KubernetesError {
+    fn refused(&self, handle: &JobHandle, problem: ApiProblem) -> ServiceError {
         match problem.kind {
             ProblemKind::Invalid => {}
             ProblemKind::Denied(denial) => {
@@ -130,12 +128,12 @@ impl Kubernetes {
                     "cannot create the Job in the namespace '{}': {}",
                     handle.namespace, denial.explanation
                 );
-                return KubernetesError::failed(text, Some(denial.hint.to_owned()), Some(problem.into()));
+                return ServiceError::failed(text, Some(denial.hint.to_owned()), Some(problem.into()));
             }
             _ => return handle.cluster.problem("create the Job", problem),
         }
         let field = problem.field.as_deref();
-        KubernetesError::failed(
+        ServiceError::failed(
             format!("the cluster does not take the Job: {problem}"),
             field.map(|_| WHAT_IS_REPLACED.to_owned()),
             None,
@@ -257,7 +255,7 @@ impl Backend for Kubernetes {
     fn check_environment(&self, environment: &ProjectEnvironment) -> Result<(), BackendError> {
         match environment {
             ProjectEnvironment::Docker(_) => Ok(()),
-            _ => Err(KubernetesError::no_container().into()),
+            _ => Err(no_container().into()),
         }
     }
 
@@ -268,7 +266,7 @@ impl Backend for Kubernetes {
     async fn check(&self, plan: &LaunchPlan, progress: &dyn Progress) -> Result<(), BackendError> {
         let container = container_of(plan)?;
         if plan.data_directory.is_some() {
-            return Err(KubernetesError::setup(
+            return Err(ServiceError::setup(
                 "the data of a parameter of type path would be downloaded to this machine, where no pod sees it",
                 "declare the parameter as `uri`, so that the entry point gets the address itself",
             )
@@ -303,7 +301,7 @@ impl Backend for Kubernetes {
             for_a_person,
         );
         let yaml = serde_yaml::to_string(&job).map_err(|error| {
-            KubernetesError::failed(format!("cannot write the Job as YAML: {error}"), None, None)
+            ServiceError::failed(format!("cannot write the Job as YAML: {error}"), None, None)
         })?;
         Ok(vec![
             ("cluster", cluster),
@@ -337,9 +335,16 @@ impl Backend for Kubernetes {
     }
 }
 
-fn container_of(plan: &LaunchPlan) -> Result<&Container, KubernetesError> {
+fn container_of(plan: &LaunchPlan) -> Result<&Container, ServiceError> {
     let container = plan.environment.container.as_ref();
-    container.ok_or_else(KubernetesError::no_container)
+    container.ok_or_else(no_container)
+}
+
+fn no_container() -> ServiceError {
+    ServiceError::setup(
+        "only projects with a docker_env run on Kubernetes",
+        "write `docker_env:` with an image into the MLproject file",
+    )
 }
 
 /// The value of a variable as a person may see it: one that this machine has too is its own business.

@@ -3,11 +3,11 @@
 use async_trait::async_trait;
 use k8s_openapi::api::batch::v1::Job;
 
-use super::KubernetesError;
 use super::cluster::Cluster;
 use super::follow::{StartLimit, follow};
 use super::job_api::{self, JobHandle};
 use super::pod_status::{Failure, PodView};
+use crate::backend::error::ServiceError;
 use crate::backend::relayed::RelayedOutput;
 use crate::backend::{AttachedRun, BackendError, RunElsewhere, RunState, SubmittedRun};
 use crate::entities::RunStatus;
@@ -86,7 +86,7 @@ impl KubernetesRun {
     }
 
     /// The Job, as it is in the cluster now; nothing in place of one that is gone.
-    async fn find(&self) -> Result<(JobHandle, Option<Job>), KubernetesError> {
+    async fn find(&self) -> Result<(JobHandle, Option<Job>), ServiceError> {
         let mut handle = JobHandle {
             cluster: Cluster::find(self.context.as_deref()).await?,
             namespace: self.namespace.clone(),
@@ -147,7 +147,7 @@ impl AttachedRun for KubernetesRun {
                         .unwrap_or_else(|| Err(handle.is_gone())),
                 ),
             };
-            Ok::<_, KubernetesError>((handle, remembered))
+            Ok::<_, ServiceError>((handle, remembered))
         };
         let (handle, remembered) = tokio::select! {
             biased;

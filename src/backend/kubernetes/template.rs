@@ -9,7 +9,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use serde_json::{Map, Number, Value, json};
 
-use super::KubernetesError;
+use crate::backend::error::ServiceError;
 use crate::project::{Location, SourceFile};
 use crate::yaml::{self, Node, Position};
 
@@ -29,10 +29,10 @@ pub(super) struct Template {
 }
 
 impl Template {
-    pub(super) fn read(path: &Path) -> Result<Self, KubernetesError> {
+    pub(super) fn read(path: &Path) -> Result<Self, ServiceError> {
         let text = std::fs::read(path).map_err(|error| {
             let path = path.display();
-            KubernetesError::failed(
+            ServiceError::failed(
                 format!("cannot read the Job's template '{path}' (kube-job-template-path)"),
                 Some(WHERE_IT_IS.to_owned()),
                 Some(error.into()),
@@ -41,11 +41,11 @@ impl Template {
         Self::parse(path, &text)
     }
 
-    fn parse(path: &Path, text: &[u8]) -> Result<Self, KubernetesError> {
+    fn parse(path: &Path, text: &[u8]) -> Result<Self, ServiceError> {
         let start = Position { line: 1, column: 1 };
         let source = SourceFile::new(path, text);
         let wrong = |position: Position, problem: String, hint: Option<String>| {
-            KubernetesError::failed(problem, hint, None).at(Some(source.at(position)))
+            ServiceError::failed(problem, hint, None).at(Some(source.at(position)))
         };
         let root = yaml::parse(text).map_err(|error| {
             let position = error.position.unwrap_or(start);

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::phase::{Deleter, Deletion, DeletionStage, End};
 use super::watch::Change;
 use super::{Follower, Message, Silence};
-use crate::backend::kubernetes::KubernetesError;
+use crate::backend::error::ServiceError;
 use crate::backend::kubernetes::api_error::{ApiProblem, ProblemKind};
 use crate::backend::kubernetes::job_api::{self, SUCCESS};
 use crate::backend::kubernetes::pod_status::{Failure, PodView};
@@ -20,7 +20,7 @@ const HASTY_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the API says about the Job.
 impl Follower<'_> {
-    pub(super) fn take_job(&mut self, change: Change<Job>) -> Result<(), KubernetesError> {
+    pub(super) fn take_job(&mut self, change: Change<Job>) -> Result<(), ServiceError> {
         let answers = !matches!(change, Change::Trouble(_));
         if answers && self.silence.take().is_some_and(|silence| silence.was_told()) {
             self.progress
@@ -32,8 +32,10 @@ impl Follower<'_> {
             }
             Change::Trouble(problem) => {
                 let problem = self.handle.cluster.credentials.explained(problem);
-                let silence = self.silence.get_or_insert_with(Silence::begin);
-                silence.problem = Some(problem);
+                match &mut self.silence {
+                    Some(silence) => silence.problem = problem,
+                    None => self.silence = Some(Silence::begin(problem)),
+                }
             }
             Change::Listed(jobs) => match jobs.into_iter().find(|job| self.handle.is(&job.metadata)) {
                 Some(job) => self.take_job_state(job),
@@ -147,7 +149,7 @@ impl Follower<'_> {
         Some(end)
     }
 
-    pub(super) async fn result(&mut self, end: End) -> Result<Ended, KubernetesError> {
+    pub(super) async fn result(&mut self, end: End) -> Result<Ended, ServiceError> {
         match end {
             End::Known(result) => {
                 if matches!(result, Ok(Ended::Exited(_))) {
@@ -166,7 +168,7 @@ impl Follower<'_> {
     }
 
     /// Why the Job failed: what its last pod says, unless the Job itself was too slow.
-    fn failure(&mut self, end: &JobCondition) -> Result<Ended, KubernetesError> {
+    fn failure(&mut self, end: &JobCondition) -> Result<Ended, ServiceError> {
         let failed = |is_meant: fn(&PodView) -> bool| {
             let has_failed = |pod: &PodView| pod.failure.is_some() && is_meant(pod);
             self.pods.iter().rposition(|pod| has_failed(&pod.view.borrow()))
@@ -279,7 +281,6 @@ impl Follower<'_> {
         }
     }
 
-    /// The deletion is not waited for any more.
     fn give_up_deletion(&mut self) {
         if let Some(end) = self.end_by_deletion() {
             self.finish(end);
@@ -315,7 +316,7 @@ impl Follower<'_> {
     }
 }
 
-fn ended_by(failure: Failure) -> Result<Ended, KubernetesError> {
+fn ended_by(failure: Failure) -> Result<Ended, ServiceError> {
     match failure {
         Failure::ExitCode(code) => Ok(Ended::Exited(ProgramExit::Code(code))),
         Failure::Other(reason) => Err(reason.into()),

@@ -207,7 +207,6 @@ impl Continuation {
         new
     }
 
-    /// Adds the line where it is new.
     fn add(&mut self, line: &[u8], new: &mut Vec<u8>) {
         match split_time(line) {
             Some((time, text)) => {

@@ -20,17 +20,16 @@ use tokio::time::{Instant, interval};
 
 use self::phase::{Deleter, Deletion, End, Phase};
 use self::watch::{Change, watch};
-use super::KubernetesError;
 use super::api_error::{ApiProblem, ProblemKind, seconds};
-use super::error::Reason;
 use super::job_api::{JobHandle, PATIENCE, is_suspended};
 use super::pod_status::PodView;
+use super::reason::Reason;
+use crate::backend::error::ServiceError;
 use crate::backend::relayed::RelayedOutput;
 use crate::entities::RunStatus;
 use crate::events::Progress;
 use crate::process::{Ended, Signals};
 
-/// How often to look at the time.
 const TICK: Duration = Duration::from_millis(100);
 const MESSAGES: usize = 64;
 /// How long the API may be silent before that is said.
@@ -42,7 +41,6 @@ const LOST: Duration = Duration::from_secs(30 * 60);
 /// When it is given up where the credentials are no longer valid.
 const LOCKED_OUT: Duration = Duration::from_secs(120);
 
-/// How long the entry point may take to start.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StartLimit {
     pub(super) after: Duration,
@@ -65,11 +63,9 @@ enum Message {
     Deletion(Result<(), ApiProblem>),
 }
 
-/// A pod of the Job.
 struct PodState {
     /// As it is, for all who follow it.
     view: tokio::sync::watch::Sender<PodView>,
-    /// Whether its logs have been read to their end.
     logs_done: bool,
     /// The watch of its events, until it has started.
     events: Option<AbortHandle>,
@@ -87,7 +83,7 @@ pub(super) async fn follow(
     output: &mut RelayedOutput,
     signals: &mut Signals,
     progress: &dyn Progress,
-) -> Result<Ended, KubernetesError> {
+) -> Result<Ended, ServiceError> {
     let (sender, mut receiver) = mpsc::channel(MESSAGES);
     let mut follower = Follower {
         handle,
@@ -140,15 +136,15 @@ struct Silence {
     /// How long it may last before it is told, for the first time or again.
     told_after: Duration,
     /// What kept the API from answering last.
-    problem: Option<ApiProblem>,
+    problem: ApiProblem,
 }
 
 impl Silence {
-    fn begin() -> Self {
+    fn begin(problem: ApiProblem) -> Self {
         Self {
             since: Instant::now(),
             told_after: TOLD_AFTER,
-            problem: None,
+            problem,
         }
     }
 
@@ -194,7 +190,7 @@ impl Follower<'_> {
             .spawn(watch(handle, of_object, sender, Message::Events))
     }
 
-    fn take(&mut self, message: Message) -> Result<(), KubernetesError> {
+    fn take(&mut self, message: Message) -> Result<(), ServiceError> {
         match message {
             Message::Job(change) => return self.take_job(change),
             Message::Pods(change) => self.take_pods(change),
@@ -232,7 +228,6 @@ impl Follower<'_> {
         Ok(())
     }
 
-    /// Does what is due.
     fn look_at_the_time(&mut self) {
         let now = Instant::now();
         self.look_at_the_deletion(now);
@@ -278,7 +273,7 @@ impl Follower<'_> {
 
     fn tell_silence(&mut self, now: Instant) {
         let Some(silence) = &mut self.silence else { return };
-        let Some(problem) = &silence.problem else { return };
+        let problem = &silence.problem;
         let lasted = Duration::from_secs((now - silence.since).as_secs());
         let patience = match problem.kind {
             ProblemKind::Unauthorized => LOCKED_OUT,
@@ -291,7 +286,7 @@ impl Follower<'_> {
                 self.handle.name
             );
             let hint = "`mlrun wait RUN_ID` follows it again".to_owned();
-            let lost = KubernetesError::failed(text, Some(hint), Some(problem.clone().into()));
+            let lost = ServiceError::failed(text, Some(hint), Some(problem.clone().into()));
             self.silence = None;
             self.finish(End::Known(Err(lost.with_status(RunStatus::Running))));
             self.phase.stop_draining();

@@ -18,15 +18,14 @@ use std::time::Duration;
 use k8s_openapi::api::batch::v1::JobCondition;
 use tokio::time::Instant;
 
-use crate::backend::kubernetes::KubernetesError;
-use crate::backend::kubernetes::error::Reason;
+use crate::backend::error::ServiceError;
+use crate::backend::kubernetes::reason::Reason;
 use crate::process::{Ended, TerminationSignal};
 
 /// How long logs may still come when the Job has ended.
 const LOG_DRAIN: Duration = Duration::from_secs(20);
 
 pub(super) enum Phase {
-    /// The entry point has not started yet.
     Starting {
         /// From when on the time to start counts.
         since: Instant,
@@ -45,11 +44,11 @@ pub(super) enum Phase {
 }
 
 pub(super) enum End {
-    Known(Result<Ended, KubernetesError>),
+    Known(Result<Ended, ServiceError>),
     /// It failed so, and its pods may tell why.
     Failed(JobCondition),
     /// It is gone. This is said if the cluster does not remember more.
-    Gone(KubernetesError),
+    Gone(ServiceError),
 }
 
 /// The Job's deletion while it is followed.

@@ -7,10 +7,9 @@ use super::phase::Phase;
 use super::watch::Change;
 use super::{Follower, PodState, logs};
 use crate::backend::kubernetes::api_error::ProblemKind;
-use crate::backend::kubernetes::disruption;
-use crate::backend::kubernetes::error::Reason;
 use crate::backend::kubernetes::job_api;
 use crate::backend::kubernetes::pod_status::{self, Failure, PodView};
+use crate::backend::kubernetes::reason::{self, Reason};
 
 impl Follower<'_> {
     pub(super) fn take_pods(&mut self, change: Change<Pod>) {
@@ -146,7 +145,7 @@ impl Follower<'_> {
                 Some(Failure::Other(reason)) => reason.text.clone(),
                 // There would be no other pod if this one had succeeded.
                 None if view.is_gone && view.phase != "Succeeded" && is_replaced => {
-                    disruption::deleted(&view.name, view.has_started).text
+                    reason::deleted(&view.name, view.has_started).text
                 }
                 None => continue,
             };
