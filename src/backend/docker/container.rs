@@ -15,7 +15,6 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 const STOPS: u32 = 10;
 /// How long the engine's program may take to notice that its container has ended.
 const AFTER_A_STOP: Duration = Duration::from_millis(500);
-/// How long the removal of a container may take.
 const REMOVAL: Duration = Duration::from_secs(5);
 
 /// A container that runs below an engine's program.
@@ -30,7 +29,6 @@ pub(super) struct RunningContainer {
 }
 
 impl RunningContainer {
-    /// Whether the engine has made the container.
     pub(super) fn was_made(&self) -> bool {
         self.id().is_some()
     }

@@ -1,12 +1,11 @@
 //! A container on this machine: `docker run`, and its end.
 
-mod command;
 mod container;
 mod mounts;
 mod run_arguments;
 
-pub(super) use self::command::words as command_words;
 pub(super) use self::mounts::is_this_machine;
+pub(super) use self::run_arguments::command_words;
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
@@ -42,7 +41,6 @@ pub(crate) fn container_command_line(plan: &LaunchPlan) -> Option<Vec<String>> {
     Some(words)
 }
 
-/// Starts the container of the plan's environment.
 pub(super) fn launch(
     plan: &LaunchPlan,
     container: &Container,
@@ -138,7 +136,6 @@ fn warn_of_local_server(plan: &LaunchPlan, run: &RunCall, progress: &dyn Progres
     }
 }
 
-/// An entry point that runs in a container.
 #[derive(Debug)]
 pub(super) struct DockerRun {
     /// The engine's program, which ends when the container does.

@@ -101,7 +101,6 @@ impl Engine {
         self.call(["rm", "-f", name]).capture().await.map(|_| true)
     }
 
-    /// The program, as it is called.
     pub(crate) fn program(&self) -> &str {
         &self.program
     }
@@ -115,7 +114,6 @@ impl Engine {
         !self.is("podman") && !self.is("nerdctl")
     }
 
-    /// Whether this is podman, which runs without a daemon.
     pub(super) fn is_podman(&self) -> bool {
         self.is("podman")
     }

@@ -41,11 +41,9 @@ impl ExpansionProblem {
     }
 }
 
-/// What expansions look at.
 pub(super) struct Surroundings<'a> {
     /// The directory that `pwd` prints.
     pub(super) directory: &'a Path,
-    /// The value of a variable.
     pub(super) variable: &'a dyn Fn(&str) -> Option<String>,
 }
 

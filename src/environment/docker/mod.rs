@@ -1,28 +1,26 @@
 //! The container of a Docker project: the engine, the image, and what the project asks of `docker run`.
 
-mod build;
 mod context;
 mod engine;
 mod error;
 mod expansion;
 mod ignore;
+mod image;
 mod image_name;
 mod project_files;
-mod push;
 mod settings;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub(crate) use build::CODE_DIRECTORY;
 pub(crate) use engine::{Engine, must_be_hidden};
 pub(crate) use error::DockerError;
-pub(crate) use image_name::image_name;
-pub(crate) use image_name::is_repository;
+pub(crate) use image::CODE_DIRECTORY;
+pub(crate) use image_name::{image_name, is_repository};
 pub(crate) use settings::{ContainerSettings, mount_arguments};
 
-use self::build::Build;
+use self::image::Build;
 use self::project_files::ProjectFiles;
 use crate::events::Progress;
 use crate::project::DockerEnvironment;
@@ -30,9 +28,7 @@ use crate::project::DockerEnvironment;
 /// What decides about a Docker project's container, besides the project's `docker_env`.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ContainerRequest<'a> {
-    /// The project's name, if it has one.
     pub project_name: Option<&'a str>,
-    /// The commit that the project's files belong to.
     pub commit: Option<&'a str>,
     /// The directory that the project was fetched into, if it was: its links must not lead out of it.
     pub fetched: Option<&'a Path>,
@@ -47,7 +43,6 @@ pub(crate) struct ContainerRequest<'a> {
 /// An image as its engine knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DockerImage {
-    /// The name.
     pub uri: String,
     /// The id, which no other image ever has.
     pub id: String,
@@ -65,14 +60,10 @@ impl DockerImage {
     }
 }
 
-/// A container that can be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Container {
-    /// The program that runs it.
     pub engine: Engine,
-    /// The image that it is made of.
     pub image: DockerImage,
-    /// What the project and the user ask of it.
     pub settings: ContainerSettings,
 }
 
@@ -80,17 +71,14 @@ pub(crate) struct Container {
 #[derive(Debug, Clone)]
 pub(super) struct DockerPlan {
     engine: Engine,
-    /// The image that the project names.
     base: String,
     /// The image that is built on it, if one is.
     built: Option<String>,
     /// The named image's id, where it is on this machine.
     base_id: Option<String>,
-    /// Other machines run the image.
     is_remote: bool,
     settings: ContainerSettings,
     directory: PathBuf,
-    /// What an image that is built gets of the directory.
     files: Option<Arc<ProjectFiles>>,
     project_name: Option<String>,
 }
@@ -178,7 +166,7 @@ impl DockerPlan {
                 };
                 let id = build.run().await?;
                 let digest = if self.is_remote {
-                    Some(push::push(&self.engine, uri, &id, progress).await?)
+                    Some(image::push(&self.engine, uri, &id, progress).await?)
                 } else {
                     None
                 };
@@ -202,7 +190,6 @@ impl DockerPlan {
         })
     }
 
-    /// Whether nothing has to be pulled or built.
     pub(super) fn is_there(&self) -> bool {
         self.base_id.is_some() && self.built.is_none()
     }
@@ -260,7 +247,6 @@ impl fmt::Display for DockerPlan {
     }
 }
 
-/// What an image gets of the project.
 async fn project_files(project: &Path, fetched: Option<&Path>) -> Result<ProjectFiles, DockerError> {
     let (directory, fetched) = (project.to_owned(), fetched.map(Path::to_owned));
     let walk = tokio::task::spawn_blocking(move || ProjectFiles::of(&directory, fetched.as_deref()));
@@ -268,7 +254,6 @@ async fn project_files(project: &Path, fetched: Option<&Path>) -> Result<Project
         .unwrap_or_else(|error| Err(DockerError::unreadable(project)(std::io::Error::other(error))))
 }
 
-/// The image's id, if it is on this machine.
 async fn find_image(engine: &Engine, image: &str) -> Result<Option<String>, DockerError> {
     let call = engine.call(["image", "inspect", "--format", "{{.Id}}", "--", image]);
     match call.capture().await {

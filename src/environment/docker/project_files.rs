@@ -9,9 +9,8 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::error::DockerError;
-use super::ignore::{IgnoreRules, ignore_rules};
+use super::ignore::IgnoreRules;
 
-/// What an image gets of a project.
 #[derive(Debug)]
 pub(super) struct ProjectFiles {
     /// In the order of their names; the project's directory comes first.
@@ -22,12 +21,10 @@ pub(super) struct ProjectFiles {
     pub(super) dangling: Vec<PathBuf>,
 }
 
-/// A file, directory or link.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Member {
     /// Relative to the project.
     pub(super) path: PathBuf,
-    /// Where it is on this machine.
     pub(super) source: PathBuf,
     pub(super) kind: MemberKind,
 }
@@ -44,17 +41,11 @@ impl ProjectFiles {
     /// `fetched`, the directory that the project was fetched into: its author does not decide which files of
     /// this machine are read.
     pub(super) fn of(project: &Path, fetched: Option<&Path>) -> Result<Self, DockerError> {
-        let rules = ignore_rules(project)?;
-        let root = project.canonicalize().map_err(DockerError::unreadable(project))?;
+        let rules = IgnoreRules::of(project)?;
+        let whole = |path: &Path| path.canonicalize().map_err(DockerError::unreadable(path));
+        let root = whole(project)?;
         let mut walk = Walk {
-            boundary: match fetched {
-                Some(directory) => Some(
-                    directory
-                        .canonicalize()
-                        .map_err(DockerError::unreadable(directory))?,
-                ),
-                None => None,
-            },
+            boundary: fetched.map(whole).transpose()?,
             rules: &rules,
             within: vec![root.clone()],
             root,
@@ -196,7 +187,6 @@ fn stays_inside(link: &Path, target: &Path) -> bool {
     true
 }
 
-/// Whether there is nothing at a link's end, or no end.
 fn leads_nowhere(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -1,4 +1,5 @@
-//! The build of the image with the project's files.
+//! The image with the project's files: its build, its push to a registry, and the digest that the registry knows
+//! it by.
 
 use std::fs;
 use std::io::{self, BufWriter, Seek as _};
@@ -19,8 +20,10 @@ pub(crate) const CODE_DIRECTORY: &str = "/mlflow/projects/code";
 /// With 1 docker builds by BuildKit, which needs its buildx; with 0 by itself.
 const DOCKER_BUILDKIT: &str = "DOCKER_BUILDKIT";
 
-/// How much of the context is handed over at once.
 const BUFFER: usize = 128 * 1024;
+
+/// How often an image is pushed whose name another run gave away meanwhile.
+const TRIES: u32 = 3;
 
 /// An image that is to be built: `base` with the files of `project` on top.
 pub(super) struct Build<'a> {
@@ -99,9 +102,7 @@ impl Build<'_> {
         let dockerfile = temporary.join("Dockerfile");
         // Where podman is told to look for it, and where BuildKit does by itself.
         let ignored: PathBuf = temporary.join("Dockerfile.dockerignore");
-        let mut patterns = ALWAYS_IGNORED.join("\n");
-        patterns.push('\n');
-        patterns.push_str(&ignore_text(self.project)?);
+        let patterns = format!("{}\n{}", ALWAYS_IGNORED.join("\n"), ignore_text(self.project)?);
         fs::write(&dockerfile, self.dockerfile("."))
             .and_then(|()| fs::write(&ignored, patterns))
             .map_err(self.temporary())?;
@@ -112,27 +113,26 @@ impl Build<'_> {
         self.stream(&call.argument(self.project), None).await
     }
 
-    /// The context as a directory.
     async fn unpacked(&self, temporary: &Path) -> Result<PathBuf, DockerError> {
         let directory = temporary.join("context");
         let (dockerfile, target) = (self.dockerfile(PROJECT_MEMBER), directory.clone());
         let files = Arc::clone(self.files);
+        let program = self.engine.program().to_owned();
         let unpacking = tokio::task::spawn_blocking(move || {
-            let mut tar = tempfile::tempfile().map_err(Unpacked::Temporary)?;
-            context::write(BufWriter::with_capacity(BUFFER, &tar), &dockerfile, &files)
-                .map_err(Unpacked::Stopped)?;
-            tar.rewind().map_err(Unpacked::Temporary)?;
+            let failed = |error| DockerError::temporary(&program)(error);
+            let mut tar = tempfile::tempfile().map_err(failed)?;
+            let written = context::write(BufWriter::with_capacity(BUFFER, &tar), &dockerfile, &files);
+            written.map_err(|stop| match stop {
+                Stop::File(error) => error,
+                Stop::ReaderGone => failed(io::ErrorKind::StorageFull.into()),
+            })?;
+            tar.rewind().map_err(failed)?;
             let mut archive = tar::Archive::new(tar);
             archive.set_preserve_permissions(true);
-            archive.unpack(&target).map_err(Unpacked::Temporary)
+            archive.unpack(&target).map_err(failed)
         });
         match unpacking.await {
-            Ok(Ok(())) => Ok(directory),
-            Ok(Err(Unpacked::Stopped(Stop::File(error)))) => Err(error),
-            Ok(Err(Unpacked::Stopped(Stop::ReaderGone))) => {
-                Err(self.temporary()(io::ErrorKind::StorageFull.into()))
-            }
-            Ok(Err(Unpacked::Temporary(error))) => Err(self.temporary()(error)),
+            Ok(unpacked) => unpacked.map(|()| directory),
             Err(error) => Err(self.temporary()(io::Error::other(error))),
         }
     }
@@ -151,8 +151,127 @@ impl Build<'_> {
     }
 }
 
-/// Why a context could not be unpacked.
-enum Unpacked {
-    Stopped(Stop),
-    Temporary(io::Error),
+/// Pushes the image `id`, which is called `uri`, and gives its digest.
+///
+/// A name can come to mean another image at any time, and a push goes by the name: so the digest is the
+/// one that the engine has for the image itself.
+pub(super) async fn push(
+    engine: &Engine,
+    uri: &str,
+    id: &str,
+    progress: &dyn Progress,
+) -> Result<String, DockerError> {
+    if engine.is_podman() {
+        return push_by_id(engine, uri, id, progress).await;
+    }
+    for _ in 0..TRIES {
+        run_push(engine.call(["push", uri]), engine, uri, progress).await?;
+        if let Some(digest) = digest(engine, uri, id).await? {
+            return Ok(digest);
+        }
+        let tagged = engine.call(["tag", id, uri]).capture().await;
+        tagged.map_err(|error| DockerError::of_engine(engine.program(), error))?;
+    }
+    Err(no_digest(engine, uri))
+}
+
+/// Pushes by podman, which takes the image itself, and may compress it anew: so only the push knows
+/// the digest.
+async fn push_by_id(
+    engine: &Engine,
+    uri: &str,
+    id: &str,
+    progress: &dyn Progress,
+) -> Result<String, DockerError> {
+    let temporary = || DockerError::temporary(engine.program());
+    let file = tempfile::Builder::new()
+        .prefix("mlrun-digest-")
+        .tempfile()
+        .map_err(temporary())?;
+    let call = engine.call(["push", "--digestfile"]).argument(file.path());
+    run_push(call.arguments([id, uri]), engine, uri, progress).await?;
+    let digest = std::fs::read_to_string(file.path()).map_err(temporary())?;
+    match digest.trim() {
+        "" => Err(no_digest(engine, uri)),
+        digest => Ok(digest.to_owned()),
+    }
+}
+
+async fn run_push(
+    call: ProgramCall,
+    engine: &Engine,
+    uri: &str,
+    progress: &dyn Progress,
+) -> Result<(), DockerError> {
+    // Scripts look for this line; it is MLflow's own.
+    progress.info(&format!("=== Pushing docker image {uri} ==="));
+    let pushed = call.stream(&mut |line| progress.program_line(line)).await;
+    pushed.map_err(|error| DockerError::of_push(engine.program(), uri, error))
+}
+
+/// The engine has pushed the image but does not say its digest.
+fn no_digest(engine: &Engine, uri: &str) -> DockerError {
+    let program = engine.program();
+    DockerError::new(
+        format!("{program} does not say the digest of the pushed image '{uri}'"),
+        format!("look whether `{program} image inspect {uri}` shows RepoDigests"),
+    )
+}
+
+/// The digest of the image in the repository of this name.
+async fn digest(engine: &Engine, uri: &str, id: &str) -> Result<Option<String>, DockerError> {
+    let call = engine.call([
+        "image",
+        "inspect",
+        "--format",
+        "{{range .RepoDigests}}{{println .}}{{end}}",
+        "--",
+        id,
+    ]);
+    let shown = call.capture().await;
+    let shown = shown.map_err(|error| DockerError::of_engine(engine.program(), error))?;
+    Ok(digest_in(&shown.text(), repository(uri)).map(str::to_owned))
+}
+
+/// The name without a tag.
+fn repository(uri: &str) -> &str {
+    match uri.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => name,
+        _ => uri,
+    }
+}
+
+/// The newest digest of the repository among lines of `NAME@DIGEST`. Engines put the host of their
+/// default registry before names, or leave it out.
+fn digest_in<'a>(lines: &'a str, repository: &str) -> Option<&'a str> {
+    let mut found = lines.lines().filter_map(|line| {
+        let (name, digest) = line.trim().split_once('@')?;
+        let is_same = name == repository
+            || ["docker.io/", "docker.io/library/", "index.docker.io/"]
+                .iter()
+                .any(|host| {
+                    name.strip_prefix(host) == Some(repository) || repository.strip_prefix(host) == Some(name)
+                });
+        is_same.then_some(digest)
+    });
+    found.next_back()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_is_that_of_the_repository() {
+        let lines = "other/x@sha256:0\nlocalhost:5000/a/b@sha256:1\nuser/c@sha256:2\n\n";
+        for (uri, expected) in [
+            ("localhost:5000/a/b:0123456", Some("sha256:1")),
+            ("localhost:5000/a/b", Some("sha256:1")),
+            ("docker.io/user/c:1", Some("sha256:2")),
+            ("user/c", Some("sha256:2")),
+            ("user/d", None),
+        ] {
+            assert_eq!(digest_in(lines, repository(uri)), expected, "{uri}");
+        }
+    }
 }
