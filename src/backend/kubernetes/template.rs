@@ -172,10 +172,6 @@ fn completed(root: &Node, job: Value) -> Result<Value, (Position, String)> {
 
 /// The value as JSON, which is what the API gets of it.
 fn to_json(node: &Node, repeated: &mut Vec<(String, Position)>) -> Result<Value, (Position, String)> {
-    let mut list = |items: &[Node]| {
-        let items: Result<Vec<_>, _> = items.iter().map(|item| to_json(item, repeated)).collect();
-        items.map(Value::Array)
-    };
     Ok(match &node.value {
         yaml::Value::Null => Value::Null,
         yaml::Value::Bool(value) => Value::Bool(*value),
@@ -190,7 +186,10 @@ fn to_json(node: &Node, repeated: &mut Vec<(String, Position)>) -> Result<Value,
         yaml::Value::Bytes(bytes) => base64::engine::general_purpose::STANDARD.encode(bytes).into(),
         // As Python's isoformat() has it.
         yaml::Value::Timestamp(_) => node.value.to_python_str().replace(' ', "T").into(),
-        yaml::Value::List(items) | yaml::Value::Set(items) => list(items)?,
+        yaml::Value::List(items) | yaml::Value::Set(items) => {
+            let items = items.iter().map(|item| to_json(item, repeated));
+            Value::Array(items.collect::<Result<_, _>>()?)
+        }
         yaml::Value::Pairs(_) => return Err((node.start, "a list of pairs is nothing for a Job".to_owned())),
         yaml::Value::Map(mapping) => {
             for (first, again) in mapping.repeated_keys() {

@@ -172,22 +172,26 @@ struct Follower<'a> {
 impl Follower<'_> {
     fn watch_job(&mut self) {
         let by_name = Config::default().fields(&format!("metadata.name={}", self.handle.name));
-        let (handle, sender) = (self.handle.clone(), self.sender.clone());
-        self.tasks.spawn(watch(handle, by_name, sender, Message::Job));
+        let watched = watch(self.handle.clone(), by_name, self.sender.clone(), Message::Job);
+        self.tasks.spawn(watched);
     }
 
     fn watch_pods(&mut self, wrap: fn(Change<Pod>) -> Message) {
         let of_job = Config::default().labels(&format!("job-name={}", self.handle.name));
-        let (handle, sender) = (self.handle.clone(), self.sender.clone());
-        self.tasks.spawn(watch(handle, of_job, sender, wrap));
+        let watched = watch(self.handle.clone(), of_job, self.sender.clone(), wrap);
+        self.tasks.spawn(watched);
     }
 
     fn watch_events(&mut self, kind: &str, name: &str) -> AbortHandle {
         let of_object = format!("involvedObject.kind={kind},involvedObject.name={name}");
         let of_object = Config::default().fields(&of_object);
-        let (handle, sender) = (self.handle.clone(), self.sender.clone());
-        self.tasks
-            .spawn(watch(handle, of_object, sender, Message::Events))
+        let watched = watch(
+            self.handle.clone(),
+            of_object,
+            self.sender.clone(),
+            Message::Events,
+        );
+        self.tasks.spawn(watched)
     }
 
     fn take(&mut self, message: Message) -> Result<(), ServiceError> {
