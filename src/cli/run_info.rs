@@ -144,19 +144,14 @@ impl RunReport {
         self.details(created.details());
     }
 
-    /// Takes over a run that was created, and for which nothing could be done.
-    pub(crate) fn not_prepared(&mut self, info: &RunInfo, status: RunStatus) {
-        self.run(info, status);
-    }
-
     /// Takes over a run that had done the work before, so that nothing is done.
     pub(crate) fn reused(&mut self, info: &RunInfo) {
         self.run(info, info.status);
         self.content.reused = true;
-        self.content.source.dirty = Some(false);
     }
 
-    fn run(&mut self, info: &RunInfo, status: RunStatus) {
+    /// Takes over the run and its status.
+    pub(crate) fn run(&mut self, info: &RunInfo, status: RunStatus) {
         let content = &mut self.content;
         content.run_id = Some(info.run_id.to_string());
         content.experiment_id = Some(info.experiment_id.to_string());

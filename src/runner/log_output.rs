@@ -6,12 +6,11 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::error::one_line;
-use super::interruption::until_signal;
 use super::{CreatedRun, RunError, path_data};
 use crate::artifact::upload;
 use crate::backend::{BackendError, OutputLog};
 use crate::events::Progress;
-use crate::process::Signals;
+use crate::process::{Interruptible, Signals, until_signal};
 
 /// The directory among a run's artifacts.
 const DIRECTORY: &str = "logs";
@@ -56,8 +55,8 @@ impl KeptOutput {
         };
         let given_up = async {
             match until_signal(signals, tokio::time::sleep(limit)).await {
-                Ok(()) => "it took too long".to_owned(),
-                Err(signal) => format!("{signal} came"),
+                Interruptible::Done(()) => "it took too long".to_owned(),
+                Interruptible::Interrupted(signal) => format!("{signal} came"),
             }
         };
         let reason = match self.upload_files(created, given_up).await {

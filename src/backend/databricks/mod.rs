@@ -22,16 +22,14 @@ use self::archive::Archive;
 use self::config::JobConfig;
 pub(crate) use self::error::DatabricksBackendError;
 use self::follow::Follower;
-use self::submit::Submission;
-pub(super) use self::submitted_run::AttachedJob;
-use self::submitted_run::DatabricksRun;
+pub(super) use self::submitted_run::DatabricksRun;
 use self::upload_path::Location;
-use super::relayed::RelayedOutput;
+use super::output_log::RelayedOutput;
 use super::{Backend, BackendError, BackendOptions, Launch, LaunchPlan};
 use crate::databricks::Client;
 use crate::env_vars;
 use crate::events::{Progress, Transfer, TransferUnit, byte_text};
-use crate::process::Signals;
+use crate::process::{Interruptible, Signals, until_signal};
 use crate::project::ProjectEnvironment;
 use crate::redact::without_credentials;
 
@@ -204,31 +202,24 @@ impl Backend for Databricks {
             .take();
         let Staged { client, body } = staged.expect("a launch comes after its stage");
         progress.info("=== Submitting a run to execute the MLflow project... ===");
-        let (job_run_id, signal) = match submit::submit(&client, &body, signals, progress).await? {
-            Submission::Done(job_run_id, signal) => (job_run_id, signal),
-            Submission::Interrupted(signal) => return Ok(Launch::Interrupted(signal)),
+        let job_run_id = match submit::submit(&client, &body, signals, progress).await? {
+            Interruptible::Done(job_run_id) => job_run_id,
+            Interruptible::Interrupted(signal) => return Ok(Launch::Interrupted(signal)),
         };
-        // Whoever waits for the run, or stores where it is, ends it.
-        signals.put_back(signal);
         progress.info(&format!(
             "=== Launched MLflow run as Databricks job run with ID {job_run_id}. Getting run status page URL... ==="
         ));
         let mut follower = Follower::new(client, job_run_id);
         follower.output = output;
         follower.start_timeout = self.start_timeout;
-        let asked = tokio::select! {
-            biased;
-            signal = signals.next() => Err(signal),
-            asked = follower.ask() => Ok(asked),
-        };
-        let job = match asked {
-            Ok(Ok(job)) => Some(job),
+        let job = match until_signal(signals, follower.ask()).await {
+            Interruptible::Done(Ok(job)) => Some(job),
             // The job is there, and the run must know it.
-            Ok(Err(error)) => {
+            Interruptible::Done(Err(error)) => {
                 progress.warning(&error.to_string());
                 None
             }
-            Err(signal) => {
+            Interruptible::Interrupted(signal) => {
                 signals.put_back(Some(signal));
                 None
             }
@@ -236,7 +227,7 @@ impl Backend for Databricks {
         if let Some(url) = job.as_ref().and_then(|job| job.run_page_url.as_deref()) {
             progress.info(&format!("=== Check the run's status at {url} ==="));
         }
-        Ok(Launch::begun(DatabricksRun { follower, job }))
+        Ok(Launch::Done(Box::new(DatabricksRun::submitted(follower, job))))
     }
 }
 

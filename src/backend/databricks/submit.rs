@@ -9,38 +9,28 @@ use tokio::time::timeout;
 use super::error::DatabricksBackendError;
 use crate::databricks::Client;
 use crate::events::Progress;
-use crate::process::{Signals, TerminationSignal};
+use crate::process::{Interruptible, Signals, until_signal};
 
 /// How long an answer may still come after a signal. A request that is made again meanwhile gives the
 /// same job run, so that one whose answer was lost is found.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(2);
 
-/// What became of a job that was to be submitted.
-#[derive(Debug)]
-pub(super) enum Submission {
-    /// It runs, under this id; a signal may have come meanwhile.
-    Done(u64, Option<TerminationSignal>),
-    /// The signal came first, and no job run is known.
-    Interrupted(TerminationSignal),
-}
-
-/// Submits a job.
+/// Submits a job, unless a signal comes first and no job run becomes known soon.
 pub(super) async fn submit(
     client: &Client,
     body: &Value,
     signals: &mut Signals,
     progress: &dyn Progress,
-) -> Result<Submission, DatabricksBackendError> {
+) -> Result<Interruptible<u64>, DatabricksBackendError> {
     let mut submitted = pin!(client.submit_job(body));
-    let signal = tokio::select! {
-        biased;
-        signal = signals.next() => signal,
-        submitted = &mut submitted => {
-            return match submitted {
-                Ok(job_run_id) => Ok(Submission::Done(job_run_id, None)),
-                Err(source) => Err(DatabricksBackendError::Submit { source: Box::new(source) }),
-            };
+    let signal = match until_signal(signals, submitted.as_mut()).await {
+        Interruptible::Done(submitted) => {
+            let job_run_id = submitted.map_err(|source| DatabricksBackendError::Submit {
+                source: Box::new(source),
+            })?;
+            return Ok(Interruptible::Done(job_run_id));
         }
+        Interruptible::Interrupted(signal) => signal,
     };
     let answer = tokio::select! {
         biased;
@@ -48,7 +38,9 @@ pub(super) async fn submit(
         answer = timeout(ANSWER_PATIENCE, submitted) => answer.ok(),
     };
     if let Some(Ok(job_run_id)) = answer {
-        return Ok(Submission::Done(job_run_id, Some(signal)));
+        // Whoever waits for the run, or stores where it is, ends it.
+        signals.put_back(Some(signal));
+        return Ok(Interruptible::Done(job_run_id));
     }
     progress.warning(&format!(
         "Interrupted by {signal} before the workspace {} had answered whether it took the job: if it did, cancel \
@@ -56,5 +48,5 @@ pub(super) async fn submit(
         client.address(),
         body["run_name"].as_str().unwrap_or_default()
     ));
-    Ok(Submission::Interrupted(signal))
+    Ok(Interruptible::Interrupted(signal))
 }

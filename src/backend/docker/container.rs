@@ -55,8 +55,8 @@ impl RunningContainer {
         let begun = Instant::now();
         while !self.was_made() {
             match timeout(BETWEEN_LOOKS, client.wait_or_signal(signals)).await {
-                Ok(Ended::Exited(_)) => return false,
-                Ok(Ended::Interrupted { .. }) if begun.elapsed() > SAME_REQUEST => return false,
+                Ok(Ended::Done(_)) => return false,
+                Ok(Ended::Interrupted(_)) if begun.elapsed() > SAME_REQUEST => return false,
                 _ if begun.elapsed() > self.grace => return false,
                 _ => {}
             }

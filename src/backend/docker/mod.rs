@@ -153,17 +153,14 @@ pub(super) struct DockerRun {
 impl SubmittedRun for DockerRun {
     async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError> {
         let ended = self.client.wait_or_signal(signals).await;
-        if let Ended::Interrupted { .. } = ended {
+        if let Ended::Interrupted(_) = ended {
             self.container.end(&mut self.client, signals).await;
         }
         self.output.finish(progress).await;
-        match ended {
-            Ended::Exited(ENGINE_FAILED) if !self.container.was_made() => {
-                return Err(BackendError::NoContainer {
-                    program: self.container.engine.program().to_owned(),
-                });
-            }
-            Ended::Interrupted { .. } | Ended::Exited(_) => {}
+        if ended == Ended::Done(ENGINE_FAILED) && !self.container.was_made() {
+            return Err(BackendError::NoContainer {
+                program: self.container.engine.program().to_owned(),
+            });
         }
         Ok(ended)
     }

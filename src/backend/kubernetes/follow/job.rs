@@ -238,7 +238,7 @@ impl Follower<'_> {
     /// How a Job ends that this program deleted after a signal, or others.
     fn end_by_deletion(&self) -> End {
         End::Known(match self.signal {
-            Some(signal) => Ok(Ended::Interrupted { signal }),
+            Some(signal) => Ok(Ended::Interrupted(signal)),
             None => Err(self.handle.was_deleted()),
         })
     }
@@ -257,7 +257,7 @@ impl Follower<'_> {
 
 fn ended_by(failure: Failure) -> Result<Ended, KubernetesError> {
     match failure {
-        Failure::ExitCode(code) => Ok(Ended::Exited(ProgramExit::Code(code))),
+        Failure::ExitCode(code) => Ok(Ended::Done(ProgramExit::Code(code))),
         Failure::Other(reason) => Err(reason.into()),
     }
 }

@@ -23,7 +23,7 @@ use super::job_state::is_suspended;
 use super::pod_status::PodView;
 use super::reason::Reason;
 use super::watch::{Change, watch};
-use crate::backend::relayed::RelayedOutput;
+use crate::backend::output_log::RelayedOutput;
 use crate::entities::RunStatus;
 use crate::events::Progress;
 use crate::process::{Ended, Signals, TerminationSignal};
@@ -147,7 +147,7 @@ pub(super) async fn follow(
             biased;
             Some(signal) = signals.next() => {
                 if follower.take_signal(signal) {
-                    return Ok(Ended::Interrupted { signal: follower.signal.unwrap_or(signal) });
+                    return Ok(Ended::Interrupted(follower.signal.unwrap_or(signal)));
                 }
             }
             // The follower itself holds a sender: there is always one.
@@ -246,7 +246,7 @@ impl Follower<'_> {
         }
         Some(match self.end.take()? {
             End::Known(result) => {
-                if matches!(result, Ok(Ended::Exited(_))) {
+                if matches!(result, Ok(Ended::Done(_))) {
                     self.tell_failures(None);
                 }
                 result
