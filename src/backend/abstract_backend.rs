@@ -43,7 +43,6 @@ pub(crate) const CONTAINER_STORE: &str = "/mlflow/tmp/mlruns";
 /// A tracking store on this machine, for a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LocalStore {
-    /// The directory that it is in.
     pub directory: PathBuf,
     /// The store's URI where that directory is [`CONTAINER_STORE`].
     pub uri: String,
@@ -52,32 +51,24 @@ pub(crate) struct LocalStore {
 /// A project and how it was called, for backends that have another program run it.
 #[derive(Debug, Clone)]
 pub(crate) struct ProjectCall {
-    /// The project's name, if it has one.
     pub project_name: Option<String>,
     /// The project's URI as it was given, without credentials.
     pub uri: String,
-    /// The entry point's name.
     pub entry_point: String,
     /// The parameters that were given, as they were given.
     pub parameters: Vec<(String, String)>,
-    /// The env manager that was named.
     pub env_manager: Option<EnvManager>,
-    /// What makes the project a Spark job, if it is one.
     pub spark_job: Option<DatabricksSparkJob>,
 }
 
 /// All that is needed to run an entry point.
 #[derive(Debug, Clone)]
 pub(crate) struct LaunchPlan {
-    /// The run that the entry point belongs to.
     pub run: RunInfo,
-    /// The project and how it was called.
     pub call: ProjectCall,
     /// The entry point's shell command.
     pub command: String,
-    /// The directory that the command runs in.
     pub directory: PathBuf,
-    /// The environment that the command runs in.
     pub environment: PreparedEnv,
     /// Environment variables for the command. They win over those of the environment.
     pub variables: Vec<(String, String)>,
@@ -87,8 +78,6 @@ pub(crate) struct LaunchPlan {
     pub local_store: Option<LocalStore>,
     /// The Databricks workspace that the tracking store is in, for a command that runs on this machine.
     pub workspace: Option<WorkspaceAccess>,
-    /// How long the command's processes may take to end when they are asked to.
-    pub grace: Duration,
     /// The files that keep what the command writes, where that is asked for.
     pub output_log: Option<OutputLog>,
 }

@@ -54,10 +54,7 @@ impl Backend for Local {
             call = call.variables(variables.map(|(name, value)| (*name, value.expose())));
         }
         let (group, output) = TeedOutput::spawn(&call, plan.output_log.as_ref())?;
-        Ok(Launch::Done(Box::new(LocalRun {
-            group: group.with_grace(plan.grace),
-            output,
-        })))
+        Ok(Launch::Done(Box::new(LocalRun { group, output })))
     }
 }
 

@@ -1,7 +1,7 @@
 //! `--dry-run`: what a run would do.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
@@ -76,41 +76,18 @@ struct ShownParameter<'a> {
 }
 
 fn parameters<'a>(plan: &'a RunPlan, settings: &RunSettings) -> Vec<ShownParameter<'a>> {
-    let recorded: HashMap<&str, &str> = plan
-        .params_to_log
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
-        .collect();
+    let (recorded, given) = (by_name(&plan.params_to_log), by_name(&plan.request.parameters));
     let recorded = |name: &str| recorded.get(name).copied().unwrap_or_default();
-    let given: HashSet<&str> = plan
-        .request
-        .parameters
-        .iter()
-        .map(|(name, _)| name.as_str())
-        .collect();
-    let types: HashMap<&str, &ParameterType> = plan
-        .entry_point
-        .parameters
-        .iter()
+    let declared = plan.entry_point.parameters.iter();
+    let types: HashMap<&str, &ParameterType> = declared
         .map(|declared| (declared.name.as_str(), &declared.parameter_type))
-        .collect();
-    let paths: HashMap<usize, String> = plan
-        .data
-        .iter()
-        .zip(plan.command.data_directory.iter().cycle())
-        .map(|(request, directory)| {
-            (
-                request.position,
-                request.path_in(directory).to_string_lossy().into_owned(),
-            )
-        })
         .collect();
     let declared = plan.parameters.declared.iter().map(|parameter| ShownParameter {
         name: &parameter.name,
         recorded: recorded(&parameter.name),
-        value: shown_value(&parameter.value, &paths),
+        value: shown_value(plan, &parameter.value),
         parameter_type: types.get(parameter.name.as_str()).copied(),
-        origin: if given.contains(parameter.name.as_str()) {
+        origin: if given.contains_key(parameter.name.as_str()) {
             settings.origin_of(&parameter.name)
         } else {
             ParameterOrigin::Default
@@ -126,12 +103,22 @@ fn parameters<'a>(plan: &'a RunPlan, settings: &RunSettings) -> Vec<ShownParamet
     declared.chain(extra).collect()
 }
 
-fn shown_value<'a>(value: &'a ParameterValue, paths: &HashMap<usize, String>) -> Cow<'a, str> {
-    let path = match value {
-        ParameterValue::Download { position, .. } => paths.get(position),
-        ParameterValue::Text(_) => None,
+fn by_name(pairs: &[(String, String)]) -> HashMap<&str, &str> {
+    let pairs = pairs.iter();
+    pairs
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect()
+}
+
+fn shown_value<'a>(plan: &RunPlan, value: &'a ParameterValue) -> Cow<'a, str> {
+    let ParameterValue::Download { position, .. } = value else {
+        return value.text().into();
     };
-    path.map_or_else(|| value.text().into(), |path| path.clone().into())
+    let request = plan.data.iter().find(|request| request.position == *position);
+    match (request, &plan.command.data_directory) {
+        (Some(request), Some(directory)) => request.path_in(directory).to_string_lossy().into_owned().into(),
+        _ => value.text().into(),
+    }
 }
 
 /// How far the parts below a title are indented.

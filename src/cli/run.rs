@@ -53,7 +53,7 @@ async fn carry_out(
     }
     report.planned(&plan);
     report.check()?;
-    let backend = plan.backend_name();
+    let backend = plan.backend.name();
     let begun = plan
         .begin(&mut signals, &progress, || warn_of_slurm(printer))
         .await?;
@@ -63,7 +63,7 @@ async fn carry_out(
             report.created(created);
             if let Err(failure) = report.write() {
                 give_up(created, &mut signals, printer).await;
-                report.failed(RunStatus::Failed);
+                report.run(&created.info, RunStatus::Failed);
                 return Err(failure);
             }
         }
@@ -150,8 +150,8 @@ async fn give_up(created: &CreatedRun, signals: &mut Signals, printer: &Printer)
     if let Err(error) = created.fail(signals, printer).await {
         printer.failure(&Failure::from(error));
     }
-    printer.error(&format!("=== Run (ID '{}') failed ===", created.info().run_id));
-    tell_pages(created.store(), created.info(), printer);
+    printer.error(&format!("=== Run (ID '{}') failed ===", created.info.run_id));
+    tell_pages(created.store.as_ref(), &created.info, printer);
 }
 
 /// A failure outweighs everything; an end that could not be recorded outweighs success.

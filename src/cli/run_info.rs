@@ -133,15 +133,15 @@ impl RunReport {
             directory: plan.environment.environment_directory().map(Path::to_owned),
             image_id: None,
         };
-        content.backend.name = Some(plan.backend_name());
+        content.backend.name = Some(plan.backend.name());
     }
 
     /// Takes over the run that was created.
     pub(crate) fn created(&mut self, created: &CreatedRun) {
-        self.run(created.info(), RunStatus::Running);
-        let tags = &created.plan().request.tags;
+        self.run(&created.info, RunStatus::Running);
+        let tags = &created.plan.request.tags;
         self.content.backend.ids.extend(tags.iter().cloned());
-        self.details(created.details());
+        self.details(&created.details);
     }
 
     /// Takes over a run that had done the work before, so that nothing is done.
@@ -199,11 +199,6 @@ impl RunReport {
             }
             Ok(Launched::Submitted | Launched::Reused) | Err(_) => {}
         }
-    }
-
-    /// Takes over that the run could not be carried out.
-    pub(crate) fn failed(&mut self, status: RunStatus) {
-        self.content.status = Some(status.as_str());
     }
 
     /// Writes the file for the last time, with what the program's exit code will be. A failure to do so

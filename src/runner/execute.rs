@@ -33,34 +33,26 @@ pub(super) async fn execute(
     let told = signals.told();
     let tree = std::mem::replace(&mut created.plan.tree, TreeComparison::Known(TreeState::Unknown));
     let work = launch(&created, tree, signals, details, progress);
-    let launched = launch_or_mark(&created, told, work).await;
-    if !status_of(&launched).is_terminated() {
-        return RunEnding {
-            launched: launched.map_err(Arc::new),
-            end: None,
-            recorded: Ok(created.info.status),
-        };
+    let launched = launch_or_mark(&created, told, work).await.map_err(Arc::new);
+    if status_of(&launched).is_terminated() {
+        return record(&created, launched, signals, progress).await;
     }
-    let (launched, end, recorded) = record(&created, launched, signals, progress).await;
     RunEnding {
-        launched: launched.map_err(Arc::new),
-        end: Some(end),
-        recorded: recorded.map_err(Arc::new),
+        launched,
+        end: None,
+        recorded: Ok(created.info.status),
     }
 }
-
-/// What became of a run, what was to be recorded of it, and the status that the store holds.
-type Recorded = (Result<Launched, RunError>, RunEnd, Result<RunStatus, RunError>);
 
 /// Records how a run ended. A signal that comes now may have been meant for the entry point too, which
 /// has just ended by it: batch systems signal all processes of a job, one after the other. The end was
 /// an interruption then.
 async fn record(
     created: &CreatedRun,
-    launched: Result<Launched, RunError>,
+    launched: Result<Launched, Arc<RunError>>,
     signals: &mut Signals,
     progress: &dyn Progress,
-) -> Recorded {
+) -> RunEnding {
     let end = RunEnd {
         status: status_of(&launched),
         end_time: UnixMillis::now(),
@@ -81,14 +73,20 @@ async fn record(
         }
     };
     let is_in_time = told_after.unwrap_or_else(|| begun.elapsed()) < OWN_SIGNAL_DELAY;
-    match (&launched, signal) {
-        (Ok(Launched::Exited(_)), Some(signal)) if is_in_time => {
-            let end = end_now(RunStatus::Killed);
-            let (recorded, _) = record_end(created, end, true, signals, progress).await;
-            (Ok(Launched::Interrupted { signal }), end, recorded)
-        }
-        _ => (launched, end, recorded),
+    let mut ending = RunEnding {
+        launched,
+        end: Some(end),
+        recorded,
+    };
+    if let (Ok(Launched::Exited(_)), Some(signal)) = (&ending.launched, signal)
+        && is_in_time
+    {
+        let end = end_now(RunStatus::Killed);
+        ending.launched = Ok(Launched::Interrupted { signal });
+        ending.end = Some(end);
+        (ending.recorded, _) = record_end(created, end, true, signals, progress).await;
     }
+    ending
 }
 
 /// Launches the entry point. When a signal asks for its end, the run is marked at once, while its
@@ -249,7 +247,7 @@ async fn catch_panic<T>(work: impl Future<Output = Result<T, RunError>>) -> Resu
     .await
 }
 
-fn status_of(launched: &Result<Launched, RunError>) -> RunStatus {
+fn status_of(launched: &Result<Launched, Arc<RunError>>) -> RunStatus {
     match launched {
         Ok(Launched::Exited(exit)) if exit.is_success() => RunStatus::Finished,
         Ok(Launched::Reused) => RunStatus::Finished,

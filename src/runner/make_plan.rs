@@ -31,10 +31,12 @@ impl RunPlan {
         signals: &mut Signals,
         progress: &dyn Progress,
     ) -> Result<Self, RunError> {
-        until_signal(signals, Self::of(request, progress)).await.done()?
+        until_signal(signals, Self::checked(request, progress))
+            .await
+            .done()?
     }
 
-    async fn of(mut request: RunRequest, progress: &dyn Progress) -> Result<Self, RunError> {
+    async fn checked(mut request: RunRequest, progress: &dyn Progress) -> Result<Self, RunError> {
         let Surroundings {
             current_directory,
             experiment,
@@ -49,21 +51,18 @@ impl RunPlan {
         timings.fetch = Some(begun.elapsed());
         let no_part = [tracking_uri.local_files(), request.outputs.clone()].concat();
         let tree = fetch::compare_with_commit(&work_dir, no_part);
-        let project = load(&work_dir, progress).await?;
+        let directory = work_dir.path().to_owned();
+        let project = in_background(move || Project::load(&directory)).await??;
+        warn_of(&project.warnings, progress);
+
         let entry_point = entry_point(&project, &mut request, backend.as_ref(), progress)?;
-        let Call {
-            parameters,
-            params_to_log,
-            data,
-            command,
-        } = Call::resolve(
-            &entry_point,
-            &request,
-            &current_directory,
-            backend.as_ref(),
-            progress,
-        )
-        .await?;
+        let resolved = {
+            let (entry_point, request) = (entry_point.clone(), request.clone());
+            let (directory, is_elsewhere) = (current_directory.clone(), backend.hands_project_over());
+            in_background(move || Call::resolve(&entry_point, &request, &directory, is_elsewhere))
+        };
+        let (call, warnings) = resolved.await??;
+        warn_of(&warnings, progress);
 
         let begun = Instant::now();
         let environment = plan_environment(&project, &request, &work_dir, backend.as_ref()).await?;
@@ -77,11 +76,11 @@ impl RunPlan {
             experiment,
             work_dir,
             entry_point,
-            params_to_log,
-            parameters,
-            data,
+            params_to_log: call.params_to_log,
+            parameters: call.parameters,
+            data: call.data,
             located: Vec::new(),
-            command,
+            command: call.command,
             environment,
             backend,
             tracking_uri,
@@ -121,13 +120,10 @@ async fn fetch_project(
     Ok(fetch::fetch(&uri, &options, progress).await?)
 }
 
-async fn load(work_dir: &WorkDir, progress: &dyn Progress) -> Result<Project, RunError> {
-    let directory = work_dir.path().to_owned();
-    let project = in_background(move || Project::load(&directory)).await??;
-    for warning in &project.warnings {
+fn warn_of(warnings: &[String], progress: &dyn Progress) {
+    for warning in warnings {
         progress.warning(warning);
     }
-    Ok(project)
 }
 
 fn project_call(project: &Project, entry_point: &EntryPoint, request: &RunRequest) -> ProjectCall {
@@ -206,27 +202,8 @@ struct Call {
 }
 
 impl Call {
-    async fn resolve(
-        entry_point: &EntryPoint,
-        request: &RunRequest,
-        current_directory: &Path,
-        backend: &dyn Backend,
-        progress: &dyn Progress,
-    ) -> Result<Self, RunError> {
-        let is_elsewhere = backend.hands_project_over();
-        let (entry_point, request) = (entry_point.clone(), request.clone());
-        let directory = current_directory.to_owned();
-        let resolved =
-            in_background(move || Self::resolve_now(&entry_point, &request, &directory, is_elsewhere));
-        let (call, warnings) = resolved.await??;
-        for warning in &warnings {
-            progress.warning(warning);
-        }
-        Ok(call)
-    }
-
     /// The call, and what a person should know of its values.
-    fn resolve_now(
+    fn resolve(
         entry_point: &EntryPoint,
         request: &RunRequest,
         current_directory: &Path,

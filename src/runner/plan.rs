@@ -12,7 +12,6 @@ use crate::entities::{ExperimentId, RunId, RunInfo, tag};
 use crate::env_vars;
 use crate::environment::{EnvironmentPlan, PreparedEnv};
 use crate::fetch::{TreeComparison, WorkDir};
-use crate::process::DEFAULT_GRACE;
 use crate::project::{EntryPoint, ParameterValue, ProjectError, ResolvedParameters};
 use crate::tracking::{self, ExperimentSelector, TrackingError, TrackingStore, TrackingUri};
 
@@ -87,11 +86,6 @@ impl RunPlan {
         Ok(Arc::clone(self.store.insert(store)))
     }
 
-    /// The name of the backend that the entry point will run on.
-    pub(crate) fn backend_name(&self) -> &'static str {
-        self.backend.name()
-    }
-
     /// Tags that say where the project comes from.
     pub(crate) fn source_tags(&self) -> Vec<(String, String)> {
         let source = self.work_dir.source();
@@ -142,7 +136,6 @@ impl RunPlan {
             data_directory: command.data_directory,
             local_store: store.map(|(directory, uri)| LocalStore { directory, uri }),
             workspace,
-            grace: DEFAULT_GRACE,
             output_log: None,
         }
     }

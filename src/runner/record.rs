@@ -22,8 +22,8 @@ use crate::tracking::{self, RunEnd, TrackingError, TrackingStore};
 /// [`MLRUN_RECORD_TIMEOUT`](env_vars::MLRUN_RECORD_TIMEOUT) says otherwise.
 const PATIENCE_SECONDS: f64 = 600.0;
 
-/// How long it may be away for a run that a signal has ended: batch systems kill soon.
-const INTERRUPTED_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a store may take for a run that a signal has ended: batch systems kill soon.
+pub(super) const INTERRUPTED_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a step with the tracking store may go on after a signal, so that no run stays `RUNNING`.
 const STORE_GRACE: Duration = Duration::from_secs(10);
@@ -76,7 +76,7 @@ pub(super) async fn record_end(
     was_interrupted: bool,
     signals: &mut Signals,
     progress: &dyn Progress,
-) -> (Result<RunStatus, RunError>, Option<TerminationSignal>) {
+) -> (Result<RunStatus, Arc<RunError>>, Option<TerminationSignal>) {
     let (patience, limit) = if was_interrupted {
         (INTERRUPTED_PATIENCE, INTERRUPTED_PATIENCE)
     } else {
@@ -96,16 +96,15 @@ pub(super) async fn record_end(
             Interruptible::Interrupted(signal) => (None, Some(signal)),
         }
     };
-    let recorded = match recorded {
-        Some(recorded) => recorded.map_err(Some),
-        None => Err(None),
+    let not_recorded = |source| {
+        Arc::new(RunError::EndNotRecorded {
+            run_id: created.info.run_id.clone(),
+            status: end.status,
+            source,
+        })
     };
-    let recorded = recorded.map_err(|source| RunError::EndNotRecorded {
-        run_id: created.info.run_id.clone(),
-        status: end.status,
-        source,
-    });
-    (recorded, signal)
+    let recorded = recorded.map_or(Err(None), |recorded| recorded.map_err(Some));
+    (recorded.map_err(not_recorded), signal)
 }
 
 async fn persist_end(
@@ -234,7 +233,7 @@ impl CreatedRun {
         &self,
         signals: &mut Signals,
         progress: &dyn Progress,
-    ) -> Result<RunStatus, RunError> {
+    ) -> Result<RunStatus, Arc<RunError>> {
         let end = end_now(RunStatus::Failed);
         record_end(self, end, false, signals, progress).await.0
     }

@@ -32,7 +32,7 @@ impl RunPlan {
     ///
     /// # Errors
     /// The store cannot be used, or has no such experiment.
-    pub(crate) async fn reusable_run(
+    pub(super) async fn reusable_run(
         &mut self,
         progress: &dyn Progress,
     ) -> Result<Option<ReusableRun>, RunError> {

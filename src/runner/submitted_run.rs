@@ -44,10 +44,8 @@ impl RunPlan {
         progress: &Arc<dyn Progress>,
         before_creation: impl FnOnce(),
     ) -> Result<Begun, RunError> {
-        if let Some(reusable) = until_signal(signals, self.reuse_or_locate(progress.as_ref()))
-            .await
-            .done()??
-        {
+        let looked = until_signal(signals, self.reuse_or_locate(progress.as_ref())).await;
+        if let Some(reusable) = looked.done()?? {
             return Ok(Begun::Reused(reusable));
         }
         before_creation();

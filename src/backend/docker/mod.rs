@@ -79,7 +79,7 @@ pub(super) fn launch(
     ));
     let (client, output) = TeedOutput::spawn(&call, plan.output_log.as_ref())?;
     Ok(DockerRun {
-        client: client.with_grace(plan.grace),
+        client,
         output,
         container: RunningContainer {
             engine: container.engine.clone(),
@@ -87,7 +87,6 @@ pub(super) fn launch(
             id_file: run
                 .own_value("cidfile")
                 .map_or(id_file, |file| plan.directory.join(file)),
-            grace: plan.grace,
         },
         _temporary: temporary,
     })
