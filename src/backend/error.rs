@@ -10,14 +10,12 @@ use crate::project::Location;
 /// Why a backend cannot run an entry point.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
-    /// There is no backend of this name.
     #[error("there is no backend '{name}'; supported are {}", supported.join(", "))]
     Unknown {
         name: String,
         /// The names that there are; the first is that of the default.
         supported: &'static [&'static str],
     },
-    /// A run's tags name no place where it could be found again.
     #[error("run '{run_id}' cannot be found where it runs: {reason}")]
     NotAttachable { run_id: RunId, reason: String },
     #[error(transparent)]
@@ -27,7 +25,6 @@ pub enum BackendError {
         #[from]
         source: ProcessError,
     },
-    /// A temporary file that the container needs cannot be written.
     #[error("cannot write a temporary file for the container")]
     Temporary {
         #[source]

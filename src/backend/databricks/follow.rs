@@ -6,11 +6,11 @@ use backon::{BackoffBuilder as _, ExponentialBuilder};
 use tokio::time::timeout;
 
 use crate::backend::error::ServiceError;
-use crate::backend::relayed::RelayedOutput;
+use crate::backend::output_log::RelayedOutput;
 use crate::databricks::{Client, JobRun, JobRunOutput, JobRunState};
 use crate::entities::RunStatus;
 use crate::events::Progress;
-use crate::process::{Ended, ProgramExit, Signals, TerminationSignal};
+use crate::process::ProgramExit;
 
 /// The first pauses between two questions are short, later ones long.
 const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
@@ -56,25 +56,13 @@ impl Follower {
         })
     }
 
-    /// Waits for the end. The signal that comes first ends the waiting.
-    pub(super) async fn wait(
-        &mut self,
-        signals: &mut Signals,
-        progress: &dyn Progress,
-    ) -> Result<Result<Ended, TerminationSignal>, ServiceError> {
-        let job = tokio::select! {
-            biased;
-            signal = signals.next() => return Ok(Err(signal)),
-            job = self.ended(progress) => job?,
-        };
-        let output = tokio::select! {
-            biased;
-            signal = signals.next() => return Ok(Err(signal)),
-            output = self.output_of(&job) => output,
-        };
+    /// Waits for the end, and passes on what the run wrote.
+    pub(super) async fn wait(&mut self, progress: &dyn Progress) -> Result<ProgramExit, ServiceError> {
+        let job = self.ended(progress).await?;
+        let output = self.output_of(&job).await;
         self.relay(&output, progress);
         if job.state.is_success() {
-            return Ok(Ok(Ended::Exited(ProgramExit::Code(0))));
+            return Ok(ProgramExit::Code(0));
         }
         if let Some(trace) = output.error_trace.as_deref().filter(|trace| !trace.is_empty()) {
             progress.info(&format!("The traceback of the job:\n{}", trace.trim_end()));

@@ -20,16 +20,15 @@ use self::archive::Archive;
 use self::config::JobConfig;
 use self::error::unusable_workspace;
 use self::follow::Follower;
-pub(super) use self::submitted_run::AttachedJob;
-use self::submitted_run::DatabricksRun;
+pub(super) use self::submitted_run::DatabricksRun;
 use self::upload_path::UploadPath;
 use super::error::ServiceError;
-use super::relayed::RelayedOutput;
+use super::output_log::RelayedOutput;
 use super::{Backend, BackendError, BackendOptions, Launch, LaunchPlan};
 use crate::databricks::Client;
 use crate::env_vars;
 use crate::events::Progress;
-use crate::process::{Signals, TerminationSignal};
+use crate::process::{Interruptible, Signals, until_signal};
 use crate::project::{DatabricksSparkJob, ProjectEnvironment};
 use crate::redact::without_credentials;
 
@@ -198,8 +197,8 @@ impl Backend for Databricks {
         let Staged { client, body } = staged.expect("a launch comes after its stage");
         progress.info("=== Submitting a run to execute the MLflow project... ===");
         let job_run_id = match submit(&client, &body, signals, progress).await? {
-            Ok(job_run_id) => job_run_id,
-            Err(signal) => return Ok(Launch::Interrupted(signal)),
+            Interruptible::Done(job_run_id) => job_run_id,
+            Interruptible::Interrupted(signal) => return Ok(Launch::Interrupted(signal)),
         };
         progress.info(&format!(
             "=== Launched MLflow run as Databricks job run with ID {job_run_id}. Getting run status page URL... ==="
@@ -207,19 +206,14 @@ impl Backend for Databricks {
         let mut follower = Follower::new(client, job_run_id);
         follower.output = output;
         follower.start_timeout = self.start_timeout;
-        let asked = tokio::select! {
-            biased;
-            signal = signals.next() => Err(signal),
-            asked = follower.ask() => Ok(asked),
-        };
-        let job = match asked {
-            Ok(Ok(job)) => Some(job),
+        let job = match until_signal(signals, follower.ask()).await {
+            Interruptible::Done(Ok(job)) => Some(job),
             // The job is there, and the run must know it.
-            Ok(Err(error)) => {
+            Interruptible::Done(Err(error)) => {
                 progress.warning(&error.to_string());
                 None
             }
-            Err(signal) => {
+            Interruptible::Interrupted(signal) => {
                 signals.put_back(Some(signal));
                 None
             }
@@ -227,7 +221,7 @@ impl Backend for Databricks {
         if let Some(url) = job.as_ref().and_then(|job| job.run_page_url.as_deref()) {
             progress.info(&format!("=== Check the run's status at {url} ==="));
         }
-        Ok(Launch::begun(DatabricksRun { follower, job }))
+        Ok(Launch::Done(Box::new(DatabricksRun::submitted(follower, job))))
     }
 }
 
@@ -268,16 +262,15 @@ async fn submit(
     body: &Value,
     signals: &mut Signals,
     progress: &dyn Progress,
-) -> Result<Result<u64, TerminationSignal>, ServiceError> {
+) -> Result<Interruptible<u64>, ServiceError> {
     let refused = |source| {
         let advice = "check the cluster in the backend config; --dry-run shows the whole request";
         ServiceError::of_databricks("Databricks did not take the job", source, Some(advice))
     };
     let mut submitted = pin!(client.submit_job(body));
-    let signal = tokio::select! {
-        biased;
-        signal = signals.next() => signal,
-        submitted = &mut submitted => return submitted.map(Ok).map_err(refused),
+    let signal = match until_signal(signals, submitted.as_mut()).await {
+        Interruptible::Done(submitted) => return submitted.map(Interruptible::Done).map_err(refused),
+        Interruptible::Interrupted(signal) => signal,
     };
     let answer = tokio::select! {
         biased;
@@ -287,7 +280,7 @@ async fn submit(
     if let Some(Ok(job_run_id)) = answer {
         // Whoever waits for the run, or stores where it is, ends it.
         signals.put_back(Some(signal));
-        return Ok(Ok(job_run_id));
+        return Ok(Interruptible::Done(job_run_id));
     }
     progress.warning(&format!(
         "Interrupted by {signal} before the workspace {} had answered whether it took the job: if it did, cancel \
@@ -295,5 +288,5 @@ async fn submit(
         client.address(),
         body["run_name"].as_str().unwrap_or_default()
     ));
-    Ok(Err(signal))
+    Ok(Interruptible::Interrupted(signal))
 }

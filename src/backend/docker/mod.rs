@@ -77,7 +77,7 @@ pub(super) fn launch(
     ));
     let (client, output) = TeedOutput::spawn(&call, plan.output_log.as_ref())?;
     Ok(DockerRun {
-        client: client.with_grace(plan.grace),
+        client,
         output,
         container: RunningContainer {
             engine: container.engine.clone(),
@@ -85,7 +85,6 @@ pub(super) fn launch(
             id_file: run
                 .own_value("cidfile")
                 .map_or(id_file, |file| plan.directory.join(file)),
-            grace: plan.grace,
         },
         _temporary: temporary,
     })
@@ -150,17 +149,14 @@ pub(super) struct DockerRun {
 impl SubmittedRun for DockerRun {
     async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError> {
         let ended = self.client.wait_or_signal(signals).await;
-        if let Ended::Interrupted { .. } = ended {
+        if let Ended::Interrupted(_) = ended {
             self.container.end(&mut self.client, signals).await;
         }
         self.output.finish(progress).await;
-        match ended {
-            Ended::Exited(ENGINE_FAILED) if !self.container.was_made() => {
-                return Err(BackendError::NoContainer {
-                    program: self.container.engine.program().to_owned(),
-                });
-            }
-            Ended::Interrupted { .. } | Ended::Exited(_) => {}
+        if ended == Ended::Done(ENGINE_FAILED) && !self.container.was_made() {
+            return Err(BackendError::NoContainer {
+                program: self.container.engine.program().to_owned(),
+            });
         }
         Ok(ended)
     }

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::api_error::{ApiProblem, ProblemKind};
 use super::job_api::{JobHandle, PATIENCE, PAUSES, REQUEST_TIMEOUT, in_time};
 use crate::events::Progress;
-use crate::process::{Signals, TerminationSignal};
+use crate::process::{Interruptible, Signals};
 
 /// How long the answer to a request that is under way may still come after a signal.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(1);
@@ -87,7 +87,7 @@ pub(super) async fn create(
     job: &Value,
     signals: &mut Signals,
     progress: &dyn Progress,
-) -> Result<Result<Job, TerminationSignal>, ApiProblem> {
+) -> Result<Interruptible<Job>, ApiProblem> {
     let begun = Instant::now();
     let mut pauses = PAUSES.build();
     let mut doubt = Doubt::None;
@@ -102,7 +102,7 @@ pub(super) async fn create(
             Ok(Ok((job, _))) => {
                 // Whoever waits for the run, or stores where it is, ends it.
                 signals.put_back(signal);
-                return Ok(Ok(job));
+                return Ok(Interruptible::Done(job));
             }
             Ok(Err(problem)) => problem,
             Err(_) => {
@@ -126,9 +126,9 @@ pub(super) async fn create(
         return match (found(handle, doubt, signals, progress).await, signal) {
             (Some(job), signal) => {
                 signals.put_back(signal);
-                Ok(Ok(job))
+                Ok(Interruptible::Done(job))
             }
-            (None, Some(signal)) => Ok(Err(signal)),
+            (None, Some(signal)) => Ok(Interruptible::Interrupted(signal)),
             (None, None) => Err(problem),
         };
     }

@@ -34,7 +34,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long the events of a Job that is gone may take to come.
 const MEMORY_PATIENCE: Duration = Duration::from_secs(5);
 
-pub(super) const SUCCESS: Ended = Ended::Exited(ProgramExit::Code(0));
+pub(super) const SUCCESS: Ended = Ended::Done(ProgramExit::Code(0));
 
 /// Reasons of a Job's failure, by which its controller names the event too.
 const FAILURES: [&str; 5] = [

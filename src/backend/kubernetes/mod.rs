@@ -25,26 +25,25 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-pub(super) use self::submitted_run::KubernetesRun;
-
 use self::api_error::{ApiProblem, ProblemKind};
 use self::cluster::Cluster;
 use self::config::KubernetesConfig;
 use self::follow::StartLimit;
 use self::job_api::JobHandle;
 use self::reason::Denial;
-use self::submitted_run::KubernetesSubmittedRun;
+use self::submitted_run::CreatedJob;
+pub(super) use self::submitted_run::KubernetesRun;
 use self::template::Template;
 use super::docker::is_this_machine;
 use super::error::ServiceError;
-use super::relayed::RelayedOutput;
+use super::output_log::RelayedOutput;
 use super::{Backend, BackendError, BackendOptions, Launch, LaunchPlan};
 use crate::env_vars::{
     self, KUBE_MLFLOW_TRACKING_URI, MLFLOW_TRACKING_PASSWORD, MLFLOW_TRACKING_TOKEN, MLFLOW_TRACKING_URI,
 };
 use crate::environment::{Container, is_repository};
 use crate::events::Progress;
-use crate::process::Signals;
+use crate::process::{Interruptible, Signals};
 use crate::project::ProjectEnvironment;
 use crate::redact::without_credentials;
 
@@ -322,16 +321,16 @@ impl Backend for Kubernetes {
         progress.info(&format!("=== Creating Job {} ===", handle.name));
         let created = create::create(&handle, &job, signals, progress).await;
         let job = match created.map_err(|problem| self.refused(&handle, problem))? {
-            Ok(job) => job,
-            Err(signal) => return Ok(Launch::Interrupted(signal)),
+            Interruptible::Done(job) => job,
+            Interruptible::Interrupted(signal) => return Ok(Launch::Interrupted(signal)),
         };
         handle.uid.clone_from(&job.metadata.uid);
-        Ok(Launch::begun(KubernetesSubmittedRun {
+        Ok(Launch::Done(Box::new(KubernetesRun::created(CreatedJob {
             handle,
             job,
             start_limit: self.start_limit,
             output,
-        }))
+        }))))
     }
 }
 

@@ -55,7 +55,7 @@ async fn look(run: &mut FoundRun, printer: &Printer) -> Result<Findings, Failure
             findings.process = Some((process, whereabouts));
         }
         RunPlace::Backend(_) if has_ended => {}
-        RunPlace::Backend(backend) => match backend.state().await {
+        RunPlace::Backend(backend) => match backend.status().await {
             Ok(state) => {
                 findings.facts.extend(state.details.iter().cloned());
                 if state.status.is_terminated() {

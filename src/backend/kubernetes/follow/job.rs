@@ -152,7 +152,7 @@ impl Follower<'_> {
     pub(super) async fn result(&mut self, end: End) -> Result<Ended, ServiceError> {
         match end {
             End::Known(result) => {
-                if matches!(result, Ok(Ended::Exited(_))) {
+                if matches!(result, Ok(Ended::Done(_))) {
                     self.tell_failures(None);
                 }
                 result
@@ -200,7 +200,7 @@ impl Follower<'_> {
     /// any more.
     pub(super) fn take_signal(&mut self, signal: TerminationSignal) -> Option<Ended> {
         if self.start_limit.is_none() {
-            return Some(Ended::Interrupted { signal });
+            return Some(Ended::Interrupted(signal));
         }
         let Some(Deletion {
             by: Deleter::Signal(signal),
@@ -219,7 +219,7 @@ impl Follower<'_> {
                 self.handle.name
             ));
         }
-        Some(Ended::Interrupted { signal })
+        Some(Ended::Interrupted(signal))
     }
 
     /// Asks for the Job's deletion. The answer may take so long.
@@ -298,7 +298,7 @@ impl Follower<'_> {
     /// How a Job ends that is deleted before it has ended.
     fn end_by_deletion(&self) -> Option<End> {
         Some(End::Known(match self.deletion?.by {
-            Deleter::Signal(signal) => Ok(Ended::Interrupted { signal }),
+            Deleter::Signal(signal) => Ok(Ended::Interrupted(signal)),
             Deleter::Others => Err(self.handle.was_deleted()),
             Deleter::StartLimit => return None,
         }))
@@ -318,7 +318,7 @@ impl Follower<'_> {
 
 fn ended_by(failure: Failure) -> Result<Ended, ServiceError> {
     match failure {
-        Failure::ExitCode(code) => Ok(Ended::Exited(ProgramExit::Code(code))),
+        Failure::ExitCode(code) => Ok(Ended::Done(ProgramExit::Code(code))),
         Failure::Other(reason) => Err(reason.into()),
     }
 }

@@ -25,7 +25,7 @@ use super::job_api::{JobHandle, PATIENCE, is_suspended};
 use super::pod_status::PodView;
 use super::reason::Reason;
 use crate::backend::error::ServiceError;
-use crate::backend::relayed::RelayedOutput;
+use crate::backend::output_log::RelayedOutput;
 use crate::entities::RunStatus;
 use crate::events::Progress;
 use crate::process::{Ended, Signals};
