@@ -112,10 +112,7 @@ pub(crate) trait Backend: Send + Sync {
         false
     }
 
-    /// Checks what the project says about its environment, before anything else is asked about it.
-    ///
-    /// # Errors
-    /// Entry points in such an environment do not run here.
+    /// Refuses a project whose environment the backend cannot provide, before anything else is asked about it.
     fn check_environment(&self, _environment: &ProjectEnvironment) -> Result<(), BackendError> {
         Ok(())
     }
@@ -125,38 +122,26 @@ pub(crate) trait Backend: Send + Sync {
         None
     }
 
-    /// Checks what can be checked before the run is created. `plan` is of a run that is only
-    /// thought of; nothing is changed anywhere.
-    ///
-    /// # Errors
-    /// What makes a launch impossible, such as a service that cannot be reached.
+    /// Checks what can be checked before the run is created. `plan` is of a placeholder run; nothing is
+    /// changed anywhere.
     async fn check(&self, _plan: &LaunchPlan, _progress: &dyn Progress) -> Result<(), BackendError> {
         Ok(())
     }
 
     /// What a dry run shows besides, such as a request to a service: titles and texts, without
-    /// secrets. `plan` is of a run that is only thought of.
-    ///
-    /// # Errors
-    /// It cannot be made of this plan.
+    /// secrets. `plan` is of a placeholder run.
     fn preview(&self, _plan: &LaunchPlan) -> Result<Vec<(&'static str, String)>, BackendError> {
         Ok(Vec::new())
     }
 
-    /// Brings to where the entry point will run what it needs there. Comes before the launch of the same
-    /// plan, and may be given up at any point.
-    ///
-    /// # Errors
-    /// It cannot be brought there.
+    /// Brings what the entry point needs to where it will run. Comes before the launch of the same plan,
+    /// and may be given up at any point.
     async fn stage(&self, _plan: &LaunchPlan, _progress: &dyn Progress) -> Result<(), BackendError> {
         Ok(())
     }
 
     /// Starts the entry point. Where that takes long, a termination signal in the meantime ends the
     /// attempt, and what it may have started already.
-    ///
-    /// # Errors
-    /// It could not be started.
     async fn launch(
         &self,
         plan: LaunchPlan,

@@ -12,9 +12,7 @@ use crate::process::{Copies, ProcessGroup, ProgramCall, Tee};
 /// The files that keep what an entry point writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OutputLog {
-    /// What it writes to standard output.
     pub stdout: PathBuf,
-    /// What it writes to standard error.
     pub stderr: PathBuf,
     /// What it writes to either, where the backend does not tell them apart.
     pub both: PathBuf,
@@ -80,9 +78,6 @@ impl RelayedOutput {
     }
 
     /// Output that is shown, kept, or both.
-    ///
-    /// # Errors
-    /// The file cannot be made.
     pub(super) fn new(is_shown: bool, log: Option<&OutputLog>) -> Result<Self, BackendError> {
         let file = log.map(|log| File::create(&log.both)).transpose();
         Ok(Self {

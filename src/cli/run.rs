@@ -73,17 +73,12 @@ async fn carry_out(
     report.ended(&ending);
     tell_end(&ending, submitted.info(), backend, printer);
     tell_pages(submitted.store(), submitted.info(), printer);
-    if is_late
-        && matches!(
-            ending.launched,
-            Ok(Launched::Interrupted {
-                signal: TerminationSignal::Terminate
-            })
-        )
-    {
-        return Ok(Outcome::TimedOut);
+    match ending.launched {
+        Ok(Launched::Interrupted {
+            signal: TerminationSignal::Terminate,
+        }) if is_late => Ok(Outcome::TimedOut),
+        _ => outcome_of(ending, settings.exit_code, printer),
     }
-    outcome_of(ending, settings.exit_code, printer)
 }
 
 /// Tells of a failure for which there is no ending of a run. An interruption is none.

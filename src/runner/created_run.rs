@@ -124,7 +124,8 @@ impl RunPlan {
         store: &dyn TrackingStore,
         progress: &dyn Progress,
     ) -> Option<(String, String)> {
-        let parent = self.request.possible_parent()?;
+        let outer = || env_vars::non_empty(env_vars::MLFLOW_RUN_ID).map(RunId::new);
+        let parent = self.request.parent_run.clone().or_else(outer)?;
         match store.run(&parent).await {
             Ok(_) => Some((tag::PARENT_RUN_ID.to_owned(), parent.to_string())),
             Err(TrackingError::NotFound { .. }) => None,

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use super::path_data;
 use super::plan::CommandWithData;
 use super::record;
-use super::{ImageChoice, RunError, RunPlan, RunRequest, StorePreview, Timings};
+use super::{ImageChoice, RunError, RunPlan, RunRequest, StorePreview, Timings, select_experiment};
 use crate::artifact::{DataRequest, imagined_directory};
-use crate::backend::{self, Backend, ProjectCall};
+use crate::backend::{self, Backend, BackendOptions, ProjectCall};
 use crate::env_vars;
 use crate::environment::{self, ContainerRequest, EnvManager, EnvironmentPlan, EnvironmentRequest};
 use crate::events::Progress;
@@ -152,9 +152,18 @@ impl Surroundings {
             Some(directory) => directory.clone(),
             None => std::env::current_dir().map_err(|source| RunError::NoCurrentDirectory { source })?,
         };
-        let experiment = request.experiment_selector()?;
+        let experiment = match &request.experiment {
+            Some(selector) => selector.clone(),
+            None => select_experiment(None, None)?,
+        };
         let record_patience = record::patience()?;
-        let backend = backend::by_name(&request.backend, request.backend_options())?;
+        let options = BackendOptions {
+            config: request.backend_config.as_ref(),
+            wait: request.wait,
+            no_logs: request.no_logs,
+            start_timeout: request.start_timeout,
+        };
+        let backend = backend::by_name(&request.backend, options)?;
         let tracking_uri = request
             .tracking_uri
             .clone()

@@ -226,9 +226,6 @@ impl CreatedRun {
     }
 
     /// Ends the run as failed, with nothing done for it. Gives the status that the store holds now.
-    ///
-    /// # Errors
-    /// The end could not be recorded.
     pub(crate) async fn fail(
         &self,
         signals: &mut Signals,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::status::{left_note, outcome};
+use super::status::left_note;
 use super::{FoundRun, RunPlace, gone, is_here};
 use crate::backend::BackendError;
 use crate::cli::printer::Printer;
@@ -33,7 +33,11 @@ pub(in crate::cli) async fn wait(run_id: &str, printer: &Printer) -> Result<Outc
     Ok(match waited {
         Interruptible::Done(run) => {
             printer.info(&format!("Run '{}' has ended: {}", run.run_id(), run.status()));
-            outcome(run.status())
+            match run.status() {
+                RunStatus::Finished => Outcome::Succeeded,
+                RunStatus::Killed => Outcome::RunKilled,
+                _ => Outcome::RunFailed,
+            }
         }
         Interruptible::Interrupted(signal) => {
             printer.error(&format!("Interrupted by {signal}; run '{run_id}' goes on"));
