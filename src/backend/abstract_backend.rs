@@ -1,4 +1,4 @@
-//! What every backend can do.
+//! What every backend can do, and what it is given to run.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,11 +7,14 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::error::BackendError;
-use super::launch_plan::LaunchPlan;
+use super::output_log::OutputLog;
 use super::submitted_run::Launch;
+use crate::databricks::WorkspaceAccess;
+use crate::entities::RunInfo;
+use crate::environment::{EnvManager, PreparedEnv};
 use crate::events::Progress;
 use crate::process::Signals;
-use crate::project::ProjectEnvironment;
+use crate::project::{DatabricksSparkJob, ProjectEnvironment};
 
 /// `--backend-config`: JSON of a backend's own.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +35,59 @@ pub(crate) struct BackendOptions<'a> {
     pub no_logs: bool,
     /// How long a run may take to start, where a service starts it.
     pub start_timeout: Option<Duration>,
+}
+
+/// Where a container finds a tracking store of this machine. MLflow's own place.
+pub(crate) const CONTAINER_STORE: &str = "/mlflow/tmp/mlruns";
+
+/// A tracking store on this machine, for a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LocalStore {
+    pub directory: PathBuf,
+    /// The store's URI where that directory is [`CONTAINER_STORE`].
+    pub uri: String,
+}
+
+/// A project and how it was called, for backends that have another program run it.
+#[derive(Debug, Clone)]
+pub(crate) struct ProjectCall {
+    pub project_name: Option<String>,
+    /// The project's URI as it was given, without credentials.
+    pub uri: String,
+    pub entry_point: String,
+    /// The parameters that were given, as they were given.
+    pub parameters: Vec<(String, String)>,
+    pub env_manager: Option<EnvManager>,
+    pub spark_job: Option<DatabricksSparkJob>,
+}
+
+/// All that is needed to run an entry point.
+#[derive(Debug, Clone)]
+pub(crate) struct LaunchPlan {
+    pub run: RunInfo,
+    pub call: ProjectCall,
+    /// The entry point's shell command.
+    pub command: String,
+    pub directory: PathBuf,
+    pub environment: PreparedEnv,
+    /// Environment variables for the command. They win over those of the environment.
+    pub variables: Vec<(String, String)>,
+    /// The directory with the data that the command reads, where it was downloaded for this run.
+    pub data_directory: Option<PathBuf>,
+    /// The tracking store, where it is on this machine.
+    pub local_store: Option<LocalStore>,
+    /// The Databricks workspace that the tracking store is in, for a command that runs on this machine.
+    pub workspace: Option<WorkspaceAccess>,
+    /// The files that keep what the command writes, where that is asked for.
+    pub output_log: Option<OutputLog>,
+}
+
+impl LaunchPlan {
+    /// The value of one of the command's variables.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        let found = self.variables.iter().rev().find(|(other, _)| other == name);
+        found.map(|(_, value)| value.as_str())
+    }
 }
 
 /// A place where entry points run.
@@ -56,10 +112,7 @@ pub(crate) trait Backend: Send + Sync {
         false
     }
 
-    /// Checks what the project says about its environment, before anything else is asked about it.
-    ///
-    /// # Errors
-    /// Entry points in such an environment do not run here.
+    /// Refuses a project whose environment the backend cannot provide, before anything else is asked about it.
     fn check_environment(&self, _environment: &ProjectEnvironment) -> Result<(), BackendError> {
         Ok(())
     }
@@ -69,38 +122,26 @@ pub(crate) trait Backend: Send + Sync {
         None
     }
 
-    /// Checks what can be checked before the run is created. `plan` is of a run that is only
-    /// thought of; nothing is changed anywhere.
-    ///
-    /// # Errors
-    /// What makes a launch impossible, such as a service that cannot be reached.
+    /// Checks what can be checked before the run is created. `plan` is of a placeholder run; nothing is
+    /// changed anywhere.
     async fn check(&self, _plan: &LaunchPlan, _progress: &dyn Progress) -> Result<(), BackendError> {
         Ok(())
     }
 
     /// What a dry run shows besides, such as a request to a service: titles and texts, without
-    /// secrets. `plan` is of a run that is only thought of.
-    ///
-    /// # Errors
-    /// It cannot be made of this plan.
+    /// secrets. `plan` is of a placeholder run.
     fn preview(&self, _plan: &LaunchPlan) -> Result<Vec<(&'static str, String)>, BackendError> {
         Ok(Vec::new())
     }
 
-    /// Brings to where the entry point will run what it needs there. Comes before the launch of the same
-    /// plan, and may be given up at any point.
-    ///
-    /// # Errors
-    /// It cannot be brought there.
+    /// Brings what the entry point needs to where it will run. Comes before the launch of the same plan,
+    /// and may be given up at any point.
     async fn stage(&self, _plan: &LaunchPlan, _progress: &dyn Progress) -> Result<(), BackendError> {
         Ok(())
     }
 
     /// Starts the entry point. Where that takes long, a termination signal in the meantime ends the
     /// attempt, and what it may have started already.
-    ///
-    /// # Errors
-    /// It could not be started.
     async fn launch(
         &self,
         plan: LaunchPlan,

@@ -1,9 +1,8 @@
 //! Why a backend cannot run an entry point.
 
+use std::error::Error;
 use std::io;
 
-use super::databricks::DatabricksBackendError;
-use super::kubernetes::KubernetesError;
 use crate::entities::{RunId, RunStatus};
 use crate::process::ProcessError;
 use crate::project::Location;
@@ -11,28 +10,21 @@ use crate::project::Location;
 /// Why a backend cannot run an entry point.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
-    /// There is no backend of this name.
     #[error("there is no backend '{name}'; supported are {}", supported.join(", "))]
     Unknown {
         name: String,
         /// The names that there are; the first is that of the default.
         supported: &'static [&'static str],
     },
-    /// A run's tags name no place where it could be found again.
     #[error("run '{run_id}' cannot be found where it runs: {reason}")]
     NotAttachable { run_id: RunId, reason: String },
-    /// Databricks, or the way to it, failed.
     #[error(transparent)]
-    Databricks(Box<DatabricksBackendError>),
-    /// Kubernetes, or the way to it, failed.
-    #[error(transparent)]
-    Kubernetes(Box<KubernetesError>),
+    Service(Box<ServiceError>),
     #[error("cannot run the entry point's command")]
     Command {
         #[from]
         source: ProcessError,
     },
-    /// A temporary file that the container needs cannot be written.
     #[error("cannot write a temporary file for the container")]
     Temporary {
         #[source]
@@ -43,15 +35,9 @@ pub enum BackendError {
     NoContainer { program: String },
 }
 
-impl From<DatabricksBackendError> for BackendError {
-    fn from(error: DatabricksBackendError) -> Self {
-        Self::Databricks(Box::new(error))
-    }
-}
-
-impl From<KubernetesError> for BackendError {
-    fn from(error: KubernetesError) -> Self {
-        Self::Kubernetes(Box::new(error))
+impl From<ServiceError> for BackendError {
+    fn from(error: ServiceError) -> Self {
+        Self::Service(Box::new(error))
     }
 }
 
@@ -60,8 +46,7 @@ impl BackendError {
     /// if somebody else ended it where it runs.
     pub fn run_status(&self) -> RunStatus {
         match self {
-            Self::Databricks(error) => error.run_status(),
-            Self::Kubernetes(error) => error.run_status(),
+            Self::Service(error) => error.status,
             _ => RunStatus::Failed,
         }
     }
@@ -69,7 +54,7 @@ impl BackendError {
     /// The place in a file that the error is about, if there is one.
     pub fn location(&self) -> Option<&Location> {
         match self {
-            Self::Kubernetes(error) => error.location(),
+            Self::Service(error) => error.place.as_ref(),
             _ => None,
         }
     }
@@ -82,8 +67,7 @@ impl BackendError {
                 supported[0]
             )),
             Self::NotAttachable { .. } => None,
-            Self::Databricks(error) => error.hint(),
-            Self::Kubernetes(error) => error.hint(),
+            Self::Service(error) => error.hint.clone(),
             Self::Command { source } => source.hint(),
             Self::Temporary { .. } => Some("set TMPDIR to a directory that you can write to".to_owned()),
             Self::NoContainer { .. } => Some(
@@ -91,5 +75,51 @@ impl BackendError {
                     .to_owned(),
             ),
         }
+    }
+}
+
+/// Why a service, such as Databricks or Kubernetes, cannot run an entry point, or how the run there failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{problem}")]
+pub struct ServiceError {
+    problem: String,
+    hint: Option<String>,
+    source: Option<Box<dyn Error + Send + Sync>>,
+    /// The place in a file that it is about, if there is one.
+    place: Option<Location>,
+    status: RunStatus,
+}
+
+impl ServiceError {
+    pub(super) fn failed(
+        problem: impl Into<String>,
+        hint: Option<String>,
+        source: Option<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self {
+            problem: problem.into(),
+            hint,
+            source,
+            place: None,
+            status: RunStatus::Failed,
+        }
+    }
+
+    /// A mistake that the person can correct.
+    pub(super) fn setup(problem: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::failed(problem, Some(hint.into()), None)
+    }
+
+    pub(super) fn at(self, place: Option<Location>) -> Self {
+        Self { place, ..self }
+    }
+
+    /// The run has this status: `RUNNING` if it goes on without this program, `KILLED` if somebody ended it there.
+    pub(super) fn with_status(self, status: RunStatus) -> Self {
+        Self { status, ..self }
+    }
+
+    pub(super) fn run_status(&self) -> RunStatus {
+        self.status
     }
 }

@@ -31,7 +31,8 @@ impl Backend for Local {
         progress: &dyn Progress,
     ) -> Result<Launch, BackendError> {
         if let Some(container) = &plan.environment.container {
-            return Ok(Launch::begun(docker::launch(&plan, container, progress)?));
+            let run = docker::launch(&plan, container, progress)?;
+            return Ok(Launch::Done(Box::new(run)));
         }
         let command = plan.environment.command(&plan.command);
         // Scripts look for this line; it is MLflow's own.
@@ -52,10 +53,7 @@ impl Backend for Local {
             call = call.variables(variables.map(|(name, value)| (*name, value.expose())));
         }
         let (group, output) = TeedOutput::spawn(&call, plan.output_log.as_ref())?;
-        Ok(Launch::begun(LocalRun {
-            group: group.with_grace(plan.grace),
-            output,
-        }))
+        Ok(Launch::Done(Box::new(LocalRun { group, output })))
     }
 }
 

@@ -5,20 +5,19 @@ mod databricks;
 mod docker;
 mod error;
 mod kubernetes;
-mod launch_plan;
 mod local;
 mod output_log;
-mod relayed;
 mod submitted_run;
 
 pub use self::abstract_backend::BackendConfig;
-pub(crate) use self::abstract_backend::{Backend, BackendOptions};
+pub(crate) use self::abstract_backend::{
+    Backend, BackendOptions, CONTAINER_STORE, LaunchPlan, LocalStore, ProjectCall,
+};
 
 pub(crate) use self::docker::container_command_line;
 pub(crate) use self::error::BackendError;
-
-pub(crate) use self::launch_plan::{CONTAINER_STORE, LaunchPlan, LocalStore, OutputLog, ProjectCall};
-pub(crate) use self::submitted_run::{AttachedRun, Launch, RunElsewhere, RunState, SubmittedRun};
+pub(crate) use self::output_log::OutputLog;
+pub(crate) use self::submitted_run::{Launch, Place, RunState, SubmittedRun};
 
 use crate::entities::{RunId, tag};
 
@@ -76,7 +75,7 @@ pub(crate) fn by_name(name: &str, options: BackendOptions<'_>) -> Result<Box<dyn
 pub(crate) fn attach(
     run_id: &RunId,
     tags: &[(String, String)],
-) -> Result<Box<dyn AttachedRun>, BackendError> {
+) -> Result<Box<dyn SubmittedRun>, BackendError> {
     let value = |name: &str| {
         tags.iter()
             .find(|(key, _)| key == name)
@@ -86,7 +85,7 @@ pub(crate) fn attach(
         && let Some(job_run_id) = value(tag::DATABRICKS_JOB_RUN_ID).and_then(|id| id.parse().ok())
     {
         let webapp = value(tag::DATABRICKS_WEBAPP_URL).map(str::to_owned);
-        return Ok(Box::new(databricks::AttachedJob::new(job_run_id, webapp)));
+        return Ok(Box::new(databricks::DatabricksRun::attached(job_run_id, webapp)));
     }
     let reason = match value(tag::PROJECT_BACKEND) {
         Some(kubernetes::NAME) => match kubernetes::KubernetesRun::from_tags(value) {

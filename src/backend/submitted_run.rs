@@ -1,58 +1,60 @@
-//! An entry point that a backend has started.
+//! An entry point that runs.
 
 use async_trait::async_trait;
 
 use super::error::BackendError;
 use crate::entities::RunStatus;
 use crate::events::Progress;
-use crate::process::{Ended, Signals, TerminationSignal};
+use crate::process::{Ended, Interruptible, Signals};
 
-/// What became of a launch.
-pub(crate) enum Launch {
-    /// The entry point has been started.
-    Begun(Box<dyn SubmittedRun>),
-    /// The signal came first.
-    Interrupted(TerminationSignal),
-}
+/// An entry point that has been started, or the signal that came first.
+pub(crate) type Launch = Interruptible<Box<dyn SubmittedRun>>;
 
-impl Launch {
-    pub(super) fn begun(run: impl SubmittedRun + 'static) -> Self {
-        Self::Begun(Box::new(run))
-    }
-}
-
-/// An entry point that has been started.
+/// An entry point that this process has started, or another one, by whose tags it was found.
+///
+/// One that runs below this process ends with it: it has no place, and only its end is asked for.
 #[async_trait]
 pub(crate) trait SubmittedRun: Send {
-    /// Waits for its end. A termination signal in the meantime ends it.
+    /// Waits for its end and shows what it writes. A termination signal ends it if this process has started
+    /// it; otherwise it ends the waiting only, and the run goes on.
     ///
     /// # Errors
     /// Its end cannot be known, or the backend ended it for a reason of its own.
     async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError>;
 
-    /// It as a service has it, where it would go on without this program.
-    fn elsewhere(&mut self) -> Option<&mut dyn RunElsewhere> {
+    /// Where it goes on without this process that has started it.
+    fn place(&self) -> Option<Place> {
         None
+    }
+
+    /// Asks how it stands.
+    ///
+    /// # Errors
+    /// The backend cannot be asked, or knows no such run.
+    async fn status(&mut self) -> Result<RunState, BackendError> {
+        Ok(RunState {
+            status: RunStatus::Running,
+            details: Vec::new(),
+        })
+    }
+
+    /// Ends it, with all that belongs to it, and waits for that for a while. Whether it was still there.
+    ///
+    /// # Errors
+    /// The backend refuses, or cannot be reached.
+    async fn cancel(&mut self, _progress: &dyn Progress) -> Result<bool, BackendError> {
+        Ok(false)
     }
 }
 
-/// An entry point that a service has, and that goes on there without this program.
-#[async_trait]
-pub(crate) trait RunElsewhere: Send {
+/// A run as a service has it.
+pub(crate) struct Place {
     /// Tags that lead to it, for the run in the tracking store.
-    fn tags(&self) -> Vec<(String, String)>;
-
+    pub tags: Vec<(String, String)>,
     /// What it is there, for a person: such as `the Databricks job run 17`.
-    fn place(&self) -> String;
-
+    pub name: String,
     /// How a person ends it without this program.
-    fn by_hand(&self) -> String;
-
-    /// Ends it, with all that belongs to it, and waits for that for a while.
-    ///
-    /// # Errors
-    /// The service refuses, or cannot be reached.
-    async fn cancel(&mut self, progress: &dyn Progress) -> Result<(), BackendError>;
+    pub by_hand: String,
 }
 
 /// What a backend knows of a run.
@@ -62,27 +64,4 @@ pub(crate) struct RunState {
     pub status: RunStatus,
     /// More about it, for a person: names and values, such as `pod` and `web-1 (Pending)`.
     pub details: Vec<(&'static str, String)>,
-}
-
-/// A run that another process gave to a backend.
-#[async_trait]
-pub(crate) trait AttachedRun: Send {
-    /// Asks how it stands.
-    ///
-    /// # Errors
-    /// The backend cannot be asked, or knows no such run.
-    async fn state(&mut self) -> Result<RunState, BackendError>;
-
-    /// Waits for its end and shows what it writes. A termination signal ends the waiting only: the run
-    /// goes on.
-    ///
-    /// # Errors
-    /// Its end cannot be known, or the backend ended it for a reason of its own.
-    async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError>;
-
-    /// Ends it, with all that belongs to it, and returns when it has ended. Whether it was still there.
-    ///
-    /// # Errors
-    /// The backend refuses, or cannot be reached.
-    async fn cancel(&mut self, progress: &dyn Progress) -> Result<bool, BackendError>;
 }

@@ -7,10 +7,10 @@ use crate::cli::printer::Printer;
 use crate::cli::report::{Failure, Outcome};
 use crate::events::Progress;
 use crate::fetch::{self, FetchOptions, WorkDir};
-use crate::process::Signals;
+use crate::process::{Interruptible, Signals, until_signal};
 use crate::project::Location;
 use crate::project_uri::ProjectUri;
-use crate::runner::{RunError, in_background, until_signal};
+use crate::runner::{RunError, in_background};
 
 /// A project's directory for as long as it is looked at.
 pub(crate) struct ProjectSource {
@@ -59,8 +59,8 @@ pub(crate) async fn look_at(
     let options = FetchOptions { version, keep: false };
     let progress = Warnings(printer);
     let work_dir = match until_signal(&mut signals, fetch::fetch(&uri, &options, &progress)).await {
-        Ok(fetched) => fetched.map_err(RunError::from)?,
-        Err(signal) => return Ok(Outcome::Interrupted(signal.number())),
+        Interruptible::Done(fetched) => fetched.map_err(RunError::from)?,
+        Interruptible::Interrupted(signal) => return Ok(Outcome::Interrupted(signal.number())),
     };
     let source = Arc::new(ProjectSource {
         uri,
@@ -70,8 +70,8 @@ pub(crate) async fn look_at(
     let looked_at = Arc::clone(&source);
     let look = in_background(move || look(&looked_at));
     match until_signal(&mut signals, look).await {
-        Ok(outcome) => outcome?,
-        Err(signal) => {
+        Interruptible::Done(outcome) => outcome?,
+        Interruptible::Interrupted(signal) => {
             // The look itself has the source until the program has ended.
             source.work_dir.remove_temporary();
             Ok(Outcome::Interrupted(signal.number()))

@@ -137,6 +137,11 @@ impl Failure {
         }
     }
 
+    /// The failure as one of a run.
+    pub(crate) fn run_error(&self) -> Option<&RunError> {
+        self.error.downcast_ref::<Arc<RunError>>().map(AsRef::as_ref)
+    }
+
     /// What to do about a limit of this process that is behind the failure: that helps, whatever else does.
     fn limit_hint(&self) -> Option<String> {
         self.error

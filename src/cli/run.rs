@@ -1,6 +1,11 @@
 //! `mlrun run`: from the settings to the exit code.
 
+use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, getpid};
 
 use crate::cli::args::ExitCodeName;
 use crate::cli::dry_run;
@@ -8,15 +13,12 @@ use crate::cli::printer::Printer;
 use crate::cli::report::{Failure, Outcome};
 use crate::cli::run_info::RunReport;
 use crate::cli::settings::RunSettings;
-use crate::cli::slurm;
-use crate::cli::time_limit::TimeLimit;
 use crate::entities::{RunInfo, RunStatus};
+use crate::env_vars;
 use crate::events::Progress;
-use crate::process::{Signals, TerminationSignal, own_all_children};
-use crate::runner::{
-    CreatedRun, Launched, ReusableRun, RunEnding, RunError, RunPlan, RunRequest, SubmittedRun,
-    despite_signals, until_signal,
-};
+use crate::http::in_words;
+use crate::process::{Signals, TerminationSignal, ended_by, own_all_children, until_signal};
+use crate::runner::{Begun, CreatedRun, Launched, RunEnding, RunError, RunPlan, RunRequest, SubmittedRun};
 use crate::tracking::TrackingStore;
 
 /// Runs a project, and reports it to the file that `--run-info` names.
@@ -26,7 +28,10 @@ pub(crate) async fn run(
     printer: &Arc<Printer>,
 ) -> Result<Outcome, Failure> {
     let mut report = RunReport::new(settings.run_info_file.clone().filter(|_| !settings.dry_run));
-    let outcome = carry_out(request, &settings, &mut report, printer).await;
+    let outcome = match carry_out(request, &settings, &mut report, printer).await {
+        Err(failure) => without_ending(failure, &mut report, printer),
+        outcome => outcome,
+    };
     report.conclude(outcome, |failure| printer.failure(&failure))
 }
 
@@ -39,80 +44,90 @@ async fn carry_out(
 ) -> Result<Outcome, Failure> {
     own_all_children();
     let mut signals = Signals::install()?;
-    let mut plan = match until_signal(&mut signals, RunPlan::make(request, printer.as_ref())).await {
-        Ok(plan) => plan?,
-        Err(signal) => return Ok(interrupted_early(signal, printer)),
-    };
+    let progress: Arc<dyn Progress> = Arc::<Printer>::clone(printer);
+    let mut plan = RunPlan::make(request, &mut signals, printer.as_ref()).await?;
     if settings.dry_run {
-        return match until_signal(&mut signals, dry_run::show(&mut plan, settings, printer)).await {
-            Ok(shown) => shown.map(|()| Outcome::Succeeded),
-            Err(signal) => Ok(interrupted_early(signal, printer)),
-        };
+        let shown = until_signal(&mut signals, dry_run::show(&mut plan, settings, printer)).await;
+        shown.done().map_err(RunError::from)??;
+        return Ok(Outcome::Succeeded);
     }
     report.planned(&plan);
     report.check()?;
-    if settings.reuse {
-        match until_signal(&mut signals, plan.reusable_run(printer.as_ref())).await {
-            Ok(Ok(Some(reusable))) => {
-                report.reused(&reusable.data.info);
-                tell_reused(&reusable, printer);
-                return Ok(Outcome::Succeeded);
+    let backend = plan.backend.name();
+    let begun = plan
+        .begin(&mut signals, &progress, || warn_of_slurm(printer))
+        .await?;
+    match &begun {
+        Begun::Reused(reusable) => report.reused(&reusable.info),
+        Begun::Created(created) => {
+            report.created(created);
+            if let Err(failure) = report.write() {
+                give_up(created, &mut signals, printer).await;
+                report.run(&created.info, RunStatus::Failed);
+                return Err(failure);
             }
-            Ok(found) => drop(found?),
-            Err(signal) => return Ok(interrupted_early(signal, printer)),
         }
     }
-    match until_signal(&mut signals, plan.locate_data()).await {
-        Ok(located) => located?,
-        Err(signal) => return Ok(interrupted_early(signal, printer)),
-    }
-    slurm::warn(printer);
-    let created = match despite_signals(&mut signals, plan.create_run(printer.as_ref())).await {
-        Ok((created, signal)) => {
-            signals.put_back(signal);
-            if let Err(RunError::NotPrepared { info, recorded, .. }) = &created {
-                report.not_prepared(info, *recorded.as_ref().unwrap_or(&info.status));
-                printer.error(&format!("=== Run (ID '{}') failed ===", info.run_id));
-            }
-            created?
-        }
-        Err(signal) => return Ok(interrupted_in_creation(signal, printer)),
-    };
-    report.created(&created);
-    if let Err(failure) = report.write() {
-        give_up(&created, &mut signals, printer).await;
-        report.failed(RunStatus::Failed);
-        return Err(failure);
-    }
-    let backend = created.plan().backend_name();
-    let submitted = created.submit(signals, Arc::clone(printer) as Arc<dyn Progress>);
-    let mut limit = TimeLimit::new(settings.timeout);
-    let ending = tokio::select! {
-        biased;
-        ending = follow(&submitted, report, printer) => ending,
-        never = limit.end(&submitted, printer) => match never {},
-    };
+    let submitted = begun.submit(signals, progress);
+    let (ending, is_late) = follow(&submitted, settings.timeout, report, printer).await;
     report.ended(&ending);
-    if let Ok(Launched::Submitted) = ending.launched {
-        tell_submitted(backend, &submitted, printer);
-        return Ok(Outcome::Succeeded);
-    }
-    tell_end(&ending, submitted.info(), printer);
+    tell_end(&ending, submitted.info(), backend, printer);
     tell_pages(submitted.store(), submitted.info(), printer);
-    if limit.has_ended(&ending) {
-        return Ok(Outcome::TimedOut);
+    match ending.launched {
+        Ok(Launched::Interrupted {
+            signal: TerminationSignal::Terminate,
+        }) if is_late => Ok(Outcome::TimedOut),
+        _ => outcome_of(ending, settings.exit_code, printer),
     }
-    outcome_of(ending, settings.exit_code, printer)
 }
 
-/// Waits for the run's end; reports what becomes known meanwhile.
-async fn follow(submitted: &SubmittedRun, report: &mut RunReport, printer: &Printer) -> RunEnding {
+/// Tells of a failure for which there is no ending of a run. An interruption is none.
+fn without_ending(failure: Failure, report: &mut RunReport, printer: &Printer) -> Result<Outcome, Failure> {
+    match failure.run_error() {
+        Some(error @ (RunError::Interrupted { signal } | RunError::InterruptedInCreation { signal })) => {
+            printer.error(&error.to_string());
+            return Ok(Outcome::Interrupted(signal.number()));
+        }
+        Some(RunError::NotPrepared { info, recorded, .. }) => {
+            report.run(info, *recorded.as_ref().unwrap_or(&info.status));
+            printer.error(&format!("=== Run (ID '{}') failed ===", info.run_id));
+        }
+        _ => {}
+    }
+    Err(failure)
+}
+
+/// Waits for the run's end; reports what becomes known meanwhile. Ends the run when its time is over, as
+/// `SIGTERM` does, and tells whether that was so.
+async fn follow(
+    submitted: &SubmittedRun,
+    limit: Option<Duration>,
+    report: &mut RunReport,
+    printer: &Printer,
+) -> (RunEnding, bool) {
     let mut changing = submitted.clone();
+    let mut time = pin!(async {
+        let Some(limit) = limit else {
+            return pending().await;
+        };
+        tokio::time::sleep(limit).await;
+        limit
+    });
+    let mut is_late = false;
     let ending = loop {
         tokio::select! {
             biased;
             ending = submitted.wait() => break ending,
             () = changing.details_changed() => {}
+            limit = &mut time, if !is_late => {
+                is_late = true;
+                printer.error(&format!(
+                    "=== Run (ID '{}') takes longer than {}: it is ended ===",
+                    submitted.run_id(),
+                    in_words(limit)
+                ));
+                submitted.cancel();
+            }
         }
         if report.details(&submitted.details())
             && let Err(failure) = report.write()
@@ -121,7 +136,7 @@ async fn follow(submitted: &SubmittedRun, report: &mut RunReport, printer: &Prin
         }
     };
     report.details(&submitted.details());
-    ending
+    (ending, is_late)
 }
 
 /// Ends a run that nothing can be done for.
@@ -130,8 +145,8 @@ async fn give_up(created: &CreatedRun, signals: &mut Signals, printer: &Printer)
     if let Err(error) = created.fail(signals, printer).await {
         printer.failure(&Failure::from(error));
     }
-    printer.error(&format!("=== Run (ID '{}') failed ===", created.info().run_id));
-    tell_pages(created.store(), created.info(), printer);
+    printer.error(&format!("=== Run (ID '{}') failed ===", created.info.run_id));
+    tell_pages(created.store.as_ref(), &created.info, printer);
 }
 
 /// A failure outweighs everything; an end that could not be recorded outweighs success.
@@ -155,7 +170,7 @@ fn outcome_of(ending: RunEnding, exit_code: ExitCodeName, printer: &Printer) -> 
     }
 }
 
-fn tell_end(ending: &RunEnding, info: &RunInfo, printer: &Printer) {
+fn tell_end(ending: &RunEnding, info: &RunInfo, backend: &str, printer: &Printer) {
     let run_id = &info.run_id;
     match &ending.launched {
         Ok(Launched::Exited(exit)) if exit.is_success() => {
@@ -167,11 +182,18 @@ fn tell_end(ending: &RunEnding, info: &RunInfo, printer: &Printer) {
         }
         Ok(Launched::Interrupted { signal }) => {
             printer.error(&format!("=== Run (ID '{run_id}') interrupted by {signal} ==="));
-            if let Err(error) = &ending.recorded {
-                printer.failure(&Failure::from(Arc::clone(error)));
-            }
+            tell_unrecorded(ending, printer);
         }
-        Ok(Launched::Submitted | Launched::Reused) => {}
+        Ok(Launched::Submitted) => {
+            printer.info(&format!("=== Run (ID '{run_id}') was submitted to {backend} ==="));
+            printer.info(&format!(
+                "Follow it with `mlrun status {run_id}`, `mlrun wait {run_id}` or `mlrun cancel {run_id}`"
+            ));
+        }
+        Ok(Launched::Reused) => printer.info(&format!(
+            "=== Run (ID '{run_id}') is reused: it {} with the same entry point, values and commit ===",
+            info.status
+        )),
         Err(_) if ending.end.is_none() => {}
         Err(error) => {
             let became = match error.run_status() {
@@ -179,9 +201,7 @@ fn tell_end(ending: &RunEnding, info: &RunInfo, printer: &Printer) {
                 _ => "failed",
             };
             printer.error(&format!("=== Run (ID '{run_id}') {became} ==="));
-            if let Err(error) = &ending.recorded {
-                printer.failure(&Failure::from(Arc::clone(error)));
-            }
+            tell_unrecorded(ending, printer);
         }
     }
     if let (Ok(status), Some(end)) = (&ending.recorded, ending.end)
@@ -199,24 +219,11 @@ fn tell_end(ending: &RunEnding, info: &RunInfo, printer: &Printer) {
     }
 }
 
-/// Tells of a run that has done the work before.
-fn tell_reused(reusable: &ReusableRun, printer: &Printer) {
-    let info = &reusable.data.info;
-    printer.info(&format!(
-        "=== Run (ID '{}') is reused: it {} with the same entry point, values and commit ===",
-        info.run_id, info.status
-    ));
-    tell_pages(reusable.store(), info, printer);
-}
-
-/// Tells of a run that goes on without this program.
-fn tell_submitted(backend: &str, submitted: &SubmittedRun, printer: &Printer) {
-    let run_id = submitted.run_id();
-    printer.info(&format!("=== Run (ID '{run_id}') was submitted to {backend} ==="));
-    printer.info(&format!(
-        "Follow it with `mlrun status {run_id}`, `mlrun wait {run_id}` or `mlrun cancel {run_id}`"
-    ));
-    tell_pages(submitted.store(), submitted.info(), printer);
+/// Tells why the store does not know of the end.
+fn tell_unrecorded(ending: &RunEnding, printer: &Printer) {
+    if let Err(error) = &ending.recorded {
+        printer.failure(&Failure::from(Arc::clone(error)));
+    }
 }
 
 fn tell_pages(store: &dyn TrackingStore, info: &RunInfo, printer: &Printer) {
@@ -228,16 +235,18 @@ fn tell_pages(store: &dyn TrackingStore, info: &RunInfo, printer: &Printer) {
     }
 }
 
-fn interrupted_early(signal: TerminationSignal, printer: &Printer) -> Outcome {
-    printer.error(&format!("Interrupted by {signal}; no run was started"));
-    Outcome::Interrupted(signal.number())
-}
-
-/// The store had no answer yet, so that nobody can say whether there is a run.
-fn interrupted_in_creation(signal: TerminationSignal, printer: &Printer) -> Outcome {
-    printer.error(&format!(
-        "Interrupted by {signal} before the tracking store had created the run; if it shows one as RUNNING, end that \
-         with `mlrun cancel RUN_ID`"
-    ));
-    Outcome::Interrupted(signal.number())
+/// Warns where the program of a Slurm job is another one than mlrun, and one that `SIGTERM` ends at
+/// once: Slurm asks only that one to end where it uses cgroups, and kills the rest when it is gone.
+/// Slurm names it in `SLURM_TASK_PID`.
+fn warn_of_slurm(printer: &Printer) {
+    let task = env_vars::non_empty(env_vars::SLURM_TASK_PID).and_then(|text| text.parse().ok());
+    let Some(task) = task.and_then(Pid::from_raw).filter(|task| *task != getpid()) else {
+        return;
+    };
+    if let Some(program) = ended_by(task, Signal::TERM) {
+        printer.warning(&format!(
+            "Slurm will ask only '{program}' (process {task}) to end, and then kill mlrun: start it as \
+             `exec mlrun run …` or `srun mlrun run …`, so that its run can be ended well"
+        ));
+    }
 }

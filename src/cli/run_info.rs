@@ -133,30 +133,25 @@ impl RunReport {
             directory: plan.environment.environment_directory().map(Path::to_owned),
             image_id: None,
         };
-        content.backend.name = Some(plan.backend_name());
+        content.backend.name = Some(plan.backend.name());
     }
 
     /// Takes over the run that was created.
     pub(crate) fn created(&mut self, created: &CreatedRun) {
-        self.run(created.info(), RunStatus::Running);
-        let tags = &created.plan().request.tags;
+        self.run(&created.info, RunStatus::Running);
+        let tags = &created.plan.request.tags;
         self.content.backend.ids.extend(tags.iter().cloned());
-        self.details(created.details());
-    }
-
-    /// Takes over a run that was created, and for which nothing could be done.
-    pub(crate) fn not_prepared(&mut self, info: &RunInfo, status: RunStatus) {
-        self.run(info, status);
+        self.details(&created.details);
     }
 
     /// Takes over a run that had done the work before, so that nothing is done.
     pub(crate) fn reused(&mut self, info: &RunInfo) {
         self.run(info, info.status);
         self.content.reused = true;
-        self.content.source.dirty = Some(false);
     }
 
-    fn run(&mut self, info: &RunInfo, status: RunStatus) {
+    /// Takes over the run and its status.
+    pub(crate) fn run(&mut self, info: &RunInfo, status: RunStatus) {
         let content = &mut self.content;
         content.run_id = Some(info.run_id.to_string());
         content.experiment_id = Some(info.experiment_id.to_string());
@@ -204,11 +199,6 @@ impl RunReport {
             }
             Ok(Launched::Submitted | Launched::Reused) | Err(_) => {}
         }
-    }
-
-    /// Takes over that the run could not be carried out.
-    pub(crate) fn failed(&mut self, status: RunStatus) {
-        self.content.status = Some(status.as_str());
     }
 
     /// Writes the file for the last time, with what the program's exit code will be. A failure to do so

@@ -28,7 +28,6 @@ pub(crate) struct RunSettings {
     pub(crate) json: bool,
     /// The names of parameters whose values come from `--params-file`.
     from_params_file: HashSet<String>,
-    pub(crate) reuse: bool,
     pub(crate) timeout: Option<Duration>,
     pub(crate) exit_code: ExitCodeName,
     pub(crate) run_info_file: Option<PathBuf>,
@@ -46,15 +45,8 @@ impl RunSettings {
         let experiment = select_experiment(arguments.experiment_name, arguments.experiment_id)
             .map_err(|error| Failure::from(error).into_usage())?;
         let mut parameters = distinct(arguments.param_list.iter().map(|text| parameter(text)))?;
-        let mut from_params_file = HashSet::new();
-        if let Some(file) = arguments.params_file {
-            let given = std::mem::take(&mut parameters);
-            let given_names: HashSet<&str> = given.iter().map(|(name, _)| name.as_str()).collect();
-            parameters = params_file::read(&current_directory.join(file))?;
-            parameters.retain(|(name, _)| !given_names.contains(name.as_str()));
-            from_params_file = parameters.iter().map(|(name, _)| name.clone()).collect();
-            parameters.extend(given);
-        }
+        let params_file = arguments.params_file.map(|file| current_directory.join(file));
+        let from_params_file = add_params_file(&mut parameters, params_file.as_deref())?;
         let docker_args = distinct(arguments.docker_args.iter().map(|text| docker_argument(text)))?;
         let backend_config = arguments
             .backend_config
@@ -68,57 +60,43 @@ impl RunSettings {
         }
         let storage_dir = arguments
             .storage_dir
-            .or_else(|| env_vars::non_empty(env_vars::MLFLOW_TMP_DIR))
-            .map(PathBuf::from);
+            .or_else(|| env_vars::non_empty(env_vars::MLFLOW_TMP_DIR));
         let run_info_file = arguments.run_info.map(|file| current_directory.join(file));
         let request = RunRequest {
-            uri: arguments.uri,
             entry_point: arguments.entry_point,
             version: arguments.version,
             parameters,
             docker_args,
-            tracking_uri: None,
             experiment: Some(experiment),
-            parent_run: None,
             backend_config,
-            wait: match (arguments.wait, arguments.no_wait) {
-                (false, false) => None,
-                (wait, _) => Some(wait),
-            },
+            wait: (arguments.wait || arguments.no_wait).then_some(arguments.wait),
             no_logs: arguments.no_logs,
             log_output: arguments.log_output,
             start_timeout: arguments.start_timeout,
             env_manager: env_manager(arguments.env_manager, arguments.no_conda)?,
-            storage_dir,
+            storage_dir: storage_dir.map(PathBuf::from),
             run_id: arguments.run_id.filter(|id| !id.is_empty()).map(RunId::new),
             reuse: arguments.reuse,
             run_name: arguments.run_name.filter(|name| !name.is_empty()),
-            image: match (arguments.build_image, arguments.no_build_image) {
-                (true, _) => ImageChoice::Build,
-                (false, true) => ImageChoice::AsItIs,
-                (false, false) => ImageChoice::Default,
-            },
+            image: image_choice(arguments.build_image, arguments.no_build_image),
             keep_workdir: arguments.keep_workdir,
-            variables: Vec::new(),
             outputs: run_info_file.iter().cloned().collect(),
             tags: process_tag(&arguments.backend),
             current_directory: Some(current_directory),
             backend: arguments.backend,
+            ..RunRequest::new(arguments.uri)
         };
         let settings = Self {
             dry_run: arguments.dry_run,
             json: arguments.json,
             from_params_file,
-            reuse: arguments.reuse,
             timeout: arguments.timeout,
             exit_code: arguments.exit_code,
             run_info_file,
         };
         Ok((request, settings))
     }
-}
 
-impl RunSettings {
     /// Where the value of a parameter that was given comes from.
     pub(crate) fn origin_of(&self, name: &str) -> ParameterOrigin {
         if self.from_params_file.contains(name) {
@@ -134,6 +112,32 @@ fn process_tag(backend: &str) -> Vec<(String, String)> {
     let process = ProcessIdentity::own().filter(|_| backend::runs_here(backend));
     let tag = process.map(|process| (tag::PROJECT_PROCESS.to_owned(), process.to_tag()));
     tag.into_iter().collect()
+}
+
+/// Adds the parameters of the file, over which those that are given win; the names of those that were added.
+fn add_params_file(
+    parameters: &mut Vec<(String, String)>,
+    file: Option<&Path>,
+) -> Result<HashSet<String>, Failure> {
+    let Some(file) = file else {
+        return Ok(HashSet::new());
+    };
+    let given = std::mem::replace(parameters, params_file::read(file)?);
+    let given_names: HashSet<&str> = given.iter().map(|(name, _)| name.as_str()).collect();
+    parameters.retain(|(name, _)| !given_names.contains(name.as_str()));
+    let added = parameters.iter().map(|(name, _)| name.clone()).collect();
+    parameters.extend(given);
+    Ok(added)
+}
+
+fn image_choice(build: bool, as_it_is: bool) -> ImageChoice {
+    if build {
+        ImageChoice::Build
+    } else if as_it_is {
+        ImageChoice::AsItIs
+    } else {
+        ImageChoice::Default
+    }
 }
 
 fn parameter(text: &str) -> Result<(String, String), Failure> {
@@ -200,53 +204,44 @@ fn distinct<V>(
 
 /// Reads `--backend-config`: a file when the text ends in `.json`, else JSON itself.
 fn backend_config(text: &str, current_directory: &Path) -> Result<BackendConfig, Failure> {
-    if Path::new(text)
-        .extension()
+    let extension = Path::new(text).extension();
+    let file = extension
         .is_some_and(|extension| extension == "json")
-    {
-        let path = current_directory.join(text);
-        let content = std::fs::read_to_string(&path).map_err(|error| {
-            Failure::new(
-                anyhow::Error::new(error)
-                    .context(format!("cannot read the backend config {}", path.display())),
-            )
-        })?;
-        let value = serde_json::from_str(&content).map_err(|error| {
-            let position = params_file::json_position(content.as_bytes(), &error);
-            let location = position.map(|position| SourceFile::new(&path, content.as_str()).at(position));
-            Failure::new(
-                anyhow::Error::new(error)
-                    .context(format!("the backend config {} is not valid JSON", path.display())),
-            )
-            .with_location(location)
-        })?;
-        if let Some(kind) = other_than_object(&value) {
-            return Err(Failure::message(format!(
-                "invalid backend config {}: it must be a JSON object, but it is {kind}",
-                path.display()
-            ))
-            .with_hint(OBJECT));
-        }
-        return Ok(BackendConfig {
-            value,
-            file: Some(path),
-        });
-    }
-    let value = serde_json::from_str(text).map_err(|error| {
-        Failure::usage(format!("invalid backend config JSON: {error}"))
-            .with_hint("give JSON text, or a file whose name ends in .json")
-    })?;
-    if let Some(kind) = other_than_object(&value) {
-        return Err(Failure::usage(format!(
-            "invalid backend config: it must be a JSON object, but it is {kind}"
-        ))
-        .with_hint(OBJECT));
-    }
-    Ok(BackendConfig { value, file: None })
+        .then(|| current_directory.join(text));
+    let value = match &file {
+        Some(path) => backend_config_file(path)?,
+        None => serde_json::from_str(text).map_err(|error| {
+            Failure::usage(format!("invalid backend config JSON: {error}"))
+                .with_hint("give JSON text, or a file whose name ends in .json")
+        })?,
+    };
+    let Some(kind) = other_than_object(&value) else {
+        return Ok(BackendConfig { value, file });
+    };
+    let problem = format!("it must be a JSON object, but it is {kind}");
+    let failure = match file {
+        Some(path) => Failure::message(format!("invalid backend config {}: {problem}", path.display())),
+        None => Failure::usage(format!("invalid backend config: {problem}")),
+    };
+    Err(failure.with_hint("write keys and values, such as {\"key\": \"value\"}, or {} for none"))
 }
 
-/// What a backend config looks like.
-const OBJECT: &str = "write keys and values, such as {\"key\": \"value\"}, or {} for none";
+fn backend_config_file(path: &Path) -> Result<Json, Failure> {
+    let content = std::fs::read_to_string(path).map_err(|error| {
+        Failure::new(
+            anyhow::Error::new(error).context(format!("cannot read the backend config {}", path.display())),
+        )
+    })?;
+    serde_json::from_str(&content).map_err(|error| {
+        let position = params_file::json_position(content.as_bytes(), &error);
+        let location = position.map(|position| SourceFile::new(path, content.as_str()).at(position));
+        Failure::new(
+            anyhow::Error::new(error)
+                .context(format!("the backend config {} is not valid JSON", path.display())),
+        )
+        .with_location(location)
+    })
+}
 
 /// What the value is if it is not an object.
 fn other_than_object(value: &Json) -> Option<&'static str> {

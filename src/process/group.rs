@@ -11,7 +11,7 @@ use super::exit::ProgramExit;
 use super::proc::Process;
 use super::signals::{Event, Signals};
 use super::terminal::Terminal;
-use super::termination::TerminationSignal;
+use super::termination::{Interruptible, TerminationSignal};
 use super::tree;
 
 /// How long a tree that was asked to end may take for it, unless
@@ -23,18 +23,10 @@ pub(crate) const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 /// Batch systems signal all processes of a job, one after the other.
 pub(crate) const OWN_SIGNAL_DELAY: Duration = Duration::from_millis(250);
 
-/// How a program's run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// The program ended. Processes that it left in the background go on.
-    Exited(ProgramExit),
-    /// A signal to this program, or Ctrl-C on the terminal that the program had been given, ended
-    /// the run. Nothing of its tree is left.
-    Interrupted {
-        /// The signal.
-        signal: TerminationSignal,
-    },
-}
+/// How a program's run ended: by itself, where processes that it left in the background go on; or by a
+/// signal to this program, or Ctrl-C on the terminal that the program had been given, where nothing of its
+/// tree is left.
+pub type Ended = Interruptible<ProgramExit>;
 
 /// A program in its own process group, and the tree of processes below it. Dropping it before its
 /// end kills the tree.
@@ -82,7 +74,7 @@ impl ProcessGroup {
     /// The program is given the terminal when it first wants to use it.
     pub async fn wait(&mut self, signals: &mut Signals) -> Ended {
         let ended = self.wait_or_signal(signals).await;
-        if let Ended::Interrupted { .. } = ended {
+        if let Ended::Interrupted(_) = ended {
             self.end(signals).await;
         }
         ended
@@ -99,7 +91,7 @@ impl ProcessGroup {
                 State::Running => {}
             }
             match signals.event().await {
-                Event::Termination(signal) => return Ended::Interrupted { signal },
+                Event::Termination(signal) => return Ended::Interrupted(signal),
                 Event::Child => {}
                 Event::Forward(signal) => self.signal_group(signal),
                 Event::Stop => self.suspend(),
@@ -142,8 +134,8 @@ impl ProcessGroup {
         };
         self.terminal.take_back(matches!(exit, ProgramExit::Signal(_)));
         match signal {
-            Some(signal) => Ended::Interrupted { signal },
-            None => Ended::Exited(exit),
+            Some(signal) => Ended::Interrupted(signal),
+            None => Ended::Done(exit),
         }
     }
 

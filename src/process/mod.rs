@@ -64,6 +64,6 @@ pub(crate) use proc::{boot_id, pid_namespace, start_of};
 pub(crate) use search::{program_on_path, programs_on_path};
 pub(crate) use send_signal::Termination;
 pub use signals::Signals;
-pub(crate) use signals::{SAME_REQUEST, TerminationRequest, survive_file_size_limit};
+pub(crate) use signals::{SAME_REQUEST, TerminationRequest, survive_file_size_limit, until_signal};
 pub(crate) use tee::{Copies, Tee};
-pub(crate) use termination::TerminationSignal;
+pub(crate) use termination::{Interruptible, TerminationSignal};

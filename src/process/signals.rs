@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::error::ProcessError;
 use super::proc::SignalSet;
-use super::termination::TerminationSignal;
+use super::termination::{Interruptible, TerminationSignal};
 
 /// Within this time a further termination signal belongs to the same request: `timeout` and
 /// some batch systems signal a process, then its group.
@@ -30,6 +30,18 @@ pub(crate) fn survive_file_size_limit() {
     if !SignalSet::ignored_here().contains(number) {
         // Without a handler the signal does what it did before.
         let _ = signal(SignalKind::from_raw(number));
+    }
+}
+
+/// Works until a termination signal comes; then the work is dropped where it stands.
+pub(crate) async fn until_signal<T>(
+    signals: &mut Signals,
+    work: impl Future<Output = T>,
+) -> Interruptible<T> {
+    tokio::select! {
+        biased;
+        signal = signals.next() => Interruptible::Interrupted(signal),
+        done = work => Interruptible::Done(done),
     }
 }
 

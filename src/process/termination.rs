@@ -22,6 +22,42 @@ pub enum TerminationSignal {
     Other(i32),
 }
 
+/// What became of work that a termination signal may cut short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interruptible<T> {
+    /// It was done.
+    Done(T),
+    /// The signal ended it.
+    Interrupted(TerminationSignal),
+}
+
+impl<T> Interruptible<T> {
+    /// What was done, or the signal as an error.
+    pub(crate) fn done(self) -> Result<T, TerminationSignal> {
+        match self {
+            Self::Done(done) => Ok(done),
+            Self::Interrupted(signal) => Err(signal),
+        }
+    }
+
+    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Interruptible<U> {
+        match self {
+            Self::Done(done) => Interruptible::Done(change(done)),
+            Self::Interrupted(signal) => Interruptible::Interrupted(signal),
+        }
+    }
+}
+
+impl<T, E> Interruptible<Result<T, E>> {
+    /// The failure of the work by itself.
+    pub(crate) fn transpose(self) -> Result<Interruptible<T>, E> {
+        Ok(match self {
+            Self::Done(done) => Interruptible::Done(done?),
+            Self::Interrupted(signal) => Interruptible::Interrupted(signal),
+        })
+    }
+}
+
 impl TerminationSignal {
     /// Those that people and batch systems send.
     const USUAL: [Self; 4] = [Self::Interrupt, Self::Terminate, Self::Hangup, Self::Quit];

@@ -12,10 +12,10 @@ use crate::tracking::{NewRun, TrackingError, TrackingStore};
 
 /// A run that is in the tracking store. It must be submitted or ended, or it stays `RUNNING`.
 pub(crate) struct CreatedRun {
-    pub(super) plan: RunPlan,
-    pub(super) store: Arc<dyn TrackingStore>,
-    pub(super) info: RunInfo,
-    pub(super) details: RunDetails,
+    pub(crate) plan: RunPlan,
+    pub(crate) store: Arc<dyn TrackingStore>,
+    pub(crate) info: RunInfo,
+    pub(crate) details: RunDetails,
     /// Whether the run's tags tell how the project's files stand to their commit.
     pub(super) tells_tree: bool,
 }
@@ -24,6 +24,7 @@ pub(crate) struct CreatedRun {
 struct MadeRun {
     info: RunInfo,
     refused: Option<TrackingError>,
+    tells_tree: bool,
 }
 
 impl RunPlan {
@@ -31,23 +32,21 @@ impl RunPlan {
     ///
     /// # Errors
     /// The store refuses. [`RunError::NotPrepared`] names the run if there is one then.
-    pub(crate) async fn create_run(mut self, progress: &dyn Progress) -> Result<CreatedRun, RunError> {
+    pub(super) async fn create_run(mut self, progress: &dyn Progress) -> Result<CreatedRun, RunError> {
         let store = self.store().await?;
-        // A run that is taken keeps the tags of its source.
-        let (made, tells_tree) = match &self.request.run_id {
-            Some(_) => (self.take_run(store.as_ref()).await?, true),
+        let made = match self.request.run_id.clone() {
+            Some(run_id) => self.take_run(&run_id, store.as_ref()).await?,
             None => self.new_run(store.as_ref(), progress).await?,
         };
         let mut details = RunDetails {
             timings: self.timings,
             ..RunDetails::default()
         };
-        let tree = self.tree.finished().await;
-        if let Some(tree) = tree {
+        if let Some(tree) = self.tree.finished().await {
             details.set_tree(tree);
         }
         let created = CreatedRun {
-            tells_tree,
+            tells_tree: made.tells_tree,
             details,
             plan: self,
             store,
@@ -63,7 +62,7 @@ impl RunPlan {
         &mut self,
         store: &dyn TrackingStore,
         progress: &dyn Progress,
-    ) -> Result<(MadeRun, bool), RunError> {
+    ) -> Result<MadeRun, RunError> {
         let experiment_id = store.experiment(&self.experiment).await?;
         let mut tags = self.source_tags();
         tags.extend(self.values_tag());
@@ -81,20 +80,20 @@ impl RunPlan {
             tags,
             params: self.params_to_log.clone(),
         };
-        let made = match store.create_run(new_run).await {
-            Ok(info) => MadeRun { info, refused: None },
-            Err(TrackingError::HalfCreated { info, cause }) => MadeRun {
-                info: *info,
-                refused: Some(*cause),
-            },
+        let (info, refused) = match store.create_run(new_run).await {
+            Ok(info) => (info, None),
+            Err(TrackingError::HalfCreated { info, cause }) => (*info, Some(*cause)),
             Err(error) => return Err(error.into()),
         };
-        Ok((made, tells_tree))
+        Ok(MadeRun {
+            info,
+            refused,
+            tells_tree,
+        })
     }
 
-    /// Takes the run that `--run-id` names.
-    async fn take_run(&self, store: &dyn TrackingStore) -> Result<MadeRun, RunError> {
-        let run_id = self.request.run_id.as_ref().expect("the caller has seen it");
+    /// Takes the run that `--run-id` names. It keeps the tags of its source.
+    async fn take_run(&self, run_id: &RunId, store: &dyn TrackingStore) -> Result<MadeRun, RunError> {
         let mut info = store.run(run_id).await?;
         let mut tags = self.run_tags();
         // Whoever starts a run by both ways, as MLflow's own client does, writes this tag itself: at this
@@ -102,12 +101,8 @@ impl RunPlan {
         if env_vars::non_empty(env_vars::MLFLOW_RUN_ID).as_deref() == Some(run_id.as_str()) {
             tags.retain(|(name, _)| name != tag::PROJECT_BACKEND);
         }
-        tags.extend(
-            self.request
-                .run_name
-                .iter()
-                .map(|name| (tag::RUN_NAME.to_owned(), name.clone())),
-        );
+        let name = self.request.run_name.iter();
+        tags.extend(name.map(|name| (tag::RUN_NAME.to_owned(), name.clone())));
         let refused = if tags.is_empty() {
             None
         } else {
@@ -116,7 +111,11 @@ impl RunPlan {
         if let Some(name) = &self.request.run_name {
             info.run_name.clone_from(name);
         }
-        Ok(MadeRun { info, refused })
+        Ok(MadeRun {
+            info,
+            refused,
+            tells_tree: true,
+        })
     }
 
     /// The tag of a run that is started inside another one, where that one is in the same store.
@@ -125,7 +124,8 @@ impl RunPlan {
         store: &dyn TrackingStore,
         progress: &dyn Progress,
     ) -> Option<(String, String)> {
-        let parent = self.request.possible_parent()?;
+        let outer = || env_vars::non_empty(env_vars::MLFLOW_RUN_ID).map(RunId::new);
+        let parent = self.request.parent_run.clone().or_else(outer)?;
         match store.run(&parent).await {
             Ok(_) => Some((tag::PARENT_RUN_ID.to_owned(), parent.to_string())),
             Err(TrackingError::NotFound { .. }) => None,
@@ -160,26 +160,4 @@ pub(super) fn tree_tag(tree: &TreeState, request: &RunRequest) -> Option<(String
         TreeState::Clean | TreeState::Unknown => return None,
     };
     Some((tag::GIT_DIRTY.to_owned(), is_dirty.to_owned()))
-}
-
-impl CreatedRun {
-    /// The run as the store has it.
-    pub(crate) fn info(&self) -> &RunInfo {
-        &self.info
-    }
-
-    /// What is known of it so far.
-    pub(crate) fn details(&self) -> &RunDetails {
-        &self.details
-    }
-
-    /// What it was created for.
-    pub(crate) fn plan(&self) -> &RunPlan {
-        &self.plan
-    }
-
-    /// The store that it is in.
-    pub(crate) fn store(&self) -> &dyn TrackingStore {
-        self.store.as_ref()
-    }
 }

@@ -6,7 +6,7 @@ use crate::entities::{RunId, RunInfo, RunStatus};
 use crate::environment::EnvironmentError;
 use crate::fetch::FetchError;
 use crate::http::VariableError;
-use crate::process::ProcessError;
+use crate::process::{ProcessError, TerminationSignal};
 use crate::project::{Location, ProjectError};
 use crate::project_uri::ProjectUriError;
 use crate::tracking::limits::LimitError;
@@ -73,23 +73,15 @@ pub enum RunError {
         source: Box<TrackingError>,
     },
     /// The run has ended, but the store does not know.
-    #[error("the end of run '{run_id}' ({status}) could not be recorded")]
+    #[error("the end of run '{run_id}' ({status}) could not be recorded{}", if source.is_none() { " in time" } else { "" })]
     EndNotRecorded {
         /// The run.
         run_id: RunId,
         /// How it ended.
         status: RunStatus,
-        /// The store's answer.
+        /// The store's answer; `None` where there was none before this program had to end.
         #[source]
-        source: TrackingError,
-    },
-    /// The run has ended, and the store was too slow to be told before this program had to end.
-    #[error("the end of run '{run_id}' ({status}) could not be recorded in time")]
-    EndNotRecordedInTime {
-        /// The run.
-        run_id: RunId,
-        /// How it ended.
-        status: RunStatus,
+        source: Option<TrackingError>,
     },
     /// The entry point had been handed over, and the store could not be told where it runs.
     #[error("the tags that lead from run '{run_id}' to {place} could not be stored; {}", cancellation(.not_canceled.as_deref()))]
@@ -106,9 +98,29 @@ pub enum RunError {
         #[source]
         source: Box<TrackingError>,
     },
+    /// A signal came before there was a run.
+    #[error("Interrupted by {signal}; no run was started")]
+    Interrupted {
+        /// The signal.
+        signal: TerminationSignal,
+    },
+    /// A signal came, and nobody can say whether there is a run: the store gave no answer in time.
+    #[error(
+        "Interrupted by {signal} before the tracking store had created the run; if it shows one as RUNNING, end that with `mlrun cancel RUN_ID`"
+    )]
+    InterruptedInCreation {
+        /// The signal.
+        signal: TerminationSignal,
+    },
     /// A panic.
     #[error("mlrun met a bug in itself")]
     Bug,
+}
+
+impl From<TerminationSignal> for RunError {
+    fn from(signal: TerminationSignal) -> Self {
+        Self::Interrupted { signal }
+    }
 }
 
 impl RunError {
@@ -125,8 +137,9 @@ impl RunError {
             Self::Tracking(error) => error.hint(),
             Self::NotPrepared { recorded: Ok(_), source, .. } => source.hint(),
             Self::NotPrepared { info, source, .. } => Some(later(&info.run_id, RunStatus::Failed, source.hint())),
-            Self::EndNotRecorded { run_id, status, source } => Some(later(run_id, *status, source.hint())),
-            Self::EndNotRecordedInTime { run_id, status } => Some(later(run_id, *status, None)),
+            Self::EndNotRecorded { run_id, status, source } => {
+                Some(later(run_id, *status, source.as_ref().and_then(TrackingError::hint)))
+            }
             Self::PlaceNotRecorded {
                 not_canceled: Some(_),
                 by_hand,
@@ -143,7 +156,7 @@ impl RunError {
             Self::NoCurrentDirectory { .. } => {
                 Some("it may have been removed: change to a directory that exists".to_owned())
             }
-            Self::Bug => None,
+            Self::Interrupted { .. } | Self::InterruptedInCreation { .. } | Self::Bug => None,
         }
     }
 

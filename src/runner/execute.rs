@@ -1,6 +1,7 @@
 //! What is done for a run after its creation: every way out gives it its end status.
 
 use std::future::pending;
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,9 +10,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use super::created_run::tree_tag;
-use super::interruption::{catch_panic, until_signal};
 use super::log_output::KeptOutput;
-use super::record::{record_end, record_place};
+use super::record::{end_now, record_end, record_place};
 use super::run_ending::{Launched, RunEnding};
 use super::{CreatedRun, RunDetails, RunError};
 use crate::backend::{Launch, LaunchPlan};
@@ -19,7 +19,8 @@ use crate::entities::{RunStatus, UnixMillis};
 use crate::environment::{self, EnvironmentError, EnvironmentPlan, Prepared, Usage};
 use crate::events::Progress;
 use crate::fetch::{TreeComparison, TreeState};
-use crate::process::{Ended, OWN_SIGNAL_DELAY, Signals};
+use crate::process::{Ended, Interruptible, OWN_SIGNAL_DELAY, Signals, until_signal};
+use crate::temporary::TemporaryDirectory;
 use crate::tracking::RunEnd;
 
 /// Launches the entry point, waits for its end and records it.
@@ -32,34 +33,26 @@ pub(super) async fn execute(
     let told = signals.told();
     let tree = std::mem::replace(&mut created.plan.tree, TreeComparison::Known(TreeState::Unknown));
     let work = launch(&created, tree, signals, details, progress);
-    let launched = launch_or_mark(&created, told, work).await;
-    if !status_of(&launched).is_terminated() {
-        return RunEnding {
-            launched: launched.map_err(Arc::new),
-            end: None,
-            recorded: Ok(created.info.status),
-        };
+    let launched = launch_or_mark(&created, told, work).await.map_err(Arc::new);
+    if status_of(&launched).is_terminated() {
+        return record(&created, launched, signals, progress).await;
     }
-    let (launched, end, recorded) = record(&created, launched, signals, progress).await;
     RunEnding {
-        launched: launched.map_err(Arc::new),
-        end: Some(end),
-        recorded: recorded.map_err(Arc::new),
+        launched,
+        end: None,
+        recorded: Ok(created.info.status),
     }
 }
-
-/// What became of a run, what was to be recorded of it, and the status that the store holds.
-type Recorded = (Result<Launched, RunError>, RunEnd, Result<RunStatus, RunError>);
 
 /// Records how a run ended. A signal that comes now may have been meant for the entry point too, which
 /// has just ended by it: batch systems signal all processes of a job, one after the other. The end was
 /// an interruption then.
 async fn record(
     created: &CreatedRun,
-    launched: Result<Launched, RunError>,
+    launched: Result<Launched, Arc<RunError>>,
     signals: &mut Signals,
     progress: &dyn Progress,
-) -> Recorded {
+) -> RunEnding {
     let end = RunEnd {
         status: status_of(&launched),
         end_time: UnixMillis::now(),
@@ -80,23 +73,20 @@ async fn record(
         }
     };
     let is_in_time = told_after.unwrap_or_else(|| begun.elapsed()) < OWN_SIGNAL_DELAY;
-    match (&launched, signal) {
-        (Ok(Launched::Exited(_)), Some(signal)) if is_in_time => {
-            let end = killed_now();
-            let (recorded, _) = record_end(created, end, true, signals, progress).await;
-            (Ok(Launched::Interrupted { signal }), end, recorded)
-        }
-        _ => (launched, end, recorded),
+    let mut ending = RunEnding {
+        launched,
+        end: Some(end),
+        recorded,
+    };
+    if let (Ok(Launched::Exited(_)), Some(signal)) = (&ending.launched, signal)
+        && is_in_time
+    {
+        let end = end_now(RunStatus::Killed);
+        ending.launched = Ok(Launched::Interrupted { signal });
+        ending.end = Some(end);
+        (ending.recorded, _) = record_end(created, end, true, signals, progress).await;
     }
-}
-
-/// The end of a run that is killed at this moment.
-fn killed_now() -> RunEnd {
-    RunEnd {
-        status: RunStatus::Killed,
-        end_time: UnixMillis::now(),
-        keep_failure: false,
-    }
+    ending
 }
 
 /// Launches the entry point. When a signal asks for its end, the run is marked at once, while its
@@ -113,7 +103,11 @@ async fn launch_or_mark(
     let marked = async {
         told.await;
         // A store that refuses will say so when the end itself is recorded.
-        if let Err(error) = created.store.end_run(&created.info.run_id, killed_now()).await {
+        if let Err(error) = created
+            .store
+            .end_run(&created.info.run_id, end_now(RunStatus::Killed))
+            .await
+        {
             tracing::debug!(%error, "a run that is being ended");
         }
         pending().await
@@ -125,8 +119,8 @@ async fn launch_or_mark(
     }
 }
 
-/// Downloads data, prepares the environment, starts the entry point and waits for its end, unless
-/// the backend shall not be waited for.
+/// Launches the entry point once it is prepared, and waits for its end, unless the backend shall not be
+/// waited for.
 async fn launch(
     created: &CreatedRun,
     tree: TreeComparison,
@@ -134,68 +128,38 @@ async fn launch(
     details: &watch::Sender<RunDetails>,
     progress: &dyn Progress,
 ) -> Result<Launched, RunError> {
-    let interrupted = |signal| Ok(Launched::Interrupted { signal });
-    let begun = Instant::now();
-    let (command, _data) = match until_signal(signals, created.plan.download_data(progress)).await {
-        Ok(downloaded) => downloaded?,
-        Err(signal) => return interrupted(signal),
-    };
-    details.send_modify(|details| details.timings.data = Some(begun.elapsed()));
-    let begun = Instant::now();
-    let prepared = match until_signal(signals, prepare(&created.plan.environment, progress)).await {
-        Ok(prepared) => prepared?,
-        Err(signal) => return interrupted(signal),
-    };
-    let tags = prepared.environment.tags();
-    details.send_modify(|details| {
-        let planned = details.timings.environment.unwrap_or_default();
-        details.timings.environment = Some(planned + begun.elapsed());
-        details.environment_tags.clone_from(&tags);
-    });
-    match until_signal(signals, created.set_tags(&tags)).await {
-        Ok(set) => set?,
-        Err(signal) => return interrupted(signal),
+    let preparation = created.prepare(tree, details, progress);
+    match until_signal(signals, preparation).await.transpose()? {
+        Interruptible::Done(prepared) => run_entry_point(created, prepared, signals, details, progress).await,
+        Interruptible::Interrupted(signal) => Ok(Launched::Interrupted { signal }),
     }
-    match until_signal(signals, created.tell_tree(tree, details)).await {
-        Ok(told) => told?,
-        Err(signal) => return interrupted(signal),
-    }
-    let workspace = created.plan.workspace(created.store.as_ref());
-    let workspace = match until_signal(signals, workspace).await {
-        Ok(workspace) => workspace?,
-        Err(signal) => return interrupted(signal),
-    };
-    let environment = prepared.environment;
-    let launch_plan = created
-        .plan
-        .launch_plan(&created.info, command, environment, workspace);
-    let staged = created.plan.backend.stage(&launch_plan, progress);
-    match until_signal(signals, staged).await {
-        Ok(staged) => staged?,
-        Err(signal) => return interrupted(signal),
-    }
-    run_entry_point(created, launch_plan, prepared.usage, signals, details, progress).await
 }
 
-/// Starts the entry point and waits for its end. `usage` keeps its environment until then.
+/// An entry point that only has to be started, and what must be there until it has ended.
+struct PreparedLaunch {
+    launch_plan: LaunchPlan,
+    usage: Usage,
+    _data: Option<TemporaryDirectory>,
+}
+
+/// Starts the entry point and waits for its end.
 async fn run_entry_point(
     created: &CreatedRun,
-    mut launch_plan: LaunchPlan,
-    usage: Usage,
+    mut prepared: PreparedLaunch,
     signals: &mut Signals,
     details: &watch::Sender<RunDetails>,
     progress: &dyn Progress,
 ) -> Result<Launched, RunError> {
     let kept = KeptOutput::begin(created)?;
-    launch_plan.output_log = kept.as_ref().map(KeptOutput::files);
+    prepared.launch_plan.output_log = kept.as_ref().map(KeptOutput::files);
     let begun = Instant::now();
     let backend = created.plan.backend.as_ref();
-    let mut submitted = match backend.launch(launch_plan, signals, progress).await? {
-        Launch::Begun(submitted) => submitted,
+    let mut submitted = match backend.launch(prepared.launch_plan, signals, progress).await? {
+        Launch::Done(submitted) => submitted,
         Launch::Interrupted(signal) => return Ok(Launched::Interrupted { signal }),
     };
-    let signal = match submitted.elsewhere() {
-        Some(elsewhere) => record_place(created, elsewhere, details, signals, progress).await?,
+    let signal = match submitted.place() {
+        Some(place) => record_place(created, submitted.as_mut(), place, details, signals, progress).await?,
         None => None,
     };
     if signal.is_none() && !backend.waits() {
@@ -205,15 +169,45 @@ async fn run_entry_point(
     signals.put_back(signal);
     let ended = submitted.wait(signals, progress).await;
     details.send_modify(|details| details.timings.run = Some(begun.elapsed()));
-    drop(usage);
+    drop(prepared.usage);
     if let Some(kept) = kept {
-        let was_interrupted = matches!(ended, Ok(Ended::Interrupted { .. }));
+        let was_interrupted = matches!(ended, Ok(Ended::Interrupted(_)));
         kept.upload(created, was_interrupted, signals, progress).await;
     }
     Ok(ended?.into())
 }
 
 impl CreatedRun {
+    /// Downloads data, prepares the environment and brings to the backend what it needs.
+    async fn prepare(
+        &self,
+        tree: TreeComparison,
+        details: &watch::Sender<RunDetails>,
+        progress: &dyn Progress,
+    ) -> Result<PreparedLaunch, RunError> {
+        let begun = Instant::now();
+        let (command, data) = self.plan.download_data(progress).await?;
+        details.send_modify(|details| details.timings.data = Some(begun.elapsed()));
+        let begun = Instant::now();
+        let Prepared { environment, usage } = prepare(&self.plan.environment, progress).await?;
+        let tags = environment.tags();
+        details.send_modify(|details| {
+            let planned = details.timings.environment.unwrap_or_default();
+            details.timings.environment = Some(planned + begun.elapsed());
+            details.environment_tags.clone_from(&tags);
+        });
+        self.set_tags(&tags).await?;
+        self.tell_tree(tree, details).await?;
+        let workspace = self.plan.workspace(self.store.as_ref()).await?;
+        let launch_plan = self.plan.launch_plan(&self.info, command, environment, workspace);
+        self.plan.backend.stage(&launch_plan, progress).await?;
+        Ok(PreparedLaunch {
+            launch_plan,
+            usage,
+            _data: data,
+        })
+    }
+
     async fn set_tags(&self, tags: &[(String, String)]) -> Result<(), RunError> {
         if tags.is_empty() {
             return Ok(());
@@ -243,7 +237,17 @@ fn prepare<'a>(
     Box::pin(environment::prepare(plan, progress))
 }
 
-fn status_of(launched: &Result<Launched, RunError>) -> RunStatus {
+/// Turns a panic, which the panic report has shown already, into an error.
+async fn catch_panic<T>(work: impl Future<Output = Result<T, RunError>>) -> Result<T, RunError> {
+    let mut work = pin!(work);
+    std::future::poll_fn(|context| {
+        std::panic::catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)))
+            .unwrap_or(std::task::Poll::Ready(Err(RunError::Bug)))
+    })
+    .await
+}
+
+fn status_of(launched: &Result<Launched, Arc<RunError>>) -> RunStatus {
     match launched {
         Ok(Launched::Exited(exit)) if exit.is_success() => RunStatus::Finished,
         Ok(Launched::Reused) => RunStatus::Finished,

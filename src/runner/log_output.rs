@@ -6,18 +6,15 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::error::one_line;
-use super::interruption::until_signal;
+use super::record::INTERRUPTED_PATIENCE;
 use super::{CreatedRun, RunError, path_data};
 use crate::artifact::upload;
 use crate::backend::{BackendError, OutputLog};
 use crate::events::Progress;
-use crate::process::Signals;
+use crate::process::{Interruptible, Signals, until_signal};
 
 /// The directory among a run's artifacts.
 const DIRECTORY: &str = "logs";
-
-/// How long the upload may take after a signal has ended the run: batch systems kill soon.
-const INTERRUPTED_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The temporary files that are written while the entry point runs.
 pub(super) struct KeptOutput {
@@ -56,31 +53,25 @@ impl KeptOutput {
         };
         let given_up = async {
             match until_signal(signals, tokio::time::sleep(limit)).await {
-                Ok(()) => "it took too long".to_owned(),
-                Err(signal) => format!("{signal} came"),
+                Interruptible::Done(()) => "it took too long".to_owned(),
+                Interruptible::Interrupted(signal) => format!("{signal} came"),
             }
         };
-        let reason = match self.upload_files(created, given_up).await {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => one_line(&error),
-            Err(reason) => reason,
-        };
-        progress.warning(&format!(
-            "the logs of run '{}' could not be put among its artifacts: {reason}",
-            created.info.run_id
-        ));
+        if let Err(reason) = self.upload_files(created, given_up).await {
+            progress.warning(&format!(
+                "the logs of run '{}' could not be put among its artifacts: {reason}",
+                created.info.run_id
+            ));
+        }
     }
 
     async fn upload_files(
         &self,
         created: &CreatedRun,
         given_up: impl Future<Output = String>,
-    ) -> Result<Result<(), RunError>, String> {
+    ) -> Result<(), String> {
         let mut given_up = pin!(given_up);
-        let context = match path_data::context(&created.plan.tracking_uri) {
-            Ok(context) => context,
-            Err(error) => return Ok(Err(error)),
-        };
+        let context = path_data::context(&created.plan.tracking_uri).map_err(|error| one_line(&error))?;
         let files = self.files();
         for file in [&files.stdout, &files.stderr, &files.both] {
             // An entry point that could not be started has written nothing.
@@ -89,10 +80,9 @@ impl KeptOutput {
             };
             let path = format!("{DIRECTORY}/{}", name.to_string_lossy());
             let uri = &created.info.artifact_uri;
-            if let Err(error) = upload(uri, &path, file, &context, given_up.as_mut()).await? {
-                return Ok(Err(error.into()));
-            }
+            let uploaded = upload(uri, &path, file, &context, given_up.as_mut()).await?;
+            uploaded.map_err(|error| one_line(&error))?;
         }
-        Ok(Ok(()))
+        Ok(())
     }
 }

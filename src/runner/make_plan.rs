@@ -3,17 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::interruption::in_background;
 use super::path_data;
 use super::plan::CommandWithData;
 use super::record;
-use super::{ImageChoice, RunError, RunPlan, RunRequest, StorePreview, Timings};
+use super::{ImageChoice, RunError, RunPlan, RunRequest, StorePreview, Timings, select_experiment};
 use crate::artifact::{DataRequest, imagined_directory};
-use crate::backend::{self, Backend, ProjectCall};
+use crate::backend::{self, Backend, BackendOptions, ProjectCall};
 use crate::env_vars;
 use crate::environment::{self, ContainerRequest, EnvManager, EnvironmentPlan, EnvironmentRequest};
 use crate::events::Progress;
 use crate::fetch::{self, FetchOptions, WorkDir};
+use crate::process::{Signals, until_signal};
 use crate::project::{EntryPoint, ParameterContext, Project, ProjectEnvironment, ResolvedParameters};
 use crate::project_uri::ProjectUri;
 use crate::redact::without_credentials;
@@ -25,8 +25,18 @@ impl RunPlan {
     /// directory for a project that is not a local directory; it goes with the plan.
     ///
     /// # Errors
-    /// The project cannot be had, or something about it or the request is wrong.
-    pub(crate) async fn make(mut request: RunRequest, progress: &dyn Progress) -> Result<Self, RunError> {
+    /// A signal came, the project cannot be had, or something about it or the request is wrong.
+    pub(crate) async fn make(
+        request: RunRequest,
+        signals: &mut Signals,
+        progress: &dyn Progress,
+    ) -> Result<Self, RunError> {
+        until_signal(signals, Self::checked(request, progress))
+            .await
+            .done()?
+    }
+
+    async fn checked(mut request: RunRequest, progress: &dyn Progress) -> Result<Self, RunError> {
         let Surroundings {
             current_directory,
             experiment,
@@ -37,36 +47,22 @@ impl RunPlan {
         let mut timings = Timings::default();
 
         let begun = Instant::now();
-        let uri = ProjectUri::parse(&request.uri, &current_directory)?;
-        let options = FetchOptions {
-            version: request.version.clone(),
-            keep: request.keep_workdir,
-        };
-        let work_dir = fetch::fetch(&uri, &options, progress).await?;
+        let work_dir = fetch_project(&request, &current_directory, progress).await?;
         timings.fetch = Some(begun.elapsed());
         let no_part = [tracking_uri.local_files(), request.outputs.clone()].concat();
         let tree = fetch::compare_with_commit(&work_dir, no_part);
         let directory = work_dir.path().to_owned();
         let project = in_background(move || Project::load(&directory)).await??;
-        for warning in &project.warnings {
-            progress.warning(warning);
-        }
+        warn_of(&project.warnings, progress);
 
         let entry_point = entry_point(&project, &mut request, backend.as_ref(), progress)?;
-        let Call {
-            parameters,
-            params_to_log,
-            data,
-            command,
-            warnings,
-        } = {
+        let resolved = {
             let (entry_point, request) = (entry_point.clone(), request.clone());
-            let context = (current_directory.clone(), backend.hands_project_over());
-            in_background(move || Call::resolve(&entry_point, &request, &context.0, context.1)).await??
+            let (directory, is_elsewhere) = (current_directory.clone(), backend.hands_project_over());
+            in_background(move || Call::resolve(&entry_point, &request, &directory, is_elsewhere))
         };
-        for warning in &warnings {
-            progress.warning(warning);
-        }
+        let (call, warnings) = resolved.await??;
+        warn_of(&warnings, progress);
 
         let begun = Instant::now();
         let environment = plan_environment(&project, &request, &work_dir, backend.as_ref()).await?;
@@ -74,24 +70,17 @@ impl RunPlan {
         warn_of_unused_options(&request, &project, backend.as_ref(), progress);
 
         let plan = Self {
-            call: ProjectCall {
-                project_name: project.name.clone(),
-                uri: without_credentials(&request.uri),
-                entry_point: entry_point.name.clone(),
-                parameters: request.parameters.clone(),
-                env_manager: request.env_manager,
-                spark_job: project.databricks_spark_job.clone(),
-            },
+            call: project_call(&project, &entry_point, &request),
             request,
             current_directory,
             experiment,
             work_dir,
             entry_point,
-            params_to_log,
-            parameters,
-            data,
+            params_to_log: call.params_to_log,
+            parameters: call.parameters,
+            data: call.data,
             located: Vec::new(),
-            command,
+            command: call.command,
             environment,
             backend,
             tracking_uri,
@@ -104,6 +93,47 @@ impl RunPlan {
         let launch_plan = plan.imagined_launch(plan.imagined_environment(), &StorePreview::default());
         plan.backend.check(&launch_plan, progress).await?;
         Ok(plan)
+    }
+}
+
+/// Does what may take a while beside the task, so that whoever waits for a signal too hears of it at once.
+/// Work that nobody waits for any more ends with the program.
+///
+/// # Errors
+/// The work has panicked, which has been reported.
+pub(crate) async fn in_background<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, RunError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| RunError::Bug)
+}
+
+async fn fetch_project(
+    request: &RunRequest,
+    current_directory: &Path,
+    progress: &dyn Progress,
+) -> Result<WorkDir, RunError> {
+    let uri = ProjectUri::parse(&request.uri, current_directory)?;
+    let options = FetchOptions {
+        version: request.version.clone(),
+        keep: request.keep_workdir,
+    };
+    Ok(fetch::fetch(&uri, &options, progress).await?)
+}
+
+fn warn_of(warnings: &[String], progress: &dyn Progress) {
+    for warning in warnings {
+        progress.warning(warning);
+    }
+}
+
+fn project_call(project: &Project, entry_point: &EntryPoint, request: &RunRequest) -> ProjectCall {
+    ProjectCall {
+        project_name: project.name.clone(),
+        uri: without_credentials(&request.uri),
+        entry_point: entry_point.name.clone(),
+        parameters: request.parameters.clone(),
+        env_manager: request.env_manager,
+        spark_job: project.databricks_spark_job.clone(),
     }
 }
 
@@ -122,9 +152,18 @@ impl Surroundings {
             Some(directory) => directory.clone(),
             None => std::env::current_dir().map_err(|source| RunError::NoCurrentDirectory { source })?,
         };
-        let experiment = request.experiment_selector()?;
+        let experiment = match &request.experiment {
+            Some(selector) => selector.clone(),
+            None => select_experiment(None, None)?,
+        };
         let record_patience = record::patience()?;
-        let backend = backend::by_name(&request.backend, request.backend_options())?;
+        let options = BackendOptions {
+            config: request.backend_config.as_ref(),
+            wait: request.wait,
+            no_logs: request.no_logs,
+            start_timeout: request.start_timeout,
+        };
+        let backend = backend::by_name(&request.backend, options)?;
         let tracking_uri = request
             .tracking_uri
             .clone()
@@ -169,17 +208,16 @@ struct Call {
     params_to_log: Vec<(String, String)>,
     data: Vec<DataRequest>,
     command: CommandWithData,
-    /// What a person should know of the values.
-    warnings: Vec<String>,
 }
 
 impl Call {
+    /// The call, and what a person should know of its values.
     fn resolve(
         entry_point: &EntryPoint,
         request: &RunRequest,
         current_directory: &Path,
         is_elsewhere: bool,
-    ) -> Result<Self, RunError> {
+    ) -> Result<(Self, Vec<String>), RunError> {
         let context = ParameterContext {
             directory: current_directory,
             is_elsewhere,
@@ -192,13 +230,13 @@ impl Call {
         let mut warn = |warning| warnings.push(warning);
         let params_to_log =
             limits::fit_params(logged(&parameters), LongValues::from_environment(), &mut warn)?;
-        Ok(Self {
+        let call = Self {
             parameters,
             params_to_log,
             data,
             command,
-            warnings,
-        })
+        };
+        Ok((call, warnings))
     }
 }
 

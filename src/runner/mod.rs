@@ -1,9 +1,8 @@
 //! Runs of projects, from the request to the recorded end: what the command line does, for programs.
 //!
-//! [`run`] does it all. Its steps are there one by one too: [`RunPlan::make`] fetches the project and
-//! checks all that can be checked, [`RunPlan::locate_data`] finds the data of its parameters,
-//! [`RunPlan::create_run`] makes the run in the tracking store, and
-//! [`CreatedRun::submit`] does the work.
+//! [`run_with`] does it all, in three steps that the program takes too: [`RunPlan::make`] fetches the project
+//! and checks all that can be checked, [`RunPlan::begin`] finds a run to reuse or creates one in the tracking
+//! store, and [`Begun::submit`] does the work.
 //!
 //! Nothing here is global to the process: several runs at once do not see each other. No signal is
 //! handled and no child of the process is touched but those that a run started, unless the program asks
@@ -18,8 +17,6 @@
 mod created_run;
 mod error;
 mod execute;
-mod interruption;
-mod launch_plan;
 mod log_output;
 mod make_plan;
 mod path_data;
@@ -27,7 +24,6 @@ mod plan;
 mod record;
 mod request;
 mod reuse;
-mod run_details;
 mod run_ending;
 mod store_preview;
 mod submitted_run;
@@ -36,15 +32,15 @@ use std::sync::Arc;
 
 pub(crate) use created_run::CreatedRun;
 pub use error::RunError;
-pub(crate) use interruption::in_background;
-pub(crate) use interruption::{despite_signals, until_signal};
+pub(crate) use make_plan::in_background;
 pub(crate) use plan::RunPlan;
 pub(crate) use request::select_experiment;
 pub use request::{ImageChoice, RunRequest};
 pub(crate) use reuse::ReusableRun;
-pub(crate) use run_details::{RunDetails, Timings};
 pub use run_ending::{Launched, RunEnding};
+pub(crate) use run_ending::{RunDetails, Timings};
 pub(crate) use store_preview::StorePreview;
+pub(crate) use submitted_run::Begun;
 pub use submitted_run::SubmittedRun;
 
 use crate::events::{Progress, Silent};
@@ -84,39 +80,24 @@ use crate::process::Signals;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 pub async fn run(request: RunRequest) -> Result<SubmittedRun, RunError> {
-    run_with(request, Arc::new(Silent)).await
+    run_with(request, Signals::on_request()?, Arc::new(Silent)).await
 }
 
-/// As [`run`], with something that hears what a person may want to know meanwhile.
+/// As [`run`], with signals that may cut it short, and something that hears what a person may want to know
+/// meanwhile.
 ///
 /// # Errors
-/// As of [`run`].
+/// As of [`run`]; also [`RunError::Interrupted`] and [`RunError::InterruptedInCreation`]. A signal that comes
+/// later is part of [`RunEnding`].
 ///
 /// # Panics
 /// As of [`run`].
-pub async fn run_with(request: RunRequest, progress: Arc<dyn Progress>) -> Result<SubmittedRun, RunError> {
-    let signals = Signals::on_request()?;
-    let mut plan = RunPlan::make(request, progress.as_ref()).await?;
-    if plan.request.reuse
-        && let Some(reusable) = plan.reusable_run(progress.as_ref()).await?
-    {
-        return Ok(SubmittedRun::reused(reusable, &signals));
-    }
-    plan.locate_data().await?;
-    // A task of its own: a run that is being created when nobody waits any more must not stay RUNNING.
-    let (sender, created) = tokio::sync::oneshot::channel();
-    let in_task = Arc::clone(&progress);
-    tokio::spawn(async move {
-        let created = plan.create_run(in_task.as_ref()).await;
-        if let Err(Ok(unwanted)) = sender.send(created)
-            && let Ok(mut signals) = Signals::on_request()
-        {
-            // Nobody is there to hear of a failure.
-            let _ = unwanted.fail(&mut signals, in_task.as_ref()).await;
-        }
-    });
-    match created.await {
-        Ok(created) => Ok(created?.submit(signals, progress)),
-        Err(_) => Err(RunError::Bug),
-    }
+pub async fn run_with(
+    request: RunRequest,
+    mut signals: Signals,
+    progress: Arc<dyn Progress>,
+) -> Result<SubmittedRun, RunError> {
+    let plan = RunPlan::make(request, &mut signals, progress.as_ref()).await?;
+    let begun = plan.begin(&mut signals, &progress, || {}).await?;
+    Ok(begun.submit(signals, progress))
 }

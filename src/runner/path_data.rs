@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::plan::CommandWithData;
 use super::{RunError, RunPlan, RunRequest};
-use crate::artifact::{self, DataContext, DataRequest, LocatedData, Reference};
+use crate::artifact::{self, DataContext, DataRequest, Reference};
 use crate::entities::RunId;
 use crate::events::Progress;
 use crate::project::{ParameterValue, ResolvedParameters};
@@ -75,14 +75,9 @@ impl RunPlan {
     ///
     /// # Errors
     /// A store that cannot be reached or refuses, or has nothing there.
-    pub(crate) async fn locate_data(&mut self) -> Result<(), RunError> {
-        self.located = self.find_data().await?;
-        Ok(())
-    }
-
-    async fn find_data(&self) -> Result<Vec<LocatedData>, RunError> {
+    pub(super) async fn locate_data(&mut self) -> Result<(), RunError> {
         if self.data.is_empty() {
-            return Ok(Vec::new());
+            return Ok(());
         }
         let mut requests = self.data.clone();
         if requests.iter().any(|request| request.reference().is_some()) {
@@ -91,7 +86,8 @@ impl RunPlan {
                 resolve(request, store.as_ref()).await?;
             }
         }
-        Ok(artifact::locate(&requests, &context(&self.tracking_uri)?).await?)
+        self.located = artifact::locate(&requests, &context(&self.tracking_uri)?).await?;
+        Ok(())
     }
 
     /// Downloads what the parameters name, and gives the command that reads it. The directory lasts
@@ -104,15 +100,7 @@ impl RunPlan {
             return Ok((self.command.clone(), None));
         }
         let storage_dir = storage_dir(&self.request, &self.current_directory);
-        let found;
-        let located = match self.located.as_slice() {
-            [] => {
-                found = self.find_data().await?;
-                &found
-            }
-            located => located,
-        };
-        let mut directory = artifact::download(located, storage_dir.as_deref(), progress).await?;
+        let mut directory = artifact::download(&self.located, storage_dir.as_deref(), progress).await?;
         if storage_dir.is_some() || self.request.keep_workdir {
             directory.keep();
         }

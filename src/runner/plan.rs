@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use super::{RunError, RunRequest, Timings};
 use crate::artifact::{DataRequest, LocatedData};
-use crate::backend::{Backend, ProjectCall};
-use crate::entities::tag;
-use crate::environment::EnvironmentPlan;
+use crate::backend::{Backend, CONTAINER_STORE, LaunchPlan, LocalStore, ProjectCall};
+use crate::databricks::WorkspaceAccess;
+use crate::entities::{ExperimentId, RunId, RunInfo, tag};
+use crate::env_vars;
+use crate::environment::{EnvironmentPlan, PreparedEnv};
 use crate::fetch::{TreeComparison, WorkDir};
 use crate::project::{EntryPoint, ParameterValue, ProjectError, ResolvedParameters};
-use crate::tracking::{self, ExperimentSelector, TrackingStore, TrackingUri};
+use crate::tracking::{self, ExperimentSelector, TrackingError, TrackingStore, TrackingUri};
 
 /// A command, and the directory that holds what it reads where that was downloaded.
 #[derive(Debug, Clone)]
@@ -84,11 +86,6 @@ impl RunPlan {
         Ok(Arc::clone(self.store.insert(store)))
     }
 
-    /// The name of the backend that the entry point will run on.
-    pub(crate) fn backend_name(&self) -> &'static str {
-        self.backend.name()
-    }
-
     /// Tags that say where the project comes from.
     pub(crate) fn source_tags(&self) -> Vec<(String, String)> {
         let source = self.work_dir.source();
@@ -118,5 +115,61 @@ impl RunPlan {
         );
         tags.extend(self.request.tags.iter().cloned());
         tags
+    }
+
+    /// All that a backend needs to run the entry point.
+    pub(crate) fn launch_plan(
+        &self,
+        run: &RunInfo,
+        command: CommandWithData,
+        environment: PreparedEnv,
+        workspace: Option<WorkspaceAccess>,
+    ) -> LaunchPlan {
+        let store = self.tracking_uri.mounted_at(CONTAINER_STORE);
+        LaunchPlan {
+            run: run.clone(),
+            call: self.call.clone(),
+            command: command.command,
+            directory: self.work_dir.path().to_owned(),
+            environment,
+            variables: self.variables(&run.run_id, &run.experiment_id),
+            data_directory: command.data_directory,
+            local_store: store.map(|(directory, uri)| LocalStore { directory, uri }),
+            workspace,
+            output_log: None,
+        }
+    }
+
+    /// The Databricks workspace that the tracking store is in, where the command runs on this machine.
+    /// Services get no credentials: whoever may see a job there could read them.
+    pub(super) async fn workspace(
+        &self,
+        store: &dyn TrackingStore,
+    ) -> Result<Option<WorkspaceAccess>, TrackingError> {
+        if self.backend.runs_here() {
+            store.workspace_access().await
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// The variables that were asked for, and those that MLflow sets for an entry point.
+    fn variables(&self, run_id: &RunId, experiment_id: &ExperimentId) -> Vec<(String, String)> {
+        let mut variables = self.request.variables.clone();
+        variables.extend([
+            (env_vars::MLFLOW_RUN_ID.to_owned(), run_id.to_string()),
+            (
+                env_vars::MLFLOW_TRACKING_URI.to_owned(),
+                self.tracking_uri.for_child(),
+            ),
+            (
+                env_vars::MLFLOW_EXPERIMENT_ID.to_owned(),
+                experiment_id.to_string(),
+            ),
+        ]);
+        if matches!(self.tracking_uri, TrackingUri::File { .. }) {
+            variables.push((env_vars::MLFLOW_ALLOW_FILE_STORE.to_owned(), "true".to_owned()));
+        }
+        variables
     }
 }

@@ -1,6 +1,6 @@
 //! What the store must know of a run, its end above all: told also to a store that is away for a while.
 
-use std::fmt::Display;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,22 +9,24 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::error::one_line;
-use super::interruption::{despite_signals, until_signal};
 use super::{CreatedRun, RunDetails, RunError};
-use crate::backend::RunElsewhere;
+use crate::backend::{Place, SubmittedRun};
 use crate::entities::{RunStatus, UnixMillis};
 use crate::env_vars;
 use crate::events::Progress;
 use crate::http::{VariableError, in_words, seconds};
-use crate::process::{Signals, TerminationSignal};
+use crate::process::{Interruptible, Signals, TerminationSignal, until_signal};
 use crate::tracking::{self, RunEnd, TrackingError, TrackingStore};
 
 /// How long a store may be away before the end of a run is given up, unless
 /// [`MLRUN_RECORD_TIMEOUT`](env_vars::MLRUN_RECORD_TIMEOUT) says otherwise.
 const PATIENCE_SECONDS: f64 = 600.0;
 
-/// How long it may be away for a run that a signal has ended: batch systems kill soon.
-const INTERRUPTED_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a store may take for a run that a signal has ended: batch systems kill soon.
+pub(super) const INTERRUPTED_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a step with the tracking store may go on after a signal, so that no run stays `RUNNING`.
+const STORE_GRACE: Duration = Duration::from_secs(10);
 
 /// When it is tried again meanwhile. Many runs may end at once, and find the same store away.
 const RETRIES: ExponentialBuilder = ExponentialBuilder::new()
@@ -39,6 +41,33 @@ pub(super) fn patience() -> Result<Duration, VariableError> {
     seconds(&env_vars::non_empty, variable, PATIENCE_SECONDS).map(Duration::from_secs_f64)
 }
 
+/// Works on after a signal for ten seconds, unless a second one comes: a step with the tracking store
+/// that is cut off could leave a run behind that nobody ends. Gives the result and the signal that came
+/// meanwhile, or the signal that ended the work.
+pub(super) async fn despite_signals<T>(
+    signals: &mut Signals,
+    work: impl Future<Output = T>,
+) -> Interruptible<(T, Option<TerminationSignal>)> {
+    let mut work = pin!(work);
+    let signal = match until_signal(signals, work.as_mut()).await {
+        Interruptible::Done(done) => return Interruptible::Done((done, None)),
+        Interruptible::Interrupted(signal) => signal,
+    };
+    match until_signal(signals, tokio::time::timeout(STORE_GRACE, work)).await {
+        Interruptible::Done(Ok(done)) => Interruptible::Done((done, Some(signal))),
+        _ => Interruptible::Interrupted(signal),
+    }
+}
+
+/// The end of a run at this moment, by no verdict of its entry point.
+pub(super) fn end_now(status: RunStatus) -> RunEnd {
+    RunEnd {
+        status,
+        end_time: UnixMillis::now(),
+        keep_failure: false,
+    }
+}
+
 /// Records a run's end. Gives the status that the store holds then, and the signal that came meanwhile.
 /// `was_interrupted` tells that a signal has ended the run already.
 pub(super) async fn record_end(
@@ -47,17 +76,13 @@ pub(super) async fn record_end(
     was_interrupted: bool,
     signals: &mut Signals,
     progress: &dyn Progress,
-) -> (Result<RunStatus, RunError>, Option<TerminationSignal>) {
-    let (run_id, status) = (created.info.run_id.clone(), end.status);
+) -> (Result<RunStatus, Arc<RunError>>, Option<TerminationSignal>) {
     let (patience, limit) = if was_interrupted {
         (INTERRUPTED_PATIENCE, INTERRUPTED_PATIENCE)
     } else {
         (created.plan.record_patience, Duration::MAX)
     };
-    let what = format!("the end of run '{run_id}' ({status})");
-    let id = &created.info.run_id;
-    let record = |store: Arc<dyn TrackingStore>| async move { store.end_run(id, end).await };
-    let recorded = tokio::time::timeout(limit, persist(created, &what, patience, progress, record));
+    let recorded = tokio::time::timeout(limit, persist_end(created, end, patience, progress));
     let (recorded, signal) = if was_interrupted {
         // Whoever insists on an end that was asked for before does not wait for the store.
         tokio::select! {
@@ -67,26 +92,38 @@ pub(super) async fn record_end(
         }
     } else {
         match despite_signals(signals, recorded).await {
-            Ok((recorded, signal)) => (recorded.ok(), signal),
-            Err(signal) => (None, Some(signal)),
+            Interruptible::Done((recorded, signal)) => (recorded.ok(), signal),
+            Interruptible::Interrupted(signal) => (None, Some(signal)),
         }
     };
-    let recorded = match recorded {
-        Some(recorded) => recorded.map_err(|source| RunError::EndNotRecorded {
-            run_id,
-            status,
+    let not_recorded = |source| {
+        Arc::new(RunError::EndNotRecorded {
+            run_id: created.info.run_id.clone(),
+            status: end.status,
             source,
-        }),
-        None => Err(RunError::EndNotRecordedInTime { run_id, status }),
+        })
     };
-    (recorded, signal)
+    let recorded = recorded.map_or(Err(None), |recorded| recorded.map_err(Some));
+    (recorded.map_err(not_recorded), signal)
+}
+
+async fn persist_end(
+    created: &CreatedRun,
+    end: RunEnd,
+    patience: Duration,
+    progress: &dyn Progress,
+) -> Result<RunStatus, TrackingError> {
+    let run_id = &created.info.run_id;
+    let what = format!("the end of run '{run_id}' ({})", end.status);
+    let record = |store: Arc<dyn TrackingStore>| async move { store.end_run(run_id, end).await };
+    persist(created, &what, patience, progress, record).await
 }
 
 /// Writes to the run's store until that is done, or nothing is to be hoped for. A try that has begun is
 /// not cut short. `what` is written, in the words for a person.
-pub(super) async fn persist<T, F>(
+async fn persist<T, F>(
     created: &CreatedRun,
-    what: &(dyn Display + Sync),
+    what: &str,
     patience: Duration,
     progress: &dyn Progress,
     write: impl Fn(Arc<dyn TrackingStore>) -> F,
@@ -133,37 +170,38 @@ where
 /// rather than left where nobody sees it. Gives the signal that came first, if one did.
 pub(super) async fn record_place(
     created: &CreatedRun,
-    elsewhere: &mut dyn RunElsewhere,
+    submitted: &mut dyn SubmittedRun,
+    place: Place,
     details: &watch::Sender<RunDetails>,
     signals: &mut Signals,
     progress: &dyn Progress,
 ) -> Result<Option<TerminationSignal>, RunError> {
-    let (tags, place) = (elsewhere.tags(), elsewhere.place());
+    let Place { tags, name, by_hand } = place;
     details.send_modify(|details| details.backend_tags.clone_from(&tags));
     let run_id = &created.info.run_id;
-    let what = format!("that run '{run_id}' is {place}");
+    let what = format!("that run '{run_id}' is {name}");
     let tags = &tags;
     let record = |store: Arc<dyn TrackingStore>| async move { store.set_tags(run_id, tags).await };
     let recorded = persist(created, &what, created.plan.record_patience, progress, record);
     let source = match until_signal(signals, recorded).await {
-        Ok(Ok(())) => return Ok(None),
-        Ok(Err(error)) => error,
-        Err(signal) => return Ok(Some(signal)),
+        Interruptible::Done(Ok(())) => return Ok(None),
+        Interruptible::Done(Err(error)) => error,
+        Interruptible::Interrupted(signal) => return Ok(Some(signal)),
     };
     progress.warning(&format!(
         "{what} could not be recorded ({}): canceling it",
         one_line(&source)
     ));
-    let not_canceled = match despite_signals(signals, elsewhere.cancel(progress)).await {
-        Ok((Ok(()), _)) => None,
-        Ok((Err(error), _)) => Some(one_line(&error)),
-        Err(signal) => Some(format!("{signal} came before its end was known")),
+    let not_canceled = match despite_signals(signals, submitted.cancel(progress)).await {
+        Interruptible::Done((Ok(_), _)) => None,
+        Interruptible::Done((Err(error), _)) => Some(one_line(&error)),
+        Interruptible::Interrupted(signal) => Some(format!("{signal} came before its end was known")),
     };
     Err(RunError::PlaceNotRecorded {
         run_id: run_id.clone(),
-        place,
+        place: name,
         not_canceled,
-        by_hand: elsewhere.by_hand(),
+        by_hand,
         source: Box::new(source),
     })
 }
@@ -172,18 +210,11 @@ impl CreatedRun {
     /// Ends a run for which nothing can be done, since the store refused what belongs to it. One that had
     /// ended before it was taken stays as it was.
     pub(super) async fn end_unprepared(self, source: TrackingError, progress: &dyn Progress) -> RunError {
-        let run_id = &self.info.run_id;
-        let end = RunEnd {
-            status: RunStatus::Failed,
-            end_time: UnixMillis::now(),
-            keep_failure: false,
-        };
         let recorded = match self.info.status {
             status if status.is_terminated() => Ok(status),
             _ => {
-                let what = format!("the end of run '{run_id}' ({})", end.status);
-                let record = |store: Arc<dyn TrackingStore>| async move { store.end_run(run_id, end).await };
-                persist(&self, &what, self.plan.record_patience, progress, record).await
+                let end = end_now(RunStatus::Failed);
+                persist_end(&self, end, self.plan.record_patience, progress).await
             }
         };
         RunError::NotPrepared {
@@ -195,19 +226,12 @@ impl CreatedRun {
     }
 
     /// Ends the run as failed, with nothing done for it. Gives the status that the store holds now.
-    ///
-    /// # Errors
-    /// The end could not be recorded.
     pub(crate) async fn fail(
         &self,
         signals: &mut Signals,
         progress: &dyn Progress,
-    ) -> Result<RunStatus, RunError> {
-        let end = RunEnd {
-            status: RunStatus::Failed,
-            end_time: UnixMillis::now(),
-            keep_failure: false,
-        };
+    ) -> Result<RunStatus, Arc<RunError>> {
+        let end = end_now(RunStatus::Failed);
         record_end(self, end, false, signals, progress).await.0
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::RunError;
-use crate::backend::{self, BackendConfig, BackendOptions};
+use crate::backend::{self, BackendConfig};
 use crate::entities::{ExperimentId, RunId};
 use crate::env_vars;
 use crate::environment::EnvManager;
@@ -175,30 +175,6 @@ impl RunRequest {
     pub fn current_directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.current_directory = Some(directory.into());
         self
-    }
-
-    /// What the backend is told.
-    pub(crate) fn backend_options(&self) -> BackendOptions<'_> {
-        BackendOptions {
-            config: self.backend_config.as_ref(),
-            wait: self.wait,
-            no_logs: self.no_logs,
-            start_timeout: self.start_timeout,
-        }
-    }
-
-    /// The run that may be the parent of this one.
-    pub(crate) fn possible_parent(&self) -> Option<RunId> {
-        self.parent_run
-            .clone()
-            .or_else(|| env_vars::non_empty(env_vars::MLFLOW_RUN_ID).map(RunId::new))
-    }
-
-    pub(crate) fn experiment_selector(&self) -> Result<ExperimentSelector, RunError> {
-        match &self.experiment {
-            Some(selector) => Ok(selector.clone()),
-            None => select_experiment(None, None),
-        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use openssl::sha::sha256;
 
 use super::{RunError, RunPlan};
-use crate::entities::{ExperimentId, RunData, UnixMillis, tag};
+use crate::entities::{ExperimentId, RunData, RunInfo, UnixMillis, tag};
 use crate::events::Progress;
 use crate::fetch::TreeState;
 use crate::project::{Parameter, ParameterType, ParameterValue};
@@ -20,15 +20,8 @@ const MOST_CANDIDATES: usize = 10_000;
 /// A finished run that has done what a plan would do.
 #[derive(Clone)]
 pub(crate) struct ReusableRun {
-    pub data: RunData,
+    pub info: RunInfo,
     pub(super) store: Arc<dyn TrackingStore>,
-}
-
-impl ReusableRun {
-    /// The store that it is in.
-    pub(crate) fn store(&self) -> &dyn TrackingStore {
-        self.store.as_ref()
-    }
 }
 
 impl RunPlan {
@@ -39,7 +32,7 @@ impl RunPlan {
     ///
     /// # Errors
     /// The store cannot be used, or has no such experiment.
-    pub(crate) async fn reusable_run(
+    pub(super) async fn reusable_run(
         &mut self,
         progress: &dyn Progress,
     ) -> Result<Option<ReusableRun>, RunError> {
@@ -55,7 +48,10 @@ impl RunPlan {
         if found.is_none() {
             progress.info("No finished run of the experiment has done this");
         }
-        Ok(found.map(|data| ReusableRun { data, store }))
+        Ok(found.map(|run| ReusableRun {
+            info: run.info,
+            store,
+        }))
     }
 
     /// Why no run can be known to have done what this plan would do.

@@ -1,10 +1,13 @@
-//! A look at the tracking store that leaves it as it is.
+//! What a run would be: a look at the tracking store that leaves it as it is, and the launch as far as that
+//! tells it.
 
 use std::time::Duration;
 
 use super::{RunError, RunPlan};
+use crate::backend::{self, LaunchPlan};
 use crate::databricks::WorkspaceAccess;
-use crate::entities::{ExperimentId, RunId, RunStatus};
+use crate::entities::{ExperimentId, RunId, RunInfo, RunStatus};
+use crate::environment::PreparedEnv;
 use crate::events::Progress;
 use crate::tracking::{self, ExperimentSelector, TrackingError, TrackingStore, append_to_uri_path};
 
@@ -12,11 +15,11 @@ use crate::tracking::{self, ExperimentSelector, TrackingError, TrackingStore, ap
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What stands for the id of an experiment that is not made yet.
-pub(super) const UNKNOWN_EXPERIMENT: &str = "<experiment id>";
+const UNKNOWN_EXPERIMENT: &str = "<experiment id>";
 /// What stands for the id of a run that is not made yet.
-pub(super) const UNKNOWN_RUN: &str = "<run id>";
+const UNKNOWN_RUN: &str = "<run id>";
 /// The name of the directory with a run's artifacts.
-pub(super) const ARTIFACTS: &str = "artifacts";
+const ARTIFACTS: &str = "artifacts";
 
 /// The experiment that every store has from its beginning.
 const DEFAULT_EXPERIMENT: &str = "0";
@@ -136,6 +139,64 @@ impl RunPlan {
             root.ends_with('/').then(|| root.trim_end_matches('/').to_owned())
         });
         Ok(root.and_then(|root| below(&root, &[UNKNOWN_EXPERIMENT])))
+    }
+
+    /// The launch plan of a placeholder run, with what a look at the store told of it: what the store will
+    /// decide has a name in brackets.
+    pub(crate) fn imagined_launch(&self, environment: PreparedEnv, preview: &StorePreview) -> LaunchPlan {
+        let unknown = || ExperimentId::new(UNKNOWN_EXPERIMENT);
+        let experiment_id = preview.experiment_id.clone().unwrap_or_else(unknown);
+        let known_run = self
+            .request
+            .run_id
+            .clone()
+            .filter(|_| preview.run_status.is_some());
+        let run_id = known_run.unwrap_or_else(|| RunId::new(UNKNOWN_RUN));
+        let artifact_uri = preview.artifact_uri.clone().or_else(|| {
+            let root = self.tracking_uri.artifact_root()?;
+            let rest = [experiment_id.as_str(), run_id.as_str(), ARTIFACTS];
+            Some(append_to_uri_path(root, &rest))
+        });
+        let run = RunInfo {
+            run_id,
+            experiment_id,
+            run_name: String::new(),
+            artifact_uri: artifact_uri.unwrap_or_default(),
+            status: RunStatus::Running,
+        };
+        self.launch_plan(&run, self.command.clone(), environment, preview.workspace.clone())
+    }
+
+    /// The program and arguments of the container that the run would get in the store that was looked at,
+    /// without values of variables.
+    pub(crate) fn container_command_line(&self, preview: &StorePreview) -> Option<Vec<String>> {
+        if self.backend.image_repository().is_some() {
+            return None;
+        }
+        backend::container_command_line(&self.imagined_launch(self.imagined_environment(), preview))
+    }
+
+    /// What the shell runs, with what enters the environment before it; for another place than this
+    /// machine the entry point's command alone.
+    pub(crate) fn whole_command(&self) -> String {
+        let is_here = self.backend.runs_here() && self.environment.container().is_none();
+        let environment = PreparedEnv {
+            activation: if is_here {
+                self.environment.activation()
+            } else {
+                Vec::new()
+            },
+            ..PreparedEnv::default()
+        };
+        environment.command(&self.command.command)
+    }
+
+    /// The environment as far as it is known before it is made.
+    pub(crate) fn imagined_environment(&self) -> PreparedEnv {
+        PreparedEnv {
+            container: self.environment.container(),
+            ..PreparedEnv::default()
+        }
     }
 
     fn missing(&self, what: &'static str, id: &str) -> TrackingError {

@@ -1,15 +1,16 @@
-//! A run whose entry point has been handed over: how it stands, its end, its cancellation.
+//! A run from its plan to its end: begun, handed over, waited for, cancelled.
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::execute::execute;
+use super::record::despite_signals;
 use super::run_ending::{Launched, RunEnding};
-use super::{CreatedRun, ReusableRun, RunDetails, RunError};
+use super::{CreatedRun, ReusableRun, RunDetails, RunError, RunPlan};
 use crate::entities::{RunId, RunInfo, RunStatus};
 use crate::events::Progress;
-use crate::process::{Signals, TerminationRequest};
+use crate::process::{Interruptible, Signals, TerminationRequest, until_signal};
 use crate::tracking::TrackingStore;
 
 /// A run that is under way. It goes on to its recorded end when this value is dropped, as long as
@@ -23,24 +24,86 @@ pub struct SubmittedRun {
     details: watch::Receiver<RunDetails>,
 }
 
-impl CreatedRun {
-    /// Does all that the run was created for in a task of its own: the data, the environment, the entry
+/// A run that is there for a plan.
+pub(crate) enum Begun {
+    /// A new one, or the one that the request names.
+    Created(Box<CreatedRun>),
+    /// One that has done the work before.
+    Reused(ReusableRun),
+}
+
+impl RunPlan {
+    /// Looks for a run to reuse, where the request asks for that; else finds the data and creates the run, which
+    /// `before_creation` comes before.
+    ///
+    /// # Errors
+    /// A signal came, or the run cannot be created.
+    pub(crate) async fn begin(
+        mut self,
+        signals: &mut Signals,
+        progress: &Arc<dyn Progress>,
+        before_creation: impl FnOnce(),
+    ) -> Result<Begun, RunError> {
+        let looked = until_signal(signals, self.reuse_or_locate(progress.as_ref())).await;
+        if let Some(reusable) = looked.done()?? {
+            return Ok(Begun::Reused(reusable));
+        }
+        before_creation();
+        // A task of its own: a run that is being created when nobody waits any more must not stay RUNNING.
+        let (sender, created) = oneshot::channel();
+        let in_task = Arc::clone(progress);
+        tokio::spawn(async move {
+            let created = self.create_run(in_task.as_ref()).await;
+            if let Err(Ok(unwanted)) = sender.send(created)
+                && let Ok(mut signals) = Signals::on_request()
+            {
+                // Nobody is there to hear of a failure.
+                let _ = unwanted.fail(&mut signals, in_task.as_ref()).await;
+            }
+        });
+        match despite_signals(signals, created).await {
+            Interruptible::Done((created, signal)) => {
+                signals.put_back(signal);
+                let created = created.map_err(|_| RunError::Bug)??;
+                Ok(Begun::Created(Box::new(created)))
+            }
+            Interruptible::Interrupted(signal) => Err(RunError::InterruptedInCreation { signal }),
+        }
+    }
+
+    async fn reuse_or_locate(&mut self, progress: &dyn Progress) -> Result<Option<ReusableRun>, RunError> {
+        if self.request.reuse
+            && let Some(reusable) = self.reusable_run(progress).await?
+        {
+            return Ok(Some(reusable));
+        }
+        self.locate_data().await?;
+        Ok(None)
+    }
+}
+
+impl Begun {
+    /// Does all that a run was created for in a task of its own: the data, the environment, the entry
     /// point, its end. `signals` may cut it short.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
     pub(crate) fn submit(self, mut signals: Signals, progress: Arc<dyn Progress>) -> SubmittedRun {
+        let created = match self {
+            Self::Created(created) => created,
+            Self::Reused(reusable) => return SubmittedRun::reused(reusable, &signals),
+        };
         let (sender, ending) = watch::channel(None);
-        let (details_sender, details) = watch::channel(self.details.clone());
+        let (details_sender, details) = watch::channel(created.details.clone());
         let submitted = SubmittedRun {
-            info: self.info.clone(),
-            store: Arc::clone(&self.store),
+            info: created.info.clone(),
+            store: Arc::clone(&created.store),
             termination: signals.request(),
             ending,
             details,
         };
         tokio::spawn(async move {
-            let ending = execute(self, &mut signals, &details_sender, progress.as_ref()).await;
+            let ending = execute(*created, &mut signals, &details_sender, progress.as_ref()).await;
             // Nobody may be there to hear of it.
             let _ = sender.send(Some(ending));
         });
@@ -50,8 +113,12 @@ impl CreatedRun {
 
 impl SubmittedRun {
     /// A run that had ended before it was asked for.
-    pub(super) fn reused(reusable: ReusableRun, signals: &Signals) -> Self {
-        let info = reusable.data.info;
+    fn reused(reusable: ReusableRun, signals: &Signals) -> Self {
+        let info = reusable.info;
+        let details = RunDetails {
+            is_dirty: Some(false),
+            ..RunDetails::default()
+        };
         let ending = RunEnding {
             launched: Ok(Launched::Reused),
             end: None,
@@ -62,7 +129,7 @@ impl SubmittedRun {
             store: reusable.store,
             termination: signals.request(),
             ending: watch::channel(Some(ending)).1,
-            details: watch::channel(RunDetails::default()).1,
+            details: watch::channel(details).1,
         }
     }
 

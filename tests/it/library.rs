@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mlrun::EnvManager;
 use mlrun::internals::entities::{RunId, RunStatus};
+use mlrun::internals::events::Silent;
 use mlrun::internals::process::ProgramExit;
-use mlrun::{Launched, RunError, RunRequest};
+use mlrun::{Launched, RunError, RunRequest, Signals};
 
 use crate::harness::{Sandbox, StoreContents};
 
@@ -164,6 +166,30 @@ fn a_cancelled_run_leaves_no_process() {
         assert!(!is_alive(&shell) && !is_alive(&sleeper));
         let store = stored(&work);
         assert_eq!(store.runs[0].status, "KILLED");
+    });
+}
+
+#[test]
+fn signals_that_a_program_hands_over_cut_its_run_short() {
+    let (_sandbox, work) = project();
+    block_on(async {
+        let signals = Signals::on_request().unwrap();
+        signals.request().send();
+        let sleep = || request(&work).entry_point("sleep");
+        let early = mlrun::run_with(sleep(), signals, Arc::new(Silent)).await;
+        let error = early.unwrap_err();
+        assert!(matches!(error, RunError::Interrupted { .. }), "{error:?}");
+        assert!(!work.join("runs.db").exists());
+
+        let signals = Signals::on_request().unwrap();
+        let signal = signals.request();
+        let run = mlrun::run_with(sleep(), signals, Arc::new(Silent)).await.unwrap();
+        let sleeper = file(&work.join("sleeper")).await;
+        signal.send();
+        let ending = run.wait().await;
+        assert!(matches!(ending.launched, Ok(Launched::Interrupted { .. })));
+        assert!(!is_alive(&sleeper));
+        assert_eq!(stored(&work).runs[0].status, "KILLED");
     });
 }
 

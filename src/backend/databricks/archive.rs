@@ -12,7 +12,7 @@ use openssl::sha::Sha256;
 use tar::{Builder, EntryType, Header};
 use tempfile::NamedTempFile;
 
-use super::error::DatabricksBackendError;
+use crate::backend::error::ServiceError;
 
 /// The archive's only directory at its top, as MLflow names it.
 pub(super) const ROOT: &str = "mlflow-project";
@@ -22,16 +22,13 @@ const LEFT_OUT: [&str; 2] = ["mlruns", ".git"];
 /// What is in no archive at the project's top: a store.
 const LEFT_OUT_AT_TOP: [&str; 4] = ["mlflow.db", "mlflow.db-journal", "mlflow.db-wal", "mlflow.db-shm"];
 
-/// A packed project.
 #[derive(Debug)]
 pub(super) struct Archive {
     /// The file; it goes with this value.
     pub(super) file: NamedTempFile,
     /// The SHA-256 of the file in hexadecimal digits.
     pub(super) hash: String,
-    /// The file's size in bytes.
     pub(super) size: u64,
-    /// How many bytes the project's files have.
     pub(super) unpacked: u64,
 }
 
@@ -41,7 +38,7 @@ impl Archive {
     ///
     /// # Errors
     /// A file cannot be read, or the archive not be written.
-    pub(super) async fn make(directory: &Path) -> Result<Self, DatabricksBackendError> {
+    pub(super) async fn make(directory: &Path) -> Result<Self, ServiceError> {
         let file = tempfile::Builder::new()
             .prefix("mlrun-project-")
             .suffix(".tar.gz")
@@ -49,27 +46,20 @@ impl Archive {
             .map_err(failed(&std::env::temp_dir()))?;
         let writer = file.reopen().map_err(failed(file.path()))?;
         let (from, path) = (directory.to_owned(), file.path().to_owned());
-        let packed = tokio::task::spawn_blocking(move || pack(&from, writer, &path))
+        let (hash, size, unpacked) = tokio::task::spawn_blocking(move || pack(&from, writer, &path))
             .await
             .map_err(|error| failed(directory)(io::Error::other(error)))??;
         Ok(Self {
             file,
-            hash: packed.hash,
-            size: packed.size,
-            unpacked: packed.unpacked,
+            hash,
+            size,
+            unpacked,
         })
     }
 }
 
-/// What is known of an archive when it is written.
-struct Packed {
-    hash: String,
-    size: u64,
-    unpacked: u64,
-}
-
-/// Writes the archive into a file, whose path errors name.
-fn pack(directory: &Path, file: File, path: &Path) -> Result<Packed, DatabricksBackendError> {
+/// Writes the archive into a file, whose path errors name. Gives the hash, the size, and that of the files.
+fn pack(directory: &Path, file: File, path: &Path) -> Result<(String, u64, u64), ServiceError> {
     let hashed = Hashed {
         file: BufWriter::new(file),
         hash: Sha256::new(),
@@ -86,13 +76,14 @@ fn pack(directory: &Path, file: File, path: &Path) -> Result<Packed, DatabricksB
         Ok(hashed)
     };
     let Hashed { hash, size, .. } = finish(builder).map_err(failed(path))?;
-    let hash = hex::encode(hash.finish());
-    Ok(Packed { hash, size, unpacked })
+    Ok((hex::encode(hash.finish()), size, unpacked))
 }
 
-fn failed(path: &Path) -> impl FnOnce(io::Error) -> DatabricksBackendError {
-    let path = path.to_owned();
-    move |source| DatabricksBackendError::Archive { path, source }
+pub(super) fn failed(path: &Path) -> impl FnOnce(io::Error) -> ServiceError {
+    move |error| {
+        let problem = format!("cannot pack the project's files ({})", path.display());
+        ServiceError::failed(problem, None, Some(error.into()))
+    }
 }
 
 /// Writes into a file, and knows the hash of what was written.
@@ -122,16 +113,11 @@ fn add_directory<W: Write>(
     name: &Path,
     is_top: bool,
     unpacked: &mut u64,
-) -> Result<(), DatabricksBackendError> {
-    let failed = |path: &Path, source| DatabricksBackendError::Archive {
-        path: path.to_owned(),
-        source,
-    };
-    add(builder, name, EntryType::Directory, 0o755, 0, io::empty())
-        .map_err(|error| failed(directory, error))?;
+) -> Result<(), ServiceError> {
+    add(builder, name, EntryType::Directory, 0o755, 0, io::empty()).map_err(failed(directory))?;
     let mut entries = fs::read_dir(directory)
         .and_then(Iterator::collect::<io::Result<Vec<_>>>)
-        .map_err(|error| failed(directory, error))?;
+        .map_err(failed(directory))?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let file_name = entry.file_name();
@@ -140,12 +126,12 @@ fn add_directory<W: Write>(
             continue;
         }
         let (path, name) = (entry.path(), name.join(&file_name));
-        let metadata = fs::symlink_metadata(&path).map_err(|error| failed(&path, error))?;
+        let metadata = fs::symlink_metadata(&path).map_err(failed(&path))?;
         let kind = metadata.file_type();
         if kind.is_dir() {
             add_directory(builder, &path, &name, false, unpacked)?;
         } else if kind.is_symlink() {
-            add_link(builder, &path, &name).map_err(|error| failed(&path, error))?;
+            add_link(builder, &path, &name).map_err(failed(&path))?;
         } else if kind.is_file() {
             let mode = match metadata.permissions().mode() & 0o111 {
                 0 => 0o644,
@@ -154,13 +140,15 @@ fn add_directory<W: Write>(
             *unpacked += metadata.len();
             File::open(&path)
                 .and_then(|file| {
-                    let exact = Exactly {
-                        file,
-                        left: metadata.len(),
-                    };
-                    add(builder, &name, EntryType::Regular, mode, metadata.len(), exact)
+                    let (size, mut whole) = (metadata.len(), file.take(metadata.len()));
+                    add(builder, &name, EntryType::Regular, mode, size, &mut whole)?;
+                    match whole.limit() {
+                        0 => Ok(()),
+                        // The archive is broken by it.
+                        _ => Err(io::Error::other("the file became shorter while it was read")),
+                    }
                 })
-                .map_err(|error| failed(&path, error))?;
+                .map_err(failed(&path))?;
         }
         // Sockets, pipes and devices mean nothing elsewhere.
     }
@@ -192,32 +180,6 @@ fn add<W: Write>(
 fn add_link<W: Write>(builder: &mut Builder<W>, path: &Path, name: &Path) -> io::Result<()> {
     let target = fs::read_link(path)?;
     builder.append_link(&mut header(EntryType::Symlink, 0o777, 0), name, target)
-}
-
-/// A file that must be as long as it was: one that changes while it is packed would break the archive.
-struct Exactly {
-    file: File,
-    left: u64,
-}
-
-impl Read for Exactly {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.left == 0 {
-            return Ok(0);
-        }
-        let most = buffer
-            .len()
-            .min(usize::try_from(self.left).unwrap_or(buffer.len()));
-        let read = self.file.read(&mut buffer[..most])?;
-        if read == 0 && most > 0 {
-            return Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "the file became shorter while it was read",
-            ));
-        }
-        self.left -= read as u64;
-        Ok(read)
-    }
 }
 
 #[cfg(test)]

@@ -1,15 +1,14 @@
 //! `--backend-config` for Databricks: what the job's cluster is like, and what mlrun does around it.
 
+use std::path::Path;
+
 use serde_json::{Map, Value};
 
-use super::error::DatabricksBackendError;
 use crate::backend::BackendConfig;
+use crate::backend::error::ServiceError;
 
-/// Where the project goes in the workspace.
 const UPLOAD_PATH: &str = "upload-path";
-/// Which MLflow the cluster gets.
 const MLFLOW_VERSION: &str = "mlflow-version";
-/// The forms that `upload-path` has.
 const UPLOAD_PATHS: &str =
     "dbfs:/directory, /Volumes/catalog/schema/volume/directory or /Workspace/directory";
 
@@ -18,32 +17,34 @@ const UPLOAD_PATHS: &str =
 pub(super) struct JobConfig {
     /// The specification of the new cluster, as Databricks takes it.
     pub(super) new_cluster: Map<String, Value>,
-    /// The libraries that the cluster gets, as Databricks takes them.
     pub(super) libraries: Vec<Value>,
     /// The requirement for MLflow on the cluster, as `pip` takes it; `None` where the cluster's own
     /// MLflow serves.
     pub(super) mlflow: Option<String>,
     /// The directory that the project is uploaded to, where it is not MLflow's own in DBFS.
     pub(super) upload_path: Option<String>,
-    /// Keys that nothing is done with.
     pub(super) ignored: Vec<String>,
 }
 
 impl JobConfig {
     /// Reads either form: `{"new_cluster": …, "libraries": …}`, or the specification of the cluster
     /// alone.
-    pub(super) fn read(config: Option<&BackendConfig>) -> Result<Self, DatabricksBackendError> {
-        let config = config.ok_or(DatabricksBackendError::NoConfig)?;
-        let refused = |key: &str, expected: &str| DatabricksBackendError::Config {
-            file: config.file.clone(),
-            key: key.to_owned(),
-            expected: expected.to_owned(),
-        };
+    pub(super) fn read(config: Option<&BackendConfig>) -> Result<Self, ServiceError> {
+        let config = config.ok_or_else(|| {
+            ServiceError::setup(
+                "the databricks backend needs --backend-config",
+                "describe the new cluster in a JSON file: -c cluster.json; {\"new_cluster\": {\"spark_version\": …}}",
+            )
+        })?;
+        let refused = |key: &str, expected: &str| refused(config.file.as_deref(), key, expected);
         let Value::Object(mut map) = config.value.clone() else {
             return Err(refused("", "an object"));
         };
         if map.contains_key("existing_cluster_id") {
-            return Err(DatabricksBackendError::ExistingCluster);
+            return Err(ServiceError::setup(
+                "projects run on new clusters, but the backend config names an existing one",
+                "give new_cluster instead of existing_cluster_id",
+            ));
         }
         let mlflow = match map.shift_remove(MLFLOW_VERSION) {
             None => Some("mlflow".to_owned()),
@@ -90,7 +91,16 @@ impl JobConfig {
     }
 }
 
-/// A package of PyPI as a library of a cluster.
+fn refused(file: Option<&Path>, key: &str, expected: &str) -> ServiceError {
+    let file = file.map_or_else(String::new, |file| format!(" {}", file.display()));
+    let config = format!("the backend config{file}");
+    let problem = match key {
+        "" => format!("{config} must be {expected}"),
+        key => format!("'{key}' in {config} must be {expected}"),
+    };
+    ServiceError::failed(problem, None, None)
+}
+
 pub(super) fn pypi(package: &str) -> Value {
     serde_json::json!({ "pypi": { "package": package } })
 }
@@ -128,12 +138,11 @@ fn is_upload_path(path: &str) -> bool {
     if path.split('/').any(|part| part == ".." || part == ".") || path.contains(['\n', '\0']) {
         return false;
     }
-    path.strip_prefix("/Volumes/")
-        .is_some_and(|rest| parts(rest) >= 3)
-        || path
-            .strip_prefix("/Workspace/")
-            .is_some_and(|rest| parts(rest) >= 1)
-        || path.strip_prefix("dbfs:/").is_some_and(|rest| parts(rest) >= 1)
+    let forms = [("/Volumes/", 3), ("/Workspace/", 1), ("dbfs:/", 1)];
+    let mut rests = forms
+        .into_iter()
+        .filter_map(|(start, least)| Some((path.strip_prefix(start)?, least)));
+    rests.any(|(rest, least)| parts(rest) >= least)
 }
 
 #[cfg(test)]

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use tokio::time::timeout;
 
-use super::error::DatabricksBackendError;
-use crate::backend::relayed::RelayedOutput;
+use crate::backend::error::ServiceError;
+use crate::backend::output_log::RelayedOutput;
 use crate::databricks::{Client, JobRun, JobRunOutput, JobRunState};
+use crate::entities::RunStatus;
 use crate::events::Progress;
-use crate::process::{Ended, ProgramExit, Signals, TerminationSignal};
+use crate::process::ProgramExit;
 
 /// The first pauses between two questions are short, later ones long.
 const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
@@ -25,15 +26,12 @@ const CANCEL_PATIENCE: Duration = Duration::from_secs(60);
 /// systems kill soon.
 const HASTY_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Asks how a job's run stands.
 #[derive(Debug)]
 pub(super) struct Follower {
     pub(super) client: Client,
     pub(super) job_run_id: u64,
-    /// Where what the run writes goes.
     pub(super) output: RelayedOutput,
     pub(super) start_timeout: Option<Duration>,
-    /// What was told last.
     told: Option<JobRunState>,
 }
 
@@ -48,54 +46,51 @@ impl Follower {
         }
     }
 
-    /// How the run stands.
-    pub(super) async fn ask(&self) -> Result<JobRun, DatabricksBackendError> {
-        self.client
-            .job_run(self.job_run_id)
-            .await
-            .map_err(|source| DatabricksBackendError::Lost {
-                job_run_id: self.job_run_id,
-                source: Box::new(source),
-            })
+    pub(super) async fn ask(&self) -> Result<JobRun, ServiceError> {
+        let job = self.client.job_run(self.job_run_id).await;
+        job.map_err(|source| {
+            let id = self.job_run_id;
+            let problem = format!("cannot ask how the Databricks job run {id} stands; it may go on");
+            ServiceError::of_databricks(problem, source, Some("ask later: `mlrun wait RUN_ID`"))
+                .with_status(RunStatus::Running)
+        })
     }
 
-    /// Waits for the end. The signal that comes first ends the waiting.
-    pub(super) async fn wait(
-        &mut self,
-        signals: &mut Signals,
-        progress: &dyn Progress,
-    ) -> Result<Result<Ended, TerminationSignal>, DatabricksBackendError> {
-        let job = tokio::select! {
-            biased;
-            signal = signals.next() => return Ok(Err(signal)),
-            job = self.ended(progress) => job?,
-        };
-        let output = tokio::select! {
-            biased;
-            signal = signals.next() => return Ok(Err(signal)),
-            output = self.output_of(&job) => output,
-        };
+    /// Waits for the end, and passes on what the run wrote.
+    pub(super) async fn wait(&mut self, progress: &dyn Progress) -> Result<ProgramExit, ServiceError> {
+        let job = self.ended(progress).await?;
+        let output = self.output_of(&job).await;
         self.relay(&output, progress);
         if job.state.is_success() {
-            return Ok(Ok(Ended::Exited(ProgramExit::Code(0))));
+            return Ok(ProgramExit::Code(0));
         }
         if let Some(trace) = output.error_trace.as_deref().filter(|trace| !trace.is_empty()) {
             progress.info(&format!("The traceback of the job:\n{}", trace.trim_end()));
         }
         let state = job.state;
-        Err(DatabricksBackendError::Ended {
-            job_run_id: self.job_run_id,
-            state: state.name().to_owned(),
-            is_canceled: state.is_canceled(),
-            error: output.error.filter(|error| *error != state.state_message),
-            message: Some(state.state_message).filter(|message| !message.is_empty()),
-            page: job.run_page_url,
-        })
+        let mut problem = format!(
+            "the Databricks job run {} ended as {}",
+            self.job_run_id,
+            state.name()
+        );
+        if !state.state_message.is_empty() {
+            problem.push_str(&format!(": {}", state.state_message));
+        }
+        if let Some(error) = output.error.filter(|error| *error != state.state_message) {
+            problem.push_str(&format!("\n  {}", error.trim_end().replace('\n', "\n  ")));
+        }
+        let hint = job.run_page_url.map(|page| format!("see {page}"));
+        let status = if state.is_canceled() {
+            RunStatus::Killed
+        } else {
+            RunStatus::Failed
+        };
+        Err(ServiceError::failed(problem, hint, None).with_status(status))
     }
 
     /// Asks until the run has ended, and tells of every change. One that does not start in time is
     /// canceled.
-    async fn ended(&mut self, progress: &dyn Progress) -> Result<JobRun, DatabricksBackendError> {
+    async fn ended(&mut self, progress: &dyn Progress) -> Result<JobRun, ServiceError> {
         let begun = Instant::now();
         let limit = self.start_timeout;
         let is_late = |state: &JobRunState| {
@@ -110,10 +105,11 @@ impl Follower {
             return Ok(job);
         }
         self.cancel(progress).await?;
-        Err(DatabricksBackendError::NotStarted {
-            job_run_id: self.job_run_id,
-            state: job.state.life_cycle_state,
-        })
+        let (id, state) = (self.job_run_id, job.state.life_cycle_state);
+        Err(ServiceError::setup(
+            format!("the Databricks job run {id} did not start in time ({state}); it was canceled"),
+            "give it more time with --start-timeout, or a smaller cluster",
+        ))
     }
 
     /// Asks until the run has ended or is in such a state, and tells of every change.
@@ -121,7 +117,7 @@ impl Follower {
         &mut self,
         is_enough: impl Fn(&JobRunState) -> bool,
         progress: &dyn Progress,
-    ) -> Result<JobRun, DatabricksBackendError> {
+    ) -> Result<JobRun, ServiceError> {
         let mut pauses = PAUSES.build();
         loop {
             let job = self.ask().await?;
@@ -189,18 +185,18 @@ impl Follower {
     }
 
     /// Asks for the run's end and waits until it has come, for a minute at most.
-    pub(super) async fn cancel(&mut self, progress: &dyn Progress) -> Result<(), DatabricksBackendError> {
+    pub(super) async fn cancel(&mut self, progress: &dyn Progress) -> Result<(), ServiceError> {
         self.ask_to_end().await?;
         self.ended_by_request(progress).await?;
         Ok(())
     }
 
     /// Asks for the run's end, which comes later.
-    pub(super) async fn ask_to_end(&self) -> Result<(), DatabricksBackendError> {
+    pub(super) async fn ask_to_end(&self) -> Result<(), ServiceError> {
         let asked = self.client.cancel_job_run(self.job_run_id).await;
-        asked.map_err(|source| DatabricksBackendError::NotCanceled {
-            job_run_id: self.job_run_id,
-            source: Box::new(source),
+        asked.map_err(|source| {
+            let problem = format!("cannot cancel the Databricks job run {}", self.job_run_id);
+            ServiceError::of_databricks(problem, source, None).with_status(RunStatus::Running)
         })
     }
 
@@ -208,7 +204,7 @@ impl Follower {
     pub(super) async fn ended_by_request(
         &mut self,
         progress: &dyn Progress,
-    ) -> Result<Option<JobRun>, DatabricksBackendError> {
+    ) -> Result<Option<JobRun>, ServiceError> {
         let job_run_id = self.job_run_id;
         let ended = timeout(CANCEL_PATIENCE, self.asked_until(|_| false, progress));
         match ended.await {

@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::archive::ROOT;
 use super::config::{JobConfig, pypi};
-use super::error::DatabricksBackendError;
-use super::upload_path::Location;
+use super::upload_path::UploadPath;
 use crate::backend::LaunchPlan;
+use crate::backend::error::ServiceError;
 use crate::env_vars;
 use crate::project::{DatabricksSparkJob, quote};
 
@@ -24,7 +24,7 @@ const RUN_ID_KEY: &str = "_mlflow_local_backend_run_id";
 pub(super) fn project_job(
     plan: &LaunchPlan,
     config: &JobConfig,
-    location: &Location,
+    location: &UploadPath,
     hash: &str,
     idempotency_token: &str,
 ) -> Value {
@@ -42,7 +42,6 @@ pub(super) fn project_job(
     })
 }
 
-/// The body that submits a Spark job.
 pub(super) fn spark_job(
     plan: &LaunchPlan,
     config: &JobConfig,
@@ -66,7 +65,6 @@ fn run_name(plan: &LaunchPlan) -> String {
     format!("MLflow Run for {}", plan.call.uri)
 }
 
-/// The variables of the command on the cluster.
 fn variables(plan: &LaunchPlan) -> Map<String, Value> {
     // `mlflow run` there sets the others itself.
     let kept = |name: &str| name != env_vars::MLFLOW_RUN_ID;
@@ -93,14 +91,13 @@ fn project_directory(hash: &str) -> String {
     format!("{PROJECTS}/{hash}")
 }
 
-/// The name of the project's archive.
 pub(super) fn archive_name(hash: &str) -> String {
     format!("{hash}.tar.gz")
 }
 
 /// Brings the project from the archive into its directory, which is there as a whole or not at all. An archive
 /// that the cluster has already is not copied again.
-fn unpack_command(location: &Location, hash: &str) -> String {
+fn unpack_command(location: &UploadPath, hash: &str) -> String {
     let name = archive_name(hash);
     let source = location.path_on_cluster(&name);
     let directory = project_directory(hash);
@@ -116,7 +113,6 @@ mv -T \"$unpacked/{ROOT}\" {directory}
     )
 }
 
-/// The `mlflow run` on the cluster.
 fn run_command(plan: &LaunchPlan, hash: &str) -> String {
     let call = &plan.call;
     let mut words = vec![
@@ -142,12 +138,16 @@ fn run_command(plan: &LaunchPlan, hash: &str) -> String {
 pub(super) fn python_call(
     plan: &LaunchPlan,
     spark: &DatabricksSparkJob,
-) -> Result<(String, Vec<String>), DatabricksBackendError> {
+) -> Result<(String, Vec<String>), ServiceError> {
     if let Some(file) = &spark.python_file {
         return Ok((file.clone(), spark.parameters.clone()));
     }
-    let refused = || DatabricksBackendError::SparkCommand {
-        command: plan.command.clone(),
+    let refused = || {
+        let command = &plan.command;
+        ServiceError::setup(
+            format!("a Databricks Spark job is a Python file, but the entry point's command is '{command}'"),
+            "write it as: python FILE ARGUMENTS",
+        )
     };
     let words = shlex::split(&plan.command).ok_or_else(refused)?;
     match words.as_slice() {
@@ -161,7 +161,7 @@ pub(super) fn python_call(
 }
 
 /// The program that the Spark job begins with: it unpacks the project and goes on with its file.
-pub(super) fn spark_program(plan: &LaunchPlan, location: &Location, hash: &str, file: &str) -> String {
+pub(super) fn spark_program(plan: &LaunchPlan, location: &UploadPath, hash: &str, file: &str) -> String {
     let variables = json!({
         env_vars::MLFLOW_TRACKING_URI: tracking_uri(plan),
         env_vars::MLFLOW_EXPERIMENT_ID: plan.run.experiment_id.as_str(),

@@ -5,43 +5,39 @@ mod config;
 mod error;
 mod follow;
 mod job;
-mod submit;
 mod submitted_run;
 mod upload_path;
 
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::pin::pin;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use self::archive::Archive;
 use self::config::JobConfig;
-pub(crate) use self::error::DatabricksBackendError;
+use self::error::unusable_workspace;
 use self::follow::Follower;
-use self::submit::Submission;
-pub(super) use self::submitted_run::AttachedJob;
-use self::submitted_run::DatabricksRun;
-use self::upload_path::Location;
-use super::relayed::RelayedOutput;
+pub(super) use self::submitted_run::DatabricksRun;
+use self::upload_path::UploadPath;
+use super::error::ServiceError;
+use super::output_log::RelayedOutput;
 use super::{Backend, BackendError, BackendOptions, Launch, LaunchPlan};
 use crate::databricks::Client;
 use crate::env_vars;
-use crate::events::{Progress, Transfer, TransferUnit, byte_text};
-use crate::process::Signals;
-use crate::project::ProjectEnvironment;
+use crate::events::Progress;
+use crate::process::{Interruptible, Signals, until_signal};
+use crate::project::{DatabricksSparkJob, ProjectEnvironment};
 use crate::redact::without_credentials;
 
-/// The name, as `--backend` spells it.
 pub(super) const NAME: &str = "databricks";
 
-/// How often the progress of an upload is told.
-const TELL_EVERY: Duration = Duration::from_millis(200);
+/// How long an answer may still come after a signal. A request that is made again meanwhile gives the
+/// same job run, so that one whose answer was lost is found.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Runs projects as jobs of a Databricks workspace.
 #[derive(Debug)]
 pub(super) struct Databricks {
     config: JobConfig,
@@ -60,11 +56,7 @@ struct Staged {
 }
 
 impl Databricks {
-    /// A backend with this configuration.
-    ///
-    /// # Errors
-    /// There is no configuration, or it is not as it must be.
-    pub(super) fn new(options: BackendOptions<'_>) -> Result<Self, DatabricksBackendError> {
+    pub(super) fn new(options: BackendOptions<'_>) -> Result<Self, ServiceError> {
         Ok(Self {
             config: JobConfig::read(options.config)?,
             // As the reference's command does.
@@ -75,43 +67,51 @@ impl Databricks {
         })
     }
 
-    fn location(&self, plan: &LaunchPlan) -> Location {
-        Location::new(self.config.upload_path.as_deref(), &plan.run.experiment_id)
+    fn location(&self, plan: &LaunchPlan) -> UploadPath {
+        UploadPath::new(self.config.upload_path.as_deref(), &plan.run.experiment_id)
     }
 
     /// The body that submits the project whose archive has this hash.
-    async fn body(
-        &self,
-        plan: &LaunchPlan,
-        client: &Client,
-        hash: &str,
-        progress: &dyn Progress,
-    ) -> Result<Value, DatabricksBackendError> {
+    fn body(&self, plan: &LaunchPlan, hash: &str, token: &str) -> Result<Value, ServiceError> {
         let location = self.location(plan);
-        let token = uuid::Uuid::new_v4().simple().to_string();
         let Some(spark) = &plan.call.spark_job else {
-            return Ok(job::project_job(plan, &self.config, &location, hash, &token));
+            return Ok(job::project_job(plan, &self.config, &location, hash, token));
         };
-        let (file, parameters) = job::python_call(plan, spark)?;
-        let program = job::spark_program(plan, &location, hash, &file);
-        let name = format!("{token}.py");
-        let unwritable = |source| DatabricksBackendError::Archive {
-            path: std::env::temp_dir(),
-            source,
-        };
-        let local = tempfile::NamedTempFile::new().map_err(unwritable)?;
-        std::fs::write(local.path(), program).map_err(unwritable)?;
-        upload(client, &location, local.path(), &name, progress).await?;
-        let uri = location.uri(&name);
+        let (_, parameters) = job::python_call(plan, spark)?;
+        let uri = location.uri(&program_name(token));
         Ok(job::spark_job(
             plan,
             &self.config,
             spark,
             &uri,
             &parameters,
-            &token,
+            token,
         ))
     }
+
+    /// Uploads the program that a Spark job begins with.
+    async fn upload_program(
+        &self,
+        plan: &LaunchPlan,
+        spark: &DatabricksSparkJob,
+        client: &Client,
+        (hash, token): (&str, &str),
+        progress: &dyn Progress,
+    ) -> Result<(), ServiceError> {
+        let location = self.location(plan);
+        let (file, _) = job::python_call(plan, spark)?;
+        let directory = std::env::temp_dir();
+        let local = tempfile::NamedTempFile::new().map_err(archive::failed(&directory))?;
+        std::fs::write(local.path(), job::spark_program(plan, &location, hash, &file))
+            .map_err(archive::failed(&directory))?;
+        location
+            .upload(client, local.path(), &program_name(token), progress)
+            .await
+    }
+}
+
+fn program_name(token: &str) -> String {
+    format!("{token}.py")
 }
 
 #[async_trait]
@@ -130,7 +130,11 @@ impl Backend for Databricks {
 
     fn check_environment(&self, environment: &ProjectEnvironment) -> Result<(), BackendError> {
         match environment {
-            ProjectEnvironment::Docker(_) => Err(DatabricksBackendError::DockerProject.into()),
+            ProjectEnvironment::Docker(_) => Err(ServiceError::setup(
+                "projects with docker_env do not run on Databricks",
+                "give the project a python_env or conda_env, or run it on another backend",
+            )
+            .into()),
             _ => Ok(()),
         }
     }
@@ -145,32 +149,19 @@ impl Backend for Databricks {
         let tracking_uri = plan.variable(env_vars::MLFLOW_TRACKING_URI);
         check_tracking_uri(tracking_uri.unwrap_or_default(), progress)?;
         let client = submitted_run::open(tracking_uri).await?;
-        let checked = Location::known(self.config.upload_path.as_deref())
+        let checked = UploadPath::known(self.config.upload_path.as_deref())
             .check(&client)
             .await;
-        checked.map_err(|source| {
-            DatabricksBackendError::Workspace {
-                source: Box::new(source),
-            }
-            .into()
-        })
+        Ok(checked.map_err(unusable_workspace)?)
     }
 
     fn preview(&self, plan: &LaunchPlan) -> Result<Vec<(&'static str, String)>, BackendError> {
         let location = self.location(plan);
         let hash = "<hash>";
-        let body = match &plan.call.spark_job {
-            None => job::project_job(plan, &self.config, &location, hash, "<token>"),
-            Some(spark) => {
-                let (_, parameters) = job::python_call(plan, spark)?;
-                let uri = location.uri("<token>.py");
-                job::spark_job(plan, &self.config, spark, &uri, &parameters, "<token>")
-            }
-        };
-        let text = format!("{body:#}");
+        let body = self.body(plan, hash, "<token>")?;
         Ok(vec![
             ("upload to", location.path_on_cluster(&job::archive_name(hash))),
-            ("job", text),
+            ("job", format!("{body:#}")),
         ])
     }
 
@@ -181,12 +172,17 @@ impl Backend for Databricks {
             plan.directory.display()
         ));
         let archive = Archive::make(&plan.directory).await?;
-        upload_archive(&client, &self.location(plan), &archive, progress).await?;
-        let body = self.body(plan, &client, &archive.hash, progress).await?;
-        *self
-            .staged
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Staged { client, body });
+        let name = job::archive_name(&archive.hash);
+        self.location(plan)
+            .upload_archive(&client, &archive, &name, progress)
+            .await?;
+        let (hash, token) = (&archive.hash, uuid::Uuid::new_v4().simple().to_string());
+        if let Some(spark) = &plan.call.spark_job {
+            let names = (hash.as_str(), token.as_str());
+            self.upload_program(plan, spark, &client, names, progress).await?;
+        }
+        let body = self.body(plan, hash, &token)?;
+        *self.staged.lock().await = Some(Staged { client, body });
         Ok(())
     }
 
@@ -197,38 +193,27 @@ impl Backend for Databricks {
         progress: &dyn Progress,
     ) -> Result<Launch, BackendError> {
         let output = RelayedOutput::new(!self.no_logs, plan.output_log.as_ref())?;
-        let staged = self
-            .staged
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .take();
+        let staged = self.staged.lock().await.take();
         let Staged { client, body } = staged.expect("a launch comes after its stage");
         progress.info("=== Submitting a run to execute the MLflow project... ===");
-        let (job_run_id, signal) = match submit::submit(&client, &body, signals, progress).await? {
-            Submission::Done(job_run_id, signal) => (job_run_id, signal),
-            Submission::Interrupted(signal) => return Ok(Launch::Interrupted(signal)),
+        let job_run_id = match submit(&client, &body, signals, progress).await? {
+            Interruptible::Done(job_run_id) => job_run_id,
+            Interruptible::Interrupted(signal) => return Ok(Launch::Interrupted(signal)),
         };
-        // Whoever waits for the run, or stores where it is, ends it.
-        signals.put_back(signal);
         progress.info(&format!(
             "=== Launched MLflow run as Databricks job run with ID {job_run_id}. Getting run status page URL... ==="
         ));
         let mut follower = Follower::new(client, job_run_id);
         follower.output = output;
         follower.start_timeout = self.start_timeout;
-        let asked = tokio::select! {
-            biased;
-            signal = signals.next() => Err(signal),
-            asked = follower.ask() => Ok(asked),
-        };
-        let job = match asked {
-            Ok(Ok(job)) => Some(job),
+        let job = match until_signal(signals, follower.ask()).await {
+            Interruptible::Done(Ok(job)) => Some(job),
             // The job is there, and the run must know it.
-            Ok(Err(error)) => {
+            Interruptible::Done(Err(error)) => {
                 progress.warning(&error.to_string());
                 None
             }
-            Err(signal) => {
+            Interruptible::Interrupted(signal) => {
                 signals.put_back(Some(signal));
                 None
             }
@@ -236,26 +221,32 @@ impl Backend for Databricks {
         if let Some(url) = job.as_ref().and_then(|job| job.run_page_url.as_deref()) {
             progress.info(&format!("=== Check the run's status at {url} ==="));
         }
-        Ok(Launch::begun(DatabricksRun { follower, job }))
+        Ok(Launch::Done(Box::new(DatabricksRun::submitted(follower, job))))
     }
 }
 
-fn check_project(plan: &LaunchPlan) -> Result<(), DatabricksBackendError> {
+fn check_project(plan: &LaunchPlan) -> Result<(), ServiceError> {
     if let Some(spark) = &plan.call.spark_job {
         let (file, _) = job::python_call(plan, spark)?;
         let path = plan.directory.join(file);
-        std::fs::File::open(&path).map_err(|source| DatabricksBackendError::SparkFile { path, source })?;
+        std::fs::File::open(&path).map_err(|error| {
+            let problem = format!("cannot read the Spark job's Python file {}", path.display());
+            ServiceError::failed(problem, None, Some(error.into()))
+        })?;
     }
     Ok(())
 }
 
 /// The cluster records the run in the same store.
-fn check_tracking_uri(uri: &str, progress: &dyn Progress) -> Result<(), DatabricksBackendError> {
+fn check_tracking_uri(uri: &str, progress: &dyn Progress) -> Result<(), ServiceError> {
     let is_web = uri.starts_with("http://") || uri.starts_with("https://");
     let shown = without_credentials(uri);
     if !is_web && uri != "databricks" && !uri.starts_with("databricks://") {
-        let tracking_uri = shown.split('?').next().unwrap_or_default().to_owned();
-        return Err(DatabricksBackendError::TrackingUri { tracking_uri });
+        let tracking_uri = shown.split('?').next().unwrap_or_default();
+        return Err(ServiceError::setup(
+            format!("a cluster cannot reach the tracking store {tracking_uri}"),
+            "set MLFLOW_TRACKING_URI to databricks, databricks://profile or an http(s):// server that the cluster can reach",
+        ));
     }
     if is_web && shown != uri {
         progress.warning(
@@ -265,60 +256,37 @@ fn check_tracking_uri(uri: &str, progress: &dyn Progress) -> Result<(), Databric
     Ok(())
 }
 
-/// Uploads the archive, unless the same one is there.
-async fn upload_archive(
+/// Submits a job, unless a signal comes first and no job run becomes known soon.
+async fn submit(
     client: &Client,
-    location: &Location,
-    archive: &Archive,
+    body: &Value,
+    signals: &mut Signals,
     progress: &dyn Progress,
-) -> Result<(), DatabricksBackendError> {
-    let name = job::archive_name(&archive.hash);
-    let path = location.path_on_cluster(&name);
-    let found = location.size(client, &name).await;
-    let found = found.map_err(|source| DatabricksBackendError::Upload {
-        path: path.clone(),
-        source: Box::new(source),
-    })?;
-    // One of another size is what an upload left that broke off.
-    if found == Some(archive.size) {
-        progress.info(&format!("=== The project is in {path} already ==="));
-        return Ok(());
-    }
-    progress.info(&format!(
-        "=== Uploading the project ({}, packed {}) to {path} ===",
-        byte_text(archive.unpacked),
-        byte_text(archive.size)
-    ));
-    upload(client, location, archive.file.path(), &name, progress).await
-}
-
-/// Uploads a file and tells how far that has come.
-async fn upload(
-    client: &Client,
-    location: &Location,
-    local: &Path,
-    name: &str,
-    progress: &dyn Progress,
-) -> Result<(), DatabricksBackendError> {
-    let sent = Arc::new(AtomicU64::new(0));
-    let total = std::fs::metadata(local).map(|metadata| metadata.len()).ok();
-    let mut uploaded = std::pin::pin!(location.upload(client, local, name, &sent));
-    let mut ticks = tokio::time::interval(TELL_EVERY);
-    ticks.tick().await;
-    let uploaded = loop {
-        tokio::select! {
-            uploaded = &mut uploaded => break uploaded,
-            _ = ticks.tick() => progress.transfer(Transfer {
-                what: "Uploading the project",
-                done: sent.load(Ordering::Relaxed),
-                total,
-                unit: TransferUnit::Bytes,
-                bytes: None,
-            }),
-        }
+) -> Result<Interruptible<u64>, ServiceError> {
+    let refused = |source| {
+        let advice = "check the cluster in the backend config; --dry-run shows the whole request";
+        ServiceError::of_databricks("Databricks did not take the job", source, Some(advice))
     };
-    uploaded.map_err(|source| DatabricksBackendError::Upload {
-        path: location.path_on_cluster(name),
-        source: Box::new(source),
-    })
+    let mut submitted = pin!(client.submit_job(body));
+    let signal = match until_signal(signals, submitted.as_mut()).await {
+        Interruptible::Done(submitted) => return submitted.map(Interruptible::Done).map_err(refused),
+        Interruptible::Interrupted(signal) => signal,
+    };
+    let answer = tokio::select! {
+        biased;
+        _ = signals.further() => None,
+        answer = timeout(ANSWER_PATIENCE, submitted) => answer.ok(),
+    };
+    if let Some(Ok(job_run_id)) = answer {
+        // Whoever waits for the run, or stores where it is, ends it.
+        signals.put_back(Some(signal));
+        return Ok(Interruptible::Done(job_run_id));
+    }
+    progress.warning(&format!(
+        "Interrupted by {signal} before the workspace {} had answered whether it took the job: if it did, cancel \
+         there the newest job run that is named '{}'",
+        client.address(),
+        body["run_name"].as_str().unwrap_or_default()
+    ));
+    Ok(Interruptible::Interrupted(signal))
 }

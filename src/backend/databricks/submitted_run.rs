@@ -5,168 +5,69 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::timeout;
 
-use super::error::DatabricksBackendError;
+use super::error::unusable_workspace;
 use super::follow::Follower;
-use crate::backend::{AttachedRun, BackendError, RunElsewhere, RunState, SubmittedRun};
+use crate::backend::error::ServiceError;
+use crate::backend::{BackendError, Place, RunState, SubmittedRun};
 use crate::databricks::{Client, DatabricksProfile, JobRun, JobRunState, Session};
 use crate::entities::{RunStatus, tag};
 use crate::env_vars;
 use crate::events::Progress;
-use crate::process::{Ended, Signals};
+use crate::process::{Ended, Signals, until_signal};
 
 /// How long the workspace may take to answer a cancellation that a signal asked for: batch systems kill
 /// soon.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
 
-/// A job's run that this process has submitted.
+/// A job's run.
 #[derive(Debug)]
-pub(super) struct DatabricksRun {
-    pub(super) follower: Follower,
-    /// As it was right after it was submitted.
-    pub(super) job: Option<JobRun>,
-}
-
-impl DatabricksRun {
-    /// Asks for the run's end after a signal. Where the workspace refuses or does not answer, the person is
-    /// told how to end it.
-    async fn is_asked_to_end(&self, signals: &mut Signals, progress: &dyn Progress) -> bool {
-        let asked = tokio::select! {
-            biased;
-            _ = signals.further() => None,
-            asked = timeout(ANSWER_PATIENCE, self.follower.ask_to_end()) => asked.ok(),
-        };
-        let job_run_id = self.follower.job_run_id;
-        let why = match asked {
-            Some(Ok(())) => return true,
-            Some(Err(error)) => with_cause(&error),
-            None => format!(
-                "the workspace {} has not answered whether it cancels the Databricks job run {job_run_id}",
-                self.follower.client.address()
-            ),
-        };
-        progress.warning(&format!("{why}; it may go on: {}", self.by_hand()));
-        false
-    }
-
-    /// Waits for the end that was asked for, and takes what the run wrote.
-    async fn end_after_signal(&mut self, progress: &dyn Progress) -> Result<(), DatabricksBackendError> {
-        if let Some(job) = self.follower.ended_by_request(progress).await? {
-            self.follower.relay_hastily(&job, progress).await;
-        }
-        Ok(())
-    }
-}
-
-fn with_cause(error: &DatabricksBackendError) -> String {
-    match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
-    }
-}
-
-#[async_trait]
-impl SubmittedRun for DatabricksRun {
-    async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError> {
-        let signal = match self.follower.wait(signals, progress).await? {
-            Ok(ended) => return Ok(ended),
-            Err(signal) => signal,
-        };
-        progress.warning(&format!(
-            "Interrupted by {signal}: canceling the Databricks job run {}",
-            self.follower.job_run_id
-        ));
-        if self.is_asked_to_end(signals, progress).await {
-            tokio::select! {
-                biased;
-                _ = signals.further() => progress.warning(&format!(
-                    "the Databricks job run {} was asked to end; its end is not waited for",
-                    self.follower.job_run_id
-                )),
-                ended = self.end_after_signal(progress) => if let Err(error) = ended {
-                    progress.warning(&with_cause(&error));
-                },
-            }
-        }
-        Ok(Ended::Interrupted { signal })
-    }
-
-    fn elsewhere(&mut self) -> Option<&mut dyn RunElsewhere> {
-        Some(self)
-    }
-}
-
-#[async_trait]
-impl RunElsewhere for DatabricksRun {
-    fn tags(&self) -> Vec<(String, String)> {
-        let job = self.job.as_ref();
-        let mut tags = Vec::new();
-        if let Some(url) = job.and_then(|job| job.run_page_url.clone()) {
-            tags.push((tag::DATABRICKS_RUN_URL.to_owned(), url));
-        }
-        tags.push((
-            tag::DATABRICKS_JOB_RUN_ID.to_owned(),
-            self.follower.job_run_id.to_string(),
-        ));
-        tags.push((
-            tag::DATABRICKS_WEBAPP_URL.to_owned(),
-            self.follower.client.address().to_owned(),
-        ));
-        if let Some(id) = job.and_then(|job| job.job_id) {
-            tags.push((tag::DATABRICKS_JOB_ID.to_owned(), id.to_string()));
-        }
-        tags
-    }
-
-    fn place(&self) -> String {
-        format!("the Databricks job run {}", self.follower.job_run_id)
-    }
-
-    fn by_hand(&self) -> String {
-        let page = self.job.as_ref().and_then(|job| job.run_page_url.as_deref());
-        match page {
-            Some(page) => format!("cancel it on its page {page}"),
-            None => format!(
-                "cancel it in the workspace {}, or with `databricks jobs cancel-run {}`",
-                self.follower.client.address(),
-                self.follower.job_run_id
-            ),
-        }
-    }
-
-    async fn cancel(&mut self, progress: &dyn Progress) -> Result<(), BackendError> {
-        Ok(self.follower.cancel(progress).await?)
-    }
-}
-
-/// A job's run that another process has submitted, found by its tags.
-#[derive(Debug)]
-pub(in crate::backend) struct AttachedJob {
+pub(in crate::backend) struct DatabricksRun {
     job_run_id: u64,
     /// The workspace's address, where a tag names it.
     webapp: Option<String>,
+    /// There from the beginning where this process has submitted the job.
     follower: Option<Follower>,
+    is_own: bool,
+    /// As it was right after it was submitted.
+    job: Option<JobRun>,
 }
 
-impl AttachedJob {
-    pub(in crate::backend) fn new(job_run_id: u64, webapp: Option<String>) -> Self {
+impl DatabricksRun {
+    /// One that this process has submitted.
+    pub(super) fn submitted(follower: Follower, job: Option<JobRun>) -> Self {
+        Self {
+            job_run_id: follower.job_run_id,
+            webapp: None,
+            follower: Some(follower),
+            is_own: true,
+            job,
+        }
+    }
+
+    /// One that another process has submitted, found by its tags.
+    pub(in crate::backend) fn attached(job_run_id: u64, webapp: Option<String>) -> Self {
         Self {
             job_run_id,
             webapp,
             follower: None,
+            is_own: false,
+            job: None,
         }
     }
 
-    async fn follower(&mut self) -> Result<&mut Follower, DatabricksBackendError> {
+    async fn follower(&mut self) -> Result<&mut Follower, ServiceError> {
         if self.follower.is_none() {
             let client = open(env_vars::non_empty(env_vars::MLFLOW_TRACKING_URI).as_deref()).await?;
             let found = client.address();
             if let Some(expected) = &self.webapp
                 && expected.trim_end_matches('/') != found
             {
-                return Err(DatabricksBackendError::OtherWorkspace {
-                    expected: expected.clone(),
-                    found: found.to_owned(),
-                });
+                return Err(ServiceError::setup(
+                    format!(
+                        "the run is in the Databricks workspace {expected}, but the credentials are for {found}"
+                    ),
+                    "set MLFLOW_TRACKING_URI=databricks://profile with the profile of that workspace",
+                ));
             }
             self.follower = Some(Follower::new(client, self.job_run_id));
         }
@@ -175,15 +76,14 @@ impl AttachedJob {
 }
 
 /// A client of the workspace that the tracking URI names, or else of the usual one.
-pub(super) async fn open(tracking_uri: Option<&str>) -> Result<Client, DatabricksBackendError> {
-    let unusable = |source| DatabricksBackendError::Workspace {
-        source: Box::new(source),
-    };
+pub(super) async fn open(tracking_uri: Option<&str>) -> Result<Client, ServiceError> {
     let profile = match tracking_uri {
-        Some(uri) if uri.starts_with("databricks") => DatabricksProfile::from_uri(uri).map_err(unusable)?,
+        Some(uri) if uri.starts_with("databricks") => {
+            DatabricksProfile::from_uri(uri).map_err(unusable_workspace)?
+        }
         _ => DatabricksProfile::default(),
     };
-    let session = Session::open(&profile).await.map_err(unusable)?;
+    let session = Session::open(&profile).await.map_err(unusable_workspace)?;
     Ok(session.client())
 }
 
@@ -198,8 +98,46 @@ fn status(state: &JobRunState) -> RunStatus {
 }
 
 #[async_trait]
-impl AttachedRun for AttachedJob {
-    async fn state(&mut self) -> Result<RunState, BackendError> {
+impl SubmittedRun for DatabricksRun {
+    async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError> {
+        let waited = async { self.follower().await?.wait(progress).await };
+        let ended = until_signal(signals, waited).await.transpose()?;
+        if let (Ended::Interrupted(signal), Some(place)) = (ended, self.place()) {
+            progress.warning(&format!("Interrupted by {signal}: canceling {}", place.name));
+            end(self.follower().await?, &place, signals, progress).await;
+        }
+        Ok(ended)
+    }
+
+    fn place(&self) -> Option<Place> {
+        let follower = self.follower.as_ref().filter(|_| self.is_own)?;
+        let address = follower.client.address();
+        let job_run_id = self.job_run_id;
+        let page = self.job.as_ref().and_then(|job| job.run_page_url.clone());
+        let job_id = self.job.as_ref().and_then(|job| job.job_id);
+        let by_hand = match &page {
+            Some(page) => format!("cancel it on its page {page}"),
+            None => format!(
+                "cancel it in the workspace {address}, or with `databricks jobs cancel-run {job_run_id}`"
+            ),
+        };
+        let tags = [
+            (tag::DATABRICKS_RUN_URL, page),
+            (tag::DATABRICKS_JOB_RUN_ID, Some(job_run_id.to_string())),
+            (tag::DATABRICKS_WEBAPP_URL, Some(address.to_owned())),
+            (tag::DATABRICKS_JOB_ID, job_id.map(|id| id.to_string())),
+        ];
+        let tags = tags.into_iter();
+        Some(Place {
+            tags: tags
+                .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+                .collect(),
+            name: format!("the Databricks job run {job_run_id}"),
+            by_hand,
+        })
+    }
+
+    async fn status(&mut self) -> Result<RunState, BackendError> {
         let job = self.follower().await?.ask().await?;
         let mut words = vec![job.state.life_cycle_state.clone()];
         words.extend(job.state.result_state.clone());
@@ -218,21 +156,54 @@ impl AttachedRun for AttachedJob {
         })
     }
 
-    async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError> {
-        let follower = tokio::select! {
-            biased;
-            signal = signals.next() => return Ok(Ended::Interrupted { signal }),
-            follower = self.follower() => follower?,
-        };
-        match follower.wait(signals, progress).await? {
-            Ok(ended) => Ok(ended),
-            Err(signal) => Ok(Ended::Interrupted { signal }),
-        }
-    }
-
     async fn cancel(&mut self, progress: &dyn Progress) -> Result<bool, BackendError> {
         self.follower().await?.cancel(progress).await?;
         Ok(true)
+    }
+}
+
+/// Ends a job's run after a signal and takes what it wrote. Where the workspace refuses or does not answer,
+/// the person is told how to end it.
+async fn end(follower: &mut Follower, place: &Place, signals: &mut Signals, progress: &dyn Progress) {
+    let asked = tokio::select! {
+        biased;
+        _ = signals.further() => None,
+        asked = timeout(ANSWER_PATIENCE, follower.ask_to_end()) => asked.ok(),
+    };
+    let why = match asked {
+        Some(Ok(())) => None,
+        Some(Err(error)) => Some(with_cause(&error)),
+        None => Some(format!(
+            "the workspace {} has not answered whether it cancels {}",
+            follower.client.address(),
+            place.name
+        )),
+    };
+    if let Some(why) = why {
+        return progress.warning(&format!("{why}; it may go on: {}", place.by_hand));
+    }
+    let ended = async {
+        if let Some(job) = follower.ended_by_request(progress).await? {
+            follower.relay_hastily(&job, progress).await;
+        }
+        Ok::<_, ServiceError>(())
+    };
+    tokio::select! {
+        biased;
+        _ = signals.further() => progress.warning(&format!(
+            "{} was asked to end; its end is not waited for",
+            place.name
+        )),
+        ended = ended => if let Err(error) = ended {
+            progress.warning(&with_cause(&error));
+        },
+    }
+}
+
+fn with_cause(error: &ServiceError) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
     }
 }
 

@@ -1,15 +1,24 @@
-//! Where a project's files go in a workspace: DBFS, a volume of Unity Catalog, or the workspace's files.
+//! Where a project's files go in a workspace, and how they come there: DBFS, a volume of Unity Catalog, or the
+//! workspace's files.
 
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use super::archive::Archive;
+use super::error::not_uploaded;
+use crate::backend::error::ServiceError;
 use crate::databricks::{Client, DatabricksError, DbfsPath};
 use crate::entities::ExperimentId;
+use crate::events::{Progress, Transfer, TransferUnit, byte_text};
 
-/// A directory in a workspace.
+/// How often the progress of an upload is told.
+const TELL_EVERY: Duration = Duration::from_millis(200);
+
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Location {
+pub(super) enum UploadPath {
     Dbfs(DbfsPath),
     /// In a volume; an absolute path from `/Volumes` on.
     Volume(String),
@@ -17,7 +26,7 @@ pub(super) enum Location {
     Workspace(String),
 }
 
-impl Location {
+impl UploadPath {
     /// The directory that the configuration names, or MLflow's own for the experiment.
     pub(super) fn new(upload_path: Option<&str>, experiment_id: &ExperimentId) -> Self {
         match upload_path {
@@ -68,7 +77,7 @@ impl Location {
     }
 
     /// The size of a file in it; `None` where there is none.
-    pub(super) async fn size(&self, client: &Client, name: &str) -> Result<Option<u64>, DatabricksError> {
+    async fn size(&self, client: &Client, name: &str) -> Result<Option<u64>, DatabricksError> {
         match self {
             Self::Dbfs(directory) => {
                 let status = client.dbfs_status(&directory.join(name)).await?;
@@ -79,8 +88,8 @@ impl Location {
         }
     }
 
-    /// Uploads a file into it; one that is there is replaced when all of the new one has arrived.
-    pub(super) async fn upload(
+    /// Sends a file into it; one that is there is replaced when all of the new one has arrived.
+    async fn send(
         &self,
         client: &Client,
         local: &Path,
@@ -102,5 +111,56 @@ impl Location {
                     .await
             }
         }
+    }
+
+    /// Uploads the archive, unless the same one is there.
+    pub(super) async fn upload_archive(
+        &self,
+        client: &Client,
+        archive: &Archive,
+        name: &str,
+        progress: &dyn Progress,
+    ) -> Result<(), ServiceError> {
+        let path = self.path_on_cluster(name);
+        let found = self.size(client, name).await.map_err(not_uploaded(&path))?;
+        // One of another size is what an upload left that broke off.
+        if found == Some(archive.size) {
+            progress.info(&format!("=== The project is in {path} already ==="));
+            return Ok(());
+        }
+        progress.info(&format!(
+            "=== Uploading the project ({}, packed {}) to {path} ===",
+            byte_text(archive.unpacked),
+            byte_text(archive.size)
+        ));
+        self.upload(client, archive.file.path(), name, progress).await
+    }
+
+    /// Uploads a file and tells how far that has come.
+    pub(super) async fn upload(
+        &self,
+        client: &Client,
+        local: &Path,
+        name: &str,
+        progress: &dyn Progress,
+    ) -> Result<(), ServiceError> {
+        let sent = Arc::new(AtomicU64::new(0));
+        let total = std::fs::metadata(local).map(|metadata| metadata.len()).ok();
+        let mut uploaded = pin!(self.send(client, local, name, &sent));
+        let mut ticks = tokio::time::interval(TELL_EVERY);
+        ticks.tick().await;
+        let uploaded = loop {
+            tokio::select! {
+                uploaded = &mut uploaded => break uploaded,
+                _ = ticks.tick() => progress.transfer(Transfer {
+                    what: "Uploading the project",
+                    done: sent.load(Ordering::Relaxed),
+                    total,
+                    unit: TransferUnit::Bytes,
+                    bytes: None,
+                }),
+            }
+        };
+        uploaded.map_err(not_uploaded(&self.path_on_cluster(name)))
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use crate::environment::Engine;
-use crate::process::{Ended, ProcessGroup, ProgramCall, SAME_REQUEST, Signals};
+use crate::process::{DEFAULT_GRACE, Ended, ProcessGroup, ProgramCall, SAME_REQUEST, Signals};
 
 /// How often to look whether the container is there.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
@@ -15,7 +15,6 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 const STOPS: u32 = 10;
 /// How long the engine's program may take to notice that its container has ended.
 const AFTER_A_STOP: Duration = Duration::from_millis(500);
-/// How long the removal of a container may take.
 const REMOVAL: Duration = Duration::from_secs(5);
 
 /// A container that runs below an engine's program.
@@ -25,12 +24,9 @@ pub(super) struct RunningContainer {
     pub(super) name: String,
     /// The file into which the engine's program writes the container's id when there is one.
     pub(super) id_file: PathBuf,
-    /// How long the container's processes may take to end when they are asked to.
-    pub(super) grace: Duration,
 }
 
 impl RunningContainer {
-    /// Whether the engine has made the container.
     pub(super) fn was_made(&self) -> bool {
         self.id().is_some()
     }
@@ -55,9 +51,9 @@ impl RunningContainer {
         let begun = Instant::now();
         while !self.was_made() {
             match timeout(BETWEEN_LOOKS, client.wait_or_signal(signals)).await {
-                Ok(Ended::Exited(_)) => return false,
-                Ok(Ended::Interrupted { .. }) if begun.elapsed() > SAME_REQUEST => return false,
-                _ if begun.elapsed() > self.grace => return false,
+                Ok(Ended::Done(_)) => return false,
+                Ok(Ended::Interrupted(_)) if begun.elapsed() > SAME_REQUEST => return false,
+                _ if begun.elapsed() > DEFAULT_GRACE => return false,
                 _ => {}
             }
         }
@@ -65,7 +61,7 @@ impl RunningContainer {
     }
 
     async fn stop(&self, client: &mut ProcessGroup, signals: &mut Signals) {
-        let grace = self.grace.as_secs().to_string();
+        let grace = DEFAULT_GRACE.as_secs().to_string();
         let stop = ["stop", "-t", &grace];
         for _ in 0..STOPS {
             let is_insisted = tokio::select! {

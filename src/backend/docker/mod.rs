@@ -1,12 +1,11 @@
 //! A container on this machine: `docker run`, and its end.
 
-mod command;
 mod container;
 mod mounts;
 mod run_arguments;
 
-pub(super) use self::command::words as command_words;
 pub(super) use self::mounts::is_this_machine;
+pub(super) use self::run_arguments::command_words;
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
@@ -42,7 +41,6 @@ pub(crate) fn container_command_line(plan: &LaunchPlan) -> Option<Vec<String>> {
     Some(words)
 }
 
-/// Starts the container of the plan's environment.
 pub(super) fn launch(
     plan: &LaunchPlan,
     container: &Container,
@@ -79,7 +77,7 @@ pub(super) fn launch(
     ));
     let (client, output) = TeedOutput::spawn(&call, plan.output_log.as_ref())?;
     Ok(DockerRun {
-        client: client.with_grace(plan.grace),
+        client,
         output,
         container: RunningContainer {
             engine: container.engine.clone(),
@@ -87,7 +85,6 @@ pub(super) fn launch(
             id_file: run
                 .own_value("cidfile")
                 .map_or(id_file, |file| plan.directory.join(file)),
-            grace: plan.grace,
         },
         _temporary: temporary,
     })
@@ -138,7 +135,6 @@ fn warn_of_local_server(plan: &LaunchPlan, run: &RunCall, progress: &dyn Progres
     }
 }
 
-/// An entry point that runs in a container.
 #[derive(Debug)]
 pub(super) struct DockerRun {
     /// The engine's program, which ends when the container does.
@@ -153,17 +149,14 @@ pub(super) struct DockerRun {
 impl SubmittedRun for DockerRun {
     async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError> {
         let ended = self.client.wait_or_signal(signals).await;
-        if let Ended::Interrupted { .. } = ended {
+        if let Ended::Interrupted(_) = ended {
             self.container.end(&mut self.client, signals).await;
         }
         self.output.finish(progress).await;
-        match ended {
-            Ended::Exited(ENGINE_FAILED) if !self.container.was_made() => {
-                return Err(BackendError::NoContainer {
-                    program: self.container.engine.program().to_owned(),
-                });
-            }
-            Ended::Interrupted { .. } | Ended::Exited(_) => {}
+        if ended == Ended::Done(ENGINE_FAILED) && !self.container.was_made() {
+            return Err(BackendError::NoContainer {
+                program: self.container.engine.program().to_owned(),
+            });
         }
         Ok(ended)
     }

@@ -1,26 +1,23 @@
 //! How a container reaches the tracking store and the artifacts: mounts and variables.
 
-use std::path::{Path, PathBuf};
-
-use percent_encoding::percent_decode_str;
+use std::path::{Component, Path, PathBuf};
 
 use crate::artifact::Storage;
 use crate::backend::{CONTAINER_STORE, LocalStore};
 use crate::databricks::WorkspaceAccess;
 use crate::env_vars::{self, MLFLOW_TRACKING_URI};
 use crate::environment::CODE_DIRECTORY;
+use crate::python_paths::{split_scheme, unquote};
 
 /// Where a container finds the user's `.aws`, as in MLflow.
 const AWS_DIRECTORY: &str = "/.aws";
 /// Where a container finds the credentials for Google's cloud, as in MLflow.
 const GOOGLE_CREDENTIALS: &str = "/.gcs";
 
-/// Mounts and variables for a container.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ContainerAccess {
     /// Paths of this machine, and where the container has them.
     pub(super) mounts: Vec<(PathBuf, String)>,
-    /// Variables of the container.
     pub(super) variables: Vec<(String, String)>,
 }
 
@@ -42,7 +39,6 @@ impl ContainerAccess {
         }
     }
 
-    /// Adds the Databricks workspace that the tracking store is in.
     pub(super) fn add_workspace(&mut self, workspace: Option<&WorkspaceAccess>) {
         for (name, value) in workspace.into_iter().flat_map(|workspace| &workspace.variables) {
             self.set(name, value.expose().to_owned());
@@ -55,7 +51,6 @@ impl ContainerAccess {
         self.mounts.extend(mount);
     }
 
-    /// Adds the place of the run's artifacts.
     pub(super) fn add_artifacts(&mut self, artifact_uri: &str) {
         if let Some(directory) = local_directory(artifact_uri) {
             let here = std::path::absolute(&directory).unwrap_or_else(|_| directory.clone());
@@ -130,24 +125,14 @@ pub(super) fn local_directory(artifact_uri: &str) -> Option<PathBuf> {
             Some(after) => after.find('/').map(|start| &after[start..])?,
             None => rest,
         },
-        None if artifact_uri.is_empty() || has_scheme(artifact_uri) => return None,
+        None if artifact_uri.is_empty() || split_scheme(artifact_uri).is_some() => return None,
         None => artifact_uri,
     };
-    Some(percent_decode_str(path).decode_utf8_lossy().into_owned().into())
-}
-
-fn has_scheme(uri: &str) -> bool {
-    uri.split_once(':').is_some_and(|(scheme, _)| {
-        scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-            && scheme
-                .chars()
-                .all(|other| other.is_ascii_alphanumeric() || "+-.".contains(other))
-    })
+    Some(unquote(path).into())
 }
 
 /// The path without `.`, and without `..` where that leads to a known directory.
 fn normal(path: &Path) -> String {
-    use std::path::Component;
     let mut parts = PathBuf::new();
     for component in path.components() {
         match component {

@@ -1,20 +1,24 @@
-//! The arguments and variables of `docker run`.
+//! The arguments and variables of `docker run`, with the entry point's command as the container gets it.
 
 use std::collections::HashMap;
 
-use super::command;
 use super::mounts::ContainerAccess;
 use crate::backend::LaunchPlan;
 use crate::env_vars::MLFLOW_TRACKING_URI;
 use crate::environment::{Container, mount_arguments, must_be_hidden};
 
+/// Words with which a command is the shell's own business and no program's.
+const SHELL_WORDS: [&str; 27] = [
+    "!", ".", ":", "[[", "break", "case", "cd", "command", "continue", "eval", "exec", "exit", "export",
+    "for", "function", "if", "read", "return", "set", "shift", "source", "trap", "ulimit", "umask", "unset",
+    "until", "while",
+];
+
 /// A `docker run` that shall be made: all but the files that it needs.
 pub(super) struct RunCall {
-    /// The container's name.
     pub(super) name: String,
     /// The arguments before the mounts: those of `-A`.
     own_arguments: Vec<String>,
-    /// Mounts, as arguments.
     mounts: Vec<String>,
     /// Variables that the engine's program takes from its own environment.
     pub(super) passed: Vec<(String, String)>,
@@ -25,7 +29,6 @@ pub(super) struct RunCall {
 }
 
 impl RunCall {
-    /// What to call for this plan.
     pub(super) fn new(plan: &LaunchPlan, container: &Container) -> Self {
         let tracking_uri = plan.variable(MLFLOW_TRACKING_URI).unwrap_or_default();
         let mut access = ContainerAccess::default();
@@ -66,7 +69,7 @@ impl RunCall {
             filed,
             // By the id: another run may give the name to an image of its own meanwhile.
             image: container.image.id.clone(),
-            command: command::words(&plan.command),
+            command: command_words(&plan.command),
         }
     }
 
@@ -96,5 +99,97 @@ impl RunCall {
                 rest => rest.strip_prefix('='),
             });
         values.next_back()
+    }
+}
+
+/// The command's words where no shell is needed to tell them, else `sh -c` with the whole command. It
+/// is never the shell of this machine that reads it.
+pub(in crate::backend) fn command_words(command: &str) -> Vec<String> {
+    plain_words(command).unwrap_or_else(|| ["sh", "-c", command].map(str::to_owned).into())
+}
+
+fn plain_words(command: &str) -> Option<Vec<String>> {
+    if needs_shell(command.trim_end()) {
+        return None;
+    }
+    let words = shlex::split(command.trim_end())?;
+    let first = words.first()?;
+    let is_assignment = first.contains('=');
+    (!is_assignment && !SHELL_WORDS.contains(&first.as_str())).then_some(words)
+}
+
+/// Whether there is a sign outside of quotes that a shell gives a meaning, or one that keeps its meaning
+/// inside of double quotes.
+fn needs_shell(command: &str) -> bool {
+    let mut quote = None;
+    let mut characters = command.chars();
+    let mut is_word_start = true;
+    while let Some(character) = characters.next() {
+        let begins_word = std::mem::replace(&mut is_word_start, false);
+        match (quote, character) {
+            (Some('\''), '\'') | (Some('"'), '"') => quote = None,
+            (Some('\''), _) => {}
+            (_, '$' | '`') => return true,
+            (_, '\\') => {
+                // A line that goes on is left to the shell.
+                if characters.next().is_none_or(|escaped| escaped == '\n') {
+                    return true;
+                }
+            }
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(character),
+            (None, '|' | '&' | ';' | '<' | '>' | '(' | ')' | '*' | '?' | '[' | '{' | '\n') => return true,
+            (None, '#' | '~') if begins_word => return true,
+            (None, ' ' | '\t') => is_word_start = true,
+            (None, _) => {}
+        }
+    }
+    quote.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_words_need_no_shell() {
+        for (command, expected) in [
+            ("python train.py", &["python", "train.py"][..]),
+            (
+                "python train.py --alpha 0.5 'two words'",
+                &["python", "train.py", "--alpha", "0.5", "two words"],
+            ),
+            ("echo 'a;$b' \"c d\" e\\ f", &["echo", "a;$b", "c d", "e f"]),
+            ("echo 'it'\"'\"'s'", &["echo", "it's"]),
+            ("echo '' a=b x#y a~\n", &["echo", "", "a=b", "x#y", "a~"]),
+        ] {
+            assert_eq!(command_words(command), expected, "{command}");
+        }
+    }
+
+    #[test]
+    fn all_else_is_read_by_the_shell_in_the_container() {
+        for command in [
+            "a && b",
+            "a | b",
+            "a; b",
+            "a > b",
+            "echo $HOME",
+            "echo \"$HOME\"",
+            "echo `id`",
+            "echo *.py",
+            "ls ~",
+            "echo # x",
+            "a\nb",
+            "a \\\n b",
+            "X=1 a",
+            "cd x",
+            "if true",
+            "echo {a,b}",
+            "echo 'open",
+            "",
+        ] {
+            assert_eq!(command_words(command), ["sh", "-c", command], "{command}");
+        }
     }
 }

@@ -8,9 +8,9 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use openssl::x509::X509;
 
-use super::KubernetesError;
+use super::api_error::{ApiProblem, ProblemKind};
 use super::credentials::Credentials;
-use super::error::{ApiProblem, ProblemKind};
+use crate::backend::error::ServiceError;
 use crate::env_vars::{self, HOME, KUBECONFIG, KUBERNETES_SERVICE_HOST};
 use crate::nearest::nearest;
 
@@ -23,7 +23,6 @@ pub(super) struct Cluster {
     pub(super) client: Client,
     /// The context of the kubeconfig; nothing where it is the service account of this pod.
     pub(super) context: Option<String>,
-    /// The server's address, for messages.
     pub(super) server: String,
     pub(super) credentials: Credentials,
 }
@@ -39,7 +38,7 @@ impl std::fmt::Display for Cluster {
 
 impl Cluster {
     /// Reads how the cluster is reached. No request is made.
-    pub(super) async fn find(context: Option<&str>) -> Result<Self, KubernetesError> {
+    pub(super) async fn find(context: Option<&str>) -> Result<Self, ServiceError> {
         let (mut config, context) = configuration(context).await?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         // Who makes a request must know of each try: one whose answer was lost may have been carried out.
@@ -68,12 +67,11 @@ impl Cluster {
         })
     }
 
-    /// The namespace of the context, or of the pod.
     pub(super) fn namespace(&self) -> &str {
         self.client.default_namespace()
     }
 
-    pub(super) fn problem(&self, doing: &str, source: ApiProblem) -> KubernetesError {
+    pub(super) fn problem(&self, doing: &str, source: ApiProblem) -> ServiceError {
         if source.lacks_credentials {
             return self.credentials.problem(&self.server, source);
         }
@@ -86,11 +84,11 @@ impl Cluster {
             _ => (String::new(), source.hint()),
         };
         let problem = format!("cannot {doing} on {self}{reason}");
-        KubernetesError::failed(problem, hint.map(str::to_owned), Some(source.into()))
+        ServiceError::failed(problem, hint.map(str::to_owned), Some(source.into()))
     }
 }
 
-async fn configuration(context: Option<&str>) -> Result<(Config, Option<String>), KubernetesError> {
+async fn configuration(context: Option<&str>) -> Result<(Config, Option<String>), ServiceError> {
     let (files, mut tried) = kubeconfig_files();
     let kubeconfig = read(&files)?;
     let contexts = kubeconfig.contexts.iter();
@@ -123,7 +121,7 @@ async fn configuration(context: Option<&str>) -> Result<(Config, Option<String>)
         Err(error) => {
             tried.push(format!("the service account of a pod ({error})"));
             let tried = tried.join("; ");
-            Err(KubernetesError::setup(
+            Err(ServiceError::setup(
                 format!("there is no Kubernetes cluster to run on; tried: {tried}"),
                 "set KUBECONFIG to a kubeconfig file, or choose a context: kubectl config use-context NAME",
             ))
@@ -132,12 +130,12 @@ async fn configuration(context: Option<&str>) -> Result<(Config, Option<String>)
 }
 
 /// A kubeconfig, or a part of it, that cannot be used.
-fn unreadable(problem: String, source: ApiProblem) -> KubernetesError {
+fn unreadable(problem: String, source: ApiProblem) -> ServiceError {
     let hint = "`kubectl config view` shows how it is read".to_owned();
-    KubernetesError::failed(problem, Some(hint), Some(source.into()))
+    ServiceError::failed(problem, Some(hint), Some(source.into()))
 }
 
-fn no_context(name: &str, known: &[String], files: &[PathBuf]) -> KubernetesError {
+fn no_context(name: &str, known: &[String], files: &[PathBuf]) -> ServiceError {
     let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
     let place = match files.as_slice() {
         [] => "any kubeconfig: there is none".to_owned(),
@@ -150,7 +148,7 @@ fn no_context(name: &str, known: &[String], files: &[PathBuf]) -> KubernetesErro
         }
         None => format!("there are: {}", known.join(", ")),
     };
-    KubernetesError::setup(format!("there is no context '{name}' in {place}"), hint)
+    ServiceError::setup(format!("there is no context '{name}' in {place}"), hint)
 }
 
 /// The kubeconfig files that are there, and what to say about those that are not.
@@ -174,7 +172,7 @@ fn kubeconfig_files() -> (Vec<PathBuf>, Vec<String>) {
 }
 
 /// Reads the files as kubectl does: what comes first wins.
-fn read(files: &[PathBuf]) -> Result<Kubeconfig, KubernetesError> {
+fn read(files: &[PathBuf]) -> Result<Kubeconfig, ServiceError> {
     files.iter().try_fold(Kubeconfig::default(), |whole, path| {
         let read = Kubeconfig::read_from(path).and_then(|file| whole.merge(file));
         let problem = || format!("cannot use the kubeconfig '{}'", path.display());

@@ -4,15 +4,14 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::KubernetesError;
 use crate::backend::BackendConfig;
+use crate::backend::error::ServiceError;
 use crate::nearest::nearest;
 
 const CONTEXT: &str = "kube-context";
 const REPOSITORY: &str = "repository-uri";
 const TEMPLATE: &str = "kube-job-template-path";
 const KEYS: [&str; 3] = [CONTEXT, REPOSITORY, TEMPLATE];
-/// What to do without a configuration.
 pub(super) const WHAT_IT_IS: &str =
     "name a JSON file with repository-uri and kube-job-template-path: -c config.json";
 const WHAT_THEY_ARE: &str =
@@ -33,7 +32,7 @@ pub(super) struct KubernetesConfig {
 impl KubernetesConfig {
     /// Takes the values. A relative template is looked for in the current directory, as `mlflow run`
     /// does, then beside the configuration's file.
-    pub(super) fn read(config: &BackendConfig) -> Result<Self, KubernetesError> {
+    pub(super) fn read(config: &BackendConfig) -> Result<Self, ServiceError> {
         let value = |key: &str| {
             let value = config.value.get(key);
             value.filter(|value| !value.is_null() && *value != "")
@@ -52,14 +51,14 @@ impl KubernetesConfig {
             let mut meant = others.iter().map(|key| (key, nearest(key, KEYS)));
             let instead = meant.find_map(|(key, meant)| Some(format!("'{key}' is not '{}'", meant?)));
             let hint = instead.unwrap_or_else(|| WHAT_THEY_ARE.to_owned());
-            return Err(KubernetesError::setup(problem, hint));
+            return Err(ServiceError::setup(problem, hint));
         }
         let text = |key: &str| match value(key) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
             Some(other) => {
                 let problem = format!("'{key}' of the backend config must be text, not {other}");
-                Err(KubernetesError::setup(problem, "put it into quotes"))
+                Err(ServiceError::setup(problem, "put it into quotes"))
             }
         };
         let template = PathBuf::from(text(TEMPLATE)?.unwrap_or_default());

@@ -1,17 +1,22 @@
-//! The creation of a Job, which a signal may cut short: also then none is left behind.
+//! The creation of a Job: checked beforehand, and maybe cut short by a signal. Also then none is left behind.
 
 use std::pin::pin;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ConstantBuilder, Retryable as _};
+use http::Request;
+use http_body_util::BodyExt as _;
 use k8s_openapi::api::batch::v1::Job;
+use kube::api::Resource as _;
+use kube::client::Body;
+use kube::core::Status;
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::error::{ApiProblem, ProblemKind};
-use super::job_api::{JobHandle, PATIENCE, PAUSES};
+use super::api_error::{ApiProblem, ProblemKind};
+use super::job_api::{JobHandle, PATIENCE, PAUSES, REQUEST_TIMEOUT, in_time};
 use crate::events::Progress;
-use crate::process::{Signals, TerminationSignal};
+use crate::process::{Interruptible, Signals};
 
 /// How long the answer to a request that is under way may still come after a signal.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(1);
@@ -20,7 +25,6 @@ const LOOK_PATIENCE: Duration = Duration::from_secs(2);
 /// How often it is looked for in that time.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// What is known of requests whose answers were lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Doubt {
     None,
@@ -28,6 +32,51 @@ enum Doubt {
     MayBeThere,
     /// One may be carried out even now.
     MayCome,
+}
+
+impl JobHandle {
+    /// Has the Job checked; gives the warnings. Only a server that has too much to do is asked again.
+    pub(super) async fn check(&self, job: &Value) -> Result<Vec<String>, ApiProblem> {
+        let (_, warnings) = (|| self.create_once(job, true))
+            .retry(PAUSES.with_total_delay(Some(REQUEST_TIMEOUT)))
+            .when(|problem| problem.kind == ProblemKind::Busy)
+            .await?;
+        Ok(warnings)
+    }
+
+    /// Asks once for the Job's creation, or only for its check. Gives the Job, and the API's warnings, such as
+    /// fields that it does not know.
+    async fn create_once(&self, job: &Value, is_check: bool) -> Result<(Job, Vec<String>), ApiProblem> {
+        let dry_run = if is_check { "&dryRun=All" } else { "" };
+        let path = Job::url_path(&(), Some(&self.namespace));
+        let request = Request::post(format!("{path}?fieldManager=mlrun&fieldValidation=Warn{dry_run}"))
+            .header(http::header::CONTENT_TYPE, "application/json")
+            .header(http::header::ACCEPT, "application/json")
+            .body(Body::from(job.to_string().into_bytes()))
+            .map_err(kube::Error::HttpError)?;
+        let answer = in_time(async {
+            let (parts, body) = self.cluster.client.send(request).await?.into_parts();
+            Ok::<_, kube::Error>((parts, body.collect().await?.to_bytes()))
+        });
+        let (parts, body) = answer.await?;
+        if !parts.status.is_success() {
+            let status = serde_json::from_slice::<Status>(&body).unwrap_or_else(|_| {
+                let text = String::from_utf8_lossy(&body);
+                Status::failure(&text, "").with_code(parts.status.as_u16())
+            });
+            return Err(ApiProblem::from(&status));
+        }
+        let warnings = parts.headers.get_all(http::header::WARNING).iter();
+        let warnings = warnings.filter_map(|warning| warning_text(warning.to_str().ok()?));
+        let job = serde_json::from_slice(&body).map_err(kube::Error::SerdeError)?;
+        Ok((job, warnings.collect()))
+    }
+}
+
+/// The text of a header `Warning: 299 - "text"`.
+fn warning_text(header: &str) -> Option<String> {
+    let quoted = &header[header.find('"')? + 1..header.rfind('"')?];
+    Some(quoted.replace("\\\"", "\"").replace("\\\\", "\\"))
 }
 
 /// Creates the Job, unless a signal comes first: then it is not there, or the person has been told that it may
@@ -38,7 +87,7 @@ pub(super) async fn create(
     job: &Value,
     signals: &mut Signals,
     progress: &dyn Progress,
-) -> Result<Result<Job, TerminationSignal>, ApiProblem> {
+) -> Result<Interruptible<Job>, ApiProblem> {
     let begun = Instant::now();
     let mut pauses = PAUSES.build();
     let mut doubt = Doubt::None;
@@ -53,7 +102,7 @@ pub(super) async fn create(
             Ok(Ok((job, _))) => {
                 // Whoever waits for the run, or stores where it is, ends it.
                 signals.put_back(signal);
-                return Ok(Ok(job));
+                return Ok(Interruptible::Done(job));
             }
             Ok(Err(problem)) => problem,
             Err(_) => {
@@ -77,9 +126,9 @@ pub(super) async fn create(
         return match (found(handle, doubt, signals, progress).await, signal) {
             (Some(job), signal) => {
                 signals.put_back(signal);
-                Ok(Ok(job))
+                Ok(Interruptible::Done(job))
             }
-            (None, Some(signal)) => Ok(Err(signal)),
+            (None, Some(signal)) => Ok(Interruptible::Interrupted(signal)),
             (None, None) => Err(problem),
         };
     }

@@ -8,14 +8,13 @@ use kube::config::{AuthInfo, ExecConfig};
 use openssl::asn1::Asn1Time;
 use openssl::x509::X509;
 
-use super::KubernetesError;
-use super::error::{ApiProblem, ProblemKind};
+use super::api_error::{ApiProblem, ProblemKind};
+use crate::backend::error::ServiceError;
 use crate::project::quote;
 
 /// Words in the name of an option whose value nobody shall see.
 const SECRETS: [&str; 6] = ["secret", "token", "password", "passwd", "key", "credential"];
 
-/// What is known about the credentials before they are used.
 #[derive(Clone)]
 pub(super) struct Credentials {
     plugin: Option<Plugin>,
@@ -33,7 +32,7 @@ struct Plugin {
 impl Credentials {
     /// Looks at the credentials, and makes those of kubectl fit for the library: it takes no token file
     /// that ends with a line end, and no token that no header can hold.
-    pub(super) fn of(auth: &mut AuthInfo, server: &str) -> Result<Self, KubernetesError> {
+    pub(super) fn of(auth: &mut AuthInfo, server: &str) -> Result<Self, ServiceError> {
         if let (None, Some(file)) = (&auth.token, &auth.token_file)
             && let Ok(text) = std::fs::read_to_string(file)
             && text.trim() != text
@@ -51,7 +50,7 @@ impl Credentials {
         })
     }
 
-    pub(super) fn problem(&self, server: &str, source: ApiProblem) -> KubernetesError {
+    pub(super) fn problem(&self, server: &str, source: ApiProblem) -> ServiceError {
         let Some(plugin) = &self.plugin else {
             return unusable(server, source);
         };
@@ -60,7 +59,7 @@ impl Credentials {
             plugin.program
         );
         let source = self.explained(source);
-        KubernetesError::failed(problem, Some(plugin.hint.clone()), Some(source.into()))
+        ServiceError::failed(problem, Some(plugin.hint.clone()), Some(source.into()))
     }
 
     /// The problem, with the program whose it is.
@@ -97,10 +96,10 @@ impl Plugin {
 }
 
 /// Credentials in the kubeconfig itself that cannot be used.
-fn unusable(server: &str, source: ApiProblem) -> KubernetesError {
+fn unusable(server: &str, source: ApiProblem) -> ServiceError {
     let problem = format!("cannot use the credentials of the kubeconfig for {server}");
     let hint = "correct the user of the context: `kubectl config view --minify` shows it".to_owned();
-    KubernetesError::failed(problem, Some(hint), Some(source.into()))
+    ServiceError::failed(problem, Some(hint), Some(source.into()))
 }
 
 /// The token in the kubeconfig. The library shows it only to what writes a kubeconfig.

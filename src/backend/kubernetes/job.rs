@@ -137,7 +137,6 @@ fn kept(text: &str) -> String {
     escaped
 }
 
-/// The object below the key; made where there is none.
 fn object_in<'a>(value: &'a mut Value, key: &str) -> &'a mut Map<String, Value> {
     let entry = &mut value[key];
     if !entry.is_object() {

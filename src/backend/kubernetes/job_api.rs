@@ -1,36 +1,29 @@
-//! A Job that is in the cluster, or shall be: where it is, and the requests about it.
+//! A Job that is in the cluster, or shall be: where it is, the requests about it, and what it says about itself.
 
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder, Retryable as _};
-use http::Request;
-use http_body_util::BodyExt as _;
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::batch::v1::{Job, JobCondition, JobSpec};
 use k8s_openapi::api::core::v1::{Event, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, Preconditions, Resource};
-use kube::client::Body;
-use kube::core::Status;
-use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
-use super::KubernetesError;
+use super::api_error::{ApiProblem, ProblemKind};
 use super::cluster::Cluster;
-use super::error::{ApiProblem, ProblemKind};
-use super::pod_status;
+use super::reason::{Reason, deadline};
+use crate::backend::error::ServiceError;
 use crate::entities::RunStatus;
 use crate::events::Progress;
 use crate::process::{Ended, ProgramExit};
 use crate::project::quote;
 
-/// The pauses between tries.
 pub(super) const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(100))
     .with_max_delay(Duration::from_secs(10))
     .without_max_times();
-/// How long one request may take.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a request is tried again where the API does not answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
@@ -41,7 +34,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long the events of a Job that is gone may take to come.
 const MEMORY_PATIENCE: Duration = Duration::from_secs(5);
 
-pub(super) const SUCCESS: Ended = Ended::Exited(ProgramExit::Code(0));
+pub(super) const SUCCESS: Ended = Ended::Done(ProgramExit::Code(0));
 
 /// Reasons of a Job's failure, by which its controller names the event too.
 const FAILURES: [&str; 5] = [
@@ -70,7 +63,6 @@ impl JobHandle {
         Api::namespaced(self.cluster.client.clone(), &self.namespace)
     }
 
-    /// Whether these are the Job's own data.
     pub(super) fn is(&self, metadata: &ObjectMeta) -> bool {
         metadata.name.as_deref() == Some(&self.name) && (self.uid.is_none() || self.uid == metadata.uid)
     }
@@ -82,48 +74,7 @@ impl JobHandle {
         owners.is_empty() || owners.iter().any(|owner| owner.uid == *uid)
     }
 
-    /// Has the Job checked; gives the warnings. Only a server that has too much to do is asked again.
-    pub(super) async fn check(&self, job: &Value) -> Result<Vec<String>, ApiProblem> {
-        let (_, warnings) = (|| self.create_once(job, true))
-            .retry(PAUSES.with_total_delay(Some(REQUEST_TIMEOUT)))
-            .when(|problem| problem.kind == ProblemKind::Busy)
-            .await?;
-        Ok(warnings)
-    }
-
-    /// Asks once for the Job's creation, or only for its check. Gives the Job, and the API's warnings, such as
-    /// fields that it does not know.
-    pub(super) async fn create_once(
-        &self,
-        job: &Value,
-        is_check: bool,
-    ) -> Result<(Job, Vec<String>), ApiProblem> {
-        let dry_run = if is_check { "&dryRun=All" } else { "" };
-        let path = Job::url_path(&(), Some(&self.namespace));
-        let request = Request::post(format!("{path}?fieldManager=mlrun&fieldValidation=Warn{dry_run}"))
-            .header(http::header::CONTENT_TYPE, "application/json")
-            .header(http::header::ACCEPT, "application/json")
-            .body(Body::from(job.to_string().into_bytes()))
-            .map_err(kube::Error::HttpError)?;
-        let answer = in_time(async {
-            let (parts, body) = self.cluster.client.send(request).await?.into_parts();
-            Ok::<_, kube::Error>((parts, body.collect().await?.to_bytes()))
-        });
-        let (parts, body) = answer.await?;
-        if !parts.status.is_success() {
-            let status = serde_json::from_slice::<Status>(&body).unwrap_or_else(|_| {
-                let text = String::from_utf8_lossy(&body);
-                Status::failure(&text, "").with_code(parts.status.as_u16())
-            });
-            return Err(ApiProblem::from(&status));
-        }
-        let warnings = parts.headers.get_all(http::header::WARNING).iter();
-        let warnings = warnings.filter_map(|warning| warning_text(warning.to_str().ok()?));
-        let job = serde_json::from_slice(&body).map_err(kube::Error::SerdeError)?;
-        Ok((job, warnings.collect()))
-    }
-
-    pub(super) async fn list_pods(&self) -> Result<Vec<Pod>, KubernetesError> {
+    pub(super) async fn list_pods(&self) -> Result<Vec<Pod>, ServiceError> {
         let of_job = ListParams::default().labels(&format!("job-name={}", self.name));
         let api = self.api::<Pod>();
         let pods = patiently(PATIENCE, || api.list(&of_job)).await;
@@ -133,25 +84,24 @@ impl JobHandle {
         Ok(pods)
     }
 
-    /// Asks for the Job; `None` if it is not there.
-    pub(super) async fn get(&self) -> Result<Option<Job>, KubernetesError> {
+    pub(super) async fn get(&self) -> Result<Option<Job>, ServiceError> {
         let api = self.api::<Job>();
         let job = patiently(PATIENCE, || api.get_opt(&self.name)).await;
         let job = job.map_err(|problem| self.cluster.problem("ask for the Job", problem))?;
         Ok(job.filter(|job| self.is(&job.metadata)))
     }
 
-    pub(super) fn is_gone(&self) -> KubernetesError {
+    pub(super) fn is_gone(&self) -> ServiceError {
         let (job, namespace) = (&self.name, &self.namespace);
-        KubernetesError::setup(
+        ServiceError::setup(
             format!("there is no Job '{job}' in the namespace '{namespace}' any more"),
             "it was deleted, maybe by its ttlSecondsAfterFinished; how it ended is not known any more",
         )
     }
 
-    pub(super) fn was_deleted(&self) -> KubernetesError {
+    pub(super) fn was_deleted(&self) -> ServiceError {
         let (job, namespace) = (&self.name, &self.namespace);
-        KubernetesError::setup(
+        ServiceError::setup(
             format!("the Job '{job}' in the namespace '{namespace}' was deleted before it had ended"),
             format!(
                 "`mlrun cancel` and `kubectl delete job` do that; `kubectl get events -n {namespace}` may say more"
@@ -186,7 +136,7 @@ impl JobHandle {
         &self,
         job: &Job,
         progress: &dyn Progress,
-    ) -> Result<(), KubernetesError> {
+    ) -> Result<(), ServiceError> {
         self.tell_deletion(progress);
         let deleted = self.delete(PATIENCE).await;
         deleted.map_err(|problem| self.cluster.problem("delete the Job", problem))?;
@@ -216,7 +166,7 @@ impl JobHandle {
 
     /// How a Job ended that is no longer there, as far as the cluster's events remember it, which they do for
     /// about an hour. Nothing if nobody remembers, or the cluster cannot be asked.
-    pub(super) async fn remembered_end(&self) -> Option<Result<Ended, KubernetesError>> {
+    pub(super) async fn remembered_end(&self) -> Option<Result<Ended, ServiceError>> {
         let of_job = format!("involvedObject.kind=Job,involvedObject.name={}", self.name);
         let of_job = ListParams::default().fields(&of_job);
         let api = self.api::<Event>();
@@ -234,7 +184,7 @@ impl JobHandle {
             return Some(Ok(SUCCESS));
         }
         if let Some(event) = find(&FAILURES) {
-            let reason = pod_status::of_job(None, event.reason.as_deref(), event.message.as_deref());
+            let reason = failure(None, event.reason.as_deref(), event.message.as_deref());
             return Some(Err(reason.into()));
         }
         // The end is the newest event of a Job, so if its beginning is remembered, its end would be too.
@@ -242,16 +192,7 @@ impl JobHandle {
     }
 }
 
-/// How long the deletion of the Job may take: the time that its pods have to end, and some more.
-pub(super) fn time_to_end(job: Option<&Job>) -> Duration {
-    let spec = job.and_then(|job| job.spec.as_ref());
-    let pod = spec.and_then(|spec| spec.template.spec.as_ref());
-    let seconds = pod.and_then(|pod| pod.termination_grace_period_seconds);
-    let grace = seconds.and_then(|seconds| seconds.try_into().ok()).unwrap_or(30);
-    BEYOND_GRACE + Duration::from_secs(grace)
-}
-
-async fn in_time<T, E: Into<ApiProblem>>(
+pub(super) async fn in_time<T, E: Into<ApiProblem>>(
     request: impl Future<Output = Result<T, E>>,
 ) -> Result<T, ApiProblem> {
     match timeout(REQUEST_TIMEOUT, request).await {
@@ -274,8 +215,89 @@ where
     answer.unwrap_or_else(|_| Err(last.unwrap_or_else(|| ApiProblem::no_answer(patience))))
 }
 
-/// The text of a header `Warning: 299 - "text"`.
-fn warning_text(header: &str) -> Option<String> {
-    let quoted = &header[header.find('"')? + 1..header.rfind('"')?];
-    Some(quoted.replace("\\\"", "\"").replace("\\\\", "\\"))
+/// The Job's conditions of these kinds that hold.
+fn conditions<'a>(job: &'a Job, kinds: &[&str]) -> impl Iterator<Item = &'a JobCondition> {
+    let all = job.status.iter().flat_map(|status| &status.conditions).flatten();
+    all.filter(|condition| condition.status == "True" && kinds.contains(&&*condition.type_))
+}
+
+pub(super) fn end_of(job: &Job) -> Option<&JobCondition> {
+    conditions(job, &["Complete", "Failed"]).next()
+}
+
+/// Whether the Job's end is decided, if not yet reached: its controller deletes the pods that still run.
+pub(super) fn is_ending(job: &Job) -> bool {
+    let decisions = ["FailureTarget", "SuccessCriteriaMet", "Failed", "Complete"];
+    conditions(job, &decisions).next().is_some()
+}
+
+/// Whether the Job was deleted, or is being deleted, before it had ended. The run was killed then, whatever
+/// its pods make of it.
+pub(super) fn was_cancelled(job: &Job) -> bool {
+    let Some(deleted) = &job.metadata.deletion_timestamp else {
+        return false;
+    };
+    let Some(end) = end_of(job) else {
+        return true;
+    };
+    match &end.last_transition_time {
+        Some(ended) if ended.0.as_second() != deleted.0.as_second() => ended.0 > deleted.0,
+        // Times are told in seconds. A Job that deletes itself may do so at once when it has ended, and
+        // pods that are ended by a deletion rarely succeed.
+        _ => !goes_by_itself(Some(job)) && end.type_ == "Failed",
+    }
+}
+
+fn spec(job: Option<&Job>) -> Option<&JobSpec> {
+    job?.spec.as_ref()
+}
+
+/// Whether the cluster deletes the Job some time after its end.
+pub(super) fn goes_by_itself(job: Option<&Job>) -> bool {
+    spec(job).is_some_and(|spec| spec.ttl_seconds_after_finished.is_some())
+}
+
+/// Whether somebody keeps the Job from starting, as queues do.
+pub(super) fn is_suspended(job: Option<&Job>) -> bool {
+    spec(job).and_then(|spec| spec.suspend).unwrap_or(false)
+}
+
+/// The queue of Kueue that decides when the Job starts, if one does.
+pub(super) fn queue_of(job: &Job) -> Option<&str> {
+    let labels = job.metadata.labels.as_ref()?;
+    labels.get("kueue.x-k8s.io/queue-name").map(String::as_str)
+}
+
+/// Whether the Job makes another pod where one fails; it does unless its template says otherwise.
+pub(super) fn tries_again(job: Option<&Job>) -> bool {
+    spec(job).is_none_or(|spec| {
+        spec.backoff_limit.unwrap_or(6) > 0
+            || spec.backoff_limit_per_index.is_some()
+            || spec.pod_failure_policy.is_some()
+    })
+}
+
+/// Whether the Job is done when one pod has succeeded.
+pub(super) fn has_one_pod(job: Option<&Job>) -> bool {
+    spec(job).is_some_and(|spec| spec.completions.unwrap_or(1) <= 1 && spec.parallelism.unwrap_or(1) <= 1)
+}
+
+/// How long the deletion of the Job may take: the time that its pods have to end, and some more.
+pub(super) fn time_to_end(job: Option<&Job>) -> Duration {
+    let pod = spec(job).and_then(|spec| spec.template.spec.as_ref());
+    let seconds = pod.and_then(|pod| pod.termination_grace_period_seconds);
+    let grace = seconds.and_then(|seconds| seconds.try_into().ok()).unwrap_or(30);
+    BEYOND_GRACE + Duration::from_secs(grace)
+}
+
+/// Why a whole Job failed, where its pods do not tell more.
+pub(super) fn failure(job: Option<&Job>, reason: Option<&str>, message: Option<&str>) -> Reason {
+    match reason.unwrap_or_default() {
+        "DeadlineExceeded" => deadline("Job", spec(job).and_then(|spec| spec.active_deadline_seconds)),
+        reason => Reason::told(
+            format!("the Job failed ({reason})"),
+            message.unwrap_or_default(),
+            None,
+        ),
+    }
 }

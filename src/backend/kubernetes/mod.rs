@@ -6,23 +6,18 @@
 //!
 //! The template and what is replaced in it are those of `mlflow.projects.kubernetes` (MLflow 3.17).
 
+mod api_error;
 mod cluster;
 mod config;
 mod create;
 mod credentials;
-mod denial;
-mod disruption;
-mod error;
 mod follow;
 mod job;
 mod job_api;
-mod job_state;
-mod kubeconfig_text;
 mod pod_status;
 mod reason;
 mod submitted_run;
 mod template;
-mod watch;
 
 use std::time::Duration;
 
@@ -30,26 +25,25 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-pub(crate) use self::error::KubernetesError;
-pub(super) use self::submitted_run::KubernetesRun;
-
+use self::api_error::{ApiProblem, ProblemKind};
 use self::cluster::Cluster;
 use self::config::KubernetesConfig;
-use self::denial::Denial;
-use self::error::{ApiProblem, ProblemKind};
 use self::follow::StartLimit;
 use self::job_api::JobHandle;
-use self::submitted_run::KubernetesSubmittedRun;
+use self::reason::Denial;
+use self::submitted_run::CreatedJob;
+pub(super) use self::submitted_run::KubernetesRun;
 use self::template::Template;
 use super::docker::is_this_machine;
-use super::relayed::RelayedOutput;
+use super::error::ServiceError;
+use super::output_log::RelayedOutput;
 use super::{Backend, BackendError, BackendOptions, Launch, LaunchPlan};
 use crate::env_vars::{
     self, KUBE_MLFLOW_TRACKING_URI, MLFLOW_TRACKING_PASSWORD, MLFLOW_TRACKING_TOKEN, MLFLOW_TRACKING_URI,
 };
 use crate::environment::{Container, is_repository};
 use crate::events::Progress;
-use crate::process::Signals;
+use crate::process::{Interruptible, Signals};
 use crate::project::ProjectEnvironment;
 use crate::redact::without_credentials;
 
@@ -71,9 +65,9 @@ pub(super) struct Kubernetes {
 }
 
 impl Kubernetes {
-    pub(super) fn new(options: BackendOptions<'_>) -> Result<Self, KubernetesError> {
+    pub(super) fn new(options: BackendOptions<'_>) -> Result<Self, ServiceError> {
         let config = options.config.ok_or_else(|| {
-            KubernetesError::setup(
+            ServiceError::setup(
                 "the kubernetes backend needs --backend-config",
                 config::WHAT_IT_IS,
             )
@@ -81,7 +75,7 @@ impl Kubernetes {
         let config = KubernetesConfig::read(config)?;
         let repository = &config.repository;
         if !is_repository(repository) {
-            return Err(KubernetesError::setup(
+            return Err(ServiceError::setup(
                 format!("'{repository}' (repository-uri) cannot be the name of an image's repository"),
                 "write [host/]name without a tag, such as registry.example.com/team/project",
             ));
@@ -110,7 +104,7 @@ impl Kubernetes {
     }
 
     /// The Job of a plan, and where it shall be.
-    async fn job_to_create(&self, plan: &LaunchPlan) -> Result<(JobHandle, Value), KubernetesError> {
+    async fn job_to_create(&self, plan: &LaunchPlan) -> Result<(JobHandle, Value), ServiceError> {
         let find = || Cluster::find(self.config.context.as_deref());
         let cluster = self.cluster.get_or_try_init(find).await?;
         let namespace = self.template.namespace().unwrap_or(cluster.namespace());
@@ -125,7 +119,7 @@ impl Kubernetes {
         Ok((handle, job))
     }
 
-    fn refused(&self, handle: &JobHandle, problem: ApiProblem) -> KubernetesError {
+    fn refused(&self, handle: &JobHandle, problem: ApiProblem) -> ServiceError {
         match problem.kind {
             ProblemKind::Invalid => {}
             ProblemKind::Denied(denial) => {
@@ -133,12 +127,12 @@ impl Kubernetes {
                     "cannot create the Job in the namespace '{}': {}",
                     handle.namespace, denial.explanation
                 );
-                return KubernetesError::failed(text, Some(denial.hint.to_owned()), Some(problem.into()));
+                return ServiceError::failed(text, Some(denial.hint.to_owned()), Some(problem.into()));
             }
             _ => return handle.cluster.problem("create the Job", problem),
         }
         let field = problem.field.as_deref();
-        KubernetesError::failed(
+        ServiceError::failed(
             format!("the cluster does not take the Job: {problem}"),
             field.map(|_| WHAT_IS_REPLACED.to_owned()),
             None,
@@ -260,7 +254,7 @@ impl Backend for Kubernetes {
     fn check_environment(&self, environment: &ProjectEnvironment) -> Result<(), BackendError> {
         match environment {
             ProjectEnvironment::Docker(_) => Ok(()),
-            _ => Err(KubernetesError::no_container().into()),
+            _ => Err(no_container().into()),
         }
     }
 
@@ -271,7 +265,7 @@ impl Backend for Kubernetes {
     async fn check(&self, plan: &LaunchPlan, progress: &dyn Progress) -> Result<(), BackendError> {
         let container = container_of(plan)?;
         if plan.data_directory.is_some() {
-            return Err(KubernetesError::setup(
+            return Err(ServiceError::setup(
                 "the data of a parameter of type path would be downloaded to this machine, where no pod sees it",
                 "declare the parameter as `uri`, so that the entry point gets the address itself",
             )
@@ -306,7 +300,7 @@ impl Backend for Kubernetes {
             for_a_person,
         );
         let yaml = serde_yaml::to_string(&job).map_err(|error| {
-            KubernetesError::failed(format!("cannot write the Job as YAML: {error}"), None, None)
+            ServiceError::failed(format!("cannot write the Job as YAML: {error}"), None, None)
         })?;
         Ok(vec![
             ("cluster", cluster),
@@ -327,22 +321,29 @@ impl Backend for Kubernetes {
         progress.info(&format!("=== Creating Job {} ===", handle.name));
         let created = create::create(&handle, &job, signals, progress).await;
         let job = match created.map_err(|problem| self.refused(&handle, problem))? {
-            Ok(job) => job,
-            Err(signal) => return Ok(Launch::Interrupted(signal)),
+            Interruptible::Done(job) => job,
+            Interruptible::Interrupted(signal) => return Ok(Launch::Interrupted(signal)),
         };
         handle.uid.clone_from(&job.metadata.uid);
-        Ok(Launch::begun(KubernetesSubmittedRun {
+        Ok(Launch::Done(Box::new(KubernetesRun::created(CreatedJob {
             handle,
             job,
             start_limit: self.start_limit,
             output,
-        }))
+        }))))
     }
 }
 
-fn container_of(plan: &LaunchPlan) -> Result<&Container, KubernetesError> {
+fn container_of(plan: &LaunchPlan) -> Result<&Container, ServiceError> {
     let container = plan.environment.container.as_ref();
-    container.ok_or_else(KubernetesError::no_container)
+    container.ok_or_else(no_container)
+}
+
+fn no_container() -> ServiceError {
+    ServiceError::setup(
+        "only projects with a docker_env run on Kubernetes",
+        "write `docker_env:` with an image into the MLproject file",
+    )
 }
 
 /// The value of a variable as a person may see it: one that this machine has too is its own business.

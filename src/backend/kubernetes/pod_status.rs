@@ -1,12 +1,9 @@
 //! What pods and events say about themselves, and what that means.
 
-use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Event, Pod};
 use kube::ResourceExt as _;
 
-use super::denial::Denial;
-use super::disruption;
-use super::reason::{Reason, conditions};
+use super::reason::{self, Denial, Reason, conditions, deadline};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Failure {
@@ -35,7 +32,6 @@ pub(super) struct PodView {
     pub(super) failure: Option<Failure>,
     /// Whether it failed because it was deleted, be it by the Job itself.
     pub(super) was_deleted: bool,
-    /// Whether it is no longer there.
     pub(super) is_gone: bool,
 }
 
@@ -63,7 +59,7 @@ impl PodView {
         let container = first.map(|first| first.name.clone()).unwrap_or_default();
         let own = containers.iter().find(|status| status.name == container);
         let has_ended = matches!(phase.as_str(), "Succeeded" | "Failed");
-        let disruption = disruption::of(pod);
+        let disruption = reason::of_disruption(pod);
         Self {
             uid: pod.uid().unwrap_or_default(),
             name: pod.name_any(),
@@ -78,7 +74,7 @@ impl PodView {
                 && disruption.is_none()
                 && own
                     .and_then(terminated)
-                    .is_some_and(|own| disruption::is_by_deletion(pod, own)),
+                    .is_some_and(|own| reason::is_by_deletion(pod, own)),
             failure: match phase.as_str() {
                 "Failed" => Some(failure(pod, own)),
                 // The Job may count it as failed before its container has ended.
@@ -96,7 +92,7 @@ impl PodView {
         self.is_gone = true;
         self.problem = None;
         if self.failure.is_none() && self.phase != "Succeeded" {
-            self.failure = Some(Failure::Other(disruption::deleted(&self.name, self.has_started)));
+            self.failure = Some(Failure::Other(reason::deleted(&self.name, self.has_started)));
             self.was_deleted = true;
         }
     }
@@ -220,13 +216,13 @@ fn failure(pod: &Pod, own: Option<&ContainerStatus>) -> Failure {
     if status.reason.as_deref() == Some("DeadlineExceeded") {
         return Failure::Other(pod_deadline(pod));
     }
-    if let Some(reason) = disruption::of(pod) {
+    if let Some(reason) = reason::of_disruption(pod) {
         return Failure::Other(reason);
     }
     let failed = |container| terminated(container).filter(|end| end.exit_code != 0);
     if let Some(end) = own.and_then(failed) {
-        return if disruption::is_by_deletion(pod, end) {
-            Failure::Other(disruption::deleted(&pod.name_any(), true))
+        return if reason::is_by_deletion(pod, end) {
+            Failure::Other(reason::deleted(&pod.name_any(), true))
         } else {
             of_container(end, pod)
         };
@@ -256,12 +252,6 @@ fn pod_deadline(pod: &Pod) -> Reason {
     deadline("pod", seconds)
 }
 
-fn deadline(what: &str, seconds: Option<i64>) -> Reason {
-    let allowed = seconds.map_or_else(String::new, |seconds| format!(" ({seconds} seconds)"));
-    let text = format!("the {what} ran longer than its activeDeadlineSeconds allow{allowed}");
-    Reason::new(text, Some("raise activeDeadlineSeconds in the template"))
-}
-
 fn of_container(terminated: &ContainerStateTerminated, pod: &Pod) -> Failure {
     let message = terminated.message.as_deref().unwrap_or_default();
     match terminated.reason.as_deref() {
@@ -281,19 +271,6 @@ fn of_container(terminated: &ContainerStateTerminated, pod: &Pod) -> Failure {
             Failure::Other(start_failed(what, message))
         }
         _ => Failure::ExitCode(terminated.exit_code),
-    }
-}
-
-/// Why a whole Job failed, where its pods do not tell more.
-pub(super) fn of_job(job: Option<&Job>, reason: Option<&str>, message: Option<&str>) -> Reason {
-    let spec = job.and_then(|job| job.spec.as_ref());
-    match reason.unwrap_or_default() {
-        "DeadlineExceeded" => deadline("Job", spec.and_then(|spec| spec.active_deadline_seconds)),
-        reason => Reason::told(
-            format!("the Job failed ({reason})"),
-            message.unwrap_or_default(),
-            None,
-        ),
     }
 }
 
@@ -319,7 +296,6 @@ pub(super) fn of_event(event: &Event) -> Option<Reason> {
     Some(Reason::told(text, message, hint))
 }
 
-/// Why the Job's controller cannot make a pod.
 fn of_creation(message: &str) -> Reason {
     let message = message
         .strip_prefix("(combined from similar events): ")

@@ -1,6 +1,15 @@
-//! Why something on Kubernetes failed, or does not start, for a person.
+//! Why something on Kubernetes failed, or does not start, in words for a person: rules of the cluster that forbid
+//! what the user's role allows, and disruptions that end pods from outside.
+//!
+//! The API server tells denials apart by its words alone: most are `403 Forbidden` like a missing role, but
+//! policies and webhooks choose the status code themselves. Source of the words: the admission plugins of
+//! Kubernetes 1.25 to 1.34; "Disruptions" and "Pod Lifecycle" of its documentation, and the `reason`s that the
+//! kubelet gives pods.
 
-use k8s_openapi::api::core::v1::{Pod, PodCondition};
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod, PodCondition};
+use kube::ResourceExt as _;
+
+use crate::backend::error::ServiceError;
 
 /// Why something failed, or does not start, for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +29,6 @@ impl Reason {
         }
     }
 
-    /// What is wrong, and the cluster's own words about it.
     pub(super) fn told(what: impl Into<String>, message: &str, hint: Option<&'static str>) -> Self {
         let what = what.into();
         match message.trim() {
@@ -32,6 +40,203 @@ impl Reason {
     pub(super) fn lasting_if(self, is_lasting: bool) -> Self {
         Self { is_lasting, ..self }
     }
+}
+
+impl From<Reason> for ServiceError {
+    fn from(reason: Reason) -> Self {
+        Self::failed(reason.text, reason.hint.map(str::to_owned), None)
+    }
+}
+
+/// What is said of a Job, or a pod, that was too slow.
+pub(super) fn deadline(what: &str, seconds: Option<i64>) -> Reason {
+    let allowed = seconds.map_or_else(String::new, |seconds| format!(" ({seconds} seconds)"));
+    let text = format!("the {what} ran longer than its activeDeadlineSeconds allow{allowed}");
+    Reason::new(text, Some("raise activeDeadlineSeconds in the template"))
+}
+
+/// A rule of the cluster that forbids something: a quota, a policy, a namespace that is being deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Denial {
+    /// What forbids it, as the end of a sentence that begins with what was forbidden.
+    pub(super) explanation: &'static str,
+    pub(super) hint: &'static str,
+    /// Whether the same pod will be forbidden however long one waits, unless somebody changes the rule.
+    pub(super) is_lasting: bool,
+}
+
+impl Denial {
+    // Others end and free their share.
+    const QUOTA: Self = Self {
+        explanation: "a resource quota of the namespace is used up",
+        hint: "wait until others need less (`kubectl describe resourcequota` shows what is used), or ask for a larger quota",
+        is_lasting: false,
+    };
+    const WHOLE_QUOTA: Self = Self {
+        explanation: "it asks for more than a resource quota of the namespace allows at all",
+        hint: "ask for less in the template (resources), or for a larger quota: `kubectl describe resourcequota` shows it",
+        is_lasting: true,
+    };
+    const QUOTA_NEEDS_VALUES: Self = Self {
+        explanation: "a resource quota of the namespace needs values that the template does not set",
+        hint: "set resources.requests and resources.limits of every container in the template, as the message says",
+        is_lasting: true,
+    };
+    const TERMINATING: Self = Self {
+        explanation: "the namespace is being deleted",
+        hint: "use another namespace (metadata.namespace in the template), or create this one again when it is gone",
+        is_lasting: true,
+    };
+    // It may look at the world around the pod.
+    pub(super) const WEBHOOK: Self = Self {
+        explanation: "an admission webhook of the cluster denied it",
+        hint: "change the template as the message says, or ask the cluster's administrators for an exception",
+        is_lasting: false,
+    };
+    pub(super) const POLICY: Self = Self {
+        explanation: "an admission policy of the cluster denied it",
+        is_lasting: true,
+        ..Self::WEBHOOK
+    };
+    const POD_SECURITY: Self = Self {
+        explanation: "the Pod Security level of the namespace does not allow it",
+        hint: "set the securityContext in the template as the message says, or use a namespace with a less strict level",
+        is_lasting: true,
+    };
+    const SECURITY_CONTEXT: Self = Self {
+        explanation: "the cluster's security policies do not allow it",
+        hint: "change the securityContext in the template, or use a service account that may have it",
+        is_lasting: true,
+    };
+    const LIMIT_RANGE: Self = Self {
+        explanation: "a LimitRange of the namespace does not allow its resources",
+        hint: "change the resources in the template: `kubectl describe limitrange` shows what is allowed",
+        is_lasting: true,
+    };
+    // What is missing may be created a moment after the Job, as installers do.
+    const SERVICE_ACCOUNT: Self = Self {
+        explanation: "the template's service account does not exist",
+        hint: "create the service account in the Job's namespace, or name another one in the template (serviceAccountName)",
+        is_lasting: false,
+    };
+    const PRIORITY_CLASS: Self = Self {
+        explanation: "the template's priority class does not exist",
+        hint: "name another priorityClassName in the template: `kubectl get priorityclass` lists them",
+        is_lasting: false,
+    };
+
+    pub(super) fn of(message: &str) -> Option<&'static Self> {
+        let is_said = |words: &&[&str]| words.iter().all(|word| message.contains(word));
+        let (_, denial) = WORDS.iter().find(|(words, _)| is_said(words))?;
+        if **denial == Self::QUOTA && leaves_nothing_used(message) {
+            return Some(&Self::WHOLE_QUOTA);
+        }
+        Some(denial)
+    }
+}
+
+/// The words of each rule. First come those whose messages hold the words of their authors.
+const WORDS: [(&[&str], &Denial); 14] = [
+    (&["admission webhook", "denied the request"], &Denial::WEBHOOK),
+    (&["ValidatingAdmissionPolicy '"], &Denial::POLICY),
+    (&["because it is being terminated"], &Denial::TERMINATING),
+    (&["exceeded quota: "], &Denial::QUOTA),
+    (&["failed quota: "], &Denial::QUOTA_NEEDS_VALUES),
+    (&["insufficient quota to "], &Denial::QUOTA_NEEDS_VALUES),
+    (&["violates PodSecurity "], &Denial::POD_SECURITY),
+    (&["security context constraint"], &Denial::SECURITY_CONTEXT),
+    (&["PodSecurityPolicy: "], &Denial::SECURITY_CONTEXT),
+    (&["limit to request ratio per "], &Denial::LIMIT_RANGE),
+    (&["maximum ", " usage per "], &Denial::LIMIT_RANGE),
+    (&["minimum ", " usage per "], &Denial::LIMIT_RANGE),
+    (&["error looking up service account"], &Denial::SERVICE_ACCOUNT),
+    (&["no PriorityClass with name "], &Denial::PRIORITY_CLASS),
+];
+
+/// Whether a quota is exceeded of which nothing is used, as in `requested: pods=1, used: pods=0, limited:
+/// pods=0`. Only what is exceeded is listed.
+fn leaves_nothing_used(message: &str) -> bool {
+    let used = message
+        .split_once("used: ")
+        .and_then(|(_, rest)| rest.split_once(", limited: "));
+    used.is_some_and(|(used, _)| used.split(',').any(|amount| amount.trim().ends_with("=0")))
+}
+
+const AGAIN: &str = "let the Job try again: raise backoffLimit in the template, or give it a podFailurePolicy that ignores \
+     DisruptionTarget";
+const PRIORITY: &str = "give the pod a higher priorityClassName in the template, or let the Job try again: raise backoffLimit, or \
+     give it a podFailurePolicy that ignores DisruptionTarget";
+const REQUESTS: &str =
+    "ask for what the entry point needs (resources.requests in the template), so that the node keeps it";
+const DELETED: &str = "`kubectl get events` may tell who deleted it; to have the Job try again, raise backoffLimit in the template";
+
+/// Why the pod was, or is being, ended from outside, if its status says so: preempted, evicted, drained, or lost
+/// with its node.
+pub(super) fn of_disruption(pod: &Pod) -> Option<Reason> {
+    let status = pod.status.as_ref()?;
+    let (reason, message, hint) = match status.reason.as_deref().filter(|reason| !reason.is_empty()) {
+        Some(reason) => (reason, &status.message, None),
+        None => {
+            let condition = conditions(pod)
+                .find(|condition| condition.type_ == "DisruptionTarget" && condition.status == "True")?;
+            let reason = condition.reason.as_deref().unwrap_or("DisruptionTarget");
+            (reason, &condition.message, Some(AGAIN))
+        }
+    };
+    let (what, own_hint) = meaning(reason);
+    let mut text = format!("the pod '{}' {what}", pod.name_any());
+    // Who looks for the reason by Kubernetes' own name finds it, unless it is the word itself.
+    if !what.ends_with(&reason.to_lowercase()) {
+        text += &format!(" ({reason})");
+    }
+    Some(Reason::told(
+        text,
+        message.as_deref().unwrap_or_default(),
+        own_hint.or(hint),
+    ))
+}
+
+fn meaning(reason: &str) -> (&'static str, Option<&'static str>) {
+    let (what, hint) = match reason {
+        "Evicted" => ("was evicted", REQUESTS),
+        "EvictionByEvictionAPI" => ("was evicted, as when its node is drained", AGAIN),
+        "DeletionByTaintManager" => (
+            "was evicted because its node got a taint that it does not tolerate",
+            AGAIN,
+        ),
+        "PreemptionByScheduler" => ("was preempted by a pod of higher priority", PRIORITY),
+        "Preempting" => ("was preempted by a pod that its node cannot do without", AGAIN),
+        "NodeLost" | "DeletionByPodGC" => ("was lost with its node", AGAIN),
+        "Terminated" | "Shutdown" | "NodeShutdown" => ("was ended by the shutdown of its node", AGAIN),
+        "TerminationByKubelet" => ("was ended by its node", AGAIN),
+        _ if reason.starts_with("OutOf") || reason == "UnexpectedAdmissionError" => {
+            ("was refused by its node", AGAIN)
+        }
+        _ => return ("was ended", None),
+    };
+    (what, Some(hint))
+}
+
+/// What is said of a pod that somebody, or the cluster, deleted before it had ended.
+pub(super) fn deleted(name: &str, has_started: bool) -> Reason {
+    let when = if has_started {
+        "while the entry point ran"
+    } else {
+        "before the entry point started"
+    };
+    Reason::new(format!("the pod '{name}' was deleted {when}"), Some(DELETED))
+}
+
+/// Whether the container ended by a signal after the pod's deletion was asked for.
+pub(super) fn is_by_deletion(pod: &Pod, terminated: &ContainerStateTerminated) -> bool {
+    let Some(deadline) = &pod.metadata.deletion_timestamp else {
+        return false;
+    };
+    let grace = pod.metadata.deletion_grace_period_seconds.unwrap_or_default();
+    let ended = terminated.finished_at.as_ref().map(|time| time.0.as_second());
+    // The deletion's time is the one at which the pod's grace is over.
+    matches!(terminated.exit_code, 137 | 143)
+        && ended.is_none_or(|ended| ended >= deadline.0.as_second() - grace)
 }
 
 pub(super) fn conditions(pod: &Pod) -> impl Iterator<Item = &PodCondition> {

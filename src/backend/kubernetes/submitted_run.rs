@@ -3,77 +3,36 @@
 use async_trait::async_trait;
 use k8s_openapi::api::batch::v1::Job;
 
-use super::KubernetesError;
 use super::cluster::Cluster;
 use super::follow::{StartLimit, follow};
-use super::job_api::JobHandle;
-use super::job_state;
+use super::job_api::{self, JobHandle};
 use super::pod_status::{Failure, PodView};
-use crate::backend::relayed::RelayedOutput;
-use crate::backend::{AttachedRun, BackendError, RunElsewhere, RunState, SubmittedRun};
+use crate::backend::error::ServiceError;
+use crate::backend::output_log::RelayedOutput;
+use crate::backend::{BackendError, Place, RunState, SubmittedRun};
 use crate::entities::RunStatus;
 use crate::events::Progress;
-use crate::process::{Ended, Signals};
+use crate::process::{Ended, Interruptible, Signals, until_signal};
 
 /// The tag with the context of the kubeconfig. It is not set for a run from inside the cluster.
 const CONTEXT_TAG: &str = "mlrun.kubernetes.context";
 const NAMESPACE_TAG: &str = "mlrun.kubernetes.namespace";
 const JOB_TAG: &str = "mlrun.kubernetes.job";
 
-/// A run whose Job this process has created.
-pub(super) struct KubernetesSubmittedRun {
-    pub(super) handle: JobHandle,
-    pub(super) job: Job,
-    pub(super) start_limit: StartLimit,
-    pub(super) output: RelayedOutput,
-}
-
-#[async_trait]
-impl SubmittedRun for KubernetesSubmittedRun {
-    async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError> {
-        let limit = Some(self.start_limit);
-        Ok(follow(&self.handle, limit, &mut self.output, signals, progress).await?)
-    }
-
-    fn elsewhere(&mut self) -> Option<&mut dyn RunElsewhere> {
-        Some(self)
-    }
-}
-
-#[async_trait]
-impl RunElsewhere for KubernetesSubmittedRun {
-    fn tags(&self) -> Vec<(String, String)> {
-        let context = self.handle.cluster.context.as_ref();
-        let tags = [
-            (CONTEXT_TAG, context),
-            (NAMESPACE_TAG, Some(&self.handle.namespace)),
-            (JOB_TAG, Some(&self.handle.name)),
-        ];
-        tags.into_iter()
-            .filter_map(|(tag, value)| Some((tag.to_owned(), value?.clone())))
-            .collect()
-    }
-
-    fn place(&self) -> String {
-        let JobHandle { name, namespace, .. } = &self.handle;
-        format!("the Job '{name}' in the namespace '{namespace}'")
-    }
-
-    fn by_hand(&self) -> String {
-        self.handle.deletion_command()
-    }
-
-    async fn cancel(&mut self, progress: &dyn Progress) -> Result<(), BackendError> {
-        Ok(self.handle.delete_to_the_end(&self.job, progress).await?)
-    }
-}
-
-/// A run that another process started.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A run that is a Job.
 pub(in crate::backend) struct KubernetesRun {
     context: Option<String>,
     namespace: String,
     job: String,
+    created: Option<CreatedJob>,
+}
+
+/// A Job that this process has created.
+pub(super) struct CreatedJob {
+    pub(super) handle: JobHandle,
+    pub(super) job: Job,
+    pub(super) start_limit: StartLimit,
+    pub(super) output: RelayedOutput,
 }
 
 impl KubernetesRun {
@@ -83,11 +42,27 @@ impl KubernetesRun {
             context: value(CONTEXT_TAG).map(str::to_owned),
             namespace: value(NAMESPACE_TAG)?.to_owned(),
             job: value(JOB_TAG)?.to_owned(),
+            created: None,
         })
     }
 
+    pub(super) fn created(created: CreatedJob) -> Self {
+        let JobHandle {
+            cluster,
+            namespace,
+            name,
+            ..
+        } = &created.handle;
+        Self {
+            context: cluster.context.clone(),
+            namespace: namespace.clone(),
+            job: name.clone(),
+            created: Some(created),
+        }
+    }
+
     /// The Job, as it is in the cluster now; nothing in place of one that is gone.
-    async fn find(&self) -> Result<(JobHandle, Option<Job>), KubernetesError> {
+    async fn find(&self) -> Result<(JobHandle, Option<Job>), ServiceError> {
         let mut handle = JobHandle {
             cluster: Cluster::find(self.context.as_deref()).await?,
             namespace: self.namespace.clone(),
@@ -98,11 +73,40 @@ impl KubernetesRun {
         handle.uid = job.as_ref().and_then(|job| job.metadata.uid.clone());
         Ok((handle, job))
     }
+
+    /// The Job to follow; how it ended, where only its pods and events are there to tell.
+    async fn find_to_follow(&self) -> Result<(JobHandle, Option<Ended>), ServiceError> {
+        let (handle, job) = self.find().await?;
+        if job.is_some() {
+            return Ok((handle, None));
+        }
+        match handle.remembered_end().await {
+            Some(ended) => Ok((handle, Some(ended?))),
+            None => Err(handle.is_gone()),
+        }
+    }
 }
 
 #[async_trait]
-impl AttachedRun for KubernetesRun {
-    async fn state(&mut self) -> Result<RunState, BackendError> {
+impl SubmittedRun for KubernetesRun {
+    fn place(&self) -> Option<Place> {
+        let handle = &self.created.as_ref()?.handle;
+        let tags = [
+            (CONTEXT_TAG, self.context.as_ref()),
+            (NAMESPACE_TAG, Some(&self.namespace)),
+            (JOB_TAG, Some(&self.job)),
+        ];
+        let tags = tags.into_iter();
+        Some(Place {
+            tags: tags
+                .filter_map(|(tag, value)| Some((tag.to_owned(), value?.clone())))
+                .collect(),
+            name: format!("the Job '{}' in the namespace '{}'", self.job, self.namespace),
+            by_hand: handle.deletion_command(),
+        })
+    }
+
+    async fn status(&mut self) -> Result<RunState, BackendError> {
         let (handle, job) = self.find().await?;
         let mut details = vec![
             ("job", handle.name.clone()),
@@ -122,8 +126,8 @@ impl AttachedRun for KubernetesRun {
         };
         let pods = handle.list_pods().await?;
         let pods: Vec<PodView> = pods.iter().map(PodView::of).collect();
-        let status = match job_state::end_of(&job) {
-            _ if job_state::was_cancelled(&job) => RunStatus::Killed,
+        let status = match job_api::end_of(&job) {
+            _ if job_api::was_cancelled(&job) => RunStatus::Killed,
             Some(end) if end.type_ == "Complete" => RunStatus::Finished,
             Some(end) => {
                 details.push(("reason", end.message.clone().unwrap_or_default()));
@@ -137,33 +141,24 @@ impl AttachedRun for KubernetesRun {
     }
 
     async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError> {
-        let found = async {
-            let (handle, job) = self.find().await?;
-            let remembered = match job {
-                Some(_) => None,
-                None => Some(
-                    handle
-                        .remembered_end()
-                        .await
-                        .unwrap_or_else(|| Err(handle.is_gone())),
-                ),
-            };
-            Ok::<_, KubernetesError>((handle, remembered))
-        };
-        let (handle, remembered) = tokio::select! {
-            biased;
-            signal = signals.next() => return Ok(Ended::Interrupted { signal }),
-            found = found => found?,
-        };
-        if let Some(ended) = remembered {
-            return Ok(ended?);
+        if let Some(created) = &mut self.created {
+            let limit = Some(created.start_limit);
+            return Ok(follow(&created.handle, limit, &mut created.output, signals, progress).await?);
         }
-        let mut output = RelayedOutput::shown();
-        Ok(follow(&handle, None, &mut output, signals, progress).await?)
+        let handle = match until_signal(signals, self.find_to_follow()).await.transpose()? {
+            Interruptible::Done((handle, None)) => handle,
+            Interruptible::Done((_, Some(ended))) => return Ok(ended),
+            Interruptible::Interrupted(signal) => return Ok(Ended::Interrupted(signal)),
+        };
+        Ok(follow(&handle, None, &mut RelayedOutput::shown(), signals, progress).await?)
     }
 
     async fn cancel(&mut self, progress: &dyn Progress) -> Result<bool, BackendError> {
-        let (handle, Some(job)) = self.find().await? else {
+        let (handle, job) = match &self.created {
+            Some(created) => (created.handle.clone(), Some(created.job.clone())),
+            None => self.find().await?,
+        };
+        let Some(job) = job else {
             progress.info("The Job is not there any more");
             return Ok(false);
         };

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use serde_json::{Map, Number, Value, json};
 
-use super::KubernetesError;
+use crate::backend::error::ServiceError;
 use crate::project::{Location, SourceFile};
 use crate::yaml::{self, Node, Position};
 
@@ -29,10 +29,10 @@ pub(super) struct Template {
 }
 
 impl Template {
-    pub(super) fn read(path: &Path) -> Result<Self, KubernetesError> {
+    pub(super) fn read(path: &Path) -> Result<Self, ServiceError> {
         let text = std::fs::read(path).map_err(|error| {
             let path = path.display();
-            KubernetesError::failed(
+            ServiceError::failed(
                 format!("cannot read the Job's template '{path}' (kube-job-template-path)"),
                 Some(WHERE_IT_IS.to_owned()),
                 Some(error.into()),
@@ -41,11 +41,11 @@ impl Template {
         Self::parse(path, &text)
     }
 
-    fn parse(path: &Path, text: &[u8]) -> Result<Self, KubernetesError> {
+    fn parse(path: &Path, text: &[u8]) -> Result<Self, ServiceError> {
         let start = Position { line: 1, column: 1 };
         let source = SourceFile::new(path, text);
         let wrong = |position: Position, problem: String, hint: Option<String>| {
-            KubernetesError::failed(problem, hint, None).at(Some(source.at(position)))
+            ServiceError::failed(problem, hint, None).at(Some(source.at(position)))
         };
         let root = yaml::parse(text).map_err(|error| {
             let position = error.position.unwrap_or(start);
@@ -172,10 +172,6 @@ fn completed(root: &Node, job: Value) -> Result<Value, (Position, String)> {
 
 /// The value as JSON, which is what the API gets of it.
 fn to_json(node: &Node, repeated: &mut Vec<(String, Position)>) -> Result<Value, (Position, String)> {
-    let mut list = |items: &[Node]| {
-        let items: Result<Vec<_>, _> = items.iter().map(|item| to_json(item, repeated)).collect();
-        items.map(Value::Array)
-    };
     Ok(match &node.value {
         yaml::Value::Null => Value::Null,
         yaml::Value::Bool(value) => Value::Bool(*value),
@@ -190,7 +186,10 @@ fn to_json(node: &Node, repeated: &mut Vec<(String, Position)>) -> Result<Value,
         yaml::Value::Bytes(bytes) => base64::engine::general_purpose::STANDARD.encode(bytes).into(),
         // As Python's isoformat() has it.
         yaml::Value::Timestamp(_) => node.value.to_python_str().replace(' ', "T").into(),
-        yaml::Value::List(items) | yaml::Value::Set(items) => list(items)?,
+        yaml::Value::List(items) | yaml::Value::Set(items) => {
+            let items = items.iter().map(|item| to_json(item, repeated));
+            Value::Array(items.collect::<Result<_, _>>()?)
+        }
         yaml::Value::Pairs(_) => return Err((node.start, "a list of pairs is nothing for a Job".to_owned())),
         yaml::Value::Map(mapping) => {
             for (first, again) in mapping.repeated_keys() {

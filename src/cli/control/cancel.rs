@@ -33,7 +33,7 @@ pub(in crate::cli) async fn cancel(run_id: &str, printer: &Printer) -> Result<Ou
             let process = process.clone();
             cancel_process(&run, &process, printer).await?;
         }
-        RunPlace::Backend(backend) => match backend.state().await {
+        RunPlace::Backend(backend) => match backend.status().await {
             // It ended, and nobody was there to record it.
             Ok(state) if state.status.is_terminated() => {
                 let status = run.record_end_elsewhere(state.status).await?;

@@ -8,7 +8,7 @@ pub(super) use self::cancel::cancel;
 pub(super) use self::status::status;
 pub(super) use self::wait::wait;
 
-use crate::backend::{self, AttachedRun, BackendError};
+use crate::backend::{self, BackendError, SubmittedRun};
 use crate::cli::report::Failure;
 use crate::entities::{RunData, RunId, RunStatus, UnixMillis, tag};
 use crate::env_vars;
@@ -28,7 +28,7 @@ enum RunPlace {
     /// Below a process of mlrun's on this machine, or on another one.
     Process(ProcessIdentity),
     /// With a backend that can be asked.
-    Backend(Box<dyn AttachedRun>),
+    Backend(Box<dyn SubmittedRun>),
     /// Nothing says where.
     Unknown(BackendError),
 }

@@ -7,7 +7,7 @@ use crate::backend::RunState;
 use crate::cli::escape;
 use crate::cli::printer::{self, Printer};
 use crate::cli::report::{Failure, Outcome};
-use crate::entities::{LifecycleStage, RunData, RunStatus, UnixMillis, tag};
+use crate::entities::{LifecycleStage, RunData, UnixMillis, tag};
 use crate::events::Progress;
 use crate::process::{ProcessIdentity, Whereabouts};
 
@@ -55,7 +55,7 @@ async fn look(run: &mut FoundRun, printer: &Printer) -> Result<Findings, Failure
             findings.process = Some((process, whereabouts));
         }
         RunPlace::Backend(_) if has_ended => {}
-        RunPlace::Backend(backend) => match backend.state().await {
+        RunPlace::Backend(backend) => match backend.status().await {
             Ok(state) => {
                 findings.facts.extend(state.details.iter().cloned());
                 if state.status.is_terminated() {
@@ -214,15 +214,6 @@ fn length(seconds: i64) -> String {
         60..3600 => format!("{minutes} min {} s", seconds % 60),
         3600..86_400 => format!("{hours} h {} min", minutes % 60),
         _ => format!("{days} d {} h", hours % 24),
-    }
-}
-
-/// The exit code's outcome for a run that has ended.
-pub(super) fn outcome(status: RunStatus) -> Outcome {
-    match status {
-        RunStatus::Finished => Outcome::Succeeded,
-        RunStatus::Killed => Outcome::RunKilled,
-        _ => Outcome::RunFailed,
     }
 }
 

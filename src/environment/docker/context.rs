@@ -1,9 +1,9 @@
 //! The build context: the project's files as a tar stream.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, Read, Take, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use tar::{Builder, EntryType, Header};
@@ -14,101 +14,91 @@ use super::project_files::{Member, MemberKind, ProjectFiles};
 /// The directory of the project's files in the tar. The Dockerfile stands beside it, where no file
 /// of the project can collide with it.
 pub(super) const PROJECT_MEMBER: &str = "project";
-/// The name of the generated Dockerfile in the tar.
 const DOCKERFILE_MEMBER: &str = "Dockerfile";
 
-/// What writing a context met.
 #[derive(Debug)]
 pub(super) enum Stop {
     /// The reader is gone; it knows why.
     ReaderGone,
-    /// A file cannot be read.
     File(DockerError),
 }
 
 /// Writes the context: the Dockerfile, and the project's files, in the order of their names. An unchanged
 /// tree gives the same bytes: files belong to root, as `COPY` makes them.
 pub(super) fn write(output: impl Write, dockerfile: &str, files: &ProjectFiles) -> Result<(), Stop> {
-    let mut context = Context {
-        tar: Builder::new(output),
-    };
+    let mut tar = Builder::new(output);
     let mut header = header(EntryType::Regular, 0o644);
     header.set_size(dockerfile.len() as u64);
-    context.append(&mut header, Path::new(DOCKERFILE_MEMBER), dockerfile.as_bytes())?;
+    append(
+        &mut tar,
+        &mut header,
+        Path::new(DOCKERFILE_MEMBER),
+        dockerfile.as_bytes(),
+    )?;
     for member in &files.members {
-        context.add(member)?;
+        add(&mut tar, member)?;
     }
-    context.tar.finish().map_err(|_| Stop::ReaderGone)
+    tar.finish().map_err(|_| Stop::ReaderGone)
 }
 
-struct Context<W: Write> {
-    tar: Builder<W>,
+fn add<W: Write>(tar: &mut Builder<W>, member: &Member) -> Result<(), Stop> {
+    let Member { path, source, kind } = member;
+    let path = Path::new(PROJECT_MEMBER).join(path);
+    match kind {
+        MemberKind::Directory => {
+            let metadata = fs::metadata(source).map_err(unreadable(source))?;
+            let mut header = header_of(EntryType::Directory, &metadata);
+            append(tar, &mut header, &path, io::empty())
+        }
+        MemberKind::Link { target } => {
+            let metadata = fs::symlink_metadata(source).map_err(unreadable(source))?;
+            let mut header = header_of(EntryType::Symlink, &metadata);
+            tar.append_link(&mut header, path, target)
+                .map_err(|_| Stop::ReaderGone)
+        }
+        MemberKind::File => add_file(tar, &path, source),
+    }
 }
 
-impl<W: Write> Context<W> {
-    fn add(&mut self, member: &Member) -> Result<(), Stop> {
-        let Member { path, source, kind } = member;
-        let path = Path::new(PROJECT_MEMBER).join(path);
-        match kind {
-            MemberKind::Directory => {
-                let metadata = fs::metadata(source).map_err(unreadable(source))?;
-                let mut header = header_of(EntryType::Directory, &metadata);
-                self.append(&mut header, &path, io::empty())
-            }
-            MemberKind::Link { target } => {
-                let metadata = fs::symlink_metadata(source).map_err(unreadable(source))?;
-                let mut header = header_of(EntryType::Symlink, &metadata);
-                self.tar
-                    .append_link(&mut header, path, target)
-                    .map_err(|_| Stop::ReaderGone)
-            }
-            MemberKind::File => self.add_file(&path, source),
-        }
+fn add_file<W: Write>(tar: &mut Builder<W>, member: &Path, path: &Path) -> Result<(), Stop> {
+    let file = File::open(path).map_err(unreadable(path))?;
+    let metadata = file.metadata().map_err(unreadable(path))?;
+    let mut header = header_of(EntryType::Regular, &metadata);
+    header.set_size(metadata.len());
+    let mut contents = Contents {
+        // A file that grows meanwhile is cut: its length has been told.
+        reader: BufReader::new(file.take(metadata.len())),
+        failure: None,
+    };
+    let result = append(tar, &mut header, member, &mut contents);
+    if result.is_ok() && contents.reader.get_ref().limit() > 0 {
+        contents.failure = Some(io::Error::other("the file became shorter while it was read"));
     }
+    match contents.failure {
+        Some(error) => Err(unreadable(path)(error)),
+        None => result,
+    }
+}
 
-    fn add_file(&mut self, member: &Path, path: &Path) -> Result<(), Stop> {
-        let file = File::open(path).map_err(unreadable(path))?;
-        let metadata = file.metadata().map_err(unreadable(path))?;
-        let mut header = header_of(EntryType::Regular, &metadata);
-        header.set_size(metadata.len());
-        let mut contents = Contents {
-            // A file that grows meanwhile is cut: its length has been told.
-            reader: BufReader::new(file.take(metadata.len())),
-            left: metadata.len(),
-            failure: None,
-        };
-        let result = self.append(&mut header, member, &mut contents);
-        match contents.failure {
-            Some(source) => Err(unreadable(path)(source)),
-            None => result,
-        }
-    }
-
-    fn append(&mut self, header: &mut Header, member: &Path, contents: impl Read) -> Result<(), Stop> {
-        self.tar
-            .append_data(header, member, contents)
-            .map_err(|_| Stop::ReaderGone)
-    }
+fn append<W: Write>(
+    tar: &mut Builder<W>,
+    header: &mut Header,
+    member: &Path,
+    contents: impl Read,
+) -> Result<(), Stop> {
+    tar.append_data(header, member, contents)
+        .map_err(|_| Stop::ReaderGone)
 }
 
 /// A file's contents, with what went wrong while they were read.
-struct Contents<R> {
-    reader: R,
-    left: u64,
+struct Contents {
+    reader: BufReader<Take<File>>,
     failure: Option<io::Error>,
 }
 
-impl<R: Read> Read for Contents<R> {
+impl Read for Contents {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let result = self.reader.read(buffer).and_then(|length| {
-            self.left -= length as u64;
-            if length == 0 && self.left > 0 {
-                Err(io::Error::other("the file became shorter while it was read"))
-            } else {
-                Ok(length)
-            }
-        });
-        result.map_err(|error| {
+        self.reader.read(buffer).map_err(|error| {
             let kind = error.kind();
             self.failure = Some(error);
             kind.into()
@@ -117,8 +107,7 @@ impl<R: Read> Read for Contents<R> {
 }
 
 fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> Stop {
-    let path: PathBuf = path.to_owned();
-    move |source| Stop::File(DockerError::Context { path, source })
+    move |source| Stop::File(DockerError::unreadable(path)(source))
 }
 
 fn header_of(kind: EntryType, metadata: &fs::Metadata) -> Header {
@@ -213,9 +202,6 @@ mod tests {
 
         fs::remove_file(directory.path().join("file")).unwrap();
         let stop = write(Vec::new(), "FROM x\n", &files);
-        assert!(
-            matches!(stop, Err(Stop::File(DockerError::Context { .. }))),
-            "{stop:?}"
-        );
+        assert!(matches!(stop, Err(Stop::File(_))), "{stop:?}");
     }
 }

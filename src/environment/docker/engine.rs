@@ -66,7 +66,11 @@ impl Engine {
             return if is_there {
                 Ok(Self { program })
             } else {
-                Err(DockerError::NamedEngineMissing { program })
+                Err(DockerError::new(
+                    format!("the program '{program}', which MLRUN_DOCKER_CMD names, was not found"),
+                    "set MLRUN_DOCKER_CMD to docker, podman, nerdctl or the path of a program that is called like them, \
+                     or unset it",
+                ))
             };
         }
         PROGRAMS
@@ -75,7 +79,13 @@ impl Engine {
             .map(|program| Self {
                 program: program.to_owned(),
             })
-            .ok_or(DockerError::NoEngine)
+            .ok_or_else(|| {
+                DockerError::new(
+                    "the project runs in a container, but none of docker, podman and nerdctl was found on PATH",
+                    "install Docker (https://docs.docker.com/engine/install) or podman, or name another program by \
+                     MLRUN_DOCKER_CMD",
+                )
+            })
     }
 
     /// Removes the container of this name, whether it runs or not. Gives `false` if there is none.
@@ -91,7 +101,6 @@ impl Engine {
         self.call(["rm", "-f", name]).capture().await.map(|_| true)
     }
 
-    /// The program, as it is called.
     pub(crate) fn program(&self) -> &str {
         &self.program
     }
@@ -105,7 +114,6 @@ impl Engine {
         !self.is("podman") && !self.is("nerdctl")
     }
 
-    /// Whether this is podman, which runs without a daemon.
     pub(super) fn is_podman(&self) -> bool {
         self.is("podman")
     }

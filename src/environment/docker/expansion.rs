@@ -8,17 +8,42 @@ use std::iter::Peekable;
 use std::path::Path;
 use std::str::Chars;
 
-use super::error::ExpansionProblem;
-
 /// Stands for a colon in a path that was put in the place of `$(pwd)` or `~`, so that it is known from one
 /// that separates the parts of a volume. Unicode has no such character.
 pub(super) const PATH_COLON: char = '\u{fdd0}';
 
-/// What expansions look at.
+/// What is wrong with a volume or an argument.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ExpansionProblem {
+    #[error("the output of the command '{0}' is asked for, but only that of pwd is known")]
+    Command(String),
+    #[error("the variable {0} is not set")]
+    NotSet(String),
+    #[error("'{0}' is none of $NAME, ${{NAME}}, $(pwd) and ~")]
+    Unknown(String),
+    #[error("a {0} is not closed")]
+    Unclosed(char),
+    #[error("'{0}' has to be quoted")]
+    Operator(char),
+}
+
+impl ExpansionProblem {
+    pub(super) fn hint(&self) -> String {
+        match self {
+            Self::NotSet(name) => format!("export {name}=…"),
+            Self::Command(_) | Self::Unknown(_) => {
+                "put the value into a variable and write its name, as in $NAME".to_owned()
+            }
+            Self::Unclosed(_) | Self::Operator(_) => {
+                "put single quotes around what no shell shall read".to_owned()
+            }
+        }
+    }
+}
+
 pub(super) struct Surroundings<'a> {
     /// The directory that `pwd` prints.
     pub(super) directory: &'a Path,
-    /// The value of a variable.
     pub(super) variable: &'a dyn Fn(&str) -> Option<String>,
 }
 

@@ -10,7 +10,6 @@ use std::path::Path;
 
 use super::error::DockerError;
 
-/// The project's own file with what stays out.
 const IGNORE_FILE: &str = ".dockerignore";
 
 /// What stays out unless the file takes it in again: the history, and local tracking stores.
@@ -22,7 +21,6 @@ pub(super) const ALWAYS_IGNORED: [&str; 5] = [
     "mlflow.db-wal",
 ];
 
-/// The patterns of a project.
 #[derive(Debug, Default)]
 pub(super) struct IgnoreRules {
     rules: Vec<Rule>,
@@ -36,8 +34,12 @@ struct Rule {
 }
 
 impl IgnoreRules {
+    pub(super) fn of(project: &Path) -> Result<Self, DockerError> {
+        Ok(Self::parse(&ignore_text(project)?))
+    }
+
     /// Reads the text of a `.dockerignore`, after the patterns that always hold.
-    pub(super) fn parse(text: &str) -> Self {
+    fn parse(text: &str) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let own = text.lines().filter(|line| !line.starts_with('#'));
         Self {
@@ -63,18 +65,16 @@ impl IgnoreRules {
 
     /// Whether something below an ignored directory may be taken in again.
     pub(super) fn may_take_in_below(&self, directory: &str) -> bool {
-        self.rules.iter().any(|rule| {
-            rule.takes_in && {
-                let parts: Vec<&[char]> = rule.pattern.split(|character| *character == '/').collect();
-                may_lead_below(&parts, directory)
-            }
-        })
+        self.rules
+            .iter()
+            .any(|rule| rule.takes_in && may_lead_below(&rule.pattern, directory))
     }
 }
 
 /// Whether a pattern can match something below the directory, by its first parts.
-fn may_lead_below(parts: &[&[char]], directory: &str) -> bool {
-    for (part, name) in parts.iter().zip(directory.split('/')) {
+fn may_lead_below(pattern: &[char], directory: &str) -> bool {
+    let parts = pattern.split(|character| *character == '/');
+    for (part, name) in parts.zip(directory.split('/')) {
         if part.starts_with(&['*', '*']) {
             return true;
         }
@@ -124,7 +124,6 @@ fn clean(pattern: &str) -> String {
     parts.join("/")
 }
 
-/// Whether the whole path matches the pattern.
 fn matches(pattern: &[char], path: &[char]) -> bool {
     match pattern {
         [] => path.is_empty(),
@@ -145,10 +144,7 @@ fn matches(pattern: &[char], path: &[char]) -> bool {
             (Some((class, rest)), [first, after @ ..]) => class.holds(*first) && matches(rest, after),
             _ => false,
         },
-        ['\\', escaped, rest @ ..] => {
-            matches!(path, [first, after @ ..] if first == escaped && matches(rest, after))
-        }
-        [literal, rest @ ..] => {
+        ['\\', literal, rest @ ..] | [literal, rest @ ..] => {
             matches!(path, [first, after @ ..] if first == literal && matches(rest, after))
         }
     }
@@ -184,21 +180,13 @@ fn class(pattern: &[char]) -> Option<(Class, &[char])> {
             [character, after @ ..] => (*character, after),
             [] => return None,
         };
-        (ranges, rest) = match after {
-            ['-', high, after @ ..] if *high != ']' => (with(ranges, (low, *high)), after),
-            after => (with(ranges, (low, low)), after),
+        let high;
+        (high, rest) = match after {
+            ['-', high, after @ ..] if *high != ']' => (*high, after),
+            after => (low, after),
         };
+        ranges.push((low, high));
     }
-}
-
-fn with(mut ranges: Vec<(char, char)>, range: (char, char)) -> Vec<(char, char)> {
-    ranges.push(range);
-    ranges
-}
-
-/// The project's rules about what stays out.
-pub(super) fn ignore_rules(project: &Path) -> Result<IgnoreRules, DockerError> {
-    Ok(IgnoreRules::parse(&ignore_text(project)?))
 }
 
 /// The text of the project's `.dockerignore`; empty where there is none.
@@ -207,7 +195,7 @@ pub(super) fn ignore_text(project: &Path) -> Result<String, DockerError> {
     match fs::read(&file) {
         Ok(text) => Ok(String::from_utf8_lossy(&text).into_owned()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-        Err(source) => Err(DockerError::Context { path: file, source }),
+        Err(error) => Err(DockerError::unreadable(&file)(error)),
     }
 }
 

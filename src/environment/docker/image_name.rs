@@ -1,10 +1,8 @@
 //! The name of the image that is built for a project.
 
-/// The longest name that engines take, in bytes.
 const LONGEST_NAME: usize = 255;
 /// The name of an image whose project's name has nothing that an image's name could have.
 const FALLBACK: &str = "docker-project";
-/// The shown length of a commit.
 const COMMIT_LENGTH: usize = 7;
 
 /// The image's name: the project's, and the beginning of the commit that its files are from.
@@ -55,6 +53,12 @@ fn is_host(part: &str) -> bool {
     part == "localhost" || part.contains(['.', ':'])
 }
 
+/// The registry's host in an image's name, if it names one.
+pub(super) fn registry(image: &str) -> Option<&str> {
+    let (host, _) = image.split_once('/')?;
+    is_host(host).then_some(host)
+}
+
 fn is_valid_host(host: &str) -> bool {
     let (name, port) = host.split_once(':').unwrap_or((host, "0"));
     let is_label = |label: &str| {
@@ -92,19 +96,15 @@ fn is_valid_tag(tag: &str) -> bool {
 
 fn made_valid(project: &str) -> String {
     let lower = project.to_lowercase();
-    let mut name = String::new();
-    for part in lower.split('/') {
-        let words: Vec<&str> = part
-            .split(|character: char| !character.is_ascii_lowercase() && !character.is_ascii_digit())
+    let words = |part: &str| {
+        let words = part.split(|character: char| !character.is_ascii_alphanumeric());
+        words
             .filter(|word| !word.is_empty())
-            .collect();
-        if !words.is_empty() {
-            if !name.is_empty() {
-                name.push('/');
-            }
-            name.push_str(&words.join("-"));
-        }
-    }
+            .collect::<Vec<_>>()
+            .join("-")
+    };
+    let parts = lower.split('/').map(words).filter(|part| !part.is_empty());
+    let mut name = parts.collect::<Vec<_>>().join("/");
     // Room for the host that engines put before a name.
     name.truncate(LONGEST_NAME - 55);
     let name = name.trim_end_matches(['-', '/']);

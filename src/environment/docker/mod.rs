@@ -1,30 +1,26 @@
 //! The container of a Docker project: the engine, the image, and what the project asks of `docker run`.
 
-mod build;
 mod context;
 mod engine;
 mod error;
 mod expansion;
 mod ignore;
+mod image;
 mod image_name;
 mod project_files;
-mod push;
 mod settings;
-mod volume;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub(crate) use build::CODE_DIRECTORY;
 pub(crate) use engine::{Engine, must_be_hidden};
 pub(crate) use error::DockerError;
-pub(crate) use image_name::image_name;
-pub(crate) use image_name::is_repository;
-pub(crate) use settings::ContainerSettings;
-pub(crate) use volume::mount_arguments;
+pub(crate) use image::CODE_DIRECTORY;
+pub(crate) use image_name::{image_name, is_repository};
+pub(crate) use settings::{ContainerSettings, mount_arguments};
 
-use self::build::Build;
+use self::image::Build;
 use self::project_files::ProjectFiles;
 use crate::events::Progress;
 use crate::project::DockerEnvironment;
@@ -32,9 +28,7 @@ use crate::project::DockerEnvironment;
 /// What decides about a Docker project's container, besides the project's `docker_env`.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ContainerRequest<'a> {
-    /// The project's name, if it has one.
     pub project_name: Option<&'a str>,
-    /// The commit that the project's files belong to.
     pub commit: Option<&'a str>,
     /// The directory that the project was fetched into, if it was: its links must not lead out of it.
     pub fetched: Option<&'a Path>,
@@ -49,7 +43,6 @@ pub(crate) struct ContainerRequest<'a> {
 /// An image as its engine knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DockerImage {
-    /// The name.
     pub uri: String,
     /// The id, which no other image ever has.
     pub id: String,
@@ -67,14 +60,10 @@ impl DockerImage {
     }
 }
 
-/// A container that can be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Container {
-    /// The program that runs it.
     pub engine: Engine,
-    /// The image that it is made of.
     pub image: DockerImage,
-    /// What the project and the user ask of it.
     pub settings: ContainerSettings,
 }
 
@@ -82,17 +71,14 @@ pub(crate) struct Container {
 #[derive(Debug, Clone)]
 pub(super) struct DockerPlan {
     engine: Engine,
-    /// The image that the project names.
     base: String,
     /// The image that is built on it, if one is.
     built: Option<String>,
     /// The named image's id, where it is on this machine.
     base_id: Option<String>,
-    /// Other machines run the image.
     is_remote: bool,
     settings: ContainerSettings,
     directory: PathBuf,
-    /// What an image that is built gets of the directory.
     files: Option<Arc<ProjectFiles>>,
     project_name: Option<String>,
 }
@@ -107,7 +93,10 @@ impl DockerPlan {
         let settings = ContainerSettings::read(environment, request.docker_args, directory)?;
         let base = environment.image.clone();
         if base.starts_with('-') || base.contains(|character: char| !character.is_ascii_graphic()) {
-            return Err(DockerError::ImageName { image: base });
+            return Err(DockerError::new(
+                format!("'{base}' cannot be the name of an image"),
+                "write [host/]name[:tag], such as python:3.12-slim",
+            ));
         }
         let built = match request.project_name {
             _ if request.as_it_is => None,
@@ -115,7 +104,12 @@ impl DockerPlan {
                 Some(image_name::pushed_name(repository, request.commit))
             }
             Some(name) => Some(image_name(name, request.commit)),
-            None => return Err(DockerError::NoProjectName),
+            None => {
+                return Err(DockerError::new(
+                    "the project has no name, which the image that is built for it is called by",
+                    "write `name: …` into the MLproject file, or pass --no-build-image to run the named image as it is",
+                ));
+            }
         };
         let is_remote = request.repository.is_some();
         let (engine, base_id) = if is_remote && built.is_none() {
@@ -172,7 +166,7 @@ impl DockerPlan {
                 };
                 let id = build.run().await?;
                 let digest = if self.is_remote {
-                    Some(push::push(&self.engine, uri, &id, progress).await?)
+                    Some(image::push(&self.engine, uri, &id, progress).await?)
                 } else {
                     None
                 };
@@ -196,7 +190,6 @@ impl DockerPlan {
         })
     }
 
-    /// Whether nothing has to be pulled or built.
     pub(super) fn is_there(&self) -> bool {
         self.base_id.is_some() && self.built.is_none()
     }
@@ -226,10 +219,7 @@ impl DockerPlan {
             .await
             .map_err(|error| DockerError::of_pull(self.engine.program(), &self.base, error))?;
         let id = find_image(&self.engine, &self.base).await?;
-        id.ok_or_else(|| DockerError::NoImageId {
-            program: self.engine.program().to_owned(),
-            image: self.base.clone(),
-        })
+        id.ok_or_else(|| DockerError::no_image_id(self.engine.program(), &self.base))
     }
 }
 
@@ -257,19 +247,13 @@ impl fmt::Display for DockerPlan {
     }
 }
 
-/// What an image gets of the project.
 async fn project_files(project: &Path, fetched: Option<&Path>) -> Result<ProjectFiles, DockerError> {
     let (directory, fetched) = (project.to_owned(), fetched.map(Path::to_owned));
     let walk = tokio::task::spawn_blocking(move || ProjectFiles::of(&directory, fetched.as_deref()));
-    walk.await.unwrap_or_else(|error| {
-        Err(DockerError::Context {
-            path: project.to_owned(),
-            source: std::io::Error::other(error),
-        })
-    })
+    walk.await
+        .unwrap_or_else(|error| Err(DockerError::unreadable(project)(std::io::Error::other(error))))
 }
 
-/// The image's id, if it is on this machine.
 async fn find_image(engine: &Engine, image: &str) -> Result<Option<String>, DockerError> {
     let call = engine.call(["image", "inspect", "--format", "{{.Id}}", "--", image]);
     match call.capture().await {

@@ -9,10 +9,8 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::error::DockerError;
-use super::error::LinkProblem;
-use super::ignore::{IgnoreRules, ignore_rules};
+use super::ignore::IgnoreRules;
 
-/// What an image gets of a project.
 #[derive(Debug)]
 pub(super) struct ProjectFiles {
     /// In the order of their names; the project's directory comes first.
@@ -23,12 +21,10 @@ pub(super) struct ProjectFiles {
     pub(super) dangling: Vec<PathBuf>,
 }
 
-/// A file, directory or link.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Member {
     /// Relative to the project.
     pub(super) path: PathBuf,
-    /// Where it is on this machine.
     pub(super) source: PathBuf,
     pub(super) kind: MemberKind,
 }
@@ -45,13 +41,11 @@ impl ProjectFiles {
     /// `fetched`, the directory that the project was fetched into: its author does not decide which files of
     /// this machine are read.
     pub(super) fn of(project: &Path, fetched: Option<&Path>) -> Result<Self, DockerError> {
-        let rules = ignore_rules(project)?;
-        let root = project.canonicalize().map_err(unreadable(project))?;
+        let rules = IgnoreRules::of(project)?;
+        let whole = |path: &Path| path.canonicalize().map_err(DockerError::unreadable(path));
+        let root = whole(project)?;
         let mut walk = Walk {
-            boundary: match fetched {
-                Some(directory) => Some(directory.canonicalize().map_err(unreadable(directory))?),
-                None => None,
-            },
+            boundary: fetched.map(whole).transpose()?,
             rules: &rules,
             within: vec![root.clone()],
             root,
@@ -87,7 +81,7 @@ impl Walk<'_> {
     }
 
     fn directory(&mut self, path: &Path, source: &Path) -> Result<(), DockerError> {
-        for name in names_in(source).map_err(unreadable(source))? {
+        for name in names_in(source).map_err(DockerError::unreadable(source))? {
             self.entry(&path.join(&name), &source.join(&name))?;
         }
         Ok(())
@@ -95,7 +89,7 @@ impl Walk<'_> {
 
     fn entry(&mut self, path: &Path, source: &Path) -> Result<(), DockerError> {
         let kind = fs::symlink_metadata(source)
-            .map_err(unreadable(source))?
+            .map_err(DockerError::unreadable(source))?
             .file_type();
         let name = path.to_string_lossy();
         let is_ignored = self.rules.ignores(&name);
@@ -116,7 +110,7 @@ impl Walk<'_> {
     }
 
     fn link(&mut self, path: &Path, source: &Path) -> Result<(), DockerError> {
-        let target = fs::read_link(source).map_err(unreadable(source))?;
+        let target = fs::read_link(source).map_err(DockerError::unreadable(source))?;
         let real = match source.canonicalize() {
             Ok(real) => real,
             Err(error) if leads_nowhere(&error) => {
@@ -127,29 +121,39 @@ impl Walk<'_> {
                 self.push(path, source, MemberKind::Link { target });
                 return Ok(());
             }
-            Err(error) => return Err(unreadable(source)(error)),
+            Err(error) => return Err(DockerError::unreadable(source)(error)),
         };
         if self.is_good_in_image(path, &target, &real) {
             self.push(path, source, MemberKind::Link { target });
             return Ok(());
         }
-        let refused = |problem| DockerError::Link {
-            path: path.to_owned(),
-            target: target.clone(),
-            problem,
+        let refused = |problem: &str, advice: &str| {
+            let (path, target) = (path.display(), target.display());
+            Err(DockerError::new(
+                format!(
+                    "cannot put the link '{path}' into the image: it leads to '{target}', which {problem}"
+                ),
+                format!("{advice} out of the image by a line in the project's .dockerignore"),
+            ))
         };
         if self.boundary.as_ref().is_some_and(|top| !real.starts_with(top)) {
-            return Err(refused(LinkProblem::Outside));
+            let advice = "add the file to the project's repository, or leave the link";
+            return refused("was not fetched with the project", advice);
         }
-        let kind = fs::metadata(&real).map_err(unreadable(source))?.file_type();
+        let kind = fs::metadata(&real)
+            .map_err(DockerError::unreadable(source))?
+            .file_type();
         self.files.has_copies = true;
         if kind.is_file() {
             self.push(path, &real, MemberKind::File);
             Ok(())
         } else if !kind.is_dir() {
-            Err(refused(LinkProblem::NoFile))
+            refused(
+                "is neither a file nor a directory",
+                "remove the link, or leave it",
+            )
         } else if self.within.iter().any(|outer| outer.starts_with(&real)) {
-            Err(refused(LinkProblem::Endless))
+            refused("holds the link itself", "remove the link, or leave it")
         } else {
             self.push(path, &real, MemberKind::Directory);
             self.within.push(real.clone());
@@ -183,7 +187,6 @@ fn stays_inside(link: &Path, target: &Path) -> bool {
     true
 }
 
-/// Whether there is nothing at a link's end, or no end.
 fn leads_nowhere(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -196,11 +199,6 @@ fn names_in(directory: &Path) -> io::Result<Vec<OsString>> {
     let mut names: Vec<_> = entries.into_iter().map(|entry| entry.file_name()).collect();
     names.sort_unstable();
     Ok(names)
-}
-
-fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> DockerError {
-    let path = path.to_owned();
-    move |source| DockerError::Context { path, source }
 }
 
 #[cfg(test)]

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use super::DockerError;
 use super::engine::must_be_hidden;
-use super::error::ExpansionProblem;
-use super::expansion::Surroundings;
-use super::volume::{Volume, unmarked};
+use super::expansion::{ExpansionProblem, PATH_COLON, Surroundings, with_whole_path};
 use crate::project::{DockerEnvironment, EnvironmentEntry};
+
+const HOW_VOLUMES_ARE_WRITTEN: &str = "write it as /path/here:/path/in/container[:ro]; a path that contains a colon can be mounted by \
+     -A mount=type=bind,source=/path/here,target=/path/in/container";
 
 /// What a project and the user ask of the container.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,9 +19,7 @@ pub(crate) struct ContainerSettings {
     pub volumes: Vec<String>,
     /// Volumes as `docker run --mount` takes them, since a path of theirs has a colon.
     pub mounts: Vec<String>,
-    /// Variables that `-A` sets.
     pub argument_variables: Vec<(String, String)>,
-    /// The variables of the project's `docker_env`.
     pub variables: Vec<(String, String)>,
 }
 
@@ -62,12 +61,9 @@ impl ContainerSettings {
     ) -> Result<(), DockerError> {
         let dashes = if name.chars().count() == 1 { "-" } else { "--" };
         let option = format!("{dashes}{name}");
-        let Some(value) = value else {
-            self.arguments.push(option);
-            return Ok(());
-        };
-        let expanded = surroundings.arguments(value);
-        let words = expanded.map_err(not_expanded(&format!("the value of -A {name}"), value))?;
+        let what = format!("the value of -A {name}");
+        let expanded = |value| surroundings.arguments(value).map_err(not_expanded(&what, value));
+        let words = value.map(expanded).transpose()?.unwrap_or_default();
         let Some((first, rest)) = words.split_first() else {
             self.arguments.push(option);
             return Ok(());
@@ -94,9 +90,15 @@ impl ContainerSettings {
             match entry {
                 EnvironmentEntry::Copy(name) => {
                     if let Some((name, _)) = name.split_once('=') {
-                        return Err(DockerError::Assignment {
-                            name: name.to_owned(),
-                        });
+                        return Err(DockerError::new(
+                            format!(
+                                "docker_env's environment has '{name}=…', but text without brackets is only a \
+                                 variable's name"
+                            ),
+                            format!(
+                                "write [{name}, VALUE] to set the variable, or only {name} to copy it from this machine"
+                            ),
+                        ));
                     }
                     match std::env::var_os(name) {
                         Some(value) => self.variables.push(checked(name, &value.to_string_lossy())?),
@@ -106,21 +108,28 @@ impl ContainerSettings {
                 EnvironmentEntry::Set(name, value) => self.variables.push(checked(name, value)?),
             }
         }
-        if missing.is_empty() {
-            Ok(())
-        } else {
-            Err(DockerError::VariablesNotSet { names: missing })
-        }
+        let (variables, these) = match missing.len() {
+            0 => return Ok(()),
+            1 => ("a variable", "it is"),
+            _ => ("variables", "these are"),
+        };
+        let names = missing.join(", ");
+        Err(DockerError::new(
+            format!(
+                "the project's docker_env copies {variables} of this machine, but {these} not set: {names}"
+            ),
+            format!("export {}=…", missing.join("=… ")),
+        ))
     }
 }
 
-/// The variable, if there can be such a one.
 fn checked(name: &str, value: &str) -> Result<(String, String), DockerError> {
     let wrong = |part| {
-        Err(DockerError::Variable {
-            name: name.to_owned(),
-            part,
-        })
+        Err(DockerError::new(
+            format!("the variable '{name}' for the container has a {part} that no variable can have"),
+            "a name is not empty and has no '='; a value has no NUL character, and no line break where the variable \
+             is one that the engine's program reads itself",
+        ))
     };
     if name.is_empty() || name.contains(['=', '\0', '\n']) {
         return wrong("name");
@@ -133,8 +142,99 @@ fn checked(name: &str, value: &str) -> Result<(String, String), DockerError> {
 }
 
 fn not_expanded(what: &str, text: &str) -> impl FnOnce(ExpansionProblem) -> DockerError {
-    let (what, text) = (what.to_owned(), text.to_owned());
-    move |problem| DockerError::Expansion { what, text, problem }
+    move |problem| DockerError::new(format!("cannot use {what} '{text}': {problem}"), problem.hint())
+}
+
+/// A volume, `/here:/inside:options`, or the mount that stands for it where a path has a colon.
+#[derive(Debug, PartialEq, Eq)]
+enum Volume {
+    Volume(String),
+    Mount(String),
+}
+
+impl Volume {
+    /// Reads a volume in which the colons of expanded paths are [`PATH_COLON`]s. Paths on this machine may be
+    /// relative to `directory`.
+    fn read(marked: &str, directory: &Path) -> Result<Self, DockerError> {
+        let marked = with_whole_path(marked, directory);
+        let refused = |problem: String, hint: &str| {
+            let volume = unmarked(&marked);
+            Err(DockerError::new(
+                format!("cannot use the volume '{volume}': {problem}"),
+                hint,
+            ))
+        };
+        let parts: Vec<&str> = marked.split(':').collect();
+        let (here, inside, options) = match parts.as_slice() {
+            [_] => return Ok(Self::Volume(unmarked(&marked))),
+            [here, inside] => (here, inside, ""),
+            [here, inside, options] => (here, inside, *options),
+            _ => {
+                let problem = format!(
+                    "it has {} parts with colons between them, and at most 3 are possible: the path here, the one in the \
+                     container, and options",
+                    parts.len()
+                );
+                return refused(problem, HOW_VOLUMES_ARE_WRITTEN);
+            }
+        };
+        if !inside.starts_with('/') {
+            let inside = unmarked(inside);
+            let problem = format!("the path in the container, '{inside}', does not begin with a slash");
+            return refused(problem, HOW_VOLUMES_ARE_WRITTEN);
+        }
+        if !here.contains(PATH_COLON) && !inside.contains(PATH_COLON) {
+            return Ok(Self::Volume(marked));
+        }
+        let mut mount = bind_mount(&unmarked(here), &unmarked(inside));
+        for option in options.split(',') {
+            let Some(of_mount) = mount_option(option) else {
+                return refused(
+                    format!("the option '{option}' cannot be used with a path that contains a colon"),
+                    "move the directory to a path without a colon, or leave the option out",
+                );
+            };
+            mount.push_str(&of_mount);
+        }
+        Ok(Self::Mount(mount))
+    }
+}
+
+fn unmarked(text: &str) -> String {
+    text.replace(PATH_COLON, ":")
+}
+
+/// An option of a volume as that of a mount, with a comma before it.
+fn mount_option(option: &str) -> Option<String> {
+    Some(match option {
+        "" | "rw" => String::new(),
+        "ro" => ",readonly".to_owned(),
+        "consistent" | "cached" | "delegated" => format!(",consistency={option}"),
+        "shared" | "rshared" | "slave" | "rslave" | "private" | "rprivate" => {
+            format!(",bind-propagation={option}")
+        }
+        _ => return None,
+    })
+}
+
+/// The arguments that mount a path of this machine. `--volume` cannot have a colon in a path.
+pub(crate) fn mount_arguments(here: &Path, inside: &str) -> [String; 2] {
+    let here = here.to_string_lossy();
+    if here.contains(':') || inside.contains(':') {
+        return ["--mount".to_owned(), bind_mount(&here, inside)];
+    }
+    ["-v".to_owned(), format!("{here}:{inside}")]
+}
+
+/// The value of `--mount`, which is read as a line of CSV.
+fn bind_mount(here: &str, inside: &str) -> String {
+    let field = |name: &str, value: &str| format!("\"{name}={}\"", value.replace('"', "\"\""));
+    [
+        "type=bind".to_owned(),
+        field("source", here),
+        field("target", inside),
+    ]
+    .join(",")
 }
 
 #[cfg(test)]
@@ -211,12 +311,63 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_what_it_is_about() {
-        let error = read(&[("v", Some("$(id):/x"))], &[]).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "cannot use the value of -A v '$(id):/x': the output of the command 'id' is asked for, but only that of \
-             pwd is known"
-        );
+    fn paths_with_colons_are_mounted_too() {
+        for (here, inside, expected) in [
+            ("/a", "/b", ["-v", "/a:/b"]),
+            (
+                "/a:b",
+                "/c",
+                ["--mount", "type=bind,\"source=/a:b\",\"target=/c\""],
+            ),
+            (
+                "/a:\"b,\"",
+                "/c",
+                ["--mount", "type=bind,\"source=/a:\"\"b,\"\"\",\"target=/c\""],
+            ),
+        ] {
+            assert_eq!(mount_arguments(Path::new(here), inside), expected);
+        }
+    }
+
+    #[test]
+    fn volumes_of_paths_with_colons_become_mounts() {
+        let mount = |rest: &str| Ok(Volume::Mount(format!("type=bind,{rest}")));
+        for (marked, expected) in [
+            ("/a:/b:ro,z", Ok(Volume::Volume("/a:/b:ro,z".to_owned()))),
+            ("data:/b", Ok(Volume::Volume("data:/b".to_owned()))),
+            ("/cache", Ok(Volume::Volume("/cache".to_owned()))),
+            ("/a\u{fdd0}b:/c", mount("\"source=/a:b\",\"target=/c\"")),
+            (
+                "/a\u{fdd0}b/d:/c:ro",
+                mount("\"source=/a:b/d\",\"target=/c\",readonly"),
+            ),
+            (
+                "/a:/c\u{fdd0}:rw,rslave",
+                mount("\"source=/a\",\"target=/c:\",bind-propagation=rslave"),
+            ),
+            ("./x:/y", mount("\"source=/p:q/x\",\"target=/y\"")),
+            (
+                "/a\u{fdd0}b:/c:z",
+                Err(
+                    "cannot use the volume '/a:b:/c:z': the option 'z' cannot be used with a path that contains a colon",
+                ),
+            ),
+            (
+                "/a:b:/c:ro",
+                Err(
+                    "cannot use the volume '/a:b:/c:ro': it has 4 parts with colons between them, and at most 3 are \
+                     possible: the path here, the one in the container, and options",
+                ),
+            ),
+            (
+                "/a:b",
+                Err(
+                    "cannot use the volume '/a:b': the path in the container, 'b', does not begin with a slash",
+                ),
+            ),
+        ] {
+            let read = Volume::read(marked, Path::new("/p:q")).map_err(|error| error.to_string());
+            assert_eq!(read, expected.map_err(str::to_owned), "{marked}");
+        }
     }
 }

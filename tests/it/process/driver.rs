@@ -37,14 +37,14 @@ fn driver() {
             .with_grace(grace);
         let ended = group.wait(&mut signals).await;
         let code = match ended {
-            Ended::Exited(exit) => exit.exit_code(),
-            Ended::Interrupted { signal } => signal.exit_code(),
+            Ended::Done(exit) => exit.exit_code(),
+            Ended::Interrupted(signal) => signal.exit_code(),
         };
         (ended, code)
     });
     let text = match ended {
-        Ended::Exited(exit) => format!("exited: {exit}"),
-        Ended::Interrupted { signal } => format!("interrupted: {signal}"),
+        Ended::Done(exit) => format!("exited: {exit}"),
+        Ended::Interrupted(signal) => format!("interrupted: {signal}"),
     };
     let children = processes()
         .into_iter()

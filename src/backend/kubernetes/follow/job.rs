@@ -6,20 +6,21 @@ use std::time::Duration;
 use k8s_openapi::api::batch::v1::{Job, JobCondition};
 use tokio::time::Instant;
 
-use super::{Deletion, End, Follower, Message, Silence};
-use crate::backend::kubernetes::KubernetesError;
-use crate::backend::kubernetes::error::{ApiProblem, ProblemKind};
-use crate::backend::kubernetes::job_api::{SUCCESS, time_to_end};
-use crate::backend::kubernetes::job_state;
-use crate::backend::kubernetes::pod_status::{self, Failure, PodView};
-use crate::backend::kubernetes::watch::Change;
+use super::phase::{Deleter, Deletion, DeletionStage, End};
+use super::watch::Change;
+use super::{Follower, Message, Silence};
+use crate::backend::error::ServiceError;
+use crate::backend::kubernetes::api_error::{ApiProblem, ProblemKind};
+use crate::backend::kubernetes::job_api::{self, SUCCESS};
+use crate::backend::kubernetes::pod_status::{Failure, PodView};
 use crate::process::{Ended, ProgramExit, TerminationSignal};
 
 /// How long the API may take to answer a deletion that a signal asked for: batch systems kill soon.
 const HASTY_PATIENCE: Duration = Duration::from_secs(5);
 
+/// What the API says about the Job.
 impl Follower<'_> {
-    pub(super) fn take_job(&mut self, change: Change<Job>) -> Result<(), KubernetesError> {
+    pub(super) fn take_job(&mut self, change: Change<Job>) -> Result<(), ServiceError> {
         let answers = !matches!(change, Change::Trouble(_));
         if answers && self.silence.take().is_some_and(|silence| silence.was_told()) {
             self.progress
@@ -31,8 +32,10 @@ impl Follower<'_> {
             }
             Change::Trouble(problem) => {
                 let problem = self.handle.cluster.credentials.explained(problem);
-                let silence = self.silence.get_or_insert_with(Silence::begin);
-                silence.problem = Some(problem);
+                match &mut self.silence {
+                    Some(silence) => silence.problem = problem,
+                    None => self.silence = Some(Silence::begin(problem)),
+                }
             }
             Change::Listed(jobs) => match jobs.into_iter().find(|job| self.handle.is(&job.metadata)) {
                 Some(job) => self.take_job_state(job),
@@ -50,9 +53,9 @@ impl Follower<'_> {
 
     fn take_job_state(&mut self, job: Job) {
         self.tell_suspension(&job);
-        let end = job_state::end_of(&job).cloned();
-        let is_cancelled = job_state::was_cancelled(&job);
-        if self.job.is_none() && end.is_none() && !self.has_started {
+        let end = job_api::end_of(&job).cloned();
+        let is_cancelled = job_api::was_cancelled(&job);
+        if self.job.is_none() && end.is_none() && !self.phase.is_running() {
             // The reference's words.
             self.tell_once("Waiting for Job to start");
         }
@@ -61,23 +64,28 @@ impl Follower<'_> {
             self.others_delete_it();
         }
         if let Some(end) = end {
-            self.take_end(end);
+            // What the pods of a deleted Job make of their end says nothing.
+            let end = self.end_by_deletion().unwrap_or(match end.type_.as_str() {
+                "Complete" => End::Known(Ok(SUCCESS)),
+                _ => End::Failed(end),
+            });
+            self.finish(end);
         }
     }
 
     /// Tells whenever the Job is held back, as queues do, or let go.
     fn tell_suspension(&mut self, job: &Job) {
-        let was_suspended = job_state::is_suspended(self.job.as_ref());
-        let is_suspended = job_state::is_suspended(Some(job));
-        if was_suspended == is_suspended || self.end.is_some() || self.signal.is_some() {
+        let was_suspended = job_api::is_suspended(self.job.as_ref());
+        let is_suspended = job_api::is_suspended(Some(job));
+        if was_suspended == is_suspended || self.phase.has_ended() || self.signal().is_some() {
             return;
         }
         if is_suspended {
             self.expect_all_pods_to_end();
         }
-        let text = match (is_suspended, job_state::queue_of(job)) {
+        let text = match (is_suspended, job_api::queue_of(job)) {
             (false, _) => "The Job is resumed".to_owned(),
-            (true, _) if self.has_started => {
+            (true, _) if self.phase.is_running() => {
                 "The Job is suspended again, and its pods are ended; it starts anew when it is resumed"
                     .to_owned()
             }
@@ -89,23 +97,78 @@ impl Follower<'_> {
         self.progress.info(&text);
     }
 
-    fn take_end(&mut self, end: JobCondition) {
-        if self.end.is_some() {
-            return;
+    /// The Job is no longer there: deleted by this program, by the rule of its template, or by others.
+    fn job_is_gone(&mut self) {
+        self.end_deletion();
+        for pod in &self.pods {
+            pod.view.send_modify(|view| view.is_gone = true);
         }
-        // What the pods of a deleted Job make of their end says nothing.
-        let result = if self.signal.is_some() || self.is_cancelled {
-            self.end_by_deletion()
-        } else if end.type_ == "Complete" {
-            End::Known(Ok(SUCCESS))
-        } else {
-            End::Failed(end)
-        };
-        self.finish(result);
+        let end = self.end_by_deletion().unwrap_or_else(|| self.end_of_gone_job());
+        self.finish(end);
+    }
+
+    fn end_of_gone_job(&self) -> End {
+        let goes_by_itself = job_api::goes_by_itself(self.job.as_ref());
+        let has_one_pod = job_api::has_one_pod(self.job.as_ref());
+        let is_decided = goes_by_itself || !job_api::tries_again(self.job.as_ref());
+        let last = self.pods.last().map(|pod| pod.view.borrow().clone());
+        match last {
+            Some(pod) if pod.phase == "Succeeded" && (has_one_pod || goes_by_itself) => {
+                End::Known(Ok(SUCCESS))
+            }
+            Some(PodView {
+                failure: Some(failure),
+                was_deleted: false,
+                ..
+            }) if is_decided => End::Known(ended_by(failure)),
+            _ if goes_by_itself => End::Gone(self.handle.is_gone()),
+            _ => End::Gone(self.handle.was_deleted()),
+        }
+    }
+}
+
+/// The Job's end.
+impl Follower<'_> {
+    pub(super) fn finish(&mut self, end: End) {
+        if self.phase.finish(end) {
+            self.watch_pods(Message::LastPods);
+        }
+    }
+
+    /// How the Job ended, once everything is known and shown.
+    pub(super) fn take_end(&mut self) -> Option<End> {
+        let stage = self.deletion.map(|deletion| deletion.stage);
+        if let Some(DeletionStage::Asked | DeletionStage::Begun { .. }) = stage {
+            return None;
+        }
+        let (end, is_whole) = self.phase.end(self.pods.iter().all(|pod| pod.logs_done))?;
+        if !is_whole && self.output.is_wanted() && self.signal().is_none() {
+            self.progress
+                .warning("the last lines of the entry point could not be read in time; some may be missing");
+        }
+        Some(end)
+    }
+
+    pub(super) async fn result(&mut self, end: End) -> Result<Ended, ServiceError> {
+        match end {
+            End::Known(result) => {
+                if matches!(result, Ok(Ended::Done(_))) {
+                    self.tell_failures(None);
+                }
+                result
+            }
+            End::Failed(end) => {
+                if let Some(message) = end.message.as_deref().filter(|message| !message.is_empty()) {
+                    self.tell_once(message);
+                }
+                self.failure(&end)
+            }
+            End::Gone(error) => self.handle.remembered_end().await.unwrap_or(Err(error)),
+        }
     }
 
     /// Why the Job failed: what its last pod says, unless the Job itself was too slow.
-    pub(super) fn failure(&mut self, end: &JobCondition) -> Result<Ended, KubernetesError> {
+    fn failure(&mut self, end: &JobCondition) -> Result<Ended, ServiceError> {
         let failed = |is_meant: fn(&PodView) -> bool| {
             let has_failed = |pod: &PodView| pod.failure.is_some() && is_meant(pod);
             self.pods.iter().rposition(|pod| has_failed(&pod.view.borrow()))
@@ -117,67 +180,53 @@ impl Follower<'_> {
         match of_pod {
             Some(failure) if end.reason.as_deref() != Some("DeadlineExceeded") => ended_by(failure),
             _ => {
-                let (reason, message) = (end.reason.as_deref(), end.message.as_deref());
-                Err(pod_status::of_job(self.job.as_ref(), reason, message).into())
+                Err(job_api::failure(self.job.as_ref(), end.reason.as_deref(), end.message.as_deref()).into())
             }
         }
     }
+}
 
-    /// The Job is no longer there: deleted by this program, by the rule of its template, or by others.
-    fn job_is_gone(&mut self) {
-        self.deletion = None;
-        for pod in &self.pods {
-            pod.view.send_modify(|view| view.is_gone = true);
+/// The Job's deletion.
+impl Follower<'_> {
+    /// The signal that the Job is deleted for.
+    pub(super) fn signal(&self) -> Option<TerminationSignal> {
+        match self.deletion?.by {
+            Deleter::Signal(signal) => Some(signal),
+            Deleter::StartLimit | Deleter::Others => None,
         }
-        if self.signal.is_some() || self.is_cancelled {
-            self.finish(self.end_by_deletion());
+    }
+
+    /// Deletes the Job at the first signal, if it is this program's to delete. Else nothing is waited for
+    /// any more.
+    pub(super) fn take_signal(&mut self, signal: TerminationSignal) -> Option<Ended> {
+        if self.start_limit.is_none() {
+            return Some(Ended::Interrupted(signal));
         }
-        if self.end.is_some() {
-            return;
-        }
-        let goes_by_itself = job_state::goes_by_itself(self.job.as_ref());
-        let has_one_pod = job_state::has_one_pod(self.job.as_ref());
-        let is_decided = goes_by_itself || !job_state::tries_again(self.job.as_ref());
-        let last = self.pods.last().map(|pod| pod.view.borrow().clone());
-        let end = match last {
-            Some(pod) if pod.phase == "Succeeded" && (has_one_pod || goes_by_itself) => {
-                End::Known(Ok(SUCCESS))
-            }
-            Some(PodView {
-                failure: Some(failure),
-                was_deleted: false,
-                ..
-            }) if is_decided => End::Known(ended_by(failure)),
-            _ if goes_by_itself => End::Gone(self.handle.is_gone()),
-            _ => End::Gone(self.handle.was_deleted()),
+        let Some(Deletion {
+            by: Deleter::Signal(signal),
+            stage,
+        }) = self.deletion
+        else {
+            self.handle.tell_deletion(self.progress);
+            self.delete(Deleter::Signal(signal), HASTY_PATIENCE);
+            return None;
         };
-        self.finish(end);
-    }
-
-    /// Deletes the Job where that is asked for. Whether nothing is waited for any more.
-    pub(super) fn take_signal(&mut self, signal: TerminationSignal) -> bool {
-        let is_first = self.signal.is_none();
-        self.signal.get_or_insert(signal);
-        let job = &self.handle.name;
-        match self.deletion {
-            _ if self.start_limit.is_none() => {}
-            _ if is_first => {
-                self.handle.tell_deletion(self.progress);
-                self.delete(HASTY_PATIENCE);
-                return false;
-            }
-            Some(Deletion::Asked) => self.tell_unanswered(None),
-            _ => self.progress.warning(&format!(
-                "the Job '{job}' is being deleted; its end is not waited for"
-            )),
+        if let DeletionStage::Asked = stage {
+            self.tell_unanswered(None);
+        } else {
+            self.progress.warning(&format!(
+                "the Job '{}' is being deleted; its end is not waited for",
+                self.handle.name
+            ));
         }
-        true
+        Some(Ended::Interrupted(signal))
     }
 
     /// Asks for the Job's deletion. The answer may take so long.
-    pub(super) fn delete(&mut self, patience: Duration) {
+    pub(super) fn delete(&mut self, by: Deleter, patience: Duration) {
         let (handle, sender) = (self.handle.clone(), self.sender.clone());
-        self.deletion = Some(Deletion::Asked);
+        let stage = DeletionStage::Asked;
+        self.deletion = Some(Deletion { by, stage });
         self.tasks.spawn(async move {
             let deleted = handle.delete(patience).await;
             let _ = sender.send(Message::Deletion(deleted)).await;
@@ -186,61 +235,73 @@ impl Follower<'_> {
 
     pub(super) fn take_answer_to_deletion(&mut self, answer: Result<(), ApiProblem>) {
         // The Job itself may have shown before the answer that it is gone.
-        let Some(Deletion::Asked) = self.deletion else {
+        let Some(Deletion {
+            by,
+            stage: DeletionStage::Asked,
+        }) = self.deletion
+        else {
             return;
         };
-        let Err(problem) = answer else {
-            self.deletion = Some(self.begun_deletion());
-            return;
-        };
-        if problem.is_passing() {
-            self.tell_unanswered(Some(&problem));
-        } else {
-            let cluster = &self.handle.cluster;
-            self.progress.warning(&format!(
-                "cannot delete the Job on {cluster}: {problem}; delete it yourself: {}",
+        match answer {
+            Ok(()) => return self.await_deletion(by),
+            Err(problem) if problem.is_passing() => self.tell_unanswered(Some(&problem)),
+            Err(problem) => self.progress.warning(&format!(
+                "cannot delete the Job on {}: {problem}; delete it yourself: {}",
+                self.handle.cluster,
                 self.handle.deletion_command()
-            ));
+            )),
         }
         self.give_up_deletion();
     }
 
-    /// Whoever deleted the Job, its pods have their time to end.
-    fn begun_deletion(&self) -> Deletion {
-        Deletion::Begun {
-            until: Instant::now() + time_to_end(self.job.as_ref()),
-        }
+    /// The deletion has begun. Whoever deletes the Job, its pods have their time to end.
+    fn await_deletion(&mut self, by: Deleter) {
+        let until = Instant::now() + job_api::time_to_end(self.job.as_ref());
+        let stage = DeletionStage::Begun { until };
+        self.deletion = Some(Deletion { by, stage });
     }
 
     /// The Job was deleted before it had ended, maybe by others.
     fn others_delete_it(&mut self) {
-        let is_own = self.signal.is_some() || self.deletion.is_some();
-        if is_own || self.end.is_some() || self.is_cancelled {
-            return;
+        if self.deletion.is_none() && !self.phase.has_ended() {
+            self.await_deletion(Deleter::Others);
+            self.progress.info(&format!(
+                "The Job '{}' is being deleted by others; waiting for its pods to end",
+                self.handle.name
+            ));
         }
-        self.is_cancelled = true;
-        self.deletion = Some(self.begun_deletion());
-        self.progress.info(&format!(
-            "The Job '{}' is being deleted by others; waiting for its pods to end",
-            self.handle.name
-        ));
     }
 
-    /// The deletion is not waited for any more.
-    pub(super) fn give_up_deletion(&mut self) {
-        if self.signal.is_some() || self.is_cancelled {
-            self.finish(self.end_by_deletion());
+    pub(super) fn look_at_the_deletion(&mut self, now: Instant) {
+        if let Some(DeletionStage::Begun { until }) = self.deletion.map(|deletion| deletion.stage)
+            && now >= until
+        {
+            self.handle.tell_long_deletion(self.progress);
+            self.give_up_deletion();
         }
-        self.deletion = None;
-        self.drained_by = Some(Instant::now());
     }
 
-    /// How a Job ends that this program deleted after a signal, or others.
-    fn end_by_deletion(&self) -> End {
-        End::Known(match self.signal {
-            Some(signal) => Ok(Ended::Interrupted { signal }),
-            None => Err(self.handle.was_deleted()),
-        })
+    fn give_up_deletion(&mut self) {
+        if let Some(end) = self.end_by_deletion() {
+            self.finish(end);
+        }
+        self.end_deletion();
+        self.phase.stop_draining();
+    }
+
+    fn end_deletion(&mut self) {
+        if let Some(deletion) = &mut self.deletion {
+            deletion.stage = DeletionStage::Over;
+        }
+    }
+
+    /// How a Job ends that is deleted before it has ended.
+    fn end_by_deletion(&self) -> Option<End> {
+        Some(End::Known(match self.deletion?.by {
+            Deleter::Signal(signal) => Ok(Ended::Interrupted(signal)),
+            Deleter::Others => Err(self.handle.was_deleted()),
+            Deleter::StartLimit => return None,
+        }))
     }
 
     /// Nobody knows whether the Job will be deleted.
@@ -255,9 +316,9 @@ impl Follower<'_> {
     }
 }
 
-fn ended_by(failure: Failure) -> Result<Ended, KubernetesError> {
+fn ended_by(failure: Failure) -> Result<Ended, ServiceError> {
     match failure {
-        Failure::ExitCode(code) => Ok(Ended::Exited(ProgramExit::Code(code))),
+        Failure::ExitCode(code) => Ok(Ended::Done(ProgramExit::Code(code))),
         Failure::Other(reason) => Err(reason.into()),
     }
 }

@@ -19,7 +19,7 @@ use tokio::sync::watch::Receiver;
 use tokio::time::{sleep, timeout};
 
 use super::Message;
-use crate::backend::kubernetes::error::{ApiProblem, ProblemKind};
+use crate::backend::kubernetes::api_error::{ApiProblem, ProblemKind};
 use crate::backend::kubernetes::job_api::PAUSES;
 use crate::backend::kubernetes::pod_status::PodView;
 
@@ -64,15 +64,14 @@ async fn read_all(
         let previous = std::mem::take(&mut wants_previous);
         let last_pass = (now.is_over || now.is_gone) && !previous;
         let parameters = LogParams {
-            container: Some(now.container),
+            container: Some(now.container.clone()),
             follow: !last_pass && !previous,
             previous,
             since_time: lines.since(),
             timestamps: true,
             ..LogParams::default()
         };
-        lines.begin();
-        let seen = lines.count;
+        let seen = lines.begin();
         match api.log_stream(&now.name, &parameters).await {
             Ok(stream) => {
                 let is_clean = read(stream, &mut lines, pod, sender).await;
@@ -86,14 +85,7 @@ async fn read_all(
             Err(error) => {
                 let problem = ApiProblem::from(error);
                 tracing::debug!(%problem, pod = now.name, "logs that cannot be read");
-                let is_lost = match problem.kind {
-                    ProblemKind::Forbidden => true,
-                    ProblemKind::NotFound => now.is_gone || now.is_over,
-                    // An older container may be gone, or a stream asked for too early.
-                    ProblemKind::Invalid | ProblemKind::Other => last_pass && !now.has_started,
-                    _ => false,
-                };
-                if is_lost {
+                if is_lost(&problem, &now, last_pass) {
                     let is_removed = is_whole && problem.kind == ProblemKind::NotFound;
                     return (!now.is_gone && now.has_started && !is_removed).then_some(problem);
                 }
@@ -108,6 +100,17 @@ async fn read_all(
             () = sleep(pauses.next().unwrap_or_default()) => {}
             changed = pod.changed() => changed.ok()?,
         }
+    }
+}
+
+/// Whether a log that cannot be read now never can.
+fn is_lost(problem: &ApiProblem, pod: &PodView, last_pass: bool) -> bool {
+    match problem.kind {
+        ProblemKind::Forbidden => true,
+        ProblemKind::NotFound => pod.is_gone || pod.is_over,
+        // An older container may be gone, or a stream asked for too early.
+        ProblemKind::Invalid | ProblemKind::Other => last_pass && !pod.has_started,
+        _ => false,
     }
 }
 
@@ -167,10 +170,11 @@ impl Continuation {
         Timestamp::from_second(begin.as_second()).ok()
     }
 
-    /// A new stream begins. What the last one left unfinished comes again.
-    fn begin(&mut self) {
+    /// A new stream begins. What the last one left unfinished comes again. Gives the count of lines so far.
+    fn begin(&mut self) -> u64 {
         self.cursor = 0;
         self.last_partial = std::mem::take(&mut self.partial);
+        self.count
     }
 
     /// Whether the present stream has had all that came before it, to its end. An answer that was cut
@@ -203,7 +207,6 @@ impl Continuation {
         new
     }
 
-    /// Adds the line where it is new.
     fn add(&mut self, line: &[u8], new: &mut Vec<u8>) {
         match split_time(line) {
             Some((time, text)) => {

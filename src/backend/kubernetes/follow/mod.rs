@@ -2,35 +2,34 @@
 
 mod job;
 mod logs;
+mod phase;
 mod pods;
+mod watch;
 
 use std::collections::HashSet;
 use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
-use k8s_openapi::api::batch::v1::{Job, JobCondition};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::runtime::watcher::Config;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, interval};
 
-use super::KubernetesError;
-use super::error::{ApiProblem, ProblemKind, seconds};
-use super::job_api::{JobHandle, PATIENCE};
-use super::job_state::is_suspended;
+use self::phase::{Deleter, Deletion, End, Phase};
+use self::watch::{Change, watch};
+use super::api_error::{ApiProblem, ProblemKind, seconds};
+use super::job_api::{JobHandle, PATIENCE, is_suspended};
 use super::pod_status::PodView;
 use super::reason::Reason;
-use super::watch::{Change, watch};
-use crate::backend::relayed::RelayedOutput;
+use crate::backend::error::ServiceError;
+use crate::backend::output_log::RelayedOutput;
 use crate::entities::RunStatus;
 use crate::events::Progress;
-use crate::process::{Ended, Signals, TerminationSignal};
+use crate::process::{Ended, Signals};
 
-/// How long logs may still come when the Job has ended.
-const LOG_DRAIN: Duration = Duration::from_secs(20);
-/// How often to look at the time.
 const TICK: Duration = Duration::from_millis(100);
 const MESSAGES: usize = 64;
 /// How long the API may be silent before that is said.
@@ -42,20 +41,11 @@ const LOST: Duration = Duration::from_secs(30 * 60);
 /// When it is given up where the credentials are no longer valid.
 const LOCKED_OUT: Duration = Duration::from_secs(120);
 
-/// How long the entry point may take to start.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StartLimit {
     pub(super) after: Duration,
     /// Whether a start that only takes long, without any sign of trouble, is given up too.
     pub(super) is_strict: bool,
-}
-
-enum End {
-    Known(Result<Ended, KubernetesError>),
-    /// It failed so, and its pods may tell why.
-    Failed(JobCondition),
-    /// It is gone. This is said if the cluster does not remember more.
-    Gone(KubernetesError),
 }
 
 enum Message {
@@ -73,24 +63,13 @@ enum Message {
     Deletion(Result<(), ApiProblem>),
 }
 
-/// A pod of the Job.
 struct PodState {
     /// As it is, for all who follow it.
     view: tokio::sync::watch::Sender<PodView>,
-    /// Whether its logs have been read to their end.
     logs_done: bool,
     /// The watch of its events, until it has started.
     events: Option<AbortHandle>,
     is_failure_told: bool,
-}
-
-/// A deletion of the Job that has not come to its end.
-#[derive(Debug, Clone, Copy)]
-enum Deletion {
-    /// This program has asked for it, and the API has not answered.
-    Asked,
-    /// It goes on, and may take until then.
-    Begun { until: Instant },
 }
 
 /// Follows the Job to its end. With a limit, the Job is deleted if the entry point has not started by then,
@@ -104,7 +83,7 @@ pub(super) async fn follow(
     output: &mut RelayedOutput,
     signals: &mut Signals,
     progress: &dyn Progress,
-) -> Result<Ended, KubernetesError> {
+) -> Result<Ended, ServiceError> {
     let (sender, mut receiver) = mpsc::channel(MESSAGES);
     let mut follower = Follower {
         handle,
@@ -113,19 +92,12 @@ pub(super) async fn follow(
         progress,
         sender,
         tasks: JoinSet::new(),
+        phase: Phase::starting(),
+        deletion: None,
+        silence: None,
         job: None,
         pods: Vec::new(),
-        event_problem: None,
         told: HashSet::new(),
-        has_started: false,
-        waiting_since: Instant::now(),
-        end: None,
-        drained_by: None,
-        knows_last_pods: false,
-        silence: None,
-        signal: None,
-        is_cancelled: false,
-        deletion: None,
     };
     follower.watch_job();
     follower.watch_pods(Message::Pods);
@@ -140,14 +112,14 @@ pub(super) async fn follow(
         Some((signal, (signals, true)))
     }));
     loop {
-        if let Some(ended) = follower.result().await {
-            return ended;
+        if let Some(end) = follower.take_end() {
+            return follower.result(end).await;
         }
         tokio::select! {
             biased;
             Some(signal) = signals.next() => {
-                if follower.take_signal(signal) {
-                    return Ok(Ended::Interrupted { signal: follower.signal.unwrap_or(signal) });
+                if let Some(ended) = follower.take_signal(signal) {
+                    return Ok(ended);
                 }
             }
             // The follower itself holds a sender: there is always one.
@@ -164,15 +136,15 @@ struct Silence {
     /// How long it may last before it is told, for the first time or again.
     told_after: Duration,
     /// What kept the API from answering last.
-    problem: Option<ApiProblem>,
+    problem: ApiProblem,
 }
 
 impl Silence {
-    fn begin() -> Self {
+    fn begin(problem: ApiProblem) -> Self {
         Self {
             since: Instant::now(),
             told_after: TOLD_AFTER,
-            problem: None,
+            problem,
         }
     }
 
@@ -188,88 +160,51 @@ struct Follower<'a> {
     progress: &'a dyn Progress,
     sender: mpsc::Sender<Message>,
     tasks: JoinSet<()>,
+    phase: Phase,
+    deletion: Option<Deletion>,
+    silence: Option<Silence>,
     job: Option<Job>,
     /// In the order in which they came.
     pods: Vec<PodState>,
-    /// What keeps pods from being made, as events tell it.
-    event_problem: Option<Reason>,
     told: HashSet<String>,
-    has_started: bool,
-    /// From when on the time to start counts.
-    waiting_since: Instant,
-    end: Option<End>,
-    drained_by: Option<Instant>,
-    /// Whether the pods are known as they were when the Job had ended.
-    knows_last_pods: bool,
-    /// Since when the API has not answered.
-    silence: Option<Silence>,
-    signal: Option<TerminationSignal>,
-    /// Whether others have deleted it before it had ended.
-    is_cancelled: bool,
-    deletion: Option<Deletion>,
 }
 
 impl Follower<'_> {
     fn watch_job(&mut self) {
         let by_name = Config::default().fields(&format!("metadata.name={}", self.handle.name));
-        let (handle, sender) = (self.handle.clone(), self.sender.clone());
-        self.tasks.spawn(watch(handle, by_name, sender, Message::Job));
+        let watched = watch(self.handle.clone(), by_name, self.sender.clone(), Message::Job);
+        self.tasks.spawn(watched);
     }
 
     fn watch_pods(&mut self, wrap: fn(Change<Pod>) -> Message) {
         let of_job = Config::default().labels(&format!("job-name={}", self.handle.name));
-        let (handle, sender) = (self.handle.clone(), self.sender.clone());
-        self.tasks.spawn(watch(handle, of_job, sender, wrap));
+        let watched = watch(self.handle.clone(), of_job, self.sender.clone(), wrap);
+        self.tasks.spawn(watched);
     }
 
     fn watch_events(&mut self, kind: &str, name: &str) -> AbortHandle {
         let of_object = format!("involvedObject.kind={kind},involvedObject.name={name}");
         let of_object = Config::default().fields(&of_object);
-        let (handle, sender) = (self.handle.clone(), self.sender.clone());
-        self.tasks
-            .spawn(watch(handle, of_object, sender, Message::Events))
+        let watched = watch(
+            self.handle.clone(),
+            of_object,
+            self.sender.clone(),
+            Message::Events,
+        );
+        self.tasks.spawn(watched)
     }
 
-    /// The result, once everything is known and shown.
-    async fn result(&mut self) -> Option<Result<Ended, KubernetesError>> {
-        if self.end.is_none() || self.deletion.is_some() {
-            return None;
-        }
-        let is_drained = self.knows_last_pods && self.pods.iter().all(|pod| pod.logs_done);
-        let is_over = self.drained_by.is_some_and(|by| Instant::now() >= by);
-        if !is_drained && !is_over {
-            return None;
-        }
-        if !is_drained && self.output.is_wanted() && self.signal.is_none() {
-            self.progress
-                .warning("the last lines of the entry point could not be read in time; some may be missing");
-        }
-        Some(match self.end.take()? {
-            End::Known(result) => {
-                if matches!(result, Ok(Ended::Exited(_))) {
-                    self.tell_failures(None);
-                }
-                result
-            }
-            End::Failed(end) => {
-                if let Some(message) = end.message.as_deref().filter(|message| !message.is_empty()) {
-                    self.tell_once(message);
-                }
-                self.failure(&end)
-            }
-            End::Gone(error) => self.handle.remembered_end().await.unwrap_or(Err(error)),
-        })
-    }
-
-    fn take(&mut self, message: Message) -> Result<(), KubernetesError> {
+    fn take(&mut self, message: Message) -> Result<(), ServiceError> {
         match message {
             Message::Job(change) => return self.take_job(change),
             Message::Pods(change) => self.take_pods(change),
             Message::LastPods(Change::Trouble(problem)) => {
-                self.knows_last_pods |= problem.kind == ProblemKind::Forbidden;
+                if problem.kind == ProblemKind::Forbidden {
+                    self.phase.know_last_pods();
+                }
             }
             Message::LastPods(change) => {
-                self.knows_last_pods = true;
+                self.phase.know_last_pods();
                 self.take_pods(change);
             }
             Message::Events(Change::Listed(events)) => {
@@ -297,24 +232,9 @@ impl Follower<'_> {
         Ok(())
     }
 
-    /// The Job has ended; its pods and logs may still have to say something.
-    fn finish(&mut self, end: End) {
-        if self.end.is_none() {
-            self.end = Some(end);
-            self.drained_by = Some(Instant::now() + LOG_DRAIN);
-            self.watch_pods(Message::LastPods);
-        }
-    }
-
-    /// Does what is due.
     fn look_at_the_time(&mut self) {
         let now = Instant::now();
-        if let Some(Deletion::Begun { until }) = self.deletion
-            && now >= until
-        {
-            self.handle.tell_long_deletion(self.progress);
-            self.give_up_deletion();
-        }
+        self.look_at_the_deletion(now);
         self.tell_silence(now);
         self.look_at_the_start(now);
     }
@@ -322,17 +242,20 @@ impl Follower<'_> {
     /// Ends the Job if waiting does not help, for an entry point that never starts, or a container beside it
     /// without which the pod never ends; or if the time to start is over.
     fn look_at_the_start(&mut self, now: Instant) {
-        let newest = self.pods.last().map(|pod| pod.view.borrow().clone());
-        let is_gated = newest.as_ref().is_some_and(|pod| pod.is_gated && !pod.is_over);
-        // A queue that decides when the Job starts may take any time.
-        if is_gated || is_suspended(self.job.as_ref()) {
-            self.waiting_since = now;
-        }
         let Some(limit) = self.start_limit else { return };
-        if self.end.is_some() || self.signal.is_some() {
+        if self.phase.has_ended() || self.signal().is_some() {
             return;
         }
-        let is_late = !self.has_started && now >= self.waiting_since + limit.after;
+        let newest = self.pods.last().map(|pod| pod.view.borrow().clone());
+        let mut is_late = false;
+        if let Phase::Starting { since, .. } = &mut self.phase {
+            let is_gated = newest.as_ref().is_some_and(|pod| pod.is_gated && !pod.is_over);
+            // A queue that decides when the Job starts may take any time.
+            if is_gated || is_suspended(self.job.as_ref()) {
+                *since = now;
+            }
+            is_late = now >= *since + limit.after;
+        }
         let phase = || match &newest {
             Some(pod) => format!("the pod is {}", pod.phase),
             None => "the Job has no pod yet".to_owned(),
@@ -346,7 +269,7 @@ impl Follower<'_> {
             }
             _ => return,
         };
-        self.delete(PATIENCE);
+        self.delete(Deleter::StartLimit, PATIENCE);
         let text = format!("the entry point {what}: {}", reason.text);
         let reason = Reason { text, ..reason };
         self.finish(End::Known(Err(reason.into())));
@@ -354,7 +277,7 @@ impl Follower<'_> {
 
     fn tell_silence(&mut self, now: Instant) {
         let Some(silence) = &mut self.silence else { return };
-        let Some(problem) = &silence.problem else { return };
+        let problem = &silence.problem;
         let lasted = Duration::from_secs((now - silence.since).as_secs());
         let patience = match problem.kind {
             ProblemKind::Unauthorized => LOCKED_OUT,
@@ -367,10 +290,10 @@ impl Follower<'_> {
                 self.handle.name
             );
             let hint = "`mlrun wait RUN_ID` follows it again".to_owned();
-            let lost = KubernetesError::failed(text, Some(hint), Some(problem.clone().into()));
+            let lost = ServiceError::failed(text, Some(hint), Some(problem.clone().into()));
             self.silence = None;
             self.finish(End::Known(Err(lost.with_status(RunStatus::Running))));
-            self.drained_by = Some(now);
+            self.phase.stop_draining();
         } else if lasted >= silence.told_after {
             silence.told_after = lasted + TOLD_AGAIN;
             self.progress.warning(&format!(

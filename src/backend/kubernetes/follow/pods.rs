@@ -3,13 +3,13 @@
 use k8s_openapi::api::core::v1::{Event, Pod};
 use tokio::sync::watch;
 
+use super::phase::Phase;
+use super::watch::Change;
 use super::{Follower, PodState, logs};
-use crate::backend::kubernetes::disruption;
-use crate::backend::kubernetes::error::ProblemKind;
-use crate::backend::kubernetes::job_state;
+use crate::backend::kubernetes::api_error::ProblemKind;
+use crate::backend::kubernetes::job_api;
 use crate::backend::kubernetes::pod_status::{self, Failure, PodView};
-use crate::backend::kubernetes::reason::Reason;
-use crate::backend::kubernetes::watch::Change;
+use crate::backend::kubernetes::reason::{self, Reason};
 
 impl Follower<'_> {
     pub(super) fn take_pods(&mut self, change: Change<Pod>) {
@@ -57,9 +57,11 @@ impl Follower<'_> {
                 .view
                 .send_if_modified(|old| std::mem::replace(old, view.clone()) != view);
         } else {
-            self.event_problem = None;
+            if let Phase::Starting { problem, .. } = &mut self.phase {
+                *problem = None;
+            }
             self.add_pod(view.clone());
-            if self.end.is_none() {
+            if !self.phase.has_ended() {
                 // The Job goes on with this one, so those before it were not the last word.
                 self.tell_failures(Some(self.pods.len() - 1));
             }
@@ -90,11 +92,10 @@ impl Follower<'_> {
         {
             events.abort();
         }
-        if view.has_started && !self.has_started {
-            self.has_started = true;
-            self.event_problem = None;
+        if view.has_started {
+            self.phase.start();
             // The reference's words.
-            self.progress.info("Job started.");
+            self.tell_once("Job started.");
         }
         if view.is_gated {
             self.tell_once("The pod is kept back by its scheduling gates; it starts when they are removed");
@@ -112,7 +113,7 @@ impl Follower<'_> {
     }
 
     fn tell_failures_if_retried(&mut self) {
-        if self.end.is_none() && job_state::tries_again(self.job.as_ref()) {
+        if !self.phase.has_ended() && job_api::tries_again(self.job.as_ref()) {
             self.tell_failures(None);
         }
     }
@@ -126,12 +127,12 @@ impl Follower<'_> {
 
     /// Tells why pods failed, each once, but not of the pod at that index.
     pub(super) fn tell_failures(&mut self, but: Option<usize>) {
-        if self.signal.is_some() {
+        if self.signal().is_some() {
             return;
         }
         let job = self.job.as_ref();
-        let is_ending = job.is_some_and(job_state::is_ending);
-        let has_one_pod = job_state::has_one_pod(job);
+        let is_ending = job.is_some_and(job_api::is_ending);
+        let has_one_pod = job_api::has_one_pod(job);
         let count = self.pods.len();
         for (index, pod) in self.pods.iter_mut().enumerate() {
             let view = pod.view.borrow();
@@ -144,7 +145,7 @@ impl Follower<'_> {
                 Some(Failure::Other(reason)) => reason.text.clone(),
                 // There would be no other pod if this one had succeeded.
                 None if view.is_gone && view.phase != "Succeeded" && is_replaced => {
-                    disruption::deleted(&view.name, view.has_started).text
+                    reason::deleted(&view.name, view.has_started).text
                 }
                 None => continue,
             };
@@ -156,7 +157,7 @@ impl Follower<'_> {
     pub(super) fn take_event(&mut self, event: &Event) {
         // A Job whose pod was ended may not get another one.
         let is_creation = event.reason.as_deref() == Some("FailedCreate");
-        if self.end.is_some() || (self.has_started && !is_creation) {
+        if self.phase.has_ended() || (self.phase.is_running() && !is_creation) {
             return;
         }
         let Some(reason) = pod_status::of_event(event) else {
@@ -170,8 +171,8 @@ impl Follower<'_> {
         if self.told.insert(topic.to_owned()) {
             self.progress.warning(&reason.text);
         }
-        if !self.has_started {
-            self.event_problem = Some(reason);
+        if let Phase::Starting { problem, .. } = &mut self.phase {
+            *problem = Some(reason);
         }
     }
 
@@ -180,13 +181,17 @@ impl Follower<'_> {
         let views = || self.pods.iter().rev().map(|pod| pod.view.borrow());
         let present = views().find_map(|pod| pod.problem.clone().filter(|_| !pod.is_gone));
         // A Job that does not try again ends by itself, and stays to be looked at.
-        let tries_again = job_state::tries_again(self.job.as_ref());
+        let tries_again = job_api::tries_again(self.job.as_ref());
         let lasting = || {
             views().find_map(|pod| match &pod.failure {
                 Some(Failure::Other(reason)) if reason.is_lasting && tries_again => Some(reason.clone()),
                 _ => None,
             })
         };
-        present.or_else(|| self.event_problem.clone()).or_else(lasting)
+        let of_event = || match &self.phase {
+            Phase::Starting { problem, .. } => problem.clone(),
+            _ => None,
+        };
+        present.or_else(of_event).or_else(lasting)
     }
 }

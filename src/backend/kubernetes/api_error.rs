@@ -1,89 +1,25 @@
-//! Why a run on Kubernetes failed or could not be started, and what the API, or the way to it, answers to a
-//! request that it does not carry out.
+//! What the API, or the way to it, answers to a request that it does not carry out: in words for a person that
+//! hold no secret, also where the library's own would.
 
 use std::error::Error;
+use std::io;
 use std::iter::successors;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Output;
 use std::time::Duration;
 
 use hyper_util::client;
+use kube::client::{AuthError, OpensslTlsError};
+use kube::config::{KubeconfigError, LoadDataError};
 use kube::core::Status;
 
-use super::denial::Denial;
-use super::kubeconfig_text;
-use super::reason::Reason;
-use crate::entities::RunStatus;
-use crate::project::Location;
+use super::reason::Denial;
+use crate::process::ProgramExit;
 
-/// Why a run on Kubernetes failed or could not be started.
-#[derive(Debug, thiserror::Error)]
-#[error("{problem}")]
-pub struct KubernetesError {
-    problem: String,
-    /// Where in the template it is, if it is there.
-    place: Option<Location>,
-    hint: Option<String>,
-    #[source]
-    source: Option<Box<dyn Error + Send + Sync>>,
-    status: RunStatus,
-}
+/// How many lines of what a program writes before it fails are shown.
+const SHOWN_LINES: usize = 5;
+const AUTHORITY: &str = "the certificate-authority holds no valid certificate in PEM format";
 
-impl KubernetesError {
-    pub(super) fn failed(
-        problem: impl Into<String>,
-        hint: Option<String>,
-        source: Option<Box<dyn Error + Send + Sync>>,
-    ) -> Self {
-        Self {
-            problem: problem.into(),
-            place: None,
-            hint,
-            source,
-            status: RunStatus::Failed,
-        }
-    }
-
-    pub(super) fn setup(problem: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::failed(problem, Some(hint.into()), None)
-    }
-
-    pub(super) fn at(self, place: Option<Location>) -> Self {
-        Self { place, ..self }
-    }
-
-    pub(super) fn with_status(self, status: RunStatus) -> Self {
-        Self { status, ..self }
-    }
-
-    pub(super) fn no_container() -> Self {
-        Self::setup(
-            "only projects with a docker_env run on Kubernetes",
-            "write `docker_env:` with an image into the MLproject file",
-        )
-    }
-
-    /// The status of a run that went wrong so: `RUNNING` if its Job goes on, `KILLED` if that was deleted.
-    pub(in crate::backend) fn run_status(&self) -> RunStatus {
-        self.status
-    }
-
-    /// Where in the template it is, if it is there.
-    pub fn location(&self) -> Option<&Location> {
-        self.place.as_ref()
-    }
-
-    /// What the person can do about it.
-    pub fn hint(&self) -> Option<String> {
-        self.hint.clone()
-    }
-}
-
-impl From<Reason> for KubernetesError {
-    fn from(reason: Reason) -> Self {
-        Self::failed(reason.text, reason.hint.map(str::to_owned), None)
-    }
-}
-
-/// A length of time for a person.
 pub(super) fn seconds(time: Duration) -> String {
     match time.as_secs() {
         seconds if seconds >= 120 && seconds.is_multiple_of(60) => format!("{} minutes", seconds / 60),
@@ -139,13 +75,11 @@ impl ApiProblem {
         }
     }
 
-    /// No answer came in this time.
     pub(super) fn no_answer(within: Duration) -> Self {
         let message = format!("no answer within {}", seconds(within));
         Self::new(ProblemKind::Unreachable, message)
     }
 
-    /// What to do about a request that failed.
     pub(super) fn hint(&self) -> Option<&'static str> {
         let says = |words: &str| self.message.contains(words);
         Some(match self.kind {
@@ -225,7 +159,7 @@ impl From<&Status> for ApiProblem {
 impl From<kube::Error> for ApiProblem {
     fn from(error: kube::Error) -> Self {
         if let Some(source) = causes(&error).find_map(|cause| cause.downcast_ref()) {
-            let message = kubeconfig_text::of_credentials(source);
+            let message = of_credentials(source);
             return Self {
                 lacks_credentials: true,
                 is_undone: true,
@@ -235,10 +169,10 @@ impl From<kube::Error> for ApiProblem {
         let kind = match &error {
             kube::Error::Api(status) => return Self::from(&**status),
             kube::Error::InferKubeconfig(source) => {
-                return Self::new(ProblemKind::Other, kubeconfig_text::of_kubeconfig(source));
+                return Self::new(ProblemKind::Other, of_kubeconfig(source));
             }
             kube::Error::OpensslTls(source) => {
-                return Self::new(ProblemKind::Other, kubeconfig_text::of_certificates(source));
+                return Self::new(ProblemKind::Other, of_certificates(source));
             }
             kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_) => {
                 ProblemKind::Unreachable
@@ -279,4 +213,112 @@ fn chain(error: &(dyn Error + 'static)) -> String {
         }
     }
     parts.join(": ")
+}
+
+fn of_kubeconfig(error: &KubeconfigError) -> String {
+    match error {
+        KubeconfigError::ReadConfig(source, _) => format!("cannot read it: {}", io_text(source)),
+        KubeconfigError::Parse(source) => {
+            format!("failed to parse kubeconfig YAML{}", place(source))
+        }
+        KubeconfigError::LoadCertificateAuthority(source) => of_data("certificate-authority", source),
+        KubeconfigError::LoadClientCertificate(source) => of_data("client-certificate", source),
+        KubeconfigError::LoadClientKey(source) => of_data("client-key", source),
+        KubeconfigError::ParseCertificates(_) => AUTHORITY.to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// Why a certificate or key cannot be had; `key` is its name in a kubeconfig.
+fn of_data(key: &str, error: &LoadDataError) -> String {
+    match error {
+        LoadDataError::DecodeBase64(_) => format!("{key}-data is not valid base64"),
+        LoadDataError::ReadFile(source, path) => {
+            format!("cannot read the {key} '{}': {}", path.display(), io_text(source))
+        }
+        LoadDataError::NoBase64DataOrFile => {
+            format!("the {key} is missing: a client certificate and its key belong together")
+        }
+    }
+}
+
+/// Why certificates and keys cannot be used, by words of the library.
+fn of_certificates(error: &OpensslTlsError) -> String {
+    const CERTIFICATE: &str = "the client-certificate is not a valid certificate in PEM format";
+    let text = error.to_string();
+    let known = [
+        ("PEM-encoded chain", CERTIFICATE),
+        ("leaf certificate, the", CERTIFICATE),
+        (
+            "PEM-encoded private key",
+            "the client-key is not a valid key in PEM format, or needs a passphrase",
+        ),
+        (
+            "set private key",
+            "the client-key does not belong to the client-certificate",
+        ),
+        ("root certificate", AUTHORITY),
+    ];
+    let known = known.into_iter().find(|(words, _)| text.contains(words));
+    known.map_or(text.clone(), |(_, said)| said.to_owned())
+}
+
+/// Why there are no credentials. What a program wrote to its standard output is not shown: it may be
+/// the credentials.
+fn of_credentials(error: &AuthError) -> String {
+    match error {
+        AuthError::AuthExecStart(source) => match source.kind() {
+            io::ErrorKind::NotFound => "there is no such program".to_owned(),
+            _ => format!("it cannot be started: {}", io_text(source)),
+        },
+        AuthError::AuthExecRun { out, .. } => of_exit(out),
+        AuthError::AuthExecParse(source) => {
+            format!(
+                "its answer is not a valid ExecCredential in JSON{}",
+                place(source)
+            )
+        }
+        AuthError::ExecPluginFailed => "its answer is an ExecCredential without a status".to_owned(),
+        AuthError::MalformedTokenExpirationDate(_) => {
+            "the expiry of its token is not a valid time".to_owned()
+        }
+        AuthError::ReadTokenFile(source, path) => {
+            format!(
+                "cannot read the tokenFile '{}': {}",
+                path.display(),
+                io_text(source)
+            )
+        }
+        // The library puts what a programmer sees behind its own words.
+        AuthError::AuthExec(text) => [": Os {", " Utf8Error {"]
+            .iter()
+            .fold(text.as_str(), |text, end| text.split(end).next().unwrap_or(text))
+            .trim()
+            .to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn of_exit(out: &Output) -> String {
+    let signal = || ProgramExit::Signal(out.status.signal().unwrap_or_default());
+    let exit = out.status.code().map_or_else(signal, ProgramExit::Code);
+    let wrote = String::from_utf8_lossy(&out.stderr);
+    let lines = wrote.lines().map(str::trim_end);
+    let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+    let last = lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n");
+    let colon = if last.is_empty() { "" } else { ": " };
+    format!("it ended with {exit}{colon}{last}")
+}
+
+fn io_text(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
+/// Where in a text the error is. The library's own words quote the text.
+fn place(error: &serde_yaml::Error) -> String {
+    let location = error.location();
+    location.map_or_else(String::new, |at| {
+        format!(" (line {}, column {})", at.line(), at.column())
+    })
 }

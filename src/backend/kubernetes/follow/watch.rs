@@ -19,8 +19,8 @@ use tower::service_fn;
 use tracing::Dispatch;
 use tracing::instrument::WithSubscriber as _;
 
-use super::error::{ApiProblem, ProblemKind};
-use super::job_api::{JobHandle, PAUSES, REQUEST_TIMEOUT};
+use crate::backend::kubernetes::api_error::{ApiProblem, ProblemKind};
+use crate::backend::kubernetes::job_api::{JobHandle, PAUSES, REQUEST_TIMEOUT};
 
 /// How long the server keeps a watch open, in seconds. The library then resumes it.
 const WATCH_SECONDS: u32 = 240;
@@ -56,10 +56,9 @@ pub(super) async fn watch<K, M>(
 {
     let api = Api::<K>::namespaced(paced(handle.cluster.client), &handle.namespace);
     let config = config.timeout(WATCH_SECONDS);
-    let begin = || watcher(api.clone(), config.clone()).boxed();
-    let mut events = begin();
-    // What a list that is under way has given so far.
-    let mut listing = Some(Vec::new());
+    // The events, and what a list that is under way has given so far.
+    let begin = || (watcher(api.clone(), config.clone()).boxed(), Some(Vec::new()));
+    let (mut events, mut listing) = begin();
     let mut watching_is_forbidden = false;
     let mut pauses = ResetTimerBackoff::new(ExponentialBackoff::from(PAUSES), CALM);
     loop {
@@ -68,43 +67,31 @@ pub(super) async fn watch<K, M>(
         // The library's own traces show errors in full, with what a login program wrote.
         let event = events.next().with_subscriber(Dispatch::none());
         let change = match timeout(limit, event).await {
-            Ok(Some(Ok(Event::Init))) => {
-                listing = Some(Vec::new());
-                continue;
-            }
-            Ok(Some(Ok(Event::InitApply(item)))) => {
-                listing.get_or_insert_default().push(item);
-                continue;
-            }
-            Ok(Some(Ok(Event::InitDone))) => Change::Listed(listing.take().unwrap_or_default()),
-            Ok(Some(Ok(Event::Apply(item)))) => Change::Changed(Box::new(item)),
-            Ok(Some(Ok(Event::Delete(item)))) => Change::Deleted(Box::new(item)),
-            Ok(Some(Err(Error::InitialListFailed(error)))) => Change::Trouble(error.into()),
+            Ok(Some(Ok(event))) => change_by(event, &mut listing),
+            Ok(Some(Err(Error::InitialListFailed(error)))) => Some(Change::Trouble(error.into())),
             Ok(Some(Err(error))) => {
                 // The library would retry from the same version, which the server may not have.
                 let cannot_begin = matches!(error, Error::WatchStartFailed(_));
                 let problem = ApiProblem::from(error);
                 tracing::debug!(%problem, "a watch broke or cannot begin");
                 if cannot_begin {
-                    (events, listing) = (begin(), Some(Vec::new()));
+                    (events, listing) = begin();
                     watching_is_forbidden = problem.kind == ProblemKind::Forbidden;
                 }
                 sleep(pauses.next().unwrap_or_default()).await;
-                continue;
+                None
             }
             Ok(None) | Err(_) => {
-                (events, listing) = (begin(), Some(Vec::new()));
-                if !is_listing {
-                    continue;
-                }
-                Change::Trouble(ApiProblem::no_answer(REQUEST_TIMEOUT))
+                (events, listing) = begin();
+                is_listing.then(|| Change::Trouble(ApiProblem::no_answer(REQUEST_TIMEOUT)))
             }
         };
+        let Some(change) = change else { continue };
         let pause = match &change {
             Change::Trouble(problem) if problem.kind == ProblemKind::Forbidden => None,
             Change::Trouble(_) => pauses.next(),
             Change::Listed(_) if watching_is_forbidden => {
-                (events, listing) = (begin(), Some(Vec::new()));
+                (events, listing) = begin();
                 Some(BETWEEN_LISTS)
             }
             _ => Some(Duration::ZERO),
@@ -115,6 +102,23 @@ pub(super) async fn watch<K, M>(
         };
         sleep(pause).await;
     }
+}
+
+/// What an event changes; nothing while a list is under way.
+fn change_by<K>(event: Event<K>, listing: &mut Option<Vec<K>>) -> Option<Change<K>> {
+    Some(match event {
+        Event::Init => {
+            *listing = Some(Vec::new());
+            return None;
+        }
+        Event::InitApply(item) => {
+            listing.get_or_insert_default().push(item);
+            return None;
+        }
+        Event::InitDone => Change::Listed(listing.take().unwrap_or_default()),
+        Event::Apply(item) => Change::Changed(Box::new(item)),
+        Event::Delete(item) => Change::Deleted(Box::new(item)),
+    })
 }
 
 impl From<Error> for ApiProblem {
