@@ -5,10 +5,6 @@
 use super::node::Style;
 use super::scanner::Mark;
 
-/// How deep collections may be nested: enough for any file that a person writes, and little enough
-/// for a small stack. PyYAML ends at about 490, with the recursion limit of Python.
-pub(crate) const MAX_NESTING: usize = 128;
-
 /// A node's place in its graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct NodeId(pub(super) usize);

@@ -1,9 +1,25 @@
 //! Values and where they stand.
 
+use std::fmt;
+
 use num_bigint::BigInt;
 
-use super::position::Position;
 use super::timestamp::Timestamp;
+
+/// A place in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// The column in characters, counted from 1.
+    pub column: usize,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}", self.line, self.column)
+    }
+}
 
 /// A value and where it begins.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,6 +105,11 @@ impl Value {
     /// Whether it is `None`.
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
+    }
+
+    /// Whether it holds other values.
+    pub fn is_collection(&self) -> bool {
+        matches!(self, Self::List(_) | Self::Pairs(_) | Self::Set(_) | Self::Map(_))
     }
 
     /// The text, if it is text.

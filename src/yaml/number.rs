@@ -2,10 +2,7 @@
 
 use num_bigint::BigInt;
 
-use super::error::Problem;
-
-/// How many digits an integer may have: what Python converts without being told otherwise.
-pub(crate) const MAX_INTEGER_DIGITS: usize = 4300;
+use super::error::{MAX_INTEGER_DIGITS, Problem};
 
 /// Whether a plain text is an integer: binary, octal (`017`), decimal, hexadecimal, or base 60.
 pub(super) fn is_integer(text: &str) -> bool {
@@ -97,9 +94,7 @@ pub(super) fn read_integer(text: &str) -> Result<BigInt, Problem> {
     let digits = text.replace('_', "");
     let (is_negative, unsigned) = split_sign(&digits);
     if unsigned.len() > MAX_INTEGER_DIGITS {
-        return Err(Problem::IntegerTooLong {
-            limit: MAX_INTEGER_DIGITS,
-        });
+        return Err(Problem::IntegerTooLong);
     }
     let value = if let Some(digits) = unsigned.strip_prefix("0b") {
         python_int(digits, 2)

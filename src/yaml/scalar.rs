@@ -24,27 +24,11 @@ pub(super) fn resolve(text: &str) -> Tag {
 }
 
 fn is_boolean(text: &str) -> bool {
-    matches!(
-        text,
-        "yes"
-            | "Yes"
-            | "YES"
-            | "no"
-            | "No"
-            | "NO"
-            | "true"
-            | "True"
-            | "TRUE"
-            | "false"
-            | "False"
-            | "FALSE"
-            | "on"
-            | "On"
-            | "ON"
-            | "off"
-            | "Off"
-            | "OFF"
-    )
+    const BOOLEANS: [&str; 18] = [
+        "yes", "Yes", "YES", "no", "No", "NO", "true", "True", "TRUE", "false", "False", "FALSE", "on", "On",
+        "ON", "off", "Off", "OFF",
+    ];
+    BOOLEANS.contains(&text)
 }
 
 /// The boolean that a text means in any case; `y` and `n` are none.

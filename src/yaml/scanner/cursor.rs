@@ -1,6 +1,6 @@
 //! The characters of a text, and the place in it.
 
-use super::super::position::Position;
+use super::super::node::Position;
 
 /// A place in a text, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub(super) fn is_word(character: char) -> bool {
 }
 
 /// A reading position in a text.
-pub(super) struct Cursor {
+pub(in crate::yaml) struct Cursor {
     characters: Vec<char>,
     index: usize,
     line: usize,
@@ -58,7 +58,7 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
-    pub(super) fn new(characters: Vec<char>) -> Self {
+    pub(in crate::yaml) fn new(characters: Vec<char>) -> Self {
         Self {
             characters,
             index: 0,
@@ -67,7 +67,7 @@ impl Cursor {
         }
     }
 
-    pub(super) fn mark(&self) -> Mark {
+    pub(in crate::yaml) fn mark(&self) -> Mark {
         Mark {
             index: self.index,
             line: self.line,
@@ -104,15 +104,18 @@ impl Cursor {
 
     /// How many characters from here on are of this kind. The kind must not include [`END`].
     pub(super) fn count(&self, is_of_kind: impl Fn(char) -> bool) -> usize {
-        let mut length = 0;
-        while is_of_kind(self.peek(length)) {
-            length += 1;
-        }
-        length
+        self.count_from(0, is_of_kind)
+    }
+
+    /// As [`count`](Self::count), from `offset` characters on.
+    pub(super) fn count_from(&self, offset: usize, is_of_kind: impl Fn(char) -> bool) -> usize {
+        (offset..)
+            .take_while(|&offset| is_of_kind(self.peek(offset)))
+            .count()
     }
 
     /// Moves on by `length` characters.
-    pub(super) fn skip(&mut self, length: usize) {
+    pub(in crate::yaml) fn skip(&mut self, length: usize) {
         for _ in 0..length {
             let character = self.next();
             self.index += 1;
