@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::quote::quote;
+use super::entry_point::quote;
 
 /// The name of a project's file, and the one that is looked for first.
 pub(crate) const FILE_NAME: &str = "MLproject";
