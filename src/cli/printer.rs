@@ -154,9 +154,9 @@ pub(crate) fn write_stdout(text: &str) -> Result<(), Failure> {
 /// As [`write_stdout`], for a text in which that is written out already.
 pub(crate) fn write_escaped_stdout(text: &str) -> Result<(), Failure> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
-            anyhow::Error::new(error).context("cannot write to standard output"),
-        )),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::caused_by(error, "cannot write to standard output"))
+        }
         _ => Ok(()),
     }
 }
