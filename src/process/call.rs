@@ -1,7 +1,7 @@
 //! A program that shall be run: what it is, its arguments, its variables, its directory.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, PipeReader};
+use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -14,25 +14,10 @@ use super::group::ProcessGroup;
 use super::lines::without_secrets;
 use super::search::find_program;
 use super::tee::{Copies, Tee};
-use super::{children, open_files};
+use super::{children, inherited};
 
 /// How many characters of an argument an error shows.
 const SHOWN_ARGUMENT: usize = 200;
-
-/// What a program's standard streams are.
-#[derive(Debug)]
-pub(super) enum Streams {
-    /// Those of this program.
-    Inherited,
-    /// This program's own to read; what is written comes through pipes.
-    Teed,
-    /// Nothing to read; what is written comes through pipes.
-    Captured,
-    /// Pipes for all three.
-    Conversed,
-    /// This is read; what is written comes through pipes.
-    Fed(PipeReader),
-}
 
 /// A program with its arguments, changes to its environment variables and its directory.
 ///
@@ -86,11 +71,9 @@ impl ProgramCall {
         N: Into<OsString>,
         V: Into<OsString>,
     {
-        self.variables.extend(
-            variables
-                .into_iter()
-                .map(|(name, value)| (name.into(), Some(value.into()))),
-        );
+        let variables = variables.into_iter();
+        self.variables
+            .extend(variables.map(|(name, value)| (name.into(), Some(value.into()))));
         self
     }
 
@@ -117,7 +100,7 @@ impl ProgramCall {
     /// The program or the directory is missing, the arguments are too long, or the system refuses.
     pub fn spawn_group(&self) -> Result<ProcessGroup, ProcessError> {
         let strangers = children::adopt_orphans();
-        let child = self.spawn(Streams::Inherited)?;
+        let child = self.spawn(Stdio::inherit(), Stdio::inherit)?;
         Ok(ProcessGroup::new(Pid::from_child(&child), strangers))
     }
 
@@ -128,7 +111,7 @@ impl ProgramCall {
     /// As of [`spawn_group`](Self::spawn_group).
     pub fn spawn_group_teed(&self, tee: Tee) -> Result<(ProcessGroup, Copies), ProcessError> {
         let strangers = children::adopt_orphans();
-        let mut child = self.spawn(Streams::Teed)?;
+        let mut child = self.spawn(Stdio::inherit(), Stdio::piped)?;
         let group = ProcessGroup::new(Pid::from_child(&child), strangers);
         let copies = Copies::begin(&mut child, tee).map_err(|source| self.explain(source, None))?;
         Ok((group, copies))
@@ -147,16 +130,15 @@ impl ProgramCall {
 
     /// The command line with that many characters of each argument.
     fn shown(&self, length: usize) -> String {
-        let mut line = quoted(&self.program, length);
-        for argument in &self.arguments {
-            line.push(' ');
-            line.push_str(&quoted(argument, length));
-        }
-        line
+        let words = std::iter::once(&self.program).chain(&self.arguments);
+        words
+            .map(|word| quoted(word, length))
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
-    /// Starts the program in a new process group.
-    pub(super) fn spawn(&self, streams: Streams) -> Result<Child, ProcessError> {
+    /// Starts the program in a new process group. `output` makes what it writes to.
+    pub(super) fn spawn(&self, stdin: Stdio, output: fn() -> Stdio) -> Result<Child, ProcessError> {
         let directory = self.directory.as_deref();
         let Some(file) = find_program(&self.program, self.path().as_deref(), directory) else {
             return Err(self.explain(io::ErrorKind::NotFound.into(), None));
@@ -175,21 +157,9 @@ impl ProgramCall {
         if let Some(directory) = directory {
             command.current_dir(directory);
         }
-        let stdin = match streams {
-            Streams::Inherited => None,
-            Streams::Teed => {
-                command.stdout(Stdio::piped()).stderr(Stdio::piped());
-                None
-            }
-            Streams::Captured => Some(Stdio::null()),
-            Streams::Fed(input) => Some(input.into()),
-            Streams::Conversed => Some(Stdio::piped()),
-        };
-        if let Some(stdin) = stdin {
-            command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
-        }
+        command.stdin(stdin).stdout(output()).stderr(output());
         if children::owns_all() {
-            open_files::keep_inherited_files();
+            inherited::keep_inherited_files();
         }
         children::spawn(&mut command).map_err(|source| self.explain(source, Some(&file)))
     }
@@ -304,7 +274,7 @@ mod tests {
                 "cannot start `sh 'a\0b'`",
             ),
         ] {
-            let error = call.spawn(Streams::Captured).expect_err(expected);
+            let error = call.spawn(Stdio::null(), Stdio::piped).expect_err(expected);
             assert_eq!(error.to_string(), expected);
         }
     }

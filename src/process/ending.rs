@@ -8,9 +8,8 @@ use rustix::process::{Pid, Signal, getpid, kill_process};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::children::{self, Remaining};
-use super::disposition::ended_by;
 use super::group::ProcessGroup;
-use super::proc::Process;
+use super::proc::{Process, ended_by};
 use super::signals::{Event, SAME_REQUEST, Signals};
 
 /// How long to wait for processes that not even `SIGKILL` ends, such as those that hang in a dead

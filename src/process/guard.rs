@@ -19,8 +19,8 @@ use std::thread::sleep;
 use nix::sys::signal::SigSet;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
-use super::before_exec;
 use super::identity::ProcessIdentity;
+use super::inherited;
 use super::marker::{BETWEEN_LOOKS, LeftBehind, Marker};
 use crate::env_vars::MLRUN_PROCESS;
 
@@ -78,7 +78,7 @@ pub(super) fn bind(command: &mut Command) -> Option<Pid> {
     };
     if let Guard::Running(marker, ..) | Guard::Failed(marker) = &*guard {
         command.env(MLRUN_PROCESS, marker.value());
-        before_exec::bind(command, pipe);
+        inherited::bind(command, pipe);
     }
     started
 }

@@ -7,8 +7,7 @@ use rustix::process::{Pid, Signal};
 use serde::{Deserialize, Serialize};
 
 use super::marker::{LeftBehind, Marker};
-use super::proc::{boot_id, pid_namespace, start_of};
-use super::send_signal::{Termination, signal_process};
+use super::proc::{Termination, boot_id, pid_namespace, signal_process, start_of};
 
 /// Which process of which machine it is. A process id alone says little: ids come round again, and
 /// home directories and tracking stores are shared between machines and containers.

@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, getpid};
 
-use super::proc::{Process, has_variable};
-use super::send_signal::signal_process;
+use super::proc::{Process, has_variable, signal_process};
 use super::tree;
 use crate::env_vars::MLRUN_PROCESS;
 
@@ -126,7 +125,7 @@ impl LeftBehind {
             found.extend(tree::of_group(*group, &all));
         }
         found.extend(all.iter().filter(|process| self.marker.is_on(process.id)));
-        found.retain(|process| process.is_running() && process.id != this);
+        found.retain(|process| !process.is_zombie && process.id != this);
         found.into_iter().collect()
     }
 }
