@@ -41,7 +41,7 @@ pub(super) async fn fetch_url(
 ) -> Result<WorkDir, FetchError> {
     let wanted = Wanted {
         version: options.version.clone(),
-        tree: url.tree().map(|tree| tree.as_str().to_owned()),
+        tree: url.tree().map(str::to_owned),
     };
     let remote = Remote::new(url.expose());
     let (directory, cloned) = clone_into_temporary(uri, remote, wanted, progress).await?;
