@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, getpid, kill_process};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::children::{self, Remaining};
+use super::children;
 use super::group::ProcessGroup;
 use super::proc::{Process, ended_by};
 use super::signals::{Event, SAME_REQUEST, Signals};
@@ -83,7 +83,7 @@ impl ProcessGroup {
         if gets_orphans() {
             // Orphans come to us: no child at all means no tree. Only with children that are not
             // the program's the tree has to be looked at.
-            if children::collect() == Remaining::None {
+            if !children::collect() {
                 return true;
             }
             let is_gone = self.has_company() && self.members().is_empty();

@@ -26,8 +26,16 @@ impl Scanner {
             ']' => self.fetch_closing_bracket(TokenKind::FlowSequenceEnd),
             '}' => self.fetch_closing_bracket(TokenKind::FlowMappingEnd),
             ',' => self.fetch_flow_entry(),
-            '-' if self.is_before_blank() => self.fetch_block_entry(),
-            '?' if self.flow_level != 0 || self.is_before_blank() => self.fetch_key(),
+            '-' if self.is_before_blank() => self.fetch_entry(
+                TokenKind::BlockEntry,
+                TokenKind::BlockSequenceStart,
+                Problem::UnexpectedListItem,
+            ),
+            '?' if self.flow_level != 0 || self.is_before_blank() => self.fetch_entry(
+                TokenKind::Key,
+                TokenKind::BlockMappingStart,
+                Problem::UnexpectedKey,
+            ),
             ':' if self.flow_level != 0 || self.is_before_blank() => self.fetch_value(),
             '*' | '&' => self.fetch_word(|scanner| scanner.scan_anchor(character)),
             '!' => self.fetch_word(Self::scan_tag),
@@ -48,7 +56,7 @@ impl Scanner {
 
     /// Moves on past spaces, comments and line ends.
     fn skip_to_token(&mut self) {
-        if self.cursor.index() == 0 && self.cursor.next() == '\u{feff}' {
+        if self.cursor.mark().index == 0 && self.cursor.next() == '\u{feff}' {
             self.cursor.skip(1);
         }
         loop {
@@ -110,64 +118,47 @@ impl Scanner {
         Ok(())
     }
 
-    fn fetch_block_entry(&mut self) -> Result<(), YamlError> {
+    /// Takes the indicator before an entry of a block collection, which begins here if none stands at this column
+    /// yet, or of one in brackets.
+    fn fetch_entry(
+        &mut self,
+        kind: TokenKind,
+        block: TokenKind,
+        otherwise: Problem,
+    ) -> Result<(), YamlError> {
         if self.flow_level == 0 {
-            self.begin_block(TokenKind::BlockSequenceStart, Problem::UnexpectedListItem)?;
+            if !self.allows_simple_key {
+                return Err(self.error(otherwise));
+            }
+            if self.add_indent(self.column()) {
+                self.push_indicator(block, 0);
+            }
         }
-        self.allows_simple_key = true;
+        self.allows_simple_key = self.flow_level == 0 || matches!(kind, TokenKind::BlockEntry);
         self.remove_simple_key()?;
-        self.push_indicator(TokenKind::BlockEntry, 1);
-        Ok(())
-    }
-
-    fn fetch_key(&mut self) -> Result<(), YamlError> {
-        if self.flow_level == 0 {
-            self.begin_block(TokenKind::BlockMappingStart, Problem::UnexpectedKey)?;
-        }
-        self.allows_simple_key = self.flow_level == 0;
-        self.remove_simple_key()?;
-        self.push_indicator(TokenKind::Key, 1);
-        Ok(())
-    }
-
-    /// Begins a block collection here if none stands at this column yet.
-    fn begin_block(&mut self, kind: TokenKind, otherwise: Problem) -> Result<(), YamlError> {
-        if !self.allows_simple_key {
-            return Err(self.error(otherwise));
-        }
-        if self.add_indent(self.column()) {
-            self.push_indicator(kind, 0);
-        }
+        self.push_indicator(kind, 1);
         Ok(())
     }
 
     fn fetch_value(&mut self) -> Result<(), YamlError> {
-        if let Some(key) = self.take_simple_key() {
-            let place = key.token_number - self.taken;
-            self.insert(place, TokenKind::Key, key.mark);
-            let column = i64::try_from(key.mark.column).unwrap_or(i64::MAX);
-            if self.flow_level == 0 && self.add_indent(column) {
-                self.insert(place, TokenKind::BlockMappingStart, key.mark);
-            }
-            self.allows_simple_key = false;
-        } else {
-            if self.flow_level == 0 {
-                self.begin_block(TokenKind::BlockMappingStart, Problem::UnexpectedValue)?;
-            }
-            self.allows_simple_key = self.flow_level == 0;
-            self.remove_simple_key()?;
+        let Some(key) = self.take_simple_key() else {
+            let (kind, block) = (TokenKind::Value, TokenKind::BlockMappingStart);
+            return self.fetch_entry(kind, block, Problem::UnexpectedValue);
+        };
+        let place = key.token_number - self.taken;
+        self.insert(place, TokenKind::Key, key.mark);
+        let column = i64::try_from(key.mark.column).unwrap_or(i64::MAX);
+        if self.flow_level == 0 && self.add_indent(column) {
+            self.insert(place, TokenKind::BlockMappingStart, key.mark);
         }
+        self.allows_simple_key = false;
         self.push_indicator(TokenKind::Value, 1);
         Ok(())
     }
 
     fn insert(&mut self, place: usize, kind: TokenKind, mark: Mark) {
-        let token = Token {
-            kind,
-            start: mark,
-            end: mark,
-        };
-        self.tokens.insert(place, token);
+        let (start, end) = (mark, mark);
+        self.tokens.insert(place, Token { kind, start, end });
     }
 
     fn fetch_block_scalar(&mut self, is_folded: bool) -> Result<(), YamlError> {

@@ -229,14 +229,11 @@ impl Scanner {
 
     /// Forgets the places that can no longer begin a key.
     fn drop_stale_keys(&mut self) -> Result<(), YamlError> {
-        let (line, index) = (self.cursor.line(), self.cursor.index());
+        let Mark { line, index, .. } = self.cursor.mark();
         let is_stale =
             |key: &SimpleKey| key.mark.line != line || index - key.mark.index > MAX_SIMPLE_KEY_LENGTH;
-        if let Some(key) = self
-            .simple_keys
-            .iter()
-            .find(|key| key.is_required && is_stale(key))
-        {
+        let mut keys = self.simple_keys.iter();
+        if let Some(key) = keys.find(|key| key.is_required && is_stale(key)) {
             return Err(self.no_colon(key.mark));
         }
         self.simple_keys.retain(|key| !is_stale(key));
@@ -268,11 +265,8 @@ impl Scanner {
     }
 
     fn take_simple_key(&mut self) -> Option<SimpleKey> {
-        let flow_level = self.flow_level;
-        let found = self
-            .simple_keys
-            .iter()
-            .position(|key| key.flow_level == flow_level)?;
+        let mut keys = self.simple_keys.iter();
+        let found = keys.position(|key| key.flow_level == self.flow_level)?;
         Some(self.simple_keys.remove(found))
     }
 
@@ -293,10 +287,8 @@ impl Scanner {
         }
         while self.indent > column {
             let mark = self.cursor.mark();
-            self.indent = self
-                .outer_indents
-                .pop()
-                .expect("an indent has one around it, down to -1");
+            let outer = self.outer_indents.pop();
+            self.indent = outer.expect("an indent has one around it, down to -1");
             self.push(TokenKind::BlockEnd, mark, mark);
         }
     }
