@@ -18,9 +18,7 @@ pub struct EntryPoint {
     pub parameters: Vec<Parameter>,
     /// The command as the file has it, in Python's format syntax.
     pub command: Option<String>,
-    /// Where the command stands.
     pub command_location: Option<Location>,
-    /// Where the entry point is declared.
     pub location: Option<Location>,
 }
 
@@ -172,41 +170,12 @@ fn without_last_newlines(command: &str) -> &str {
 /// Only ASCII letters, digits and a few harmless signs stay bare; everything else, also a letter
 /// such as `ü`, puts the whole word into single quotes.
 pub(crate) fn quote(word: &str) -> Cow<'_, str> {
+    let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
     if word.is_empty() {
         Cow::Borrowed("''")
     } else if word.bytes().all(is_safe) {
         Cow::Borrowed(word)
     } else {
         Cow::Owned(format!("'{}'", word.replace('\'', r#"'"'"'"#)))
-    }
-}
-
-fn is_safe(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quotes_as_shlex_does() {
-        for (word, expected) in [
-            ("", "''"),
-            ("plain", "plain"),
-            ("A1_@%+=:,./-", "A1_@%+=:,./-"),
-            ("two words", "'two words'"),
-            ("it's", r#"'it'"'"'s'"#),
-            ("'", r#"''"'"''"#),
-            ("ü", "'ü'"),
-            ("~/x", "'~/x'"),
-            ("#", "'#'"),
-            ("a\nb", "'a\nb'"),
-            ("$HOME", "'$HOME'"),
-            ("a{b}", "'a{b}'"),
-            ("٣", "'٣'"),
-        ] {
-            assert_eq!(quote(word), expected, "{word}");
-        }
     }
 }

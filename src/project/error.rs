@@ -16,7 +16,6 @@ pub struct ProjectError {
 }
 
 impl ProjectError {
-    /// A problem without a place.
     pub(super) fn new(problem: ProjectProblem) -> Self {
         Self {
             problem: Box::new(problem),
@@ -24,7 +23,6 @@ impl ProjectError {
         }
     }
 
-    /// A problem at a place.
     pub(super) fn at(location: impl Into<Option<Location>>, problem: ProjectProblem) -> Self {
         Self {
             problem: Box::new(problem),
@@ -213,7 +211,6 @@ pub enum SparkJobRule {
     Environment { key: &'static str },
 }
 
-/// How many names a message lists.
 pub(super) const NAMES_SHOWN: usize = 50;
 
 /// The names in quotes, with commas between them; of many the first.
@@ -229,7 +226,6 @@ pub(super) fn quoted(names: &[String]) -> String {
     text
 }
 
-/// How many scripts a message lists.
 const SCRIPTS_SHOWN: usize = 8;
 
 /// The message for a name that is neither an entry point nor a script.

@@ -151,29 +151,6 @@ mod tests {
     }
 
     #[test]
-    fn strings_are_cut_and_padded() {
-        for (value, spec, expected) in [
-            ("ab", "", "ab"),
-            ("ab", "s", "ab"),
-            ("ab", "5", "ab   "),
-            ("ab", ">5", "   ab"),
-            ("ab", "^5", " ab  "),
-            ("ab", "*^5s", "*ab**"),
-            ("ab", "08", "ab000000"),
-            ("ab", ">08", "000000ab"),
-            ("ab", "x<08", "abxxxxxx"),
-            ("ab", ".1", "a"),
-            ("ab", "0.0", ""),
-            ("äöü", ".2", "äö"),
-            ("äöü", ">٥", "  äöü"),
-            ("ab", "<<4", "ab<<"),
-            ("ab", "1", "ab"),
-        ] {
-            assert_eq!(applied(value, spec).as_deref(), Ok(expected), "{value} {spec}");
-        }
-    }
-
-    #[test]
     fn what_only_numbers_have_is_an_error() {
         for (spec, expected) in [
             ("+", FormatSpecError::NumbersOnly("a sign option")),

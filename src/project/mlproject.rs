@@ -27,7 +27,6 @@ pub(super) struct MlProject {
 pub struct DatabricksSparkJob {
     /// The Python file that is the job; the project has entry points where there is none.
     pub python_file: Option<String>,
-    /// The arguments for the Python file.
     pub parameters: Vec<String>,
     /// Python packages that the job needs, as `pip` takes them.
     pub python_libraries: Vec<String>,

@@ -16,7 +16,6 @@ pub struct Parameter {
     pub default: Option<String>,
     /// What it is, in the project's words.
     pub description: Option<String>,
-    /// Where it is declared.
     pub location: Location,
     /// Where the default stands.
     pub default_location: Option<Location>,
@@ -84,18 +83,15 @@ pub struct ResolvedParameter {
     pub name: String,
     /// The value to record: as it was given or declared.
     pub logged: String,
-    /// The value for the command.
     pub value: ParameterValue,
 }
 
 /// A value for the command, before quoting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParameterValue {
-    /// A text that is ready.
     Text(String),
     /// A file or directory that must be downloaded; its local path then takes this value's place.
     Download {
-        /// Where it lies.
         uri: String,
         /// The number of the parameter among the declared ones, from 0.
         position: usize,

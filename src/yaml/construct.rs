@@ -52,7 +52,6 @@ struct Constructor<'g> {
 }
 
 impl Constructor<'_> {
-    /// Finds what the node is.
     fn object(&mut self, id: NodeId) -> Result<(), YamlError> {
         if self.objects[id.0].is_some() {
             return Ok(());

@@ -8,7 +8,6 @@ use super::graph::{Content, Graph, NodeId};
 use super::key::{Key, set_order};
 use super::node::{Mapping, Node, Value, Written};
 
-/// Makes the values.
 pub(super) fn expand(graph: &Graph, objects: &Objects) -> Result<Node, YamlError> {
     Expander {
         graph,

@@ -258,30 +258,4 @@ mod tests {
             assert_eq!(repr(Value::Bytes(bytes.to_vec())), expected);
         }
     }
-
-    #[test]
-    fn only_text_and_dates_differ_in_str() {
-        let parse = |text: &str| crate::yaml::parse(text.as_bytes()).unwrap().value;
-        for (text, str, repr) in [
-            ("a b", "a b", "'a b'"),
-            ("2020-01-02", "2020-01-02", "datetime.date(2020, 1, 2)"),
-            ("~", "None", "None"),
-            ("no", "False", "False"),
-            (
-                "[1, 'a', 2020-01-02, {b: ~}]",
-                "[1, 'a', datetime.date(2020, 1, 2), {'b': None}]",
-                "[1, 'a', datetime.date(2020, 1, 2), {'b': None}]",
-            ),
-            ("!!set {2, 1}", "{1, 2}", "{1, 2}"),
-            ("!!set {}", "set()", "set()"),
-            (
-                "!!omap [a: 1, b: 2]",
-                "[('a', 1), ('b', 2)]",
-                "[('a', 1), ('b', 2)]",
-            ),
-        ] {
-            assert_eq!(parse(text).to_python_str(), str, "{text}");
-            assert_eq!(parse(text).to_python_repr(), repr, "{text}");
-        }
-    }
 }

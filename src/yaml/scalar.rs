@@ -95,38 +95,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_texts_resolve() {
-        for (text, tag) in [
-            ("", Tag::Null),
-            ("~", Tag::Null),
-            ("NULL", Tag::Null),
-            ("nUll", Tag::Str),
-            ("yes", Tag::Bool),
-            ("Off", Tag::Bool),
-            ("TRUE", Tag::Bool),
-            ("tRUE", Tag::Str),
-            ("y", Tag::Str),
-            ("n", Tag::Str),
-            ("on\n", Tag::Bool),
-            ("<<", Tag::Merge),
-            ("=", Tag::DefaultValue),
-            ("010", Tag::Int),
-            ("1e-5", Tag::Str),
-            ("1.0e-5", Tag::Float),
-            ("2020-01-02", Tag::Timestamp),
-            ("2020-1-2", Tag::Str),
-            ("2020-1-2 3:04:05", Tag::Timestamp),
-            ("2020-13-99", Tag::Timestamp),
-            ("20201-01-02", Tag::Str),
-            ("None", Tag::Str),
-            ("\n", Tag::Str),
-            ("é", Tag::Str),
-        ] {
-            assert_eq!(resolve(text), tag, "{text:?}");
-        }
-    }
-
-    #[test]
     fn base64() {
         for (text, bytes) in [
             ("", Some(&b""[..])),

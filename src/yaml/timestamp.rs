@@ -13,7 +13,6 @@ pub struct Timestamp {
     pub time: Option<Time>,
 }
 
-/// A time of day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Time {
     /// The time as written, in whole microseconds.

@@ -1,7 +1,5 @@
 //! What an MLproject file and the files beside it declare.
 
-use std::path::PathBuf;
-
 use super::Fixture;
 use crate::project::{
     DatabricksSparkJob, DockerEnvironment, EnvironmentEntry, ParameterType, Project, ProjectEnvironment,
@@ -130,39 +128,6 @@ fn a_directory_without_the_file_follows_the_conventions() {
     );
     assert!(Project::load(&fixture.path().join("missing")).is_err());
     assert!(Project::load(&fixture.path().join("my-model/train.py")).is_err());
-}
-
-#[test]
-fn environments_have_an_order() {
-    let all = ["python_env.yaml", "conda.yaml", "env/other.yaml"];
-    let python = |file: &str| ProjectEnvironment::Python {
-        file: Some(PathBuf::from(file)),
-    };
-    let conda = |file: &str| ProjectEnvironment::Conda {
-        file: PathBuf::from(file),
-    };
-    for (mlproject, files, expected) in [
-        ("name: x", &all[..], python("python_env.yaml")),
-        ("name: x", &all[1..], conda("conda.yaml")),
-        ("name: x", &all[2..], ProjectEnvironment::Python { file: None }),
-        ("conda_env: env/other.yaml", &all, conda("env/other.yaml")),
-        ("python_env: env/other.yaml", &all, python("env/other.yaml")),
-        ("python_env: conda.yaml", &all, python("conda.yaml")),
-        ("conda_env:", &all, python("python_env.yaml")),
-        ("docker_env: {}", &all[1..], conda("conda.yaml")),
-        ("python_env: ''", &all[1..], conda("conda.yaml")),
-    ] {
-        let fixture = Fixture::new(mlproject, files);
-        let below = |file: PathBuf| file.strip_prefix(fixture.path()).unwrap().to_owned();
-        let environment = match fixture.load().unwrap().environment {
-            ProjectEnvironment::Python { file } => ProjectEnvironment::Python {
-                file: file.map(below),
-            },
-            ProjectEnvironment::Conda { file } => ProjectEnvironment::Conda { file: below(file) },
-            docker => docker,
-        };
-        assert_eq!(environment, expected, "{mlproject} {files:?}");
-    }
 }
 
 #[test]

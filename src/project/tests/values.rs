@@ -12,40 +12,6 @@ fn command(mlproject: &str, given: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn values_are_put_into_the_command() {
-    let two = "entry_points: {main: {parameters: {a: string, b: {default: x y}}, command: 'run {a} {b}'}}";
-    let typed = "entry_points: {main: {parameters: {p: {type: path, default: data.csv}, u: {type: uri, default: d/x}, \
-                 f: {type: float, default: 1e5}}, command: 'run {p} {u} {f}'}}";
-    for (mlproject, given, expected) in [
-        (two, &[("a", "1")][..], "run 1 'x y'"),
-        (two, &[("b", ""), ("a", "it's")], r#"run 'it'"'"'s' ''"#),
-        (
-            two,
-            &[("z", "{a}"), ("a", "1"), ("y;z", "")],
-            "run 1 'x y' --z '{a}' --'y;z' ''",
-        ),
-        (typed, &[], "run <project>/data.csv <project>/d/x 1e5"),
-        (
-            typed,
-            &[("u", "s3://bucket/x"), ("f", "٣")],
-            "run <project>/data.csv s3://bucket/x '٣'",
-        ),
-        (
-            typed,
-            &[("p", "100%25.csv"), ("u", "file:x")],
-            "run <project>/100%25.csv file:x 1e5",
-        ),
-        (
-            typed,
-            &[("p", "https://host/x y")],
-            "run 'https://host/x y' <project>/d/x 1e5",
-        ),
-    ] {
-        assert_eq!(command(mlproject, given), expected, "{given:?}");
-    }
-}
-
-#[test]
 fn a_way_through_a_missing_directory_leads_nowhere() {
     let fixture = Fixture::new(
         "entry_points: {main: {parameters: {p: path}, command: 'run {p}'}}",
@@ -102,27 +68,4 @@ fn what_lies_elsewhere_is_to_be_downloaded() {
         entry_point.command(&parameters).unwrap(),
         "run '/data/a b' file://host/x"
     );
-}
-
-#[test]
-fn values_are_recorded_as_they_were_given() {
-    let fixture = Fixture::new(
-        "entry_points: {main: {parameters: {p: path, u: uri, s: {default: 1.50}}, command: run}}",
-        &["data.csv"],
-    );
-    let entry_point = fixture.load().unwrap().entry_point("main", None).unwrap();
-    let given = [("p", "./data.csv"), ("u", "x"), ("extra", "it's")];
-    let given = given.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let context = ParameterContext {
-        directory: fixture.path(),
-        is_elsewhere: false,
-    };
-    let parameters = entry_point.resolve(&given, context).unwrap();
-    let logged: Vec<_> = parameters
-        .declared
-        .iter()
-        .map(|parameter| parameter.logged.as_str())
-        .collect();
-    assert_eq!(logged, ["./data.csv", "x", "1.5"]);
-    assert_eq!(parameters.extra, [("extra".to_owned(), "it's".to_owned())]);
 }
