@@ -88,19 +88,25 @@ fn check_placeholders(
     }
     let is_unused = |parameter: &&DeclaredParameter<'_>| !used.contains(parameter.name.as_str());
     for parameter in parameters.iter().filter(is_unused) {
-        let message = format!(
-            "parameter '{}' is declared, but the command of entry point '{}' does not use it",
-            parameter.name, entry_point.name
-        );
-        findings.push(
-            Finding::new(Code::UnusedParameter, document.location(parameter.key), message)
-                .hint(format!(
-                    "its value reaches the program only by `{{{}}}` in the command",
-                    parameter.name
-                ))
-                .of(&entry_point.name),
-        );
+        findings.push(unused_parameter(document, parameter));
     }
+}
+
+fn unused_parameter(document: &Document, parameter: &DeclaredParameter<'_>) -> Finding {
+    let DeclaredParameter {
+        entry_point,
+        name,
+        key,
+        ..
+    } = parameter;
+    let message = format!(
+        "parameter '{name}' is declared, but the command of entry point '{entry_point}' does not use it"
+    );
+    Finding::new(Code::UnusedParameter, document.location(key), message)
+        .hint(format!(
+            "its value reaches the program only by `{{{name}}}` in the command"
+        ))
+        .of(entry_point)
 }
 
 /// A value that a run could give the parameter.

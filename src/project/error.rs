@@ -75,7 +75,10 @@ pub enum ProjectProblem {
         first_line: usize,
         second: String,
     },
-    #[error("a project can have one environment, but this one has {}", quoted(keys))]
+    #[error(
+        "a project can have one environment, but this one has {}",
+        quoted(keys, NAMES_SHOWN)
+    )]
     SeveralEnvironments { keys: Vec<String> },
     #[error("{key} names the file {file}, which does not exist")]
     EnvironmentFileMissing {
@@ -104,7 +107,7 @@ pub enum ProjectProblem {
     NoEntryPointsInSparkJob { python_file: String },
     #[error("entry point '{entry_point}' has no command")]
     CommandMissing { entry_point: String },
-    #[error("No value given for missing parameters: {}", quoted(names))]
+    #[error("No value given for missing parameters: {}", quoted(names, NAMES_SHOWN))]
     MissingParameters {
         names: Vec<String>,
         /// The names that were given and are not declared.
@@ -211,22 +214,19 @@ pub enum SparkJobRule {
     Environment { key: &'static str },
 }
 
+/// How many names, and how many scripts, a message lists.
 pub(super) const NAMES_SHOWN: usize = 50;
+const SCRIPTS_SHOWN: usize = 8;
 
-/// The names in quotes, with commas between them; of many the first.
-pub(super) fn quoted(names: &[String]) -> String {
-    let shown = names.iter().take(NAMES_SHOWN);
-    let mut text = shown
-        .map(|name| format!("'{name}'"))
-        .collect::<Vec<_>>()
-        .join(", ");
-    if names.len() > NAMES_SHOWN {
-        text.push_str(&format!(" and {} more", names.len() - NAMES_SHOWN));
+/// The names in quotes, with commas between them; of more than that many the first.
+fn quoted(names: &[String], most: usize) -> String {
+    let shown = names.iter().take(most).map(|name| format!("'{name}'"));
+    let mut text = shown.collect::<Vec<_>>().join(", ");
+    if names.len() > most {
+        text.push_str(&format!(" and {} more", names.len() - most));
     }
     text
 }
-
-const SCRIPTS_SHOWN: usize = 8;
 
 /// The message for a name that is neither an entry point nor a script.
 fn no_entry_point(name: &str, missing_in: Option<&Path>, declared: &[String], scripts: &[String]) -> String {
@@ -237,14 +237,11 @@ fn no_entry_point(name: &str, missing_in: Option<&Path>, declared: &[String], sc
     message.push_str(": the project declares ");
     match declared {
         [] => message.push_str("none"),
-        _ => message.push_str(&quoted(declared)),
+        _ => message.push_str(&quoted(declared, NAMES_SHOWN)),
     }
     if !scripts.is_empty() {
-        let shown = &scripts[..scripts.len().min(SCRIPTS_SHOWN)];
-        message.push_str(&format!("; scripts that can be run: {}", quoted(shown)));
-        if scripts.len() > SCRIPTS_SHOWN {
-            message.push_str(&format!(" and {} more", scripts.len() - SCRIPTS_SHOWN));
-        }
+        let scripts = quoted(scripts, SCRIPTS_SHOWN);
+        message.push_str(&format!("; scripts that can be run: {scripts}"));
     }
     message
 }
@@ -259,6 +256,6 @@ fn declared_names(error: &TemplateError, declared: &[String]) -> String {
     }
     match declared {
         [] => "; it declares no parameters".to_owned(),
-        names => format!("; it declares {}", quoted(names)),
+        names => format!("; it declares {}", quoted(names, NAMES_SHOWN)),
     }
 }

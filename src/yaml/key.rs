@@ -202,26 +202,6 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_ordered_as_cpython_does() {
-        for (values, expected) in [
-            (&[][..], &[][..]),
-            (&[3, 1, 2], &[1, 2, 3]),
-            (&[8, 0, 16], &[8, 0, 16]),
-            (&[-1, 7], &[-1, 7]),
-            (&[10, 9, 8, 7, 6], &[6, 7, 8, 9, 10]),
-            (&[100, 20, 33, 4, 65], &[33, 65, 100, 20, 4]),
-        ] {
-            let nodes = |values: &[i64]| -> Vec<Node> {
-                values
-                    .iter()
-                    .map(|&value| node(Value::Int(BigInt::from(value))))
-                    .collect()
-            };
-            assert_eq!(set_order(nodes(values)), nodes(expected), "{values:?}");
-        }
-    }
-
-    #[test]
     fn numbers_with_one_hash_keep_their_order() {
         let nodes = || -> Vec<Node> {
             let numbers = (0..20_000).map(|factor| BigInt::from(MODULUS) * factor);

@@ -1,9 +1,7 @@
 //! What an MLproject file and the files beside it declare.
 
 use super::Fixture;
-use crate::project::{
-    DatabricksSparkJob, DockerEnvironment, EnvironmentEntry, ParameterType, Project, ProjectEnvironment,
-};
+use crate::project::{DockerEnvironment, EnvironmentEntry, ParameterType, Project, ProjectEnvironment};
 
 fn loaded(mlproject: &str) -> Project {
     Fixture::new(mlproject, &[]).load().unwrap()
@@ -151,22 +149,6 @@ fn docker_environments_are_read() {
     };
     assert_eq!(project.environment, ProjectEnvironment::Docker(expected));
     assert_eq!(project.unknown_keys[0].key, "docker_env.build_context");
-}
-
-#[test]
-fn spark_jobs_are_read() {
-    let project = loaded(concat!(
-        "databricks_spark_job:\n",
-        "  python_file: job.py\n",
-        "  parameters: [--rows, 10]\n",
-        "  python_libraries: [mlflow==2.0]\n",
-    ));
-    let expected = DatabricksSparkJob {
-        python_file: Some("job.py".to_owned()),
-        parameters: vec!["--rows".to_owned(), "10".to_owned()],
-        python_libraries: vec!["mlflow==2.0".to_owned()],
-    };
-    assert_eq!(project.databricks_spark_job, Some(expected));
 }
 
 #[test]
