@@ -40,7 +40,7 @@ impl Captured {
 }
 
 /// Which stream a piece of output comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 enum Origin {
     Stdout,
     Stderr,
