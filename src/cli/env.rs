@@ -6,7 +6,7 @@ use crate::cli::args::EnvCommand;
 use crate::cli::escape::{self, one_line};
 use crate::cli::printer::{self, Printer};
 use crate::cli::report::{Failure, Outcome};
-use crate::cli::text_table::columns;
+use crate::cli::text_table::{columns, counted};
 use crate::entities::UnixMillis;
 use crate::environment::{self, CachedEnvironment};
 use crate::events::{Progress, byte_text};
@@ -111,10 +111,6 @@ fn ago(time: UnixMillis, now: UnixMillis) -> String {
         }
     }
     "just now".to_owned()
-}
-
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

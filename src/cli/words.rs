@@ -154,20 +154,20 @@ fn unknown_option(commands: &[&Command], word: &str) -> Failure {
 /// The options that someone may have meant.
 fn meant(command: &Command, name: &str) -> Vec<String> {
     let typed = name.replace('_', "-").to_lowercase();
-    let shown = |names: Vec<&str>| names.into_iter().map(|name| format!("--{name}")).collect();
-    let same: Vec<&str> = long_names(command)
-        .filter(|long| is_same_name(long, name))
-        .collect();
+    let options = |is_meant: &dyn Fn(&str) -> bool| -> Vec<String> {
+        let names = long_names(command).filter(|long| is_meant(long));
+        names.map(|long| format!("--{long}")).collect()
+    };
+    let same = options(&|long| is_same_name(long, name));
     if !same.is_empty() {
-        return shown(same);
+        return same;
     }
-    if typed.len() >= SHORTEST_BEGINNING {
-        let begun: Vec<&str> = long_names(command).filter(|long| begins(long, &typed)).collect();
-        if !begun.is_empty() {
-            return shown(begun);
-        }
+    let begun = options(&|long| typed.len() >= SHORTEST_BEGINNING && begins(long, &typed));
+    if !begun.is_empty() {
+        return begun;
     }
-    shown(nearest(&typed, long_names(command)).into_iter().collect())
+    let near = nearest(&typed, long_names(command));
+    options(&|long| near == Some(long))
 }
 
 /// Whether the name begins so, as a whole or each of its parts: `exp-name` for `experiment-name`.

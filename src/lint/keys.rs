@@ -6,68 +6,36 @@ use crate::nearest::nearest;
 use crate::project::keys;
 use crate::yaml::{Mapping, Node};
 
-/// A mapping of which MLflow knows the keys.
-struct Section<'d> {
-    place: String,
-    /// The name of the entry point that it belongs to.
-    entry_point: Option<String>,
-    known: &'static [&'static str],
-    mapping: &'d Mapping,
-}
-
-fn sections(document: &Document) -> Vec<Section<'_>> {
-    let section = |place: &str, known, mapping| Section {
-        place: place.to_owned(),
-        entry_point: None,
-        known,
-        mapping,
+/// Keys that MLflow gives no meaning.
+pub(super) fn unknown_keys(document: &Document, findings: &mut Vec<Finding>) {
+    let mut check = |place: &str, entry_point: Option<&str>, known: &[&str], mapping: &Mapping| {
+        for (key, value) in mapping.iter() {
+            if !key.as_str().is_some_and(|key| known.contains(&key)) {
+                findings.push(Finding {
+                    entry_point: entry_point.map(str::to_owned),
+                    ..unknown_key(document, place, known, key, value)
+                });
+            }
+        }
     };
-    let mut sections = vec![section("an MLproject file", keys::PROJECT, document.top())];
-    for (place, known) in [
+    check("an MLproject file", None, keys::PROJECT, document.top());
+    for (section, known) in [
         ("docker_env", keys::DOCKER_ENV),
         ("databricks_spark_job", keys::SPARK_JOB),
     ] {
-        sections.extend(
-            document
-                .section(place)
-                .map(|mapping| section(place, known, mapping)),
-        );
-    }
-    for entry_point in document.entry_points() {
-        let name = &entry_point.name;
-        let mut add = |place: String, known, mapping| {
-            sections.push(Section {
-                entry_point: Some(name.clone()),
-                ..section(&place, known, mapping)
-            });
-        };
-        add(
-            format!("entry point '{name}'"),
-            keys::ENTRY_POINT,
-            entry_point.mapping,
-        );
-        for parameter in entry_point.parameters() {
-            if let Some(mapping) = parameter.node.as_mapping() {
-                add(
-                    format!("parameter '{}'", parameter.name),
-                    keys::PARAMETER,
-                    mapping,
-                );
-            }
+        if let Some(mapping) = document.section(section) {
+            check(section, None, known, mapping);
         }
     }
-    sections
-}
-
-/// Keys that MLflow gives no meaning.
-pub(super) fn unknown_keys(document: &Document, findings: &mut Vec<Finding>) {
-    for section in sections(document) {
-        let is_known = |key: &Node| key.as_str().is_some_and(|key| section.known.contains(&key));
-        for (key, value) in section.mapping.iter().filter(|(key, _)| !is_known(key)) {
-            findings.push(Finding {
-                entry_point: section.entry_point.clone(),
-                ..unknown_key(document, &section.place, section.known, key, value)
-            });
+    for entry_point in document.entry_points() {
+        let place = format!("entry point '{}'", entry_point.name);
+        let name = Some(entry_point.name.as_str());
+        check(&place, name, keys::ENTRY_POINT, entry_point.mapping);
+        for parameter in entry_point.parameters() {
+            if let Some(mapping) = parameter.node.as_mapping() {
+                let place = format!("parameter '{}'", parameter.name);
+                check(&place, name, keys::PARAMETER, mapping);
+            }
         }
     }
 }
@@ -141,15 +109,26 @@ pub(super) fn repeated_keys(document: &Document, findings: &mut Vec<Finding>) {
             }
         }
     };
-    for section in sections(document) {
-        check(section.mapping, &|_| section.entry_point.clone());
+    check(document.top(), &|_| None);
+    for section in ["docker_env", "databricks_spark_job"] {
+        if let Some(mapping) = document.section(section) {
+            check(mapping, &|_| None);
+        }
     }
     if let Some(entry_points) = document.section("entry_points") {
         check(entry_points, &|name| Some(name.to_owned()));
     }
     for entry_point in document.entry_points() {
-        if let Some(parameters) = entry_point.mapping.get("parameters").and_then(Node::as_mapping) {
-            check(parameters, &|_| Some(entry_point.name.clone()));
+        let of_it = |_: &str| Some(entry_point.name.clone());
+        check(entry_point.mapping, &of_it);
+        let parameters = entry_point.mapping.get("parameters").and_then(Node::as_mapping);
+        if let Some(mapping) = parameters {
+            check(mapping, &of_it);
+        }
+        for parameter in entry_point.parameters() {
+            if let Some(mapping) = parameter.node.as_mapping() {
+                check(mapping, &of_it);
+            }
         }
     }
 }

@@ -116,6 +116,12 @@ struct Origin<'a> {
 }
 
 impl Parameter {
+    /// The description in one line.
+    pub fn short_description(&self) -> Option<String> {
+        let words = self.description.as_ref()?.split_whitespace();
+        Some(words.collect::<Vec<_>>().join(" "))
+    }
+
     /// Checks a given value, or the default, and makes of it what the command gets.
     pub(super) fn resolve(
         &self,

@@ -177,9 +177,8 @@ fn about(parameter: &Parameter) -> String {
         ),
         None => format!("{kind}, required"),
     };
-    if let Some(description) = &parameter.description {
-        about.push_str(": ");
-        about.push_str(&description.split_whitespace().collect::<Vec<_>>().join(" "));
+    if let Some(description) = parameter.short_description() {
+        about.push_str(&format!(": {description}"));
     }
     about
 }

@@ -198,8 +198,7 @@ fn parameters(parameters: &[Parameter], width: usize) -> String {
                 .map_or_else(|| "(required)".to_owned(), shown_default),
         ];
         if has_descriptions {
-            let description = parameter.description.as_deref().unwrap_or_default();
-            row.push(description.split_whitespace().collect::<Vec<_>>().join(" "));
+            row.push(parameter.short_description().unwrap_or_default());
         }
         row
     }));

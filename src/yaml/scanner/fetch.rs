@@ -43,10 +43,7 @@ impl Scanner {
             '\'' | '"' => self.fetch_word(|scanner| scanner.scan_quoted(character)),
             '\t' => Err(self.error(Problem::Tab)),
             '|' | '>' | '%' | '@' | '`' => Err(self.error(Problem::UnexpectedCharacter { character })),
-            _ => self.fetch_word(|scanner| {
-                scanner.scan_plain();
-                Ok(())
-            }),
+            _ => self.fetch_word(Self::scan_plain),
         }
     }
 

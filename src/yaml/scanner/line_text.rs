@@ -8,7 +8,7 @@ use super::{Scanner, TokenKind};
 impl Scanner {
     /// Takes a plain text. It may go on over lines that are indented more than the collection
     /// around it; in brackets indentation does not matter. A tab ends it.
-    pub(super) fn scan_plain(&mut self) {
+    pub(super) fn scan_plain(&mut self) -> Result<(), YamlError> {
         let start = self.cursor.mark();
         let mut end = start;
         let mut text = String::new();
@@ -29,6 +29,7 @@ impl Scanner {
         }
         let style = Style::Plain;
         self.push(TokenKind::Scalar { text, style }, start, end);
+        Ok(())
     }
 
     /// How many characters from here on are one word of a plain text.
