@@ -39,20 +39,14 @@ pub fn without_credentials(url: &str) -> String {
     let Some(scheme_end) = url.find("://") else {
         return url.to_owned();
     };
-    let authority_start = scheme_end + 3;
-    let authority_end = url[authority_start..]
-        .find(['/', '?', '#'])
-        .map_or(url.len(), |offset| authority_start + offset);
+    let (scheme, rest) = url.split_at(scheme_end + 3);
+    let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     // A password may itself hold '/', '?' or '#'; what stands before an '@' further on is then
     // taken for a credential too rather than shown.
-    match url[authority_start..authority_end].rfind('@') {
-        Some(at) => format!("{}{}", &url[..authority_start], &url[authority_start + at + 1..]),
-        None => match url[authority_start..].rfind('@') {
-            Some(at) if looks_like_user_info(&url[authority_start..authority_start + at]) => {
-                format!("{}{}", &url[..authority_start], &url[authority_start + at + 1..])
-            }
-            _ => url.to_owned(),
-        },
+    let further_on = || rest.rfind('@').filter(|at| looks_like_user_info(&rest[..*at]));
+    match rest[..authority_end].rfind('@').or_else(further_on) {
+        Some(at) => format!("{scheme}{}", &rest[at + 1..]),
+        None => url.to_owned(),
     }
 }
 
@@ -63,15 +57,9 @@ pub(crate) fn shown_url(text: &str) -> String {
     if !text.starts_with("http://") && !text.starts_with("https://") {
         return text;
     }
-    let (location, fragment) = match text.split_once('#') {
-        Some((location, fragment)) => (location, Some(fragment)),
-        None => (text.as_str(), None),
-    };
-    let path = location.split_once('?').map_or(location, |(path, _)| path);
-    match fragment {
-        Some(fragment) => format!("{path}#{fragment}"),
-        None => path.to_owned(),
-    }
+    let (location, fragment) = text.split_at(text.find('#').unwrap_or(text.len()));
+    let path = location.split('?').next().unwrap_or(location);
+    format!("{path}{fragment}")
 }
 
 /// Whether the text before an '@' can only be `user:password` with reserved characters in the

@@ -99,9 +99,7 @@ impl Sftp {
     }
 
     async fn open(&self) -> Result<Connection, RepositoryError> {
-        let mut ssh = self.call().converse()?;
-        let streams = ssh.take_streams();
-        let (output, input) = streams.ok_or_else(|| RepositoryError::strange(NAME, "it has no pipes"))?;
+        let (ssh, output, input) = self.call().converse()?;
         let (open, closed) = watch::channel(());
         let output = Arriving::holding(output, open);
         let config = Config {

@@ -6,6 +6,7 @@ use crate::cli::args::EnvCommand;
 use crate::cli::escape::{self, one_line};
 use crate::cli::printer::{self, Printer};
 use crate::cli::report::{Failure, Outcome};
+use crate::cli::text_table::{columns, counted};
 use crate::entities::UnixMillis;
 use crate::environment::{self, CachedEnvironment};
 use crate::events::{Progress, byte_text};
@@ -73,44 +74,30 @@ fn json_text(environments: &[CachedEnvironment]) -> String {
 }
 
 fn table(environments: &[CachedEnvironment], now: UnixMillis) -> String {
-    let mut rows = vec![
-        [
-            "NAME",
-            "MANAGER",
-            "SIZE",
-            "CREATED",
-            "LAST USED",
-            "STATE",
-            "PROJECT",
-        ]
-        .map(str::to_owned),
+    let heading = [
+        "NAME",
+        "MANAGER",
+        "SIZE",
+        "CREATED",
+        "LAST USED",
+        "STATE",
+        "PROJECT",
     ];
+    let mut rows = vec![heading.map(str::to_owned).to_vec()];
     rows.extend(environments.iter().map(|environment| {
-        [
+        let project = environment.project.as_deref().map(one_line);
+        vec![
             environment.name.clone(),
             environment.manager.to_string(),
             byte_text(environment.bytes),
             ago(environment.created, now),
             ago(environment.last_used, now),
             environment.state.as_str().to_owned(),
-            environment.project.clone().unwrap_or_else(|| "-".to_owned()),
+            project.unwrap_or_else(|| "-".into()).into_owned(),
         ]
-        .map(|cell| one_line(&cell).into_owned())
     }));
-    let widths: [usize; 7] = std::array::from_fn(|column| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or_default()
-    });
-    let line = |row: &[String; 7]| {
-        let cells = row
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:<width$}"));
-        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
-    };
-    rows.iter().map(line).collect()
+    // Whole lines, for programs that read them.
+    columns(&rows, 0, usize::MAX)
 }
 
 /// How long ago something was, in its largest unit.
@@ -124,10 +111,6 @@ fn ago(time: UnixMillis, now: UnixMillis) -> String {
         }
     }
     "just now".to_owned()
-}
-
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

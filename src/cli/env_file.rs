@@ -22,8 +22,9 @@ pub(crate) fn load(path: &Path, printer: &Printer) -> Result<(), Failure> {
         )));
     }
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::new(
-            anyhow::Error::new(error).context(format!("cannot read the environment file {}", path.display())),
+        Failure::caused_by(
+            error,
+            format!("cannot read the environment file {}", path.display()),
         )
     })?;
     let parsed = parse(&text);
@@ -188,13 +189,8 @@ fn resolve(bindings: Vec<Binding>, environment: impl Fn(&str) -> Option<String>)
             order.push(name);
         }
     }
-    order
-        .into_iter()
-        .map(|name| {
-            let value = known.remove(&name).unwrap_or_default();
-            (name, value)
-        })
-        .collect()
+    let value = |name: String| known.remove_entry(&name);
+    order.into_iter().filter_map(value).collect()
 }
 
 fn interpolate(value: &str, lookup: impl Fn(&str) -> Option<String>) -> String {

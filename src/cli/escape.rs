@@ -19,16 +19,13 @@ pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 16);
-    let mut last = None;
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
-        let ends_line = character == '\r' && characters.peek() == Some(&'\n');
-        if acts_on_terminal(character, last) && !ends_line {
-            shown.extend(character.escape_unicode());
-            last = None;
-        } else if !ends_line {
+    let mut characters = characters(text).peekable();
+    while let Some((character, acts)) = characters.next() {
+        let ends_line = character == '\r' && matches!(characters.peek(), Some(('\n', _)));
+        if !acts {
             shown.push(character);
-            last = Some(character);
+        } else if !ends_line {
+            shown.extend(character.escape_unicode());
         }
     }
     Cow::Owned(shown)
@@ -83,19 +80,15 @@ pub(crate) fn shell_word(word: &str) -> Cow<'_, str> {
         return quote(word);
     }
     let mut quoted = String::from("$'");
-    let mut last = None;
-    for character in word.chars() {
-        let number = u32::from(character);
-        let is_seen = !acts_on_terminal(character, last);
-        match character {
-            '\n' => quoted.push_str("\\n"),
-            '\t' => quoted.push_str("\\t"),
-            '\\' | '\'' => quoted.extend(['\\', character]),
-            _ if is_seen => quoted.push(character),
-            _ if number < 0x80 => quoted.push_str(&format!("\\x{number:02x}")),
-            _ => quoted.push_str(&format!("\\U{number:08x}")),
+    for (character, acts) in characters(word) {
+        match (character, u32::from(character)) {
+            ('\n', _) => quoted.push_str("\\n"),
+            ('\t', _) => quoted.push_str("\\t"),
+            ('\\' | '\'', _) => quoted.extend(['\\', character]),
+            _ if !acts => quoted.push(character),
+            (_, number @ ..0x80) => quoted.push_str(&format!("\\x{number:02x}")),
+            (_, number) => quoted.push_str(&format!("\\U{number:08x}")),
         }
-        last = Some(character).filter(|_| is_seen);
     }
     quoted.push('\'');
     Cow::Owned(quoted)
@@ -113,20 +106,27 @@ pub(crate) fn json_escaped(text: &str) -> String {
         return text.to_owned();
     }
     let mut escaped = String::with_capacity(text.len() + 16);
-    let mut last = None;
-    for character in text.chars() {
-        // The line ends of the layout stay.
-        if acts_on_terminal(character, last) {
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                escaped.push_str(&format!("\\u{unit:04x}"));
-            }
-            last = None;
-        } else {
+    for (character, acts) in characters(text) {
+        if !acts {
+            // The line ends of the layout too.
             escaped.push(character);
-            last = Some(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            escaped.push_str(&format!("\\u{unit:04x}"));
         }
     }
     escaped
+}
+
+/// The characters of a text, each with whether it acts on the terminal.
+fn characters(text: &str) -> impl Iterator<Item = (char, bool)> {
+    let mut last = None;
+    text.chars().map(move |character| {
+        let acts = acts_on_terminal(character, last);
+        last = Some(character).filter(|_| !acts);
+        (character, acts)
+    })
 }
 
 /// Whether the character does more than to be seen. What joins or modifies letters may stand after one that

@@ -8,7 +8,7 @@ use crate::cli::excerpt::Excerpts;
 use crate::cli::printer::{self, Printer};
 use crate::cli::project_source::{ProjectSource, look_at};
 use crate::cli::report::{Failure, Outcome};
-use crate::cli::text_table::Stream;
+use crate::cli::text_table::{Stream, counted};
 use crate::lint::{self, Finding, Severity};
 use crate::runner::RunError;
 
@@ -53,7 +53,8 @@ pub(crate) fn text(source: &ProjectSource, findings: &[Finding]) -> String {
             finding
                 .location
                 .as_ref()
-                .map_or_else(String::new, |location| excerpts.of(location))
+                .map(|location| excerpts.of(location))
+                .unwrap_or_default()
         ));
         if let Some(hint) = &finding.hint {
             text.push_str(&format!("  hint: {}\n", one_line(hint)));
@@ -83,11 +84,9 @@ pub(crate) fn to_json(source: &ProjectSource, findings: &[Finding]) -> Value {
 pub(crate) fn summary(findings: &[Finding]) -> String {
     let counts = [Severity::Error, Severity::Warning, Severity::Note]
         .into_iter()
-        .filter_map(|severity| match count(findings, severity) {
-            0 => None,
-            1 => Some(format!("1 {}", severity.as_str())),
-            number => Some(format!("{number} {}s", severity.as_str())),
-        })
+        .map(|severity| (count(findings, severity), severity.as_str()))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, severity)| counted(count, severity))
         .collect::<Vec<_>>();
     if counts.is_empty() {
         "nothing to remark".to_owned()

@@ -116,8 +116,9 @@ pub(super) fn hand_over(words: &[OsString], is_own: impl Fn(&str) -> bool) -> Re
         .args(&words[1..])
         .env(env_vars::MLRUN_HANDED_OVER, trail.with(&program).to_variable())
         .exec();
-    Err(Failure::new(
-        anyhow::Error::new(error).context(format!("cannot start {}", program.display())),
+    Err(Failure::caused_by(
+        error,
+        format!("cannot start {}", program.display()),
     ))
 }
 

@@ -12,7 +12,6 @@ mod help;
 mod inspect;
 mod lint;
 mod log;
-mod man;
 mod mlflow;
 mod params_file;
 mod printer;
@@ -24,26 +23,47 @@ mod settings;
 mod text_table;
 mod transfer_bar;
 mod words;
-mod work_thread;
 
 use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread;
 
 use clap::FromArgMatches;
 
 use args::{Arguments, Command, LogFormat};
 use printer::{Printer, Verbosity};
+use report::{Failure, Outcome};
 
-use crate::process::{guard_children, raise_open_files, survive_file_size_limit};
+use crate::process::{guard_children, raise_open_files, start_hint, survive_file_size_limit};
+
+/// The stack of the thread that a command is carried out on, in bytes. The main thread's own may be anything:
+/// batch queues limit it (`ulimit -s`).
+const STACK: usize = 8 * 1024 * 1024;
+
+/// What tokio says when it panics because the system gives it no thread.
+const NO_WORKER: &str = "OS can't spawn worker thread";
 
 /// Runs the program with these arguments, the first of which is the program's own name.
 ///
 /// Everything that goes wrong is shown on standard error; the result says only how it ended.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let printer = Printer::new(LogFormat::Text, Verbosity::Normal);
-    work_thread::run(|| carry_out(arguments), &printer)
+    match thread::Builder::new()
+        .stack_size(STACK)
+        .spawn(|| carry_out(arguments))
+    {
+        // A panic has been reported already.
+        Ok(work) => work.join().unwrap_or(ExitCode::FAILURE),
+        Err(error) => Printer::new(LogFormat::Text, Verbosity::Normal).report(&no_thread(error)),
+    }
+}
+
+fn no_thread(error: io::Error) -> Failure {
+    let hint = start_hint(&error);
+    Failure::caused_by(error, "cannot start a thread").with_optional_hint(hint)
 }
 
 fn carry_out(words: Vec<OsString>) -> ExitCode {
@@ -85,12 +105,11 @@ fn carry_out(words: Vec<OsString>) -> ExitCode {
             Command::Inspect(arguments) => block_on(inspect::run(arguments, &printer)),
             Command::Lint(arguments) => block_on(lint::run(arguments, &printer)),
             Command::Completions { shell } => {
-                printer::write_stdout(completions::script(shell)).map(|()| report::Outcome::Succeeded)
+                printer::write_stdout(completions::script(shell)).map(|()| Outcome::Succeeded)
             }
-            Command::Man { directory } => man::write(directory.as_deref()),
+            Command::Man { directory } => write_manual(directory.as_deref()),
             Command::Complete { index, words } => {
-                printer::write_stdout(&completions::candidates(index, words))
-                    .map(|()| report::Outcome::Succeeded)
+                printer::write_stdout(&completions::candidates(index, words)).map(|()| Outcome::Succeeded)
             }
             Command::Env(command) => block_on(env::run(command, &printer)),
         });
@@ -125,16 +144,32 @@ fn verbosity(quiet: bool, verbose: bool) -> Verbosity {
     }
 }
 
+/// Writes the manual page of the program to standard output, or those of all commands into a directory.
+fn write_manual(directory: Option<&Path>) -> Result<Outcome, Failure> {
+    let Some(directory) = directory else {
+        let mut page = Vec::new();
+        let rendered = clap_mangen::Man::new(args::command()).render(&mut page);
+        rendered.map_err(Failure::new)?;
+        printer::write_stdout(&String::from_utf8_lossy(&page))?;
+        return Ok(Outcome::Succeeded);
+    };
+    std::fs::create_dir_all(directory)
+        .and_then(|()| clap_mangen::generate_to(args::command(), directory))
+        .map_err(|error| {
+            let message = format!("cannot write the manual pages to {}", directory.display());
+            Failure::caused_by(error, message)
+        })?;
+    Ok(Outcome::Succeeded)
+}
+
 /// Runs a command to its end on this thread.
-fn block_on<T>(command: impl Future<Output = Result<T, report::Failure>>) -> Result<T, report::Failure> {
+fn block_on<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     raise_open_files()?;
     guard_children();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| {
-            report::Failure::new(anyhow::Error::new(error).context("cannot start the asynchronous runtime"))
-        })?;
+        .map_err(|error| Failure::caused_by(error, "cannot start the asynchronous runtime"))?;
     let result = runtime.block_on(async {
         survive_file_size_limit();
         command.await
@@ -149,14 +184,15 @@ fn install_panic_report(format: LogFormat) {
     std::panic::set_hook(Box::new(move |panic| {
         let message = panic.payload_as_str().unwrap_or("no message");
         let printer = Printer::new(format, Verbosity::Normal);
-        if let Some(failure) = work_thread::failure_behind(message) {
-            printer.failure(&failure);
+        if message.starts_with(NO_WORKER) {
+            // The message is all that is known of the system's error; it is this one where threads are limited.
+            printer.failure(&no_thread(rustix::io::Errno::AGAIN.into()));
             return;
         }
         let place = panic
             .location()
             .map_or_else(String::new, |location| format!(" at {location}"));
-        let failure = report::Failure::message(format!("mlrun met a bug in itself{place}: {message}"));
+        let failure = Failure::message(format!("mlrun met a bug in itself{place}: {message}"));
         printer.failure(&failure.with_hint("please report it with the command that you ran"));
     }));
 }

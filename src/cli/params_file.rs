@@ -42,10 +42,8 @@ impl fmt::Display for ParameterOrigin {
 /// texts that Python's `str()` prints.
 pub(crate) fn read(path: &Path) -> Result<Vec<(String, String)>, Failure> {
     let text = std::fs::read(path).map_err(|error| {
-        Failure::new(
-            anyhow::Error::new(error).context(format!("cannot read the params file {}", path.display())),
-        )
-        .with_hint("a relative path starts from the directory that mlrun is called in")
+        Failure::caused_by(error, format!("cannot read the params file {}", path.display()))
+            .with_hint("a relative path starts from the directory that mlrun is called in")
     })?;
     let is_json = path.extension().is_some_and(|extension| extension == "json");
     let parameters = if is_json { of_json(&text) } else { of_yaml(&text) };
@@ -68,18 +66,16 @@ struct Problem {
 
 impl Problem {
     fn into_failure(self, path: &Path, text: Vec<u8>) -> Failure {
-        let Self {
-            message,
-            position,
-            hint,
-        } = self;
-        let location = position.map(|position| SourceFile::new(path, text).at(position));
+        let location = self
+            .position
+            .map(|position| SourceFile::new(path, text).at(position));
         Failure::message(format!(
-            "the params file {} cannot be used: {message}",
-            path.display()
+            "the params file {} cannot be used: {}",
+            path.display(),
+            self.message
         ))
         .with_location(location)
-        .with_optional_hint(hint)
+        .with_optional_hint(self.hint)
     }
 }
 
@@ -108,19 +104,16 @@ fn of_yaml(text: &[u8]) -> Result<Vec<(String, String)>, Problem> {
     let mut seen = HashSet::with_capacity(mapping.len());
     for (key, value) in mapping.iter() {
         let name = key.value.to_python_str();
-        if let Some(problem) = NameProblem::of(&name).filter(|problem| !problem.can_be_declared()) {
+        if let Some(message) = unfit_name(&name) {
             return Err(Problem {
                 hint: Some(NAMES.to_owned()),
-                ..at(key, unfit(&name, &problem))
+                ..at(key, message)
             });
         }
         if !seen.insert(name.clone()) {
             return Err(at(key, format!("'{name}' stands in it twice")));
         }
-        if matches!(
-            value.value,
-            Value::List(_) | Value::Pairs(_) | Value::Set(_) | Value::Map(_)
-        ) {
+        if value.value.is_collection() {
             return Err(Problem {
                 hint: Some(QUOTES.to_owned()),
                 ..at(value, nested(&name, value.kind()))
@@ -139,8 +132,10 @@ fn at(node: &Node, message: String) -> Problem {
     }
 }
 
-fn unfit(name: &str, problem: &NameProblem) -> String {
-    format!("the parameter name '{}' {problem}", name.escape_debug())
+/// What is wrong with a parameter's name, if anything is.
+fn unfit_name(name: &str) -> Option<String> {
+    let problem = NameProblem::of(name).filter(|problem| !problem.can_be_declared())?;
+    Some(format!("the parameter name '{}' {problem}", name.escape_debug()))
 }
 
 fn nested(name: &str, kind: &str) -> String {
@@ -198,8 +193,8 @@ impl<'de> Visitor<'de> for ParametersVisitor {
         let mut parameters: Vec<(String, String)> = Vec::new();
         let mut seen = HashSet::new();
         while let Some(name) = map.next_key::<String>()? {
-            if let Some(problem) = NameProblem::of(&name).filter(|problem| !problem.can_be_declared()) {
-                return Err(de::Error::custom(unfit(&name, &problem)));
+            if let Some(message) = unfit_name(&name) {
+                return Err(de::Error::custom(message));
             }
             if !seen.insert(name.clone()) {
                 return Err(de::Error::custom(format!("'{name}' stands in it twice")));

@@ -98,7 +98,8 @@ impl Printer {
             },
             LogFormat::Json => json_line(level, line),
         };
-        write_stderr(&text);
+        // A closed standard error is no reason to fail: the run goes on unheard.
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
     }
 
     fn clear_transfer(&self) {
@@ -154,9 +155,9 @@ pub(crate) fn write_stdout(text: &str) -> Result<(), Failure> {
 /// As [`write_stdout`], for a text in which that is written out already.
 pub(crate) fn write_escaped_stdout(text: &str) -> Result<(), Failure> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
-            anyhow::Error::new(error).context("cannot write to standard output"),
-        )),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::caused_by(error, "cannot write to standard output"))
+        }
         _ => Ok(()),
     }
 }
@@ -164,11 +165,6 @@ pub(crate) fn write_escaped_stdout(text: &str) -> Result<(), Failure> {
 /// As [`write_stdout`], for a text that may fill a pipe whose reader waits: signals are heard meanwhile.
 pub(crate) async fn write_large_stdout(text: String) -> Result<(), Failure> {
     in_background(move || write_stdout(&text)).await?
-}
-
-/// A closed standard error is no reason to fail: the run goes on unheard.
-fn write_stderr(text: &str) {
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 fn json_line(level: Level, line: &str) -> String {

@@ -64,9 +64,8 @@ pub(crate) struct Failure {
     error: anyhow::Error,
     location: Option<Location>,
     hint: Option<String>,
-    is_usage: bool,
-    /// Whether the run that it is about was ended by somebody else.
-    is_killed: bool,
+    /// The exit code: 2 for a usage error, 137 for a run that was ended by somebody else, or 1.
+    code: u8,
 }
 
 impl Failure {
@@ -76,9 +75,16 @@ impl Failure {
             error: error.into(),
             location: None,
             hint: None,
-            is_usage: false,
-            is_killed: false,
+            code: 1,
         }
+    }
+
+    /// A failure with the error that caused it.
+    pub(crate) fn caused_by(
+        cause: impl std::error::Error + Send + Sync + 'static,
+        message: impl std::fmt::Display + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(anyhow::Error::new(cause).context(message))
     }
 
     /// A failure that only needs a message.
@@ -88,10 +94,7 @@ impl Failure {
 
     /// A command line that cannot be carried out.
     pub(crate) fn usage(message: impl std::fmt::Display) -> Self {
-        Self {
-            is_usage: true,
-            ..Self::message(message)
-        }
+        Self::message(message).into_usage()
     }
 
     pub(crate) fn with_hint(self, hint: impl Into<String>) -> Self {
@@ -110,30 +113,22 @@ impl Failure {
 
     /// The same failure as one of the command line.
     pub(crate) fn into_usage(self) -> Self {
-        Self {
-            is_usage: true,
-            ..self
-        }
+        Self { code: USAGE, ..self }
     }
 
     pub(crate) fn with_location(self, location: Option<Location>) -> Self {
         Self { location, ..self }
     }
 
-    /// The exit code: 2 for a usage error, 137 for a run that was killed elsewhere, else 1.
     pub(crate) fn code(&self) -> u8 {
-        match (self.is_usage, self.is_killed) {
-            (true, _) => USAGE,
-            (false, true) => KILLED,
-            (false, false) => 1,
-        }
+        self.code
     }
 
     /// The failure of a run that has this status now.
     fn of_run(self, status: RunStatus) -> Self {
-        Self {
-            is_killed: status == RunStatus::Killed,
-            ..self
+        match status {
+            RunStatus::Killed => Self { code: KILLED, ..self },
+            _ => self,
         }
     }
 
@@ -211,29 +206,26 @@ failure_with_hint!(
     crate::tracking::TrackingUriError,
 );
 
+/// As [`failure_with_hint`], for errors that may be about a place in a file and leave a run behind.
+macro_rules! failure_of_run {
+    ($($error:ty),+ $(,)?) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                let (hint, location, status) = (error.hint(), error.location().cloned(), error.run_status());
+                Self::new(error)
+                    .with_optional_hint(hint)
+                    .with_location(location)
+                    .of_run(status)
+            }
+        }
+    )+};
+}
+
+failure_of_run!(crate::backend::BackendError, Arc<RunError>);
+
 impl From<crate::environment::EnvironmentError> for Failure {
     fn from(error: crate::environment::EnvironmentError) -> Self {
         Self::from(RunError::from(error))
-    }
-}
-
-impl From<crate::backend::BackendError> for Failure {
-    fn from(error: crate::backend::BackendError) -> Self {
-        let (hint, location, status) = (error.hint(), error.location().cloned(), error.run_status());
-        Self::new(error)
-            .with_optional_hint(hint)
-            .with_location(location)
-            .of_run(status)
-    }
-}
-
-impl From<Arc<RunError>> for Failure {
-    fn from(error: Arc<RunError>) -> Self {
-        let (hint, location, status) = (error.hint(), error.location().cloned(), error.run_status());
-        Self::new(error)
-            .with_optional_hint(hint)
-            .with_location(location)
-            .of_run(status)
     }
 }
 

@@ -82,19 +82,13 @@ fn transfer_text(transfer: Transfer<'_>) -> String {
         TransferUnit::Objects => format!("{value} objects"),
         TransferUnit::Files => format!("{value} files"),
     };
-    let mut text = match transfer.total.filter(|total| *total > 0) {
-        Some(total) => format!(
-            "{}: {} of {} ({}%)",
-            escape::one_line(transfer.what),
-            amount(transfer.done),
-            amount(total),
-            transfer.done.saturating_mul(100) / total
-        ),
-        None => format!("{}: {}", escape::one_line(transfer.what), amount(transfer.done)),
-    };
+    let mut text = format!("{}: {}", escape::one_line(transfer.what), amount(transfer.done));
+    if let Some(total) = transfer.total.filter(|total| *total > 0) {
+        let percent = transfer.done.saturating_mul(100) / total;
+        text.push_str(&format!(" of {} ({percent}%)", amount(total)));
+    }
     if let Some(bytes) = transfer.bytes {
-        text.push_str(", ");
-        text.push_str(&byte_text(bytes));
+        text.push_str(&format!(", {}", byte_text(bytes)));
     }
     text
 }

@@ -63,14 +63,18 @@ fn check_placeholders(
         }
         // Each name that is missing is told once.
         if undeclared.insert(name.to_owned()) {
-            let place = PlacedCommand {
-                document,
-                node,
-                is_explained: undeclared.len() <= EXPLAINED,
-            };
-            let field: String = field.iter().collect();
-            let finding = undeclared_placeholder(&place, &parameters, name, &field);
-            findings.push(finding.of(&entry_point.name));
+            let placeholder = format!("{{{}}}", field.iter().collect::<String>());
+            let message = format!("the command has '{placeholder}', but there is no parameter '{name}'");
+            let finding = Finding::new(Code::UndeclaredPlaceholder, document.location(node), message);
+            let finding = finding.of(&entry_point.name);
+            findings.push(if undeclared.len() <= EXPLAINED {
+                Finding {
+                    location: Some(document.place_of(node, &placeholder)),
+                    ..finding.hint(declare_or_double(node, &parameters, name, &placeholder))
+                }
+            } else {
+                finding
+            });
         }
         Some("1".to_owned())
     });
@@ -84,19 +88,25 @@ fn check_placeholders(
     }
     let is_unused = |parameter: &&DeclaredParameter<'_>| !used.contains(parameter.name.as_str());
     for parameter in parameters.iter().filter(is_unused) {
-        let message = format!(
-            "parameter '{}' is declared, but the command of entry point '{}' does not use it",
-            parameter.name, entry_point.name
-        );
-        findings.push(
-            Finding::new(Code::UnusedParameter, document.location(parameter.key), message)
-                .hint(format!(
-                    "its value reaches the program only by `{{{}}}` in the command",
-                    parameter.name
-                ))
-                .of(&entry_point.name),
-        );
+        findings.push(unused_parameter(document, parameter));
     }
+}
+
+fn unused_parameter(document: &Document, parameter: &DeclaredParameter<'_>) -> Finding {
+    let DeclaredParameter {
+        entry_point,
+        name,
+        key,
+        ..
+    } = parameter;
+    let message = format!(
+        "parameter '{name}' is declared, but the command of entry point '{entry_point}' does not use it"
+    );
+    Finding::new(Code::UnusedParameter, document.location(key), message)
+        .hint(format!(
+            "its value reaches the program only by `{{{name}}}` in the command"
+        ))
+        .of(entry_point)
 }
 
 /// A value that a run could give the parameter.
@@ -115,38 +125,22 @@ fn depends_on_values(error: &TemplateError) -> bool {
     }
 }
 
-/// The command that a placeholder stands in.
-struct PlacedCommand<'d> {
-    document: &'d Document,
-    node: &'d Node,
-    /// Whether it is worth a look at the command's text and at the names that there are.
-    is_explained: bool,
-}
-
-fn undeclared_placeholder(
-    place: &PlacedCommand<'_>,
+/// What to do about a placeholder without a parameter.
+fn declare_or_double(
+    node: &Node,
     parameters: &[DeclaredParameter<'_>],
     name: &str,
-    field: &str,
-) -> Finding {
-    let PlacedCommand { document, node, .. } = *place;
-    let placeholder = format!("{{{field}}}");
-    let message = format!("the command has '{placeholder}', but there is no parameter '{name}'");
-    if !place.is_explained {
-        return Finding::new(Code::UndeclaredPlaceholder, document.location(node), message);
-    }
-    let location = document.place_of(node, &placeholder);
-    let finding = Finding::new(Code::UndeclaredPlaceholder, location, message);
-    let names = parameters
-        .iter()
-        .take(NAMES_COMPARED)
-        .map(|parameter| parameter.name.as_str());
+    placeholder: &str,
+) -> String {
+    let names = parameters.iter().map(|parameter| parameter.name.as_str());
     let is_shells = node.text().contains(&format!("${placeholder}"));
-    finding.hint(match nearest(name, names) {
+    match nearest(name, names.take(NAMES_COMPARED)) {
         Some(near) => format!("did you mean '{{{near}}}'?"),
         None if is_shells => format!("double the braces that are meant for the shell: '${{{placeholder}}}'"),
-        None => format!("declare it under `parameters:`, or double braces that are meant for the shell: '{{{placeholder}}}'"),
-    })
+        None => format!(
+            "declare it under `parameters:`, or double braces that are meant for the shell: '{{{placeholder}}}'"
+        ),
+    }
 }
 
 fn invalid_placeholder(document: &Document, node: &Node, error: &TemplateError) -> Finding {
@@ -155,10 +149,8 @@ fn invalid_placeholder(document: &Document, node: &Node, error: &TemplateError) 
         TemplateError::Unclosed { field }
         | TemplateError::UnknownName { field, .. }
         | TemplateError::Positional { field }
-        | TemplateError::Attribute { field }
-        | TemplateError::Index { field }
+        | TemplateError::Unfit { field, .. }
         | TemplateError::IndexOutOfRange { field, .. }
-        | TemplateError::Conversion { field }
         | TemplateError::FormatSpec { field, .. }
         | TemplateError::TooLong { field }
         | TemplateError::TooDeep { field } => format!("{{{}", field.trim_end_matches('…')),
@@ -184,10 +176,8 @@ pub(super) fn folded_backslashes(document: &Document, findings: &mut Vec<Finding
         }
         let broken = document
             .lines_of(node)
-            .filter(|(number, _, line)| *number < node.written.last_line && line.trim_end().ends_with('\\'))
-            .map(|(number, _, _)| number)
-            .next();
-        if let Some(number) = broken {
+            .find(|(number, _, line)| *number < node.written.last_line && line.trim_end().ends_with('\\'));
+        if let Some((number, _, _)) = broken {
             let message = format!(
                 "the command of entry point '{entry_point}': YAML joins these lines, so '\\' stands before a space and spoils \
                  the next argument"

@@ -1,13 +1,49 @@
 //! Docker projects: names, and secrets in the file.
 
 use super::document::Document;
-use super::secrets::looks_secret;
 use super::{Code, Finding};
 use crate::environment::image_name;
-use crate::yaml::Node;
+use crate::redact;
 
 /// The longest name of a Kubernetes job, less what is put after the project's name.
 const LONGEST_JOB_NAME: usize = 63 - "-2026-01-02-03-04-05-000000".len();
+
+/// Words in a name that say so.
+const WORDS: [&str; 8] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "token",
+    "credential",
+    "credentials",
+    "apikey",
+];
+/// Words that make a secret of the word `key` after them.
+const BEFORE_KEY: [&str; 7] = [
+    "api",
+    "access",
+    "account",
+    "private",
+    "secret",
+    "storage",
+    "encryption",
+];
+/// Last words of names whose values only say where a secret is, or how it is called.
+const PLACES: [&str; 7] = ["file", "path", "dir", "url", "uri", "name", "type"];
+/// What the tokens of well-known services begin with.
+const BEGINNINGS: [&str; 8] = [
+    "AKIA",
+    "ghp_",
+    "github_pat_",
+    "glpat-",
+    "hf_",
+    "sk-",
+    "xoxb-",
+    "dapi",
+];
+/// Shorter values are placeholders rather than tokens.
+const SHORTEST_TOKEN: usize = 16;
 
 /// Names that images and jobs cannot have.
 pub(super) fn names(document: &Document, findings: &mut Vec<Finding>) {
@@ -48,17 +84,7 @@ fn can_be_job(name: &str) -> bool {
 
 /// Secrets that the file gives to everyone who reads it. Their values are never shown.
 pub(super) fn secrets(document: &Document, findings: &mut Vec<Finding>) {
-    let Some(docker) = document.section("docker_env") else {
-        return;
-    };
-    for pair in docker
-        .get("environment")
-        .and_then(Node::as_list)
-        .unwrap_or_default()
-    {
-        let [name, value] = pair.as_list().unwrap_or_default() else {
-            continue;
-        };
+    for (name, value) in document.docker_variables() {
         let name = name.value.to_python_str();
         if looks_secret(&name, &value.value.to_python_str()) {
             let message = format!(
@@ -69,6 +95,58 @@ pub(super) fn secrets(document: &Document, findings: &mut Vec<Finding>) {
                     "write only `- {name}`: its value is then copied from the machine that starts the run"
                 )),
             );
+        }
+    }
+}
+
+/// Whether the name, or the value's form, says that the value is a secret. A reference to a variable
+/// is none.
+pub(crate) fn looks_secret(name: &str, value: &str) -> bool {
+    if value.is_empty() || value.contains('$') {
+        return false;
+    }
+    let is_token = value.len() >= SHORTEST_TOKEN && BEGINNINGS.iter().any(|start| value.starts_with(start));
+    is_secret_name(name) || is_token || redact::without_credentials(value) != value
+}
+
+fn is_secret_name(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    let words: Vec<&str> = lower.split(['_', '-', '.']).collect();
+    if words.last().is_some_and(|last| PLACES.contains(last)) {
+        return false;
+    }
+    words.iter().any(|word| WORDS.contains(word))
+        || words
+            .windows(2)
+            .any(|pair| BEFORE_KEY.contains(&pair[0]) && pair[1] == "key")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_values_tell() {
+        for (name, value, expected) in [
+            ("AWS_SECRET_ACCESS_KEY", "abc", true),
+            ("AWS_ACCESS_KEY_ID", "abc", true),
+            ("MLFLOW_TRACKING_PASSWORD", "p", true),
+            ("HF_TOKEN", "x", true),
+            ("wandb-api-key", "x", true),
+            ("OPENAI_APIKEY", "x", true),
+            ("DATA", "ghp_0123456789abcdef", true),
+            ("DATA", "hf_short", false),
+            ("DB", "postgresql://anna:geheim@host/db", true),
+            ("HF_TOKEN", "", false),
+            ("HF_TOKEN", "$HF_TOKEN", false),
+            ("TOKEN_FILE", "/run/token", false),
+            ("TOKENIZERS_PARALLELISM", "false", false),
+            ("MAX_TOKENS", "100", false),
+            ("PUBLIC_KEY", "x", false),
+            ("KEYBOARD", "x", false),
+            ("MODE", "fast", false),
+        ] {
+            assert_eq!(looks_secret(name, value), expected, "{name}={value}");
         }
     }
 }

@@ -49,6 +49,19 @@ impl Document {
         self.top().get(key)?.as_mapping()
     }
 
+    /// The names and values of the variables that `docker_env` sets.
+    pub(super) fn docker_variables(&self) -> Vec<(&Node, &Node)> {
+        let docker = self.section("docker_env");
+        let items = docker.and_then(|docker| docker.get("environment")?.as_list());
+        let pairs = items.unwrap_or_default().iter();
+        pairs
+            .filter_map(|pair| match pair.as_list()? {
+                [name, value] => Some((name, value)),
+                _ => None,
+            })
+            .collect()
+    }
+
     pub(super) fn entry_points(&self) -> Vec<DeclaredEntryPoint<'_>> {
         let declared = self.section("entry_points").into_iter().flat_map(Mapping::iter);
         declared
@@ -79,12 +92,12 @@ impl Document {
     pub(super) fn place_of(&self, node: &Node, text: &str) -> Location {
         let is_one_line = node.written.last_line == node.start.line;
         let found = self.lines_of(node).find_map(|(number, first_column, line)| {
-            let line = if is_one_line {
-                beginning(line, node.text().len())
+            let end = if is_one_line {
+                end_of_value(line, node.text().len())
             } else {
-                line
+                line.len()
             };
-            let before = &line[..line.find(text)?];
+            let before = &line[..line[..end].find(text)?];
             Some(Position {
                 line: number,
                 column: first_column + before.chars().count(),
@@ -115,13 +128,12 @@ impl Document {
     }
 }
 
-/// What of a line can be the text of a value that is so many bytes long: in quotes a character takes ten at
+/// How much of a line can be the text of a value that is so many bytes long: in quotes a character takes ten at
 /// most, and what follows on the line is of others.
-fn beginning(line: &str, length: usize) -> &str {
+fn end_of_value(line: &str, length: usize) -> usize {
     const LONGEST_ESCAPE: usize = "\\U0001F600".len();
     const LONGEST_ANCHOR: usize = 256;
-    let end = line.floor_char_boundary(length.saturating_mul(LONGEST_ESCAPE) + LONGEST_ANCHOR);
-    &line[..end]
+    line.floor_char_boundary(length.saturating_mul(LONGEST_ESCAPE) + LONGEST_ANCHOR)
 }
 
 impl<'d> DeclaredEntryPoint<'d> {

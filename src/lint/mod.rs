@@ -5,23 +5,21 @@
 //! looks like, a *note* is worth knowing. The rules look at the YAML itself, so that one mistake does
 //! not hide the others.
 
-mod code;
 mod commands;
 mod docker;
 mod document;
-mod files;
 mod finding;
 mod keys;
-mod secrets;
 mod values;
 
 use std::path::Path;
 
-pub use code::{Code, Severity};
+pub(crate) use docker::looks_secret;
 pub(crate) use finding::Finding;
-pub(crate) use secrets::looks_secret;
+pub use finding::{Code, Severity};
 
-use crate::project::{Part, Project, ProjectError, ProjectProblem};
+use crate::project::{FILE_NAME, Part, Project, ProjectError, ProjectProblem, SourceFile, find_file};
+use crate::yaml::{self, Position};
 use document::Document;
 
 /// A rule: looks at a file and adds what it finds.
@@ -54,12 +52,12 @@ pub fn check(directory: &Path) -> Result<Vec<Finding>, ProjectError> {
         loaded => loaded.err(),
     };
     let mut findings = Vec::new();
-    files::look(directory, &mut findings);
+    look_at_files(directory, &mut findings);
     if let Some(document) = Document::read(directory) {
         for rule in RULES {
             rule(&document, &mut findings);
         }
-        files::missing_environment(&document, directory, &mut findings);
+        missing_environment(&document, directory, &mut findings);
     }
     // What keeps the project from being read at all, unless a rule has said it.
     if let Some(error) = problem {
@@ -71,6 +69,65 @@ pub fn check(directory: &Path) -> Result<Vec<Finding>, ProjectError> {
     }
     findings.sort_by_key(|finding| finding.location.as_ref().map(|location| location.position));
     Ok(findings)
+}
+
+/// Whether the file has its name, is the only one, and says something.
+fn look_at_files(directory: &Path, findings: &mut Vec<Finding>) {
+    let Ok(found) = find_file(directory) else { return };
+    let Some(file) = found.file else {
+        findings.extend(found.misnamed.map(|misnamed| {
+            let message = format!("{misnamed} is not read: the file's name must be {FILE_NAME}");
+            Finding::new(Code::MisnamedFile, None, message).hint(format!("rename it to {FILE_NAME}"))
+        }));
+        return;
+    };
+    let name = file.file_name().unwrap_or_default().display().to_string();
+    for other in candidates(directory) {
+        if other != name {
+            let message = format!("{name} is read, {other} beside it is not");
+            findings.push(Finding::new(Code::IgnoredFile, None, message).hint("keep one of them"));
+        }
+    }
+    let text = std::fs::read(&file).unwrap_or_default();
+    if yaml::parse(&text).is_ok_and(|root| root.is_null()) {
+        let location = SourceFile::new(file, text).at(Position { line: 1, column: 1 });
+        let message = format!("{name} is empty: the project is taken for one without it");
+        findings.push(
+            Finding::new(Code::EmptyFile, location, message).hint("declare entry points in it, or remove it"),
+        );
+    }
+}
+
+/// Files of environments that do not exist.
+fn missing_environment(document: &Document, directory: &Path, findings: &mut Vec<Finding>) {
+    for key in ["python_env", "conda_env"] {
+        let Some(node) = document.top().get(key) else {
+            continue;
+        };
+        let path = node.as_str().unwrap_or_default();
+        if !path.is_empty() && !directory.join(path).exists() {
+            let message = format!("{key} names the file {path}, which does not exist");
+            findings.push(
+                Finding::new(Code::MissingEnvironmentFile, document.location(node), message)
+                    .hint("the path is relative to the project's directory"),
+            );
+        }
+    }
+}
+
+/// The names in the directory that could be meant for the MLproject file, sorted.
+fn candidates(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten();
+    let is_candidate = |name: &String| {
+        ["mlproject", "mlproject.yaml", "mlproject.yml"].contains(&name.to_ascii_lowercase().as_str())
+    };
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(is_candidate)
+        .filter(|name| directory.join(name).is_file())
+        .collect();
+    names.sort();
+    names
 }
 
 fn of_error(error: &ProjectError) -> Finding {

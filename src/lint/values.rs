@@ -53,7 +53,7 @@ pub(super) fn defaults(document: &Document, findings: &mut Vec<Finding>) {
         let name = &parameter.name;
         if node.is_null() {
             let message = format!("the default of parameter '{name}' is empty: the parameter must be given");
-            let text = if node.text().is_empty() { "" } else { node.text() };
+            let text = node.text();
             findings.push(
                 Finding::new(Code::EmptyDefault, document.location(node), message)
                     .hint(format!(
@@ -87,31 +87,20 @@ pub(super) fn respelt_values(document: &Document, findings: &mut Vec<Finding>) {
             ..finding
         }));
     };
-    let top = document.top();
-    if let Some(node) = top.get("name") {
+    if let Some(node) = document.top().get("name") {
         check("the project's name".to_owned(), node, None);
     }
-    if let Some(docker) = document.section("docker_env") {
-        if let Some(node) = docker.get("image") {
-            check("the image's name".to_owned(), node, None);
-        }
-        for pair in docker
-            .get("environment")
-            .and_then(Node::as_list)
-            .unwrap_or_default()
-        {
-            if let [name, value] = pair.as_list().unwrap_or_default() {
-                check("the variable's name".to_owned(), name, None);
-                let what = format!("the variable '{}'", name.value.to_python_str());
-                check(what, value, None);
-            }
-        }
+    let docker = document.section("docker_env");
+    if let Some(node) = docker.and_then(|docker| docker.get("image")) {
+        check("the image's name".to_owned(), node, None);
     }
-    for (key, _) in document
-        .section("entry_points")
-        .into_iter()
-        .flat_map(Mapping::iter)
-    {
+    for (name, value) in document.docker_variables() {
+        check("the variable's name".to_owned(), name, None);
+        let what = format!("the variable '{}'", name.value.to_python_str());
+        check(what, value, None);
+    }
+    let entry_points = document.section("entry_points").into_iter();
+    for (key, _) in entry_points.flat_map(Mapping::iter) {
         let name = key.value.to_python_str();
         check("the entry point's name".to_owned(), key, Some(&name));
     }
@@ -140,15 +129,10 @@ fn respelt(document: &Document, what: &str, node: &Node) -> Option<Finding> {
     if matches!(node.value, Value::Str(_) | Value::Null) || written == printed {
         return None;
     }
-    let is_same = match &node.value {
-        Value::Float(_) | Value::Int(_) => same_number(written, &printed),
-        Value::Bool(_) => written.eq_ignore_ascii_case(&printed),
-        _ => false,
-    };
-    let code = if is_same {
-        Code::ValueRespelt
-    } else {
-        Code::ValueChanges
+    let code = match &node.value {
+        Value::Float(_) | Value::Int(_) if same_number(written, &printed) => Code::ValueRespelt,
+        Value::Bool(_) if written.eq_ignore_ascii_case(&printed) => Code::ValueRespelt,
+        _ => Code::ValueChanges,
     };
     let message = format!("{what} is written {written}, but YAML makes {printed} of it");
     Some(Finding::new(code, location, message).hint(format!(

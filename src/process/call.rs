@@ -1,7 +1,9 @@
-//! A program that shall be run: what it is, its arguments, its variables, its directory.
+//! A program that shall be run: where it is, its arguments, its variables, its directory.
 
+use std::env;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, PipeReader};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -12,27 +14,13 @@ use rustix::process::Pid;
 use super::error::ProcessError;
 use super::group::ProcessGroup;
 use super::lines::without_secrets;
-use super::search::find_program;
 use super::tee::{Copies, Tee};
-use super::{children, open_files};
+use super::{children, inherited};
 
+/// Where programs are looked for when PATH is not set, as the C library does.
+const DEFAULT_PATH: &str = "/bin:/usr/bin";
 /// How many characters of an argument an error shows.
 const SHOWN_ARGUMENT: usize = 200;
-
-/// What a program's standard streams are.
-#[derive(Debug)]
-pub(super) enum Streams {
-    /// Those of this program.
-    Inherited,
-    /// This program's own to read; what is written comes through pipes.
-    Teed,
-    /// Nothing to read; what is written comes through pipes.
-    Captured,
-    /// Pipes for all three.
-    Conversed,
-    /// This is read; what is written comes through pipes.
-    Fed(PipeReader),
-}
 
 /// A program with its arguments, changes to its environment variables and its directory.
 ///
@@ -86,11 +74,9 @@ impl ProgramCall {
         N: Into<OsString>,
         V: Into<OsString>,
     {
-        self.variables.extend(
-            variables
-                .into_iter()
-                .map(|(name, value)| (name.into(), Some(value.into()))),
-        );
+        let variables = variables.into_iter();
+        self.variables
+            .extend(variables.map(|(name, value)| (name.into(), Some(value.into()))));
         self
     }
 
@@ -117,7 +103,7 @@ impl ProgramCall {
     /// The program or the directory is missing, the arguments are too long, or the system refuses.
     pub fn spawn_group(&self) -> Result<ProcessGroup, ProcessError> {
         let strangers = children::adopt_orphans();
-        let child = self.spawn(Streams::Inherited)?;
+        let child = self.spawn(Stdio::inherit(), Stdio::inherit)?;
         Ok(ProcessGroup::new(Pid::from_child(&child), strangers))
     }
 
@@ -128,7 +114,7 @@ impl ProgramCall {
     /// As of [`spawn_group`](Self::spawn_group).
     pub fn spawn_group_teed(&self, tee: Tee) -> Result<(ProcessGroup, Copies), ProcessError> {
         let strangers = children::adopt_orphans();
-        let mut child = self.spawn(Streams::Teed)?;
+        let mut child = self.spawn(Stdio::inherit(), Stdio::piped)?;
         let group = ProcessGroup::new(Pid::from_child(&child), strangers);
         let copies = Copies::begin(&mut child, tee).map_err(|source| self.explain(source, None))?;
         Ok((group, copies))
@@ -147,16 +133,15 @@ impl ProgramCall {
 
     /// The command line with that many characters of each argument.
     fn shown(&self, length: usize) -> String {
-        let mut line = quoted(&self.program, length);
-        for argument in &self.arguments {
-            line.push(' ');
-            line.push_str(&quoted(argument, length));
-        }
-        line
+        let words = std::iter::once(&self.program).chain(&self.arguments);
+        words
+            .map(|word| quoted(word, length))
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
-    /// Starts the program in a new process group.
-    pub(super) fn spawn(&self, streams: Streams) -> Result<Child, ProcessError> {
+    /// Starts the program in a new process group. `output` makes what it writes to.
+    pub(super) fn spawn(&self, stdin: Stdio, output: fn() -> Stdio) -> Result<Child, ProcessError> {
         let directory = self.directory.as_deref();
         let Some(file) = find_program(&self.program, self.path().as_deref(), directory) else {
             return Err(self.explain(io::ErrorKind::NotFound.into(), None));
@@ -175,21 +160,9 @@ impl ProgramCall {
         if let Some(directory) = directory {
             command.current_dir(directory);
         }
-        let stdin = match streams {
-            Streams::Inherited => None,
-            Streams::Teed => {
-                command.stdout(Stdio::piped()).stderr(Stdio::piped());
-                None
-            }
-            Streams::Captured => Some(Stdio::null()),
-            Streams::Fed(input) => Some(input.into()),
-            Streams::Conversed => Some(Stdio::piped()),
-        };
-        if let Some(stdin) = stdin {
-            command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
-        }
+        command.stdin(stdin).stdout(output()).stderr(output());
         if children::owns_all() {
-            open_files::keep_inherited_files();
+            inherited::keep_inherited_files();
         }
         children::spawn(&mut command).map_err(|source| self.explain(source, Some(&file)))
     }
@@ -198,7 +171,7 @@ impl ProgramCall {
     fn path(&self) -> Option<OsString> {
         match self.variables.iter().rev().find(|(name, _)| name == "PATH") {
             Some((_, value)) => value.clone(),
-            None => std::env::var_os("PATH"),
+            None => env::var_os("PATH"),
         }
     }
 
@@ -245,8 +218,48 @@ fn quoted(argument: &OsStr, length: usize) -> String {
     }
 }
 
+/// The file that `program` names: itself when it holds a slash, else the first executable file of
+/// that name in the directories of `path`. Relative directories count from `directory`, in which
+/// the program will run.
+fn find_program(program: &OsStr, path: Option<&OsStr>, directory: Option<&Path>) -> Option<PathBuf> {
+    if program.as_encoded_bytes().contains(&b'/') {
+        return Some(PathBuf::from(program));
+    }
+    env::split_paths(path.unwrap_or(OsStr::new(DEFAULT_PATH)))
+        .map(|entry| {
+            let file = entry.join(program);
+            match directory {
+                Some(directory) => directory.join(file),
+                None if file.is_absolute() => file,
+                None => Path::new(".").join(file),
+            }
+        })
+        .find(|file| is_executable(file))
+}
+
+/// The first program of this name on PATH; absolute.
+pub(crate) fn program_on_path(name: &str) -> Option<PathBuf> {
+    programs_on_path(name).into_iter().next()
+}
+
+/// All programs of this name on PATH, in its order; absolute.
+pub(crate) fn programs_on_path(name: &str) -> Vec<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
+    env::split_paths(&path)
+        .filter_map(|entry| std::path::absolute(entry.join(name)).ok())
+        .filter(|file| is_executable(file))
+        .collect()
+}
+
+fn is_executable(file: &Path) -> bool {
+    file.metadata()
+        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -304,8 +317,36 @@ mod tests {
                 "cannot start `sh 'a\0b'`",
             ),
         ] {
-            let error = call.spawn(Streams::Captured).expect_err(expected);
+            let error = call.spawn(Stdio::null(), Stdio::piped).expect_err(expected);
             assert_eq!(error.to_string(), expected);
         }
+    }
+
+    #[test]
+    fn programs_are_found_as_the_system_finds_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        for (name, mode) in [("a/tool", 0o644), ("b/tool", 0o755), ("c/tool", 0o755)] {
+            let file = root.join(name);
+            fs::create_dir(file.parent().unwrap()).unwrap();
+            fs::write(&file, "").unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        fs::create_dir_all(root.join("d/tool")).unwrap();
+        let path = |entries: &[&str]| env::join_paths(entries.iter().map(|entry| root.join(entry))).unwrap();
+        for (program, path, expected) in [
+            ("tool", path(&["a", "d", "b", "c"]), Some(root.join("b/tool"))),
+            ("tool", path(&["c", "b"]), Some(root.join("c/tool"))),
+            ("tool", path(&["a", "d"]), None),
+            ("tool", "b".into(), Some(root.join("b/tool"))),
+            ("./tool", path(&["b"]), Some(PathBuf::from("./tool"))),
+        ] {
+            assert_eq!(
+                find_program(OsStr::new(program), Some(&path), Some(root)),
+                expected,
+                "{program} {path:?}"
+            );
+        }
+        assert!(find_program(OsStr::new("sh"), None, None).is_some());
     }
 }

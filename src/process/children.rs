@@ -50,15 +50,6 @@ pub(super) enum State {
     Ended(ProgramExit),
 }
 
-/// What is left after the ended children have been collected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Remaining {
-    /// No child at all.
-    None,
-    /// At least one child, of whatever kind.
-    Some,
-}
-
 /// Starts a program. From now on [`state`] tells how it is.
 pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
     // Held over the spawn, so that no wait elsewhere can meet a child that is not listed yet.
@@ -121,11 +112,11 @@ pub(super) fn any_program() -> bool {
     !programs().is_empty()
 }
 
-/// Takes the ends of all children that have ended, so that none of them stays a zombie. Takes none where
-/// there may be others' children.
-pub(super) fn collect() -> Remaining {
+/// Takes the ends of all children that have ended, so that none of them stays a zombie, and tells whether any
+/// child is left. Takes none where there may be others' children.
+pub(super) fn collect() -> bool {
     if !owns_all() {
-        return Remaining::Some;
+        return true;
     }
     let mut programs = programs();
     loop {
@@ -135,8 +126,8 @@ pub(super) fn collect() -> Remaining {
                     *end = ProgramExit::from_wait(status);
                 }
             }
-            Ok(None) => return Remaining::Some,
-            Err(_) => return Remaining::None,
+            Ok(None) => return true,
+            Err(_) => return false,
         }
     }
 }
@@ -149,10 +140,7 @@ pub(super) fn adopt_orphans() -> Vec<Pid> {
         return Vec::new();
     }
     tree::become_subreaper();
-    match collect() {
-        Remaining::None => Vec::new(),
-        Remaining::Some => tree::children(),
-    }
+    if collect() { tree::children() } else { Vec::new() }
 }
 
 fn programs() -> MutexGuard<'static, BTreeMap<i32, Option<ProgramExit>>> {

@@ -7,10 +7,9 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, getpid, kill_process};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::children::{self, Remaining};
-use super::disposition::ended_by;
+use super::children;
 use super::group::ProcessGroup;
-use super::proc::Process;
+use super::proc::{Process, ended_by};
 use super::signals::{Event, SAME_REQUEST, Signals};
 
 /// How long to wait for processes that not even `SIGKILL` ends, such as those that hang in a dead
@@ -84,7 +83,7 @@ impl ProcessGroup {
         if gets_orphans() {
             // Orphans come to us: no child at all means no tree. Only with children that are not
             // the program's the tree has to be looked at.
-            if children::collect() == Remaining::None {
+            if !children::collect() {
                 return true;
             }
             let is_gone = self.has_company() && self.members().is_empty();

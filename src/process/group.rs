@@ -7,11 +7,10 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::time::timeout;
 
 use super::children::{self, State};
-use super::exit::ProgramExit;
+use super::exit::{Interruptible, ProgramExit, TerminationSignal};
 use super::proc::Process;
 use super::signals::{Event, Signals};
 use super::terminal::Terminal;
-use super::termination::{Interruptible, TerminationSignal};
 use super::tree;
 
 /// How long a tree that was asked to end may take for it, unless
@@ -20,7 +19,6 @@ use super::tree;
 pub(crate) const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
 /// How long this program waits for a signal of its own after one has ended the program it runs.
-/// Batch systems signal all processes of a job, one after the other.
 pub(crate) const OWN_SIGNAL_DELAY: Duration = Duration::from_millis(250);
 
 /// How a program's run ended: by itself, where processes that it left in the background go on; or by a
@@ -68,10 +66,7 @@ impl ProcessGroup {
         self.leader.as_raw_pid()
     }
 
-    /// Waits for the program's end. A termination signal in the meantime ends its whole tree:
-    /// `SIGTERM`, and `SIGKILL` for what is left after the grace period or at a second signal.
-    ///
-    /// The program is given the terminal when it first wants to use it.
+    /// Waits for the program's end. A termination signal in the meantime ends its whole tree.
     pub async fn wait(&mut self, signals: &mut Signals) -> Ended {
         let ended = self.wait_or_signal(signals).await;
         if let Ended::Interrupted(_) = ended {
@@ -123,7 +118,6 @@ impl ProcessGroup {
     /// Decides whether the end of the leader was the end of the run's work or an interruption.
     async fn after_exit(&mut self, exit: ProgramExit, signals: &mut Signals) -> Ended {
         let signal = match termination_behind(exit) {
-            // The terminal's Ctrl-C went to the program alone.
             Some(signal)
                 if self.terminal.is_handed_over() && exit == ProgramExit::Signal(signal.number()) =>
             {

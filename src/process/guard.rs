@@ -3,7 +3,7 @@
 //! `SIGKILL` gives a process no time for anything. The kernel can tell its children of its end
 //! (`PR_SET_PDEATHSIG`), but not theirs. So this program starts itself once more, as a guard that reads a
 //! pipe: it is told which groups of processes there are, and when the pipe ends without the guard having
-//! been dismissed, it ends them and all that bears this process's [marker](super::marker).
+//! been dismissed, it ends them and all that bears this process's [marker](Marker).
 //!
 //! The guard has a group and a name of its own, no variables and none of this process's streams, so that
 //! whatever hits mlrun does not hit it too.
@@ -19,9 +19,8 @@ use std::thread::sleep;
 use nix::sys::signal::SigSet;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
-use super::before_exec;
-use super::identity::ProcessIdentity;
-use super::marker::{BETWEEN_LOOKS, LeftBehind, Marker};
+use super::identity::{BETWEEN_LOOKS, LeftBehind, Marker, ProcessIdentity};
+use super::inherited;
 use crate::env_vars::MLRUN_PROCESS;
 
 /// The name by which this program is called as a guard. Not that of mlrun: a `pkill -9 mlrun` must leave
@@ -78,7 +77,7 @@ pub(super) fn bind(command: &mut Command) -> Option<Pid> {
     };
     if let Guard::Running(marker, ..) | Guard::Failed(marker) = &*guard {
         command.env(MLRUN_PROCESS, marker.value());
-        before_exec::bind(command, pipe);
+        inherited::bind(command, pipe);
     }
     started
 }

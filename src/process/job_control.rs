@@ -1,14 +1,10 @@
-//! Stops: a program that wants the terminal, and Ctrl-Z.
-//!
-//! The program runs in the background of the terminal, so that Ctrl-C reaches mlrun. When it reads
-//! the terminal or changes its modes, the system stops its group; it is then given the terminal and
-//! goes on, and from then on Ctrl-C and Ctrl-Z reach it directly.
+//! Stops: Ctrl-Z, and a program that the system stops because it reads the terminal or changes its modes from
+//! the background.
 
 use std::time::Duration;
 
 use nix::sys::signal::raise;
 use rustix::process::{Signal, kill_current_process_group};
-
 use tokio::time::timeout;
 
 use super::group::ProcessGroup;
@@ -25,10 +21,9 @@ impl ProcessGroup {
         if signal == Signal::TTIN.as_raw() || signal == Signal::TTOU.as_raw() {
             self.give_terminal(signals).await;
         } else if signal == Signal::TSTP.as_raw() && self.terminal.is_handed_over() {
-            // Ctrl-Z reached the program alone. Now it is our whole group's turn, as if Ctrl-Z had
-            // been pressed for it; our own share of it comes back as an event.
-            self.terminal.take_back(false);
-            self.wants_terminal_back = true;
+            // Now it is our whole group's turn, as if Ctrl-Z had been pressed for it; our own share of it comes
+            // back as an event.
+            self.take_terminal();
             let _ = kill_current_process_group(Signal::TSTP);
         }
     }
@@ -53,14 +48,19 @@ impl ProcessGroup {
     /// Stops the program and then this process, until somebody lets this process go on.
     pub(super) fn suspend(&mut self) {
         if self.terminal.is_handed_over() {
-            self.terminal.take_back(false);
-            self.wants_terminal_back = true;
+            self.take_terminal();
         }
         self.signal_group(Signal::TSTP);
         // SIGTSTP has a handler and cannot stop us any more. SIGTTIN has none, and unlike SIGSTOP it
         // does nothing where no shell could let us go on, as SIGTSTP would.
-        stop();
+        // Sent to this very thread, so that it does not run on until another one has taken the signal.
+        let _ = raise(nix::sys::signal::Signal::SIGTTIN);
         self.resume();
+    }
+
+    fn take_terminal(&mut self) {
+        self.terminal.take_back(false);
+        self.wants_terminal_back = true;
     }
 
     /// Lets the program go on, with the terminal when it had it before.
@@ -70,12 +70,6 @@ impl ProcessGroup {
         }
         self.signal_group(Signal::CONT);
     }
-}
-
-/// Stops this process until somebody lets it go on; does nothing where no shell could.
-fn stop() {
-    // Sent to this very thread, so that it does not run on until another one has taken the signal.
-    let _ = raise(nix::sys::signal::Signal::SIGTTIN);
 }
 
 /// Whether the stop that has just been tried had an effect, and so was followed by a signal to go on.

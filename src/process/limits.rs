@@ -37,25 +37,22 @@ pub(crate) fn start_hint(error: &io::Error) -> Option<String> {
     if Errno::from_io_error(error) != Some(Errno::AGAIN) {
         return limit_hint(error);
     }
-    let is_memory = getrlimit(Resource::As)
-        .current
-        .is_some_and(|limit| limit < LITTLE_MEMORY);
-    if is_memory {
-        memory_hint()
-    } else {
-        processes_hint()
+    let memory = getrlimit(Resource::As).current;
+    if memory.is_some_and(|limit| limit < LITTLE_MEMORY) {
+        return memory_hint();
     }
+    let limit = getrlimit(Resource::Nproc).current?;
+    Some(format!(
+        "the limit on processes and threads is {limit}; raise it with `ulimit -u 4096`"
+    ))
 }
 
 fn memory_hint() -> Option<String> {
     bytes_hint("memory", Resource::As, "ulimit -v unlimited")
 }
 
-fn processes_hint() -> Option<String> {
-    let limit = getrlimit(Resource::Nproc).current?;
-    Some(format!(
-        "the limit on processes and threads is {limit}; raise it with `ulimit -u 4096`"
-    ))
+fn file_size_hint() -> Option<String> {
+    bytes_hint("file size", Resource::Fsize, "ulimit -f unlimited")
 }
 
 fn bytes_hint(what: &str, resource: Resource, call: &str) -> Option<String> {
@@ -78,10 +75,6 @@ pub(crate) fn file_size_exhausted() -> Option<String> {
     };
     let mut open_files = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
     open_files.any(is_near).then(file_size_hint).flatten()
-}
-
-fn file_size_hint() -> Option<String> {
-    bytes_hint("file size", Resource::Fsize, "ulimit -f unlimited")
 }
 
 fn open_files_hint() -> String {

@@ -42,7 +42,8 @@ impl Lines {
     }
 
     /// The last lines, without blank ones around them.
-    pub(super) fn into_last(self) -> Vec<String> {
+    pub(super) fn into_last(mut self) -> Vec<String> {
+        self.finish(&mut |_| {});
         let is_blank = |line: &String| line.trim().is_empty();
         let mut lines: Vec<String> = self.last.into_iter().skip_while(is_blank).collect();
         while lines.last().is_some_and(is_blank) {

@@ -1,12 +1,13 @@
-//! What Linux says about processes in `/proc`; other systems say nothing.
+//! What Linux says about processes in `/proc`, and signals to one of them; other systems say nothing.
 //!
 //! A process may end between two reads. It is then one of which nothing is known.
 
 pub use system::processes_with_variable;
-pub(super) use system::{all_processes, has_variable, signals};
+pub(super) use system::{all_processes, has_variable, signal_process};
 pub(crate) use system::{boot_id, pid_namespace, start_of};
 
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal};
+use system::signals;
 
 /// A process of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,16 +23,20 @@ pub(super) struct Process {
     pub(super) is_zombie: bool,
 }
 
-impl Process {
-    /// Whether it has not ended.
-    pub(super) fn is_running(&self) -> bool {
-        !self.is_zombie
-    }
+/// What came of an attempt to end a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Termination {
+    /// It has been asked.
+    Asked,
+    /// It had ended before.
+    Gone,
+    /// It belongs to another user.
+    Forbidden,
 }
 
 /// A set of signals: signal N is bit N - 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct SignalSet(pub(super) u64);
+pub(super) struct SignalSet(u64);
 
 impl SignalSet {
     /// The signals that this program ignores.
@@ -47,22 +52,37 @@ impl SignalSet {
 
 /// What a process does with signals.
 #[derive(Debug)]
-pub(super) struct SignalUse {
+struct SignalUse {
     /// The process's name, in at most 15 bytes.
-    pub(super) name: String,
-    pub(super) blocked: SignalSet,
-    pub(super) ignored: SignalSet,
-    pub(super) caught: SignalSet,
+    name: String,
+    blocked: SignalSet,
+    ignored: SignalSet,
+    caught: SignalSet,
+}
+
+/// The name of the process if the signal ends it at once: it neither handles nor ignores it, nor puts it
+/// off.
+pub(crate) fn ended_by(process: Pid, signal: Signal) -> Option<String> {
+    let found = signals(Some(process)).filter(|found| is_ended(found, signal))?;
+    Some(found.name)
+}
+
+fn is_ended(found: &SignalUse, signal: Signal) -> bool {
+    [found.blocked, found.ignored, found.caught]
+        .iter()
+        .all(|set| !set.contains(signal.as_raw()))
 }
 
 #[cfg(target_os = "linux")]
 mod system {
     use std::ffi::OsStr;
+    use std::io;
 
     use procfs::process::{self, Stat};
-    use rustix::process::Pid;
+    use rustix::io::Errno;
+    use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 
-    use super::{Process, SignalSet, SignalUse};
+    use super::{Process, SignalSet, SignalUse, Termination};
 
     /// The machine's start: a new random id each time.
     pub(crate) fn boot_id() -> Option<String> {
@@ -110,7 +130,7 @@ mod system {
     }
 
     /// What a process, or this one, does with signals.
-    pub(in crate::process) fn signals(pid: Option<Pid>) -> Option<SignalUse> {
+    pub(super) fn signals(pid: Option<Pid>) -> Option<SignalUse> {
         let process = match pid {
             Some(pid) => process::Process::new(pid.as_raw_pid()),
             None => process::Process::myself(),
@@ -122,6 +142,31 @@ mod system {
             ignored: SignalSet(status.sigign),
             caught: SignalSet(status.sigcgt),
         })
+    }
+
+    /// Sends a signal to the process that has this id since this start, and to no other: what is signalled is
+    /// held by a file descriptor, which cannot come to mean another process.
+    pub(in crate::process) fn signal_process(
+        pid: Pid,
+        start: u64,
+        signal: Signal,
+    ) -> io::Result<Termination> {
+        let is_it = || start_of(pid.as_raw_pid()) == Some(start);
+        let sent = match pidfd_open(pid, PidfdFlags::empty()) {
+            // Only now it is certain whose descriptor that is.
+            Ok(_) if !is_it() => return Ok(Termination::Gone),
+            Ok(descriptor) => pidfd_send_signal(descriptor, signal),
+            // Before Linux 5.3, or where a sandbox forbids it.
+            Err(Errno::NOSYS | Errno::PERM) if is_it() => kill_process(pid, signal),
+            Err(Errno::NOSYS | Errno::PERM) => return Ok(Termination::Gone),
+            Err(error) => Err(error),
+        };
+        match sent {
+            Ok(()) => Ok(Termination::Asked),
+            Err(Errno::SRCH) => Ok(Termination::Gone),
+            Err(Errno::PERM) => Ok(Termination::Forbidden),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// All processes that can be seen.
@@ -154,10 +199,11 @@ mod system {
 #[cfg(not(target_os = "linux"))]
 mod system {
     use std::ffi::OsStr;
+    use std::io;
 
-    use rustix::process::Pid;
+    use rustix::process::{Pid, Signal};
 
-    use super::{Process, SignalUse};
+    use super::{Process, SignalUse, Termination};
 
     /// Not known on this system.
     pub fn boot_id() -> Option<String> {
@@ -183,11 +229,43 @@ mod system {
         false
     }
 
-    pub(in crate::process) fn signals(_pid: Option<Pid>) -> Option<SignalUse> {
+    pub(super) fn signals(_pid: Option<Pid>) -> Option<SignalUse> {
         None
     }
 
     pub(in crate::process) fn all_processes() -> Vec<Process> {
         Vec::new()
+    }
+
+    pub(in crate::process) fn signal_process(
+        _pid: Pid,
+        _start: u64,
+        _signal: Signal,
+    ) -> io::Result<Termination> {
+        Ok(Termination::Gone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_ends_what_has_no_other_use_for_it() {
+        for (blocked, ignored, caught, expected) in [
+            (0, 0, 0, true),
+            (0, 0, 0x10000, true),
+            (0x4000, 0, 0, false),
+            (0, 0x4000, 0, false),
+            (0, 0, 0x4002, false),
+        ] {
+            let found = SignalUse {
+                name: "a".to_owned(),
+                blocked: SignalSet(blocked),
+                ignored: SignalSet(ignored),
+                caught: SignalSet(caught),
+            };
+            assert_eq!(is_ended(&found, Signal::TERM), expected, "{found:?}");
+        }
     }
 }

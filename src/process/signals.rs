@@ -12,11 +12,10 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::error::ProcessError;
+use super::exit::{Interruptible, TerminationSignal};
 use super::proc::SignalSet;
-use super::termination::{Interruptible, TerminationSignal};
 
-/// Within this time a further termination signal belongs to the same request: `timeout` and
-/// some batch systems signal a process, then its group.
+/// Within this time a further termination signal belongs to the same request.
 pub(crate) const SAME_REQUEST: Duration = Duration::from_millis(100);
 
 /// Keeps a write beyond the limit on file sizes from ending this program: it is an error from now on. A
@@ -61,9 +60,6 @@ pub(super) enum Event {
 }
 
 /// The signals that this program receives, from [`Signals::install`] on.
-///
-/// A signal that was ignored when the program began, as `nohup` and the background jobs of scripts
-/// have it, stays ignored. This is known on Linux only.
 #[derive(Debug)]
 pub struct Signals {
     /// In the order in which simultaneous events are told.
@@ -212,8 +208,7 @@ impl Signals {
         poll_fn(|context| self.poll_event(context, |_| true)).await
     }
 
-    /// Gets ready for a program that runs: Ctrl-Z is noticed from now on, and what came before
-    /// there was a program to forward it to is dropped.
+    /// Gets ready for a program that runs. Ctrl-Z is noticed from now on.
     pub(super) async fn begin_program(&mut self) {
         if self.are_installed && !self.streams.iter().any(|(event, _)| *event == Event::Stop) {
             // Where these cannot be had, Ctrl-Z stops this program alone.

@@ -1,16 +1,15 @@
 //! What a directory says without an MLproject file: where that file would be, the environment by
 //! its usual file names, and scripts as entry points.
 
-use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::quote::quote;
+use super::entry_point::quote;
 
 /// The name of a project's file, and the one that is looked for first.
 pub(crate) const FILE_NAME: &str = "MLproject";
 /// The extensions of scripts that are entry points by themselves.
-const SCRIPT_EXTENSIONS: [&str; 3] = [".py", ".sh", ".R"];
+const SCRIPT_EXTENSIONS: [&str; 3] = ["py", "sh", "R"];
 
 /// Directories whose scripts are not the project's own.
 const FOREIGN_DIRECTORIES: [&str; 4] = ["node_modules", "__pycache__", "site-packages", "mlruns"];
@@ -72,8 +71,8 @@ pub(super) fn is_script(name: &str) -> bool {
 pub(super) fn script_command(name: &str, shell: Option<&str>) -> Option<String> {
     let quoted = quote(name);
     match extension(name)? {
-        ".py" => Some(format!("python {quoted}")),
-        ".sh" => {
+        "py" => Some(format!("python {quoted}")),
+        "sh" => {
             let shell = shell.filter(|shell| !shell.is_empty()).unwrap_or("bash");
             Some(format!("{shell} {quoted}"))
         }
@@ -136,12 +135,8 @@ pub(super) fn scripts(directory: &Path) -> Vec<String> {
 
 /// The script's extension, which a name that only begins with a dot does not have.
 fn extension(name: &str) -> Option<&'static str> {
-    let extension = Path::new(name.rsplit('/').next()?)
-        .extension()
-        .and_then(OsStr::to_str)?;
-    SCRIPT_EXTENSIONS
-        .into_iter()
-        .find(|known| known.strip_prefix('.') == Some(extension))
+    let extension = Path::new(name.rsplit('/').next()?).extension()?;
+    SCRIPT_EXTENSIONS.into_iter().find(|known| extension == *known)
 }
 
 /// The name as a text of R, inside a shell's double quotes.

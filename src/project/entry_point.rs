@@ -1,12 +1,12 @@
 //! An entry point with the parameters of a run: the shell command.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::error::{ProjectError, ProjectProblem};
 use super::location::Location;
 use super::parameter::{Parameter, ParameterContext, ResolvedParameters};
 use super::parameter_name::{NameProblem, without_blanks};
-use super::quote::quote;
 use super::template::{TemplateError, format_template};
 
 /// A command of a project that a run can start, and the parameters that it takes.
@@ -18,9 +18,7 @@ pub struct EntryPoint {
     pub parameters: Vec<Parameter>,
     /// The command as the file has it, in Python's format syntax.
     pub command: Option<String>,
-    /// Where the command stands.
     pub command_location: Option<Location>,
-    /// Where the entry point is declared.
     pub location: Option<Location>,
 }
 
@@ -49,61 +47,67 @@ impl EntryPoint {
         given: &[(String, String)],
         context: ParameterContext<'_>,
     ) -> Result<ResolvedParameters, ProjectError> {
-        let declared: HashSet<&str> = self
-            .parameters
-            .iter()
-            .map(|parameter| parameter.name.as_str())
-            .collect();
-        let extra: Vec<(String, String)> = given
-            .iter()
-            .filter(|(name, _)| !declared.contains(name.as_str()))
-            .cloned()
-            .collect();
-        let blank = extra
-            .iter()
-            .find_map(|(name, value)| Some((name, value, NameProblem::of(name)?)));
-        if let Some((name, value, problem)) = blank {
-            let (name, instead) = (name.clone(), without_blanks("-P", name, Some(value)));
-            let declared = self
-                .parameters
-                .iter()
-                .map(|parameter| parameter.name.clone())
-                .collect();
-            return Err(ProjectError::new(ProjectProblem::ParameterName {
-                name,
-                problem,
-                declared,
-                instead,
-            }));
-        }
+        let declared: HashSet<&str> = self.parameters.iter().map(|one| one.name.as_str()).collect();
+        let extra = given.iter().filter(|(name, _)| !declared.contains(name.as_str()));
+        let extra: Vec<(String, String)> = extra.cloned().collect();
+        self.check_names(&extra)?;
         let values: HashMap<&str, &str> = given
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
-        let value_of = |name: &str| values.get(name).copied();
-        let missing: Vec<&Parameter> = self
-            .parameters
-            .iter()
-            .filter(|parameter| parameter.default.is_none() && value_of(&parameter.name).is_none())
-            .collect();
-        if let Some(first) = missing.first() {
-            let problem = ProjectProblem::MissingParameters {
-                names: missing.iter().map(|parameter| parameter.name.clone()).collect(),
-                undeclared: extra.into_iter().map(|(name, _)| name).collect(),
-            };
-            return Err(ProjectError::at(first.location.clone(), problem));
-        }
-        let declared = self
-            .parameters
-            .iter()
-            .enumerate()
-            .map(|(position, parameter)| {
-                parameter.resolve(value_of(&parameter.name), &self.name, position, context)
-            })
-            .collect::<Result<_, _>>()?;
-        let resolved = ResolvedParameters { declared, extra };
+        self.check_none_missing(&values, &extra)?;
+        let resolve = |(position, parameter): (usize, &Parameter)| {
+            let value = values.get(parameter.name.as_str()).copied();
+            parameter.resolve(value, &self.name, position, context)
+        };
+        let declared: Result<_, _> = self.parameters.iter().enumerate().map(resolve).collect();
+        let resolved = ResolvedParameters {
+            declared: declared?,
+            extra,
+        };
         self.command(&resolved)?;
         Ok(resolved)
+    }
+
+    /// Refuses undeclared parameters with names that nobody means.
+    fn check_names(&self, extra: &[(String, String)]) -> Result<(), ProjectError> {
+        for (name, value) in extra {
+            if let Some(problem) = NameProblem::of(name) {
+                return Err(ProjectError::new(ProjectProblem::ParameterName {
+                    name: name.clone(),
+                    problem,
+                    declared: self.parameter_names(),
+                    instead: without_blanks("-P", name, Some(value)),
+                }));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_none_missing(
+        &self,
+        values: &HashMap<&str, &str>,
+        extra: &[(String, String)],
+    ) -> Result<(), ProjectError> {
+        let is_missing = |parameter: &&Parameter| {
+            parameter.default.is_none() && !values.contains_key(parameter.name.as_str())
+        };
+        let missing: Vec<&Parameter> = self.parameters.iter().filter(is_missing).collect();
+        let Some(first) = missing.first() else {
+            return Ok(());
+        };
+        let problem = ProjectProblem::MissingParameters {
+            names: missing.iter().map(|parameter| parameter.name.clone()).collect(),
+            undeclared: extra.iter().map(|(name, _)| name.clone()).collect(),
+        };
+        Err(ProjectError::at(first.location.clone(), problem))
+    }
+
+    fn parameter_names(&self) -> Vec<String> {
+        self.parameters
+            .iter()
+            .map(|parameter| parameter.name.clone())
+            .collect()
     }
 
     /// The command line for the shell: the command with the quoted values of the declared parameters
@@ -119,16 +123,11 @@ impl EntryPoint {
                 ProjectProblem::CommandMissing { entry_point },
             ));
         };
-        let values: Vec<(&str, String)> = parameters
-            .declared
-            .iter()
-            .map(|parameter| {
-                (
-                    parameter.name.as_str(),
-                    quote(parameter.value.text()).into_owned(),
-                )
-            })
-            .collect();
+        let values = parameters.declared.iter().map(|parameter| {
+            let value = quote(parameter.value.text()).into_owned();
+            (parameter.name.as_str(), value)
+        });
+        let values: Vec<(&str, String)> = values.collect();
         let mut command = format_template(without_last_newlines(template), &values)
             .map_err(|error| self.template_error(template, error))?;
         for (name, value) in &parameters.extra {
@@ -148,11 +147,7 @@ impl EntryPoint {
             entry_point: self.name.clone(),
             error,
             is_shell_variable,
-            declared: self
-                .parameters
-                .iter()
-                .map(|parameter| parameter.name.clone())
-                .collect(),
+            declared: self.parameter_names(),
         };
         ProjectError::at(self.command_location.clone(), problem)
     }
@@ -167,5 +162,20 @@ fn without_last_newlines(command: &str) -> &str {
         &command[..trimmed.len() + 1]
     } else {
         trimmed
+    }
+}
+
+/// The word as a POSIX shell reads it back unchanged, quoted exactly as by Python's `shlex.quote`.
+///
+/// Only ASCII letters, digits and a few harmless signs stay bare; everything else, also a letter
+/// such as `ü`, puts the whole word into single quotes.
+pub(crate) fn quote(word: &str) -> Cow<'_, str> {
+    let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
+    if word.is_empty() {
+        Cow::Borrowed("''")
+    } else if word.bytes().all(is_safe) {
+        Cow::Borrowed(word)
+    } else {
+        Cow::Owned(format!("'{}'", word.replace('\'', r#"'"'"'"#)))
     }
 }

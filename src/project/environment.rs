@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::error::{Part, ProjectError, ProjectProblem};
-use super::keys;
-use super::reader::{Reader, Section, is_falsy};
+use super::reader::{Reader, is_falsy, keys};
 use crate::yaml::{Mapping, Node, Value};
 
 /// The three keys that name an environment, of which a project may have one.
@@ -115,12 +114,12 @@ fn read_docker(reader: &mut Reader, node: &Node) -> Result<DockerEnvironment, Pr
     let Value::Map(mapping) = &node.value else {
         return Err(reader.wrong_kind(Part::Key("docker_env"), "a mapping", node));
     };
-    reader.note_keys(&Section::new("docker_env"), mapping, keys::DOCKER_ENV);
+    reader.note_keys("docker_env", mapping, keys::DOCKER_ENV);
     let Some(image) = set_value(mapping, "image") else {
         return Err(reader.error(node, ProjectProblem::DockerImageMissing));
     };
-    if is_collection(&image.value) {
-        return Err(reader.wrong_kind(Part::DockerImage, "the name of an image", image));
+    if image.value.is_collection() {
+        return Err(reader.wrong_kind(Part::In("docker_env", "image"), "the name of an image", image));
     }
     let mut docker = DockerEnvironment {
         image: image.value.to_python_str(),
@@ -128,8 +127,7 @@ fn read_docker(reader: &mut Reader, node: &Node) -> Result<DockerEnvironment, Pr
         environment: Vec::new(),
     };
     if let Some(node) = set_value(mapping, "volumes") {
-        let wrong_kind = |node| reader.wrong_kind(Part::DockerVolumes, "a list of texts", node);
-        for volume in node.as_list().ok_or_else(|| wrong_kind(node))? {
+        for volume in list(reader, node, "volumes", "a list of texts")? {
             let text = volume
                 .as_str()
                 .ok_or_else(|| reader.wrong_kind(Part::DockerVolume, "text", volume))?;
@@ -137,19 +135,28 @@ fn read_docker(reader: &mut Reader, node: &Node) -> Result<DockerEnvironment, Pr
         }
     }
     if let Some(node) = set_value(mapping, "environment") {
-        let items = node.as_list();
-        for item in items.ok_or_else(|| reader.wrong_kind(Part::DockerVariables, "a list", node))? {
+        for item in list(reader, node, "environment", "a list")? {
             docker.environment.push(read_variable(reader, item)?);
         }
     }
     Ok(docker)
 }
 
+fn list<'n>(
+    reader: &Reader,
+    node: &'n Node,
+    key: &'static str,
+    expected: &'static str,
+) -> Result<&'n [Node], ProjectError> {
+    let wrong_kind = || reader.wrong_kind(Part::In("docker_env", key), expected, node);
+    node.as_list().ok_or_else(wrong_kind)
+}
+
 fn read_variable(reader: &Reader, node: &Node) -> Result<EnvironmentEntry, ProjectError> {
     match &node.value {
         Value::Str(name) => Ok(EnvironmentEntry::Copy(name.clone())),
         Value::List(pair) => match pair.as_slice() {
-            [name, value] if !is_collection(&name.value) && !is_collection(&value.value) => Ok(
+            [name, value] if !name.value.is_collection() && !value.value.is_collection() => Ok(
                 EnvironmentEntry::Set(name.value.to_python_str(), value.value.to_python_str()),
             ),
             _ => Err(reader.error(node, ProjectProblem::DockerVariablePair)),
@@ -160,11 +167,4 @@ fn read_variable(reader: &Reader, node: &Node) -> Result<EnvironmentEntry, Proje
             node,
         )),
     }
-}
-
-fn is_collection(value: &Value) -> bool {
-    matches!(
-        value,
-        Value::List(_) | Value::Pairs(_) | Value::Set(_) | Value::Map(_)
-    )
 }

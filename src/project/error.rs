@@ -16,7 +16,6 @@ pub struct ProjectError {
 }
 
 impl ProjectError {
-    /// A problem without a place.
     pub(super) fn new(problem: ProjectProblem) -> Self {
         Self {
             problem: Box::new(problem),
@@ -24,7 +23,6 @@ impl ProjectError {
         }
     }
 
-    /// A problem at a place.
     pub(super) fn at(location: impl Into<Option<Location>>, problem: ProjectProblem) -> Self {
         Self {
             problem: Box::new(problem),
@@ -58,160 +56,99 @@ impl std::error::Error for ProjectError {
 
 /// What is wrong with a project, or with what was asked of it; one case each.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what the cases and their values are")]
 pub enum ProjectProblem {
-    /// The directory or its MLproject file cannot be read.
     #[error("cannot read {path}")]
-    Read {
-        /// The directory or file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The MLproject file is no YAML.
+    Read { path: PathBuf, source: std::io::Error },
     #[error("{} cannot be read as YAML: {}", file.display(), error.message)]
-    Yaml {
-        /// The file.
-        file: PathBuf,
-        /// The reader's finding.
-        error: YamlError,
-    },
-    /// A value is of another kind than MLflow can use.
+    Yaml { file: PathBuf, error: YamlError },
     #[error("{part} must be {expected}, but it is {found}")]
     WrongKind {
-        /// What the value stands for.
         part: Part,
-        /// The kind that it must have.
         expected: &'static str,
-        /// The kind that it has.
         found: &'static str,
     },
-    /// Two keys give the same name.
     #[error("{part}: '{second}' is the same name as '{first}' on line {first_line}")]
     NameCollision {
-        /// Which names these are.
         part: Part,
-        /// The first key's name.
         first: String,
-        /// The first key's line.
         first_line: usize,
-        /// The second key's name.
         second: String,
     },
-    /// The project names more than one environment.
-    #[error("a project can have one environment, but this one has {}", quoted(keys))]
-    SeveralEnvironments {
-        /// The environments' keys.
-        keys: Vec<String>,
-    },
-    /// The file of the project's environment does not exist.
+    #[error(
+        "a project can have one environment, but this one has {}",
+        quoted(keys, NAMES_SHOWN)
+    )]
+    SeveralEnvironments { keys: Vec<String> },
     #[error("{key} names the file {file}, which does not exist")]
     EnvironmentFileMissing {
         /// `python_env` or `conda_env`.
         key: &'static str,
-        /// The missing file.
         file: PathBuf,
     },
-    /// `docker_env` without an image.
     #[error("docker_env names no image")]
     DockerImageMissing,
-    /// A list in `docker_env`'s `environment` is no pair of a name and a value.
     #[error("a list in docker_env's 'environment' must hold a name and a value, both of them text")]
     DockerVariablePair,
-    /// `databricks_spark_job` stands beside what it excludes, or without what it needs.
     #[error("{rule}")]
-    SparkJob {
-        /// The broken rule.
-        rule: SparkJobRule,
-    },
-    /// The project has neither an entry point nor a script of the name.
+    SparkJob { rule: SparkJobRule },
     #[error("{}", no_entry_point(name, missing_in.as_deref(), declared, scripts))]
     NoEntryPoint {
-        /// The name.
         name: String,
         /// The project's directory, where the name is that of a script and no such file is there.
         missing_in: Option<PathBuf>,
-        /// The names of the project's entry points.
         declared: Vec<String>,
         /// Scripts that could be named instead.
         scripts: Vec<String>,
         /// A file that only its name keeps from being the MLproject file.
         misnamed: Option<String>,
     },
-    /// The project is a Spark job by its Python file and has no entry points.
     #[error("the project is the Databricks Spark job '{python_file}' and has no entry points")]
-    NoEntryPointsInSparkJob {
-        /// The job's Python file.
-        python_file: String,
-    },
-    /// The entry point has no command.
+    NoEntryPointsInSparkJob { python_file: String },
     #[error("entry point '{entry_point}' has no command")]
-    CommandMissing {
-        /// The entry point.
-        entry_point: String,
-    },
-    /// Parameters without a default were not given.
-    #[error("No value given for missing parameters: {}", quoted(names))]
+    CommandMissing { entry_point: String },
+    #[error("No value given for missing parameters: {}", quoted(names, NAMES_SHOWN))]
     MissingParameters {
-        /// The parameters.
         names: Vec<String>,
         /// The names that were given and are not declared.
         undeclared: Vec<String>,
     },
-    /// A parameter that is not declared has a name that nobody means.
     #[error("the parameter name '{}' {problem}", name.escape_debug())]
     ParameterName {
-        /// The name.
         name: String,
-        /// What is wrong with it.
         problem: NameProblem,
-        /// The names that the entry point declares.
         declared: Vec<String>,
         /// How to give the parameter.
         instead: String,
     },
-    /// A `float` parameter's value is no number.
     #[error("parameter '{parameter}' of entry point '{entry_point}' must be a float, got '{value}'")]
     NotAFloat {
-        /// The parameter.
         parameter: String,
-        /// Its entry point.
         entry_point: String,
-        /// The value.
         value: String,
     },
-    /// A `path` or `uri` parameter's value is empty.
     #[error(
         "parameter '{parameter}' of entry point '{entry_point}' must be {expected}, but its value is empty"
     )]
     EmptyValue {
-        /// The parameter.
         parameter: String,
-        /// Its entry point.
         entry_point: String,
-        /// What the value must be.
         expected: &'static str,
     },
-    /// A `path` parameter's value does not exist.
     #[error("parameter '{parameter}' of entry point '{entry_point}': there is no file or directory '{path}'")]
     PathMissing {
-        /// The parameter.
         parameter: String,
-        /// Its entry point.
         entry_point: String,
-        /// The value.
         value: String,
         /// The absolute path that it means.
         path: String,
     },
-    /// The parameters cannot be put into the command.
     #[error(
         "the command of entry point '{entry_point}' has {error}{}",
         declared_names(error, declared)
     )]
     Template {
-        /// The entry point.
         entry_point: String,
-        /// What is wrong with the command.
         error: TemplateError,
         /// Whether a `$` stands before the field, as a shell's variable has it.
         is_shell_variable: bool,
@@ -226,18 +163,12 @@ pub enum Part {
     File,
     /// The value of a key at the top.
     Key(&'static str),
-    /// `docker_env`'s image.
-    DockerImage,
-    /// `docker_env`'s volumes.
-    DockerVolumes,
+    /// The value of a key in a section that is no entry point: `docker_env` and its `image`.
+    In(&'static str, &'static str),
     /// One of `docker_env`'s volumes.
     DockerVolume,
-    /// `docker_env`'s variables.
-    DockerVariables,
     /// One of `docker_env`'s variables.
     DockerVariable,
-    /// The value of a key in `databricks_spark_job`.
-    SparkJob(&'static str),
     EntryPoint(String),
     /// The command of this entry point.
     Command(String),
@@ -254,12 +185,9 @@ impl fmt::Display for Part {
         match self {
             Self::File => f.write_str("an MLproject file"),
             Self::Key(key) => f.write_str(key),
-            Self::DockerImage => f.write_str("docker_env's 'image'"),
-            Self::DockerVolumes => f.write_str("docker_env's 'volumes'"),
+            Self::In(section, key) => write!(f, "{section}'s '{key}'"),
             Self::DockerVolume => f.write_str("a volume of docker_env"),
-            Self::DockerVariables => f.write_str("docker_env's 'environment'"),
             Self::DockerVariable => f.write_str("a variable in docker_env's 'environment'"),
-            Self::SparkJob(key) => write!(f, "databricks_spark_job's '{key}'"),
             Self::EntryPoint(name) => write!(f, "entry point '{name}'"),
             Self::Command(entry_point) => write!(f, "the command of entry point '{entry_point}'"),
             Self::Parameters(entry_point) => write!(f, "the parameters of entry point '{entry_point}'"),
@@ -286,24 +214,19 @@ pub enum SparkJobRule {
     Environment { key: &'static str },
 }
 
-/// How many names a message lists.
+/// How many names, and how many scripts, a message lists.
 pub(super) const NAMES_SHOWN: usize = 50;
+const SCRIPTS_SHOWN: usize = 8;
 
-/// The names in quotes, with commas between them; of many the first.
-pub(super) fn quoted(names: &[String]) -> String {
-    let shown = names.iter().take(NAMES_SHOWN);
-    let mut text = shown
-        .map(|name| format!("'{name}'"))
-        .collect::<Vec<_>>()
-        .join(", ");
-    if names.len() > NAMES_SHOWN {
-        text.push_str(&format!(" and {} more", names.len() - NAMES_SHOWN));
+/// The names in quotes, with commas between them; of more than that many the first.
+fn quoted(names: &[String], most: usize) -> String {
+    let shown = names.iter().take(most).map(|name| format!("'{name}'"));
+    let mut text = shown.collect::<Vec<_>>().join(", ");
+    if names.len() > most {
+        text.push_str(&format!(" and {} more", names.len() - most));
     }
     text
 }
-
-/// How many scripts a message lists.
-const SCRIPTS_SHOWN: usize = 8;
 
 /// The message for a name that is neither an entry point nor a script.
 fn no_entry_point(name: &str, missing_in: Option<&Path>, declared: &[String], scripts: &[String]) -> String {
@@ -314,27 +237,25 @@ fn no_entry_point(name: &str, missing_in: Option<&Path>, declared: &[String], sc
     message.push_str(": the project declares ");
     match declared {
         [] => message.push_str("none"),
-        _ => message.push_str(&quoted(declared)),
+        _ => message.push_str(&quoted(declared, NAMES_SHOWN)),
     }
     if !scripts.is_empty() {
-        let shown = &scripts[..scripts.len().min(SCRIPTS_SHOWN)];
-        message.push_str(&format!("; scripts that can be run: {}", quoted(shown)));
-        if scripts.len() > SCRIPTS_SHOWN {
-            message.push_str(&format!(" and {} more", scripts.len() - SCRIPTS_SHOWN));
-        }
+        let scripts = quoted(scripts, SCRIPTS_SHOWN);
+        message.push_str(&format!("; scripts that can be run: {scripts}"));
     }
     message
 }
 
 /// The end of a message about a name in a command: which names there are.
 fn declared_names(error: &TemplateError, declared: &[String]) -> String {
-    match (error, declared) {
-        (TemplateError::UnknownName { .. } | TemplateError::Positional { .. }, []) => {
-            "; it declares no parameters".to_owned()
-        }
-        (TemplateError::UnknownName { .. } | TemplateError::Positional { .. }, names) => {
-            format!("; it declares {}", quoted(names))
-        }
-        _ => String::new(),
+    if !matches!(
+        error,
+        TemplateError::UnknownName { .. } | TemplateError::Positional { .. }
+    ) {
+        return String::new();
+    }
+    match declared {
+        [] => "; it declares no parameters".to_owned(),
+        names => format!("; it declares {}", quoted(names, NAMES_SHOWN)),
     }
 }

@@ -7,59 +7,58 @@ use crate::nearest::nearest;
 impl ProjectError {
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
-        hint(self.problem())
-    }
-}
-
-fn hint(problem: &ProjectProblem) -> Option<String> {
-    match problem {
-        ProjectProblem::Yaml { error, .. } => error.hint(),
-        ProjectProblem::WrongKind { part, .. } => wrong_kind(part),
-        ProjectProblem::NameCollision { .. } => Some("put the names in quotes, or choose others".to_owned()),
-        ProjectProblem::SeveralEnvironments { .. } => Some("keep one of them".to_owned()),
-        ProjectProblem::EnvironmentFileMissing { .. } => {
-            Some("the path is relative to the project's directory".to_owned())
+        match self.problem() {
+            ProjectProblem::Yaml { error, .. } => error.hint(),
+            ProjectProblem::WrongKind { part, .. } => wrong_kind(part),
+            ProjectProblem::NameCollision { .. } => {
+                Some("put the names in quotes, or choose others".to_owned())
+            }
+            ProjectProblem::SeveralEnvironments { .. } => Some("keep one of them".to_owned()),
+            ProjectProblem::EnvironmentFileMissing { .. } => {
+                Some("the path is relative to the project's directory".to_owned())
+            }
+            ProjectProblem::DockerImageMissing => Some("add `image: NAME` to docker_env".to_owned()),
+            ProjectProblem::DockerVariablePair => Some(
+                "write `[NAME, VALUE]` to set a variable, or only `NAME` to pass on its own value".to_owned(),
+            ),
+            ProjectProblem::SparkJob { rule, .. } => spark_job(rule),
+            ProjectProblem::NoEntryPoint {
+                name,
+                declared,
+                scripts,
+                misnamed,
+                ..
+            } => near_entry_point(name, declared, scripts, misnamed.as_deref()),
+            ProjectProblem::NoEntryPointsInSparkJob { .. } => Some(
+                "run it with --backend databricks, or declare entry points instead of 'python_file'"
+                    .to_owned(),
+            ),
+            ProjectProblem::CommandMissing { .. } => Some("add `command: ...` to the entry point".to_owned()),
+            ProjectProblem::MissingParameters {
+                names, undeclared, ..
+            } => Some(give(names, undeclared)),
+            ProjectProblem::ParameterName {
+                name,
+                declared,
+                instead,
+                ..
+            } => Some(match nearest(name, declared.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean '{near}'?"),
+                None => format!("write {instead}, without blanks in the name"),
+            }),
+            ProjectProblem::NotAFloat { parameter, .. } => {
+                Some(format!("pass a number, for example -P {parameter}=0.5"))
+            }
+            ProjectProblem::EmptyValue { parameter, .. } => Some(format!("pass one with -P {parameter}=...")),
+            ProjectProblem::PathMissing { value, .. } => path_missing(value),
+            ProjectProblem::Template {
+                error,
+                declared,
+                is_shell_variable,
+                ..
+            } => template(error, declared, *is_shell_variable),
+            ProjectProblem::Read { .. } => None,
         }
-        ProjectProblem::DockerImageMissing => Some("add `image: NAME` to docker_env".to_owned()),
-        ProjectProblem::DockerVariablePair => Some(
-            "write `[NAME, VALUE]` to set a variable, or only `NAME` to pass on its own value".to_owned(),
-        ),
-        ProjectProblem::SparkJob { rule, .. } => spark_job(rule),
-        ProjectProblem::NoEntryPoint {
-            name,
-            declared,
-            scripts,
-            misnamed,
-            ..
-        } => near_entry_point(name, declared, scripts, misnamed.as_deref()),
-        ProjectProblem::NoEntryPointsInSparkJob { .. } => Some(
-            "run it with --backend databricks, or declare entry points instead of 'python_file'".to_owned(),
-        ),
-        ProjectProblem::CommandMissing { .. } => Some("add `command: ...` to the entry point".to_owned()),
-        ProjectProblem::MissingParameters {
-            names, undeclared, ..
-        } => Some(give(names, undeclared)),
-        ProjectProblem::ParameterName {
-            name,
-            declared,
-            instead,
-            ..
-        } => Some(match nearest(name, declared.iter().map(String::as_str)) {
-            Some(near) => format!("did you mean '{near}'?"),
-            None => format!("write {instead}, without blanks in the name"),
-        }),
-        ProjectProblem::NotAFloat { parameter, .. } => {
-            Some(format!("pass a number, for example -P {parameter}=0.5"))
-        }
-        ProjectProblem::EmptyValue { parameter, .. } => Some(format!("pass one with -P {parameter}=...")),
-        ProjectProblem::PathMissing { value, .. } => path_missing(value),
-        ProjectProblem::Template {
-            error,
-            declared,
-            is_shell_variable,
-            ..
-        } => template(error, declared, *is_shell_variable),
-        ProjectProblem::Read { .. } => None,
     }
 }
 
@@ -70,10 +69,12 @@ fn wrong_kind(part: &Part) -> Option<String> {
         Part::Parameters(_) => "write each parameter as `NAME: TYPE` on a line of its own",
         Part::Parameter { .. } => "write `NAME: TYPE` or `NAME: {type: TYPE, default: VALUE}`",
         Part::Key("docker_env") => "write the image's name as `image: NAME` on a line below docker_env",
-        Part::DockerVariables | Part::DockerVariable => {
+        Part::In("docker_env", "environment") | Part::DockerVariable => {
             "write each variable as `- [NAME, VALUE]`, or as `- NAME` to pass on its own value"
         }
-        Part::DockerVolumes | Part::DockerVolume => "write each volume as `- \"/path/here:/path/there\"`",
+        Part::In("docker_env", "volumes") | Part::DockerVolume => {
+            "write each volume as `- \"/path/here:/path/there\"`"
+        }
         _ => return None,
     };
     Some(hint.to_owned())
@@ -131,13 +132,12 @@ fn give(names: &[String], undeclared: &[String]) -> String {
 }
 
 fn path_missing(value: &str) -> Option<String> {
-    if value.starts_with('~') {
-        Some("'~' is not expanded here: write the path out".to_owned())
-    } else if !value.starts_with('/') {
-        Some("relative paths start from the directory that mlrun is called in".to_owned())
-    } else {
-        None
-    }
+    let hint = match value.chars().next() {
+        Some('~') => "'~' is not expanded here: write the path out",
+        Some('/') => return None,
+        _ => "relative paths start from the directory that mlrun is called in",
+    };
+    Some(hint.to_owned())
 }
 
 fn template(error: &TemplateError, declared: &[String], is_shell_variable: bool) -> Option<String> {
@@ -149,11 +149,7 @@ fn template(error: &TemplateError, declared: &[String], is_shell_variable: bool)
         }
         TemplateError::UnknownName { name, field } => (field, Some(name)),
         TemplateError::Positional { field } => (field, None),
-        TemplateError::Unclosed { .. }
-        | TemplateError::Attribute { .. }
-        | TemplateError::Index { .. }
-        | TemplateError::Conversion { .. }
-        | TemplateError::FormatSpec { .. } => {
+        TemplateError::Unclosed { .. } | TemplateError::Unfit { .. } | TemplateError::FormatSpec { .. } => {
             return Some("double the braces that are meant for the shell: '{{' and '}}'".to_owned());
         }
         TemplateError::IndexOutOfRange { .. }

@@ -28,7 +28,6 @@ const STEP: usize = 1024;
 #[derive(Debug, Clone)]
 pub struct Location {
     pub file: Arc<SourceFile>,
-    /// The line and column in it.
     pub position: Position,
 }
 
@@ -37,12 +36,10 @@ pub struct Location {
 pub struct KeyPlace {
     /// The key with the keys that lead to it: `entry_points.main.parameters.alpha.defualt`.
     pub key: String,
-    /// Where it stands.
     pub location: Location,
 }
 
 impl SourceFile {
-    /// A file with this content.
     pub fn new(path: impl Into<PathBuf>, text: impl Into<Vec<u8>>) -> Arc<Self> {
         Arc::new(Self {
             path: path.into(),
@@ -67,7 +64,6 @@ impl SourceFile {
         self.lines().get(number.checked_sub(1)?)
     }
 
-    /// A place in the file.
     pub fn at(self: &Arc<Self>, position: Position) -> Location {
         Location {
             file: Arc::clone(self),

@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use super::entry_point::EntryPoint;
 use super::environment::{self, ProjectEnvironment};
-use super::error::{Part, ProjectError, ProjectProblem};
-use super::keys;
+use super::error::{Part, ProjectError, ProjectProblem, SparkJobRule};
 use super::location::{KeyPlace, SourceFile};
 use super::parameter::{Parameter, ParameterType};
-use super::reader::{Reader, Section};
-use super::spark_job::{self, DatabricksSparkJob};
+use super::reader::{Reader, keys};
 use crate::yaml::{self, Mapping, Node, Value};
 
 /// What an MLproject file declares.
@@ -22,6 +20,16 @@ pub(super) struct MlProject {
     pub(super) databricks_spark_job: Option<DatabricksSparkJob>,
     pub(super) unknown_keys: Vec<KeyPlace>,
     pub(super) repeated_keys: Vec<KeyPlace>,
+}
+
+/// What `databricks_spark_job` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabricksSparkJob {
+    /// The Python file that is the job; the project has entry points where there is none.
+    pub python_file: Option<String>,
+    pub parameters: Vec<String>,
+    /// Python packages that the job needs, as `pip` takes them.
+    pub python_libraries: Vec<String>,
 }
 
 /// Reads a file's text; `None` when it declares nothing at all.
@@ -43,10 +51,10 @@ pub(super) fn read(text: Vec<u8>, file: &Path, directory: &Path) -> Result<Optio
         Value::Map(mapping) => mapping,
         _ => return Err(reader.wrong_kind(Part::File, "a mapping", &root)),
     };
-    reader.note_keys(&Section::top(), project, keys::PROJECT);
+    reader.note_keys("", project, keys::PROJECT);
     check_one_environment(&reader, project)?;
     let entry_points = read_entry_points(&mut reader, project)?;
-    let databricks_spark_job = spark_job::read(&mut reader, project, &entry_points)?;
+    let databricks_spark_job = read_spark_job(&mut reader, project, &entry_points)?;
     let environment = match databricks_spark_job {
         // The job's cluster is its environment.
         Some(_) => ProjectEnvironment::Python { file: None },
@@ -63,15 +71,10 @@ pub(super) fn read(text: Vec<u8>, file: &Path, directory: &Path) -> Result<Optio
 }
 
 fn read_name(reader: &Reader, project: &Mapping) -> Result<Option<String>, ProjectError> {
-    match project.get("name") {
+    match set(project, "name") {
         None => Ok(None),
-        Some(node) => match &node.value {
-            Value::Null => Ok(None),
-            Value::List(_) | Value::Pairs(_) | Value::Set(_) | Value::Map(_) => {
-                Err(reader.wrong_kind(Part::Key("name"), "text", node))
-            }
-            value => Ok(Some(value.to_python_str()).filter(|name| !name.is_empty())),
-        },
+        Some(node) if node.value.is_collection() => Err(reader.wrong_kind(Part::Key("name"), "text", node)),
+        Some(node) => Ok(Some(node.value.to_python_str()).filter(|name| !name.is_empty())),
     }
 }
 
@@ -92,11 +95,11 @@ fn check_one_environment(reader: &Reader, project: &Mapping) -> Result<(), Proje
 
 fn read_entry_points(reader: &mut Reader, project: &Mapping) -> Result<Vec<EntryPoint>, ProjectError> {
     let part = Part::Key("entry_points");
-    let Some(mapping) = optional_mapping(reader, project, "entry_points", &part)? else {
+    let Some(mapping) = set_mapping(reader, project, "entry_points", &part)? else {
         return Ok(Vec::new());
     };
     reader
-        .named(&Section::new("entry_points"), part, mapping)?
+        .named("entry_points", part, mapping)?
         .into_iter()
         .map(|(name, key, node)| read_entry_point(reader, name, key, node))
         .collect()
@@ -121,8 +124,8 @@ fn read_entry_point(
         _ => return Err(reader.wrong_kind(Part::EntryPoint(entry_point.name), "a mapping", node)),
     };
     let section = format!("entry_points.{}", entry_point.name);
-    reader.note_keys(&Section::new(section.as_str()), mapping, keys::ENTRY_POINT);
-    if let Some(command) = mapping.get("command").filter(|node| !node.is_null()) {
+    reader.note_keys(&section, mapping, keys::ENTRY_POINT);
+    if let Some(command) = set(mapping, "command") {
         let Value::Str(text) = &command.value else {
             return Err(reader.wrong_kind(Part::Command(entry_point.name), "text", command));
         };
@@ -130,9 +133,9 @@ fn read_entry_point(
         entry_point.command_location = Some(reader.location(command));
     }
     let part = Part::Parameters(entry_point.name.clone());
-    if let Some(parameters) = optional_mapping(reader, mapping, "parameters", &part)? {
+    if let Some(parameters) = set_mapping(reader, mapping, "parameters", &part)? {
         let section = format!("{section}.parameters");
-        for (name, key, node) in reader.named(&Section::new(section.as_str()), part, parameters)? {
+        for (name, key, node) in reader.named(&section, part, parameters)? {
             let parameter = read_parameter(reader, &section, &entry_point.name, name, key, node)?;
             entry_point.parameters.push(parameter);
         }
@@ -159,17 +162,16 @@ fn read_parameter(
     match &node.value {
         Value::Str(word) => parameter.parameter_type = ParameterType::from_word(word.clone()),
         Value::Map(mapping) => {
-            let section = Section::new(format!("{section}.{}", parameter.name));
+            let section = format!("{section}.{}", parameter.name);
             reader.note_keys(&section, mapping, keys::PARAMETER);
-            let value = |key| mapping.get(key).filter(|node| !node.is_null());
-            if let Some(node) = value("type") {
+            if let Some(node) = set(mapping, "type") {
                 parameter.parameter_type = ParameterType::from_word(node.value.to_python_str());
             }
-            if let Some(node) = value("default") {
+            if let Some(node) = set(mapping, "default") {
                 parameter.default = Some(node.value.to_python_str());
                 parameter.default_location = Some(reader.location(node));
             }
-            parameter.description = value("description").map(|node| node.value.to_python_str());
+            parameter.description = set(mapping, "description").map(|node| node.value.to_python_str());
         }
         _ => {
             let part = Part::Parameter {
@@ -182,19 +184,87 @@ fn read_parameter(
     Ok(parameter)
 }
 
-/// The mapping under a key; `None` where there is no such key or nothing is written after it.
-fn optional_mapping<'m>(
+/// The value of a key; `None` where there is no such key or nothing is written after it.
+fn set<'m>(mapping: &'m Mapping, key: &str) -> Option<&'m Node> {
+    mapping.get(key).filter(|node| !node.is_null())
+}
+
+/// The mapping under a key, where [`set`] finds a value.
+fn set_mapping<'m>(
     reader: &Reader,
     mapping: &'m Mapping,
     key: &str,
     part: &Part,
 ) -> Result<Option<&'m Mapping>, ProjectError> {
-    match mapping.get(key) {
-        None => Ok(None),
-        Some(node) => match &node.value {
-            Value::Null => Ok(None),
-            Value::Map(mapping) => Ok(Some(mapping)),
-            _ => Err(reader.wrong_kind(part.clone(), "a mapping", node)),
-        },
+    let Some(node) = set(mapping, key) else {
+        return Ok(None);
+    };
+    let wrong_kind = || reader.wrong_kind(part.clone(), "a mapping", node);
+    node.as_mapping().map(Some).ok_or_else(wrong_kind)
+}
+
+fn read_spark_job(
+    reader: &mut Reader,
+    project: &Mapping,
+    entry_points: &[EntryPoint],
+) -> Result<Option<DatabricksSparkJob>, ProjectError> {
+    let Some((key, node)) = project
+        .get_entry("databricks_spark_job")
+        .filter(|(_, node)| !node.is_null())
+    else {
+        return Ok(None);
+    };
+    let Value::Map(mapping) = &node.value else {
+        return Err(reader.wrong_kind(Part::Key("databricks_spark_job"), "a mapping", node));
+    };
+    reader.note_keys("databricks_spark_job", mapping, keys::SPARK_JOB);
+    let python_file = match set(mapping, "python_file") {
+        None => None,
+        Some(Node {
+            value: Value::Str(text),
+            ..
+        }) => Some(text.clone()),
+        Some(node) => return Err(reader.wrong_kind(in_job("python_file"), "the path of a file", node)),
+    };
+    let broken = |rule, node: &Node| reader.error(node, ProjectProblem::SparkJob { rule });
+    match (&python_file, entry_points) {
+        (None, []) => return Err(broken(SparkJobRule::NothingToRun, key)),
+        (Some(_), [_, ..]) => return Err(broken(SparkJobRule::TwoThingsToRun, key)),
+        _ => {}
     }
+    let mut parameters = entry_points
+        .iter()
+        .flat_map(|entry_point| &entry_point.parameters);
+    if let Some(parameter) = parameters.find(|parameter| parameter.parameter_type == ParameterType::Path) {
+        let name = parameter.name.clone();
+        let rule = SparkJobRule::PathParameter { name };
+        return Err(ProjectError::at(
+            parameter.location.clone(),
+            ProjectProblem::SparkJob { rule },
+        ));
+    }
+    for name in environment::KEYS {
+        if let Some((key, _)) = project.get_entry(name) {
+            return Err(broken(SparkJobRule::Environment { key: name }, key));
+        }
+    }
+    Ok(Some(DatabricksSparkJob {
+        python_file,
+        parameters: texts(reader, mapping, "parameters")?,
+        python_libraries: texts(reader, mapping, "python_libraries")?,
+    }))
+}
+
+fn texts(reader: &Reader, mapping: &Mapping, key: &'static str) -> Result<Vec<String>, ProjectError> {
+    let Some(node) = set(mapping, key) else {
+        return Ok(Vec::new());
+    };
+    match node.as_list() {
+        Some(items) => Ok(items.iter().map(|item| item.value.to_python_str()).collect()),
+        None => Err(reader.wrong_kind(in_job(key), "a list", node)),
+    }
+}
+
+fn in_job(key: &'static str) -> Part {
+    Part::In("databricks_spark_job", key)
 }

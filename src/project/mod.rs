@@ -9,43 +9,39 @@
 //! files exist. Source: the published description of MLflow Projects, and `mlflow run` of MLflow 3.
 
 mod conventions;
-mod decimal_digit;
 mod entry_point;
 mod environment;
 mod error;
-mod float;
 mod format_spec;
 mod hint;
-pub(crate) mod keys;
-mod local_path;
 mod location;
 mod mlproject;
+mod number;
 mod parameter;
 mod parameter_name;
-mod quote;
 mod reader;
-mod spark_job;
 mod template;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
 
+use mlproject::MlProject;
+
 pub(crate) use conventions::{FILE_NAME, find_file};
-pub(crate) use entry_point::EntryPoint;
+pub(crate) use entry_point::{EntryPoint, quote};
 pub(crate) use environment::DockerEnvironment;
 pub use environment::{EnvironmentEntry, ProjectEnvironment};
 pub(crate) use error::Part;
 pub use error::{ProjectError, ProjectProblem};
-pub(crate) use float::is_float;
 
 pub(crate) use location::{KeyPlace, Location, SourceFile, SourceLine};
+pub(crate) use mlproject::DatabricksSparkJob;
+pub(crate) use number::is_float;
 pub use parameter::ParameterContext;
 pub(crate) use parameter::{Parameter, ParameterType, ParameterValue, ResolvedParameters};
-pub(crate) use parameter_name::NameProblem;
-pub(crate) use parameter_name::without_blanks;
-pub(crate) use quote::quote;
-pub(crate) use spark_job::DatabricksSparkJob;
+pub(crate) use parameter_name::{NameProblem, without_blanks};
+pub(crate) use reader::keys;
 pub(crate) use template::format_with;
 pub use template::{TemplateError, format_template};
 
@@ -87,49 +83,48 @@ impl Project {
             })
         };
         let found = conventions::find_file(directory).map_err(|error| cannot_read(directory, error))?;
-        let mut project = Self {
-            directory: directory.to_owned(),
-            file: None,
-            name: None,
-            environment: ProjectEnvironment::Python { file: None },
+        let mut warnings = Vec::new();
+        let mut declared = None;
+        if let Some(file) = &found.file {
+            let name = file.file_name().unwrap_or_default().display();
+            let others = found.others.iter();
+            warnings.extend(others.map(|other| format!("{name} is read, {other} beside it is not")));
+            let text = std::fs::read(file).map_err(|error| cannot_read(file, error))?;
+            declared = mlproject::read(text, file, directory)?;
+            if declared.is_none() {
+                warnings.push(format!(
+                    "{name} is empty: the project is taken for one without it"
+                ));
+            }
+        } else if let Some(misnamed) = &found.misnamed {
+            warnings.push(format!(
+                "{misnamed} is not read: the file's name must be {FILE_NAME}"
+            ));
+        }
+        let (file, misnamed_file) = match declared {
+            Some(_) => (found.file, None),
+            None => (None, found.misnamed),
+        };
+        let declared = declared.unwrap_or_else(|| MlProject {
+            name: conventions::project_name(directory),
+            environment: environment::by_files(directory),
             entry_points: Vec::new(),
             databricks_spark_job: None,
             unknown_keys: Vec::new(),
             repeated_keys: Vec::new(),
-            misnamed_file: None,
-            warnings: Vec::new(),
-        };
-        if let Some(file) = found.file {
-            let name = file.file_name().unwrap_or_default().display().to_string();
-            for other in found.others {
-                project
-                    .warnings
-                    .push(format!("{name} is read, {other} beside it is not"));
-            }
-            let text = std::fs::read(&file).map_err(|error| cannot_read(&file, error))?;
-            if let Some(declared) = mlproject::read(text, &file, directory)? {
-                project.file = Some(file);
-                project.name = declared.name;
-                project.environment = declared.environment;
-                project.entry_points = declared.entry_points;
-                project.databricks_spark_job = declared.databricks_spark_job;
-                project.unknown_keys = declared.unknown_keys;
-                project.repeated_keys = declared.repeated_keys;
-                return Ok(project);
-            }
-            project.warnings.push(format!(
-                "{name} is empty: the project is taken for one without it"
-            ));
-        } else if let Some(misnamed) = &found.misnamed {
-            project.warnings.push(format!(
-                "{misnamed} is not read: the file's name must be {}",
-                conventions::FILE_NAME
-            ));
-        }
-        project.misnamed_file = found.misnamed;
-        project.name = conventions::project_name(directory);
-        project.environment = environment::by_files(directory);
-        Ok(project)
+        });
+        Ok(Self {
+            directory: directory.to_owned(),
+            file,
+            name: declared.name,
+            environment: declared.environment,
+            entry_points: declared.entry_points,
+            databricks_spark_job: declared.databricks_spark_job,
+            unknown_keys: declared.unknown_keys,
+            repeated_keys: declared.repeated_keys,
+            misnamed_file,
+            warnings,
+        })
     }
 
     /// The entry point that a Spark job with a file of its own stands for, where the project is one.

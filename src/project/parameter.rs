@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use super::error::{ProjectError, ProjectProblem};
-use super::float::is_float;
-use super::local_path::{local_path, without_blanks};
 use super::location::Location;
-use crate::python_paths::{abspath, split_scheme};
+use super::number::is_float;
+use crate::python_paths::{abspath, split_scheme, unquote};
 
 /// What an entry point declares about a parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +16,6 @@ pub struct Parameter {
     pub default: Option<String>,
     /// What it is, in the project's words.
     pub description: Option<String>,
-    /// Where it is declared.
     pub location: Location,
     /// Where the default stands.
     pub default_location: Option<Location>,
@@ -85,18 +83,15 @@ pub struct ResolvedParameter {
     pub name: String,
     /// The value to record: as it was given or declared.
     pub logged: String,
-    /// The value for the command.
     pub value: ParameterValue,
 }
 
 /// A value for the command, before quoting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParameterValue {
-    /// A text that is ready.
     Text(String),
     /// A file or directory that must be downloaded; its local path then takes this value's place.
     Download {
-        /// Where it lies.
         uri: String,
         /// The number of the parameter among the declared ones, from 0.
         position: usize,
@@ -121,6 +116,12 @@ struct Origin<'a> {
 }
 
 impl Parameter {
+    /// The description in one line.
+    pub fn short_description(&self) -> Option<String> {
+        let words = self.description.as_ref()?.split_whitespace();
+        Some(words.collect::<Vec<_>>().join(" "))
+    }
+
     /// Checks a given value, or the default, and makes of it what the command gets.
     pub(super) fn resolve(
         &self,
@@ -139,35 +140,34 @@ impl Parameter {
             entry_point,
             location,
         };
-        let text = match self.parameter_type {
-            ParameterType::String | ParameterType::Other(_) => value.to_owned(),
-            ParameterType::Float => origin.check_float(value)?,
-            ParameterType::Uri | ParameterType::Path if context.is_elsewhere => value.to_owned(),
-            ParameterType::Uri => origin.uri(value, context.directory)?,
-            ParameterType::Path => match origin.path(value, context.directory)? {
-                Some(path) => path,
-                None => {
-                    let uri = value.to_owned();
-                    return Ok(self.resolved(value, ParameterValue::Download { uri, position }));
-                }
+        let text = ParameterValue::Text;
+        let resolved = match self.parameter_type {
+            ParameterType::Float => {
+                origin.check_float(value)?;
+                text(value.to_owned())
+            }
+            ParameterType::Uri if !context.is_elsewhere => text(origin.uri(value, context.directory)?),
+            ParameterType::Path if !context.is_elsewhere => match origin.path(value, context.directory)? {
+                Some(path) => text(path),
+                None => ParameterValue::Download {
+                    uri: value.to_owned(),
+                    position,
+                },
             },
+            _ => text(value.to_owned()),
         };
-        Ok(self.resolved(value, ParameterValue::Text(text)))
-    }
-
-    fn resolved(&self, logged: &str, value: ParameterValue) -> ResolvedParameter {
-        ResolvedParameter {
+        Ok(ResolvedParameter {
             name: self.name.clone(),
-            logged: logged.to_owned(),
-            value,
-        }
+            logged: value.to_owned(),
+            value: resolved,
+        })
     }
 }
 
 impl Origin<'_> {
-    fn check_float(&self, value: &str) -> Result<String, ProjectError> {
+    fn check_float(&self, value: &str) -> Result<(), ProjectError> {
         if is_float(value) {
-            return Ok(value.to_owned());
+            return Ok(());
         }
         Err(self.error(|parameter, entry_point| ProjectProblem::NotAFloat {
             parameter,
@@ -207,15 +207,14 @@ impl Origin<'_> {
     }
 
     fn check_not_empty(&self, value: &str, expected: &'static str) -> Result<(), ProjectError> {
-        if value.is_empty() {
-            Err(self.error(|parameter, entry_point| ProjectProblem::EmptyValue {
-                parameter,
-                entry_point,
-                expected,
-            }))
-        } else {
-            Ok(())
+        if !value.is_empty() {
+            return Ok(());
         }
+        Err(self.error(|parameter, entry_point| ProjectProblem::EmptyValue {
+            parameter,
+            entry_point,
+            expected,
+        }))
     }
 
     fn error(&self, problem: impl FnOnce(String, String) -> ProjectProblem) -> ProjectError {
@@ -226,4 +225,65 @@ impl Origin<'_> {
 
 fn absolute(directory: &Path, path: &str) -> String {
     abspath(directory, path).to_string_lossy().into_owned()
+}
+
+/// The local path that a value names, as MLflow's `get_local_path_or_none` reads it: a value
+/// without a scheme, or a `file:` URI without a host; `localhost` is none. Percent signs are decoded
+/// in both.
+fn local_path(value: &str) -> Option<String> {
+    let path = match split_scheme(without_blanks(value)) {
+        None => value,
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("file") => {
+            let path = match rest.strip_prefix("//") {
+                Some(rest) if rest.starts_with("localhost/") => &rest["localhost".len()..],
+                Some(rest) if rest.is_empty() || rest.starts_with(['/', '?', '#']) => rest,
+                Some(_) => return None,
+                None => rest,
+            };
+            path.split(['?', '#']).next().unwrap_or(path)
+        }
+        Some(_) => return None,
+    };
+    Some(unquote(path))
+}
+
+/// The value without the blanks and control characters before a URI, which Python's `urlsplit` passes over.
+fn without_blanks(value: &str) -> &str {
+    value.trim_start_matches(|character| character <= ' ')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_and_file_uris_are_local() {
+        for (value, expected) in [
+            ("data.csv", Some("data.csv")),
+            ("./a b/x", Some("./a b/x")),
+            ("/abs", Some("/abs")),
+            ("//server/x", Some("//server/x")),
+            ("~/x", Some("~/x")),
+            ("a%20b", Some("a b")),
+            ("100%", Some("100%")),
+            ("a?b#c", Some("a?b#c")),
+            ("2020:01", Some("2020:01")),
+            ("./s3:x", Some("./s3:x")),
+            ("file:///data/x%20y", Some("/data/x y")),
+            ("file:///data/x?q#f", Some("/data/x")),
+            ("file:/data/x", Some("/data/x")),
+            ("file:x", Some("x")),
+            ("FILE:///x", Some("/x")),
+            ("file://localhost/data/x", Some("/data/x")),
+            ("file://localhost.test/x", None),
+            ("file://host/x", None),
+            ("s3://bucket/key", None),
+            ("https://host/x", None),
+            ("models:/m/1", None),
+            ("C:\\x", None),
+            (" s3://bucket", None),
+        ] {
+            assert_eq!(local_path(value).as_deref(), expected, "{value}");
+        }
+    }
 }

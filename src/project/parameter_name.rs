@@ -1,6 +1,6 @@
 //! Names that no one means to give a parameter: empty ones, and names with blanks.
 
-use super::float::is_float;
+use super::number::is_float;
 
 /// What is wrong with a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,4 +1,4 @@
-//! What the readers of an MLproject file's sections share: places, remarks, names.
+//! What the readers of an MLproject file's sections share: keys, places, remarks, names.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,32 +9,35 @@ use super::error::{Part, ProjectError, ProjectProblem};
 use super::location::{KeyPlace, Location, SourceFile};
 use crate::yaml::{Mapping, Node, Value};
 
+/// The keys that MLflow gives a meaning in an MLproject file.
+pub(crate) mod keys {
+    /// Keys at the top of the file.
+    pub(crate) const PROJECT: &[&str] = &[
+        "name",
+        "entry_points",
+        "docker_env",
+        "python_env",
+        "conda_env",
+        "databricks_spark_job",
+    ];
+    /// Keys of an entry point.
+    pub(crate) const ENTRY_POINT: &[&str] = &["parameters", "command"];
+    /// Keys of a parameter. MLflow gives `description` no meaning, but people write it.
+    pub(crate) const PARAMETER: &[&str] = &["type", "default", "description"];
+    /// Keys of `docker_env`.
+    pub(crate) const DOCKER_ENV: &[&str] = &["image", "volumes", "environment"];
+    /// Keys of `databricks_spark_job`.
+    pub(crate) const SPARK_JOB: &[&str] = &["python_file", "parameters", "python_libraries"];
+    /// The words for types that MLflow acts upon.
+    pub(crate) const TYPES: &[&str] = &["string", "float", "path", "uri"];
+}
+
 /// Knows the file, and collects what is worth a remark in it.
 #[derive(Debug)]
 pub(super) struct Reader {
     file: Arc<SourceFile>,
     pub(super) unknown_keys: Vec<KeyPlace>,
     pub(super) repeated_keys: Vec<KeyPlace>,
-}
-
-/// The keys that lead to a mapping.
-pub(super) struct Section(String);
-
-impl Section {
-    pub(super) fn top() -> Self {
-        Self(String::new())
-    }
-
-    pub(super) fn new(path: impl Into<String>) -> Self {
-        Self(path.into())
-    }
-
-    fn key(&self, key: &Node) -> String {
-        match self.0.as_str() {
-            "" => key.value.to_python_str(),
-            path => format!("{path}.{}", key.value.to_python_str()),
-        }
-    }
 }
 
 impl Reader {
@@ -63,8 +66,9 @@ impl Reader {
         ProjectError::at(self.location(node), problem)
     }
 
-    /// Remembers the keys that MLflow gives no meaning, and those that are written again.
-    pub(super) fn note_keys(&mut self, section: &Section, mapping: &Mapping, known: &[&str]) {
+    /// Remembers the keys that MLflow gives no meaning, and those that are written again. `section` is the
+    /// keys that lead to the mapping, with dots between them.
+    pub(super) fn note_keys(&mut self, section: &str, mapping: &Mapping, known: &[&str]) {
         for (key, _) in mapping.iter() {
             if !key.as_str().is_some_and(|key| known.contains(&key)) {
                 let place = self.place(section, key);
@@ -81,7 +85,7 @@ impl Reader {
     /// Two keys that give one name though they are written differently.
     pub(super) fn named<'m>(
         &mut self,
-        section: &Section,
+        section: &str,
         part: Part,
         mapping: &'m Mapping,
     ) -> Result<Vec<(String, &'m Node, &'m Node)>, ProjectError> {
@@ -103,16 +107,20 @@ impl Reader {
         Ok(entries)
     }
 
-    fn note_repeated(&mut self, section: &Section, mapping: &Mapping) {
+    fn note_repeated(&mut self, section: &str, mapping: &Mapping) {
         for (_, again) in mapping.repeated_keys() {
             let place = self.place(section, again);
             self.repeated_keys.push(place);
         }
     }
 
-    fn place(&self, section: &Section, key: &Node) -> KeyPlace {
+    fn place(&self, section: &str, key: &Node) -> KeyPlace {
+        let name = key.value.to_python_str();
         KeyPlace {
-            key: section.key(key),
+            key: match section {
+                "" => name,
+                _ => format!("{section}.{name}"),
+            },
             location: self.location(key),
         }
     }

@@ -4,8 +4,8 @@
 
 use std::collections::HashMap;
 
-use super::decimal_digit::decimal_digit;
 use super::format_spec::{self, FormatSpecError};
+use super::number::decimal_digit;
 use crate::yaml::Value;
 
 /// A format specification may hold fields, but these hold no further ones.
@@ -18,82 +18,40 @@ const LONGEST_OUTPUT: usize = 64 << 20;
 ///
 /// `field` is the text between the braces as the template has it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what the cases and their values are")]
 pub enum TemplateError {
-    /// A brace that neither opens nor closes a field.
     #[error("a lone '{brace}'")]
-    LoneBrace {
-        /// `{` or `}`.
-        brace: char,
-    },
+    LoneBrace { brace: char },
     /// A field without its closing brace, or with an opening one inside its name.
     #[error("'{{{field}', which has no matching '}}'")]
-    Unclosed {
-        /// The field as far as it goes.
-        field: String,
-    },
-    /// The field's name is no value's name.
+    Unclosed { field: String },
     #[error("'{{{field}}}', but there is no parameter '{name}'")]
-    UnknownName {
-        /// The name that was looked up.
-        name: String,
-        /// The whole field.
-        field: String,
-    },
-    /// `{}` and `{0}` stand for values by their order, and these have only names.
+    UnknownName { name: String, field: String },
+    /// `{}` and `{0}` stand for values by their order.
     #[error("'{{{field}}}', but parameters have no numbers, only names")]
-    Positional {
-        /// The whole field.
-        field: String,
-    },
-    /// An attribute of a string is Python's affair.
-    #[error("'{{{field}}}', but the value of a parameter has no attributes")]
-    Attribute {
-        /// The whole field.
-        field: String,
-    },
-    /// What stands in or after square brackets is no index.
-    #[error("'{{{field}}}', but only a number in square brackets picks a character")]
-    Index {
-        /// The whole field.
-        field: String,
-    },
-    /// The value is too short for the index.
+    Positional { field: String },
+    /// What Python's syntax or its strings do not have.
+    #[error("'{{{field}}}', but {reason}")]
+    Unfit { field: String, reason: &'static str },
     #[error("'{{{field}}}', but the quoted value has only {length} characters")]
-    IndexOutOfRange {
-        /// The whole field.
-        field: String,
-        /// The number of characters in the value.
-        length: usize,
-    },
-    /// A conversion that is not `!r`, `!s` or `!a`, or something between it and the next part.
-    #[error("'{{{field}}}', but only '!r', '!s' or '!a' may follow a name's '!'")]
-    Conversion {
-        /// The whole field.
-        field: String,
-    },
-    /// The format specification does not fit a string.
+    IndexOutOfRange { field: String, length: usize },
     #[error("'{{{field}}}' with the format '{spec}': {source}")]
     FormatSpec {
-        /// The whole field.
         field: String,
-        /// The specification with its own fields filled in.
+        /// With its own fields filled in.
         spec: String,
-        /// What is wrong with it.
         source: FormatSpecError,
     },
-    /// With this field the command is longer than any system could run.
+    /// The command is longer with this field than any system could run.
     #[error("'{{{field}}}', with which it becomes longer than {} MiB", LONGEST_OUTPUT >> 20)]
-    TooLong {
-        /// The whole field.
-        field: String,
-    },
+    TooLong { field: String },
     /// A field in the format specification of a field in a format specification.
     #[error("'{{{field}}}', whose fields are nested too deeply")]
-    TooDeep {
-        /// The field on the deepest level allowed.
-        field: String,
-    },
+    TooDeep { field: String },
 }
+
+const CONVERSIONS: &str = "only '!r', '!s' or '!a' may follow a name's '!'";
+const INDEX: &str = "only a number in square brackets picks a character";
 
 /// Fills the values in for the fields of the template.
 ///
@@ -181,7 +139,10 @@ impl<'t> Field<'t> {
                     _ => {
                         let end = text.iter().position(|&character| character == '}');
                         let field = text[..end.unwrap_or(text.len())].iter().collect();
-                        return Err(TemplateError::Conversion { field });
+                        return Err(TemplateError::Unfit {
+                            field,
+                            reason: CONVERSIONS,
+                        });
                     }
                 }
             }
@@ -198,12 +159,8 @@ impl<'t> Field<'t> {
         let value = match self.conversion {
             None | Some('s') => value,
             Some('r') => Value::Str(value).to_python_repr(),
-            Some('a') => ascii_only(&Value::Str(value).to_python_repr()),
-            Some(_) => {
-                return Err(TemplateError::Conversion {
-                    field: self.to_text(),
-                });
-            }
+            Some('a') => Value::Str(value).to_python_ascii(),
+            Some(_) => return Err(self.unfit(CONVERSIONS)),
         };
         if !self.spec.contains(&'{') {
             return self.pad(&value, self.spec);
@@ -245,23 +202,14 @@ impl<'t> Field<'t> {
             });
         };
         while let [opening, after @ ..] = rest {
-            let bracket = after.iter().position(|&character| character == ']');
-            let index_end = match (opening, bracket) {
-                ('.', _) => {
-                    return Err(TemplateError::Attribute {
-                        field: self.to_text(),
-                    });
-                }
-                ('[', Some(end)) => end,
-                _ => {
-                    return Err(TemplateError::Index {
-                        field: self.to_text(),
-                    });
-                }
+            if *opening == '.' {
+                return Err(self.unfit("the value of a parameter has no attributes"));
+            }
+            let index_end = after.iter().position(|&character| character == ']');
+            let Some(index_end) = index_end.filter(|_| *opening == '[') else {
+                return Err(self.unfit(INDEX));
             };
-            let index = index(&after[..index_end]).ok_or_else(|| TemplateError::Index {
-                field: self.to_text(),
-            })?;
+            let index = index(&after[..index_end]).ok_or_else(|| self.unfit(INDEX))?;
             let character = value
                 .chars()
                 .nth(index)
@@ -273,6 +221,13 @@ impl<'t> Field<'t> {
             rest = &after[index_end + 1..];
         }
         Ok(value)
+    }
+
+    fn unfit(&self, reason: &'static str) -> TemplateError {
+        TemplateError::Unfit {
+            field: self.to_text(),
+            reason,
+        }
     }
 
     fn to_text(&self) -> String {
@@ -326,20 +281,6 @@ fn index(digits: &[char]) -> Option<usize> {
     })
 }
 
-/// Writes everything beyond ASCII as Python's escape sequences.
-fn ascii_only(text: &str) -> String {
-    let mut output = String::with_capacity(text.len());
-    for character in text.chars() {
-        match u32::from(character) {
-            0..=0x7f => output.push(character),
-            code @ 0x80..=0xff => output.push_str(&format!("\\x{code:02x}")),
-            code @ 0x100..=0xffff => output.push_str(&format!("\\u{code:04x}")),
-            code => output.push_str(&format!("\\U{code:08x}")),
-        }
-    }
-    output
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -347,34 +288,6 @@ mod tests {
     fn formatted(template: &str) -> Result<String, TemplateError> {
         let values = [("a", "abc"), ("w", "5"), ("ü", "'ä'"), ("with space", "x")];
         format_template(template, &values.map(|(name, value)| (name, value.to_owned())))
-    }
-
-    #[test]
-    fn fields_are_filled_in() {
-        for (template, expected) in [
-            ("", ""),
-            ("plain", "plain"),
-            ("{a}", "abc"),
-            ("x{a}y{w}z", "xabcy5z"),
-            ("{{a}}", "{a}"),
-            ("{{{a}}}", "{abc}"),
-            ("${{HOME}}", "${HOME}"),
-            ("{with space}", "x"),
-            ("{ü}", "'ä'"),
-            ("{a!r}", "'abc'"),
-            ("{ü!r}", "\"'ä'\""),
-            ("{ü!a}", "\"'\\xe4'\""),
-            ("{a!s:>5}", "  abc"),
-            ("{a:08}", "abc00000"),
-            ("{a:>{w}}", "  abc"),
-            ("{a:{w}.{w[0]}}", "abc  "),
-            ("{a[0]}", "a"),
-            ("{a[2][0]}", "c"),
-            ("{a[٢]}", "c"),
-            ("{a:}", "abc"),
-        ] {
-            assert_eq!(formatted(template).as_deref(), Ok(expected), "{template}");
-        }
     }
 
     #[test]

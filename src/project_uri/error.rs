@@ -6,14 +6,10 @@ use std::path::PathBuf;
 /// Why text is no usable project URI. No variant holds a credential.
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectUriError {
-    /// There is no text before the `#`, or none at all.
     #[error("the project URI is empty")]
     Empty,
     #[error("the project URI '{given}' holds a control character")]
-    ControlCharacter {
-        /// The text with its control characters escaped.
-        given: String,
-    },
+    ControlCharacter { given: String },
     /// The text would be read as an option by the programs that it is given to.
     #[error("the project URI '{given}' begins with '-', which would be read as an option")]
     LeadingHyphen { given: String },
@@ -22,7 +18,6 @@ pub enum ProjectUriError {
         "the project URI '{given}' asks for the Git remote helper '{helper}', which could run any program; it is refused"
     )]
     RemoteHelper { given: String, helper: String },
-    /// The URI's scheme is none that a project can be fetched by.
     #[error("projects cannot be fetched by '{scheme}://' (the project URI is '{given}')")]
     UnsupportedScheme { scheme: String, given: String },
     /// A URL without what every URL of a repository has.
@@ -31,7 +26,6 @@ pub enum ProjectUriError {
     /// `user:token@host/path` without `https://`: the credential would be taken for a path.
     #[error("the project URI for '{host}' holds a user and a password but no scheme")]
     CredentialsWithoutScheme { host: String },
-    /// The page of a file, which is no project.
     #[error("'{given}' is the page of a file, not of a directory")]
     PageOfFile { given: String },
     #[error("no such {what}: '{given}'{}", .path.to_str().filter(|path| path != given).map(|path| format!(" ({path})")).unwrap_or_default())]
@@ -39,31 +33,22 @@ pub enum ProjectUriError {
         /// `directory` or `file`.
         what: &'static str,
         given: String,
-        /// The absolute path.
         path: PathBuf,
         /// What the text may have been meant to be.
         meant: Missing,
     },
-    /// A file that is no zip file.
     #[error("'{}' is a file, not a project's directory or zip file", .path.display())]
-    NotADirectory {
-        /// The absolute path.
-        path: PathBuf,
-    },
+    NotADirectory { path: PathBuf },
     #[error("cannot look at '{}'", .path.display())]
     Unreadable {
-        /// The absolute path.
         path: PathBuf,
         #[source]
         source: io::Error,
     },
-    /// `file://` with another machine's name.
     #[error("the project URI '{given}' names a file on the machine '{host}'")]
     FileUriHost { given: String, host: String },
-    /// The part after `#` leaves the project.
     #[error("the subdirectory '{subdirectory}' is not inside the project: {reason}")]
     Subdirectory {
-        /// The text after `#`.
         subdirectory: String,
         reason: &'static str,
     },

@@ -2,39 +2,29 @@
 
 use std::fmt;
 
-use percent_encoding::percent_decode_str;
-
 use super::error::ProjectUriError;
+use crate::python_paths::{split_scheme, unquote};
 use crate::redact::shown_url;
 
 /// A Git repository behind a URL. The URL may hold credentials; `Debug` does not show them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct GitUrl {
     url: String,
-    tree: Option<TreePath>,
-}
-
-/// What a page of a Git host shows: a branch, tag or commit, and a directory in it, as one text.
-/// Only the repository's own branches tell where the one ends and the other begins.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TreePath(String);
-
-impl TreePath {
-    /// The version and the directory, with `/` between all parts.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+    tree: Option<String>,
 }
 
 impl GitUrl {
+    fn new(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            tree: None,
+        }
+    }
+
     /// Reads `http(s)://…`, which may be the address of a page.
     pub(super) fn parse_http(text: &str) -> Result<Self, ProjectUriError> {
         check(text)?;
-        let (url, tree) = match browser_page(text)? {
-            Some((url, tree)) => (url, Some(tree)),
-            None => (text.to_owned(), None),
-        };
-        Ok(Self { url, tree })
+        Ok(browser_page(text)?.unwrap_or_else(|| Self::new(text)))
     }
 
     /// Reads the URL of a repository on another machine; nothing where the text is no URL at all.
@@ -57,10 +47,7 @@ impl GitUrl {
         match scheme(text) {
             Some("http" | "https" | "ssh" | "git" | "git+ssh" | "ssh+git") => {
                 check(text)?;
-                Ok(Some(Self {
-                    url: text.to_owned(),
-                    tree: None,
-                }))
+                Ok(Some(Self::new(text)))
             }
             Some(scheme) => Err(ProjectUriError::UnsupportedScheme {
                 scheme: scheme.to_owned(),
@@ -72,12 +59,6 @@ impl GitUrl {
 
     /// Reads `user@host:path`, which Git takes for SSH: there is a colon, and no slash before it.
     fn parse_scp_like(text: &str) -> Result<Option<Self>, ProjectUriError> {
-        let malformed = |reason| {
-            Err(ProjectUriError::MalformedUrl {
-                given: shown_url(text),
-                reason,
-            })
-        };
         let host_end = if text.contains('[') {
             text.find("]:").map(|end| end + 1)
         } else {
@@ -96,24 +77,18 @@ impl GitUrl {
                 host: path.rsplit_once('@').map_or(path, |(_, host)| host).to_owned(),
             });
         }
-        if user.is_none() && host.len() == 1 {
-            return malformed(
-                "a single letter before the colon is a Windows drive, which has no meaning here",
-            );
-        }
-        if host.is_empty() || user == Some("") {
-            return malformed("the host or the user before the colon is empty");
-        }
-        if authority.starts_with('-') || host.starts_with('-') || path.starts_with('-') {
-            return malformed("a user, host or path that begins with '-' would be read as an option");
-        }
-        if path.is_empty() {
-            return malformed("there is no path after the colon");
-        }
-        Ok(Some(Self {
-            url: text.to_owned(),
-            tree: None,
-        }))
+        let reason = if user.is_none() && host.len() == 1 {
+            "a single letter before the colon is a Windows drive, which has no meaning here"
+        } else if host.is_empty() || user == Some("") {
+            "the host or the user before the colon is empty"
+        } else if authority.starts_with('-') || host.starts_with('-') || path.starts_with('-') {
+            "a user, host or path that begins with '-' would be read as an option"
+        } else if path.is_empty() {
+            "there is no path after the colon"
+        } else {
+            return Ok(Some(Self::new(text)));
+        };
+        Err(malformed(text, reason))
     }
 
     /// The repository's own URL, credentials included.
@@ -121,9 +96,10 @@ impl GitUrl {
         &self.url
     }
 
-    /// The version and directory that the page shows, where the URL is that of a page.
-    pub fn tree(&self) -> Option<&TreePath> {
-        self.tree.as_ref()
+    /// What the page shows, where the URL is that of a page of a Git host: a branch, tag or commit, and a directory
+    /// in it, as one text. Only the repository's own branches tell where the one ends and the other begins.
+    pub fn tree(&self) -> Option<&str> {
+        self.tree.as_deref()
     }
 }
 
@@ -146,14 +122,8 @@ impl fmt::Debug for GitUrl {
 /// Checks that `scheme://authority/path` names a host and that no part of it could be taken for an
 /// option by a program that it is given to.
 pub(super) fn check(url: &str) -> Result<(), ProjectUriError> {
-    let malformed = |reason| {
-        Err(ProjectUriError::MalformedUrl {
-            given: shown_url(url),
-            reason,
-        })
-    };
     let Some((_, rest)) = url.split_once("://") else {
-        return malformed("it has no '://'");
+        return Err(malformed(url, "it has no '://'"));
     };
     let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
@@ -161,23 +131,28 @@ pub(super) fn check(url: &str) -> Result<(), ProjectUriError> {
         Some(end) => host.split_at(end + 1),
         None => host.split_at(host.find(':').unwrap_or(host.len())),
     };
-    if host.is_empty() {
-        return malformed("it names no host");
-    }
-    if host.starts_with('-') || user.starts_with('-') {
-        return malformed("a user or host that begins with '-' would be read as an option");
-    }
     let port_digits = port.strip_prefix(':').unwrap_or(port);
-    if !port_digits.is_empty() && port_digits.parse::<u16>().is_err() {
-        return malformed("its port is no number up to 65535");
+    let reason = if host.is_empty() {
+        "it names no host"
+    } else if host.starts_with('-') || user.starts_with('-') {
+        "a user or host that begins with '-' would be read as an option"
+    } else if !port_digits.is_empty() && port_digits.parse::<u16>().is_err() {
+        "its port is no number up to 65535"
+    } else if path.trim_matches('/').is_empty() {
+        "it names a host but no repository"
+    } else if path.starts_with("/-") {
+        "a path that begins with '-' would be read as an option"
+    } else {
+        return Ok(());
+    };
+    Err(malformed(url, reason))
+}
+
+fn malformed(url: &str, reason: &'static str) -> ProjectUriError {
+    ProjectUriError::MalformedUrl {
+        given: shown_url(url),
+        reason,
     }
-    if path.trim_matches('/').is_empty() {
-        return malformed("it names a host but no repository");
-    }
-    if path.starts_with("/-") {
-        return malformed("a path that begins with '-' would be read as an option");
-    }
-    Ok(())
 }
 
 /// The helper in `helper::address`, which makes Git run the program `git-remote-helper`.
@@ -193,7 +168,7 @@ fn remote_helper(text: &str) -> Option<&str> {
 /// Reads the address of a page that shows a directory: `…/tree/version/directory` (GitHub, GitLab
 /// and their kin), `…/src/branch/version/directory` (Gitea and Forgejo),
 /// `…/src/version/directory` (Bitbucket), and `…/blob/…/MLproject`.
-fn browser_page(url: &str) -> Result<Option<(String, TreePath)>, ProjectUriError> {
+fn browser_page(url: &str) -> Result<Option<GitUrl>, ProjectUriError> {
     let location = url.split_once('?').map_or(url, |(location, _)| location);
     let Some(path_start) = location
         .find("://")
@@ -218,15 +193,16 @@ fn browser_page(url: &str) -> Result<Option<(String, TreePath)>, ProjectUriError
             }
         }
     }
-    let tree = percent_decode_str(&shown_path.join("/"))
-        .decode_utf8_lossy()
-        .into_owned();
+    let tree = unquote(&shown_path.join("/"));
     if tree.chars().any(char::is_control) {
         return Err(ProjectUriError::ControlCharacter {
             given: shown_url(url),
         });
     }
-    Ok(Some((format!("{site}/{}", repository.join("/")), TreePath(tree))))
+    Ok(Some(GitUrl {
+        url: format!("{site}/{}", repository.join("/")),
+        tree: Some(tree),
+    }))
 }
 
 /// The repository's path, the kind of page, and what stands behind it.
@@ -257,10 +233,6 @@ fn split_page<'a, 'b>(
 /// The scheme of `scheme://…`, if the text begins with one. Schemes are written in lower case here
 /// as everywhere in Git.
 pub(super) fn scheme(text: &str) -> Option<&str> {
-    let (scheme, _) = text.split_once("://")?;
-    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-        && scheme
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
-    is_scheme.then_some(scheme)
+    let (scheme, rest) = split_scheme(text)?;
+    rest.starts_with("//").then_some(scheme)
 }

@@ -9,8 +9,8 @@ use std::path::Path;
 
 use percent_encoding::percent_decode_str;
 
-use super::error::Missing;
-use super::{Location, ProjectUriError, Subdirectory};
+use super::error::{Missing, ProjectUriError};
+use super::location::{Location, Subdirectory};
 use crate::nearest::nearest;
 use crate::python_paths::abspath;
 use crate::redact::shown_url;
@@ -42,22 +42,17 @@ pub(super) fn locate_file_uri(
     let path = file_uri_path(uri)?;
     if let Some(location) = locate(path, cwd)? {
         let subdirectory = match (&location, subdirectory) {
-            (Location::Directory(top), Some(subdirectory)) => Some(existing_subdirectory(top, subdirectory)?),
+            (Location::Directory(top), Some(subdirectory)) if !subdirectory.below(top).exists() => {
+                Some(decoded_subdirectory(subdirectory)?)
+            }
             (_, subdirectory) => subdirectory,
         };
         return Ok((location, subdirectory));
     }
     let decoded = decode(path, uri)?;
-    match locate(OsStr::from_bytes(&decoded), cwd)? {
-        Some(location) => {
-            let subdirectory = match subdirectory {
-                Some(subdirectory) => Some(decoded_subdirectory(&subdirectory)?),
-                None => None,
-            };
-            Ok((location, subdirectory))
-        }
-        None => Err(missing(&String::from_utf8_lossy(&decoded), cwd)),
-    }
+    let location = locate(OsStr::from_bytes(&decoded), cwd)?;
+    let location = location.ok_or_else(|| missing(&String::from_utf8_lossy(&decoded), cwd))?;
+    Ok((location, subdirectory.map(decoded_subdirectory).transpose()?))
 }
 
 /// The path in `file:///path`, `file://localhost/path` and (MLflow's own reading) `file://name`.
@@ -85,18 +80,11 @@ fn decode<'a>(path: &'a str, uri: &str) -> Result<Cow<'a, [u8]>, ProjectUriError
     Ok(decoded)
 }
 
-fn existing_subdirectory(top: &Path, subdirectory: Subdirectory) -> Result<Subdirectory, ProjectUriError> {
-    if subdirectory.below(top).exists() {
-        return Ok(subdirectory);
-    }
-    decoded_subdirectory(&subdirectory)
-}
-
 /// The subdirectory percent-decoded; checked anew, since `%2e%2e` decodes to `..`.
-fn decoded_subdirectory(subdirectory: &Subdirectory) -> Result<Subdirectory, ProjectUriError> {
+fn decoded_subdirectory(subdirectory: Subdirectory) -> Result<Subdirectory, ProjectUriError> {
     let decoded = decode(subdirectory.as_str(), subdirectory.as_str())?;
-    let decoded = String::from_utf8_lossy(&decoded);
-    Ok(Subdirectory::parse(&decoded)?.unwrap_or_else(|| subdirectory.clone()))
+    let decoded = Subdirectory::parse(&String::from_utf8_lossy(&decoded))?;
+    Ok(decoded.unwrap_or(subdirectory))
 }
 
 /// Why there is nothing at this path, and what its writer may have meant.

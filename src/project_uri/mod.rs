@@ -8,15 +8,13 @@ mod error;
 mod git_url;
 mod local;
 mod location;
-mod subdirectory;
 
 use std::fmt;
 use std::path::Path;
 
 pub(crate) use error::ProjectUriError;
 pub(crate) use git_url::GitUrl;
-pub(crate) use location::Location;
-pub(crate) use subdirectory::Subdirectory;
+pub(crate) use location::{Location, Subdirectory};
 
 use crate::redact::shown_url;
 use git_url::scheme;
@@ -86,26 +84,21 @@ fn locate(
     subdirectory: Option<Subdirectory>,
     cwd: &Path,
 ) -> Result<(Location, Option<Subdirectory>), ProjectUriError> {
-    match scheme(text) {
-        Some("file") => local::locate_file_uri(text, subdirectory, cwd),
+    let location = match scheme(text) {
+        Some("file") => return local::locate_file_uri(text, subdirectory, cwd),
         Some("http" | "https") if is_zip_url(text) => {
             git_url::check(text)?;
-            Ok((Location::ZipUrl(text.to_owned()), subdirectory))
+            Location::ZipUrl(text.to_owned())
         }
-        Some("http" | "https") => Ok((Location::Git(GitUrl::parse_http(text)?), subdirectory)),
+        Some("http" | "https") => Location::Git(GitUrl::parse_http(text)?),
         _ => match local::locate(text, cwd)? {
-            Some(location) => Ok((location, subdirectory)),
-            None => Ok((locate_remote(text, cwd)?, subdirectory)),
+            Some(location) => location,
+            None => GitUrl::parse_remote(text)?
+                .map(Location::Git)
+                .ok_or_else(|| local::missing(text, cwd))?,
         },
-    }
-}
-
-/// Reads text that is no existing path and no `file://` or `http(s)://` URL.
-fn locate_remote(text: &str, cwd: &Path) -> Result<Location, ProjectUriError> {
-    match GitUrl::parse_remote(text)? {
-        Some(url) => Ok(Location::Git(url)),
-        None => Err(local::missing(text, cwd)),
-    }
+    };
+    Ok((location, subdirectory))
 }
 
 /// Whether the path of this URL ends in `.zip`; what follows a `?` may be a signature.

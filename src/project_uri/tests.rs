@@ -44,7 +44,7 @@ impl Place {
                     Location::ZipFile(path) => format!("zip file {}", path.display()),
                     Location::ZipUrl(url) => format!("zip url {url}"),
                     Location::Git(url) => match url.tree() {
-                        Some(tree) => format!("git {} tree {}", url.expose(), tree.as_str()),
+                        Some(tree) => format!("git {} tree {}", url.expose(), tree),
                         None => format!("git {}", url.expose()),
                     },
                 };

@@ -5,15 +5,12 @@
 
 use std::collections::VecDeque;
 
-use super::error::{Problem, YamlError};
-use super::graph::{Content, Graph, GraphNode, MAX_NESTING, NodeId, Pair, Tag, readable_tag};
+use super::error::{MAX_MERGED_KEYS, MAX_NESTING, Problem, YamlError};
+use super::graph::{Content, Graph, GraphNode, NodeId, Pair, Tag, readable_tag};
 use super::node::Value;
 use super::number;
 use super::scalar;
 use super::timestamp::Timestamp;
-
-/// How many keys of a text `<<` may bring into other mappings.
-pub(crate) const MAX_MERGED_KEYS: usize = 100_000;
 
 /// What a node is. The contents of lists, mappings and sets are those of their nodes.
 #[derive(Debug)]
@@ -55,7 +52,6 @@ struct Constructor<'g> {
 }
 
 impl Constructor<'_> {
-    /// Finds what the node is.
     fn object(&mut self, id: NodeId) -> Result<(), YamlError> {
         if self.objects[id.0].is_some() {
             return Ok(());
@@ -209,8 +205,7 @@ impl Constructor<'_> {
             Merging::ToDo => self.merging[id.0] = Merging::Underway,
         }
         if depth > MAX_NESTING {
-            let problem = Problem::TooDeep { limit: MAX_NESTING };
-            return Err(error(self.graph.node(id), problem));
+            return Err(error(self.graph.node(id), Problem::TooDeep));
         }
         let mut merged = Vec::new();
         let mut own = Vec::new();
@@ -253,10 +248,7 @@ impl Constructor<'_> {
             self.flatten(source, depth + 1)?;
             self.merged_keys += self.pairs_of(source).len();
             if self.merged_keys > MAX_MERGED_KEYS {
-                let problem = Problem::TooManyMergedKeys {
-                    limit: MAX_MERGED_KEYS,
-                };
-                return Err(error(self.graph.node(source), problem));
+                return Err(error(self.graph.node(source), Problem::TooManyMergedKeys));
             }
         }
         for &source in sources.iter().rev() {

@@ -4,7 +4,17 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::position::Position;
+use super::node::Position;
+
+/// How deep collections may be nested: enough for any file that a person writes, and little enough
+/// for a small stack. PyYAML ends at about 490, with the recursion limit of Python.
+pub(super) const MAX_NESTING: usize = 128;
+/// How many keys of a text `<<` may bring into other mappings.
+pub(super) const MAX_MERGED_KEYS: usize = 100_000;
+/// How many bytes of values aliases may repeat, so that a few lines cannot fill the memory.
+pub(super) const MAX_ALIAS_COPIES: usize = 16 * 1024 * 1024;
+/// How many digits an integer may have: what Python converts without being told otherwise.
+pub(super) const MAX_INTEGER_DIGITS: usize = 4300;
 
 /// A text that could not be read, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -104,8 +114,8 @@ pub(super) enum Problem {
     SecondAnchor { name: String, first: Position },
     #[error("a second document begins; only one is allowed")]
     SecondDocument,
-    #[error("nested more than {limit} levels deep")]
-    TooDeep { limit: usize },
+    #[error("nested more than {MAX_NESTING} levels deep")]
+    TooDeep,
 
     // The values.
     #[error("unknown tag '{}'", short(tag))]
@@ -118,20 +128,20 @@ pub(super) enum Problem {
     },
     #[error("'{}' is no {kind}", short(text))]
     Malformed { kind: &'static str, text: String },
-    #[error("an integer of more than {limit} digits")]
-    IntegerTooLong { limit: usize },
+    #[error("an integer of more than {MAX_INTEGER_DIGITS} digits")]
+    IntegerTooLong,
     #[error("{found} cannot be a key")]
     CollectionAsKey { found: &'static str },
     #[error("'<<' takes a mapping or a list of mappings, got {found}")]
     Merge { found: &'static str },
     #[error("each item of '{tag}' must be a mapping with one key")]
     Pair { tag: &'static str },
-    #[error("'<<' merges more than {limit} keys")]
-    TooManyMergedKeys { limit: usize },
+    #[error("'<<' merges more than {MAX_MERGED_KEYS} keys")]
+    TooManyMergedKeys,
     #[error("a collection cannot contain itself")]
     Recursive,
-    #[error("aliases repeat more than {limit} bytes of values")]
-    TooManyCopies { limit: usize },
+    #[error("aliases repeat more than {MAX_ALIAS_COPIES} bytes of values")]
+    TooManyCopies,
 }
 
 impl Problem {
@@ -169,17 +179,8 @@ impl Problem {
 fn short(text: &str) -> String {
     const LONGEST: usize = 60;
     let mut characters = text.chars();
-    let mut shown: String = characters
-        .by_ref()
-        .take(LONGEST)
-        .map(|character| {
-            if character.is_control() {
-                char::REPLACEMENT_CHARACTER
-            } else {
-                character
-            }
-        })
-        .collect();
+    let mut shown: String = characters.by_ref().take(LONGEST).collect();
+    shown = shown.replace(char::is_control, "\u{fffd}");
     if characters.next().is_some() {
         shown.push('…');
     }

@@ -3,16 +3,11 @@
 use std::collections::HashMap;
 
 use super::construct::{Object, Objects};
-use super::error::{Problem, YamlError};
-use super::graph::{Content, Graph, MAX_NESTING, NodeId};
-use super::key::Key;
+use super::error::{MAX_ALIAS_COPIES, MAX_NESTING, Problem, YamlError};
+use super::graph::{Content, Graph, NodeId};
+use super::key::{Key, set_order};
 use super::node::{Mapping, Node, Value, Written};
-use super::set_order;
 
-/// How many bytes of values aliases may repeat, so that a few lines cannot fill the memory.
-pub(crate) const MAX_ALIAS_COPIES: usize = 16 * 1024 * 1024;
-
-/// Makes the values.
 pub(super) fn expand(graph: &Graph, objects: &Objects) -> Result<Node, YamlError> {
     Expander {
         graph,
@@ -62,7 +57,7 @@ impl<'g> Expander<'g> {
             Object::Scalar(value) => value.clone(),
             collection => {
                 if self.depth == MAX_NESTING {
-                    return Err(self.error(id, Problem::TooDeep { limit: MAX_NESTING }));
+                    return Err(self.error(id, Problem::TooDeep));
                 }
                 self.states[id.0] = State::Open;
                 self.depth += 1;
@@ -107,41 +102,31 @@ impl<'g> Expander<'g> {
         let Content::Sequence(items) = &self.graph.node(id).content else {
             return Ok(Vec::new());
         };
-        let mut list = Vec::with_capacity(items.len());
-        for &item in items {
-            list.push(self.node(item)?);
-        }
-        Ok(list)
+        items.iter().map(|&item| self.node(item)).collect()
     }
 
     fn pairs(&mut self, pairs: &[(NodeId, NodeId)]) -> Result<Vec<(Node, Node)>, YamlError> {
-        let mut list = Vec::with_capacity(pairs.len());
-        for &(key, value) in pairs {
-            list.push((self.node(key)?, self.node(value)?));
-        }
-        Ok(list)
+        pairs
+            .iter()
+            .map(|&(key, value)| Ok((self.node(key)?, self.node(value)?)))
+            .collect()
     }
 
     fn set(&mut self, id: NodeId) -> Result<Vec<Node>, YamlError> {
         let (entries, _) = self.entries(id);
-        let mut values = Vec::with_capacity(entries.len());
-        for entry in entries {
-            values.push(self.node(entry.key)?);
-        }
-        Ok(set_order::sorted(values))
+        let values: Result<_, _> = entries.into_iter().map(|entry| self.node(entry.key)).collect();
+        Ok(set_order(values?))
     }
 
     fn mapping(&mut self, id: NodeId) -> Result<Mapping, YamlError> {
         let (entries, repeated) = self.entries(id);
-        let mut nodes = Vec::with_capacity(entries.len());
-        for entry in entries {
-            nodes.push((self.node(entry.key)?, self.node(entry.value)?));
-        }
-        let mut again = Vec::with_capacity(repeated.len());
-        for (place, key) in repeated {
-            again.push((place, self.node(key)?));
-        }
-        Ok(Mapping::new(nodes, again))
+        let entries: Vec<_> = entries.iter().map(|entry| (entry.key, entry.value)).collect();
+        let entries = self.pairs(&entries)?;
+        let repeated: Result<_, YamlError> = repeated
+            .into_iter()
+            .map(|(place, key)| Ok((place, self.node(key)?)))
+            .collect();
+        Ok(Mapping::new(entries, repeated?))
     }
 
     /// The keys of a mapping without the equal ones, and the keys that it wrote again.
@@ -185,12 +170,7 @@ impl<'g> Expander<'g> {
         };
         self.copied += size_of::<Node>() + text;
         if self.copied > MAX_ALIAS_COPIES {
-            return Err(self.error(
-                id,
-                Problem::TooManyCopies {
-                    limit: MAX_ALIAS_COPIES,
-                },
-            ));
+            return Err(self.error(id, Problem::TooManyCopies));
         }
         Ok(())
     }

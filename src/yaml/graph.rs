@@ -5,10 +5,6 @@
 use super::node::Style;
 use super::scanner::Mark;
 
-/// How deep collections may be nested: enough for any file that a person writes, and little enough
-/// for a small stack. PyYAML ends at about 490, with the recursion limit of Python.
-pub(crate) const MAX_NESTING: usize = 128;
-
 /// A node's place in its graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct NodeId(pub(super) usize);
@@ -33,7 +29,6 @@ pub(super) enum Content {
 }
 
 impl Content {
-    /// The content's name for a person.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Scalar(_) => "a single value",
@@ -52,7 +47,6 @@ pub(super) struct Pair {
     pub(super) is_merged: bool,
 }
 
-/// A document.
 #[derive(Debug)]
 pub(super) struct Graph {
     pub(super) nodes: Vec<GraphNode>,
@@ -95,47 +89,36 @@ pub(super) enum Tag {
 /// What the tags of YAML itself begin with.
 const YAML_TAG_PREFIX: &str = "tag:yaml.org,2002:";
 
+/// The tags of YAML itself: what stands after the prefix, and the tag as a person writes it.
+const TAGS: [(&str, &str, Tag); 14] = [
+    ("null", "!!null", Tag::Null),
+    ("bool", "!!bool", Tag::Bool),
+    ("int", "!!int", Tag::Int),
+    ("float", "!!float", Tag::Float),
+    ("binary", "!!binary", Tag::Binary),
+    ("timestamp", "!!timestamp", Tag::Timestamp),
+    ("str", "!!str", Tag::Str),
+    ("seq", "!!seq", Tag::Seq),
+    ("map", "!!map", Tag::Map),
+    ("set", "!!set", Tag::Set),
+    ("omap", "!!omap", Tag::OrderedMap),
+    ("pairs", "!!pairs", Tag::Pairs),
+    ("merge", "<<", Tag::Merge),
+    ("value", "=", Tag::DefaultValue),
+];
+
 impl Tag {
     /// The tag with this whole name.
     pub(super) fn from_name(name: String) -> Self {
-        match name.strip_prefix(YAML_TAG_PREFIX) {
-            Some("null") => Self::Null,
-            Some("bool") => Self::Bool,
-            Some("int") => Self::Int,
-            Some("float") => Self::Float,
-            Some("binary") => Self::Binary,
-            Some("timestamp") => Self::Timestamp,
-            Some("str") => Self::Str,
-            Some("seq") => Self::Seq,
-            Some("map") => Self::Map,
-            Some("set") => Self::Set,
-            Some("omap") => Self::OrderedMap,
-            Some("pairs") => Self::Pairs,
-            Some("merge") => Self::Merge,
-            Some("value") => Self::DefaultValue,
-            _ => Self::Unknown(name),
-        }
+        let suffix = name.strip_prefix(YAML_TAG_PREFIX);
+        let known = TAGS.iter().find(|(known, ..)| suffix == Some(known));
+        known.map_or_else(|| Self::Unknown(name), |(.., tag)| tag.clone())
     }
 
     /// The tag as a person writes it.
     pub(super) fn short_name(&self) -> &'static str {
-        match self {
-            Self::Null => "!!null",
-            Self::Bool => "!!bool",
-            Self::Int => "!!int",
-            Self::Float => "!!float",
-            Self::Binary => "!!binary",
-            Self::Timestamp => "!!timestamp",
-            Self::Str => "!!str",
-            Self::Seq => "!!seq",
-            Self::Map => "!!map",
-            Self::Set => "!!set",
-            Self::OrderedMap => "!!omap",
-            Self::Pairs => "!!pairs",
-            Self::Merge => "<<",
-            Self::DefaultValue => "=",
-            Self::Unknown(_) => "!",
-        }
+        let known = TAGS.iter().find(|(.., tag)| tag == self);
+        known.map_or("!", |(_, short, _)| short)
     }
 }
 

@@ -11,10 +11,10 @@
 //! The scanner is our own: the crates that give YAML events follow libyaml or YAML 1.2, and differ
 //! from PyYAML in what they refuse, in what they accept and in some values.
 //!
-//! Limits, each an error with its place: [`MAX_NESTING`] levels, [`MAX_ALIAS_COPIES`] bytes of
-//! values repeated through aliases, [`MAX_MERGED_KEYS`] keys merged with `<<`, and integers of
-//! [`MAX_INTEGER_DIGITS`] digits. A collection that contains itself is an error too.
+//! What would fill the memory or the stack is an error with its place; the limits stand in `error.rs`. A
+//! collection that contains itself is an error too.
 
+mod collection;
 mod compose;
 mod construct;
 mod error;
@@ -23,20 +23,17 @@ mod graph;
 mod key;
 mod node;
 mod number;
-mod position;
 mod python_text;
 mod scalar;
 mod scanner;
-mod set_order;
 mod text;
 mod timestamp;
 
 pub(crate) use error::YamlError;
 
-pub(crate) use node::{Mapping, Style, Written};
+pub(crate) use node::{Mapping, Position, Style, Written};
 pub use node::{Node, Value};
 
-pub(crate) use position::Position;
 pub(crate) use text::lines;
 pub use timestamp::Timestamp;
 

@@ -1,9 +1,25 @@
 //! Values and where they stand.
 
+use std::fmt;
+
 use num_bigint::BigInt;
 
-use super::position::Position;
 use super::timestamp::Timestamp;
+
+/// A place in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// The column in characters, counted from 1.
+    pub column: usize,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}", self.line, self.column)
+    }
+}
 
 /// A value and where it begins.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,28 +60,21 @@ pub enum Style {
 
 /// A value as PyYAML's safe loader makes it.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "most have the name that Python gives them")]
 pub enum Value {
     /// `None`: nothing written, `~` or `null`.
     Null,
-    /// `bool`.
     Bool(bool),
-    /// `int`.
     Int(BigInt),
-    /// `float`.
     Float(f64),
-    /// `str`.
     Str(String),
-    /// `bytes`.
     Bytes(Vec<u8>),
-    /// `datetime.date` or `datetime.datetime`.
     Timestamp(Timestamp),
-    /// `list`.
     List(Vec<Node>),
     /// A `list` of pairs (`tuple`), from `!!omap` and `!!pairs`.
     Pairs(Vec<(Node, Node)>),
     /// `set`: each value once, in the order in which Python would print them where that is known.
     Set(Vec<Node>),
-    /// `dict`.
     Map(Mapping),
 }
 
@@ -89,6 +98,11 @@ impl Value {
     /// Whether it is `None`.
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
+    }
+
+    /// Whether it holds other values.
+    pub fn is_collection(&self) -> bool {
+        matches!(self, Self::List(_) | Self::Pairs(_) | Self::Set(_) | Self::Map(_))
     }
 
     /// The text, if it is text.
@@ -167,12 +181,10 @@ impl Mapping {
         Self { entries, repeated }
     }
 
-    /// How many keys there are.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there is no key.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -187,7 +199,6 @@ impl Mapping {
         self.iter().find(|(candidate, _)| candidate.as_str() == Some(key))
     }
 
-    /// The keys and values in order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Node, &Node)> + ExactSizeIterator {
         self.entries.iter().map(|(key, value)| (key, value))
     }

@@ -2,10 +2,7 @@
 
 use num_bigint::BigInt;
 
-use super::error::Problem;
-
-/// How many digits an integer may have: what Python converts without being told otherwise.
-pub(crate) const MAX_INTEGER_DIGITS: usize = 4300;
+use super::error::{MAX_INTEGER_DIGITS, Problem};
 
 /// Whether a plain text is an integer: binary, octal (`017`), decimal, hexadecimal, or base 60.
 pub(super) fn is_integer(text: &str) -> bool {
@@ -79,7 +76,6 @@ fn split_sixties(text: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// A digit of base 60.
 fn is_sixty(text: &str) -> bool {
     match text.as_bytes() {
         [digit] => digit.is_ascii_digit(),
@@ -97,9 +93,7 @@ pub(super) fn read_integer(text: &str) -> Result<BigInt, Problem> {
     let digits = text.replace('_', "");
     let (is_negative, unsigned) = split_sign(&digits);
     if unsigned.len() > MAX_INTEGER_DIGITS {
-        return Err(Problem::IntegerTooLong {
-            limit: MAX_INTEGER_DIGITS,
-        });
+        return Err(Problem::IntegerTooLong);
     }
     let value = if let Some(digits) = unsigned.strip_prefix("0b") {
         python_int(digits, 2)
@@ -186,94 +180,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn integers() {
-        for (text, value) in [
-            ("0", 0),
-            ("-0", 0),
-            ("+12", 12),
-            ("1_000", 1000),
-            ("017", 15),
-            ("-010", -8),
-            ("0_7", 7),
-            ("0b1_01", 5),
-            ("0xFf", 255),
-            ("-0x_1f", -31),
-            ("12:30:45", 45045),
-            ("-1:05", -65),
-            ("190:20:30", 685_230),
-        ] {
-            assert!(is_integer(text), "{text}");
-            assert_eq!(read_integer(text).unwrap(), BigInt::from(value), "{text}");
-        }
-        for text in [
-            "", "-", "_1", "08", "0o17", "1e5", "1:60", "0:1", "0b2", "0x", "1.", "12:", "1:5:", "0X1F", "٣",
-        ] {
-            assert!(!is_integer(text), "{text}");
-        }
-    }
-
-    #[test]
-    fn integers_that_only_a_tag_makes() {
-        for (text, value) in [
-            ("0o17", 15),
-            (" 12\n", 12),
-            ("--1", 1),
-            ("0012", 10),
-            ("1:99", 159),
-        ] {
-            assert_eq!(read_integer(text).unwrap(), BigInt::from(value), "{text}");
-        }
-        for text in ["", "a", "1.0", "0b", "0x", "0b_", "09", "1:", "1 2", "0o", "+-+1"] {
-            assert!(read_integer(text).is_err(), "{text}");
-        }
+    fn long_numbers_are_refused() {
         let longest = "9".repeat(MAX_INTEGER_DIGITS);
         assert_eq!(read_integer(&longest).unwrap().to_string(), longest);
         assert!(read_integer(&"1:".repeat(100_000)).is_err());
-    }
-
-    #[test]
-    fn floats() {
-        for (text, value) in [
-            ("0.5", 0.5),
-            (".5", 0.5),
-            ("1.", 1.0),
-            ("-1.5", -1.5),
-            ("+1_0.2_5", 10.25),
-            ("1.0e-5", 1e-5),
-            ("1.E+3", 1000.0),
-            (".1e+2", 10.0),
-            ("1.5e+400", f64::INFINITY),
-            ("-.INF", f64::NEG_INFINITY),
-            ("+.inf", f64::INFINITY),
-            ("12:30:45.5", 45045.5),
-            ("-1:00.", -60.0),
-        ] {
-            assert!(is_float(text), "{text}");
-            assert_eq!(read_float(text).unwrap().to_bits(), value.to_bits(), "{text}");
-        }
-        assert!(is_float(".NaN") && read_float(".NaN").unwrap().is_nan());
-        for text in [
-            "", ".", "1", "1e5", "1e-5", "1.0e5", "-.5", "+.5", "-.nan", "._1", ".e+1", "_1.0", "1.0e+",
-            "1:60.", "1:.", ".5:1", "inf", ".iNF", "1.5.", "1:2.e+1",
-        ] {
-            assert!(!is_float(text), "{text}");
-        }
-    }
-
-    #[test]
-    fn floats_that_only_a_tag_makes() {
-        for (text, value) in [
-            ("1", 1.0),
-            ("1e5", 1e5),
-            ("-.5", -0.5),
-            ("inf", f64::INFINITY),
-            (" 2 ", 2.0),
-        ] {
-            assert_eq!(read_float(text).unwrap().to_bits(), value.to_bits(), "{text}");
-        }
-        for text in ["", "-", "a", "0x10", "1:", "1 2", "."] {
-            assert!(read_float(text).is_err(), "{text}");
-        }
         assert!(read_float(&format!("1{}.0", ":0".repeat(200))).is_err());
     }
 }

@@ -1,8 +1,6 @@
 //! The parts together: hostile texts, errors as people see them, and what a reader of files needs.
 
-use super::construct::MAX_MERGED_KEYS;
-use super::expand::MAX_ALIAS_COPIES;
-use super::graph::MAX_NESTING;
+use super::error::{MAX_ALIAS_COPIES, MAX_MERGED_KEYS, MAX_NESTING};
 use super::{Node, Position, Style, Value, YamlError, parse};
 
 fn load(text: &str) -> Node {

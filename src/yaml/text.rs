@@ -1,8 +1,8 @@
 //! Bytes to characters: the encoding, and the characters that YAML allows.
 
 use super::error::{Problem, YamlError};
-use super::position::Position;
-use super::scanner::is_break;
+use super::node::Position;
+use super::scanner::{Cursor, is_break};
 
 /// Decodes a file's bytes: UTF-16 by its byte order mark, UTF-8 otherwise.
 ///
@@ -18,7 +18,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Vec<char>, YamlError> {
             Problem::ControlCharacter {
                 code: u32::from(characters[index]),
             },
-            position_after(characters[..index].iter().copied()),
+            position_after(characters[..index].to_vec()),
         )),
         None => Ok(characters),
     }
@@ -31,7 +31,7 @@ fn decode_utf8(bytes: &[u8]) -> Result<Vec<char>, YamlError> {
             let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
             Err(YamlError::new(
                 Problem::Encoding { encoding: "UTF-8" },
-                position_after(valid.chars()),
+                position_after(valid.chars().collect()),
             ))
         }
     }
@@ -39,25 +39,15 @@ fn decode_utf8(bytes: &[u8]) -> Result<Vec<char>, YamlError> {
 
 fn decode_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Vec<char>, YamlError> {
     let (pairs, rest) = bytes.as_chunks::<2>();
-    let mut characters = Vec::with_capacity(pairs.len());
-    let mut is_valid = rest.is_empty();
-    for decoded in char::decode_utf16(pairs.iter().map(|&pair| unit(pair))) {
-        match decoded {
-            Ok(character) => characters.push(character),
-            Err(_) => {
-                is_valid = false;
-                break;
-            }
-        }
+    let mut decoded = char::decode_utf16(pairs.iter().map(|&pair| unit(pair))).peekable();
+    let characters = std::iter::from_fn(|| decoded.next_if(Result::is_ok)?.ok()).collect();
+    if decoded.peek().is_none() && rest.is_empty() {
+        return Ok(characters);
     }
-    if is_valid {
-        Ok(characters)
-    } else {
-        Err(YamlError::new(
-            Problem::Encoding { encoding: "UTF-16" },
-            position_after(characters.into_iter()),
-        ))
-    }
+    Err(YamlError::new(
+        Problem::Encoding { encoding: "UTF-16" },
+        position_after(characters),
+    ))
 }
 
 /// Whether YAML allows the character to stand in a text as itself.
@@ -77,22 +67,11 @@ pub(crate) fn lines(bytes: &[u8]) -> Vec<String> {
 }
 
 /// The place after these characters.
-fn position_after(characters: impl Iterator<Item = char>) -> Position {
-    let mut position = Position { line: 1, column: 1 };
-    let mut after_carriage_return = false;
-    for character in characters {
-        match character {
-            '\n' if after_carriage_return => {}
-            _ if is_break(character) => {
-                position.line += 1;
-                position.column = 1;
-            }
-            '\u{feff}' => {}
-            _ => position.column += 1,
-        }
-        after_carriage_return = character == '\r';
-    }
-    position
+fn position_after(characters: Vec<char>) -> Position {
+    let length = characters.len();
+    let mut cursor = Cursor::new(characters);
+    cursor.skip(length);
+    cursor.mark().position()
 }
 
 #[cfg(test)]

@@ -1,14 +1,18 @@
 //! `mlrun completions SHELL`: a script that asks this program what may stand where the cursor is, so
 //! that entry points and parameters of the project at hand are offered too.
 
-mod project;
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
 
-use std::ffi::OsString;
-
+use clap::{ArgMatches, Command};
 use clap_complete::CompletionCandidate;
+use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, PathCompleter, ValueCompleter};
 
+use crate::backend::BACKEND_NAMES;
 use crate::cli::args::{self, Shell};
 use crate::cli::escape::one_line;
+use crate::project::{Parameter, ParameterType, Project};
+use crate::project_uri::{Location, ProjectUri};
 
 /// The script for a shell.
 pub(crate) fn script(shell: Shell) -> &'static str {
@@ -22,8 +26,7 @@ pub(crate) fn script(shell: Shell) -> &'static str {
 /// What may stand in place of a word: a candidate a line, with a tab before what it means. Nothing where
 /// nothing is known; whatever is wrong with the words or the project is no matter here.
 pub(crate) fn candidates(index: usize, words: Vec<OsString>) -> String {
-    let mut command = args::command();
-    command = project::with_values(command, words.get(..index).unwrap_or(&words));
+    let mut command = with_values(args::command(), words.get(..index).unwrap_or(&words));
     let current_directory = std::env::current_dir().ok();
     let found = clap_complete::engine::complete(&mut command, words, index, current_directory.as_deref());
     found.unwrap_or_default().iter().map(line).collect()
@@ -41,4 +44,141 @@ fn line(candidate: &CompletionCandidate) -> String {
         "" => format!("{value}\n"),
         help => format!("{value}\t{help}\n"),
     }
+}
+
+/// The command with the values of the project that the words before the cursor name. A project that is
+/// not a directory on this machine has none here: nothing is fetched.
+fn with_values(command: Command, before: &[OsString]) -> Command {
+    let command = command.mut_subcommand("run", |run| {
+        run.mut_arg("backend", |backend| {
+            backend.add(ArgValueCandidates::new(|| {
+                BACKEND_NAMES.map(CompletionCandidate::new).into()
+            }))
+        })
+    });
+    let matches = command
+        .clone()
+        .ignore_errors(true)
+        .try_get_matches_from(before)
+        .ok();
+    let Some((name @ ("run" | "inspect"), matches)) = matches.as_ref().and_then(ArgMatches::subcommand)
+    else {
+        return command;
+    };
+    let Some(project) = project_at_hand(matches) else {
+        return command;
+    };
+    let entry_points = entry_points(&project);
+    let parameters = (name == "run").then(|| parameters(&project, matches));
+    command.mut_subcommand(name, |command| {
+        let command = command.mut_arg("entry_point", |arg| {
+            arg.add(ArgValueCandidates::new(move || {
+                let candidate = |(name, help): &(String, Option<String>)| {
+                    CompletionCandidate::new(name).help(help.clone().map(Into::into))
+                };
+                entry_points.iter().map(candidate).collect()
+            }))
+        });
+        match parameters {
+            Some(parameters) => command.mut_arg("param_list", |arg| {
+                arg.add(ArgValueCompleter::new(move |current: &OsStr| {
+                    values(&parameters, current)
+                }))
+            }),
+            None => command,
+        }
+    })
+}
+
+fn text<'m>(matches: &'m ArgMatches, name: &str) -> Option<&'m str> {
+    matches
+        .try_get_one::<String>(name)
+        .ok()
+        .flatten()
+        .map(String::as_str)
+}
+
+fn project_at_hand(matches: &ArgMatches) -> Option<Project> {
+    let current_directory = std::env::current_dir().ok()?;
+    let uri = ProjectUri::parse(text(matches, "uri").unwrap_or("."), &current_directory).ok()?;
+    let Location::Directory(directory) = uri.location() else {
+        return None;
+    };
+    let directory = match uri.subdirectory() {
+        Some(subdirectory) => subdirectory.below(directory),
+        None => directory.clone(),
+    };
+    Project::load(&directory).ok()
+}
+
+/// Names, and what they mean.
+fn entry_points(project: &Project) -> Vec<(String, Option<String>)> {
+    let declared = project.entry_points.iter().map(|entry_point| {
+        let command = entry_point.command.as_deref().unwrap_or_default();
+        let first_line = command.trim().lines().next().map(str::to_owned);
+        (entry_point.name.clone(), first_line)
+    });
+    let scripts = project.scripts().into_iter().map(|script| (script, None));
+    declared.chain(scripts).collect()
+}
+
+/// The parameters of the entry point that were not given yet.
+fn parameters(project: &Project, matches: &ArgMatches) -> Vec<Parameter> {
+    let name = text(matches, "entry_point").unwrap_or("main");
+    let entry_point = project.entry_points.iter().find(|point| point.name == name);
+    let given = matches.try_get_many::<String>("param_list").ok().flatten();
+    let given: HashSet<&str> = given
+        .into_iter()
+        .flatten()
+        .filter_map(|given| Some(given.split_once('=')?.0))
+        .collect();
+    entry_point
+        .into_iter()
+        .flat_map(|entry_point| &entry_point.parameters)
+        .filter(|parameter| !given.contains(parameter.name.as_str()))
+        .cloned()
+        .collect()
+}
+
+/// Names before the `=`; after it the files that a path may be.
+fn values(parameters: &[Parameter], current: &OsStr) -> Vec<CompletionCandidate> {
+    let current = current.to_string_lossy();
+    let Some((name, value)) = current.split_once('=') else {
+        return parameters
+            .iter()
+            .filter(|parameter| parameter.name.starts_with(current.as_ref()))
+            .map(|parameter| {
+                CompletionCandidate::new(format!("{}=", parameter.name)).help(Some(about(parameter).into()))
+            })
+            .collect();
+    };
+    let is_path = parameters.iter().any(|parameter| {
+        parameter.name == name && matches!(parameter.parameter_type, ParameterType::Path | ParameterType::Uri)
+    });
+    if !is_path {
+        return Vec::new();
+    }
+    let directory = std::env::current_dir().unwrap_or_else(|_| ".".into());
+    PathCompleter::any()
+        .current_dir(directory)
+        .complete(OsStr::new(value))
+        .into_iter()
+        .filter(|path| path.get_value() != ".")
+        .map(|path| path.add_prefix(format!("{name}=")))
+        .collect()
+}
+
+fn about(parameter: &Parameter) -> String {
+    let kind = parameter.parameter_type.as_str();
+    let mut about = match &parameter.default {
+        Some(default) => format!(
+            "{kind}, default {}",
+            if default.is_empty() { "''" } else { default }
+        ),
+        None => format!("{kind}, required"),
+    };
+    if let Some(description) = parameter.short_description() {
+        about.push_str(&format!(": {description}"));
+    }
+    about
 }

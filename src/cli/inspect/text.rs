@@ -2,17 +2,38 @@
 
 use std::path::Path;
 
-use super::inspected::Inspected;
 use crate::cli::escape::{escaped, one_line, shell_word};
 use crate::cli::lint;
+use crate::cli::project_source::ProjectSource;
 use crate::cli::text_table::{columns, wrapped};
 use crate::lint::{Finding, Severity};
-use crate::project::{EntryPoint, EnvironmentEntry, Parameter, ProjectEnvironment};
+use crate::project::{EntryPoint, EnvironmentEntry, Parameter, Project, ProjectEnvironment};
 
 /// How many scripts are listed.
 const SCRIPTS_SHOWN: usize = 30;
 /// How far the parts of an entry point are indented.
 const INDENT: usize = 2;
+
+/// What is shown of a project.
+pub(super) struct Inspected<'a> {
+    pub(super) source: &'a ProjectSource,
+    pub(super) project: &'a Project,
+    /// All declared ones, or the one that was asked for.
+    pub(super) entry_points: Vec<EntryPoint>,
+    /// Scripts that can be run, where nothing is declared and no entry point was asked for.
+    pub(super) scripts: Vec<String>,
+    pub(super) findings: Vec<Finding>,
+    /// What `mlrun run` needs to find the project again.
+    pub(super) run_arguments: Vec<String>,
+}
+
+impl Inspected<'_> {
+    /// The [`run_arguments`](Self::run_arguments) as one types them.
+    fn run_words(&self) -> String {
+        let words: Vec<_> = self.run_arguments.iter().map(|word| shell_word(word)).collect();
+        words.join(" ")
+    }
+}
 
 /// The whole text, its lines at most this long where words allow it.
 pub(super) fn text(inspected: &Inspected<'_>, width: usize) -> String {
@@ -50,12 +71,7 @@ fn findings(inspected: &Inspected<'_>, width: usize) -> String {
         })
         .collect();
     let all = if rows.len() < findings.len() {
-        let words: Vec<_> = inspected
-            .run_arguments
-            .iter()
-            .map(|word| shell_word(word))
-            .collect();
-        format!("\n  `mlrun lint {}` shows all of it\n", words.join(" "))
+        format!("\n  `mlrun lint {}` shows all of it\n", inspected.run_words())
     } else {
         String::new()
     };
@@ -69,29 +85,19 @@ fn findings(inspected: &Inspected<'_>, width: usize) -> String {
 fn head(inspected: &Inspected<'_>, width: usize) -> String {
     let Inspected { source, project, .. } = inspected;
     let origin = source.work_dir.source();
-    let mut rows = vec![
-        (
-            "project",
-            project.name.clone().unwrap_or_else(|| "(no name)".to_owned()),
-        ),
-        ("source", origin.name.clone()),
-    ];
+    let name = project.name.clone().unwrap_or_else(|| "(no name)".to_owned());
+    let mut rows = vec![("project", name), ("source", origin.name.clone())];
     if let Some(commit) = &origin.commit {
         let branch = origin.branch.as_ref().map(|branch| format!(" ({branch})"));
         rows.push(("commit", format!("{commit}{}", branch.unwrap_or_default())));
     }
     if project.file.is_none() {
-        rows.push((
-            "file",
-            "no MLproject file: every script is an entry point".to_owned(),
-        ));
+        let conventions = "no MLproject file: every script is an entry point";
+        rows.push(("file", conventions.to_owned()));
     }
     rows.extend(environment(inspected));
-    let rows: Vec<Vec<String>> = rows
-        .into_iter()
-        .map(|(title, value)| vec![title.to_owned(), value])
-        .collect();
-    columns(&rows, 0, width)
+    let cells = |(title, value): (&str, String)| vec![title.to_owned(), value];
+    columns(&rows.into_iter().map(cells).collect::<Vec<_>>(), 0, width)
 }
 
 fn environment(inspected: &Inspected<'_>) -> Vec<(&'static str, String)> {
@@ -109,25 +115,19 @@ fn environment(inspected: &Inspected<'_>) -> Vec<(&'static str, String)> {
         }
         return rows;
     }
+    let one = |text| vec![("environment", text)];
     match &project.environment {
-        ProjectEnvironment::Python { file: None } => {
-            vec![("environment", "none declared: only Python".to_owned())]
-        }
+        ProjectEnvironment::Python { file: None } => one("none declared: only Python".to_owned()),
         ProjectEnvironment::Python { file: Some(file) } => {
-            vec![(
-                "environment",
-                format!("{} (virtualenv)", in_project(inspected, file)),
-            )]
+            one(format!("{} (virtualenv)", in_project(inspected, file)))
         }
-        ProjectEnvironment::Conda { file } => {
-            vec![("environment", format!("{} (conda)", in_project(inspected, file)))]
-        }
+        ProjectEnvironment::Conda { file } => one(format!("{} (conda)", in_project(inspected, file))),
         ProjectEnvironment::Docker(docker) => {
             let variable = |entry: &EnvironmentEntry| match entry {
                 EnvironmentEntry::Copy(_) => format!("{} (copied)", entry.name()),
                 EnvironmentEntry::Set(..) => format!("{} (set)", entry.name()),
             };
-            let mut rows = vec![("environment", format!("image {} (docker)", docker.image))];
+            let mut rows = one(format!("image {} (docker)", docker.image));
             rows.extend(docker.volumes.iter().map(|volume| ("volume", volume.clone())));
             if !docker.environment.is_empty() {
                 let variables: Vec<String> = docker.environment.iter().map(variable).collect();
@@ -198,8 +198,7 @@ fn parameters(parameters: &[Parameter], width: usize) -> String {
                 .map_or_else(|| "(required)".to_owned(), shown_default),
         ];
         if has_descriptions {
-            let description = parameter.description.as_deref().unwrap_or_default();
-            row.push(description.split_whitespace().collect::<Vec<_>>().join(" "));
+            row.push(parameter.short_description().unwrap_or_default());
         }
         row
     }));
@@ -222,27 +221,17 @@ fn shown_default(default: &str) -> String {
 
 /// What to type to run the entry point, with all that must be given.
 fn run_line(inspected: &Inspected<'_>, entry_point: &EntryPoint) -> String {
-    let mut words = vec!["mlrun".to_owned(), "run".to_owned()];
-    words.extend(
-        inspected
-            .run_arguments
-            .iter()
-            .map(|word| shell_word(word).into_owned()),
-    );
+    let mut line = format!("mlrun run {}", inspected.run_words());
     if entry_point.name != "main" {
-        words.push("-e".to_owned());
-        words.push(shell_word(&entry_point.name).into_owned());
+        line.push_str(&format!(" -e {}", shell_word(&entry_point.name)));
     }
-    for parameter in entry_point
-        .parameters
-        .iter()
-        .filter(|parameter| parameter.default.is_none())
-    {
+    let parameters = entry_point.parameters.iter();
+    for parameter in parameters.filter(|parameter| parameter.default.is_none()) {
         let value = parameter.parameter_type.as_str().to_uppercase();
         let value: String = value.chars().filter(char::is_ascii_alphanumeric).collect();
-        words.push(format!("-P {}={value}", shell_word(&parameter.name)));
+        line.push_str(&format!(" -P {}={value}", shell_word(&parameter.name)));
     }
-    words.join(" ")
+    line
 }
 
 fn scripts(inspected: &Inspected<'_>) -> String {
@@ -263,14 +252,9 @@ fn scripts(inspected: &Inspected<'_>) -> String {
             inspected.scripts.len() - SCRIPTS_SHOWN
         ));
     }
-    let words: Vec<_> = inspected
-        .run_arguments
-        .iter()
-        .map(|word| shell_word(word))
-        .collect();
     text.push_str(&format!(
         "\n  $ mlrun run {} -e {} -P NAME=VALUE\n",
-        words.join(" "),
+        inspected.run_words(),
         shell_word(first)
     ));
     text

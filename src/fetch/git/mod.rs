@@ -39,7 +39,7 @@ pub(super) async fn fetch_url(
 ) -> Result<WorkDir, FetchError> {
     let wanted = Wanted {
         version: options.version.clone(),
-        tree: url.tree().map(|tree| tree.as_str().to_owned()),
+        tree: url.tree().map(str::to_owned),
     };
     let remote = Remote::new(url.expose());
     fetch(uri, remote, wanted, url.to_string(), uri.to_string(), progress).await

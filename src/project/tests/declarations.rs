@@ -1,11 +1,7 @@
 //! What an MLproject file and the files beside it declare.
 
-use std::path::PathBuf;
-
 use super::Fixture;
-use crate::project::{
-    DatabricksSparkJob, DockerEnvironment, EnvironmentEntry, ParameterType, Project, ProjectEnvironment,
-};
+use crate::project::{DockerEnvironment, EnvironmentEntry, ParameterType, Project, ProjectEnvironment};
 
 fn loaded(mlproject: &str) -> Project {
     Fixture::new(mlproject, &[]).load().unwrap()
@@ -133,39 +129,6 @@ fn a_directory_without_the_file_follows_the_conventions() {
 }
 
 #[test]
-fn environments_have_an_order() {
-    let all = ["python_env.yaml", "conda.yaml", "env/other.yaml"];
-    let python = |file: &str| ProjectEnvironment::Python {
-        file: Some(PathBuf::from(file)),
-    };
-    let conda = |file: &str| ProjectEnvironment::Conda {
-        file: PathBuf::from(file),
-    };
-    for (mlproject, files, expected) in [
-        ("name: x", &all[..], python("python_env.yaml")),
-        ("name: x", &all[1..], conda("conda.yaml")),
-        ("name: x", &all[2..], ProjectEnvironment::Python { file: None }),
-        ("conda_env: env/other.yaml", &all, conda("env/other.yaml")),
-        ("python_env: env/other.yaml", &all, python("env/other.yaml")),
-        ("python_env: conda.yaml", &all, python("conda.yaml")),
-        ("conda_env:", &all, python("python_env.yaml")),
-        ("docker_env: {}", &all[1..], conda("conda.yaml")),
-        ("python_env: ''", &all[1..], conda("conda.yaml")),
-    ] {
-        let fixture = Fixture::new(mlproject, files);
-        let below = |file: PathBuf| file.strip_prefix(fixture.path()).unwrap().to_owned();
-        let environment = match fixture.load().unwrap().environment {
-            ProjectEnvironment::Python { file } => ProjectEnvironment::Python {
-                file: file.map(below),
-            },
-            ProjectEnvironment::Conda { file } => ProjectEnvironment::Conda { file: below(file) },
-            docker => docker,
-        };
-        assert_eq!(environment, expected, "{mlproject} {files:?}");
-    }
-}
-
-#[test]
 fn docker_environments_are_read() {
     let project = loaded(concat!(
         "docker_env:\n",
@@ -186,22 +149,6 @@ fn docker_environments_are_read() {
     };
     assert_eq!(project.environment, ProjectEnvironment::Docker(expected));
     assert_eq!(project.unknown_keys[0].key, "docker_env.build_context");
-}
-
-#[test]
-fn spark_jobs_are_read() {
-    let project = loaded(concat!(
-        "databricks_spark_job:\n",
-        "  python_file: job.py\n",
-        "  parameters: [--rows, 10]\n",
-        "  python_libraries: [mlflow==2.0]\n",
-    ));
-    let expected = DatabricksSparkJob {
-        python_file: Some("job.py".to_owned()),
-        parameters: vec!["--rows".to_owned(), "10".to_owned()],
-        python_libraries: vec!["mlflow==2.0".to_owned()],
-    };
-    assert_eq!(project.databricks_spark_job, Some(expected));
 }
 
 #[test]

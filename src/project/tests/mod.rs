@@ -3,7 +3,6 @@
 mod declarations;
 mod entry_points;
 mod messages;
-mod values;
 
 use std::path::Path;
 

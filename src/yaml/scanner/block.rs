@@ -2,9 +2,8 @@
 
 use super::super::error::{Problem, YamlError};
 use super::super::node::Style;
-use super::Scanner;
 use super::cursor::{Mark, is_break, is_break_or_end, is_space_or_end};
-use super::token::{Token, TokenKind};
+use super::{Scanner, TokenKind};
 
 /// What becomes of the line ends after a block text.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -20,7 +19,7 @@ enum Chomping {
 impl Scanner {
     /// Takes a literal (`|`) or folded (`>`) text. When folded, a line's end becomes a space, but
     /// not beside lines that are indented more than the rest.
-    pub(super) fn scan_block_scalar(&mut self, is_folded: bool) -> Result<Token, YamlError> {
+    pub(super) fn scan_block_scalar(&mut self, is_folded: bool) -> Result<(), YamlError> {
         let start = self.cursor.mark();
         self.cursor.skip(1);
         let (chomping, increment) = self.scan_block_header()?;
@@ -64,14 +63,9 @@ impl Scanner {
         if chomping == Chomping::Keep {
             text.push_str(&breaks);
         }
-        Ok(Token {
-            kind: TokenKind::Scalar {
-                text,
-                style: if is_folded { Style::Folded } else { Style::Literal },
-            },
-            start,
-            end,
-        })
+        let style = if is_folded { Style::Folded } else { Style::Literal };
+        self.push(TokenKind::Scalar { text, style }, start, end);
+        Ok(())
     }
 
     fn is_in_block_line(&self, indent: usize) -> bool {
@@ -92,14 +86,7 @@ impl Scanner {
         if !is_space_or_end(self.cursor.next()) {
             return Err(self.error(Problem::BlockHeader));
         }
-        self.cursor.skip_spaces();
-        if self.cursor.next() == '#' {
-            self.cursor.skip_to_break();
-        }
-        if !is_break_or_end(self.cursor.next()) {
-            return Err(self.error(Problem::BlockHeader));
-        }
-        self.cursor.take_break();
+        self.end_line(Problem::BlockHeader)?;
         Ok((chomping.unwrap_or(Chomping::Clip), increment))
     }
 

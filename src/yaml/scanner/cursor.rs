@@ -1,9 +1,9 @@
 //! The characters of a text, and the place in it.
 
-use super::super::position::Position;
+use super::super::node::Position;
 
 /// A place in a text, counted from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::yaml) struct Mark {
     /// The number of characters before it.
     pub(in crate::yaml) index: usize,
@@ -50,41 +50,25 @@ pub(super) fn is_word(character: char) -> bool {
 }
 
 /// A reading position in a text.
-pub(super) struct Cursor {
+pub(in crate::yaml) struct Cursor {
     characters: Vec<char>,
-    index: usize,
-    line: usize,
-    column: usize,
+    mark: Mark,
 }
 
 impl Cursor {
-    pub(super) fn new(characters: Vec<char>) -> Self {
+    pub(in crate::yaml) fn new(characters: Vec<char>) -> Self {
         Self {
             characters,
-            index: 0,
-            line: 0,
-            column: 0,
+            mark: Mark::default(),
         }
     }
 
-    pub(super) fn mark(&self) -> Mark {
-        Mark {
-            index: self.index,
-            line: self.line,
-            column: self.column,
-        }
-    }
-
-    pub(super) fn index(&self) -> usize {
-        self.index
-    }
-
-    pub(super) fn line(&self) -> usize {
-        self.line
+    pub(in crate::yaml) fn mark(&self) -> Mark {
+        self.mark
     }
 
     pub(super) fn column(&self) -> usize {
-        self.column
+        self.mark.column
     }
 
     /// The next character; [`END`] after the last.
@@ -99,28 +83,34 @@ impl Cursor {
 
     /// The character `offset` characters on.
     pub(super) fn peek(&self, offset: usize) -> char {
-        self.characters.get(self.index + offset).copied().unwrap_or(END)
+        self.characters
+            .get(self.mark.index + offset)
+            .copied()
+            .unwrap_or(END)
     }
 
     /// How many characters from here on are of this kind. The kind must not include [`END`].
     pub(super) fn count(&self, is_of_kind: impl Fn(char) -> bool) -> usize {
-        let mut length = 0;
-        while is_of_kind(self.peek(length)) {
-            length += 1;
-        }
-        length
+        self.count_from(0, is_of_kind)
+    }
+
+    /// As [`count`](Self::count), from `offset` characters on.
+    pub(super) fn count_from(&self, offset: usize, is_of_kind: impl Fn(char) -> bool) -> usize {
+        (offset..)
+            .take_while(|&offset| is_of_kind(self.peek(offset)))
+            .count()
     }
 
     /// Moves on by `length` characters.
-    pub(super) fn skip(&mut self, length: usize) {
+    pub(in crate::yaml) fn skip(&mut self, length: usize) {
         for _ in 0..length {
             let character = self.next();
-            self.index += 1;
+            self.mark.index += 1;
             if is_break(character) && !(character == '\r' && self.next() == '\n') {
-                self.line += 1;
-                self.column = 0;
+                self.mark.line += 1;
+                self.mark.column = 0;
             } else if character != '\u{feff}' {
-                self.column += 1;
+                self.mark.column += 1;
             }
         }
     }

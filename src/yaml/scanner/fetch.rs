@@ -1,9 +1,8 @@
 //! Which token begins at a place.
 
 use super::super::error::{Problem, YamlError};
-use super::cursor::{END, is_blank_or_end};
-use super::token::{Token, TokenKind};
-use super::{Mark, Scanner};
+use super::cursor::{END, Mark, is_blank_or_end};
+use super::{Scanner, Token, TokenKind};
 
 impl Scanner {
     /// Adds the next token to the queue, with those that it implies.
@@ -15,7 +14,7 @@ impl Scanner {
         let character = self.cursor.next();
         match character {
             END => self.fetch_stream_end(),
-            '%' if is_first_in_line => self.fetch_directive(),
+            '%' if is_first_in_line => self.end_blocks().and_then(|()| self.scan_directive()),
             '-' if is_first_in_line && self.cursor.is_at_document_marker() => {
                 self.fetch_document_marker(TokenKind::DocumentStart)
             }
@@ -27,16 +26,24 @@ impl Scanner {
             ']' => self.fetch_closing_bracket(TokenKind::FlowSequenceEnd),
             '}' => self.fetch_closing_bracket(TokenKind::FlowMappingEnd),
             ',' => self.fetch_flow_entry(),
-            '-' if self.is_before_blank() => self.fetch_block_entry(),
-            '?' if self.flow_level != 0 || self.is_before_blank() => self.fetch_key(),
+            '-' if self.is_before_blank() => self.fetch_entry(
+                TokenKind::BlockEntry,
+                TokenKind::BlockSequenceStart,
+                Problem::UnexpectedListItem,
+            ),
+            '?' if self.flow_level != 0 || self.is_before_blank() => self.fetch_entry(
+                TokenKind::Key,
+                TokenKind::BlockMappingStart,
+                Problem::UnexpectedKey,
+            ),
             ':' if self.flow_level != 0 || self.is_before_blank() => self.fetch_value(),
-            '*' | '&' => self.fetch_anchor(character),
-            '!' => self.fetch_tag(),
+            '*' | '&' => self.fetch_word(|scanner| scanner.scan_anchor(character)),
+            '!' => self.fetch_word(Self::scan_tag),
             '|' | '>' if self.flow_level == 0 => self.fetch_block_scalar(character == '>'),
-            '\'' | '"' => self.fetch_quoted(character),
+            '\'' | '"' => self.fetch_word(|scanner| scanner.scan_quoted(character)),
             '\t' => Err(self.error(Problem::Tab)),
             '|' | '>' | '%' | '@' | '`' => Err(self.error(Problem::UnexpectedCharacter { character })),
-            _ => self.fetch_plain(),
+            _ => self.fetch_word(Self::scan_plain),
         }
     }
 
@@ -46,7 +53,7 @@ impl Scanner {
 
     /// Moves on past spaces, comments and line ends.
     fn skip_to_token(&mut self) {
-        if self.cursor.index() == 0 && self.cursor.next() == '\u{feff}' {
+        if self.cursor.mark().index == 0 && self.cursor.next() == '\u{feff}' {
             self.cursor.skip(1);
         }
         loop {
@@ -64,29 +71,24 @@ impl Scanner {
     }
 
     fn fetch_stream_end(&mut self) -> Result<(), YamlError> {
-        self.unwind_indent(-1);
-        self.remove_simple_key()?;
-        self.allows_simple_key = false;
+        self.end_blocks()?;
         self.simple_keys.clear();
         self.push_indicator(TokenKind::StreamEnd, 0);
         self.is_at_end = true;
         Ok(())
     }
 
-    fn fetch_directive(&mut self) -> Result<(), YamlError> {
-        self.unwind_indent(-1);
-        self.remove_simple_key()?;
-        self.allows_simple_key = false;
-        let token = self.scan_directive()?;
-        self.tokens.push_back(token);
+    fn fetch_document_marker(&mut self, kind: TokenKind) -> Result<(), YamlError> {
+        self.end_blocks()?;
+        self.push_indicator(kind, 3);
         Ok(())
     }
 
-    fn fetch_document_marker(&mut self, kind: TokenKind) -> Result<(), YamlError> {
+    /// Ends all block collections, before something that stands in none.
+    fn end_blocks(&mut self) -> Result<(), YamlError> {
         self.unwind_indent(-1);
         self.remove_simple_key()?;
         self.allows_simple_key = false;
-        self.push_indicator(kind, 3);
         Ok(())
     }
 
@@ -113,103 +115,59 @@ impl Scanner {
         Ok(())
     }
 
-    fn fetch_block_entry(&mut self) -> Result<(), YamlError> {
+    /// Takes the indicator before an entry of a block collection, which begins here if none stands at this column
+    /// yet, or of one in brackets.
+    fn fetch_entry(
+        &mut self,
+        kind: TokenKind,
+        block: TokenKind,
+        otherwise: Problem,
+    ) -> Result<(), YamlError> {
         if self.flow_level == 0 {
-            self.begin_block(TokenKind::BlockSequenceStart, Problem::UnexpectedListItem)?;
+            if !self.allows_simple_key {
+                return Err(self.error(otherwise));
+            }
+            if self.add_indent(self.column()) {
+                self.push_indicator(block, 0);
+            }
         }
-        self.allows_simple_key = true;
+        self.allows_simple_key = self.flow_level == 0 || matches!(kind, TokenKind::BlockEntry);
         self.remove_simple_key()?;
-        self.push_indicator(TokenKind::BlockEntry, 1);
-        Ok(())
-    }
-
-    fn fetch_key(&mut self) -> Result<(), YamlError> {
-        if self.flow_level == 0 {
-            self.begin_block(TokenKind::BlockMappingStart, Problem::UnexpectedKey)?;
-        }
-        self.allows_simple_key = self.flow_level == 0;
-        self.remove_simple_key()?;
-        self.push_indicator(TokenKind::Key, 1);
-        Ok(())
-    }
-
-    /// Begins a block collection here if none stands at this column yet.
-    fn begin_block(&mut self, kind: TokenKind, otherwise: Problem) -> Result<(), YamlError> {
-        if !self.allows_simple_key {
-            return Err(self.error(otherwise));
-        }
-        if self.add_indent(self.column()) {
-            self.push_indicator(kind, 0);
-        }
+        self.push_indicator(kind, 1);
         Ok(())
     }
 
     fn fetch_value(&mut self) -> Result<(), YamlError> {
-        if let Some(key) = self.take_simple_key() {
-            let place = key.token_number - self.taken;
-            self.insert(place, TokenKind::Key, key.mark);
-            let column = i64::try_from(key.mark.column).unwrap_or(i64::MAX);
-            if self.flow_level == 0 && self.add_indent(column) {
-                self.insert(place, TokenKind::BlockMappingStart, key.mark);
-            }
-            self.allows_simple_key = false;
-        } else {
-            if self.flow_level == 0 {
-                self.begin_block(TokenKind::BlockMappingStart, Problem::UnexpectedValue)?;
-            }
-            self.allows_simple_key = self.flow_level == 0;
-            self.remove_simple_key()?;
+        let Some(key) = self.take_simple_key() else {
+            let (kind, block) = (TokenKind::Value, TokenKind::BlockMappingStart);
+            return self.fetch_entry(kind, block, Problem::UnexpectedValue);
+        };
+        let place = key.token_number - self.taken;
+        self.insert(place, TokenKind::Key, key.mark);
+        let column = i64::try_from(key.mark.column).unwrap_or(i64::MAX);
+        if self.flow_level == 0 && self.add_indent(column) {
+            self.insert(place, TokenKind::BlockMappingStart, key.mark);
         }
+        self.allows_simple_key = false;
         self.push_indicator(TokenKind::Value, 1);
         Ok(())
     }
 
     fn insert(&mut self, place: usize, kind: TokenKind, mark: Mark) {
-        let token = Token {
-            kind,
-            start: mark,
-            end: mark,
-        };
-        self.tokens.insert(place, token);
-    }
-
-    fn fetch_anchor(&mut self, indicator: char) -> Result<(), YamlError> {
-        self.save_simple_key()?;
-        self.allows_simple_key = false;
-        let token = self.scan_anchor(indicator)?;
-        self.tokens.push_back(token);
-        Ok(())
-    }
-
-    fn fetch_tag(&mut self) -> Result<(), YamlError> {
-        self.save_simple_key()?;
-        self.allows_simple_key = false;
-        let token = self.scan_tag()?;
-        self.tokens.push_back(token);
-        Ok(())
+        let (start, end) = (mark, mark);
+        self.tokens.insert(place, Token { kind, start, end });
     }
 
     fn fetch_block_scalar(&mut self, is_folded: bool) -> Result<(), YamlError> {
         self.allows_simple_key = true;
         self.remove_simple_key()?;
-        let token = self.scan_block_scalar(is_folded)?;
-        self.tokens.push_back(token);
-        Ok(())
+        self.scan_block_scalar(is_folded)
     }
 
-    fn fetch_quoted(&mut self, quote: char) -> Result<(), YamlError> {
+    /// Takes what may be a key or stand before one.
+    fn fetch_word(&mut self, scan: impl FnOnce(&mut Self) -> Result<(), YamlError>) -> Result<(), YamlError> {
         self.save_simple_key()?;
         self.allows_simple_key = false;
-        let token = self.scan_quoted(quote)?;
-        self.tokens.push_back(token);
-        Ok(())
-    }
-
-    fn fetch_plain(&mut self) -> Result<(), YamlError> {
-        self.save_simple_key()?;
-        self.allows_simple_key = false;
-        let token = self.scan_plain();
-        self.tokens.push_back(token);
-        Ok(())
+        scan(self)
     }
 }

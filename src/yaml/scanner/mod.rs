@@ -6,21 +6,94 @@
 mod block;
 mod cursor;
 mod fetch;
-mod plain;
-mod quoted;
+mod line_text;
 mod tag;
-mod token;
 
 use std::collections::VecDeque;
 
-pub(super) use cursor::{Mark, is_break};
-pub(super) use token::{Directive, Token, TokenKind, WrittenTag};
+use cursor::is_break_or_end;
+pub(super) use cursor::{Cursor, Mark, is_break};
 
 use super::error::{Problem, YamlError};
-use cursor::Cursor;
+use super::node::Style;
 
 /// A key without `?` ends on its line and within this many characters.
 const MAX_SIMPLE_KEY_LENGTH: usize = 1024;
+
+/// A word of the text and its place.
+#[derive(Debug)]
+pub(super) struct Token {
+    pub(super) kind: TokenKind,
+    pub(super) start: Mark,
+    pub(super) end: Mark,
+}
+
+/// A tag as written: `!handle!suffix`, or the whole tag.
+#[derive(Debug)]
+pub(super) struct WrittenTag {
+    pub(super) handle: Option<String>,
+    pub(super) suffix: String,
+}
+
+/// A line that begins with `%`.
+#[derive(Debug)]
+pub(super) enum Directive {
+    /// `%YAML major.minor`.
+    Version { major: String },
+    /// `%TAG handle prefix`.
+    Tag { handle: String, prefix: String },
+    /// Any other, which means nothing.
+    Unknown,
+}
+
+#[derive(Debug)]
+pub(super) enum TokenKind {
+    StreamEnd,
+    Directive(Directive),
+    DocumentStart,
+    DocumentEnd,
+    BlockSequenceStart,
+    BlockMappingStart,
+    BlockEnd,
+    FlowSequenceStart,
+    FlowMappingStart,
+    FlowSequenceEnd,
+    FlowMappingEnd,
+    BlockEntry,
+    FlowEntry,
+    Key,
+    Value,
+    Alias(String),
+    Anchor(String),
+    Tag(WrittenTag),
+    Scalar { text: String, style: Style },
+}
+
+impl TokenKind {
+    /// The token's name for a person.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::StreamEnd => "the end of the text",
+            Self::Directive(_) => "a '%' directive",
+            Self::DocumentStart => "'---'",
+            Self::DocumentEnd => "'...'",
+            Self::BlockSequenceStart => "a list",
+            Self::BlockMappingStart | Self::Key => "a key",
+            Self::BlockEnd => "a line that is indented less",
+            Self::FlowSequenceStart => "'['",
+            Self::FlowMappingStart => "'{'",
+            Self::FlowSequenceEnd => "']'",
+            Self::FlowMappingEnd => "'}'",
+            Self::BlockEntry => "'-'",
+            Self::FlowEntry => "','",
+            Self::Value => "':'",
+            Self::Alias(_) => "an alias ('*')",
+            Self::Anchor(_) => "an anchor ('&')",
+            Self::Tag(_) => "a tag ('!')",
+            Self::Scalar { .. } => "text",
+        }
+    }
+}
 
 /// A place where a key may have begun.
 struct SimpleKey {
@@ -32,6 +105,14 @@ struct SimpleKey {
     is_required: bool,
     mark: Mark,
 }
+
+/// Whether the next token is of one of these kinds.
+macro_rules! next_is {
+    ($scanner:expr, $pattern:pat) => {
+        matches!($scanner.peek()?.kind, $pattern)
+    };
+}
+pub(super) use next_is;
 
 /// Gives the tokens of a text one after the other.
 pub(super) struct Scanner {
@@ -77,10 +158,18 @@ impl Scanner {
     pub(super) fn take(&mut self) -> Result<Token, YamlError> {
         self.fill()?;
         self.taken += 1;
-        Ok(self
-            .tokens
-            .pop_front()
-            .expect("the end of the stream is never taken"))
+        let token = self.tokens.pop_front();
+        Ok(token.expect("the end of the stream is never taken"))
+    }
+
+    /// Refuses the next token.
+    pub(super) fn unexpected<T>(&mut self, expected: &'static str) -> Result<T, YamlError> {
+        let token = self.peek()?;
+        let found = token.kind.name();
+        Err(YamlError::new(
+            Problem::Expected { expected, found },
+            token.start.position(),
+        ))
     }
 
     /// Reads on until the first token in the queue is known to be the next one.
@@ -106,11 +195,29 @@ impl Scanner {
         self.tokens.push_back(Token { kind, start, end });
     }
 
+    /// Adds a token that ends here.
+    fn push_from(&mut self, start: Mark, kind: TokenKind) {
+        self.push(kind, start, self.cursor.mark());
+    }
+
     /// Adds the token for the next `length` characters.
     fn push_indicator(&mut self, kind: TokenKind, length: usize) {
         let start = self.cursor.mark();
         self.cursor.skip(length);
-        self.push(kind, start, self.cursor.mark());
+        self.push_from(start, kind);
+    }
+
+    /// Takes the end of a line on which nothing but a comment may follow.
+    fn end_line(&mut self, otherwise: Problem) -> Result<(), YamlError> {
+        self.cursor.skip_spaces();
+        if self.cursor.next() == '#' {
+            self.cursor.skip_to_break();
+        }
+        if !is_break_or_end(self.cursor.next()) {
+            return Err(self.error(otherwise));
+        }
+        self.cursor.take_break();
+        Ok(())
     }
 
     /// An error at the current place.
@@ -122,14 +229,11 @@ impl Scanner {
 
     /// Forgets the places that can no longer begin a key.
     fn drop_stale_keys(&mut self) -> Result<(), YamlError> {
-        let (line, index) = (self.cursor.line(), self.cursor.index());
+        let Mark { line, index, .. } = self.cursor.mark();
         let is_stale =
             |key: &SimpleKey| key.mark.line != line || index - key.mark.index > MAX_SIMPLE_KEY_LENGTH;
-        if let Some(key) = self
-            .simple_keys
-            .iter()
-            .find(|key| key.is_required && is_stale(key))
-        {
+        let mut keys = self.simple_keys.iter();
+        if let Some(key) = keys.find(|key| key.is_required && is_stale(key)) {
             return Err(self.no_colon(key.mark));
         }
         self.simple_keys.retain(|key| !is_stale(key));
@@ -161,11 +265,8 @@ impl Scanner {
     }
 
     fn take_simple_key(&mut self) -> Option<SimpleKey> {
-        let flow_level = self.flow_level;
-        let found = self
-            .simple_keys
-            .iter()
-            .position(|key| key.flow_level == flow_level)?;
+        let mut keys = self.simple_keys.iter();
+        let found = keys.position(|key| key.flow_level == self.flow_level)?;
         Some(self.simple_keys.remove(found))
     }
 
@@ -186,10 +287,8 @@ impl Scanner {
         }
         while self.indent > column {
             let mark = self.cursor.mark();
-            self.indent = self
-                .outer_indents
-                .pop()
-                .expect("an indent has one around it, down to -1");
+            let outer = self.outer_indents.pop();
+            self.indent = outer.expect("an indent has one around it, down to -1");
             self.push(TokenKind::BlockEnd, mark, mark);
         }
     }

@@ -1,13 +1,12 @@
 //! Tags, anchors, aliases and directives.
 
 use super::super::error::{Problem, YamlError};
-use super::Scanner;
-use super::cursor::{is_blank_or_end, is_break_or_end, is_space_or_end, is_word};
-use super::token::{Directive, Token, TokenKind, WrittenTag};
+use super::cursor::{is_blank_or_end, is_space_or_end, is_word};
+use super::{Directive, Scanner, TokenKind, WrittenTag};
 
 impl Scanner {
     /// Takes `*name` or `&name`.
-    pub(super) fn scan_anchor(&mut self, indicator: char) -> Result<Token, YamlError> {
+    pub(super) fn scan_anchor(&mut self, indicator: char) -> Result<(), YamlError> {
         let start = self.cursor.mark();
         self.cursor.skip(1);
         let name = self.cursor.take(self.cursor.count(is_word));
@@ -20,15 +19,12 @@ impl Scanner {
             '*' => TokenKind::Alias(name),
             _ => TokenKind::Anchor(name),
         };
-        Ok(Token {
-            kind,
-            start,
-            end: self.cursor.mark(),
-        })
+        self.push_from(start, kind);
+        Ok(())
     }
 
     /// Takes `!`, `!suffix`, `!handle!suffix` or `!<tag>`.
-    pub(super) fn scan_tag(&mut self) -> Result<Token, YamlError> {
+    pub(super) fn scan_tag(&mut self) -> Result<(), YamlError> {
         let start = self.cursor.mark();
         let tag = match self.cursor.peek(1) {
             '<' => {
@@ -62,23 +58,16 @@ impl Scanner {
         if !is_space_or_end(self.cursor.next()) {
             return Err(self.error(Problem::Tag));
         }
-        Ok(Token {
-            kind: TokenKind::Tag(tag),
-            start,
-            end: self.cursor.mark(),
-        })
+        self.push_from(start, TokenKind::Tag(tag));
+        Ok(())
     }
 
     /// Whether a second `!` stands in the word here.
     fn has_tag_handle(&self) -> bool {
-        let mut offset = 1;
-        loop {
-            match self.cursor.peek(offset) {
-                '!' => return true,
-                character if is_space_or_end(character) => return false,
-                _ => offset += 1,
-            }
-        }
+        let length = self
+            .cursor
+            .count_from(1, |character| character != '!' && !is_space_or_end(character));
+        self.cursor.peek(1 + length) == '!'
     }
 
     /// Takes `!`, `!!` or `!name!`.
@@ -89,10 +78,7 @@ impl Scanner {
         if self.cursor.peek(1) == ' ' {
             return Ok(self.cursor.take(1));
         }
-        let mut length = 1;
-        while is_word(self.cursor.peek(length)) {
-            length += 1;
-        }
+        let length = 1 + self.cursor.count_from(1, is_word);
         if self.cursor.peek(length) != '!' {
             self.cursor.skip(length);
             return Err(self.error(Problem::Tag));
@@ -137,7 +123,7 @@ impl Scanner {
     }
 
     /// Takes a line that begins with `%`.
-    pub(super) fn scan_directive(&mut self) -> Result<Token, YamlError> {
+    pub(super) fn scan_directive(&mut self) -> Result<(), YamlError> {
         let start = self.cursor.mark();
         self.cursor.skip(1);
         let name = self.cursor.take(self.cursor.count(is_word));
@@ -152,20 +138,8 @@ impl Scanner {
                 Directive::Unknown
             }
         };
-        let end = self.cursor.mark();
-        self.cursor.skip_spaces();
-        if self.cursor.next() == '#' {
-            self.cursor.skip_to_break();
-        }
-        if !is_break_or_end(self.cursor.next()) {
-            return Err(self.error(Problem::Directive));
-        }
-        self.cursor.take_break();
-        Ok(Token {
-            kind: TokenKind::Directive(directive),
-            start,
-            end,
-        })
+        self.push_from(start, TokenKind::Directive(directive));
+        self.end_line(Problem::Directive)
     }
 
     fn scan_version(&mut self) -> Result<Directive, YamlError> {

@@ -6,18 +6,14 @@
 //! content  = scalar | block list | block mapping | '[' … ']' | '{' … '}'
 //! ```
 
-mod collections;
-mod open;
-mod properties;
-
 use std::collections::HashMap;
 
-use super::error::{Problem, YamlError};
-use super::graph::{Content, Graph, GraphNode, MAX_NESTING, NodeId, Tag};
+use super::collection::{Next, NodeContext, Open, Shape};
+use super::error::{MAX_NESTING, Problem, YamlError};
+use super::graph::{Content, Graph, GraphNode, NodeId, Tag};
 use super::node::Style;
 use super::scalar;
-use super::scanner::{Directive, Mark, Scanner, Token, TokenKind};
-use open::{Next, NodeContext, Open, Shape};
+use super::scanner::{Directive, Mark, Scanner, Token, TokenKind, WrittenTag, next_is};
 
 /// Reads the one document of a text; `None` where there is none.
 pub(super) fn compose(characters: Vec<char>) -> Result<Option<Graph>, YamlError> {
@@ -54,22 +50,15 @@ struct Composer {
     nodes: Vec<GraphNode>,
     anchors: HashMap<String, NodeId>,
     tag_handles: HashMap<String, String>,
-    /// The collections that the next node stands in, the innermost last.
+    /// The collections that the next node stands in, the innermost last: a stack of our own, so that nesting
+    /// needs no deep calls.
     open: Vec<Open>,
 }
-
-/// Whether the next token is of one of these kinds.
-macro_rules! next_is {
-    ($composer:expr, $pattern:pat) => {
-        matches!($composer.scanner.peek()?.kind, $pattern)
-    };
-}
-use next_is;
 
 impl Composer {
     fn single_document(mut self) -> Result<Option<Graph>, YamlError> {
         let root = if next_is!(
-            self,
+            self.scanner,
             TokenKind::Directive(_) | TokenKind::DocumentStart | TokenKind::StreamEnd
         ) {
             match self.document_start()? {
@@ -79,7 +68,7 @@ impl Composer {
         } else {
             self.tree()?
         };
-        if next_is!(self, TokenKind::DocumentEnd) {
+        if next_is!(self.scanner, TokenKind::DocumentEnd) {
             self.scanner.take()?;
         }
         match self.document_start()? {
@@ -93,16 +82,16 @@ impl Composer {
 
     /// Takes everything up to `---` and returns where the document begins; `None` at the end.
     fn document_start(&mut self) -> Result<Option<Mark>, YamlError> {
-        while next_is!(self, TokenKind::DocumentEnd) {
+        while next_is!(self.scanner, TokenKind::DocumentEnd) {
             self.scanner.take()?;
         }
-        if next_is!(self, TokenKind::StreamEnd) {
+        if next_is!(self.scanner, TokenKind::StreamEnd) {
             return Ok(None);
         }
         let start = self.scanner.peek()?.start;
         self.directives()?;
-        if !next_is!(self, TokenKind::DocumentStart) {
-            return self.unexpected("the start of a document ('---')");
+        if !next_is!(self.scanner, TokenKind::DocumentStart) {
+            return self.scanner.unexpected("the start of a document ('---')");
         }
         self.scanner.take()?;
         Ok(Some(start))
@@ -111,7 +100,7 @@ impl Composer {
     fn directives(&mut self) -> Result<(), YamlError> {
         let mut has_version = false;
         let mut handles = HashMap::new();
-        while next_is!(self, TokenKind::Directive(_)) {
+        while next_is!(self.scanner, TokenKind::Directive(_)) {
             let Token { kind, start, .. } = self.scanner.take()?;
             let error = |problem| Err(YamlError::new(problem, start.position()));
             match kind {
@@ -156,14 +145,9 @@ impl Composer {
     /// A node with all that it holds.
     fn tree(&mut self) -> Result<NodeId, YamlError> {
         let mut done = self.node(NodeContext::Block)?;
-        loop {
-            if let Some(id) = done {
-                match self.open.last_mut() {
-                    Some(open) => open.add(id),
-                    None => return Ok(id),
-                }
-            }
-            done = match self.next_part()? {
+        while let Some(open) = self.open.last_mut() {
+            open.parts.extend(done);
+            done = match open.next(&mut self.scanner)? {
                 Next::Node(place) => self.node(place)?,
                 Next::Empty(start) => Some(self.empty(start)),
                 Next::Pair(start) => self.open(Properties::default(), start, Shape::FlowPair)?,
@@ -174,11 +158,12 @@ impl Composer {
                 }),
             };
         }
+        Ok(done.expect("a node that begins no collection is done"))
     }
 
     /// A node; `None` where a collection begins, whose parts come next.
     fn node(&mut self, place: NodeContext) -> Result<Option<NodeId>, YamlError> {
-        if next_is!(self, TokenKind::Alias(_)) {
+        if next_is!(self.scanner, TokenKind::Alias(_)) {
             return self.alias().map(Some);
         }
         let properties = self.properties()?;
@@ -196,9 +181,52 @@ impl Composer {
                 let tag = properties.tag.map_or_else(|| scalar::resolve(""), Tag::from_name);
                 return self.add(properties.anchor, nothing(tag, start)).map(Some);
             }
-            _ => return self.unexpected("a value"),
+            _ => return self.scanner.unexpected("a value"),
         };
         self.open(properties, start, shape)
+    }
+
+    /// Takes a tag and an anchor, in any order.
+    fn properties(&mut self) -> Result<Properties, YamlError> {
+        let mut properties = Properties::default();
+        let mut written: Option<(WrittenTag, Mark)> = None;
+        // No further than both: an unknown tag counts before an error in what follows.
+        while properties.anchor.is_none() || written.is_none() {
+            let is_wanted = match self.scanner.peek()?.kind {
+                TokenKind::Anchor(_) => properties.anchor.is_none(),
+                TokenKind::Tag(_) => written.is_none(),
+                _ => false,
+            };
+            if !is_wanted {
+                break;
+            }
+            let Token { kind, start, .. } = self.scanner.take()?;
+            properties.start.get_or_insert(start);
+            match kind {
+                TokenKind::Anchor(name) => properties.anchor = Some(name),
+                TokenKind::Tag(tag) => written = Some((tag, start)),
+                _ => {}
+            }
+        }
+        if let Some((tag, mark)) = written {
+            let name = self.tag_name(tag, mark)?;
+            properties.has_lone_mark = name == "!";
+            properties.tag = Some(name).filter(|name| name != "!");
+        }
+        Ok(properties)
+    }
+
+    fn tag_name(&self, tag: WrittenTag, mark: Mark) -> Result<String, YamlError> {
+        let Some(handle) = tag.handle else {
+            return Ok(tag.suffix);
+        };
+        match self.tag_handles.get(&handle) {
+            Some(prefix) => Ok(format!("{prefix}{}", tag.suffix)),
+            None => Err(YamlError::new(
+                Problem::UnknownTagHandle { handle },
+                mark.position(),
+            )),
+        }
     }
 
     /// Begins a collection. Its node is there before its parts, which may refer to it.
@@ -209,8 +237,7 @@ impl Composer {
         shape: Shape,
     ) -> Result<Option<NodeId>, YamlError> {
         if self.open.len() == MAX_NESTING {
-            let problem = Problem::TooDeep { limit: MAX_NESTING };
-            return Err(YamlError::new(problem, start.position()));
+            return Err(YamlError::new(Problem::TooDeep, start.position()));
         }
         let default_tag = if shape.is_list() { Tag::Seq } else { Tag::Map };
         let node = GraphNode {
@@ -281,15 +308,6 @@ impl Composer {
     fn empty(&mut self, start: Mark) -> NodeId {
         self.nodes.push(nothing(Tag::Null, start));
         NodeId(self.nodes.len() - 1)
-    }
-
-    fn unexpected<T>(&mut self, expected: &'static str) -> Result<T, YamlError> {
-        let token = self.scanner.peek()?;
-        let found = token.kind.name();
-        Err(YamlError::new(
-            Problem::Expected { expected, found },
-            token.start.position(),
-        ))
     }
 }
 
