@@ -33,8 +33,8 @@ pub(crate) enum Begun {
 }
 
 impl RunPlan {
-    /// Looks for a run to reuse, where the request asks for that; else finds the data and creates the run, which
-    /// `before_creation` comes before.
+    /// Finds a run to reuse if the request asks for one and there is one. Otherwise finds the data and creates
+    /// the run; `before_creation` is called just before that.
     ///
     /// # Errors
     /// A signal came, or the run cannot be created.
