@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use crc_fast::{CrcAlgorithm, Digest};
 use openssl::hash::{Hasher, MessageDigest};
 
-use crate::artifact::repository_error::RepositoryError;
+use crate::artifact::error::RepositoryError;
 
 /// A way to sum up bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,9 +9,9 @@ use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::OnceCell;
 
+use crate::artifact::error::RepositoryError;
 use crate::artifact::file_tree::Walk;
 use crate::artifact::repository::{ArtifactRepository, Body, Found, Listing, Object};
-use crate::artifact::repository_error::RepositoryError;
 use crate::databricks::{BLOCK, Client, DatabricksProfile, DbfsPath, FileStatus, Session};
 
 /// A file or directory of a workspace.

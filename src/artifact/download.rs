@@ -4,17 +4,17 @@
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use backon::BackoffBuilder as _;
 use futures_util::{TryStreamExt as _, stream};
 use tokio::sync::Semaphore;
 
 use crate::artifact::checksum::{Checksum, Sum};
-use crate::artifact::download_progress::Tally;
-use crate::artifact::landing::{create_below, persist, sum_of_file, temporary_beside, unpacked};
+use crate::artifact::error::RepositoryError;
+use crate::artifact::local::{Brought, create_below, persist, sum_of_file, temporary_beside, unpacked};
 use crate::artifact::repository::{ArtifactRepository, Body, Found, Listing, Object};
-use crate::artifact::repository_error::RepositoryError;
-use crate::events::Progress;
+use crate::events::{Progress, Transfer, TransferUnit};
 use crate::http::{Fault, pauses};
 
 /// How many requests go on at the same time, over all parameters.
@@ -25,13 +25,6 @@ const PART: u64 = 16 << 20;
 
 /// A connection that brought this much was worth something, and is not counted.
 const WORTHWHILE: u64 = 1 << 20;
-
-/// What a download has brought.
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Brought {
-    pub(super) files: u64,
-    pub(super) bytes: u64,
-}
 
 /// The downloads of one run.
 pub(super) struct Transfers<'a> {
@@ -319,5 +312,93 @@ impl Piece<'_> {
         self.tally.change(self.content.bytes, 0);
         self.content.bytes = 0;
         self.sum = None;
+    }
+}
+
+/// Sums up the downloads of a run and reports the sum.
+pub(super) struct Tally<'a> {
+    pub(super) progress: &'a dyn Progress,
+    sums: Mutex<Sums>,
+}
+
+#[derive(Debug, Default)]
+struct Sums {
+    done: u64,
+    total: u64,
+    /// How many things there are whose size nobody knows yet.
+    unknown: usize,
+}
+
+impl<'a> Tally<'a> {
+    pub(super) fn new(progress: &'a dyn Progress) -> Self {
+        Self {
+            progress,
+            sums: Mutex::default(),
+        }
+    }
+
+    /// Something more will come, of this size where it is known. What is not known yet is settled by
+    /// [`Tally::settle`].
+    pub(super) fn expect(&self, size: Option<u64>) {
+        self.update(|sums| match size {
+            Some(size) => sums.total += size,
+            None => sums.unknown += 1,
+        });
+    }
+
+    /// What was unknown is known now: this much will come of it.
+    pub(super) fn settle(&self, size: u64) {
+        self.update(|sums| {
+            sums.unknown = sums.unknown.saturating_sub(1);
+            sums.total += size;
+        });
+    }
+
+    /// Of something `after` bytes have arrived, of which `before` were known.
+    pub(super) fn change(&self, before: u64, after: u64) {
+        self.update(|sums| sums.done = (sums.done + after).saturating_sub(before));
+    }
+
+    fn update(&self, change: impl FnOnce(&mut Sums)) {
+        let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut sums);
+        self.progress.transfer(Transfer {
+            what: "downloading",
+            done: sums.done,
+            total: (sums.unknown == 0 && sums.total > 0).then_some(sums.total),
+            unit: TransferUnit::Bytes,
+            bytes: None,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Heard(Mutex<Vec<(u64, Option<u64>)>>);
+
+    impl Progress for Heard {
+        fn info(&self, _line: &str) {}
+        fn warning(&self, _line: &str) {}
+        fn output(&self, _bytes: &[u8]) {}
+        fn transfer(&self, transfer: Transfer<'_>) {
+            self.0.lock().unwrap().push((transfer.done, transfer.total));
+        }
+    }
+
+    #[test]
+    fn the_total_is_known_when_that_of_all_is() {
+        let heard = Heard::default();
+        let tally = Tally::new(&heard);
+        tally.expect(Some(10));
+        tally.expect(None);
+        tally.change(0, 5);
+        tally.settle(20);
+        tally.change(1, 0);
+        let heard = heard.0.lock().unwrap().clone();
+        let expected = [(0, Some(10)), (0, None), (5, None), (5, Some(30)), (4, Some(30))];
+        assert_eq!(heard, expected);
     }
 }

@@ -1,9 +1,15 @@
-//! Why data could not be brought onto this machine.
+//! Why data could not be brought onto this machine, and files not to a store.
 
+use std::fmt::Display;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::artifact::repository_error::RepositoryError;
+use crate::aws::AwsError;
+use crate::databricks::DatabricksError;
+use crate::http::{
+    ClientError, DownloadError, Fault, FileChanged, READ_TIMEOUT, is_transient_status, shown_status,
+};
+use crate::process::ProcessError;
 
 /// Why data could not be brought onto this machine. No variant holds a credential.
 #[derive(Debug, thiserror::Error)]
@@ -64,4 +70,242 @@ impl DataError {
         };
         Some(text.to_owned())
     }
+}
+
+/// The storage that signed addresses lead to.
+pub(super) const STORAGE: &str = "the storage behind the tracking server";
+
+/// Why a store could not do what it was asked for. No variant holds a credential.
+#[derive(Debug, thiserror::Error)]
+pub enum RepositoryError {
+    #[error("there is nothing there: {said}")]
+    Missing { said: String },
+    #[error("{store} answered {}{} to {credentials}", shown_status(*.status), in_brackets(.said))]
+    Refused {
+        store: &'static str,
+        status: u16,
+        said: Option<String>,
+        /// Who asked: the credentials' origin, or why there are none.
+        credentials: String,
+    },
+    #[error("{reason}")]
+    Unavailable {
+        /// What is in the way, and the answer.
+        reason: String,
+        /// What the person can do about it.
+        hint: &'static str,
+    },
+    /// The store gave no answer, or broke it off.
+    #[error("{reason}")]
+    NoAnswer { fault: Fault, reason: String },
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// A web server did not give it.
+    #[error(transparent)]
+    Web(#[from] DownloadError),
+    /// There are no credentials.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// There is no tracking server that could have it.
+    #[error("only a tracking server has such artifacts, and the tracking store is none")]
+    NoServer,
+    #[error("it is not a valid address: {0}")]
+    Address(String),
+    /// Nothing can be put to such a place.
+    #[error("files cannot be put there")]
+    NotWritable,
+    /// A Databricks workspace refuses, or cannot be reached.
+    #[error(transparent)]
+    Databricks(#[from] DatabricksError),
+    /// A program that reads from the store failed.
+    #[error(transparent)]
+    Program(#[from] ProcessError),
+    /// The `ssh` program made no connection.
+    #[error("{source}")]
+    Ssh {
+        source: Box<ProcessError>,
+        /// What it was asked to connect to, as a person types it.
+        destination: String,
+    },
+    #[error("it was changed while it was downloaded")]
+    Changed,
+    /// The file that is put there got another length.
+    #[error("{0}")]
+    SourceChanged(String),
+    /// What arrived is not what the store holds.
+    #[error("what arrived is not what the store holds: {reason}")]
+    Damaged { reason: String },
+    /// An odd answer, settings that cannot be used, or names that files here cannot have.
+    #[error("{0}")]
+    Other(String),
+    /// A file here cannot be read or written.
+    #[error("it cannot be {}", if *.is_written { "written" } else { "read" })]
+    File {
+        is_written: bool,
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl RepositoryError {
+    /// The store gave no answer.
+    pub(super) fn silent(fault: Fault, reason: impl Display) -> Self {
+        let reason = reason.to_string();
+        Self::NoAnswer { fault, reason }
+    }
+
+    /// An answer that the store does not give.
+    pub(super) fn strange(store: &'static str, reason: impl Display) -> Self {
+        Self::Other(format!("the answer is none of {store}: {reason}"))
+    }
+
+    /// A file or variable with settings or credentials that cannot be used.
+    pub(super) fn settings(what: impl Display, reason: impl Display) -> Self {
+        Self::Other(format!("{what} cannot be used: {reason}"))
+    }
+
+    /// A refusal with the store's own code and message, of what these credentials asked for.
+    pub(super) fn refused(
+        store: &'static str,
+        status: u16,
+        said: Option<String>,
+        credentials: String,
+    ) -> Self {
+        let words = said.as_deref().unwrap_or_default();
+        // As Amazon and Azure say it.
+        let is_of_clock =
+            words.starts_with("RequestTimeTooSkewed") || words.contains("Request date header too");
+        let (reason, hint) = match words.split(':').next() {
+            Some("InvalidObjectState") => (
+                "the object is archived",
+                "restore it first, for example with `aws s3api restore-object`",
+            ),
+            Some("BlobArchived") => (
+                "the blob is archived",
+                "rehydrate it first, for example with `az storage blob set-tier`",
+            ),
+            _ if is_of_clock => (
+                "this machine's clock is wrong",
+                "set the clock, for example with `timedatectl set-ntp true`",
+            ),
+            _ => {
+                return Self::Refused {
+                    store,
+                    status,
+                    said,
+                    credentials,
+                };
+            }
+        };
+        let answer = format!("{}{}", shown_status(status), in_brackets(&said));
+        Self::Unavailable {
+            reason: format!("{reason}: {store} answered {answer}"),
+            hint,
+        }
+    }
+
+    /// A connection that failed below any protocol.
+    pub(super) fn broken(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => Self::silent(Fault::Refused, error),
+            io::ErrorKind::TimedOut => Self::silent(Fault::Timeout(READ_TIMEOUT), error),
+            _ => Self::silent(Fault::Broken, error),
+        }
+    }
+
+    /// A file that is sent and cannot be read, or is another one by now.
+    pub(super) fn unreadable(source: io::Error) -> Self {
+        if source.get_ref().is_some_and(|error| error.is::<FileChanged>()) {
+            Self::SourceChanged(source.to_string())
+        } else {
+            Self::File {
+                is_written: false,
+                source,
+            }
+        }
+    }
+
+    /// A file that cannot be written.
+    pub(super) fn unwritable(source: io::Error) -> Self {
+        Self::File {
+            is_written: true,
+            source,
+        }
+    }
+
+    /// Something that is a file and a directory there.
+    pub(super) fn twofold(path: Option<&Path>) -> Self {
+        let name = path.unwrap_or(Path::new("")).display();
+        Self::Other(format!(
+            "'{name}' is the name of an object and of a directory there; here it can be one of them only"
+        ))
+    }
+
+    /// Whether the store was asked, and said no: another question may be answered all the same.
+    pub(super) fn is_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::Missing { .. } | Self::Refused { .. } | Self::Unavailable { .. }
+        )
+    }
+
+    /// Whether another try may end otherwise.
+    pub(super) fn is_transient(&self) -> bool {
+        match self {
+            Self::NoAnswer { fault, .. } => {
+                fault.is_transient() && !matches!(fault, Fault::Refused | Fault::UnknownHost)
+            }
+            Self::Refused { status, .. } => is_transient_status(*status),
+            _ => false,
+        }
+    }
+
+    /// What the person can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Missing { .. } => "check the address; it is case-sensitive",
+            Self::Refused {
+                store: STORAGE,
+                status: 400 | 401 | 403,
+                ..
+            } => {
+                "whoever runs the tracking server must check that its own credentials for the storage are good, and \
+                 that its clock is right"
+            }
+            Self::Refused {
+                status: 401 | 403, ..
+            } => "use credentials that may read it",
+            Self::Unavailable { hint, .. } => hint,
+            Self::NoAnswer { fault, .. } => return fault.download_hint(),
+            Self::NoServer => "set MLFLOW_TRACKING_URI to the server's http(s):// address",
+            Self::Client(error) => return error.hint(),
+            Self::Aws(error) => return error.hint(),
+            Self::Databricks(error) => return error.hint(),
+            Self::Program(error) => return error.hint(),
+            Self::Ssh { source, destination } => {
+                return source.hint().or_else(|| {
+                    Some(format!(
+                        "run `ssh {destination}` once in a terminal; it must log in with a key or an agent, without a password"
+                    ))
+                });
+            }
+            Self::Changed | Self::SourceChanged(_) | Self::Damaged { .. } => {
+                "try again when nobody writes to it"
+            }
+            Self::Web(DownloadError::Unwritable(source)) | Self::File { source, .. }
+                if source.kind() == io::ErrorKind::StorageFull =>
+            {
+                "free some space, or name a directory on a larger disk with --storage-dir"
+            }
+            Self::Web(error) => return error.hint(),
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+/// What a store said, as it follows the status of its answer.
+pub(super) fn in_brackets(said: &Option<String>) -> String {
+    said.as_ref()
+        .map_or_else(String::new, |said| format!(" ({said})"))
 }

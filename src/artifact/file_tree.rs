@@ -16,13 +16,11 @@ use futures_util::future::BoxFuture;
 use percent_encoding::percent_decode_str;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
+use crate::artifact::error::RepositoryError;
 use crate::artifact::http_request::{silent, tried};
-use crate::artifact::multipart::parts;
-use crate::artifact::object_path::path_below;
 use crate::artifact::repository::{
-    ArtifactRepository, Body, CHUNK, Chunks, Found, Listing, Object, open_file,
+    ArtifactRepository, Body, CHUNK, Chunks, Found, Listing, Object, open_file, parts, path_below,
 };
-use crate::artifact::repository_error::RepositoryError;
 use crate::http::{READ_TIMEOUT, SentFile};
 
 /// More directories than this below one place are none that anybody made on purpose.

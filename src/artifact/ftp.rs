@@ -12,11 +12,11 @@ use suppaftp::{FtpError, FtpResult, Mode, Status};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::artifact::error::RepositoryError;
 use crate::artifact::file_address::FileAddress;
 use crate::artifact::file_tree::{Arriving, FileServer, FileSession, file, send, within};
 use crate::artifact::http_request::BUFFERED_TIME;
 use crate::artifact::repository::{Chunks, Object, of_reader};
-use crate::artifact::repository_error::RepositoryError;
 use crate::http::{Fault, READ_TIMEOUT, SentFile};
 
 const NAME: &str = "the FTP server";

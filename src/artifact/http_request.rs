@@ -12,7 +12,7 @@ use openssl::sha::sha256;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap};
 use reqwest::{Body, Client, Method, Request, Response, StatusCode, Url};
 
-use crate::artifact::repository_error::{RepositoryError, in_brackets};
+use crate::artifact::error::{RepositoryError, in_brackets};
 use crate::http::{
     self, Fault, MOST_REDIRECTS, READ_TIMEOUT, SentFile, classify, counted_body, in_words,
     is_transient_status, may_see_credentials, pauses,

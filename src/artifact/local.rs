@@ -1,12 +1,23 @@
-//! Artifacts that are files of this machine.
+//! Files of this machine: artifacts that are some, and files that appear when they are whole.
 
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::fs::{self, Permissions};
+use std::io::{self, BufReader, ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::artifact::download::Brought;
-use crate::artifact::landing::{parent_of, persist, temporary_beside};
-use crate::artifact::repository_error::RepositoryError;
+use flate2::read::MultiGzDecoder;
+use tempfile::NamedTempFile;
+
+use crate::artifact::checksum::{Algorithm, Checksum, Sum};
+use crate::artifact::error::RepositoryError;
+use crate::artifact::repository::CHUNK;
+
+/// What has been brought onto this machine.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Brought {
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+}
 
 /// What it means that a file here cannot be looked at.
 pub(super) fn unreadable(path: &Path, source: io::Error) -> RepositoryError {
@@ -98,6 +109,73 @@ pub(super) fn path_of(uri: &str) -> Option<PathBuf> {
         Some(scheme) if is_scheme(scheme) => None,
         _ => Some(PathBuf::from(uri)),
     }
+}
+
+/// Makes a directory below a target.
+pub(super) fn create_below(target: &Path, relative: &Path) -> Result<(), RepositoryError> {
+    fs::create_dir_all(target.join(relative)).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
+            RepositoryError::twofold(relative.ancestors().find(|part| target.join(part).is_file()))
+        }
+        _ => RepositoryError::unwritable(error),
+    })
+}
+
+/// The checksum of a file. Other work goes on meanwhile.
+pub(super) async fn sum_of_file(
+    algorithm: Algorithm,
+    file: &NamedTempFile,
+) -> Result<Checksum, RepositoryError> {
+    let file = file.reopen().map_err(RepositoryError::unwritable)?;
+    let sum = tokio::task::spawn_blocking(move || {
+        let mut sum = Sum::new(algorithm);
+        io::copy(&mut BufReader::with_capacity(CHUNK, file), &mut sum).map(|_| sum.finish())
+    });
+    let sum = sum.await.unwrap_or_else(|error| Err(error.into()));
+    sum.map_err(RepositoryError::unwritable)
+}
+
+pub(super) fn parent_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
+}
+
+/// A file that gets this path when it is whole.
+pub(super) fn temporary_beside(path: &Path) -> Result<NamedTempFile, RepositoryError> {
+    tempfile::Builder::new()
+        .prefix(".incomplete-")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(parent_of(path))
+        .map_err(RepositoryError::unwritable)
+}
+
+/// What gzip has packed into a file. Other work goes on meanwhile.
+pub(super) async fn unpacked(file: &NamedTempFile, path: &Path) -> Result<NamedTempFile, RepositoryError> {
+    let mut plain = temporary_beside(path)?;
+    let mut packed = MultiGzDecoder::new(file.reopen().map_err(RepositoryError::unwritable)?);
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        let read = packed
+            .read(&mut buffer)
+            .map_err(|error| RepositoryError::Damaged {
+                reason: format!("its Content-Encoding is gzip, but it cannot be decompressed ({error})"),
+            })?;
+        if read == 0 {
+            return Ok(plain);
+        }
+        plain
+            .write_all(&buffer[..read])
+            .map_err(RepositoryError::unwritable)?;
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Gives a whole file its name.
+pub(super) fn persist(file: NamedTempFile, path: &Path) -> Result<(), RepositoryError> {
+    let failed = |error: tempfile::PersistError| match error.error.kind() {
+        ErrorKind::IsADirectory => RepositoryError::twofold(path.file_name().map(Path::new)),
+        _ => RepositoryError::unwritable(error.error),
+    };
+    file.persist(path).map(drop).map_err(failed)
 }
 
 #[cfg(test)]

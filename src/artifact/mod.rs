@@ -9,7 +9,6 @@ mod azure;
 mod checksum;
 mod dbfs;
 mod download;
-mod download_progress;
 mod error;
 mod file_address;
 mod file_tree;
@@ -17,14 +16,10 @@ mod ftp;
 mod gcs;
 mod hdfs;
 mod http_request;
-mod landing;
 mod local;
 mod mlflow_artifacts;
-mod multipart;
-mod object_path;
 mod object_repository;
 mod repository;
-mod repository_error;
 mod request;
 mod s3;
 mod sftp;
@@ -37,20 +32,18 @@ use std::{fs, io};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-pub(crate) use crate::artifact::error::DataError;
-pub(crate) use crate::artifact::repository_error::RepositoryError;
+pub(crate) use crate::artifact::error::{DataError, RepositoryError};
 pub(crate) use crate::artifact::request::DataRequest;
 pub use crate::artifact::upload::upload;
 pub use crate::artifact::uri::DataContext;
 pub(crate) use crate::artifact::uri::{Reference, Storage};
 
-use crate::artifact::download::{Brought, Transfers};
-use crate::artifact::download_progress::Tally;
-use crate::artifact::landing::{persist, temporary_beside};
+use crate::artifact::download::{Tally, Transfers};
+use crate::artifact::local::{Brought, persist, temporary_beside};
 use crate::artifact::repository::{ArtifactRepository, Found};
 use crate::artifact::uri::{Place, open_repository};
 use crate::events::{Progress, byte_text};
-use crate::http::{self};
+use crate::http;
 use crate::temporary::{self, TemporaryDirectory};
 
 /// How many parameters' data is downloaded at the same time.
@@ -80,8 +73,8 @@ impl LocatedData {
                 let about = fs::metadata(path).map_err(|source| local::unreadable(path, source))?;
                 (Source::Local(path.clone()), about.is_dir())
             }
-            Place::Hdfs(uri) if hdfs::program::is_there() => {
-                (Source::Hdfs(uri.clone()), hdfs::program::is_directory(uri).await?)
+            Place::Hdfs(uri) if hdfs::has_program() => {
+                (Source::Hdfs(uri.clone()), hdfs::is_directory(uri).await?)
             }
             place => {
                 let store = open_repository(place, context)?;
@@ -112,7 +105,7 @@ impl LocatedData {
                 let copied = tokio::task::spawn_blocking(move || local::copy(&from, &path)).await;
                 copied.unwrap_or_else(|error| Err(RepositoryError::unwritable(error.into())))
             }
-            Source::Hdfs(uri) => hdfs::program::bring(uri, &path).await,
+            Source::Hdfs(uri) => hdfs::bring(uri, &path).await,
             Source::Repository(store, found) => transfers.bring(store.as_ref(), found, &path).await,
         }
     }

@@ -13,13 +13,12 @@ use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 use tokio::sync::Mutex;
 
 use crate::artifact::checksum::{Algorithm, Checksum, Sum};
+use crate::artifact::error::RepositoryError;
 use crate::artifact::http_request::{Service, start_of, text};
-use crate::artifact::multipart::{at_once, part_size, parts};
-use crate::artifact::object_path::{directory_prefix, path_below};
 use crate::artifact::repository::{
-    ArtifactRepository, Body, Found, Listing, Object, content_type, of_answer, open_file,
+    ArtifactRepository, Body, Found, Listing, Object, at_once, content_type, directory_prefix, of_answer,
+    open_file, part_size, parts, path_below,
 };
-use crate::artifact::repository_error::RepositoryError;
 use crate::artifact::transport::{Call, key_of, path_of, problem};
 use crate::http::SentFile;
 

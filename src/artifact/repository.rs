@@ -1,16 +1,16 @@
-//! The kinds of places that data can be had from and artifacts can be put to.
+//! What all places have in common that data can be had from and artifacts can be put to.
 
 use std::ops::Range;
 use std::path::Path;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use futures_util::stream::{self, BoxStream, StreamExt as _};
+use futures_util::stream::{self, BoxStream, Stream, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use crate::artifact::checksum::Checksum;
+use crate::artifact::checksum::{Checksum, Sum};
+use crate::artifact::error::RepositoryError;
 use crate::artifact::http_request;
-use crate::artifact::repository_error::RepositoryError;
 use crate::http::{READ_TIMEOUT, SentFile};
 
 /// How much is read at once from what is no HTTP answer.
@@ -133,5 +133,111 @@ pub(super) fn content_type(path: &str) -> &'static str {
         "text/plain"
     } else {
         "application/octet-stream"
+    }
+}
+
+/// The path of a local file below a directory, for a name that begins with the directory's. Nothing
+/// for the directory itself. A name that ends with a slash is that of an object which stands for a
+/// directory.
+///
+/// As in MLflow doubled slashes and single dots count for nothing.
+pub(super) fn path_below(prefix: &str, key: &str) -> Result<Option<String>, RepositoryError> {
+    let Some(rest) = key.strip_prefix(prefix).filter(|rest| !rest.is_empty()) else {
+        return Ok(None);
+    };
+    let parts: Vec<&str> = rest
+        .split('/')
+        .filter(|part| !matches!(*part, "" | "."))
+        .collect();
+    if parts.contains(&"..") || rest.contains('\0') {
+        let name = key.replace('\0', "\\0");
+        let problem = format!("the name '{name}' in it is no path below it");
+        return Err(RepositoryError::Other(problem));
+    }
+    Ok((!parts.is_empty()).then(|| parts.join("/")))
+}
+
+/// The beginning of the names of all objects in a directory.
+pub(super) fn directory_prefix(key: &str) -> String {
+    match key.trim_end_matches('/') {
+        "" => String::new(),
+        key => format!("{key}/"),
+    }
+}
+
+/// A file up to this size is put by one request, and this is how large parts are: as Amazon's Python
+/// library has it.
+pub(super) const PART: u64 = 8 << 20;
+
+/// Parts of more than the usual size are multiples of this, which all stores take.
+const STEP: u64 = 1 << 20;
+
+/// How many parts of the usual size are under way at the same time. All of them are in memory.
+const AT_ONCE: u64 = 4;
+
+/// The size of a file's parts where there may be so many.
+pub(super) fn part_size(length: u64, most_parts: u64) -> u64 {
+    length.div_ceil(most_parts).next_multiple_of(STEP).max(PART)
+}
+
+/// How many parts of this size may be under way at the same time.
+pub(super) fn at_once(size: u64) -> usize {
+    (AT_ONCE * PART / size).max(1) as usize
+}
+
+/// Reads a file in parts, one after the other, and adds their bytes to `whole`.
+pub(super) fn parts<'a>(
+    file: &'a SentFile,
+    size: u64,
+    whole: Option<&'a mut Sum>,
+) -> impl Stream<Item = Result<Bytes, RepositoryError>> + 'a {
+    stream::try_unfold((0, whole), move |(start, mut whole)| async move {
+        let end = file.length().min(start + size);
+        if start == end {
+            return Ok(None);
+        }
+        let bytes = file.read(start..end).await.map_err(RepositoryError::unreadable)?;
+        if let Some(whole) = whole.as_mut() {
+            whole.add(&bytes);
+        }
+        Ok(Some((bytes, (end, whole))))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_paths_below_the_directory() {
+        for (prefix, key, expected) in [
+            ("a/", "a/b/c d.txt", Some("b/c d.txt")),
+            ("a/", "a/b//c/./d", Some("b/c/d")),
+            ("", "a/b", Some("a/b")),
+            ("a/", "a/", None),
+            ("a/", "b/c", None),
+        ] {
+            let path = path_below(prefix, key).unwrap();
+            assert_eq!(path.as_deref(), expected, "{prefix} {key}");
+        }
+        for key in ["a/../b", "a/b/..", "a/x\0y"] {
+            assert!(path_below("a/", key).is_err(), "{key}");
+        }
+    }
+
+    #[test]
+    fn parts_suffice_and_cover_all() {
+        const MIB: u64 = 1 << 20;
+        for (length, expected) in [
+            (1, 8 * MIB),
+            (80_000 * MIB, 8 * MIB),
+            (80_000 * MIB + 1, 9 * MIB),
+            (5 << 40, 525 * MIB),
+        ] {
+            let size = part_size(length, 10_000);
+            assert_eq!(size, expected, "{length}");
+            assert!(length.div_ceil(size) <= 10_000);
+            assert!(at_once(size) as u64 * size <= size.max(AT_ONCE * PART));
+        }
     }
 }

@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::artifact::error::DataError;
+use crate::artifact::error::{DataError, RepositoryError};
 use crate::artifact::file_address::PASSWORD_GIVEN;
 use crate::artifact::local;
-use crate::artifact::repository_error::RepositoryError;
 use crate::artifact::uri::{Place, Reference};
 use crate::redact::{shown_url, without_credentials};
 

@@ -16,11 +16,11 @@ use russh_sftp::protocol::{FileType, StatusCode};
 use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::artifact::error::RepositoryError;
 use crate::artifact::file_address::FileAddress;
 use crate::artifact::file_tree::{Arriving, FileServer, FileSession, file, send, within};
 use crate::artifact::http_request::BUFFERED_TIME;
 use crate::artifact::repository::{Chunks, Object, of_reader};
-use crate::artifact::repository_error::RepositoryError;
 use crate::http::{Fault, READ_TIMEOUT, SentFile};
 use crate::process::{Conversation, ProgramCall};
 

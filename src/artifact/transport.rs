@@ -9,8 +9,8 @@ use opendal::{
 };
 use reqwest::{Response, Url};
 
+use crate::artifact::error::RepositoryError;
 use crate::artifact::http_request::{Ask, Content, Service};
-use crate::artifact::repository_error::RepositoryError;
 use crate::http::innermost;
 
 /// Stands before a key that begins with a slash, which the library would drop. It never leaves this

@@ -6,11 +6,9 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 
-use crate::artifact::error::DataError;
-use crate::artifact::hdfs;
-use crate::artifact::repository_error::RepositoryError;
+use crate::artifact::error::{DataError, RepositoryError};
 use crate::artifact::uri::{Place, open_repository};
-use crate::artifact::{DataContext, local};
+use crate::artifact::{DataContext, hdfs, local};
 
 /// How long it is tried to remove what a failed upload has left behind: the run is about to end.
 const REMOVAL_PATIENCE: Duration = Duration::from_secs(5);
@@ -41,10 +39,10 @@ pub async fn upload<G>(
         let place = Place::parse(artifact_uri).map_err(RepositoryError::Address)?;
         let place = place.ok_or(RepositoryError::NotWritable)?;
         if let Place::Hdfs(uri) = &place
-            && hdfs::program::is_there()
+            && hdfs::has_program()
         {
             let uri = format!("{}/{path}", uri.trim_end_matches('/'));
-            return hdfs::program::put(file, &uri).await;
+            return hdfs::put(file, &uri).await;
         }
         opened
             .insert(open_repository(&place, context)?)

@@ -7,6 +7,7 @@ use reqwest::Url;
 
 use crate::artifact::azure::{Azure, AzurePlace};
 use crate::artifact::dbfs::Dbfs;
+use crate::artifact::error::RepositoryError;
 use crate::artifact::file_address::FileAddress;
 use crate::artifact::file_tree::FileTree;
 use crate::artifact::ftp::Ftp;
@@ -14,12 +15,10 @@ use crate::artifact::gcs::Gcs;
 use crate::artifact::hdfs::{self, WebHdfs};
 use crate::artifact::mlflow_artifacts::Artifacts;
 use crate::artifact::repository::ArtifactRepository;
-use crate::artifact::repository_error::RepositoryError;
 use crate::artifact::s3::{S3, S3Place};
 use crate::artifact::sftp::Sftp;
 use crate::http::ServerAccess;
-use crate::python_paths::UNRESERVED;
-use crate::python_paths::split_authority;
+use crate::python_paths::{UNRESERVED, split_authority};
 
 /// What stores are reached with beyond what the environment says of them.
 #[derive(Debug, Clone, Default)]
@@ -264,7 +263,7 @@ pub(super) fn open_repository(
         Place::Ftp(address) => Box::new(FileTree::new(Ftp::new(address), &address.path)),
         Place::Sftp(address) => Box::new(FileTree::new(Sftp::new(address), &address.path)),
         // What a view is made of stands in Hadoop's own configuration.
-        Place::Hdfs(uri) if uri.starts_with(VIEW) => return Err(hdfs::program::missing()),
+        Place::Hdfs(uri) if uri.starts_with(VIEW) => return Err(hdfs::program_missing()),
         Place::Hdfs(uri) => {
             let (_, rest) = uri.split_once(':').unwrap_or_default();
             let (authority, path) = split_authority(rest);

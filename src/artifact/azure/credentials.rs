@@ -19,7 +19,7 @@ use reqsign::time::Timestamp;
 use reqsign::{Context, Error, ProvideCredential};
 use reqwest::{Client, Url};
 
-use crate::artifact::repository_error::RepositoryError;
+use crate::artifact::error::RepositoryError;
 use crate::env_vars;
 use crate::http::local_client;
 use crate::http::signing::{Identity, Sender};

@@ -17,10 +17,10 @@ use tokio::sync::OnceCell;
 
 use crate::artifact::azure::credentials::Who;
 use crate::artifact::checksum::{Algorithm, Checksum};
+use crate::artifact::error::RepositoryError;
 use crate::artifact::http_request::{Ask, Content, Service, Whole, text};
 use crate::artifact::object_repository::{ObjectRepository, ObjectService};
 use crate::artifact::repository::ArtifactRepository;
-use crate::artifact::repository_error::RepositoryError;
 use crate::aws::{element, refusal};
 use crate::env_vars;
 use crate::http::{self, Verification};

@@ -13,7 +13,7 @@ use reqsign::google::{
 use reqwest::Client;
 use serde_json::{Value, json};
 
-use crate::artifact::repository_error::RepositoryError;
+use crate::artifact::error::RepositoryError;
 use crate::env_vars;
 use crate::http::local_client;
 use crate::http::signing::{Identity, Sender};

@@ -17,11 +17,10 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::artifact::checksum::{Algorithm, Checksum, Sum};
+use crate::artifact::error::RepositoryError;
 use crate::artifact::http_request::{Ask, Content, Service, text, tried};
-use crate::artifact::multipart::{PART, parts};
 use crate::artifact::object_repository::{ObjectRepository, ObjectService};
-use crate::artifact::repository::{ArtifactRepository, content_type};
-use crate::artifact::repository_error::RepositoryError;
+use crate::artifact::repository::{ArtifactRepository, PART, content_type, parts};
 use crate::env_vars;
 use crate::http::signing::Identity;
 use crate::http::{self, SentFile, Verification, may_see_credentials, pauses};

@@ -14,13 +14,13 @@ use reqwest::{Client, Method, Request, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::artifact::error::RepositoryError;
 use crate::artifact::file_tree::Walk;
 use crate::artifact::http_request::{Ask, Content, Service, start_of, text};
 use crate::artifact::mlflow_artifacts::signed_storage::{NAME, Presigned, may_have_expired, size};
 use crate::artifact::repository::{
     ArtifactRepository, Body, Found, Listing, Object, content_type, of_answer, open_file,
 };
-use crate::artifact::repository_error::RepositoryError;
 use crate::http::ServerAccess;
 use crate::python_paths::{UNRESERVED, UNRESERVED_PATH};
 

@@ -11,12 +11,11 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::artifact::error::{RepositoryError, STORAGE};
 use crate::artifact::http_request::{Ask, Content, tried};
 use crate::artifact::mlflow_artifacts::signed_storage::{NAME, Signed};
 use crate::artifact::mlflow_artifacts::{Artifacts, ListEntry, body, ranged};
-use crate::artifact::multipart::part_size;
-use crate::artifact::repository::{Body, Object};
-use crate::artifact::repository_error::{RepositoryError, STORAGE};
+use crate::artifact::repository::{Body, Object, part_size};
 use crate::http::SentFile;
 
 /// No kind of storage takes more parts.

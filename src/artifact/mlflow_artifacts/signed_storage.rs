@@ -15,9 +15,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
+use crate::artifact::error::{RepositoryError, STORAGE};
 use crate::artifact::http_request::{Ask, Content, Service, text};
-use crate::artifact::multipart::{at_once, parts};
-use crate::artifact::repository_error::{RepositoryError, STORAGE};
+use crate::artifact::repository::{at_once, parts};
 use crate::artifact::s3::ignores_tls;
 use crate::aws::refusal as refusal_of_storage;
 use crate::env_vars;

@@ -7,7 +7,7 @@ use reqwest::{Method, Url};
 use serde_json::{Map, Value};
 
 use crate::artifact::checksum::{Algorithm, Checksum};
-use crate::artifact::repository_error::RepositoryError;
+use crate::artifact::error::RepositoryError;
 use crate::env_vars;
 
 /// The requests of S3 by what sets them apart.

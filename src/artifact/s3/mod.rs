@@ -14,10 +14,10 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 
 use crate::artifact::checksum::{Algorithm, Checksum};
+use crate::artifact::error::RepositoryError;
 use crate::artifact::http_request::text;
 use crate::artifact::object_repository::{ObjectRepository, ObjectService};
 use crate::artifact::repository::ArtifactRepository;
-use crate::artifact::repository_error::RepositoryError;
 use crate::artifact::s3::arguments::ExtraArguments;
 use crate::aws::{AwsSettings, CredentialsProvider, regional_address};
 use crate::env_vars;

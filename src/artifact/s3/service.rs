@@ -11,8 +11,8 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Request, StatusCode, Url};
 
 use crate::artifact::checksum::{Algorithm, Checksum};
+use crate::artifact::error::RepositoryError;
 use crate::artifact::http_request::{Ask, Content, Service, Whole, text, tried};
-use crate::artifact::repository_error::RepositoryError;
 use crate::artifact::s3::arguments::Operation;
 use crate::artifact::s3::{NAME, NOMINAL_BUCKET, S3, checksum, locked, strange};
 use crate::aws::{AwsError, Payload, element, refusal};

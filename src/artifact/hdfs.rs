@@ -1,6 +1,5 @@
-//! `hdfs://` without Hadoop's own programs: its name node over HTTP ("WebHDFS REST API").
-
-pub(super) mod program;
+//! `hdfs://` and `viewfs://`: by Hadoop's own program, which knows its configuration, Kerberos and all, or
+//! else by the name node's HTTP server ("WebHDFS REST API").
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -13,12 +12,14 @@ use reqwest::{Client, Method, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::artifact::error::RepositoryError;
 use crate::artifact::file_tree::{FileServer, FileSession, file};
 use crate::artifact::http_request::{Ask, Content, Service, redirect_target};
+use crate::artifact::local::{self, Brought, parent_of};
 use crate::artifact::repository::{Chunks, Object, of_answer};
-use crate::artifact::repository_error::RepositoryError;
 use crate::env_vars;
 use crate::http::{self, SentFile, Verification};
+use crate::process::{ProcessError, ProgramCall, program_on_path};
 use crate::python_paths::{UNRESERVED, UNRESERVED_PATH};
 
 const NAME: &str = "HDFS";
@@ -27,7 +28,7 @@ const DEFAULT_PORT: u16 = 9870;
 
 /// The name node of a Hadoop file system.
 #[derive(Clone)]
-pub(in crate::artifact) struct WebHdfs {
+pub(super) struct WebHdfs {
     client: Client,
     /// The address of the name node's HTTP server.
     server: String,
@@ -43,7 +44,7 @@ struct Configuration {
 
 impl WebHdfs {
     /// The name node at this authority (`host:port`, which is empty for the default file system).
-    pub(in crate::artifact) fn new(authority: &str) -> Result<Self, RepositoryError> {
+    pub(super) fn new(authority: &str) -> Result<Self, RepositoryError> {
         let variable = &env_vars::non_empty;
         let server = match variable(env_vars::MLRUN_WEBHDFS_URL) {
             Some(url) => url.trim_end_matches('/').to_owned(),
@@ -237,4 +238,81 @@ fn entry(status: &Value) -> (String, Option<Object>) {
         status["pathSuffix"].as_str().unwrap_or_default().to_owned(),
         there,
     )
+}
+
+/// The program.
+const PROGRAM: &str = "hdfs";
+
+/// Whether the program is there.
+pub(super) fn has_program() -> bool {
+    program_on_path(PROGRAM).is_some()
+}
+
+/// Why nothing can be had that only the program can reach.
+pub(super) fn program_missing() -> RepositoryError {
+    RepositoryError::Program(ProcessError::Missing {
+        program: PROGRAM.to_owned(),
+    })
+}
+
+/// The URI for the program, which takes some characters of names for patterns.
+fn literal(uri: &str) -> String {
+    let mut literal = String::with_capacity(uri.len());
+    for character in uri.chars() {
+        if matches!(character, '*' | '?' | '[' | ']' | '{' | '}' | '\\') {
+            literal.push('\\');
+        }
+        literal.push(character);
+    }
+    literal
+}
+
+/// Whether the URI is that of a directory.
+pub(super) async fn is_directory(uri: &str) -> Result<bool, RepositoryError> {
+    let call = ProgramCall::new(PROGRAM)
+        .arguments(["dfs", "-stat", "%F"])
+        .argument(literal(uri));
+    match call.capture().await {
+        Ok(captured) => Ok(captured.text().trim() == "directory"),
+        Err(ProcessError::Failed { last_lines, .. })
+            if last_lines
+                .iter()
+                .any(|line| line.contains("No such file or directory")) =>
+        {
+            Err(RepositoryError::Missing {
+                said: last_lines.join(" "),
+            })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Puts a file to a URI, where it appears when it is whole, and makes the directories above it.
+pub(super) async fn put(file: &Path, uri: &str) -> Result<(), RepositoryError> {
+    let (directory, _) = uri.rsplit_once('/').unwrap_or_default();
+    let make = ProgramCall::new(PROGRAM)
+        .arguments(["dfs", "-mkdir", "-p"])
+        .argument(literal(directory));
+    make.capture().await?;
+    let put = ProgramCall::new(PROGRAM)
+        .arguments(["dfs", "-put", "-f"])
+        .argument(file.as_os_str())
+        .argument(literal(uri));
+    put.capture().await?;
+    Ok(())
+}
+
+/// Brings it to this path, where it appears when it is whole.
+pub(super) async fn bring(uri: &str, target: &Path) -> Result<Brought, RepositoryError> {
+    let place = tempfile::Builder::new()
+        .prefix(".incomplete-")
+        .tempdir_in(parent_of(target))
+        .map_err(RepositoryError::unwritable)?;
+    let copy = place.path().join("copy");
+    let call = ProgramCall::new(PROGRAM)
+        .arguments(["dfs", "-get"])
+        .argument(literal(uri))
+        .argument(copy.as_os_str());
+    call.capture().await?;
+    local::rename(&copy, target)
 }
