@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use crc_fast::{CrcAlgorithm, Digest};
 use openssl::hash::{Hasher, MessageDigest};
 
-use crate::artifact::error::RepositoryError;
+use crate::artifact::error::{RepositoryError, Result};
 
 /// A way to sum up bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +80,7 @@ impl Checksum {
     }
 
     /// Whether what arrived has this checksum.
-    pub(super) fn check(&self, arrived: &Self) -> Result<(), RepositoryError> {
+    pub(super) fn check(&self, arrived: &Self) -> Result<()> {
         // Of what could not be summed up nothing is known.
         if arrived.value.is_empty() || self.value == arrived.value {
             return Ok(());

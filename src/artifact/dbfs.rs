@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::OnceCell;
 
-use crate::artifact::error::RepositoryError;
+use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::file_tree::Walk;
 use crate::artifact::repository::{ArtifactRepository, Body, Found, Listing, Object};
 use crate::databricks::{BLOCK, Client, DatabricksProfile, DbfsPath, FileStatus, Session};
@@ -24,7 +24,7 @@ pub(super) struct Dbfs {
 
 impl Dbfs {
     /// The place in the workspace of this profile; nothing is sent.
-    pub(super) fn new(profile_uri: &str, path: &str) -> Result<Self, RepositoryError> {
+    pub(super) fn new(profile_uri: &str, path: &str) -> Result<Self> {
         Ok(Self {
             profile: DatabricksProfile::from_uri(profile_uri)?,
             client: OnceCell::new(),
@@ -33,7 +33,7 @@ impl Dbfs {
         })
     }
 
-    async fn client(&self) -> Result<&Client, RepositoryError> {
+    async fn client(&self) -> Result<&Client> {
         let open = async {
             let session = Session::open(&self.profile).await?;
             Ok::<_, RepositoryError>(session.client())
@@ -59,7 +59,7 @@ fn object(file: &FileStatus) -> Object {
 
 #[async_trait]
 impl ArtifactRepository for Dbfs {
-    async fn find(&self) -> Result<Found, RepositoryError> {
+    async fn find(&self) -> Result<Found> {
         match self.client().await?.dbfs_status(&self.path).await? {
             Some(status) if status.is_dir => self.more("").await.map(Found::Directory),
             Some(status) => Ok(Found::File(object(&status))),
@@ -69,7 +69,7 @@ impl ArtifactRepository for Dbfs {
         }
     }
 
-    async fn more(&self, directory: &str) -> Result<Listing, RepositoryError> {
+    async fn more(&self, directory: &str) -> Result<Listing> {
         let files = self.client().await?.dbfs_list(&self.below(directory)).await?;
         let entries = files.into_iter().map(|file| {
             let name = file.path.rsplit('/').next().unwrap_or_default();
@@ -84,7 +84,7 @@ impl ArtifactRepository for Dbfs {
         object: &Object,
         range: Option<Range<u64>>,
         validator: Option<&str>,
-    ) -> Result<Body, RepositoryError> {
+    ) -> Result<Body> {
         let size = object.size.unwrap_or_default();
         let range = range.unwrap_or(0..size);
         let end = range.end.min(size);
@@ -109,7 +109,7 @@ impl ArtifactRepository for Dbfs {
         })
     }
 
-    async fn put(&self, path: &str, file: &Path) -> Result<(), RepositoryError> {
+    async fn put(&self, path: &str, file: &Path) -> Result<()> {
         let sent = Arc::new(AtomicU64::new(0));
         let target = self.below(path);
         Ok(self.client().await?.dbfs_upload(file, &target, &sent).await?)

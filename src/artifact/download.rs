@@ -11,7 +11,7 @@ use futures_util::{TryStreamExt as _, stream};
 use tokio::sync::Semaphore;
 
 use crate::artifact::checksum::{Checksum, Sum};
-use crate::artifact::error::RepositoryError;
+use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::local::{Brought, create_below, persist, sum_of_file, temporary_beside, unpacked};
 use crate::artifact::repository::{ArtifactRepository, Body, Found, Listing, Object};
 use crate::events::{Progress, Transfer, TransferUnit};
@@ -46,7 +46,7 @@ impl<'a> Transfers<'a> {
         store: &dyn ArtifactRepository,
         found: &Found,
         target: &Path,
-    ) -> Result<Brought, RepositoryError> {
+    ) -> Result<Brought> {
         let listing = match found {
             Found::File(object) => {
                 self.tally.expect(object.size);
@@ -78,7 +78,7 @@ impl<'a> Transfers<'a> {
         store: &'s dyn ArtifactRepository,
         first: &'s Listing,
         target: &'s Path,
-    ) -> impl futures_util::Stream<Item = Result<Object, RepositoryError>> + 's {
+    ) -> impl futures_util::Stream<Item = Result<Object>> + 's {
         // The listing itself is of unknown size until it ends.
         self.tally.expect(None);
         let pages = stream::try_unfold(Some(None), move |at: Option<Option<String>>| async move {
@@ -108,7 +108,7 @@ impl<'a> Transfers<'a> {
         store: &dyn ArtifactRepository,
         object: &Object,
         path: &Path,
-    ) -> Result<u64, RepositoryError> {
+    ) -> Result<u64> {
         let file = temporary_beside(path)?;
         let mut before = None;
         let content = loop {
@@ -144,12 +144,7 @@ impl<'a> Transfers<'a> {
     }
 
     /// Brings all bytes of an object.
-    async fn content(
-        &self,
-        store: &dyn ArtifactRepository,
-        object: &Object,
-        file: &File,
-    ) -> Result<Content, RepositoryError> {
+    async fn content(&self, store: &dyn ArtifactRepository, object: &Object, file: &File) -> Result<Content> {
         let parts = match object.size.filter(|size| store.has_parts() && *size >= 2 * PART) {
             Some(size) => (0..size.div_ceil(PART))
                 .map(|number| Some(number * PART..((number + 1) * PART).min(size)))
@@ -218,7 +213,7 @@ struct Piece<'a> {
 }
 
 impl Piece<'_> {
-    async fn fetch(mut self) -> Result<Content, RepositoryError> {
+    async fn fetch(mut self) -> Result<Content> {
         let mut left = pauses().build();
         loop {
             let before = self.content.bytes;
@@ -240,7 +235,7 @@ impl Piece<'_> {
     }
 
     /// Asks for what is still missing. Gives the answer, and the offset in the object that was asked for.
-    async fn open(&mut self) -> Result<(Body, u64), RepositoryError> {
+    async fn open(&mut self) -> Result<(Body, u64)> {
         let can_continue = self.store.has_ranges() && (self.validator.is_some() || self.is_part);
         if !can_continue {
             self.start_anew();
@@ -253,7 +248,7 @@ impl Piece<'_> {
     }
 
     /// Takes in what an answer brings.
-    async fn receive(&mut self, body: Body, wanted: u64) -> Result<(), RepositoryError> {
+    async fn receive(&mut self, body: Body, wanted: u64) -> Result<()> {
         if body.start != wanted {
             if self.is_part || body.start != 0 {
                 return Err(RepositoryError::NoAnswer {

@@ -11,6 +11,9 @@ use crate::http::{
 };
 use crate::process::ProcessError;
 
+/// What the work of a store comes to.
+pub(super) type Result<T, E = RepositoryError> = std::result::Result<T, E>;
+
 /// Why data could not be brought onto this machine. No variant holds a credential.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {

@@ -16,7 +16,7 @@ use futures_util::future::BoxFuture;
 use percent_encoding::percent_decode_str;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
-use crate::artifact::error::RepositoryError;
+use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::http_request::{silent, tried};
 use crate::artifact::repository::{
     ArtifactRepository, Body, CHUNK, Chunks, Found, Listing, Object, open_file, parts, path_below,
@@ -58,7 +58,7 @@ impl Walk {
         directory: &str,
         entries: impl IntoIterator<Item = (String, Option<Object>)>,
         key: impl Fn(&str) -> String,
-    ) -> Result<Listing, RepositoryError> {
+    ) -> Result<Listing> {
         let mut listing = Listing::default();
         let mut left = lock(&self.left);
         for (name, file) in entries {
@@ -100,28 +100,28 @@ pub(super) trait FileServer: Send + Sync {
     /// Whether several parts of a file shall be read at the same time.
     const HAS_PARTS: bool;
 
-    async fn connect(&self) -> Result<Self::Session, RepositoryError>;
+    async fn connect(&self) -> Result<Self::Session>;
 }
 
 /// A conversation with a server, in which nothing is tried again.
 #[async_trait]
 pub(super) trait FileSession: Send {
     /// The file at a path, or nothing for a directory; [`RepositoryError::Missing`] if there is nothing.
-    async fn look(&mut self, path: &str) -> Result<Option<Object>, RepositoryError>;
+    async fn look(&mut self, path: &str) -> Result<Option<Object>>;
 
     /// The names in a directory, each with its file, or with nothing for a directory.
-    async fn list(&mut self, path: &str) -> Result<Vec<(String, Option<Object>)>, RepositoryError>;
+    async fn list(&mut self, path: &str) -> Result<Vec<(String, Option<Object>)>>;
 
     /// Begins to read a part of a file. How many bytes will come is told where the server says it.
-    async fn read(self, path: &str, range: Range<u64>) -> Result<(Chunks, Option<u64>), RepositoryError>;
+    async fn read(self, path: &str, range: Range<u64>) -> Result<(Chunks, Option<u64>)>;
 
     /// Nothing to do for servers that make the directories above a file by themselves.
-    async fn make_directory(&mut self, _path: &str) -> Result<(), RepositoryError> {
+    async fn make_directory(&mut self, _path: &str) -> Result<()> {
         Ok(())
     }
 
     /// Makes a directory and those above it, where they are missing.
-    async fn make_directories(&mut self, path: &str) -> Result<(), RepositoryError> {
+    async fn make_directories(&mut self, path: &str) -> Result<()> {
         let mut missing = Vec::new();
         let mut above = path;
         while !above.is_empty() && !is_directory(self, above).await? {
@@ -138,18 +138,15 @@ pub(super) trait FileSession: Send {
         Ok(())
     }
 
-    async fn write(&mut self, path: &str, file: &SentFile) -> Result<(), RepositoryError>;
+    async fn write(&mut self, path: &str, file: &SentFile) -> Result<()>;
 
     /// Gives a file another name, which some servers refuse where that is taken.
-    async fn rename(&mut self, from: &str, to: &str) -> Result<(), RepositoryError>;
+    async fn rename(&mut self, from: &str, to: &str) -> Result<()>;
 
-    async fn remove(&mut self, path: &str) -> Result<(), RepositoryError>;
+    async fn remove(&mut self, path: &str) -> Result<()>;
 }
 
-async fn is_directory(
-    session: &mut (impl FileSession + ?Sized),
-    path: &str,
-) -> Result<bool, RepositoryError> {
+async fn is_directory(session: &mut (impl FileSession + ?Sized), path: &str) -> Result<bool> {
     match session.look(path).await {
         Ok(file) => Ok(file.is_none()),
         Err(problem) if problem.is_answer() => Ok(false),
@@ -188,18 +185,18 @@ impl<S: FileServer> FileTree<S> {
         }
     }
 
-    async fn look(&self, path: &str) -> Result<Option<Object>, RepositoryError> {
+    async fn look(&self, path: &str) -> Result<Option<Object>> {
         tried(|| async { self.server.connect().await?.look(path).await }).await
     }
 
     /// What lies directly in a directory, given relative to the place.
-    async fn list(&self, directory: &str) -> Result<Listing, RepositoryError> {
+    async fn list(&self, directory: &str) -> Result<Listing> {
         let whole = &self.below(directory);
         let entries = tried(|| async { self.server.connect().await?.list(whole).await }).await?;
         self.walk.listing(directory, entries, |path| self.below(path))
     }
 
-    async fn try_to_put(&self, path: &str, part: &str, file: &SentFile) -> Result<(), RepositoryError> {
+    async fn try_to_put(&self, path: &str, part: &str, file: &SentFile) -> Result<()> {
         let mut session = self.server.connect().await?;
         let (directory, _) = path.rsplit_once('/').unwrap_or_default();
         session.make_directories(directory).await?;
@@ -227,7 +224,7 @@ impl<S: FileServer> FileTree<S> {
 
 #[async_trait]
 impl<S: FileServer> ArtifactRepository for FileTree<S> {
-    async fn find(&self) -> Result<Found, RepositoryError> {
+    async fn find(&self) -> Result<Found> {
         let mut entry = self.look(&self.path).await;
         // A name may have been written as web addresses have it.
         if matches!(entry, Err(RepositoryError::Missing { .. }))
@@ -248,7 +245,7 @@ impl<S: FileServer> ArtifactRepository for FileTree<S> {
         }
     }
 
-    async fn more(&self, next: &str) -> Result<Listing, RepositoryError> {
+    async fn more(&self, next: &str) -> Result<Listing> {
         self.list(next).await
     }
 
@@ -257,7 +254,7 @@ impl<S: FileServer> ArtifactRepository for FileTree<S> {
         object: &Object,
         range: Option<Range<u64>>,
         _validator: Option<&str>,
-    ) -> Result<Body, RepositoryError> {
+    ) -> Result<Body> {
         let range = range.unwrap_or(0..u64::MAX);
         let start = range.start;
         let read = || async {
@@ -278,7 +275,7 @@ impl<S: FileServer> ArtifactRepository for FileTree<S> {
         })
     }
 
-    async fn put(&self, path: &str, file: &Path) -> Result<(), RepositoryError> {
+    async fn put(&self, path: &str, file: &Path) -> Result<()> {
         let (path, file) = (&self.below(path), &open_file(file)?);
         let (directory, _) = path.rsplit_once('/').unwrap_or_default();
         let part = &format!("{directory}/.incomplete-{}", uuid::Uuid::new_v4().simple());
@@ -288,7 +285,7 @@ impl<S: FileServer> ArtifactRepository for FileTree<S> {
         Ok(())
     }
 
-    async fn abandon(&self) -> Result<(), RepositoryError> {
+    async fn abandon(&self) -> Result<()> {
         let part = lock(&self.unfinished).take();
         let Some(part) = part else { return Ok(()) };
         tried(|| async { self.server.connect().await?.remove(&part).await }).await
@@ -312,7 +309,7 @@ pub(super) async fn within<T, E>(
     limit: Duration,
     work: impl Future<Output = Result<T, E>>,
     problem: impl FnOnce(E) -> RepositoryError,
-) -> Result<T, RepositoryError> {
+) -> Result<T> {
     match tokio::time::timeout(limit, work).await {
         Ok(done) => done.map_err(problem),
         Err(_) => Err(silent(limit)),
@@ -324,7 +321,7 @@ pub(super) async fn send(
     file: &SentFile,
     mut to: impl AsyncWrite + Unpin,
     problem: impl Fn(io::Error) -> RepositoryError,
-) -> Result<(), RepositoryError> {
+) -> Result<()> {
     let mut parts = pin!(parts(file, CHUNK as u64, None));
     while let Some(bytes) = parts.try_next().await? {
         within(READ_TIMEOUT, to.write_all(&bytes), &problem).await?;

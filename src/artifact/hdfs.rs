@@ -12,7 +12,7 @@ use reqwest::{Client, Method, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::artifact::error::RepositoryError;
+use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::file_tree::{FileServer, FileSession, file};
 use crate::artifact::http_request::{Ask, Content, Service, redirect_target};
 use crate::artifact::local::{self, Brought, parent_of};
@@ -44,7 +44,7 @@ struct Configuration {
 
 impl WebHdfs {
     /// The name node at this authority (`host:port`, which is empty for the default file system).
-    pub(super) fn new(authority: &str) -> Result<Self, RepositoryError> {
+    pub(super) fn new(authority: &str) -> Result<Self> {
         let variable = &env_vars::non_empty;
         let server = match variable(env_vars::MLRUN_WEBHDFS_URL) {
             Some(url) => url.trim_end_matches('/').to_owned(),
@@ -67,7 +67,7 @@ impl WebHdfs {
         })
     }
 
-    fn ask(&self, method: Method, path: &str, operation: &str, query: &str) -> Result<Ask, RepositoryError> {
+    fn ask(&self, method: Method, path: &str, operation: &str, query: &str) -> Result<Ask> {
         let path = utf8_percent_encode(path, UNRESERVED_PATH);
         let mut address = format!("{}/webhdfs/v1{path}?op={operation}{query}", self.server);
         if let Some(user) = &self.user {
@@ -85,7 +85,7 @@ impl WebHdfs {
         operation: &str,
         query: &str,
         part: &str,
-    ) -> Result<Value, RepositoryError> {
+    ) -> Result<Value> {
         let text = self.ask(method, path, operation, query)?.text_once(self).await?;
         let mut answer: Value = serde_json::from_str(&text).unwrap_or_default();
         match answer.get_mut(part) {
@@ -96,7 +96,7 @@ impl WebHdfs {
 }
 
 /// The address of the HTTP server of the name node at this authority, or of the default one.
-fn address(authority: &str) -> Result<String, RepositoryError> {
+fn address(authority: &str) -> Result<String> {
     let directory = env_vars::non_empty(env_vars::HADOOP_CONF_DIR);
     let setting = |file: &str, name: &str| {
         let text = std::fs::read_to_string(Path::new(directory.as_ref()?).join(file)).ok()?;
@@ -132,25 +132,25 @@ impl FileServer for WebHdfs {
     const NAME: &'static str = NAME;
     const HAS_PARTS: bool = true;
 
-    async fn connect(&self) -> Result<Self, RepositoryError> {
+    async fn connect(&self) -> Result<Self> {
         Ok(self.clone())
     }
 }
 
 #[async_trait]
 impl FileSession for WebHdfs {
-    async fn look(&mut self, path: &str) -> Result<Option<Object>, RepositoryError> {
+    async fn look(&mut self, path: &str) -> Result<Option<Object>> {
         let answer = self.answer(Method::GET, path, "GETFILESTATUS", "", "FileStatus");
         Ok(entry(&answer.await?).1)
     }
 
-    async fn list(&mut self, path: &str) -> Result<Vec<(String, Option<Object>)>, RepositoryError> {
+    async fn list(&mut self, path: &str) -> Result<Vec<(String, Option<Object>)>> {
         let answer = self.answer(Method::GET, path, "LISTSTATUS", "", "FileStatuses");
         let statuses = &answer.await?["FileStatus"];
         Ok(statuses.as_array().into_iter().flatten().map(entry).collect())
     }
 
-    async fn read(self, path: &str, range: Range<u64>) -> Result<(Chunks, Option<u64>), RepositoryError> {
+    async fn read(self, path: &str, range: Range<u64>) -> Result<(Chunks, Option<u64>)> {
         let length = match range.end {
             u64::MAX => String::new(),
             end => format!("&length={}", end - range.start),
@@ -163,12 +163,12 @@ impl FileSession for WebHdfs {
     }
 
     /// The directories above a file come by themselves.
-    async fn make_directories(&mut self, _path: &str) -> Result<(), RepositoryError> {
+    async fn make_directories(&mut self, _path: &str) -> Result<()> {
         Ok(())
     }
 
     /// Asks the name node for a node that takes the file, which gets it.
-    async fn write(&mut self, path: &str, file: &SentFile) -> Result<(), RepositoryError> {
+    async fn write(&mut self, path: &str, file: &SentFile) -> Result<()> {
         let mut ask = self.ask(Method::PUT, path, "CREATE", "&overwrite=true")?;
         ask.accepts = Some(StatusCode::TEMPORARY_REDIRECT);
         let answer = ask.send_once(self).await?;
@@ -180,7 +180,7 @@ impl FileSession for WebHdfs {
         ask.send_once(self).await.map(drop)
     }
 
-    async fn rename(&mut self, from: &str, to: &str) -> Result<(), RepositoryError> {
+    async fn rename(&mut self, from: &str, to: &str) -> Result<()> {
         let query = format!("&destination={}", utf8_percent_encode(to, UNRESERVED));
         let renamed = self.answer(Method::PUT, from, "RENAME", &query, "boolean");
         match renamed.await?.as_bool() {
@@ -193,7 +193,7 @@ impl FileSession for WebHdfs {
     }
 
     /// That there was no such file is no failure.
-    async fn remove(&mut self, path: &str) -> Result<(), RepositoryError> {
+    async fn remove(&mut self, path: &str) -> Result<()> {
         let removed = self.answer(Method::DELETE, path, "DELETE", "", "boolean");
         removed.await.map(drop)
     }
@@ -268,7 +268,7 @@ fn literal(uri: &str) -> String {
 }
 
 /// Whether the URI is that of a directory.
-pub(super) async fn is_directory(uri: &str) -> Result<bool, RepositoryError> {
+pub(super) async fn is_directory(uri: &str) -> Result<bool> {
     let call = ProgramCall::new(PROGRAM)
         .arguments(["dfs", "-stat", "%F"])
         .argument(literal(uri));
@@ -288,7 +288,7 @@ pub(super) async fn is_directory(uri: &str) -> Result<bool, RepositoryError> {
 }
 
 /// Puts a file to a URI, where it appears when it is whole, and makes the directories above it.
-pub(super) async fn put(file: &Path, uri: &str) -> Result<(), RepositoryError> {
+pub(super) async fn put(file: &Path, uri: &str) -> Result<()> {
     let (directory, _) = uri.rsplit_once('/').unwrap_or_default();
     let make = ProgramCall::new(PROGRAM)
         .arguments(["dfs", "-mkdir", "-p"])
@@ -303,7 +303,7 @@ pub(super) async fn put(file: &Path, uri: &str) -> Result<(), RepositoryError> {
 }
 
 /// Brings it to this path, where it appears when it is whole.
-pub(super) async fn bring(uri: &str, target: &Path) -> Result<Brought, RepositoryError> {
+pub(super) async fn bring(uri: &str, target: &Path) -> Result<Brought> {
     let place = tempfile::Builder::new()
         .prefix(".incomplete-")
         .tempdir_in(parent_of(target))

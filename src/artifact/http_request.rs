@@ -12,16 +12,16 @@ use openssl::sha::sha256;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap};
 use reqwest::{Body, Client, Method, Request, Response, StatusCode, Url};
 
-use crate::artifact::error::{RepositoryError, in_brackets};
+use crate::artifact::error::{RepositoryError, Result, in_brackets};
 use crate::http::{
     self, Fault, MOST_REDIRECTS, READ_TIMEOUT, SentFile, classify, counted_body, in_words,
     is_transient_status, may_see_credentials, pauses,
 };
 
 /// Asks until there is an answer that another try would not change.
-pub(super) async fn tried<T, F>(ask: impl FnMut() -> F) -> Result<T, RepositoryError>
+pub(super) async fn tried<T, F>(ask: impl FnMut() -> F) -> Result<T>
 where
-    F: Future<Output = Result<T, RepositoryError>>,
+    F: Future<Output = Result<T>>,
 {
     ask.retry(pauses())
         .when(RepositoryError::is_transient)
@@ -54,7 +54,7 @@ pub(super) trait Service: Send + Sync {
 
     /// Adds what says who asks, and may change the address. Called anew for every try; the request itself has no
     /// body yet.
-    async fn authorize(&self, _request: &mut Request, _content: &Content) -> Result<(), RepositoryError> {
+    async fn authorize(&self, _request: &mut Request, _content: &Content) -> Result<()> {
         Ok(())
     }
 
@@ -70,7 +70,7 @@ pub(super) trait Service: Send + Sync {
     }
 
     /// Sends a request of the library, and reads all of the answer, in a way of the service's own.
-    async fn whole(&self, _ask: &Ask) -> Option<Result<Whole, RepositoryError>> {
+    async fn whole(&self, _ask: &Ask) -> Option<Result<Whole>> {
         None
     }
 
@@ -98,7 +98,7 @@ impl Content {
     }
 
     /// The hash that a signature may hold.
-    pub(super) async fn sha256(&self) -> Result<[u8; 32], RepositoryError> {
+    pub(super) async fn sha256(&self) -> Result<[u8; 32]> {
         match self {
             Self::Bytes(bytes) => Ok(sha256(bytes)),
             Self::File(file) => file.sha256().await.map_err(RepositoryError::unreadable),
@@ -158,17 +158,17 @@ impl Ask {
     }
 
     /// Sends the request until there is an answer that another try would not change.
-    pub(super) async fn send(self, service: &dyn Service) -> Result<Response, RepositoryError> {
+    pub(super) async fn send(self, service: &dyn Service) -> Result<Response> {
         tried(|| self.send_once(service)).await
     }
 
     /// As [`Ask::send`], and reads all of the answer.
-    pub(super) async fn whole(self, service: &dyn Service) -> Result<Whole, RepositoryError> {
+    pub(super) async fn whole(self, service: &dyn Service) -> Result<Whole> {
         tried(|| self.whole_once(service)).await
     }
 
     /// As [`Ask::whole`], without another try.
-    pub(super) async fn whole_once(&self, service: &dyn Service) -> Result<Whole, RepositoryError> {
+    pub(super) async fn whole_once(&self, service: &dyn Service) -> Result<Whole> {
         let mut answer = self.send_once(service).await?;
         let headers = std::mem::take(answer.headers_mut());
         let mut bytes = BytesMut::new();
@@ -179,18 +179,18 @@ impl Ask {
     }
 
     /// As [`Ask::whole`], for an answer that is text.
-    pub(super) async fn text(self, service: &dyn Service) -> Result<String, RepositoryError> {
+    pub(super) async fn text(self, service: &dyn Service) -> Result<String> {
         tried(|| self.text_once(service)).await
     }
 
     /// As [`Ask::text`], without another try.
-    pub(super) async fn text_once(&self, service: &dyn Service) -> Result<String, RepositoryError> {
+    pub(super) async fn text_once(&self, service: &dyn Service) -> Result<String> {
         let (_, _, bytes) = self.whole_once(service).await?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// As [`Ask::send`], without another try.
-    pub(super) async fn send_once(&self, service: &dyn Service) -> Result<Response, RepositoryError> {
+    pub(super) async fn send_once(&self, service: &dyn Service) -> Result<Response> {
         let mut has_learned = false;
         loop {
             let mut answer = self.exchange(service).await?;
@@ -220,7 +220,7 @@ impl Ask {
     }
 
     /// The answer to the request, or to the one that a redirect asks for.
-    async fn exchange(&self, service: &dyn Service) -> Result<Response, RepositoryError> {
+    async fn exchange(&self, service: &dyn Service) -> Result<Response> {
         let mut url = self.url.clone();
         let mut is_trusted = !self.is_anonymous;
         for _ in 0..MOST_REDIRECTS {
@@ -252,11 +252,7 @@ pub(super) fn redirect_target(from: &Url, answer: &Response) -> Option<Url> {
 }
 
 /// Sends a request with this content. It is given up when nothing moves for [`READ_TIMEOUT`].
-async fn execute(
-    client: &Client,
-    mut request: Request,
-    content: &Content,
-) -> Result<Response, RepositoryError> {
+async fn execute(client: &Client, mut request: Request, content: &Content) -> Result<Response> {
     let (sent, length) = (Arc::new(AtomicU64::new(0)), content.length());
     // Some servers want to be told that nothing comes.
     if length > 0 || matches!(*request.method(), Method::POST | Method::PUT) {
@@ -290,7 +286,7 @@ async fn execute(
 }
 
 /// The next bytes of an answer; nothing at the end.
-pub(super) async fn next_chunk(answer: &mut Response) -> Result<Option<Bytes>, RepositoryError> {
+pub(super) async fn next_chunk(answer: &mut Response) -> Result<Option<Bytes>> {
     match tokio::time::timeout(READ_TIMEOUT, answer.chunk()).await {
         Ok(chunk) => chunk.map_err(broken),
         Err(_) => Err(silent(READ_TIMEOUT)),

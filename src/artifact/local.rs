@@ -9,7 +9,7 @@ use flate2::read::MultiGzDecoder;
 use tempfile::NamedTempFile;
 
 use crate::artifact::checksum::{Algorithm, Checksum, Sum};
-use crate::artifact::error::RepositoryError;
+use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::repository::CHUNK;
 
 /// What has been brought onto this machine.
@@ -31,12 +31,12 @@ pub(super) fn unreadable(path: &Path, source: io::Error) -> RepositoryError {
 
 /// Copies a file or a directory. What links point at is copied, as MLflow does it. A copy that is given up
 /// ends when its target is gone: no directory is made again.
-pub(super) fn copy(from: &Path, to: &Path) -> Result<Brought, RepositoryError> {
+pub(super) fn copy(from: &Path, to: &Path) -> Result<Brought> {
     each_file(from, to, copy_contents)
 }
 
 /// Moves a file or a directory, into one that may be there.
-pub(super) fn rename(from: &Path, to: &Path) -> Result<Brought, RepositoryError> {
+pub(super) fn rename(from: &Path, to: &Path) -> Result<Brought> {
     each_file(from, to, |from, to| {
         let bytes = fs::metadata(from).map_err(RepositoryError::unreadable)?.len();
         fs::rename(from, to).map_err(RepositoryError::unwritable)?;
@@ -46,11 +46,7 @@ pub(super) fn rename(from: &Path, to: &Path) -> Result<Brought, RepositoryError>
 
 /// Makes a directory and those in it again at another path, and calls `bring` for the old and the new path of
 /// each file, which gives its length.
-fn each_file(
-    from: &Path,
-    to: &Path,
-    bring: impl Fn(&Path, &Path) -> Result<u64, RepositoryError>,
-) -> Result<Brought, RepositoryError> {
+fn each_file(from: &Path, to: &Path, bring: impl Fn(&Path, &Path) -> Result<u64>) -> Result<Brought> {
     let mut brought = Brought::default();
     let mut left = vec![(from.to_owned(), to.to_owned())];
     while let Some((from, to)) = left.pop() {
@@ -74,13 +70,13 @@ fn each_file(
 }
 
 /// Copies a file, which appears when it is whole, and makes the directories above it.
-pub(super) fn copy_file(from: &Path, to: &Path) -> Result<u64, RepositoryError> {
+pub(super) fn copy_file(from: &Path, to: &Path) -> Result<u64> {
     fs::create_dir_all(parent_of(to)).map_err(RepositoryError::unwritable)?;
     copy_contents(from, to)
 }
 
 /// Copies a file into a directory that is there.
-fn copy_contents(from: &Path, to: &Path) -> Result<u64, RepositoryError> {
+fn copy_contents(from: &Path, to: &Path) -> Result<u64> {
     let mut source = fs::File::open(from).map_err(RepositoryError::unreadable)?;
     let mut file = temporary_beside(to)?;
     let bytes = io::copy(&mut source, file.as_file_mut()).map_err(RepositoryError::unwritable)?;
@@ -112,7 +108,7 @@ pub(super) fn path_of(uri: &str) -> Option<PathBuf> {
 }
 
 /// Makes a directory below a target.
-pub(super) fn create_below(target: &Path, relative: &Path) -> Result<(), RepositoryError> {
+pub(super) fn create_below(target: &Path, relative: &Path) -> Result<()> {
     fs::create_dir_all(target.join(relative)).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
             RepositoryError::twofold(relative.ancestors().find(|part| target.join(part).is_file()))
@@ -122,10 +118,7 @@ pub(super) fn create_below(target: &Path, relative: &Path) -> Result<(), Reposit
 }
 
 /// The checksum of a file. Other work goes on meanwhile.
-pub(super) async fn sum_of_file(
-    algorithm: Algorithm,
-    file: &NamedTempFile,
-) -> Result<Checksum, RepositoryError> {
+pub(super) async fn sum_of_file(algorithm: Algorithm, file: &NamedTempFile) -> Result<Checksum> {
     let file = file.reopen().map_err(RepositoryError::unwritable)?;
     let sum = tokio::task::spawn_blocking(move || {
         let mut sum = Sum::new(algorithm);
@@ -140,7 +133,7 @@ pub(super) fn parent_of(path: &Path) -> &Path {
 }
 
 /// A file that gets this path when it is whole.
-pub(super) fn temporary_beside(path: &Path) -> Result<NamedTempFile, RepositoryError> {
+pub(super) fn temporary_beside(path: &Path) -> Result<NamedTempFile> {
     tempfile::Builder::new()
         .prefix(".incomplete-")
         .permissions(Permissions::from_mode(0o666))
@@ -149,7 +142,7 @@ pub(super) fn temporary_beside(path: &Path) -> Result<NamedTempFile, RepositoryE
 }
 
 /// What gzip has packed into a file. Other work goes on meanwhile.
-pub(super) async fn unpacked(file: &NamedTempFile, path: &Path) -> Result<NamedTempFile, RepositoryError> {
+pub(super) async fn unpacked(file: &NamedTempFile, path: &Path) -> Result<NamedTempFile> {
     let mut plain = temporary_beside(path)?;
     let mut packed = MultiGzDecoder::new(file.reopen().map_err(RepositoryError::unwritable)?);
     let mut buffer = vec![0; CHUNK];
@@ -170,7 +163,7 @@ pub(super) async fn unpacked(file: &NamedTempFile, path: &Path) -> Result<NamedT
 }
 
 /// Gives a whole file its name.
-pub(super) fn persist(file: NamedTempFile, path: &Path) -> Result<(), RepositoryError> {
+pub(super) fn persist(file: NamedTempFile, path: &Path) -> Result<()> {
     let failed = |error: tempfile::PersistError| match error.error.kind() {
         ErrorKind::IsADirectory => RepositoryError::twofold(path.file_name().map(Path::new)),
         _ => RepositoryError::unwritable(error.error),

@@ -39,6 +39,7 @@ pub use crate::artifact::uri::DataContext;
 pub(crate) use crate::artifact::uri::{Reference, Storage};
 
 use crate::artifact::download::{Tally, Transfers};
+use crate::artifact::error::Result;
 use crate::artifact::local::{Brought, persist, temporary_beside};
 use crate::artifact::repository::{ArtifactRepository, Found};
 use crate::artifact::uri::{Place, open_repository};
@@ -66,7 +67,7 @@ enum Source {
 }
 
 impl LocatedData {
-    async fn locate(request: &DataRequest, context: &DataContext) -> Result<Self, RepositoryError> {
+    async fn locate(request: &DataRequest, context: &DataContext) -> Result<Self> {
         let (source, is_directory) = match &request.place {
             Place::Web(url) => (Source::Web(url.as_str().to_owned()), false),
             Place::Local(path) => {
@@ -90,7 +91,7 @@ impl LocatedData {
         })
     }
 
-    async fn bring(&self, directory: &Path, transfers: &Transfers<'_>) -> Result<Brought, RepositoryError> {
+    async fn bring(&self, directory: &Path, transfers: &Transfers<'_>) -> Result<Brought> {
         let path = self.request.path_in(directory);
         // A name may be a path of several parts, or there is none.
         let parent = path
@@ -111,12 +112,7 @@ impl LocatedData {
     }
 
     /// Brings a file of a web server.
-    async fn bring_file(
-        &self,
-        url: &str,
-        path: &Path,
-        tally: &Tally<'_>,
-    ) -> Result<Brought, RepositoryError> {
+    async fn bring_file(&self, url: &str, path: &Path, tally: &Tally<'_>) -> Result<Brought> {
         let mut file = temporary_beside(path)?;
         tally.expect(None);
         let (mut seen, mut is_settled) = (0, false);

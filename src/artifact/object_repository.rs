@@ -13,7 +13,7 @@ use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 use tokio::sync::Mutex;
 
 use crate::artifact::checksum::{Algorithm, Checksum, Sum};
-use crate::artifact::error::RepositoryError;
+use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::http_request::{Service, start_of, text};
 use crate::artifact::repository::{
     ArtifactRepository, Body, Found, Listing, Object, at_once, content_type, directory_prefix, of_answer,
@@ -60,7 +60,7 @@ pub(super) trait ObjectService: Service {
     }
 
     /// Puts a file in a way of the service's own, where the library's is not enough.
-    async fn put(&self, _key: &str, _file: &SentFile) -> Option<Result<(), RepositoryError>> {
+    async fn put(&self, _key: &str, _file: &SentFile) -> Option<Result<()>> {
         None
     }
 }
@@ -78,11 +78,7 @@ pub(super) struct ObjectRepository<S> {
 
 impl<S: ObjectService + 'static> ObjectRepository<S> {
     /// The place with this key. The builder must leave signatures to the service.
-    pub(super) fn new(
-        service: S,
-        builder: impl opendal::Builder,
-        key: &str,
-    ) -> Result<Self, RepositoryError> {
+    pub(super) fn new(service: S, builder: impl opendal::Builder, key: &str) -> Result<Self> {
         let operator = Operator::new(builder).map_err(|error| problem(service.name(), error))?;
         Ok(Self {
             service: Arc::new(service),
@@ -101,7 +97,7 @@ impl<S: ObjectService + 'static> ObjectRepository<S> {
         problem(self.service.name(), error)
     }
 
-    async fn list(&self) -> Result<Listing, RepositoryError> {
+    async fn list(&self) -> Result<Listing> {
         let options = options::ListOptions {
             recursive: true,
             ..options::ListOptions::default()
@@ -116,7 +112,7 @@ impl<S: ObjectService + 'static> ObjectRepository<S> {
     }
 
     /// The next part of the listing.
-    async fn page(&self) -> Result<Listing, RepositoryError> {
+    async fn page(&self) -> Result<Listing> {
         let mut open = self.lister.lock().await;
         let prefix = directory_prefix(&self.key);
         let mut listing = Listing::default();
@@ -165,7 +161,7 @@ impl<S: ObjectService + 'static> ObjectRepository<S> {
         validator.map(str::to_owned)
     }
 
-    async fn stat(&self) -> Result<Found, RepositoryError> {
+    async fn stat(&self) -> Result<Found> {
         let about = self
             .library
             .stat_dyn(&self.call().context(), &path_of(&self.key), OpStat::default())
@@ -182,12 +178,7 @@ impl<S: ObjectService + 'static> ObjectRepository<S> {
         Ok(Found::File(self.object(&self.key, String::new(), &about)))
     }
 
-    async fn write(
-        &self,
-        writer: &mut oio::Writer,
-        file: &SentFile,
-        size: u64,
-    ) -> Result<(), RepositoryError> {
+    async fn write(&self, writer: &mut oio::Writer, file: &SentFile, size: u64) -> Result<()> {
         let failed = |error| self.problem(error);
         let md5 = self.service.whole_md5();
         let mut whole = md5.map(|_| Sum::new(Algorithm::Md5));
@@ -208,7 +199,7 @@ impl<S: ObjectService + 'static> ObjectRepository<S> {
 
 #[async_trait]
 impl<S: ObjectService + 'static> ArtifactRepository for ObjectRepository<S> {
-    async fn find(&self) -> Result<Found, RepositoryError> {
+    async fn find(&self) -> Result<Found> {
         let listed = self.list().await;
         if listed.as_ref().is_err_and(|problem| !problem.is_answer()) {
             return listed.map(Found::Directory);
@@ -244,7 +235,7 @@ impl<S: ObjectService + 'static> ArtifactRepository for ObjectRepository<S> {
         }
     }
 
-    async fn more(&self, _next: &str) -> Result<Listing, RepositoryError> {
+    async fn more(&self, _next: &str) -> Result<Listing> {
         self.page().await
     }
 
@@ -253,7 +244,7 @@ impl<S: ObjectService + 'static> ArtifactRepository for ObjectRepository<S> {
         object: &Object,
         range: Option<Range<u64>>,
         validator: Option<&str>,
-    ) -> Result<Body, RepositoryError> {
+    ) -> Result<Body> {
         let mut options = options::ReadOptions::default();
         if self.has_versions() {
             options.if_version_match = validator.map(str::to_owned)
@@ -285,7 +276,7 @@ impl<S: ObjectService + 'static> ArtifactRepository for ObjectRepository<S> {
         })
     }
 
-    async fn put(&self, path: &str, file: &Path) -> Result<(), RepositoryError> {
+    async fn put(&self, path: &str, file: &Path) -> Result<()> {
         let file = open_file(file)?;
         let key = format!("{}{path}", directory_prefix(&self.key));
         if let Some(done) = self.service.put(&key, &file).await {
@@ -311,7 +302,7 @@ impl<S: ObjectService + 'static> ArtifactRepository for ObjectRepository<S> {
         Ok(())
     }
 
-    async fn abandon(&self) -> Result<(), RepositoryError> {
+    async fn abandon(&self) -> Result<()> {
         match self.upload.lock().await.take() {
             Some(mut writer) => writer.abort_dyn().await.map_err(|error| self.problem(error)),
             None => Ok(()),

@@ -9,7 +9,7 @@ use futures_util::stream::{self, BoxStream, Stream, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::artifact::checksum::{Checksum, Sum};
-use crate::artifact::error::RepositoryError;
+use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::http_request;
 use crate::http::{READ_TIMEOUT, SentFile};
 
@@ -21,26 +21,22 @@ pub(super) const CHUNK: usize = 256 * 1024;
 #[async_trait]
 pub(super) trait ArtifactRepository: Send + Sync {
     /// What is at the place.
-    async fn find(&self) -> Result<Found, RepositoryError>;
+    async fn find(&self) -> Result<Found>;
 
     /// The listing that goes on where [`Listing::next`] says. It begins with an empty text.
-    async fn more(&self, next: &str) -> Result<Listing, RepositoryError>;
+    async fn more(&self, next: &str) -> Result<Listing>;
 
     /// Begins to read an object, from `range` where one is given. `validator` is what the store called
     /// the object's state before; where it has another one by now this is an error, or the answer
     /// begins at the start again.
-    async fn open(
-        &self,
-        object: &Object,
-        range: Option<Range<u64>>,
-        validator: Option<&str>,
-    ) -> Result<Body, RepositoryError>;
+    async fn open(&self, object: &Object, range: Option<Range<u64>>, validator: Option<&str>)
+    -> Result<Body>;
 
     /// Puts a file below the place, where it appears when it is whole.
-    async fn put(&self, path: &str, file: &Path) -> Result<(), RepositoryError>;
+    async fn put(&self, path: &str, file: &Path) -> Result<()>;
 
     /// Removes what a [`ArtifactRepository::put`] that failed or was dropped has left behind.
-    async fn abandon(&self) -> Result<(), RepositoryError> {
+    async fn abandon(&self) -> Result<()> {
         Ok(())
     }
 
@@ -100,7 +96,7 @@ pub(super) struct Body {
 }
 
 /// The bytes of an object, or of a part of one.
-pub(super) type Chunks = BoxStream<'static, Result<Bytes, RepositoryError>>;
+pub(super) type Chunks = BoxStream<'static, Result<Bytes>>;
 
 /// The bytes of an HTTP answer.
 pub(super) fn of_answer(answer: reqwest::Response) -> Chunks {
@@ -123,7 +119,7 @@ pub(super) fn of_reader(reader: impl AsyncRead + Send + 'static) -> Chunks {
 }
 
 /// A file that is to be put somewhere.
-pub(super) fn open_file(file: &Path) -> Result<SentFile, RepositoryError> {
+pub(super) fn open_file(file: &Path) -> Result<SentFile> {
     SentFile::open(file).map_err(RepositoryError::unreadable)
 }
 
@@ -141,7 +137,7 @@ pub(super) fn content_type(path: &str) -> &'static str {
 /// directory.
 ///
 /// As in MLflow doubled slashes and single dots count for nothing.
-pub(super) fn path_below(prefix: &str, key: &str) -> Result<Option<String>, RepositoryError> {
+pub(super) fn path_below(prefix: &str, key: &str) -> Result<Option<String>> {
     let Some(rest) = key.strip_prefix(prefix).filter(|rest| !rest.is_empty()) else {
         return Ok(None);
     };
@@ -190,7 +186,7 @@ pub(super) fn parts<'a>(
     file: &'a SentFile,
     size: u64,
     whole: Option<&'a mut Sum>,
-) -> impl Stream<Item = Result<Bytes, RepositoryError>> + 'a {
+) -> impl Stream<Item = Result<Bytes>> + 'a {
     stream::try_unfold((0, whole), move |(start, mut whole)| async move {
         let end = file.length().min(start + size);
         if start == end {

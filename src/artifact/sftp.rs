@@ -16,7 +16,7 @@ use russh_sftp::protocol::{FileType, StatusCode};
 use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::artifact::error::RepositoryError;
+use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::file_address::FileAddress;
 use crate::artifact::file_tree::{Arriving, FileServer, FileSession, file, send, within};
 use crate::artifact::http_request::BUFFERED_TIME;
@@ -98,7 +98,7 @@ impl Sftp {
         call.arguments(["-s", "--", &self.address.host, "sftp"])
     }
 
-    async fn open(&self) -> Result<Connection, RepositoryError> {
+    async fn open(&self) -> Result<Connection> {
         let mut ssh = self.call().converse()?;
         let streams = ssh.take_streams();
         let (output, input) = streams.ok_or_else(|| RepositoryError::strange(NAME, "it has no pipes"))?;
@@ -140,7 +140,7 @@ impl FileServer for Sftp {
     const NAME: &'static str = NAME;
     const HAS_PARTS: bool = false;
 
-    async fn connect(&self) -> Result<Visit, RepositoryError> {
+    async fn connect(&self) -> Result<Visit> {
         let files = Arc::clone(&self.files).acquire_owned().await;
         let files = files.map_err(|error| RepositoryError::strange(NAME, error))?;
         let mut known = self.connection.lock().await;
@@ -159,16 +159,13 @@ impl FileServer for Sftp {
 }
 
 impl Visit {
-    async fn told<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, RepositoryError> {
+    async fn told<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T> {
         self.unless_closed(within(READ_TIMEOUT, work, |error| self.problem(error)))
             .await
     }
 
     /// Gives up when the connection is closed, and takes note of one that is of no use any more.
-    async fn unless_closed<T>(
-        &self,
-        work: impl Future<Output = Result<T, RepositoryError>>,
-    ) -> Result<T, RepositoryError> {
+    async fn unless_closed<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let mut closed = self.connection.closed.clone();
         let done = tokio::select! {
             biased;
@@ -209,11 +206,11 @@ impl Visit {
 
 #[async_trait]
 impl FileSession for Visit {
-    async fn look(&mut self, path: &str) -> Result<Option<Object>, RepositoryError> {
+    async fn look(&mut self, path: &str) -> Result<Option<Object>> {
         self.told(self.connection.sftp.metadata(path)).await.map(entry)
     }
 
-    async fn list(&mut self, path: &str) -> Result<Vec<(String, Option<Object>)>, RepositoryError> {
+    async fn list(&mut self, path: &str) -> Result<Vec<(String, Option<Object>)>> {
         let mut entries = Vec::new();
         let listed = within(LISTING_TIME, self.connection.sftp.read_dir(path), |error| {
             self.problem(error)
@@ -229,7 +226,7 @@ impl FileSession for Visit {
         Ok(entries)
     }
 
-    async fn read(self, path: &str, range: Range<u64>) -> Result<(Chunks, Option<u64>), RepositoryError> {
+    async fn read(self, path: &str, range: Range<u64>) -> Result<(Chunks, Option<u64>)> {
         let mut file = self.told(self.connection.sftp.open(path)).await?;
         let sought = file.seek(SeekFrom::Start(range.start));
         within(READ_TIMEOUT, sought, RepositoryError::broken).await?;
@@ -242,11 +239,11 @@ impl FileSession for Visit {
         Ok((of_reader(arriving), None))
     }
 
-    async fn make_directory(&mut self, path: &str) -> Result<(), RepositoryError> {
+    async fn make_directory(&mut self, path: &str) -> Result<()> {
         self.told(self.connection.sftp.create_dir(path)).await
     }
 
-    async fn write(&mut self, path: &str, file: &SentFile) -> Result<(), RepositoryError> {
+    async fn write(&mut self, path: &str, file: &SentFile) -> Result<()> {
         let mut there = self.told(self.connection.sftp.create(path)).await?;
         let written = async {
             send(file, &mut there, |error| self.unwritten(error)).await?;
@@ -256,11 +253,11 @@ impl FileSession for Visit {
         self.unless_closed(written).await
     }
 
-    async fn rename(&mut self, from: &str, to: &str) -> Result<(), RepositoryError> {
+    async fn rename(&mut self, from: &str, to: &str) -> Result<()> {
         self.told(self.connection.sftp.rename(from, to)).await
     }
 
-    async fn remove(&mut self, path: &str) -> Result<(), RepositoryError> {
+    async fn remove(&mut self, path: &str) -> Result<()> {
         self.told(self.connection.sftp.remove_file(path)).await
     }
 }

@@ -9,7 +9,7 @@ use opendal::{
 };
 use reqwest::{Response, Url};
 
-use crate::artifact::error::RepositoryError;
+use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::http_request::{Ask, Content, Service};
 use crate::http::innermost;
 
@@ -67,10 +67,7 @@ impl Call {
         self.answer.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    async fn exchange(
-        &self,
-        request: http::Request<Buffer>,
-    ) -> Result<http::Response<HttpBody>, RepositoryError> {
+    async fn exchange(&self, request: http::Request<Buffer>) -> Result<http::Response<HttpBody>> {
         let service = self.service.as_ref();
         let (head, body) = request.into_parts();
         let operation = head.extensions.get::<Operation>().copied();
@@ -105,7 +102,7 @@ impl Call {
     }
 }
 
-fn url_of(uri: &http::Uri, service: &dyn Service) -> Result<Url, RepositoryError> {
+fn url_of(uri: &http::Uri, service: &dyn Service) -> Result<Url> {
     let mut text = uri.to_string();
     for (marked, plain) in MARKED_SLASHES {
         text = text.replacen(marked, plain, 1);

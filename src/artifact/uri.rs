@@ -7,7 +7,7 @@ use reqwest::Url;
 
 use crate::artifact::azure::{Azure, AzurePlace};
 use crate::artifact::dbfs::Dbfs;
-use crate::artifact::error::RepositoryError;
+use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::file_address::FileAddress;
 use crate::artifact::file_tree::FileTree;
 use crate::artifact::ftp::Ftp;
@@ -252,10 +252,7 @@ fn last_named_part(path: &str) -> Option<&str> {
 }
 
 /// The store at a place.
-pub(super) fn open_repository(
-    place: &Place,
-    context: &DataContext,
-) -> Result<Box<dyn ArtifactRepository>, RepositoryError> {
+pub(super) fn open_repository(place: &Place, context: &DataContext) -> Result<Box<dyn ArtifactRepository>> {
     Ok(match place {
         Place::S3(place) => S3::open(place)?,
         Place::Gcs { bucket, key } => Gcs::open(bucket, key)?,
@@ -288,7 +285,7 @@ pub(super) fn open_repository(
 
 /// The tracking server's own access where the address is one of its own, else one with the
 /// credentials of the URL or of a netrc file.
-fn web_access(server: &Url, context: &DataContext) -> Result<ServerAccess, RepositoryError> {
+fn web_access(server: &Url, context: &DataContext) -> Result<ServerAccess> {
     if let Some(access) = &context.server
         && access.url.origin() == server.origin()
         && server.username().is_empty()

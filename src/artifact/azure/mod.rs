@@ -17,7 +17,7 @@ use tokio::sync::OnceCell;
 
 use crate::artifact::azure::credentials::Who;
 use crate::artifact::checksum::{Algorithm, Checksum};
-use crate::artifact::error::RepositoryError;
+use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::http_request::{Ask, Content, Service, Whole, text};
 use crate::artifact::object_repository::{ObjectRepository, ObjectService};
 use crate::artifact::repository::ArtifactRepository;
@@ -81,9 +81,7 @@ pub(in crate::artifact) struct Azure {
 
 impl Azure {
     /// The place with what the environment says of the account. Nothing is sent.
-    pub(in crate::artifact) fn open(
-        place: &AzurePlace,
-    ) -> Result<Box<dyn ArtifactRepository>, RepositoryError> {
+    pub(in crate::artifact) fn open(place: &AzurePlace) -> Result<Box<dyn ArtifactRepository>> {
         let verification = Verification::from_variables(&env_vars::non_empty);
         let client = http::client(Some(&verification), Policy::none())?;
         let (endpoint, who) = credentials::find(&place.account, &place.host, &client)?;
@@ -100,13 +98,13 @@ impl Azure {
         Ok(Box::new(ObjectRepository::new(service, builder, &place.key)?))
     }
 
-    async fn who(&self) -> Result<&Who, RepositoryError> {
+    async fn who(&self) -> Result<&Who> {
         self.who.get_or_try_init(credentials::of_machine).await
     }
 
     /// Sends a request of the library with what it does not send: checksums, the question which blobs are
     /// directories, and ids of blocks that are as long as those of others.
-    async fn send(&self, mut ask: Ask) -> Result<Whole, RepositoryError> {
+    async fn send(&self, mut ask: Ask) -> Result<Whole> {
         let query: HashMap<_, _> = ask.url.query_pairs().into_owned().collect();
         let call = query.get("comp").map_or("", String::as_str);
         if call == "list" {
@@ -179,7 +177,7 @@ impl Service for Azure {
         &self.client
     }
 
-    async fn authorize(&self, request: &mut Request, content: &Content) -> Result<(), RepositoryError> {
+    async fn authorize(&self, request: &mut Request, content: &Content) -> Result<()> {
         if content.length() > 0 {
             // A signature by the account's key covers it.
             request
@@ -212,7 +210,7 @@ impl Service for Azure {
         )
     }
 
-    async fn whole(&self, ask: &Ask) -> Option<Result<Whole, RepositoryError>> {
+    async fn whole(&self, ask: &Ask) -> Option<Result<Whole>> {
         Some(self.send(ask.clone()).await)
     }
 }

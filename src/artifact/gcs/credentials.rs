@@ -13,7 +13,7 @@ use reqsign::google::{
 use reqwest::Client;
 use serde_json::{Value, json};
 
-use crate::artifact::error::RepositoryError;
+use crate::artifact::error::{RepositoryError, Result};
 use crate::env_vars;
 use crate::http::local_client;
 use crate::http::signing::{Identity, Sender};
@@ -48,10 +48,7 @@ const TYPES: [(&str, &[&str]); 4] = [
 
 /// Looks for credentials: the file that the variable names, the one that `gcloud` made, or the machine's own.
 /// With an emulator nobody needs any.
-pub(super) async fn find(
-    is_emulator: bool,
-    client: &Client,
-) -> Result<Identity<Credential>, RepositoryError> {
+pub(super) async fn find(is_emulator: bool, client: &Client) -> Result<Identity<Credential>> {
     let variable = &env_vars::non_empty;
     let named = env_vars::GOOGLE_APPLICATION_CREDENTIALS;
     if let Some(path) = variable(named) {
@@ -90,7 +87,7 @@ fn identity(
     Identity::new(sender, provider, RequestSigner::new("storage"), source)
 }
 
-fn of_file(path: &Path, source: &str, client: &Client) -> Result<Identity<Credential>, RepositoryError> {
+fn of_file(path: &Path, source: &str, client: &Client) -> Result<Identity<Credential>> {
     let unusable = |reason| {
         let what = format!("the credentials file '{}'", path.display());
         RepositoryError::settings(what, reason)

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::artifact::checksum::{Algorithm, Checksum, Sum};
-use crate::artifact::error::RepositoryError;
+use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::http_request::{Ask, Content, Service, text, tried};
 use crate::artifact::object_repository::{ObjectRepository, ObjectService};
 use crate::artifact::repository::{ArtifactRepository, PART, content_type, parts};
@@ -48,10 +48,7 @@ pub(in crate::artifact) struct Gcs {
 
 impl Gcs {
     /// The place with what the environment says of the service. Nothing is sent.
-    pub(in crate::artifact) fn open(
-        bucket: &str,
-        key: &str,
-    ) -> Result<Box<dyn ArtifactRepository>, RepositoryError> {
+    pub(in crate::artifact) fn open(bucket: &str, key: &str) -> Result<Box<dyn ArtifactRepository>> {
         let emulator = env_vars::non_empty(env_vars::STORAGE_EMULATOR_HOST);
         let is_emulator = emulator.is_some();
         let endpoint = match emulator {
@@ -82,14 +79,14 @@ impl Gcs {
         Ok(Box::new(ObjectRepository::new(service, builder, key)?))
     }
 
-    async fn identity(&self) -> Result<&Identity<Credential>, RepositoryError> {
+    async fn identity(&self) -> Result<&Identity<Credential>> {
         self.identity
             .get_or_try_init(|| credentials::find(self.is_emulator, &self.client))
             .await
     }
 
     /// Puts a file in parts, of which the last one makes the object. From Google's pages on "Resumable uploads".
-    async fn put_in_parts(&self, key: &str, file: &SentFile) -> Result<(), RepositoryError> {
+    async fn put_in_parts(&self, key: &str, file: &SentFile) -> Result<()> {
         let put = || async {
             let session = self.begin(key, file).await?;
             self.send_parts(&session, file).await
@@ -101,7 +98,7 @@ impl Gcs {
     }
 
     /// The request that takes the file's parts.
-    async fn begin(&self, key: &str, file: &SentFile) -> Result<Ask, RepositoryError> {
+    async fn begin(&self, key: &str, file: &SentFile) -> Result<Ask> {
         let [bucket, name] = [&self.bucket, key].map(|name| utf8_percent_encode(name, UNRESERVED));
         let path = format!("upload/storage/v1/b/{bucket}/o?uploadType=resumable&name={name}");
         let url = Url::parse(&format!("{}/{path}", self.endpoint)).map_err(strange)?;
@@ -116,7 +113,7 @@ impl Gcs {
     }
 
     /// Sends part after part, from where the service says that it goes on.
-    async fn send_parts(&self, session: &Ask, file: &SentFile) -> Result<(), RepositoryError> {
+    async fn send_parts(&self, session: &Ask, file: &SentFile) -> Result<()> {
         let mut sum = Sum::new(Algorithm::Crc32c);
         let read = parts(file, PART, Some(&mut sum));
         read.try_for_each(|_| async { Ok(()) }).await?;
@@ -150,7 +147,7 @@ impl Gcs {
         file: &SentFile,
         start: u64,
         whole: &Checksum,
-    ) -> Result<Option<u64>, RepositoryError> {
+    ) -> Result<Option<u64>> {
         let length = file.length();
         let end = length.min(start.saturating_add(PART));
         let range = if start < end {
@@ -201,7 +198,7 @@ impl ObjectService for Gcs {
     }
 
     /// The library puts parts by the XML interface only, which needs further rights and emulators do not have.
-    async fn put(&self, key: &str, file: &SentFile) -> Option<Result<(), RepositoryError>> {
+    async fn put(&self, key: &str, file: &SentFile) -> Option<Result<()>> {
         if file.length() > PART {
             Some(self.put_in_parts(key, file).await)
         } else {
@@ -220,7 +217,7 @@ impl Service for Gcs {
         &self.client
     }
 
-    async fn authorize(&self, request: &mut Request, _content: &Content) -> Result<(), RepositoryError> {
+    async fn authorize(&self, request: &mut Request, _content: &Content) -> Result<()> {
         let url = request.url();
         if url.query().is_some_and(|query| query.contains("alt=media")) {
             // Else it unpacks by itself what is packed there, and can then give neither ranges nor checksums.
@@ -255,7 +252,7 @@ fn strange(reason: impl Display) -> RepositoryError {
 
 /// The request for the parts of an upload that the service at `url` has begun at this location. Who knows the
 /// location may write the object. If it is not the service's own, it does not get the service's credentials.
-fn session(url: &Url, location: &str) -> Result<Ask, RepositoryError> {
+fn session(url: &Url, location: &str) -> Result<Ask> {
     // What was to be sent by TLS is not sent without it.
     let is_safe = |to: &Url| matches!((url.scheme(), to.scheme()), ("http", "http") | (_, "https"));
     let address = url.join(location).ok().filter(|_| !location.is_empty());
@@ -270,7 +267,7 @@ fn session(url: &Url, location: &str) -> Result<Ask, RepositoryError> {
 }
 
 /// Whether the object that the service describes is the file with this checksum.
-fn check(object: &[u8], whole: &Checksum) -> Result<(), RepositoryError> {
+fn check(object: &[u8], whole: &Checksum) -> Result<()> {
     let object: Value = serde_json::from_slice(object).map_err(|_| strange("no description of an object"))?;
     let arrived = object["crc32c"].as_str();
     match arrived.and_then(|sum| Checksum::from_base64(Algorithm::Crc32c, sum)) {

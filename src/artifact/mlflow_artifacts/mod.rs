@@ -14,7 +14,7 @@ use reqwest::{Client, Method, Request, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::artifact::error::RepositoryError;
+use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::file_tree::Walk;
 use crate::artifact::http_request::{Ask, Content, Service, start_of, text};
 use crate::artifact::mlflow_artifacts::signed_storage::{NAME, Presigned, may_have_expired, size};
@@ -99,12 +99,12 @@ impl Artifacts {
     }
 
     /// The address of one of the server's services for this artifact.
-    pub(super) fn service_url(&self, service: &str, path: &str) -> Result<Url, RepositoryError> {
+    pub(super) fn service_url(&self, service: &str, path: &str) -> Result<Url> {
         let path = utf8_percent_encode(path, UNRESERVED_PATH);
         self.address(&format!("{SERVICES}{service}/{path}"))
     }
 
-    fn address(&self, rest: &str) -> Result<Url, RepositoryError> {
+    fn address(&self, rest: &str) -> Result<Url> {
         let server = self.access.url.as_str().trim_end_matches('/');
         Url::parse(&format!("{server}{rest}")).map_err(|error| RepositoryError::strange(NAME, error))
     }
@@ -140,7 +140,7 @@ impl Artifacts {
     }
 
     /// What the server lists at a whole path.
-    pub(super) async fn entries(&self, whole: &str) -> Result<Vec<ListEntry>, RepositoryError> {
+    pub(super) async fn entries(&self, whole: &str) -> Result<Vec<ListEntry>> {
         let mut url = self.address(SERVICE)?;
         url.set_query(Some(&format!("path={}", utf8_percent_encode(whole, UNRESERVED))));
         let text = self.ask(Method::GET, url).text(self).await?;
@@ -167,11 +167,7 @@ pub(super) fn ranged(
 }
 
 /// The artifact in an answer, which may have its size from elsewhere.
-pub(super) fn body(
-    store: &'static str,
-    answer: Response,
-    size: Option<u64>,
-) -> Result<Body, RepositoryError> {
+pub(super) fn body(store: &'static str, answer: Response, size: Option<u64>) -> Result<Body> {
     let start = start_of(&answer).ok_or_else(|| RepositoryError::strange(store, "no Content-Range"))?;
     Ok(Body {
         start,
@@ -192,7 +188,7 @@ fn strong_tag(headers: &HeaderMap) -> Option<String> {
 
 #[async_trait]
 impl ArtifactRepository for Artifacts {
-    async fn find(&self) -> Result<Found, RepositoryError> {
+    async fn find(&self) -> Result<Found> {
         let listing = self.more("").await?;
         if !listing.objects.is_empty() || listing.next.is_some() {
             return Ok(Found::Directory(listing));
@@ -223,7 +219,7 @@ impl ArtifactRepository for Artifacts {
     }
 
     /// A server gives one entry with the file's own name, or none, for a file.
-    async fn more(&self, directory: &str) -> Result<Listing, RepositoryError> {
+    async fn more(&self, directory: &str) -> Result<Listing> {
         let whole = self.below(directory);
         let files = self.entries(&whole).await?;
         let name = whole.rsplit('/').next().unwrap_or_default();
@@ -249,7 +245,7 @@ impl ArtifactRepository for Artifacts {
         object: &Object,
         range: Option<Range<u64>>,
         validator: Option<&str>,
-    ) -> Result<Body, RepositoryError> {
+    ) -> Result<Body> {
         let range = range.as_ref();
         if !self.presigned.is_needed() {
             let ask = self.ask(Method::GET, self.service_url("artifacts", &object.key)?);
@@ -265,7 +261,7 @@ impl ArtifactRepository for Artifacts {
         }
     }
 
-    async fn put(&self, path: &str, file: &Path) -> Result<(), RepositoryError> {
+    async fn put(&self, path: &str, file: &Path) -> Result<()> {
         let (path, file) = (&self.below(path), &open_file(file)?);
         if !self.presigned.is_needed() {
             let ask = self.ask(Method::PUT, self.service_url("artifacts", path)?);
@@ -286,7 +282,7 @@ impl ArtifactRepository for Artifacts {
         }
     }
 
-    async fn abandon(&self) -> Result<(), RepositoryError> {
+    async fn abandon(&self) -> Result<()> {
         self.abort_unfinished().await
     }
 
@@ -311,7 +307,7 @@ impl Service for Artifacts {
         &self.access.client
     }
 
-    async fn authorize(&self, request: &mut Request, content: &Content) -> Result<(), RepositoryError> {
+    async fn authorize(&self, request: &mut Request, content: &Content) -> Result<()> {
         let Some(signer) = &self.access.signer else {
             return Ok(());
         };

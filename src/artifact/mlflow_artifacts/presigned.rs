@@ -11,7 +11,7 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::artifact::error::{RepositoryError, STORAGE};
+use crate::artifact::error::{RepositoryError, Result, STORAGE};
 use crate::artifact::http_request::{Ask, Content, tried};
 use crate::artifact::mlflow_artifacts::signed_storage::{NAME, Signed};
 use crate::artifact::mlflow_artifacts::{Artifacts, ListEntry, body, ranged};
@@ -34,7 +34,7 @@ impl Artifacts {
         object: &Object,
         range: Option<&Range<u64>>,
         validator: Option<&str>,
-    ) -> Result<Body, RepositoryError> {
+    ) -> Result<Body> {
         let url = self.service_url("presigned", &object.key)?;
         let signed = self.ask(Method::GET, url).text(self).await?;
         let signed: Signed =
@@ -44,7 +44,7 @@ impl Artifacts {
     }
 
     /// Puts a file into the storage, at this whole path. It appears when all of its parts are there.
-    pub(super) async fn put_presigned(&self, path: &str, file: &SentFile) -> Result<(), RepositoryError> {
+    pub(super) async fn put_presigned(&self, path: &str, file: &SentFile) -> Result<()> {
         let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
         let size = part_size(file.length(), MOST_PARTS);
         // An empty file has a part too.
@@ -93,7 +93,7 @@ impl Artifacts {
         entries.iter().any(is_it)
     }
 
-    fn upload_ask(&self, what: &str, directory: &str, about: &Value) -> Result<Ask, RepositoryError> {
+    fn upload_ask(&self, what: &str, directory: &str, about: &Value) -> Result<Ask> {
         let url = self.service_url(&format!("mpu/{what}"), directory)?;
         let ask = self.ask(Method::POST, url);
         let mut ask = ask.header("content-type", "application/json");
@@ -102,7 +102,7 @@ impl Artifacts {
     }
 
     /// Removes the parts of an upload that has not ended.
-    pub(super) async fn abort_unfinished(&self) -> Result<(), RepositoryError> {
+    pub(super) async fn abort_unfinished(&self) -> Result<()> {
         let unfinished = self.presigned.unfinished().take();
         let Some((directory, upload)) = unfinished else {
             return Ok(());

@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::artifact::error::{RepositoryError, STORAGE};
+use crate::artifact::error::{RepositoryError, Result, STORAGE};
 use crate::artifact::http_request::{Ask, Content, Service, text};
 use crate::artifact::repository::{at_once, parts};
 use crate::artifact::s3::ignores_tls;
@@ -50,7 +50,7 @@ impl Presigned {
     }
 
     /// Sends a request to where a signed address leads.
-    pub(super) async fn send(&self, ask: Ask) -> Result<Response, RepositoryError> {
+    pub(super) async fn send(&self, ask: Ask) -> Result<Response> {
         let storage = self.storage.get_or_try_init(|| async { Storage::new() }).await?;
         let host = ask.url.host_str().unwrap_or_default().to_owned();
         ask.send(storage).await.map_err(|problem| match problem {
@@ -68,7 +68,7 @@ impl Presigned {
         signed: Vec<Signed>,
         file: &SentFile,
         size: u64,
-    ) -> Result<Vec<Value>, RepositoryError> {
+    ) -> Result<Vec<Value>> {
         let bytes = match file.length() {
             0 => stream::iter([Ok(Bytes::new())]).boxed(),
             _ => parts(file, size, None).boxed(),
@@ -109,7 +109,7 @@ pub(super) struct Signed {
 }
 
 impl Signed {
-    pub(super) fn ask(&self, method: Method) -> Result<Ask, RepositoryError> {
+    pub(super) fn ask(&self, method: Method) -> Result<Ask> {
         let url = Url::parse(&self.url).ok();
         let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         let mut ask = Ask::new(
@@ -150,7 +150,7 @@ pub(super) fn may_have_expired(problem: &RepositoryError) -> bool {
 struct Storage(Client);
 
 impl Storage {
-    fn new() -> Result<Self, RepositoryError> {
+    fn new() -> Result<Self> {
         let verification = if ignores_tls() {
             Verification::Off
         } else {

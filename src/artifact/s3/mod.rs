@@ -14,7 +14,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 
 use crate::artifact::checksum::{Algorithm, Checksum};
-use crate::artifact::error::RepositoryError;
+use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::http_request::text;
 use crate::artifact::object_repository::{ObjectRepository, ObjectService};
 use crate::artifact::repository::ArtifactRepository;
@@ -125,7 +125,7 @@ pub(in crate::artifact) struct S3 {
 
 impl S3 {
     /// The place with what the environment says of the service. Nothing is sent.
-    pub(in crate::artifact) fn open(place: &S3Place) -> Result<Box<dyn ArtifactRepository>, RepositoryError> {
+    pub(in crate::artifact) fn open(place: &S3Place) -> Result<Box<dyn ArtifactRepository>> {
         let variable = &env_vars::non_empty;
         let settings = AwsSettings::read(variable)?;
         let style = variable(env_vars::MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE)
@@ -172,7 +172,7 @@ impl S3 {
     }
 
     /// The bucket's address in the region.
-    fn base(&self) -> Result<Url, RepositoryError> {
+    fn base(&self) -> Result<Url> {
         let mut url = match &self.endpoint {
             Some(url) => url.clone(),
             None => {
@@ -213,7 +213,7 @@ impl ObjectService for S3 {
 }
 
 /// The address that the settings name instead of Amazon's own.
-fn endpoint(settings: &AwsSettings) -> Result<Option<Url>, RepositoryError> {
+fn endpoint(settings: &AwsSettings) -> Result<Option<Url>> {
     let own = env_vars::non_empty(env_vars::MLFLOW_S3_ENDPOINT_URL);
     let (name, address) = match (&own, settings.endpoint_url("s3")) {
         (Some(own), _) => (env_vars::MLFLOW_S3_ENDPOINT_URL, own.as_str()),

@@ -11,7 +11,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Request, StatusCode, Url};
 
 use crate::artifact::checksum::{Algorithm, Checksum};
-use crate::artifact::error::RepositoryError;
+use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::http_request::{Ask, Content, Service, Whole, text, tried};
 use crate::artifact::s3::arguments::Operation;
 use crate::artifact::s3::{NAME, NOMINAL_BUCKET, S3, checksum, locked, strange};
@@ -36,7 +36,7 @@ impl Service for S3 {
         &self.client
     }
 
-    async fn authorize(&self, request: &mut Request, content: &Content) -> Result<(), RepositoryError> {
+    async fn authorize(&self, request: &mut Request, content: &Content) -> Result<()> {
         let method = request.method().clone();
         let kind = Operation::of(&method, request.url());
         let url = self.real_address(request.url());
@@ -106,7 +106,7 @@ impl Service for S3 {
         false
     }
 
-    async fn whole(&self, ask: &Ask) -> Option<Result<Whole, RepositoryError>> {
+    async fn whole(&self, ask: &Ask) -> Option<Result<Whole>> {
         Some(match Operation::of(&ask.method, &ask.url) {
             Operation::List => self.list(ask).await,
             Operation::Describe => self.describe(ask).await,
@@ -142,7 +142,7 @@ impl S3 {
     }
 
     /// A listing, in which names are encoded on their way: XML cannot carry all of them.
-    async fn list(&self, ask: &Ask) -> Result<Whole, RepositoryError> {
+    async fn list(&self, ask: &Ask) -> Result<Whole> {
         let mut ask = ask.clone();
         ask.url.query_pairs_mut().append_pair("encoding-type", "url");
         let (status, headers, body) = ask.whole(self).await?;
@@ -152,7 +152,7 @@ impl S3 {
 
     /// What the service says of an object. It says nothing else in a refusal of this request, so that the
     /// object's first byte is asked for then.
-    async fn describe(&self, ask: &Ask) -> Result<Whole, RepositoryError> {
+    async fn describe(&self, ask: &Ask) -> Result<Whole> {
         let described = ask.clone().whole(self).await;
         match &described {
             Ok((_, headers, _)) => *locked(&self.described) = checksum(headers),
@@ -167,7 +167,7 @@ impl S3 {
 
     /// Makes the object of an upload's parts: the service may fail after it has said that all is well, and
     /// an answer may be lost.
-    async fn complete(&self, ask: &Ask) -> Result<Whole, RepositoryError> {
+    async fn complete(&self, ask: &Ask) -> Result<Whole> {
         let mut ask = ask.clone();
         let Content::Bytes(list) = &ask.content else {
             return Err(strange("no list of parts"));
