@@ -85,14 +85,12 @@ impl Checksum {
         if arrived.value.is_empty() || self.value == arrived.value {
             return Ok(());
         }
-        Err(RepositoryError::Damaged {
-            reason: format!(
-                "its {} is {}, not {}",
-                self.algorithm.about().0,
-                arrived.to_base64(),
-                self.to_base64()
-            ),
-        })
+        Err(RepositoryError::damaged(format_args!(
+            "its {} is {}, not {}",
+            self.algorithm.about().0,
+            arrived.to_base64(),
+            self.to_base64()
+        )))
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 
 use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::file_tree::Walk;
-use crate::artifact::repository::{ArtifactRepository, Body, Found, Listing, Object};
+use crate::artifact::repository::{ArtifactRepository, Body, Listing, Object, StoredArtifact};
 use crate::databricks::{BLOCK, Client, DatabricksProfile, DbfsPath, FileStatus, Session};
 
 /// A file or directory of a workspace.
@@ -59,17 +59,18 @@ fn object(file: &FileStatus) -> Object {
 
 #[async_trait]
 impl ArtifactRepository for Dbfs {
-    async fn find(&self) -> Result<Found> {
+    async fn find(&self) -> Result<StoredArtifact> {
         match self.client().await?.dbfs_status(&self.path).await? {
-            Some(status) if status.is_dir => self.more("").await.map(Found::Directory),
-            Some(status) => Ok(Found::File(object(&status))),
-            None => Err(RepositoryError::Missing {
-                said: format!("the workspace has no '{}'", self.path),
-            }),
+            Some(status) if status.is_dir => self.list_artifacts("").await.map(StoredArtifact::Directory),
+            Some(status) => Ok(StoredArtifact::File(object(&status))),
+            None => Err(RepositoryError::Missing(format!(
+                "the workspace has no '{}'",
+                self.path
+            ))),
         }
     }
 
-    async fn more(&self, directory: &str) -> Result<Listing> {
+    async fn list_artifacts(&self, directory: &str) -> Result<Listing> {
         let files = self.client().await?.dbfs_list(&self.below(directory)).await?;
         let entries = files.into_iter().map(|file| {
             let name = file.path.rsplit('/').next().unwrap_or_default();
@@ -109,7 +110,7 @@ impl ArtifactRepository for Dbfs {
         })
     }
 
-    async fn put(&self, path: &str, file: &Path) -> Result<()> {
+    async fn log_artifact(&self, path: &str, file: &Path) -> Result<()> {
         let sent = Arc::new(AtomicU64::new(0));
         let target = self.below(path);
         Ok(self.client().await?.dbfs_upload(file, &target, &sent).await?)

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use crate::artifact::checksum::{Checksum, Sum};
 use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::local::{Brought, create_below, persist, sum_of_file, temporary_beside, unpacked};
-use crate::artifact::repository::{ArtifactRepository, Body, Found, Listing, Object};
+use crate::artifact::repository::{ArtifactRepository, Body, Listing, Object, StoredArtifact};
 use crate::events::{Progress, Transfer, TransferUnit};
 use crate::http::{Fault, pauses};
 
@@ -44,16 +44,16 @@ impl<'a> Transfers<'a> {
     pub(super) async fn bring(
         &self,
         store: &dyn ArtifactRepository,
-        found: &Found,
+        found: &StoredArtifact,
         target: &Path,
     ) -> Result<Brought> {
         let listing = match found {
-            Found::File(object) => {
+            StoredArtifact::File(object) => {
                 self.tally.expect(object.size);
                 let bytes = self.bring_object(store, object, target).await?;
                 return Ok(Brought { files: 1, bytes });
             }
-            Found::Directory(listing) => listing,
+            StoredArtifact::Directory(listing) => listing,
         };
         fs::create_dir_all(target).map_err(RepositoryError::unwritable)?;
         self.objects(store, listing, target)
@@ -85,7 +85,7 @@ impl<'a> Transfers<'a> {
             let listing = match at {
                 None => return Ok(None),
                 Some(None) => first.clone(),
-                Some(Some(next)) => store.more(&next).await?,
+                Some(Some(next)) => store.list_artifacts(&next).await?,
             };
             for directory in &listing.empty_directories {
                 create_below(target, Path::new(directory))?;
@@ -251,17 +251,17 @@ impl Piece<'_> {
     async fn receive(&mut self, body: Body, wanted: u64) -> Result<()> {
         if body.start != wanted {
             if self.is_part || body.start != 0 {
-                return Err(RepositoryError::NoAnswer {
-                    fault: Fault::Protocol,
-                    reason: "the store sent another part than was asked for".to_owned(),
-                });
+                return Err(RepositoryError::silent(
+                    Fault::Protocol,
+                    "the store sent another part than was asked for",
+                ));
             }
             self.start_anew();
         }
         if let Some(rest) = body.length.filter(|_| !self.is_part) {
             let length = self.content.bytes + rest;
             if self.object.size.is_some_and(|size| size != length) {
-                return Err(RepositoryError::Changed);
+                return Err(RepositoryError::changed());
             }
             if self.length.replace(length).or(self.object.size).is_none() {
                 self.tally.settle(length);
@@ -278,9 +278,7 @@ impl Piece<'_> {
         while let Some(chunk) = chunks.try_next().await? {
             let (before, after) = (self.content.bytes, self.content.bytes + chunk.len() as u64);
             if self.length.is_some_and(|length| after > length) {
-                return Err(RepositoryError::Damaged {
-                    reason: "more arrived than there is".to_owned(),
-                });
+                return Err(RepositoryError::damaged("more arrived than there is"));
             }
             self.file
                 .write_all_at(&chunk, self.start + before)
@@ -292,13 +290,13 @@ impl Piece<'_> {
             self.tally.change(before, after);
         }
         match self.length.filter(|length| self.content.bytes < *length) {
-            Some(length) => Err(RepositoryError::NoAnswer {
-                fault: Fault::Broken,
-                reason: format!(
+            Some(length) => Err(RepositoryError::silent(
+                Fault::Broken,
+                format_args!(
                     "the connection ended after {} of {length} bytes",
                     self.content.bytes
                 ),
-            }),
+            )),
             None => Ok(()),
         }
     }

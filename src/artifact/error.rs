@@ -81,8 +81,8 @@ pub(super) const STORAGE: &str = "the storage behind the tracking server";
 /// Why a store could not do what it was asked for. No variant holds a credential.
 #[derive(Debug, thiserror::Error)]
 pub enum RepositoryError {
-    #[error("there is nothing there: {said}")]
-    Missing { said: String },
+    #[error("there is nothing there: {0}")]
+    Missing(String),
     #[error("{store} answered {}{} to {credentials}", shown_status(*.status), in_brackets(.said))]
     Refused {
         store: &'static str,
@@ -130,14 +130,9 @@ pub enum RepositoryError {
         /// What it was asked to connect to, as a person types it.
         destination: String,
     },
-    #[error("it was changed while it was downloaded")]
-    Changed,
-    /// The file that is put there got another length.
+    /// What arrived is not what was there when the transfer began.
     #[error("{0}")]
-    SourceChanged(String),
-    /// What arrived is not what the store holds.
-    #[error("what arrived is not what the store holds: {reason}")]
-    Damaged { reason: String },
+    Changed(String),
     /// An odd answer, settings that cannot be used, or names that files here cannot have.
     #[error("{0}")]
     Other(String),
@@ -219,7 +214,7 @@ impl RepositoryError {
     /// A file that is sent and cannot be read, or is another one by now.
     pub(super) fn unreadable(source: io::Error) -> Self {
         if source.get_ref().is_some_and(|error| error.is::<FileChanged>()) {
-            Self::SourceChanged(source.to_string())
+            Self::Changed(source.to_string())
         } else {
             Self::File {
                 is_written: false,
@@ -244,11 +239,21 @@ impl RepositoryError {
         ))
     }
 
+    /// An object that got another state.
+    pub(super) fn changed() -> Self {
+        Self::Changed("it was changed while it was downloaded".to_owned())
+    }
+
+    /// Bytes that the store does not hold.
+    pub(super) fn damaged(reason: impl Display) -> Self {
+        Self::Changed(format!("what arrived is not what the store holds: {reason}"))
+    }
+
     /// Whether the store was asked, and said no: another question may be answered all the same.
     pub(super) fn is_answer(&self) -> bool {
         matches!(
             self,
-            Self::Missing { .. } | Self::Refused { .. } | Self::Unavailable { .. }
+            Self::Missing(_) | Self::Refused { .. } | Self::Unavailable { .. }
         )
     }
 
@@ -266,7 +271,7 @@ impl RepositoryError {
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
         let text = match self {
-            Self::Missing { .. } => "check the address; it is case-sensitive",
+            Self::Missing(_) => "check the address; it is case-sensitive",
             Self::Refused {
                 store: STORAGE,
                 status: 400 | 401 | 403,
@@ -292,9 +297,7 @@ impl RepositoryError {
                     ))
                 });
             }
-            Self::Changed | Self::SourceChanged(_) | Self::Damaged { .. } => {
-                "try again when nobody writes to it"
-            }
+            Self::Changed(_) => "try again when nobody writes to it",
             Self::Web(DownloadError::Unwritable(source)) | Self::File { source, .. }
                 if source.kind() == io::ErrorKind::StorageFull =>
             {

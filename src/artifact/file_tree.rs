@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::http_request::{silent, tried};
 use crate::artifact::repository::{
-    ArtifactRepository, Body, CHUNK, Chunks, Found, Listing, Object, open_file, parts, path_below,
+    ArtifactRepository, Body, CHUNK, Chunks, Listing, Object, StoredArtifact, open_file, parts, path_below,
 };
 use crate::http::{READ_TIMEOUT, SentFile};
 
@@ -207,9 +207,10 @@ impl<S: FileServer> FileTree<S> {
         if let Some(size) = there.and_then(|there| there.size)
             && size != file.length()
         {
-            return Err(RepositoryError::Damaged {
-                reason: format!("it has {} bytes, and {size} arrived", file.length()),
-            });
+            return Err(RepositoryError::damaged(format_args!(
+                "it has {} bytes, and {size} arrived",
+                file.length()
+            )));
         }
         match session.rename(part, path).await {
             Err(problem) if !problem.is_transient() => {
@@ -224,10 +225,10 @@ impl<S: FileServer> FileTree<S> {
 
 #[async_trait]
 impl<S: FileServer> ArtifactRepository for FileTree<S> {
-    async fn find(&self) -> Result<Found> {
+    async fn find(&self) -> Result<StoredArtifact> {
         let mut entry = self.look(&self.path).await;
         // A name may have been written as web addresses have it.
-        if matches!(entry, Err(RepositoryError::Missing { .. }))
+        if matches!(entry, Err(RepositoryError::Missing(_)))
             && let Ok(decoded) = percent_decode_str(&self.path).decode_utf8()
             && decoded != self.path
             && !decoded.contains(char::is_control)
@@ -237,15 +238,15 @@ impl<S: FileServer> ArtifactRepository for FileTree<S> {
             let _ = self.decoded.set(decoded.into_owned());
         }
         match entry? {
-            None => self.list("").await.map(Found::Directory),
-            Some(file) => Ok(Found::File(Object {
+            None => self.list("").await.map(StoredArtifact::Directory),
+            Some(file) => Ok(StoredArtifact::File(Object {
                 key: self.below(""),
                 ..file
             })),
         }
     }
 
-    async fn more(&self, next: &str) -> Result<Listing> {
+    async fn list_artifacts(&self, next: &str) -> Result<Listing> {
         self.list(next).await
     }
 
@@ -275,7 +276,7 @@ impl<S: FileServer> ArtifactRepository for FileTree<S> {
         })
     }
 
-    async fn put(&self, path: &str, file: &Path) -> Result<()> {
+    async fn log_artifact(&self, path: &str, file: &Path) -> Result<()> {
         let (path, file) = (&self.below(path), &open_file(file)?);
         let (directory, _) = path.rsplit_once('/').unwrap_or_default();
         let part = &format!("{directory}/.incomplete-{}", uuid::Uuid::new_v4().simple());
@@ -285,7 +286,7 @@ impl<S: FileServer> ArtifactRepository for FileTree<S> {
         Ok(())
     }
 
-    async fn abandon(&self) -> Result<()> {
+    async fn abort_upload(&self) -> Result<()> {
         let part = lock(&self.unfinished).take();
         let Some(part) = part else { return Ok(()) };
         tried(|| async { self.server.connect().await?.remove(&part).await }).await

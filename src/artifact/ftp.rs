@@ -126,7 +126,7 @@ impl FileSession for FtpSession {
                 continue;
             }
             let found = match self.look(&format!("{}/{name}", path.trim_end_matches('/'))).await {
-                Err(RepositoryError::Missing { .. }) => Some(Object::default()),
+                Err(RepositoryError::Missing(_)) => Some(Object::default()),
                 found => found?,
             };
             entries.push((name.to_owned(), found));
@@ -192,7 +192,7 @@ fn problem(error: FtpError, is_read: bool, asker: &str) -> RepositoryError {
     match code {
         // Too many connections, or the server ends.
         421 | 425 | 426 | 450 => RepositoryError::silent(Fault::Broken, said),
-        550 if is_read => RepositoryError::Missing { said },
+        550 if is_read => RepositoryError::Missing(said),
         status => RepositoryError::refused(NAME, status, Some(text.to_owned()), asker.to_owned()),
     }
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::file_tree::{FileServer, FileSession, file};
-use crate::artifact::http_request::{Ask, Content, Service, redirect_target};
+use crate::artifact::http_request::{Content, HttpRequest, Service, redirect_target};
 use crate::artifact::local::{self, Brought, parent_of};
 use crate::artifact::repository::{Chunks, Object, of_answer};
 use crate::env_vars;
@@ -67,14 +67,14 @@ impl WebHdfs {
         })
     }
 
-    fn ask(&self, method: Method, path: &str, operation: &str, query: &str) -> Result<Ask> {
+    fn request(&self, method: Method, path: &str, operation: &str, query: &str) -> Result<HttpRequest> {
         let path = utf8_percent_encode(path, UNRESERVED_PATH);
         let mut address = format!("{}/webhdfs/v1{path}?op={operation}{query}", self.server);
         if let Some(user) = &self.user {
             address.push_str(&format!("&user.name={}", utf8_percent_encode(user, UNRESERVED)));
         }
         let url = Url::parse(&address).map_err(|error| RepositoryError::strange(NAME, error))?;
-        Ok(Ask::new(method, url))
+        Ok(HttpRequest::new(method, url))
     }
 
     /// The answer in JSON, whose part of this name is what was asked for.
@@ -86,7 +86,10 @@ impl WebHdfs {
         query: &str,
         part: &str,
     ) -> Result<Value> {
-        let text = self.ask(method, path, operation, query)?.text_once(self).await?;
+        let text = self
+            .request(method, path, operation, query)?
+            .text_once(self)
+            .await?;
         let mut answer: Value = serde_json::from_str(&text).unwrap_or_default();
         match answer.get_mut(part) {
             Some(found) => Ok(found.take()),
@@ -156,8 +159,8 @@ impl FileSession for WebHdfs {
             end => format!("&length={}", end - range.start),
         };
         let query = format!("&offset={}{length}", range.start);
-        let ask = self.ask(Method::GET, path, "OPEN", &query)?;
-        let answer = ask.send_once(&self).await?;
+        let request = self.request(Method::GET, path, "OPEN", &query)?;
+        let answer = request.send_once(&self).await?;
         let length = answer.content_length();
         Ok((of_answer(answer), length))
     }
@@ -169,15 +172,16 @@ impl FileSession for WebHdfs {
 
     /// Asks the name node for a node that takes the file, which gets it.
     async fn write(&mut self, path: &str, file: &SentFile) -> Result<()> {
-        let mut ask = self.ask(Method::PUT, path, "CREATE", "&overwrite=true")?;
-        ask.accepts = Some(StatusCode::TEMPORARY_REDIRECT);
-        let answer = ask.send_once(self).await?;
-        let target = redirect_target(&ask.url, &answer);
+        let mut request = self.request(Method::PUT, path, "CREATE", "&overwrite=true")?;
+        request.accepts = Some(StatusCode::TEMPORARY_REDIRECT);
+        let answer = request.send_once(self).await?;
+        let target = redirect_target(&request.url, &answer);
         let target =
             target.ok_or_else(|| RepositoryError::strange(NAME, "it names no node that takes the file"))?;
-        let mut ask = Ask::new(Method::PUT, target).header("content-type", "application/octet-stream");
-        ask.content = Content::File(file.clone());
-        ask.send_once(self).await.map(drop)
+        let mut request =
+            HttpRequest::new(Method::PUT, target).header("content-type", "application/octet-stream");
+        request.content = Content::File(file.clone());
+        request.send_once(self).await.map(drop)
     }
 
     async fn rename(&mut self, from: &str, to: &str) -> Result<()> {
@@ -279,9 +283,7 @@ pub(super) async fn is_directory(uri: &str) -> Result<bool> {
                 .iter()
                 .any(|line| line.contains("No such file or directory")) =>
         {
-            Err(RepositoryError::Missing {
-                said: last_lines.join(" "),
-            })
+            Err(RepositoryError::Missing(last_lines.join(" ")))
         }
         Err(error) => Err(error.into()),
     }

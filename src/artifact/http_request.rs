@@ -19,11 +19,12 @@ use crate::http::{
 };
 
 /// Asks until there is an answer that another try would not change.
-pub(super) async fn tried<T, F>(ask: impl FnMut() -> F) -> Result<T>
+pub(super) async fn tried<T, F>(request: impl FnMut() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
 {
-    ask.retry(pauses())
+    request
+        .retry(pauses())
         .when(RepositoryError::is_transient)
         .notify(|problem, _| tracing::debug!(problem = %problem, "a request failed"))
         .await
@@ -70,7 +71,7 @@ pub(super) trait Service: Send + Sync {
     }
 
     /// Sends a request of the library, and reads all of the answer, in a way of the service's own.
-    async fn whole(&self, _ask: &Ask) -> Option<Result<Whole>> {
+    async fn whole(&self, _ask: &HttpRequest) -> Option<Result<Whole>> {
         None
     }
 
@@ -126,7 +127,7 @@ impl Content {
 
 /// What is asked for.
 #[derive(Debug, Clone)]
-pub(super) struct Ask {
+pub(super) struct HttpRequest {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
@@ -137,7 +138,7 @@ pub(super) struct Ask {
     pub(super) is_anonymous: bool,
 }
 
-impl Ask {
+impl HttpRequest {
     pub(super) fn new(method: Method, url: Url) -> Self {
         Self {
             method,
@@ -162,12 +163,12 @@ impl Ask {
         tried(|| self.send_once(service)).await
     }
 
-    /// As [`Ask::send`], and reads all of the answer.
+    /// As [`HttpRequest::send`], and reads all of the answer.
     pub(super) async fn whole(self, service: &dyn Service) -> Result<Whole> {
         tried(|| self.whole_once(service)).await
     }
 
-    /// As [`Ask::whole`], without another try.
+    /// As [`HttpRequest::whole`], without another try.
     pub(super) async fn whole_once(&self, service: &dyn Service) -> Result<Whole> {
         let mut answer = self.send_once(service).await?;
         let headers = std::mem::take(answer.headers_mut());
@@ -178,18 +179,18 @@ impl Ask {
         Ok((answer.status(), headers, bytes.freeze()))
     }
 
-    /// As [`Ask::whole`], for an answer that is text.
+    /// As [`HttpRequest::whole`], for an answer that is text.
     pub(super) async fn text(self, service: &dyn Service) -> Result<String> {
         tried(|| self.text_once(service)).await
     }
 
-    /// As [`Ask::text`], without another try.
+    /// As [`HttpRequest::text`], without another try.
     pub(super) async fn text_once(&self, service: &dyn Service) -> Result<String> {
         let (_, _, bytes) = self.whole_once(service).await?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// As [`Ask::send`], without another try.
+    /// As [`HttpRequest::send`], without another try.
     pub(super) async fn send_once(&self, service: &dyn Service) -> Result<Response> {
         let mut has_learned = false;
         loop {
@@ -210,10 +211,12 @@ impl Ask {
             }
             let said = service.said(&body);
             return Err(match status {
-                StatusCode::NOT_FOUND | StatusCode::GONE => RepositoryError::Missing {
-                    said: format!("{} answered {status}{}", service.name(), in_brackets(&said)),
-                },
-                StatusCode::PRECONDITION_FAILED => RepositoryError::Changed,
+                StatusCode::NOT_FOUND | StatusCode::GONE => RepositoryError::Missing(format!(
+                    "{} answered {status}{}",
+                    service.name(),
+                    in_brackets(&said)
+                )),
+                StatusCode::PRECONDITION_FAILED => RepositoryError::changed(),
                 _ => RepositoryError::refused(service.name(), status.as_u16(), said, service.asker().await),
             });
         }

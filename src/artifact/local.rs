@@ -22,9 +22,7 @@ pub(super) struct Brought {
 /// What it means that a file here cannot be looked at.
 pub(super) fn unreadable(path: &Path, source: io::Error) -> RepositoryError {
     match source.kind() {
-        ErrorKind::NotFound => RepositoryError::Missing {
-            said: format!("'{}' does not exist", path.display()),
-        },
+        ErrorKind::NotFound => RepositoryError::Missing(format!("'{}' does not exist", path.display())),
         _ => RepositoryError::unreadable(source),
     }
 }
@@ -147,11 +145,11 @@ pub(super) async fn unpacked(file: &NamedTempFile, path: &Path) -> Result<NamedT
     let mut packed = MultiGzDecoder::new(file.reopen().map_err(RepositoryError::unwritable)?);
     let mut buffer = vec![0; CHUNK];
     loop {
-        let read = packed
-            .read(&mut buffer)
-            .map_err(|error| RepositoryError::Damaged {
-                reason: format!("its Content-Encoding is gzip, but it cannot be decompressed ({error})"),
-            })?;
+        let read = packed.read(&mut buffer).map_err(|error| {
+            RepositoryError::damaged(format_args!(
+                "its Content-Encoding is gzip, but it cannot be decompressed ({error})"
+            ))
+        })?;
         if read == 0 {
             return Ok(plain);
         }

@@ -41,8 +41,8 @@ pub(crate) use crate::artifact::uri::{Reference, Storage};
 use crate::artifact::download::{Tally, Transfers};
 use crate::artifact::error::Result;
 use crate::artifact::local::{Brought, persist, temporary_beside};
-use crate::artifact::repository::{ArtifactRepository, Found};
-use crate::artifact::uri::{Place, open_repository};
+use crate::artifact::repository::{ArtifactRepository, StoredArtifact};
+use crate::artifact::uri::{ArtifactUri, open_repository};
 use crate::events::{Progress, byte_text};
 use crate::http;
 use crate::temporary::{self, TemporaryDirectory};
@@ -63,24 +63,24 @@ enum Source {
     Local(PathBuf),
     /// What Hadoop's program reads.
     Hdfs(String),
-    Repository(Box<dyn ArtifactRepository>, Found),
+    Repository(Box<dyn ArtifactRepository>, StoredArtifact),
 }
 
 impl LocatedData {
     async fn locate(request: &DataRequest, context: &DataContext) -> Result<Self> {
-        let (source, is_directory) = match &request.place {
-            Place::Web(url) => (Source::Web(url.as_str().to_owned()), false),
-            Place::Local(path) => {
+        let (source, is_directory) = match &request.artifact_uri {
+            ArtifactUri::Web(url) => (Source::Web(url.as_str().to_owned()), false),
+            ArtifactUri::Local(path) => {
                 let about = fs::metadata(path).map_err(|source| local::unreadable(path, source))?;
                 (Source::Local(path.clone()), about.is_dir())
             }
-            Place::Hdfs(uri) if hdfs::has_program() => {
+            ArtifactUri::Hdfs(uri) if hdfs::has_program() => {
                 (Source::Hdfs(uri.clone()), hdfs::is_directory(uri).await?)
             }
             place => {
                 let store = open_repository(place, context)?;
                 let found = store.find().await?;
-                let is_directory = matches!(found, Found::Directory(_));
+                let is_directory = matches!(found, StoredArtifact::Directory(_));
                 (Source::Repository(store, found), is_directory)
             }
         };
@@ -128,7 +128,7 @@ impl LocatedData {
         persist(file, path)?;
         if downloaded.is_page && !self.request.names_page() {
             tally.progress.warning(&format!(
-                "what is at '{}' is a web page: it may ask you to sign in, or only show what you want",
+                "what is at '{}' is a web page: it may request you to sign in, or only show what you want",
                 self.request.uri
             ));
         }

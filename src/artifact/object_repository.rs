@@ -16,8 +16,8 @@ use crate::artifact::checksum::{Algorithm, Checksum, Sum};
 use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::http_request::{Service, start_of, text};
 use crate::artifact::repository::{
-    ArtifactRepository, Body, Found, Listing, Object, at_once, content_type, directory_prefix, of_answer,
-    open_file, part_size, parts, path_below,
+    ArtifactRepository, Body, Listing, Object, StoredArtifact, at_once, content_type, directory_prefix,
+    of_answer, open_file, part_size, parts, path_below,
 };
 use crate::artifact::transport::{Call, key_of, path_of, problem};
 use crate::http::SentFile;
@@ -161,7 +161,7 @@ impl<S: ObjectService + 'static> ObjectRepository<S> {
         validator.map(str::to_owned)
     }
 
-    async fn stat(&self) -> Result<Found> {
+    async fn stat(&self) -> Result<StoredArtifact> {
         let about = self
             .library
             .stat_dyn(&self.call().context(), &path_of(&self.key), OpStat::default())
@@ -173,9 +173,13 @@ impl<S: ObjectService + 'static> ObjectRepository<S> {
             .user_metadata()
             .and_then(|metadata| metadata.get("hdi_isfolder"));
         if mark == Some("true") && about.content_length() == 0 {
-            return Ok(Found::Directory(Listing::default()));
+            return Ok(StoredArtifact::Directory(Listing::default()));
         }
-        Ok(Found::File(self.object(&self.key, String::new(), &about)))
+        Ok(StoredArtifact::File(self.object(
+            &self.key,
+            String::new(),
+            &about,
+        )))
     }
 
     async fn write(&self, writer: &mut oio::Writer, file: &SentFile, size: u64) -> Result<()> {
@@ -199,10 +203,10 @@ impl<S: ObjectService + 'static> ObjectRepository<S> {
 
 #[async_trait]
 impl<S: ObjectService + 'static> ArtifactRepository for ObjectRepository<S> {
-    async fn find(&self) -> Result<Found> {
+    async fn find(&self) -> Result<StoredArtifact> {
         let listed = self.list().await;
         if listed.as_ref().is_err_and(|problem| !problem.is_answer()) {
-            return listed.map(Found::Directory);
+            return listed.map(StoredArtifact::Directory);
         }
         let (is_directory, is_marked) = listed.as_ref().map_or((false, false), |listing| {
             let directories = &listing.empty_directories;
@@ -213,29 +217,28 @@ impl<S: ObjectService + 'static> ArtifactRepository for ObjectRepository<S> {
         // A file comes before a mere marker of the same name.
         let is_named = !self.key.is_empty() && !self.key.ends_with('/');
         if is_directory || (is_marked && !is_named) {
-            return listed.map(Found::Directory);
+            return listed.map(StoredArtifact::Directory);
         }
         if !is_named {
             listed?;
-            return Err(RepositoryError::Missing {
-                said: self.service.missing(&self.key, None),
-            });
+            return Err(RepositoryError::Missing(self.service.missing(&self.key, None)));
         }
         match (self.stat().await, listed) {
             // The answer to this question has no words.
-            (
-                Err(RepositoryError::Missing { .. } | RepositoryError::Refused { said: None, .. }),
-                Err(listed),
-            ) => Err(listed),
-            (Err(RepositoryError::Missing { .. }), Ok(listing)) if is_marked => Ok(Found::Directory(listing)),
-            (Err(RepositoryError::Missing { said }), Ok(_)) => Err(RepositoryError::Missing {
-                said: self.service.missing(&self.key, Some(said)),
-            }),
+            (Err(RepositoryError::Missing(_) | RepositoryError::Refused { said: None, .. }), Err(listed)) => {
+                Err(listed)
+            }
+            (Err(RepositoryError::Missing(_)), Ok(listing)) if is_marked => {
+                Ok(StoredArtifact::Directory(listing))
+            }
+            (Err(RepositoryError::Missing(said)), Ok(_)) => Err(RepositoryError::Missing(
+                self.service.missing(&self.key, Some(said)),
+            )),
             (found, _) => found,
         }
     }
 
-    async fn more(&self, _next: &str) -> Result<Listing> {
+    async fn list_artifacts(&self, _next: &str) -> Result<Listing> {
         self.page().await
     }
 
@@ -276,7 +279,7 @@ impl<S: ObjectService + 'static> ArtifactRepository for ObjectRepository<S> {
         })
     }
 
-    async fn put(&self, path: &str, file: &Path) -> Result<()> {
+    async fn log_artifact(&self, path: &str, file: &Path) -> Result<()> {
         let file = open_file(file)?;
         let key = format!("{}{path}", directory_prefix(&self.key));
         if let Some(done) = self.service.put(&key, &file).await {
@@ -302,7 +305,7 @@ impl<S: ObjectService + 'static> ArtifactRepository for ObjectRepository<S> {
         Ok(())
     }
 
-    async fn abandon(&self) -> Result<()> {
+    async fn abort_upload(&self) -> Result<()> {
         match self.upload.lock().await.take() {
             Some(mut writer) => writer.abort_dyn().await.map_err(|error| self.problem(error)),
             None => Ok(()),

@@ -21,10 +21,10 @@ pub(super) const CHUNK: usize = 256 * 1024;
 #[async_trait]
 pub(super) trait ArtifactRepository: Send + Sync {
     /// What is at the place.
-    async fn find(&self) -> Result<Found>;
+    async fn find(&self) -> Result<StoredArtifact>;
 
     /// The listing that goes on where [`Listing::next`] says. It begins with an empty text.
-    async fn more(&self, next: &str) -> Result<Listing>;
+    async fn list_artifacts(&self, next: &str) -> Result<Listing>;
 
     /// Begins to read an object, from `range` where one is given. `validator` is what the store called
     /// the object's state before; where it has another one by now this is an error, or the answer
@@ -33,10 +33,10 @@ pub(super) trait ArtifactRepository: Send + Sync {
     -> Result<Body>;
 
     /// Puts a file below the place, where it appears when it is whole.
-    async fn put(&self, path: &str, file: &Path) -> Result<()>;
+    async fn log_artifact(&self, path: &str, file: &Path) -> Result<()>;
 
-    /// Removes what a [`ArtifactRepository::put`] that failed or was dropped has left behind.
-    async fn abandon(&self) -> Result<()> {
+    /// Removes what a [`ArtifactRepository::log_artifact`] that failed or was dropped has left behind.
+    async fn abort_upload(&self) -> Result<()> {
         Ok(())
     }
 
@@ -51,7 +51,7 @@ pub(super) trait ArtifactRepository: Send + Sync {
 
 /// What is at a place.
 #[derive(Debug)]
-pub(super) enum Found {
+pub(super) enum StoredArtifact {
     File(Object),
     /// Objects whose names go on after the place's.
     Directory(Listing),

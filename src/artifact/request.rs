@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::artifact::error::{DataError, RepositoryError};
 use crate::artifact::file_address::PASSWORD_GIVEN;
 use crate::artifact::local;
-use crate::artifact::uri::{Place, Reference};
+use crate::artifact::uri::{ArtifactUri, Reference};
 use crate::redact::{shown_url, without_credentials};
 
 /// Something that shall be brought onto this machine.
@@ -17,7 +17,7 @@ pub(crate) struct DataRequest {
     pub position: usize,
     /// The URI without credentials.
     pub uri: String,
-    pub(super) place: Place,
+    pub(super) artifact_uri: ArtifactUri,
     /// What the local file or directory is called, which may be a path of several parts; empty if
     /// what a directory holds gets no directory of its own.
     name: String,
@@ -29,20 +29,20 @@ impl DataRequest {
     /// # Errors
     /// The value is no URI that data can be had from.
     pub(crate) fn new(parameter: &str, position: usize, uri: &str) -> Result<Self, DataError> {
-        let place = place_of(parameter, uri)?;
+        let artifact_uri = artifact_uri_of(parameter, uri)?;
         Ok(Self {
             parameter: parameter.to_owned(),
             position,
             uri: shown(uri.trim()),
-            name: place.name(),
-            place,
+            name: artifact_uri.name(),
+            artifact_uri,
         })
     }
 
     /// What the tracking store or the model registry has to be asked for.
     pub(crate) fn reference(&self) -> Option<&Reference> {
-        match &self.place {
-            Place::Reference(reference) => Some(reference),
+        match &self.artifact_uri {
+            ArtifactUri::Reference(reference) => Some(reference),
             _ => None,
         }
     }
@@ -53,9 +53,9 @@ impl DataRequest {
     /// # Errors
     /// An artifact URI that data cannot be had from.
     pub(crate) fn resolve(&mut self, artifact_uri: &str) -> Result<(), DataError> {
-        self.place = match local::path_of(artifact_uri) {
-            Some(path) => Place::Local(path),
-            None => place_of(&self.parameter, artifact_uri)?,
+        self.artifact_uri = match local::path_of(artifact_uri) {
+            Some(path) => ArtifactUri::Local(path),
+            None => artifact_uri_of(&self.parameter, artifact_uri)?,
         };
         Ok(())
     }
@@ -94,11 +94,11 @@ impl DataRequest {
     }
 }
 
-fn place_of(parameter: &str, uri: &str) -> Result<Place, DataError> {
+fn artifact_uri_of(parameter: &str, uri: &str) -> Result<ArtifactUri, DataError> {
     let uri = uri.trim();
     let shown = shown(uri);
-    let parsed = Place::parse(uri).map_err(|reason| invalid(parameter, &shown, &reason))?;
-    let Some(place) = parsed else {
+    let parsed = ArtifactUri::parse(uri).map_err(|reason| invalid(parameter, &shown, &reason))?;
+    let Some(artifact_uri) = parsed else {
         let scheme = uri.split(':').next().unwrap_or_default().to_ascii_lowercase();
         let (problem, hint) = match scheme.as_str() {
             "file" => (
@@ -118,14 +118,14 @@ fn place_of(parameter: &str, uri: &str) -> Result<Place, DataError> {
         });
     };
     let is_no_name = |part: &str| matches!(part, "." | "..") || part.contains('\0');
-    if place.name().split('/').any(is_no_name) {
+    if artifact_uri.name().split('/').any(is_no_name) {
         return Err(invalid(
             parameter,
             &shown,
             "it ends in no name that a file can have",
         ));
     }
-    Ok(place)
+    Ok(artifact_uri)
 }
 
 fn invalid(parameter: &str, shown: &str, reason: &str) -> DataError {

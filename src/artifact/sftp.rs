@@ -181,9 +181,7 @@ impl Visit {
     fn problem(&self, error: Error) -> RepositoryError {
         match error {
             Error::Status(status) if status.status_code == StatusCode::NoSuchFile => {
-                RepositoryError::Missing {
-                    said: format!("{NAME} answered 2 ({})", status.error_message),
-                }
+                RepositoryError::Missing(format!("{NAME} answered 2 ({})", status.error_message))
             }
             Error::Status(status) => self.refusal(status.status_code, status.error_message),
             error => broken(error),

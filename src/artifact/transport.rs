@@ -10,7 +10,7 @@ use opendal::{
 use reqwest::{Response, Url};
 
 use crate::artifact::error::{RepositoryError, Result};
-use crate::artifact::http_request::{Ask, Content, Service};
+use crate::artifact::http_request::{Content, HttpRequest, Service};
 use crate::http::innermost;
 
 /// Stands before a key that begins with a slash, which the library would drop. It never leaves this
@@ -71,18 +71,18 @@ impl Call {
         let service = self.service.as_ref();
         let (head, body) = request.into_parts();
         let operation = head.extensions.get::<Operation>().copied();
-        let mut ask = Ask::new(head.method, url_of(&head.uri, service)?);
-        ask.headers = head.headers;
-        ask.content = Content::Bytes(body.to_bytes());
+        let mut request = HttpRequest::new(head.method, url_of(&head.uri, service)?);
+        request.headers = head.headers;
+        request.content = Content::Bytes(body.to_bytes());
         let (status, headers, bytes) = if operation == Some(Operation::Read) {
-            let answer = ask.send(service).await?;
+            let answer = request.send(service).await?;
             let head = (answer.status(), answer.headers().clone(), Bytes::new());
             *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
             head
         } else {
-            let (status, headers, mut bytes) = match service.whole(&ask).await {
+            let (status, headers, mut bytes) = match service.whole(&request).await {
                 Some(answer) => answer?,
-                None => ask.whole(service).await?,
+                None => request.whole(service).await?,
             };
             if operation == Some(Operation::List) {
                 // Names that begin with a slash are marked.

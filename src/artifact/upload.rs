@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 
 use crate::artifact::error::{DataError, RepositoryError};
-use crate::artifact::uri::{Place, open_repository};
+use crate::artifact::uri::{ArtifactUri, open_repository};
 use crate::artifact::{DataContext, hdfs, local};
 
 /// How long it is tried to remove what a failed upload has left behind: the run is about to end.
@@ -36,9 +36,9 @@ pub async fn upload<G>(
         if let Some(directory) = local::path_of(artifact_uri) {
             return local::copy_file(file, &directory.join(path)).map(drop);
         }
-        let place = Place::parse(artifact_uri).map_err(RepositoryError::Address)?;
+        let place = ArtifactUri::parse(artifact_uri).map_err(RepositoryError::Address)?;
         let place = place.ok_or(RepositoryError::NotWritable)?;
-        if let Place::Hdfs(uri) = &place
+        if let ArtifactUri::Hdfs(uri) = &place
             && hdfs::has_program()
         {
             let uri = format!("{}/{path}", uri.trim_end_matches('/'));
@@ -46,7 +46,7 @@ pub async fn upload<G>(
         }
         opened
             .insert(open_repository(&place, context)?)
-            .put(path, file)
+            .log_artifact(path, file)
             .await
     };
     let outcome = match select(pin!(put), pin!(given_up)).await {
@@ -54,10 +54,10 @@ pub async fn upload<G>(
         Either::Right((reason, _)) => Err(reason),
     };
     if let (Err(_) | Ok(Err(_)), Some(store)) = (&outcome, opened) {
-        let removed = tokio::time::timeout(REMOVAL_PATIENCE, store.abandon()).await;
+        let removed = tokio::time::timeout(REMOVAL_PATIENCE, store.abort_upload()).await;
         let removed = removed.unwrap_or_else(|error| Err(RepositoryError::broken(error.into())));
         if let Err(problem) = removed
-            && !matches!(problem, RepositoryError::Missing { .. })
+            && !matches!(problem, RepositoryError::Missing(_))
         {
             tracing::warn!("what has been uploaded of '{path}' cannot be removed: {problem}");
         }

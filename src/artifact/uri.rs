@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use percent_encoding::{percent_decode_str, utf8_percent_encode};
 use reqwest::Url;
 
-use crate::artifact::azure::{Azure, AzurePlace};
+use crate::artifact::azure::{Azure, AzureUri};
 use crate::artifact::dbfs::Dbfs;
 use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::file_address::FileAddress;
@@ -15,7 +15,7 @@ use crate::artifact::gcs::Gcs;
 use crate::artifact::hdfs::{self, WebHdfs};
 use crate::artifact::mlflow_artifacts::Artifacts;
 use crate::artifact::repository::ArtifactRepository;
-use crate::artifact::s3::{S3, S3Place};
+use crate::artifact::s3::{S3, S3Uri};
 use crate::artifact::sftp::Sftp;
 use crate::http::ServerAccess;
 use crate::python_paths::{UNRESERVED, split_authority};
@@ -75,11 +75,11 @@ pub(crate) enum Storage {
 impl Storage {
     /// Nothing for all other places.
     pub(crate) fn of(uri: &str) -> Option<Self> {
-        match Place::parse(uri).ok()?? {
-            Place::S3(_) => Some(Self::S3),
-            Place::Gcs { .. } => Some(Self::Google),
-            Place::Azure(_) => Some(Self::Azure),
-            Place::Hdfs(_) => Some(Self::Hadoop),
+        match ArtifactUri::parse(uri).ok()?? {
+            ArtifactUri::S3(_) => Some(Self::S3),
+            ArtifactUri::Gcs { .. } => Some(Self::Google),
+            ArtifactUri::Azure(_) => Some(Self::Azure),
+            ArtifactUri::Hdfs(_) => Some(Self::Hadoop),
             _ => None,
         }
     }
@@ -88,9 +88,9 @@ impl Storage {
 /// The scheme of a view of several Hadoop file systems.
 const VIEW: &str = "viewfs";
 
-/// A place that data can be had from.
+/// What a URI names that data can be had from.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum ArtifactUri {
     /// A file on a web server. The URL may hold credentials.
     Web(Url),
     /// An artifact of a tracking server that a web address names. The URL may hold credentials.
@@ -98,11 +98,11 @@ pub(super) enum Place {
     /// An artifact of the tracking server, or of the one that is named.
     Artifacts { host: Option<String>, path: String },
     /// An object of a bucket, or the beginning of the names of many.
-    S3(S3Place),
+    S3(S3Uri),
     /// The same of Google's storage.
     Gcs { bucket: String, key: String },
     /// A blob of a container in Azure, or the beginning of the names of many.
-    Azure(AzurePlace),
+    Azure(AzureUri),
     /// A file or directory of an FTP server. The address may hold credentials.
     Ftp(FileAddress),
     /// A file or directory of an SSH server.
@@ -117,7 +117,7 @@ pub(super) enum Place {
     Local(PathBuf),
 }
 
-impl Place {
+impl ArtifactUri {
     /// Reads a URI. Nothing for a scheme that is none of these.
     ///
     /// # Errors
@@ -133,13 +133,13 @@ impl Place {
                     None => Self::Web(url),
                 }
             }
-            scheme @ ("s3" | "s3a" | "s3n" | "r2" | "b2") => Self::S3(S3Place::parse(scheme, rest)?),
+            scheme @ ("s3" | "s3a" | "s3n" | "r2" | "b2") => Self::S3(S3Uri::parse(scheme, rest)?),
             "gs" => Self::of_bucket(rest)?,
             // Only the second interface decodes what the URI holds.
-            "wasb" | "wasbs" => Self::Azure(AzurePlace::parse(rest)?),
+            "wasb" | "wasbs" => Self::Azure(AzureUri::parse(rest)?),
             "abfs" | "abfss" => {
                 let rest = percent_decode_str(rest).decode_utf8_lossy().into_owned();
-                Self::Azure(AzurePlace::parse(&rest)?)
+                Self::Azure(AzureUri::parse(&rest)?)
             }
             "ftp" => Self::Ftp(FileAddress::parse(&scheme, rest)?),
             "sftp" => Self::Sftp(FileAddress::parse(&scheme, rest)?.for_ssh()?),
@@ -252,34 +252,39 @@ fn last_named_part(path: &str) -> Option<&str> {
 }
 
 /// The store at a place.
-pub(super) fn open_repository(place: &Place, context: &DataContext) -> Result<Box<dyn ArtifactRepository>> {
+pub(super) fn open_repository(
+    place: &ArtifactUri,
+    context: &DataContext,
+) -> Result<Box<dyn ArtifactRepository>> {
     Ok(match place {
-        Place::S3(place) => S3::open(place)?,
-        Place::Gcs { bucket, key } => Gcs::open(bucket, key)?,
-        Place::Azure(place) => Azure::open(place)?,
-        Place::Ftp(address) => Box::new(FileTree::new(Ftp::new(address), &address.path)),
-        Place::Sftp(address) => Box::new(FileTree::new(Sftp::new(address), &address.path)),
+        ArtifactUri::S3(place) => S3::open(place)?,
+        ArtifactUri::Gcs { bucket, key } => Gcs::open(bucket, key)?,
+        ArtifactUri::Azure(place) => Azure::open(place)?,
+        ArtifactUri::Ftp(address) => Box::new(FileTree::new(Ftp::new(address), &address.path)),
+        ArtifactUri::Sftp(address) => Box::new(FileTree::new(Sftp::new(address), &address.path)),
         // What a view is made of stands in Hadoop's own configuration.
-        Place::Hdfs(uri) if uri.starts_with(VIEW) => return Err(hdfs::program_missing()),
-        Place::Hdfs(uri) => {
+        ArtifactUri::Hdfs(uri) if uri.starts_with(VIEW) => return Err(hdfs::program_missing()),
+        ArtifactUri::Hdfs(uri) => {
             let (_, rest) = uri.split_once(':').unwrap_or_default();
             let (authority, path) = split_authority(rest);
             let path = format!("/{}", path.trim_matches('/'));
             Box::new(FileTree::new(WebHdfs::new(authority)?, &path))
         }
-        Place::Dbfs { profile, path } => {
+        ArtifactUri::Dbfs { profile, path } => {
             let default = context.databricks.as_deref().unwrap_or("databricks");
             Box::new(Dbfs::new(profile.as_deref().unwrap_or(default), path)?)
         }
-        Place::Artifacts { host, path } => {
+        ArtifactUri::Artifacts { host, path } => {
             let access = context.server.clone().ok_or(RepositoryError::NoServer)?;
             Box::new(Artifacts::new(access, host.as_deref(), path))
         }
-        Place::WebArtifacts { server, path } => {
+        ArtifactUri::WebArtifacts { server, path } => {
             let access = web_access(server, context)?;
             Box::new(Artifacts::new(access, None, path))
         }
-        Place::Web(_) | Place::Reference(_) | Place::Local(_) => return Err(RepositoryError::NotWritable),
+        ArtifactUri::Web(_) | ArtifactUri::Reference(_) | ArtifactUri::Local(_) => {
+            return Err(RepositoryError::NotWritable);
+        }
     })
 }
 
@@ -311,7 +316,7 @@ mod tests {
         ] {
             let (profile, path) = (profile.map(str::to_owned), "/a/b".to_owned());
             assert!(
-                Place::parse(uri) == Ok(Some(Place::Dbfs { profile, path })),
+                ArtifactUri::parse(uri) == Ok(Some(ArtifactUri::Dbfs { profile, path })),
                 "{uri}"
             );
         }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::credentials::Credentials;
 use super::error::DatabricksError;
 use super::session::Session;
-use crate::http::{Api, ApiError, Call, Content, Token, TokenAnswer, basic};
+use crate::http::{Api, ApiError, Call, Content, Token, TokenResponse, basic};
 use crate::process::ProgramCall;
 
 /// The program that keeps a user's login.
@@ -79,7 +79,7 @@ impl Session {
             },
             ..Call::new(Method::POST, &path)
         };
-        let answer: Result<TokenAnswer, ApiError> = client.value(call).await;
+        let answer: Result<TokenResponse, ApiError> = client.value(call).await;
         answer
             .map(Token::from)
             .map_err(|error| failed(error.to_string().replace(client_secret, "****")))
@@ -92,7 +92,7 @@ impl Session {
             source,
         })?;
         serde_json::from_slice(&captured.stdout)
-            .map(|answer: TokenAnswer| answer.into())
+            .map(|answer: TokenResponse| answer.into())
             .map_err(|_| {
                 let reason = "the databricks program gave none; log in with `databricks auth login`";
                 none(self.address(), reason)

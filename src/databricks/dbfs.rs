@@ -81,12 +81,12 @@ impl Client {
     /// What is in a directory; of a file, the file itself.
     pub(crate) async fn dbfs_list(&self, path: &DbfsPath) -> Result<Vec<FileStatus>, DatabricksError> {
         #[derive(Deserialize)]
-        struct Answer {
+        struct ListResponse {
             #[serde(default)]
             files: Vec<FileStatus>,
         }
         let query = [("path", path.as_str())];
-        let answer: Answer = self.get("/api/2.0/dbfs/list", &query).await?;
+        let answer: ListResponse = self.get("/api/2.0/dbfs/list", &query).await?;
         Ok(answer.files)
     }
 

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::api_error::ApiError;
 use super::client::{AGENT, MOST_REDIRECTS, may_see_credentials, redirect_target};
-use super::connection::{Answer, Call, Connection, ConnectionSettings};
+use super::connection::{ApiResponse, Call, Connection, ConnectionSettings};
 use super::excerpt::{code_and_message, excerpt};
 use super::fault::{Fault, in_words};
 use crate::redact::without_credentials;
@@ -49,7 +49,7 @@ pub(crate) trait Api: Send + Sync {
     }
 
     /// What a refusal says that only means that the server has too much to do.
-    fn overload(&self, _answer: &Answer) -> Option<String> {
+    fn overload(&self, _answer: &ApiResponse) -> Option<String> {
         None
     }
 
@@ -61,7 +61,7 @@ pub(crate) trait Api: Send + Sync {
 
 /// What became of one try.
 pub(crate) struct Outcome {
-    answer: Result<Answer, ApiError>,
+    answer: Result<ApiResponse, ApiError>,
     /// Why another try may end otherwise, in words for a person.
     reason: Option<String>,
 }
@@ -144,7 +144,7 @@ impl<A: Api> ApiClient<A> {
     }
 
     /// An answer that is no refusal.
-    pub(crate) async fn call(&self, call: Call<'_>) -> Result<Answer, A::Error> {
+    pub(crate) async fn call(&self, call: Call<'_>) -> Result<ApiResponse, A::Error> {
         let answer = self.tried(&call).await?.answer?;
         if answer.status.is_success() {
             Ok(answer)
@@ -218,7 +218,7 @@ impl<A: Api> ApiClient<A> {
     }
 
     /// What a person reads of an answer that may be another one a little later.
-    fn why_transient(&self, answer: &Answer) -> Option<String> {
+    fn why_transient(&self, answer: &ApiResponse) -> Option<String> {
         if self.settings().retry.is_transient(answer.status, &answer.headers) {
             return Some(format!("it answered {}", answer.status));
         }
@@ -285,7 +285,7 @@ impl<A: Api> ApiClient<A> {
     }
 
     /// What the server has to say instead of what was asked for.
-    async fn refusal(&self, path: &str, answer: Answer) -> A::Error {
+    async fn refusal(&self, path: &str, answer: ApiResponse) -> A::Error {
         let body = self.api.redacted(answer.body).await;
         let said = code_and_message(&body).filter(|_| !answer.status.is_success());
         let (code, message) = match said {

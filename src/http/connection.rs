@@ -151,7 +151,7 @@ impl<'a> Call<'a> {
 
 /// An answer, wholly read.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct ApiResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
@@ -159,7 +159,7 @@ pub(crate) struct Answer {
     pub(super) tries: u32,
 }
 
-impl Answer {
+impl ApiResponse {
     /// The text of a header.
     pub(crate) fn header(&self, name: impl reqwest::header::AsHeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
@@ -205,7 +205,7 @@ impl Connection {
         call: &Call<'_>,
         mut request: Request,
         tries: u32,
-    ) -> Result<Answer, ApiError> {
+    ) -> Result<ApiResponse, ApiError> {
         let (content, endpoint) = (&call.content, call.path.to_owned());
         let usual = self.settings.timeout.saturating_mul(call.patience);
         content.put_into(&mut request);
@@ -255,7 +255,7 @@ impl Connection {
             }
             body.extend_from_slice(&data);
         }
-        Ok(Answer {
+        Ok(ApiResponse {
             status: answer.status(),
             headers: std::mem::take(answer.headers_mut()),
             body,

@@ -24,11 +24,11 @@ pub(crate) use client::{
     MOST_REDIRECTS, READ_TIMEOUT, RequestSigner, ServerAccess, basic, bearer, client, local_client,
     may_see_credentials, redirect_target,
 };
-pub(crate) use connection::{Answer, Call, Connection, ConnectionSettings, Content};
+pub(crate) use connection::{ApiResponse, Call, Connection, ConnectionSettings, Content};
 pub(crate) use download::{DownloadError, download};
 pub(crate) use excerpt::{code_and_message, excerpt, shown_status};
 pub(crate) use fault::{ClientError, Fault, classify, in_words, innermost};
 pub(crate) use retry::{is_transient_status, pauses};
 pub(crate) use sent_file::{FileChanged, SentFile, counted_body};
-pub(crate) use token_cache::{Token, TokenAnswer, TokenCache};
+pub(crate) use token_cache::{Token, TokenCache, TokenResponse};
 pub(crate) use variables::{VariableError, boolean, seconds};

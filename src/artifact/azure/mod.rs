@@ -18,7 +18,7 @@ use tokio::sync::OnceCell;
 use crate::artifact::azure::credentials::Who;
 use crate::artifact::checksum::{Algorithm, Checksum};
 use crate::artifact::error::{RepositoryError, Result};
-use crate::artifact::http_request::{Ask, Content, Service, Whole, text};
+use crate::artifact::http_request::{Content, HttpRequest, Service, Whole, text};
 use crate::artifact::object_repository::{ObjectRepository, ObjectService};
 use crate::artifact::repository::ArtifactRepository;
 use crate::aws::{element, refusal};
@@ -35,7 +35,7 @@ const DIRECTORY_SIGNS: [&str; 2] = [
 
 /// Where a URI says that its data is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::artifact) struct AzurePlace {
+pub(in crate::artifact) struct AzureUri {
     pub(in crate::artifact) container: String,
     /// The account's name.
     pub(in crate::artifact) account: String,
@@ -44,7 +44,7 @@ pub(in crate::artifact) struct AzurePlace {
     pub(in crate::artifact) key: String,
 }
 
-impl AzurePlace {
+impl AzureUri {
     /// Reads `//container@account.host/path`, as it stands after the scheme.
     pub(in crate::artifact) fn parse(rest: &str) -> Result<Self, String> {
         let form =
@@ -81,7 +81,7 @@ pub(in crate::artifact) struct Azure {
 
 impl Azure {
     /// The place with what the environment says of the account. Nothing is sent.
-    pub(in crate::artifact) fn open(place: &AzurePlace) -> Result<Box<dyn ArtifactRepository>> {
+    pub(in crate::artifact) fn open(place: &AzureUri) -> Result<Box<dyn ArtifactRepository>> {
         let verification = Verification::from_variables(&env_vars::non_empty);
         let client = http::client(Some(&verification), Policy::none())?;
         let (endpoint, who) = credentials::find(&place.account, &place.host, &client)?;
@@ -104,33 +104,33 @@ impl Azure {
 
     /// Sends a request of the library with what it does not send: checksums, the question which blobs are
     /// directories, and ids of blocks that are as long as those of others.
-    async fn send(&self, mut ask: Ask) -> Result<Whole> {
-        let query: HashMap<_, _> = ask.url.query_pairs().into_owned().collect();
+    async fn send(&self, mut request: HttpRequest) -> Result<Whole> {
+        let query: HashMap<_, _> = request.url.query_pairs().into_owned().collect();
         let call = query.get("comp").map_or("", String::as_str);
         if call == "list" {
-            ask.url.query_pairs_mut().append_pair("include", "metadata");
-            let (status, headers, listing) = ask.whole(self).await?;
+            request.url.query_pairs_mut().append_pair("include", "metadata");
+            let (status, headers, listing) = request.whole(self).await?;
             return Ok((status, headers, with_slashes(&listing).into()));
         }
         if let Some(id) = query.get("blockid") {
             let pairs = [("comp", call), ("blockid", &long_id(id))];
-            ask.url.query_pairs_mut().clear().extend_pairs(pairs);
+            request.url.query_pairs_mut().clear().extend_pairs(pairs);
         }
-        if let (Content::Bytes(bytes), "blocklist") = (&mut ask.content, call) {
+        if let (Content::Bytes(bytes), "blocklist") = (&mut request.content, call) {
             *bytes = with_long_ids(bytes).into();
             if let Some(whole) = self.whole.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                ask = ask.header("x-ms-blob-content-md5", &whole.to_base64());
+                request = request.header("x-ms-blob-content-md5", &whole.to_base64());
             }
         }
-        if let Content::Bytes(bytes) = &ask.content
+        if let Content::Bytes(bytes) = &request.content
             && !bytes.is_empty()
         {
             let bytes = bytes.clone();
             let md5 = tokio::task::spawn_blocking(move || Checksum::of(Algorithm::Md5, &bytes)).await;
             let md5 = md5.map_err(|error| RepositoryError::strange(NAME, error))?;
-            ask = ask.header("content-md5", &md5.to_base64());
+            request = request.header("content-md5", &md5.to_base64());
         }
-        ask.whole(self).await
+        request.whole(self).await
     }
 }
 
@@ -210,8 +210,8 @@ impl Service for Azure {
         )
     }
 
-    async fn whole(&self, ask: &Ask) -> Option<Result<Whole>> {
-        Some(self.send(ask.clone()).await)
+    async fn whole(&self, request: &HttpRequest) -> Option<Result<Whole>> {
+        Some(self.send(request.clone()).await)
     }
 }
 

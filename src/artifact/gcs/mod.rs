@@ -18,7 +18,7 @@ use tokio::sync::OnceCell;
 
 use crate::artifact::checksum::{Algorithm, Checksum, Sum};
 use crate::artifact::error::{RepositoryError, Result};
-use crate::artifact::http_request::{Ask, Content, Service, text, tried};
+use crate::artifact::http_request::{Content, HttpRequest, Service, text, tried};
 use crate::artifact::object_repository::{ObjectRepository, ObjectService};
 use crate::artifact::repository::{ArtifactRepository, PART, content_type, parts};
 use crate::env_vars;
@@ -93,27 +93,27 @@ impl Gcs {
         };
         // The service may forget an upload at any time.
         put.retry(pauses().with_max_times(MOST_SESSIONS - 1))
-            .when(|problem| matches!(problem, RepositoryError::Missing { .. }))
+            .when(|problem| matches!(problem, RepositoryError::Missing(_)))
             .await
     }
 
     /// The request that takes the file's parts.
-    async fn begin(&self, key: &str, file: &SentFile) -> Result<Ask> {
+    async fn begin(&self, key: &str, file: &SentFile) -> Result<HttpRequest> {
         let [bucket, name] = [&self.bucket, key].map(|name| utf8_percent_encode(name, UNRESERVED));
         let path = format!("upload/storage/v1/b/{bucket}/o?uploadType=resumable&name={name}");
         let url = Url::parse(&format!("{}/{path}", self.endpoint)).map_err(strange)?;
-        let mut ask = Ask::new(Method::POST, url.clone())
+        let mut request = HttpRequest::new(Method::POST, url.clone())
             .header("x-upload-content-length", &file.length().to_string())
             .header("content-type", "application/json");
         let about = json!({ "name": key, "contentType": content_type(key) });
-        ask.content = Content::Bytes(about.to_string().into());
-        let answer = ask.send(self).await?;
+        request.content = Content::Bytes(about.to_string().into());
+        let answer = request.send(self).await?;
         let location = text(answer.headers(), LOCATION.as_str());
         session(&url, location.unwrap_or_default())
     }
 
     /// Sends part after part, from where the service says that it goes on.
-    async fn send_parts(&self, session: &Ask, file: &SentFile) -> Result<()> {
+    async fn send_parts(&self, session: &HttpRequest, file: &SentFile) -> Result<()> {
         let mut sum = Sum::new(Algorithm::Crc32c);
         let read = parts(file, PART, Some(&mut sum));
         read.try_for_each(|_| async { Ok(()) }).await?;
@@ -143,7 +143,7 @@ impl Gcs {
     /// bytes have arrived, or nothing if the object is there.
     async fn send_part(
         &self,
-        session: &Ask,
+        session: &HttpRequest,
         file: &SentFile,
         start: u64,
         whole: &Checksum,
@@ -155,14 +155,14 @@ impl Gcs {
         } else {
             format!("bytes */{length}")
         };
-        let mut ask = session.clone().header("content-range", &range);
-        ask.content = Content::Bytes(file.read(start..end).await.map_err(RepositoryError::unreadable)?);
+        let mut request = session.clone().header("content-range", &range);
+        request.content = Content::Bytes(file.read(start..end).await.map_err(RepositoryError::unreadable)?);
         if end == length {
             // Until here nobody sees the object.
             file.check().map_err(RepositoryError::unreadable)?;
-            ask = ask.header("x-goog-hash", &format!("crc32c={}", whole.to_base64()));
+            request = request.header("x-goog-hash", &format!("crc32c={}", whole.to_base64()));
         }
-        let (status, headers, object) = ask.whole_once(self).await?;
+        let (status, headers, object) = request.whole_once(self).await?;
         if status != GOES_ON {
             return check(&object, whole).map(|()| None);
         }
@@ -252,7 +252,7 @@ fn strange(reason: impl Display) -> RepositoryError {
 
 /// The request for the parts of an upload that the service at `url` has begun at this location. Who knows the
 /// location may write the object. If it is not the service's own, it does not get the service's credentials.
-fn session(url: &Url, location: &str) -> Result<Ask> {
+fn session(url: &Url, location: &str) -> Result<HttpRequest> {
     // What was to be sent by TLS is not sent without it.
     let is_safe = |to: &Url| matches!((url.scheme(), to.scheme()), ("http", "http") | (_, "https"));
     let address = url.join(location).ok().filter(|_| !location.is_empty());
@@ -260,10 +260,10 @@ fn session(url: &Url, location: &str) -> Result<Ask> {
         return Err(strange("no address for the file's parts"));
     };
     let is_trusted = may_see_credentials(url, &address);
-    let mut ask = Ask::new(Method::PUT, address);
-    ask.accepts = Some(GOES_ON);
-    ask.is_anonymous = !is_trusted;
-    Ok(ask)
+    let mut request = HttpRequest::new(Method::PUT, address);
+    request.accepts = Some(GOES_ON);
+    request.is_anonymous = !is_trusted;
+    Ok(request)
 }
 
 /// Whether the object that the service describes is the file with this checksum.

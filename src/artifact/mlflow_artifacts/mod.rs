@@ -16,10 +16,10 @@ use serde_json::Value;
 
 use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::file_tree::Walk;
-use crate::artifact::http_request::{Ask, Content, Service, start_of, text};
+use crate::artifact::http_request::{Content, HttpRequest, Service, start_of, text};
 use crate::artifact::mlflow_artifacts::signed_storage::{NAME, Presigned, may_have_expired, size};
 use crate::artifact::repository::{
-    ArtifactRepository, Body, Found, Listing, Object, content_type, of_answer, open_file,
+    ArtifactRepository, Body, Listing, Object, StoredArtifact, content_type, of_answer, open_file,
 };
 use crate::http::ServerAccess;
 use crate::python_paths::{UNRESERVED, UNRESERVED_PATH};
@@ -47,13 +47,13 @@ pub(in crate::artifact) struct Artifacts {
 }
 
 #[derive(Deserialize)]
-struct ListAnswer {
+struct ListArtifactsResponse {
     #[serde(default)]
-    files: Vec<ListEntry>,
+    files: Vec<FileInfo>,
 }
 
 #[derive(Deserialize)]
-pub(super) struct ListEntry {
+pub(super) struct FileInfo {
     /// Relative to the listed directory.
     pub(super) path: String,
     #[serde(default)]
@@ -109,10 +109,10 @@ impl Artifacts {
         Url::parse(&format!("{server}{rest}")).map_err(|error| RepositoryError::strange(NAME, error))
     }
 
-    pub(super) fn ask(&self, method: Method, url: Url) -> Ask {
-        let mut ask = Ask::new(method, url);
-        ask.headers.clone_from(&self.access.headers);
-        ask
+    pub(super) fn request(&self, method: Method, url: Url) -> HttpRequest {
+        let mut request = HttpRequest::new(method, url);
+        request.headers.clone_from(&self.access.headers);
+        request
     }
 
     /// The whole path of what lies at a path below the place.
@@ -129,8 +129,8 @@ impl Artifacts {
         );
         if may_be && !self.presigned.is_needed() {
             let asked = tokio::time::timeout(SERVER_INFO_PATIENCE, async {
-                let ask = self.ask(Method::GET, self.address(SERVER_INFO)?);
-                ask.text_once(self).await
+                let request = self.request(Method::GET, self.address(SERVER_INFO)?);
+                request.text_once(self).await
             });
             if let Ok(Ok(info)) = asked.await {
                 self.presigned.learn(&info);
@@ -140,11 +140,11 @@ impl Artifacts {
     }
 
     /// What the server lists at a whole path.
-    pub(super) async fn entries(&self, whole: &str) -> Result<Vec<ListEntry>> {
+    pub(super) async fn entries(&self, whole: &str) -> Result<Vec<FileInfo>> {
         let mut url = self.address(SERVICE)?;
         url.set_query(Some(&format!("path={}", utf8_percent_encode(whole, UNRESERVED))));
-        let text = self.ask(Method::GET, url).text(self).await?;
-        let answer: ListAnswer = serde_json::from_str(&text)
+        let text = self.request(Method::GET, url).text(self).await?;
+        let answer: ListArtifactsResponse = serde_json::from_str(&text)
             .map_err(|_| RepositoryError::strange(NAME, "no list of artifacts"))?;
         Ok(answer.files)
     }
@@ -153,16 +153,16 @@ impl Artifacts {
 /// Asks to go on in the middle of an artifact, if it is still in the state that a header of this name asks
 /// about.
 pub(super) fn ranged(
-    ask: Ask,
+    request: HttpRequest,
     range: Option<&Range<u64>>,
     condition: &'static str,
     validator: Option<&str>,
-) -> Ask {
+) -> HttpRequest {
     match (range, validator) {
-        (Some(range), Some(validator)) => ask
+        (Some(range), Some(validator)) => request
             .header("range", &format!("bytes={}-", range.start))
             .header(condition, validator),
-        _ => ask,
+        _ => request,
     }
 }
 
@@ -188,22 +188,20 @@ fn strong_tag(headers: &HeaderMap) -> Option<String> {
 
 #[async_trait]
 impl ArtifactRepository for Artifacts {
-    async fn find(&self) -> Result<Found> {
-        let listing = self.more("").await?;
+    async fn find(&self) -> Result<StoredArtifact> {
+        let listing = self.list_artifacts("").await?;
         if !listing.objects.is_empty() || listing.next.is_some() {
-            return Ok(Found::Directory(listing));
+            return Ok(StoredArtifact::Directory(listing));
         }
         if self.path.is_empty() {
-            return Err(RepositoryError::Missing {
-                said: "the server has no artifacts".to_owned(),
-            });
+            return Err(RepositoryError::Missing("the server has no artifacts".to_owned()));
         }
         let mut object = Object {
             key: self.path.clone(),
             ..Object::default()
         };
         let url = self.service_url("artifacts", &object.key)?;
-        match self.ask(Method::HEAD, url).send(self).await {
+        match self.request(Method::HEAD, url).send(self).await {
             Ok(answer) => object.validator = strong_tag(answer.headers()),
             // The answer to such a request has no body: another one says why.
             Err(_) => {
@@ -215,11 +213,11 @@ impl ArtifactRepository for Artifacts {
                 }
             }
         }
-        Ok(Found::File(object))
+        Ok(StoredArtifact::File(object))
     }
 
     /// A server gives one entry with the file's own name, or none, for a file.
-    async fn more(&self, directory: &str) -> Result<Listing> {
+    async fn list_artifacts(&self, directory: &str) -> Result<Listing> {
         let whole = self.below(directory);
         let files = self.entries(&whole).await?;
         let name = whole.rsplit('/').next().unwrap_or_default();
@@ -248,8 +246,8 @@ impl ArtifactRepository for Artifacts {
     ) -> Result<Body> {
         let range = range.as_ref();
         if !self.presigned.is_needed() {
-            let ask = self.ask(Method::GET, self.service_url("artifacts", &object.key)?);
-            match ranged(ask, range, "if-range", validator).send(self).await {
+            let request = self.request(Method::GET, self.service_url("artifacts", &object.key)?);
+            match ranged(request, range, "if-range", validator).send(self).await {
                 Ok(answer) => return body(NAME, answer, None),
                 Err(problem @ RepositoryError::Refused { .. }) if self.passes_nothing_on(&problem).await => {}
                 Err(problem) => return Err(problem),
@@ -261,13 +259,13 @@ impl ArtifactRepository for Artifacts {
         }
     }
 
-    async fn put(&self, path: &str, file: &Path) -> Result<()> {
+    async fn log_artifact(&self, path: &str, file: &Path) -> Result<()> {
         let (path, file) = (&self.below(path), &open_file(file)?);
         if !self.presigned.is_needed() {
-            let ask = self.ask(Method::PUT, self.service_url("artifacts", path)?);
-            let mut ask = ask.header("content-type", content_type(path));
-            ask.content = Content::File(file.clone());
-            match ask.send(self).await {
+            let request = self.request(Method::PUT, self.service_url("artifacts", path)?);
+            let mut request = request.header("content-type", content_type(path));
+            request.content = Content::File(file.clone());
+            match request.send(self).await {
                 Err(problem) if self.passes_nothing_on(&problem).await => {}
                 sent => return sent.map(drop),
             }
@@ -275,14 +273,14 @@ impl ArtifactRepository for Artifacts {
         match self.put_presigned(path, file).await {
             // All addresses were signed when the upload began: a new one gets new ones.
             Err(problem) if may_have_expired(&problem) => {
-                let _ = self.abandon().await;
+                let _ = self.abort_upload().await;
                 self.put_presigned(path, file).await
             }
             put => put,
         }
     }
 
-    async fn abandon(&self) -> Result<()> {
+    async fn abort_upload(&self) -> Result<()> {
         self.abort_unfinished().await
     }
 

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::artifact::error::{RepositoryError, Result, STORAGE};
-use crate::artifact::http_request::{Ask, Content, Service, text};
+use crate::artifact::http_request::{Content, HttpRequest, Service, text};
 use crate::artifact::repository::{at_once, parts};
 use crate::artifact::s3::ignores_tls;
 use crate::aws::refusal as refusal_of_storage;
@@ -50,10 +50,10 @@ impl Presigned {
     }
 
     /// Sends a request to where a signed address leads.
-    pub(super) async fn send(&self, ask: Ask) -> Result<Response> {
+    pub(super) async fn send(&self, request: HttpRequest) -> Result<Response> {
         let storage = self.storage.get_or_try_init(|| async { Storage::new() }).await?;
-        let host = ask.url.host_str().unwrap_or_default().to_owned();
-        ask.send(storage).await.map_err(|problem| match problem {
+        let host = request.url.host_str().unwrap_or_default().to_owned();
+        request.send(storage).await.map_err(|problem| match problem {
             RepositoryError::NoAnswer { fault, reason } => RepositoryError::NoAnswer {
                 fault,
                 reason: format!("{reason} ({host}, the storage that the tracking server refers to)"),
@@ -77,9 +77,9 @@ impl Presigned {
             .zip(stream::iter(signed))
             .map(|(bytes, signed)| Ok::<_, RepositoryError>((bytes?, signed)))
             .map_ok(|(bytes, signed)| async move {
-                let mut ask = signed.ask(Method::PUT)?;
-                ask.content = Content::Bytes(bytes);
-                let answer = self.send(ask).await?;
+                let mut request = signed.request(Method::PUT)?;
+                request.content = Content::Bytes(bytes);
+                let answer = self.send(request).await?;
                 // Not every storage tells its parts apart by tags.
                 let tag = text(answer.headers(), "etag").unwrap_or_default();
                 let number = signed.part_number.unwrap_or(1);
@@ -109,21 +109,21 @@ pub(super) struct Signed {
 }
 
 impl Signed {
-    pub(super) fn ask(&self, method: Method) -> Result<Ask> {
+    pub(super) fn request(&self, method: Method) -> Result<HttpRequest> {
         let url = Url::parse(&self.url).ok();
         let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        let mut ask = Ask::new(
+        let mut request = HttpRequest::new(
             method,
             url.ok_or_else(|| RepositoryError::strange(NAME, "a signed address that is none"))?,
         );
         if let Some(headers) = &self.headers {
-            ask.headers = HeaderMap::try_from(headers)
+            request.headers = HeaderMap::try_from(headers)
                 .map_err(|_| RepositoryError::strange(NAME, "a header for the storage that is none"))?;
         }
-        for value in ask.headers.values_mut() {
+        for value in request.headers.values_mut() {
             value.set_sensitive(true);
         }
-        Ok(ask)
+        Ok(request)
     }
 }
 

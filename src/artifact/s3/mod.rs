@@ -33,7 +33,7 @@ const NOMINAL_BUCKET: &str = "bucket";
 
 /// An object, or the beginning of the names of many.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::artifact) struct S3Place {
+pub(in crate::artifact) struct S3Uri {
     pub(in crate::artifact) bucket: String,
     pub(in crate::artifact) key: String,
     server: Option<Server>,
@@ -48,7 +48,7 @@ struct Server {
     region: Option<String>,
 }
 
-impl S3Place {
+impl S3Uri {
     /// Reads what stands after the scheme: `//bucket/key`, or `//bucket@host/key` for `r2` and `b2`. A
     /// query is no part of the key, as in MLflow.
     ///
@@ -125,7 +125,7 @@ pub(in crate::artifact) struct S3 {
 
 impl S3 {
     /// The place with what the environment says of the service. Nothing is sent.
-    pub(in crate::artifact) fn open(place: &S3Place) -> Result<Box<dyn ArtifactRepository>> {
+    pub(in crate::artifact) fn open(place: &S3Uri) -> Result<Box<dyn ArtifactRepository>> {
         let variable = &env_vars::non_empty;
         let settings = AwsSettings::read(variable)?;
         let style = variable(env_vars::MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE)

@@ -16,8 +16,8 @@ use super::settings::RestSettings;
 use super::signer::Signer;
 use crate::databricks::Session;
 use crate::http::{
-    Answer, Api, ApiClient, ApiError, Connection, MOST_REDIRECTS, RequestSigner, ServerAccess, VariableError,
-    code_and_message, excerpt,
+    Api, ApiClient, ApiError, ApiResponse, Connection, MOST_REDIRECTS, RequestSigner, ServerAccess,
+    VariableError, code_and_message, excerpt,
 };
 use crate::redact::without_credentials;
 
@@ -155,7 +155,7 @@ impl Api for Tracking {
         }
     }
 
-    fn overload(&self, answer: &Answer) -> Option<String> {
+    fn overload(&self, answer: &ApiResponse) -> Option<String> {
         let (code, said) = match code_and_message(&answer.body) {
             Some((code, message)) => (Some(code), message),
             None => (None, excerpt(&answer.body)),
