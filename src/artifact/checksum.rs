@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use crc_fast::{CrcAlgorithm, Digest};
 use openssl::hash::{Hasher, MessageDigest};
 
@@ -92,6 +93,13 @@ impl Checksum {
             self.to_base64()
         )))
     }
+}
+
+/// The MD5 of what is sent, as a header has it. Other work goes on meanwhile.
+pub(super) async fn md5_of(bytes: Bytes) -> Result<String> {
+    let md5 = tokio::task::spawn_blocking(move || Checksum::of(Algorithm::Md5, &bytes).to_base64());
+    md5.await
+        .map_err(|error| RepositoryError::Other(error.to_string()))
 }
 
 /// A checksum in the making.

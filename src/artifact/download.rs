@@ -144,7 +144,12 @@ impl<'a> Transfers<'a> {
     }
 
     /// Brings all bytes of an object.
-    async fn content(&self, store: &dyn ArtifactRepository, object: &Object, file: &File) -> Result<Content> {
+    async fn content(
+        &self,
+        store: &dyn ArtifactRepository,
+        object: &Object,
+        file: &File,
+    ) -> Result<Received> {
         let parts = match object.size.filter(|size| store.has_parts() && *size >= 2 * PART) {
             Some(size) => (0..size.div_ceil(PART))
                 .map(|number| Some(number * PART..((number + 1) * PART).min(size)))
@@ -163,9 +168,9 @@ impl<'a> Transfers<'a> {
                     is_part: range.is_some(),
                     start: range.as_ref().map_or(0, |range| range.start),
                     length: range.map(|range| range.end - range.start),
-                    content: Content {
+                    content: Received {
                         checksum: object.checksum.clone(),
-                        ..Content::default()
+                        ..Received::default()
                     },
                     validator: object.validator.clone(),
                     sum: None,
@@ -173,8 +178,8 @@ impl<'a> Transfers<'a> {
                 piece.fetch().await
             })
             .try_buffer_unordered(MOST_REQUESTS)
-            .try_fold(Content::default(), |whole, part| async move {
-                Ok(Content {
+            .try_fold(Received::default(), |whole, part| async move {
+                Ok(Received {
                     bytes: whole.bytes + part.bytes,
                     checksum: whole.checksum.or(part.checksum),
                     ..part
@@ -186,7 +191,7 @@ impl<'a> Transfers<'a> {
 
 /// What has arrived of an object.
 #[derive(Default)]
-struct Content {
+struct Received {
     bytes: u64,
     /// The checksum that all of the object should have.
     checksum: Option<Checksum>,
@@ -206,14 +211,14 @@ struct Piece<'a> {
     start: u64,
     /// How many bytes there will be.
     length: Option<u64>,
-    content: Content,
+    content: Received,
     validator: Option<String>,
     /// Of what has arrived, if the piece is all of the object.
     sum: Option<Sum>,
 }
 
 impl Piece<'_> {
-    async fn fetch(mut self) -> Result<Content> {
+    async fn fetch(mut self) -> Result<Received> {
         let mut left = pauses().build();
         loop {
             let before = self.content.bytes;

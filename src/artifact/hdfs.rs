@@ -14,11 +14,11 @@ use serde_json::Value;
 
 use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::file_tree::{FileServer, FileSession, file};
-use crate::artifact::http_request::{Content, HttpRequest, Service, redirect_target};
+use crate::artifact::http_request::{HttpRequest, Service, redirect_target};
 use crate::artifact::local::{self, Brought, parent_of};
 use crate::artifact::repository::{Chunks, Object, of_answer};
 use crate::env_vars;
-use crate::http::{self, SentFile, Verification};
+use crate::http::{self, Content, SentFile, Verification};
 use crate::process::{ProcessError, ProgramCall, program_on_path};
 use crate::python_paths::{UNRESERVED, UNRESERVED_PATH};
 
@@ -178,9 +178,9 @@ impl FileSession for WebHdfs {
         let target = redirect_target(&request.url, &answer);
         let target =
             target.ok_or_else(|| RepositoryError::strange(NAME, "it names no node that takes the file"))?;
-        let mut request =
-            HttpRequest::new(Method::PUT, target).header("content-type", "application/octet-stream");
-        request.content = Content::File(file.clone());
+        let request = HttpRequest::new(Method::PUT, target)
+            .header("content-type", "application/octet-stream")
+            .with(Content::file(file));
         request.send_once(self).await.map(drop)
     }
 

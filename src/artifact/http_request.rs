@@ -1,21 +1,19 @@
 //! Requests to stores that are reached over HTTP.
 
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use backon::Retryable as _;
 use bytes::{Bytes, BytesMut};
-use openssl::sha::sha256;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap};
-use reqwest::{Body, Client, Method, Request, Response, StatusCode, Url};
+use reqwest::{Client, Method, Request, Response, StatusCode, Url};
 
 use crate::artifact::error::{RepositoryError, Result, in_brackets};
 use crate::http::{
-    self, Fault, MOST_REDIRECTS, READ_TIMEOUT, SentFile, classify, counted_body, in_words,
-    is_transient_status, may_see_credentials, pauses,
+    self, Content, Fault, MOST_REDIRECTS, READ_TIMEOUT, classify, in_words, is_transient_status,
+    may_see_credentials, pauses,
 };
 
 /// Asks until there is an answer that another try would not change.
@@ -82,49 +80,6 @@ pub(super) trait Service: Send + Sync {
     }
 }
 
-/// What a request brings, which can be sent again for another try.
-#[derive(Debug, Clone)]
-pub(super) enum Content {
-    /// None if nothing is sent.
-    Bytes(Bytes),
-    File(SentFile),
-}
-
-impl Content {
-    pub(super) fn length(&self) -> u64 {
-        match self {
-            Self::Bytes(bytes) => bytes.len() as u64,
-            Self::File(file) => file.length(),
-        }
-    }
-
-    /// The hash that a signature may hold.
-    pub(super) async fn sha256(&self) -> Result<[u8; 32]> {
-        match self {
-            Self::Bytes(bytes) => Ok(sha256(bytes)),
-            Self::File(file) => file.sha256().await.map_err(RepositoryError::unreadable),
-        }
-    }
-
-    /// How long the answer may take longer than usual when all has been sent.
-    fn handing_on(&self) -> Duration {
-        let longest = match self {
-            Self::Bytes(_) => BUFFERED_TIME,
-            // The server may put it elsewhere before it answers.
-            Self::File(_) => LONGEST_HANDING_ON,
-        };
-        longest.min(Duration::from_secs(self.length() / SLOWEST))
-    }
-
-    fn body(&self, sent: &Arc<AtomicU64>) -> Option<Body> {
-        match self {
-            Self::Bytes(bytes) if bytes.is_empty() => None,
-            Self::Bytes(bytes) => Some(counted_body(bytes.clone(), sent)),
-            Self::File(file) => Some(file.body(Bytes::new(), Bytes::new(), sent)),
-        }
-    }
-}
-
 /// What is asked for.
 #[derive(Debug, Clone)]
 pub(super) struct HttpRequest {
@@ -144,7 +99,7 @@ impl HttpRequest {
             method,
             url,
             headers: HeaderMap::new(),
-            content: Content::Bytes(Bytes::new()),
+            content: Content::default(),
             accepts: None,
             is_anonymous: false,
         }
@@ -156,6 +111,10 @@ impl HttpRequest {
             self.headers.insert(name, value);
         }
         self
+    }
+
+    pub(super) fn with(self, content: Content) -> Self {
+        Self { content, ..self }
     }
 
     /// Sends the request until there is an answer that another try would not change.
@@ -256,31 +215,36 @@ pub(super) fn redirect_target(from: &Url, answer: &Response) -> Option<Url> {
 
 /// Sends a request with this content. It is given up when nothing moves for [`READ_TIMEOUT`].
 async fn execute(client: &Client, mut request: Request, content: &Content) -> Result<Response> {
-    let (sent, length) = (Arc::new(AtomicU64::new(0)), content.length());
+    let length = content.length();
+    // A server may put a file elsewhere before it answers.
+    let longest = content
+        .file
+        .as_ref()
+        .map_or(BUFFERED_TIME, |_| LONGEST_HANDING_ON);
+    let handing_on = longest.min(Duration::from_secs(length / SLOWEST));
     // Some servers want to be told that nothing comes.
     if length > 0 || matches!(*request.method(), Method::POST | Method::PUT) {
         request.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
-    *request.body_mut() = content.body(&sent);
+    *request.body_mut() = content.body();
     let mut exchange = pin!(client.execute(request));
     let mut seen = 0;
     loop {
-        let limit = if seen == length {
-            READ_TIMEOUT + content.handing_on()
+        let spare = if seen == length {
+            handing_on
         } else {
-            READ_TIMEOUT
+            Duration::ZERO
         };
+        let limit = READ_TIMEOUT + spare;
         match tokio::time::timeout(limit, &mut exchange).await {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => {
-                if let Content::File(file) = content {
-                    file.check().map_err(RepositoryError::unreadable)?;
-                }
+                content.check().map_err(RepositoryError::unreadable)?;
                 return Err(broken(error));
             }
             Err(_) => {}
         }
-        let now = sent.load(Ordering::Relaxed);
+        let now = content.sent.load(Ordering::Relaxed);
         if now == seen {
             return Err(silent(limit));
         }

@@ -10,8 +10,8 @@ use opendal::{
 use reqwest::{Response, Url};
 
 use crate::artifact::error::{RepositoryError, Result};
-use crate::artifact::http_request::{Content, HttpRequest, Service};
-use crate::http::innermost;
+use crate::artifact::http_request::{HttpRequest, Service};
+use crate::http::{Content, innermost};
 
 /// Stands before a key that begins with a slash, which the library would drop. It never leaves this
 /// program.
@@ -73,7 +73,7 @@ impl Call {
         let operation = head.extensions.get::<Operation>().copied();
         let mut request = HttpRequest::new(head.method, url_of(&head.uri, service)?);
         request.headers = head.headers;
-        request.content = Content::Bytes(body.to_bytes());
+        request.content = Content::bytes(body.to_bytes());
         let (status, headers, bytes) = if operation == Some(Operation::Read) {
             let answer = request.send(service).await?;
             let head = (answer.status(), answer.headers().clone(), Bytes::new());

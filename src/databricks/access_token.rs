@@ -1,7 +1,6 @@
 //! Access tokens: of a service principal by OAuth, or of a user by the `databricks` program.
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use reqwest::header::AUTHORIZATION;
 use reqwest::{Method, Url};
 use serde::Deserialize;
@@ -70,13 +69,9 @@ impl Session {
         let path = endpoint.path().to_owned();
         endpoint.set_path("");
         let client = self.client_at(endpoint, headers.into_iter().collect(), TokenService);
-        let head = Bytes::from_static(b"grant_type=client_credentials&scope=all-apis");
         let call = Call {
             content_type: Some("application/x-www-form-urlencoded"),
-            content: Content {
-                head,
-                ..Content::default()
-            },
+            content: Content::bytes("grant_type=client_credentials&scope=all-apis"),
             ..Call::new(Method::POST, &path)
         };
         let answer: Result<TokenResponse, ApiError> = client.value(call).await;

@@ -16,14 +16,14 @@ use reqwest::{Client, Request};
 use tokio::sync::OnceCell;
 
 use crate::artifact::azure::credentials::Who;
-use crate::artifact::checksum::{Algorithm, Checksum};
+use crate::artifact::checksum::{Algorithm, Checksum, md5_of};
 use crate::artifact::error::{RepositoryError, Result};
-use crate::artifact::http_request::{Content, HttpRequest, Service, Whole, text};
+use crate::artifact::http_request::{HttpRequest, Service, Whole, text};
 use crate::artifact::object_repository::{ObjectRepository, ObjectService};
 use crate::artifact::repository::ArtifactRepository;
 use crate::aws::{element, refusal};
 use crate::env_vars;
-use crate::http::{self, Verification};
+use crate::http::{self, Content, Verification};
 use crate::python_paths::UNRESERVED;
 
 const NAME: &str = "Azure's storage";
@@ -116,19 +116,15 @@ impl Azure {
             let pairs = [("comp", call), ("blockid", &long_id(id))];
             request.url.query_pairs_mut().clear().extend_pairs(pairs);
         }
-        if let (Content::Bytes(bytes), "blocklist") = (&mut request.content, call) {
-            *bytes = with_long_ids(bytes).into();
+        if call == "blocklist" {
+            request.content = Content::bytes(with_long_ids(&request.content.head));
             if let Some(whole) = self.whole.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 request = request.header("x-ms-blob-content-md5", &whole.to_base64());
             }
         }
-        if let Content::Bytes(bytes) = &request.content
-            && !bytes.is_empty()
-        {
-            let bytes = bytes.clone();
-            let md5 = tokio::task::spawn_blocking(move || Checksum::of(Algorithm::Md5, &bytes)).await;
-            let md5 = md5.map_err(|error| RepositoryError::strange(NAME, error))?;
-            request = request.header("content-md5", &md5.to_base64());
+        let bytes = request.content.head.clone();
+        if !bytes.is_empty() {
+            request = request.header("content-md5", &md5_of(bytes).await?);
         }
         request.whole(self).await
     }

@@ -18,12 +18,12 @@ use tokio::sync::OnceCell;
 
 use crate::artifact::checksum::{Algorithm, Checksum, Sum};
 use crate::artifact::error::{RepositoryError, Result};
-use crate::artifact::http_request::{Content, HttpRequest, Service, text, tried};
+use crate::artifact::http_request::{HttpRequest, Service, text, tried};
 use crate::artifact::object_repository::{ObjectRepository, ObjectService};
 use crate::artifact::repository::{ArtifactRepository, PART, content_type, parts};
 use crate::env_vars;
-use crate::http::signing::Identity;
 use crate::http::{self, SentFile, Verification, may_see_credentials, pauses};
+use crate::http::{Content, signing::Identity};
 use crate::python_paths::UNRESERVED;
 
 const NAME: &str = "Google Cloud Storage";
@@ -102,11 +102,11 @@ impl Gcs {
         let [bucket, name] = [&self.bucket, key].map(|name| utf8_percent_encode(name, UNRESERVED));
         let path = format!("upload/storage/v1/b/{bucket}/o?uploadType=resumable&name={name}");
         let url = Url::parse(&format!("{}/{path}", self.endpoint)).map_err(strange)?;
-        let mut request = HttpRequest::new(Method::POST, url.clone())
-            .header("x-upload-content-length", &file.length().to_string())
-            .header("content-type", "application/json");
         let about = json!({ "name": key, "contentType": content_type(key) });
-        request.content = Content::Bytes(about.to_string().into());
+        let request = HttpRequest::new(Method::POST, url.clone())
+            .header("x-upload-content-length", &file.length().to_string())
+            .header("content-type", "application/json")
+            .with(Content::bytes(about.to_string()));
         let answer = request.send(self).await?;
         let location = text(answer.headers(), LOCATION.as_str());
         session(&url, location.unwrap_or_default())
@@ -155,8 +155,9 @@ impl Gcs {
         } else {
             format!("bytes */{length}")
         };
-        let mut request = session.clone().header("content-range", &range);
-        request.content = Content::Bytes(file.read(start..end).await.map_err(RepositoryError::unreadable)?);
+        let bytes = file.read(start..end).await.map_err(RepositoryError::unreadable)?;
+        let request = session.clone().header("content-range", &range);
+        let mut request = request.with(Content::bytes(bytes));
         if end == length {
             // Until here nobody sees the object.
             file.check().map_err(RepositoryError::unreadable)?;

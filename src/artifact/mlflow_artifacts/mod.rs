@@ -16,12 +16,12 @@ use serde_json::Value;
 
 use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::file_tree::Walk;
-use crate::artifact::http_request::{Content, HttpRequest, Service, start_of, text};
+use crate::artifact::http_request::{HttpRequest, Service, start_of, text};
 use crate::artifact::mlflow_artifacts::signed_storage::{NAME, Presigned, may_have_expired, size};
 use crate::artifact::repository::{
     ArtifactRepository, Body, Listing, Object, StoredArtifact, content_type, of_answer, open_file,
 };
-use crate::http::ServerAccess;
+use crate::http::{Content, ServerAccess};
 use crate::python_paths::{UNRESERVED, UNRESERVED_PATH};
 
 /// Where the server has all that is about artifacts.
@@ -263,9 +263,8 @@ impl ArtifactRepository for Artifacts {
         let (path, file) = (&self.below(path), &open_file(file)?);
         if !self.presigned.is_needed() {
             let request = self.request(Method::PUT, self.service_url("artifacts", path)?);
-            let mut request = request.header("content-type", content_type(path));
-            request.content = Content::File(file.clone());
-            match request.send(self).await {
+            let request = request.header("content-type", content_type(path));
+            match request.with(Content::file(file)).send(self).await {
                 Err(problem) if self.passes_nothing_on(&problem).await => {}
                 sent => return sent.map(drop),
             }
@@ -310,7 +309,7 @@ impl Service for Artifacts {
             return Ok(());
         };
         let hash = if signer.signs_body() {
-            content.sha256().await?
+            content.sha256().await.map_err(RepositoryError::unreadable)?
         } else {
             [0; 32]
         };

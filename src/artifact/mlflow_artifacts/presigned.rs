@@ -12,11 +12,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::artifact::error::{RepositoryError, Result, STORAGE};
-use crate::artifact::http_request::{Content, HttpRequest, tried};
+use crate::artifact::http_request::{HttpRequest, tried};
 use crate::artifact::mlflow_artifacts::signed_storage::{NAME, Signed};
 use crate::artifact::mlflow_artifacts::{Artifacts, FileInfo, body, ranged};
 use crate::artifact::repository::{Body, Object, part_size};
-use crate::http::SentFile;
+use crate::http::{Content, SentFile};
 
 /// No kind of storage takes more parts.
 const MOST_PARTS: u64 = 10_000;
@@ -95,9 +95,8 @@ impl Artifacts {
     fn upload_request(&self, what: &str, directory: &str, about: &Value) -> Result<HttpRequest> {
         let url = self.service_url(&format!("mpu/{what}"), directory)?;
         let request = self.request(Method::POST, url);
-        let mut request = request.header("content-type", "application/json");
-        request.content = Content::Bytes(about.to_string().into());
-        Ok(request)
+        let request = request.header("content-type", "application/json");
+        Ok(request.with(Content::bytes(about.to_string())))
     }
 
     /// Removes the parts of an upload that has not ended.

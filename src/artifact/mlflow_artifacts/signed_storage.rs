@@ -16,12 +16,12 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::artifact::error::{RepositoryError, Result, STORAGE};
-use crate::artifact::http_request::{Content, HttpRequest, Service, text};
+use crate::artifact::http_request::{HttpRequest, Service, text};
 use crate::artifact::repository::{at_once, parts};
 use crate::artifact::s3::ignores_tls;
 use crate::aws::refusal as refusal_of_storage;
 use crate::env_vars;
-use crate::http::{self, SentFile, Verification};
+use crate::http::{self, Content, SentFile, Verification};
 
 pub(super) const NAME: &str = "the tracking server";
 
@@ -77,8 +77,7 @@ impl Presigned {
             .zip(stream::iter(signed))
             .map(|(bytes, signed)| Ok::<_, RepositoryError>((bytes?, signed)))
             .map_ok(|(bytes, signed)| async move {
-                let mut request = signed.request(Method::PUT)?;
-                request.content = Content::Bytes(bytes);
+                let request = signed.request(Method::PUT)?.with(Content::bytes(bytes));
                 let answer = self.send(request).await?;
                 // Not every storage tells its parts apart by tags.
                 let tag = text(answer.headers(), "etag").unwrap_or_default();

@@ -10,12 +10,13 @@ use quick_xml::escape::escape;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Request, StatusCode, Url};
 
-use crate::artifact::checksum::{Algorithm, Checksum};
+use crate::artifact::checksum::md5_of;
 use crate::artifact::error::{RepositoryError, Result};
-use crate::artifact::http_request::{Content, HttpRequest, Service, Whole, text, tried};
+use crate::artifact::http_request::{HttpRequest, Service, Whole, text, tried};
 use crate::artifact::s3::arguments::Operation;
 use crate::artifact::s3::{NAME, NOMINAL_BUCKET, S3, checksum, locked, strange};
 use crate::aws::{AwsError, Payload, element, refusal};
+use crate::http::Content;
 
 /// What the library leaves as it is in a query, and a signed request must not.
 const UNENCODED: &AsciiSet = &CONTROLS
@@ -47,10 +48,8 @@ impl Service for S3 {
         if is_whole || kind == Operation::Describe {
             headers.insert("x-amz-checksum-mode", HeaderValue::from_static("ENABLED"));
         }
-        if let (Operation::Put | Operation::Part, Content::Bytes(bytes)) = (kind, content) {
-            let bytes = bytes.clone();
-            let md5 = tokio::task::spawn_blocking(move || Checksum::of(Algorithm::Md5, &bytes));
-            let md5 = md5.await.map_err(strange)?.to_base64();
+        if matches!(kind, Operation::Put | Operation::Part) {
+            let md5 = md5_of(content.head.clone()).await?;
             headers.insert("content-md5", md5.parse().map_err(strange)?);
         }
         if locked(&self.without).is_some() {
@@ -66,9 +65,10 @@ impl Service for S3 {
             Err(error) => return Err(error.into()),
         };
         // Over plain HTTP only a signature keeps the body as it is.
-        let payload = match content {
-            Content::Bytes(bytes) if url.scheme() == "http" || bytes.is_empty() => Payload::Bytes(bytes),
-            Content::Bytes(_) | Content::File(_) => Payload::Unsigned,
+        let payload = if url.scheme() == "http" || content.length() == 0 {
+            Payload::Bytes(&content.head)
+        } else {
+            Payload::Unsigned
         };
         let region = self.region();
         Ok(credentials.sign(("s3", &region), request, payload).await?)
@@ -169,10 +169,7 @@ impl S3 {
     /// an answer may be lost.
     async fn complete(&self, request: &HttpRequest) -> Result<Whole> {
         let mut request = request.clone();
-        let Content::Bytes(list) = &request.content else {
-            return Err(strange("no list of parts"));
-        };
-        let list = String::from_utf8_lossy(list);
+        let list = String::from_utf8_lossy(&request.content.head);
         let (count, length) = (
             list.matches("<Part>").count(),
             mem::take(&mut *locked(&self.sent)),
@@ -182,7 +179,7 @@ impl S3 {
             "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">",
             1,
         );
-        request.content = Content::Bytes(list.into());
+        request.content = Content::bytes(list);
         request.headers.remove("content-length");
         tried(|| async {
             let problem = match request.whole_once(self).await {
