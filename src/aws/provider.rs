@@ -6,11 +6,10 @@ use reqsign::time::Timestamp;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use super::AwsError;
 use super::role::Role;
-use super::services;
 use super::settings::AwsSettings;
 use super::sign::Credentials;
+use super::{AwsError, services};
 use crate::env_vars;
 use crate::process::ProgramCall;
 use crate::redact::Secret;

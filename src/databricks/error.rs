@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::http::{ApiError, ClientError, VariableError};
+use crate::env_vars::VariableError;
+use crate::http::{ApiError, ClientError};
 use crate::process::ProcessError;
 
 /// Why a Databricks workspace could not be asked, or what it answered instead.

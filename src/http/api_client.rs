@@ -8,11 +8,10 @@ use reqwest::{Method, Request, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::api_error::ApiError;
-use super::client::{AGENT, MOST_REDIRECTS, may_see_credentials, redirect_target};
+use super::client::{AGENT, MOST_REDIRECTS};
 use super::connection::{ApiResponse, Call, Connection, ConnectionSettings};
-use super::excerpt::{code_and_message, excerpt};
-use super::fault::{Fault, in_words};
+use super::error::{ApiError, Fault, code_and_message, excerpt, in_words};
+use super::server_access::{may_see_credentials, redirect_target};
 use crate::redact::without_credentials;
 
 /// What an API has of its own.

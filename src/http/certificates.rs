@@ -9,7 +9,7 @@ use openssl::pkey::PKey;
 use openssl::x509::X509;
 use reqwest::{Certificate, ClientBuilder, Identity};
 
-use super::fault::ClientError;
+use super::error::ClientError;
 use crate::env_vars;
 
 const NO_CERTIFICATE: &str = "it holds no certificate in PEM form";

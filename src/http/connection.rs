@@ -18,15 +18,12 @@ use serde::Serialize;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
-use super::api_error::ApiError;
 use super::certificates::{Verification, client_identity};
-use super::client::{begun, built};
+use super::client::{ProxySettings, begun, built};
 use super::content::Content;
-use super::fault::{ClientError, Fault, classify, in_words};
-use super::proxies::ProxySettings;
+use super::error::{ApiError, ClientError, Fault, classify, in_words};
 use super::retry::RetryPolicy;
-use super::variables::{VariableError, whole_number};
-use crate::env_vars;
+use crate::env_vars::{self, VariableError, whole_number};
 
 /// Longer answers are refused. A run with many metrics and parameters is the longest that comes.
 const LONGEST_BODY: usize = 64 * 1024 * 1024;

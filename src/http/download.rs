@@ -10,9 +10,9 @@ use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, IF_RANGE, 
 use reqwest::{Response, StatusCode, Url};
 use tokio::time::timeout;
 
-use super::client::{MOST_REDIRECTS, READ_TIMEOUT, ServerAccess};
-use super::excerpt::{after_tries, shown_status};
-use super::fault::{ClientError, Fault, classify, in_words};
+use super::client::{MOST_REDIRECTS, READ_TIMEOUT};
+use super::error::{ClientError, Fault, after_tries, classify, in_words, shown_status};
+use super::server_access::ServerAccess;
 
 /// When a download that breaks off is begun again or continued: four times.
 const RETRIES: ExponentialBuilder = ExponentialBuilder::new()

@@ -11,8 +11,7 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-use super::variables::{VariableError, boolean, seconds, whole_number};
-use crate::env_vars;
+use crate::env_vars::{self, VariableError, boolean, seconds, whole_number};
 
 /// The pauses before the tries that follow a failed request to a store or a cloud's service, each twice as
 /// long as the one before.

@@ -16,7 +16,7 @@ use reqwest::{Client, Method, Request, StatusCode, Url};
 use serde_json::Value;
 
 use super::client::READ_TIMEOUT;
-use super::fault::{in_words, innermost};
+use super::error::{in_words, innermost};
 use super::retry::{is_transient_status, pauses};
 use crate::process::ProgramCall;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::error::one_line;
+use super::error::with_causes;
 use super::interruption::until_signal;
 use super::{CreatedRun, RunError, path_data};
 use crate::artifact::upload;
@@ -62,7 +62,7 @@ impl KeptOutput {
         };
         let reason = match self.upload_files(created, given_up).await {
             Ok(Ok(())) => return,
-            Ok(Err(error)) => one_line(&error),
+            Ok(Err(error)) => with_causes(&error),
             Err(reason) => reason,
         };
         progress.warning(&format!(

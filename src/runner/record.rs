@@ -8,14 +8,14 @@ use backon::{ExponentialBuilder, Retryable as _};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::error::one_line;
+use super::error::with_causes;
 use super::interruption::{despite_signals, until_signal};
 use super::{CreatedRun, RunDetails, RunError};
 use crate::backend::RunElsewhere;
 use crate::entities::{RunStatus, UnixMillis};
-use crate::env_vars;
+use crate::env_vars::{self, VariableError, seconds};
 use crate::events::Progress;
-use crate::http::{VariableError, in_words, seconds};
+use crate::http::in_words;
 use crate::process::{Signals, TerminationSignal};
 use crate::tracking::{self, RunEnd, TrackingError, TrackingStore};
 
@@ -120,7 +120,7 @@ where
             if !std::mem::replace(&mut is_told, true) {
                 progress.warning(&format!(
                     "{what} cannot be recorded yet ({}); trying for {} in all",
-                    one_line(error),
+                    with_causes(error),
                     in_words(patience)
                 ));
             }
@@ -152,11 +152,11 @@ pub(super) async fn record_place(
     };
     progress.warning(&format!(
         "{what} could not be recorded ({}): canceling it",
-        one_line(&source)
+        with_causes(&source)
     ));
     let not_canceled = match despite_signals(signals, elsewhere.cancel(progress)).await {
         Ok((Ok(()), _)) => None,
-        Ok((Err(error), _)) => Some(one_line(&error)),
+        Ok((Err(error), _)) => Some(with_causes(&error)),
         Err(signal) => Some(format!("{signal} came before its end was known")),
     };
     Err(RunError::PlaceNotRecorded {

@@ -22,8 +22,7 @@ use crate::artifact::http_request::{HttpRequest, Service, text, tried};
 use crate::artifact::object_repository::{ObjectRepository, ObjectService};
 use crate::artifact::repository::{ArtifactRepository, PART, content_type, parts};
 use crate::env_vars;
-use crate::http::{self, SentFile, Verification, may_see_credentials, pauses};
-use crate::http::{Content, signing::Identity};
+use crate::http::{self, Content, SentFile, Verification, may_see_credentials, pauses, signing::Identity};
 use crate::python_paths::UNRESERVED;
 
 const NAME: &str = "Google Cloud Storage";

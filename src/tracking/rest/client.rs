@@ -15,9 +15,10 @@ use super::kubernetes::WORKSPACE;
 use super::settings::RestSettings;
 use super::signer::Signer;
 use crate::databricks::Session;
+use crate::env_vars::VariableError;
 use crate::http::{
     Api, ApiClient, ApiError, ApiResponse, Connection, MOST_REDIRECTS, RequestSigner, ServerAccess,
-    VariableError, code_and_message, excerpt,
+    code_and_message, excerpt,
 };
 use crate::redact::without_credentials;
 
