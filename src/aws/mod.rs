@@ -6,7 +6,6 @@
 //! other addresses of the token service, and does not say where keys come from.
 
 mod provider;
-mod role;
 mod services;
 mod settings;
 mod sign;
@@ -23,6 +22,8 @@ pub(crate) use self::provider::CredentialsProvider;
 pub use self::settings::AwsSettings;
 pub use self::sign::{Credentials, Payload, Signing};
 use crate::http::ClientError;
+
+type Result<T, E = AwsError> = std::result::Result<T, E>;
 
 /// Why there are no credentials, or no signature. No variant holds a credential.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 
-use super::AwsError;
+use super::{AwsError, Result};
 use crate::env_vars;
 use crate::http::Verification;
 use crate::ini::IniFile;
@@ -30,7 +30,7 @@ impl AwsSettings {
     ///
     /// # Errors
     /// A file that cannot be read.
-    pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, AwsError> {
+    pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self> {
         let home = PathBuf::from(variable(env_vars::HOME).unwrap_or_default());
         let read = |name: &str, file: &str| {
             let path = match variable(name) {

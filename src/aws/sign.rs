@@ -11,7 +11,7 @@ use reqsign::{Context, SignRequest as _};
 use reqwest::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Request, Url};
 
-use super::AwsError;
+use super::{AwsError, Result};
 use crate::http::signing::head_of;
 use crate::python_paths::{UNRESERVED, UNRESERVED_PATH};
 use crate::redact::Secret;
@@ -94,7 +94,7 @@ impl Credentials {
         (service, region): (&str, &str),
         request: &mut Request,
         payload: Payload<'_>,
-    ) -> Result<(), AwsError> {
+    ) -> Result<()> {
         let mut head = head_of(request).map_err(|error| self.refused(error))?;
         let hash = self.value(&payload.hash())?;
         head.headers.insert("x-amz-content-sha256", hash);
@@ -115,7 +115,7 @@ impl Credentials {
         Ok(())
     }
 
-    fn value(&self, text: &str) -> Result<HeaderValue, AwsError> {
+    fn value(&self, text: &str) -> Result<HeaderValue> {
         HeaderValue::from_str(text).map_err(|error| self.refused(error))
     }
 
@@ -140,7 +140,7 @@ impl Signing<'_> {
         url: &Url,
         headers: &mut HeaderMap,
         payload: Payload<'_>,
-    ) -> Result<(), AwsError> {
+    ) -> Result<()> {
         let credentials = self.credentials;
         let time = jiff::Timestamp::try_from(self.time).map_err(|error| credentials.refused(error))?;
         let time = time.strftime("%Y%m%dT%H%M%SZ").to_string();

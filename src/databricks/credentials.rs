@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use reqwest::Url;
 
-use super::error::DatabricksError;
+use super::error::{DatabricksError, Result};
 use crate::env_vars;
 use crate::ini::IniFile;
 use crate::redact::Secret;
@@ -53,7 +53,7 @@ pub(crate) struct DatabricksProfile {
 
 impl DatabricksProfile {
     /// The profile that a tracking URI names.
-    pub(crate) fn from_uri(uri: &str) -> Result<Self, DatabricksError> {
+    pub(crate) fn from_uri(uri: &str) -> Result<Self> {
         let refused = |reason| DatabricksError::Setup {
             text: format!("the URI '{uri}' {reason}"),
             hint: "write databricks, databricks://profile or databricks://scope:key",
@@ -114,7 +114,7 @@ pub(super) struct Credentials {
 impl Credentials {
     /// Finds the credentials: of the named profile alone, or else of the variables if they are whole, or
     /// else of the default profile. As MLflow does.
-    pub(super) fn find(profile: &DatabricksProfile) -> Result<Self, DatabricksError> {
+    pub(super) fn find(profile: &DatabricksProfile) -> Result<Self> {
         let named = profile.asked_for();
         let mut tried = Vec::new();
         if named.is_none() {
@@ -164,7 +164,7 @@ fn config_path() -> PathBuf {
 }
 
 /// The profiles; `None` if there is no file.
-fn read_config(path: &Path) -> Result<Option<IniFile>, DatabricksError> {
+fn read_config(path: &Path) -> Result<Option<IniFile>> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -228,7 +228,7 @@ impl Fields<'_> {
     }
 
     /// The credentials, if there is a whole set of them; else what is missing is added to what was tried.
-    fn credentials(&self, tried: &mut Vec<String>) -> Result<Option<Credentials>, DatabricksError> {
+    fn credentials(&self, tried: &mut Vec<String>) -> Result<Option<Credentials>> {
         let (source, name) = (&self.source, self.name);
         let Some(host) = self.get(env_vars::DATABRICKS_HOST) else {
             tried.push(format!("{source} has no {}", name(env_vars::DATABRICKS_HOST)));
@@ -266,7 +266,7 @@ impl Fields<'_> {
     }
 
     /// The login that is asked for, or else the first one that is whole, with its values.
-    fn login(&self) -> Result<Option<(&'static str, Values)>, DatabricksError> {
+    fn login(&self) -> Result<Option<(&'static str, Values)>> {
         let values = |variables: &[&'static str]| -> Option<Values> {
             let values = variables
                 .iter()
@@ -296,7 +296,7 @@ impl Fields<'_> {
 }
 
 /// The address without a path, and the workspace that it names: it is often copied from a browser.
-pub(super) fn parse_host(text: &str, source: &str) -> Result<(Url, Option<String>), DatabricksError> {
+pub(super) fn parse_host(text: &str, source: &str) -> Result<(Url, Option<String>)> {
     let whole = if text.contains("://") {
         text.to_owned()
     } else {

@@ -6,6 +6,9 @@ use crate::env_vars::VariableError;
 use crate::http::{ApiError, ClientError};
 use crate::process::ProcessError;
 
+/// What a call of a workspace comes to.
+pub(super) type Result<T, E = DatabricksError> = std::result::Result<T, E>;
+
 /// Why a Databricks workspace could not be asked, or what it answered instead.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

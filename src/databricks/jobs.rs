@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::error::DatabricksError;
+use super::error::Result;
 use super::session::Client;
 
 /// A run of a job as the workspace tells of it.
@@ -88,7 +88,7 @@ pub(crate) struct JobRunOutput {
 impl Client {
     /// Has a job run once, and gives the run's id. The body needs an `idempotency_token`, so that a
     /// lost answer does not make a second run.
-    pub(crate) async fn submit_job(&self, body: &Value) -> Result<u64, DatabricksError> {
+    pub(crate) async fn submit_job(&self, body: &Value) -> Result<u64> {
         #[derive(Deserialize)]
         struct Submitted {
             run_id: u64,
@@ -98,19 +98,19 @@ impl Client {
     }
 
     /// How a run stands.
-    pub(crate) async fn job_run(&self, run_id: u64) -> Result<JobRun, DatabricksError> {
+    pub(crate) async fn job_run(&self, run_id: u64) -> Result<JobRun> {
         let query = [("run_id", &*run_id.to_string())];
         self.get("/api/2.0/jobs/runs/get", &query).await
     }
 
     /// What a run left. `run_id` is that of the run, or of its only task.
-    pub(crate) async fn job_run_output(&self, run_id: u64) -> Result<JobRunOutput, DatabricksError> {
+    pub(crate) async fn job_run_output(&self, run_id: u64) -> Result<JobRunOutput> {
         let query = [("run_id", &*run_id.to_string())];
         self.get("/api/2.0/jobs/runs/get-output", &query).await
     }
 
     /// Asks for the end of a run, which comes later. A run that has ended stays as it is.
-    pub(crate) async fn cancel_job_run(&self, run_id: u64) -> Result<(), DatabricksError> {
+    pub(crate) async fn cancel_job_run(&self, run_id: u64) -> Result<()> {
         let body = json!({ "run_id": run_id });
         let cancelled = self.post::<Value>("/api/2.0/jobs/runs/cancel", &body);
         cancelled.await.map(|_| ())
