@@ -100,14 +100,9 @@ impl ArtifactRepository for Dbfs {
             let next = offset + data.len() as u64;
             Ok((!data.is_empty()).then(|| (data.into(), ((client, path), next))))
         });
-        Ok(Body {
-            start: range.start,
-            length: Some(end.saturating_sub(range.start)),
-            validator: validator.map(str::to_owned),
-            checksum: None,
-            is_packed: false,
-            chunks: blocks.boxed(),
-        })
+        let length = end.saturating_sub(range.start);
+        let validator = validator.map(str::to_owned);
+        Ok(Body::new(blocks.boxed(), range.start, Some(length), validator))
     }
 
     async fn log_artifact(&self, path: &str, file: &Path) -> Result<()> {

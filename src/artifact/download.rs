@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use backon::BackoffBuilder as _;
 use futures_util::{TryStreamExt as _, stream};
@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use crate::artifact::checksum::{Checksum, Sum};
 use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::local::{Brought, create_below, persist, sum_of_file, temporary_beside, unpacked};
-use crate::artifact::repository::{ArtifactRepository, Body, Listing, Object, StoredArtifact};
+use crate::artifact::repository::{ArtifactRepository, Body, Listing, Object, StoredArtifact, locked};
 use crate::events::{Progress, Transfer, TransferUnit};
 use crate::http::{Fault, pauses};
 
@@ -358,7 +358,7 @@ impl<'a> Tally<'a> {
     }
 
     fn update(&self, change: impl FnOnce(&mut Sums)) {
-        let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sums = locked(&self.sums);
         change(&mut sums);
         self.progress.transfer(Transfer {
             what: "downloading",

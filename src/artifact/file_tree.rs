@@ -6,7 +6,7 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::pin::{Pin, pin};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,7 +19,8 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::http_request::{silent, tried};
 use crate::artifact::repository::{
-    ArtifactRepository, Body, CHUNK, Chunks, Listing, Object, StoredArtifact, open_file, parts, path_below,
+    ArtifactRepository, Body, CHUNK, Chunks, Listing, Object, StoredArtifact, locked, open_file, parts,
+    path_below,
 };
 use crate::http::{READ_TIMEOUT, SentFile};
 
@@ -60,7 +61,7 @@ impl Walk {
         key: impl Fn(&str) -> String,
     ) -> Result<Listing> {
         let mut listing = Listing::default();
-        let mut left = lock(&self.left);
+        let mut left = locked(&self.left);
         for (name, file) in entries {
             let relative = match directory {
                 "" => name,
@@ -266,29 +267,24 @@ impl<S: FileServer> ArtifactRepository for FileTree<S> {
                 .await
         };
         let (chunks, length) = tried(read).await?;
-        Ok(Body {
-            chunks,
-            is_packed: false,
-            start,
-            length: length.or_else(|| object.size.map(|size| size.saturating_sub(start))),
-            validator: object.validator.clone(),
-            checksum: None,
-        })
+        let length = length.or_else(|| object.size.map(|size| size.saturating_sub(start)));
+        Ok(Body::new(chunks, start, length, object.validator.clone()))
     }
 
     async fn log_artifact(&self, path: &str, file: &Path) -> Result<()> {
         let (path, file) = (&self.below(path), &open_file(file)?);
         let (directory, _) = path.rsplit_once('/').unwrap_or_default();
         let part = &format!("{directory}/.incomplete-{}", uuid::Uuid::new_v4().simple());
-        *lock(&self.unfinished) = Some(part.clone());
+        *locked(&self.unfinished) = Some(part.clone());
         tried(|| self.try_to_put(path, part, file)).await?;
-        *lock(&self.unfinished) = None;
+        *locked(&self.unfinished) = None;
         Ok(())
     }
 
     async fn abort_upload(&self) -> Result<()> {
-        let part = lock(&self.unfinished).take();
-        let Some(part) = part else { return Ok(()) };
+        let Some(part) = locked(&self.unfinished).take() else {
+            return Ok(());
+        };
         tried(|| async { self.server.connect().await?.remove(&part).await }).await
     }
 
@@ -299,10 +295,6 @@ impl<S: FileServer> ArtifactRepository for FileTree<S> {
     fn has_parts(&self) -> bool {
         S::HAS_PARTS
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Gives up after this long.

@@ -7,18 +7,17 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use percent_encoding::utf8_percent_encode;
-use reqwest::redirect::Policy;
 use reqwest::{Client, Method, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::file_tree::{FileServer, FileSession, file};
-use crate::artifact::http_request::{HttpRequest, Service, redirect_target};
+use crate::artifact::http_request::{HttpRequest, Service, redirect_target, usual_client};
 use crate::artifact::local::{self, Brought, parent_of};
 use crate::artifact::repository::{Chunks, Object, of_answer};
 use crate::env_vars;
-use crate::http::{self, Content, SentFile, Verification};
+use crate::http::{Content, SentFile};
 use crate::process::{ProcessError, ProgramCall, program_on_path};
 use crate::python_paths::{UNRESERVED, UNRESERVED_PATH};
 
@@ -57,9 +56,8 @@ impl WebHdfs {
                 "it is no URL such as http://host:9870",
             ));
         }
-        let verification = Verification::from_variables(variable);
         Ok(Self {
-            client: http::client(Some(&verification), Policy::none())?,
+            client: usual_client()?,
             server,
             user: [env_vars::HADOOP_USER_NAME, env_vars::MLFLOW_KERBEROS_USER, "USER"]
                 .into_iter()

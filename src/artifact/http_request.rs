@@ -8,13 +8,23 @@ use async_trait::async_trait;
 use backon::Retryable as _;
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap};
+use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Request, Response, StatusCode, Url};
+use serde::de::DeserializeOwned;
 
 use crate::artifact::error::{RepositoryError, Result, in_brackets};
+use crate::env_vars;
 use crate::http::{
-    self, Content, Fault, MOST_REDIRECTS, READ_TIMEOUT, classify, in_words, is_transient_status,
-    may_see_credentials, pauses,
+    self, Content, Fault, MOST_REDIRECTS, READ_TIMEOUT, Verification, classify, in_words,
+    is_transient_status, may_see_credentials, pauses,
 };
+
+/// A client that checks servers against the certificates that the environment names, and leaves redirects to
+/// its users.
+pub(super) fn usual_client() -> Result<Client> {
+    let verification = Verification::from_variables(&env_vars::non_empty);
+    Ok(http::client(Some(&verification), Policy::none())?)
+}
 
 /// Asks until there is an answer that another try would not change.
 pub(super) async fn tried<T, F>(request: impl FnMut() -> F) -> Result<T>
@@ -138,12 +148,13 @@ impl HttpRequest {
         Ok((answer.status(), headers, bytes.freeze()))
     }
 
-    /// As [`HttpRequest::whole`], for an answer that is text.
-    pub(super) async fn text(self, service: &dyn Service) -> Result<String> {
-        tried(|| self.text_once(service)).await
+    /// As [`HttpRequest::send`], for an answer in JSON; `otherwise` says what one is that is something else.
+    pub(super) async fn json<T: DeserializeOwned>(self, service: &dyn Service, otherwise: &str) -> Result<T> {
+        let text = tried(|| self.text_once(service)).await?;
+        serde_json::from_str(&text).map_err(|_| RepositoryError::strange(service.name(), otherwise))
     }
 
-    /// As [`HttpRequest::text`], without another try.
+    /// As [`HttpRequest::whole_once`], for an answer that is text.
     pub(super) async fn text_once(&self, service: &dyn Service) -> Result<String> {
         let (_, _, bytes) = self.whole_once(service).await?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -282,13 +293,14 @@ async fn refusal(answer: &mut Response) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The offset of the first byte of an answer's body.
-pub(super) fn start_of(answer: &Response) -> Option<u64> {
+/// The offset of the first byte of the body in this store's answer.
+pub(super) fn start_of(store: &'static str, answer: &Response) -> Result<u64> {
     if answer.status() != StatusCode::PARTIAL_CONTENT {
-        return Some(0);
+        return Ok(0);
     }
-    let range = answer.headers().get(CONTENT_RANGE)?.to_str().ok()?;
-    range.strip_prefix("bytes ")?.split('-').next()?.parse().ok()
+    let range = text(answer.headers(), CONTENT_RANGE.as_str()).and_then(|range| range.strip_prefix("bytes "));
+    let start = range.and_then(|range| range.split('-').next()?.parse().ok());
+    start.ok_or_else(|| RepositoryError::strange(store, "no Content-Range"))
 }
 
 pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

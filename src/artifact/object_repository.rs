@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
@@ -17,7 +17,7 @@ use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::http_request::{Service, start_of, text};
 use crate::artifact::repository::{
     ArtifactRepository, Body, Listing, Object, StoredArtifact, at_once, content_type, directory_prefix,
-    of_answer, open_file, part_size, parts, path_below,
+    locked, of_answer, open_file, part_size, parts, path_below,
 };
 use crate::artifact::transport::{Call, key_of, path_of, problem};
 use crate::http::SentFile;
@@ -195,7 +195,7 @@ impl<S: ObjectService + 'static> ObjectRepository<S> {
         // Until here nobody sees the object.
         file.check().map_err(RepositoryError::unreadable)?;
         if let Some(md5) = md5 {
-            *md5.lock().unwrap_or_else(PoisonError::into_inner) = whole.map(Sum::finish);
+            *locked(md5) = whole.map(Sum::finish);
         }
         writer.close_dyn().await.map(drop).map_err(failed)
     }
@@ -265,12 +265,12 @@ impl<S: ObjectService + 'static> ArtifactRepository for ObjectRepository<S> {
             .map_err(|error| self.problem(error))?;
         let opened = reader.open_dyn(range).await;
         let (reply, _) = opened.map_err(|error| self.problem(error))?;
-        let strange = |reason| RepositoryError::strange(self.service.name(), reason);
-        let answer = call.into_answer().ok_or_else(|| strange("no content"))?;
+        let answer = call.into_answer();
+        let answer = answer.ok_or_else(|| RepositoryError::strange(self.service.name(), "no content"))?;
         let found = || self.validator(reply.metadata()?);
         let encoding = text(answer.headers(), CONTENT_ENCODING.as_str());
         Ok(Body {
-            start: start_of(&answer).ok_or_else(|| strange("no Content-Range"))?,
+            start: start_of(self.service.name(), &answer)?,
             length: answer.content_length(),
             validator: validator.map(str::to_owned).or_else(found),
             checksum: self.service.checksum(answer.headers()),

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -93,6 +94,25 @@ pub(super) struct Body {
     pub(super) validator: Option<String>,
     /// Of the whole object.
     pub(super) checksum: Option<Checksum>,
+}
+
+impl Body {
+    /// Content as it is, of which the store tells no checksum.
+    pub(super) fn new(chunks: Chunks, start: u64, length: Option<u64>, validator: Option<String>) -> Self {
+        Self {
+            chunks,
+            is_packed: false,
+            start,
+            length,
+            validator,
+            checksum: None,
+        }
+    }
+}
+
+/// What a mutex holds, also if a panic has left it so.
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The bytes of an object, or of a part of one.

@@ -1,6 +1,6 @@
 //! How the services of `opendal` send their requests: over this program's client and by its rules.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use opendal::raw::{BoxedStaticFuture, Operation};
@@ -11,6 +11,7 @@ use reqwest::{Response, Url};
 
 use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::http_request::{HttpRequest, Service};
+use crate::artifact::repository::locked;
 use crate::http::{Content, innermost};
 
 /// Stands before a key that begins with a slash, which the library would drop. It never leaves this
@@ -64,7 +65,7 @@ impl Call {
 
     /// The content that was asked for.
     pub(super) fn into_answer(self) -> Option<Response> {
-        self.answer.lock().unwrap_or_else(PoisonError::into_inner).take()
+        locked(&self.answer).take()
     }
 
     async fn exchange(&self, request: http::Request<Buffer>) -> Result<http::Response<HttpBody>> {
@@ -77,7 +78,7 @@ impl Call {
         let (status, headers, bytes) = if operation == Some(Operation::Read) {
             let answer = request.send(service).await?;
             let head = (answer.status(), answer.headers().clone(), Bytes::new());
-            *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+            *locked(&self.answer) = Some(answer);
             head
         } else {
             let (status, headers, mut bytes) = match service.whole(&request).await {
@@ -139,7 +140,7 @@ pub(super) fn problem(store: &'static str, error: opendal::Error) -> RepositoryE
     let mut link = std::error::Error::source(&error);
     while let Some(source) = link {
         if let Some(Carried(problem)) = source.downcast_ref()
-            && let Some(problem) = problem.lock().unwrap_or_else(PoisonError::into_inner).take()
+            && let Some(problem) = locked(problem).take()
         {
             return problem;
         }

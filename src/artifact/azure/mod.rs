@@ -3,7 +3,7 @@
 mod credentials;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use async_trait::async_trait;
 use base64::Engine as _;
@@ -11,19 +11,17 @@ use base64::engine::general_purpose::STANDARD;
 use opendal::services;
 use percent_encoding::utf8_percent_encode;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap};
-use reqwest::redirect::Policy;
 use reqwest::{Client, Request};
 use tokio::sync::OnceCell;
 
 use crate::artifact::azure::credentials::Who;
 use crate::artifact::checksum::{Algorithm, Checksum, md5_of};
 use crate::artifact::error::{RepositoryError, Result};
-use crate::artifact::http_request::{HttpRequest, Service, Whole, text};
+use crate::artifact::http_request::{HttpRequest, Service, Whole, text, usual_client};
 use crate::artifact::object_repository::{ObjectRepository, ObjectService};
-use crate::artifact::repository::ArtifactRepository;
+use crate::artifact::repository::{ArtifactRepository, locked};
 use crate::aws::{element, refusal};
-use crate::env_vars;
-use crate::http::{self, Content, Verification};
+use crate::http::Content;
 use crate::python_paths::UNRESERVED;
 
 const NAME: &str = "Azure's storage";
@@ -82,8 +80,7 @@ pub(in crate::artifact) struct Azure {
 impl Azure {
     /// The place with what the environment says of the account. Nothing is sent.
     pub(in crate::artifact) fn open(place: &AzureUri) -> Result<Box<dyn ArtifactRepository>> {
-        let verification = Verification::from_variables(&env_vars::non_empty);
-        let client = http::client(Some(&verification), Policy::none())?;
+        let client = usual_client()?;
         let (endpoint, who) = credentials::find(&place.account, &place.host, &client)?;
         let builder = services::Azblob::default()
             .endpoint(&endpoint)
@@ -118,7 +115,7 @@ impl Azure {
         }
         if call == "blocklist" {
             request.content = Content::bytes(with_long_ids(&request.content.head));
-            if let Some(whole) = self.whole.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            if let Some(whole) = locked(&self.whole).take() {
                 request = request.header("x-ms-blob-content-md5", &whole.to_base64());
             }
         }

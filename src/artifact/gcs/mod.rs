@@ -11,18 +11,17 @@ use opendal::services;
 use percent_encoding::utf8_percent_encode;
 use reqsign::google::Credential;
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, LOCATION, RANGE};
-use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Request, StatusCode, Url};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::artifact::checksum::{Algorithm, Checksum, Sum};
 use crate::artifact::error::{RepositoryError, Result};
-use crate::artifact::http_request::{HttpRequest, Service, text, tried};
+use crate::artifact::http_request::{HttpRequest, Service, text, tried, usual_client};
 use crate::artifact::object_repository::{ObjectRepository, ObjectService};
 use crate::artifact::repository::{ArtifactRepository, PART, content_type, parts};
 use crate::env_vars;
-use crate::http::{self, Content, SentFile, Verification, may_see_credentials, pauses, signing::Identity};
+use crate::http::{Content, SentFile, may_see_credentials, pauses, signing::Identity};
 use crate::python_paths::UNRESERVED;
 
 const NAME: &str = "Google Cloud Storage";
@@ -63,13 +62,12 @@ impl Gcs {
                 "it is no address such as http://host:9023",
             ));
         }
-        let verification = Verification::from_variables(&env_vars::non_empty);
         let builder = services::Gcs::default()
             .endpoint(&endpoint)
             .bucket(&utf8_percent_encode(bucket, UNRESERVED).to_string())
             .skip_signature();
         let service = Self {
-            client: http::client(Some(&verification), Policy::none())?,
+            client: usual_client()?,
             endpoint,
             is_emulator,
             identity: OnceCell::new(),

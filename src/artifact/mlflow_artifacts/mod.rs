@@ -143,9 +143,8 @@ impl Artifacts {
     pub(super) async fn entries(&self, whole: &str) -> Result<Vec<FileInfo>> {
         let mut url = self.address(SERVICE)?;
         url.set_query(Some(&format!("path={}", utf8_percent_encode(whole, UNRESERVED))));
-        let text = self.request(Method::GET, url).text(self).await?;
-        let answer: ListArtifactsResponse = serde_json::from_str(&text)
-            .map_err(|_| RepositoryError::strange(NAME, "no list of artifacts"))?;
+        let request = self.request(Method::GET, url);
+        let answer: ListArtifactsResponse = request.json(self, "no list of artifacts").await?;
         Ok(answer.files)
     }
 }
@@ -168,17 +167,12 @@ pub(super) fn ranged(
 
 /// The artifact in an answer, which may have its size from elsewhere.
 pub(super) fn body(store: &'static str, answer: Response, size: Option<u64>) -> Result<Body> {
-    let start = start_of(&answer).ok_or_else(|| RepositoryError::strange(store, "no Content-Range"))?;
-    Ok(Body {
-        start,
-        length: answer
-            .content_length()
-            .or_else(|| Some(size?.saturating_sub(start))),
-        validator: strong_tag(answer.headers()),
-        checksum: None,
-        is_packed: false,
-        chunks: of_answer(answer),
-    })
+    let start = start_of(store, &answer)?;
+    let length = answer
+        .content_length()
+        .or_else(|| Some(size?.saturating_sub(start)));
+    let validator = strong_tag(answer.headers());
+    Ok(Body::new(of_answer(answer), start, length, validator))
 }
 
 fn strong_tag(headers: &HeaderMap) -> Option<String> {

@@ -15,7 +15,7 @@ use crate::artifact::error::{RepositoryError, Result, STORAGE};
 use crate::artifact::http_request::{HttpRequest, tried};
 use crate::artifact::mlflow_artifacts::signed_storage::{NAME, Signed};
 use crate::artifact::mlflow_artifacts::{Artifacts, FileInfo, body, ranged};
-use crate::artifact::repository::{Body, Object, part_size};
+use crate::artifact::repository::{Body, Object, locked, part_size};
 use crate::http::{Content, SentFile};
 
 /// No kind of storage takes more parts.
@@ -36,9 +36,10 @@ impl Artifacts {
         validator: Option<&str>,
     ) -> Result<Body> {
         let url = self.service_url("presigned", &object.key)?;
-        let signed = self.request(Method::GET, url).text(self).await?;
-        let signed: Signed =
-            serde_json::from_str(&signed).map_err(|_| RepositoryError::strange(NAME, "no signed address"))?;
+        let signed = self
+            .request(Method::GET, url)
+            .json::<Signed>(self, "no signed address");
+        let signed = signed.await?;
         let request = ranged(signed.request(Method::GET)?, range, "if-match", validator);
         body(STORAGE, self.presigned.send(request).await?, signed.file_size)
     }
@@ -50,13 +51,12 @@ impl Artifacts {
         // An empty file has a part too.
         let count = file.length().div_ceil(size).max(1);
         let begin = self.upload_request("create", directory, &json!({ "path": name, "num_parts": count }))?;
-        let begun: CreateMultipartUploadResponse = serde_json::from_str(&begin.text(self).await?)
-            .map_err(|_| RepositoryError::strange(NAME, "no signed addresses"))?;
+        let begun: CreateMultipartUploadResponse = begin.json(self, "no signed addresses").await?;
         let mut upload = json!({ "path": name });
         if let Some(id) = begun.upload_id {
             upload["upload_id"] = id.into();
         }
-        *self.presigned.unfinished() = Some((directory.to_owned(), upload.clone()));
+        *locked(&self.presigned.unfinished) = Some((directory.to_owned(), upload.clone()));
         let mut signed = begun.credentials;
         signed.sort_by_key(|signed| signed.part_number);
         if signed.len() as u64 != count {
@@ -81,7 +81,7 @@ impl Artifacts {
             }
         })
         .await?;
-        *self.presigned.unfinished() = None;
+        *locked(&self.presigned.unfinished) = None;
         Ok(())
     }
 
@@ -101,8 +101,7 @@ impl Artifacts {
 
     /// Removes the parts of an upload that has not ended.
     pub(super) async fn abort_unfinished(&self) -> Result<()> {
-        let unfinished = self.presigned.unfinished().take();
-        let Some((directory, upload)) = unfinished else {
+        let Some((directory, upload)) = locked(&self.presigned.unfinished).take() else {
             return Ok(());
         };
         let abort = self.upload_request("abort", &directory, &upload)?;

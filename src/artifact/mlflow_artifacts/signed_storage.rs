@@ -2,8 +2,8 @@
 //! out.
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -32,7 +32,7 @@ pub(super) struct Presigned {
     storage: OnceCell<Storage>,
     /// The directory of an upload that has begun and not ended, and what the server knows the upload by. Its
     /// parts cost money until it ends.
-    unfinished: Mutex<Option<(String, Value)>>,
+    pub(super) unfinished: Mutex<Option<(String, Value)>>,
 }
 
 impl Presigned {
@@ -87,10 +87,6 @@ impl Presigned {
             .try_buffered(at_once(size))
             .try_collect()
             .await
-    }
-
-    pub(super) fn unfinished(&self) -> MutexGuard<'_, Option<(String, Value)>> {
-        self.unfinished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,7 +5,7 @@ mod service;
 
 use std::fmt::Display;
 use std::net::Ipv4Addr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use opendal::{Metadata, services};
 use percent_encoding::utf8_percent_encode;
@@ -17,7 +17,7 @@ use crate::artifact::checksum::{Algorithm, Checksum};
 use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::http_request::text;
 use crate::artifact::object_repository::{ObjectRepository, ObjectService};
-use crate::artifact::repository::ArtifactRepository;
+use crate::artifact::repository::{ArtifactRepository, locked};
 use crate::artifact::s3::arguments::ExtraArguments;
 use crate::aws::{AwsSettings, CredentialsProvider, regional_address};
 use crate::env_vars;
@@ -244,10 +244,6 @@ pub(super) fn ignores_tls() -> bool {
 
 fn strange(reason: impl Display) -> RepositoryError {
     RepositoryError::strange(NAME, reason)
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The checksum of a whole object: one that its writer chose, else the MD5 in its entity tag.

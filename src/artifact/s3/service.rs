@@ -13,8 +13,9 @@ use reqwest::{Client, Method, Request, StatusCode, Url};
 use crate::artifact::checksum::md5_of;
 use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::http_request::{HttpRequest, Service, Whole, text, tried};
+use crate::artifact::repository::locked;
 use crate::artifact::s3::arguments::Operation;
-use crate::artifact::s3::{NAME, NOMINAL_BUCKET, S3, checksum, locked, strange};
+use crate::artifact::s3::{NAME, NOMINAL_BUCKET, S3, checksum, strange};
 use crate::aws::{AwsError, Payload, element, refusal};
 use crate::http::Content;
 
