@@ -10,7 +10,6 @@ use openssl::hash::{Hasher, MessageDigest};
 
 use crate::artifact::error::{RepositoryError, Result};
 
-/// A way to sum up bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Algorithm {
     Md5,
@@ -21,7 +20,6 @@ pub(super) enum Algorithm {
     Crc64Nvme,
 }
 
-/// The checksum of a whole object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Checksum {
     pub(super) algorithm: Algorithm,
@@ -69,7 +67,6 @@ impl Checksum {
         })
     }
 
-    /// The checksum of these bytes.
     pub(super) fn of(algorithm: Algorithm, bytes: &[u8]) -> Self {
         let mut sum = Sum::new(algorithm);
         sum.add(bytes);
@@ -80,7 +77,6 @@ impl Checksum {
         STANDARD.encode(&self.value)
     }
 
-    /// Whether what arrived has this checksum.
     pub(super) fn check(&self, arrived: &Self) -> Result<()> {
         // Of what could not be summed up nothing is known.
         if arrived.value.is_empty() || self.value == arrived.value {
@@ -102,7 +98,6 @@ pub(super) async fn md5_of(bytes: Bytes) -> Result<String> {
         .map_err(|error| RepositoryError::Other(error.to_string()))
 }
 
-/// A checksum in the making.
 pub(super) struct Sum {
     algorithm: Algorithm,
     state: State,

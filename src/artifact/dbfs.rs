@@ -14,7 +14,6 @@ use crate::artifact::file_tree::Walk;
 use crate::artifact::repository::{ArtifactRepository, Body, Listing, Object, StoredArtifact};
 use crate::databricks::{BLOCK, Client, DatabricksProfile, DbfsPath, FileStatus, Session};
 
-/// A file or directory of a workspace.
 pub(super) struct Dbfs {
     profile: DatabricksProfile,
     client: OnceCell<Client>,

@@ -20,13 +20,11 @@ use crate::http::{Fault, pauses};
 /// How many requests go on at the same time, over all parameters.
 const MOST_REQUESTS: usize = 16;
 
-/// An object is read in parts of this size.
 const PART: u64 = 16 << 20;
 
 /// A connection that brought this much was worth something, and is not counted.
 const WORTHWHILE: u64 = 1 << 20;
 
-/// The downloads of one run.
 pub(super) struct Transfers<'a> {
     pub(super) tally: Tally<'a>,
     permits: Semaphore,
@@ -143,7 +141,6 @@ impl<'a> Transfers<'a> {
         persist(file, path).map(|()| content.bytes)
     }
 
-    /// Brings all bytes of an object.
     async fn content(
         &self,
         store: &dyn ArtifactRepository,
@@ -189,7 +186,6 @@ impl<'a> Transfers<'a> {
     }
 }
 
-/// What has arrived of an object.
 #[derive(Default)]
 struct Received {
     bytes: u64,
@@ -207,9 +203,7 @@ struct Piece<'a> {
     file: &'a File,
     tally: &'a Tally<'a>,
     is_part: bool,
-    /// Where it begins in the object.
     start: u64,
-    /// How many bytes there will be.
     length: Option<u64>,
     content: Received,
     validator: Option<String>,
@@ -252,7 +246,6 @@ impl Piece<'_> {
         Ok((self.store.open(self.object, range, validator).await?, wanted))
     }
 
-    /// Takes in what an answer brings.
     async fn receive(&mut self, body: Body, wanted: u64) -> Result<()> {
         if body.start != wanted {
             if self.is_part || body.start != 0 {

@@ -17,11 +17,9 @@ pub(super) type Result<T, E = RepositoryError> = std::result::Result<T, E>;
 /// Why data could not be brought onto this machine. No variant holds a credential.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
-    /// The address is not one that data can be had from.
     #[error("{problem}")]
     Address {
         problem: String,
-        /// What the person can do about it.
         hint: Option<&'static str>,
     },
     #[error("cannot download '{uri}' for the parameter '{parameter}'")]
@@ -32,7 +30,6 @@ pub enum DataError {
         #[source]
         source: Box<RepositoryError>,
     },
-    /// A file did not get to a run's artifacts.
     #[error("cannot put '{path}' to the artifacts at '{uri}'")]
     Upload {
         path: String,
@@ -50,7 +47,6 @@ pub enum DataError {
 }
 
 impl DataError {
-    /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Address { hint, .. } => (*hint)?,
@@ -95,35 +91,26 @@ pub enum RepositoryError {
     Unavailable {
         /// What is in the way, and the answer.
         reason: String,
-        /// What the person can do about it.
         hint: &'static str,
     },
-    /// The store gave no answer, or broke it off.
     #[error("{reason}")]
     NoAnswer { fault: Fault, reason: String },
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// A web server did not give it.
     #[error(transparent)]
     Web(#[from] DownloadError),
-    /// There are no credentials.
     #[error(transparent)]
     Aws(#[from] AwsError),
-    /// There is no tracking server that could have it.
     #[error("only a tracking server has such artifacts, and the tracking store is none")]
     NoServer,
     #[error("it is not a valid address: {0}")]
     Address(String),
-    /// Nothing can be put to such a place.
     #[error("files cannot be put there")]
     NotWritable,
-    /// A Databricks workspace refuses, or cannot be reached.
     #[error(transparent)]
     Databricks(#[from] DatabricksError),
-    /// A program that reads from the store failed.
     #[error(transparent)]
     Program(#[from] ProcessError),
-    /// The `ssh` program made no connection.
     #[error("{source}")]
     Ssh {
         source: Box<ProcessError>,
@@ -136,7 +123,6 @@ pub enum RepositoryError {
     /// An odd answer, settings that cannot be used, or names that files here cannot have.
     #[error("{0}")]
     Other(String),
-    /// A file here cannot be read or written.
     #[error("it cannot be {}", if *.is_written { "written" } else { "read" })]
     File {
         is_written: bool,
@@ -146,7 +132,6 @@ pub enum RepositoryError {
 }
 
 impl RepositoryError {
-    /// The store gave no answer.
     pub(super) fn silent(fault: Fault, reason: impl Display) -> Self {
         let reason = reason.to_string();
         Self::NoAnswer { fault, reason }
@@ -223,7 +208,6 @@ impl RepositoryError {
         }
     }
 
-    /// A file that cannot be written.
     pub(super) fn unwritable(source: io::Error) -> Self {
         Self::File {
             is_written: true,
@@ -239,12 +223,10 @@ impl RepositoryError {
         ))
     }
 
-    /// An object that got another state.
     pub(super) fn changed() -> Self {
         Self::Changed("it was changed while it was downloaded".to_owned())
     }
 
-    /// Bytes that the store does not hold.
     pub(super) fn damaged(reason: impl Display) -> Self {
         Self::Changed(format!("what arrived is not what the store holds: {reason}"))
     }
@@ -257,7 +239,6 @@ impl RepositoryError {
         )
     }
 
-    /// Whether another try may end otherwise.
     pub(super) fn is_transient(&self) -> bool {
         match self {
             Self::NoAnswer { fault, .. } => {
@@ -268,7 +249,6 @@ impl RepositoryError {
         }
     }
 
-    /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Missing(_) => "check the address; it is case-sensitive",

@@ -39,7 +39,6 @@ pub(super) fn file(size: Option<u64>, changed: Option<u64>) -> Object {
 
 /// Directories, relative to the place, that have not been listed yet.
 pub(super) struct Walk {
-    /// The store's name for a person.
     store: &'static str,
     left: Mutex<VecDeque<String>>,
 }
@@ -155,7 +154,6 @@ async fn is_directory(session: &mut (impl FileSession + ?Sized), path: &str) -> 
     }
 }
 
-/// A file or directory of a server.
 pub(super) struct FileTree<S> {
     server: S,
     /// As the URI has it.
@@ -297,7 +295,6 @@ impl<S: FileServer> ArtifactRepository for FileTree<S> {
     }
 }
 
-/// Gives up after this long.
 pub(super) async fn within<T, E>(
     limit: Duration,
     work: impl Future<Output = Result<T, E>>,

@@ -27,7 +27,6 @@ const MOST_CONNECTIONS: usize = 4;
 /// As some servers answer if there are no files.
 const NO_FILES: [Status; 2] = [Status::FileUnavailable, Status::RequestFileActionIgnored];
 
-/// A server, and who asks it.
 pub(super) struct Ftp {
     address: FileAddress,
     connections: Arc<Semaphore>,

@@ -29,12 +29,10 @@ const DEFAULT_PORT: u16 = 9870;
 #[derive(Clone)]
 pub(super) struct WebHdfs {
     client: Client,
-    /// The address of the name node's HTTP server.
     server: String,
     user: Option<String>,
 }
 
-/// A file of Hadoop's configuration.
 #[derive(Deserialize)]
 struct Configuration {
     #[serde(default)]
@@ -242,10 +240,8 @@ fn entry(status: &Value) -> (String, Option<Object>) {
     )
 }
 
-/// The program.
 const PROGRAM: &str = "hdfs";
 
-/// Whether the program is there.
 pub(super) fn has_program() -> bool {
     program_on_path(PROGRAM).is_some()
 }
@@ -269,7 +265,6 @@ fn literal(uri: &str) -> String {
     literal
 }
 
-/// Whether the URI is that of a directory.
 pub(super) async fn is_directory(uri: &str) -> Result<bool> {
     let call = ProgramCall::new(PROGRAM)
         .arguments(["dfs", "-stat", "%F"])

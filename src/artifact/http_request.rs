@@ -38,7 +38,6 @@ where
         .await
 }
 
-/// A refusal is read up to this length.
 const LONGEST_REFUSAL: usize = 64 * 1024;
 
 /// How many bytes a second a connection must bring, or a server hand on.
@@ -50,13 +49,11 @@ const LONGEST_HANDING_ON: Duration = Duration::from_secs(60 * 60);
 /// How long the 4 MiB that a connection's buffers may hold when all has been sent may be under way.
 pub(super) const BUFFERED_TIME: Duration = Duration::from_secs((4 << 20) / SLOWEST);
 
-/// An answer that is read whole.
 pub(super) type Whole = (StatusCode, HeaderMap, Bytes);
 
 /// A store that is reached over HTTP.
 #[async_trait]
 pub(super) trait Service: Send + Sync {
-    /// The name for a person.
     fn name(&self) -> &'static str;
 
     fn client(&self) -> &Client;
@@ -99,7 +96,6 @@ pub(super) struct HttpRequest {
     pub(super) content: Content,
     /// A status that is an answer too, beside those of success.
     pub(super) accepts: Option<StatusCode>,
-    /// Whether nothing is to say who asks.
     pub(super) is_anonymous: bool,
 }
 
@@ -263,7 +259,6 @@ async fn execute(client: &Client, mut request: Request, content: &Content) -> Re
     }
 }
 
-/// The next bytes of an answer; nothing at the end.
 pub(super) async fn next_chunk(answer: &mut Response) -> Result<Option<Bytes>> {
     match tokio::time::timeout(READ_TIMEOUT, answer.chunk()).await {
         Ok(chunk) => chunk.map_err(broken),

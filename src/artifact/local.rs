@@ -115,7 +115,6 @@ pub(super) fn create_below(target: &Path, relative: &Path) -> Result<()> {
     })
 }
 
-/// The checksum of a file. Other work goes on meanwhile.
 pub(super) async fn sum_of_file(algorithm: Algorithm, file: &NamedTempFile) -> Result<Checksum> {
     let file = file.reopen().map_err(RepositoryError::unwritable)?;
     let sum = tokio::task::spawn_blocking(move || {
@@ -160,7 +159,6 @@ pub(super) async fn unpacked(file: &NamedTempFile, path: &Path) -> Result<NamedT
     }
 }
 
-/// Gives a whole file its name.
 pub(super) fn persist(file: NamedTempFile, path: &Path) -> Result<()> {
     let failed = |error: tempfile::PersistError| match error.error.kind() {
         ErrorKind::IsADirectory => RepositoryError::twofold(path.file_name().map(Path::new)),

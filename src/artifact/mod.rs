@@ -111,7 +111,6 @@ impl LocatedData {
         }
     }
 
-    /// Brings a file of a web server.
     async fn bring_file(&self, url: &str, path: &Path, tally: &Tally<'_>) -> Result<Brought> {
         let mut file = temporary_beside(path)?;
         tally.expect(None);

@@ -31,7 +31,6 @@ pub(super) trait ObjectService: Service {
     /// Into how many parts a large file may be split.
     const MOST_PARTS: u64 = 10_000;
 
-    /// Where its objects are, for a person: `the bucket 'x'`.
     fn place(&self) -> String;
 
     /// What is said if no object's name begins with the key, or is the key, of which the store said this.
@@ -111,7 +110,6 @@ impl<S: ObjectService + 'static> ObjectRepository<S> {
         self.page().await
     }
 
-    /// The next part of the listing.
     async fn page(&self) -> Result<Listing> {
         let mut open = self.lister.lock().await;
         let prefix = directory_prefix(&self.key);

@@ -50,7 +50,6 @@ pub(super) trait ArtifactRepository: Send + Sync {
     }
 }
 
-/// What is at a place.
 #[derive(Debug)]
 pub(super) enum StoredArtifact {
     File(Object),
@@ -68,14 +67,12 @@ pub(super) struct Listing {
     pub(super) next: Option<String>,
 }
 
-/// An object as the store knows it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Object {
     /// Its whole name there.
     pub(super) key: String,
     /// The path of the local file below the directory's; empty for a single object.
     pub(super) path: String,
-    /// In bytes.
     pub(super) size: Option<u64>,
     /// What the store calls the object's present state.
     pub(super) validator: Option<String>,
@@ -87,9 +84,7 @@ pub(super) struct Body {
     pub(super) chunks: Chunks,
     /// Whether they are as gzip has packed them, as are ranges and checksums.
     pub(super) is_packed: bool,
-    /// The offset of the first byte.
     pub(super) start: u64,
-    /// How many bytes will come.
     pub(super) length: Option<u64>,
     pub(super) validator: Option<String>,
     /// Of the whole object.
@@ -118,7 +113,6 @@ pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// The bytes of an object, or of a part of one.
 pub(super) type Chunks = BoxStream<'static, Result<Bytes>>;
 
-/// The bytes of an HTTP answer.
 pub(super) fn of_answer(answer: reqwest::Response) -> Chunks {
     stream::try_unfold(answer, |mut answer| async {
         let chunk = http_request::next_chunk(&mut answer).await?;
@@ -138,12 +132,10 @@ pub(super) fn of_reader(reader: impl AsyncRead + Send + 'static) -> Chunks {
     .boxed()
 }
 
-/// A file that is to be put somewhere.
 pub(super) fn open_file(file: &Path) -> Result<SentFile> {
     SentFile::open(file).map_err(RepositoryError::unreadable)
 }
 
-/// What a store is told of a file's kind.
 pub(super) fn content_type(path: &str) -> &'static str {
     if path.ends_with(".txt") {
         "text/plain"
@@ -201,7 +193,6 @@ pub(super) fn at_once(size: u64) -> usize {
     (AT_ONCE * PART / size).max(1) as usize
 }
 
-/// Reads a file in parts, one after the other, and adds their bytes to `whole`.
 pub(super) fn parts<'a>(
     file: &'a SentFile,
     size: u64,

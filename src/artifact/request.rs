@@ -11,7 +11,6 @@ use crate::redact::{shown_url, without_credentials};
 /// Something that shall be brought onto this machine.
 #[derive(Clone)]
 pub(crate) struct DataRequest {
-    /// The parameter that names it.
     pub parameter: String,
     /// The parameter's number among the declared ones, from 0.
     pub position: usize,

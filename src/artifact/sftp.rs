@@ -63,7 +63,6 @@ struct Connection {
 /// The use of the connection for one file or directory.
 pub(super) struct Visit {
     connection: Arc<Connection>,
-    /// Who asks, for a person.
     asker: String,
     files: OwnedSemaphorePermit,
 }

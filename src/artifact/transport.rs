@@ -24,7 +24,6 @@ const MARKED_SLASHES: [(&str, &str); 2] = [("%EF%A3%BF%2F", "%2F"), ("%EF%A3%BF/
 /// What a name in a listing follows, by the service.
 const BEFORE_NAMES: [&str; 4] = ["<Key>", "<Name>", "\"name\":\"", "\"name\": \""];
 
-/// The path by which the library knows the object or prefix with this key.
 pub(super) fn path_of(key: &str) -> String {
     match key.starts_with('/') {
         true => format!("{MARK}{key}"),
@@ -34,7 +33,6 @@ pub(super) fn path_of(key: &str) -> String {
     }
 }
 
-/// The key that the library knows by this path.
 pub(super) fn key_of(path: &str) -> &str {
     path.strip_prefix(MARK).unwrap_or(path)
 }
@@ -63,7 +61,6 @@ impl Call {
             .with_executor(Executor::with(Tasks))
     }
 
-    /// The content that was asked for.
     pub(super) fn into_answer(self) -> Option<Response> {
         locked(&self.answer).take()
     }

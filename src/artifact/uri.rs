@@ -64,11 +64,8 @@ impl Reference {
 pub(crate) enum Storage {
     /// Amazon's S3, or what answers as that does.
     S3,
-    /// Google's storage.
     Google,
-    /// Azure's storage.
     Azure,
-    /// A Hadoop file system.
     Hadoop,
 }
 
@@ -166,7 +163,6 @@ impl ArtifactUri {
         }))
     }
 
-    /// Google's `gs:`.
     fn of_bucket(rest: &str) -> Result<Self, String> {
         let (bucket, key) = split_authority(rest);
         if bucket.is_empty() {
@@ -181,7 +177,6 @@ impl ArtifactUri {
         })
     }
 
-    /// Databricks' `dbfs:`.
     fn of_workspace(rest: &str) -> Result<Self, String> {
         let (authority, path) = split_authority(rest);
         let profile = match authority {
@@ -198,7 +193,6 @@ impl ArtifactUri {
         Ok(Self::Dbfs { profile, path })
     }
 
-    /// What the local file or directory is called, which may be a path of several parts.
     pub(super) fn name(&self) -> String {
         let path = match self {
             // The URL's parser has resolved parts such as `..`, however they are written.
@@ -251,7 +245,6 @@ fn last_named_part(path: &str) -> Option<&str> {
     path.rsplit('/').find(|part| !part.is_empty())
 }
 
-/// The store at a place.
 pub(super) fn open_repository(
     place: &ArtifactUri,
     context: &DataContext,

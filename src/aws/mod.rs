@@ -37,7 +37,6 @@ pub enum AwsError {
     #[error("{what}")]
     Unusable {
         what: String,
-        /// What the person can do about it.
         hint: Option<&'static str>,
         #[source]
         source: Option<Box<dyn Error + Send + Sync>>,
@@ -70,7 +69,6 @@ impl AwsError {
         Self::new(format!("the AWS profile '{name}' cannot be used: {reason}"))
     }
 
-    /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::NotFound { .. } => {

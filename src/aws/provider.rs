@@ -25,7 +25,6 @@ pub(crate) struct CredentialsProvider {
 }
 
 impl CredentialsProvider {
-    /// Looks for credentials where these settings say.
     pub(crate) fn new(settings: AwsSettings) -> Self {
         Self {
             settings: Arc::new(settings),
@@ -33,7 +32,6 @@ impl CredentialsProvider {
         }
     }
 
-    /// The settings that say where to look.
     pub(crate) fn settings(&self) -> &AwsSettings {
         &self.settings
     }

@@ -18,11 +18,8 @@ use crate::env_vars;
 use crate::http::signing::Sender;
 use crate::http::{READ_TIMEOUT, client, innermost, local_client};
 
-/// Where a container's service listens.
 const CONTAINER_HOST: &str = "http://169.254.170.2";
-/// How long a container's service may take.
 const CONTAINER_TIMEOUT: Duration = Duration::from_secs(5);
-/// Where an instance's metadata is.
 const INSTANCE_HOST: &str = "http://169.254.169.254";
 /// How long the instance's metadata may take, unless `AWS_METADATA_SERVICE_TIMEOUT` says otherwise.
 const INSTANCE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -140,7 +137,6 @@ async fn ask(
     }
 }
 
-/// Reads the file of a login.
 #[derive(Debug)]
 struct Login;
 

@@ -79,13 +79,11 @@ impl AwsSettings {
         names.find(is_it).or_else(|| self.config.names().find(is_plain))
     }
 
-    /// A setting in a section of the configuration file.
     pub(super) fn configured(&self, kind: &str, name: &str, key: &str) -> Option<&str> {
         let value = self.config.value(self.heading(kind, name)?, key);
         value.map(without_comment)
     }
 
-    /// Whether one of the files has a profile of this name.
     pub(super) fn has_profile(&self, name: &str) -> bool {
         self.credentials.section(name).is_some() || self.heading("profile", name).is_some()
     }
@@ -129,7 +127,6 @@ impl AwsSettings {
             .or_else(|| self.of_profile("endpoint_url"))
     }
 
-    /// What Amazon's servers are checked against.
     pub(crate) fn verification(&self) -> Verification {
         let variable = |name: &str| self.variable(name).map(str::to_owned);
         [env_vars::AWS_CA_BUNDLE, env_vars::REQUESTS_CA_BUNDLE]
@@ -139,7 +136,6 @@ impl AwsSettings {
     }
 }
 
-/// Whether a setting says yes.
 pub(super) fn is_true(value: Option<&str>) -> bool {
     value.is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }

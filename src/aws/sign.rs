@@ -67,7 +67,6 @@ impl Payload<'_> {
 }
 
 impl Credentials {
-    /// Keys that the library found.
     pub(super) fn found(keys: Credential, source: String) -> Self {
         Self {
             access_key_id: keys.access_key_id,

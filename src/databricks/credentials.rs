@@ -52,7 +52,6 @@ pub(crate) struct DatabricksProfile {
 }
 
 impl DatabricksProfile {
-    /// The profile that a tracking URI names.
     pub(crate) fn from_uri(uri: &str) -> Result<Self> {
         let refused = |reason| DatabricksError::Setup {
             text: format!("the URI '{uri}' {reason}"),
@@ -82,32 +81,25 @@ impl DatabricksProfile {
         })
     }
 
-    /// The profile that is asked for by its name.
     pub(super) fn asked_for(&self) -> Option<String> {
         let named = self.name.clone();
         named.or_else(|| env_vars::non_empty(env_vars::DATABRICKS_CONFIG_PROFILE))
     }
 }
 
-/// Variables and their values.
 type Values = Vec<(&'static str, Secret)>;
 
-/// Credentials for one workspace.
 #[derive(Clone)]
 pub(super) struct Credentials {
-    /// The workspace's address: scheme, host and port.
     pub(super) host: Url,
     /// The workspace among several at one address.
     pub(super) workspace_id: Option<String>,
-    /// Whether the workspace's certificate goes unchecked.
     pub(super) is_insecure: bool,
     /// One of [`LOGINS`].
     pub(super) login: &'static str,
     /// The variables that the login needs, with their values.
     pub(super) values: Values,
-    /// Whether they come from variables.
     pub(super) is_of_environment: bool,
-    /// Where a person finds them.
     pub(super) source: String,
 }
 

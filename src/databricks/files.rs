@@ -119,7 +119,6 @@ impl Client {
     }
 }
 
-/// A path as it stands in a URL.
 pub(super) fn encode(path: &str) -> String {
     utf8_percent_encode(path, UNRESERVED_PATH).to_string()
 }
@@ -149,13 +148,11 @@ impl DbfsPath {
         Self(format!("/{}", path.trim_matches('/')))
     }
 
-    /// The path of a file below this one.
     #[must_use]
     pub(crate) fn join(&self, name: &str) -> Self {
         Self(format!("{}/{name}", self.0.trim_end_matches('/')))
     }
 
-    /// The path, from the root of DBFS.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -175,9 +172,7 @@ impl fmt::Display for DbfsPath {
 /// A file or directory in a workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct FileStatus {
-    /// The absolute path.
     pub(crate) path: String,
-    /// Whether it is a directory.
     #[serde(default)]
     pub(crate) is_dir: bool,
     /// The size in bytes; 0 for a directory.
@@ -186,7 +181,6 @@ pub(crate) struct FileStatus {
 }
 
 impl Client {
-    /// What is at a path; `None` where nothing is.
     pub(crate) async fn dbfs_status(&self, path: &DbfsPath) -> Result<Option<FileStatus>> {
         let query = [("path", path.as_str())];
         found(self.get("/api/2.0/dbfs/get-status", &query).await)

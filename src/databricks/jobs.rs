@@ -22,22 +22,18 @@ pub(crate) struct JobRun {
     pub(crate) tasks: Vec<JobTask>,
 }
 
-/// A part of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct JobTask {
     /// The id by which its output is asked for.
     pub(crate) run_id: u64,
 }
 
-/// How a run of a job stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct JobRunState {
     /// Where in its life it is, such as `PENDING` or `TERMINATED`.
     pub(crate) life_cycle_state: String,
-    /// How it ended, such as `SUCCESS`.
     pub(crate) result_state: Option<String>,
-    /// More about it, for a person.
     pub(crate) state_message: String,
 }
 
@@ -52,7 +48,6 @@ impl JobRunState {
             || self.is_canceled()
     }
 
-    /// Whether it ended well.
     pub(crate) fn is_success(&self) -> bool {
         self.result_state.as_deref() == Some("SUCCESS")
     }
@@ -71,7 +66,6 @@ impl JobRunState {
     }
 }
 
-/// What a run of a job left.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct JobRunOutput {
@@ -79,9 +73,7 @@ pub(crate) struct JobRunOutput {
     pub(crate) logs: Option<String>,
     /// Whether `logs` is only a part.
     pub(crate) logs_truncated: bool,
-    /// Why it failed.
     pub(crate) error: Option<String>,
-    /// Where in the program it failed.
     pub(crate) error_trace: Option<String>,
 }
 
@@ -97,7 +89,6 @@ impl Client {
         Ok(submitted.run_id)
     }
 
-    /// How a run stands.
     pub(crate) async fn job_run(&self, run_id: u64) -> Result<JobRun> {
         let query = [("run_id", &*run_id.to_string())];
         self.get("/api/2.0/jobs/runs/get", &query).await

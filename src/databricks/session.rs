@@ -28,13 +28,11 @@ pub(crate) struct Session {
     host: Url,
     workspace_id: Option<String>,
     connection: Arc<Connection>,
-    /// What goes with every request.
     headers: HeaderMap,
     credentials: Mutex<Credentials>,
     token: TokenCache,
 }
 
-/// A client of one workspace.
 pub(crate) type Client = ApiClient<Arc<Session>>;
 
 /// What another process needs to reach a workspace as this one does: the credentials in use, not the whole
@@ -109,7 +107,6 @@ impl Session {
         self.client_of(Arc::clone(self))
     }
 
-    /// A client of another API that the workspace has.
     pub(crate) fn client_of<A: Api>(&self, api: A) -> ApiClient<A> {
         self.client_at(self.host.clone(), self.headers.clone(), api)
     }
@@ -124,7 +121,6 @@ impl Session {
         self.host.as_str().trim_end_matches('/')
     }
 
-    /// The address of a page of the workspace.
     pub(crate) fn page(&self, fragment: &str) -> String {
         let query = match self.workspace_id.as_deref() {
             None | Some("0") => String::new(),
@@ -273,7 +269,6 @@ impl Api for TokenService {
 }
 
 impl Session {
-    /// Gets an access token for these credentials.
     pub(super) async fn new_access_token(&self, credentials: &Credentials) -> Result<Token> {
         match &credentials.values[..] {
             [(_, client_id), (_, secret)] => {

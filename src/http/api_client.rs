@@ -17,7 +17,6 @@ use crate::redact::without_credentials;
 /// What an API has of its own.
 #[async_trait]
 pub(crate) trait Api: Send + Sync {
-    /// Why a call fails.
     type Error: From<ApiError> + Send;
 
     /// Whose API it is: `MLflow`.
@@ -81,7 +80,6 @@ impl Outcome {
     }
 }
 
-/// A client of one server's API.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiClient<A> {
     api: A,
@@ -108,7 +106,6 @@ impl<A: Api> ApiClient<A> {
         self.base.as_str().trim_end_matches('/')
     }
 
-    /// How the server is reached.
     pub(crate) fn settings(&self) -> &ConnectionSettings {
         &self.connection.settings
     }
@@ -118,7 +115,6 @@ impl<A: Api> ApiClient<A> {
         (self.api, self.base, self.headers)
     }
 
-    /// Asks for something.
     pub(crate) async fn get<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -137,7 +133,6 @@ impl<A: Api> ApiClient<A> {
         self.value(Call::json(path, body)).await
     }
 
-    /// The value that is answered.
     pub(crate) async fn value<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, A::Error> {
         self.read(call.path, self.tried(&call).await?).await
     }

@@ -25,7 +25,6 @@ pub(crate) enum Verification {
         /// The variable that names it.
         variable: &'static str,
     },
-    /// Nothing: any certificate will do.
     Off,
 }
 
@@ -47,7 +46,6 @@ impl Verification {
         })
     }
 
-    /// Puts the choice into a client that is being built.
     pub(super) fn configure(&self, builder: ClientBuilder) -> Result<ClientBuilder, ClientError> {
         Ok(match self {
             Self::SystemRoots => builder,
@@ -81,7 +79,6 @@ fn used<T>(
     })
 }
 
-/// The certificates of a bundle, or of the files in a directory.
 fn trusted_certificates(path: &Path) -> anyhow::Result<Vec<Certificate>> {
     let found = if path.is_dir() {
         certificates_in_directory(path)?

@@ -12,7 +12,6 @@ use super::error::{ClientError, innermost};
 use crate::env_vars;
 use crate::redact::{Secret, without_credentials};
 
-/// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a server may send nothing.
@@ -21,7 +20,6 @@ pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// As many redirects as Python's `requests` follows.
 pub(crate) const MOST_REDIRECTS: usize = 30;
 
-/// What a server's log calls this program.
 pub(crate) const AGENT: &str = concat!("mlrun/", env!("CARGO_PKG_VERSION"));
 
 /// A client with the proxies that the environment names. `verification` says what servers are checked
@@ -39,7 +37,6 @@ pub(crate) fn local_client(timeout: Duration) -> Result<Client, ClientError> {
     built(builder.connect_timeout(timeout).timeout(timeout))
 }
 
-/// What all clients have in common.
 pub(super) fn begun(
     verification: Option<&Verification>,
     redirects: Policy,
@@ -96,7 +93,6 @@ impl ProxySettings {
         is_named && address.as_str().parse().is_ok_and(is_foreign)
     }
 
-    /// Puts the proxies into a client that is being built.
     pub(super) fn configure(&self, builder: ClientBuilder) -> Result<ClientBuilder, ClientError> {
         type Constructor = fn(String) -> reqwest::Result<Proxy>;
         let kinds: [(&Option<Secret>, Constructor); 3] = [

@@ -102,7 +102,6 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// A `POST` of this value.
     pub(crate) fn json(path: &'a str, body: &impl Serialize) -> Self {
         let text = serde_json::to_vec(body).expect("the bodies hold only text, numbers, lists and maps");
         Self {
@@ -119,12 +118,10 @@ pub(crate) struct ApiResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
-    /// How many tries it took.
     pub(super) tries: u32,
 }
 
 impl ApiResponse {
-    /// The text of a header.
     pub(crate) fn header(&self, name: impl reqwest::header::AsHeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }

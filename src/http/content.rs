@@ -34,7 +34,6 @@ pub(crate) struct SentFile {
 }
 
 impl SentFile {
-    /// Opens the file.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
@@ -44,7 +43,6 @@ impl SentFile {
         })
     }
 
-    /// In bytes.
     pub(crate) fn length(&self) -> u64 {
         self.length
     }
@@ -86,7 +84,6 @@ impl SentFile {
         }
     }
 
-    /// SHA-256 of the whole file.
     pub(crate) async fn sha256(&self) -> io::Result<[u8; 32]> {
         let mut hasher = Sha256::new();
         for start in (0..self.length).step_by(CHUNK) {
@@ -152,7 +149,6 @@ impl Content {
         around as u64 + self.file.as_ref().map_or(0, SentFile::length)
     }
 
-    /// Whether a file still has its length.
     pub(crate) fn check(&self) -> io::Result<()> {
         self.file.as_ref().map_or(Ok(()), SentFile::check)
     }

@@ -11,20 +11,17 @@ use serde_json::Value;
 pub enum Fault {
     /// Nothing listens there.
     Refused,
-    /// The host's name is not known.
     UnknownHost,
     /// The server's certificate, or the client's, was not accepted.
     Certificate,
     /// What listens there speaks something else: TLS for HTTP, or HTTP for TLS.
     Protocol,
-    /// The answer took longer than it may.
     Timeout(Duration),
     /// The connection ended early, or could not be made for another reason.
     Broken,
 }
 
 impl Fault {
-    /// Whether another try may end otherwise.
     pub(crate) fn is_transient(self) -> bool {
         !matches!(self, Self::Certificate | Self::Protocol)
     }
@@ -111,7 +108,6 @@ pub(crate) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     }
 }
 
-/// A duration as a person says it.
 pub(crate) fn in_words(duration: Duration) -> String {
     match duration.as_secs() {
         1 => "1 second".to_owned(),
@@ -123,26 +119,22 @@ pub(crate) fn in_words(duration: Duration) -> String {
 /// Why no client can be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// A file with certificates or a key cannot be read.
     #[error("cannot read {what}")]
     Unreadable {
         /// The variable and the file that it names.
         what: String,
         source: io::Error,
     },
-    /// What the environment names cannot be used.
     #[error("{what} cannot be used: {reason}")]
     Unusable {
         /// What it is, without credentials.
         what: String,
         reason: String,
-        /// What the person can do about it.
         hint: Option<&'static str>,
     },
 }
 
 impl ClientError {
-    /// What the person can do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         let Self::Unusable { hint, .. } = self else {
             return None;
@@ -249,7 +241,6 @@ pub enum ApiError {
         reason: String,
         tries: u32,
     },
-    /// The server sends the client elsewhere, where the request cannot go.
     #[error("the server redirects {endpoint} to '{target}'{why_not}")]
     Redirect {
         endpoint: String,
@@ -285,7 +276,6 @@ impl ApiError {
         }
     }
 
-    /// The API's error code, if the server gave one.
     pub(crate) fn code(&self) -> Option<&str> {
         let Self::Refused { code, .. } = self else {
             return None;
@@ -293,7 +283,6 @@ impl ApiError {
         code.as_deref()
     }
 
-    /// Why there was no answer, if there was none.
     pub(crate) fn fault(&self) -> Option<Fault> {
         let Self::NoAnswer { fault, .. } = self else {
             return None;
@@ -314,7 +303,6 @@ impl ApiError {
         }
     }
 
-    /// The status of a refusal.
     pub(crate) fn status(&self) -> Option<u16> {
         self.verdict().map(|(status, ..)| status)
     }

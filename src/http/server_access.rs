@@ -28,7 +28,6 @@ pub struct ServerAccess {
     pub(crate) credentials: Option<String>,
     /// What adds credentials to each request anew.
     pub(crate) signer: Option<Arc<dyn RequestSigner>>,
-    /// Whether requests go on to where the server redirects them.
     pub(crate) follows_redirects: bool,
 }
 

@@ -29,7 +29,6 @@ pub(crate) struct Sender {
     moved: Vec<(String, String)>,
     /// Why the last question was refused, which some errors of `reqsign` do not tell.
     refused: Arc<Mutex<Option<String>>>,
-    /// The last part of the address that was asked last.
     last_part: Arc<Mutex<String>>,
 }
 
@@ -51,7 +50,6 @@ impl Sender {
         self
     }
 
-    /// Sends requests for one address to another.
     pub(crate) fn moved(mut self, from: String, to: String) -> Self {
         self.moved.push((from, to));
         self

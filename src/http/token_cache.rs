@@ -21,7 +21,6 @@ pub(crate) struct TokenResponse {
     expires_in: Option<serde_json::Value>,
 }
 
-/// An access token and its end.
 #[derive(Debug, Clone)]
 pub(crate) struct Token {
     value: Secret,
@@ -49,7 +48,6 @@ impl From<TokenResponse> for Token {
 pub(crate) struct TokenCache(Mutex<Option<Token>>);
 
 impl TokenCache {
-    /// The token, or a new one if it ends soon.
     pub(crate) async fn get<E>(&self, renew: impl Future<Output = Result<Token, E>>) -> Result<Secret, E> {
         let mut kept = self.0.lock().await;
         let is_fresh = |token: &&Token| Instant::now() < token.stale_at;

@@ -32,7 +32,6 @@ const EMULATOR: &str = "AccountName=devstoreaccount1;BlobEndpoint=http://127.0.0
 const AUTHORITY: &str = "https://login.microsoftonline.com";
 /// What `az` is asked to give a token for.
 const RESOURCE: &str = "https://storage.azure.com/";
-/// The service that knows a machine's identity.
 const METADATA: &str = "http://169.254.169.254";
 const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a token of `az` is used: `az` keeps its tokens itself, and gives one with at least five minutes
@@ -174,7 +173,6 @@ pub(super) async fn of_machine() -> Result<Who> {
     Ok(Identity::nobody(tried))
 }
 
-/// Where applications get their tokens.
 fn authority() -> String {
     let host = env_vars::non_empty(env_vars::AZURE_AUTHORITY_HOST).unwrap_or_else(|| AUTHORITY.to_owned());
     let scheme = if host.contains("://") { "" } else { "https://" };

@@ -35,7 +35,6 @@ const DIRECTORY_SIGNS: [&str; 2] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::artifact) struct AzureUri {
     pub(in crate::artifact) container: String,
-    /// The account's name.
     pub(in crate::artifact) account: String,
     /// The account's host for blobs.
     pub(in crate::artifact) host: String,
@@ -68,7 +67,6 @@ impl AzureUri {
     }
 }
 
-/// A container and how it is reached.
 pub(in crate::artifact) struct Azure {
     client: Client,
     container: String,

@@ -25,7 +25,6 @@ const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_write";
 const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
 /// Where tokens of accounts are made that another account may stand for.
 const IMPERSONATION_URI: &str = "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/";
-/// The metadata server of Google's machines.
 const METADATA_HOST: &str = "metadata.google.internal";
 const METADATA_TIMEOUT: Duration = Duration::from_secs(3);
 

@@ -26,7 +26,6 @@ use crate::python_paths::UNRESERVED;
 
 const NAME: &str = "Google Cloud Storage";
 const ENDPOINT: &str = "https://storage.googleapis.com";
-/// What a listing shall tell.
 const LISTED: &str = "nextPageToken,prefixes,items(name,size,etag,generation,md5Hash,contentType,updated)";
 
 /// How often an upload is begun again whose session the service has forgotten.
@@ -35,7 +34,6 @@ const MOST_SESSIONS: usize = 3;
 /// The status by which the service says that it waits for more.
 const GOES_ON: StatusCode = StatusCode::PERMANENT_REDIRECT;
 
-/// A bucket and how it is reached.
 pub(in crate::artifact) struct Gcs {
     client: Client,
     endpoint: String,

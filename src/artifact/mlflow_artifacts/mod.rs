@@ -27,16 +27,13 @@ use crate::python_paths::{UNRESERVED, UNRESERVED_PATH};
 /// Where the server has all that is about artifacts.
 const SERVICES: &str = "/api/2.0/mlflow-artifacts/";
 
-/// Where the server has its artifacts.
 const SERVICE: &str = "/api/2.0/mlflow-artifacts/artifacts";
 
-/// Where the server says what it can do.
 const SERVER_INFO: &str = "/api/3.0/mlflow/server-info";
 
 /// How long the server may take to say what it can do, which matters only after a failure.
 const SERVER_INFO_PATIENCE: Duration = Duration::from_secs(3);
 
-/// A place among the artifacts of a tracking server.
 pub(in crate::artifact) struct Artifacts {
     access: ServerAccess,
     /// Below the root, without slashes at both ends.
@@ -139,7 +136,6 @@ impl Artifacts {
         self.presigned.is_needed()
     }
 
-    /// What the server lists at a whole path.
     pub(super) async fn entries(&self, whole: &str) -> Result<Vec<FileInfo>> {
         let mut url = self.address(SERVICE)?;
         url.set_query(Some(&format!("path={}", utf8_percent_encode(whole, UNRESERVED))));

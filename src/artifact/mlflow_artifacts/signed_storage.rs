@@ -49,7 +49,6 @@ impl Presigned {
         }
     }
 
-    /// Sends a request to where a signed address leads.
     pub(super) async fn send(&self, request: HttpRequest) -> Result<Response> {
         let storage = self.storage.get_or_try_init(|| async { Storage::new() }).await?;
         let host = request.url.host_str().unwrap_or_default().to_owned();

@@ -48,7 +48,6 @@ const CUSTOMER_KEY: &str = "x-amz-server-side-encryption-customer-";
 #[derive(Default)]
 pub(super) struct ExtraArguments {
     headers: HeaderMap,
-    /// The owner that the bucket must have.
     owner: Option<HeaderValue>,
     /// The argument that is not supported, so that nothing can be put.
     unsupported: Option<String>,

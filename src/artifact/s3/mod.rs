@@ -103,7 +103,6 @@ impl Server {
     }
 }
 
-/// A bucket and how it is reached.
 pub(in crate::artifact) struct S3 {
     client: Client,
     provider: CredentialsProvider,
@@ -171,7 +170,6 @@ impl S3 {
         locked(&self.region).clone()
     }
 
-    /// The bucket's address in the region.
     fn base(&self) -> Result<Url> {
         let mut url = match &self.endpoint {
             Some(url) => url.clone(),
