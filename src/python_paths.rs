@@ -66,6 +66,11 @@ pub(crate) fn quote(path: &str) -> impl fmt::Display {
     utf8_percent_encode(path, UNRESERVED_PATH)
 }
 
+/// As [`quote`], for a single part of a path or a query.
+pub(crate) fn quote_part(text: &str) -> impl fmt::Display {
+    utf8_percent_encode(text, UNRESERVED)
+}
+
 /// As Python's `urllib.parse.unquote` reads it.
 pub(crate) fn unquote(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()

@@ -55,14 +55,10 @@ impl Checksum {
 
     /// The MD5 that most stores write as the entity tag of an object that was written at once.
     pub(super) fn from_tag(tag: &str) -> Option<Self> {
-        let digits = tag.strip_prefix('"')?.strip_suffix('"')?;
-        if digits.len() != 32 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return None;
-        }
-        let value = u128::from_str_radix(digits, 16).ok()?;
-        Some(Self {
+        let value = hex::decode(tag.strip_prefix('"')?.strip_suffix('"')?).ok()?;
+        (value.len() == 16).then_some(Self {
             algorithm: Algorithm::Md5,
-            value: value.to_be_bytes().into(),
+            value,
             is_certain: false,
         })
     }

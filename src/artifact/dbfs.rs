@@ -79,12 +79,7 @@ impl ArtifactRepository for Dbfs {
             .listing(directory, entries, |path| self.below(path).as_str().to_owned())
     }
 
-    async fn open(
-        &self,
-        object: &Object,
-        range: Option<Range<u64>>,
-        validator: Option<&str>,
-    ) -> Result<Body> {
+    async fn open(&self, object: &Object, range: Option<Range<u64>>) -> Result<Body> {
         let size = object.size.unwrap_or_default();
         let range = range.unwrap_or(0..size);
         let end = range.end.min(size);
@@ -100,8 +95,7 @@ impl ArtifactRepository for Dbfs {
             Ok((!data.is_empty()).then(|| (data.into(), ((client, path), next))))
         });
         let length = end.saturating_sub(range.start);
-        let validator = validator.map(str::to_owned);
-        Ok(Body::new(blocks.boxed(), range.start, Some(length), validator))
+        Ok(Body::new(blocks.boxed(), range.start, Some(length), None))
     }
 
     async fn log_artifact(&self, path: &str, file: &Path) -> Result<()> {

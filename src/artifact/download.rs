@@ -159,7 +159,7 @@ impl<'a> Transfers<'a> {
                 let _permit = self.permits.acquire().await.ok();
                 let piece = Piece {
                     store,
-                    object,
+                    object: object.clone(),
                     file,
                     tally: &self.tally,
                     is_part: range.is_some(),
@@ -169,7 +169,6 @@ impl<'a> Transfers<'a> {
                         checksum: object.checksum.clone(),
                         ..Received::default()
                     },
-                    validator: object.validator.clone(),
                     sum: None,
                 };
                 piece.fetch().await
@@ -199,14 +198,14 @@ struct Received {
 /// A whole object or a part of one, on its way into the file.
 struct Piece<'a> {
     store: &'a dyn ArtifactRepository,
-    object: &'a Object,
+    /// With the validator that the store gave first.
+    object: Object,
     file: &'a File,
     tally: &'a Tally<'a>,
     is_part: bool,
     start: u64,
     length: Option<u64>,
     content: Received,
-    validator: Option<String>,
     /// Of what has arrived, if the piece is all of the object.
     sum: Option<Sum>,
 }
@@ -235,15 +234,14 @@ impl Piece<'_> {
 
     /// Asks for what is still missing. Gives the answer, and the offset in the object that was asked for.
     async fn open(&mut self) -> Result<(Body, u64)> {
-        let can_continue = self.store.has_ranges() && (self.validator.is_some() || self.is_part);
+        let can_continue = self.store.has_ranges() && (self.object.validator.is_some() || self.is_part);
         if !can_continue {
             self.start_anew();
         }
         let wanted = self.start + self.content.bytes;
         let end = self.length.map_or(u64::MAX, |length| self.start + length);
         let range = (self.is_part || wanted > 0).then_some(wanted..end);
-        let validator = self.validator.as_deref();
-        Ok((self.store.open(self.object, range, validator).await?, wanted))
+        Ok((self.store.open(&self.object, range).await?, wanted))
     }
 
     async fn receive(&mut self, body: Body, wanted: u64) -> Result<()> {
@@ -266,7 +264,7 @@ impl Piece<'_> {
             }
         }
         self.content.is_packed = body.is_packed;
-        self.validator = self.validator.take().or(body.validator);
+        self.object.validator = self.object.validator.take().or(body.validator);
         self.content.checksum = self.content.checksum.take().or(body.checksum);
         if !self.is_part && self.content.bytes == 0 {
             let expected = self.content.checksum.as_ref();

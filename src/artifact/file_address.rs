@@ -1,9 +1,8 @@
 //! Servers that keep files in directories, each reached by a protocol of its own.
 
-use percent_encoding::percent_decode_str;
 use reqwest::Url;
 
-use crate::python_paths::split_authority;
+use crate::python_paths::{split_authority, unquote};
 
 /// Why an `sftp:` URI with a password is refused.
 pub(super) const PASSWORD_GIVEN: &str = "ssh takes no password from a URI";
@@ -39,7 +38,6 @@ impl FileAddress {
             authority => authority,
         };
         let url = Url::parse(&format!("{scheme}://{authority}/")).map_err(|error| error.to_string())?;
-        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
         Ok(Self {
             host: url
                 .host_str()
@@ -47,8 +45,8 @@ impl FileAddress {
                 .trim_matches(['[', ']'])
                 .to_owned(),
             port: url.port(),
-            user: Some(decoded(url.username())).filter(|user| !user.is_empty()),
-            password: url.password().map(decoded),
+            user: Some(unquote(url.username())).filter(|user| !user.is_empty()),
+            password: url.password().map(unquote),
             path: match path {
                 "" => "/".to_owned(),
                 path => path.to_owned(),

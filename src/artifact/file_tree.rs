@@ -188,13 +188,6 @@ impl<S: FileServer> FileTree<S> {
         tried(|| async { self.server.connect().await?.look(path).await }).await
     }
 
-    /// What lies directly in a directory, given relative to the place.
-    async fn list(&self, directory: &str) -> Result<Listing> {
-        let whole = &self.below(directory);
-        let entries = tried(|| async { self.server.connect().await?.list(whole).await }).await?;
-        self.walk.listing(directory, entries, |path| self.below(path))
-    }
-
     async fn try_to_put(&self, path: &str, part: &str, file: &SentFile) -> Result<()> {
         let mut session = self.server.connect().await?;
         let (directory, _) = path.rsplit_once('/').unwrap_or_default();
@@ -237,7 +230,7 @@ impl<S: FileServer> ArtifactRepository for FileTree<S> {
             let _ = self.decoded.set(decoded.into_owned());
         }
         match entry? {
-            None => self.list("").await.map(StoredArtifact::Directory),
+            None => self.list_artifacts("").await.map(StoredArtifact::Directory),
             Some(file) => Ok(StoredArtifact::File(Object {
                 key: self.below(""),
                 ..file
@@ -245,24 +238,18 @@ impl<S: FileServer> ArtifactRepository for FileTree<S> {
         }
     }
 
-    async fn list_artifacts(&self, next: &str) -> Result<Listing> {
-        self.list(next).await
+    async fn list_artifacts(&self, directory: &str) -> Result<Listing> {
+        let whole = &self.below(directory);
+        let entries = tried(|| async { self.server.connect().await?.list(whole).await }).await?;
+        self.walk.listing(directory, entries, |path| self.below(path))
     }
 
-    async fn open(
-        &self,
-        object: &Object,
-        range: Option<Range<u64>>,
-        _validator: Option<&str>,
-    ) -> Result<Body> {
+    async fn open(&self, object: &Object, range: Option<Range<u64>>) -> Result<Body> {
         let range = range.unwrap_or(0..u64::MAX);
         let start = range.start;
         let read = || async {
-            self.server
-                .connect()
-                .await?
-                .read(&object.key, range.clone())
-                .await
+            let session = self.server.connect().await?;
+            session.read(&object.key, range.clone()).await
         };
         let (chunks, length) = tried(read).await?;
         let length = length.or_else(|| object.size.map(|size| size.saturating_sub(start)));

@@ -6,7 +6,6 @@ use std::ops::Range;
 use std::path::Path;
 
 use async_trait::async_trait;
-use percent_encoding::utf8_percent_encode;
 use reqwest::{Client, Method, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::Value;
@@ -19,7 +18,7 @@ use crate::artifact::repository::{Chunks, Object, of_answer};
 use crate::env_vars;
 use crate::http::{Content, SentFile};
 use crate::process::{ProcessError, ProgramCall, program_on_path};
-use crate::python_paths::{UNRESERVED, UNRESERVED_PATH};
+use crate::python_paths::{quote, quote_part};
 
 const NAME: &str = "HDFS";
 /// The port of a name node's HTTP server, where its configuration names no other.
@@ -64,10 +63,10 @@ impl WebHdfs {
     }
 
     fn request(&self, method: Method, path: &str, operation: &str, query: &str) -> Result<HttpRequest> {
-        let path = utf8_percent_encode(path, UNRESERVED_PATH);
+        let path = quote(path);
         let mut address = format!("{}/webhdfs/v1{path}?op={operation}{query}", self.server);
         if let Some(user) = &self.user {
-            address.push_str(&format!("&user.name={}", utf8_percent_encode(user, UNRESERVED)));
+            address.push_str(&format!("&user.name={}", quote_part(user)));
         }
         let url = Url::parse(&address).map_err(|error| RepositoryError::strange(NAME, error))?;
         Ok(HttpRequest::new(method, url))
@@ -181,7 +180,7 @@ impl FileSession for WebHdfs {
     }
 
     async fn rename(&mut self, from: &str, to: &str) -> Result<()> {
-        let query = format!("&destination={}", utf8_percent_encode(to, UNRESERVED));
+        let query = format!("&destination={}", quote_part(to));
         let renamed = self.answer(Method::PUT, from, "RENAME", &query, "boolean");
         match renamed.await?.as_bool() {
             Some(true) => Ok(()),

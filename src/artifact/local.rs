@@ -11,6 +11,7 @@ use tempfile::NamedTempFile;
 use crate::artifact::checksum::{Algorithm, Checksum, Sum};
 use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::repository::CHUNK;
+use crate::python_paths::unquote;
 
 /// What has been brought onto this machine.
 #[derive(Debug, Default, Clone, Copy)]
@@ -97,8 +98,8 @@ pub(super) fn path_of(uri: &str) -> Option<PathBuf> {
                 Some(rest) => &rest[rest.find('/')?..],
                 None => rest,
             };
-            let path = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
-            Some(PathBuf::from(path.into_owned()))
+            let path = unquote(path);
+            Some(PathBuf::from(path))
         }
         Some(scheme) if is_scheme(scheme) => None,
         _ => Some(PathBuf::from(uri)),

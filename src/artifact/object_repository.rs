@@ -240,17 +240,12 @@ impl<S: ObjectService + 'static> ArtifactRepository for ObjectRepository<S> {
         self.page().await
     }
 
-    async fn open(
-        &self,
-        object: &Object,
-        range: Option<Range<u64>>,
-        validator: Option<&str>,
-    ) -> Result<Body> {
+    async fn open(&self, object: &Object, range: Option<Range<u64>>) -> Result<Body> {
         let mut options = options::ReadOptions::default();
         if self.has_versions() {
-            options.if_version_match = validator.map(str::to_owned)
+            options.if_version_match.clone_from(&object.validator);
         } else {
-            options.if_match = validator.map(str::to_owned)
+            options.if_match.clone_from(&object.validator);
         }
         let (_, arguments, _): (BytesRange, OpRead, _) = options.into();
         let range = range.map_or_else(BytesRange::default, |Range { start, end }| {
@@ -270,7 +265,7 @@ impl<S: ObjectService + 'static> ArtifactRepository for ObjectRepository<S> {
         Ok(Body {
             start: start_of(self.service.name(), &answer)?,
             length: answer.content_length(),
-            validator: validator.map(str::to_owned).or_else(found),
+            validator: object.validator.clone().or_else(found),
             checksum: self.service.checksum(answer.headers()),
             is_packed: self.service.unpacks() && encoding == Some("gzip"),
             chunks: of_answer(answer),

@@ -27,11 +27,9 @@ pub(super) trait ArtifactRepository: Send + Sync {
     /// The listing that goes on where [`Listing::next`] says. It begins with an empty text.
     async fn list_artifacts(&self, next: &str) -> Result<Listing>;
 
-    /// Begins to read an object, from `range` where one is given. `validator` is what the store called
-    /// the object's state before; where it has another one by now this is an error, or the answer
-    /// begins at the start again.
-    async fn open(&self, object: &Object, range: Option<Range<u64>>, validator: Option<&str>)
-    -> Result<Body>;
+    /// Begins to read an object, from `range` where one is given. Where the object has another validator by now
+    /// this is an error, or the content begins at the start again.
+    async fn open(&self, object: &Object, range: Option<Range<u64>>) -> Result<Body>;
 
     /// Puts a file below the place, where it appears when it is whole.
     async fn log_artifact(&self, path: &str, file: &Path) -> Result<()>;
@@ -74,7 +72,7 @@ pub(super) struct Object {
     /// The path of the local file below the directory's; empty for a single object.
     pub(super) path: String,
     pub(super) size: Option<u64>,
-    /// What the store calls the object's present state.
+    /// What the store calls the object's present state, as far as it is known.
     pub(super) validator: Option<String>,
     pub(super) checksum: Option<Checksum>,
 }

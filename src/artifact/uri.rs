@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use percent_encoding::{percent_decode_str, utf8_percent_encode};
 use reqwest::Url;
 
 use crate::artifact::azure::{Azure, AzureUri};
@@ -18,7 +17,7 @@ use crate::artifact::repository::ArtifactRepository;
 use crate::artifact::s3::{S3, S3Uri};
 use crate::artifact::sftp::Sftp;
 use crate::http::ServerAccess;
-use crate::python_paths::{UNRESERVED, split_authority};
+use crate::python_paths::{quote_part, split_authority, unquote};
 
 /// What stores are reached with beyond what the environment says of them.
 #[derive(Debug, Clone, Default)]
@@ -135,7 +134,7 @@ impl ArtifactUri {
             // Only the second interface decodes what the URI holds.
             "wasb" | "wasbs" => Self::Azure(AzureUri::parse(rest)?),
             "abfs" | "abfss" => {
-                let rest = percent_decode_str(rest).decode_utf8_lossy().into_owned();
+                let rest = unquote(rest);
                 Self::Azure(AzureUri::parse(&rest)?)
             }
             "ftp" => Self::Ftp(FileAddress::parse(&scheme, rest)?),
@@ -199,7 +198,7 @@ impl ArtifactUri {
             Self::Web(url) => return last_named_part(url.path()).unwrap_or("download").to_owned(),
             Self::WebArtifacts { path, .. } => {
                 let name = last_named_part(path).unwrap_or_default();
-                return utf8_percent_encode(name, UNRESERVED).to_string();
+                return quote_part(name).to_string();
             }
             Self::Reference(Reference::Model { path, .. }) => return path.clone(),
             // No URI is read as one.

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::{Duration, SystemTime};
 
-use percent_encoding::{percent_decode_str, percent_encode, utf8_percent_encode};
+use percent_encoding::{percent_decode_str, percent_encode};
 use reqsign::aws::{Credential, RequestSigner};
 use reqsign::hash::{hex_hmac_sha256, hex_sha256, hmac_sha256};
 use reqsign::time::Timestamp;
@@ -13,7 +13,7 @@ use reqwest::{Method, Request, Url};
 
 use super::{AwsError, Result};
 use crate::http::signing::head_of;
-use crate::python_paths::{UNRESERVED, UNRESERVED_PATH};
+use crate::python_paths::{UNRESERVED_PATH, quote, quote_part};
 use crate::redact::Secret;
 
 /// Credentials that end within this time are replaced before they are used.
@@ -60,7 +60,7 @@ impl Payload<'_> {
     fn hash(self) -> String {
         match self {
             Self::Bytes(bytes) => hex_sha256(bytes),
-            Self::Sha256(hash) => hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+            Self::Sha256(hash) => hex::encode(hash),
             Self::Unsigned => "UNSIGNED-PAYLOAD".to_owned(),
         }
     }
@@ -185,16 +185,14 @@ impl Signing<'_> {
 fn canonical_path(url: &Url) -> String {
     let decoded: Vec<u8> = percent_decode_str(url.path()).collect();
     let once = percent_encode(&decoded, UNRESERVED_PATH).to_string();
-    utf8_percent_encode(&once, UNRESERVED_PATH).to_string()
+    quote(&once).to_string()
 }
 
 /// The query. Its plus signs count as spaces, so that callers write none.
 fn canonical_query(url: &Url) -> String {
-    let encoded = |text: &str| utf8_percent_encode(text, UNRESERVED).to_string();
     let pairs = url.query_pairs();
-    let mut pairs: Vec<String> = pairs
-        .map(|(name, value)| format!("{}={}", encoded(&name), encoded(&value)))
-        .collect();
+    let pairs = pairs.map(|(name, value)| format!("{}={}", quote_part(&name), quote_part(&value)));
+    let mut pairs = Vec::from_iter(pairs);
     pairs.sort();
     pairs.join("&")
 }

@@ -10,8 +10,6 @@ use std::time::Duration;
 use backon::{ConstantBuilder, Retryable as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use percent_encoding::utf8_percent_encode;
 use reqwest::Method;
 use reqwest::header::CONTENT_LENGTH;
 use serde::Deserialize;
@@ -20,24 +18,14 @@ use serde_json::{Value, json};
 use super::error::{DatabricksError, Result, found, malformed, unreadable};
 use super::session::Client;
 use crate::http::{ApiError, Call, Content, SentFile};
-use crate::python_paths::UNRESERVED_PATH;
+use crate::python_paths::quote;
 
 impl Client {
-    /// Sends a file of this machine, with what goes before and after it. `sent` counts its bytes.
-    pub(super) async fn send_file(
-        &self,
-        local: &Path,
-        (head, tail): (Bytes, Bytes),
-        sent: &Arc<AtomicU64>,
-        call: Call<'_>,
-    ) -> Result<()> {
-        let content = Content {
-            head,
-            file: Some(SentFile::open(local).map_err(unreadable(local))?),
-            tail,
-            sent: Arc::clone(sent),
-        };
-        match self.call(Call { content, ..call }).await {
+    /// Sends a file of this machine within the content of a call. `sent` counts its bytes.
+    async fn send_file(&self, local: &Path, sent: &Arc<AtomicU64>, mut call: Call<'_>) -> Result<()> {
+        call.content.file = Some(SentFile::open(local).map_err(unreadable(local))?);
+        call.content.sent = Arc::clone(sent);
+        match self.call(call).await {
             Err(DatabricksError::Api(ApiError::Content(source))) => Err(unreadable(local)(source)),
             outcome => outcome.map(drop),
         }
@@ -46,7 +34,7 @@ impl Client {
     /// The size of a file in a volume; `None` where there is none. `path` is absolute:
     /// `/Volumes/catalog/schema/volume/file`.
     pub(crate) async fn volume_file_size(&self, path: &str) -> Result<Option<u64>> {
-        let endpoint = format!("/api/2.0/fs/files{}", encode(path));
+        let endpoint = format!("/api/2.0/fs/files{}", quote(path));
         let answer = found(self.call(Call::new(Method::HEAD, &endpoint)).await)?;
         Ok(answer.map(|answer| {
             let length = answer.header(CONTENT_LENGTH).map(str::parse);
@@ -56,20 +44,20 @@ impl Client {
 
     /// Makes a directory in a volume and those above it, where they are not there.
     pub(crate) async fn volume_mkdirs(&self, path: &str) -> Result<()> {
-        let endpoint = format!("/api/2.0/fs/directories{}", encode(path));
+        let endpoint = format!("/api/2.0/fs/directories{}", quote(path));
         let made = self.call(Call::new(Method::PUT, &endpoint));
         made.await.map(|_| ())
     }
 
     /// Uploads a file into a volume; one that is there is replaced. `sent` counts the bytes.
     pub(crate) async fn volume_upload(&self, local: &Path, path: &str, sent: &Arc<AtomicU64>) -> Result<()> {
-        let endpoint = format!("/api/2.0/fs/files{}", encode(path));
+        let endpoint = format!("/api/2.0/fs/files{}", quote(path));
         let call = Call {
             query: &[("overwrite", "true")],
             content_type: Some("application/octet-stream"),
             ..Call::new(Method::PUT, &endpoint)
         };
-        self.send_file(local, Default::default(), sent, call).await
+        self.send_file(local, sent, call).await
     }
 
     /// The size of a file of the workspace; `None` where there is none. `path` is absolute, with or
@@ -83,8 +71,7 @@ impl Client {
     /// Makes a directory of the workspace and those above it, where they are not there.
     pub(crate) async fn workspace_mkdirs(&self, path: &str) -> Result<()> {
         let body = json!({ "path": api_path(path) });
-        let _: Value = self.post("/api/2.0/workspace/mkdirs", &body).await?;
-        Ok(())
+        self.done("/api/2.0/workspace/mkdirs", &body).await
     }
 
     /// Uploads a file into the workspace; one that is there is replaced. `sent` counts the bytes.
@@ -112,15 +99,14 @@ impl Client {
         let content_type = format!("multipart/form-data; boundary={boundary}");
         let call = Call {
             content_type: Some(&content_type),
+            content: Content {
+                tail: tail.into(),
+                ..Content::bytes(head)
+            },
             ..Call::new(Method::POST, "/api/2.0/workspace/import")
         };
-        let around = (head.into(), tail.into());
-        self.send_file(local, around, sent, call).await
+        self.send_file(local, sent, call).await
     }
-}
-
-pub(super) fn encode(path: &str) -> String {
-    utf8_percent_encode(path, UNRESERVED_PATH).to_string()
 }
 
 /// The path as the API has it: clusters see the workspace's root as `/Workspace`.
@@ -235,9 +221,9 @@ impl Client {
         sent: &Arc<AtomicU64>,
     ) -> Result<()> {
         // The path by which MLflow's own client uploads; not every workspace has it.
-        let endpoint = encode(&path.fuse());
+        let endpoint = quote(&path.fuse()).to_string();
         let call = Call::new(Method::POST, &endpoint);
-        match self.send_file(local, Default::default(), sent, call).await {
+        match self.send_file(local, sent, call).await {
             Ok(()) => return Ok(()),
             Err(error) if error.is_already_there() => {}
             Err(error) if is_refusal_of_direct_path(&error) => {
@@ -314,7 +300,8 @@ impl Client {
         Ok(offset)
     }
 
-    async fn done(&self, path: &str, body: &Value) -> Result<()> {
+    /// Has something done whose answer says nothing.
+    pub(super) async fn done(&self, path: &str, body: &Value) -> Result<()> {
         let _: Value = self.post(path, body).await?;
         Ok(())
     }

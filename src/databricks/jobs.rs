@@ -103,7 +103,6 @@ impl Client {
     /// Asks for the end of a run, which comes later. A run that has ended stays as it is.
     pub(crate) async fn cancel_job_run(&self, run_id: u64) -> Result<()> {
         let body = json!({ "run_id": run_id });
-        let cancelled = self.post::<Value>("/api/2.0/jobs/runs/cancel", &body);
-        cancelled.await.map(|_| ())
+        self.done("/api/2.0/jobs/runs/cancel", &body).await
     }
 }

@@ -7,7 +7,6 @@ use std::{fmt, fs};
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use percent_encoding::percent_decode_str;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Request, StatusCode, Url};
@@ -16,6 +15,7 @@ use super::certificates::Verification;
 use super::client::{MOST_REDIRECTS, client};
 use super::error::ClientError;
 use crate::env_vars;
+use crate::python_paths::unquote;
 
 /// A server, and all that goes with every request to it.
 #[derive(Clone)]
@@ -47,11 +47,10 @@ impl ServerAccess {
     /// says that a user without a password is sent too: some hosts take a token so.
     pub(crate) fn of_url(url: &Url, takes_user: bool) -> Result<Self, ClientError> {
         let variable = &env_vars::non_empty;
-        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let host = url.host_str().unwrap_or_default();
         let is_enough = takes_user && !url.username().is_empty();
         let login = match url.password().or(is_enough.then_some("")) {
-            Some(password) => Some((decoded(url.username()), decoded(password), "the URL".to_owned())),
+            Some(password) => Some((unquote(url.username()), unquote(password), "the URL".to_owned())),
             None => netrc_login(&netrc_files(variable), host),
         };
         let mut headers = HeaderMap::new();

@@ -9,7 +9,6 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use opendal::services;
-use percent_encoding::utf8_percent_encode;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap};
 use reqwest::{Client, Request};
 use tokio::sync::OnceCell;
@@ -22,7 +21,7 @@ use crate::artifact::object_repository::{ObjectRepository, ObjectService};
 use crate::artifact::repository::{ArtifactRepository, locked};
 use crate::aws::{element, refusal};
 use crate::http::Content;
-use crate::python_paths::UNRESERVED;
+use crate::python_paths::quote_part;
 
 const NAME: &str = "Azure's storage";
 /// How an account with real directories says in a listing that a blob is one.
@@ -82,7 +81,7 @@ impl Azure {
         let (endpoint, who) = credentials::find(&place.account, &place.host, &client)?;
         let builder = services::Azblob::default()
             .endpoint(&endpoint)
-            .container(&utf8_percent_encode(&place.container, UNRESERVED).to_string())
+            .container(&quote_part(&place.container).to_string())
             .skip_signature();
         let service = Self {
             client,

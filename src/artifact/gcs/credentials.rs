@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use percent_encoding::{percent_decode_str, utf8_percent_encode};
 use reqsign::ProvideCredential;
 use reqsign::google::{
     Credential, RequestSigner, ServiceAccountImpersonationCredentialProvider,
@@ -17,7 +16,7 @@ use crate::artifact::error::{RepositoryError, Result};
 use crate::env_vars;
 use crate::http::local_client;
 use crate::http::signing::{Identity, Sender};
-use crate::python_paths::UNRESERVED;
+use crate::python_paths::{quote_part, unquote};
 
 /// What a token is asked for.
 const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_write";
@@ -119,11 +118,11 @@ fn of_json(file: &Value, source: &str, client: &Client) -> Result<Identity<Crede
         .split_once("/serviceAccounts/")
         .and_then(|(_, rest)| rest.strip_suffix(":generateAccessToken"))
         .ok_or("its service_account_impersonation_url names no account")?;
-    let account = percent_decode_str(account).decode_utf8_lossy();
+    let account = unquote(account);
     let delegates = file["delegates"].as_array().into_iter().flatten();
     let delegates = delegates.filter_map(|name| name.as_str()?.rsplit('/').next());
     let grant = ServiceAccountImpersonationGrant::new(&*account, [SCOPE]).with_delegates(delegates);
-    let account = utf8_percent_encode(&account, UNRESERVED);
+    let account = quote_part(&account);
     let address = format!("{IMPERSONATION_URI}{account}:generateAccessToken");
     let sender = sender(base, client).moved(address, url.to_owned());
     Ok(match kind_of(base)? {

@@ -8,7 +8,6 @@ use async_trait::async_trait;
 use backon::{BackoffBuilder as _, Retryable as _};
 use futures_util::TryStreamExt as _;
 use opendal::services;
-use percent_encoding::utf8_percent_encode;
 use reqsign::google::Credential;
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, LOCATION, RANGE};
 use reqwest::{Client, Method, Request, StatusCode, Url};
@@ -22,7 +21,7 @@ use crate::artifact::object_repository::{ObjectRepository, ObjectService};
 use crate::artifact::repository::{ArtifactRepository, PART, content_type, parts};
 use crate::env_vars;
 use crate::http::{Content, SentFile, may_see_credentials, pauses, signing::Identity};
-use crate::python_paths::UNRESERVED;
+use crate::python_paths::quote_part;
 
 const NAME: &str = "Google Cloud Storage";
 const ENDPOINT: &str = "https://storage.googleapis.com";
@@ -62,7 +61,7 @@ impl Gcs {
         }
         let builder = services::Gcs::default()
             .endpoint(&endpoint)
-            .bucket(&utf8_percent_encode(bucket, UNRESERVED).to_string())
+            .bucket(&quote_part(bucket).to_string())
             .skip_signature();
         let service = Self {
             client: usual_client()?,
@@ -94,7 +93,7 @@ impl Gcs {
 
     /// The request that takes the file's parts.
     async fn begin(&self, key: &str, file: &SentFile) -> Result<HttpRequest> {
-        let [bucket, name] = [&self.bucket, key].map(|name| utf8_percent_encode(name, UNRESERVED));
+        let [bucket, name] = [&self.bucket, key].map(quote_part);
         let path = format!("upload/storage/v1/b/{bucket}/o?uploadType=resumable&name={name}");
         let url = Url::parse(&format!("{}/{path}", self.endpoint)).map_err(strange)?;
         let about = json!({ "name": key, "contentType": content_type(key) });

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use percent_encoding::{percent_decode_str, utf8_percent_encode};
+use percent_encoding::percent_decode_str;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, Request, Response, StatusCode, Url};
 use serde::Deserialize;
@@ -22,7 +22,7 @@ use crate::artifact::repository::{
     ArtifactRepository, Body, Listing, Object, StoredArtifact, content_type, of_answer, open_file,
 };
 use crate::http::{Content, ServerAccess};
-use crate::python_paths::{UNRESERVED, UNRESERVED_PATH};
+use crate::python_paths::{quote, quote_part};
 
 /// Where the server has all that is about artifacts.
 const SERVICES: &str = "/api/2.0/mlflow-artifacts/";
@@ -97,7 +97,7 @@ impl Artifacts {
 
     /// The address of one of the server's services for this artifact.
     pub(super) fn service_url(&self, service: &str, path: &str) -> Result<Url> {
-        let path = utf8_percent_encode(path, UNRESERVED_PATH);
+        let path = quote(path);
         self.address(&format!("{SERVICES}{service}/{path}"))
     }
 
@@ -138,7 +138,7 @@ impl Artifacts {
 
     pub(super) async fn entries(&self, whole: &str) -> Result<Vec<FileInfo>> {
         let mut url = self.address(SERVICE)?;
-        url.set_query(Some(&format!("path={}", utf8_percent_encode(whole, UNRESERVED))));
+        url.set_query(Some(&format!("path={}", quote_part(whole))));
         let request = self.request(Method::GET, url);
         let answer: ListArtifactsResponse = request.json(self, "no list of artifacts").await?;
         Ok(answer.files)
@@ -149,11 +149,11 @@ impl Artifacts {
 /// about.
 pub(super) fn ranged(
     request: HttpRequest,
+    object: &Object,
     range: Option<&Range<u64>>,
     condition: &'static str,
-    validator: Option<&str>,
 ) -> HttpRequest {
-    match (range, validator) {
+    match (range, &object.validator) {
         (Some(range), Some(validator)) => request
             .header("range", &format!("bytes={}-", range.start))
             .header(condition, validator),
@@ -195,7 +195,7 @@ impl ArtifactRepository for Artifacts {
             Ok(answer) => object.validator = strong_tag(answer.headers()),
             // The answer to such a request has no body: another one says why.
             Err(_) => {
-                let body = self.open(&object, None, None).await?;
+                let body = self.open(&object, None).await?;
                 // The storage's own tag lets a download that breaks off go on.
                 if self.has_ranges() {
                     object.size = body.length;
@@ -228,23 +228,18 @@ impl ArtifactRepository for Artifacts {
         self.walk.listing(directory, entries, |path| self.below(path))
     }
 
-    async fn open(
-        &self,
-        object: &Object,
-        range: Option<Range<u64>>,
-        validator: Option<&str>,
-    ) -> Result<Body> {
+    async fn open(&self, object: &Object, range: Option<Range<u64>>) -> Result<Body> {
         let range = range.as_ref();
         if !self.presigned.is_needed() {
             let request = self.request(Method::GET, self.service_url("artifacts", &object.key)?);
-            match ranged(request, range, "if-range", validator).send(self).await {
+            match ranged(request, object, range, "if-range").send(self).await {
                 Ok(answer) => return body(NAME, answer, None),
                 Err(problem @ RepositoryError::Refused { .. }) if self.passes_nothing_on(&problem).await => {}
                 Err(problem) => return Err(problem),
             }
         }
-        match self.open_presigned(object, range, validator).await {
-            Err(problem) if may_have_expired(&problem) => self.open_presigned(object, range, validator).await,
+        match self.open_presigned(object, range).await {
+            Err(problem) if may_have_expired(&problem) => self.open_presigned(object, range).await,
             opened => opened,
         }
     }

@@ -29,18 +29,13 @@ struct CreateMultipartUploadResponse {
 
 impl Artifacts {
     /// Begins to read an artifact from the storage.
-    pub(super) async fn open_presigned(
-        &self,
-        object: &Object,
-        range: Option<&Range<u64>>,
-        validator: Option<&str>,
-    ) -> Result<Body> {
+    pub(super) async fn open_presigned(&self, object: &Object, range: Option<&Range<u64>>) -> Result<Body> {
         let url = self.service_url("presigned", &object.key)?;
         let signed = self
             .request(Method::GET, url)
             .json::<Signed>(self, "no signed address");
         let signed = signed.await?;
-        let request = ranged(signed.request(Method::GET)?, range, "if-match", validator);
+        let request = ranged(signed.request(Method::GET)?, object, range, "if-match");
         body(STORAGE, self.presigned.send(request).await?, signed.file_size)
     }
 

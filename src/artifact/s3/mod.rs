@@ -8,7 +8,6 @@ use std::net::Ipv4Addr;
 use std::sync::Mutex;
 
 use opendal::{Metadata, services};
-use percent_encoding::utf8_percent_encode;
 use reqwest::header::{CONTENT_RANGE, HeaderMap};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
@@ -22,7 +21,7 @@ use crate::artifact::s3::arguments::ExtraArguments;
 use crate::aws::{AwsSettings, CredentialsProvider, regional_address};
 use crate::env_vars;
 use crate::http::{self, Verification};
-use crate::python_paths::UNRESERVED;
+use crate::python_paths::quote_part;
 
 const NAME: &str = "S3";
 
@@ -185,7 +184,7 @@ impl S3 {
             url.set_host(Some(&host)).map_err(strange)?;
             url.set_path(&format!("{path}/"));
         } else {
-            let bucket = utf8_percent_encode(&self.bucket, UNRESERVED);
+            let bucket = quote_part(&self.bucket);
             url.set_path(&format!("{path}/{bucket}/"));
         }
         Ok(url)
