@@ -61,6 +61,15 @@ pub(crate) fn abspath(directory: &Path, path: impl AsRef<Path>) -> PathBuf {
     absolute.into()
 }
 
+/// The path with a `~/` at its beginning replaced by this home directory, as Python's `os.path.expanduser`
+/// does it.
+pub(crate) fn expand_user(path: &str, home: impl AsRef<Path>) -> PathBuf {
+    match path.strip_prefix("~/") {
+        Some(rest) => home.as_ref().join(rest),
+        None => PathBuf::from(path),
+    }
+}
+
 /// As Python's `urllib.parse.quote` writes it.
 pub(crate) fn quote(path: &str) -> impl fmt::Display {
     utf8_percent_encode(path, UNRESERVED_PATH)

@@ -2,13 +2,13 @@
 //! `~/.aws/config`.
 
 use std::collections::HashMap;
-use std::io;
 use std::path::PathBuf;
 
 use super::{AwsError, Result};
 use crate::env_vars;
 use crate::http::Verification;
 use crate::ini::IniFile;
+use crate::python_paths::expand_user;
 
 /// The region where nothing names one.
 const DEFAULT_REGION: &str = "us-east-1";
@@ -34,15 +34,11 @@ impl AwsSettings {
         let home = PathBuf::from(variable(env_vars::HOME).unwrap_or_default());
         let read = |name: &str, file: &str| {
             let path = match variable(name) {
-                Some(path) => match path.strip_prefix("~/") {
-                    Some(rest) => home.join(rest),
-                    None => PathBuf::from(path),
-                },
+                Some(path) => expand_user(&path, &home),
                 None => home.join(".aws").join(file),
             };
-            match std::fs::read(&path) {
-                Ok(bytes) => Ok((IniFile::parse(&String::from_utf8_lossy(&bytes)), path)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((IniFile::default(), path)),
+            match IniFile::read(&path) {
+                Ok(file) => Ok((file.unwrap_or_default(), path)),
                 Err(error) => Err(AwsError::unreadable(&path, error)),
             }
         };

@@ -7,6 +7,7 @@ use reqwest::Url;
 use super::error::{DatabricksError, Result};
 use crate::env_vars;
 use crate::ini::IniFile;
+use crate::python_paths::expand_user;
 use crate::redact::Secret;
 
 /// The source of what variables say.
@@ -146,31 +147,20 @@ impl Credentials {
 
 /// The configuration file: what `DATABRICKS_CONFIG_FILE` says, or the usual place.
 fn config_path() -> PathBuf {
-    let home = env_vars::non_empty(env_vars::HOME).map_or_else(PathBuf::new, PathBuf::from);
+    let home = env_vars::non_empty(env_vars::HOME).unwrap_or_default();
     let named = env_vars::non_empty(env_vars::DATABRICKS_CONFIG_FILE);
-    let path = named.unwrap_or_else(|| "~/.databrickscfg".to_owned());
-    match path.strip_prefix("~/") {
-        Some(rest) => home.join(rest),
-        None => PathBuf::from(path),
-    }
+    expand_user(named.as_deref().unwrap_or("~/.databrickscfg"), home)
 }
 
 /// The profiles; `None` if there is no file.
 fn read_config(path: &Path) -> Result<Option<IniFile>> {
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => {
-            return Err(DatabricksError::Local {
-                action: "read the Databricks configuration",
-                path: path.to_owned(),
-                source,
-            });
-        }
-    };
-    let file = IniFile::parse(&String::from_utf8_lossy(&bytes));
-    match file.malformed_line {
-        None => Ok(Some(file)),
+    let file = IniFile::read(path).map_err(|source| DatabricksError::Local {
+        action: "read the Databricks configuration",
+        path: path.to_owned(),
+        source,
+    })?;
+    match file.as_ref().and_then(|file| file.malformed_line) {
+        None => Ok(file),
         Some(line) => Err(DatabricksError::Setup {
             text: format!(
                 "line {line} of the Databricks configuration {} is no setting of a profile",
