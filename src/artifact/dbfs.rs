@@ -10,8 +10,7 @@ use futures_util::{StreamExt as _, stream};
 use tokio::sync::OnceCell;
 
 use crate::artifact::error::{RepositoryError, Result};
-use crate::artifact::file_tree::Walk;
-use crate::artifact::repository::{ArtifactRepository, Body, Listing, Object, StoredArtifact};
+use crate::artifact::repository::{ArtifactRepository, Body, Listing, Object, StoredArtifact, Walk};
 use crate::databricks::{BLOCK, Client, DatabricksProfile, DbfsPath, FileStatus, Session};
 
 pub(super) struct Dbfs {

@@ -1,7 +1,6 @@
 //! What all servers with files in directories have in common: what lies below a path is found directory
 //! by directory, and a file is put under a name of its own until it is whole.
 
-use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
@@ -14,18 +13,16 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use futures_util::future::BoxFuture;
 use percent_encoding::percent_decode_str;
+use reqwest::Url;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
 use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::http_request::{silent, tried};
 use crate::artifact::repository::{
-    ArtifactRepository, Body, CHUNK, Chunks, Listing, Object, StoredArtifact, locked, open_file, parts,
-    path_below,
+    ArtifactRepository, Body, CHUNK, Chunks, Listing, Object, StoredArtifact, Walk, locked, open_file, parts,
 };
 use crate::http::{READ_TIMEOUT, SentFile};
-
-/// More directories than this below one place are none that anybody made on purpose.
-const MOST_DIRECTORIES: usize = 1_000_000;
+use crate::python_paths::{split_authority, unquote};
 
 /// A file whose names are not known here. When it was `changed` may be in whatever unit the server tells that.
 pub(super) fn file(size: Option<u64>, changed: Option<u64>) -> Object {
@@ -34,59 +31,6 @@ pub(super) fn file(size: Option<u64>, changed: Option<u64>) -> Object {
         // For some servers a file's size is all that is known of its state.
         validator: changed.or(size).map(|state| state.to_string()),
         ..Object::default()
-    }
-}
-
-/// Directories, relative to the place, that have not been listed yet.
-pub(super) struct Walk {
-    store: &'static str,
-    left: Mutex<VecDeque<String>>,
-}
-
-impl Walk {
-    pub(super) fn new(store: &'static str) -> Self {
-        Self {
-            store,
-            left: Mutex::default(),
-        }
-    }
-
-    /// What lies directly in a directory, given relative to the place, by names in it: a file, or nothing
-    /// for a directory. `key` gives the whole name of a path below the place.
-    pub(super) fn listing(
-        &self,
-        directory: &str,
-        entries: impl IntoIterator<Item = (String, Option<Object>)>,
-        key: impl Fn(&str) -> String,
-    ) -> Result<Listing> {
-        let mut listing = Listing::default();
-        let mut left = locked(&self.left);
-        for (name, file) in entries {
-            let relative = match directory {
-                "" => name,
-                directory => format!("{directory}/{name}"),
-            };
-            match (path_below("", &relative)?, file) {
-                (None, _) => {}
-                (Some(path), None) => left.push_back(path),
-                (Some(path), Some(file)) => listing.objects.push(Object {
-                    key: key(&path),
-                    path,
-                    ..file
-                }),
-            }
-        }
-        if left.len() > MOST_DIRECTORIES {
-            return Err(RepositoryError::strange(
-                self.store,
-                "its directories have no end",
-            ));
-        }
-        if listing.objects.is_empty() && !directory.is_empty() {
-            listing.empty_directories.push(directory.to_owned());
-        }
-        listing.next = left.pop_front();
-        Ok(listing)
     }
 }
 
@@ -336,5 +280,68 @@ impl<R: AsyncRead + Unpin> AsyncRead for Arriving<R> {
             }
             done => done,
         }
+    }
+}
+
+/// Why an `sftp:` URI with a password is refused.
+pub(super) const PASSWORD_GIVEN: &str = "ssh takes no password from a URI";
+
+/// A path of a server, and who asks for it.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct FileAddress {
+    pub(super) host: String,
+    pub(super) port: Option<u16>,
+    pub(super) user: Option<String>,
+    pub(super) password: Option<String>,
+    /// As it stands in the URI: MLflow decodes nothing in it.
+    pub(super) path: String,
+}
+
+impl FileAddress {
+    /// Reads what stands after the scheme's colon. A query and a fragment count for nothing.
+    pub(super) fn parse(scheme: &str, rest: &str) -> Result<Self, String> {
+        // One could end a command to the server and begin another.
+        if rest.contains(char::is_control) {
+            return Err("it holds a control character".to_owned());
+        }
+        let rest = rest.split(['?', '#']).next().unwrap_or_default();
+        let (authority, path) = split_authority(rest);
+        if !path.is_empty() && !path.starts_with('/') {
+            return Err("two slashes must follow the colon".to_owned());
+        }
+        let authority = match authority {
+            "" => "localhost",
+            authority => authority,
+        };
+        let url = Url::parse(&format!("{scheme}://{authority}/")).map_err(|error| error.to_string())?;
+        Ok(Self {
+            host: url
+                .host_str()
+                .unwrap_or_default()
+                .trim_matches(['[', ']'])
+                .to_owned(),
+            port: url.port(),
+            user: Some(unquote(url.username())).filter(|user| !user.is_empty()),
+            password: url.password().map(unquote),
+            path: match path {
+                "" => "/".to_owned(),
+                path => path.to_owned(),
+            },
+        })
+    }
+
+    /// The address for the `ssh` program.
+    pub(super) fn for_ssh(self) -> Result<Self, String> {
+        if self.password.is_some() {
+            return Err(PASSWORD_GIVEN.to_owned());
+        }
+        // A proxy command of the configuration may hand both to a shell.
+        let is_unfit = |text: &str| text.starts_with('-') || text.contains(|c| "'`\"$;&<>|(){}".contains(c));
+        if is_unfit(&self.host) || self.user.as_deref().is_some_and(is_unfit) {
+            return Err(
+                "its host and its user cannot begin with '-' or hold what a shell understands".to_owned(),
+            );
+        }
+        Ok(self)
     }
 }

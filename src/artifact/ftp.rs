@@ -13,8 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::artifact::error::{RepositoryError, Result};
-use crate::artifact::file_address::FileAddress;
-use crate::artifact::file_tree::{Arriving, FileServer, FileSession, file, send, within};
+use crate::artifact::file_tree::{Arriving, FileAddress, FileServer, FileSession, file, send, within};
 use crate::artifact::http_request::BUFFERED_TIME;
 use crate::artifact::repository::{Chunks, Object, of_reader};
 use crate::http::{Fault, READ_TIMEOUT, SentFile};

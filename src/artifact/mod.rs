@@ -10,7 +10,6 @@ mod checksum;
 mod dbfs;
 mod download;
 mod error;
-mod file_address;
 mod file_tree;
 mod ftp;
 mod gcs;
@@ -140,9 +139,6 @@ impl LocatedData {
 
 /// Finds all of it. What is missing and who may not read it shows here already, but for web servers.
 /// References must be resolved before.
-///
-/// # Errors
-/// A store that cannot be reached or refuses, or has nothing there.
 pub(crate) async fn locate(
     requests: &[DataRequest],
     context: &DataContext,

@@ -1,5 +1,6 @@
 //! What all places have in common that data can be had from and artifacts can be put to.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -161,6 +162,62 @@ pub(super) fn path_below(prefix: &str, key: &str) -> Result<Option<String>> {
         return Err(RepositoryError::Other(problem));
     }
     Ok((!parts.is_empty()).then(|| parts.join("/")))
+}
+
+/// More directories than this below one place are none that anybody made on purpose.
+const MOST_DIRECTORIES: usize = 1_000_000;
+
+/// Directories, relative to the place, that have not been listed yet.
+pub(super) struct Walk {
+    store: &'static str,
+    left: Mutex<VecDeque<String>>,
+}
+
+impl Walk {
+    pub(super) fn new(store: &'static str) -> Self {
+        Self {
+            store,
+            left: Mutex::default(),
+        }
+    }
+
+    /// What lies directly in a directory, given relative to the place, by names in it: a file, or nothing
+    /// for a directory. `key` gives the whole name of a path below the place.
+    pub(super) fn listing(
+        &self,
+        directory: &str,
+        entries: impl IntoIterator<Item = (String, Option<Object>)>,
+        key: impl Fn(&str) -> String,
+    ) -> Result<Listing> {
+        let mut listing = Listing::default();
+        let mut left = locked(&self.left);
+        for (name, file) in entries {
+            let relative = match directory {
+                "" => name,
+                directory => format!("{directory}/{name}"),
+            };
+            match (path_below("", &relative)?, file) {
+                (None, _) => {}
+                (Some(path), None) => left.push_back(path),
+                (Some(path), Some(file)) => listing.objects.push(Object {
+                    key: key(&path),
+                    path,
+                    ..file
+                }),
+            }
+        }
+        if left.len() > MOST_DIRECTORIES {
+            return Err(RepositoryError::strange(
+                self.store,
+                "its directories have no end",
+            ));
+        }
+        if listing.objects.is_empty() && !directory.is_empty() {
+            listing.empty_directories.push(directory.to_owned());
+        }
+        listing.next = left.pop_front();
+        Ok(listing)
+    }
 }
 
 /// The beginning of the names of all objects in a directory.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::artifact::error::{DataError, RepositoryError};
-use crate::artifact::file_address::PASSWORD_GIVEN;
+use crate::artifact::file_tree::PASSWORD_GIVEN;
 use crate::artifact::local;
 use crate::artifact::uri::{ArtifactUri, Reference};
 use crate::redact::{shown_url, without_credentials};
@@ -24,9 +24,6 @@ pub(crate) struct DataRequest {
 
 impl DataRequest {
     /// Checks a parameter's value. Nothing is asked of any server.
-    ///
-    /// # Errors
-    /// The value is no URI that data can be had from.
     pub(crate) fn new(parameter: &str, position: usize, uri: &str) -> Result<Self, DataError> {
         let artifact_uri = artifact_uri_of(parameter, uri)?;
         Ok(Self {
@@ -48,9 +45,6 @@ impl DataRequest {
 
     /// Takes an artifact URI, or a local path, as what the URI's reference stands for. It may be another
     /// reference.
-    ///
-    /// # Errors
-    /// An artifact URI that data cannot be had from.
     pub(crate) fn resolve(&mut self, artifact_uri: &str) -> Result<(), DataError> {
         self.artifact_uri = match local::path_of(artifact_uri) {
             Some(path) => ArtifactUri::Local(path),

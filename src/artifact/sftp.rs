@@ -17,8 +17,7 @@ use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::artifact::error::{RepositoryError, Result};
-use crate::artifact::file_address::FileAddress;
-use crate::artifact::file_tree::{Arriving, FileServer, FileSession, file, send, within};
+use crate::artifact::file_tree::{Arriving, FileAddress, FileServer, FileSession, file, send, within};
 use crate::artifact::http_request::BUFFERED_TIME;
 use crate::artifact::repository::{Chunks, Object, of_reader};
 use crate::http::{Fault, READ_TIMEOUT, SentFile};

@@ -7,8 +7,7 @@ use reqwest::Url;
 use crate::artifact::azure::{Azure, AzureUri};
 use crate::artifact::dbfs::Dbfs;
 use crate::artifact::error::{RepositoryError, Result};
-use crate::artifact::file_address::FileAddress;
-use crate::artifact::file_tree::FileTree;
+use crate::artifact::file_tree::{FileAddress, FileTree};
 use crate::artifact::ftp::Ftp;
 use crate::artifact::gcs::Gcs;
 use crate::artifact::hdfs::{self, WebHdfs};
@@ -20,7 +19,7 @@ use crate::http::ServerAccess;
 use crate::python_paths::{quote_part, split_authority, unquote};
 
 /// What stores are reached with beyond what the environment says of them.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct DataContext {
     /// The tracking server, where one keeps the tracking store.
     pub server: Option<ServerAccess>,
@@ -115,9 +114,6 @@ pub(super) enum ArtifactUri {
 
 impl ArtifactUri {
     /// Reads a URI. Nothing for a scheme that is none of these.
-    ///
-    /// # Errors
-    /// What is wrong with it.
     pub(super) fn parse(text: &str) -> Result<Option<Self>, String> {
         let (scheme, rest) = text.split_once(':').unwrap_or(("", text));
         let scheme = scheme.to_ascii_lowercase();

@@ -27,9 +27,6 @@ pub struct AwsSettings {
 
 impl AwsSettings {
     /// Reads the variables and the two files. A file that is missing is an empty one.
-    ///
-    /// # Errors
-    /// A file that cannot be read.
     pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self> {
         let home = PathBuf::from(variable(env_vars::HOME).unwrap_or_default());
         let read = |name: &str, file: &str| {

@@ -85,9 +85,6 @@ impl Credentials {
 
     /// Adds the headers that make a request to S3 or the token service a signed one. All headers that are
     /// there are signed, and must not change any more.
-    ///
-    /// # Errors
-    /// Credentials that no header can carry.
     pub(crate) async fn sign(
         &self,
         (service, region): (&str, &str),
@@ -130,9 +127,6 @@ impl Signing<'_> {
     /// Adds the headers that make a request to a gateway a signed one: of the headers only the host, the
     /// time and a session's token count, as in MLflow's own client, since what lies between may change
     /// others. The library would send and sign one more.
-    ///
-    /// # Errors
-    /// Credentials that no header can carry.
     pub fn sign(
         &self,
         method: &Method,

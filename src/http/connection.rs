@@ -158,9 +158,6 @@ impl Connection {
     }
 
     /// Sends the request of a call with its content, and reads the answer. `tries` is the number of the try.
-    ///
-    /// # Errors
-    /// [`ApiError::NoAnswer`], and what is no use to try again.
     pub(super) async fn exchange(
         &self,
         call: &Call<'_>,

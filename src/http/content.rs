@@ -48,9 +48,6 @@ impl SentFile {
     }
 
     /// Whether the file still has its length.
-    ///
-    /// # Errors
-    /// [`FileChanged`] where it has another one.
     pub(crate) fn check(&self) -> io::Result<()> {
         let now = self.file.metadata()?.len();
         if now == self.length {

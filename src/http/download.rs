@@ -113,9 +113,6 @@ impl DownloadError {
 /// arrived, and of how many.
 ///
 /// Proxies, trusted certificates and netrc files are those that Python's `requests` would use.
-///
-/// # Errors
-/// The server cannot be reached or refuses, there is too much, or the file cannot be written.
 pub(crate) async fn download(
     url: &str,
     file: &mut File,

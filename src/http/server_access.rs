@@ -1,8 +1,8 @@
 //! Who asks a server: the credentials of a URL or of a netrc file, and how far they go with a request.
 
+use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::{fmt, fs};
 
 use async_trait::async_trait;
 use base64::Engine as _;
@@ -71,12 +71,6 @@ impl ServerAccess {
             signer: None,
             follows_redirects: true,
         })
-    }
-}
-
-impl fmt::Debug for ServerAccess {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ServerAccess({})", self.url)
     }
 }
 

@@ -15,11 +15,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::artifact::error::{RepositoryError, Result};
-use crate::artifact::file_tree::Walk;
 use crate::artifact::http_request::{HttpRequest, Service, start_of, text};
 use crate::artifact::mlflow_artifacts::signed_storage::{NAME, Presigned, may_have_expired, size};
 use crate::artifact::repository::{
-    ArtifactRepository, Body, Listing, Object, StoredArtifact, content_type, of_answer, open_file,
+    ArtifactRepository, Body, Listing, Object, StoredArtifact, Walk, content_type, of_answer, open_file,
 };
 use crate::http::{Content, ServerAccess};
 use crate::python_paths::{quote, quote_part};

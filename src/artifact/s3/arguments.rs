@@ -55,9 +55,6 @@ pub(super) struct ExtraArguments {
 
 impl ExtraArguments {
     /// Reads the variables.
-    ///
-    /// # Errors
-    /// A variable with what no header can carry, or with no JSON object.
     pub(super) fn read() -> Result<Self> {
         let mut all = Self::default();
         let owner = env_vars::MLFLOW_S3_EXPECTED_BUCKET_OWNER;
@@ -113,9 +110,6 @@ impl ExtraArguments {
     }
 
     /// Adds the headers of a request.
-    ///
-    /// # Errors
-    /// A request of an upload, with arguments that are not supported.
     pub(super) fn apply(&self, kind: Operation, headers: &mut HeaderMap) -> Result<()> {
         let is_put = !matches!(kind, Operation::List | Operation::Describe | Operation::Read);
         if let Some(argument) = self.unsupported.as_ref().filter(|_| is_put) {

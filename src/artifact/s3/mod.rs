@@ -50,9 +50,6 @@ struct Server {
 impl S3Uri {
     /// Reads what stands after the scheme: `//bucket/key`, or `//bucket@host/key` for `r2` and `b2`. A
     /// query is no part of the key, as in MLflow.
-    ///
-    /// # Errors
-    /// What is wrong with it.
     pub(in crate::artifact) fn parse(scheme: &str, rest: &str) -> Result<Self, String> {
         // What follows a number sign is no query.
         let rest = match rest.find(['?', '#']) {
