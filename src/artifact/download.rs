@@ -326,8 +326,7 @@ impl<'a> Tally<'a> {
         }
     }
 
-    /// Something more will come, of this size where it is known. What is not known yet is settled by
-    /// [`Tally::settle`].
+    /// Something more will come, of this size; one that is not known yet is settled by [`Tally::settle`].
     pub(super) fn expect(&self, size: Option<u64>) {
         self.update(|sums| match size {
             Some(size) => sums.total += size,

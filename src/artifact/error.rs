@@ -1,4 +1,4 @@
-//! Why data could not be brought onto this machine, and files not to a store.
+//! Why a store could not do what it was asked for, and what that means for the data of a run.
 
 use std::fmt::Display;
 use std::io;

@@ -254,21 +254,19 @@ pub(super) fn program_missing() -> RepositoryError {
 
 /// The URI for the program, which takes some characters of names for patterns.
 fn literal(uri: &str) -> String {
-    let mut literal = String::with_capacity(uri.len());
-    for character in uri.chars() {
-        if matches!(character, '*' | '?' | '[' | ']' | '{' | '}' | '\\') {
-            literal.push('\\');
-        }
-        literal.push(character);
-    }
-    literal
+    let escaped = |character| {
+        let is_special = r"*?[]{}\".contains(character);
+        is_special.then_some('\\').into_iter().chain([character])
+    };
+    uri.chars().flat_map(escaped).collect()
+}
+
+fn dfs<const N: usize>(arguments: [&str; N]) -> ProgramCall {
+    ProgramCall::new(PROGRAM).arguments(["dfs"]).arguments(arguments)
 }
 
 pub(super) async fn is_directory(uri: &str) -> Result<bool> {
-    let call = ProgramCall::new(PROGRAM)
-        .arguments(["dfs", "-stat", "%F"])
-        .argument(literal(uri));
-    match call.capture().await {
+    match dfs(["-stat", "%F"]).argument(literal(uri)).capture().await {
         Ok(captured) => Ok(captured.text().trim() == "directory"),
         Err(ProcessError::Failed { last_lines, .. })
             if last_lines
@@ -284,15 +282,10 @@ pub(super) async fn is_directory(uri: &str) -> Result<bool> {
 /// Puts a file to a URI, where it appears when it is whole, and makes the directories above it.
 pub(super) async fn put(file: &Path, uri: &str) -> Result<()> {
     let (directory, _) = uri.rsplit_once('/').unwrap_or_default();
-    let make = ProgramCall::new(PROGRAM)
-        .arguments(["dfs", "-mkdir", "-p"])
-        .argument(literal(directory));
+    let make = dfs(["-mkdir", "-p"]).argument(literal(directory));
     make.capture().await?;
-    let put = ProgramCall::new(PROGRAM)
-        .arguments(["dfs", "-put", "-f"])
-        .argument(file.as_os_str())
-        .argument(literal(uri));
-    put.capture().await?;
+    let put = dfs(["-put", "-f"]).argument(file.as_os_str());
+    put.argument(literal(uri)).capture().await?;
     Ok(())
 }
 
@@ -303,10 +296,7 @@ pub(super) async fn bring(uri: &str, target: &Path) -> Result<Brought> {
         .tempdir_in(parent_of(target))
         .map_err(RepositoryError::unwritable)?;
     let copy = place.path().join("copy");
-    let call = ProgramCall::new(PROGRAM)
-        .arguments(["dfs", "-get"])
-        .argument(literal(uri))
-        .argument(copy.as_os_str());
-    call.capture().await?;
+    let call = dfs(["-get"]).argument(literal(uri));
+    call.argument(copy.as_os_str()).capture().await?;
     local::rename(&copy, target)
 }

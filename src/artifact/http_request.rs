@@ -19,8 +19,7 @@ use crate::http::{
     is_transient_status, may_see_credentials, pauses,
 };
 
-/// A client that checks servers against the certificates that the environment names, and leaves redirects to
-/// its users.
+/// A client that trusts the certificates that the environment names, and follows no redirects.
 pub(super) fn usual_client() -> Result<Client> {
     let verification = Verification::from_variables(&env_vars::non_empty);
     Ok(http::client(Some(&verification), Policy::none())?)

@@ -1,4 +1,4 @@
-//! Files of this machine: artifacts that are some, and files that appear when they are whole.
+//! Files of this machine: local artifacts, and downloads, which appear when they are whole.
 
 use std::fs::{self, Permissions};
 use std::io::{self, BufReader, ErrorKind, Read as _, Write as _};
@@ -43,8 +43,7 @@ pub(super) fn rename(from: &Path, to: &Path) -> Result<Brought> {
     })
 }
 
-/// Makes a directory and those in it again at another path, and calls `bring` for the old and the new path of
-/// each file, which gives its length.
+/// Makes a tree of directories at another path. `bring` gets both paths of each file, and gives its length.
 fn each_file(from: &Path, to: &Path, bring: impl Fn(&Path, &Path) -> Result<u64>) -> Result<Brought> {
     let mut brought = Brought::default();
     let mut left = vec![(from.to_owned(), to.to_owned())];

@@ -154,12 +154,8 @@ pub(crate) async fn locate(
     stream::iter(searches).buffered(MOST_AT_ONCE).try_collect().await
 }
 
-/// Downloads all of it into a new directory below `parent`, or below the system's place for
-/// temporary directories.
-///
-/// # Errors
-/// A server that cannot be reached or refuses, or a disk that cannot be written to. Nothing is left
-/// behind then.
+/// Downloads all of it into a new directory below `parent`, or where temporary directories are. A failure leaves
+/// nothing behind.
 pub(crate) async fn download(
     located: &[LocatedData],
     parent: Option<&Path>,

@@ -1,4 +1,4 @@
-//! What all places have in common that data can be had from and artifacts can be put to.
+//! What a store is asked for, whatever its kind: listings, content, and files in parts.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -143,11 +143,8 @@ pub(super) fn content_type(path: &str) -> &'static str {
     }
 }
 
-/// The path of a local file below a directory, for a name that begins with the directory's. Nothing
-/// for the directory itself. A name that ends with a slash is that of an object which stands for a
-/// directory.
-///
-/// As in MLflow doubled slashes and single dots count for nothing.
+/// The path below a directory of the object with this key; nothing for the directory itself. As in MLflow, doubled
+/// slashes and single dots count for nothing.
 pub(super) fn path_below(prefix: &str, key: &str) -> Result<Option<String>> {
     let Some(rest) = key.strip_prefix(prefix).filter(|rest| !rest.is_empty()) else {
         return Ok(None);
@@ -228,8 +225,7 @@ pub(super) fn directory_prefix(key: &str) -> String {
     }
 }
 
-/// A file up to this size is put by one request, and this is how large parts are: as Amazon's Python
-/// library has it.
+/// The size of parts, and of the largest file that one request puts: as in Amazon's Python library.
 pub(super) const PART: u64 = 8 << 20;
 
 /// Parts of more than the usual size are multiples of this, which all stores take.

@@ -17,8 +17,7 @@ pub(crate) struct DataRequest {
     /// The URI without credentials.
     pub uri: String,
     pub(super) artifact_uri: ArtifactUri,
-    /// What the local file or directory is called, which may be a path of several parts; empty if
-    /// what a directory holds gets no directory of its own.
+    /// The name of the local file or directory, or a path; empty if it gets no directory of its own.
     name: String,
 }
 
@@ -43,8 +42,7 @@ impl DataRequest {
         }
     }
 
-    /// Takes an artifact URI, or a local path, as what the URI's reference stands for. It may be another
-    /// reference.
+    /// Takes the artifact URI or local path that its reference stands for, which may be another reference.
     pub(crate) fn resolve(&mut self, artifact_uri: &str) -> Result<(), DataError> {
         self.artifact_uri = match local::path_of(artifact_uri) {
             Some(path) => ArtifactUri::Local(path),
@@ -62,8 +60,7 @@ impl DataRequest {
         )
     }
 
-    /// The local path that it gets below the data's directory: in one of its own the last part of the URI's
-    /// path, as MLflow names it.
+    /// Its local path below the data's directory, which ends as the URI does, as in MLflow.
     pub(crate) fn path_in(&self, directory: &Path) -> PathBuf {
         let place = directory.join(format!("param_{}", self.position));
         match self.name.as_str() {

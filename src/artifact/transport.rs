@@ -131,8 +131,7 @@ impl HttpTransport for Call {
 #[error("the store's refusal")]
 struct Carried(Mutex<Option<RepositoryError>>);
 
-/// What went wrong in an operation of the library: what the transport said, or the answer is not one that
-/// the library can read.
+/// What the transport said, or why the library cannot read the answer.
 pub(super) fn problem(store: &'static str, error: opendal::Error) -> RepositoryError {
     let mut link = std::error::Error::source(&error);
     while let Some(source) = link {

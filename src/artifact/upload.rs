@@ -13,12 +13,8 @@ use crate::artifact::{DataContext, hdfs, local};
 /// How long it is tried to remove what a failed upload has left behind: the run is about to end.
 const REMOVAL_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Puts a local file of any size below an artifact URI, under this path, where it appears when it is
-/// whole. It is given up when `given_up` is ready. What a failed upload has sent is removed.
-///
-/// # Errors
-/// What `given_up` gave, or within: a kind of store that cannot be written to, or one that refuses or
-/// cannot be reached; a file that cannot be read or gets another length meanwhile.
+/// Puts a local file of any size below an artifact URI, under this path, where it appears when it is whole. Gives up
+/// with what `given_up` gave once that is ready. What a failed upload has sent is removed.
 pub async fn upload<G>(
     artifact_uri: &str,
     path: &str,

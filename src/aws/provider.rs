@@ -37,9 +37,6 @@ impl CredentialsProvider {
     }
 
     /// Credentials that are still good for a while.
-    ///
-    /// # Errors
-    /// No place has any, or one that was asked for cannot be used.
     pub(crate) async fn credentials(&self) -> Result<Credentials> {
         let mut found = self.found.lock().await;
         if let Some(credentials) = found.as_ref().filter(|credentials| credentials.are_fresh()) {

@@ -122,10 +122,7 @@ impl AwsSettings {
 
     pub(crate) fn verification(&self) -> Verification {
         let variable = |name: &str| self.variable(name).map(str::to_owned);
-        [env_vars::AWS_CA_BUNDLE, env_vars::REQUESTS_CA_BUNDLE]
-            .into_iter()
-            .find_map(|name| Verification::bundle(name, &variable))
-            .unwrap_or(Verification::SystemRoots)
+        Verification::of_first([env_vars::AWS_CA_BUNDLE, env_vars::REQUESTS_CA_BUNDLE], &variable)
     }
 }
 

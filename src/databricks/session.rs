@@ -56,8 +56,7 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    /// Finds the workspace and its credentials. Sends requests only where these are secrets of
-    /// another workspace.
+    /// Finds the workspace and its credentials. Only secrets of another workspace take requests.
     pub(crate) async fn open(profile: &DatabricksProfile) -> Result<Arc<Self>> {
         let session = Self::new(profile, Credentials::find(profile)?)?;
         let Some((scope, key)) = &profile.secret else {

@@ -35,8 +35,7 @@ pub(crate) trait Api: Send + Sync {
         Ok(())
     }
 
-    /// Looks for other credentials than this `Authorization`, which the server refused. Says whether there
-    /// are any.
+    /// Looks for credentials other than those that the server refused; says whether there are any.
     async fn renew(&self, _refused: &HeaderValue) -> bool {
         false
     }

@@ -29,13 +29,15 @@ pub(crate) enum Verification {
 }
 
 impl Verification {
-    /// What the variables of Python's `requests` say: a bundle or directory of their own, else the
-    /// system's certificates. `variable` gives `None` for one that is not set or empty.
+    /// The bundle or directory that the variables of Python's `requests` name, else the system's certificates.
     pub(crate) fn from_variables(variable: &dyn Fn(&str) -> Option<String>) -> Self {
-        [env_vars::REQUESTS_CA_BUNDLE, env_vars::CURL_CA_BUNDLE]
-            .into_iter()
-            .find_map(|name| Self::bundle(name, variable))
-            .unwrap_or(Self::SystemRoots)
+        Self::of_first([env_vars::REQUESTS_CA_BUNDLE, env_vars::CURL_CA_BUNDLE], variable)
+    }
+
+    /// The bundle or directory that the first of these variables names, else the system's certificates.
+    pub(crate) fn of_first(names: [&'static str; 2], variable: &dyn Fn(&str) -> Option<String>) -> Self {
+        let bundle = names.into_iter().find_map(|name| Self::bundle(name, variable));
+        bundle.unwrap_or(Self::SystemRoots)
     }
 
     /// The bundle or directory that this variable names.

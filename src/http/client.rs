@@ -22,9 +22,8 @@ pub(crate) const MOST_REDIRECTS: usize = 30;
 
 pub(crate) const AGENT: &str = concat!("mlrun/", env!("CARGO_PKG_VERSION"));
 
-/// A client with the proxies that the environment names. `verification` says what servers are checked
-/// against; none for servers without TLS. It waits for answers at any length: how long depends on what is
-/// sent, which only the sender knows.
+/// A client with the proxies that the environment names; `verification` is none for servers without TLS. It has no
+/// time limit, since only the sender knows how long an answer may take.
 pub(crate) fn client(verification: Option<&Verification>, redirects: Policy) -> Result<Client, ClientError> {
     let proxies = ProxySettings::from_variables(&env_vars::non_empty);
     built(begun(verification, redirects, &proxies)?)

@@ -49,8 +49,7 @@ pub(crate) struct ConnectionSettings {
 }
 
 impl ConnectionSettings {
-    /// Reads MLflow's variables and those of Python's `requests`. `variable` gives `None` for one that is
-    /// not set or empty.
+    /// Reads MLflow's variables and those of Python's `requests`.
     pub(crate) fn from_variables(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, VariableError> {
         let timeout = whole_number(variable, env_vars::MLFLOW_HTTP_REQUEST_TIMEOUT, 120, 1..=i64::MAX)?;
         Ok(Self {

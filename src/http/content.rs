@@ -59,10 +59,7 @@ impl SentFile {
         }))
     }
 
-    /// The bytes of a part.
-    ///
-    /// # Errors
-    /// [`FileChanged`] where the file ends before the part does.
+    /// The bytes of a part; fails with [`FileChanged`] if the file ends before the part does.
     pub(crate) async fn read(&self, range: Range<u64>) -> io::Result<Bytes> {
         let file = Arc::clone(&self.file);
         let length = range.end.saturating_sub(range.start);

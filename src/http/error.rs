@@ -54,8 +54,7 @@ impl Fault {
     }
 }
 
-/// What kind of failure the errors of the HTTP and TLS libraries tell of, and the one sentence in
-/// them that says something.
+/// The kind of failure, and the one sentence in the errors of the HTTP and TLS libraries that says something.
 pub(crate) fn classify(error: &(dyn std::error::Error + 'static), timeout: Duration) -> (Fault, String) {
     let chain: Vec<_> = std::iter::successors(Some(error), |link| link.source()).collect();
     let texts: Vec<String> = chain.iter().map(ToString::to_string).collect();

@@ -13,8 +13,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 
 use crate::env_vars::{self, VariableError, boolean, seconds, whole_number};
 
-/// The pauses before the tries that follow a failed request to a store or a cloud's service, each twice as
-/// long as the one before.
+/// The pauses between tries of a request to a store or a cloud's service, each twice as long as the one before.
 pub(crate) fn pauses() -> ExponentialBuilder {
     ExponentialBuilder::new()
         .with_min_delay(Duration::from_millis(300))

@@ -37,8 +37,7 @@ pub(crate) trait RequestSigner: Send + Sync {
     /// Whether the hash of the body is needed.
     fn signs_body(&self) -> bool;
 
-    /// Adds the headers, and may write the URL in another way. `body` is the SHA-256 of the body, which
-    /// counts if [`RequestSigner::signs_body`]. The error says why it cannot.
+    /// Adds the headers; may rewrite the URL. `body` is the body's SHA-256 if [`RequestSigner::signs_body`].
     async fn sign(&self, request: &mut Request, body: &[u8; 32]) -> Result<(), String>;
 }
 

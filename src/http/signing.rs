@@ -189,10 +189,7 @@ impl<C: SigningCredential> Identity<C> {
         }
     }
 
-    /// This identity if there are credentials, which are kept.
-    ///
-    /// # Errors
-    /// Where they were looked for, and why there are none.
+    /// This identity if it finds credentials; else where it looked for them, and why there are none.
     pub(crate) async fn if_found(self) -> Result<Self, String> {
         let nowhere = Url::parse("https://localhost/").map_err(|error| error.to_string())?;
         match self.signed(&mut Request::new(Method::GET, nowhere)).await {
@@ -201,10 +198,7 @@ impl<C: SigningCredential> Identity<C> {
         }
     }
 
-    /// Adds to a request what says who asks.
-    ///
-    /// # Errors
-    /// What cannot be used, and why: credentials that are not found or not given, or a key that cannot sign.
+    /// Adds to a request what says who asks. The error is what cannot be used, and why.
     pub(crate) async fn sign(&self, request: &mut Request) -> Result<(), (String, String)> {
         let signed = self.signed(request).await;
         signed.map_err(|reason| (self.to_string(), reason))

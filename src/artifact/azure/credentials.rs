@@ -34,8 +34,7 @@ const AUTHORITY: &str = "https://login.microsoftonline.com";
 const RESOURCE: &str = "https://storage.azure.com/";
 const METADATA: &str = "http://169.254.169.254";
 const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a token of `az` is used: `az` keeps its tokens itself, and gives one with at least five minutes
-/// left.
+/// How long a token of `az` is used, which gives only tokens with at least five minutes left.
 const COMMAND_LINE_TIME: Duration = Duration::from_secs(300);
 /// How long a signed claim can be used.
 const LIFETIME: Duration = Duration::from_secs(600);

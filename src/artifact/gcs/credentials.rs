@@ -44,8 +44,7 @@ const TYPES: [(&str, &[&str]); 4] = [
     ),
 ];
 
-/// Looks for credentials: the file that the variable names, the one that `gcloud` made, or the machine's own.
-/// With an emulator nobody needs any.
+/// Finds credentials: the file of the variable, that of `gcloud`, or the machine's own. An emulator needs none.
 pub(super) async fn find(is_emulator: bool, client: &Client) -> Result<Identity<Credential>> {
     let variable = &env_vars::non_empty;
     let named = env_vars::GOOGLE_APPLICATION_CREDENTIALS;

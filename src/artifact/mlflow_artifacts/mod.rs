@@ -144,8 +144,7 @@ impl Artifacts {
     }
 }
 
-/// Asks to go on in the middle of an artifact, if it is still in the state that a header of this name asks
-/// about.
+/// Asks for the rest of an artifact, if it is still in the state that the header `condition` asks about.
 pub(super) fn ranged(
     request: HttpRequest,
     object: &Object,
