@@ -1,6 +1,7 @@
 //! Requests to stores that are reached over HTTP.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -75,7 +76,7 @@ pub(super) trait Service: Send + Sync {
     }
 
     /// Sends a request of the library, and reads all of the answer, in a way of the service's own.
-    async fn whole(&self, _ask: &HttpRequest) -> Option<Result<Whole>> {
+    async fn whole(&self, _request: &HttpRequest) -> Option<Result<Whole>> {
         None
     }
 
@@ -221,6 +222,11 @@ pub(super) fn redirect_target(from: &Url, answer: &Response) -> Option<Url> {
 
 /// Sends a request with this content. It is given up when nothing moves for [`READ_TIMEOUT`].
 async fn execute(client: &Client, mut request: Request, content: &Content) -> Result<Response> {
+    // What is left of a former try counts for itself.
+    let content = &Content {
+        sent: Arc::default(),
+        ..content.clone()
+    };
     let length = content.length();
     // A server may put a file elsewhere before it answers.
     let longest = content

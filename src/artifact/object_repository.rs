@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
-use opendal::raw::{OpList, OpRead, OpStat, OpWrite, Servicer, oio};
+use opendal::raw::{OpRead, OpStat, OpWrite, Servicer, oio};
 use opendal::{BytesRange, Metadata, Operator, options};
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 use tokio::sync::Mutex;
@@ -97,16 +97,14 @@ impl<S: ObjectService + 'static> ObjectRepository<S> {
     }
 
     async fn list(&self) -> Result<Listing> {
+        let path = path_of(&directory_prefix(&self.key));
         let options = options::ListOptions {
             recursive: true,
             ..options::ListOptions::default()
         };
-        let path = path_of(&directory_prefix(&self.key));
-        let lister = self
-            .library
-            .list_dyn(&self.call().context(), &path, OpList::from(options))
-            .map_err(|error| self.problem(error))?;
-        *self.lister.lock().await = Some(lister);
+        let context = self.call().context();
+        let lister = self.library.list_dyn(&context, &path, options.into());
+        *self.lister.lock().await = Some(lister.map_err(|error| self.problem(error))?);
         self.page().await
     }
 
@@ -173,11 +171,8 @@ impl<S: ObjectService + 'static> ObjectRepository<S> {
         if mark == Some("true") && about.content_length() == 0 {
             return Ok(StoredArtifact::Directory(Listing::default()));
         }
-        Ok(StoredArtifact::File(self.object(
-            &self.key,
-            String::new(),
-            &about,
-        )))
+        let object = self.object(&self.key, String::new(), &about);
+        Ok(StoredArtifact::File(object))
     }
 
     async fn write(&self, writer: &mut oio::Writer, file: &SentFile, size: u64) -> Result<()> {
