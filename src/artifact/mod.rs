@@ -126,7 +126,7 @@ impl LocatedData {
         persist(file, path)?;
         if downloaded.is_page && !self.request.names_page() {
             tally.progress.warning(&format!(
-                "what is at '{}' is a web page: it may request you to sign in, or only show what you want",
+                "what is at '{}' is a web page: it may ask you to sign in, or only show what you want",
                 self.request.uri
             ));
         }
