@@ -241,9 +241,7 @@ impl RepositoryError {
 
     pub(super) fn is_transient(&self) -> bool {
         match self {
-            Self::NoAnswer { fault, .. } => {
-                fault.is_transient() && !matches!(fault, Fault::Refused | Fault::UnknownHost)
-            }
+            Self::NoAnswer { fault, .. } => fault.is_interruption(),
             Self::Refused { status, .. } => is_transient_status(*status),
             _ => false,
         }

@@ -74,9 +74,7 @@ impl DownloadError {
 
     fn is_transient(&self) -> bool {
         match self {
-            Self::NoAnswer { fault, .. } => {
-                fault.is_transient() && !matches!(fault, Fault::Refused | Fault::UnknownHost)
-            }
+            Self::NoAnswer { fault, .. } => fault.is_interruption(),
             Self::Status { status, .. } => matches!(status, 429 | 502 | 503 | 504),
             _ => false,
         }

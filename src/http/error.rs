@@ -26,6 +26,11 @@ impl Fault {
         !matches!(self, Self::Certificate | Self::Protocol)
     }
 
+    /// Whether there was a connection, which may hold the next time.
+    pub(crate) fn is_interruption(self) -> bool {
+        matches!(self, Self::Timeout(_) | Self::Broken)
+    }
+
     /// What the person can do about an API that gives no answer. `refused` is about one where nothing listens;
     /// `address` and `certificates` are where a person gives them.
     pub(crate) fn api_hint(self, refused: &str, address: &str, certificates: &str) -> Option<String> {
