@@ -2,6 +2,9 @@
 //! lines of their own. An indented line below a key without a value, such as `s3 =`, is a setting of that
 //! key: `s3.endpoint_url`.
 
+use std::io;
+use std::path::Path;
+
 /// What such a file holds. Values may be credentials.
 #[derive(Default)]
 pub(crate) struct IniFile {
@@ -11,6 +14,15 @@ pub(crate) struct IniFile {
 }
 
 impl IniFile {
+    /// The file at this path; `None` if there is none.
+    pub(crate) fn read(path: &Path) -> io::Result<Option<Self>> {
+        match std::fs::read(path) {
+            Ok(bytes) => Ok(Some(Self::parse(&String::from_utf8_lossy(&bytes)))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Reads what can be understood.
     pub(crate) fn parse(text: &str) -> Self {
         let mut file = Self::default();

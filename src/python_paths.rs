@@ -61,9 +61,23 @@ pub(crate) fn abspath(directory: &Path, path: impl AsRef<Path>) -> PathBuf {
     absolute.into()
 }
 
+/// The path with a `~/` at its beginning replaced by this home directory, as Python's `os.path.expanduser`
+/// does it.
+pub(crate) fn expand_user(path: &str, home: impl AsRef<Path>) -> PathBuf {
+    match path.strip_prefix("~/") {
+        Some(rest) => home.as_ref().join(rest),
+        None => PathBuf::from(path),
+    }
+}
+
 /// As Python's `urllib.parse.quote` writes it.
 pub(crate) fn quote(path: &str) -> impl fmt::Display {
     utf8_percent_encode(path, UNRESERVED_PATH)
+}
+
+/// As [`quote`], for a single part of a path or a query.
+pub(crate) fn quote_part(text: &str) -> impl fmt::Display {
+    utf8_percent_encode(text, UNRESERVED)
 }
 
 /// As Python's `urllib.parse.unquote` reads it.

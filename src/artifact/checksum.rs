@@ -4,12 +4,12 @@ use std::io::{self, Write};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use crc_fast::{CrcAlgorithm, Digest};
 use openssl::hash::{Hasher, MessageDigest};
 
-use crate::artifact::repository_error::RepositoryError;
+use crate::artifact::error::{RepositoryError, Result};
 
-/// A way to sum up bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Algorithm {
     Md5,
@@ -20,7 +20,6 @@ pub(super) enum Algorithm {
     Crc64Nvme,
 }
 
-/// The checksum of a whole object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Checksum {
     pub(super) algorithm: Algorithm,
@@ -56,19 +55,14 @@ impl Checksum {
 
     /// The MD5 that most stores write as the entity tag of an object that was written at once.
     pub(super) fn from_tag(tag: &str) -> Option<Self> {
-        let digits = tag.strip_prefix('"')?.strip_suffix('"')?;
-        if digits.len() != 32 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return None;
-        }
-        let value = u128::from_str_radix(digits, 16).ok()?;
-        Some(Self {
+        let value = hex::decode(tag.strip_prefix('"')?.strip_suffix('"')?).ok()?;
+        (value.len() == 16).then_some(Self {
             algorithm: Algorithm::Md5,
-            value: value.to_be_bytes().into(),
+            value,
             is_certain: false,
         })
     }
 
-    /// The checksum of these bytes.
     pub(super) fn of(algorithm: Algorithm, bytes: &[u8]) -> Self {
         let mut sum = Sum::new(algorithm);
         sum.add(bytes);
@@ -79,24 +73,27 @@ impl Checksum {
         STANDARD.encode(&self.value)
     }
 
-    /// Whether what arrived has this checksum.
-    pub(super) fn check(&self, arrived: &Self) -> Result<(), RepositoryError> {
+    pub(super) fn check(&self, arrived: &Self) -> Result<()> {
         // Of what could not be summed up nothing is known.
         if arrived.value.is_empty() || self.value == arrived.value {
             return Ok(());
         }
-        Err(RepositoryError::Damaged {
-            reason: format!(
-                "its {} is {}, not {}",
-                self.algorithm.about().0,
-                arrived.to_base64(),
-                self.to_base64()
-            ),
-        })
+        Err(RepositoryError::damaged(format_args!(
+            "its {} is {}, not {}",
+            self.algorithm.about().0,
+            arrived.to_base64(),
+            self.to_base64()
+        )))
     }
 }
 
-/// A checksum in the making.
+/// The MD5 of what is sent, as a header has it. Other work goes on meanwhile.
+pub(super) async fn md5_of(bytes: Bytes) -> Result<String> {
+    let md5 = tokio::task::spawn_blocking(move || Checksum::of(Algorithm::Md5, &bytes).to_base64());
+    md5.await
+        .map_err(|error| RepositoryError::Other(error.to_string()))
+}
+
 pub(super) struct Sum {
     algorithm: Algorithm,
     state: State,

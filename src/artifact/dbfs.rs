@@ -9,12 +9,10 @@ use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::OnceCell;
 
-use crate::artifact::file_tree::Walk;
-use crate::artifact::repository::{ArtifactRepository, Body, Found, Listing, Object};
-use crate::artifact::repository_error::RepositoryError;
+use crate::artifact::error::{RepositoryError, Result};
+use crate::artifact::repository::{ArtifactRepository, Body, Listing, Object, StoredArtifact, Walk};
 use crate::databricks::{BLOCK, Client, DatabricksProfile, DbfsPath, FileStatus, Session};
 
-/// A file or directory of a workspace.
 pub(super) struct Dbfs {
     profile: DatabricksProfile,
     client: OnceCell<Client>,
@@ -24,7 +22,7 @@ pub(super) struct Dbfs {
 
 impl Dbfs {
     /// The place in the workspace of this profile; nothing is sent.
-    pub(super) fn new(profile_uri: &str, path: &str) -> Result<Self, RepositoryError> {
+    pub(super) fn new(profile_uri: &str, path: &str) -> Result<Self> {
         Ok(Self {
             profile: DatabricksProfile::from_uri(profile_uri)?,
             client: OnceCell::new(),
@@ -33,7 +31,7 @@ impl Dbfs {
         })
     }
 
-    async fn client(&self) -> Result<&Client, RepositoryError> {
+    async fn client(&self) -> Result<&Client> {
         let open = async {
             let session = Session::open(&self.profile).await?;
             Ok::<_, RepositoryError>(session.client())
@@ -59,17 +57,18 @@ fn object(file: &FileStatus) -> Object {
 
 #[async_trait]
 impl ArtifactRepository for Dbfs {
-    async fn find(&self) -> Result<Found, RepositoryError> {
+    async fn find(&self) -> Result<StoredArtifact> {
         match self.client().await?.dbfs_status(&self.path).await? {
-            Some(status) if status.is_dir => self.more("").await.map(Found::Directory),
-            Some(status) => Ok(Found::File(object(&status))),
-            None => Err(RepositoryError::Missing {
-                said: format!("the workspace has no '{}'", self.path),
-            }),
+            Some(status) if status.is_dir => self.list_artifacts("").await.map(StoredArtifact::Directory),
+            Some(status) => Ok(StoredArtifact::File(object(&status))),
+            None => Err(RepositoryError::Missing(format!(
+                "the workspace has no '{}'",
+                self.path
+            ))),
         }
     }
 
-    async fn more(&self, directory: &str) -> Result<Listing, RepositoryError> {
+    async fn list_artifacts(&self, directory: &str) -> Result<Listing> {
         let files = self.client().await?.dbfs_list(&self.below(directory)).await?;
         let entries = files.into_iter().map(|file| {
             let name = file.path.rsplit('/').next().unwrap_or_default();
@@ -79,12 +78,7 @@ impl ArtifactRepository for Dbfs {
             .listing(directory, entries, |path| self.below(path).as_str().to_owned())
     }
 
-    async fn open(
-        &self,
-        object: &Object,
-        range: Option<Range<u64>>,
-        validator: Option<&str>,
-    ) -> Result<Body, RepositoryError> {
+    async fn open(&self, object: &Object, range: Option<Range<u64>>) -> Result<Body> {
         let size = object.size.unwrap_or_default();
         let range = range.unwrap_or(0..size);
         let end = range.end.min(size);
@@ -99,17 +93,11 @@ impl ArtifactRepository for Dbfs {
             let next = offset + data.len() as u64;
             Ok((!data.is_empty()).then(|| (data.into(), ((client, path), next))))
         });
-        Ok(Body {
-            start: range.start,
-            length: Some(end.saturating_sub(range.start)),
-            validator: validator.map(str::to_owned),
-            checksum: None,
-            is_packed: false,
-            chunks: blocks.boxed(),
-        })
+        let length = end.saturating_sub(range.start);
+        Ok(Body::new(blocks.boxed(), range.start, Some(length), None))
     }
 
-    async fn put(&self, path: &str, file: &Path) -> Result<(), RepositoryError> {
+    async fn log_artifact(&self, path: &str, file: &Path) -> Result<()> {
         let sent = Arc::new(AtomicU64::new(0));
         let target = self.below(path);
         Ok(self.client().await?.dbfs_upload(file, &target, &sent).await?)

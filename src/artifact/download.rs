@@ -4,36 +4,27 @@
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::sync::Mutex;
 
 use backon::BackoffBuilder as _;
 use futures_util::{TryStreamExt as _, stream};
 use tokio::sync::Semaphore;
 
 use crate::artifact::checksum::{Checksum, Sum};
-use crate::artifact::download_progress::Tally;
-use crate::artifact::landing::{create_below, persist, sum_of_file, temporary_beside, unpacked};
-use crate::artifact::repository::{ArtifactRepository, Body, Found, Listing, Object};
-use crate::artifact::repository_error::RepositoryError;
-use crate::events::Progress;
+use crate::artifact::error::{RepositoryError, Result};
+use crate::artifact::local::{Brought, create_below, persist, sum_of_file, temporary_beside, unpacked};
+use crate::artifact::repository::{ArtifactRepository, Body, Listing, Object, StoredArtifact, locked};
+use crate::events::{Progress, Transfer, TransferUnit};
 use crate::http::{Fault, pauses};
 
 /// How many requests go on at the same time, over all parameters.
 const MOST_REQUESTS: usize = 16;
 
-/// An object is read in parts of this size.
 const PART: u64 = 16 << 20;
 
 /// A connection that brought this much was worth something, and is not counted.
 const WORTHWHILE: u64 = 1 << 20;
 
-/// What a download has brought.
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Brought {
-    pub(super) files: u64,
-    pub(super) bytes: u64,
-}
-
-/// The downloads of one run.
 pub(super) struct Transfers<'a> {
     pub(super) tally: Tally<'a>,
     permits: Semaphore,
@@ -51,16 +42,16 @@ impl<'a> Transfers<'a> {
     pub(super) async fn bring(
         &self,
         store: &dyn ArtifactRepository,
-        found: &Found,
+        found: &StoredArtifact,
         target: &Path,
-    ) -> Result<Brought, RepositoryError> {
+    ) -> Result<Brought> {
         let listing = match found {
-            Found::File(object) => {
+            StoredArtifact::File(object) => {
                 self.tally.expect(object.size);
                 let bytes = self.bring_object(store, object, target).await?;
                 return Ok(Brought { files: 1, bytes });
             }
-            Found::Directory(listing) => listing,
+            StoredArtifact::Directory(listing) => listing,
         };
         fs::create_dir_all(target).map_err(RepositoryError::unwritable)?;
         self.objects(store, listing, target)
@@ -85,14 +76,14 @@ impl<'a> Transfers<'a> {
         store: &'s dyn ArtifactRepository,
         first: &'s Listing,
         target: &'s Path,
-    ) -> impl futures_util::Stream<Item = Result<Object, RepositoryError>> + 's {
+    ) -> impl futures_util::Stream<Item = Result<Object>> + 's {
         // The listing itself is of unknown size until it ends.
         self.tally.expect(None);
         let pages = stream::try_unfold(Some(None), move |at: Option<Option<String>>| async move {
             let listing = match at {
                 None => return Ok(None),
                 Some(None) => first.clone(),
-                Some(Some(next)) => store.more(&next).await?,
+                Some(Some(next)) => store.list_artifacts(&next).await?,
             };
             for directory in &listing.empty_directories {
                 create_below(target, Path::new(directory))?;
@@ -115,7 +106,7 @@ impl<'a> Transfers<'a> {
         store: &dyn ArtifactRepository,
         object: &Object,
         path: &Path,
-    ) -> Result<u64, RepositoryError> {
+    ) -> Result<u64> {
         let file = temporary_beside(path)?;
         let mut before = None;
         let content = loop {
@@ -150,13 +141,12 @@ impl<'a> Transfers<'a> {
         persist(file, path).map(|()| content.bytes)
     }
 
-    /// Brings all bytes of an object.
     async fn content(
         &self,
         store: &dyn ArtifactRepository,
         object: &Object,
         file: &File,
-    ) -> Result<Content, RepositoryError> {
+    ) -> Result<Received> {
         let parts = match object.size.filter(|size| store.has_parts() && *size >= 2 * PART) {
             Some(size) => (0..size.div_ceil(PART))
                 .map(|number| Some(number * PART..((number + 1) * PART).min(size)))
@@ -169,24 +159,23 @@ impl<'a> Transfers<'a> {
                 let _permit = self.permits.acquire().await.ok();
                 let piece = Piece {
                     store,
-                    object,
+                    object: object.clone(),
                     file,
                     tally: &self.tally,
                     is_part: range.is_some(),
                     start: range.as_ref().map_or(0, |range| range.start),
                     length: range.map(|range| range.end - range.start),
-                    content: Content {
+                    content: Received {
                         checksum: object.checksum.clone(),
-                        ..Content::default()
+                        ..Received::default()
                     },
-                    validator: object.validator.clone(),
                     sum: None,
                 };
                 piece.fetch().await
             })
             .try_buffer_unordered(MOST_REQUESTS)
-            .try_fold(Content::default(), |whole, part| async move {
-                Ok(Content {
+            .try_fold(Received::default(), |whole, part| async move {
+                Ok(Received {
                     bytes: whole.bytes + part.bytes,
                     checksum: whole.checksum.or(part.checksum),
                     ..part
@@ -196,9 +185,8 @@ impl<'a> Transfers<'a> {
     }
 }
 
-/// What has arrived of an object.
 #[derive(Default)]
-struct Content {
+struct Received {
     bytes: u64,
     /// The checksum that all of the object should have.
     checksum: Option<Checksum>,
@@ -210,22 +198,20 @@ struct Content {
 /// A whole object or a part of one, on its way into the file.
 struct Piece<'a> {
     store: &'a dyn ArtifactRepository,
-    object: &'a Object,
+    /// With the validator that the store gave first.
+    object: Object,
     file: &'a File,
     tally: &'a Tally<'a>,
     is_part: bool,
-    /// Where it begins in the object.
     start: u64,
-    /// How many bytes there will be.
     length: Option<u64>,
-    content: Content,
-    validator: Option<String>,
+    content: Received,
     /// Of what has arrived, if the piece is all of the object.
     sum: Option<Sum>,
 }
 
 impl Piece<'_> {
-    async fn fetch(mut self) -> Result<Content, RepositoryError> {
+    async fn fetch(mut self) -> Result<Received> {
         let mut left = pauses().build();
         loop {
             let before = self.content.bytes;
@@ -247,40 +233,38 @@ impl Piece<'_> {
     }
 
     /// Asks for what is still missing. Gives the answer, and the offset in the object that was asked for.
-    async fn open(&mut self) -> Result<(Body, u64), RepositoryError> {
-        let can_continue = self.store.has_ranges() && (self.validator.is_some() || self.is_part);
+    async fn open(&mut self) -> Result<(Body, u64)> {
+        let can_continue = self.store.has_ranges() && (self.object.validator.is_some() || self.is_part);
         if !can_continue {
             self.start_anew();
         }
         let wanted = self.start + self.content.bytes;
         let end = self.length.map_or(u64::MAX, |length| self.start + length);
         let range = (self.is_part || wanted > 0).then_some(wanted..end);
-        let validator = self.validator.as_deref();
-        Ok((self.store.open(self.object, range, validator).await?, wanted))
+        Ok((self.store.open(&self.object, range).await?, wanted))
     }
 
-    /// Takes in what an answer brings.
-    async fn receive(&mut self, body: Body, wanted: u64) -> Result<(), RepositoryError> {
+    async fn receive(&mut self, body: Body, wanted: u64) -> Result<()> {
         if body.start != wanted {
             if self.is_part || body.start != 0 {
-                return Err(RepositoryError::NoAnswer {
-                    fault: Fault::Protocol,
-                    reason: "the store sent another part than was asked for".to_owned(),
-                });
+                return Err(RepositoryError::silent(
+                    Fault::Protocol,
+                    "the store sent another part than was asked for",
+                ));
             }
             self.start_anew();
         }
         if let Some(rest) = body.length.filter(|_| !self.is_part) {
             let length = self.content.bytes + rest;
             if self.object.size.is_some_and(|size| size != length) {
-                return Err(RepositoryError::Changed);
+                return Err(RepositoryError::changed());
             }
             if self.length.replace(length).or(self.object.size).is_none() {
                 self.tally.settle(length);
             }
         }
         self.content.is_packed = body.is_packed;
-        self.validator = self.validator.take().or(body.validator);
+        self.object.validator = self.object.validator.take().or(body.validator);
         self.content.checksum = self.content.checksum.take().or(body.checksum);
         if !self.is_part && self.content.bytes == 0 {
             let expected = self.content.checksum.as_ref();
@@ -290,9 +274,7 @@ impl Piece<'_> {
         while let Some(chunk) = chunks.try_next().await? {
             let (before, after) = (self.content.bytes, self.content.bytes + chunk.len() as u64);
             if self.length.is_some_and(|length| after > length) {
-                return Err(RepositoryError::Damaged {
-                    reason: "more arrived than there is".to_owned(),
-                });
+                return Err(RepositoryError::damaged("more arrived than there is"));
             }
             self.file
                 .write_all_at(&chunk, self.start + before)
@@ -304,13 +286,13 @@ impl Piece<'_> {
             self.tally.change(before, after);
         }
         match self.length.filter(|length| self.content.bytes < *length) {
-            Some(length) => Err(RepositoryError::NoAnswer {
-                fault: Fault::Broken,
-                reason: format!(
+            Some(length) => Err(RepositoryError::silent(
+                Fault::Broken,
+                format_args!(
                     "the connection ended after {} of {length} bytes",
                     self.content.bytes
                 ),
-            }),
+            )),
             None => Ok(()),
         }
     }
@@ -319,5 +301,92 @@ impl Piece<'_> {
         self.tally.change(self.content.bytes, 0);
         self.content.bytes = 0;
         self.sum = None;
+    }
+}
+
+/// Sums up the downloads of a run and reports the sum.
+pub(super) struct Tally<'a> {
+    pub(super) progress: &'a dyn Progress,
+    sums: Mutex<Sums>,
+}
+
+#[derive(Debug, Default)]
+struct Sums {
+    done: u64,
+    total: u64,
+    /// How many things there are whose size nobody knows yet.
+    unknown: usize,
+}
+
+impl<'a> Tally<'a> {
+    pub(super) fn new(progress: &'a dyn Progress) -> Self {
+        Self {
+            progress,
+            sums: Mutex::default(),
+        }
+    }
+
+    /// Something more will come, of this size; one that is not known yet is settled by [`Tally::settle`].
+    pub(super) fn expect(&self, size: Option<u64>) {
+        self.update(|sums| match size {
+            Some(size) => sums.total += size,
+            None => sums.unknown += 1,
+        });
+    }
+
+    /// What was unknown is known now: this much will come of it.
+    pub(super) fn settle(&self, size: u64) {
+        self.update(|sums| {
+            sums.unknown = sums.unknown.saturating_sub(1);
+            sums.total += size;
+        });
+    }
+
+    /// Of something `after` bytes have arrived, of which `before` were known.
+    pub(super) fn change(&self, before: u64, after: u64) {
+        self.update(|sums| sums.done = (sums.done + after).saturating_sub(before));
+    }
+
+    fn update(&self, change: impl FnOnce(&mut Sums)) {
+        let mut sums = locked(&self.sums);
+        change(&mut sums);
+        self.progress.transfer(Transfer {
+            what: "downloading",
+            done: sums.done,
+            total: (sums.unknown == 0 && sums.total > 0).then_some(sums.total),
+            unit: TransferUnit::Bytes,
+            bytes: None,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Heard(Mutex<Vec<(u64, Option<u64>)>>);
+
+    impl Progress for Heard {
+        fn info(&self, _line: &str) {}
+        fn warning(&self, _line: &str) {}
+        fn output(&self, _bytes: &[u8]) {}
+        fn transfer(&self, transfer: Transfer<'_>) {
+            self.0.lock().unwrap().push((transfer.done, transfer.total));
+        }
+    }
+
+    #[test]
+    fn the_total_is_known_when_that_of_all_is() {
+        let heard = Heard::default();
+        let tally = Tally::new(&heard);
+        tally.expect(Some(10));
+        tally.expect(None);
+        tally.change(0, 5);
+        tally.settle(20);
+        tally.change(1, 0);
+        let heard = heard.0.lock().unwrap().clone();
+        let expected = [(0, Some(10)), (0, None), (5, None), (5, Some(30)), (4, Some(30))];
+        assert_eq!(heard, expected);
     }
 }

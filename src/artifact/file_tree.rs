@@ -1,12 +1,11 @@
 //! What all servers with files in directories have in common: what lies below a path is found directory
 //! by directory, and a file is put under a name of its own until it is whole.
 
-use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::pin::{Pin, pin};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,19 +13,16 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use futures_util::future::BoxFuture;
 use percent_encoding::percent_decode_str;
+use reqwest::Url;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
+use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::http_request::{silent, tried};
-use crate::artifact::multipart::parts;
-use crate::artifact::object_path::path_below;
 use crate::artifact::repository::{
-    ArtifactRepository, Body, CHUNK, Chunks, Found, Listing, Object, open_file,
+    ArtifactRepository, Body, CHUNK, Chunks, Listing, Object, StoredArtifact, Walk, locked, open_file, parts,
 };
-use crate::artifact::repository_error::RepositoryError;
 use crate::http::{READ_TIMEOUT, SentFile};
-
-/// More directories than this below one place are none that anybody made on purpose.
-const MOST_DIRECTORIES: usize = 1_000_000;
+use crate::python_paths::{split_authority, unquote};
 
 /// A file whose names are not known here. When it was `changed` may be in whatever unit the server tells that.
 pub(super) fn file(size: Option<u64>, changed: Option<u64>) -> Object {
@@ -35,60 +31,6 @@ pub(super) fn file(size: Option<u64>, changed: Option<u64>) -> Object {
         // For some servers a file's size is all that is known of its state.
         validator: changed.or(size).map(|state| state.to_string()),
         ..Object::default()
-    }
-}
-
-/// Directories, relative to the place, that have not been listed yet.
-pub(super) struct Walk {
-    /// The store's name for a person.
-    store: &'static str,
-    left: Mutex<VecDeque<String>>,
-}
-
-impl Walk {
-    pub(super) fn new(store: &'static str) -> Self {
-        Self {
-            store,
-            left: Mutex::default(),
-        }
-    }
-
-    /// What lies directly in a directory, given relative to the place, by names in it: a file, or nothing
-    /// for a directory. `key` gives the whole name of a path below the place.
-    pub(super) fn listing(
-        &self,
-        directory: &str,
-        entries: impl IntoIterator<Item = (String, Option<Object>)>,
-        key: impl Fn(&str) -> String,
-    ) -> Result<Listing, RepositoryError> {
-        let mut listing = Listing::default();
-        let mut left = lock(&self.left);
-        for (name, file) in entries {
-            let relative = match directory {
-                "" => name,
-                directory => format!("{directory}/{name}"),
-            };
-            match (path_below("", &relative)?, file) {
-                (None, _) => {}
-                (Some(path), None) => left.push_back(path),
-                (Some(path), Some(file)) => listing.objects.push(Object {
-                    key: key(&path),
-                    path,
-                    ..file
-                }),
-            }
-        }
-        if left.len() > MOST_DIRECTORIES {
-            return Err(RepositoryError::strange(
-                self.store,
-                "its directories have no end",
-            ));
-        }
-        if listing.objects.is_empty() && !directory.is_empty() {
-            listing.empty_directories.push(directory.to_owned());
-        }
-        listing.next = left.pop_front();
-        Ok(listing)
     }
 }
 
@@ -102,28 +44,28 @@ pub(super) trait FileServer: Send + Sync {
     /// Whether several parts of a file shall be read at the same time.
     const HAS_PARTS: bool;
 
-    async fn connect(&self) -> Result<Self::Session, RepositoryError>;
+    async fn connect(&self) -> Result<Self::Session>;
 }
 
 /// A conversation with a server, in which nothing is tried again.
 #[async_trait]
 pub(super) trait FileSession: Send {
     /// The file at a path, or nothing for a directory; [`RepositoryError::Missing`] if there is nothing.
-    async fn look(&mut self, path: &str) -> Result<Option<Object>, RepositoryError>;
+    async fn look(&mut self, path: &str) -> Result<Option<Object>>;
 
     /// The names in a directory, each with its file, or with nothing for a directory.
-    async fn list(&mut self, path: &str) -> Result<Vec<(String, Option<Object>)>, RepositoryError>;
+    async fn list(&mut self, path: &str) -> Result<Vec<(String, Option<Object>)>>;
 
     /// Begins to read a part of a file. How many bytes will come is told where the server says it.
-    async fn read(self, path: &str, range: Range<u64>) -> Result<(Chunks, Option<u64>), RepositoryError>;
+    async fn read(self, path: &str, range: Range<u64>) -> Result<(Chunks, Option<u64>)>;
 
     /// Nothing to do for servers that make the directories above a file by themselves.
-    async fn make_directory(&mut self, _path: &str) -> Result<(), RepositoryError> {
+    async fn make_directory(&mut self, _path: &str) -> Result<()> {
         Ok(())
     }
 
     /// Makes a directory and those above it, where they are missing.
-    async fn make_directories(&mut self, path: &str) -> Result<(), RepositoryError> {
+    async fn make_directories(&mut self, path: &str) -> Result<()> {
         let mut missing = Vec::new();
         let mut above = path;
         while !above.is_empty() && !is_directory(self, above).await? {
@@ -140,18 +82,15 @@ pub(super) trait FileSession: Send {
         Ok(())
     }
 
-    async fn write(&mut self, path: &str, file: &SentFile) -> Result<(), RepositoryError>;
+    async fn write(&mut self, path: &str, file: &SentFile) -> Result<()>;
 
     /// Gives a file another name, which some servers refuse where that is taken.
-    async fn rename(&mut self, from: &str, to: &str) -> Result<(), RepositoryError>;
+    async fn rename(&mut self, from: &str, to: &str) -> Result<()>;
 
-    async fn remove(&mut self, path: &str) -> Result<(), RepositoryError>;
+    async fn remove(&mut self, path: &str) -> Result<()>;
 }
 
-async fn is_directory(
-    session: &mut (impl FileSession + ?Sized),
-    path: &str,
-) -> Result<bool, RepositoryError> {
+async fn is_directory(session: &mut (impl FileSession + ?Sized), path: &str) -> Result<bool> {
     match session.look(path).await {
         Ok(file) => Ok(file.is_none()),
         Err(problem) if problem.is_answer() => Ok(false),
@@ -159,7 +98,6 @@ async fn is_directory(
     }
 }
 
-/// A file or directory of a server.
 pub(super) struct FileTree<S> {
     server: S,
     /// As the URI has it.
@@ -190,18 +128,11 @@ impl<S: FileServer> FileTree<S> {
         }
     }
 
-    async fn look(&self, path: &str) -> Result<Option<Object>, RepositoryError> {
+    async fn look(&self, path: &str) -> Result<Option<Object>> {
         tried(|| async { self.server.connect().await?.look(path).await }).await
     }
 
-    /// What lies directly in a directory, given relative to the place.
-    async fn list(&self, directory: &str) -> Result<Listing, RepositoryError> {
-        let whole = &self.below(directory);
-        let entries = tried(|| async { self.server.connect().await?.list(whole).await }).await?;
-        self.walk.listing(directory, entries, |path| self.below(path))
-    }
-
-    async fn try_to_put(&self, path: &str, part: &str, file: &SentFile) -> Result<(), RepositoryError> {
+    async fn try_to_put(&self, path: &str, part: &str, file: &SentFile) -> Result<()> {
         let mut session = self.server.connect().await?;
         let (directory, _) = path.rsplit_once('/').unwrap_or_default();
         session.make_directories(directory).await?;
@@ -212,9 +143,10 @@ impl<S: FileServer> FileTree<S> {
         if let Some(size) = there.and_then(|there| there.size)
             && size != file.length()
         {
-            return Err(RepositoryError::Damaged {
-                reason: format!("it has {} bytes, and {size} arrived", file.length()),
-            });
+            return Err(RepositoryError::damaged(format_args!(
+                "it has {} bytes, and {size} arrived",
+                file.length()
+            )));
         }
         match session.rename(part, path).await {
             Err(problem) if !problem.is_transient() => {
@@ -229,10 +161,10 @@ impl<S: FileServer> FileTree<S> {
 
 #[async_trait]
 impl<S: FileServer> ArtifactRepository for FileTree<S> {
-    async fn find(&self) -> Result<Found, RepositoryError> {
+    async fn find(&self) -> Result<StoredArtifact> {
         let mut entry = self.look(&self.path).await;
         // A name may have been written as web addresses have it.
-        if matches!(entry, Err(RepositoryError::Missing { .. }))
+        if matches!(entry, Err(RepositoryError::Missing(_)))
             && let Ok(decoded) = percent_decode_str(&self.path).decode_utf8()
             && decoded != self.path
             && !decoded.contains(char::is_control)
@@ -242,57 +174,46 @@ impl<S: FileServer> ArtifactRepository for FileTree<S> {
             let _ = self.decoded.set(decoded.into_owned());
         }
         match entry? {
-            None => self.list("").await.map(Found::Directory),
-            Some(file) => Ok(Found::File(Object {
+            None => self.list_artifacts("").await.map(StoredArtifact::Directory),
+            Some(file) => Ok(StoredArtifact::File(Object {
                 key: self.below(""),
                 ..file
             })),
         }
     }
 
-    async fn more(&self, next: &str) -> Result<Listing, RepositoryError> {
-        self.list(next).await
+    async fn list_artifacts(&self, directory: &str) -> Result<Listing> {
+        let whole = &self.below(directory);
+        let entries = tried(|| async { self.server.connect().await?.list(whole).await }).await?;
+        self.walk.listing(directory, entries, |path| self.below(path))
     }
 
-    async fn open(
-        &self,
-        object: &Object,
-        range: Option<Range<u64>>,
-        _validator: Option<&str>,
-    ) -> Result<Body, RepositoryError> {
+    async fn open(&self, object: &Object, range: Option<Range<u64>>) -> Result<Body> {
         let range = range.unwrap_or(0..u64::MAX);
         let start = range.start;
         let read = || async {
-            self.server
-                .connect()
-                .await?
-                .read(&object.key, range.clone())
-                .await
+            let session = self.server.connect().await?;
+            session.read(&object.key, range.clone()).await
         };
         let (chunks, length) = tried(read).await?;
-        Ok(Body {
-            chunks,
-            is_packed: false,
-            start,
-            length: length.or_else(|| object.size.map(|size| size.saturating_sub(start))),
-            validator: object.validator.clone(),
-            checksum: None,
-        })
+        let length = length.or_else(|| object.size.map(|size| size.saturating_sub(start)));
+        Ok(Body::new(chunks, start, length, object.validator.clone()))
     }
 
-    async fn put(&self, path: &str, file: &Path) -> Result<(), RepositoryError> {
+    async fn log_artifact(&self, path: &str, file: &Path) -> Result<()> {
         let (path, file) = (&self.below(path), &open_file(file)?);
         let (directory, _) = path.rsplit_once('/').unwrap_or_default();
         let part = &format!("{directory}/.incomplete-{}", uuid::Uuid::new_v4().simple());
-        *lock(&self.unfinished) = Some(part.clone());
+        *locked(&self.unfinished) = Some(part.clone());
         tried(|| self.try_to_put(path, part, file)).await?;
-        *lock(&self.unfinished) = None;
+        *locked(&self.unfinished) = None;
         Ok(())
     }
 
-    async fn abandon(&self) -> Result<(), RepositoryError> {
-        let part = lock(&self.unfinished).take();
-        let Some(part) = part else { return Ok(()) };
+    async fn abort_upload(&self) -> Result<()> {
+        let Some(part) = locked(&self.unfinished).take() else {
+            return Ok(());
+        };
         tried(|| async { self.server.connect().await?.remove(&part).await }).await
     }
 
@@ -305,16 +226,11 @@ impl<S: FileServer> ArtifactRepository for FileTree<S> {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Gives up after this long.
 pub(super) async fn within<T, E>(
     limit: Duration,
     work: impl Future<Output = Result<T, E>>,
     problem: impl FnOnce(E) -> RepositoryError,
-) -> Result<T, RepositoryError> {
+) -> Result<T> {
     match tokio::time::timeout(limit, work).await {
         Ok(done) => done.map_err(problem),
         Err(_) => Err(silent(limit)),
@@ -326,7 +242,7 @@ pub(super) async fn send(
     file: &SentFile,
     mut to: impl AsyncWrite + Unpin,
     problem: impl Fn(io::Error) -> RepositoryError,
-) -> Result<(), RepositoryError> {
+) -> Result<()> {
     let mut parts = pin!(parts(file, CHUNK as u64, None));
     while let Some(bytes) = parts.try_next().await? {
         within(READ_TIMEOUT, to.write_all(&bytes), &problem).await?;
@@ -364,5 +280,68 @@ impl<R: AsyncRead + Unpin> AsyncRead for Arriving<R> {
             }
             done => done,
         }
+    }
+}
+
+/// Why an `sftp:` URI with a password is refused.
+pub(super) const PASSWORD_GIVEN: &str = "ssh takes no password from a URI";
+
+/// A path of a server, and who asks for it.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct FileAddress {
+    pub(super) host: String,
+    pub(super) port: Option<u16>,
+    pub(super) user: Option<String>,
+    pub(super) password: Option<String>,
+    /// As it stands in the URI: MLflow decodes nothing in it.
+    pub(super) path: String,
+}
+
+impl FileAddress {
+    /// Reads what stands after the scheme's colon. A query and a fragment count for nothing.
+    pub(super) fn parse(scheme: &str, rest: &str) -> Result<Self, String> {
+        // One could end a command to the server and begin another.
+        if rest.contains(char::is_control) {
+            return Err("it holds a control character".to_owned());
+        }
+        let rest = rest.split(['?', '#']).next().unwrap_or_default();
+        let (authority, path) = split_authority(rest);
+        if !path.is_empty() && !path.starts_with('/') {
+            return Err("two slashes must follow the colon".to_owned());
+        }
+        let authority = match authority {
+            "" => "localhost",
+            authority => authority,
+        };
+        let url = Url::parse(&format!("{scheme}://{authority}/")).map_err(|error| error.to_string())?;
+        Ok(Self {
+            host: url
+                .host_str()
+                .unwrap_or_default()
+                .trim_matches(['[', ']'])
+                .to_owned(),
+            port: url.port(),
+            user: Some(unquote(url.username())).filter(|user| !user.is_empty()),
+            password: url.password().map(unquote),
+            path: match path {
+                "" => "/".to_owned(),
+                path => path.to_owned(),
+            },
+        })
+    }
+
+    /// The address for the `ssh` program.
+    pub(super) fn for_ssh(self) -> Result<Self, String> {
+        if self.password.is_some() {
+            return Err(PASSWORD_GIVEN.to_owned());
+        }
+        // A proxy command of the configuration may hand both to a shell.
+        let is_unfit = |text: &str| text.starts_with('-') || text.contains(|c| "'`\"$;&<>|(){}".contains(c));
+        if is_unfit(&self.host) || self.user.as_deref().is_some_and(is_unfit) {
+            return Err(
+                "its host and its user cannot begin with '-' or hold what a shell understands".to_owned(),
+            );
+        }
+        Ok(self)
     }
 }

@@ -12,11 +12,10 @@ use suppaftp::{FtpError, FtpResult, Mode, Status};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::artifact::file_address::FileAddress;
-use crate::artifact::file_tree::{Arriving, FileServer, FileSession, file, send, within};
+use crate::artifact::error::{RepositoryError, Result};
+use crate::artifact::file_tree::{Arriving, FileAddress, FileServer, FileSession, file, send, within};
 use crate::artifact::http_request::BUFFERED_TIME;
 use crate::artifact::repository::{Chunks, Object, of_reader};
-use crate::artifact::repository_error::RepositoryError;
 use crate::http::{Fault, READ_TIMEOUT, SentFile};
 
 const NAME: &str = "the FTP server";
@@ -27,7 +26,6 @@ const MOST_CONNECTIONS: usize = 4;
 /// As some servers answer if there are no files.
 const NO_FILES: [Status; 2] = [Status::FileUnavailable, Status::RequestFileActionIgnored];
 
-/// A server, and who asks it.
 pub(super) struct Ftp {
     address: FileAddress,
     connections: Arc<Semaphore>,
@@ -57,7 +55,7 @@ impl FileServer for Ftp {
     const NAME: &'static str = NAME;
     const HAS_PARTS: bool = false;
 
-    async fn connect(&self) -> Result<FtpSession, RepositoryError> {
+    async fn connect(&self) -> Result<FtpSession> {
         let permit = Arc::clone(&self.connections).acquire_owned().await;
         let permit = permit.map_err(|error| RepositoryError::strange(NAME, error))?;
         let address = &self.address;
@@ -92,7 +90,7 @@ impl FileServer for Ftp {
 
 #[async_trait]
 impl FileSession for FtpSession {
-    async fn look(&mut self, path: &str) -> Result<Option<Object>, RepositoryError> {
+    async fn look(&mut self, path: &str) -> Result<Option<Object>> {
         match told(self.asker, self.ftp.cwd(path)).await {
             Ok(()) => return Ok(None),
             Err(problem) if !problem.is_answer() => return Err(problem),
@@ -107,7 +105,7 @@ impl FileSession for FtpSession {
         Ok(Some(file(size, None)))
     }
 
-    async fn list(&mut self, path: &str) -> Result<Vec<(String, Option<Object>)>, RepositoryError> {
+    async fn list(&mut self, path: &str) -> Result<Vec<(String, Option<Object>)>> {
         told(self.asker, self.ftp.cwd(path)).await?;
         // The names of the directory that the connection is in: a path could be taken for options.
         let names = told(self.asker, async {
@@ -126,7 +124,7 @@ impl FileSession for FtpSession {
                 continue;
             }
             let found = match self.look(&format!("{}/{name}", path.trim_end_matches('/'))).await {
-                Err(RepositoryError::Missing { .. }) => Some(Object::default()),
+                Err(RepositoryError::Missing(_)) => Some(Object::default()),
                 found => found?,
             };
             entries.push((name.to_owned(), found));
@@ -134,7 +132,7 @@ impl FileSession for FtpSession {
         Ok(entries)
     }
 
-    async fn read(mut self, path: &str, range: Range<u64>) -> Result<(Chunks, Option<u64>), RepositoryError> {
+    async fn read(mut self, path: &str, range: Range<u64>) -> Result<(Chunks, Option<u64>)> {
         let start = usize::try_from(range.start).map_err(|error| RepositoryError::strange(NAME, error))?;
         told(self.asker, self.ftp.resume_transfer(start)).await?;
         let reader = told(self.asker, self.ftp.retr_as_stream(path)).await?;
@@ -142,11 +140,11 @@ impl FileSession for FtpSession {
         Ok((of_reader(arriving), None))
     }
 
-    async fn make_directory(&mut self, path: &str) -> Result<(), RepositoryError> {
+    async fn make_directory(&mut self, path: &str) -> Result<()> {
         done(self.asker, self.ftp.mkdir(path)).await
     }
 
-    async fn write(&mut self, path: &str, file: &SentFile) -> Result<(), RepositoryError> {
+    async fn write(&mut self, path: &str, file: &SentFile) -> Result<()> {
         let mut data = done(self.asker, self.ftp.put_with_stream(path)).await?;
         let sent = send(file, &mut data, RepositoryError::broken).await;
         let limit = READ_TIMEOUT + BUFFERED_TIME;
@@ -158,22 +156,22 @@ impl FileSession for FtpSession {
         }
     }
 
-    async fn rename(&mut self, from: &str, to: &str) -> Result<(), RepositoryError> {
+    async fn rename(&mut self, from: &str, to: &str) -> Result<()> {
         done(self.asker, self.ftp.rename(from, to)).await
     }
 
-    async fn remove(&mut self, path: &str) -> Result<(), RepositoryError> {
+    async fn remove(&mut self, path: &str) -> Result<()> {
         told(self.asker, self.ftp.rm(path)).await
     }
 }
 
 /// What a command that changes nothing comes to.
-async fn told<T>(asker: &str, work: impl Future<Output = FtpResult<T>>) -> Result<T, RepositoryError> {
+async fn told<T>(asker: &str, work: impl Future<Output = FtpResult<T>>) -> Result<T> {
     within(READ_TIMEOUT, work, |error| problem(error, true, asker)).await
 }
 
 /// What a command that changes something comes to: a file that cannot be written is not a missing one.
-async fn done<T>(asker: &str, work: impl Future<Output = FtpResult<T>>) -> Result<T, RepositoryError> {
+async fn done<T>(asker: &str, work: impl Future<Output = FtpResult<T>>) -> Result<T> {
     within(READ_TIMEOUT, work, |error| problem(error, false, asker)).await
 }
 
@@ -192,7 +190,7 @@ fn problem(error: FtpError, is_read: bool, asker: &str) -> RepositoryError {
     match code {
         // Too many connections, or the server ends.
         421 | 425 | 426 | 450 => RepositoryError::silent(Fault::Broken, said),
-        550 if is_read => RepositoryError::Missing { said },
+        550 if is_read => RepositoryError::Missing(said),
         status => RepositoryError::refused(NAME, status, Some(text.to_owned()), asker.to_owned()),
     }
 }

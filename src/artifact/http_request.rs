@@ -2,34 +2,42 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use backon::Retryable as _;
 use bytes::{Bytes, BytesMut};
-use openssl::sha::sha256;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap};
-use reqwest::{Body, Client, Method, Request, Response, StatusCode, Url};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method, Request, Response, StatusCode, Url};
+use serde::de::DeserializeOwned;
 
-use crate::artifact::repository_error::{RepositoryError, in_brackets};
+use crate::artifact::error::{RepositoryError, Result, in_brackets};
+use crate::env_vars;
 use crate::http::{
-    self, Fault, MOST_REDIRECTS, READ_TIMEOUT, SentFile, classify, counted_body, in_words,
+    self, Content, Fault, MOST_REDIRECTS, READ_TIMEOUT, Verification, classify, in_words,
     is_transient_status, may_see_credentials, pauses,
 };
 
+/// A client that trusts the certificates that the environment names, and follows no redirects.
+pub(super) fn usual_client() -> Result<Client> {
+    let verification = Verification::from_variables(&env_vars::non_empty);
+    Ok(http::client(Some(&verification), Policy::none())?)
+}
+
 /// Asks until there is an answer that another try would not change.
-pub(super) async fn tried<T, F>(ask: impl FnMut() -> F) -> Result<T, RepositoryError>
+pub(super) async fn tried<T, F>(request: impl FnMut() -> F) -> Result<T>
 where
-    F: Future<Output = Result<T, RepositoryError>>,
+    F: Future<Output = Result<T>>,
 {
-    ask.retry(pauses())
+    request
+        .retry(pauses())
         .when(RepositoryError::is_transient)
         .notify(|problem, _| tracing::debug!(problem = %problem, "a request failed"))
         .await
 }
 
-/// A refusal is read up to this length.
 const LONGEST_REFUSAL: usize = 64 * 1024;
 
 /// How many bytes a second a connection must bring, or a server hand on.
@@ -41,20 +49,18 @@ const LONGEST_HANDING_ON: Duration = Duration::from_secs(60 * 60);
 /// How long the 4 MiB that a connection's buffers may hold when all has been sent may be under way.
 pub(super) const BUFFERED_TIME: Duration = Duration::from_secs((4 << 20) / SLOWEST);
 
-/// An answer that is read whole.
 pub(super) type Whole = (StatusCode, HeaderMap, Bytes);
 
 /// A store that is reached over HTTP.
 #[async_trait]
 pub(super) trait Service: Send + Sync {
-    /// The name for a person.
     fn name(&self) -> &'static str;
 
     fn client(&self) -> &Client;
 
     /// Adds what says who asks, and may change the address. Called anew for every try; the request itself has no
     /// body yet.
-    async fn authorize(&self, _request: &mut Request, _content: &Content) -> Result<(), RepositoryError> {
+    async fn authorize(&self, _request: &mut Request, _content: &Content) -> Result<()> {
         Ok(())
     }
 
@@ -70,7 +76,7 @@ pub(super) trait Service: Send + Sync {
     }
 
     /// Sends a request of the library, and reads all of the answer, in a way of the service's own.
-    async fn whole(&self, _ask: &Ask) -> Option<Result<Whole, RepositoryError>> {
+    async fn whole(&self, _request: &HttpRequest) -> Option<Result<Whole>> {
         None
     }
 
@@ -81,69 +87,25 @@ pub(super) trait Service: Send + Sync {
     }
 }
 
-/// What a request brings, which can be sent again for another try.
-#[derive(Debug, Clone)]
-pub(super) enum Content {
-    /// None if nothing is sent.
-    Bytes(Bytes),
-    File(SentFile),
-}
-
-impl Content {
-    pub(super) fn length(&self) -> u64 {
-        match self {
-            Self::Bytes(bytes) => bytes.len() as u64,
-            Self::File(file) => file.length(),
-        }
-    }
-
-    /// The hash that a signature may hold.
-    pub(super) async fn sha256(&self) -> Result<[u8; 32], RepositoryError> {
-        match self {
-            Self::Bytes(bytes) => Ok(sha256(bytes)),
-            Self::File(file) => file.sha256().await.map_err(RepositoryError::unreadable),
-        }
-    }
-
-    /// How long the answer may take longer than usual when all has been sent.
-    fn handing_on(&self) -> Duration {
-        let longest = match self {
-            Self::Bytes(_) => BUFFERED_TIME,
-            // The server may put it elsewhere before it answers.
-            Self::File(_) => LONGEST_HANDING_ON,
-        };
-        longest.min(Duration::from_secs(self.length() / SLOWEST))
-    }
-
-    fn body(&self, sent: &Arc<AtomicU64>) -> Option<Body> {
-        match self {
-            Self::Bytes(bytes) if bytes.is_empty() => None,
-            Self::Bytes(bytes) => Some(counted_body(bytes.clone(), sent)),
-            Self::File(file) => Some(file.body(Bytes::new(), Bytes::new(), sent)),
-        }
-    }
-}
-
 /// What is asked for.
 #[derive(Debug, Clone)]
-pub(super) struct Ask {
+pub(super) struct HttpRequest {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
     pub(super) content: Content,
     /// A status that is an answer too, beside those of success.
     pub(super) accepts: Option<StatusCode>,
-    /// Whether nothing is to say who asks.
     pub(super) is_anonymous: bool,
 }
 
-impl Ask {
+impl HttpRequest {
     pub(super) fn new(method: Method, url: Url) -> Self {
         Self {
             method,
             url,
             headers: HeaderMap::new(),
-            content: Content::Bytes(Bytes::new()),
+            content: Content::default(),
             accepts: None,
             is_anonymous: false,
         }
@@ -157,18 +119,22 @@ impl Ask {
         self
     }
 
+    pub(super) fn with(self, content: Content) -> Self {
+        Self { content, ..self }
+    }
+
     /// Sends the request until there is an answer that another try would not change.
-    pub(super) async fn send(self, service: &dyn Service) -> Result<Response, RepositoryError> {
+    pub(super) async fn send(self, service: &dyn Service) -> Result<Response> {
         tried(|| self.send_once(service)).await
     }
 
-    /// As [`Ask::send`], and reads all of the answer.
-    pub(super) async fn whole(self, service: &dyn Service) -> Result<Whole, RepositoryError> {
+    /// As [`HttpRequest::send`], and reads all of the answer.
+    pub(super) async fn whole(self, service: &dyn Service) -> Result<Whole> {
         tried(|| self.whole_once(service)).await
     }
 
-    /// As [`Ask::whole`], without another try.
-    pub(super) async fn whole_once(&self, service: &dyn Service) -> Result<Whole, RepositoryError> {
+    /// As [`HttpRequest::whole`], without another try.
+    pub(super) async fn whole_once(&self, service: &dyn Service) -> Result<Whole> {
         let mut answer = self.send_once(service).await?;
         let headers = std::mem::take(answer.headers_mut());
         let mut bytes = BytesMut::new();
@@ -178,19 +144,20 @@ impl Ask {
         Ok((answer.status(), headers, bytes.freeze()))
     }
 
-    /// As [`Ask::whole`], for an answer that is text.
-    pub(super) async fn text(self, service: &dyn Service) -> Result<String, RepositoryError> {
-        tried(|| self.text_once(service)).await
+    /// As [`HttpRequest::send`], for an answer in JSON; `otherwise` says what one is that is something else.
+    pub(super) async fn json<T: DeserializeOwned>(self, service: &dyn Service, otherwise: &str) -> Result<T> {
+        let text = tried(|| self.text_once(service)).await?;
+        serde_json::from_str(&text).map_err(|_| RepositoryError::strange(service.name(), otherwise))
     }
 
-    /// As [`Ask::text`], without another try.
-    pub(super) async fn text_once(&self, service: &dyn Service) -> Result<String, RepositoryError> {
+    /// As [`HttpRequest::whole_once`], for an answer that is text.
+    pub(super) async fn text_once(&self, service: &dyn Service) -> Result<String> {
         let (_, _, bytes) = self.whole_once(service).await?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// As [`Ask::send`], without another try.
-    pub(super) async fn send_once(&self, service: &dyn Service) -> Result<Response, RepositoryError> {
+    /// As [`HttpRequest::send`], without another try.
+    pub(super) async fn send_once(&self, service: &dyn Service) -> Result<Response> {
         let mut has_learned = false;
         loop {
             let mut answer = self.exchange(service).await?;
@@ -210,17 +177,19 @@ impl Ask {
             }
             let said = service.said(&body);
             return Err(match status {
-                StatusCode::NOT_FOUND | StatusCode::GONE => RepositoryError::Missing {
-                    said: format!("{} answered {status}{}", service.name(), in_brackets(&said)),
-                },
-                StatusCode::PRECONDITION_FAILED => RepositoryError::Changed,
+                StatusCode::NOT_FOUND | StatusCode::GONE => RepositoryError::Missing(format!(
+                    "{} answered {status}{}",
+                    service.name(),
+                    in_brackets(&said)
+                )),
+                StatusCode::PRECONDITION_FAILED => RepositoryError::changed(),
                 _ => RepositoryError::refused(service.name(), status.as_u16(), said, service.asker().await),
             });
         }
     }
 
     /// The answer to the request, or to the one that a redirect asks for.
-    async fn exchange(&self, service: &dyn Service) -> Result<Response, RepositoryError> {
+    async fn exchange(&self, service: &dyn Service) -> Result<Response> {
         let mut url = self.url.clone();
         let mut is_trusted = !self.is_anonymous;
         for _ in 0..MOST_REDIRECTS {
@@ -252,36 +221,42 @@ pub(super) fn redirect_target(from: &Url, answer: &Response) -> Option<Url> {
 }
 
 /// Sends a request with this content. It is given up when nothing moves for [`READ_TIMEOUT`].
-async fn execute(
-    client: &Client,
-    mut request: Request,
-    content: &Content,
-) -> Result<Response, RepositoryError> {
-    let (sent, length) = (Arc::new(AtomicU64::new(0)), content.length());
+async fn execute(client: &Client, mut request: Request, content: &Content) -> Result<Response> {
+    // What is left of a former try counts for itself.
+    let content = &Content {
+        sent: Arc::default(),
+        ..content.clone()
+    };
+    let length = content.length();
+    // A server may put a file elsewhere before it answers.
+    let longest = content
+        .file
+        .as_ref()
+        .map_or(BUFFERED_TIME, |_| LONGEST_HANDING_ON);
+    let handing_on = longest.min(Duration::from_secs(length / SLOWEST));
     // Some servers want to be told that nothing comes.
     if length > 0 || matches!(*request.method(), Method::POST | Method::PUT) {
         request.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
-    *request.body_mut() = content.body(&sent);
+    *request.body_mut() = content.body();
     let mut exchange = pin!(client.execute(request));
     let mut seen = 0;
     loop {
-        let limit = if seen == length {
-            READ_TIMEOUT + content.handing_on()
+        let spare = if seen == length {
+            handing_on
         } else {
-            READ_TIMEOUT
+            Duration::ZERO
         };
+        let limit = READ_TIMEOUT + spare;
         match tokio::time::timeout(limit, &mut exchange).await {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => {
-                if let Content::File(file) = content {
-                    file.check().map_err(RepositoryError::unreadable)?;
-                }
+                content.check().map_err(RepositoryError::unreadable)?;
                 return Err(broken(error));
             }
             Err(_) => {}
         }
-        let now = sent.load(Ordering::Relaxed);
+        let now = content.sent.load(Ordering::Relaxed);
         if now == seen {
             return Err(silent(limit));
         }
@@ -289,8 +264,7 @@ async fn execute(
     }
 }
 
-/// The next bytes of an answer; nothing at the end.
-pub(super) async fn next_chunk(answer: &mut Response) -> Result<Option<Bytes>, RepositoryError> {
+pub(super) async fn next_chunk(answer: &mut Response) -> Result<Option<Bytes>> {
     match tokio::time::timeout(READ_TIMEOUT, answer.chunk()).await {
         Ok(chunk) => chunk.map_err(broken),
         Err(_) => Err(silent(READ_TIMEOUT)),
@@ -319,13 +293,14 @@ async fn refusal(answer: &mut Response) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The offset of the first byte of an answer's body.
-pub(super) fn start_of(answer: &Response) -> Option<u64> {
+/// The offset of the first byte of the body in this store's answer.
+pub(super) fn start_of(store: &'static str, answer: &Response) -> Result<u64> {
     if answer.status() != StatusCode::PARTIAL_CONTENT {
-        return Some(0);
+        return Ok(0);
     }
-    let range = answer.headers().get(CONTENT_RANGE)?.to_str().ok()?;
-    range.strip_prefix("bytes ")?.split('-').next()?.parse().ok()
+    let range = text(answer.headers(), CONTENT_RANGE.as_str()).and_then(|range| range.strip_prefix("bytes "));
+    let start = range.and_then(|range| range.split('-').next()?.parse().ok());
+    start.ok_or_else(|| RepositoryError::strange(store, "no Content-Range"))
 }
 
 pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

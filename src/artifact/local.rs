@@ -1,31 +1,41 @@
-//! Artifacts that are files of this machine.
+//! Files of this machine: local artifacts, and downloads, which appear when they are whole.
 
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::fs::{self, Permissions};
+use std::io::{self, BufReader, ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::artifact::download::Brought;
-use crate::artifact::landing::{parent_of, persist, temporary_beside};
-use crate::artifact::repository_error::RepositoryError;
+use flate2::read::MultiGzDecoder;
+use tempfile::NamedTempFile;
+
+use crate::artifact::checksum::{Algorithm, Checksum, Sum};
+use crate::artifact::error::{RepositoryError, Result};
+use crate::artifact::repository::CHUNK;
+use crate::python_paths::unquote;
+
+/// What has been brought onto this machine.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Brought {
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+}
 
 /// What it means that a file here cannot be looked at.
 pub(super) fn unreadable(path: &Path, source: io::Error) -> RepositoryError {
     match source.kind() {
-        ErrorKind::NotFound => RepositoryError::Missing {
-            said: format!("'{}' does not exist", path.display()),
-        },
+        ErrorKind::NotFound => RepositoryError::Missing(format!("'{}' does not exist", path.display())),
         _ => RepositoryError::unreadable(source),
     }
 }
 
 /// Copies a file or a directory. What links point at is copied, as MLflow does it. A copy that is given up
 /// ends when its target is gone: no directory is made again.
-pub(super) fn copy(from: &Path, to: &Path) -> Result<Brought, RepositoryError> {
+pub(super) fn copy(from: &Path, to: &Path) -> Result<Brought> {
     each_file(from, to, copy_contents)
 }
 
 /// Moves a file or a directory, into one that may be there.
-pub(super) fn rename(from: &Path, to: &Path) -> Result<Brought, RepositoryError> {
+pub(super) fn rename(from: &Path, to: &Path) -> Result<Brought> {
     each_file(from, to, |from, to| {
         let bytes = fs::metadata(from).map_err(RepositoryError::unreadable)?.len();
         fs::rename(from, to).map_err(RepositoryError::unwritable)?;
@@ -33,13 +43,8 @@ pub(super) fn rename(from: &Path, to: &Path) -> Result<Brought, RepositoryError>
     })
 }
 
-/// Makes a directory and those in it again at another path, and calls `bring` for the old and the new path of
-/// each file, which gives its length.
-fn each_file(
-    from: &Path,
-    to: &Path,
-    bring: impl Fn(&Path, &Path) -> Result<u64, RepositoryError>,
-) -> Result<Brought, RepositoryError> {
+/// Makes a tree of directories at another path. `bring` gets both paths of each file, and gives its length.
+fn each_file(from: &Path, to: &Path, bring: impl Fn(&Path, &Path) -> Result<u64>) -> Result<Brought> {
     let mut brought = Brought::default();
     let mut left = vec![(from.to_owned(), to.to_owned())];
     while let Some((from, to)) = left.pop() {
@@ -63,13 +68,13 @@ fn each_file(
 }
 
 /// Copies a file, which appears when it is whole, and makes the directories above it.
-pub(super) fn copy_file(from: &Path, to: &Path) -> Result<u64, RepositoryError> {
+pub(super) fn copy_file(from: &Path, to: &Path) -> Result<u64> {
     fs::create_dir_all(parent_of(to)).map_err(RepositoryError::unwritable)?;
     copy_contents(from, to)
 }
 
 /// Copies a file into a directory that is there.
-fn copy_contents(from: &Path, to: &Path) -> Result<u64, RepositoryError> {
+fn copy_contents(from: &Path, to: &Path) -> Result<u64> {
     let mut source = fs::File::open(from).map_err(RepositoryError::unreadable)?;
     let mut file = temporary_beside(to)?;
     let bytes = io::copy(&mut source, file.as_file_mut()).map_err(RepositoryError::unwritable)?;
@@ -92,12 +97,74 @@ pub(super) fn path_of(uri: &str) -> Option<PathBuf> {
                 Some(rest) => &rest[rest.find('/')?..],
                 None => rest,
             };
-            let path = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
-            Some(PathBuf::from(path.into_owned()))
+            let path = unquote(path);
+            Some(PathBuf::from(path))
         }
         Some(scheme) if is_scheme(scheme) => None,
         _ => Some(PathBuf::from(uri)),
     }
+}
+
+/// Makes a directory below a target.
+pub(super) fn create_below(target: &Path, relative: &Path) -> Result<()> {
+    fs::create_dir_all(target.join(relative)).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
+            RepositoryError::twofold(relative.ancestors().find(|part| target.join(part).is_file()))
+        }
+        _ => RepositoryError::unwritable(error),
+    })
+}
+
+pub(super) async fn sum_of_file(algorithm: Algorithm, file: &NamedTempFile) -> Result<Checksum> {
+    let file = file.reopen().map_err(RepositoryError::unwritable)?;
+    let sum = tokio::task::spawn_blocking(move || {
+        let mut sum = Sum::new(algorithm);
+        io::copy(&mut BufReader::with_capacity(CHUNK, file), &mut sum).map(|_| sum.finish())
+    });
+    let sum = sum.await.unwrap_or_else(|error| Err(error.into()));
+    sum.map_err(RepositoryError::unwritable)
+}
+
+pub(super) fn parent_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
+}
+
+/// A file that gets this path when it is whole.
+pub(super) fn temporary_beside(path: &Path) -> Result<NamedTempFile> {
+    tempfile::Builder::new()
+        .prefix(".incomplete-")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(parent_of(path))
+        .map_err(RepositoryError::unwritable)
+}
+
+/// What gzip has packed into a file. Other work goes on meanwhile.
+pub(super) async fn unpacked(file: &NamedTempFile, path: &Path) -> Result<NamedTempFile> {
+    let mut plain = temporary_beside(path)?;
+    let mut packed = MultiGzDecoder::new(file.reopen().map_err(RepositoryError::unwritable)?);
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        let read = packed.read(&mut buffer).map_err(|error| {
+            RepositoryError::damaged(format_args!(
+                "its Content-Encoding is gzip, but it cannot be decompressed ({error})"
+            ))
+        })?;
+        if read == 0 {
+            return Ok(plain);
+        }
+        plain
+            .write_all(&buffer[..read])
+            .map_err(RepositoryError::unwritable)?;
+        tokio::task::yield_now().await;
+    }
+}
+
+pub(super) fn persist(file: NamedTempFile, path: &Path) -> Result<()> {
+    let failed = |error: tempfile::PersistError| match error.error.kind() {
+        ErrorKind::IsADirectory => RepositoryError::twofold(path.file_name().map(Path::new)),
+        _ => RepositoryError::unwritable(error.error),
+    };
+    file.persist(path).map(drop).map_err(failed)
 }
 
 #[cfg(test)]

@@ -9,22 +9,16 @@ mod azure;
 mod checksum;
 mod dbfs;
 mod download;
-mod download_progress;
 mod error;
-mod file_address;
 mod file_tree;
 mod ftp;
 mod gcs;
 mod hdfs;
 mod http_request;
-mod landing;
 mod local;
 mod mlflow_artifacts;
-mod multipart;
-mod object_path;
 mod object_repository;
 mod repository;
-mod repository_error;
 mod request;
 mod s3;
 mod sftp;
@@ -37,20 +31,19 @@ use std::{fs, io};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-pub(crate) use crate::artifact::error::DataError;
-pub(crate) use crate::artifact::repository_error::RepositoryError;
+pub(crate) use crate::artifact::error::{DataError, RepositoryError};
 pub(crate) use crate::artifact::request::DataRequest;
 pub use crate::artifact::upload::upload;
 pub use crate::artifact::uri::DataContext;
 pub(crate) use crate::artifact::uri::{Reference, Storage};
 
-use crate::artifact::download::{Brought, Transfers};
-use crate::artifact::download_progress::Tally;
-use crate::artifact::landing::{persist, temporary_beside};
-use crate::artifact::repository::{ArtifactRepository, Found};
-use crate::artifact::uri::{Place, open_repository};
+use crate::artifact::download::{Tally, Transfers};
+use crate::artifact::error::Result;
+use crate::artifact::local::{Brought, persist, temporary_beside};
+use crate::artifact::repository::{ArtifactRepository, StoredArtifact};
+use crate::artifact::uri::{ArtifactUri, open_repository};
 use crate::events::{Progress, byte_text};
-use crate::http::{self};
+use crate::http;
 use crate::temporary::{self, TemporaryDirectory};
 
 /// How many parameters' data is downloaded at the same time.
@@ -69,24 +62,24 @@ enum Source {
     Local(PathBuf),
     /// What Hadoop's program reads.
     Hdfs(String),
-    Repository(Box<dyn ArtifactRepository>, Found),
+    Repository(Box<dyn ArtifactRepository>, StoredArtifact),
 }
 
 impl LocatedData {
-    async fn locate(request: &DataRequest, context: &DataContext) -> Result<Self, RepositoryError> {
-        let (source, is_directory) = match &request.place {
-            Place::Web(url) => (Source::Web(url.as_str().to_owned()), false),
-            Place::Local(path) => {
+    async fn locate(request: &DataRequest, context: &DataContext) -> Result<Self> {
+        let (source, is_directory) = match &request.artifact_uri {
+            ArtifactUri::Web(url) => (Source::Web(url.as_str().to_owned()), false),
+            ArtifactUri::Local(path) => {
                 let about = fs::metadata(path).map_err(|source| local::unreadable(path, source))?;
                 (Source::Local(path.clone()), about.is_dir())
             }
-            Place::Hdfs(uri) if hdfs::program::is_there() => {
-                (Source::Hdfs(uri.clone()), hdfs::program::is_directory(uri).await?)
+            ArtifactUri::Hdfs(uri) if hdfs::has_program() => {
+                (Source::Hdfs(uri.clone()), hdfs::is_directory(uri).await?)
             }
             place => {
                 let store = open_repository(place, context)?;
                 let found = store.find().await?;
-                let is_directory = matches!(found, Found::Directory(_));
+                let is_directory = matches!(found, StoredArtifact::Directory(_));
                 (Source::Repository(store, found), is_directory)
             }
         };
@@ -97,7 +90,7 @@ impl LocatedData {
         })
     }
 
-    async fn bring(&self, directory: &Path, transfers: &Transfers<'_>) -> Result<Brought, RepositoryError> {
+    async fn bring(&self, directory: &Path, transfers: &Transfers<'_>) -> Result<Brought> {
         let path = self.request.path_in(directory);
         // A name may be a path of several parts, or there is none.
         let parent = path
@@ -112,18 +105,12 @@ impl LocatedData {
                 let copied = tokio::task::spawn_blocking(move || local::copy(&from, &path)).await;
                 copied.unwrap_or_else(|error| Err(RepositoryError::unwritable(error.into())))
             }
-            Source::Hdfs(uri) => hdfs::program::bring(uri, &path).await,
+            Source::Hdfs(uri) => hdfs::bring(uri, &path).await,
             Source::Repository(store, found) => transfers.bring(store.as_ref(), found, &path).await,
         }
     }
 
-    /// Brings a file of a web server.
-    async fn bring_file(
-        &self,
-        url: &str,
-        path: &Path,
-        tally: &Tally<'_>,
-    ) -> Result<Brought, RepositoryError> {
+    async fn bring_file(&self, url: &str, path: &Path, tally: &Tally<'_>) -> Result<Brought> {
         let mut file = temporary_beside(path)?;
         tally.expect(None);
         let (mut seen, mut is_settled) = (0, false);
@@ -152,9 +139,6 @@ impl LocatedData {
 
 /// Finds all of it. What is missing and who may not read it shows here already, but for web servers.
 /// References must be resolved before.
-///
-/// # Errors
-/// A store that cannot be reached or refuses, or has nothing there.
 pub(crate) async fn locate(
     requests: &[DataRequest],
     context: &DataContext,
@@ -170,12 +154,8 @@ pub(crate) async fn locate(
     stream::iter(searches).buffered(MOST_AT_ONCE).try_collect().await
 }
 
-/// Downloads all of it into a new directory below `parent`, or below the system's place for
-/// temporary directories.
-///
-/// # Errors
-/// A server that cannot be reached or refuses, or a disk that cannot be written to. Nothing is left
-/// behind then.
+/// Downloads all of it into a new directory below `parent`, or where temporary directories are. A failure leaves
+/// nothing behind.
 pub(crate) async fn download(
     located: &[LocatedData],
     parent: Option<&Path>,

@@ -3,23 +3,22 @@
 
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
-use opendal::raw::{OpList, OpRead, OpStat, OpWrite, Servicer, oio};
+use opendal::raw::{OpRead, OpStat, OpWrite, Servicer, oio};
 use opendal::{BytesRange, Metadata, Operator, options};
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 use tokio::sync::Mutex;
 
 use crate::artifact::checksum::{Algorithm, Checksum, Sum};
+use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::http_request::{Service, start_of, text};
-use crate::artifact::multipart::{at_once, part_size, parts};
-use crate::artifact::object_path::{directory_prefix, path_below};
 use crate::artifact::repository::{
-    ArtifactRepository, Body, Found, Listing, Object, content_type, of_answer, open_file,
+    ArtifactRepository, Body, Listing, Object, StoredArtifact, at_once, content_type, directory_prefix,
+    locked, of_answer, open_file, part_size, parts, path_below,
 };
-use crate::artifact::repository_error::RepositoryError;
 use crate::artifact::transport::{Call, key_of, path_of, problem};
 use crate::http::SentFile;
 
@@ -32,7 +31,6 @@ pub(super) trait ObjectService: Service {
     /// Into how many parts a large file may be split.
     const MOST_PARTS: u64 = 10_000;
 
-    /// Where its objects are, for a person: `the bucket 'x'`.
     fn place(&self) -> String;
 
     /// What is said if no object's name begins with the key, or is the key, of which the store said this.
@@ -61,7 +59,7 @@ pub(super) trait ObjectService: Service {
     }
 
     /// Puts a file in a way of the service's own, where the library's is not enough.
-    async fn put(&self, _key: &str, _file: &SentFile) -> Option<Result<(), RepositoryError>> {
+    async fn put(&self, _key: &str, _file: &SentFile) -> Option<Result<()>> {
         None
     }
 }
@@ -79,11 +77,7 @@ pub(super) struct ObjectRepository<S> {
 
 impl<S: ObjectService + 'static> ObjectRepository<S> {
     /// The place with this key. The builder must leave signatures to the service.
-    pub(super) fn new(
-        service: S,
-        builder: impl opendal::Builder,
-        key: &str,
-    ) -> Result<Self, RepositoryError> {
+    pub(super) fn new(service: S, builder: impl opendal::Builder, key: &str) -> Result<Self> {
         let operator = Operator::new(builder).map_err(|error| problem(service.name(), error))?;
         Ok(Self {
             service: Arc::new(service),
@@ -102,22 +96,19 @@ impl<S: ObjectService + 'static> ObjectRepository<S> {
         problem(self.service.name(), error)
     }
 
-    async fn list(&self) -> Result<Listing, RepositoryError> {
+    async fn list(&self) -> Result<Listing> {
+        let path = path_of(&directory_prefix(&self.key));
         let options = options::ListOptions {
             recursive: true,
             ..options::ListOptions::default()
         };
-        let path = path_of(&directory_prefix(&self.key));
-        let lister = self
-            .library
-            .list_dyn(&self.call().context(), &path, OpList::from(options))
-            .map_err(|error| self.problem(error))?;
-        *self.lister.lock().await = Some(lister);
+        let context = self.call().context();
+        let lister = self.library.list_dyn(&context, &path, options.into());
+        *self.lister.lock().await = Some(lister.map_err(|error| self.problem(error))?);
         self.page().await
     }
 
-    /// The next part of the listing.
-    async fn page(&self) -> Result<Listing, RepositoryError> {
+    async fn page(&self) -> Result<Listing> {
         let mut open = self.lister.lock().await;
         let prefix = directory_prefix(&self.key);
         let mut listing = Listing::default();
@@ -166,7 +157,7 @@ impl<S: ObjectService + 'static> ObjectRepository<S> {
         validator.map(str::to_owned)
     }
 
-    async fn stat(&self) -> Result<Found, RepositoryError> {
+    async fn stat(&self) -> Result<StoredArtifact> {
         let about = self
             .library
             .stat_dyn(&self.call().context(), &path_of(&self.key), OpStat::default())
@@ -178,17 +169,13 @@ impl<S: ObjectService + 'static> ObjectRepository<S> {
             .user_metadata()
             .and_then(|metadata| metadata.get("hdi_isfolder"));
         if mark == Some("true") && about.content_length() == 0 {
-            return Ok(Found::Directory(Listing::default()));
+            return Ok(StoredArtifact::Directory(Listing::default()));
         }
-        Ok(Found::File(self.object(&self.key, String::new(), &about)))
+        let object = self.object(&self.key, String::new(), &about);
+        Ok(StoredArtifact::File(object))
     }
 
-    async fn write(
-        &self,
-        writer: &mut oio::Writer,
-        file: &SentFile,
-        size: u64,
-    ) -> Result<(), RepositoryError> {
+    async fn write(&self, writer: &mut oio::Writer, file: &SentFile, size: u64) -> Result<()> {
         let failed = |error| self.problem(error);
         let md5 = self.service.whole_md5();
         let mut whole = md5.map(|_| Sum::new(Algorithm::Md5));
@@ -201,7 +188,7 @@ impl<S: ObjectService + 'static> ObjectRepository<S> {
         // Until here nobody sees the object.
         file.check().map_err(RepositoryError::unreadable)?;
         if let Some(md5) = md5 {
-            *md5.lock().unwrap_or_else(PoisonError::into_inner) = whole.map(Sum::finish);
+            *locked(md5) = whole.map(Sum::finish);
         }
         writer.close_dyn().await.map(drop).map_err(failed)
     }
@@ -209,10 +196,10 @@ impl<S: ObjectService + 'static> ObjectRepository<S> {
 
 #[async_trait]
 impl<S: ObjectService + 'static> ArtifactRepository for ObjectRepository<S> {
-    async fn find(&self) -> Result<Found, RepositoryError> {
+    async fn find(&self) -> Result<StoredArtifact> {
         let listed = self.list().await;
         if listed.as_ref().is_err_and(|problem| !problem.is_answer()) {
-            return listed.map(Found::Directory);
+            return listed.map(StoredArtifact::Directory);
         }
         let (is_directory, is_marked) = listed.as_ref().map_or((false, false), |listing| {
             let directories = &listing.empty_directories;
@@ -223,43 +210,37 @@ impl<S: ObjectService + 'static> ArtifactRepository for ObjectRepository<S> {
         // A file comes before a mere marker of the same name.
         let is_named = !self.key.is_empty() && !self.key.ends_with('/');
         if is_directory || (is_marked && !is_named) {
-            return listed.map(Found::Directory);
+            return listed.map(StoredArtifact::Directory);
         }
         if !is_named {
             listed?;
-            return Err(RepositoryError::Missing {
-                said: self.service.missing(&self.key, None),
-            });
+            return Err(RepositoryError::Missing(self.service.missing(&self.key, None)));
         }
         match (self.stat().await, listed) {
             // The answer to this question has no words.
-            (
-                Err(RepositoryError::Missing { .. } | RepositoryError::Refused { said: None, .. }),
-                Err(listed),
-            ) => Err(listed),
-            (Err(RepositoryError::Missing { .. }), Ok(listing)) if is_marked => Ok(Found::Directory(listing)),
-            (Err(RepositoryError::Missing { said }), Ok(_)) => Err(RepositoryError::Missing {
-                said: self.service.missing(&self.key, Some(said)),
-            }),
+            (Err(RepositoryError::Missing(_) | RepositoryError::Refused { said: None, .. }), Err(listed)) => {
+                Err(listed)
+            }
+            (Err(RepositoryError::Missing(_)), Ok(listing)) if is_marked => {
+                Ok(StoredArtifact::Directory(listing))
+            }
+            (Err(RepositoryError::Missing(said)), Ok(_)) => Err(RepositoryError::Missing(
+                self.service.missing(&self.key, Some(said)),
+            )),
             (found, _) => found,
         }
     }
 
-    async fn more(&self, _next: &str) -> Result<Listing, RepositoryError> {
+    async fn list_artifacts(&self, _next: &str) -> Result<Listing> {
         self.page().await
     }
 
-    async fn open(
-        &self,
-        object: &Object,
-        range: Option<Range<u64>>,
-        validator: Option<&str>,
-    ) -> Result<Body, RepositoryError> {
+    async fn open(&self, object: &Object, range: Option<Range<u64>>) -> Result<Body> {
         let mut options = options::ReadOptions::default();
         if self.has_versions() {
-            options.if_version_match = validator.map(str::to_owned)
+            options.if_version_match.clone_from(&object.validator);
         } else {
-            options.if_match = validator.map(str::to_owned)
+            options.if_match.clone_from(&object.validator);
         }
         let (_, arguments, _): (BytesRange, OpRead, _) = options.into();
         let range = range.map_or_else(BytesRange::default, |Range { start, end }| {
@@ -272,21 +253,21 @@ impl<S: ObjectService + 'static> ArtifactRepository for ObjectRepository<S> {
             .map_err(|error| self.problem(error))?;
         let opened = reader.open_dyn(range).await;
         let (reply, _) = opened.map_err(|error| self.problem(error))?;
-        let strange = |reason| RepositoryError::strange(self.service.name(), reason);
-        let answer = call.into_answer().ok_or_else(|| strange("no content"))?;
+        let answer = call.into_answer();
+        let answer = answer.ok_or_else(|| RepositoryError::strange(self.service.name(), "no content"))?;
         let found = || self.validator(reply.metadata()?);
         let encoding = text(answer.headers(), CONTENT_ENCODING.as_str());
         Ok(Body {
-            start: start_of(&answer).ok_or_else(|| strange("no Content-Range"))?,
+            start: start_of(self.service.name(), &answer)?,
             length: answer.content_length(),
-            validator: validator.map(str::to_owned).or_else(found),
+            validator: object.validator.clone().or_else(found),
             checksum: self.service.checksum(answer.headers()),
             is_packed: self.service.unpacks() && encoding == Some("gzip"),
             chunks: of_answer(answer),
         })
     }
 
-    async fn put(&self, path: &str, file: &Path) -> Result<(), RepositoryError> {
+    async fn log_artifact(&self, path: &str, file: &Path) -> Result<()> {
         let file = open_file(file)?;
         let key = format!("{}{path}", directory_prefix(&self.key));
         if let Some(done) = self.service.put(&key, &file).await {
@@ -312,7 +293,7 @@ impl<S: ObjectService + 'static> ArtifactRepository for ObjectRepository<S> {
         Ok(())
     }
 
-    async fn abandon(&self) -> Result<(), RepositoryError> {
+    async fn abort_upload(&self) -> Result<()> {
         match self.upload.lock().await.take() {
             Some(mut writer) => writer.abort_dyn().await.map_err(|error| self.problem(error)),
             None => Ok(()),

@@ -2,61 +2,51 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::artifact::error::DataError;
-use crate::artifact::file_address::PASSWORD_GIVEN;
+use crate::artifact::error::{DataError, RepositoryError};
+use crate::artifact::file_tree::PASSWORD_GIVEN;
 use crate::artifact::local;
-use crate::artifact::repository_error::RepositoryError;
-use crate::artifact::uri::{Place, Reference};
+use crate::artifact::uri::{ArtifactUri, Reference};
 use crate::redact::{shown_url, without_credentials};
 
 /// Something that shall be brought onto this machine.
 #[derive(Clone)]
 pub(crate) struct DataRequest {
-    /// The parameter that names it.
     pub parameter: String,
     /// The parameter's number among the declared ones, from 0.
     pub position: usize,
     /// The URI without credentials.
     pub uri: String,
-    pub(super) place: Place,
-    /// What the local file or directory is called, which may be a path of several parts; empty if
-    /// what a directory holds gets no directory of its own.
+    pub(super) artifact_uri: ArtifactUri,
+    /// The name of the local file or directory, or a path; empty if it gets no directory of its own.
     name: String,
 }
 
 impl DataRequest {
     /// Checks a parameter's value. Nothing is asked of any server.
-    ///
-    /// # Errors
-    /// The value is no URI that data can be had from.
     pub(crate) fn new(parameter: &str, position: usize, uri: &str) -> Result<Self, DataError> {
-        let place = place_of(parameter, uri)?;
+        let artifact_uri = artifact_uri_of(parameter, uri)?;
         Ok(Self {
             parameter: parameter.to_owned(),
             position,
             uri: shown(uri.trim()),
-            name: place.name(),
-            place,
+            name: artifact_uri.name(),
+            artifact_uri,
         })
     }
 
     /// What the tracking store or the model registry has to be asked for.
     pub(crate) fn reference(&self) -> Option<&Reference> {
-        match &self.place {
-            Place::Reference(reference) => Some(reference),
+        match &self.artifact_uri {
+            ArtifactUri::Reference(reference) => Some(reference),
             _ => None,
         }
     }
 
-    /// Takes an artifact URI, or a local path, as what the URI's reference stands for. It may be another
-    /// reference.
-    ///
-    /// # Errors
-    /// An artifact URI that data cannot be had from.
+    /// Takes the artifact URI or local path that its reference stands for, which may be another reference.
     pub(crate) fn resolve(&mut self, artifact_uri: &str) -> Result<(), DataError> {
-        self.place = match local::path_of(artifact_uri) {
-            Some(path) => Place::Local(path),
-            None => place_of(&self.parameter, artifact_uri)?,
+        self.artifact_uri = match local::path_of(artifact_uri) {
+            Some(path) => ArtifactUri::Local(path),
+            None => artifact_uri_of(&self.parameter, artifact_uri)?,
         };
         Ok(())
     }
@@ -70,8 +60,7 @@ impl DataRequest {
         )
     }
 
-    /// The local path that it gets below the data's directory: in one of its own the last part of the URI's
-    /// path, as MLflow names it.
+    /// Its local path below the data's directory, which ends as the URI does, as in MLflow.
     pub(crate) fn path_in(&self, directory: &Path) -> PathBuf {
         let place = directory.join(format!("param_{}", self.position));
         match self.name.as_str() {
@@ -95,11 +84,11 @@ impl DataRequest {
     }
 }
 
-fn place_of(parameter: &str, uri: &str) -> Result<Place, DataError> {
+fn artifact_uri_of(parameter: &str, uri: &str) -> Result<ArtifactUri, DataError> {
     let uri = uri.trim();
     let shown = shown(uri);
-    let parsed = Place::parse(uri).map_err(|reason| invalid(parameter, &shown, &reason))?;
-    let Some(place) = parsed else {
+    let parsed = ArtifactUri::parse(uri).map_err(|reason| invalid(parameter, &shown, &reason))?;
+    let Some(artifact_uri) = parsed else {
         let scheme = uri.split(':').next().unwrap_or_default().to_ascii_lowercase();
         let (problem, hint) = match scheme.as_str() {
             "file" => (
@@ -119,14 +108,14 @@ fn place_of(parameter: &str, uri: &str) -> Result<Place, DataError> {
         });
     };
     let is_no_name = |part: &str| matches!(part, "." | "..") || part.contains('\0');
-    if place.name().split('/').any(is_no_name) {
+    if artifact_uri.name().split('/').any(is_no_name) {
         return Err(invalid(
             parameter,
             &shown,
             "it ends in no name that a file can have",
         ));
     }
-    Ok(place)
+    Ok(artifact_uri)
 }
 
 fn invalid(parameter: &str, shown: &str, reason: &str) -> DataError {

@@ -16,11 +16,10 @@ use russh_sftp::protocol::{FileType, StatusCode};
 use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::artifact::file_address::FileAddress;
-use crate::artifact::file_tree::{Arriving, FileServer, FileSession, file, send, within};
+use crate::artifact::error::{RepositoryError, Result};
+use crate::artifact::file_tree::{Arriving, FileAddress, FileServer, FileSession, file, send, within};
 use crate::artifact::http_request::BUFFERED_TIME;
 use crate::artifact::repository::{Chunks, Object, of_reader};
-use crate::artifact::repository_error::RepositoryError;
 use crate::http::{Fault, READ_TIMEOUT, SentFile};
 use crate::process::{Conversation, ProgramCall};
 
@@ -63,7 +62,6 @@ struct Connection {
 /// The use of the connection for one file or directory.
 pub(super) struct Visit {
     connection: Arc<Connection>,
-    /// Who asks, for a person.
     asker: String,
     files: OwnedSemaphorePermit,
 }
@@ -98,7 +96,7 @@ impl Sftp {
         call.arguments(["-s", "--", &self.address.host, "sftp"])
     }
 
-    async fn open(&self) -> Result<Connection, RepositoryError> {
+    async fn open(&self) -> Result<Connection> {
         let (ssh, output, input) = self.call().converse()?;
         let (open, closed) = watch::channel(());
         let output = Arriving::holding(output, open);
@@ -138,7 +136,7 @@ impl FileServer for Sftp {
     const NAME: &'static str = NAME;
     const HAS_PARTS: bool = false;
 
-    async fn connect(&self) -> Result<Visit, RepositoryError> {
+    async fn connect(&self) -> Result<Visit> {
         let files = Arc::clone(&self.files).acquire_owned().await;
         let files = files.map_err(|error| RepositoryError::strange(NAME, error))?;
         let mut known = self.connection.lock().await;
@@ -157,16 +155,13 @@ impl FileServer for Sftp {
 }
 
 impl Visit {
-    async fn told<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, RepositoryError> {
+    async fn told<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T> {
         self.unless_closed(within(READ_TIMEOUT, work, |error| self.problem(error)))
             .await
     }
 
     /// Gives up when the connection is closed, and takes note of one that is of no use any more.
-    async fn unless_closed<T>(
-        &self,
-        work: impl Future<Output = Result<T, RepositoryError>>,
-    ) -> Result<T, RepositoryError> {
+    async fn unless_closed<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let mut closed = self.connection.closed.clone();
         let done = tokio::select! {
             biased;
@@ -182,9 +177,7 @@ impl Visit {
     fn problem(&self, error: Error) -> RepositoryError {
         match error {
             Error::Status(status) if status.status_code == StatusCode::NoSuchFile => {
-                RepositoryError::Missing {
-                    said: format!("{NAME} answered 2 ({})", status.error_message),
-                }
+                RepositoryError::Missing(format!("{NAME} answered 2 ({})", status.error_message))
             }
             Error::Status(status) => self.refusal(status.status_code, status.error_message),
             error => broken(error),
@@ -207,11 +200,11 @@ impl Visit {
 
 #[async_trait]
 impl FileSession for Visit {
-    async fn look(&mut self, path: &str) -> Result<Option<Object>, RepositoryError> {
+    async fn look(&mut self, path: &str) -> Result<Option<Object>> {
         self.told(self.connection.sftp.metadata(path)).await.map(entry)
     }
 
-    async fn list(&mut self, path: &str) -> Result<Vec<(String, Option<Object>)>, RepositoryError> {
+    async fn list(&mut self, path: &str) -> Result<Vec<(String, Option<Object>)>> {
         let mut entries = Vec::new();
         let listed = within(LISTING_TIME, self.connection.sftp.read_dir(path), |error| {
             self.problem(error)
@@ -227,7 +220,7 @@ impl FileSession for Visit {
         Ok(entries)
     }
 
-    async fn read(self, path: &str, range: Range<u64>) -> Result<(Chunks, Option<u64>), RepositoryError> {
+    async fn read(self, path: &str, range: Range<u64>) -> Result<(Chunks, Option<u64>)> {
         let mut file = self.told(self.connection.sftp.open(path)).await?;
         let sought = file.seek(SeekFrom::Start(range.start));
         within(READ_TIMEOUT, sought, RepositoryError::broken).await?;
@@ -240,11 +233,11 @@ impl FileSession for Visit {
         Ok((of_reader(arriving), None))
     }
 
-    async fn make_directory(&mut self, path: &str) -> Result<(), RepositoryError> {
+    async fn make_directory(&mut self, path: &str) -> Result<()> {
         self.told(self.connection.sftp.create_dir(path)).await
     }
 
-    async fn write(&mut self, path: &str, file: &SentFile) -> Result<(), RepositoryError> {
+    async fn write(&mut self, path: &str, file: &SentFile) -> Result<()> {
         let mut there = self.told(self.connection.sftp.create(path)).await?;
         let written = async {
             send(file, &mut there, |error| self.unwritten(error)).await?;
@@ -254,11 +247,11 @@ impl FileSession for Visit {
         self.unless_closed(written).await
     }
 
-    async fn rename(&mut self, from: &str, to: &str) -> Result<(), RepositoryError> {
+    async fn rename(&mut self, from: &str, to: &str) -> Result<()> {
         self.told(self.connection.sftp.rename(from, to)).await
     }
 
-    async fn remove(&mut self, path: &str) -> Result<(), RepositoryError> {
+    async fn remove(&mut self, path: &str) -> Result<()> {
         self.told(self.connection.sftp.remove_file(path)).await
     }
 }

@@ -1,6 +1,6 @@
 //! How the services of `opendal` send their requests: over this program's client and by its rules.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use opendal::raw::{BoxedStaticFuture, Operation};
@@ -9,9 +9,10 @@ use opendal::{
 };
 use reqwest::{Response, Url};
 
-use crate::artifact::http_request::{Ask, Content, Service};
-use crate::artifact::repository_error::RepositoryError;
-use crate::http::innermost;
+use crate::artifact::error::{RepositoryError, Result};
+use crate::artifact::http_request::{HttpRequest, Service};
+use crate::artifact::repository::locked;
+use crate::http::{Content, innermost};
 
 /// Stands before a key that begins with a slash, which the library would drop. It never leaves this
 /// program.
@@ -23,7 +24,6 @@ const MARKED_SLASHES: [(&str, &str); 2] = [("%EF%A3%BF%2F", "%2F"), ("%EF%A3%BF/
 /// What a name in a listing follows, by the service.
 const BEFORE_NAMES: [&str; 4] = ["<Key>", "<Name>", "\"name\":\"", "\"name\": \""];
 
-/// The path by which the library knows the object or prefix with this key.
 pub(super) fn path_of(key: &str) -> String {
     match key.starts_with('/') {
         true => format!("{MARK}{key}"),
@@ -33,7 +33,6 @@ pub(super) fn path_of(key: &str) -> String {
     }
 }
 
-/// The key that the library knows by this path.
 pub(super) fn key_of(path: &str) -> &str {
     path.strip_prefix(MARK).unwrap_or(path)
 }
@@ -62,30 +61,26 @@ impl Call {
             .with_executor(Executor::with(Tasks))
     }
 
-    /// The content that was asked for.
     pub(super) fn into_answer(self) -> Option<Response> {
-        self.answer.lock().unwrap_or_else(PoisonError::into_inner).take()
+        locked(&self.answer).take()
     }
 
-    async fn exchange(
-        &self,
-        request: http::Request<Buffer>,
-    ) -> Result<http::Response<HttpBody>, RepositoryError> {
+    async fn exchange(&self, request: http::Request<Buffer>) -> Result<http::Response<HttpBody>> {
         let service = self.service.as_ref();
         let (head, body) = request.into_parts();
         let operation = head.extensions.get::<Operation>().copied();
-        let mut ask = Ask::new(head.method, url_of(&head.uri, service)?);
-        ask.headers = head.headers;
-        ask.content = Content::Bytes(body.to_bytes());
+        let mut request = HttpRequest::new(head.method, url_of(&head.uri, service)?);
+        request.headers = head.headers;
+        request.content = Content::bytes(body.to_bytes());
         let (status, headers, bytes) = if operation == Some(Operation::Read) {
-            let answer = ask.send(service).await?;
+            let answer = request.send(service).await?;
             let head = (answer.status(), answer.headers().clone(), Bytes::new());
-            *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+            *locked(&self.answer) = Some(answer);
             head
         } else {
-            let (status, headers, mut bytes) = match service.whole(&ask).await {
+            let (status, headers, mut bytes) = match service.whole(&request).await {
                 Some(answer) => answer?,
-                None => ask.whole(service).await?,
+                None => request.whole(service).await?,
             };
             if operation == Some(Operation::List) {
                 // Names that begin with a slash are marked.
@@ -105,7 +100,7 @@ impl Call {
     }
 }
 
-fn url_of(uri: &http::Uri, service: &dyn Service) -> Result<Url, RepositoryError> {
+fn url_of(uri: &http::Uri, service: &dyn Service) -> Result<Url> {
     let mut text = uri.to_string();
     for (marked, plain) in MARKED_SLASHES {
         text = text.replacen(marked, plain, 1);
@@ -136,13 +131,12 @@ impl HttpTransport for Call {
 #[error("the store's refusal")]
 struct Carried(Mutex<Option<RepositoryError>>);
 
-/// What went wrong in an operation of the library: what the transport said, or the answer is not one that
-/// the library can read.
+/// What the transport said, or why the library cannot read the answer.
 pub(super) fn problem(store: &'static str, error: opendal::Error) -> RepositoryError {
     let mut link = std::error::Error::source(&error);
     while let Some(source) = link {
         if let Some(Carried(problem)) = source.downcast_ref()
-            && let Some(problem) = problem.lock().unwrap_or_else(PoisonError::into_inner).take()
+            && let Some(problem) = locked(problem).take()
         {
             return problem;
         }

@@ -6,21 +6,15 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 
-use crate::artifact::error::DataError;
-use crate::artifact::hdfs;
-use crate::artifact::repository_error::RepositoryError;
-use crate::artifact::uri::{Place, open_repository};
-use crate::artifact::{DataContext, local};
+use crate::artifact::error::{DataError, RepositoryError};
+use crate::artifact::uri::{ArtifactUri, open_repository};
+use crate::artifact::{DataContext, hdfs, local};
 
 /// How long it is tried to remove what a failed upload has left behind: the run is about to end.
 const REMOVAL_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Puts a local file of any size below an artifact URI, under this path, where it appears when it is
-/// whole. It is given up when `given_up` is ready. What a failed upload has sent is removed.
-///
-/// # Errors
-/// What `given_up` gave, or within: a kind of store that cannot be written to, or one that refuses or
-/// cannot be reached; a file that cannot be read or gets another length meanwhile.
+/// Puts a local file of any size below an artifact URI, under this path, where it appears when it is whole. Gives up
+/// with what `given_up` gave once that is ready. What a failed upload has sent is removed.
 pub async fn upload<G>(
     artifact_uri: &str,
     path: &str,
@@ -38,17 +32,17 @@ pub async fn upload<G>(
         if let Some(directory) = local::path_of(artifact_uri) {
             return local::copy_file(file, &directory.join(path)).map(drop);
         }
-        let place = Place::parse(artifact_uri).map_err(RepositoryError::Address)?;
+        let place = ArtifactUri::parse(artifact_uri).map_err(RepositoryError::Address)?;
         let place = place.ok_or(RepositoryError::NotWritable)?;
-        if let Place::Hdfs(uri) = &place
-            && hdfs::program::is_there()
+        if let ArtifactUri::Hdfs(uri) = &place
+            && hdfs::has_program()
         {
             let uri = format!("{}/{path}", uri.trim_end_matches('/'));
-            return hdfs::program::put(file, &uri).await;
+            return hdfs::put(file, &uri).await;
         }
         opened
             .insert(open_repository(&place, context)?)
-            .put(path, file)
+            .log_artifact(path, file)
             .await
     };
     let outcome = match select(pin!(put), pin!(given_up)).await {
@@ -56,10 +50,10 @@ pub async fn upload<G>(
         Either::Right((reason, _)) => Err(reason),
     };
     if let (Err(_) | Ok(Err(_)), Some(store)) = (&outcome, opened) {
-        let removed = tokio::time::timeout(REMOVAL_PATIENCE, store.abandon()).await;
+        let removed = tokio::time::timeout(REMOVAL_PATIENCE, store.abort_upload()).await;
         let removed = removed.unwrap_or_else(|error| Err(RepositoryError::broken(error.into())));
         if let Err(problem) = removed
-            && !matches!(problem, RepositoryError::Missing { .. })
+            && !matches!(problem, RepositoryError::Missing(_))
         {
             tracing::warn!("what has been uploaded of '{path}' cannot be removed: {problem}");
         }

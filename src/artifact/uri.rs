@@ -2,27 +2,24 @@
 
 use std::path::PathBuf;
 
-use percent_encoding::{percent_decode_str, utf8_percent_encode};
 use reqwest::Url;
 
-use crate::artifact::azure::{Azure, AzurePlace};
+use crate::artifact::azure::{Azure, AzureUri};
 use crate::artifact::dbfs::Dbfs;
-use crate::artifact::file_address::FileAddress;
-use crate::artifact::file_tree::FileTree;
+use crate::artifact::error::{RepositoryError, Result};
+use crate::artifact::file_tree::{FileAddress, FileTree};
 use crate::artifact::ftp::Ftp;
 use crate::artifact::gcs::Gcs;
 use crate::artifact::hdfs::{self, WebHdfs};
 use crate::artifact::mlflow_artifacts::Artifacts;
 use crate::artifact::repository::ArtifactRepository;
-use crate::artifact::repository_error::RepositoryError;
-use crate::artifact::s3::{S3, S3Place};
+use crate::artifact::s3::{S3, S3Uri};
 use crate::artifact::sftp::Sftp;
 use crate::http::ServerAccess;
-use crate::python_paths::UNRESERVED;
-use crate::python_paths::split_authority;
+use crate::python_paths::{quote_part, split_authority, unquote};
 
 /// What stores are reached with beyond what the environment says of them.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct DataContext {
     /// The tracking server, where one keeps the tracking store.
     pub server: Option<ServerAccess>,
@@ -65,22 +62,19 @@ impl Reference {
 pub(crate) enum Storage {
     /// Amazon's S3, or what answers as that does.
     S3,
-    /// Google's storage.
     Google,
-    /// Azure's storage.
     Azure,
-    /// A Hadoop file system.
     Hadoop,
 }
 
 impl Storage {
     /// Nothing for all other places.
     pub(crate) fn of(uri: &str) -> Option<Self> {
-        match Place::parse(uri).ok()?? {
-            Place::S3(_) => Some(Self::S3),
-            Place::Gcs { .. } => Some(Self::Google),
-            Place::Azure(_) => Some(Self::Azure),
-            Place::Hdfs(_) => Some(Self::Hadoop),
+        match ArtifactUri::parse(uri).ok()?? {
+            ArtifactUri::S3(_) => Some(Self::S3),
+            ArtifactUri::Gcs { .. } => Some(Self::Google),
+            ArtifactUri::Azure(_) => Some(Self::Azure),
+            ArtifactUri::Hdfs(_) => Some(Self::Hadoop),
             _ => None,
         }
     }
@@ -89,9 +83,9 @@ impl Storage {
 /// The scheme of a view of several Hadoop file systems.
 const VIEW: &str = "viewfs";
 
-/// A place that data can be had from.
+/// What a URI names that data can be had from.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum ArtifactUri {
     /// A file on a web server. The URL may hold credentials.
     Web(Url),
     /// An artifact of a tracking server that a web address names. The URL may hold credentials.
@@ -99,11 +93,11 @@ pub(super) enum Place {
     /// An artifact of the tracking server, or of the one that is named.
     Artifacts { host: Option<String>, path: String },
     /// An object of a bucket, or the beginning of the names of many.
-    S3(S3Place),
+    S3(S3Uri),
     /// The same of Google's storage.
     Gcs { bucket: String, key: String },
     /// A blob of a container in Azure, or the beginning of the names of many.
-    Azure(AzurePlace),
+    Azure(AzureUri),
     /// A file or directory of an FTP server. The address may hold credentials.
     Ftp(FileAddress),
     /// A file or directory of an SSH server.
@@ -118,11 +112,8 @@ pub(super) enum Place {
     Local(PathBuf),
 }
 
-impl Place {
+impl ArtifactUri {
     /// Reads a URI. Nothing for a scheme that is none of these.
-    ///
-    /// # Errors
-    /// What is wrong with it.
     pub(super) fn parse(text: &str) -> Result<Option<Self>, String> {
         let (scheme, rest) = text.split_once(':').unwrap_or(("", text));
         let scheme = scheme.to_ascii_lowercase();
@@ -134,13 +125,13 @@ impl Place {
                     None => Self::Web(url),
                 }
             }
-            scheme @ ("s3" | "s3a" | "s3n" | "r2" | "b2") => Self::S3(S3Place::parse(scheme, rest)?),
+            scheme @ ("s3" | "s3a" | "s3n" | "r2" | "b2") => Self::S3(S3Uri::parse(scheme, rest)?),
             "gs" => Self::of_bucket(rest)?,
             // Only the second interface decodes what the URI holds.
-            "wasb" | "wasbs" => Self::Azure(AzurePlace::parse(rest)?),
+            "wasb" | "wasbs" => Self::Azure(AzureUri::parse(rest)?),
             "abfs" | "abfss" => {
-                let rest = percent_decode_str(rest).decode_utf8_lossy().into_owned();
-                Self::Azure(AzurePlace::parse(&rest)?)
+                let rest = unquote(rest);
+                Self::Azure(AzureUri::parse(&rest)?)
             }
             "ftp" => Self::Ftp(FileAddress::parse(&scheme, rest)?),
             "sftp" => Self::Sftp(FileAddress::parse(&scheme, rest)?.for_ssh()?),
@@ -167,7 +158,6 @@ impl Place {
         }))
     }
 
-    /// Google's `gs:`.
     fn of_bucket(rest: &str) -> Result<Self, String> {
         let (bucket, key) = split_authority(rest);
         if bucket.is_empty() {
@@ -182,7 +172,6 @@ impl Place {
         })
     }
 
-    /// Databricks' `dbfs:`.
     fn of_workspace(rest: &str) -> Result<Self, String> {
         let (authority, path) = split_authority(rest);
         let profile = match authority {
@@ -199,14 +188,13 @@ impl Place {
         Ok(Self::Dbfs { profile, path })
     }
 
-    /// What the local file or directory is called, which may be a path of several parts.
     pub(super) fn name(&self) -> String {
         let path = match self {
             // The URL's parser has resolved parts such as `..`, however they are written.
             Self::Web(url) => return last_named_part(url.path()).unwrap_or("download").to_owned(),
             Self::WebArtifacts { path, .. } => {
                 let name = last_named_part(path).unwrap_or_default();
-                return utf8_percent_encode(name, UNRESERVED).to_string();
+                return quote_part(name).to_string();
             }
             Self::Reference(Reference::Model { path, .. }) => return path.clone(),
             // No URI is read as one.
@@ -252,44 +240,45 @@ fn last_named_part(path: &str) -> Option<&str> {
     path.rsplit('/').find(|part| !part.is_empty())
 }
 
-/// The store at a place.
 pub(super) fn open_repository(
-    place: &Place,
+    place: &ArtifactUri,
     context: &DataContext,
-) -> Result<Box<dyn ArtifactRepository>, RepositoryError> {
+) -> Result<Box<dyn ArtifactRepository>> {
     Ok(match place {
-        Place::S3(place) => S3::open(place)?,
-        Place::Gcs { bucket, key } => Gcs::open(bucket, key)?,
-        Place::Azure(place) => Azure::open(place)?,
-        Place::Ftp(address) => Box::new(FileTree::new(Ftp::new(address), &address.path)),
-        Place::Sftp(address) => Box::new(FileTree::new(Sftp::new(address), &address.path)),
+        ArtifactUri::S3(place) => S3::open(place)?,
+        ArtifactUri::Gcs { bucket, key } => Gcs::open(bucket, key)?,
+        ArtifactUri::Azure(place) => Azure::open(place)?,
+        ArtifactUri::Ftp(address) => Box::new(FileTree::new(Ftp::new(address), &address.path)),
+        ArtifactUri::Sftp(address) => Box::new(FileTree::new(Sftp::new(address), &address.path)),
         // What a view is made of stands in Hadoop's own configuration.
-        Place::Hdfs(uri) if uri.starts_with(VIEW) => return Err(hdfs::program::missing()),
-        Place::Hdfs(uri) => {
+        ArtifactUri::Hdfs(uri) if uri.starts_with(VIEW) => return Err(hdfs::program_missing()),
+        ArtifactUri::Hdfs(uri) => {
             let (_, rest) = uri.split_once(':').unwrap_or_default();
             let (authority, path) = split_authority(rest);
             let path = format!("/{}", path.trim_matches('/'));
             Box::new(FileTree::new(WebHdfs::new(authority)?, &path))
         }
-        Place::Dbfs { profile, path } => {
+        ArtifactUri::Dbfs { profile, path } => {
             let default = context.databricks.as_deref().unwrap_or("databricks");
             Box::new(Dbfs::new(profile.as_deref().unwrap_or(default), path)?)
         }
-        Place::Artifacts { host, path } => {
+        ArtifactUri::Artifacts { host, path } => {
             let access = context.server.clone().ok_or(RepositoryError::NoServer)?;
             Box::new(Artifacts::new(access, host.as_deref(), path))
         }
-        Place::WebArtifacts { server, path } => {
+        ArtifactUri::WebArtifacts { server, path } => {
             let access = web_access(server, context)?;
             Box::new(Artifacts::new(access, None, path))
         }
-        Place::Web(_) | Place::Reference(_) | Place::Local(_) => return Err(RepositoryError::NotWritable),
+        ArtifactUri::Web(_) | ArtifactUri::Reference(_) | ArtifactUri::Local(_) => {
+            return Err(RepositoryError::NotWritable);
+        }
     })
 }
 
 /// The tracking server's own access where the address is one of its own, else one with the
 /// credentials of the URL or of a netrc file.
-fn web_access(server: &Url, context: &DataContext) -> Result<ServerAccess, RepositoryError> {
+fn web_access(server: &Url, context: &DataContext) -> Result<ServerAccess> {
     if let Some(access) = &context.server
         && access.url.origin() == server.origin()
         && server.username().is_empty()
@@ -315,7 +304,7 @@ mod tests {
         ] {
             let (profile, path) = (profile.map(str::to_owned), "/a/b".to_owned());
             assert!(
-                Place::parse(uri) == Ok(Some(Place::Dbfs { profile, path })),
+                ArtifactUri::parse(uri) == Ok(Some(ArtifactUri::Dbfs { profile, path })),
                 "{uri}"
             );
         }

@@ -6,7 +6,6 @@
 //! other addresses of the token service, and does not say where keys come from.
 
 mod provider;
-mod role;
 mod services;
 mod settings;
 mod sign;
@@ -24,6 +23,8 @@ pub use self::settings::AwsSettings;
 pub use self::sign::{Credentials, Payload, Signing};
 use crate::http::ClientError;
 
+type Result<T, E = AwsError> = std::result::Result<T, E>;
+
 /// Why there are no credentials, or no signature. No variant holds a credential.
 #[derive(Debug, thiserror::Error)]
 pub enum AwsError {
@@ -36,7 +37,6 @@ pub enum AwsError {
     #[error("{what}")]
     Unusable {
         what: String,
-        /// What the person can do about it.
         hint: Option<&'static str>,
         #[source]
         source: Option<Box<dyn Error + Send + Sync>>,
@@ -69,7 +69,6 @@ impl AwsError {
         Self::new(format!("the AWS profile '{name}' cannot be used: {reason}"))
     }
 
-    /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::NotFound { .. } => {

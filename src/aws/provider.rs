@@ -6,11 +6,10 @@ use reqsign::time::Timestamp;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use super::AwsError;
-use super::role::Role;
-use super::services;
+use super::services::{self, Role};
 use super::settings::AwsSettings;
 use super::sign::Credentials;
+use super::{AwsError, Result};
 use crate::env_vars;
 use crate::process::ProgramCall;
 use crate::redact::Secret;
@@ -26,7 +25,6 @@ pub(crate) struct CredentialsProvider {
 }
 
 impl CredentialsProvider {
-    /// Looks for credentials where these settings say.
     pub(crate) fn new(settings: AwsSettings) -> Self {
         Self {
             settings: Arc::new(settings),
@@ -34,16 +32,12 @@ impl CredentialsProvider {
         }
     }
 
-    /// The settings that say where to look.
     pub(crate) fn settings(&self) -> &AwsSettings {
         &self.settings
     }
 
     /// Credentials that are still good for a while.
-    ///
-    /// # Errors
-    /// No place has any, or one that was asked for cannot be used.
-    pub(crate) async fn credentials(&self) -> Result<Credentials, AwsError> {
+    pub(crate) async fn credentials(&self) -> Result<Credentials> {
         let mut found = self.found.lock().await;
         if let Some(credentials) = found.as_ref().filter(|credentials| credentials.are_fresh()) {
             return Ok(credentials.clone());
@@ -53,7 +47,7 @@ impl CredentialsProvider {
 }
 
 impl AwsSettings {
-    async fn find_credentials(&self) -> Result<Credentials, AwsError> {
+    async fn find_credentials(&self) -> Result<Credentials> {
         let mut tried = Vec::new();
         match self.keys_of_variables() {
             Ok(credentials) => return Ok(credentials),
@@ -113,11 +107,7 @@ impl AwsSettings {
     }
 
     /// What a profile gives: a role, single sign-on, keys, or a program's answer.
-    async fn of_profile_named(
-        &self,
-        profile: &str,
-        roles_left: usize,
-    ) -> Result<Option<Credentials>, AwsError> {
+    async fn of_profile_named(&self, profile: &str, roles_left: usize) -> Result<Option<Credentials>> {
         if let Some(arn) = self.setting(profile, "role_arn") {
             return self.role_of_profile(profile, arn, roles_left).await.map(Some);
         }
@@ -133,12 +123,7 @@ impl AwsSettings {
         }
     }
 
-    async fn role_of_profile(
-        &self,
-        profile: &str,
-        arn: &str,
-        roles_left: usize,
-    ) -> Result<Credentials, AwsError> {
+    async fn role_of_profile(&self, profile: &str, arn: &str, roles_left: usize) -> Result<Credentials> {
         let get = |key: &str| self.setting(profile, key);
         let unusable = |reason: &str| AwsError::of_profile(profile, reason);
         let role = Role {
@@ -208,7 +193,7 @@ fn keys(id: &str, secret: &str, token: Option<&str>, source: String) -> Credenti
 }
 
 /// Runs the program of a profile, which is no shell command, and reads the keys that it writes.
-async fn from_process(profile: &str, command: &str) -> Result<Credentials, AwsError> {
+async fn from_process(profile: &str, command: &str) -> Result<Credentials> {
     let what = format!("the credential_process of the AWS profile '{profile}'");
     let unusable = |reason: &str| AwsError::new(format!("{what} cannot be used: {reason}"));
     let words = shlex::split(command).filter(|words| !words.is_empty());

@@ -1,30 +1,31 @@
-//! Keys that services lend: a container's, the instance's metadata, and single sign-on.
+//! Keys that services lend: a container's, the instance's metadata, single sign-on, and the security token
+//! service (STS) for roles.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use form_urlencoded::Serializer;
 use reqsign::aws::{Credential, ECSCredentialProvider, IMDSv2CredentialProvider, SSOCredentialProvider};
 use reqsign::{Context, FileRead, ProvideCredential, StaticEnv};
+use reqwest::Url;
+use reqwest::header::CONTENT_TYPE;
 use reqwest::redirect::Policy;
 
-use super::AwsError;
 use super::settings::{AwsSettings, is_true};
-use super::sign::Credentials;
+use super::sign::{Credentials, Payload};
+use super::{AwsError, Result, element, refusal, regional_address};
 use crate::env_vars;
 use crate::http::signing::Sender;
-use crate::http::{client, innermost, local_client};
+use crate::http::{READ_TIMEOUT, client, innermost, local_client};
 
-/// Where a container's service listens.
 const CONTAINER_HOST: &str = "http://169.254.170.2";
-/// How long a container's service may take.
 const CONTAINER_TIMEOUT: Duration = Duration::from_secs(5);
-/// Where an instance's metadata is.
 const INSTANCE_HOST: &str = "http://169.254.169.254";
 /// How long the instance's metadata may take, unless `AWS_METADATA_SERVICE_TIMEOUT` says otherwise.
 const INSTANCE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Keys from the container's service, if a variable names one.
-pub(super) async fn of_container(settings: &AwsSettings) -> Result<Option<Credentials>, AwsError> {
+pub(super) async fn of_container(settings: &AwsSettings) -> Result<Option<Credentials>> {
     let (relative, full) = (
         env_vars::AWS_CONTAINER_CREDENTIALS_RELATIVE_URI,
         env_vars::AWS_CONTAINER_CREDENTIALS_FULL_URI,
@@ -73,10 +74,7 @@ pub(super) async fn of_instance(settings: &AwsSettings) -> Result<Credentials, S
 }
 
 /// Keys for who has logged in with `aws sso login`, if the profile is made for that.
-pub(super) async fn of_sign_on(
-    settings: &AwsSettings,
-    profile: &str,
-) -> Result<Option<Credentials>, AwsError> {
+pub(super) async fn of_sign_on(settings: &AwsSettings, profile: &str) -> Result<Option<Credentials>> {
     let get = |key: &str| settings.setting(profile, key);
     let (Some(account), Some(role)) = (get("sso_account_id"), get("sso_role_name")) else {
         return Ok(None);
@@ -139,7 +137,6 @@ async fn ask(
     }
 }
 
-/// Reads the file of a login.
 #[derive(Debug)]
 struct Login;
 
@@ -148,5 +145,89 @@ impl FileRead for Login {
         let text = String::from_utf8_lossy(&std::fs::read(path)?).into_owned();
         // So old versions of `aws` end a time.
         Ok(text.replace("UTC\"", "Z\"").into_bytes())
+    }
+}
+
+/// A role that somebody shall have.
+#[derive(Default)]
+pub(super) struct Role<'a> {
+    pub(super) arn: &'a str,
+    pub(super) session_name: Option<&'a str>,
+    pub(super) external_id: Option<&'a str>,
+    /// In seconds.
+    pub(super) duration: Option<&'a str>,
+    /// The file with the identity provider's token of who asks, if it is not somebody with keys.
+    pub(super) token_file: Option<&'a str>,
+}
+
+impl Role<'_> {
+    /// Asks for the role's keys, with those of who asks.
+    pub(super) async fn assume(
+        &self,
+        settings: &AwsSettings,
+        asker: Option<&Credentials>,
+    ) -> Result<Credentials> {
+        let role = format!("the role '{}'", self.arn);
+        let refused = |reason: &str| {
+            let service = "Amazon's security token service (STS)";
+            AwsError::new(format!("{service} gave no credentials for {role}: {reason}"))
+        };
+        let token = self.token_file.map(|file| {
+            let text = std::fs::read_to_string(file);
+            text.map_err(|error| AwsError::unreadable(file.as_ref(), error))
+        });
+        let form = self.form(token.transpose()?.as_deref().map(str::trim));
+        let address = match (settings.endpoint_url("sts"), settings.named_region()) {
+            (Some(address), _) => address.to_owned(),
+            (None, None | Some("aws-global")) => "https://sts.amazonaws.com/".to_owned(),
+            (None, Some(region)) => regional_address("sts", region),
+        };
+        let url = Url::parse(&address).map_err(|error| refused(&format!("'{address}': {error}")))?;
+        let verification = settings.verification();
+        let client = client((url.scheme() == "https").then_some(&verification), Policy::none())?;
+        let request = client.post(url).timeout(READ_TIMEOUT).body(form.clone());
+        let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let broken = |error: reqwest::Error| refused(&innermost(&error.without_url()));
+        let mut request = request.build().map_err(broken)?;
+        if let Some(credentials) = asker {
+            let payload = Payload::Bytes(form.as_bytes());
+            let service = ("sts", settings.region());
+            credentials.sign(service, &mut request, payload).await?;
+        }
+        let answer = client.execute(request).await.map_err(broken)?;
+        let status = answer.status();
+        let text = answer.text().await.map_err(broken)?;
+        if !status.is_success() {
+            let reason = refusal(&text).unwrap_or_else(|| format!("it answered {status}"));
+            return Err(refused(&reason));
+        }
+        let part = |name: &str| element(&text, name).ok_or_else(|| refused("its answer holds no keys"));
+        let keys = Credential {
+            access_key_id: part("AccessKeyId")?,
+            secret_access_key: part("SecretAccessKey")?,
+            session_token: Some(part("SessionToken")?),
+            expires_in: part("Expiration")?.parse().ok(),
+        };
+        Ok(Credentials::found(keys, role))
+    }
+
+    fn form(&self, token: Option<&str>) -> String {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let default_name = format!("mlrun-session-{}", since_epoch.as_secs());
+        let action = match token {
+            None => "AssumeRole",
+            Some(_) => "AssumeRoleWithWebIdentity",
+        };
+        let pairs = [
+            ("Action", Some(action)),
+            ("Version", Some("2011-06-15")),
+            ("RoleArn", Some(self.arn)),
+            ("RoleSessionName", self.session_name.or(Some(&default_name))),
+            ("ExternalId", self.external_id),
+            ("DurationSeconds", self.duration),
+            ("WebIdentityToken", token),
+        ];
+        let pairs = pairs.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        Serializer::new(String::new()).extend_pairs(pairs).finish()
     }
 }

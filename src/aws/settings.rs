@@ -2,13 +2,13 @@
 //! `~/.aws/config`.
 
 use std::collections::HashMap;
-use std::io;
 use std::path::PathBuf;
 
-use super::AwsError;
+use super::{AwsError, Result};
 use crate::env_vars;
 use crate::http::Verification;
 use crate::ini::IniFile;
+use crate::python_paths::expand_user;
 
 /// The region where nothing names one.
 const DEFAULT_REGION: &str = "us-east-1";
@@ -27,22 +27,15 @@ pub struct AwsSettings {
 
 impl AwsSettings {
     /// Reads the variables and the two files. A file that is missing is an empty one.
-    ///
-    /// # Errors
-    /// A file that cannot be read.
-    pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, AwsError> {
+    pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self> {
         let home = PathBuf::from(variable(env_vars::HOME).unwrap_or_default());
         let read = |name: &str, file: &str| {
             let path = match variable(name) {
-                Some(path) => match path.strip_prefix("~/") {
-                    Some(rest) => home.join(rest),
-                    None => PathBuf::from(path),
-                },
+                Some(path) => expand_user(&path, &home),
                 None => home.join(".aws").join(file),
             };
-            match std::fs::read(&path) {
-                Ok(bytes) => Ok((IniFile::parse(&String::from_utf8_lossy(&bytes)), path)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((IniFile::default(), path)),
+            match IniFile::read(&path) {
+                Ok(file) => Ok((file.unwrap_or_default(), path)),
                 Err(error) => Err(AwsError::unreadable(&path, error)),
             }
         };
@@ -79,13 +72,11 @@ impl AwsSettings {
         names.find(is_it).or_else(|| self.config.names().find(is_plain))
     }
 
-    /// A setting in a section of the configuration file.
     pub(super) fn configured(&self, kind: &str, name: &str, key: &str) -> Option<&str> {
         let value = self.config.value(self.heading(kind, name)?, key);
         value.map(without_comment)
     }
 
-    /// Whether one of the files has a profile of this name.
     pub(super) fn has_profile(&self, name: &str) -> bool {
         self.credentials.section(name).is_some() || self.heading("profile", name).is_some()
     }
@@ -129,17 +120,12 @@ impl AwsSettings {
             .or_else(|| self.of_profile("endpoint_url"))
     }
 
-    /// What Amazon's servers are checked against.
     pub(crate) fn verification(&self) -> Verification {
         let variable = |name: &str| self.variable(name).map(str::to_owned);
-        [env_vars::AWS_CA_BUNDLE, env_vars::REQUESTS_CA_BUNDLE]
-            .into_iter()
-            .find_map(|name| Verification::bundle(name, &variable))
-            .unwrap_or(Verification::SystemRoots)
+        Verification::of_first([env_vars::AWS_CA_BUNDLE, env_vars::REQUESTS_CA_BUNDLE], &variable)
     }
 }
 
-/// Whether a setting says yes.
 pub(super) fn is_true(value: Option<&str>) -> bool {
     value.is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::{Duration, SystemTime};
 
-use percent_encoding::{percent_decode_str, percent_encode, utf8_percent_encode};
+use percent_encoding::{percent_decode_str, percent_encode};
 use reqsign::aws::{Credential, RequestSigner};
 use reqsign::hash::{hex_hmac_sha256, hex_sha256, hmac_sha256};
 use reqsign::time::Timestamp;
@@ -11,9 +11,9 @@ use reqsign::{Context, SignRequest as _};
 use reqwest::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Request, Url};
 
-use super::AwsError;
+use super::{AwsError, Result};
 use crate::http::signing::head_of;
-use crate::python_paths::{UNRESERVED, UNRESERVED_PATH};
+use crate::python_paths::{UNRESERVED_PATH, quote, quote_part};
 use crate::redact::Secret;
 
 /// Credentials that end within this time are replaced before they are used.
@@ -60,14 +60,13 @@ impl Payload<'_> {
     fn hash(self) -> String {
         match self {
             Self::Bytes(bytes) => hex_sha256(bytes),
-            Self::Sha256(hash) => hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+            Self::Sha256(hash) => hex::encode(hash),
             Self::Unsigned => "UNSIGNED-PAYLOAD".to_owned(),
         }
     }
 }
 
 impl Credentials {
-    /// Keys that the library found.
     pub(super) fn found(keys: Credential, source: String) -> Self {
         Self {
             access_key_id: keys.access_key_id,
@@ -86,15 +85,12 @@ impl Credentials {
 
     /// Adds the headers that make a request to S3 or the token service a signed one. All headers that are
     /// there are signed, and must not change any more.
-    ///
-    /// # Errors
-    /// Credentials that no header can carry.
     pub(crate) async fn sign(
         &self,
         (service, region): (&str, &str),
         request: &mut Request,
         payload: Payload<'_>,
-    ) -> Result<(), AwsError> {
+    ) -> Result<()> {
         let mut head = head_of(request).map_err(|error| self.refused(error))?;
         let hash = self.value(&payload.hash())?;
         head.headers.insert("x-amz-content-sha256", hash);
@@ -115,7 +111,7 @@ impl Credentials {
         Ok(())
     }
 
-    fn value(&self, text: &str) -> Result<HeaderValue, AwsError> {
+    fn value(&self, text: &str) -> Result<HeaderValue> {
         HeaderValue::from_str(text).map_err(|error| self.refused(error))
     }
 
@@ -131,16 +127,13 @@ impl Signing<'_> {
     /// Adds the headers that make a request to a gateway a signed one: of the headers only the host, the
     /// time and a session's token count, as in MLflow's own client, since what lies between may change
     /// others. The library would send and sign one more.
-    ///
-    /// # Errors
-    /// Credentials that no header can carry.
     pub fn sign(
         &self,
         method: &Method,
         url: &Url,
         headers: &mut HeaderMap,
         payload: Payload<'_>,
-    ) -> Result<(), AwsError> {
+    ) -> Result<()> {
         let credentials = self.credentials;
         let time = jiff::Timestamp::try_from(self.time).map_err(|error| credentials.refused(error))?;
         let time = time.strftime("%Y%m%dT%H%M%SZ").to_string();
@@ -186,16 +179,14 @@ impl Signing<'_> {
 fn canonical_path(url: &Url) -> String {
     let decoded: Vec<u8> = percent_decode_str(url.path()).collect();
     let once = percent_encode(&decoded, UNRESERVED_PATH).to_string();
-    utf8_percent_encode(&once, UNRESERVED_PATH).to_string()
+    quote(&once).to_string()
 }
 
 /// The query. Its plus signs count as spaces, so that callers write none.
 fn canonical_query(url: &Url) -> String {
-    let encoded = |text: &str| utf8_percent_encode(text, UNRESERVED).to_string();
     let pairs = url.query_pairs();
-    let mut pairs: Vec<String> = pairs
-        .map(|(name, value)| format!("{}={}", encoded(&name), encoded(&value)))
-        .collect();
+    let pairs = pairs.map(|(name, value)| format!("{}={}", quote_part(&name), quote_part(&value)));
+    let mut pairs = Vec::from_iter(pairs);
     pairs.sort();
     pairs.join("&")
 }

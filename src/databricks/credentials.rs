@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use reqwest::Url;
 
-use super::error::DatabricksError;
+use super::error::{DatabricksError, Result};
 use crate::env_vars;
 use crate::ini::IniFile;
+use crate::python_paths::expand_user;
 use crate::redact::Secret;
 
 /// The source of what variables say.
@@ -52,8 +53,7 @@ pub(crate) struct DatabricksProfile {
 }
 
 impl DatabricksProfile {
-    /// The profile that a tracking URI names.
-    pub(crate) fn from_uri(uri: &str) -> Result<Self, DatabricksError> {
+    pub(crate) fn from_uri(uri: &str) -> Result<Self> {
         let refused = |reason| DatabricksError::Setup {
             text: format!("the URI '{uri}' {reason}"),
             hint: "write databricks, databricks://profile or databricks://scope:key",
@@ -82,39 +82,32 @@ impl DatabricksProfile {
         })
     }
 
-    /// The profile that is asked for by its name.
     pub(super) fn asked_for(&self) -> Option<String> {
         let named = self.name.clone();
         named.or_else(|| env_vars::non_empty(env_vars::DATABRICKS_CONFIG_PROFILE))
     }
 }
 
-/// Variables and their values.
 type Values = Vec<(&'static str, Secret)>;
 
-/// Credentials for one workspace.
 #[derive(Clone)]
 pub(super) struct Credentials {
-    /// The workspace's address: scheme, host and port.
     pub(super) host: Url,
     /// The workspace among several at one address.
     pub(super) workspace_id: Option<String>,
-    /// Whether the workspace's certificate goes unchecked.
     pub(super) is_insecure: bool,
     /// One of [`LOGINS`].
     pub(super) login: &'static str,
     /// The variables that the login needs, with their values.
     pub(super) values: Values,
-    /// Whether they come from variables.
     pub(super) is_of_environment: bool,
-    /// Where a person finds them.
     pub(super) source: String,
 }
 
 impl Credentials {
     /// Finds the credentials: of the named profile alone, or else of the variables if they are whole, or
     /// else of the default profile. As MLflow does.
-    pub(super) fn find(profile: &DatabricksProfile) -> Result<Self, DatabricksError> {
+    pub(super) fn find(profile: &DatabricksProfile) -> Result<Self> {
         let named = profile.asked_for();
         let mut tried = Vec::new();
         if named.is_none() {
@@ -154,31 +147,20 @@ impl Credentials {
 
 /// The configuration file: what `DATABRICKS_CONFIG_FILE` says, or the usual place.
 fn config_path() -> PathBuf {
-    let home = env_vars::non_empty(env_vars::HOME).map_or_else(PathBuf::new, PathBuf::from);
+    let home = env_vars::non_empty(env_vars::HOME).unwrap_or_default();
     let named = env_vars::non_empty(env_vars::DATABRICKS_CONFIG_FILE);
-    let path = named.unwrap_or_else(|| "~/.databrickscfg".to_owned());
-    match path.strip_prefix("~/") {
-        Some(rest) => home.join(rest),
-        None => PathBuf::from(path),
-    }
+    expand_user(named.as_deref().unwrap_or("~/.databrickscfg"), home)
 }
 
 /// The profiles; `None` if there is no file.
-fn read_config(path: &Path) -> Result<Option<IniFile>, DatabricksError> {
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => {
-            return Err(DatabricksError::Local {
-                action: "read the Databricks configuration",
-                path: path.to_owned(),
-                source,
-            });
-        }
-    };
-    let file = IniFile::parse(&String::from_utf8_lossy(&bytes));
-    match file.malformed_line {
-        None => Ok(Some(file)),
+fn read_config(path: &Path) -> Result<Option<IniFile>> {
+    let file = IniFile::read(path).map_err(|source| DatabricksError::Local {
+        action: "read the Databricks configuration",
+        path: path.to_owned(),
+        source,
+    })?;
+    match file.as_ref().and_then(|file| file.malformed_line) {
+        None => Ok(file),
         Some(line) => Err(DatabricksError::Setup {
             text: format!(
                 "line {line} of the Databricks configuration {} is no setting of a profile",
@@ -228,7 +210,7 @@ impl Fields<'_> {
     }
 
     /// The credentials, if there is a whole set of them; else what is missing is added to what was tried.
-    fn credentials(&self, tried: &mut Vec<String>) -> Result<Option<Credentials>, DatabricksError> {
+    fn credentials(&self, tried: &mut Vec<String>) -> Result<Option<Credentials>> {
         let (source, name) = (&self.source, self.name);
         let Some(host) = self.get(env_vars::DATABRICKS_HOST) else {
             tried.push(format!("{source} has no {}", name(env_vars::DATABRICKS_HOST)));
@@ -266,7 +248,7 @@ impl Fields<'_> {
     }
 
     /// The login that is asked for, or else the first one that is whole, with its values.
-    fn login(&self) -> Result<Option<(&'static str, Values)>, DatabricksError> {
+    fn login(&self) -> Result<Option<(&'static str, Values)>> {
         let values = |variables: &[&'static str]| -> Option<Values> {
             let values = variables
                 .iter()
@@ -296,7 +278,7 @@ impl Fields<'_> {
 }
 
 /// The address without a path, and the workspace that it names: it is often copied from a browser.
-pub(super) fn parse_host(text: &str, source: &str) -> Result<(Url, Option<String>), DatabricksError> {
+pub(super) fn parse_host(text: &str, source: &str) -> Result<(Url, Option<String>)> {
     let whole = if text.contains("://") {
         text.to_owned()
     } else {

@@ -2,8 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::http::{ApiError, ClientError, VariableError};
+use crate::env_vars::VariableError;
+use crate::http::{ApiError, ClientError};
 use crate::process::ProcessError;
+
+/// What a call of a workspace comes to.
+pub(super) type Result<T, E = DatabricksError> = std::result::Result<T, E>;
 
 /// Why a Databricks workspace could not be asked, or what it answered instead.
 #[derive(Debug, thiserror::Error)]
@@ -11,15 +15,9 @@ use crate::process::ProcessError;
 pub enum DatabricksError {
     /// The URI, the credentials or the configuration cannot be used, or what was sent did not arrive.
     #[error("{text}")]
-    Setup {
-        text: String,
-        /// What the person can do about it.
-        hint: &'static str,
-    },
-    /// The `databricks` program gave no access token.
+    Setup { text: String, hint: &'static str },
     #[error("the databricks program gave no access token for {host}")]
     Program { host: String, source: ProcessError },
-    /// A variable has a value that means nothing.
     #[error(transparent)]
     Variable(#[from] VariableError),
     #[error(transparent)]
@@ -27,7 +25,6 @@ pub enum DatabricksError {
     /// The workspace gave no answer, refused, or gave an answer that is not Databricks'.
     #[error("{}", told(.0))]
     Api(ApiError),
-    /// A file on this machine cannot be read or written.
     #[error("cannot {action} {}", .path.display())]
     Local {
         action: &'static str,
@@ -37,7 +34,6 @@ pub enum DatabricksError {
 }
 
 impl DatabricksError {
-    /// What the person can do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Setup { hint, .. } => Some((*hint).to_owned()),
@@ -59,7 +55,6 @@ impl DatabricksError {
         }
     }
 
-    /// Databricks' error code, if the workspace gave one.
     pub(crate) fn code(&self) -> Option<&str> {
         match self {
             Self::Api(error) => error.code(),
@@ -67,7 +62,6 @@ impl DatabricksError {
         }
     }
 
-    /// The status of the answer, if there was one.
     pub(crate) fn status(&self) -> Option<u16> {
         match self {
             Self::Api(error) => error.status(),
@@ -75,12 +69,10 @@ impl DatabricksError {
         }
     }
 
-    /// Whether what was asked for is not there.
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self.code(), Some("RESOURCE_DOES_NOT_EXIST" | "NOT_FOUND")) || self.status() == Some(404)
     }
 
-    /// Whether what was to be made is there already.
     pub(crate) fn is_already_there(&self) -> bool {
         matches!(self.code(), Some("RESOURCE_ALREADY_EXISTS" | "ALREADY_EXISTS"))
             || self.status() == Some(409)

@@ -1,37 +1,31 @@
-//! Files of a workspace itself and of volumes of Unity Catalog. Source: the references of the Workspace API
-//! 2.0 and of the Files API 2.0.
+//! Files of a workspace: of DBFS, of the workspace itself and of volumes of Unity Catalog. Source: the references
+//! of the DBFS API 2.0, the Workspace API 2.0 and the Files API 2.0.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use bytes::Bytes;
-use percent_encoding::utf8_percent_encode;
+use backon::{ConstantBuilder, Retryable as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use reqwest::header::CONTENT_LENGTH;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::error::{DatabricksError, found, unreadable};
+use super::error::{DatabricksError, Result, found, malformed, unreadable};
 use super::session::Client;
 use crate::http::{ApiError, Call, Content, SentFile};
-use crate::python_paths::UNRESERVED_PATH;
+use crate::python_paths::quote;
 
 impl Client {
-    /// Sends a file of this machine, with what goes before and after it. `sent` counts its bytes.
-    pub(super) async fn send_file(
-        &self,
-        local: &Path,
-        (head, tail): (Bytes, Bytes),
-        sent: &Arc<AtomicU64>,
-        call: Call<'_>,
-    ) -> Result<(), DatabricksError> {
-        let content = Content {
-            head,
-            file: Some(SentFile::open(local).map_err(unreadable(local))?),
-            tail,
-            sent: Arc::clone(sent),
-        };
-        match self.call(Call { content, ..call }).await {
+    /// Sends a file of this machine within the content of a call. `sent` counts its bytes.
+    async fn send_file(&self, local: &Path, sent: &Arc<AtomicU64>, mut call: Call<'_>) -> Result<()> {
+        call.content.file = Some(SentFile::open(local).map_err(unreadable(local))?);
+        call.content.sent = Arc::clone(sent);
+        match self.call(call).await {
             Err(DatabricksError::Api(ApiError::Content(source))) => Err(unreadable(local)(source)),
             outcome => outcome.map(drop),
         }
@@ -39,8 +33,8 @@ impl Client {
 
     /// The size of a file in a volume; `None` where there is none. `path` is absolute:
     /// `/Volumes/catalog/schema/volume/file`.
-    pub(crate) async fn volume_file_size(&self, path: &str) -> Result<Option<u64>, DatabricksError> {
-        let endpoint = format!("/api/2.0/fs/files{}", encode(path));
+    pub(crate) async fn volume_file_size(&self, path: &str) -> Result<Option<u64>> {
+        let endpoint = format!("/api/2.0/fs/files{}", quote(path));
         let answer = found(self.call(Call::new(Method::HEAD, &endpoint)).await)?;
         Ok(answer.map(|answer| {
             let length = answer.header(CONTENT_LENGTH).map(str::parse);
@@ -49,41 +43,35 @@ impl Client {
     }
 
     /// Makes a directory in a volume and those above it, where they are not there.
-    pub(crate) async fn volume_mkdirs(&self, path: &str) -> Result<(), DatabricksError> {
-        let endpoint = format!("/api/2.0/fs/directories{}", encode(path));
+    pub(crate) async fn volume_mkdirs(&self, path: &str) -> Result<()> {
+        let endpoint = format!("/api/2.0/fs/directories{}", quote(path));
         let made = self.call(Call::new(Method::PUT, &endpoint));
         made.await.map(|_| ())
     }
 
     /// Uploads a file into a volume; one that is there is replaced. `sent` counts the bytes.
-    pub(crate) async fn volume_upload(
-        &self,
-        local: &Path,
-        path: &str,
-        sent: &Arc<AtomicU64>,
-    ) -> Result<(), DatabricksError> {
-        let endpoint = format!("/api/2.0/fs/files{}", encode(path));
+    pub(crate) async fn volume_upload(&self, local: &Path, path: &str, sent: &Arc<AtomicU64>) -> Result<()> {
+        let endpoint = format!("/api/2.0/fs/files{}", quote(path));
         let call = Call {
             query: &[("overwrite", "true")],
             content_type: Some("application/octet-stream"),
             ..Call::new(Method::PUT, &endpoint)
         };
-        self.send_file(local, Default::default(), sent, call).await
+        self.send_file(local, sent, call).await
     }
 
     /// The size of a file of the workspace; `None` where there is none. `path` is absolute, with or
     /// without `/Workspace` before it.
-    pub(crate) async fn workspace_file_size(&self, path: &str) -> Result<Option<u64>, DatabricksError> {
+    pub(crate) async fn workspace_file_size(&self, path: &str) -> Result<Option<u64>> {
         let query = [("path", api_path(path))];
         let status = self.get::<Value>("/api/2.0/workspace/get-status", &query);
         Ok(found(status.await)?.map(|status| status["size"].as_u64().unwrap_or_default()))
     }
 
     /// Makes a directory of the workspace and those above it, where they are not there.
-    pub(crate) async fn workspace_mkdirs(&self, path: &str) -> Result<(), DatabricksError> {
+    pub(crate) async fn workspace_mkdirs(&self, path: &str) -> Result<()> {
         let body = json!({ "path": api_path(path) });
-        let _: Value = self.post("/api/2.0/workspace/mkdirs", &body).await?;
-        Ok(())
+        self.done("/api/2.0/workspace/mkdirs", &body).await
     }
 
     /// Uploads a file into the workspace; one that is there is replaced. `sent` counts the bytes.
@@ -92,7 +80,7 @@ impl Client {
         local: &Path,
         path: &str,
         sent: &Arc<AtomicU64>,
-    ) -> Result<(), DatabricksError> {
+    ) -> Result<()> {
         let boundary = uuid::Uuid::new_v4().simple().to_string();
         let fields = [
             ("path", api_path(path)),
@@ -111,16 +99,14 @@ impl Client {
         let content_type = format!("multipart/form-data; boundary={boundary}");
         let call = Call {
             content_type: Some(&content_type),
+            content: Content {
+                tail: tail.into(),
+                ..Content::bytes(head)
+            },
             ..Call::new(Method::POST, "/api/2.0/workspace/import")
         };
-        let around = (head.into(), tail.into());
-        self.send_file(local, around, sent, call).await
+        self.send_file(local, sent, call).await
     }
-}
-
-/// A path as it stands in a URL.
-pub(super) fn encode(path: &str) -> String {
-    utf8_percent_encode(path, UNRESERVED_PATH).to_string()
 }
 
 /// The path as the API has it: clusters see the workspace's root as `/Workspace`.
@@ -129,4 +115,209 @@ fn api_path(path: &str) -> &str {
         Some(rest) if rest.starts_with('/') => rest,
         _ => path,
     }
+}
+
+/// The most that a block, a read or a `put` may have.
+pub(crate) const BLOCK: usize = 1024 * 1024;
+
+/// How often an upload by blocks is begun anew when a block is lost.
+const MOST_RETRIES: usize = 4;
+
+/// A path in DBFS, absolute and without a scheme: `/dir/file`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DbfsPath(String);
+
+impl DbfsPath {
+    /// The path that `dbfs:/dir/file` or `/dir/file` names.
+    pub(crate) fn new(text: &str) -> Self {
+        let path = text.strip_prefix("dbfs:").unwrap_or(text);
+        Self(format!("/{}", path.trim_matches('/')))
+    }
+
+    #[must_use]
+    pub(crate) fn join(&self, name: &str) -> Self {
+        Self(format!("{}/{name}", self.0.trim_end_matches('/')))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Where a cluster's programs find it in their file system.
+    pub(crate) fn fuse(&self) -> String {
+        format!("/dbfs{}", self.0)
+    }
+}
+
+impl fmt::Display for DbfsPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "dbfs:{}", self.0)
+    }
+}
+
+/// A file or directory in a workspace.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct FileStatus {
+    pub(crate) path: String,
+    #[serde(default)]
+    pub(crate) is_dir: bool,
+    /// The size in bytes; 0 for a directory.
+    #[serde(default)]
+    pub(crate) file_size: u64,
+}
+
+impl Client {
+    pub(crate) async fn dbfs_status(&self, path: &DbfsPath) -> Result<Option<FileStatus>> {
+        let query = [("path", path.as_str())];
+        found(self.get("/api/2.0/dbfs/get-status", &query).await)
+    }
+
+    /// What is in a directory; of a file, the file itself.
+    pub(crate) async fn dbfs_list(&self, path: &DbfsPath) -> Result<Vec<FileStatus>> {
+        #[derive(Deserialize)]
+        struct ListResponse {
+            #[serde(default)]
+            files: Vec<FileStatus>,
+        }
+        let query = [("path", path.as_str())];
+        let answer: ListResponse = self.get("/api/2.0/dbfs/list", &query).await?;
+        Ok(answer.files)
+    }
+
+    /// At most [`BLOCK`] bytes of a file, from `offset` on; nothing at its end.
+    pub(crate) async fn dbfs_read(&self, path: &DbfsPath, offset: u64, length: usize) -> Result<Vec<u8>> {
+        const ENDPOINT: &str = "/api/2.0/dbfs/read";
+        let (offset, length) = (offset.to_string(), length.min(BLOCK).to_string());
+        let query = [
+            ("path", path.as_str()),
+            ("offset", offset.as_str()),
+            ("length", length.as_str()),
+        ];
+        let answer: Value = self.get(ENDPOINT, &query).await?;
+        STANDARD
+            .decode(answer["data"].as_str().unwrap_or_default())
+            .map_err(|error| malformed(ENDPOINT, format!("its data is no base64: {error}")))
+    }
+
+    /// Moves a file; there must be nothing at its new path.
+    pub(crate) async fn dbfs_move(&self, from: &DbfsPath, to: &DbfsPath) -> Result<()> {
+        let body = json!({ "source_path": from.as_str(), "destination_path": to.as_str() });
+        self.done("/api/2.0/dbfs/move", &body).await
+    }
+
+    /// Removes a file, or a directory with all that is in it.
+    pub(crate) async fn dbfs_delete(&self, path: &DbfsPath, recursive: bool) -> Result<()> {
+        let body = json!({ "path": path.as_str(), "recursive": recursive });
+        self.done("/api/2.0/dbfs/delete", &body).await
+    }
+
+    /// Uploads a file: whole by the workspace's direct path, or in blocks where that one refuses. A
+    /// file that is there is replaced only when all of the new one has arrived. `sent` counts the
+    /// bytes.
+    pub(crate) async fn dbfs_upload(
+        &self,
+        local: &Path,
+        path: &DbfsPath,
+        sent: &Arc<AtomicU64>,
+    ) -> Result<()> {
+        // The path by which MLflow's own client uploads; not every workspace has it.
+        let endpoint = quote(&path.fuse()).to_string();
+        let call = Call::new(Method::POST, &endpoint);
+        match self.send_file(local, sent, call).await {
+            Ok(()) => return Ok(()),
+            Err(error) if error.is_already_there() => {}
+            Err(error) if is_refusal_of_direct_path(&error) => {
+                tracing::info!("{path} is uploaded in blocks, because the direct path refuses: {error}");
+            }
+            Err(error) => return Err(error),
+        }
+        self.dbfs_upload_blocks(local, path, sent).await
+    }
+
+    /// Uploads in blocks under a name of its own, which becomes the final one when all is there: what
+    /// was broken off is never taken for the file.
+    async fn dbfs_upload_blocks(&self, local: &Path, path: &DbfsPath, sent: &Arc<AtomicU64>) -> Result<()> {
+        let part = DbfsPath(format!("{}.{}.part", path.0, uuid::Uuid::new_v4().simple()));
+        let uploaded = async {
+            let retries = ConstantBuilder::new()
+                .with_delay(Duration::ZERO)
+                .with_max_times(MOST_RETRIES);
+            let send = || self.dbfs_send_blocks(local, &part, sent);
+            let told = |error: &DatabricksError, _| {
+                tracing::warn!("the upload of {path} broke off ({error}); it is begun again");
+            };
+            let expected = send.retry(retries).when(is_lost).notify(told).await?;
+            let found = self.dbfs_status(&part).await?.map_or(0, |file| file.file_size);
+            if found != expected {
+                return Err(DatabricksError::Setup {
+                    text: format!("{part} has {found} bytes after the upload of {expected}"),
+                    hint: "run it again",
+                });
+            }
+            self.dbfs_replace(&part, path).await
+        };
+        let uploaded = uploaded.await;
+        if uploaded.is_err() {
+            // What is left over has a name that nobody asks for.
+            let _ = self.dbfs_delete(&part, false).await;
+        }
+        uploaded
+    }
+
+    async fn dbfs_replace(&self, part: &DbfsPath, path: &DbfsPath) -> Result<()> {
+        match self.dbfs_move(part, path).await {
+            Err(error) if error.is_already_there() => {
+                self.dbfs_delete(path, false).await?;
+                self.dbfs_move(part, path).await
+            }
+            other => other,
+        }
+    }
+
+    /// Gives the file's length.
+    async fn dbfs_send_blocks(&self, local: &Path, path: &DbfsPath, sent: &Arc<AtomicU64>) -> Result<u64> {
+        let once = |path, body: &Value| Call {
+            is_repeatable: false,
+            ..Call::json(path, body)
+        };
+        let file = SentFile::open(local).map_err(unreadable(local))?;
+        let body = json!({ "path": path.as_str(), "overwrite": true });
+        let created: Value = self.post("/api/2.0/dbfs/create", &body).await?;
+        let handle = &created["handle"];
+        let mut offset = 0;
+        while offset < file.length() {
+            sent.store(offset, Ordering::Relaxed);
+            let end = file.length().min(offset + BLOCK as u64);
+            let block = file.read(offset..end).await.map_err(unreadable(local))?;
+            let body = json!({ "handle": handle, "data": STANDARD.encode(&block) });
+            let _: Value = self.value(once("/api/2.0/dbfs/add-block", &body)).await?;
+            offset = end;
+        }
+        file.check().map_err(unreadable(local))?;
+        sent.store(offset, Ordering::Relaxed);
+        let body = json!({ "handle": handle });
+        let _: Value = self.value(once("/api/2.0/dbfs/close", &body)).await?;
+        Ok(offset)
+    }
+
+    /// Has something done whose answer says nothing.
+    pub(super) async fn done(&self, path: &str, body: &Value) -> Result<()> {
+        let _: Value = self.post(path, body).await?;
+        Ok(())
+    }
+}
+
+/// Whether a block is lost. Whether it has been added nobody can say, so that all are sent again.
+fn is_lost(error: &DatabricksError) -> bool {
+    matches!(error, DatabricksError::Api(ApiError::NoAnswer { .. }))
+        || error.status().is_some_and(|status| status >= 500)
+        || error.code() == Some("RESOURCE_DOES_NOT_EXIST")
+}
+
+/// Whether the direct path does not do it, while the API may.
+fn is_refusal_of_direct_path(error: &DatabricksError) -> bool {
+    matches!(
+        error.status(),
+        Some(300..=399 | 400 | 403 | 404 | 405 | 411 | 413 | 415 | 501)
+    )
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::error::DatabricksError;
+use super::error::Result;
 use super::session::Client;
 
 /// A run of a job as the workspace tells of it.
@@ -22,22 +22,18 @@ pub(crate) struct JobRun {
     pub(crate) tasks: Vec<JobTask>,
 }
 
-/// A part of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct JobTask {
     /// The id by which its output is asked for.
     pub(crate) run_id: u64,
 }
 
-/// How a run of a job stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct JobRunState {
     /// Where in its life it is, such as `PENDING` or `TERMINATED`.
     pub(crate) life_cycle_state: String,
-    /// How it ended, such as `SUCCESS`.
     pub(crate) result_state: Option<String>,
-    /// More about it, for a person.
     pub(crate) state_message: String,
 }
 
@@ -52,7 +48,6 @@ impl JobRunState {
             || self.is_canceled()
     }
 
-    /// Whether it ended well.
     pub(crate) fn is_success(&self) -> bool {
         self.result_state.as_deref() == Some("SUCCESS")
     }
@@ -71,7 +66,6 @@ impl JobRunState {
     }
 }
 
-/// What a run of a job left.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct JobRunOutput {
@@ -79,16 +73,14 @@ pub(crate) struct JobRunOutput {
     pub(crate) logs: Option<String>,
     /// Whether `logs` is only a part.
     pub(crate) logs_truncated: bool,
-    /// Why it failed.
     pub(crate) error: Option<String>,
-    /// Where in the program it failed.
     pub(crate) error_trace: Option<String>,
 }
 
 impl Client {
     /// Has a job run once, and gives the run's id. The body needs an `idempotency_token`, so that a
     /// lost answer does not make a second run.
-    pub(crate) async fn submit_job(&self, body: &Value) -> Result<u64, DatabricksError> {
+    pub(crate) async fn submit_job(&self, body: &Value) -> Result<u64> {
         #[derive(Deserialize)]
         struct Submitted {
             run_id: u64,
@@ -97,22 +89,20 @@ impl Client {
         Ok(submitted.run_id)
     }
 
-    /// How a run stands.
-    pub(crate) async fn job_run(&self, run_id: u64) -> Result<JobRun, DatabricksError> {
+    pub(crate) async fn job_run(&self, run_id: u64) -> Result<JobRun> {
         let query = [("run_id", &*run_id.to_string())];
         self.get("/api/2.0/jobs/runs/get", &query).await
     }
 
     /// What a run left. `run_id` is that of the run, or of its only task.
-    pub(crate) async fn job_run_output(&self, run_id: u64) -> Result<JobRunOutput, DatabricksError> {
+    pub(crate) async fn job_run_output(&self, run_id: u64) -> Result<JobRunOutput> {
         let query = [("run_id", &*run_id.to_string())];
         self.get("/api/2.0/jobs/runs/get-output", &query).await
     }
 
     /// Asks for the end of a run, which comes later. A run that has ended stays as it is.
-    pub(crate) async fn cancel_job_run(&self, run_id: u64) -> Result<(), DatabricksError> {
+    pub(crate) async fn cancel_job_run(&self, run_id: u64) -> Result<()> {
         let body = json!({ "run_id": run_id });
-        let cancelled = self.post::<Value>("/api/2.0/jobs/runs/cancel", &body);
-        cancelled.await.map(|_| ())
+        self.done("/api/2.0/jobs/runs/cancel", &body).await
     }
 }

@@ -3,16 +3,14 @@
 //! Credentials are found as MLflow and Databricks' own clients find them: environment variables, or a
 //! profile of `~/.databrickscfg`. Source of the requests: Databricks' REST API reference.
 
-mod access_token;
 mod credentials;
-mod dbfs;
 mod error;
 mod files;
 mod jobs;
 mod session;
 
 pub(crate) use credentials::DatabricksProfile;
-pub(crate) use dbfs::{BLOCK, DbfsPath, FileStatus};
 pub(crate) use error::DatabricksError;
+pub(crate) use files::{BLOCK, DbfsPath, FileStatus};
 pub(crate) use jobs::{JobRun, JobRunOutput, JobRunState};
 pub(crate) use session::{Client, Session, WorkspaceAccess};

@@ -8,13 +8,18 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
-use reqwest::{Request, Url};
+use reqwest::{Method, Request, Url};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::credentials::{BASIC, Credentials, DatabricksProfile, PROGRAM, TOKEN, parse_host};
-use super::error::{DatabricksError, malformed, unsendable};
+use super::error::{DatabricksError, Result, malformed, unsendable};
 use crate::env_vars::{self, DATABRICKS_CONFIG_PROFILE, DATABRICKS_VARIABLES};
-use crate::http::{Api, ApiClient, Connection, ConnectionSettings, TokenCache, Verification, basic, bearer};
+use crate::http::{
+    Api, ApiClient, ApiError, Call, Connection, ConnectionSettings, Content, Token, TokenCache,
+    TokenResponse, Verification, basic, bearer,
+};
+use crate::process::ProgramCall;
 use crate::redact::Secret;
 
 /// A workspace and who asks it.
@@ -23,13 +28,11 @@ pub(crate) struct Session {
     host: Url,
     workspace_id: Option<String>,
     connection: Arc<Connection>,
-    /// What goes with every request.
     headers: HeaderMap,
     credentials: Mutex<Credentials>,
     token: TokenCache,
 }
 
-/// A client of one workspace.
 pub(crate) type Client = ApiClient<Arc<Session>>;
 
 /// What another process needs to reach a workspace as this one does: the credentials in use, not the whole
@@ -53,9 +56,8 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    /// Finds the workspace and its credentials. Sends requests only where these are secrets of
-    /// another workspace.
-    pub(crate) async fn open(profile: &DatabricksProfile) -> Result<Arc<Self>, DatabricksError> {
+    /// Finds the workspace and its credentials. Only secrets of another workspace take requests.
+    pub(crate) async fn open(profile: &DatabricksProfile) -> Result<Arc<Self>> {
         let session = Self::new(profile, Credentials::find(profile)?)?;
         let Some((scope, key)) = &profile.secret else {
             return Ok(session);
@@ -77,7 +79,7 @@ impl Session {
         Self::new(profile, credentials)
     }
 
-    fn new(profile: &DatabricksProfile, credentials: Credentials) -> Result<Arc<Self>, DatabricksError> {
+    fn new(profile: &DatabricksProfile, credentials: Credentials) -> Result<Arc<Self>> {
         let mut settings = ConnectionSettings::from_variables(&env_vars::non_empty)?;
         if credentials.is_insecure {
             settings.verification = Verification::Off;
@@ -104,7 +106,6 @@ impl Session {
         self.client_of(Arc::clone(self))
     }
 
-    /// A client of another API that the workspace has.
     pub(crate) fn client_of<A: Api>(&self, api: A) -> ApiClient<A> {
         self.client_at(self.host.clone(), self.headers.clone(), api)
     }
@@ -119,7 +120,6 @@ impl Session {
         self.host.as_str().trim_end_matches('/')
     }
 
-    /// The address of a page of the workspace.
     pub(crate) fn page(&self, fragment: &str) -> String {
         let query = match self.workspace_id.as_deref() {
             None | Some("0") => String::new(),
@@ -129,7 +129,7 @@ impl Session {
     }
 
     /// The workspace for another process.
-    pub(crate) async fn access(&self) -> Result<WorkspaceAccess, DatabricksError> {
+    pub(crate) async fn access(&self) -> Result<WorkspaceAccess> {
         let credentials = self.current();
         let mut variables = vec![
             (env_vars::MLFLOW_TRACKING_URI, Secret::new("databricks")),
@@ -162,7 +162,7 @@ impl Session {
     }
 
     /// What the next request says about who asks.
-    async fn authorization(&self) -> Result<HeaderValue, DatabricksError> {
+    async fn authorization(&self) -> Result<HeaderValue> {
         let credentials = self.current();
         let header = match (credentials.login, &credentials.values[..]) {
             (TOKEN, [(_, token)]) => bearer(token.expose()),
@@ -173,7 +173,7 @@ impl Session {
     }
 
     /// The access token that these credentials give, fetched if there is none that lasts.
-    async fn access_token(&self, credentials: &Credentials) -> Result<Secret, DatabricksError> {
+    async fn access_token(&self, credentials: &Credentials) -> Result<Secret> {
         self.token.get(self.new_access_token(credentials)).await
     }
 
@@ -190,7 +190,7 @@ impl Session {
 
 impl Client {
     /// A text among the workspace's secrets.
-    async fn secret(&self, scope: &str, key: &str) -> Result<String, DatabricksError> {
+    async fn secret(&self, scope: &str, key: &str) -> Result<String> {
         const ENDPOINT: &str = "/api/2.0/secrets/get";
         let answer: Value = self.get(ENDPOINT, &[("scope", scope), ("key", key)]).await?;
         let bytes = answer["value"]
@@ -214,7 +214,7 @@ impl Api for Arc<Session> {
         Some(self.lock().source.clone())
     }
 
-    async fn authorize(&self, request: &mut Request, _body: &[u8]) -> Result<(), DatabricksError> {
+    async fn authorize(&self, request: &mut Request, _body: &[u8]) -> Result<()> {
         let authorization = self.authorization().await?;
         request.headers_mut().insert(AUTHORIZATION, authorization);
         Ok(())
@@ -249,5 +249,87 @@ impl Api for Arc<Session> {
             .filter(|secret| !secret.expose().is_empty())
             .fold(text, |text, secret| text.replace(secret.expose(), "****"))
             .into_bytes()
+    }
+}
+
+/// A service that asks for no credentials but those that its client always sends.
+#[derive(Debug)]
+struct TokenService;
+
+#[async_trait]
+impl Api for TokenService {
+    type Error = ApiError;
+    const NAME: &'static str = "an OAuth service";
+    const SERVER: &'static str = "the OAuth service";
+
+    fn forbids_redirects(&self) -> Option<&'static str> {
+        Some("which is not followed")
+    }
+}
+
+impl Session {
+    pub(super) async fn new_access_token(&self, credentials: &Credentials) -> Result<Token> {
+        match &credentials.values[..] {
+            [(_, client_id), (_, secret)] => {
+                self.token_by_oauth(&credentials.source, client_id.expose(), secret.expose())
+                    .await
+            }
+            _ => self.token_by_program().await,
+        }
+    }
+
+    /// Source: Databricks' documentation of OAuth for service principals (machine to machine).
+    async fn token_by_oauth(&self, source: &str, client_id: &str, client_secret: &str) -> Result<Token> {
+        #[derive(Deserialize)]
+        struct Endpoints {
+            token_endpoint: String,
+        }
+        let failed = |reason: String| none(source, &reason);
+        let discovery = self.client_of(TokenService);
+        let endpoints: Endpoints = discovery
+            .get("/oidc/.well-known/oauth-authorization-server", &[])
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        let mut endpoint = Url::parse(&endpoints.token_endpoint)
+            .map_err(|error| failed(format!("its token endpoint: {error}")))?;
+        if self.address().starts_with("https:") && endpoint.scheme() != "https" {
+            return Err(failed(
+                "its token endpoint is not at an https:// address".to_owned(),
+            ));
+        }
+        let headers = basic(client_id, client_secret).map(|value| (AUTHORIZATION, value));
+        let path = endpoint.path().to_owned();
+        endpoint.set_path("");
+        let client = self.client_at(endpoint, headers.into_iter().collect(), TokenService);
+        let call = Call {
+            content_type: Some("application/x-www-form-urlencoded"),
+            content: Content::bytes("grant_type=client_credentials&scope=all-apis"),
+            ..Call::new(Method::POST, &path)
+        };
+        let answer: Result<TokenResponse, ApiError> = client.value(call).await;
+        answer
+            .map(Token::from)
+            .map_err(|error| failed(error.to_string().replace(client_secret, "****")))
+    }
+
+    async fn token_by_program(&self) -> Result<Token> {
+        let call = ProgramCall::new("databricks").arguments(["auth", "token", "--host", self.address()]);
+        let captured = call.capture().await.map_err(|source| DatabricksError::Program {
+            host: self.address().to_owned(),
+            source,
+        })?;
+        serde_json::from_slice(&captured.stdout)
+            .map(|answer: TokenResponse| answer.into())
+            .map_err(|_| {
+                let reason = "the databricks program gave none; log in with `databricks auth login`";
+                none(self.address(), reason)
+            })
+    }
+}
+
+fn none(source: &str, reason: &str) -> DatabricksError {
+    DatabricksError::Setup {
+        text: format!("no access token for {source}: {reason}"),
+        hint: "check client_id and client_secret; the secret may have expired",
     }
 }

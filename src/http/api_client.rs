@@ -8,17 +8,15 @@ use reqwest::{Method, Request, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::api_error::ApiError;
-use super::client::{AGENT, MOST_REDIRECTS, may_see_credentials, redirect_target};
-use super::connection::{Answer, Call, Connection, ConnectionSettings};
-use super::excerpt::{code_and_message, excerpt};
-use super::fault::{Fault, in_words};
+use super::client::{AGENT, MOST_REDIRECTS};
+use super::connection::{ApiResponse, Call, Connection, ConnectionSettings};
+use super::error::{ApiError, Fault, code_and_message, excerpt, in_words};
+use super::server_access::{may_see_credentials, redirect_target};
 use crate::redact::without_credentials;
 
 /// What an API has of its own.
 #[async_trait]
 pub(crate) trait Api: Send + Sync {
-    /// Why a call fails.
     type Error: From<ApiError> + Send;
 
     /// Whose API it is: `MLflow`.
@@ -37,8 +35,7 @@ pub(crate) trait Api: Send + Sync {
         Ok(())
     }
 
-    /// Looks for other credentials than this `Authorization`, which the server refused. Says whether there
-    /// are any.
+    /// Looks for credentials other than those that the server refused; says whether there are any.
     async fn renew(&self, _refused: &HeaderValue) -> bool {
         false
     }
@@ -49,7 +46,7 @@ pub(crate) trait Api: Send + Sync {
     }
 
     /// What a refusal says that only means that the server has too much to do.
-    fn overload(&self, _answer: &Answer) -> Option<String> {
+    fn overload(&self, _answer: &ApiResponse) -> Option<String> {
         None
     }
 
@@ -61,7 +58,7 @@ pub(crate) trait Api: Send + Sync {
 
 /// What became of one try.
 pub(crate) struct Outcome {
-    answer: Result<Answer, ApiError>,
+    answer: Result<ApiResponse, ApiError>,
     /// Why another try may end otherwise, in words for a person.
     reason: Option<String>,
 }
@@ -82,7 +79,6 @@ impl Outcome {
     }
 }
 
-/// A client of one server's API.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiClient<A> {
     api: A,
@@ -109,7 +105,6 @@ impl<A: Api> ApiClient<A> {
         self.base.as_str().trim_end_matches('/')
     }
 
-    /// How the server is reached.
     pub(crate) fn settings(&self) -> &ConnectionSettings {
         &self.connection.settings
     }
@@ -119,7 +114,6 @@ impl<A: Api> ApiClient<A> {
         (self.api, self.base, self.headers)
     }
 
-    /// Asks for something.
     pub(crate) async fn get<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -138,13 +132,12 @@ impl<A: Api> ApiClient<A> {
         self.value(Call::json(path, body)).await
     }
 
-    /// The value that is answered.
     pub(crate) async fn value<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, A::Error> {
         self.read(call.path, self.tried(&call).await?).await
     }
 
     /// An answer that is no refusal.
-    pub(crate) async fn call(&self, call: Call<'_>) -> Result<Answer, A::Error> {
+    pub(crate) async fn call(&self, call: Call<'_>) -> Result<ApiResponse, A::Error> {
         let answer = self.tried(&call).await?.answer?;
         if answer.status.is_success() {
             Ok(answer)
@@ -218,7 +211,7 @@ impl<A: Api> ApiClient<A> {
     }
 
     /// What a person reads of an answer that may be another one a little later.
-    fn why_transient(&self, answer: &Answer) -> Option<String> {
+    fn why_transient(&self, answer: &ApiResponse) -> Option<String> {
         if self.settings().retry.is_transient(answer.status, &answer.headers) {
             return Some(format!("it answered {}", answer.status));
         }
@@ -285,7 +278,7 @@ impl<A: Api> ApiClient<A> {
     }
 
     /// What the server has to say instead of what was asked for.
-    async fn refusal(&self, path: &str, answer: Answer) -> A::Error {
+    async fn refusal(&self, path: &str, answer: ApiResponse) -> A::Error {
         let body = self.api.redacted(answer.body).await;
         let said = code_and_message(&body).filter(|_| !answer.status.is_success());
         let (code, message) = match said {

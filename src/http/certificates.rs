@@ -9,7 +9,7 @@ use openssl::pkey::PKey;
 use openssl::x509::X509;
 use reqwest::{Certificate, ClientBuilder, Identity};
 
-use super::fault::ClientError;
+use super::error::ClientError;
 use crate::env_vars;
 
 const NO_CERTIFICATE: &str = "it holds no certificate in PEM form";
@@ -25,18 +25,19 @@ pub(crate) enum Verification {
         /// The variable that names it.
         variable: &'static str,
     },
-    /// Nothing: any certificate will do.
     Off,
 }
 
 impl Verification {
-    /// What the variables of Python's `requests` say: a bundle or directory of their own, else the
-    /// system's certificates. `variable` gives `None` for one that is not set or empty.
+    /// The bundle or directory that the variables of Python's `requests` name, else the system's certificates.
     pub(crate) fn from_variables(variable: &dyn Fn(&str) -> Option<String>) -> Self {
-        [env_vars::REQUESTS_CA_BUNDLE, env_vars::CURL_CA_BUNDLE]
-            .into_iter()
-            .find_map(|name| Self::bundle(name, variable))
-            .unwrap_or(Self::SystemRoots)
+        Self::of_first([env_vars::REQUESTS_CA_BUNDLE, env_vars::CURL_CA_BUNDLE], variable)
+    }
+
+    /// The bundle or directory that the first of these variables names, else the system's certificates.
+    pub(crate) fn of_first(names: [&'static str; 2], variable: &dyn Fn(&str) -> Option<String>) -> Self {
+        let bundle = names.into_iter().find_map(|name| Self::bundle(name, variable));
+        bundle.unwrap_or(Self::SystemRoots)
     }
 
     /// The bundle or directory that this variable names.
@@ -47,7 +48,6 @@ impl Verification {
         })
     }
 
-    /// Puts the choice into a client that is being built.
     pub(super) fn configure(&self, builder: ClientBuilder) -> Result<ClientBuilder, ClientError> {
         Ok(match self {
             Self::SystemRoots => builder,
@@ -81,7 +81,6 @@ fn used<T>(
     })
 }
 
-/// The certificates of a bundle, or of the files in a directory.
 fn trusted_certificates(path: &Path) -> anyhow::Result<Vec<Certificate>> {
     let found = if path.is_dir() {
         certificates_in_directory(path)?

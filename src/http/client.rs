@@ -1,23 +1,17 @@
-//! The client that all downloads and calls of cloud services go over.
+//! The clients that all downloads and calls of cloud services go over, with the proxies that the environment
+//! names.
 
-use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use percent_encoding::percent_decode_str;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
+use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::redirect::Policy;
-use reqwest::{Client, ClientBuilder, Request, StatusCode, Url};
+use reqwest::{Client, ClientBuilder, NoProxy, Proxy, Url};
 
 use super::certificates::Verification;
-use super::fault::{ClientError, innermost};
-use super::netrc;
-use super::proxies::ProxySettings;
+use super::error::{ClientError, innermost};
+use crate::env_vars;
+use crate::redact::{Secret, without_credentials};
 
-/// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a server may send nothing.
@@ -26,14 +20,12 @@ pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// As many redirects as Python's `requests` follows.
 pub(crate) const MOST_REDIRECTS: usize = 30;
 
-/// What a server's log calls this program.
 pub(crate) const AGENT: &str = concat!("mlrun/", env!("CARGO_PKG_VERSION"));
 
-/// A client with the proxies that the environment names. `verification` says what servers are checked
-/// against; none for servers without TLS. It waits for answers at any length: how long depends on what is
-/// sent, which only the sender knows.
+/// A client with the proxies that the environment names; `verification` is none for servers without TLS. It has no
+/// time limit, since only the sender knows how long an answer may take.
 pub(crate) fn client(verification: Option<&Verification>, redirects: Policy) -> Result<Client, ClientError> {
-    let proxies = ProxySettings::from_variables(&crate::env_vars::non_empty);
+    let proxies = ProxySettings::from_variables(&env_vars::non_empty);
     built(begun(verification, redirects, &proxies)?)
 }
 
@@ -44,7 +36,6 @@ pub(crate) fn local_client(timeout: Duration) -> Result<Client, ClientError> {
     built(builder.connect_timeout(timeout).timeout(timeout))
 }
 
-/// What all clients have in common.
 pub(super) fn begun(
     verification: Option<&Verification>,
     redirects: Policy,
@@ -70,126 +61,61 @@ pub(super) fn built(builder: ClientBuilder) -> Result<Client, ClientError> {
     })
 }
 
-/// A server, and all that goes with every request to it.
-#[derive(Clone)]
-pub struct ServerAccess {
-    pub(crate) client: Client,
-    /// The server's address without credentials.
-    pub(crate) url: Url,
-    pub(crate) headers: HeaderMap,
-    /// Where the credentials in the headers come from.
-    pub(crate) credentials: Option<String>,
-    /// What adds credentials to each request anew.
-    pub(crate) signer: Option<Arc<dyn RequestSigner>>,
-    /// Whether requests go on to where the server redirects them.
-    pub(crate) follows_redirects: bool,
+/// The proxies that the environment names. Their addresses may hold credentials.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ProxySettings {
+    http: Option<Secret>,
+    https: Option<Secret>,
+    all: Option<Secret>,
+    /// The hosts that need none, in the variable's own form.
+    none_for: String,
 }
 
-/// Adds credentials to a request that is about to be sent.
-#[async_trait]
-pub(crate) trait RequestSigner: Send + Sync {
-    /// Whether the hash of the body is needed.
-    fn signs_body(&self) -> bool;
-
-    /// Adds the headers, and may write the URL in another way. `body` is the SHA-256 of the body, which
-    /// counts if [`RequestSigner::signs_body`]. The error says why it cannot.
-    async fn sign(&self, request: &mut Request, body: &[u8; 32]) -> Result<(), String>;
-}
-
-impl ServerAccess {
-    /// The server of a web address, with the user and password in it or those of a netrc file. `takes_user`
-    /// says that a user without a password is sent too: some hosts take a token so.
-    pub(crate) fn of_url(url: &Url, takes_user: bool) -> Result<Self, ClientError> {
-        let variable = &crate::env_vars::non_empty;
-        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-        let host = url.host_str().unwrap_or_default();
-        let is_enough = takes_user && !url.username().is_empty();
-        let login = match url.password().or(is_enough.then_some("")) {
-            Some(password) => Some((decoded(url.username()), decoded(password), "the URL".to_owned())),
-            None => netrc::login(&netrc::files(variable), host),
-        };
-        let mut headers = HeaderMap::new();
-        let credentials = login.and_then(|(user, password, source)| {
-            headers.insert(AUTHORIZATION, basic(&user, &password)?);
-            Some(source)
-        });
-        let mut url = url.clone();
-        // Neither fails for a URL that has a host.
-        let _ = (url.set_username(""), url.set_password(None));
-        let verification = Verification::from_variables(variable);
-        let verification = (url.scheme() == "https").then_some(&verification);
-        Ok(Self {
-            client: client(verification, Policy::limited(MOST_REDIRECTS))?,
-            url,
-            headers,
-            credentials,
-            signer: None,
-            follows_redirects: true,
-        })
-    }
-}
-
-impl fmt::Debug for ServerAccess {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ServerAccess({})", self.url)
-    }
-}
-
-/// Where an answer to a request for `from` sends the client.
-pub(crate) fn redirect_target(from: &Url, status: StatusCode, headers: &HeaderMap) -> Option<Url> {
-    if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
-        return None;
-    }
-    let location = String::from_utf8_lossy(headers.get(LOCATION)?.as_bytes()).into_owned();
-    from.join(&location).ok()
-}
-
-/// Whether a redirect stays with the server that the credentials are for: the same host, port and
-/// scheme, or the step from HTTP to HTTPS on their usual ports. As Python's `requests` decides it.
-pub(crate) fn may_see_credentials(from: &Url, to: &Url) -> bool {
-    if from.host_str() != to.host_str() {
-        return false;
-    }
-    let (from_port, to_port) = (from.port_or_known_default(), to.port_or_known_default());
-    let is_upgrade = from.scheme() == "http" && to.scheme() == "https";
-    (is_upgrade && from_port == Some(80) && to_port == Some(443))
-        || (from.scheme() == to.scheme() && from_port == to_port)
-}
-
-/// A user and a password as the value of an `Authorization` header; `None` if no header can carry them.
-pub(crate) fn basic(user: &str, password: &str) -> Option<HeaderValue> {
-    let pair = STANDARD.encode(format!("{user}:{password}"));
-    sensitive(&format!("Basic {pair}"))
-}
-
-/// As [`basic`], for an access token.
-pub(crate) fn bearer(token: &str) -> Option<HeaderValue> {
-    sensitive(&format!("Bearer {token}"))
-}
-
-fn sensitive(text: &str) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_str(text).ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn credentials_stay_with_their_server() {
-        for (from, to, expected) in [
-            ("http://a/x", "http://a/y", true),
-            ("http://a/x", "http://a:80/y", true),
-            ("http://a/x", "https://a/y", true),
-            ("http://a:5000/x", "https://a/y", false),
-            ("http://a:5000/x", "http://a:5001/y", false),
-            ("https://a/x", "http://a/y", false),
-            ("http://a/x", "http://b/y", false),
-        ] {
-            let (from, to) = (Url::parse(from).unwrap(), Url::parse(to).unwrap());
-            assert_eq!(may_see_credentials(&from, &to), expected, "{from} {to}");
+impl ProxySettings {
+    /// Reads the variables; `variable` gives `None` for one that is not set or empty.
+    pub(super) fn from_variables(variable: &dyn Fn(&str) -> Option<String>) -> Self {
+        // The lower case comes first in Python's `requests`.
+        let either = |name: &str| variable(&name.to_ascii_lowercase()).or_else(|| variable(name));
+        Self {
+            http: either(env_vars::HTTP_PROXY).map(Secret::new),
+            https: either(env_vars::HTTPS_PROXY).map(Secret::new),
+            all: either(env_vars::ALL_PROXY).map(Secret::new),
+            none_for: either(env_vars::NO_PROXY).unwrap_or_default(),
         }
+    }
+
+    /// Whether a request for this address by plain HTTP goes to a proxy.
+    pub(super) fn is_for(&self, address: &Url) -> bool {
+        let is_named = self.http.is_some() || self.all.is_some();
+        let any = Matcher::builder().all("http://any").no(self.none_for.as_str());
+        let is_foreign = |address| any.build().intercept(&address).is_some();
+        is_named && address.as_str().parse().is_ok_and(is_foreign)
+    }
+
+    pub(super) fn configure(&self, builder: ClientBuilder) -> Result<ClientBuilder, ClientError> {
+        type Constructor = fn(String) -> reqwest::Result<Proxy>;
+        let kinds: [(&Option<Secret>, Constructor); 3] = [
+            (&self.http, Proxy::http::<String>),
+            (&self.https, Proxy::https::<String>),
+            (&self.all, Proxy::all::<String>),
+        ];
+        let mut builder = builder.no_proxy();
+        for (address, constructor) in kinds {
+            let Some(address) = address.as_ref().map(Secret::expose) else {
+                continue;
+            };
+            let unusable = |reason| ClientError::Unusable {
+                what: format!("the proxy '{}'", without_credentials(address)),
+                reason,
+                hint: Some("use an http:// proxy, or name the server's host in NO_PROXY"),
+            };
+            if address.to_ascii_lowercase().starts_with("socks") {
+                return Err(unusable("SOCKS is not available".to_owned()));
+            }
+            let proxy =
+                constructor(address.to_owned()).map_err(|error| unusable(innermost(&error.without_url())))?;
+            builder = builder.proxy(proxy.no_proxy(NoProxy::from_string(&self.none_for)));
+        }
+        Ok(builder)
     }
 }

@@ -5,11 +5,9 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use bytes::Bytes;
+use futures_util::TryFutureExt as _;
 use hyper_util::client::legacy::Client as PlainClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -20,15 +18,12 @@ use serde::Serialize;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
-use super::api_error::ApiError;
 use super::certificates::{Verification, client_identity};
-use super::client::{begun, built};
-use super::fault::{ClientError, Fault, classify, in_words};
-use super::proxies::ProxySettings;
+use super::client::{ProxySettings, begun, built};
+use super::content::Content;
+use super::error::{ApiError, ClientError, Fault, classify, in_words};
 use super::retry::RetryPolicy;
-use super::sent_file::SentFile;
-use super::variables::{VariableError, whole_number};
-use crate::env_vars;
+use crate::env_vars::{self, VariableError, whole_number};
 
 /// Longer answers are refused. A run with many metrics and parameters is the longest that comes.
 const LONGEST_BODY: usize = 64 * 1024 * 1024;
@@ -38,6 +33,8 @@ const SLOWEST: u64 = 50 * 1024;
 
 /// As `reqwest` and MLflow's client have it: a dead connection is noticed within a minute.
 const KEEPALIVE: (Duration, u32) = (Duration::from_secs(15), 3);
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// How a server is reached, as the environment says it.
 #[derive(Debug, Clone)]
@@ -52,8 +49,7 @@ pub(crate) struct ConnectionSettings {
 }
 
 impl ConnectionSettings {
-    /// Reads MLflow's variables and those of Python's `requests`. `variable` gives `None` for one that is
-    /// not set or empty.
+    /// Reads MLflow's variables and those of Python's `requests`.
     pub(crate) fn from_variables(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, VariableError> {
         let timeout = whole_number(variable, env_vars::MLFLOW_HTTP_REQUEST_TIMEOUT, 120, 1..=i64::MAX)?;
         Ok(Self {
@@ -74,35 +70,6 @@ impl ConnectionSettings {
             builder = builder.identity(client_identity(path)?);
         }
         built(builder)
-    }
-}
-
-/// What a request brings, which can be sent again for another try: bytes, and perhaps a file after them.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Content {
-    pub(crate) head: Bytes,
-    pub(crate) file: Option<SentFile>,
-    /// What goes after the file.
-    pub(crate) tail: Bytes,
-    /// Counts the bytes of the file that have gone out.
-    pub(crate) sent: Arc<AtomicU64>,
-}
-
-impl Content {
-    fn length(&self) -> u64 {
-        let around = self.head.len() + self.tail.len();
-        around as u64 + self.file.as_ref().map_or(0, SentFile::length)
-    }
-
-    fn put_into(&self, request: &mut Request) {
-        let head = self.head.clone();
-        *request.body_mut() = match &self.file {
-            Some(file) => {
-                request.headers_mut().insert(CONTENT_LENGTH, self.length().into());
-                Some(file.body(head, self.tail.clone(), &self.sent))
-            }
-            None => (!head.is_empty()).then(|| Body::from(head)),
-        };
     }
 }
 
@@ -134,16 +101,11 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// A `POST` of this value.
     pub(crate) fn json(path: &'a str, body: &impl Serialize) -> Self {
         let text = serde_json::to_vec(body).expect("the bodies hold only text, numbers, lists and maps");
-        let head = Bytes::from(text);
         Self {
             content_type: Some("application/json"),
-            content: Content {
-                head,
-                ..Content::default()
-            },
+            content: Content::bytes(text),
             ..Self::new(Method::POST, path)
         }
     }
@@ -151,16 +113,14 @@ impl<'a> Call<'a> {
 
 /// An answer, wholly read.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct ApiResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
-    /// How many tries it took.
     pub(super) tries: u32,
 }
 
-impl Answer {
-    /// The text of a header.
+impl ApiResponse {
     pub(crate) fn header(&self, name: impl reqwest::header::AsHeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
@@ -197,69 +157,91 @@ impl Connection {
     }
 
     /// Sends the request of a call with its content, and reads the answer. `tries` is the number of the try.
-    ///
-    /// # Errors
-    /// [`ApiError::NoAnswer`], and what is no use to try again.
     pub(super) async fn exchange(
         &self,
         call: &Call<'_>,
         mut request: Request,
         tries: u32,
-    ) -> Result<Answer, ApiError> {
-        let (content, endpoint) = (&call.content, call.path.to_owned());
+    ) -> Result<ApiResponse, ApiError> {
+        let content = &call.content;
         let usual = self.settings.timeout.saturating_mul(call.patience);
-        content.put_into(&mut request);
         let limit = usual.saturating_add(Duration::from_secs(content.length() / SLOWEST));
         let address = request.url().origin().ascii_serialization();
         let silent = |(fault, reason)| ApiError::NoAnswer {
             address: address.clone(),
-            endpoint: endpoint.clone(),
+            endpoint: call.path.to_owned(),
             fault,
             reason,
             tries,
         };
-        let late = |limit| {
-            let reason = format!("no answer within {}", in_words(limit));
-            silent((Fault::Timeout(self.settings.timeout), reason))
+        let failed = |limit, error: Option<BoxError>| match (error, content.check()) {
+            (None, _) => {
+                let reason = format!("no answer within {}", in_words(limit));
+                silent((Fault::Timeout(self.settings.timeout), reason))
+            }
+            (Some(error), Ok(())) => silent(classify(error.as_ref(), self.settings.timeout)),
+            (Some(_), Err(changed)) => ApiError::Content(changed),
         };
-        let failed = |error: &(dyn std::error::Error + 'static)| match content
-            .file
-            .as_ref()
-            .map_or(Ok(()), SentFile::check)
-        {
-            Ok(()) => silent(classify(error, self.settings.timeout)),
-            Err(changed) => ApiError::Content(changed),
-        };
-        let url = request.url();
-        let mut answer = if url.scheme() == "https" || self.settings.proxies.is_for(url) {
-            let full = async { self.settings.client(Policy::none(), true) };
-            let full = self.full.get_or_try_init(|| full).await?;
-            let sent = timeout(limit, full.execute(request)).await;
-            sent.map_err(|_| late(limit))?
-                .map_err(|error| failed(&error.without_url()))?
-        } else {
-            let message = http::Request::try_from(request).map_err(|error| failed(&error.without_url()))?;
-            let sent = timeout(limit, self.plain.request(message)).await;
-            let answer = sent.map_err(|_| late(limit))?.map_err(|error| failed(&error))?;
-            Response::from(answer.map(Body::wrap))
-        };
+        if let Some(body) = content.body() {
+            let length = content.length().into();
+            request.headers_mut().insert(CONTENT_LENGTH, length);
+            *request.body_mut() = Some(body);
+        }
+        let sent = self.send(request).await?;
+        let mut answer = in_time(limit, sent).await.map_err(|error| failed(limit, error))?;
         let mut body = Vec::new();
-        while let Some(data) = timeout(usual, answer.chunk())
+        while let Some(data) = in_time(usual, answer.chunk().map_err(without_url))
             .await
-            .map_err(|_| late(usual))?
-            .map_err(|error| failed(&error.without_url()))?
+            .map_err(|error| failed(usual, error))?
         {
             if body.len() + data.len() > LONGEST_BODY {
-                let what = format!("longer than {LONGEST_BODY} bytes");
-                return Err(ApiError::Malformed { endpoint, what });
+                return Err(ApiError::Malformed {
+                    endpoint: call.path.to_owned(),
+                    what: format!("longer than {LONGEST_BODY} bytes"),
+                });
             }
             body.extend_from_slice(&data);
         }
-        Ok(Answer {
+        Ok(ApiResponse {
             status: answer.status(),
             headers: std::mem::take(answer.headers_mut()),
             body,
             tries,
         })
     }
+
+    /// What sends a request, by the client that it needs.
+    async fn send(
+        &self,
+        request: Request,
+    ) -> Result<impl Future<Output = Result<Response, BoxError>>, ClientError> {
+        let url = request.url();
+        let is_plain = url.scheme() != "https" && !self.settings.proxies.is_for(url);
+        let full = async { self.settings.client(Policy::none(), true) };
+        let full = if is_plain {
+            None
+        } else {
+            Some(self.full.get_or_try_init(|| full).await?)
+        };
+        Ok(async move {
+            if let Some(full) = full {
+                return full.execute(request).await.map_err(without_url);
+            }
+            let message = http::Request::try_from(request).map_err(without_url)?;
+            Ok(self.plain.request(message).await?.map(Body::wrap).into())
+        })
+    }
+}
+
+fn without_url(error: reqwest::Error) -> BoxError {
+    error.without_url().into()
+}
+
+/// What comes of the work, unless it takes longer: then the error is none.
+async fn in_time<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, BoxError>>,
+) -> Result<T, Option<BoxError>> {
+    let done = timeout(limit, work).await.map_err(|_| None)?;
+    done.map_err(Some)
 }

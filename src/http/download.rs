@@ -10,19 +10,17 @@ use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, IF_RANGE, 
 use reqwest::{Response, StatusCode, Url};
 use tokio::time::timeout;
 
-use super::client::{MOST_REDIRECTS, READ_TIMEOUT, ServerAccess};
-use super::excerpt::{after_tries, shown_status};
-use super::fault::{ClientError, Fault, classify, in_words};
+use super::client::{MOST_REDIRECTS, READ_TIMEOUT};
+use super::error::{ClientError, Fault, after_tries, classify, in_words, shown_status};
+use super::server_access::ServerAccess;
 
 /// When a download that breaks off is begun again or continued: four times.
 const RETRIES: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(500))
     .with_max_times(4);
 
-/// What has arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Downloaded {
-    /// How many bytes.
     pub(crate) bytes: u64,
     /// Whether the server calls it a page of HTML.
     pub(crate) is_page: bool,
@@ -35,14 +33,12 @@ pub enum DownloadError {
     Url { reason: String },
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The server gave no answer, or broke it off.
     #[error("{reason}{}", after_tries(*.tries))]
     NoAnswer {
         fault: Fault,
         reason: String,
         tries: u32,
     },
-    /// The server sends the client from address to address.
     #[error("the server redirects more than {MOST_REDIRECTS} times, or to no address")]
     Redirects,
     #[error("the server answered {}", shown_status(*.status))]
@@ -51,12 +47,8 @@ pub enum DownloadError {
         /// Where the credentials come from that were sent.
         credentials: Option<String>,
     },
-    /// There is more than may be downloaded.
     #[error("it is larger than {} GiB, which is the most that is allowed", .limit >> 30)]
-    TooLarge {
-        /// The limit in bytes.
-        limit: u64,
-    },
+    TooLarge { limit: u64 },
     #[error("it cannot be written")]
     Unwritable(#[source] io::Error),
 }
@@ -80,18 +72,14 @@ impl DownloadError {
         }
     }
 
-    /// Whether another try may end otherwise.
     fn is_transient(&self) -> bool {
         match self {
-            Self::NoAnswer { fault, .. } => {
-                fault.is_transient() && !matches!(fault, Fault::Refused | Fault::UnknownHost)
-            }
+            Self::NoAnswer { fault, .. } => fault.is_interruption(),
             Self::Status { status, .. } => matches!(status, 429 | 502 | 503 | 504),
             _ => false,
         }
     }
 
-    /// What the person can do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Client(error) => return error.hint(),
@@ -123,9 +111,6 @@ impl DownloadError {
 /// arrived, and of how many.
 ///
 /// Proxies, trusted certificates and netrc files are those that Python's `requests` would use.
-///
-/// # Errors
-/// The server cannot be reached or refuses, there is too much, or the file cannot be written.
 pub(crate) async fn download(
     url: &str,
     file: &mut File,
@@ -170,7 +155,6 @@ async fn in_time<T>(sent: impl Future<Output = reqwest::Result<T>>) -> Result<T,
     }
 }
 
-/// What has arrived so far.
 struct Received<'a> {
     source: ServerAccess,
     file: &'a mut File,

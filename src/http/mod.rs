@@ -2,33 +2,29 @@
 //! what the failures of a connection mean.
 
 mod api_client;
-mod api_error;
 mod certificates;
 mod client;
 mod connection;
+mod content;
 mod download;
-mod excerpt;
-mod fault;
-pub(crate) mod netrc;
-mod proxies;
+mod error;
 mod retry;
-mod sent_file;
+mod server_access;
 pub(crate) mod signing;
 mod token_cache;
-mod variables;
 
 pub(crate) use api_client::{Api, ApiClient, Outcome};
-pub(crate) use api_error::ApiError;
 pub(crate) use certificates::Verification;
-pub(crate) use client::{
-    MOST_REDIRECTS, READ_TIMEOUT, RequestSigner, ServerAccess, basic, bearer, client, local_client,
-    may_see_credentials, redirect_target,
-};
-pub(crate) use connection::{Answer, Call, Connection, ConnectionSettings, Content};
+pub(crate) use client::{MOST_REDIRECTS, READ_TIMEOUT, client, local_client};
+pub(crate) use connection::{ApiResponse, Call, Connection, ConnectionSettings};
+pub(crate) use content::{Content, FileChanged, SentFile};
 pub(crate) use download::{DownloadError, download};
-pub(crate) use excerpt::{code_and_message, excerpt, shown_status};
-pub(crate) use fault::{ClientError, Fault, classify, in_words, innermost};
+pub(crate) use error::{
+    ApiError, ClientError, Fault, classify, code_and_message, excerpt, in_words, innermost, shown_status,
+};
 pub(crate) use retry::{is_transient_status, pauses};
-pub(crate) use sent_file::{FileChanged, SentFile, counted_body};
-pub(crate) use token_cache::{Token, TokenAnswer, TokenCache};
-pub(crate) use variables::{VariableError, boolean, seconds};
+pub(crate) use server_access::{
+    RequestSigner, ServerAccess, basic, bearer, may_see_credentials, netrc_files, netrc_login,
+    redirect_target,
+};
+pub(crate) use token_cache::{Token, TokenCache, TokenResponse};

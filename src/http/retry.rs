@@ -11,11 +11,9 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-use super::variables::{VariableError, boolean, seconds, whole_number};
-use crate::env_vars;
+use crate::env_vars::{self, VariableError, boolean, seconds, whole_number};
 
-/// The pauses before the tries that follow a failed request to a store or a cloud's service, each twice as
-/// long as the one before.
+/// The pauses between tries of a request to a store or a cloud's service, each twice as long as the one before.
 pub(crate) fn pauses() -> ExponentialBuilder {
     ExponentialBuilder::new()
         .with_min_delay(Duration::from_millis(300))

@@ -16,7 +16,7 @@ use reqwest::{Client, Method, Request, StatusCode, Url};
 use serde_json::Value;
 
 use super::client::READ_TIMEOUT;
-use super::fault::{in_words, innermost};
+use super::error::{in_words, innermost};
 use super::retry::{is_transient_status, pauses};
 use crate::process::ProgramCall;
 
@@ -29,7 +29,6 @@ pub(crate) struct Sender {
     moved: Vec<(String, String)>,
     /// Why the last question was refused, which some errors of `reqsign` do not tell.
     refused: Arc<Mutex<Option<String>>>,
-    /// The last part of the address that was asked last.
     last_part: Arc<Mutex<String>>,
 }
 
@@ -51,7 +50,6 @@ impl Sender {
         self
     }
 
-    /// Sends requests for one address to another.
     pub(crate) fn moved(mut self, from: String, to: String) -> Self {
         self.moved.push((from, to));
         self
@@ -191,10 +189,7 @@ impl<C: SigningCredential> Identity<C> {
         }
     }
 
-    /// This identity if there are credentials, which are kept.
-    ///
-    /// # Errors
-    /// Where they were looked for, and why there are none.
+    /// This identity if it finds credentials; else where it looked for them, and why there are none.
     pub(crate) async fn if_found(self) -> Result<Self, String> {
         let nowhere = Url::parse("https://localhost/").map_err(|error| error.to_string())?;
         match self.signed(&mut Request::new(Method::GET, nowhere)).await {
@@ -203,10 +198,7 @@ impl<C: SigningCredential> Identity<C> {
         }
     }
 
-    /// Adds to a request what says who asks.
-    ///
-    /// # Errors
-    /// What cannot be used, and why: credentials that are not found or not given, or a key that cannot sign.
+    /// Adds to a request what says who asks. The error is what cannot be used, and why.
     pub(crate) async fn sign(&self, request: &mut Request) -> Result<(), (String, String)> {
         let signed = self.signed(request).await;
         signed.map_err(|reason| (self.to_string(), reason))

@@ -15,21 +15,20 @@ const LONGEST_MARGIN: Duration = Duration::from_secs(300);
 
 /// An access token as OAuth services give it (RFC 6749, section 5.1).
 #[derive(Deserialize)]
-pub(crate) struct TokenAnswer {
+pub(crate) struct TokenResponse {
     access_token: String,
     /// In seconds; some services write it as text.
     expires_in: Option<serde_json::Value>,
 }
 
-/// An access token and its end.
 #[derive(Debug, Clone)]
 pub(crate) struct Token {
     value: Secret,
     stale_at: Instant,
 }
 
-impl From<TokenAnswer> for Token {
-    fn from(answer: TokenAnswer) -> Self {
+impl From<TokenResponse> for Token {
+    fn from(answer: TokenResponse) -> Self {
         let seconds = answer.expires_in.as_ref().and_then(|seconds| {
             let number = seconds.as_u64();
             number.or_else(|| seconds.as_str()?.parse().ok())
@@ -49,7 +48,6 @@ impl From<TokenAnswer> for Token {
 pub(crate) struct TokenCache(Mutex<Option<Token>>);
 
 impl TokenCache {
-    /// The token, or a new one if it ends soon.
     pub(crate) async fn get<E>(&self, renew: impl Future<Output = Result<Token, E>>) -> Result<Secret, E> {
         let mut kept = self.0.lock().await;
         let is_fresh = |token: &&Token| Instant::now() < token.stale_at;
@@ -79,7 +77,7 @@ mod tests {
         let cache = TokenCache::default();
         let get = async |name: &str, seconds: u64| {
             let answer = format!(r#"{{"access_token": "{name}", "expires_in": "{seconds}"}}"#);
-            let token = async { serde_json::from_str::<TokenAnswer>(&answer).map(Token::from) };
+            let token = async { serde_json::from_str::<TokenResponse>(&answer).map(Token::from) };
             cache.get(token).await.unwrap().expose().to_owned()
         };
         assert_eq!(get("first", 3600).await, "first");

@@ -3,9 +3,9 @@
 use crate::artifact::DataError;
 use crate::backend::BackendError;
 use crate::entities::{RunId, RunInfo, RunStatus};
+use crate::env_vars::VariableError;
 use crate::environment::EnvironmentError;
 use crate::fetch::FetchError;
-use crate::http::VariableError;
 use crate::process::{ProcessError, TerminationSignal};
 use crate::project::{Location, ProjectError};
 use crate::project_uri::ProjectUriError;
@@ -194,7 +194,7 @@ fn unprepared_end(recorded: &Result<RunStatus, Box<TrackingError>>) -> String {
         Ok(status) => format!("it is {status}"),
         Err(error) => format!(
             "it is still RUNNING, since its end was refused too: {}",
-            one_line(error.as_ref())
+            with_causes(error.as_ref())
         ),
     }
 }
@@ -207,7 +207,7 @@ fn cancellation(not_canceled: Option<&str>) -> String {
 }
 
 /// The error with its causes, in one line.
-pub(super) fn one_line(error: &dyn std::error::Error) -> String {
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

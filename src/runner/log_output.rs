@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::error::one_line;
+use super::error::with_causes;
 use super::record::INTERRUPTED_PATIENCE;
 use super::{CreatedRun, RunError, path_data};
 use crate::artifact::upload;
@@ -71,7 +71,7 @@ impl KeptOutput {
         given_up: impl Future<Output = String>,
     ) -> Result<(), String> {
         let mut given_up = pin!(given_up);
-        let context = path_data::context(&created.plan.tracking_uri).map_err(|error| one_line(&error))?;
+        let context = path_data::context(&created.plan.tracking_uri).map_err(|error| with_causes(&error))?;
         let files = self.files();
         for file in [&files.stdout, &files.stderr, &files.both] {
             // An entry point that could not be started has written nothing.
@@ -81,7 +81,7 @@ impl KeptOutput {
             let path = format!("{DIRECTORY}/{}", name.to_string_lossy());
             let uri = &created.info.artifact_uri;
             let uploaded = upload(uri, &path, file, &context, given_up.as_mut()).await?;
-            uploaded.map_err(|error| one_line(&error))?;
+            uploaded.map_err(|error| with_causes(&error))?;
         }
         Ok(())
     }

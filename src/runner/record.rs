@@ -8,13 +8,13 @@ use backon::{ExponentialBuilder, Retryable as _};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::error::one_line;
+use super::error::with_causes;
 use super::{CreatedRun, RunDetails, RunError};
 use crate::backend::{Place, SubmittedRun};
 use crate::entities::{RunStatus, UnixMillis};
-use crate::env_vars;
+use crate::env_vars::{self, VariableError, seconds};
 use crate::events::Progress;
-use crate::http::{VariableError, in_words, seconds};
+use crate::http::in_words;
 use crate::process::{Interruptible, Signals, TerminationSignal, until_signal};
 use crate::tracking::{self, RunEnd, TrackingError, TrackingStore};
 
@@ -157,7 +157,7 @@ where
             if !std::mem::replace(&mut is_told, true) {
                 progress.warning(&format!(
                     "{what} cannot be recorded yet ({}); trying for {} in all",
-                    one_line(error),
+                    with_causes(error),
                     in_words(patience)
                 ));
             }
@@ -190,11 +190,11 @@ pub(super) async fn record_place(
     };
     progress.warning(&format!(
         "{what} could not be recorded ({}): canceling it",
-        one_line(&source)
+        with_causes(&source)
     ));
     let not_canceled = match despite_signals(signals, submitted.cancel(progress)).await {
         Interruptible::Done((Ok(_), _)) => None,
-        Interruptible::Done((Err(error), _)) => Some(one_line(&error)),
+        Interruptible::Done((Err(error), _)) => Some(with_causes(&error)),
         Interruptible::Interrupted(signal) => Some(format!("{signal} came before its end was known")),
     };
     Err(RunError::PlaceNotRecorded {

@@ -19,7 +19,7 @@ use reqsign::time::Timestamp;
 use reqsign::{Context, Error, ProvideCredential};
 use reqwest::{Client, Url};
 
-use crate::artifact::repository_error::RepositoryError;
+use crate::artifact::error::{RepositoryError, Result};
 use crate::env_vars;
 use crate::http::local_client;
 use crate::http::signing::{Identity, Sender};
@@ -32,11 +32,9 @@ const EMULATOR: &str = "AccountName=devstoreaccount1;BlobEndpoint=http://127.0.0
 const AUTHORITY: &str = "https://login.microsoftonline.com";
 /// What `az` is asked to give a token for.
 const RESOURCE: &str = "https://storage.azure.com/";
-/// The service that knows a machine's identity.
 const METADATA: &str = "http://169.254.169.254";
 const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a token of `az` is used: `az` keeps its tokens itself, and gives one with at least five minutes
-/// left.
+/// How long a token of `az` is used, which gives only tokens with at least five minutes left.
 const COMMAND_LINE_TIME: Duration = Duration::from_secs(300);
 /// How long a signed claim can be used.
 const LIFETIME: Duration = Duration::from_secs(600);
@@ -45,11 +43,7 @@ const PASSWORD: &str = env_vars::AZURE_CLIENT_CERTIFICATE_PASSWORD;
 /// The address of this account's blobs, and who asks, by what the environment says. If no variable says who
 /// asks, the [machine](of_machine) and a person are to be looked for. Nothing is sent. `client` reaches the
 /// service that gives tokens.
-pub(super) fn find(
-    account: &str,
-    host: &str,
-    client: &Client,
-) -> Result<(String, Option<Who>), RepositoryError> {
+pub(super) fn find(account: &str, host: &str, client: &Client) -> Result<(String, Option<Who>)> {
     let variable = &env_vars::non_empty;
     let sender = Sender::new(client.clone());
     if let Some(text) = variable(env_vars::AZURE_STORAGE_CONNECTION_STRING) {
@@ -69,7 +63,7 @@ pub(super) fn find(
 }
 
 /// `AccountName=…;AccountKey=…;EndpointSuffix=…`, as Azure's portal shows it.
-fn of_connection_string(text: &str, sender: Sender) -> Result<(String, Who), RepositoryError> {
+fn of_connection_string(text: &str, sender: Sender) -> Result<(String, Who)> {
     let name = env_vars::AZURE_STORAGE_CONNECTION_STRING;
     let pairs = text.split(';').filter_map(|part| part.split_once('='));
     let pairs = pairs.map(|(key, value)| (key.trim().to_ascii_lowercase(), value.trim()));
@@ -104,7 +98,7 @@ fn of(sender: Sender, provider: impl ProvideCredential<Credential = Credential>,
     Identity::new(sender, provider, RequestSigner::new(), source)
 }
 
-fn of_key(account: &str, key: &str, sender: Sender, source: &str) -> Result<Who, RepositoryError> {
+fn of_key(account: &str, key: &str, sender: Sender, source: &str) -> Result<Who> {
     if STANDARD.decode(key).is_err() {
         let reason = "the account's key is not valid base64";
         return Err(RepositoryError::settings(source, reason));
@@ -152,7 +146,7 @@ fn of_application(sender: Sender) -> Option<Who> {
 }
 
 /// The machine's identity, or the person who has logged in, or nobody.
-pub(super) async fn of_machine() -> Result<Who, RepositoryError> {
+pub(super) async fn of_machine() -> Result<Who> {
     let host = env_vars::non_empty(env_vars::AZURE_POD_IDENTITY_AUTHORITY_HOST);
     let host = host.as_deref().unwrap_or(METADATA).trim_end_matches('/');
     let provider =
@@ -178,7 +172,6 @@ pub(super) async fn of_machine() -> Result<Who, RepositoryError> {
     Ok(Identity::nobody(tried))
 }
 
-/// Where applications get their tokens.
 fn authority() -> String {
     let host = env_vars::non_empty(env_vars::AZURE_AUTHORITY_HOST).unwrap_or_else(|| AUTHORITY.to_owned());
     let scheme = if host.contains("://") { "" } else { "https://" };

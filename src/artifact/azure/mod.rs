@@ -3,28 +3,25 @@
 mod credentials;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use opendal::services;
-use percent_encoding::utf8_percent_encode;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap};
-use reqwest::redirect::Policy;
 use reqwest::{Client, Request};
 use tokio::sync::OnceCell;
 
 use crate::artifact::azure::credentials::Who;
-use crate::artifact::checksum::{Algorithm, Checksum};
-use crate::artifact::http_request::{Ask, Content, Service, Whole, text};
+use crate::artifact::checksum::{Algorithm, Checksum, md5_of};
+use crate::artifact::error::{RepositoryError, Result};
+use crate::artifact::http_request::{HttpRequest, Service, Whole, text, usual_client};
 use crate::artifact::object_repository::{ObjectRepository, ObjectService};
-use crate::artifact::repository::ArtifactRepository;
-use crate::artifact::repository_error::RepositoryError;
+use crate::artifact::repository::{ArtifactRepository, locked};
 use crate::aws::{element, refusal};
-use crate::env_vars;
-use crate::http::{self, Verification};
-use crate::python_paths::UNRESERVED;
+use crate::http::Content;
+use crate::python_paths::quote_part;
 
 const NAME: &str = "Azure's storage";
 /// How an account with real directories says in a listing that a blob is one.
@@ -35,16 +32,15 @@ const DIRECTORY_SIGNS: [&str; 2] = [
 
 /// Where a URI says that its data is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::artifact) struct AzurePlace {
+pub(in crate::artifact) struct AzureUri {
     pub(in crate::artifact) container: String,
-    /// The account's name.
     pub(in crate::artifact) account: String,
     /// The account's host for blobs.
     pub(in crate::artifact) host: String,
     pub(in crate::artifact) key: String,
 }
 
-impl AzurePlace {
+impl AzureUri {
     /// Reads `//container@account.host/path`, as it stands after the scheme.
     pub(in crate::artifact) fn parse(rest: &str) -> Result<Self, String> {
         let form =
@@ -70,7 +66,6 @@ impl AzurePlace {
     }
 }
 
-/// A container and how it is reached.
 pub(in crate::artifact) struct Azure {
     client: Client,
     container: String,
@@ -81,15 +76,12 @@ pub(in crate::artifact) struct Azure {
 
 impl Azure {
     /// The place with what the environment says of the account. Nothing is sent.
-    pub(in crate::artifact) fn open(
-        place: &AzurePlace,
-    ) -> Result<Box<dyn ArtifactRepository>, RepositoryError> {
-        let verification = Verification::from_variables(&env_vars::non_empty);
-        let client = http::client(Some(&verification), Policy::none())?;
+    pub(in crate::artifact) fn open(place: &AzureUri) -> Result<Box<dyn ArtifactRepository>> {
+        let client = usual_client()?;
         let (endpoint, who) = credentials::find(&place.account, &place.host, &client)?;
         let builder = services::Azblob::default()
             .endpoint(&endpoint)
-            .container(&utf8_percent_encode(&place.container, UNRESERVED).to_string())
+            .container(&quote_part(&place.container).to_string())
             .skip_signature();
         let service = Self {
             client,
@@ -100,39 +92,35 @@ impl Azure {
         Ok(Box::new(ObjectRepository::new(service, builder, &place.key)?))
     }
 
-    async fn who(&self) -> Result<&Who, RepositoryError> {
+    async fn who(&self) -> Result<&Who> {
         self.who.get_or_try_init(credentials::of_machine).await
     }
 
     /// Sends a request of the library with what it does not send: checksums, the question which blobs are
     /// directories, and ids of blocks that are as long as those of others.
-    async fn send(&self, mut ask: Ask) -> Result<Whole, RepositoryError> {
-        let query: HashMap<_, _> = ask.url.query_pairs().into_owned().collect();
+    async fn send(&self, mut request: HttpRequest) -> Result<Whole> {
+        let query: HashMap<_, _> = request.url.query_pairs().into_owned().collect();
         let call = query.get("comp").map_or("", String::as_str);
         if call == "list" {
-            ask.url.query_pairs_mut().append_pair("include", "metadata");
-            let (status, headers, listing) = ask.whole(self).await?;
+            request.url.query_pairs_mut().append_pair("include", "metadata");
+            let (status, headers, listing) = request.whole(self).await?;
             return Ok((status, headers, with_slashes(&listing).into()));
         }
         if let Some(id) = query.get("blockid") {
             let pairs = [("comp", call), ("blockid", &long_id(id))];
-            ask.url.query_pairs_mut().clear().extend_pairs(pairs);
+            request.url.query_pairs_mut().clear().extend_pairs(pairs);
         }
-        if let (Content::Bytes(bytes), "blocklist") = (&mut ask.content, call) {
-            *bytes = with_long_ids(bytes).into();
-            if let Some(whole) = self.whole.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                ask = ask.header("x-ms-blob-content-md5", &whole.to_base64());
+        if call == "blocklist" {
+            request.content = Content::bytes(with_long_ids(&request.content.head));
+            if let Some(whole) = locked(&self.whole).take() {
+                request = request.header("x-ms-blob-content-md5", &whole.to_base64());
             }
         }
-        if let Content::Bytes(bytes) = &ask.content
-            && !bytes.is_empty()
-        {
-            let bytes = bytes.clone();
-            let md5 = tokio::task::spawn_blocking(move || Checksum::of(Algorithm::Md5, &bytes)).await;
-            let md5 = md5.map_err(|error| RepositoryError::strange(NAME, error))?;
-            ask = ask.header("content-md5", &md5.to_base64());
+        let bytes = request.content.head.clone();
+        if !bytes.is_empty() {
+            request = request.header("content-md5", &md5_of(bytes).await?);
         }
-        ask.whole(self).await
+        request.whole(self).await
     }
 }
 
@@ -179,7 +167,7 @@ impl Service for Azure {
         &self.client
     }
 
-    async fn authorize(&self, request: &mut Request, content: &Content) -> Result<(), RepositoryError> {
+    async fn authorize(&self, request: &mut Request, content: &Content) -> Result<()> {
         if content.length() > 0 {
             // A signature by the account's key covers it.
             request
@@ -212,8 +200,8 @@ impl Service for Azure {
         )
     }
 
-    async fn whole(&self, ask: &Ask) -> Option<Result<Whole, RepositoryError>> {
-        Some(self.send(ask.clone()).await)
+    async fn whole(&self, request: &HttpRequest) -> Option<Result<Whole>> {
+        Some(self.send(request.clone()).await)
     }
 }
 

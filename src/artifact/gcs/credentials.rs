@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use percent_encoding::{percent_decode_str, utf8_percent_encode};
 use reqsign::ProvideCredential;
 use reqsign::google::{
     Credential, RequestSigner, ServiceAccountImpersonationCredentialProvider,
@@ -13,11 +12,11 @@ use reqsign::google::{
 use reqwest::Client;
 use serde_json::{Value, json};
 
-use crate::artifact::repository_error::RepositoryError;
+use crate::artifact::error::{RepositoryError, Result};
 use crate::env_vars;
 use crate::http::local_client;
 use crate::http::signing::{Identity, Sender};
-use crate::python_paths::UNRESERVED;
+use crate::python_paths::{quote_part, unquote};
 
 /// What a token is asked for.
 const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_write";
@@ -25,7 +24,6 @@ const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_write";
 const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
 /// Where tokens of accounts are made that another account may stand for.
 const IMPERSONATION_URI: &str = "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/";
-/// The metadata server of Google's machines.
 const METADATA_HOST: &str = "metadata.google.internal";
 const METADATA_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -46,12 +44,8 @@ const TYPES: [(&str, &[&str]); 4] = [
     ),
 ];
 
-/// Looks for credentials: the file that the variable names, the one that `gcloud` made, or the machine's own.
-/// With an emulator nobody needs any.
-pub(super) async fn find(
-    is_emulator: bool,
-    client: &Client,
-) -> Result<Identity<Credential>, RepositoryError> {
+/// Finds credentials: the file of the variable, that of `gcloud`, or the machine's own. An emulator needs none.
+pub(super) async fn find(is_emulator: bool, client: &Client) -> Result<Identity<Credential>> {
     let variable = &env_vars::non_empty;
     let named = env_vars::GOOGLE_APPLICATION_CREDENTIALS;
     if let Some(path) = variable(named) {
@@ -90,7 +84,7 @@ fn identity(
     Identity::new(sender, provider, RequestSigner::new("storage"), source)
 }
 
-fn of_file(path: &Path, source: &str, client: &Client) -> Result<Identity<Credential>, RepositoryError> {
+fn of_file(path: &Path, source: &str, client: &Client) -> Result<Identity<Credential>> {
     let unusable = |reason| {
         let what = format!("the credentials file '{}'", path.display());
         RepositoryError::settings(what, reason)
@@ -123,11 +117,11 @@ fn of_json(file: &Value, source: &str, client: &Client) -> Result<Identity<Crede
         .split_once("/serviceAccounts/")
         .and_then(|(_, rest)| rest.strip_suffix(":generateAccessToken"))
         .ok_or("its service_account_impersonation_url names no account")?;
-    let account = percent_decode_str(account).decode_utf8_lossy();
+    let account = unquote(account);
     let delegates = file["delegates"].as_array().into_iter().flatten();
     let delegates = delegates.filter_map(|name| name.as_str()?.rsplit('/').next());
     let grant = ServiceAccountImpersonationGrant::new(&*account, [SCOPE]).with_delegates(delegates);
-    let account = utf8_percent_encode(&account, UNRESERVED);
+    let account = quote_part(&account);
     let address = format!("{IMPERSONATION_URI}{account}:generateAccessToken");
     let sender = sender(base, client).moved(address, url.to_owned());
     Ok(match kind_of(base)? {

@@ -8,28 +8,23 @@ use async_trait::async_trait;
 use backon::{BackoffBuilder as _, Retryable as _};
 use futures_util::TryStreamExt as _;
 use opendal::services;
-use percent_encoding::utf8_percent_encode;
 use reqsign::google::Credential;
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, LOCATION, RANGE};
-use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Request, StatusCode, Url};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::artifact::checksum::{Algorithm, Checksum, Sum};
-use crate::artifact::http_request::{Ask, Content, Service, text, tried};
-use crate::artifact::multipart::{PART, parts};
+use crate::artifact::error::{RepositoryError, Result};
+use crate::artifact::http_request::{HttpRequest, Service, text, tried, usual_client};
 use crate::artifact::object_repository::{ObjectRepository, ObjectService};
-use crate::artifact::repository::{ArtifactRepository, content_type};
-use crate::artifact::repository_error::RepositoryError;
+use crate::artifact::repository::{ArtifactRepository, PART, content_type, parts};
 use crate::env_vars;
-use crate::http::signing::Identity;
-use crate::http::{self, SentFile, Verification, may_see_credentials, pauses};
-use crate::python_paths::UNRESERVED;
+use crate::http::{Content, SentFile, may_see_credentials, pauses, signing::Identity};
+use crate::python_paths::quote_part;
 
 const NAME: &str = "Google Cloud Storage";
 const ENDPOINT: &str = "https://storage.googleapis.com";
-/// What a listing shall tell.
 const LISTED: &str = "nextPageToken,prefixes,items(name,size,etag,generation,md5Hash,contentType,updated)";
 
 /// How often an upload is begun again whose session the service has forgotten.
@@ -38,7 +33,6 @@ const MOST_SESSIONS: usize = 3;
 /// The status by which the service says that it waits for more.
 const GOES_ON: StatusCode = StatusCode::PERMANENT_REDIRECT;
 
-/// A bucket and how it is reached.
 pub(in crate::artifact) struct Gcs {
     client: Client,
     endpoint: String,
@@ -49,10 +43,7 @@ pub(in crate::artifact) struct Gcs {
 
 impl Gcs {
     /// The place with what the environment says of the service. Nothing is sent.
-    pub(in crate::artifact) fn open(
-        bucket: &str,
-        key: &str,
-    ) -> Result<Box<dyn ArtifactRepository>, RepositoryError> {
+    pub(in crate::artifact) fn open(bucket: &str, key: &str) -> Result<Box<dyn ArtifactRepository>> {
         let emulator = env_vars::non_empty(env_vars::STORAGE_EMULATOR_HOST);
         let is_emulator = emulator.is_some();
         let endpoint = match emulator {
@@ -68,13 +59,12 @@ impl Gcs {
                 "it is no address such as http://host:9023",
             ));
         }
-        let verification = Verification::from_variables(&env_vars::non_empty);
         let builder = services::Gcs::default()
             .endpoint(&endpoint)
-            .bucket(&utf8_percent_encode(bucket, UNRESERVED).to_string())
+            .bucket(&quote_part(bucket).to_string())
             .skip_signature();
         let service = Self {
-            client: http::client(Some(&verification), Policy::none())?,
+            client: usual_client()?,
             endpoint,
             is_emulator,
             identity: OnceCell::new(),
@@ -83,41 +73,41 @@ impl Gcs {
         Ok(Box::new(ObjectRepository::new(service, builder, key)?))
     }
 
-    async fn identity(&self) -> Result<&Identity<Credential>, RepositoryError> {
+    async fn identity(&self) -> Result<&Identity<Credential>> {
         self.identity
             .get_or_try_init(|| credentials::find(self.is_emulator, &self.client))
             .await
     }
 
     /// Puts a file in parts, of which the last one makes the object. From Google's pages on "Resumable uploads".
-    async fn put_in_parts(&self, key: &str, file: &SentFile) -> Result<(), RepositoryError> {
+    async fn put_in_parts(&self, key: &str, file: &SentFile) -> Result<()> {
         let put = || async {
             let session = self.begin(key, file).await?;
             self.send_parts(&session, file).await
         };
         // The service may forget an upload at any time.
         put.retry(pauses().with_max_times(MOST_SESSIONS - 1))
-            .when(|problem| matches!(problem, RepositoryError::Missing { .. }))
+            .when(|problem| matches!(problem, RepositoryError::Missing(_)))
             .await
     }
 
     /// The request that takes the file's parts.
-    async fn begin(&self, key: &str, file: &SentFile) -> Result<Ask, RepositoryError> {
-        let [bucket, name] = [&self.bucket, key].map(|name| utf8_percent_encode(name, UNRESERVED));
+    async fn begin(&self, key: &str, file: &SentFile) -> Result<HttpRequest> {
+        let [bucket, name] = [&self.bucket, key].map(quote_part);
         let path = format!("upload/storage/v1/b/{bucket}/o?uploadType=resumable&name={name}");
         let url = Url::parse(&format!("{}/{path}", self.endpoint)).map_err(strange)?;
-        let mut ask = Ask::new(Method::POST, url.clone())
-            .header("x-upload-content-length", &file.length().to_string())
-            .header("content-type", "application/json");
         let about = json!({ "name": key, "contentType": content_type(key) });
-        ask.content = Content::Bytes(about.to_string().into());
-        let answer = ask.send(self).await?;
+        let request = HttpRequest::new(Method::POST, url.clone())
+            .header("x-upload-content-length", &file.length().to_string())
+            .header("content-type", "application/json")
+            .with(Content::bytes(about.to_string()));
+        let answer = request.send(self).await?;
         let location = text(answer.headers(), LOCATION.as_str());
         session(&url, location.unwrap_or_default())
     }
 
     /// Sends part after part, from where the service says that it goes on.
-    async fn send_parts(&self, session: &Ask, file: &SentFile) -> Result<(), RepositoryError> {
+    async fn send_parts(&self, session: &HttpRequest, file: &SentFile) -> Result<()> {
         let mut sum = Sum::new(Algorithm::Crc32c);
         let read = parts(file, PART, Some(&mut sum));
         read.try_for_each(|_| async { Ok(()) }).await?;
@@ -147,11 +137,11 @@ impl Gcs {
     /// bytes have arrived, or nothing if the object is there.
     async fn send_part(
         &self,
-        session: &Ask,
+        session: &HttpRequest,
         file: &SentFile,
         start: u64,
         whole: &Checksum,
-    ) -> Result<Option<u64>, RepositoryError> {
+    ) -> Result<Option<u64>> {
         let length = file.length();
         let end = length.min(start.saturating_add(PART));
         let range = if start < end {
@@ -159,14 +149,15 @@ impl Gcs {
         } else {
             format!("bytes */{length}")
         };
-        let mut ask = session.clone().header("content-range", &range);
-        ask.content = Content::Bytes(file.read(start..end).await.map_err(RepositoryError::unreadable)?);
+        let bytes = file.read(start..end).await.map_err(RepositoryError::unreadable)?;
+        let request = session.clone().header("content-range", &range);
+        let mut request = request.with(Content::bytes(bytes));
         if end == length {
             // Until here nobody sees the object.
             file.check().map_err(RepositoryError::unreadable)?;
-            ask = ask.header("x-goog-hash", &format!("crc32c={}", whole.to_base64()));
+            request = request.header("x-goog-hash", &format!("crc32c={}", whole.to_base64()));
         }
-        let (status, headers, object) = ask.whole_once(self).await?;
+        let (status, headers, object) = request.whole_once(self).await?;
         if status != GOES_ON {
             return check(&object, whole).map(|()| None);
         }
@@ -202,7 +193,7 @@ impl ObjectService for Gcs {
     }
 
     /// The library puts parts by the XML interface only, which needs further rights and emulators do not have.
-    async fn put(&self, key: &str, file: &SentFile) -> Option<Result<(), RepositoryError>> {
+    async fn put(&self, key: &str, file: &SentFile) -> Option<Result<()>> {
         if file.length() > PART {
             Some(self.put_in_parts(key, file).await)
         } else {
@@ -221,7 +212,7 @@ impl Service for Gcs {
         &self.client
     }
 
-    async fn authorize(&self, request: &mut Request, _content: &Content) -> Result<(), RepositoryError> {
+    async fn authorize(&self, request: &mut Request, _content: &Content) -> Result<()> {
         let url = request.url();
         if url.query().is_some_and(|query| query.contains("alt=media")) {
             // Else it unpacks by itself what is packed there, and can then give neither ranges nor checksums.
@@ -256,7 +247,7 @@ fn strange(reason: impl Display) -> RepositoryError {
 
 /// The request for the parts of an upload that the service at `url` has begun at this location. Who knows the
 /// location may write the object. If it is not the service's own, it does not get the service's credentials.
-fn session(url: &Url, location: &str) -> Result<Ask, RepositoryError> {
+fn session(url: &Url, location: &str) -> Result<HttpRequest> {
     // What was to be sent by TLS is not sent without it.
     let is_safe = |to: &Url| matches!((url.scheme(), to.scheme()), ("http", "http") | (_, "https"));
     let address = url.join(location).ok().filter(|_| !location.is_empty());
@@ -264,14 +255,14 @@ fn session(url: &Url, location: &str) -> Result<Ask, RepositoryError> {
         return Err(strange("no address for the file's parts"));
     };
     let is_trusted = may_see_credentials(url, &address);
-    let mut ask = Ask::new(Method::PUT, address);
-    ask.accepts = Some(GOES_ON);
-    ask.is_anonymous = !is_trusted;
-    Ok(ask)
+    let mut request = HttpRequest::new(Method::PUT, address);
+    request.accepts = Some(GOES_ON);
+    request.is_anonymous = !is_trusted;
+    Ok(request)
 }
 
 /// Whether the object that the service describes is the file with this checksum.
-fn check(object: &[u8], whole: &Checksum) -> Result<(), RepositoryError> {
+fn check(object: &[u8], whole: &Checksum) -> Result<()> {
     let object: Value = serde_json::from_slice(object).map_err(|_| strange("no description of an object"))?;
     let arrived = object["crc32c"].as_str();
     match arrived.and_then(|sum| Checksum::from_base64(Algorithm::Crc32c, sum)) {

@@ -8,35 +8,31 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use percent_encoding::{percent_decode_str, utf8_percent_encode};
+use percent_encoding::percent_decode_str;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, Request, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::artifact::file_tree::Walk;
-use crate::artifact::http_request::{Ask, Content, Service, start_of, text};
+use crate::artifact::error::{RepositoryError, Result};
+use crate::artifact::http_request::{HttpRequest, Service, start_of, text};
 use crate::artifact::mlflow_artifacts::signed_storage::{NAME, Presigned, may_have_expired, size};
 use crate::artifact::repository::{
-    ArtifactRepository, Body, Found, Listing, Object, content_type, of_answer, open_file,
+    ArtifactRepository, Body, Listing, Object, StoredArtifact, Walk, content_type, of_answer, open_file,
 };
-use crate::artifact::repository_error::RepositoryError;
-use crate::http::ServerAccess;
-use crate::python_paths::{UNRESERVED, UNRESERVED_PATH};
+use crate::http::{Content, ServerAccess};
+use crate::python_paths::{quote, quote_part};
 
 /// Where the server has all that is about artifacts.
 const SERVICES: &str = "/api/2.0/mlflow-artifacts/";
 
-/// Where the server has its artifacts.
 const SERVICE: &str = "/api/2.0/mlflow-artifacts/artifacts";
 
-/// Where the server says what it can do.
 const SERVER_INFO: &str = "/api/3.0/mlflow/server-info";
 
 /// How long the server may take to say what it can do, which matters only after a failure.
 const SERVER_INFO_PATIENCE: Duration = Duration::from_secs(3);
 
-/// A place among the artifacts of a tracking server.
 pub(in crate::artifact) struct Artifacts {
     access: ServerAccess,
     /// Below the root, without slashes at both ends.
@@ -47,13 +43,13 @@ pub(in crate::artifact) struct Artifacts {
 }
 
 #[derive(Deserialize)]
-struct ListAnswer {
+struct ListArtifactsResponse {
     #[serde(default)]
-    files: Vec<ListEntry>,
+    files: Vec<FileInfo>,
 }
 
 #[derive(Deserialize)]
-pub(super) struct ListEntry {
+pub(super) struct FileInfo {
     /// Relative to the listed directory.
     pub(super) path: String,
     #[serde(default)]
@@ -99,20 +95,20 @@ impl Artifacts {
     }
 
     /// The address of one of the server's services for this artifact.
-    pub(super) fn service_url(&self, service: &str, path: &str) -> Result<Url, RepositoryError> {
-        let path = utf8_percent_encode(path, UNRESERVED_PATH);
+    pub(super) fn service_url(&self, service: &str, path: &str) -> Result<Url> {
+        let path = quote(path);
         self.address(&format!("{SERVICES}{service}/{path}"))
     }
 
-    fn address(&self, rest: &str) -> Result<Url, RepositoryError> {
+    fn address(&self, rest: &str) -> Result<Url> {
         let server = self.access.url.as_str().trim_end_matches('/');
         Url::parse(&format!("{server}{rest}")).map_err(|error| RepositoryError::strange(NAME, error))
     }
 
-    pub(super) fn ask(&self, method: Method, url: Url) -> Ask {
-        let mut ask = Ask::new(method, url);
-        ask.headers.clone_from(&self.access.headers);
-        ask
+    pub(super) fn request(&self, method: Method, url: Url) -> HttpRequest {
+        let mut request = HttpRequest::new(method, url);
+        request.headers.clone_from(&self.access.headers);
+        request
     }
 
     /// The whole path of what lies at a path below the place.
@@ -129,8 +125,8 @@ impl Artifacts {
         );
         if may_be && !self.presigned.is_needed() {
             let asked = tokio::time::timeout(SERVER_INFO_PATIENCE, async {
-                let ask = self.ask(Method::GET, self.address(SERVER_INFO)?);
-                ask.text_once(self).await
+                let request = self.request(Method::GET, self.address(SERVER_INFO)?);
+                request.text_once(self).await
             });
             if let Ok(Ok(info)) = asked.await {
                 self.presigned.learn(&info);
@@ -139,50 +135,38 @@ impl Artifacts {
         self.presigned.is_needed()
     }
 
-    /// What the server lists at a whole path.
-    pub(super) async fn entries(&self, whole: &str) -> Result<Vec<ListEntry>, RepositoryError> {
+    pub(super) async fn entries(&self, whole: &str) -> Result<Vec<FileInfo>> {
         let mut url = self.address(SERVICE)?;
-        url.set_query(Some(&format!("path={}", utf8_percent_encode(whole, UNRESERVED))));
-        let text = self.ask(Method::GET, url).text(self).await?;
-        let answer: ListAnswer = serde_json::from_str(&text)
-            .map_err(|_| RepositoryError::strange(NAME, "no list of artifacts"))?;
+        url.set_query(Some(&format!("path={}", quote_part(whole))));
+        let request = self.request(Method::GET, url);
+        let answer: ListArtifactsResponse = request.json(self, "no list of artifacts").await?;
         Ok(answer.files)
     }
 }
 
-/// Asks to go on in the middle of an artifact, if it is still in the state that a header of this name asks
-/// about.
+/// Asks for the rest of an artifact, if it is still in the state that the header `condition` asks about.
 pub(super) fn ranged(
-    ask: Ask,
+    request: HttpRequest,
+    object: &Object,
     range: Option<&Range<u64>>,
     condition: &'static str,
-    validator: Option<&str>,
-) -> Ask {
-    match (range, validator) {
-        (Some(range), Some(validator)) => ask
+) -> HttpRequest {
+    match (range, &object.validator) {
+        (Some(range), Some(validator)) => request
             .header("range", &format!("bytes={}-", range.start))
             .header(condition, validator),
-        _ => ask,
+        _ => request,
     }
 }
 
 /// The artifact in an answer, which may have its size from elsewhere.
-pub(super) fn body(
-    store: &'static str,
-    answer: Response,
-    size: Option<u64>,
-) -> Result<Body, RepositoryError> {
-    let start = start_of(&answer).ok_or_else(|| RepositoryError::strange(store, "no Content-Range"))?;
-    Ok(Body {
-        start,
-        length: answer
-            .content_length()
-            .or_else(|| Some(size?.saturating_sub(start))),
-        validator: strong_tag(answer.headers()),
-        checksum: None,
-        is_packed: false,
-        chunks: of_answer(answer),
-    })
+pub(super) fn body(store: &'static str, answer: Response, size: Option<u64>) -> Result<Body> {
+    let start = start_of(store, &answer)?;
+    let length = answer
+        .content_length()
+        .or_else(|| Some(size?.saturating_sub(start)));
+    let validator = strong_tag(answer.headers());
+    Ok(Body::new(of_answer(answer), start, length, validator))
 }
 
 fn strong_tag(headers: &HeaderMap) -> Option<String> {
@@ -192,26 +176,24 @@ fn strong_tag(headers: &HeaderMap) -> Option<String> {
 
 #[async_trait]
 impl ArtifactRepository for Artifacts {
-    async fn find(&self) -> Result<Found, RepositoryError> {
-        let listing = self.more("").await?;
+    async fn find(&self) -> Result<StoredArtifact> {
+        let listing = self.list_artifacts("").await?;
         if !listing.objects.is_empty() || listing.next.is_some() {
-            return Ok(Found::Directory(listing));
+            return Ok(StoredArtifact::Directory(listing));
         }
         if self.path.is_empty() {
-            return Err(RepositoryError::Missing {
-                said: "the server has no artifacts".to_owned(),
-            });
+            return Err(RepositoryError::Missing("the server has no artifacts".to_owned()));
         }
         let mut object = Object {
             key: self.path.clone(),
             ..Object::default()
         };
         let url = self.service_url("artifacts", &object.key)?;
-        match self.ask(Method::HEAD, url).send(self).await {
+        match self.request(Method::HEAD, url).send(self).await {
             Ok(answer) => object.validator = strong_tag(answer.headers()),
             // The answer to such a request has no body: another one says why.
             Err(_) => {
-                let body = self.open(&object, None, None).await?;
+                let body = self.open(&object, None).await?;
                 // The storage's own tag lets a download that breaks off go on.
                 if self.has_ranges() {
                     object.size = body.length;
@@ -219,11 +201,11 @@ impl ArtifactRepository for Artifacts {
                 }
             }
         }
-        Ok(Found::File(object))
+        Ok(StoredArtifact::File(object))
     }
 
     /// A server gives one entry with the file's own name, or none, for a file.
-    async fn more(&self, directory: &str) -> Result<Listing, RepositoryError> {
+    async fn list_artifacts(&self, directory: &str) -> Result<Listing> {
         let whole = self.below(directory);
         let files = self.entries(&whole).await?;
         let name = whole.rsplit('/').next().unwrap_or_default();
@@ -244,34 +226,28 @@ impl ArtifactRepository for Artifacts {
         self.walk.listing(directory, entries, |path| self.below(path))
     }
 
-    async fn open(
-        &self,
-        object: &Object,
-        range: Option<Range<u64>>,
-        validator: Option<&str>,
-    ) -> Result<Body, RepositoryError> {
+    async fn open(&self, object: &Object, range: Option<Range<u64>>) -> Result<Body> {
         let range = range.as_ref();
         if !self.presigned.is_needed() {
-            let ask = self.ask(Method::GET, self.service_url("artifacts", &object.key)?);
-            match ranged(ask, range, "if-range", validator).send(self).await {
+            let request = self.request(Method::GET, self.service_url("artifacts", &object.key)?);
+            match ranged(request, object, range, "if-range").send(self).await {
                 Ok(answer) => return body(NAME, answer, None),
                 Err(problem @ RepositoryError::Refused { .. }) if self.passes_nothing_on(&problem).await => {}
                 Err(problem) => return Err(problem),
             }
         }
-        match self.open_presigned(object, range, validator).await {
-            Err(problem) if may_have_expired(&problem) => self.open_presigned(object, range, validator).await,
+        match self.open_presigned(object, range).await {
+            Err(problem) if may_have_expired(&problem) => self.open_presigned(object, range).await,
             opened => opened,
         }
     }
 
-    async fn put(&self, path: &str, file: &Path) -> Result<(), RepositoryError> {
+    async fn log_artifact(&self, path: &str, file: &Path) -> Result<()> {
         let (path, file) = (&self.below(path), &open_file(file)?);
         if !self.presigned.is_needed() {
-            let ask = self.ask(Method::PUT, self.service_url("artifacts", path)?);
-            let mut ask = ask.header("content-type", content_type(path));
-            ask.content = Content::File(file.clone());
-            match ask.send(self).await {
+            let request = self.request(Method::PUT, self.service_url("artifacts", path)?);
+            let request = request.header("content-type", content_type(path));
+            match request.with(Content::file(file)).send(self).await {
                 Err(problem) if self.passes_nothing_on(&problem).await => {}
                 sent => return sent.map(drop),
             }
@@ -279,14 +255,14 @@ impl ArtifactRepository for Artifacts {
         match self.put_presigned(path, file).await {
             // All addresses were signed when the upload began: a new one gets new ones.
             Err(problem) if may_have_expired(&problem) => {
-                let _ = self.abandon().await;
+                let _ = self.abort_upload().await;
                 self.put_presigned(path, file).await
             }
             put => put,
         }
     }
 
-    async fn abandon(&self) -> Result<(), RepositoryError> {
+    async fn abort_upload(&self) -> Result<()> {
         self.abort_unfinished().await
     }
 
@@ -311,12 +287,12 @@ impl Service for Artifacts {
         &self.access.client
     }
 
-    async fn authorize(&self, request: &mut Request, content: &Content) -> Result<(), RepositoryError> {
+    async fn authorize(&self, request: &mut Request, content: &Content) -> Result<()> {
         let Some(signer) = &self.access.signer else {
             return Ok(());
         };
         let hash = if signer.signs_body() {
-            content.sha256().await?
+            content.sha256().await.map_err(RepositoryError::unreadable)?
         } else {
             [0; 32]
         };

@@ -11,53 +11,47 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::artifact::http_request::{Ask, Content, tried};
+use crate::artifact::error::{RepositoryError, Result, STORAGE};
+use crate::artifact::http_request::{HttpRequest, tried};
 use crate::artifact::mlflow_artifacts::signed_storage::{NAME, Signed};
-use crate::artifact::mlflow_artifacts::{Artifacts, ListEntry, body, ranged};
-use crate::artifact::multipart::part_size;
-use crate::artifact::repository::{Body, Object};
-use crate::artifact::repository_error::{RepositoryError, STORAGE};
-use crate::http::SentFile;
+use crate::artifact::mlflow_artifacts::{Artifacts, FileInfo, body, ranged};
+use crate::artifact::repository::{Body, Object, locked, part_size};
+use crate::http::{Content, SentFile};
 
 /// No kind of storage takes more parts.
 const MOST_PARTS: u64 = 10_000;
 
 #[derive(Deserialize)]
-struct BegunAnswer {
+struct CreateMultipartUploadResponse {
     upload_id: Option<String>,
     credentials: Vec<Signed>,
 }
 
 impl Artifacts {
     /// Begins to read an artifact from the storage.
-    pub(super) async fn open_presigned(
-        &self,
-        object: &Object,
-        range: Option<&Range<u64>>,
-        validator: Option<&str>,
-    ) -> Result<Body, RepositoryError> {
+    pub(super) async fn open_presigned(&self, object: &Object, range: Option<&Range<u64>>) -> Result<Body> {
         let url = self.service_url("presigned", &object.key)?;
-        let signed = self.ask(Method::GET, url).text(self).await?;
-        let signed: Signed =
-            serde_json::from_str(&signed).map_err(|_| RepositoryError::strange(NAME, "no signed address"))?;
-        let ask = ranged(signed.ask(Method::GET)?, range, "if-match", validator);
-        body(STORAGE, self.presigned.send(ask).await?, signed.file_size)
+        let signed = self
+            .request(Method::GET, url)
+            .json::<Signed>(self, "no signed address");
+        let signed = signed.await?;
+        let request = ranged(signed.request(Method::GET)?, object, range, "if-match");
+        body(STORAGE, self.presigned.send(request).await?, signed.file_size)
     }
 
     /// Puts a file into the storage, at this whole path. It appears when all of its parts are there.
-    pub(super) async fn put_presigned(&self, path: &str, file: &SentFile) -> Result<(), RepositoryError> {
+    pub(super) async fn put_presigned(&self, path: &str, file: &SentFile) -> Result<()> {
         let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
         let size = part_size(file.length(), MOST_PARTS);
         // An empty file has a part too.
         let count = file.length().div_ceil(size).max(1);
-        let begin = self.upload_ask("create", directory, &json!({ "path": name, "num_parts": count }))?;
-        let begun: BegunAnswer = serde_json::from_str(&begin.text(self).await?)
-            .map_err(|_| RepositoryError::strange(NAME, "no signed addresses"))?;
+        let begin = self.upload_request("create", directory, &json!({ "path": name, "num_parts": count }))?;
+        let begun: CreateMultipartUploadResponse = begin.json(self, "no signed addresses").await?;
         let mut upload = json!({ "path": name });
         if let Some(id) = begun.upload_id {
             upload["upload_id"] = id.into();
         }
-        *self.presigned.unfinished() = Some((directory.to_owned(), upload.clone()));
+        *locked(&self.presigned.unfinished) = Some((directory.to_owned(), upload.clone()));
         let mut signed = begun.credentials;
         signed.sort_by_key(|signed| signed.part_number);
         if signed.len() as u64 != count {
@@ -67,7 +61,7 @@ impl Artifacts {
         upload["parts"] = self.presigned.send_parts(signed, file, size).await?.into();
         // Until here nobody sees the file.
         file.check().map_err(RepositoryError::unreadable)?;
-        let complete = &self.upload_ask("complete", directory, &upload)?;
+        let complete = &self.upload_request("complete", directory, &upload)?;
         let was_unclear = &AtomicBool::new(false);
         tried(|| async move {
             match complete.text_once(self).await {
@@ -82,33 +76,30 @@ impl Artifacts {
             }
         })
         .await?;
-        *self.presigned.unfinished() = None;
+        *locked(&self.presigned.unfinished) = None;
         Ok(())
     }
 
     /// Whether the directory has a file of this name and length.
     async fn is_there(&self, directory: &str, name: &str, length: u64) -> bool {
         let entries = self.entries(directory).await.unwrap_or_default();
-        let is_it =
-            |entry: &ListEntry| !entry.is_dir && entry.path == name && entry.file_size == Some(length);
+        let is_it = |entry: &FileInfo| !entry.is_dir && entry.path == name && entry.file_size == Some(length);
         entries.iter().any(is_it)
     }
 
-    fn upload_ask(&self, what: &str, directory: &str, about: &Value) -> Result<Ask, RepositoryError> {
+    fn upload_request(&self, what: &str, directory: &str, about: &Value) -> Result<HttpRequest> {
         let url = self.service_url(&format!("mpu/{what}"), directory)?;
-        let ask = self.ask(Method::POST, url);
-        let mut ask = ask.header("content-type", "application/json");
-        ask.content = Content::Bytes(about.to_string().into());
-        Ok(ask)
+        let request = self.request(Method::POST, url);
+        let request = request.header("content-type", "application/json");
+        Ok(request.with(Content::bytes(about.to_string())))
     }
 
     /// Removes the parts of an upload that has not ended.
-    pub(super) async fn abort_unfinished(&self) -> Result<(), RepositoryError> {
-        let unfinished = self.presigned.unfinished().take();
-        let Some((directory, upload)) = unfinished else {
+    pub(super) async fn abort_unfinished(&self) -> Result<()> {
+        let Some((directory, upload)) = locked(&self.presigned.unfinished).take() else {
             return Ok(());
         };
-        let abort = self.upload_ask("abort", &directory, &upload)?;
+        let abort = self.upload_request("abort", &directory, &upload)?;
         abort.send(self).await.map(drop)
     }
 }

@@ -2,8 +2,8 @@
 //! out.
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,13 +15,13 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::artifact::http_request::{Ask, Content, Service, text};
-use crate::artifact::multipart::{at_once, parts};
-use crate::artifact::repository_error::{RepositoryError, STORAGE};
+use crate::artifact::error::{RepositoryError, Result, STORAGE};
+use crate::artifact::http_request::{HttpRequest, Service, text};
+use crate::artifact::repository::{at_once, parts};
 use crate::artifact::s3::ignores_tls;
 use crate::aws::refusal as refusal_of_storage;
 use crate::env_vars;
-use crate::http::{self, SentFile, Verification};
+use crate::http::{self, Content, SentFile, Verification};
 
 pub(super) const NAME: &str = "the tracking server";
 
@@ -32,7 +32,7 @@ pub(super) struct Presigned {
     storage: OnceCell<Storage>,
     /// The directory of an upload that has begun and not ended, and what the server knows the upload by. Its
     /// parts cost money until it ends.
-    unfinished: Mutex<Option<(String, Value)>>,
+    pub(super) unfinished: Mutex<Option<(String, Value)>>,
 }
 
 impl Presigned {
@@ -49,11 +49,10 @@ impl Presigned {
         }
     }
 
-    /// Sends a request to where a signed address leads.
-    pub(super) async fn send(&self, ask: Ask) -> Result<Response, RepositoryError> {
+    pub(super) async fn send(&self, request: HttpRequest) -> Result<Response> {
         let storage = self.storage.get_or_try_init(|| async { Storage::new() }).await?;
-        let host = ask.url.host_str().unwrap_or_default().to_owned();
-        ask.send(storage).await.map_err(|problem| match problem {
+        let host = request.url.host_str().unwrap_or_default().to_owned();
+        request.send(storage).await.map_err(|problem| match problem {
             RepositoryError::NoAnswer { fault, reason } => RepositoryError::NoAnswer {
                 fault,
                 reason: format!("{reason} ({host}, the storage that the tracking server refers to)"),
@@ -68,7 +67,7 @@ impl Presigned {
         signed: Vec<Signed>,
         file: &SentFile,
         size: u64,
-    ) -> Result<Vec<Value>, RepositoryError> {
+    ) -> Result<Vec<Value>> {
         let bytes = match file.length() {
             0 => stream::iter([Ok(Bytes::new())]).boxed(),
             _ => parts(file, size, None).boxed(),
@@ -77,9 +76,8 @@ impl Presigned {
             .zip(stream::iter(signed))
             .map(|(bytes, signed)| Ok::<_, RepositoryError>((bytes?, signed)))
             .map_ok(|(bytes, signed)| async move {
-                let mut ask = signed.ask(Method::PUT)?;
-                ask.content = Content::Bytes(bytes);
-                let answer = self.send(ask).await?;
+                let request = signed.request(Method::PUT)?.with(Content::bytes(bytes));
+                let answer = self.send(request).await?;
                 // Not every storage tells its parts apart by tags.
                 let tag = text(answer.headers(), "etag").unwrap_or_default();
                 let number = signed.part_number.unwrap_or(1);
@@ -88,10 +86,6 @@ impl Presigned {
             .try_buffered(at_once(size))
             .try_collect()
             .await
-    }
-
-    pub(super) fn unfinished(&self) -> MutexGuard<'_, Option<(String, Value)>> {
-        self.unfinished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -109,21 +103,21 @@ pub(super) struct Signed {
 }
 
 impl Signed {
-    pub(super) fn ask(&self, method: Method) -> Result<Ask, RepositoryError> {
+    pub(super) fn request(&self, method: Method) -> Result<HttpRequest> {
         let url = Url::parse(&self.url).ok();
         let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        let mut ask = Ask::new(
+        let mut request = HttpRequest::new(
             method,
             url.ok_or_else(|| RepositoryError::strange(NAME, "a signed address that is none"))?,
         );
         if let Some(headers) = &self.headers {
-            ask.headers = HeaderMap::try_from(headers)
+            request.headers = HeaderMap::try_from(headers)
                 .map_err(|_| RepositoryError::strange(NAME, "a header for the storage that is none"))?;
         }
-        for value in ask.headers.values_mut() {
+        for value in request.headers.values_mut() {
             value.set_sensitive(true);
         }
-        Ok(ask)
+        Ok(request)
     }
 }
 
@@ -150,7 +144,7 @@ pub(super) fn may_have_expired(problem: &RepositoryError) -> bool {
 struct Storage(Client);
 
 impl Storage {
-    fn new() -> Result<Self, RepositoryError> {
+    fn new() -> Result<Self> {
         let verification = if ignores_tls() {
             Verification::Off
         } else {

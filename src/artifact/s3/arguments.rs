@@ -7,7 +7,7 @@ use reqwest::{Method, Url};
 use serde_json::{Map, Value};
 
 use crate::artifact::checksum::{Algorithm, Checksum};
-use crate::artifact::repository_error::RepositoryError;
+use crate::artifact::error::{RepositoryError, Result};
 use crate::env_vars;
 
 /// The requests of S3 by what sets them apart.
@@ -48,7 +48,6 @@ const CUSTOMER_KEY: &str = "x-amz-server-side-encryption-customer-";
 #[derive(Default)]
 pub(super) struct ExtraArguments {
     headers: HeaderMap,
-    /// The owner that the bucket must have.
     owner: Option<HeaderValue>,
     /// The argument that is not supported, so that nothing can be put.
     unsupported: Option<String>,
@@ -56,10 +55,7 @@ pub(super) struct ExtraArguments {
 
 impl ExtraArguments {
     /// Reads the variables.
-    ///
-    /// # Errors
-    /// A variable with what no header can carry, or with no JSON object.
-    pub(super) fn read() -> Result<Self, RepositoryError> {
+    pub(super) fn read() -> Result<Self> {
         let mut all = Self::default();
         let owner = env_vars::MLFLOW_S3_EXPECTED_BUCKET_OWNER;
         if let Some(text) = env_vars::non_empty(owner) {
@@ -114,10 +110,7 @@ impl ExtraArguments {
     }
 
     /// Adds the headers of a request.
-    ///
-    /// # Errors
-    /// A request of an upload, with arguments that are not supported.
-    pub(super) fn apply(&self, kind: Operation, headers: &mut HeaderMap) -> Result<(), RepositoryError> {
+    pub(super) fn apply(&self, kind: Operation, headers: &mut HeaderMap) -> Result<()> {
         let is_put = !matches!(kind, Operation::List | Operation::Describe | Operation::Read);
         if let Some(argument) = self.unsupported.as_ref().filter(|_| is_put) {
             let name = env_vars::MLFLOW_S3_UPLOAD_EXTRA_ARGS;

@@ -5,24 +5,23 @@ mod service;
 
 use std::fmt::Display;
 use std::net::Ipv4Addr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use opendal::{Metadata, services};
-use percent_encoding::utf8_percent_encode;
 use reqwest::header::{CONTENT_RANGE, HeaderMap};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 
 use crate::artifact::checksum::{Algorithm, Checksum};
+use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::http_request::text;
 use crate::artifact::object_repository::{ObjectRepository, ObjectService};
-use crate::artifact::repository::ArtifactRepository;
-use crate::artifact::repository_error::RepositoryError;
+use crate::artifact::repository::{ArtifactRepository, locked};
 use crate::artifact::s3::arguments::ExtraArguments;
 use crate::aws::{AwsSettings, CredentialsProvider, regional_address};
 use crate::env_vars;
 use crate::http::{self, Verification};
-use crate::python_paths::UNRESERVED;
+use crate::python_paths::quote_part;
 
 const NAME: &str = "S3";
 
@@ -33,7 +32,7 @@ const NOMINAL_BUCKET: &str = "bucket";
 
 /// An object, or the beginning of the names of many.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::artifact) struct S3Place {
+pub(in crate::artifact) struct S3Uri {
     pub(in crate::artifact) bucket: String,
     pub(in crate::artifact) key: String,
     server: Option<Server>,
@@ -48,12 +47,9 @@ struct Server {
     region: Option<String>,
 }
 
-impl S3Place {
+impl S3Uri {
     /// Reads what stands after the scheme: `//bucket/key`, or `//bucket@host/key` for `r2` and `b2`. A
     /// query is no part of the key, as in MLflow.
-    ///
-    /// # Errors
-    /// What is wrong with it.
     pub(in crate::artifact) fn parse(scheme: &str, rest: &str) -> Result<Self, String> {
         // What follows a number sign is no query.
         let rest = match rest.find(['?', '#']) {
@@ -103,7 +99,6 @@ impl Server {
     }
 }
 
-/// A bucket and how it is reached.
 pub(in crate::artifact) struct S3 {
     client: Client,
     provider: CredentialsProvider,
@@ -125,7 +120,7 @@ pub(in crate::artifact) struct S3 {
 
 impl S3 {
     /// The place with what the environment says of the service. Nothing is sent.
-    pub(in crate::artifact) fn open(place: &S3Place) -> Result<Box<dyn ArtifactRepository>, RepositoryError> {
+    pub(in crate::artifact) fn open(place: &S3Uri) -> Result<Box<dyn ArtifactRepository>> {
         let variable = &env_vars::non_empty;
         let settings = AwsSettings::read(variable)?;
         let style = variable(env_vars::MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE)
@@ -171,8 +166,7 @@ impl S3 {
         locked(&self.region).clone()
     }
 
-    /// The bucket's address in the region.
-    fn base(&self) -> Result<Url, RepositoryError> {
+    fn base(&self) -> Result<Url> {
         let mut url = match &self.endpoint {
             Some(url) => url.clone(),
             None => {
@@ -187,7 +181,7 @@ impl S3 {
             url.set_host(Some(&host)).map_err(strange)?;
             url.set_path(&format!("{path}/"));
         } else {
-            let bucket = utf8_percent_encode(&self.bucket, UNRESERVED);
+            let bucket = quote_part(&self.bucket);
             url.set_path(&format!("{path}/{bucket}/"));
         }
         Ok(url)
@@ -213,7 +207,7 @@ impl ObjectService for S3 {
 }
 
 /// The address that the settings name instead of Amazon's own.
-fn endpoint(settings: &AwsSettings) -> Result<Option<Url>, RepositoryError> {
+fn endpoint(settings: &AwsSettings) -> Result<Option<Url>> {
     let own = env_vars::non_empty(env_vars::MLFLOW_S3_ENDPOINT_URL);
     let (name, address) = match (&own, settings.endpoint_url("s3")) {
         (Some(own), _) => (env_vars::MLFLOW_S3_ENDPOINT_URL, own.as_str()),
@@ -244,10 +238,6 @@ pub(super) fn ignores_tls() -> bool {
 
 fn strange(reason: impl Display) -> RepositoryError {
     RepositoryError::strange(NAME, reason)
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The checksum of a whole object: one that its writer chose, else the MD5 in its entity tag.

@@ -10,12 +10,14 @@ use quick_xml::escape::escape;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Request, StatusCode, Url};
 
-use crate::artifact::checksum::{Algorithm, Checksum};
-use crate::artifact::http_request::{Ask, Content, Service, Whole, text, tried};
-use crate::artifact::repository_error::RepositoryError;
+use crate::artifact::checksum::md5_of;
+use crate::artifact::error::{RepositoryError, Result};
+use crate::artifact::http_request::{HttpRequest, Service, Whole, text, tried};
+use crate::artifact::repository::locked;
 use crate::artifact::s3::arguments::Operation;
-use crate::artifact::s3::{NAME, NOMINAL_BUCKET, S3, checksum, locked, strange};
+use crate::artifact::s3::{NAME, NOMINAL_BUCKET, S3, checksum, strange};
 use crate::aws::{AwsError, Payload, element, refusal};
+use crate::http::Content;
 
 /// What the library leaves as it is in a query, and a signed request must not.
 const UNENCODED: &AsciiSet = &CONTROLS
@@ -36,7 +38,7 @@ impl Service for S3 {
         &self.client
     }
 
-    async fn authorize(&self, request: &mut Request, content: &Content) -> Result<(), RepositoryError> {
+    async fn authorize(&self, request: &mut Request, content: &Content) -> Result<()> {
         let method = request.method().clone();
         let kind = Operation::of(&method, request.url());
         let url = self.real_address(request.url());
@@ -47,10 +49,8 @@ impl Service for S3 {
         if is_whole || kind == Operation::Describe {
             headers.insert("x-amz-checksum-mode", HeaderValue::from_static("ENABLED"));
         }
-        if let (Operation::Put | Operation::Part, Content::Bytes(bytes)) = (kind, content) {
-            let bytes = bytes.clone();
-            let md5 = tokio::task::spawn_blocking(move || Checksum::of(Algorithm::Md5, &bytes));
-            let md5 = md5.await.map_err(strange)?.to_base64();
+        if matches!(kind, Operation::Put | Operation::Part) {
+            let md5 = md5_of(content.head.clone()).await?;
             headers.insert("content-md5", md5.parse().map_err(strange)?);
         }
         if locked(&self.without).is_some() {
@@ -66,9 +66,10 @@ impl Service for S3 {
             Err(error) => return Err(error.into()),
         };
         // Over plain HTTP only a signature keeps the body as it is.
-        let payload = match content {
-            Content::Bytes(bytes) if url.scheme() == "http" || bytes.is_empty() => Payload::Bytes(bytes),
-            Content::Bytes(_) | Content::File(_) => Payload::Unsigned,
+        let payload = if url.scheme() == "http" || content.length() == 0 {
+            Payload::Bytes(&content.head)
+        } else {
+            Payload::Unsigned
         };
         let region = self.region();
         Ok(credentials.sign(("s3", &region), request, payload).await?)
@@ -106,18 +107,18 @@ impl Service for S3 {
         false
     }
 
-    async fn whole(&self, ask: &Ask) -> Option<Result<Whole, RepositoryError>> {
-        Some(match Operation::of(&ask.method, &ask.url) {
-            Operation::List => self.list(ask).await,
-            Operation::Describe => self.describe(ask).await,
+    async fn whole(&self, request: &HttpRequest) -> Option<Result<Whole>> {
+        Some(match Operation::of(&request.method, &request.url) {
+            Operation::List => self.list(request).await,
+            Operation::Describe => self.describe(request).await,
             Operation::Part => {
-                *locked(&self.sent) += ask.content.length();
+                *locked(&self.sent) += request.content.length();
                 return None;
             }
-            Operation::Complete => self.complete(ask).await,
+            Operation::Complete => self.complete(request).await,
             // Some services say no more than that all is well.
             Operation::Abort => {
-                let answer = ask.clone().whole(self).await;
+                let answer = request.clone().whole(self).await;
                 answer.map(|(_, headers, body)| (StatusCode::NO_CONTENT, headers, body))
             }
             Operation::Read | Operation::Put | Operation::Begin => return None,
@@ -142,22 +143,22 @@ impl S3 {
     }
 
     /// A listing, in which names are encoded on their way: XML cannot carry all of them.
-    async fn list(&self, ask: &Ask) -> Result<Whole, RepositoryError> {
-        let mut ask = ask.clone();
-        ask.url.query_pairs_mut().append_pair("encoding-type", "url");
-        let (status, headers, body) = ask.whole(self).await?;
+    async fn list(&self, request: &HttpRequest) -> Result<Whole> {
+        let mut request = request.clone();
+        request.url.query_pairs_mut().append_pair("encoding-type", "url");
+        let (status, headers, body) = request.whole(self).await?;
         let plain = plain_names(&String::from_utf8_lossy(&body));
         Ok((status, headers, plain.into()))
     }
 
     /// What the service says of an object. It says nothing else in a refusal of this request, so that the
     /// object's first byte is asked for then.
-    async fn describe(&self, ask: &Ask) -> Result<Whole, RepositoryError> {
-        let described = ask.clone().whole(self).await;
+    async fn describe(&self, request: &HttpRequest) -> Result<Whole> {
+        let described = request.clone().whole(self).await;
         match &described {
             Ok((_, headers, _)) => *locked(&self.described) = checksum(headers),
             Err(problem) if problem.is_answer() => {
-                let first = Ask::new(Method::GET, ask.url.clone()).header("range", "bytes=0-0");
+                let first = HttpRequest::new(Method::GET, request.url.clone()).header("range", "bytes=0-0");
                 first.send(self).await?;
             }
             Err(_) => {}
@@ -167,12 +168,9 @@ impl S3 {
 
     /// Makes the object of an upload's parts: the service may fail after it has said that all is well, and
     /// an answer may be lost.
-    async fn complete(&self, ask: &Ask) -> Result<Whole, RepositoryError> {
-        let mut ask = ask.clone();
-        let Content::Bytes(list) = &ask.content else {
-            return Err(strange("no list of parts"));
-        };
-        let list = String::from_utf8_lossy(list);
+    async fn complete(&self, request: &HttpRequest) -> Result<Whole> {
+        let mut request = request.clone();
+        let list = String::from_utf8_lossy(&request.content.head);
         let (count, length) = (
             list.matches("<Part>").count(),
             mem::take(&mut *locked(&self.sent)),
@@ -182,10 +180,10 @@ impl S3 {
             "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">",
             1,
         );
-        ask.content = Content::Bytes(list.into());
-        ask.headers.remove("content-length");
+        request.content = Content::bytes(list);
+        request.headers.remove("content-length");
         tried(|| async {
-            let problem = match ask.whole_once(self).await {
+            let problem = match request.whole_once(self).await {
                 Ok(answer) => {
                     let body = String::from_utf8_lossy(&answer.2).into_owned();
                     if body.contains("<CompleteMultipartUploadResult") {
@@ -197,7 +195,7 @@ impl S3 {
             };
             // The answer to an earlier try may have been lost.
             match problem {
-                RepositoryError::Missing { .. } if self.is_there(&ask, count, length).await => {
+                RepositoryError::Missing(_) if self.is_there(&request, count, length).await => {
                     let done = Bytes::from_static(b"<CompleteMultipartUploadResult/>");
                     Ok((StatusCode::OK, HeaderMap::new(), done))
                 }
@@ -220,10 +218,10 @@ impl S3 {
     }
 
     /// Whether the object is the one of the upload's parts.
-    async fn is_there(&self, complete: &Ask, count: usize, length: u64) -> bool {
+    async fn is_there(&self, complete: &HttpRequest, count: usize, length: u64) -> bool {
         let mut url = complete.url.clone();
         url.set_query(None);
-        let Ok(answer) = Ask::new(Method::HEAD, url).send(self).await else {
+        let Ok(answer) = HttpRequest::new(Method::HEAD, url).send(self).await else {
             return false;
         };
         let of_parts = format!("-{count}\"");

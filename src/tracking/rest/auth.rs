@@ -9,7 +9,7 @@ use reqwest::header::HeaderValue;
 
 use super::error::{RestError, unsendable};
 use crate::env_vars;
-use crate::http::{basic, bearer, netrc};
+use crate::http::{basic, bearer, netrc_login};
 use crate::ini::IniFile;
 
 /// What the `Authorization` header says, and where that comes from.
@@ -73,7 +73,7 @@ impl Credentials {
 
     /// The entry for `host` in the first of the netrc files that exists.
     pub(super) fn from_netrc(files: &[PathBuf], host: &str) -> Option<Self> {
-        let (user, password, source) = netrc::login(files, host)?;
+        let (user, password, source) = netrc_login(files, host)?;
         Some(Self::basic(&user, &password, &source))
     }
 

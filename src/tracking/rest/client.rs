@@ -15,8 +15,9 @@ use super::kubernetes::WORKSPACE;
 use super::settings::RestSettings;
 use super::signer::Signer;
 use crate::databricks::Session;
+use crate::env_vars::VariableError;
 use crate::http::{
-    Answer, Api, ApiClient, ApiError, Connection, MOST_REDIRECTS, RequestSigner, ServerAccess, VariableError,
+    Api, ApiClient, ApiError, ApiResponse, Connection, MOST_REDIRECTS, RequestSigner, ServerAccess,
     code_and_message, excerpt,
 };
 use crate::redact::without_credentials;
@@ -155,7 +156,7 @@ impl Api for Tracking {
         }
     }
 
-    fn overload(&self, answer: &Answer) -> Option<String> {
+    fn overload(&self, answer: &ApiResponse) -> Option<String> {
         let (code, said) = match code_and_message(&answer.body) {
             Some((code, message)) => (Some(code), message),
             None => (None, excerpt(&answer.body)),

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use super::database_text::{tells_duplicate, tells_overload};
 use crate::aws::AwsError;
 use crate::databricks::DatabricksError;
-use crate::http::{ApiError, Fault, VariableError};
+use crate::env_vars::VariableError;
+use crate::http::{ApiError, Fault};
 
 /// Why a tracking server could not be asked, or what it answered instead.
 #[derive(Debug, thiserror::Error)]

@@ -7,8 +7,8 @@ use super::error::RestError;
 use super::kubernetes::KubernetesAccount;
 use super::signer::Signer;
 use crate::aws::{AwsSettings, CredentialsProvider};
-use crate::env_vars;
-use crate::http::{ConnectionSettings, Verification, boolean, netrc};
+use crate::env_vars::{self, boolean};
+use crate::http::{ConnectionSettings, Verification, netrc_files};
 
 /// Everything about a tracking server that is not part of its URL.
 #[derive(Debug, Clone)]
@@ -42,7 +42,7 @@ impl RestSettings {
         Ok(Self {
             credentials: Credentials::from_variables(variable)?,
             signer: signer(variable)?,
-            netrc: netrc::files(variable),
+            netrc: netrc_files(variable),
             connection: connection(variable)?,
             follows_redirects: boolean(variable, env_vars::MLFLOW_ALLOW_HTTP_REDIRECTS, true)?,
             workspace: variable(env_vars::MLFLOW_WORKSPACE)

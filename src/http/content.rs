@@ -1,4 +1,4 @@
-//! Files of this machine that are sent: whole, as the body of a request, or in parts.
+//! What requests bring: bytes, and files of this machine, which are sent whole or in parts.
 
 use std::fs::File;
 use std::io;
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http_body::Frame;
 use http_body_util::StreamBody;
-use openssl::sha::Sha256;
+use openssl::sha::{Sha256, sha256};
 use reqwest::Body;
 
 /// How much is handed to a connection at a time.
@@ -34,7 +34,6 @@ pub(crate) struct SentFile {
 }
 
 impl SentFile {
-    /// Opens the file.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
@@ -44,15 +43,11 @@ impl SentFile {
         })
     }
 
-    /// In bytes.
     pub(crate) fn length(&self) -> u64 {
         self.length
     }
 
     /// Whether the file still has its length.
-    ///
-    /// # Errors
-    /// [`FileChanged`] where it has another one.
     pub(crate) fn check(&self) -> io::Result<()> {
         let now = self.file.metadata()?.len();
         if now == self.length {
@@ -64,10 +59,7 @@ impl SentFile {
         }))
     }
 
-    /// The bytes of a part.
-    ///
-    /// # Errors
-    /// [`FileChanged`] where the file ends before the part does.
+    /// The bytes of a part; fails with [`FileChanged`] if the file ends before the part does.
     pub(crate) async fn read(&self, range: Range<u64>) -> io::Result<Bytes> {
         let file = Arc::clone(&self.file);
         let length = range.end.saturating_sub(range.start);
@@ -86,7 +78,6 @@ impl SentFile {
         }
     }
 
-    /// SHA-256 of the whole file.
     pub(crate) async fn sha256(&self) -> io::Result<[u8; 32]> {
         let mut hasher = Sha256::new();
         for start in (0..self.length).step_by(CHUNK) {
@@ -99,9 +90,8 @@ impl SentFile {
     /// The file as the body of a request, with these bytes before and after it. It fails before its last
     /// bytes if the file has another length by then, so that nobody takes it for whole. `sent` counts
     /// the file's bytes that have gone out.
-    pub(crate) fn body(&self, head: Bytes, tail: Bytes, sent: &Arc<AtomicU64>) -> Body {
-        sent.store(0, Ordering::Relaxed);
-        let state = (self.clone(), Arc::clone(sent), 0);
+    fn body(&self, head: Bytes, tail: Bytes, sent: Arc<AtomicU64>) -> Body {
+        let state = (self.clone(), sent, 0);
         let chunks = stream::try_unfold(state, |(file, sent, start)| async move {
             let end = file.length.min(start + CHUNK as u64);
             if start == end {
@@ -120,16 +110,68 @@ impl SentFile {
     }
 }
 
-/// Bytes as the body of a request. `sent` counts those that have gone out.
-pub(crate) fn counted_body(mut left: Bytes, sent: &Arc<AtomicU64>) -> Body {
-    sent.store(0, Ordering::Relaxed);
-    let sent = Arc::clone(sent);
-    let frames = std::iter::from_fn(move || {
-        let chunk = left.split_to(left.len().min(CHUNK));
-        sent.fetch_add(chunk.len() as u64, Ordering::Relaxed);
-        (!chunk.is_empty()).then(|| Ok::<_, io::Error>(Frame::data(chunk)))
-    });
-    Body::wrap(StreamBody::new(stream::iter(frames)))
+/// What a request brings, which can be sent again for another try: bytes, and perhaps a file after them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Content {
+    pub(crate) head: Bytes,
+    pub(crate) file: Option<SentFile>,
+    /// What goes after the file.
+    pub(crate) tail: Bytes,
+    /// Counts the bytes that have gone out, of a file those of the file alone.
+    pub(crate) sent: Arc<AtomicU64>,
+}
+
+impl Content {
+    pub(crate) fn bytes(bytes: impl Into<Bytes>) -> Self {
+        let head = bytes.into();
+        Self {
+            head,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn file(file: &SentFile) -> Self {
+        let file = Some(file.clone());
+        Self {
+            file,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn length(&self) -> u64 {
+        let around = self.head.len() + self.tail.len();
+        around as u64 + self.file.as_ref().map_or(0, SentFile::length)
+    }
+
+    pub(crate) fn check(&self) -> io::Result<()> {
+        self.file.as_ref().map_or(Ok(()), SentFile::check)
+    }
+
+    /// The hash that a signature may hold, of a file that nothing is around.
+    pub(crate) async fn sha256(&self) -> io::Result<[u8; 32]> {
+        match &self.file {
+            Some(file) => file.sha256().await,
+            None => Ok(sha256(&self.head)),
+        }
+    }
+
+    /// The body of a request; nothing if nothing is sent.
+    pub(crate) fn body(&self) -> Option<Body> {
+        let (mut head, sent) = (self.head.clone(), Arc::clone(&self.sent));
+        sent.store(0, Ordering::Relaxed);
+        if let Some(file) = &self.file {
+            return Some(file.body(head, self.tail.clone(), sent));
+        }
+        if head.is_empty() {
+            return None;
+        }
+        let frames = std::iter::from_fn(move || {
+            let chunk = head.split_to(head.len().min(CHUNK));
+            sent.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+            (!chunk.is_empty()).then(|| Ok::<_, io::Error>(Frame::data(chunk)))
+        });
+        Some(Body::wrap(StreamBody::new(stream::iter(frames))))
+    }
 }
 
 #[cfg(test)]
@@ -140,7 +182,6 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_is_the_file_and_what_is_around_it_or_fails() {
-        let sent = Arc::default();
         let long = 3 * CHUNK + 5;
         for (length, now) in [
             (0, 0),
@@ -156,10 +197,15 @@ mod tests {
             let on_disk = tempfile::NamedTempFile::new().unwrap();
             std::fs::write(on_disk.path(), &bytes).unwrap();
             let file = SentFile::open(on_disk.path()).unwrap();
-            let body = file.body(Bytes::from_static(b"<"), Bytes::from_static(b">"), &sent);
+            let content = Content {
+                head: Bytes::from_static(b"<"),
+                tail: Bytes::from_static(b">"),
+                ..Content::file(&file)
+            };
+            let body = content.body().unwrap();
             on_disk.as_file().set_len(now as u64).unwrap();
             let body = body.collect().await.map(|whole| whole.to_bytes());
-            let sent = sent.load(Ordering::Relaxed);
+            let sent = content.sent.load(Ordering::Relaxed);
             if now == length {
                 assert_eq!(body.unwrap(), [b"<", &bytes[..], b">"].concat(), "{length}");
                 assert_eq!(sent, length as u64);

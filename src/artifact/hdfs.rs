@@ -1,25 +1,24 @@
-//! `hdfs://` without Hadoop's own programs: its name node over HTTP ("WebHDFS REST API").
-
-pub(super) mod program;
+//! `hdfs://` and `viewfs://`: by Hadoop's own program, which knows its configuration, Kerberos and all, or
+//! else by the name node's HTTP server ("WebHDFS REST API").
 
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 
 use async_trait::async_trait;
-use percent_encoding::utf8_percent_encode;
-use reqwest::redirect::Policy;
 use reqwest::{Client, Method, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::artifact::error::{RepositoryError, Result};
 use crate::artifact::file_tree::{FileServer, FileSession, file};
-use crate::artifact::http_request::{Ask, Content, Service, redirect_target};
+use crate::artifact::http_request::{HttpRequest, Service, redirect_target, usual_client};
+use crate::artifact::local::{self, Brought, parent_of};
 use crate::artifact::repository::{Chunks, Object, of_answer};
-use crate::artifact::repository_error::RepositoryError;
 use crate::env_vars;
-use crate::http::{self, SentFile, Verification};
-use crate::python_paths::{UNRESERVED, UNRESERVED_PATH};
+use crate::http::{Content, SentFile};
+use crate::process::{ProcessError, ProgramCall, program_on_path};
+use crate::python_paths::{quote, quote_part};
 
 const NAME: &str = "HDFS";
 /// The port of a name node's HTTP server, where its configuration names no other.
@@ -27,14 +26,12 @@ const DEFAULT_PORT: u16 = 9870;
 
 /// The name node of a Hadoop file system.
 #[derive(Clone)]
-pub(in crate::artifact) struct WebHdfs {
+pub(super) struct WebHdfs {
     client: Client,
-    /// The address of the name node's HTTP server.
     server: String,
     user: Option<String>,
 }
 
-/// A file of Hadoop's configuration.
 #[derive(Deserialize)]
 struct Configuration {
     #[serde(default)]
@@ -43,7 +40,7 @@ struct Configuration {
 
 impl WebHdfs {
     /// The name node at this authority (`host:port`, which is empty for the default file system).
-    pub(in crate::artifact) fn new(authority: &str) -> Result<Self, RepositoryError> {
+    pub(super) fn new(authority: &str) -> Result<Self> {
         let variable = &env_vars::non_empty;
         let server = match variable(env_vars::MLRUN_WEBHDFS_URL) {
             Some(url) => url.trim_end_matches('/').to_owned(),
@@ -56,9 +53,8 @@ impl WebHdfs {
                 "it is no URL such as http://host:9870",
             ));
         }
-        let verification = Verification::from_variables(variable);
         Ok(Self {
-            client: http::client(Some(&verification), Policy::none())?,
+            client: usual_client()?,
             server,
             user: [env_vars::HADOOP_USER_NAME, env_vars::MLFLOW_KERBEROS_USER, "USER"]
                 .into_iter()
@@ -66,14 +62,14 @@ impl WebHdfs {
         })
     }
 
-    fn ask(&self, method: Method, path: &str, operation: &str, query: &str) -> Result<Ask, RepositoryError> {
-        let path = utf8_percent_encode(path, UNRESERVED_PATH);
+    fn request(&self, method: Method, path: &str, operation: &str, query: &str) -> Result<HttpRequest> {
+        let path = quote(path);
         let mut address = format!("{}/webhdfs/v1{path}?op={operation}{query}", self.server);
         if let Some(user) = &self.user {
-            address.push_str(&format!("&user.name={}", utf8_percent_encode(user, UNRESERVED)));
+            address.push_str(&format!("&user.name={}", quote_part(user)));
         }
         let url = Url::parse(&address).map_err(|error| RepositoryError::strange(NAME, error))?;
-        Ok(Ask::new(method, url))
+        Ok(HttpRequest::new(method, url))
     }
 
     /// The answer in JSON, whose part of this name is what was asked for.
@@ -84,8 +80,11 @@ impl WebHdfs {
         operation: &str,
         query: &str,
         part: &str,
-    ) -> Result<Value, RepositoryError> {
-        let text = self.ask(method, path, operation, query)?.text_once(self).await?;
+    ) -> Result<Value> {
+        let text = self
+            .request(method, path, operation, query)?
+            .text_once(self)
+            .await?;
         let mut answer: Value = serde_json::from_str(&text).unwrap_or_default();
         match answer.get_mut(part) {
             Some(found) => Ok(found.take()),
@@ -95,7 +94,7 @@ impl WebHdfs {
 }
 
 /// The address of the HTTP server of the name node at this authority, or of the default one.
-fn address(authority: &str) -> Result<String, RepositoryError> {
+fn address(authority: &str) -> Result<String> {
     let directory = env_vars::non_empty(env_vars::HADOOP_CONF_DIR);
     let setting = |file: &str, name: &str| {
         let text = std::fs::read_to_string(Path::new(directory.as_ref()?).join(file)).ok()?;
@@ -131,56 +130,57 @@ impl FileServer for WebHdfs {
     const NAME: &'static str = NAME;
     const HAS_PARTS: bool = true;
 
-    async fn connect(&self) -> Result<Self, RepositoryError> {
+    async fn connect(&self) -> Result<Self> {
         Ok(self.clone())
     }
 }
 
 #[async_trait]
 impl FileSession for WebHdfs {
-    async fn look(&mut self, path: &str) -> Result<Option<Object>, RepositoryError> {
+    async fn look(&mut self, path: &str) -> Result<Option<Object>> {
         let answer = self.answer(Method::GET, path, "GETFILESTATUS", "", "FileStatus");
         Ok(entry(&answer.await?).1)
     }
 
-    async fn list(&mut self, path: &str) -> Result<Vec<(String, Option<Object>)>, RepositoryError> {
+    async fn list(&mut self, path: &str) -> Result<Vec<(String, Option<Object>)>> {
         let answer = self.answer(Method::GET, path, "LISTSTATUS", "", "FileStatuses");
         let statuses = &answer.await?["FileStatus"];
         Ok(statuses.as_array().into_iter().flatten().map(entry).collect())
     }
 
-    async fn read(self, path: &str, range: Range<u64>) -> Result<(Chunks, Option<u64>), RepositoryError> {
+    async fn read(self, path: &str, range: Range<u64>) -> Result<(Chunks, Option<u64>)> {
         let length = match range.end {
             u64::MAX => String::new(),
             end => format!("&length={}", end - range.start),
         };
         let query = format!("&offset={}{length}", range.start);
-        let ask = self.ask(Method::GET, path, "OPEN", &query)?;
-        let answer = ask.send_once(&self).await?;
+        let request = self.request(Method::GET, path, "OPEN", &query)?;
+        let answer = request.send_once(&self).await?;
         let length = answer.content_length();
         Ok((of_answer(answer), length))
     }
 
     /// The directories above a file come by themselves.
-    async fn make_directories(&mut self, _path: &str) -> Result<(), RepositoryError> {
+    async fn make_directories(&mut self, _path: &str) -> Result<()> {
         Ok(())
     }
 
     /// Asks the name node for a node that takes the file, which gets it.
-    async fn write(&mut self, path: &str, file: &SentFile) -> Result<(), RepositoryError> {
-        let mut ask = self.ask(Method::PUT, path, "CREATE", "&overwrite=true")?;
-        ask.accepts = Some(StatusCode::TEMPORARY_REDIRECT);
-        let answer = ask.send_once(self).await?;
-        let target = redirect_target(&ask.url, &answer);
+    async fn write(&mut self, path: &str, file: &SentFile) -> Result<()> {
+        let mut request = self.request(Method::PUT, path, "CREATE", "&overwrite=true")?;
+        request.accepts = Some(StatusCode::TEMPORARY_REDIRECT);
+        let answer = request.send_once(self).await?;
+        let target = redirect_target(&request.url, &answer);
         let target =
             target.ok_or_else(|| RepositoryError::strange(NAME, "it names no node that takes the file"))?;
-        let mut ask = Ask::new(Method::PUT, target).header("content-type", "application/octet-stream");
-        ask.content = Content::File(file.clone());
-        ask.send_once(self).await.map(drop)
+        let request = HttpRequest::new(Method::PUT, target)
+            .header("content-type", "application/octet-stream")
+            .with(Content::file(file));
+        request.send_once(self).await.map(drop)
     }
 
-    async fn rename(&mut self, from: &str, to: &str) -> Result<(), RepositoryError> {
-        let query = format!("&destination={}", utf8_percent_encode(to, UNRESERVED));
+    async fn rename(&mut self, from: &str, to: &str) -> Result<()> {
+        let query = format!("&destination={}", quote_part(to));
         let renamed = self.answer(Method::PUT, from, "RENAME", &query, "boolean");
         match renamed.await?.as_bool() {
             Some(true) => Ok(()),
@@ -192,7 +192,7 @@ impl FileSession for WebHdfs {
     }
 
     /// That there was no such file is no failure.
-    async fn remove(&mut self, path: &str) -> Result<(), RepositoryError> {
+    async fn remove(&mut self, path: &str) -> Result<()> {
         let removed = self.answer(Method::DELETE, path, "DELETE", "", "boolean");
         removed.await.map(drop)
     }
@@ -237,4 +237,66 @@ fn entry(status: &Value) -> (String, Option<Object>) {
         status["pathSuffix"].as_str().unwrap_or_default().to_owned(),
         there,
     )
+}
+
+const PROGRAM: &str = "hdfs";
+
+pub(super) fn has_program() -> bool {
+    program_on_path(PROGRAM).is_some()
+}
+
+/// Why nothing can be had that only the program can reach.
+pub(super) fn program_missing() -> RepositoryError {
+    RepositoryError::Program(ProcessError::Missing {
+        program: PROGRAM.to_owned(),
+    })
+}
+
+/// The URI for the program, which takes some characters of names for patterns.
+fn literal(uri: &str) -> String {
+    let escaped = |character| {
+        let is_special = r"*?[]{}\".contains(character);
+        is_special.then_some('\\').into_iter().chain([character])
+    };
+    uri.chars().flat_map(escaped).collect()
+}
+
+fn dfs<const N: usize>(arguments: [&str; N]) -> ProgramCall {
+    ProgramCall::new(PROGRAM).arguments(["dfs"]).arguments(arguments)
+}
+
+pub(super) async fn is_directory(uri: &str) -> Result<bool> {
+    match dfs(["-stat", "%F"]).argument(literal(uri)).capture().await {
+        Ok(captured) => Ok(captured.text().trim() == "directory"),
+        Err(ProcessError::Failed { last_lines, .. })
+            if last_lines
+                .iter()
+                .any(|line| line.contains("No such file or directory")) =>
+        {
+            Err(RepositoryError::Missing(last_lines.join(" ")))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Puts a file to a URI, where it appears when it is whole, and makes the directories above it.
+pub(super) async fn put(file: &Path, uri: &str) -> Result<()> {
+    let (directory, _) = uri.rsplit_once('/').unwrap_or_default();
+    let make = dfs(["-mkdir", "-p"]).argument(literal(directory));
+    make.capture().await?;
+    let put = dfs(["-put", "-f"]).argument(file.as_os_str());
+    put.argument(literal(uri)).capture().await?;
+    Ok(())
+}
+
+/// Brings it to this path, where it appears when it is whole.
+pub(super) async fn bring(uri: &str, target: &Path) -> Result<Brought> {
+    let place = tempfile::Builder::new()
+        .prefix(".incomplete-")
+        .tempdir_in(parent_of(target))
+        .map_err(RepositoryError::unwritable)?;
+    let copy = place.path().join("copy");
+    let call = dfs(["-get"]).argument(literal(uri));
+    call.argument(copy.as_os_str()).capture().await?;
+    local::rename(&copy, target)
 }
