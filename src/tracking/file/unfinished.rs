@@ -10,10 +10,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::FileStoreError;
+use super::io::{FileStoreError, write_unseen};
 use super::is_id;
 use super::meta::{ARTIFACTS, MAX_ID_LENGTH, META_FILE, METRICS, PARAMS, TAGS};
-use super::write::write_unseen;
 use crate::process::{ProcessIdentity, Whereabouts};
 
 /// The beginning of the files' names; the run's id follows.

@@ -9,11 +9,11 @@ use tokio::time::timeout;
 use super::RestStore;
 use super::client::Client;
 use super::error::RestError;
-use super::search::condition;
+use super::runs::condition;
 use super::wire::{Experiment, FoundRuns, Pair, RunAnswer, pair, search_runs};
 use crate::entities::{ExperimentId, RunData, RunId, tag};
 use crate::http::{Call, Outcome};
-use crate::tracking::search::has_tags;
+use crate::tracking::store::{StoreRules as _, has_tags};
 use crate::tracking::{NewRun, TrackingError};
 
 /// More runs than this are never of one creation.
@@ -43,7 +43,7 @@ impl RestStore {
                 // Databricks tells so of the directory that the experiment shall be in.
                 Err(error) if error.is_not_found() => {
                     let message = error.refusal().map_or("", |(_, _, message)| message);
-                    return Err(self.refused(&format!("the experiment '{name}'"), message));
+                    return Err(self.refused(format!("the experiment '{name}'"), message));
                 }
                 Err(error) => return Err(self.about("experiment", name, "write to", error)),
             }

@@ -1,29 +1,22 @@
 //! Where a model's artifacts are, by the tables of the model registry.
 
-use super::driver::{SqlError, Transaction, TransactionKind, Value};
-use super::statement::first;
-use super::store::SqlStore;
+use super::SqlStore;
+use super::driver::{SqlError, Transaction, Value, first};
+use super::experiments::in_workspace;
+use crate::tracking::model_selector::{DELETED_STAGE, is_in_stage};
+use crate::tracking::store::StoreRules as _;
 use crate::tracking::{ModelSelector, TrackingError};
-
-/// The stage of a version that was deleted.
-const DELETED_STAGE: &str = "Deleted_Internal";
-
-/// The workspace of all that belongs to no other one, in revisions that know workspaces.
-const DEFAULT_WORKSPACE: &str = "default";
 
 impl SqlStore {
     /// The location of a model's artifacts.
     pub(super) async fn find_model(&self, selector: &ModelSelector) -> Result<String, TrackingError> {
-        let mut connection = self.connection().await;
-        let mut transaction = connection
-            .begin(TransactionKind::Read)
-            .await
-            .map_err(|error| self.unreadable(error))?;
+        let mut connection = self.connection.lock().await;
+        let mut transaction = self.begin_read(connection.as_mut()).await?;
         let found = location(transaction.as_mut(), selector).await;
         found
             .map_err(|error| self.unreadable(error))?
             .filter(|location| !location.is_empty())
-            .ok_or_else(|| self.not_found("model", &selector.to_string()))
+            .ok_or_else(|| self.not_found("model", selector))
     }
 }
 
@@ -96,22 +89,9 @@ async fn newest(
     let rows = transaction.rows(&sql, &[Value::Text(name)]).await?;
     let versions = rows.into_iter().filter_map(|row| {
         let [version, of_row]: [_; 2] = row.try_into().ok()?;
-        let of_row = of_row.into_text();
-        let fits = match stage {
-            Some(stage) => of_row.eq_ignore_ascii_case(stage),
-            None => of_row != DELETED_STAGE,
-        };
-        version.as_int().filter(|_| fits)
+        version
+            .as_int()
+            .filter(|_| is_in_stage(&of_row.into_text(), stage))
     });
     Ok(versions.max())
-}
-
-/// The end of a condition for the tables of revisions that know workspaces.
-async fn in_workspace(transaction: &mut dyn Transaction, table: &'static str) -> Result<String, SqlError> {
-    let columns = transaction.columns(table).await?;
-    Ok(if columns.iter().any(|column| column == "workspace") {
-        format!(" AND workspace = '{DEFAULT_WORKSPACE}'")
-    } else {
-        String::new()
-    })
 }
