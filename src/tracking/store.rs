@@ -7,7 +7,7 @@ use super::limits::{self, Entity, LongValues};
 use super::model_selector::ModelSelector;
 use super::run_name::random_run_name;
 use crate::databricks::WorkspaceAccess;
-use crate::entities::{ExperimentId, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag};
+use crate::entities::{ExperimentId, LifecycleStage, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag};
 
 /// Which experiment a run shall belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -196,6 +196,14 @@ pub(super) trait StoreRules {
 
     fn unwritable(&self, fault: Self::Fault) -> TrackingError {
         self.unusable("write to", fault)
+    }
+
+    /// What a run is, unless it is deleted.
+    fn active(&self, run: RunData) -> Result<RunInfo, TrackingError> {
+        match run.lifecycle_stage {
+            LifecycleStage::Active => Ok(run.info),
+            LifecycleStage::Deleted => Err(self.deleted("run", run.info.run_id)),
+        }
     }
 
     fn check_experiment_name(&self, name: &str) -> Result<(), TrackingError> {

@@ -27,8 +27,8 @@ impl Files {
     pub(super) fn experiment(&self, selector: &ExperimentSelector) -> Result<ExperimentId, TrackingError> {
         match selector {
             ExperimentSelector::Default => {
-                self.ensure_store().map_err(|error| self.unwritable(error))?;
-                self.ensure_default_experiment()
+                self.ensure_store()
+                    .and_then(|()| self.ensure_default_experiment())
                     .map_err(|error| self.unwritable(error))?;
                 Ok(ExperimentId::new(DEFAULT_ID))
             }

@@ -236,45 +236,6 @@ mod tests {
         meta.map_err(|error| error.to_string())
     }
 
-    const RUN: &str = "artifact_uri: /s/0/abc/artifacts
-end_time: null
-entry_point_name: ''
-experiment_id: '0'
-lifecycle_stage: active
-run_id: abc
-run_name: 'yes'
-run_uuid: abc
-source_name: ''
-source_type: 4
-source_version: ''
-start_time: 1700000000123
-status: 1
-tags: []
-user_id: bob
-";
-
-    #[test]
-    fn a_run_is_written_as_it_was_read() {
-        let meta = run(RUN).unwrap();
-        assert_eq!(meta.run_name.as_deref(), Some("yes"));
-        assert_eq!(meta.status, RunStatus::Running);
-        assert_eq!(meta.to_yaml(), RUN.as_bytes());
-    }
-
-    #[test]
-    fn an_experiment_is_written_as_it_was_read() {
-        let text = "artifact_location: file:///s/0
-creation_time: 1795439356801
-experiment_id: '0'
-last_update_time: 1795439356801
-lifecycle_stage: active
-name: 'my exp: é #x'
-";
-        let meta = ExperimentMeta::parse(Path::new("m"), text.as_bytes()).unwrap();
-        assert_eq!(meta.name, "my exp: é #x");
-        assert_eq!(meta.to_yaml(), text.as_bytes());
-    }
-
     #[test]
     fn what_other_versions_wrote_is_read() {
         let old = "run_uuid: abc\nexperiment_id: 0\nstatus: 3\nname: ''\nend_time: 12\nsource_type: 3\n";

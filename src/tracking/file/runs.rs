@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::io::{FileStoreError, create_directory, create_parents, list, replace, write_unseen};
 use super::meta::{ARTIFACTS, MAX_ID_LENGTH, META_FILE, METRICS, PARAMS, RunMeta, TAGS};
-use super::unfinished::{Unfinished, remove_leftovers};
+use super::unfinished::{self, remove_leftovers};
 use super::{Files, is_id};
 use crate::entities::{ExperimentId, LifecycleStage, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag};
 use crate::tracking::artifact_uri::append_to_uri_path;
@@ -44,7 +44,7 @@ impl Files {
         let experiment = self.root.join(&meta.experiment_id);
         let directory = experiment.join(run_id.as_str());
         remove_leftovers(&self.root, &experiment);
-        let _unfinished = Unfinished::begin(&self.root, &meta.experiment_id, run_id.as_str())
+        let _unfinished = unfinished::begin(&self.root, &meta.experiment_id, run_id.as_str())
             .map_err(|error| self.unwritable(error))?;
         if let Err(error) = write_run(&directory, &meta, &params, &tags) {
             // What is left without a meta.yaml is no run, but would lie around.

@@ -273,11 +273,7 @@ impl TrackingStore for RestStore {
 
     async fn run(&self, run_id: &RunId) -> Result<RunInfo, TrackingError> {
         self.check_workspace().await?;
-        let run = self.fetch(run_id).await?;
-        match run.lifecycle_stage {
-            LifecycleStage::Deleted => Err(self.deleted("run", run_id)),
-            LifecycleStage::Active => Ok(run.info),
-        }
+        self.active(self.fetch(run_id).await?)
     }
 
     async fn run_data(&self, run_id: &RunId) -> Result<RunData, TrackingError> {

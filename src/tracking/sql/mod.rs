@@ -22,7 +22,7 @@ use self::driver::{Connection, SqlError, Transaction, TransactionKind};
 use super::limits::LongValues;
 use super::store::StoreRules;
 use super::{ExperimentSelector, FinishedRuns, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore};
-use crate::entities::{ExperimentId, LifecycleStage, RunData, RunId, RunInfo, RunStatus};
+use crate::entities::{ExperimentId, RunData, RunId, RunInfo, RunStatus};
 
 /// The workspace of all that belongs to no other one, in revisions that know workspaces.
 const DEFAULT_WORKSPACE: &str = "default";
@@ -135,11 +135,7 @@ impl TrackingStore for SqlStore {
     }
 
     async fn run(&self, run_id: &RunId) -> Result<RunInfo, TrackingError> {
-        let run = self.read_run(run_id).await?;
-        match run.lifecycle_stage {
-            LifecycleStage::Active => Ok(run.info),
-            LifecycleStage::Deleted => Err(self.deleted("run", run_id)),
-        }
+        self.active(self.read_run(run_id).await?)
     }
 
     async fn run_data(&self, run_id: &RunId) -> Result<RunData, TrackingError> {

@@ -72,17 +72,13 @@ impl SqlStore {
         name: String,
         artifact_root: String,
     ) -> Result<Self, TrackingError> {
-        let kind = match kind {
-            "postgresql" => ServerKind::Postgres,
-            "mysql" => ServerKind::MySql,
-            _ => {
-                return Err(TrackingError::Unsupported {
-                    kind: kind.to_owned(),
-                });
-            }
-        };
+        if !matches!(kind, "postgresql" | "mysql") {
+            return Err(TrackingError::Unsupported {
+                kind: kind.to_owned(),
+            });
+        }
         let opened = async {
-            let mut connection = kind.connect(uri).await?;
+            let mut connection = connect(kind, uri).await?;
             schema::check(connection.as_mut()).await?;
             Ok::<_, SqlError>(connection)
         };
@@ -102,36 +98,25 @@ impl SqlStore {
     }
 }
 
-/// A kind of database server.
-#[derive(Clone, Copy)]
-enum ServerKind {
-    Postgres,
-    /// MySQL or MariaDB.
-    MySql,
-}
-
-impl ServerKind {
-    /// Connects with the database at this address. Waits while the server has too many connections.
-    async fn connect(self, uri: &Secret) -> Result<Box<dyn Connection>, SqlError> {
-        let mut is_told = false;
-        (|| self.try_to_connect(uri))
-            .retry(RETRIES)
-            .when(|error| error.is_crowded)
-            .notify(|error, _| {
-                if !std::mem::replace(&mut is_told, true) {
-                    tracing::warn!(
-                        "the database server takes no more connections ({error}); retrying for {}",
-                        in_words(PATIENCE)
-                    );
-                }
-            })
-            .await
-    }
-
-    async fn try_to_connect(self, uri: &Secret) -> Result<Box<dyn Connection>, SqlError> {
-        Ok(match self {
-            Self::Postgres => Box::new(PostgresDatabase::open(uri).await?),
-            Self::MySql => Box::new(MySqlDatabase::open(uri).await?),
+/// Connects with the database at this address. Waits while the server has too many connections.
+async fn connect(kind: &str, uri: &Secret) -> Result<Box<dyn Connection>, SqlError> {
+    let attempt = || async {
+        Ok(match kind {
+            "mysql" => Box::new(MySqlDatabase::open(uri).await?) as Box<dyn Connection>,
+            _ => Box::new(PostgresDatabase::open(uri).await?),
         })
-    }
+    };
+    let mut is_told = false;
+    attempt
+        .retry(RETRIES)
+        .when(|error: &SqlError| error.is_crowded)
+        .notify(|error, _| {
+            if !std::mem::replace(&mut is_told, true) {
+                tracing::warn!(
+                    "the database server takes no more connections ({error}); retrying for {}",
+                    in_words(PATIENCE)
+                );
+            }
+        })
+        .await
 }

@@ -329,15 +329,4 @@ mod tests {
             assert!(!hosts(&address).unwrap_err().message.contains("geheim"));
         }
     }
-
-    #[test]
-    fn parameters_are_numbered() {
-        for (sql, expected) in [
-            ("SELECT 1", "SELECT 1"),
-            ("a = ? AND b = ?", "a = $1 AND b = $2"),
-            ("(?, ?), (?)", "($1, $2), ($3)"),
-        ] {
-            assert_eq!(numbered(sql), expected);
-        }
-    }
 }
