@@ -4,8 +4,8 @@ use std::error::Error;
 
 use crate::entities::RunInfo;
 
-/// Why a tracking store could not do what was asked. `store` is its URI without credentials, and `what` that is
-/// not there or deleted a `run`, an `experiment` or a `model`.
+/// Why a tracking store could not do what was asked. `store` is its URI without credentials; `what` is missing or
+/// deleted is a `run`, an `experiment` or a `model`.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say what the fields are")]
 pub enum TrackingError {
@@ -94,7 +94,7 @@ impl TrackingError {
     }
 }
 
-/// What stands between a kind of store and its files, its server or its database.
+/// Why a store's files, server or database cannot be used.
 pub(super) trait StoreFault: Error + Send + Sync + 'static {
     /// What the person can do about it.
     fn hint(&self) -> Option<String>;

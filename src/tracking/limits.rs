@@ -23,7 +23,7 @@ pub(crate) enum Entity {
 }
 
 impl Entity {
-    /// What MLflow's protocol and its tables call all that a run has of them.
+    /// The name of their list in MLflow's protocol, and of their table.
     pub(super) fn plural(self) -> &'static str {
         match self {
             Self::Param => "params",
@@ -101,8 +101,8 @@ impl LongValues {
     }
 }
 
-/// Checks parameters or tags, and cuts values that are too long, telling `warn` of each cut. Has no side effect,
-/// so it can be asked before anything is created.
+/// Checks parameters or tags, and cuts values that are too long, telling `warn` of each cut. Has no side effects,
+/// so it can be called before anything is created.
 ///
 /// # Errors
 /// A key that a store refuses, a parameter that is given twice, or a value that is too long and must not be cut.

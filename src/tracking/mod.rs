@@ -26,9 +26,6 @@ use self::sql::SqlStore;
 use crate::http::ServerAccess;
 
 /// Opens the store, and makes it where it is a database file that does not exist yet.
-///
-/// # Errors
-/// A store that cannot be opened, or of a kind that is not available.
 pub async fn open(uri: &TrackingUri) -> Result<Box<dyn TrackingStore>, TrackingError> {
     Ok(match uri {
         TrackingUri::Sqlite {
@@ -49,9 +46,6 @@ pub async fn open(uri: &TrackingUri) -> Result<Box<dyn TrackingStore>, TrackingE
 
 /// Opens the store to read from it, and changes nothing: `None` where it is a file, a directory or an
 /// empty database that a run would make a store of.
-///
-/// # Errors
-/// A store that cannot be opened, or of a kind that is not available.
 pub(crate) async fn open_existing(
     uri: &TrackingUri,
 ) -> Result<Option<Box<dyn TrackingStore>>, TrackingError> {
@@ -69,9 +63,6 @@ pub(crate) async fn open_existing(
 
 /// How the server behind this URI is reached by who gets and puts its artifacts; nothing where no
 /// server keeps the store.
-///
-/// # Errors
-/// A URL that is no server's address, or settings that mean nothing.
 pub fn server_access(uri: &TrackingUri) -> Result<Option<ServerAccess>, TrackingError> {
     match uri {
         TrackingUri::Rest { url } => rest::server_access(url.expose()).map(Some),

@@ -1,4 +1,4 @@
-//! What every tracking store can do, and what all kinds of them do alike.
+//! What every tracking store can do, and what all kinds of them share.
 
 use async_trait::async_trait;
 
@@ -38,7 +38,7 @@ pub struct NewRun {
 }
 
 impl NewRun {
-    /// The name that was asked for, or one that is made up.
+    /// The requested name, or a made-up one.
     pub(super) fn name_or_random(&self) -> String {
         let name = self.name.clone().filter(|name| !name.is_empty());
         name.unwrap_or_else(random_run_name)
@@ -79,25 +79,17 @@ pub struct FinishedRuns {
 /// A place where runs are recorded. Every call is one whole step: it happens wholly or not at all.
 #[async_trait]
 pub trait TrackingStore: Send + Sync {
-    /// Finds the experiment, and makes it where it is selected by a name that does not exist.
-    ///
-    /// # Errors
-    /// A selected id that does not exist, a deleted experiment, or a store that cannot be used.
+    /// Finds the experiment, and makes it where it is selected by a name that does not exist. One that is deleted
+    /// is an error.
     async fn experiment(&self, selector: &ExperimentSelector) -> Result<ExperimentId, TrackingError>;
 
     /// Looks whether the experiment is there, and makes none. `None` where it would be made.
-    ///
-    /// # Errors
-    /// As of [`TrackingStore::experiment`].
     async fn look_for_experiment(
         &self,
         selector: &ExperimentSelector,
     ) -> Result<Option<ExperimentId>, TrackingError>;
 
     /// Where an experiment keeps its artifacts: a path or URI below which every run has a directory.
-    ///
-    /// # Errors
-    /// An experiment that does not exist or is deleted, or a store that cannot be used.
     async fn artifact_location(&self, experiment_id: &ExperimentId) -> Result<String, TrackingError>;
 
     /// Creates a run with its tags and parameters in state `RUNNING`. A store that cannot do all of
@@ -135,9 +127,6 @@ pub trait TrackingStore: Send + Sync {
     async fn model_location(&self, selector: &ModelSelector) -> Result<String, TrackingError>;
 
     /// The Databricks workspace that the store is in, for a process that is to reach it too.
-    ///
-    /// # Errors
-    /// Credentials for it cannot be got.
     async fn workspace_access(&self) -> Result<Option<WorkspaceAccess>, TrackingError> {
         Ok(None)
     }
@@ -153,7 +142,7 @@ pub trait TrackingStore: Send + Sync {
     }
 }
 
-/// What all kinds of stores do alike: the errors in which they name themselves, and the rules for keys and values.
+/// What all kinds of stores share: errors that name the store, and the limits of keys and values.
 pub(super) trait StoreRules {
     type Fault: StoreFault;
 
@@ -198,7 +187,7 @@ pub(super) trait StoreRules {
         self.unusable("write to", fault)
     }
 
-    /// What a run is, unless it is deleted.
+    /// The run's info; an error if the run is deleted.
     fn active(&self, run: RunData) -> Result<RunInfo, TrackingError> {
         match run.lifecycle_stage {
             LifecycleStage::Active => Ok(run.info),
@@ -211,7 +200,7 @@ pub(super) trait StoreRules {
             .map_err(|error| self.refused(format!("the experiment name '{name}'"), error))
     }
 
-    /// Parameters or tags that every store takes. Warns of values that are cut.
+    /// Checks parameters or tags, and cuts values that are too long, with a warning.
     fn fit(
         &self,
         entity: Entity,
@@ -228,14 +217,14 @@ pub(super) trait StoreRules {
         Ok(tags)
     }
 
-    /// The tags of the runs that are wanted, as the store holds them.
+    /// The wanted tags as the store would hold them.
     fn fit_wanted_tags(&self, wanted: &FinishedRuns) -> Result<Vec<(String, String)>, TrackingError> {
         limits::fit(Entity::Tag, wanted.tags.clone(), self.long_values(), &mut drop)
             .map_err(|error| self.refused("a tag", error))
     }
 }
 
-/// What is done with the warning that a value is cut.
+/// Logs the warning that a value was cut.
 pub(super) fn warn(warning: String) {
     tracing::warn!("{warning}");
 }
@@ -248,8 +237,7 @@ pub(super) fn has_tags(run: &RunData, tags: &[(String, String)]) -> bool {
     tags.iter().all(|(key, value)| run.tag(key) == Some(value))
 }
 
-/// The run as [`RunData`] holds it: tags and parameters in the order of their keys, and the name, which early
-/// versions of MLflow keep in the tag alone.
+/// Sorts the tags and parameters by key, and fills in the name, which early versions of MLflow keep only as a tag.
 pub(super) fn in_order(mut run: RunData) -> RunData {
     run.tags.sort();
     run.params.sort();

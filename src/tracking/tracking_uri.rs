@@ -15,45 +15,33 @@ const DEFAULT_DIRECTORY: &str = "mlruns";
 /// The file that makes a directory of a file store an experiment.
 const META_DATA_FILE: &str = "meta.yaml";
 
-/// A tracking store's address. Paths in it are absolute.
+/// A tracking store's address. Paths in it are absolute, `uri` is the same store for another program, and new
+/// experiments keep their artifacts under `artifact_root`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the variants have the same fields")]
 pub enum TrackingUri {
-    /// A SQLite database.
+    /// A SQLite database in a file.
     Sqlite {
-        /// The database file.
         path: PathBuf,
-        /// The directory under which new experiments keep their artifacts.
         artifact_root: String,
-        /// The same store for another program.
         uri: String,
     },
-    /// A directory of text files.
+    /// A directory of text files. Its artifacts are in the store itself, spelled as the user did where that is
+    /// absolute.
     File {
-        /// The directory.
         path: PathBuf,
-        /// The location under which new experiments keep their artifacts: the store itself, spelled
-        /// as the user did where that is absolute.
         artifact_root: String,
-        /// The same store for another program.
         uri: String,
     },
-    /// A server that speaks MLflow's REST API over HTTP.
-    Rest {
-        /// The address as it was given; it may hold credentials.
-        url: Secret,
-    },
+    /// A server that speaks MLflow's REST API over HTTP. The address as it was given may hold credentials.
+    Rest { url: Secret },
     /// A Databricks workspace or Unity Catalog.
-    Databricks {
-        /// The address as it was given.
-        uri: String,
-    },
-    /// A database server.
+    Databricks { uri: String },
+    /// A database server. The address as it was given may hold credentials.
     Database {
-        /// The kind of database: `postgresql`, `mysql` or `mssql`.
+        /// `postgresql`, `mysql` or `mssql`.
         kind: String,
-        /// The address as it was given; it may hold credentials.
         uri: Secret,
-        /// The directory under which new experiments keep their artifacts.
         artifact_root: String,
     },
 }
@@ -61,7 +49,7 @@ pub enum TrackingUri {
 /// Why a tracking URI names no store.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TrackingUriError {
-    /// No store is named so, or the value looks like something else than the directory that it would be taken for.
+    /// The value names no store, or looks like something other than the directory that it would name.
     #[error("the tracking URI '{uri}' {}", mistake.what)]
     Mistaken { uri: String, mistake: Mistake },
     /// A path that a store cannot keep.

@@ -34,7 +34,7 @@ struct Note {
     process: ProcessIdentity,
 }
 
-/// Tells that a run is being created in this store, until what is returned is dropped.
+/// Marks a run as being created, until the returned path is dropped.
 pub(super) fn begin(root: &Path, experiment: &str, run_id: &str) -> Result<Option<TempPath>, FileStoreError> {
     let Some(process) = ProcessIdentity::own() else {
         return Ok(None);

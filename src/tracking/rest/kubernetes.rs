@@ -88,13 +88,11 @@ impl KubernetesAccount {
     }
 
     fn namespace(&self) -> Result<String, RestError> {
-        if let Some(namespace) = content(&self.service_account.join("namespace")) {
-            return Ok(namespace);
-        }
-        let config = self.config()?;
-        config
-            .of_context("namespace")
-            .ok_or_else(|| refused("the current context names no namespace"))
+        let namespace = match content(&self.service_account.join("namespace")) {
+            Some(namespace) => Some(namespace),
+            None => self.config()?.of_context("namespace"),
+        };
+        namespace.ok_or_else(|| refused("the current context names no namespace"))
     }
 
     fn config(&self) -> Result<Kubeconfig, RestError> {

@@ -111,20 +111,20 @@ impl RestStore {
         let Some(workspace) = &self.workspace else {
             return Ok(());
         };
-        let none = || {
-            let error = RestError::Setup {
-                text: format!("the server has no workspaces, but MLFLOW_WORKSPACE is '{workspace}'"),
-                hint: "unset MLFLOW_WORKSPACE, or start the server with --enable-workspaces",
-            };
-            self.unusable("use", error)
-        };
         let check = async {
             let info = self.client.get::<Value>("/api/3.0/mlflow/server-info", &[]);
             match info.await {
                 Ok(info) if info["workspaces_enabled"] == true => Ok(()),
-                Ok(_) => Err(none()),
-                Err(RestError::Api(error)) if error.status() == Some(404) => Err(none()),
-                Err(error) => Err(self.unreadable(error)),
+                Err(error) if !matches!(&error, RestError::Api(error) if error.status() == Some(404)) => {
+                    Err(self.unreadable(error))
+                }
+                _ => {
+                    let error = RestError::Setup {
+                        text: format!("the server has no workspaces, but MLFLOW_WORKSPACE is '{workspace}'"),
+                        hint: "unset MLFLOW_WORKSPACE, or start the server with --enable-workspaces",
+                    };
+                    Err(self.unusable("use", error))
+                }
             }
         };
         self.workspace_checked.get_or_try_init(|| check).await.map(|_| ())

@@ -27,7 +27,7 @@ use crate::entities::{ExperimentId, RunData, RunId, RunInfo, RunStatus};
 /// The workspace of all that belongs to no other one, in revisions that know workspaces.
 const DEFAULT_WORKSPACE: &str = "default";
 
-/// How often something is tried where other programs get in the way.
+/// How often a change is attempted if other programs interfere.
 const MOST_RACES: u32 = 3;
 
 /// A tracking store in a SQL database.
@@ -40,11 +40,11 @@ pub(crate) struct SqlStore {
     long_values: LongValues,
 }
 
-/// Why a transaction came to nothing.
+/// Why a transaction failed.
 enum Failure {
-    /// The database refused. Whether to try again is for the caller to judge.
+    /// The database refused; the caller decides whether to try again.
     Database(SqlError),
-    /// Another attempt would fail as well.
+    /// Trying again would not help.
     Final(TrackingError),
 }
 
@@ -77,7 +77,7 @@ impl SqlStore {
         transaction.map_err(|error| self.unwritable(error))
     }
 
-    /// The error for a change that is not tried again.
+    /// The error for a change that is not attempted again.
     fn not_changed(&self, failure: Failure) -> TrackingError {
         match failure {
             Failure::Database(error) => self.unwritable(error),
@@ -86,7 +86,7 @@ impl SqlStore {
     }
 }
 
-/// Makes all changes of a transaction last, or none.
+/// Commits the changes, or rolls them back if one of them failed.
 async fn finish<T>(transaction: Box<dyn Transaction + '_>, result: Result<T, Failure>) -> Result<T, Failure> {
     match result {
         Ok(_) => transaction.commit().await?,

@@ -26,35 +26,29 @@ async fn location(
 ) -> Result<Option<String>, SqlError> {
     let tables = transaction.tables().await?;
     let has = |table: &str| tables.iter().any(|known| known == table);
-    match selector {
+    let (name, version) = match selector {
         ModelSelector::Logged { id } if has("logged_models") => {
             let sql = "SELECT artifact_location FROM logged_models WHERE model_id = ?";
             let locations = transaction.texts(sql, &[Value::Text(id)]).await?;
-            Ok(locations.into_iter().next())
+            return Ok(locations.into_iter().next());
         }
-        ModelSelector::Version { name, version } if has("model_versions") => match version.parse() {
-            Ok(version) => of_version(transaction, name, version).await,
-            Err(_) => Ok(None),
-        },
+        ModelSelector::Version { name, version } if has("model_versions") => (name, version.parse().ok()),
         ModelSelector::Latest { name, stage } if has("model_versions") => {
-            match newest(transaction, name, stage.as_deref()).await? {
-                Some(version) => of_version(transaction, name, version).await,
-                None => Ok(None),
-            }
+            (name, newest(transaction, name, stage.as_deref()).await?)
         }
         ModelSelector::Alias { name, alias } if has("registered_model_aliases") => {
             let own = in_workspace(transaction, "registered_model_aliases").await?;
             let sql =
                 format!("SELECT version FROM registered_model_aliases WHERE name = ? AND alias = ?{own}");
-            let rows = transaction
-                .rows(&sql, &[Value::Text(name), Value::Text(alias)])
-                .await?;
-            match first(rows).and_then(|[version]| version.as_int()) {
-                Some(version) => of_version(transaction, name, version).await,
-                None => Ok(None),
-            }
+            let values = [Value::Text(name), Value::Text(alias)];
+            let row = first(transaction.rows(&sql, &values).await?);
+            (name, row.and_then(|[version]| version.as_int()))
         }
-        _ => Ok(None),
+        _ => return Ok(None),
+    };
+    match version {
+        Some(version) => of_version(transaction, name, version).await,
+        None => Ok(None),
     }
 }
 

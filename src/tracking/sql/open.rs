@@ -1,4 +1,4 @@
-//! How the databases of tracking stores are opened.
+//! Opening the databases of tracking stores.
 
 use std::path::Path;
 use std::time::Duration;
@@ -35,8 +35,7 @@ impl SqlStore {
         artifact_root: String,
     ) -> Result<Self, TrackingError> {
         let opened = async {
-            let mut database = SqliteDatabase::open(path).await?;
-            let is_new_elsewhere = database.is_new_elsewhere();
+            let (mut database, is_new_elsewhere) = SqliteDatabase::open(path).await?;
             schema::ensure(&mut database, is_new_elsewhere, &artifact_root).await?;
             Ok::<_, SqlError>(database)
         };

@@ -180,33 +180,26 @@ fn connect_options(
     port: Option<u16>,
 ) -> Result<PgConnectOptions, SqlError> {
     let mut url = Url::parse("postgres:///").map_err(|error| SqlError::new(error.to_string()))?;
-    {
-        let mut query = url.query_pairs_mut();
-        let port = port.map(|port| port.to_string());
-        let pairs = [
-            ("host", host),
-            ("port", port.as_deref()),
-            ("user", address.user.as_deref()),
-            ("password", address.password.as_ref().map(Secret::expose)),
-            ("dbname", Some(&*address.database)),
-            ("sslmode", address.option(&["sslmode"])),
-            ("sslrootcert", address.option(&["sslrootcert"])),
-            ("sslcert", address.option(&["sslcert"])),
-            ("sslkey", address.option(&["sslkey"])),
-            ("options", address.option(&["options"])),
-            (
-                "application_name",
-                address
-                    .option(&["application_name"])
-                    .or(address.option(&["fallback_application_name"])),
-            ),
-        ];
-        for (name, value) in pairs {
-            if let Some(value) = value {
-                query.append_pair(name, value);
-            }
-        }
-    }
+    let port = port.map(|port| port.to_string());
+    let application = address.option(&["application_name"]);
+    let pairs = [
+        ("host", host),
+        ("port", port.as_deref()),
+        ("user", address.user.as_deref()),
+        ("password", address.password.as_ref().map(Secret::expose)),
+        ("dbname", Some(&*address.database)),
+        ("sslmode", address.option(&["sslmode"])),
+        ("sslrootcert", address.option(&["sslrootcert"])),
+        ("sslcert", address.option(&["sslcert"])),
+        ("sslkey", address.option(&["sslkey"])),
+        ("options", address.option(&["options"])),
+        (
+            "application_name",
+            application.or(address.option(&["fallback_application_name"])),
+        ),
+    ];
+    let given = pairs.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    url.query_pairs_mut().extend_pairs(given);
     let options = PgConnectOptions::from_url(&url).map_err(sql_error)?;
     Ok(options.disable_statement_logging())
 }

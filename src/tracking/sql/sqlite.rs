@@ -22,15 +22,13 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 const NEW_FILE_AGE: Duration = Duration::from_secs(2);
 
 /// An open database file.
-pub(super) struct SqliteDatabase {
-    connection: SqliteConnection,
-    is_new_elsewhere: bool,
-}
+pub(super) struct SqliteDatabase(SqliteConnection);
 
 impl SqliteDatabase {
     /// Opens the file, and creates it and its directories where they are missing. Changes nothing in
-    /// an existing file, its journal mode included.
-    pub(super) async fn open(path: &Path) -> Result<Self, SqlError> {
+    /// an existing file, its journal mode included. The flag says whether another program seems to have just
+    /// created the file and not filled it yet.
+    pub(super) async fn open(path: &Path) -> Result<(Self, bool), SqlError> {
         let metadata = std::fs::metadata(path).ok();
         if metadata.as_ref().is_some_and(Metadata::is_dir) {
             return Err(SqlError::with_hint(
@@ -39,11 +37,8 @@ impl SqliteDatabase {
             ));
         }
         let is_new_elsewhere = metadata.is_some_and(|metadata| {
-            let age = metadata
-                .modified()
-                .ok()
-                .and_then(|modified| modified.elapsed().ok());
-            metadata.len() == 0 && age.is_some_and(|age| age < NEW_FILE_AGE)
+            let age = metadata.modified().map(|modified| modified.elapsed());
+            metadata.len() == 0 && matches!(age, Ok(Ok(age)) if age < NEW_FILE_AGE)
         });
         if let Some(directory) = path.parent() {
             std::fs::create_dir_all(directory).map_err(|error| {
@@ -61,10 +56,7 @@ impl SqliteDatabase {
             .foreign_keys(true)
             .disable_statement_logging();
         let connection = options.connect().await.map_err(sql_error)?;
-        Ok(Self {
-            connection,
-            is_new_elsewhere,
-        })
+        Ok((Self(connection), is_new_elsewhere))
     }
 
     /// Opens an existing file for reading, and leaves it and its directory as they are.
@@ -79,15 +71,7 @@ impl SqliteDatabase {
             .immutable(has_write_ahead_log(path) && !Path::new(&log).exists())
             .busy_timeout(BUSY_TIMEOUT)
             .disable_statement_logging();
-        Ok(Self {
-            connection: options.connect().await.map_err(sql_error)?,
-            is_new_elsewhere: false,
-        })
-    }
-
-    /// Whether another program seems to have just made the database and not yet created anything in it.
-    pub(super) fn is_new_elsewhere(&self) -> bool {
-        self.is_new_elsewhere
+        options.connect().await.map(Self).map_err(sql_error)
     }
 }
 
@@ -103,10 +87,10 @@ fn has_write_ahead_log(path: &Path) -> bool {
 impl Connection for SqliteDatabase {
     async fn begin(&mut self, access: TransactionKind) -> Result<Box<dyn Transaction + '_>, SqlError> {
         let transaction = match access {
-            TransactionKind::Read => self.connection.begin().await,
+            TransactionKind::Read => self.0.begin().await,
             // Takes the write lock at once. A transaction that asks for it only after it has read
             // fails without waiting when another one wrote in between.
-            TransactionKind::Write => self.connection.begin_with("BEGIN IMMEDIATE").await,
+            TransactionKind::Write => self.0.begin_with("BEGIN IMMEDIATE").await,
         };
         Ok(Box::new(SqliteTransaction(transaction.map_err(sql_error)?)))
     }

@@ -163,11 +163,6 @@ fn what_names_no_store_is_explained() {
             "'s3://bucket/x' has the scheme 's3'",
             "http(s)://",
         ),
-        (
-            "localhost:5000",
-            "has the scheme 'localhost'",
-            "did you mean http://localhost:5000?",
-        ),
     ] {
         let error = resolve(value).unwrap_err();
         assert!(error.to_string().contains(message), "{value}: {error}");
@@ -215,7 +210,6 @@ fn what_looks_like_something_else_is_no_directory() {
     std::fs::write(cwd.join("store"), b"SQLite format 3\0rest").unwrap();
     for (value, hint) in [
         // Servers.
-        ("127.0.0.1:5000", "did you mean http://127.0.0.1:5000?"),
         ("localhost:5000", "did you mean http://localhost:5000?"),
         ("localhost", "did you mean http://localhost:5000?"),
         ("host:5000/path", "did you mean http://host:5000/path?"),
@@ -223,7 +217,6 @@ fn what_looks_like_something_else_is_no_directory() {
         ("[::1]:5000", "did you mean http://[::1]:5000?"),
         ("10.1.2.3", "did you mean http://10.1.2.3?"),
         ("//localhost:5000", "did you mean http://localhost:5000?"),
-        ("mlflow.example.com", "did you mean http://mlflow.example.com?"),
         ("mlflow.example.com", "./mlflow.example.com for a directory"),
         (
             "mlflow.example.com:8080/x",
@@ -232,10 +225,6 @@ fn what_looks_like_something_else_is_no_directory() {
         ("example.com/mlflow", "did you mean http://example.com/mlflow?"),
         ("mlflow.internal", "did you mean http://mlflow.internal?"),
         ("mlflow.firma.de", "did you mean http://mlflow.firma.de?"),
-        (
-            "anna:geheim@host:5000",
-            "write http:// or https:// in front of it",
-        ),
         // URLs.
         ("\"http://host:5000\"", "did you mean http://host:5000?"),
         ("'sqlite:///x.db'", "did you mean sqlite:///x.db?"),
@@ -262,10 +251,6 @@ fn what_looks_like_something_else_is_no_directory() {
         ("ht_tp://host", "did you mean http://host?"),
         ("://host", "did you mean http://host?"),
         ("postgres://host/x", "did you mean postgresql://host/x?"),
-        (
-            "postgres://anna:geheim@host/x",
-            "write postgresql:// instead of postgres:",
-        ),
         ("postgressql://host/x", "did you mean postgresql://host/x?"),
         ("mariadb+pymysql://host/x", "did you mean mysql+pymysql://host/x?"),
         ("sqlite3:///x.db", "did you mean sqlite:///x.db?"),
@@ -283,19 +268,15 @@ fn what_looks_like_something_else_is_no_directory() {
         ),
         ("sqlite+aiosqlite:///x.db", "did you mean sqlite:///x.db?"),
         // Databases.
-        ("mlflow.db", "did you mean sqlite:///mlflow.db?"),
         ("./x.sqlite", "did you mean sqlite:///x.sqlite?"),
         ("../x.SQLite3", "did you mean sqlite:///../x.SQLite3?"),
         ("/data/mlflow.db", "did you mean sqlite:////data/mlflow.db?"),
-        ("file:mlflow.db", "did you mean sqlite:///mlflow.db?"),
         (
             "file:///data/mlflow.db",
             "did you mean sqlite:////data/mlflow.db?",
         ),
         ("store", "did you mean sqlite:///store?"),
         // Directories and workspaces.
-        ("file://./mlruns", "did you mean ./mlruns or file:///mlruns?"),
-        ("file://mlruns", "did you mean ./mlruns?"),
         ("file://../mlruns", "did you mean ../mlruns or file:///mlruns?"),
         ("file://mlruns/", "did you mean ./mlruns/?"),
         ("Databricks", "did you mean databricks?"),
