@@ -195,7 +195,7 @@ impl StoreRules for RestStore {
     type Fault = RestError;
 
     fn shown(&self) -> String {
-        self.client.address().to_owned()
+        without_credentials(self.client.address())
     }
 
     fn long_values(&self) -> LongValues {

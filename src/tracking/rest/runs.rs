@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::RestStore;
 use super::error::RestError;
-use super::wire::{FoundRuns, Pair, RunAnswer, pair, run_data, search_runs};
+use super::wire::{FoundRuns, Pair, RunAnswer, pair, run_data};
 use crate::entities::{LifecycleStage, RunData, RunId, RunStatus, UnixMillis};
 use crate::http::ApiError;
 use crate::tracking::limits::Entity;
@@ -64,30 +64,50 @@ impl RestStore {
         let tags = self.fit_wanted_tags(wanted)?;
         self.check_workspace().await?;
         let filter = filter(&tags);
-        let mut found: Vec<RunData> = Vec::new();
-        let mut page_token = None;
+        let is_wanted = |run: &RunData| {
+            run.info.status == RunStatus::Finished
+                && run.lifecycle_stage == LifecycleStage::Active
+                && has_tags(run, &tags)
+        };
+        let (mut found, mut page_token) = (Vec::new(), String::new());
         while found.len() < wanted.limit {
             let id = wanted.experiment_id.as_str();
-            let body = search_runs(id, &filter, PAGE, page_token.as_deref());
-            let page = self
-                .client
-                .post::<FoundRuns>("/api/2.0/mlflow/runs/search", &body);
-            let failed = |error| self.about("experiment", id, "read", error);
-            let answer = page.await.map_err(failed)?;
-            for run in answer.runs.iter().flatten() {
-                let run = self.data_of(run)?;
-                let is_finished = run.info.status == RunStatus::Finished;
-                if is_finished && run.lifecycle_stage == LifecycleStage::Active && has_tags(&run, &tags) {
-                    found.push(run);
-                }
-            }
-            if answer.next_page_token.is_empty() {
+            let (runs, next_page_token) = self.search(id, &filter, PAGE, &page_token).await?;
+            found.extend(runs.into_iter().filter(is_wanted));
+            if next_page_token.is_empty() {
                 break;
             }
-            page_token = Some(answer.next_page_token);
+            page_token = next_page_token;
         }
         found.truncate(wanted.limit);
         Ok(found)
+    }
+
+    /// A page of the newest active runs of an experiment that fit the filter, and the token of the next page.
+    pub(super) async fn search(
+        &self,
+        experiment_id: &str,
+        filter: &str,
+        most: usize,
+        page_token: &str,
+    ) -> Result<(Vec<RunData>, String), TrackingError> {
+        let mut body = json!({
+            "experiment_ids": [experiment_id],
+            "filter": filter,
+            "run_view_type": "ACTIVE_ONLY",
+            "max_results": most,
+            "order_by": ["attributes.start_time DESC"],
+        });
+        if !page_token.is_empty() {
+            body["page_token"] = page_token.into();
+        }
+        let page = self
+            .client
+            .post::<FoundRuns>("/api/2.0/mlflow/runs/search", &body);
+        let failed = |error| self.about("experiment", experiment_id, "read", error);
+        let page = page.await.map_err(failed)?;
+        let runs = page.runs.iter().flatten().map(|run| self.data_of(run));
+        Ok((runs.collect::<Result<_, _>>()?, page.next_page_token))
     }
 
     /// Stores parameters or tags. What is there already with the same value is left as it is.

@@ -17,21 +17,6 @@ pub(super) fn pair((key, value): &Pair) -> Value {
     json!({ "key": key, "value": value })
 }
 
-/// The newest active runs of an experiment that fit the filter, as a request for one page.
-pub(super) fn search_runs(experiment_id: &str, filter: &str, most: usize, page_token: Option<&str>) -> Value {
-    let mut body = json!({
-        "experiment_ids": [experiment_id],
-        "filter": filter,
-        "run_view_type": "ACTIVE_ONLY",
-        "max_results": most,
-        "order_by": ["attributes.start_time DESC"],
-    });
-    if let Some(token) = page_token {
-        body["page_token"] = token.into();
-    }
-    body
-}
-
 #[derive(Debug, Deserialize)]
 pub(super) struct FoundRuns {
     #[serde(default)]
