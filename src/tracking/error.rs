@@ -4,8 +4,8 @@ use std::error::Error;
 
 use crate::entities::RunInfo;
 
-/// Why a tracking store could not do what was asked. `store` is its URI without credentials; `what` is missing or
-/// deleted is a `run`, an `experiment` or a `model`.
+/// Why a tracking store could not do what was asked. `store` is its URI without credentials; `what` is `run`,
+/// `experiment` or `model` if it is missing or deleted.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say what the fields are")]
 pub enum TrackingError {
