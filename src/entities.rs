@@ -114,11 +114,11 @@ impl UnixMillis {
     }
 }
 
-/// The state of a run, as MLflow's `RunStatus` names it.
+/// The state of a run, as MLflow's `RunStatus` names and numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunStatus {
     /// The run goes on.
-    Running,
+    Running = 1,
     /// The run has been handed to a backend that has not begun it.
     Scheduled,
     /// The run ended well.
@@ -130,6 +130,14 @@ pub enum RunStatus {
 }
 
 impl RunStatus {
+    const ALL: [Self; 5] = [
+        Self::Running,
+        Self::Scheduled,
+        Self::Finished,
+        Self::Failed,
+        Self::Killed,
+    ];
+
     /// The name that stores and the REST API use.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -143,15 +151,17 @@ impl RunStatus {
 
     /// The status with this name, if there is one.
     pub fn from_name(name: &str) -> Option<Self> {
-        [
-            Self::Running,
-            Self::Scheduled,
-            Self::Finished,
-            Self::Failed,
-            Self::Killed,
-        ]
-        .into_iter()
-        .find(|status| status.as_str() == name)
+        Self::ALL.into_iter().find(|status| status.as_str() == name)
+    }
+
+    /// The number that MLflow's protocol and its file store use.
+    pub(crate) fn number(self) -> i64 {
+        self as i64
+    }
+
+    /// The status with this number, if there is one.
+    pub(crate) fn from_number(number: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.number() == number)
     }
 
     /// Whether the run has ended.
@@ -243,4 +253,26 @@ impl RunData {
 fn value_of<'a>(pairs: &'a [(String, String)], key: &str) -> Option<&'a str> {
     let found = pairs.iter().find(|(other, _)| other == key);
     found.map(|(_, value)| value.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_has_the_number_of_mlflow_s_protocol() {
+        for (number, name) in [
+            (1, "RUNNING"),
+            (2, "SCHEDULED"),
+            (3, "FINISHED"),
+            (4, "FAILED"),
+            (5, "KILLED"),
+        ] {
+            let status = RunStatus::from_number(number).unwrap();
+            assert_eq!(status.as_str(), name);
+            assert_eq!(status.number(), number);
+        }
+        assert_eq!(RunStatus::from_number(0), None);
+        assert_eq!(RunStatus::from_number(6), None);
+    }
 }

@@ -17,7 +17,7 @@ use crate::process::{Signals, until_signal};
 use crate::project::{EntryPoint, ParameterContext, Project, ProjectEnvironment, ResolvedParameters};
 use crate::project_uri::ProjectUri;
 use crate::redact::without_credentials;
-use crate::tracking::limits::{self, LongValues};
+use crate::tracking::limits::{self, Entity, LongValues};
 use crate::tracking::{ExperimentSelector, TrackingUri};
 
 impl RunPlan {
@@ -228,8 +228,12 @@ impl Call {
         let command = CommandWithData::new(entry_point, &parameters, &data, &imagined)?;
         let mut warnings = Vec::new();
         let mut warn = |warning| warnings.push(warning);
-        let params_to_log =
-            limits::fit_params(logged(&parameters), LongValues::from_environment(), &mut warn)?;
+        let params_to_log = limits::fit(
+            Entity::Param,
+            logged(&parameters),
+            LongValues::from_environment(),
+            &mut warn,
+        )?;
         let call = Self {
             parameters,
             params_to_log,

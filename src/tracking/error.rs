@@ -1,28 +1,24 @@
 //! Why a tracking store could not do what was asked.
 
+use std::error::Error;
+
 use crate::entities::RunInfo;
 
-/// Why a tracking store could not do what was asked.
+/// Why a tracking store could not do what was asked. `store` is its URI without credentials; `what` is `run`,
+/// `experiment` or `model` if it is missing or deleted.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what the fields are")]
 pub enum TrackingError {
-    /// The store answered that something is not there.
     #[error("{what} '{id}' does not exist in the tracking store {store}")]
     NotFound {
-        /// `run` or `experiment`.
         what: &'static str,
-        /// What was asked for.
         id: String,
-        /// The store's URI without credentials.
         store: String,
     },
-    /// The experiment or run is there, but deleted.
     #[error("{what} '{id}' is deleted in the tracking store {store}")]
     Deleted {
-        /// `run` or `experiment`.
         what: &'static str,
-        /// What was asked for.
         id: String,
-        /// The store's URI without credentials.
         store: String,
     },
     /// The store refuses a value.
@@ -30,9 +26,7 @@ pub enum TrackingError {
     Refused {
         /// What was refused, with its value where that is no secret.
         what: String,
-        /// Why.
         reason: String,
-        /// The store's URI without credentials.
         store: String,
     },
     /// The run was created, but what belongs to it could not be stored.
@@ -40,7 +34,6 @@ pub enum TrackingError {
     HalfCreated {
         /// The run: `FAILED`, or `RUNNING` if it could not be ended either.
         info: Box<RunInfo>,
-        /// The store's answer to what followed.
         cause: Box<TrackingError>,
     },
     /// The store cannot be opened, reached, read or written.
@@ -48,17 +41,11 @@ pub enum TrackingError {
     Unusable {
         /// What was tried, such as `open` or `write to`.
         action: &'static str,
-        /// The store's URI without credentials.
         store: String,
-        /// What the person can do about it, where that is known.
         hint: Option<String>,
-        /// Whether it may pass by itself, such as a server that starts anew.
         may_pass: bool,
-        /// The cause.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Box<dyn Error + Send + Sync>,
     },
-    /// The store's kind is not supported.
     #[error("tracking stores of the kind '{kind}' are not supported")]
     Unsupported {
         /// The scheme of the tracking URI.
@@ -67,6 +54,16 @@ pub enum TrackingError {
 }
 
 impl TrackingError {
+    pub(super) fn unusable(action: &'static str, store: String, fault: impl StoreFault) -> Self {
+        Self::Unusable {
+            action,
+            store,
+            hint: fault.hint(),
+            may_pass: fault.may_pass(),
+            source: Box::new(fault),
+        }
+    }
+
     /// Whether a store that is there gave this answer.
     pub(crate) fn is_of_store(&self) -> bool {
         matches!(
@@ -95,4 +92,13 @@ impl TrackingError {
             _ => None,
         }
     }
+}
+
+/// Why a store's files, server or database cannot be used.
+pub(super) trait StoreFault: Error + Send + Sync + 'static {
+    /// What the person can do about it.
+    fn hint(&self) -> Option<String>;
+
+    /// Whether it may pass by itself, such as a server that starts anew.
+    fn may_pass(&self) -> bool;
 }

@@ -3,107 +3,73 @@
 //! The rules are MLflow's own (`mlflow.utils.validation`, 3.17, observed). A store that MLflow's
 //! clients share must not hold what they refuse, so all stores here keep the same ones.
 
+use std::collections::HashSet;
+
 use crate::env_vars;
 
 /// The longest key of a parameter or tag, in characters.
-pub(crate) const MAX_KEY_LENGTH: usize = 250;
-/// The longest value of a parameter, in characters.
-pub(crate) const MAX_PARAM_VALUE_LENGTH: usize = 6000;
-/// The longest value of a tag, in characters.
-pub(crate) const MAX_TAG_VALUE_LENGTH: usize = 8000;
+const MAX_KEY_LENGTH: usize = 250;
 /// The longest name of an experiment, in characters.
-pub(crate) const MAX_EXPERIMENT_NAME_LENGTH: usize = 500;
+const MAX_EXPERIMENT_NAME_LENGTH: usize = 500;
 
 /// How much of a value a warning shows, in characters.
 const SHOWN_LENGTH: usize = 100;
 
 /// What a key or value belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Entity {
-    /// A parameter of a run.
+pub(crate) enum Entity {
     Param,
-    /// A tag of a run.
     Tag,
 }
 
 impl Entity {
-    fn as_str(self) -> &'static str {
+    /// The name of their list in MLflow's protocol, and of their table.
+    pub(super) fn plural(self) -> &'static str {
         match self {
-            Self::Param => "parameter",
-            Self::Tag => "tag",
+            Self::Param => "params",
+            Self::Tag => "tags",
+        }
+    }
+
+    /// The longest value, in characters.
+    fn max_value_length(self) -> usize {
+        match self {
+            Self::Param => 6000,
+            Self::Tag => 8000,
         }
     }
 }
 
 impl std::fmt::Display for Entity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
+        f.write_str(match self {
+            Self::Param => "parameter",
+            Self::Tag => "tag",
+        })
     }
 }
 
 /// Why a store cannot take a key, a value or a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LimitError {
-    #[error("a {entity} has an empty key")]
-    EmptyKey { entity: Entity },
-    /// The key holds a character that is not allowed.
-    #[error("the {entity} key '{}' holds {}", key.escape_debug(), shown(*character))]
-    KeyCharacter {
-        entity: Entity,
-        key: String,
-        /// The first character that is not allowed.
-        character: char,
-    },
-    /// The key, read as a path, does not name itself.
-    #[error("the {entity} key '{key}' is not a plain relative path; it resolves to '{resolved}'")]
-    KeyPath {
-        entity: Entity,
-        key: String,
-        resolved: String,
-    },
-    #[error("the {entity} key '{key}' has {length} characters; a tracking store takes {MAX_KEY_LENGTH}")]
-    KeyLength {
-        entity: Entity,
-        key: String,
-        length: usize,
-    },
-    #[error("the {entity} key '{key}' is given twice")]
-    DuplicateKey { entity: Entity, key: String },
-    /// The value has too many characters and must not be cut.
-    #[error("the value of the {entity} '{key}' has {length} characters; a tracking store takes {limit}")]
-    ValueLength {
-        entity: Entity,
-        key: String,
-        length: usize,
-        limit: usize,
-    },
-    #[error("the experiment name is empty")]
-    EmptyExperimentName,
-    /// The experiment's name has too many characters.
-    #[error(
-        "the experiment name has {length} characters; a tracking store takes {MAX_EXPERIMENT_NAME_LENGTH}"
-    )]
-    ExperimentNameLength { length: usize },
+#[error("{text}")]
+pub struct LimitError {
+    text: String,
+    hint: Option<String>,
 }
 
 impl LimitError {
+    fn new(text: String) -> Self {
+        Self { text, hint: None }
+    }
+
+    fn with_hint(text: String, hint: &str) -> Self {
+        let hint = Some(hint.to_owned());
+        Self { text, hint }
+    }
+
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::KeyCharacter { .. } => Some(
-                "a key may hold letters, digits, underscores, dashes, periods, spaces, colons and slashes"
-                    .to_owned(),
-            ),
-            Self::KeyPath { .. } => Some(
-                "write the key without a leading or doubled slash and without '.' or '..' as a part"
-                    .to_owned(),
-            ),
-            Self::ValueLength { .. } => Some(format!(
-                "unset {} to have long values cut",
-                env_vars::MLFLOW_TRUNCATE_LONG_VALUES
-            )),
-            _ => None,
-        }
+        self.hint.clone()
     }
 }
 
@@ -135,65 +101,27 @@ impl LongValues {
     }
 }
 
-/// Checks that a store can take parameters with these keys: allowed characters, length, no key that
-/// names another one when read as a path, none twice. Has no side effect, so it can be asked before
-/// anything is created.
+/// Checks parameters or tags, and cuts values that are too long, telling `warn` of each cut. Has no side effects,
+/// so it can be called before anything is created.
 ///
 /// # Errors
-/// The first key that a store refuses.
-pub(crate) fn check_param_keys<'a>(keys: impl IntoIterator<Item = &'a str>) -> Result<(), LimitError> {
-    let mut seen = std::collections::HashSet::new();
-    for key in keys {
-        check_key(Entity::Param, key)?;
-        if !seen.insert(key) {
-            return Err(LimitError::DuplicateKey {
-                entity: Entity::Param,
-                key: key.to_owned(),
-            });
+/// A key that a store refuses, a parameter that is given twice, or a value that is too long and must not be cut.
+pub(crate) fn fit(
+    entity: Entity,
+    pairs: Vec<(String, String)>,
+    long_values: LongValues,
+    warn: &mut dyn FnMut(String),
+) -> Result<Vec<(String, String)>, LimitError> {
+    let mut seen = HashSet::new();
+    for (key, _) in &pairs {
+        check_key(entity, key)?;
+        if entity == Entity::Param && !seen.insert(key) {
+            return Err(LimitError::new(format!(
+                "the {entity} key '{key}' is given twice"
+            )));
         }
     }
-    Ok(())
-}
-
-/// Checks parameters and cuts values that are too long, telling `warn` of each cut.
-///
-/// # Errors
-/// A key that a store refuses, or a value that is too long and must not be cut.
-pub(crate) fn fit_params(
-    params: Vec<(String, String)>,
-    long_values: LongValues,
-    warn: &mut dyn FnMut(String),
-) -> Result<Vec<(String, String)>, LimitError> {
-    check_param_keys(params.iter().map(|(key, _)| key.as_str()))?;
-    fit_values(Entity::Param, MAX_PARAM_VALUE_LENGTH, params, long_values, warn)
-}
-
-/// Checks tags and cuts values that are too long, telling `warn` of each cut.
-///
-/// # Errors
-/// A key that a store refuses, or a value that is too long and must not be cut.
-pub(crate) fn fit_tags(
-    tags: Vec<(String, String)>,
-    long_values: LongValues,
-    warn: &mut dyn FnMut(String),
-) -> Result<Vec<(String, String)>, LimitError> {
-    for (key, _) in &tags {
-        check_key(Entity::Tag, key)?;
-    }
-    fit_values(Entity::Tag, MAX_TAG_VALUE_LENGTH, tags, long_values, warn)
-}
-
-/// Checks that a store can take an experiment of this name.
-///
-/// # Errors
-/// An empty name, or one that is too long.
-pub(crate) fn check_experiment_name(name: &str) -> Result<(), LimitError> {
-    let length = name.chars().count();
-    match length {
-        0 => Err(LimitError::EmptyExperimentName),
-        1..=MAX_EXPERIMENT_NAME_LENGTH => Ok(()),
-        _ => Err(LimitError::ExperimentNameLength { length }),
-    }
+    fit_values(entity, entity.max_value_length(), pairs, long_values, warn)
 }
 
 /// Cuts values that are longer than `limit` characters, telling `warn` of each cut: a store may take
@@ -201,68 +129,81 @@ pub(crate) fn check_experiment_name(name: &str) -> Result<(), LimitError> {
 ///
 /// # Errors
 /// A value that is too long and must not be cut.
-pub(crate) fn fit_values(
+pub(super) fn fit_values(
     entity: Entity,
     limit: usize,
-    pairs: Vec<(String, String)>,
+    mut pairs: Vec<(String, String)>,
     long_values: LongValues,
     warn: &mut dyn FnMut(String),
 ) -> Result<Vec<(String, String)>, LimitError> {
-    pairs
-        .into_iter()
-        .map(|(key, mut value)| {
-            // A text has at least as many bytes as characters, so most values need no counting.
-            let length = if value.len() > limit { value.chars().count() } else { value.len() };
-            if length > limit {
-                if long_values == LongValues::Refuse {
-                    return Err(LimitError::ValueLength {
-                        entity,
-                        key,
-                        length,
-                        limit,
-                    });
-                }
-                let shown: String = value.chars().take(SHOWN_LENGTH).collect();
-                warn(format!(
-                    "the value of the {entity} '{key}', '{shown}...' ({length} characters), is cut to {limit} \
-                     characters for the tracking store"
-                ));
-                if let Some((end, _)) = value.char_indices().nth(limit) {
-                    value.truncate(end);
-                }
-            }
-            Ok((key, value))
-        })
-        .collect()
+    // A text has at least as many bytes as characters, so most values need no counting.
+    for (key, value) in pairs.iter_mut().filter(|(_, value)| value.len() > limit) {
+        let Some((end, _)) = value.char_indices().nth(limit) else {
+            continue;
+        };
+        let length = value.chars().count();
+        if long_values == LongValues::Refuse {
+            return Err(LimitError::with_hint(
+                format!(
+                    "the value of the {entity} '{key}' has {length} characters; a tracking store takes {limit}"
+                ),
+                &format!(
+                    "unset {} to have long values cut",
+                    env_vars::MLFLOW_TRUNCATE_LONG_VALUES
+                ),
+            ));
+        }
+        let shown: String = value.chars().take(SHOWN_LENGTH).collect();
+        warn(format!(
+            "the value of the {entity} '{key}', '{shown}...' ({length} characters), is cut to {limit} characters \
+             for the tracking store"
+        ));
+        value.truncate(end);
+    }
+    Ok(pairs)
+}
+
+/// Checks that a store can take an experiment of this name.
+///
+/// # Errors
+/// An empty name, or one that is too long.
+pub(super) fn check_experiment_name(name: &str) -> Result<(), LimitError> {
+    match name.chars().count() {
+        0 => Err(LimitError::new("the experiment name is empty".to_owned())),
+        1..=MAX_EXPERIMENT_NAME_LENGTH => Ok(()),
+        length => Err(LimitError::new(format!(
+            "the experiment name has {length} characters; a tracking store takes {MAX_EXPERIMENT_NAME_LENGTH}"
+        ))),
+    }
 }
 
 fn check_key(entity: Entity, key: &str) -> Result<(), LimitError> {
     if key.is_empty() {
-        return Err(LimitError::EmptyKey { entity });
+        return Err(LimitError::new(format!("a {entity} has an empty key")));
     }
     if let Some(character) = key.chars().find(|character| !is_key_character(*character)) {
-        return Err(LimitError::KeyCharacter {
-            entity,
-            key: key.to_owned(),
-            character,
-        });
+        return Err(LimitError::with_hint(
+            format!(
+                "the {entity} key '{}' holds {}",
+                key.escape_debug(),
+                shown(character)
+            ),
+            "a key may hold letters, digits, underscores, dashes, periods, spaces, colons and slashes",
+        ));
     }
     let resolved = normalized(key);
     // MLflow refuses every key that begins with two periods, also a harmless one such as "..a".
     if resolved != key || key == "." || key.starts_with("..") || key.starts_with('/') {
-        return Err(LimitError::KeyPath {
-            entity,
-            key: key.to_owned(),
-            resolved,
-        });
+        return Err(LimitError::with_hint(
+            format!("the {entity} key '{key}' is not a plain relative path; it resolves to '{resolved}'"),
+            "write the key without a leading or doubled slash and without '.' or '..' as a part",
+        ));
     }
     let length = key.chars().count();
     if length > MAX_KEY_LENGTH {
-        return Err(LimitError::KeyLength {
-            entity,
-            key: key.to_owned(),
-            length,
-        });
+        return Err(LimitError::new(format!(
+            "the {entity} key '{key}' has {length} characters; a tracking store takes {MAX_KEY_LENGTH}"
+        )));
     }
     Ok(())
 }
@@ -301,56 +242,53 @@ fn normalized(path: &str) -> String {
 mod tests {
     use super::*;
 
+    fn check(keys: &[&str]) -> Result<(), String> {
+        let pairs = keys
+            .iter()
+            .map(|key| ((*key).to_owned(), String::new()))
+            .collect();
+        let fitted = fit(Entity::Param, pairs, LongValues::Cut, &mut drop);
+        fitted.map(drop).map_err(|error| error.to_string())
+    }
+
     #[test]
     fn keys_are_accepted_and_refused_as_mlflow_does() {
         let longest = "k".repeat(250);
         for key in [
             "a", "a/b", "a..", "ü", "日本", "a:b", "a b ", " ", "²", "A-b_c.d", &longest,
         ] {
-            assert_eq!(check_param_keys([key]), Ok(()), "{key:?}");
+            assert_eq!(check(&[key]), Ok(()), "{key:?}");
         }
         for key in [
             "a//b", "a/", "./a", "../a", "..a", ".", "..", "...", "/a", "//a", "a/../b", "a/./b",
         ] {
-            let error = check_param_keys([key]).unwrap_err();
-            assert!(matches!(error, LimitError::KeyPath { .. }), "{key:?}: {error}");
+            let error = check(&[key]).unwrap_err();
+            assert!(error.contains("is not a plain relative path"), "{key:?}: {error}");
         }
         for key in [
             "a'b", "a,b", "a@b", "a=b", "a\nb", "a\u{a0}b", "a\u{301}", "--x y'",
         ] {
-            let error = check_param_keys([key]).unwrap_err();
-            assert!(
-                matches!(error, LimitError::KeyCharacter { .. }),
-                "{key:?}: {error}"
-            );
+            let error = check(&[key]).unwrap_err();
+            assert!(error.contains("' holds the "), "{key:?}: {error}");
         }
-        assert!(matches!(check_param_keys([""]), Err(LimitError::EmptyKey { .. })));
         let too_long = "ü".repeat(251);
-        assert!(matches!(
-            check_param_keys([too_long.as_str()]),
-            Err(LimitError::KeyLength { length: 251, .. })
-        ));
-        assert!(matches!(
-            check_param_keys(["a", "b", "a"]),
-            Err(LimitError::DuplicateKey { .. })
-        ));
-    }
-
-    #[test]
-    fn errors_name_the_key_and_the_character() {
-        let message = |key| check_param_keys([key]).unwrap_err().to_string();
-        assert_eq!(
-            message("it's"),
-            "the parameter key 'it\\'s' holds the character '''"
-        );
-        assert_eq!(
-            message("a\tb"),
-            "the parameter key 'a\\tb' holds the control character U+0009"
-        );
-        assert_eq!(
-            message("a//b"),
-            "the parameter key 'a//b' is not a plain relative path; it resolves to 'a/b'"
-        );
+        for (keys, expected) in [
+            (&[""][..], "a parameter has an empty key"),
+            (&[&too_long], "has 251 characters; a tracking store takes 250"),
+            (&["a", "b", "a"], "the parameter key 'a' is given twice"),
+            (&["it's"], "the parameter key 'it\\'s' holds the character '''"),
+            (
+                &["a\tb"],
+                "the parameter key 'a\\tb' holds the control character U+0009",
+            ),
+            (
+                &["a//b"],
+                "the parameter key 'a//b' is not a plain relative path; it resolves to 'a/b'",
+            ),
+        ] {
+            let error = check(keys).unwrap_err();
+            assert!(error.ends_with(expected), "{keys:?}: {error}");
+        }
     }
 
     #[test]
@@ -360,8 +298,8 @@ mod tests {
             ("fits".to_owned(), "ü".repeat(6000)),
             ("long".to_owned(), "ü".repeat(6001)),
         ];
-        let fitted = fit_params(pairs.clone(), LongValues::Cut, &mut |warning| {
-            warnings.push(warning)
+        let fitted = fit(Entity::Param, pairs.clone(), LongValues::Cut, &mut |warning| {
+            warnings.push(warning);
         })
         .unwrap();
         assert_eq!(fitted[0].1.chars().count(), 6000);
@@ -378,11 +316,14 @@ mod tests {
             warnings[0]
         );
 
-        let refused = fit_params(pairs, LongValues::Refuse, &mut |_| ()).unwrap_err();
-        assert!(matches!(refused, LimitError::ValueLength { length: 6001, .. }));
+        let refused = fit(Entity::Param, pairs, LongValues::Refuse, &mut drop).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "the value of the parameter 'long' has 6001 characters; a tracking store takes 6000"
+        );
 
         let tags = vec![("long".to_owned(), "x".repeat(9000))];
-        let fitted = fit_tags(tags, LongValues::Cut, &mut |_| ()).unwrap();
+        let fitted = fit(Entity::Tag, tags, LongValues::Cut, &mut drop).unwrap();
         assert_eq!(fitted[0].1.len(), 8000);
     }
 

@@ -62,7 +62,7 @@ const DEFAULT_PORT: u16 = 5000;
 
 /// What a tracking URI looks like, and what was probably meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Mistake {
+pub struct Mistake {
     /// What is wrong, after "the tracking URI '…' ".
     pub(super) what: String,
     /// What to type.
@@ -70,7 +70,7 @@ pub(super) struct Mistake {
 }
 
 impl Mistake {
-    fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(super) fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             what: what.into(),
             hint: hint.into(),
@@ -89,15 +89,15 @@ pub(super) fn shown(uri: &str) -> String {
         Some((_, host)) if !uri.contains("://") => format!("…@{host}"),
         _ => uri,
     };
-    uri.chars()
-        .flat_map(|character| {
-            if character.is_control() {
-                character.escape_debug().collect()
-            } else {
-                vec![character]
-            }
-        })
-        .collect()
+    let mut shown = String::new();
+    for character in uri.chars() {
+        if character.is_control() {
+            shown.extend(character.escape_debug());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 /// "did you mean …?", unless that would show credentials; `otherwise` then says how to correct the value.
@@ -166,8 +166,17 @@ pub(super) fn web(scheme: &str, rest: &str) -> Option<Mistake> {
     })
 }
 
-/// What was meant by a URI whose scheme no store has.
-pub(super) fn unknown_scheme(value: &str, scheme: &str, rest: &str) -> Option<String> {
+/// A URI whose scheme no store has.
+pub(super) fn unknown_scheme(value: &str, scheme: &str, rest: &str) -> Mistake {
+    let what = format!("has the scheme '{scheme}', which no tracking store has");
+    let otherwise = "set MLFLOW_TRACKING_URI to an http(s):// server, a sqlite:/// file or a local directory";
+    Mistake::new(
+        what,
+        meant(value, scheme, rest).unwrap_or_else(|| otherwise.to_owned()),
+    )
+}
+
+fn meant(value: &str, scheme: &str, rest: &str) -> Option<String> {
     // `localhost:5000`: a host and a port without the scheme.
     if is_server(value) {
         return Some(of_server(value));

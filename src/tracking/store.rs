@@ -1,12 +1,13 @@
-//! What every tracking store can do.
+//! What every tracking store can do, and what all kinds of them share.
 
 use async_trait::async_trait;
 
-use super::error::TrackingError;
-use super::models::ModelSelector;
-use super::search::FinishedRuns;
+use super::error::{StoreFault, TrackingError};
+use super::limits::{self, Entity, LongValues};
+use super::model_selector::ModelSelector;
+use super::run_name::random_run_name;
 use crate::databricks::WorkspaceAccess;
-use crate::entities::{ExperimentId, RunData, RunId, RunInfo, RunStatus, UnixMillis};
+use crate::entities::{ExperimentId, LifecycleStage, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag};
 
 /// Which experiment a run shall belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +37,14 @@ pub struct NewRun {
     pub params: Vec<(String, String)>,
 }
 
+impl NewRun {
+    /// The requested name, or a made-up one.
+    pub(super) fn name_or_random(&self) -> String {
+        let name = self.name.clone().filter(|name| !name.is_empty());
+        name.unwrap_or_else(random_run_name)
+    }
+}
+
 /// How a run ended, and whether a verdict of the entry point itself is to be respected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunEnd {
@@ -47,28 +56,40 @@ pub struct RunEnd {
     pub keep_failure: bool,
 }
 
+impl RunEnd {
+    /// Whether a run that has this status keeps it.
+    pub(super) fn keeps(self, status: RunStatus) -> bool {
+        self.keep_failure && matches!(status, RunStatus::Failed | RunStatus::Killed)
+    }
+}
+
+/// Which runs to look for: those of an experiment that are `FINISHED`, not deleted, and have all of
+/// these tags.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FinishedRuns {
+    /// The experiment. One that does not exist has no runs.
+    pub experiment_id: ExperimentId,
+    /// Tags with their values; every key once. Values are compared as [`TrackingStore::set_tags`]
+    /// would store them, to the byte.
+    pub tags: Vec<(String, String)>,
+    /// How many runs to return at most.
+    pub limit: usize,
+}
+
 /// A place where runs are recorded. Every call is one whole step: it happens wholly or not at all.
 #[async_trait]
 pub trait TrackingStore: Send + Sync {
-    /// Finds the experiment, and makes it where it is selected by a name that does not exist.
-    ///
-    /// # Errors
-    /// A selected id that does not exist, a deleted experiment, or a store that cannot be used.
+    /// Finds the experiment, and makes it where it is selected by a name that does not exist. One that is deleted
+    /// is an error.
     async fn experiment(&self, selector: &ExperimentSelector) -> Result<ExperimentId, TrackingError>;
 
     /// Looks whether the experiment is there, and makes none. `None` where it would be made.
-    ///
-    /// # Errors
-    /// As of [`TrackingStore::experiment`].
     async fn look_for_experiment(
         &self,
         selector: &ExperimentSelector,
     ) -> Result<Option<ExperimentId>, TrackingError>;
 
     /// Where an experiment keeps its artifacts: a path or URI below which every run has a directory.
-    ///
-    /// # Errors
-    /// An experiment that does not exist or is deleted, or a store that cannot be used.
     async fn artifact_location(&self, experiment_id: &ExperimentId) -> Result<String, TrackingError>;
 
     /// Creates a run with its tags and parameters in state `RUNNING`. A store that cannot do all of
@@ -106,9 +127,6 @@ pub trait TrackingStore: Send + Sync {
     async fn model_location(&self, selector: &ModelSelector) -> Result<String, TrackingError>;
 
     /// The Databricks workspace that the store is in, for a process that is to reach it too.
-    ///
-    /// # Errors
-    /// Credentials for it cannot be got.
     async fn workspace_access(&self) -> Result<Option<WorkspaceAccess>, TrackingError> {
         Ok(None)
     }
@@ -122,4 +140,109 @@ pub trait TrackingStore: Send + Sync {
     fn experiment_url(&self, _experiment_id: &ExperimentId) -> Option<String> {
         None
     }
+}
+
+/// What all kinds of stores share: errors that name the store, and the limits of keys and values.
+pub(super) trait StoreRules {
+    type Fault: StoreFault;
+
+    /// The store's URI without credentials.
+    fn shown(&self) -> String;
+
+    fn long_values(&self) -> LongValues;
+
+    fn not_found(&self, what: &'static str, id: impl ToString) -> TrackingError {
+        TrackingError::NotFound {
+            what,
+            id: id.to_string(),
+            store: self.shown(),
+        }
+    }
+
+    fn deleted(&self, what: &'static str, id: impl ToString) -> TrackingError {
+        TrackingError::Deleted {
+            what,
+            id: id.to_string(),
+            store: self.shown(),
+        }
+    }
+
+    fn refused(&self, what: impl Into<String>, reason: impl ToString) -> TrackingError {
+        TrackingError::Refused {
+            what: what.into(),
+            reason: reason.to_string(),
+            store: self.shown(),
+        }
+    }
+
+    fn unusable(&self, action: &'static str, fault: Self::Fault) -> TrackingError {
+        TrackingError::unusable(action, self.shown(), fault)
+    }
+
+    fn unreadable(&self, fault: Self::Fault) -> TrackingError {
+        self.unusable("read", fault)
+    }
+
+    fn unwritable(&self, fault: Self::Fault) -> TrackingError {
+        self.unusable("write to", fault)
+    }
+
+    /// The run's info; an error if the run is deleted.
+    fn active(&self, run: RunData) -> Result<RunInfo, TrackingError> {
+        match run.lifecycle_stage {
+            LifecycleStage::Active => Ok(run.info),
+            LifecycleStage::Deleted => Err(self.deleted("run", run.info.run_id)),
+        }
+    }
+
+    fn check_experiment_name(&self, name: &str) -> Result<(), TrackingError> {
+        limits::check_experiment_name(name)
+            .map_err(|error| self.refused(format!("the experiment name '{name}'"), error))
+    }
+
+    /// Checks parameters or tags, and cuts values that are too long, with a warning.
+    fn fit(
+        &self,
+        entity: Entity,
+        pairs: Vec<(String, String)>,
+    ) -> Result<Vec<(String, String)>, TrackingError> {
+        limits::fit(entity, pairs, self.long_values(), &mut warn)
+            .map_err(|error| self.refused(format!("a {entity}"), error))
+    }
+
+    /// Tags that can be set on a run: a run always has a name, so an empty one changes nothing.
+    fn fit_new_tags(&self, tags: &[(String, String)]) -> Result<Vec<(String, String)>, TrackingError> {
+        let mut tags = self.fit(Entity::Tag, tags.to_vec())?;
+        tags.retain(|(key, value)| key != tag::RUN_NAME || !value.is_empty());
+        Ok(tags)
+    }
+
+    /// The wanted tags as the store would hold them.
+    fn fit_wanted_tags(&self, wanted: &FinishedRuns) -> Result<Vec<(String, String)>, TrackingError> {
+        limits::fit(Entity::Tag, wanted.tags.clone(), self.long_values(), &mut drop)
+            .map_err(|error| self.refused("a tag", error))
+    }
+}
+
+/// Logs the warning that a value was cut.
+pub(super) fn warn(warning: String) {
+    tracing::warn!("{warning}");
+}
+
+/// How many runs are read in one go.
+pub(super) const PAGE: usize = 100;
+
+/// Whether a run has all of these tags.
+pub(super) fn has_tags(run: &RunData, tags: &[(String, String)]) -> bool {
+    tags.iter().all(|(key, value)| run.tag(key) == Some(value))
+}
+
+/// Sorts the tags and parameters by key, and fills in the name, which early versions of MLflow keep only as a tag.
+pub(super) fn in_order(mut run: RunData) -> RunData {
+    run.tags.sort();
+    run.params.sort();
+    if run.info.run_name.is_empty() {
+        run.info.run_name = run.tag(tag::RUN_NAME).unwrap_or_default().to_owned();
+    }
+    run
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::mistaken_uri::{self, Mistake};
-use crate::python_paths::{abspath, quote, split_scheme, unquote};
+use crate::python_paths::{abspath, quote, split_authority, split_scheme, unquote};
 use crate::redact::{self, Secret};
 
 /// The database that is used where no store is named.
@@ -15,45 +15,33 @@ const DEFAULT_DIRECTORY: &str = "mlruns";
 /// The file that makes a directory of a file store an experiment.
 const META_DATA_FILE: &str = "meta.yaml";
 
-/// A tracking store's address. Paths in it are absolute.
+/// A tracking store's address. Paths in it are absolute, `uri` is the same store for another program, and new
+/// experiments keep their artifacts under `artifact_root`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the variants have the same fields")]
 pub enum TrackingUri {
-    /// A SQLite database.
+    /// A SQLite database in a file.
     Sqlite {
-        /// The database file.
         path: PathBuf,
-        /// The directory under which new experiments keep their artifacts.
         artifact_root: String,
-        /// The same store for another program.
         uri: String,
     },
-    /// A directory of text files.
+    /// A directory of text files. Its artifacts are in the store itself, spelled as the user did where that is
+    /// absolute.
     File {
-        /// The directory.
         path: PathBuf,
-        /// The location under which new experiments keep their artifacts: the store itself, spelled
-        /// as the user did where that is absolute.
         artifact_root: String,
-        /// The same store for another program.
         uri: String,
     },
-    /// A server that speaks MLflow's REST API over HTTP.
-    Rest {
-        /// The address as it was given; it may hold credentials.
-        url: Secret,
-    },
+    /// A server that speaks MLflow's REST API over HTTP. The address as it was given may hold credentials.
+    Rest { url: Secret },
     /// A Databricks workspace or Unity Catalog.
-    Databricks {
-        /// The address as it was given.
-        uri: String,
-    },
-    /// A database server.
+    Databricks { uri: String },
+    /// A database server. The address as it was given may hold credentials.
     Database {
-        /// The kind of database: `postgresql`, `mysql` or `mssql`.
+        /// `postgresql`, `mysql` or `mssql`.
         kind: String,
-        /// The address as it was given; it may hold credentials.
         uri: Secret,
-        /// The directory under which new experiments keep their artifacts.
         artifact_root: String,
     },
 }
@@ -61,78 +49,24 @@ pub enum TrackingUri {
 /// Why a tracking URI names no store.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TrackingUriError {
-    /// The URI names no database file but one in the memory of a single program.
-    #[error("the tracking URI '{uri}' names a database in memory, which the entry point could not see")]
-    InMemory { uri: String },
-    /// The URI begins as one of a SQLite database does but does not go on so.
-    #[error("the tracking URI '{uri}' is not a valid SQLite URI")]
-    NotASqliteUri {
-        /// The URI without credentials.
-        uri: String,
-        /// The database's path, as far as it is known.
-        path: String,
-    },
-    /// The value looks like something else than the directory that it would be taken for.
-    #[error("the tracking URI '{uri}' {what}")]
-    Mistaken {
-        /// The value without credentials.
-        uri: String,
-        what: String,
-        hint: String,
-    },
-    /// The URI asks SQLite to read the file name as a URI of its own.
-    #[error("the tracking URI '{uri}' uses SQLite's own URI file names, which are not supported")]
-    SqliteFileUri { uri: String },
-    /// The URI names a file on another machine.
-    #[error("the tracking URI '{uri}' names the host '{host}', but a file store must be on this machine")]
-    FileHost { uri: String, host: String },
-    #[error("the tracking URI '{uri}' names no directory")]
-    NoDirectory { uri: String },
-    /// No kind of store has this scheme.
-    #[error("the tracking URI '{uri}' has the scheme '{scheme}', which no tracking store has")]
-    UnknownScheme {
-        /// The URI without credentials.
-        uri: String,
-        scheme: String,
-        meant: Option<String>,
-    },
+    /// The value names no store, or looks like something other than the directory that it would name.
+    #[error("the tracking URI '{uri}' {}", mistake.what)]
+    Mistaken { uri: String, mistake: Mistake },
     /// A path that a store cannot keep.
     #[error("the path '{}' is no valid Unicode, which a tracking store needs", path.display())]
     NotUnicode { path: PathBuf },
 }
 
 impl TrackingUriError {
+    fn new(uri: String, what: impl Into<String>, hint: impl Into<String>) -> Self {
+        let mistake = Mistake::new(what, hint);
+        Self::Mistaken { uri, mistake }
+    }
+
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::InMemory { .. } => Some(
-                "write sqlite:/// and the file: sqlite:///mlflow.db for one in this directory, sqlite:////data/mlflow.db \
-                 for one given by its whole path"
-                    .to_owned(),
-            ),
-            Self::NotASqliteUri { path, .. } => Some(match path.strip_prefix('/') {
-                Some(relative) => {
-                    format!("did you mean sqlite:///{path}, or sqlite:///{relative} in this directory?")
-                }
-                None => format!("did you mean sqlite:///{path}, or sqlite:////{path} for an absolute path?"),
-            }),
-            Self::SqliteFileUri { .. } => Some("give the plain path after sqlite:///".to_owned()),
-            Self::Mistaken { hint, .. } => Some(hint.clone()),
-            Self::FileHost { uri, host } => {
-                let path = uri.split_once(host.as_str()).map_or("", |(_, path)| path);
-                let relative = match host.as_str() {
-                    "." | ".." => format!("{host}{path}"),
-                    _ => format!("./{host}{path}"),
-                };
-                Some(match path.trim_start_matches('/') {
-                    "" => format!("did you mean {relative}?"),
-                    _ => format!("did you mean {relative} or file://{path}?"),
-                })
-            }
-            Self::NoDirectory { .. } => Some("write file:///absolute/path or a plain path".to_owned()),
-            Self::UnknownScheme { meant, .. } => Some(meant.clone().unwrap_or_else(|| {
-                "set MLFLOW_TRACKING_URI to an http(s):// server, a sqlite:/// file or a local directory".to_owned()
-            })),
+            Self::Mistaken { mistake, .. } => Some(mistake.hint.clone()),
             Self::NotUnicode { .. } => None,
         }
     }
@@ -152,55 +86,44 @@ impl TrackingUri {
         let Some(value) = value.filter(|value| !value.is_empty()) else {
             return Self::default_store(cwd);
         };
-        let refuse = |mistake: Mistake| TrackingUriError::Mistaken {
-            uri: mistaken_uri::shown(value),
-            what: mistake.what,
-            hint: mistake.hint,
+        let refuse = |mistake| Err(mistaken(value, mistake));
+        let databricks = || Self::Databricks {
+            uri: value.to_owned(),
         };
         let is_directory = || cwd.join(unquote(value)).is_dir();
         if let Some(mistake) = mistaken_uri::wrapping(value).filter(|_| !is_directory()) {
-            return Err(refuse(mistake));
+            return refuse(mistake);
         }
         let Some((scheme, rest)) = split_scheme(value).filter(|(scheme, _)| scheme.len() > 1) else {
-            return match value {
-                "databricks" | "databricks-uc" | "uc" => Ok(Self::Databricks {
-                    uri: value.to_owned(),
-                }),
-                _ => match mistaken_uri::path(value, cwd) {
-                    Some(mistake) => Err(refuse(mistake)),
-                    None => plain_path(value, cwd),
-                },
+            if matches!(value, "databricks" | "databricks-uc" | "uc") {
+                return Ok(databricks());
+            }
+            return match mistaken_uri::path(value, cwd) {
+                Some(mistake) => refuse(mistake),
+                None => plain_path(value, cwd),
             };
         };
         let scheme = scheme.to_ascii_lowercase();
-        let kind = scheme
-            .split_once('+')
-            .map_or(scheme.as_str(), |(kind, _driver)| kind);
+        let kind = scheme.split('+').next().unwrap_or_default();
         if let Some(mistake) = mistaken_uri::driver(&scheme, rest) {
-            return Err(refuse(mistake));
+            return refuse(mistake);
         }
         match kind {
             "file" => file_uri(value, rest, cwd),
             "http" | "https" => match mistaken_uri::web(&scheme, rest) {
-                Some(mistake) => Err(refuse(mistake)),
+                Some(mistake) => refuse(mistake),
                 None => Ok(Self::Rest {
                     url: Secret::new(value),
                 }),
             },
-            "databricks" | "databricks-uc" | "uc" => Ok(Self::Databricks {
-                uri: value.to_owned(),
-            }),
+            "databricks" | "databricks-uc" | "uc" => Ok(databricks()),
             "sqlite" => sqlite_uri(&scheme, rest, cwd),
             "postgresql" | "mysql" | "mssql" => Ok(Self::Database {
                 kind: kind.to_owned(),
                 uri: Secret::new(value),
                 artifact_root: artifact_root(cwd)?,
             }),
-            _ => Err(TrackingUriError::UnknownScheme {
-                uri: mistaken_uri::shown(value),
-                meant: mistaken_uri::unknown_scheme(value, &scheme, rest),
-                scheme,
-            }),
+            _ => refuse(mistaken_uri::unknown_scheme(value, &scheme, rest)),
         }
     }
 
@@ -252,11 +175,7 @@ impl TrackingUri {
         let directory = cwd.join(DEFAULT_DIRECTORY);
         if holds_experiments(&directory) {
             let uri = format!("file://{}", quote(unicode(&directory)?));
-            return Ok(Self::File {
-                path: directory,
-                artifact_root: uri.clone(),
-                uri,
-            });
+            return Ok(file_store(directory, uri));
         }
         let path = cwd.join(DEFAULT_DATABASE);
         let uri = format!("sqlite:///{}", sqlite_location(unicode(&path)?));
@@ -283,36 +202,17 @@ impl fmt::Display for TrackingUri {
     }
 }
 
+fn mistaken(value: &str, mistake: Mistake) -> TrackingUriError {
+    TrackingUriError::Mistaken {
+        uri: mistaken_uri::shown(value),
+        mistake,
+    }
+}
+
 /// `sqlite:///DATABASE?QUERY`, where DATABASE is a path that SQLAlchemy decodes and makes absolute.
 fn sqlite_uri(scheme: &str, rest: &str, cwd: &Path) -> Result<TrackingUri, TrackingUriError> {
     let uri = format!("{scheme}:{rest}");
-    let not_sqlite = |path: &str| TrackingUriError::NotASqliteUri {
-        uri: mistaken_uri::shown(&uri),
-        path: path.split('?').next().unwrap_or_default().to_owned(),
-    };
-    let Some(after_slashes) = rest.strip_prefix("//") else {
-        return Err(not_sqlite(rest));
-    };
-    let (location, query) = match after_slashes.split_once('?') {
-        Some((location, query)) => (location, Some(query)),
-        None => (after_slashes, None),
-    };
-    let database = match location.strip_prefix('/') {
-        Some(database) => database,
-        None if location.is_empty() => return Err(TrackingUriError::InMemory { uri }),
-        None => {
-            return Err(not_sqlite(
-                redact::without_credentials(&uri).split_at(scheme.len() + 3).1,
-            ));
-        }
-    };
-    if database.is_empty() || database == ":memory:" {
-        return Err(TrackingUriError::InMemory { uri });
-    }
-    let options = || query.unwrap_or_default().split('&');
-    if database.starts_with("file:") && options().any(|option| option == "uri=true") {
-        return Err(TrackingUriError::SqliteFileUri { uri });
-    }
+    let (database, query) = sqlite_database(&uri, scheme, rest)?;
     let path = abspath(cwd, unquote(database));
     let uri = if database.starts_with('/') {
         uri
@@ -325,6 +225,57 @@ fn sqlite_uri(scheme: &str, rest: &str, cwd: &Path) -> Result<TrackingUri, Track
         artifact_root: artifact_root(cwd)?,
         uri,
     })
+}
+
+/// The database and the query in a SQLite URI.
+fn sqlite_database<'a>(
+    uri: &str,
+    scheme: &str,
+    rest: &'a str,
+) -> Result<(&'a str, Option<&'a str>), TrackingUriError> {
+    let not_sqlite = |path: &str| {
+        let path = path.split('?').next().unwrap_or_default();
+        let hint = match path.strip_prefix('/') {
+            Some(relative) => {
+                format!("did you mean sqlite:///{path}, or sqlite:///{relative} in this directory?")
+            }
+            None => format!("did you mean sqlite:///{path}, or sqlite:////{path} for an absolute path?"),
+        };
+        mistaken(uri, Mistake::new("is not a valid SQLite URI", hint))
+    };
+    let Some(after_slashes) = rest.strip_prefix("//") else {
+        return Err(not_sqlite(rest));
+    };
+    let (location, query) = match after_slashes.split_once('?') {
+        Some((location, query)) => (location, Some(query)),
+        None => (after_slashes, None),
+    };
+    let database = match location.strip_prefix('/') {
+        Some(database) => database,
+        None if location.is_empty() => "",
+        None => {
+            let shown = redact::without_credentials(uri);
+            return Err(not_sqlite(shown.split_at(scheme.len() + 3).1));
+        }
+    };
+    if database.is_empty() || database == ":memory:" {
+        return Err(TrackingUriError::new(
+            uri.to_owned(),
+            "names a database in memory, which the entry point could not see",
+            "write sqlite:/// and the file: sqlite:///mlflow.db for one in this directory, sqlite:////data/mlflow.db \
+             for one given by its whole path",
+        ));
+    }
+    if database.starts_with("file:")
+        && query.is_some_and(|query| query.split('&').any(|one| one == "uri=true"))
+    {
+        return Err(TrackingUriError::new(
+            uri.to_owned(),
+            "uses SQLite's own URI file names, which are not supported",
+            "give the plain path after sqlite:///",
+        ));
+    }
+    Ok((database, query))
 }
 
 /// A database file's path as every SQLAlchemy reads it in a URI. Only 2.1 and newer decode percent
@@ -351,38 +302,36 @@ fn plain_path(value: &str, cwd: &Path) -> Result<TrackingUri, TrackingUriError> 
     } else {
         unicode(&path)?.replace('%', "%25")
     };
-    Ok(TrackingUri::File {
-        path,
-        artifact_root: uri.clone(),
-        uri,
-    })
+    Ok(file_store(path, uri))
 }
 
 /// `file:PATH`, `file:///PATH` or `file://localhost/PATH`.
 fn file_uri(value: &str, rest: &str, cwd: &Path) -> Result<TrackingUri, TrackingUriError> {
-    let (host, path) = match rest.strip_prefix("//") {
-        Some(location) => location.split_at(location.find('/').unwrap_or(location.len())),
-        None => ("", rest),
-    };
+    let (host, path) = split_authority(rest);
     let is_this_machine = host.is_empty() || host.starts_with("localhost") || host.starts_with("127.0.0.1");
     if !is_this_machine {
-        return Err(TrackingUriError::FileHost {
-            uri: value.to_owned(),
-            host: host.to_owned(),
-        });
+        let relative = match host {
+            "." | ".." => format!("{host}{path}"),
+            _ => format!("./{host}{path}"),
+        };
+        let hint = match path.trim_start_matches('/') {
+            "" => format!("did you mean {relative}?"),
+            _ => format!("did you mean {relative} or file://{path}?"),
+        };
+        let what = format!("names the host '{host}', but a file store must be on this machine");
+        return Err(TrackingUriError::new(value.to_owned(), what, hint));
     }
     let path = path.split(['?', '#']).next().unwrap_or_default();
     if path.is_empty() {
-        return Err(TrackingUriError::NoDirectory {
-            uri: value.to_owned(),
-        });
+        let hint = "write file:///absolute/path or a plain path";
+        return Err(TrackingUriError::new(
+            value.to_owned(),
+            "names no directory",
+            hint,
+        ));
     }
     if let Some(mistake) = mistaken_uri::database_file(path, cwd) {
-        return Err(TrackingUriError::Mistaken {
-            uri: mistaken_uri::shown(value),
-            what: mistake.what,
-            hint: mistake.hint,
-        });
+        return Err(mistaken(value, mistake));
     }
     let is_absolute = path.starts_with('/');
     let path = abspath(cwd, unquote(path));
@@ -391,11 +340,15 @@ fn file_uri(value: &str, rest: &str, cwd: &Path) -> Result<TrackingUri, Tracking
     } else {
         format!("file://{}", quote(unicode(&path)?))
     };
-    Ok(TrackingUri::File {
+    Ok(file_store(path, uri))
+}
+
+fn file_store(path: PathBuf, uri: String) -> TrackingUri {
+    TrackingUri::File {
         path,
         artifact_root: uri.clone(),
         uri,
-    })
+    }
 }
 
 /// Whether MLflow would take this directory for a file store in use.

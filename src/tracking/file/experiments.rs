@@ -4,13 +4,13 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::error::FileStoreError;
-use super::meta::{ACTIVE, DELETED, ExperimentMeta, META_FILE, read_text};
-use super::write::{create_directory, create_new};
+use super::io::{FileStoreError, create_directory, create_new, create_parents, list};
+use super::meta::{ExperimentMeta, META_FILE, read_text};
 use super::{Files, MODELS, TRASH, is_id};
-use crate::entities::{ExperimentId, UnixMillis};
+use crate::entities::{ExperimentId, LifecycleStage, UnixMillis};
 use crate::tracking::artifact_uri::append_to_uri_path;
-use crate::tracking::{ExperimentSelector, TrackingError, limits};
+use crate::tracking::store::StoreRules as _;
+use crate::tracking::{ExperimentSelector, TrackingError};
 
 const DEFAULT_ID: &str = "0";
 const DEFAULT_NAME: &str = "Default";
@@ -27,8 +27,8 @@ impl Files {
     pub(super) fn experiment(&self, selector: &ExperimentSelector) -> Result<ExperimentId, TrackingError> {
         match selector {
             ExperimentSelector::Default => {
-                self.ensure_store().map_err(|error| self.unwritable(error))?;
-                self.ensure_default_experiment()
+                self.ensure_store()
+                    .and_then(|()| self.ensure_default_experiment())
                     .map_err(|error| self.unwritable(error))?;
                 Ok(ExperimentId::new(DEFAULT_ID))
             }
@@ -58,7 +58,7 @@ impl Files {
 
     /// The experiment with this id, which must not be deleted.
     pub(super) fn active_experiment(&self, id: &ExperimentId) -> Result<ExperimentMeta, TrackingError> {
-        let missing = || self.missing("experiment", id.as_str());
+        let missing = || self.not_found("experiment", id);
         if !is_id(id.as_str(), MAX_ID_LENGTH) {
             return Err(missing());
         }
@@ -66,22 +66,21 @@ impl Files {
         let directory = self.root.join(id.as_str());
         let meta = ExperimentMeta::read(&directory).map_err(|error| self.unreadable(error))?;
         match meta {
-            Some(meta) if meta.lifecycle_stage == DELETED => Err(self.deleted("experiment", id.as_str())),
+            Some(meta) if meta.lifecycle_stage == LifecycleStage::Deleted => {
+                Err(self.deleted("experiment", id))
+            }
             Some(meta) if meta.experiment_id == id.as_str() => Ok(meta),
             Some(meta) => Err(self.unreadable(FileStoreError::Meta {
                 path: directory.join(META_FILE),
                 reason: format!("is of another experiment, '{}'", meta.experiment_id),
             })),
-            None if self.root.join(TRASH).join(id.as_str()).is_dir() => {
-                Err(self.deleted("experiment", id.as_str()))
-            }
+            None if self.root.join(TRASH).join(id.as_str()).is_dir() => Err(self.deleted("experiment", id)),
             None => Err(missing()),
         }
     }
 
     fn experiment_found_or_made(&self, name: &str) -> Result<ExperimentId, TrackingError> {
-        limits::check_experiment_name(name)
-            .map_err(|error| self.refused(&format!("the experiment name '{name}'"), error))?;
+        self.check_experiment_name(name)?;
         self.ensure_store().map_err(|error| self.unwritable(error))?;
         match self.active_experiment_named(name)? {
             Some(found) => Ok(found),
@@ -92,7 +91,9 @@ impl Files {
     fn active_experiment_named(&self, name: &str) -> Result<Option<ExperimentId>, TrackingError> {
         let found = self.experiment_by_name(name);
         match found.map_err(|error| self.unreadable(error))? {
-            Some(found) if found.lifecycle_stage == DELETED => Err(self.deleted("experiment", name)),
+            Some(found) if found.lifecycle_stage == LifecycleStage::Deleted => {
+                Err(self.deleted("experiment", name))
+            }
             found => Ok(found.map(|meta| ExperimentId::new(meta.experiment_id))),
         }
     }
@@ -131,7 +132,8 @@ impl Files {
         let Some(text) = read_text(&directory)? else {
             return Ok(None);
         };
-        Ok(understood(&directory, &text).filter(|meta| meta.name == name && meta.lifecycle_stage == ACTIVE))
+        Ok(understood(&directory, &text)
+            .filter(|meta| meta.name == name && meta.lifecycle_stage == LifecycleStage::Active))
     }
 
     /// Makes an experiment. The id follows from the name: of clients that make the same experiment
@@ -148,7 +150,7 @@ impl Files {
             let directory = self.root.join(&id);
             let meta = ExperimentMeta::read(&directory)?;
             // Another experiment may have the id: one that was renamed since.
-            if meta.is_some_and(|meta| meta.name == name && meta.lifecycle_stage == ACTIVE) {
+            if meta.is_some_and(|meta| meta.name == name && meta.lifecycle_stage == LifecycleStage::Active) {
                 return Ok(ExperimentId::new(id));
             }
         }
@@ -163,7 +165,7 @@ impl Files {
             experiment_id: id.to_owned(),
             name: name.to_owned(),
             artifact_location: append_to_uri_path(&self.artifact_root, &[id]),
-            lifecycle_stage: ACTIVE.to_owned(),
+            lifecycle_stage: LifecycleStage::Active,
             creation_time: Some(now),
             last_update_time: Some(now),
         };
@@ -173,9 +175,7 @@ impl Files {
     /// Makes the store's directory with its default experiment where there is none.
     fn ensure_store(&self) -> Result<(), FileStoreError> {
         if !self.root.exists() {
-            if let Some(parent) = self.root.parent() {
-                fs::create_dir_all(parent).map_err(FileStoreError::io("create the directory", parent))?;
-            }
+            create_parents(&self.root)?;
             if create_directory(&self.root)? {
                 self.ensure_default_experiment()?;
             }
@@ -218,24 +218,16 @@ impl Files {
 
 /// The directories in `parent` that may be experiments.
 fn experiment_directories(parent: &Path) -> Result<Vec<PathBuf>, FileStoreError> {
-    let entries = match fs::read_dir(parent) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(FileStoreError::io("list", parent)(error)),
-    };
-    let mut directories = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(FileStoreError::io("list", parent))?;
+    let may_be_experiment = |entry: &fs::DirEntry| {
         let name = entry.file_name();
-        let is_experiment = name
+        let is_named_so = name
             .to_str()
             .is_some_and(|name| is_id(name, MAX_ID_LENGTH) && name != MODELS);
         // A plain file has no meta.yaml under it, so only other kinds need no further look.
-        if is_experiment && !entry.file_type().is_ok_and(|kind| kind.is_file()) {
-            directories.push(entry.path());
-        }
-    }
-    Ok(directories)
+        is_named_so && !entry.file_type().is_ok_and(|kind| kind.is_file())
+    };
+    let entries = list(parent)?.into_iter().filter(may_be_experiment);
+    Ok(entries.map(|entry| entry.path()).collect())
 }
 
 /// The experiment in a directory. One that cannot be understood, or that lies in a directory of

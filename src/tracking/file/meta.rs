@@ -5,10 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::error::FileStoreError;
+use super::io::{FileStoreError, read_file};
 use super::yaml_text::{self, Field};
-use crate::entities::RunStatus;
-use crate::tracking::status_number;
+use crate::entities::{LifecycleStage, RunStatus};
 use crate::yaml::{self, Mapping, Value};
 
 /// The file's name.
@@ -23,10 +22,6 @@ pub(super) const ARTIFACTS: &str = "artifacts";
 /// The longest run id, in characters.
 pub(super) const MAX_ID_LENGTH: usize = 256;
 
-/// The lifecycle stages.
-pub(super) const ACTIVE: &str = "active";
-pub(super) const DELETED: &str = "deleted";
-
 /// What started a run, as older versions kept it here: always `LOCAL` today.
 const SOURCE_TYPE_LOCAL: i64 = 4;
 
@@ -36,7 +31,7 @@ pub(super) struct ExperimentMeta {
     pub(super) experiment_id: String,
     pub(super) name: String,
     pub(super) artifact_location: String,
-    pub(super) lifecycle_stage: String,
+    pub(super) lifecycle_stage: LifecycleStage,
     /// In milliseconds; unknown in experiments of old versions.
     pub(super) creation_time: Option<i64>,
     pub(super) last_update_time: Option<i64>,
@@ -45,21 +40,19 @@ pub(super) struct ExperimentMeta {
 impl ExperimentMeta {
     /// Reads the file of an experiment's directory; `None` where there is none.
     pub(super) fn read(directory: &Path) -> Result<Option<Self>, FileStoreError> {
-        match read_text(directory)? {
-            Some(text) => Self::parse(&directory.join(META_FILE), &text).map(Some),
-            None => Ok(None),
-        }
+        Fields::read(directory)?.map(Self::of).transpose()
     }
 
     pub(super) fn parse(path: &Path, text: &[u8]) -> Result<Self, FileStoreError> {
-        let fields = Fields::parse(path, text)?;
+        Self::of(Fields::parse(path, text)?)
+    }
+
+    fn of(fields: Fields) -> Result<Self, FileStoreError> {
         Ok(Self {
             experiment_id: fields.required_text("experiment_id")?,
             name: fields.required_text("name")?,
             artifact_location: fields.text("artifact_location")?.unwrap_or_default(),
-            lifecycle_stage: fields
-                .text("lifecycle_stage")?
-                .unwrap_or_else(|| ACTIVE.to_owned()),
+            lifecycle_stage: fields.lifecycle_stage()?,
             creation_time: fields.number("creation_time")?,
             last_update_time: fields.number("last_update_time")?,
         })
@@ -71,7 +64,7 @@ impl ExperimentMeta {
             ("creation_time", Field::number_or_null(self.creation_time)),
             ("experiment_id", Field::Text(&self.experiment_id)),
             ("last_update_time", Field::number_or_null(self.last_update_time)),
-            ("lifecycle_stage", Field::Text(&self.lifecycle_stage)),
+            ("lifecycle_stage", Field::Text(self.lifecycle_stage.as_str())),
             ("name", Field::Text(&self.name)),
         ])
     }
@@ -87,7 +80,7 @@ pub(super) struct RunMeta {
     pub(super) artifact_uri: String,
     pub(super) user_id: String,
     pub(super) status: RunStatus,
-    pub(super) lifecycle_stage: String,
+    pub(super) lifecycle_stage: LifecycleStage,
     pub(super) start_time: Option<i64>,
     pub(super) end_time: Option<i64>,
 }
@@ -95,14 +88,10 @@ pub(super) struct RunMeta {
 impl RunMeta {
     /// Reads the file of a run's directory; `None` where there is none.
     pub(super) fn read(directory: &Path) -> Result<Option<Self>, FileStoreError> {
-        match read_text(directory)? {
-            Some(text) => Self::parse(&directory.join(META_FILE), &text).map(Some),
-            None => Ok(None),
-        }
+        Fields::read(directory)?.map(Self::of).transpose()
     }
 
-    fn parse(path: &Path, text: &[u8]) -> Result<Self, FileStoreError> {
-        let fields = Fields::parse(path, text)?;
+    fn of(fields: Fields) -> Result<Self, FileStoreError> {
         let run_id = match fields.text("run_id")? {
             Some(run_id) => run_id,
             None => fields.required_text("run_uuid")?,
@@ -110,7 +99,7 @@ impl RunMeta {
         // A run without a status goes on, as MLflow takes it.
         let status = match fields.number("status")? {
             None => RunStatus::Running,
-            Some(number) => status_number::status(number)
+            Some(number) => RunStatus::from_number(number)
                 .ok_or_else(|| fields.wrong(format!("has the status {number}, which means nothing")))?,
         };
         Ok(Self {
@@ -120,9 +109,7 @@ impl RunMeta {
             artifact_uri: fields.text("artifact_uri")?.unwrap_or_default(),
             user_id: fields.text("user_id")?.unwrap_or_default(),
             status,
-            lifecycle_stage: fields
-                .text("lifecycle_stage")?
-                .unwrap_or_else(|| ACTIVE.to_owned()),
+            lifecycle_stage: fields.lifecycle_stage()?,
             start_time: fields.number("start_time")?,
             end_time: fields.number("end_time")?,
         })
@@ -134,7 +121,7 @@ impl RunMeta {
             ("end_time", Field::number_or_null(self.end_time)),
             ("entry_point_name", Field::Text("")),
             ("experiment_id", Field::Text(&self.experiment_id)),
-            ("lifecycle_stage", Field::Text(&self.lifecycle_stage)),
+            ("lifecycle_stage", Field::Text(self.lifecycle_stage.as_str())),
             ("run_id", Field::Text(&self.run_id)),
             (
                 "run_name",
@@ -145,7 +132,7 @@ impl RunMeta {
             ("source_type", Field::Number(SOURCE_TYPE_LOCAL)),
             ("source_version", Field::Text("")),
             ("start_time", Field::number_or_null(self.start_time)),
-            ("status", Field::Number(i64::from(status_number::of(self.status)))),
+            ("status", Field::Number(self.status.number())),
             ("tags", Field::EmptyList),
             ("user_id", Field::Text(&self.user_id)),
         ])
@@ -162,31 +149,14 @@ pub(super) fn read_texts<const N: usize>(
     directory: &Path,
     keys: [&str; N],
 ) -> Result<Option<[Option<String>; N]>, FileStoreError> {
-    let Some(text) = read_text(directory)? else {
+    let Some(fields) = Fields::read(directory)? else {
         return Ok(None);
     };
-    let fields = Fields::parse(&directory.join(META_FILE), &text)?;
     let mut texts = [const { None }; N];
     for (text, key) in texts.iter_mut().zip(keys) {
         *text = fields.text(key)?;
     }
     Ok(Some(texts))
-}
-
-/// The contents of a file; `None` where there is no file, or no directory.
-pub(super) fn read_file(path: &Path) -> Result<Option<Vec<u8>>, FileStoreError> {
-    match std::fs::read(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error)
-            if matches!(
-                error.kind(),
-                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
-            ) =>
-        {
-            Ok(None)
-        }
-        Err(error) => Err(FileStoreError::io("read", path)(error)),
-    }
 }
 
 /// The values of a `meta.yaml`, whoever wrote it.
@@ -196,6 +166,14 @@ struct Fields {
 }
 
 impl Fields {
+    /// The values in the file of a directory; `None` where there is none.
+    fn read(directory: &Path) -> Result<Option<Self>, FileStoreError> {
+        match read_text(directory)? {
+            Some(text) => Self::parse(&directory.join(META_FILE), &text).map(Some),
+            None => Ok(None),
+        }
+    }
+
     fn parse(path: &Path, text: &[u8]) -> Result<Self, FileStoreError> {
         let node = yaml::parse(text).map_err(|source| FileStoreError::Yaml {
             path: path.to_owned(),
@@ -233,6 +211,11 @@ impl Fields {
         self.text(key)?.ok_or_else(|| self.wrong(format!("has no {key}")))
     }
 
+    fn lifecycle_stage(&self) -> Result<LifecycleStage, FileStoreError> {
+        let name = self.text("lifecycle_stage")?;
+        Ok(LifecycleStage::from_name(&name.unwrap_or_default()))
+    }
+
     fn number(&self, key: &str) -> Result<Option<i64>, FileStoreError> {
         match self.mapping.get(key).map(|node| &node.value) {
             None | Some(Value::Null) => Ok(None),
@@ -249,46 +232,8 @@ mod tests {
     use super::*;
 
     fn run(text: &str) -> Result<RunMeta, String> {
-        RunMeta::parse(Path::new("m"), text.as_bytes()).map_err(|error| error.to_string())
-    }
-
-    const RUN: &str = "artifact_uri: /s/0/abc/artifacts
-end_time: null
-entry_point_name: ''
-experiment_id: '0'
-lifecycle_stage: active
-run_id: abc
-run_name: 'yes'
-run_uuid: abc
-source_name: ''
-source_type: 4
-source_version: ''
-start_time: 1700000000123
-status: 1
-tags: []
-user_id: bob
-";
-
-    #[test]
-    fn a_run_is_written_as_it_was_read() {
-        let meta = run(RUN).unwrap();
-        assert_eq!(meta.run_name.as_deref(), Some("yes"));
-        assert_eq!(meta.status, RunStatus::Running);
-        assert_eq!(meta.to_yaml(), RUN.as_bytes());
-    }
-
-    #[test]
-    fn an_experiment_is_written_as_it_was_read() {
-        let text = "artifact_location: file:///s/0
-creation_time: 1795439356801
-experiment_id: '0'
-last_update_time: 1795439356801
-lifecycle_stage: active
-name: 'my exp: é #x'
-";
-        let meta = ExperimentMeta::parse(Path::new("m"), text.as_bytes()).unwrap();
-        assert_eq!(meta.name, "my exp: é #x");
-        assert_eq!(meta.to_yaml(), text.as_bytes());
+        let meta = Fields::parse(Path::new("m"), text.as_bytes()).and_then(RunMeta::of);
+        meta.map_err(|error| error.to_string())
     }
 
     #[test]

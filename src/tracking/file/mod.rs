@@ -12,14 +12,12 @@
 //! Nothing here takes a lock, since locks fail on some network file systems. A run or an experiment
 //! is there when its `meta.yaml` is, which comes last and whole.
 
-mod error;
 mod experiments;
+mod io;
 mod meta;
 mod models;
 mod runs;
-mod search;
 mod unfinished;
-mod write;
 mod yaml_text;
 
 use std::path::PathBuf;
@@ -27,9 +25,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub(crate) use self::error::FileStoreError;
-
+use self::io::FileStoreError;
 use super::limits::LongValues;
+use super::store::StoreRules;
 use super::{ExperimentSelector, FinishedRuns, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore};
 use crate::entities::{ExperimentId, RunData, RunId, RunInfo, RunStatus};
 
@@ -124,7 +122,7 @@ impl TrackingStore for FileStore {
 
     async fn set_tags(&self, run_id: &RunId, tags: &[(String, String)]) -> Result<(), TrackingError> {
         let (run_id, tags) = (run_id.clone(), tags.to_vec());
-        self.aside(move |files| files.set_tags(&run_id, tags)).await
+        self.aside(move |files| files.set_tags(&run_id, &tags)).await
     }
 
     async fn end_run(&self, run_id: &RunId, end: RunEnd) -> Result<RunStatus, TrackingError> {
@@ -138,51 +136,15 @@ impl TrackingStore for FileStore {
     }
 }
 
-impl Files {
+impl StoreRules for Files {
+    type Fault = FileStoreError;
+
     fn shown(&self) -> String {
         self.root.display().to_string()
     }
 
-    fn missing(&self, what: &'static str, id: &str) -> TrackingError {
-        TrackingError::NotFound {
-            what,
-            id: id.to_owned(),
-            store: self.shown(),
-        }
-    }
-
-    fn deleted(&self, what: &'static str, id: &str) -> TrackingError {
-        TrackingError::Deleted {
-            what,
-            id: id.to_owned(),
-            store: self.shown(),
-        }
-    }
-
-    fn refused(&self, what: &str, reason: impl ToString) -> TrackingError {
-        TrackingError::Refused {
-            what: what.to_owned(),
-            reason: reason.to_string(),
-            store: self.shown(),
-        }
-    }
-
-    fn unreadable(&self, error: FileStoreError) -> TrackingError {
-        self.unusable("read", error)
-    }
-
-    fn unwritable(&self, error: FileStoreError) -> TrackingError {
-        self.unusable("write to", error)
-    }
-
-    fn unusable(&self, action: &'static str, error: FileStoreError) -> TrackingError {
-        TrackingError::Unusable {
-            action,
-            store: self.shown(),
-            hint: error.hint(),
-            may_pass: error.may_pass(),
-            source: Box::new(error),
-        }
+    fn long_values(&self) -> LongValues {
+        self.long_values
     }
 }
 

@@ -9,13 +9,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::error::FileStoreError;
-use super::meta;
-use super::{Files, MODELS, is_id};
+use super::io::{FileStoreError, read_file};
+use super::{Files, MODELS, is_id, meta};
+use crate::tracking::model_selector::{DELETED_STAGE, is_in_stage};
+use crate::tracking::store::StoreRules as _;
 use crate::tracking::{ModelSelector, TrackingError};
-
-/// The stage of a version that was deleted.
-const DELETED_STAGE: &str = "Deleted_Internal";
 
 /// The longest id of a logged model.
 const LONGEST_ID: usize = 64;
@@ -25,7 +23,7 @@ impl Files {
     pub(super) fn find_model(&self, selector: &ModelSelector) -> Result<String, TrackingError> {
         self.location(selector)
             .map_err(|error| self.unreadable(error))?
-            .ok_or_else(|| self.missing("model", &selector.to_string()))
+            .ok_or_else(|| self.not_found("model", selector))
     }
 
     fn location(&self, selector: &ModelSelector) -> Result<Option<String>, FileStoreError> {
@@ -37,17 +35,15 @@ impl Files {
             }
             ModelSelector::Alias { name, alias } if is_name(name) && is_name(alias) => {
                 let file = directory(name).join("aliases").join(alias);
-                let Some(version) = meta::read_file(&file)? else {
+                let Some(version) = read_file(&file)? else {
                     return Ok(None);
                 };
                 let version = String::from_utf8_lossy(&version);
                 of_version(&directory(name).join(format!("version-{}", version.trim())))
             }
             ModelSelector::Latest { name, stage } if is_name(name) => {
-                match newest(&directory(name), stage.as_deref())? {
-                    Some(directory) => of_version(&directory),
-                    None => Ok(None),
-                }
+                let newest = newest(&directory(name), stage.as_deref())?;
+                newest.map_or(Ok(None), |directory| of_version(&directory))
             }
             _ => Ok(None),
         }
@@ -103,11 +99,7 @@ fn newest(model: &Path, stage: Option<&str>) -> Result<Option<PathBuf>, FileStor
         let Some([of_version]) = meta::read_texts(&path, ["current_stage"])? else {
             continue;
         };
-        let of_version = of_version.unwrap_or_default();
-        let fits = match stage {
-            Some(stage) => of_version.eq_ignore_ascii_case(stage),
-            None => of_version != DELETED_STAGE,
-        };
+        let fits = is_in_stage(&of_version.unwrap_or_default(), stage);
         if fits && newest.as_ref().is_none_or(|(highest, _)| version > *highest) {
             newest = Some((version, path));
         }

@@ -1,38 +1,33 @@
 //! Runs of a file store.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::error::FileStoreError;
-use super::meta::{ACTIVE, ARTIFACTS, DELETED, MAX_ID_LENGTH, META_FILE, METRICS, PARAMS, RunMeta, TAGS};
-use super::unfinished::{Unfinished, remove_leftovers};
-use super::write::{create_directory, create_parents, replace, write_unseen};
+use super::io::{FileStoreError, create_directory, create_parents, list, replace, write_unseen};
+use super::meta::{ARTIFACTS, MAX_ID_LENGTH, META_FILE, METRICS, PARAMS, RunMeta, TAGS};
+use super::unfinished::{self, remove_leftovers};
 use super::{Files, is_id};
-use crate::entities::{ExperimentId, RunId, RunInfo, RunStatus, tag};
+use crate::entities::{ExperimentId, LifecycleStage, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag};
 use crate::tracking::artifact_uri::append_to_uri_path;
-use crate::tracking::limits;
-use crate::tracking::run_name::random_run_name;
-use crate::tracking::{NewRun, RunEnd, TrackingError};
+use crate::tracking::limits::Entity;
+use crate::tracking::store::{StoreRules as _, in_order};
+use crate::tracking::{FinishedRuns, NewRun, RunEnd, TrackingError};
 
 impl Files {
     pub(super) fn create_run(&self, new_run: NewRun) -> Result<RunInfo, TrackingError> {
         let experiment = self.active_experiment(&new_run.experiment_id)?;
-        let warn = &mut |warning: String| tracing::warn!("{warning}");
-        let params = limits::fit_params(new_run.params, self.long_values, warn)
-            .map_err(|error| self.refused("a parameter", error))?;
-        let mut tags = limits::fit_tags(new_run.tags, self.long_values, warn)
-            .map_err(|error| self.refused("a tag", error))?;
-        for (what, pairs) in [("parameter", &params), ("tag", &tags)] {
+        let run_name = new_run.name_or_random();
+        let params = self.fit(Entity::Param, new_run.params)?;
+        let mut tags = self.fit(Entity::Tag, new_run.tags)?;
+        for (entity, pairs) in [(Entity::Param, &params), (Entity::Tag, &tags)] {
             if let Some((key, other)) = file_in_the_way(pairs) {
                 let reason = format!("it is kept as a file, and so is '{other}', which would lie under it");
-                return Err(self.refused(&format!("the {what} '{key}'"), reason));
+                return Err(self.refused(format!("the {entity} '{key}'"), reason));
             }
         }
-        let run_name = new_run
-            .name
-            .filter(|name| !name.is_empty())
-            .unwrap_or_else(random_run_name);
         tags.push((tag::RUN_NAME.to_owned(), run_name.clone()));
         let run_id = RunId::random();
         let meta = RunMeta {
@@ -42,14 +37,14 @@ impl Files {
             artifact_uri: append_to_uri_path(&experiment.artifact_location, &[run_id.as_str(), ARTIFACTS]),
             user_id: new_run.user,
             status: RunStatus::Running,
-            lifecycle_stage: ACTIVE.to_owned(),
+            lifecycle_stage: LifecycleStage::Active,
             start_time: Some(new_run.start_time.0),
             end_time: None,
         };
         let experiment = self.root.join(&meta.experiment_id);
         let directory = experiment.join(run_id.as_str());
         remove_leftovers(&self.root, &experiment);
-        let _unfinished = Unfinished::begin(&self.root, &meta.experiment_id, run_id.as_str())
+        let _unfinished = unfinished::begin(&self.root, &meta.experiment_id, run_id.as_str())
             .map_err(|error| self.unwritable(error))?;
         if let Err(error) = write_run(&directory, &meta, &params, &tags) {
             // What is left without a meta.yaml is no run, but would lie around.
@@ -64,13 +59,30 @@ impl Files {
         Ok(info_of(meta, &directory))
     }
 
-    pub(super) fn set_tags(&self, run_id: &RunId, tags: Vec<(String, String)>) -> Result<(), TrackingError> {
+    pub(super) fn run_data(&self, run_id: &RunId) -> Result<RunData, TrackingError> {
+        let (directory, meta) = self.find_run(run_id)?;
+        data_of(meta, &directory).map_err(|error| self.unreadable(error))
+    }
+
+    /// Tags are looked at before `meta.yaml`: most runs are passed over by one small file.
+    pub(super) fn finished_runs(&self, wanted: &FinishedRuns) -> Result<Vec<RunData>, TrackingError> {
+        let tags = self.fit_wanted_tags(wanted)?;
+        let experiment = wanted.experiment_id.as_str();
+        if !is_id(experiment, MAX_ID_LENGTH) {
+            return Ok(Vec::new());
+        }
+        let directory = self.root.join(experiment);
+        let found = finished(&directory, &tags).map_err(|error| self.unreadable(error))?;
+        found
+            .into_iter()
+            .take(wanted.limit)
+            .map(|(meta, directory)| data_of(meta, &directory).map_err(|error| self.unreadable(error)))
+            .collect()
+    }
+
+    pub(super) fn set_tags(&self, run_id: &RunId, tags: &[(String, String)]) -> Result<(), TrackingError> {
         let (directory, mut meta) = self.active_run(run_id)?;
-        let warn = &mut |warning: String| tracing::warn!("{warning}");
-        let mut tags =
-            limits::fit_tags(tags, self.long_values, warn).map_err(|error| self.refused("a tag", error))?;
-        // A run always has a name, so an empty one changes nothing.
-        tags.retain(|(key, value)| key != tag::RUN_NAME || !value.is_empty());
+        let tags = self.fit_new_tags(tags)?;
         for (key, value) in &tags {
             let path = directory.join(TAGS).join(key);
             create_parents(&path).map_err(|error| self.unwritable(error))?;
@@ -85,7 +97,7 @@ impl Files {
 
     pub(super) fn end_run(&self, run_id: &RunId, end: RunEnd) -> Result<RunStatus, TrackingError> {
         let (directory, mut meta) = self.active_run(run_id)?;
-        if end.keep_failure && matches!(meta.status, RunStatus::Failed | RunStatus::Killed) {
+        if end.keeps(meta.status) {
             return Ok(meta.status);
         }
         meta.status = end.status;
@@ -101,14 +113,14 @@ impl Files {
 
     fn active_run(&self, run_id: &RunId) -> Result<(PathBuf, RunMeta), TrackingError> {
         let (directory, meta) = self.find_run(run_id)?;
-        if meta.lifecycle_stage == DELETED {
-            return Err(self.deleted("run", run_id.as_str()));
+        match meta.lifecycle_stage {
+            LifecycleStage::Active => Ok((directory, meta)),
+            LifecycleStage::Deleted => Err(self.deleted("run", run_id)),
         }
-        Ok((directory, meta))
     }
 
     /// The run's directory and `meta.yaml`, whatever experiment it belongs to.
-    pub(super) fn find_run(&self, run_id: &RunId) -> Result<(PathBuf, RunMeta), TrackingError> {
+    fn find_run(&self, run_id: &RunId) -> Result<(PathBuf, RunMeta), TrackingError> {
         let id = run_id.as_str();
         let unreadable = |error| self.unreadable(error);
         if is_id(id, MAX_ID_LENGTH) {
@@ -123,7 +135,7 @@ impl Files {
                 }
             }
         }
-        Err(self.missing("run", id))
+        Err(self.not_found("run", id))
     }
 }
 
@@ -157,14 +169,14 @@ fn file_in_the_way(pairs: &[(String, String)]) -> Option<(&str, &str)> {
 }
 
 /// Whether this looks like a run and not like something among a run's artifacts that bears the name.
-pub(super) fn is_run_directory(directory: &Path) -> bool {
+fn is_run_directory(directory: &Path) -> bool {
     [METRICS, PARAMS, ARTIFACTS]
         .iter()
         .all(|name| directory.join(name).is_dir())
 }
 
 /// A `meta.yaml` that names another run or experiment than the directory is not trusted.
-pub(super) fn check_place(directory: &Path, experiment: &Path, meta: &RunMeta) -> Result<(), FileStoreError> {
+fn check_place(directory: &Path, experiment: &Path, meta: &RunMeta) -> Result<(), FileStoreError> {
     let is = |path: &Path, name: &str| path.file_name().is_some_and(|found| found == name);
     if is(directory, &meta.run_id) && is(experiment, &meta.experiment_id) {
         return Ok(());
@@ -178,7 +190,7 @@ pub(super) fn check_place(directory: &Path, experiment: &Path, meta: &RunMeta) -
     })
 }
 
-pub(super) fn info_of(meta: RunMeta, directory: &Path) -> RunInfo {
+fn info_of(meta: RunMeta, directory: &Path) -> RunInfo {
     // Versions before MLflow 2 keep the name among the tags alone.
     let run_name = meta
         .run_name
@@ -192,6 +204,78 @@ pub(super) fn info_of(meta: RunMeta, directory: &Path) -> RunInfo {
         artifact_uri: meta.artifact_uri,
         status: meta.status,
     }
+}
+
+/// The finished runs with these tags; the newest come first.
+fn finished(experiment: &Path, tags: &[(String, String)]) -> Result<Vec<(RunMeta, PathBuf)>, FileStoreError> {
+    let mut found = Vec::new();
+    for entry in list(experiment)? {
+        let directory = entry.path();
+        let is_run = entry
+            .file_name()
+            .to_str()
+            .is_some_and(|name| is_id(name, MAX_ID_LENGTH))
+            && has_tag_files(&directory, tags)
+            && is_run_directory(&directory);
+        if !is_run {
+            continue;
+        }
+        // A run that cannot be understood is no run to go by; the others are.
+        let meta = match RunMeta::read(&directory) {
+            Ok(Some(meta)) if check_place(&directory, experiment, &meta).is_ok() => meta,
+            Ok(_) => continue,
+            Err(error) => {
+                tracing::warn!("a run is passed over: {error}");
+                continue;
+            }
+        };
+        if meta.lifecycle_stage == LifecycleStage::Active && meta.status == RunStatus::Finished {
+            found.push((meta, directory));
+        }
+    }
+    found.sort_by_cached_key(|(meta, _)| (Reverse(meta.start_time), meta.run_id.clone()));
+    Ok(found)
+}
+
+fn has_tag_files(run: &Path, tags: &[(String, String)]) -> bool {
+    tags.iter()
+        .all(|(key, value)| fs::read(run.join(TAGS).join(key)).is_ok_and(|found| found == value.as_bytes()))
+}
+
+fn data_of(meta: RunMeta, directory: &Path) -> Result<RunData, FileStoreError> {
+    Ok(in_order(RunData {
+        user: meta.user_id.clone(),
+        start_time: meta.start_time.map(UnixMillis),
+        end_time: meta.end_time.map(UnixMillis),
+        lifecycle_stage: meta.lifecycle_stage,
+        tags: values_below(&directory.join(TAGS))?,
+        params: values_below(&directory.join(PARAMS))?,
+        info: info_of(meta, directory),
+    }))
+}
+
+/// The files below a directory as keys and values: a key's slashes are directories.
+fn values_below(root: &Path) -> Result<Vec<(String, String)>, FileStoreError> {
+    let mut values = Vec::new();
+    let mut open = vec![(root.to_owned(), String::new())];
+    while let Some((directory, prefix)) = open.pop() {
+        // Runs of old versions may lack a directory that would be empty.
+        for entry in list(&directory)? {
+            let path = entry.path();
+            let key = format!("{prefix}{}", entry.file_name().to_string_lossy());
+            if path.is_dir() {
+                open.push((path, format!("{key}/")));
+                continue;
+            }
+            match fs::read(&path) {
+                Ok(value) => values.push((key, String::from_utf8_lossy(&value).into_owned())),
+                // A tag that was just taken away.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(FileStoreError::io("read", &path)(error)),
+            }
+        }
+    }
+    Ok(values)
 }
 
 #[cfg(test)]

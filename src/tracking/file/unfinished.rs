@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tempfile::TempPath;
 
-use super::error::FileStoreError;
+use super::io::{FileStoreError, write_unseen};
 use super::is_id;
 use super::meta::{ARTIFACTS, MAX_ID_LENGTH, META_FILE, METRICS, PARAMS, TAGS};
-use super::write::write_unseen;
 use crate::process::{ProcessIdentity, Whereabouts};
 
 /// The beginning of the files' names; the run's id follows.
@@ -34,35 +34,20 @@ struct Note {
     process: ProcessIdentity,
 }
 
-/// A run that is being created here. Dropped when that is over, whatever came of it.
-#[derive(Debug)]
-pub(super) struct Unfinished {
-    note: Option<PathBuf>,
-}
-
-impl Unfinished {
-    /// Tells that a run is being created in this store.
-    pub(super) fn begin(root: &Path, experiment: &str, run_id: &str) -> Result<Self, FileStoreError> {
-        let Some(process) = ProcessIdentity::own() else {
-            return Ok(Self { note: None });
-        };
-        let path = root.join(format!("{PREFIX}{run_id}"));
-        let note = Note {
-            experiment: experiment.to_owned(),
-            process,
-        };
-        let text = serde_json::to_string(&note).expect("texts and numbers can be written as JSON");
-        write_unseen(&path, &text)?;
-        Ok(Self { note: Some(path) })
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if let Some(note) = &self.note {
-            let _ = fs::remove_file(note);
-        }
-    }
+/// Marks a run as being created, until the returned path is dropped.
+pub(super) fn begin(root: &Path, experiment: &str, run_id: &str) -> Result<Option<TempPath>, FileStoreError> {
+    let Some(process) = ProcessIdentity::own() else {
+        return Ok(None);
+    };
+    let path = root.join(format!("{PREFIX}{run_id}"));
+    let note = Note {
+        experiment: experiment.to_owned(),
+        process,
+    };
+    let text = serde_json::to_string(&note).expect("texts and numbers can be written as JSON");
+    write_unseen(&path, &text)?;
+    // Only a relative path could fail, and a store's never is.
+    Ok(TempPath::try_from_path(path).ok())
 }
 
 /// Removes what killed programs have left of runs that they were creating. What cannot be removed is left:

@@ -27,11 +27,7 @@ pub(super) fn mapping(fields: &[(&str, Field<'_>)]) -> Vec<u8> {
         writer.put_all(key);
         writer.put_all(": ");
         match field {
-            Field::Text(text) => match style(text) {
-                Style::Plain => writer.plain(text),
-                Style::SingleQuoted => writer.single_quoted(text),
-                Style::DoubleQuoted => writer.double_quoted(text),
-            },
+            Field::Text(text) => writer.text(text),
             Field::Number(number) => writer.put_all(&number.to_string()),
             Field::Null => writer.put_all("null"),
             Field::EmptyList => writer.put_all("[]"),
@@ -46,34 +42,6 @@ const WIDTH: usize = 80;
 
 /// What continued lines begin with.
 const INDENT: &str = "  ";
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Style {
-    Plain,
-    SingleQuoted,
-    DoubleQuoted,
-}
-
-/// The first style of these that keeps the text: plain, in single quotes, in double quotes.
-fn style(text: &str) -> Style {
-    let characters: Vec<char> = text.chars().collect();
-    let pairs = || characters.windows(2).map(|pair| (pair[0], pair[1]));
-    let breaks_beside_spaces =
-        pairs().any(|(one, other)| (one == ' ' && is_break(other)) || (is_break(one) && other == ' '));
-    if breaks_beside_spaces || characters.iter().any(|character| !is_printable(*character)) {
-        return Style::DoubleQuoted;
-    }
-    let ends_in_space = text.starts_with(' ') || text.ends_with(' ');
-    let is_plain = !ends_in_space
-        && !characters.iter().any(|character| is_break(*character))
-        && !has_indicator(&characters)
-        && reads_back(text);
-    if is_plain {
-        Style::Plain
-    } else {
-        Style::SingleQuoted
-    }
-}
 
 /// Whether a part of the text would mean something in YAML.
 fn has_indicator(characters: &[char]) -> bool {
@@ -131,6 +99,27 @@ impl Writer {
     fn continue_in_new_line(&mut self) {
         self.put('\n');
         self.put_all(INDENT);
+    }
+
+    /// Writes the text in the first style that keeps it: plain, in single quotes, in double quotes.
+    fn text(&mut self, text: &str) {
+        let characters: Vec<char> = text.chars().collect();
+        let breaks_beside_spaces = characters
+            .windows(2)
+            .any(|pair| pair.contains(&' ') && pair.iter().any(|character| is_break(*character)));
+        if breaks_beside_spaces || !characters.iter().copied().all(is_printable) {
+            return self.double_quoted(text);
+        }
+        let is_plain = !text.starts_with(' ')
+            && !text.ends_with(' ')
+            && !text.contains(is_break)
+            && !has_indicator(&characters)
+            && reads_back(text);
+        if is_plain {
+            self.plain(text);
+        } else {
+            self.single_quoted(text);
+        }
     }
 
     fn plain(&mut self, text: &str) {

@@ -1,16 +1,21 @@
 //! Who the client says it is: credentials from the URL, the environment and the files that MLflow
 //! and Python's `requests` read.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use percent_encoding::percent_decode_str;
-use reqwest::Url;
+use async_trait::async_trait;
 use reqwest::header::HeaderValue;
+use reqwest::{Request, Url};
 
 use super::error::{RestError, unsendable};
+use super::kubernetes::KubernetesAccount;
+use crate::aws::{CredentialsProvider, Payload, Signing};
 use crate::env_vars;
-use crate::http::{basic, bearer, netrc_login};
+use crate::http::{RequestSigner, basic, bearer, netrc_login};
 use crate::ini::IniFile;
+use crate::python_paths::unquote;
 
 /// What the `Authorization` header says, and where that comes from.
 #[derive(Debug, Clone)]
@@ -57,18 +62,14 @@ impl Credentials {
     /// Python's `requests` a user alone counts for nothing. `text` is the URL as it was given: an
     /// empty password is lost in the parsed one.
     pub(super) fn from_url(url: &Url, text: &str) -> Option<Self> {
-        let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let has_empty_password = || text.contains(&format!("//{}:@", url.username()));
         let password = match url.password() {
-            Some(password) => decode(password),
+            Some(password) => unquote(password),
             None if has_empty_password() => String::new(),
             None => return None,
         };
-        Some(Self::basic(
-            &decode(url.username()),
-            &password,
-            "the tracking URI",
-        ))
+        let user = unquote(url.username());
+        Some(Self::basic(&user, &password, "the tracking URI"))
     }
 
     /// The entry for `host` in the first of the netrc files that exists.
@@ -105,4 +106,89 @@ fn read_credentials(variable: &dyn Fn(&str) -> Option<String>) -> Result<[Option
         let value = sections.find_map(|section| file.value(section, key))?;
         Some(value.replace("%%", "%"))
     }))
+}
+
+/// The service for which Amazon's gateways want requests to be signed.
+const SERVICE: &str = "execute-api";
+
+/// Makes the credentials of every request anew.
+#[derive(Clone)]
+pub(super) enum Signer {
+    /// By Signature Version 4, as `MLFLOW_TRACKING_AWS_SIGV4` has it.
+    Aws(CredentialsProvider),
+    /// By the token of a Kubernetes service account or user, as `MLFLOW_TRACKING_AUTH` has it.
+    Kubernetes(KubernetesAccount),
+}
+
+impl Signer {
+    /// Where a person finds the credentials.
+    pub(super) fn source(&self) -> &'static str {
+        match self {
+            Self::Aws(_) => "the AWS settings",
+            Self::Kubernetes(_) => "the Kubernetes account",
+        }
+    }
+
+    /// Adds the headers to a request whose body has this SHA-256.
+    pub(super) async fn add_to(&self, request: &mut Request, body: &[u8; 32]) -> Result<(), RestError> {
+        match self {
+            Self::Aws(provider) => sign_for_aws(provider, request, body).await,
+            Self::Kubernetes(account) => account.add_to(request.headers_mut()),
+        }
+    }
+}
+
+#[async_trait]
+impl RequestSigner for Signer {
+    fn signs_body(&self) -> bool {
+        matches!(self, Self::Aws(_))
+    }
+
+    async fn sign(&self, request: &mut Request, body: &[u8; 32]) -> Result<(), String> {
+        let signed = self.add_to(request, body).await;
+        signed.map_err(|error| error.to_string())
+    }
+}
+
+impl fmt::Debug for Signer {
+    /// Without the settings, which may hold keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Signer").field(&self.source()).finish()
+    }
+}
+
+async fn sign_for_aws(
+    provider: &CredentialsProvider,
+    request: &mut Request,
+    body: &[u8; 32],
+) -> Result<(), RestError> {
+    let credentials = provider.credentials().await?;
+    let region = provider.settings().named_region().map(str::to_owned);
+    let region = region
+        .or_else(|| region_of(request.url()))
+        .ok_or_else(|| RestError::Setup {
+            text: "requests to the tracking server shall be signed for AWS, but no region is known"
+                .to_owned(),
+            hint: "set AWS_DEFAULT_REGION, or region in the AWS profile",
+        })?;
+    // A plus sign stands for a space in a form, and for itself in a signature.
+    if let Some(query) = request.url().query().filter(|query| query.contains('+')) {
+        let query = query.replace('+', "%20");
+        request.url_mut().set_query(Some(&query));
+    }
+    let signing = Signing {
+        credentials: &credentials,
+        region: &region,
+        service: SERVICE,
+        time: SystemTime::now(),
+    };
+    let (method, url) = (request.method().clone(), request.url().clone());
+    Ok(signing.sign(&method, &url, request.headers_mut(), Payload::Sha256(body))?)
+}
+
+/// The region in the name of a gateway's host: `ID.execute-api.REGION.amazonaws.com`.
+fn region_of(url: &Url) -> Option<String> {
+    let mut parts = url.host_str()?.split('.');
+    parts.find(|part| *part == SERVICE)?;
+    parts.next().map(str::to_owned)
 }

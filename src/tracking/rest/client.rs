@@ -8,12 +8,11 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Request, Url};
 
-use super::auth::Credentials;
+use super::auth::{Credentials, Signer};
 use super::database_text::tells_overload;
 use super::error::RestError;
 use super::kubernetes::WORKSPACE;
 use super::settings::RestSettings;
-use super::signer::Signer;
 use crate::databricks::Session;
 use crate::env_vars::VariableError;
 use crate::http::{
@@ -89,7 +88,7 @@ pub(super) fn client_of_workspace(session: Arc<Session>) -> Client {
 }
 
 /// How the server at this URL is reached by who gets and puts its artifacts.
-pub(in crate::tracking) fn server_access(url: &str) -> Result<ServerAccess, RestError> {
+pub(super) fn server_access(url: &str) -> Result<ServerAccess, RestError> {
     let settings = RestSettings::from_environment()?;
     let (api, url, mut headers) = client(url, &settings)?.into_parts();
     headers.extend(api.authorization.map(|value| (AUTHORIZATION, value)));

@@ -9,11 +9,11 @@ use tokio::time::timeout;
 use super::RestStore;
 use super::client::Client;
 use super::error::RestError;
-use super::search::condition;
-use super::wire::{Experiment, FoundRuns, Pair, RunAnswer, pair, search_runs};
+use super::runs::condition;
+use super::wire::{Experiment, Pair, RunAnswer, pair};
 use crate::entities::{ExperimentId, RunData, RunId, tag};
 use crate::http::{Call, Outcome};
-use crate::tracking::search::has_tags;
+use crate::tracking::store::{StoreRules as _, has_tags};
 use crate::tracking::{NewRun, TrackingError};
 
 /// More runs than this are never of one creation.
@@ -43,7 +43,7 @@ impl RestStore {
                 // Databricks tells so of the directory that the experiment shall be in.
                 Err(error) if error.is_not_found() => {
                     let message = error.refusal().map_or("", |(_, _, message)| message);
-                    return Err(self.refused(&format!("the experiment '{name}'"), message));
+                    return Err(self.refused(format!("the experiment '{name}'"), message));
                 }
                 Err(error) => return Err(self.about("experiment", name, "write to", error)),
             }
@@ -99,15 +99,10 @@ impl RestStore {
 
     /// Looks for runs that this creation made.
     async fn marked_runs(&self, mark: &Mark<'_>) -> Result<Vec<RunData>, TrackingError> {
-        let experiment_id = mark.new_run.experiment_id.as_str();
-        let body = search_runs(experiment_id, &mark.filter, MOST_TWINS, None);
-        let found = self
-            .client
-            .post::<FoundRuns>("/api/2.0/mlflow/runs/search", &body);
-        let failed = |error| self.about("experiment", experiment_id, "read", error);
-        let runs = found.await.map_err(failed)?.runs.unwrap_or_default();
-        let runs: Result<Vec<_>, _> = runs.iter().map(|run| self.data_of(run)).collect();
-        Ok(runs?.into_iter().filter(|run| mark.is_on(run)).collect())
+        let id = mark.new_run.experiment_id.as_str();
+        let (mut runs, _) = self.search(id, &mark.filter, MOST_TWINS, "").await?;
+        runs.retain(|run| mark.is_on(run));
+        Ok(runs)
     }
 
     /// Deletes what an earlier try created after it had been looked for. Nobody knows of it yet.

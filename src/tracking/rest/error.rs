@@ -7,31 +7,23 @@ use crate::aws::AwsError;
 use crate::databricks::DatabricksError;
 use crate::env_vars::VariableError;
 use crate::http::{ApiError, Fault};
+use crate::tracking::error::StoreFault;
 
 /// Why a tracking server could not be asked, or what it answered instead.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum RestError {
-    /// A variable has a value that means nothing.
     #[error(transparent)]
     Variable(#[from] VariableError),
     /// The tracking URI or a variable asks for what cannot be.
     #[error("{text}")]
-    Setup {
-        text: String,
-        /// What the person can do about it.
-        hint: &'static str,
-    },
-    /// Requests shall be signed for AWS, and no keys can be had, or they cannot be used.
+    Setup { text: String, hint: &'static str },
     #[error(transparent)]
     Aws(#[from] AwsError),
-    /// The file with MLflow's credentials cannot be read.
     #[error("cannot read the credentials file '{path}'")]
     File { path: PathBuf, source: std::io::Error },
     /// The server gave no answer, refused, or gave an answer that is not MLflow's.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// The credentials of a Databricks workspace cannot be used.
     #[error(transparent)]
     Databricks(#[from] DatabricksError),
 }
@@ -50,17 +42,6 @@ impl RestError {
             ),
             Self::Api(error) => api_hint(error),
             Self::File { .. } => None,
-        }
-    }
-
-    /// Whether the same request may succeed a little later.
-    pub(super) fn may_pass(&self) -> bool {
-        match self {
-            Self::Api(ApiError::NoAnswer { fault, .. }) => fault.is_transient(),
-            Self::Api(error) => matches!(error.status(), Some(404 | 408 | 429 | 500..)) || self.is_overload(),
-            // The credentials of the moment come from other servers.
-            Self::Databricks(_) | Self::Aws(_) => true,
-            _ => false,
         }
     }
 
@@ -86,6 +67,22 @@ impl RestError {
         let Self::Api(error) = self else { return None };
         let (status, message, _) = error.verdict()?;
         Some((status, error.code()?, message))
+    }
+}
+
+impl StoreFault for RestError {
+    fn hint(&self) -> Option<String> {
+        self.hint()
+    }
+
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Api(ApiError::NoAnswer { fault, .. }) => fault.is_transient(),
+            Self::Api(error) => matches!(error.status(), Some(404 | 408 | 429 | 500..)) || self.is_overload(),
+            // The credentials of the moment come from other servers.
+            Self::Databricks(_) | Self::Aws(_) => true,
+            _ => false,
+        }
     }
 }
 

@@ -18,6 +18,9 @@ pub(super) const WORKSPACE: HeaderName = HeaderName::from_static("x-mlflow-works
 /// Where a pod finds the token and the namespace of its service account.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
+/// A kubeconfig file, and its directory.
+type Kubeconfig = (Node, PathBuf);
+
 /// The account of a pod or, outside of one, of the current context of the kubeconfig files. Read anew
 /// for every request: a pod's token is replaced about once an hour.
 #[derive(Debug, Clone)]
@@ -65,12 +68,10 @@ impl KubernetesAccount {
         if let Some(token) = content(&file) {
             return Ok((Secret::new(token), file.display().to_string()));
         }
-        let config = self.config()?;
-        let user_name = config
-            .of_context("user")
-            .ok_or_else(|| refused("the current context names no user"))?;
-        let (user, directory) = config
-            .named("users", "user", &user_name)
+        let files = self.kubeconfigs()?;
+        let user_name =
+            of_context(&files, "user").ok_or_else(|| refused("the current context names no user"))?;
+        let (user, directory) = named(&files, "users", "user", &user_name)
             .ok_or_else(|| refused(format!("there is no user '{user_name}'")))?;
         let source = format!("the user '{user_name}' of the kubeconfig");
         if let Some(token) = text(user, "token") {
@@ -88,16 +89,15 @@ impl KubernetesAccount {
     }
 
     fn namespace(&self) -> Result<String, RestError> {
-        if let Some(namespace) = content(&self.service_account.join("namespace")) {
-            return Ok(namespace);
-        }
-        let config = self.config()?;
-        config
-            .of_context("namespace")
-            .ok_or_else(|| refused("the current context names no namespace"))
+        let namespace = match content(&self.service_account.join("namespace")) {
+            Some(namespace) => Some(namespace),
+            None => of_context(&self.kubeconfigs()?, "namespace"),
+        };
+        namespace.ok_or_else(|| refused("the current context names no namespace"))
     }
 
-    fn config(&self) -> Result<Kubeconfig, RestError> {
+    /// The kubeconfig files, the first of which counts where they say different things.
+    fn kubeconfigs(&self) -> Result<Vec<Kubeconfig>, RestError> {
         let mut files = Vec::new();
         for path in &self.kubeconfigs {
             let Ok(bytes) = std::fs::read(path) else { continue };
@@ -112,38 +112,28 @@ impl KubernetesAccount {
                 self.service_account.display()
             )));
         }
-        Ok(Kubeconfig { files })
+        Ok(files)
     }
 }
 
-/// The kubeconfig files, the first of which counts where they say different things.
-struct Kubeconfig {
-    files: Vec<(Node, PathBuf)>,
+/// A text of the current context.
+fn of_context(files: &[Kubeconfig], key: &str) -> Option<String> {
+    let name = files.iter().find_map(|(file, _)| text(file, "current-context"))?;
+    let (context, _) = named(files, "contexts", "context", &name)?;
+    text(context, key)
 }
 
-impl Kubeconfig {
-    /// A text of the current context.
-    fn of_context(&self, key: &str) -> Option<String> {
-        let name = self
-            .files
+/// The entry of a list that has this name, and the directory of its file.
+fn named<'a>(files: &'a [Kubeconfig], list: &str, kind: &str, name: &str) -> Option<(&'a Node, &'a Path)> {
+    files.iter().find_map(|(file, directory)| {
+        let Value::List(entries) = &file.as_mapping()?.get(list)?.value else {
+            return None;
+        };
+        let entry = entries
             .iter()
-            .find_map(|(file, _)| text(file, "current-context"))?;
-        let (context, _) = self.named("contexts", "context", &name)?;
-        text(context, key)
-    }
-
-    /// The entry of a list that has this name, and the directory of its file.
-    fn named(&self, list: &str, kind: &str, name: &str) -> Option<(&Node, &Path)> {
-        self.files.iter().find_map(|(file, directory)| {
-            let Value::List(entries) = &file.as_mapping()?.get(list)?.value else {
-                return None;
-            };
-            let entry = entries
-                .iter()
-                .find(|entry| text(entry, "name").as_deref() == Some(name))?;
-            Some((entry.as_mapping()?.get(kind)?, directory.as_path()))
-        })
-    }
+            .find(|entry| text(entry, "name").as_deref() == Some(name))?;
+        Some((entry.as_mapping()?.get(kind)?, directory.as_path()))
+    })
 }
 
 fn text(node: &Node, key: &str) -> Option<String> {

@@ -4,39 +4,36 @@
 //! parameters, one ends it. All go over one connection.
 
 mod auth;
-mod batch;
 mod client;
 mod creation;
 mod database_text;
 mod error;
 mod kubernetes;
 mod models;
-mod search;
+mod runs;
 mod settings;
-mod signer;
 mod wire;
 
-pub(super) use self::client::server_access;
+pub use self::settings::RestSettings;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use percent_encoding::utf8_percent_encode;
-use serde::de::IgnoredAny;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::OnceCell;
 
-pub(crate) use self::error::RestError;
-pub use self::settings::RestSettings;
-
 use self::client::{Client, client, client_of_workspace};
-use self::wire::{Experiment, ExperimentAnswer, Pair, RunAnswer, run_data};
-use super::limits::{self, Entity, LongValues};
+use self::error::RestError;
+use self::wire::{Experiment, ExperimentAnswer};
+use super::limits::{Entity, LongValues};
+use super::store::StoreRules;
 use super::{ExperimentSelector, FinishedRuns, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore};
-use crate::databricks::{DatabricksError, Session, WorkspaceAccess};
-use crate::entities::{ExperimentId, LifecycleStage, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag};
-use crate::http::ApiError;
+use crate::databricks::{DatabricksError, DatabricksProfile, Session, WorkspaceAccess};
+use crate::entities::{ExperimentId, LifecycleStage, RunData, RunId, RunInfo, RunStatus, UnixMillis};
+use crate::http::ServerAccess;
 use crate::python_paths::UNRESERVED;
+use crate::redact::without_credentials;
 
 /// The experiment that every server has.
 const DEFAULT_EXPERIMENT: &str = "0";
@@ -63,7 +60,7 @@ impl RestStore {
     /// A URL that is no server's address, and variables that mean nothing or ask for what is not
     /// available.
     pub fn open(url: &str) -> Result<Self, TrackingError> {
-        let settings = RestSettings::from_environment().map_err(|error| unusable("open", url, error))?;
+        let settings = RestSettings::from_environment().map_err(|error| cannot_open(url, error))?;
         Self::new(url, &settings)
     }
 
@@ -72,13 +69,30 @@ impl RestStore {
     /// # Errors
     /// A URL that is no server's address, or credentials that cannot be sent.
     pub fn new(url: &str, settings: &RestSettings) -> Result<Self, TrackingError> {
-        let client = client(url, settings).map_err(|error| unusable("open", url, error))?;
+        let client = client(url, settings).map_err(|error| cannot_open(url, error))?;
         Ok(Self::with(client, settings.workspace.clone(), None))
     }
 
-    /// The store of a Databricks workspace. Nothing is sent yet.
-    pub(super) fn of_workspace(session: Arc<Session>) -> Self {
-        Self::with(client_of_workspace(Arc::clone(&session)), None, Some(session))
+    /// The store of the Databricks workspace that the URI names. Sends requests only where the credentials are
+    /// secrets of another workspace.
+    pub(super) async fn open_databricks(uri: &str) -> Result<Self, TrackingError> {
+        let kind = uri.split(':').next().unwrap_or_default();
+        if uri.starts_with("databricks-uc") || kind == "uc" {
+            return Err(TrackingError::Unsupported {
+                kind: kind.to_owned(),
+            });
+        }
+        let unusable = |error: DatabricksError| TrackingError::Unusable {
+            action: "open",
+            store: uri.to_owned(),
+            hint: error.hint(),
+            may_pass: false,
+            source: Box::new(error),
+        };
+        let profile = DatabricksProfile::from_uri(uri).map_err(unusable)?;
+        let session = Session::open(&profile).await.map_err(unusable)?;
+        let client = client_of_workspace(Arc::clone(&session));
+        Ok(Self::with(client, None, Some(session)))
     }
 
     fn with(client: Client, workspace: Option<String>, databricks: Option<Arc<Session>>) -> Self {
@@ -97,20 +111,20 @@ impl RestStore {
         let Some(workspace) = &self.workspace else {
             return Ok(());
         };
-        let none = || {
-            let error = RestError::Setup {
-                text: format!("the server has no workspaces, but MLFLOW_WORKSPACE is '{workspace}'"),
-                hint: "unset MLFLOW_WORKSPACE, or start the server with --enable-workspaces",
-            };
-            self.failure("use", error)
-        };
         let check = async {
             let info = self.client.get::<Value>("/api/3.0/mlflow/server-info", &[]);
             match info.await {
                 Ok(info) if info["workspaces_enabled"] == true => Ok(()),
-                Ok(_) => Err(none()),
-                Err(RestError::Api(error)) if error.status() == Some(404) => Err(none()),
-                Err(error) => Err(self.failure("read", error)),
+                Err(error) if !matches!(&error, RestError::Api(error) if error.status() == Some(404)) => {
+                    Err(self.unreadable(error))
+                }
+                _ => {
+                    let error = RestError::Setup {
+                        text: format!("the server has no workspaces, but MLFLOW_WORKSPACE is '{workspace}'"),
+                        hint: "unset MLFLOW_WORKSPACE, or start the server with --enable-workspaces",
+                    };
+                    Err(self.unusable("use", error))
+                }
             }
         };
         self.workspace_checked.get_or_try_init(|| check).await.map(|_| ())
@@ -119,9 +133,7 @@ impl RestStore {
     async fn experiment_by_id(&self, id: &ExperimentId) -> Result<Experiment, TrackingError> {
         let query = ("experiment_id", id.as_str());
         let found = self.active_experiment("/api/2.0/mlflow/experiments/get", query);
-        found
-            .await?
-            .ok_or_else(|| self.missing("experiment", id.as_str()))
+        found.await?.ok_or_else(|| self.not_found("experiment", id))
     }
 
     /// The experiment with this name; `None` where there is none.
@@ -148,101 +160,22 @@ impl RestStore {
         }
     }
 
-    async fn fetch(&self, run_id: &RunId) -> Result<RunData, TrackingError> {
-        let id = run_id.as_str();
-        // The oldest servers know the second name alone.
-        let query = [("run_id", id), ("run_uuid", id)];
-        let answer = self.client.get::<RunAnswer>("/api/2.0/mlflow/runs/get", &query);
-        match answer.await {
-            Ok(answer) => self.data_of(&answer.run),
-            Err(error) => Err(self.about("run", id, "read", error)),
-        }
-    }
-
-    fn data_of(&self, run: &Value) -> Result<RunData, TrackingError> {
-        run_data(run).map_err(|reason| {
-            let error = ApiError::malformed("MLflow", "/api/2.0/mlflow/runs", reason);
-            self.failure("read", error.into())
-        })
-    }
-
-    async fn update(
-        &self,
-        run_id: &RunId,
-        status: RunStatus,
-        end_time: UnixMillis,
-    ) -> Result<RunStatus, RestError> {
-        // The oldest servers know the second name alone.
-        let body = json!({
-            "run_id": run_id.as_str(),
-            "run_uuid": run_id.as_str(),
-            "status": status.as_str(),
-            "end_time": end_time.0,
-        });
-        let updated = self
-            .client
-            .post::<IgnoredAny>("/api/2.0/mlflow/runs/update", &body);
-        updated.await.map(|_| status)
-    }
-
-    /// Parameters or tags that every server takes; a server says no only after the run is made.
-    fn fitting(&self, kind: Entity, pairs: Vec<Pair>) -> Result<Vec<Pair>, TrackingError> {
-        let mut warn = |warning| tracing::warn!("{warning}");
-        let fitting = match kind {
-            Entity::Param => limits::fit_params(pairs, self.long_values, &mut warn),
-            Entity::Tag => limits::fit_tags(pairs, self.long_values, &mut warn),
-        };
-        fitting.map_err(|error| self.refused(&format!("a {kind}"), error))
-    }
-
     /// What an error means that came when a run or an experiment was asked for.
     fn about(&self, what: &'static str, id: &str, action: &'static str, error: RestError) -> TrackingError {
         let Some((status, _, message)) = error.refusal() else {
-            return self.failure(action, error);
+            return self.unusable(action, error);
         };
         if error.is_not_found() {
-            return self.missing(what, id);
+            return self.not_found(what, id);
         }
         // The server tells of deleted runs and experiments in words alone.
         if message.contains("must be in the 'active'") || message.contains("non-active experiment") {
             return self.deleted(what, id);
         }
         if matches!(status, 400 | 409 | 422) && !error.is_overload() {
-            return self.refused(&format!("{what} '{id}'"), message);
+            return self.refused(format!("{what} '{id}'"), message);
         }
-        self.failure(action, error)
-    }
-
-    fn refused(&self, what: &str, reason: impl ToString) -> TrackingError {
-        TrackingError::Refused {
-            what: what.to_owned(),
-            reason: reason.to_string(),
-            store: self.store(),
-        }
-    }
-
-    fn missing(&self, what: &'static str, id: &str) -> TrackingError {
-        TrackingError::NotFound {
-            what,
-            id: id.to_owned(),
-            store: self.store(),
-        }
-    }
-
-    fn deleted(&self, what: &'static str, id: &str) -> TrackingError {
-        TrackingError::Deleted {
-            what,
-            id: id.to_owned(),
-            store: self.store(),
-        }
-    }
-
-    fn failure(&self, action: &'static str, error: RestError) -> TrackingError {
-        unusable(action, self.client.address(), error)
-    }
-
-    fn store(&self) -> String {
-        self.client.address().to_owned()
+        self.unusable(action, error)
     }
 
     /// The address of a page. On a server that has workspaces, MLflow 3's pages take them from the query.
@@ -258,6 +191,18 @@ impl RestStore {
     }
 }
 
+impl StoreRules for RestStore {
+    type Fault = RestError;
+
+    fn shown(&self) -> String {
+        without_credentials(self.client.address())
+    }
+
+    fn long_values(&self) -> LongValues {
+        self.long_values
+    }
+}
+
 #[async_trait]
 impl TrackingStore for RestStore {
     async fn experiment(&self, selector: &ExperimentSelector) -> Result<ExperimentId, TrackingError> {
@@ -269,11 +214,13 @@ impl TrackingStore for RestStore {
                 Ok(ExperimentId::new(self.experiment_by_id(id).await?.experiment_id))
             }
             ExperimentSelector::Name(name) => {
-                let refused = |reason| self.refused(&format!("the experiment name '{name}'"), reason);
-                if self.databricks.is_some() {
-                    check_workspace_path(name).map_err(refused)?;
+                let is_path = name.starts_with('/') && name.len() > 1;
+                if self.databricks.is_some() && !is_path {
+                    let reason = "Databricks names experiments by their absolute paths in the workspace, such as \
+                                  /Users/you@example.com/name";
+                    return Err(self.refused(format!("the experiment name '{name}'"), reason));
                 }
-                limits::check_experiment_name(name).map_err(|error| refused(error.to_string()))?;
+                self.check_experiment_name(name)?;
                 self.experiment_found_or_made(name).await
             }
         }
@@ -298,8 +245,8 @@ impl TrackingStore for RestStore {
     }
 
     async fn create_run(&self, mut new_run: NewRun) -> Result<RunInfo, TrackingError> {
-        let params = self.fitting(Entity::Param, std::mem::take(&mut new_run.params))?;
-        let tags = self.fitting(Entity::Tag, std::mem::take(&mut new_run.tags))?;
+        let params = self.fit(Entity::Param, std::mem::take(&mut new_run.params))?;
+        let tags = self.fit(Entity::Tag, std::mem::take(&mut new_run.tags))?;
         self.check_workspace().await?;
         let mut info = self.created_run(&new_run, tags).await?.info;
         let Err(cause) = self.log_batches(&info.run_id, Entity::Param, &params).await else {
@@ -326,11 +273,7 @@ impl TrackingStore for RestStore {
 
     async fn run(&self, run_id: &RunId) -> Result<RunInfo, TrackingError> {
         self.check_workspace().await?;
-        let run = self.fetch(run_id).await?;
-        match run.lifecycle_stage {
-            LifecycleStage::Deleted => Err(self.deleted("run", run_id.as_str())),
-            LifecycleStage::Active => Ok(run.info),
-        }
+        self.active(self.fetch(run_id).await?)
     }
 
     async fn run_data(&self, run_id: &RunId) -> Result<RunData, TrackingError> {
@@ -343,9 +286,7 @@ impl TrackingStore for RestStore {
     }
 
     async fn set_tags(&self, run_id: &RunId, tags: &[(String, String)]) -> Result<(), TrackingError> {
-        let mut tags = self.fitting(Entity::Tag, tags.to_vec())?;
-        // A run always has a name, so an empty one changes nothing.
-        tags.retain(|(key, value)| key != tag::RUN_NAME || !value.is_empty());
+        let tags = self.fit_new_tags(tags)?;
         self.check_workspace().await?;
         self.log_batches(run_id, Entity::Tag, &tags).await
     }
@@ -357,7 +298,7 @@ impl TrackingStore for RestStore {
     async fn end_run(&self, run_id: &RunId, end: RunEnd) -> Result<RunStatus, TrackingError> {
         if end.keep_failure {
             let status = self.fetch(run_id).await?.info.status;
-            if matches!(status, RunStatus::Failed | RunStatus::Killed) {
+            if end.keeps(status) {
                 return Ok(status);
             }
         }
@@ -379,7 +320,7 @@ impl TrackingStore for RestStore {
         let Some(session) = &self.databricks else {
             return Ok(None);
         };
-        let failed = |error: DatabricksError| self.failure("open", error.into());
+        let failed = |error: DatabricksError| self.unusable("open", error.into());
         session.access().await.map(Some).map_err(failed)
     }
 
@@ -393,28 +334,17 @@ impl TrackingStore for RestStore {
     }
 }
 
+/// How the server at this URL is reached by who gets and puts its artifacts.
+pub(super) fn server_access(url: &str) -> Result<ServerAccess, TrackingError> {
+    client::server_access(url).map_err(|error| cannot_open(url, error))
+}
+
+/// An error for a store that is not there yet.
+fn cannot_open(url: &str, error: RestError) -> TrackingError {
+    TrackingError::unusable("open", without_credentials(url), error)
+}
+
 /// Text as a part of a path.
 fn quoted(text: &str) -> String {
     utf8_percent_encode(text, UNRESERVED).to_string()
-}
-
-pub(super) fn unusable(action: &'static str, url: &str, error: RestError) -> TrackingError {
-    TrackingError::Unusable {
-        action,
-        store: crate::redact::without_credentials(url),
-        hint: error.hint(),
-        may_pass: error.may_pass(),
-        source: Box::new(error),
-    }
-}
-
-/// Experiments are objects of the workspace, which are named by their paths.
-fn check_workspace_path(name: &str) -> Result<(), String> {
-    if name.starts_with('/') && name.len() > 1 {
-        return Ok(());
-    }
-    Err(
-        "Databricks names experiments by their absolute paths in the workspace, such as /Users/you@example.com/name"
-            .to_owned(),
-    )
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::RestStore;
 use super::error::RestError;
 use crate::http::ApiError;
+use crate::tracking::store::StoreRules as _;
 use crate::tracking::{ModelSelector, TrackingError};
 
 impl RestStore {
@@ -14,7 +15,7 @@ impl RestStore {
         let found = self.location(selector).await;
         found
             .map_err(|error| self.about("model", &asked, "read", error))?
-            .ok_or_else(|| self.missing("model", &asked))
+            .ok_or_else(|| self.not_found("model", &asked))
     }
 
     async fn location(&self, selector: &ModelSelector) -> Result<Option<String>, RestError> {

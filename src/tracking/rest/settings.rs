@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::auth::Credentials;
+use super::auth::{Credentials, Signer};
 use super::error::RestError;
 use super::kubernetes::KubernetesAccount;
-use super::signer::Signer;
 use crate::aws::{AwsSettings, CredentialsProvider};
 use crate::env_vars::{self, boolean};
 use crate::http::{ConnectionSettings, Verification, netrc_files};

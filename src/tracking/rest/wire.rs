@@ -6,9 +6,8 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use crate::entities::{ExperimentId, LifecycleStage, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag};
-use crate::tracking::search::sorted;
-use crate::tracking::status_number;
+use crate::entities::{ExperimentId, LifecycleStage, RunData, RunId, RunInfo, RunStatus, UnixMillis};
+use crate::tracking::store::in_order;
 
 /// A tag or a parameter: its key and its value.
 pub(super) type Pair = (String, String);
@@ -16,21 +15,6 @@ pub(super) type Pair = (String, String);
 /// A pair as requests have it.
 pub(super) fn pair((key, value): &Pair) -> Value {
     json!({ "key": key, "value": value })
-}
-
-/// The newest active runs of an experiment that fit the filter, as a request for one page.
-pub(super) fn search_runs(experiment_id: &str, filter: &str, most: usize, page_token: Option<&str>) -> Value {
-    let mut body = json!({
-        "experiment_ids": [experiment_id],
-        "filter": filter,
-        "run_view_type": "ACTIVE_ONLY",
-        "max_results": most,
-        "order_by": ["attributes.start_time DESC"],
-    });
-    if let Some(token) = page_token {
-        body["page_token"] = token.into();
-    }
-    body
 }
 
 #[derive(Debug, Deserialize)]
@@ -70,7 +54,7 @@ pub(super) fn run_data(run: &Value) -> Result<RunData, String> {
         return Err("the run has no id".to_owned());
     }
     let status = info("status")?;
-    let mut data = RunData {
+    Ok(in_order(RunData {
         info: RunInfo {
             run_id: RunId::new(id),
             experiment_id: ExperimentId::new(info("experiment_id")?),
@@ -84,18 +68,13 @@ pub(super) fn run_data(run: &Value) -> Result<RunData, String> {
         lifecycle_stage: LifecycleStage::from_name(&info("lifecycle_stage")?),
         tags: pairs(&run["data"]["tags"])?,
         params: pairs(&run["data"]["params"])?,
-    };
-    // Servers before MLflow 2 keep the name among the tags alone.
-    if data.info.run_name.is_empty() {
-        data.info.run_name = data.tag(tag::RUN_NAME).unwrap_or_default().to_owned();
-    }
-    Ok(data)
+    }))
 }
 
 fn pairs(list: &Value) -> Result<Vec<Pair>, String> {
     let list = list.as_array().into_iter().flatten();
-    let pairs = list.map(|pair| Ok((text(&pair["key"])?, text(&pair["value"])?)));
-    pairs.collect::<Result<_, String>>().map(sorted)
+    list.map(|pair| Ok((text(&pair["key"])?, text(&pair["value"])?)))
+        .collect()
 }
 
 /// A time; zero, which some servers write for none, is none.
@@ -108,7 +87,7 @@ fn milliseconds(text: &str) -> Option<UnixMillis> {
 fn known_status(text: &str) -> Option<RunStatus> {
     match text {
         "" => Some(RunStatus::Running),
-        name => RunStatus::from_name(name).or_else(|| status_number::status(name.parse().ok()?)),
+        name => RunStatus::from_name(name).or_else(|| RunStatus::from_number(name.parse().ok()?)),
     }
 }
 

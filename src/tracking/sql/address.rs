@@ -1,9 +1,8 @@
 //! The address of a database server, as SQLAlchemy reads it: `dialect+driver://user:password@host:port/database?option=value`.
 
-use percent_encoding::percent_decode_str;
-
 use super::driver::SqlError;
 use crate::nearest::nearest;
+use crate::python_paths::unquote;
 use crate::redact::Secret;
 
 /// How many options the hint about an unknown one lists.
@@ -56,11 +55,11 @@ impl ServerAddress {
                 .map(|(name, value)| (name.into_owned(), Secret::new(value.into_owned())))
                 .collect();
         let mut address = Self {
-            user: parts.user.map(decoded).filter(|user| !user.is_empty()),
-            password: parts.password.map(|password| Secret::new(decoded(password))),
-            host: parts.host.map(decoded).filter(|host| !host.is_empty()),
+            user: parts.user.map(unquote).filter(|user| !user.is_empty()),
+            password: parts.password.map(|password| Secret::new(unquote(password))),
+            host: parts.host.map(unquote).filter(|host| !host.is_empty()),
             port,
-            database: parts.database.map(decoded).unwrap_or_default(),
+            database: parts.database.map(unquote).unwrap_or_default(),
             options,
         };
         address.check_options(names)?;
@@ -103,56 +102,48 @@ impl ServerAddress {
         let Some(text) = self.option(names) else {
             return Ok(None);
         };
-        let number: i64 = text.trim().parse().map_err(|_| SqlError {
-            hint: Some(format!("write a number, such as {}=10", names[0])),
-            ..SqlError::new(format!(
-                "the option '{}' is not a whole number of seconds",
-                names[0]
-            ))
+        let number: i64 = text.trim().parse().map_err(|_| {
+            SqlError::with_hint(
+                format!("the option '{}' is not a whole number of seconds", names[0]),
+                format!("write a number, such as {}=10", names[0]),
+            )
         })?;
         Ok(u64::try_from(number).ok().filter(|seconds| *seconds > 0))
     }
 
     fn check_options(&self, names: &OptionNames) -> Result<(), SqlError> {
-        let known = || {
-            [
-                names.heeded,
-                names.user,
-                names.password,
-                names.database,
-                names.harmless,
-            ]
-            .into_iter()
-            .flatten()
-            .copied()
+        let known = [
+            names.heeded,
+            names.user,
+            names.password,
+            names.database,
+            names.harmless,
+        ]
+        .concat();
+        let unknown = self
+            .options
+            .iter()
+            .find(|(name, _)| !known.contains(&name.as_str()));
+        let Some((name, _)) = unknown else {
+            return Ok(());
         };
-        for (name, _) in &self.options {
-            if known().any(|known| known == name) {
-                continue;
-            }
-            if names.unsupported.contains(&name.as_str()) {
-                return Err(SqlError {
-                    hint: Some(format!(
-                        "remove '{name}' from MLFLOW_TRACKING_URI, or use a tracking server"
-                    )),
-                    ..SqlError::new(format!(
-                        "the option '{name}' in the address is not supported by mlrun"
-                    ))
-                });
-            }
-            let hint = match nearest(name, known()) {
-                Some(near) => format!("did you mean '{near}'?"),
-                None => {
-                    let shown: Vec<&str> = known().take(OPTIONS_SHOWN).collect();
-                    format!("known options are {}", shown.join(", "))
-                }
-            };
-            return Err(SqlError {
-                hint: Some(hint),
-                ..SqlError::new(format!("unknown option '{name}' in the address"))
-            });
+        if names.unsupported.contains(&name.as_str()) {
+            return Err(SqlError::with_hint(
+                format!("the option '{name}' in the address is not supported by mlrun"),
+                format!("remove '{name}' from MLFLOW_TRACKING_URI, or use a tracking server"),
+            ));
         }
-        Ok(())
+        let hint = match nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean '{near}'?"),
+            None => format!(
+                "known options are {}",
+                known[..OPTIONS_SHOWN.min(known.len())].join(", ")
+            ),
+        };
+        Err(SqlError::with_hint(
+            format!("unknown option '{name}' in the address"),
+            hint,
+        ))
     }
 }
 
@@ -160,20 +151,13 @@ impl ServerAddress {
 pub(super) fn refuse(message: impl Into<String>) -> SqlError {
     let hint = "write it as dialect://user:password@host:port/database; a password's special characters need percent \
                 signs (%40 for @)";
-    SqlError {
-        hint: Some(hint.to_owned()),
-        ..SqlError::new(message)
-    }
+    SqlError::with_hint(message, hint)
 }
 
 pub(super) fn read_port(text: &str) -> Result<u16, SqlError> {
     text.trim()
         .parse()
         .map_err(|_| refuse("the port in the address is not a number from 0 to 65535"))
-}
-
-fn decoded(text: &str) -> String {
-    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 /// An address in its parts, cut where SQLAlchemy cuts it: a host may be missing although there is a user, and
@@ -284,6 +268,10 @@ mod tests {
 
         let address = parse("mysql:///mlflow").unwrap();
         assert_eq!((address.user, address.host, address.port), (None, None, None));
+        assert_eq!(
+            parse("mysql:host").unwrap_err().message,
+            "the address is not a URL"
+        );
     }
 
     /// Each as `sqlalchemy.engine.make_url` of SQLAlchemy 2.1 gives them: user, password, host, port and database.
@@ -323,40 +311,5 @@ mod tests {
         assert_eq!(address.user.as_deref(), Some("v"));
         assert_eq!(address.port().unwrap(), Some(2));
         assert_eq!(address.seconds(&["connect_timeout"]).unwrap(), Some(3));
-    }
-
-    #[test]
-    fn what_cannot_be_is_refused() {
-        for (uri, message, hint) in [
-            ("postgresql://host", "the address names no database", "dialect://"),
-            ("mysql://host/", "the address names no database", "dialect://"),
-            ("mysql:host", "the address is not a URL", "dialect://"),
-            (
-                "mysql://u:geheim@host:port/x",
-                "the port in the address is not a number",
-                "dialect://",
-            ),
-            (
-                "mysql://u@host/x?ssl_mode=geheim",
-                "unknown option 'ssl_mode'",
-                "did you mean 'sslmode'?",
-            ),
-            (
-                "mysql://u@host/x?nope=geheim",
-                "unknown option 'nope'",
-                "known options are host, port,",
-            ),
-            (
-                "mysql://u@host/x?service=geheim",
-                "'service' in the address is not supported",
-                "remove 'service'",
-            ),
-        ] {
-            let error = parse(uri).unwrap_err();
-            let hint_of_error = error.hint.clone().unwrap_or_default();
-            assert!(error.message.contains(message), "{uri}: {error}");
-            assert!(hint_of_error.contains(hint), "{uri}: {hint_of_error}");
-            assert!(!format!("{error:?}").contains("geheim"), "{uri}");
-        }
     }
 }

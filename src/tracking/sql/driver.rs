@@ -6,6 +6,8 @@
 
 use async_trait::async_trait;
 
+use crate::tracking::error::StoreFault;
+
 /// A value that goes into a statement.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Value<'a> {
@@ -27,7 +29,7 @@ impl Cell {
     pub(super) fn into_text(self) -> String {
         match self {
             Self::Text(text) => text,
-            Self::Int(_) | Self::Null => String::new(),
+            _ => String::new(),
         }
     }
 
@@ -35,7 +37,7 @@ impl Cell {
     pub(super) fn as_int(&self) -> Option<i64> {
         match self {
             Self::Int(number) => Some(*number),
-            Self::Text(_) | Self::Null => None,
+            _ => None,
         }
     }
 }
@@ -75,14 +77,10 @@ pub(super) trait Transaction: Send {
     async fn tables(&mut self) -> Result<Vec<String>, SqlError>;
 
     /// The names of a table's columns.
-    async fn columns(&mut self, table: &'static str) -> Result<Vec<String>, SqlError>;
+    async fn columns(&mut self, table: &str) -> Result<Vec<String>, SqlError>;
 
     /// How many characters a text column takes, where the database cares.
-    async fn text_limit(
-        &mut self,
-        table: &'static str,
-        column: &'static str,
-    ) -> Result<Option<usize>, SqlError>;
+    async fn text_limit(&mut self, table: &str, column: &str) -> Result<Option<usize>, SqlError>;
 
     /// Takes the changes back and gives up their locks at once. Dropped, a transaction keeps them until the
     /// connection is used again.
@@ -92,10 +90,28 @@ pub(super) trait Transaction: Send {
     async fn commit(self: Box<Self>) -> Result<(), SqlError>;
 }
 
+/// Inserts rows, whose values follow each other.
+pub(super) async fn insert(
+    transaction: &mut dyn Transaction,
+    table: &str,
+    columns: &[&str],
+    values: &[Value<'_>],
+) -> Result<(), SqlError> {
+    let row = format!("({})", vec!["?"; columns.len()].join(", "));
+    let rows = vec![row; values.len() / columns.len()].join(", ");
+    let sql = format!("INSERT INTO {table} ({}) VALUES {rows}", columns.join(", "));
+    transaction.execute(&sql, values).await.map(drop)
+}
+
+/// The first row, which has as many cells as the caller asked for columns.
+pub(super) fn first<const N: usize>(rows: Vec<Vec<Cell>>) -> Option<[Cell; N]> {
+    rows.into_iter().next().and_then(|row| row.try_into().ok())
+}
+
 /// Why a database did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Default, thiserror::Error)]
 #[error("{message}")]
-pub(super) struct SqlError {
+pub(crate) struct SqlError {
     pub(super) message: String,
     /// What the person can do about it, where the driver knows.
     pub(super) hint: Option<String>,
@@ -111,15 +127,27 @@ pub(super) struct SqlError {
 }
 
 impl SqlError {
-    /// An error with nothing but a message.
     pub(super) fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
-            hint: None,
-            breaks_check: false,
-            lost_race: false,
-            may_pass: false,
-            is_crowded: false,
+            ..Self::default()
         }
+    }
+
+    pub(super) fn with_hint(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            hint: Some(hint.into()),
+            ..Self::new(message)
+        }
+    }
+}
+
+impl StoreFault for SqlError {
+    fn hint(&self) -> Option<String> {
+        self.hint.clone()
+    }
+
+    fn may_pass(&self) -> bool {
+        self.may_pass || self.lost_race
     }
 }

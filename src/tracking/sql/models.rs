@@ -1,29 +1,22 @@
 //! Where a model's artifacts are, by the tables of the model registry.
 
-use super::driver::{SqlError, Transaction, TransactionKind, Value};
-use super::statement::first;
-use super::store::SqlStore;
+use super::SqlStore;
+use super::driver::{SqlError, Transaction, Value, first};
+use super::experiments::in_workspace;
+use crate::tracking::model_selector::{DELETED_STAGE, is_in_stage};
+use crate::tracking::store::StoreRules as _;
 use crate::tracking::{ModelSelector, TrackingError};
-
-/// The stage of a version that was deleted.
-const DELETED_STAGE: &str = "Deleted_Internal";
-
-/// The workspace of all that belongs to no other one, in revisions that know workspaces.
-const DEFAULT_WORKSPACE: &str = "default";
 
 impl SqlStore {
     /// The location of a model's artifacts.
     pub(super) async fn find_model(&self, selector: &ModelSelector) -> Result<String, TrackingError> {
-        let mut connection = self.connection().await;
-        let mut transaction = connection
-            .begin(TransactionKind::Read)
-            .await
-            .map_err(|error| self.unreadable(error))?;
+        let mut connection = self.connection.lock().await;
+        let mut transaction = self.begin_read(connection.as_mut()).await?;
         let found = location(transaction.as_mut(), selector).await;
         found
             .map_err(|error| self.unreadable(error))?
             .filter(|location| !location.is_empty())
-            .ok_or_else(|| self.not_found("model", &selector.to_string()))
+            .ok_or_else(|| self.not_found("model", selector))
     }
 }
 
@@ -33,35 +26,29 @@ async fn location(
 ) -> Result<Option<String>, SqlError> {
     let tables = transaction.tables().await?;
     let has = |table: &str| tables.iter().any(|known| known == table);
-    match selector {
+    let (name, version) = match selector {
         ModelSelector::Logged { id } if has("logged_models") => {
             let sql = "SELECT artifact_location FROM logged_models WHERE model_id = ?";
             let locations = transaction.texts(sql, &[Value::Text(id)]).await?;
-            Ok(locations.into_iter().next())
+            return Ok(locations.into_iter().next());
         }
-        ModelSelector::Version { name, version } if has("model_versions") => match version.parse() {
-            Ok(version) => of_version(transaction, name, version).await,
-            Err(_) => Ok(None),
-        },
+        ModelSelector::Version { name, version } if has("model_versions") => (name, version.parse().ok()),
         ModelSelector::Latest { name, stage } if has("model_versions") => {
-            match newest(transaction, name, stage.as_deref()).await? {
-                Some(version) => of_version(transaction, name, version).await,
-                None => Ok(None),
-            }
+            (name, newest(transaction, name, stage.as_deref()).await?)
         }
         ModelSelector::Alias { name, alias } if has("registered_model_aliases") => {
             let own = in_workspace(transaction, "registered_model_aliases").await?;
             let sql =
                 format!("SELECT version FROM registered_model_aliases WHERE name = ? AND alias = ?{own}");
-            let rows = transaction
-                .rows(&sql, &[Value::Text(name), Value::Text(alias)])
-                .await?;
-            match first(rows).and_then(|[version]| version.as_int()) {
-                Some(version) => of_version(transaction, name, version).await,
-                None => Ok(None),
-            }
+            let values = [Value::Text(name), Value::Text(alias)];
+            let row = first(transaction.rows(&sql, &values).await?);
+            (name, row.and_then(|[version]| version.as_int()))
         }
-        _ => Ok(None),
+        _ => return Ok(None),
+    };
+    match version {
+        Some(version) => of_version(transaction, name, version).await,
+        None => Ok(None),
     }
 }
 
@@ -96,22 +83,9 @@ async fn newest(
     let rows = transaction.rows(&sql, &[Value::Text(name)]).await?;
     let versions = rows.into_iter().filter_map(|row| {
         let [version, of_row]: [_; 2] = row.try_into().ok()?;
-        let of_row = of_row.into_text();
-        let fits = match stage {
-            Some(stage) => of_row.eq_ignore_ascii_case(stage),
-            None => of_row != DELETED_STAGE,
-        };
-        version.as_int().filter(|_| fits)
+        version
+            .as_int()
+            .filter(|_| is_in_stage(&of_row.into_text(), stage))
     });
     Ok(versions.max())
-}
-
-/// The end of a condition for the tables of revisions that know workspaces.
-async fn in_workspace(transaction: &mut dyn Transaction, table: &'static str) -> Result<String, SqlError> {
-    let columns = transaction.columns(table).await?;
-    Ok(if columns.iter().any(|column| column == "workspace") {
-        format!(" AND workspace = '{DEFAULT_WORKSPACE}'")
-    } else {
-        String::new()
-    })
 }

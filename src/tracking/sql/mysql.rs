@@ -5,11 +5,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::error::ErrorKind;
 use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlDatabaseError, MySqlRow, MySqlSslMode};
-use sqlx::{ConnectOptions, Connection as _, Executor as _, MySql, MySqlConnection, Row, TypeInfo, ValueRef};
+use sqlx::{ConnectOptions, Connection as _, Executor as _, MySql, MySqlConnection, Row as _};
 
 use super::address::{OptionNames, ServerAddress};
 use super::driver::{Cell, Connection, SqlError, Transaction, TransactionKind, Value};
-use super::of_sqlx::{other_error, transaction, within};
+use super::sqlx_driver::{other_error, transaction, within};
 use crate::redact::Secret;
 
 /// The port of a server that says nothing else.
@@ -180,44 +180,23 @@ impl Connection for MySqlDatabase {
     }
 }
 
-transaction!(MySqlTransaction of MySql, MySqlArguments, str::to_owned, cells, sql_error, {
-    async fn tables(&mut self) -> Result<Vec<String>, SqlError> {
-        let sql =
-            "SELECT CAST(table_name AS CHAR) FROM information_schema.tables WHERE table_schema = DATABASE()";
-        self.texts(sql, &[]).await
-    }
+transaction! {
+    MySqlTransaction of MySql, MySqlArguments, MySqlRow;
+    text: str::to_owned, cell: cell, error: sql_error,
+    tables: "SELECT CAST(table_name AS CHAR) FROM information_schema.tables WHERE table_schema = DATABASE()",
+    columns: "SELECT CAST(column_name AS CHAR) FROM information_schema.columns \
+              WHERE table_schema = DATABASE() AND table_name = ?",
+    text_limit: Some(
+        "SELECT CAST(character_maximum_length AS SIGNED) FROM information_schema.columns \
+         WHERE table_schema = DATABASE() AND table_name = ? AND column_name = ?"
+    ),
+}
 
-    async fn columns(&mut self, table: &'static str) -> Result<Vec<String>, SqlError> {
-        let sql = "SELECT CAST(column_name AS CHAR) FROM information_schema.columns \
-                   WHERE table_schema = DATABASE() AND table_name = ?";
-        self.texts(sql, &[Value::Text(table)]).await
+fn cell(row: &MySqlRow, index: usize, kind: &str) -> Result<Cell, sqlx::Error> {
+    match kind {
+        "BIGINT" | "INT" => row.try_get(index).map(Cell::Int),
+        _ => row.try_get(index).map(Cell::Text),
     }
-
-    async fn text_limit(
-        &mut self,
-        table: &'static str,
-        column: &'static str,
-    ) -> Result<Option<usize>, SqlError> {
-        let sql = "SELECT CAST(character_maximum_length AS SIGNED) FROM information_schema.columns \
-                   WHERE table_schema = DATABASE() AND table_name = ? AND column_name = ?";
-        let rows = self.rows(sql, &[Value::Text(table), Value::Text(column)]).await?;
-        let limit = rows.into_iter().flatten().find_map(|cell| cell.as_int());
-        Ok(limit.and_then(|limit| usize::try_from(limit).ok()))
-    }
-});
-
-fn cells(row: &MySqlRow) -> Result<Vec<Cell>, sqlx::Error> {
-    (0..row.len())
-        .map(|index| {
-            let value = row.try_get_raw(index)?;
-            let kind = value.type_info().name().to_owned();
-            match kind.as_str() {
-                _ if value.is_null() => Ok(Cell::Null),
-                "BIGINT" | "INT" => row.try_get(index).map(Cell::Int),
-                _ => row.try_get(index).map(Cell::Text),
-            }
-        })
-        .collect()
 }
 
 /// The numbers that have a hint or a meaning;

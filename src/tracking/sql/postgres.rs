@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use reqwest::Url;
 use sqlx::error::ErrorKind;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgRow};
-use sqlx::{ConnectOptions, Connection as _, PgConnection, Postgres, Row, TypeInfo, ValueRef};
+use sqlx::{ConnectOptions, Connection as _, PgConnection, Postgres, Row as _};
 
 use super::address::{OptionNames, ServerAddress, read_port, refuse};
 use super::driver::{Cell, Connection, SqlError, Transaction, TransactionKind, Value};
-use super::of_sqlx::{other_error, transaction, within};
+use super::sqlx_driver::{other_error, transaction, within};
 use crate::redact::Secret;
 
 /// What libpq, psycopg and pg8000 call their options;
@@ -101,12 +101,10 @@ impl PostgresDatabase {
         let address = ServerAddress::parse(uri.expose(), &OPTIONS)?;
         for (name, refused) in UNSUPPORTED_VALUES {
             if let Some(value) = address.option(&[name]).filter(|value| refused.contains(value)) {
-                return Err(SqlError {
-                    hint: Some(format!(
-                        "remove '{name}' from MLFLOW_TRACKING_URI, or use a tracking server"
-                    )),
-                    ..SqlError::new(format!("mlrun does not support {name}={value} in the address"))
-                });
+                return Err(SqlError::with_hint(
+                    format!("mlrun does not support {name}={value} in the address"),
+                    format!("remove '{name}' from MLFLOW_TRACKING_URI, or use a tracking server"),
+                ));
             }
         }
         let limit = address
@@ -182,33 +180,26 @@ fn connect_options(
     port: Option<u16>,
 ) -> Result<PgConnectOptions, SqlError> {
     let mut url = Url::parse("postgres:///").map_err(|error| SqlError::new(error.to_string()))?;
-    {
-        let mut query = url.query_pairs_mut();
-        let port = port.map(|port| port.to_string());
-        let pairs = [
-            ("host", host),
-            ("port", port.as_deref()),
-            ("user", address.user.as_deref()),
-            ("password", address.password.as_ref().map(Secret::expose)),
-            ("dbname", Some(&*address.database)),
-            ("sslmode", address.option(&["sslmode"])),
-            ("sslrootcert", address.option(&["sslrootcert"])),
-            ("sslcert", address.option(&["sslcert"])),
-            ("sslkey", address.option(&["sslkey"])),
-            ("options", address.option(&["options"])),
-            (
-                "application_name",
-                address
-                    .option(&["application_name"])
-                    .or(address.option(&["fallback_application_name"])),
-            ),
-        ];
-        for (name, value) in pairs {
-            if let Some(value) = value {
-                query.append_pair(name, value);
-            }
-        }
-    }
+    let port = port.map(|port| port.to_string());
+    let application = address.option(&["application_name"]);
+    let pairs = [
+        ("host", host),
+        ("port", port.as_deref()),
+        ("user", address.user.as_deref()),
+        ("password", address.password.as_ref().map(Secret::expose)),
+        ("dbname", Some(&*address.database)),
+        ("sslmode", address.option(&["sslmode"])),
+        ("sslrootcert", address.option(&["sslrootcert"])),
+        ("sslcert", address.option(&["sslcert"])),
+        ("sslkey", address.option(&["sslkey"])),
+        ("options", address.option(&["options"])),
+        (
+            "application_name",
+            application.or(address.option(&["fallback_application_name"])),
+        ),
+    ];
+    let given = pairs.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    url.query_pairs_mut().extend_pairs(given);
     let options = PgConnectOptions::from_url(&url).map_err(sql_error)?;
     Ok(options.disable_statement_logging())
 }
@@ -221,31 +212,18 @@ impl Connection for PostgresDatabase {
     }
 }
 
-transaction!(PostgresTransaction of Postgres, PgArguments, numbered, cells, sql_error, {
-    async fn tables(&mut self) -> Result<Vec<String>, SqlError> {
-        let sql = "SELECT table_name::text FROM information_schema.tables \
-                   WHERE table_schema = ANY(current_schemas(false)::text[])";
-        self.texts(sql, &[]).await
-    }
-
-    async fn columns(&mut self, table: &'static str) -> Result<Vec<String>, SqlError> {
-        let sql = "SELECT column_name::text FROM information_schema.columns \
-                   WHERE table_schema = ANY(current_schemas(false)::text[]) AND table_name = ?";
-        self.texts(sql, &[Value::Text(table)]).await
-    }
-
-    async fn text_limit(
-        &mut self,
-        table: &'static str,
-        column: &'static str,
-    ) -> Result<Option<usize>, SqlError> {
-        let sql = "SELECT character_maximum_length FROM information_schema.columns \
-                   WHERE table_schema = ANY(current_schemas(false)::text[]) AND table_name = ? AND column_name = ?";
-        let rows = self.rows(sql, &[Value::Text(table), Value::Text(column)]).await?;
-        let limit = rows.into_iter().flatten().find_map(|cell| cell.as_int());
-        Ok(limit.and_then(|limit| usize::try_from(limit).ok()))
-    }
-});
+transaction! {
+    PostgresTransaction of Postgres, PgArguments, PgRow;
+    text: numbered, cell: cell, error: sql_error,
+    tables: "SELECT table_name::text FROM information_schema.tables \
+             WHERE table_schema = ANY(current_schemas(false)::text[])",
+    columns: "SELECT column_name::text FROM information_schema.columns \
+              WHERE table_schema = ANY(current_schemas(false)::text[]) AND table_name = ?",
+    text_limit: Some(
+        "SELECT character_maximum_length FROM information_schema.columns \
+         WHERE table_schema = ANY(current_schemas(false)::text[]) AND table_name = ? AND column_name = ?"
+    ),
+}
 
 /// The statement with `$1`, `$2`… for its parameters. No statement has a question mark elsewhere.
 fn numbered(sql: &str) -> String {
@@ -257,21 +235,14 @@ fn numbered(sql: &str) -> String {
     result
 }
 
-fn cells(row: &PgRow) -> Result<Vec<Cell>, sqlx::Error> {
-    (0..row.len())
-        .map(|index| {
-            let value = row.try_get_raw(index)?;
-            let kind = value.type_info().name().to_owned();
-            match kind.as_str() {
-                _ if value.is_null() => Ok(Cell::Null),
-                "INT8" => row.try_get(index).map(Cell::Int),
-                "INT4" => row
-                    .try_get::<i32, _>(index)
-                    .map(|number| Cell::Int(number.into())),
-                _ => row.try_get(index).map(Cell::Text),
-            }
-        })
-        .collect()
+fn cell(row: &PgRow, index: usize, kind: &str) -> Result<Cell, sqlx::Error> {
+    match kind {
+        "INT8" => row.try_get(index).map(Cell::Int),
+        "INT4" => row
+            .try_get::<i32, _>(index)
+            .map(|number| Cell::Int(number.into())),
+        _ => row.try_get(index).map(Cell::Text),
+    }
 }
 
 /// The codes that have a hint; <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
@@ -291,29 +262,25 @@ fn sql_error(error: sqlx::Error) -> SqlError {
     let sqlx::Error::Database(error) = error else {
         return other_error(&error);
     };
-    let hint = match error.code().as_deref() {
-        Some(code::INVALID_PASSWORD | code::INVALID_AUTHORIZATION) => {
+    let code = error.code().unwrap_or_default();
+    let hint = match &*code {
+        code::INVALID_PASSWORD | code::INVALID_AUTHORIZATION => {
             "check the user and the password in MLFLOW_TRACKING_URI, PGPASSWORD or ~/.pgpass"
         }
-        Some(code::NO_DATABASE) => "check the database's name in MLFLOW_TRACKING_URI, or create it",
-        Some(code::NO_PERMISSION) => "grant the user SELECT, INSERT and UPDATE on MLflow's tables",
-        Some(code::READ_ONLY) => "name the primary server, which takes changes, in MLFLOW_TRACKING_URI",
-        Some(code::TOO_LONG) => "MLflow's newer tables take longer values: `mlflow db upgrade`",
+        code::NO_DATABASE => "check the database's name in MLFLOW_TRACKING_URI, or create it",
+        code::NO_PERMISSION => "grant the user SELECT, INSERT and UPDATE on MLflow's tables",
+        code::READ_ONLY => "name the primary server, which takes changes, in MLFLOW_TRACKING_URI",
+        code::TOO_LONG => "MLflow's newer tables take longer values: `mlflow db upgrade`",
         _ => "",
     };
     SqlError {
         message: error.message().to_owned(),
         hint: Some(hint.to_owned()).filter(|hint| !hint.is_empty()),
-        may_pass: error
-            .code()
-            .is_some_and(|code| code.starts_with("57P") || code.starts_with("08") || code.starts_with("53")),
-        is_crowded: error.code().as_deref() == Some(code::TOO_MANY_CONNECTIONS),
+        may_pass: ["57P", "08", "53"].iter().any(|class| code.starts_with(class)),
+        is_crowded: code == code::TOO_MANY_CONNECTIONS,
         breaks_check: matches!(error.kind(), ErrorKind::CheckViolation),
         lost_race: matches!(error.kind(), ErrorKind::UniqueViolation)
-            || matches!(
-                error.code().as_deref(),
-                Some(code::NOT_SERIALIZABLE | code::DEADLOCK)
-            ),
+            || matches!(&*code, code::NOT_SERIALIZABLE | code::DEADLOCK),
     }
 }
 
@@ -353,17 +320,6 @@ mod tests {
         ] {
             let address = ServerAddress::parse(uri, &OPTIONS).unwrap();
             assert!(!hosts(&address).unwrap_err().message.contains("geheim"));
-        }
-    }
-
-    #[test]
-    fn parameters_are_numbered() {
-        for (sql, expected) in [
-            ("SELECT 1", "SELECT 1"),
-            ("a = ? AND b = ?", "a = $1 AND b = $2"),
-            ("(?, ?), (?)", "($1, $2), ($3)"),
-        ] {
-            assert_eq!(numbered(sql), expected);
         }
     }
 }

@@ -9,15 +9,8 @@
 
 use std::time::Duration;
 
-use super::driver::{Connection, SqlError, Transaction, TransactionKind, Value};
-use crate::entities::UnixMillis;
-use crate::tracking::artifact_uri::append_to_uri_path;
-
-/// The experiment that every store has.
-pub(super) const DEFAULT_EXPERIMENT_ID: i64 = 0;
-const DEFAULT_EXPERIMENT_NAME: &str = "Default";
-/// The workspace of all that belongs to no other one, in revisions that know workspaces.
-const DEFAULT_WORKSPACE: &str = "default";
+use super::driver::{Connection, SqlError, Transaction, TransactionKind};
+use super::experiments::create_default_experiment;
 
 /// How long another program is given to complete a schema that it has begun, or that it is about to
 /// begin: MLflow looks which tables there are, then creates them one by one, and fails when someone
@@ -128,11 +121,8 @@ pub(super) async fn ensure(
     }
     // Older releases create the default experiment only in a store without any, so it has to be
     // there before the first one with a name.
-    if transaction
-        .rows("SELECT experiment_id FROM experiments LIMIT 1", &[])
-        .await?
-        .is_empty()
-    {
+    let any = transaction.rows("SELECT experiment_id FROM experiments LIMIT 1", &[]);
+    if any.await?.is_empty() {
         create_default_experiment(transaction.as_mut(), artifact_root).await?;
     }
     transaction.commit().await
@@ -151,13 +141,10 @@ pub(super) async fn check(connection: &mut dyn Connection) -> Result<(), SqlErro
     } else {
         format!("the database lacks MLflow's tables {}", names.join(", "))
     };
-    Err(SqlError {
-        hint: Some(
-            "make them: `mlflow db upgrade` with this address, or start `mlflow server` once with it"
-                .to_owned(),
-        ),
-        ..SqlError::new(message)
-    })
+    Err(SqlError::with_hint(
+        message,
+        "make them: `mlflow db upgrade` with this address, or start `mlflow server` once with it",
+    ))
 }
 
 /// The statement that creates a table, to the byte as MLflow's own: SQLite keeps the text, and what
@@ -172,115 +159,4 @@ async fn missing_tables(transaction: &mut dyn Transaction) -> Result<Vec<Table>,
         .into_iter()
         .filter(|(name, _)| !tables.iter().any(|table| table == name))
         .collect())
-}
-
-/// The experiment with this name; in revisions that know workspaces, the one in the default one.
-pub(super) async fn experiment_named(
-    transaction: &mut dyn Transaction,
-    name: &str,
-) -> Result<Option<(i64, String)>, SqlError> {
-    let columns = ExperimentColumns::look_up(transaction).await?;
-    let mut sql = "SELECT experiment_id, lifecycle_stage FROM experiments WHERE name = ?".to_owned();
-    let mut values = vec![Value::Text(name)];
-    if columns.workspace {
-        sql.push_str(" AND workspace = ?");
-        values.push(Value::Text(DEFAULT_WORKSPACE));
-    }
-    let rows = transaction.rows(&sql, &values).await?;
-    let Some([id, stage]) = rows
-        .into_iter()
-        .next()
-        .and_then(|row| <[_; 2]>::try_from(row).ok())
-    else {
-        return Ok(None);
-    };
-    Ok(id.as_int().map(|id| (id, stage.into_text())))
-}
-
-/// Creates the default experiment, which must not exist.
-pub(super) async fn create_default_experiment(
-    transaction: &mut dyn Transaction,
-    artifact_root: &str,
-) -> Result<(), SqlError> {
-    let location = append_to_uri_path(artifact_root, &[&DEFAULT_EXPERIMENT_ID.to_string()]);
-    insert_experiment(
-        transaction,
-        DEFAULT_EXPERIMENT_NAME,
-        Some((DEFAULT_EXPERIMENT_ID, &location)),
-    )
-    .await
-}
-
-/// Creates an experiment, of whose name there must be none, and returns its id.
-pub(super) async fn create_experiment(
-    transaction: &mut dyn Transaction,
-    name: &str,
-    artifact_root: &str,
-) -> Result<i64, SqlError> {
-    // The database chooses the id, and the location holds it.
-    insert_experiment(transaction, name, None).await?;
-    let (id, _) = experiment_named(transaction, name)
-        .await?
-        .ok_or_else(|| SqlError::new(format!("the experiment '{name}' cannot be read back")))?;
-    let location = append_to_uri_path(artifact_root, &[&id.to_string()]);
-    let sql = "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?";
-    transaction
-        .execute(sql, &[Value::Text(&location), Value::Int(id)])
-        .await?;
-    Ok(id)
-}
-
-async fn insert_experiment(
-    transaction: &mut dyn Transaction,
-    name: &str,
-    id_and_location: Option<(i64, &str)>,
-) -> Result<(), SqlError> {
-    let columns = ExperimentColumns::look_up(transaction).await?;
-    let now = Value::Int(UnixMillis::now().0);
-    let mut row = vec![
-        ("name", Value::Text(name)),
-        ("lifecycle_stage", Value::Text("active")),
-    ];
-    if let Some((id, location)) = id_and_location {
-        row.push(("experiment_id", Value::Int(id)));
-        row.push(("artifact_location", Value::Text(location)));
-    }
-    if columns.creation_time {
-        row.push(("creation_time", now));
-    }
-    if columns.last_update_time {
-        row.push(("last_update_time", now));
-    }
-    if columns.workspace {
-        row.push(("workspace", Value::Text(DEFAULT_WORKSPACE)));
-    }
-    let (names, values): (Vec<_>, Vec<_>) = row.into_iter().unzip();
-    let placeholders = vec!["?"; names.len()].join(", ");
-    let sql = format!(
-        "INSERT INTO experiments ({}) VALUES ({placeholders})",
-        names.join(", ")
-    );
-    transaction.execute(&sql, &values).await.map(drop)
-}
-
-/// Which columns this revision of the table `experiments` has beyond the first ones.
-struct ExperimentColumns {
-    /// Since revision `97727af70f4d`.
-    creation_time: bool,
-    /// Since revision `97727af70f4d`.
-    last_update_time: bool,
-    /// Since revision `1b5f0d9ad7c1` of MLflow 3.10.
-    workspace: bool,
-}
-
-impl ExperimentColumns {
-    async fn look_up(transaction: &mut dyn Transaction) -> Result<Self, SqlError> {
-        let columns = transaction.columns("experiments").await?;
-        let has = |name| columns.iter().any(|column| column == name);
-        Ok(Self {
-            creation_time: has("creation_time"),
-            last_update_time: has("last_update_time"),
-            workspace: has("workspace"),
-        })
-    }
 }

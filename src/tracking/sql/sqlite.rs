@@ -8,10 +8,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::error::ErrorKind;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteRow};
-use sqlx::{ConnectOptions, Connection as _, Row, Sqlite, SqliteConnection, TypeInfo, ValueRef};
+use sqlx::{ConnectOptions, Connection as _, Row as _, Sqlite, SqliteConnection};
 
 use super::driver::{Cell, Connection, SqlError, Transaction, TransactionKind, Value};
-use super::of_sqlx::{other_error, transaction};
+use super::sqlx_driver::{other_error, transaction};
 use crate::process::{file_size_exhausted, open_files_exhausted, start_hint};
 
 /// How long to wait for other programs that write. MLflow itself waits 20 seconds; many runs may
@@ -22,36 +22,31 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 const NEW_FILE_AGE: Duration = Duration::from_secs(2);
 
 /// An open database file.
-pub(super) struct SqliteDatabase {
-    connection: SqliteConnection,
-    is_new_elsewhere: bool,
-}
+pub(super) struct SqliteDatabase(SqliteConnection);
 
 impl SqliteDatabase {
     /// Opens the file, and creates it and its directories where they are missing. Changes nothing in
-    /// an existing file, its journal mode included.
-    pub(super) async fn open(path: &Path) -> Result<Self, SqlError> {
+    /// an existing file, its journal mode included. The flag says whether another program seems to have just
+    /// created the file and not filled it yet.
+    pub(super) async fn open(path: &Path) -> Result<(Self, bool), SqlError> {
         let metadata = std::fs::metadata(path).ok();
         if metadata.as_ref().is_some_and(Metadata::is_dir) {
-            return Err(SqlError {
-                hint: Some("name a file in it, for example mlflow.db".to_owned()),
-                ..SqlError::new(format!("'{}' is a directory", path.display()))
-            });
+            return Err(SqlError::with_hint(
+                format!("'{}' is a directory", path.display()),
+                "name a file in it, for example mlflow.db",
+            ));
         }
         let is_new_elsewhere = metadata.is_some_and(|metadata| {
-            let age = metadata
-                .modified()
-                .ok()
-                .and_then(|modified| modified.elapsed().ok());
-            metadata.len() == 0 && age.is_some_and(|age| age < NEW_FILE_AGE)
+            let age = metadata.modified().map(|modified| modified.elapsed());
+            metadata.len() == 0 && matches!(age, Ok(Ok(age)) if age < NEW_FILE_AGE)
         });
         if let Some(directory) = path.parent() {
-            std::fs::create_dir_all(directory).map_err(|error| SqlError {
-                hint: Some(ELSEWHERE.to_owned()),
-                ..SqlError::new(format!(
+            std::fs::create_dir_all(directory).map_err(|error| {
+                let message = format!(
                     "the directory '{}' cannot be created: {error}",
                     directory.display()
-                ))
+                );
+                SqlError::with_hint(message, ELSEWHERE)
             })?;
         }
         let options = SqliteConnectOptions::new()
@@ -61,14 +56,9 @@ impl SqliteDatabase {
             .foreign_keys(true)
             .disable_statement_logging();
         let connection = options.connect().await.map_err(sql_error)?;
-        Ok(Self {
-            connection,
-            is_new_elsewhere,
-        })
+        Ok((Self(connection), is_new_elsewhere))
     }
-}
 
-impl SqliteDatabase {
     /// Opens an existing file for reading, and leaves it and its directory as they are.
     pub(super) async fn open_to_read(path: &Path) -> Result<Self, SqlError> {
         // A database with a write-ahead log makes files beside it even for readers, unless it is told
@@ -81,15 +71,7 @@ impl SqliteDatabase {
             .immutable(has_write_ahead_log(path) && !Path::new(&log).exists())
             .busy_timeout(BUSY_TIMEOUT)
             .disable_statement_logging();
-        Ok(Self {
-            connection: options.connect().await.map_err(sql_error)?,
-            is_new_elsewhere: false,
-        })
-    }
-
-    /// Whether another program seems to have just made the database and not yet created anything in it.
-    pub(super) fn is_new_elsewhere(&self) -> bool {
-        self.is_new_elsewhere
+        options.connect().await.map(Self).map_err(sql_error)
     }
 }
 
@@ -105,49 +87,30 @@ fn has_write_ahead_log(path: &Path) -> bool {
 impl Connection for SqliteDatabase {
     async fn begin(&mut self, access: TransactionKind) -> Result<Box<dyn Transaction + '_>, SqlError> {
         let transaction = match access {
-            TransactionKind::Read => self.connection.begin().await,
+            TransactionKind::Read => self.0.begin().await,
             // Takes the write lock at once. A transaction that asks for it only after it has read
             // fails without waiting when another one wrote in between.
-            TransactionKind::Write => self.connection.begin_with("BEGIN IMMEDIATE").await,
+            TransactionKind::Write => self.0.begin_with("BEGIN IMMEDIATE").await,
         };
         Ok(Box::new(SqliteTransaction(transaction.map_err(sql_error)?)))
     }
 }
 
-transaction!(SqliteTransaction of Sqlite, SqliteArguments, str::to_owned, cells, sql_error, {
-    async fn tables(&mut self) -> Result<Vec<String>, SqlError> {
-        self.texts("SELECT name FROM sqlite_master WHERE type = 'table'", &[])
-            .await
-    }
-
-    async fn columns(&mut self, table: &'static str) -> Result<Vec<String>, SqlError> {
-        self.texts("SELECT name FROM pragma_table_info(?)", &[Value::Text(table)])
-            .await
-    }
-
-    /// SQLite keeps texts of any length in any column.
-    async fn text_limit(
-        &mut self,
-        _table: &'static str,
-        _column: &'static str,
-    ) -> Result<Option<usize>, SqlError> {
-        Ok(None)
-    }
-});
+transaction! {
+    SqliteTransaction of Sqlite, SqliteArguments, SqliteRow;
+    text: str::to_owned, cell: cell, error: sql_error,
+    tables: "SELECT name FROM sqlite_master WHERE type = 'table'",
+    columns: "SELECT name FROM pragma_table_info(?)",
+    // SQLite keeps texts of any length in any column.
+    text_limit: None,
+}
 
 /// SQLite's columns may hold values of any type, so each value is asked for its own.
-fn cells(row: &SqliteRow) -> Result<Vec<Cell>, sqlx::Error> {
-    (0..row.len())
-        .map(|index| {
-            let value = row.try_get_raw(index)?;
-            let kind = value.type_info().name().to_owned();
-            match kind.as_str() {
-                _ if value.is_null() => Ok(Cell::Null),
-                "INTEGER" => row.try_get(index).map(Cell::Int),
-                _ => row.try_get(index).map(Cell::Text),
-            }
-        })
-        .collect()
+fn cell(row: &SqliteRow, index: usize, kind: &str) -> Result<Cell, sqlx::Error> {
+    match kind {
+        "INTEGER" => row.try_get(index).map(Cell::Int),
+        _ => row.try_get(index).map(Cell::Text),
+    }
 }
 
 const ELSEWHERE: &str = "set MLFLOW_TRACKING_URI to a store that you can write to";
@@ -171,21 +134,21 @@ fn sql_error(error: sqlx::Error) -> SqlError {
         sqlx::Error::Database(error) => error,
         // The driver works on a thread of its own.
         sqlx::Error::Io(source) => {
-            let hint = start_hint(&source);
             return SqlError {
-                hint,
+                hint: start_hint(&source),
                 ..other_error(&sqlx::Error::Io(source))
             };
         }
         error => return other_error(&error),
     };
     let extended = error.code().and_then(|code| code.parse().ok()).unwrap_or(0_i32);
-    let limit = match extended & 0xff {
+    let code = extended & 0xff;
+    let limit = match code {
         code::CANTOPEN => open_files_exhausted(),
         code::IOERR | code::FULL => file_size_exhausted(),
         _ => None,
     };
-    let hint = match extended & 0xff {
+    let hint = match code {
         code::BUSY | code::LOCKED => format!(
             "another program has kept the database locked for {} seconds; end it, or, if there is none, put the \
              database on a file system with working locks",
@@ -206,11 +169,7 @@ fn sql_error(error: sqlx::Error) -> SqlError {
     SqlError {
         message: error.message().to_owned(),
         // No time heals what a limit forbids.
-        may_pass: limit.is_none()
-            && matches!(
-                extended & 0xff,
-                code::BUSY | code::LOCKED | code::FULL | code::IOERR
-            ),
+        may_pass: limit.is_none() && matches!(code, code::BUSY | code::LOCKED | code::FULL | code::IOERR),
         hint: limit.or(Some(hint)).filter(|hint| !hint.is_empty()),
         is_crowded: false,
         breaks_check: matches!(error.kind(), ErrorKind::CheckViolation),

@@ -6,8 +6,21 @@ fn resolve(value: &str) -> Result<TrackingUri, TrackingUriError> {
     TrackingUri::resolve(Some(value), Path::new("/srv/a b"))
 }
 
+/// The store's path, and where its experiments keep their artifacts.
+fn places(uri: &TrackingUri) -> (&Path, &str) {
+    match uri {
+        TrackingUri::Sqlite {
+            path, artifact_root, ..
+        }
+        | TrackingUri::File {
+            path, artifact_root, ..
+        } => (path, artifact_root),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
-fn sqlite_paths_become_absolute() {
+fn paths_become_absolute() {
     for (value, path, child) in [
         ("sqlite:///x.db", "/srv/a b/x.db", "sqlite:////srv/a b/x.db"),
         (
@@ -53,31 +66,6 @@ fn sqlite_paths_become_absolute() {
             "sqlite:////abs/a%20b.db?x=1",
         ),
         ("sqlite:///~/x.db", "/srv/a b/~/x.db", "sqlite:////srv/a b/~/x.db"),
-    ] {
-        let uri = resolve(value).unwrap();
-        assert_eq!(uri.for_child(), child, "{value}");
-        assert_eq!(uri.to_string(), child, "{value}");
-        let TrackingUri::Sqlite {
-            path: found,
-            artifact_root,
-            ..
-        } = &uri
-        else {
-            panic!("{value}: {uri:?}")
-        };
-        assert_eq!(found, Path::new(path), "{value}");
-        assert_eq!(artifact_root, "/srv/a b/mlruns", "{value}");
-        let seen_by_child = TrackingUri::resolve(Some(child), Path::new("/elsewhere")).unwrap();
-        let TrackingUri::Sqlite { path: found, .. } = seen_by_child else {
-            panic!("{child}")
-        };
-        assert_eq!(found, Path::new(path), "{child}");
-    }
-}
-
-#[test]
-fn file_stores_become_absolute() {
-    for (value, path, child) in [
         ("mlruns", "/srv/a b/mlruns", "/srv/a b/mlruns"),
         ("./sub/", "/srv/a b/sub", "/srv/a b/sub"),
         ("../x", "/srv/x", "/srv/x"),
@@ -93,22 +81,14 @@ fn file_stores_become_absolute() {
         ("file:///abs?q#f", "/abs", "file:///abs?q#f"),
     ] {
         let uri = resolve(value).unwrap();
+        let is_database = value.to_ascii_lowercase().starts_with("sqlite");
+        assert_eq!(matches!(uri, TrackingUri::Sqlite { .. }), is_database, "{value}");
+        let artifact_root = if is_database { "/srv/a b/mlruns" } else { child };
+        assert_eq!(places(&uri), (Path::new(path), artifact_root), "{value}");
         assert_eq!(uri.for_child(), child, "{value}");
-        let TrackingUri::File {
-            path: found,
-            artifact_root,
-            ..
-        } = &uri
-        else {
-            panic!("{value}: {uri:?}")
-        };
-        assert_eq!(found, Path::new(path), "{value}");
-        assert_eq!(artifact_root, child, "{value}");
+        assert_eq!(uri.to_string(), child, "{value}");
         let seen_by_child = TrackingUri::resolve(Some(child), Path::new("/elsewhere")).unwrap();
-        let TrackingUri::File { path: found, .. } = seen_by_child else {
-            panic!("{child}")
-        };
-        assert_eq!(found, Path::new(path), "{child}");
+        assert_eq!(places(&seen_by_child).0, Path::new(path), "{child}");
     }
 }
 
@@ -183,11 +163,6 @@ fn what_names_no_store_is_explained() {
             "'s3://bucket/x' has the scheme 's3'",
             "http(s)://",
         ),
-        (
-            "localhost:5000",
-            "has the scheme 'localhost'",
-            "did you mean http://localhost:5000?",
-        ),
     ] {
         let error = resolve(value).unwrap_err();
         assert!(error.to_string().contains(message), "{value}: {error}");
@@ -235,7 +210,6 @@ fn what_looks_like_something_else_is_no_directory() {
     std::fs::write(cwd.join("store"), b"SQLite format 3\0rest").unwrap();
     for (value, hint) in [
         // Servers.
-        ("127.0.0.1:5000", "did you mean http://127.0.0.1:5000?"),
         ("localhost:5000", "did you mean http://localhost:5000?"),
         ("localhost", "did you mean http://localhost:5000?"),
         ("host:5000/path", "did you mean http://host:5000/path?"),
@@ -243,7 +217,6 @@ fn what_looks_like_something_else_is_no_directory() {
         ("[::1]:5000", "did you mean http://[::1]:5000?"),
         ("10.1.2.3", "did you mean http://10.1.2.3?"),
         ("//localhost:5000", "did you mean http://localhost:5000?"),
-        ("mlflow.example.com", "did you mean http://mlflow.example.com?"),
         ("mlflow.example.com", "./mlflow.example.com for a directory"),
         (
             "mlflow.example.com:8080/x",
@@ -252,10 +225,6 @@ fn what_looks_like_something_else_is_no_directory() {
         ("example.com/mlflow", "did you mean http://example.com/mlflow?"),
         ("mlflow.internal", "did you mean http://mlflow.internal?"),
         ("mlflow.firma.de", "did you mean http://mlflow.firma.de?"),
-        (
-            "anna:geheim@host:5000",
-            "write http:// or https:// in front of it",
-        ),
         // URLs.
         ("\"http://host:5000\"", "did you mean http://host:5000?"),
         ("'sqlite:///x.db'", "did you mean sqlite:///x.db?"),
@@ -282,10 +251,6 @@ fn what_looks_like_something_else_is_no_directory() {
         ("ht_tp://host", "did you mean http://host?"),
         ("://host", "did you mean http://host?"),
         ("postgres://host/x", "did you mean postgresql://host/x?"),
-        (
-            "postgres://anna:geheim@host/x",
-            "write postgresql:// instead of postgres:",
-        ),
         ("postgressql://host/x", "did you mean postgresql://host/x?"),
         ("mariadb+pymysql://host/x", "did you mean mysql+pymysql://host/x?"),
         ("sqlite3:///x.db", "did you mean sqlite:///x.db?"),
@@ -303,19 +268,15 @@ fn what_looks_like_something_else_is_no_directory() {
         ),
         ("sqlite+aiosqlite:///x.db", "did you mean sqlite:///x.db?"),
         // Databases.
-        ("mlflow.db", "did you mean sqlite:///mlflow.db?"),
         ("./x.sqlite", "did you mean sqlite:///x.sqlite?"),
         ("../x.SQLite3", "did you mean sqlite:///../x.SQLite3?"),
         ("/data/mlflow.db", "did you mean sqlite:////data/mlflow.db?"),
-        ("file:mlflow.db", "did you mean sqlite:///mlflow.db?"),
         (
             "file:///data/mlflow.db",
             "did you mean sqlite:////data/mlflow.db?",
         ),
         ("store", "did you mean sqlite:///store?"),
         // Directories and workspaces.
-        ("file://./mlruns", "did you mean ./mlruns or file:///mlruns?"),
-        ("file://mlruns", "did you mean ./mlruns?"),
         ("file://../mlruns", "did you mean ../mlruns or file:///mlruns?"),
         ("file://mlruns/", "did you mean ./mlruns/?"),
         ("Databricks", "did you mean databricks?"),

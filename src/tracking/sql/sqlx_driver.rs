@@ -5,11 +5,15 @@ use std::time::Duration;
 use super::driver::SqlError;
 use crate::process::limit_hint;
 
-/// Implements [`Transaction`](super::driver::Transaction) for a type that wraps one of sqlx. Each
-/// driver gives the SQL text as its database wants it, a row's values and the meaning of errors, and
-/// the methods that only it knows.
+/// Implements [`Transaction`](super::driver::Transaction) for a type that wraps one of sqlx. Each driver gives the
+/// SQL text as its database wants it, what a value that is not null means, the meaning of errors, and the
+/// queries about the database itself.
 macro_rules! transaction {
-    ($transaction:ident of $database:ty, $arguments:ty, $text:expr, $cells:path, $sql_error:path, { $($own:tt)* }) => {
+    (
+        $transaction:ident of $database:ty, $arguments:ty, $row:ty;
+        text: $text:expr, cell: $cell:path, error: $sql_error:path,
+        tables: $tables:expr, columns: $columns:expr, text_limit: $text_limit:expr $(,)?
+    ) => {
         struct $transaction<'c>(sqlx::Transaction<'c, $database>);
 
         #[async_trait::async_trait]
@@ -21,8 +25,24 @@ macro_rules! transaction {
 
             async fn rows(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Vec<Cell>>, SqlError> {
                 let rows = query(sql, values).fetch_all(&mut *self.0).await;
-                let cells = rows.and_then(|rows| rows.iter().map($cells).collect());
+                let cells = rows.and_then(|rows| rows.iter().map(cells).collect());
                 cells.map_err($sql_error)
+            }
+
+            async fn tables(&mut self) -> Result<Vec<String>, SqlError> {
+                self.texts($tables, &[]).await
+            }
+
+            async fn columns(&mut self, table: &str) -> Result<Vec<String>, SqlError> {
+                self.texts($columns, &[Value::Text(table)]).await
+            }
+
+            async fn text_limit(&mut self, table: &str, column: &str) -> Result<Option<usize>, SqlError> {
+                let sql: Option<&str> = $text_limit;
+                let Some(sql) = sql else { return Ok(None) };
+                let rows = self.rows(sql, &[Value::Text(table), Value::Text(column)]).await?;
+                let limit = rows.into_iter().flatten().find_map(|cell| cell.as_int());
+                Ok(limit.and_then(|limit| usize::try_from(limit).ok()))
             }
 
             async fn roll_back(self: Box<Self>) {
@@ -34,8 +54,19 @@ macro_rules! transaction {
             async fn commit(self: Box<Self>) -> Result<(), SqlError> {
                 self.0.commit().await.map_err($sql_error)
             }
+        }
 
-            $($own)*
+        fn cells(row: &$row) -> Result<Vec<Cell>, sqlx::Error> {
+            use sqlx::{Row as _, TypeInfo as _, ValueRef as _};
+            (0..row.len())
+                .map(|index| {
+                    let value = row.try_get_raw(index)?;
+                    if value.is_null() {
+                        return Ok(Cell::Null);
+                    }
+                    $cell(row, index, value.type_info().name())
+                })
+                .collect()
         }
 
         fn query<'q>(sql: &str, values: &[Value<'_>]) -> sqlx::query::Query<'q, $database, $arguments> {
