@@ -39,9 +39,11 @@ pub struct Transfer<'a> {
 /// What a transfer counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransferUnit {
+    /// It is shown as a size.
     Bytes,
     /// Git objects.
     Objects,
+    /// It is shown as a number of files.
     Files,
 }
 

@@ -10,11 +10,11 @@
 //!   -> run in the TrackingStore -> prepared environment -> Backend -> status -> exit code
 //! ```
 //!
-//! [`run()`] is all of it but the arguments and the exit code, for programs; `examples/rust_driver.rs` shows
-//! its use.
+//! [`run()`] is all of it except the arguments and the exit code, for programs that start runs; see
+//! `examples/rust_driver.rs`.
 //!
-//! Modules are rooms on floors, and import from lower floors only: rooms of one floor do not know each other.
-//! Within a room no two files need each other.
+//! The modules are rooms on floors. A room imports only from the floors below its own, never from a room beside it,
+//! and no two files need each other. A test reads this drawing and compares it with the sources.
 //!
 //! ```text
 //! floor 8: cli
@@ -27,7 +27,13 @@
 //! floor 1: entities env_vars events ini nearest python_paths redact
 //! ```
 //!
-//! What is below [`project`] knows nothing of MLflow Projects but their URIs and the entities of a tracking store.
+//! - `cli` is the program: arguments, messages, exit codes. Only it writes to the terminal.
+//! - `runner` takes a run from its request to its recorded end.
+//! - `backend` runs entry points: on this machine, in Docker, on Databricks, on Kubernetes. `lint` finds mistakes in
+//!   a project's files.
+//! - `fetch` gets projects, `environment` prepares their environments, `artifact` moves data, `tracking` keeps runs.
+//! - `aws` and `databricks` know who asks there; `http` is how anybody asks. `project` is what an MLproject file means.
+//! - Below that, nothing knows of MLflow Projects except their URIs and the entities of a tracking store.
 
 mod artifact;
 mod aws;
@@ -56,10 +62,10 @@ mod yaml;
 pub use backend::BackendConfig;
 pub use entities::{ExperimentId, RunData, RunId, RunInfo, RunStatus, UnixMillis};
 pub use environment::EnvManager;
-pub use events::Progress;
-pub use process::{Signals, own_all_children};
+pub use events::{Progress, Transfer, TransferUnit};
+pub use process::{ProgramExit, Signals, TerminationSignal, own_all_children};
 pub use runner::{ImageChoice, Launched, RunEnding, RunError, RunRequest, SubmittedRun, run, run_with};
-pub use tracking::ExperimentSelector;
+pub use tracking::{ExperimentSelector, RunEnd};
 
 /// What the program and its tests reach behind the crate's face. It changes without notice.
 #[doc(hidden)]

@@ -53,8 +53,8 @@ pub struct RunRequest {
     pub storage_dir: Option<PathBuf>,
     /// Use this existing run instead of a new one.
     pub run_id: Option<RunId>,
-    /// Do nothing where a finished run of the experiment has done it already; that run is then the result.
-    /// See [`RunPlan::reusable_run`](super::RunPlan::reusable_run).
+    /// Start nothing if a finished run of the experiment has the same commit, entry point and parameters; that
+    /// run is then the result.
     pub reuse: bool,
     /// The run's name; the store makes one up where it is `None`.
     pub run_name: Option<String>,

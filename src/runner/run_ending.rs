@@ -11,7 +11,7 @@ use crate::tracking::RunEnd;
 
 /// The time that each phase took; `None` for one that has not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Timings {
+pub(crate) struct Timings {
     /// Bringing the project onto this machine.
     pub fetch: Option<Duration>,
     /// Finding out which environment is needed, and preparing it.
@@ -24,7 +24,7 @@ pub struct Timings {
 
 /// What has become known of a run.
 #[derive(Debug, Clone, Default)]
-pub struct RunDetails {
+pub(crate) struct RunDetails {
     /// How long its phases took.
     pub timings: Timings,
     /// Whether the project's files are not those of their commit; `None` where there is none, or it is not

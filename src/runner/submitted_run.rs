@@ -152,12 +152,12 @@ impl SubmittedRun {
     }
 
     /// What has become known of the run so far.
-    pub fn details(&self) -> RunDetails {
+    pub(crate) fn details(&self) -> RunDetails {
         self.details.borrow().clone()
     }
 
     /// Waits until more has become known of the run. Waits for ever where nothing will.
-    pub async fn details_changed(&mut self) {
+    pub(crate) async fn details_changed(&mut self) {
         if self.details.changed().await.is_err() {
             std::future::pending().await
         }
@@ -190,7 +190,7 @@ impl SubmittedRun {
     }
 
     /// The store that the run is in.
-    pub fn store(&self) -> &dyn TrackingStore {
+    pub(crate) fn store(&self) -> &dyn TrackingStore {
         self.store.as_ref()
     }
 }

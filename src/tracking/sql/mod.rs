@@ -1,7 +1,7 @@
 //! Tracking stores in SQL databases.
 //!
 //! The store and MLflow's tables are written once, in SQL that every database understands; a
-//! database is one more [driver](driver) in a file of its own.
+//! database is one more [`driver`] in a file of its own.
 
 mod address;
 mod driver;
