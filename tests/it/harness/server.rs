@@ -1,14 +1,15 @@
 //! A real `mlflow server` on loopback, one for all tests of this process.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{Requirement, Sandbox, StoredRun, free_port, require};
+use super::{Requirement, Sandbox, StoredRun, require};
 
 /// How long a server may take to answer its first request.
 const START_LIMIT: Duration = Duration::from_secs(180);
@@ -178,4 +179,26 @@ fn is_healthy(port: u16) -> bool {
     stream.write_all(request.as_bytes()).is_ok()
         && stream.read_to_string(&mut answer).is_ok()
         && answer.starts_with("HTTP/1.1 200")
+}
+
+/// The ports are below those that a system gives to connections on its own: Linux begins at 32768,
+/// others at 49152. Otherwise any program's connection could take a port before its server does, or
+/// while its server is away.
+const FIRST: u16 = 20_000;
+const COUNT: u16 = 12_000;
+
+/// A port of 127.0.0.1 at which nothing listens. No two calls give the same.
+pub(crate) fn free_port() -> u16 {
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    // Test programs that run at the same time begin at different ports.
+    let start = std::process::id().wrapping_mul(97);
+    for _ in 0..COUNT {
+        let call = CALLS.fetch_add(1, Ordering::Relaxed);
+        let offset = start.wrapping_add(call) % u32::from(COUNT);
+        let port = FIRST + u16::try_from(offset).expect("less than the count");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("every port from {FIRST} to {} is taken", FIRST + COUNT);
 }

@@ -5,7 +5,9 @@
 
 mod capture;
 mod driver;
-mod ends;
+mod interrupted;
+mod killed;
+mod limits;
 mod signals;
 mod terminal;
 mod trees;
