@@ -5,8 +5,8 @@ use std::process::Command;
 use super::servers::{self, AZURITE_KEY, Server, azure_connection};
 use super::uploads::upload_file;
 use super::uploads::{PART, with_file};
-use crate::harness::Project;
 use crate::harness::scripted::{ScriptedServer, Step};
+use crate::harness::{Project, assert_contains, assert_lacks};
 
 /// Shows the kind and path of all that is below the parameter's place, and the contents of files.
 const TREE: &str = "entry_points:\n  main:\n    parameters:\n      data: path\n    command: \"cd {data} && find . -mindepth 1 \
@@ -140,7 +140,7 @@ fn markers_are_directories() {
     let finished = super::run(&project, &uri("marked", ""));
     finished.expect_code(1);
     let expected = "caused by: 'both' is the name of an object and of a directory there";
-    assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+    assert_contains(finished.stderr(), expected);
     super::assert_nothing_is_left(&project);
 }
 
@@ -262,7 +262,7 @@ fn what_the_account_says_is_told() {
         ),
     ] {
         let told = told(steps);
-        assert!(told.contains(expected), "{told}");
+        assert_contains(&told, expected);
     }
 }
 
@@ -322,7 +322,7 @@ fn accounts_are_found_by_their_addresses() {
         let finished = super::run(&project, uri);
         finished.expect_code(1);
         let expected = "is no valid address: it must be wasbs://<container>@<account>.blob.core.windows.net/";
-        assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+        assert_contains(finished.stderr(), expected);
     }
     for value in [
         "geheim",
@@ -335,7 +335,7 @@ fn accounts_are_found_by_their_addresses() {
         let finished = super::run(&project, &blob);
         finished.expect_code(1);
         let told = finished.stderr();
-        assert!(told.contains(&format!("{string} cannot be used: ")), "{told}");
-        assert!(!told.contains("geheim"), "{told}");
+        assert_contains(told, &format!("{string} cannot be used: "));
+        assert_lacks(told, "geheim");
     }
 }

@@ -20,7 +20,7 @@ use openssl::symm::Cipher;
 use super::servers::{AZURITE_KEY, azurite};
 use crate::harness::certificates::{Pair, authority, client, pem, rsa_key, server};
 use crate::harness::scripted::{ScriptedServer, Seen, Step};
-use crate::harness::{Finished, Project, Sandbox};
+use crate::harness::{Finished, Project, Sandbox, assert_contains, assert_lacks};
 
 const HOST: &str = "devstoreaccount1.blob.core.windows.net";
 
@@ -303,7 +303,7 @@ fn a_machine_and_a_person_are_asked_for_if_no_application_is_named() {
         "to a request without credentials (AZURE_STORAGE_CONNECTION_STRING, ",
         "; the machine's managed identity: the answer was 400 Bad Request (no identity); `az login`: the program 'az' was not found)",
     ] {
-        assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+        assert_contains(finished.stderr(), expected);
     }
 }
 
@@ -356,8 +356,8 @@ fn credentials_of_no_use_are_told() {
         let finished = run(&project, "bucket");
         finished.expect_code(1);
         let told = project.sandbox().anonymous(finished.stderr());
-        assert!(told.contains(expected), "{told}");
-        assert!(!told.contains("geheim"), "{told}");
+        assert_contains(&told, expected);
+        assert_lacks(&told, "geheim");
         assert_eq!(finished.store().runs.len(), 0);
     }
 }
@@ -396,6 +396,6 @@ fn keys_and_signatures_of_the_account_are_used() {
     let finished = run(&project, "bucket");
     finished.expect_code(1);
     let expected = "AZURE_STORAGE_ACCESS_KEY cannot be used: the account's key is not valid base64";
-    assert!(finished.stderr().contains(expected), "{}", finished.stderr());
-    assert!(!finished.stderr().contains("geheim"), "{}", finished.stderr());
+    assert_contains(finished.stderr(), expected);
+    assert_lacks(finished.stderr(), "geheim");
 }

@@ -11,7 +11,7 @@ use super::uploads::uploaded;
 use super::{SHOW, assert_nothing_is_left, layout, project_for, run, sum_of_big};
 use crate::harness::running::{assert_nothing_lives, send, wait_until};
 use crate::harness::scripted::{ScriptedServer, Step};
-use crate::harness::{Project, Sandbox};
+use crate::harness::{Project, Sandbox, assert_contains, assert_lacks};
 
 /// Writes files below the place of the server's files, and gives that place.
 fn with_files(server: &Server, files: &[(&str, &str)]) -> PathBuf {
@@ -76,14 +76,14 @@ fn a_name_may_be_encoded_but_no_command() {
         assert_eq!(names(server, "two%20words"), ["two%20words/x"], "{}", server.kind);
         let uri = server.uri("nope%0D%0ADELE%20", server.port);
         let told = refusal(server, &format!("{uri}{}/stays", top.display()));
-        assert!(told.contains("there is nothing there"), "{told}");
+        assert_contains(&told, "there is nothing there");
         assert!(top.join("stays").exists());
         let told = refusal(server, &server.uri("nope\r\nDELE stays", server.port));
         let expected = match server.kind {
             "hdfs" => "there is nothing there",
             _ => "is no valid address: it holds a control character",
         };
-        assert!(told.contains(expected), "{told}");
+        assert_contains(&told, expected);
     }
 }
 
@@ -131,18 +131,15 @@ fn what_ssh_refuses_is_told() {
         ("unknown", "Host key verification failed."),
     ] {
         let told = refusal(server, &format!("sftp://{host}/x"));
-        assert!(told.contains("caused by: `ssh -o BatchMode=yes "), "{told}");
-        assert!(told.contains(expected), "{told}");
-        assert!(
-            told.contains(&format!("hint: run `ssh {host}` once in a terminal")),
-            "{told}"
-        );
+        assert_contains(&told, "caused by: `ssh -o BatchMode=yes ");
+        assert_contains(&told, expected);
+        assert_contains(&told, &format!("hint: run `ssh {host}` once in a terminal"));
     }
     let sandbox = Sandbox::new();
     let uri = server.uri("tree/one.txt", server.port);
     let error = uploaded(&uri, &server.variables(server.port), &sandbox).unwrap();
-    assert!(error.contains("the SFTP server answered 4 ("), "{error}");
-    assert!(error.contains("to the login by `ssh -p "), "{error}");
+    assert_contains(&error, "the SFTP server answered 4 (");
+    assert_contains(&error, "to the login by `ssh -p ");
 }
 
 #[test]
@@ -217,7 +214,7 @@ fn the_name_node_is_found_in_hadoop_s_configuration() {
     let finished = run(&project, "hdfs:/x");
     finished.expect_code(1);
     let expected = "an hdfs: address without a host cannot be used: no core-site.xml in HADOOP_CONF_DIR names fs.defaultFS";
-    assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+    assert_contains(finished.stderr(), expected);
 }
 
 #[test]
@@ -253,7 +250,7 @@ fn what_ssh_cannot_be_told_is_refused() {
     ] {
         let finished = run(&project, uri);
         finished.expect_code(1);
-        assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+        assert_contains(finished.stderr(), expected);
         assert_eq!(finished.store().runs.len(), 0);
     }
     let sandbox = Sandbox::new();
@@ -262,5 +259,5 @@ fn what_ssh_cannot_be_told_is_refused() {
         error.ends_with("it is not a valid address: ssh takes no password from a URI"),
         "{error}"
     );
-    assert!(!error.contains("geheim"), "{error}");
+    assert_lacks(&error, "geheim");
 }

@@ -6,7 +6,7 @@ use super::run;
 use super::uploads::upload_file;
 use super::uploads::{PART, with_file};
 use crate::harness::scripted::{ScriptedServer, Seen, Step};
-use crate::harness::{Project, certificates};
+use crate::harness::{Project, assert_contains, assert_lacks, certificates};
 
 const ACCOUNT: &str = "job@project.iam.gserviceaccount.com";
 
@@ -46,7 +46,7 @@ fn asked(key: &Value, steps: Vec<Step>) -> (String, Vec<Seen>) {
         .write("key.json", project.sandbox().expand(&key));
     let finished = run(&project, "gs://bucket/data.csv");
     finished.expect_code(1);
-    assert!(!finished.stderr().contains("geheim"), "{}", finished.stderr());
+    assert_lacks(finished.stderr(), "geheim");
     (finished.stderr().to_owned(), server.seen())
 }
 
@@ -71,13 +71,9 @@ fn accounts_of_other_providers_are_known() {
         refused(),
     ];
     let (told, seen) = asked(&key(json!({ "file": "<sandbox>/work/token" })), steps);
-    assert!(told.contains(TO_FILE), "{told}");
+    assert_contains(&told, TO_FILE);
     assert_eq!(seen[0].line(), "POST /sts");
-    assert!(
-        seen[0].body.contains("subject_token=geheim-subject&"),
-        "{}",
-        seen[0].body
-    );
+    assert_contains(&seen[0].body, "subject_token=geheim-subject&");
     assert_eq!(seen[1].header("authorization"), "Bearer geheim-federated");
     assert_eq!(seen[2].header("authorization"), "Bearer geheim-token");
 
@@ -90,16 +86,12 @@ fn accounts_of_other_providers_are_known() {
     ];
     let (told, seen) = asked(&key(source), steps);
     let expected = "the credentials from GOOGLE_APPLICATION_CREDENTIALS cannot be used: the answer was 403 Forbidden (no access)";
-    assert!(told.contains(expected), "{told}");
+    assert_contains(&told, expected);
     assert_eq!(
         (seen[0].line().as_str(), seen[0].header("x-asks")),
         ("GET /id", "mlrun")
     );
-    assert!(
-        seen[1].body.contains("subject_token=geheim-of-url&"),
-        "{}",
-        seen[1].body
-    );
+    assert_contains(&seen[1].body, "subject_token=geheim-of-url&");
 }
 
 #[test]
@@ -132,7 +124,7 @@ fn accounts_stand_for_others() {
             refused(),
         ];
         let (told, seen) = asked(&standing(source), steps);
-        assert!(told.contains(TO_FILE), "{told}");
+        assert_contains(&told, TO_FILE);
         assert_eq!(seen[0].line(), "POST /token");
         assert_eq!(
             seen[1].line(),
@@ -145,11 +137,11 @@ fn accounts_stand_for_others() {
         let (told, _) = asked(&standing(source), vec![token("geheim-source"), refused()]);
         let expected =
             "GOOGLE_APPLICATION_CREDENTIALS cannot be used: the answer was 403 Forbidden (no access)";
-        assert!(told.contains(expected), "{told}");
+        assert_contains(&told, expected);
     }
     let (told, seen) = asked(&account, vec![token("geheim-token"), refused(), refused()]);
-    assert!(told.contains(TO_FILE), "{told}");
-    assert!(seen[0].body.contains("jwt-bearer&assertion="), "{}", seen[0].body);
+    assert_contains(&told, TO_FILE);
+    assert_contains(&seen[0].body, "jwt-bearer&assertion=");
     assert_eq!(seen[1].header("authorization"), "Bearer geheim-token");
 }
 
@@ -174,7 +166,7 @@ fn credentials_that_cannot_be_used_are_told() {
         ),
     ] {
         let (told, seen) = asked(&key, Vec::new());
-        assert!(told.contains(expected), "{told}");
+        assert_contains(&told, expected);
         assert!(seen.is_empty());
     }
     let key = json!({
@@ -186,7 +178,7 @@ fn credentials_that_cannot_be_used_are_told() {
     let steps = vec![Step::json(503, "{}"), Step::Close, Step::json(400, answer)];
     let (told, seen) = asked(&key, steps);
     let expected = "cannot be used: the answer was 400 Bad Request (Token has been expired or revoked.)";
-    assert!(told.contains(expected), "{told}");
+    assert_contains(&told, expected);
     assert_eq!(seen.len(), 3);
 }
 
@@ -200,7 +192,7 @@ fn the_machine_s_account_is_asked_once() {
         .env("HTTPS_PROXY", "http://127.0.0.1:1");
     let finished = run(&project, "gs://bucket/data.csv");
     finished.expect_code(1);
-    assert!(!finished.stderr().contains("geheim"), "{}", finished.stderr());
+    assert_lacks(finished.stderr(), "geheim");
     let seen = metadata.seen();
     assert_eq!(seen.len(), 1);
     assert_eq!(

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use super::servers::{self, Server};
 use crate::harness::scripted::{ScriptedServer, Step};
-use crate::harness::{Finished, Project};
+use crate::harness::{Finished, Project, assert_contains};
 
 /// Shows the kind and path of all that is below the parameter's place.
 const TREE: &str = "entry_points:\n  main:\n    parameters:\n      data: path\n    command: \"cd {data} && find . -mindepth 1 \
@@ -132,7 +132,7 @@ fn markers_are_directories() {
     let finished = super::run(&project, "gs://marked");
     finished.expect_code(1);
     let expected = "caused by: 'both' is the name of an object and of a directory there";
-    assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+    assert_contains(finished.stderr(), expected);
     super::assert_nothing_is_left(&project);
 }
 
@@ -172,7 +172,7 @@ fn an_object_that_is_replaced_meanwhile_is_told() {
     let finished = super::run(&project, "gs://bucket/d");
     finished.expect_code(1);
     let expected = "caused by: it was changed while it was downloaded";
-    assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+    assert_contains(finished.stderr(), expected);
     let lines = server.lines();
     assert!(
         lines[0].contains("prefix=d%2F") && lines[0].contains("fields="),
@@ -194,5 +194,5 @@ fn a_page_in_place_of_a_listing_is_told() {
     let finished = super::run(&project, "gs://bucket/d");
     finished.expect_code(1);
     let expected = "caused by: the answer is none of Google Cloud Storage: ";
-    assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+    assert_contains(finished.stderr(), expected);
 }

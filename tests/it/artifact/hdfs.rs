@@ -3,7 +3,7 @@
 
 use super::uploads::{upload_file, uploaded};
 use super::{SHOW, assert_nothing_is_left, layout, run};
-use crate::harness::{Project, Sandbox};
+use crate::harness::{Project, Sandbox, assert_contains};
 
 const PROGRAM: &str = r#"#!/bin/sh
 echo "$@" >> "$HOME/calls"
@@ -77,20 +77,12 @@ fn the_program_brings_files_and_directories() {
         .len();
     let finished = run(&project, "hdfs://name:8020/nope");
     finished.expect_code(1);
-    assert!(
-        finished.stderr().contains("No such file or directory"),
-        "{}",
-        finished.stderr()
-    );
+    assert_contains(finished.stderr(), "No such file or directory");
     assert_eq!(finished.store().runs.len(), runs);
     std::fs::write(root.join("home/broken"), "").unwrap();
     let finished = run(&project, "hdfs://name:8020/top/tree");
     finished.expect_code(1);
-    assert!(
-        finished.stderr().contains("get: broken pipe"),
-        "{}",
-        finished.stderr()
-    );
+    assert_contains(finished.stderr(), "get: broken pipe");
     assert_nothing_is_left(&project);
 }
 
@@ -108,11 +100,8 @@ fn the_program_takes_files() {
     }
     std::fs::write(sandbox.root().join("home/broken"), "").unwrap();
     let error = upload_file(uri, &[], &sandbox).unwrap();
-    assert!(
-        error.contains(&format!("to the artifacts at '{uri}': ")),
-        "{error}"
-    );
-    assert!(error.contains("put: no space"), "{error}");
+    assert_contains(&error, &format!("to the artifacts at '{uri}': "));
+    assert_contains(&error, "put: no space");
 }
 
 /// Only Hadoop's own configuration says what a view is made of.
@@ -122,6 +111,6 @@ fn a_view_needs_the_program() {
     let finished = run(&project, "viewfs://view/top/tree");
     finished.expect_code(1);
     let expected = "caused by: the program 'hdfs' was not found\nhint: install 'hdfs'";
-    assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+    assert_contains(finished.stderr(), expected);
     assert_eq!(finished.store().runs.len(), 0);
 }

@@ -6,8 +6,8 @@ use super::cutting::CuttingProxy;
 use super::uploads::upload_file;
 use super::uploads::{PART, with_file};
 use super::{SHOW, layout, run, servers, sum_of_big};
-use crate::harness::Project;
 use crate::harness::scripted::{ScriptedServer, Step};
+use crate::harness::{Project, assert_contains, assert_lacks};
 
 /// The answer to a request for bytes that do not come by way of the server.
 fn refused() -> Step {
@@ -92,7 +92,7 @@ fn an_address_that_has_expired_is_asked_for_anew() {
         );
     }
     for secret in ["Signature", "geheim"] {
-        assert!(!finished.stderr().contains(secret), "{}", finished.stderr());
+        assert_lacks(finished.stderr(), secret);
     }
 }
 
@@ -120,11 +120,11 @@ fn what_the_storage_refuses_is_told_without_the_address() {
     let finished = run(&project, &artifact(&server, "a/x.txt"));
     finished.expect_code(1);
     let told = finished.stderr();
-    assert!(
-        told.contains("(127.0.0.1, the storage that the tracking server refers to)"),
-        "{told}"
+    assert_contains(
+        told,
+        "(127.0.0.1, the storage that the tracking server refers to)",
     );
-    assert!(!told.contains("s3cret"), "{told}");
+    assert_lacks(told, "s3cret");
 }
 
 #[test]
@@ -252,9 +252,9 @@ fn an_upload_that_the_storage_refuses_leaves_nothing() {
     let server = ScriptedServer::start([vec![refused()], attempt(), attempt()].concat());
     let (sandbox, _) = with_file(5);
     let error = upload_file("mlflow-artifacts:/a", &tracking(&server), &sandbox).unwrap();
-    assert!(
-        error.contains("the storage behind the tracking server answered 403 Forbidden"),
-        "{error}"
+    assert_contains(
+        &error,
+        "the storage behind the tracking server answered 403 Forbidden",
     );
     assert!(!error.contains("s3cret") && !error.contains("geheim"), "{error}");
     let aborted = server
@@ -301,7 +301,7 @@ fn a_run_gets_its_data_and_keeps_its_output() {
     let data = format!("data={}", server.uri("tree/one.txt", server.port));
     let finished = project.run(["-P", &data, "--log-output", "--verbose"]);
     finished.expect_code(0);
-    assert!(!finished.stderr().contains("Signature"), "{}", finished.stderr());
+    assert_lacks(finished.stderr(), "Signature");
     let run_id = finished
         .stderr()
         .split("in run with ID '")
@@ -354,11 +354,8 @@ fn a_file_follows_redirects_of_its_tracking_server() {
     let mut variables = tracking(&server);
     variables.push(("MLFLOW_ALLOW_HTTP_REDIRECTS", "false".to_owned()));
     let error = upload_file("mlflow-artifacts:/a", &variables, &sandbox).unwrap();
-    assert!(
-        error.contains("the tracking server answered 308 Permanent Redirect"),
-        "{error}"
-    );
-    assert!(!error.contains("geheim"), "{error}");
+    assert_contains(&error, "the tracking server answered 308 Permanent Redirect");
+    assert_lacks(&error, "geheim");
 }
 
 #[test]

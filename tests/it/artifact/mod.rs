@@ -23,7 +23,7 @@ use std::process::Command;
 
 use self::cutting::CuttingProxy;
 use self::servers::Server;
-use crate::harness::{Finished, Project, StoreContents};
+use crate::harness::{Finished, Project, assert_contains, assert_lacks};
 
 /// Shows the sums and paths of all files, and the path that the parameter became.
 const SHOW: &str = "entry_points:\n  main:\n    parameters:\n      data: path\n      other: {type: path, default: project}\n    command: \"find {data} -type f -exec sha256sum {{}} + | sort -k 2; echo path {data}\"\n";
@@ -126,7 +126,7 @@ fn lays_out_as_the_reference(server: &Server, has_reference: bool) {
         let project = project_for(server, server.port);
         let finished = run(&project, uri);
         finished.expect_code(0);
-        assert!(!finished.stderr().contains("geheim"), "{}", finished.stderr());
+        assert_lacks(finished.stderr(), "geheim");
         ours.push(layout(finished.stdout()));
     }
     let big = BTreeMap::from([("big.bin".to_owned(), sum_of_big())]);
@@ -155,9 +155,9 @@ fn tells_what_is_missing(server: &Server, expected: &str) {
         let finished = run(&project, &uri);
         finished.expect_code(1);
         let told = finished.stderr();
-        assert!(told.contains("for the parameter 'data'\n  caused by: "), "{told}");
+        assert_contains(told, "for the parameter 'data'\n  caused by: ");
         assert!(told.contains(expected) || path.ends_with('/'), "{told}");
-        assert!(!told.contains("geheim"), "{told}");
+        assert_lacks(told, "geheim");
         assert_eq!(finished.store().runs.len(), 0, "{told}");
         assert_nothing_is_left(&project);
     }
@@ -177,7 +177,7 @@ fn survives_broken_connections(server: &Server) {
     let project = project_for(server, proxy.port);
     let finished = run(&project, &server.uri("big.bin", proxy.port));
     finished.expect_code(1);
-    assert!(finished.stderr().contains("caused by:"), "{}", finished.stderr());
+    assert_contains(finished.stderr(), "caused by:");
     assert_nothing_is_left(&project);
 }
 
@@ -206,13 +206,13 @@ fn leaves_nothing_on_a_full_disk(server: &Server) {
     let output = command.output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(
-        told.contains("caused by: it cannot be written\n  caused by: File too large"),
-        "{told}"
+    assert_contains(
+        &told,
+        "caused by: it cannot be written\n  caused by: File too large",
     );
     assert_nothing_is_left(&project);
     if !matches!(server.kind, "mlflow-artifacts" | "presigned") {
-        let store = StoreContents::of_sqlite(&project.sandbox().work().join("mlflow.db"));
+        let store = project.store();
         assert_eq!(store.runs[0].status, "FAILED");
     }
 }

@@ -4,7 +4,7 @@ use mlrun::internals::aws::AwsSettings;
 
 use super::{Server, project_for, run, servers};
 use crate::harness::scripted::{ScriptedServer, Step};
-use crate::harness::{Project, Sandbox};
+use crate::harness::{Project, Sandbox, assert_contains, assert_lacks};
 
 /// What a run with these variables says, which must fail before there is a run.
 fn refusal(server: &Server, uri: &str, variables: &[(&str, &str)]) -> String {
@@ -15,7 +15,7 @@ fn refusal(server: &Server, uri: &str, variables: &[(&str, &str)]) -> String {
     let finished = run(&project, uri);
     finished.expect_code(1);
     assert_eq!(finished.store().runs.len(), 0);
-    assert!(!finished.stderr().contains("geheim"), "{}", finished.stderr());
+    assert_lacks(finished.stderr(), "geheim");
     finished.stderr().to_owned()
 }
 
@@ -45,7 +45,7 @@ fn refusals_name_who_asked_and_what_was_said() {
         let uri = server.uri("tree/one.txt", server.port);
         let told = refusal(server, &uri, &[("HADOOP_USER_NAME", "stranger")]);
         let expected = "HDFS answered 403 Forbidden (AccessControlException: Permission denied: user=stranger) to the user 'stranger'";
-        assert!(told.contains(expected), "{told}");
+        assert_contains(&told, expected);
     }
 }
 
@@ -141,8 +141,8 @@ fn every_place_of_credentials_is_looked_at() {
         finished.expect_code(1);
         let told = finished.stderr();
         let expected = format!("S3 answered 403 Forbidden (AccessDenied: Access Denied) to {asker}");
-        assert!(told.contains(&expected), "{told}");
-        assert!(!told.contains("geheim"), "{told}");
+        assert_contains(told, &expected);
+        assert_lacks(told, "geheim");
         assert_eq!(scope(server.seen()[0].header("authorization")), signed);
     }
 }
@@ -174,7 +174,7 @@ fn roles_are_assumed() {
     let project = with_config(asking(&server)).env("AWS_PROFILE", "work");
     let finished = run(&project, "s3://bucket/data.csv");
     let expected = "to the credentials from the role 'arn:aws:iam::1:role/x'";
-    assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+    assert_contains(finished.stderr(), expected);
     let seen = server.seen();
     assert_eq!(
         scope(seen[0].header("authorization")),
@@ -194,7 +194,7 @@ fn roles_are_assumed() {
     project.sandbox().write("token", "geheim\n");
     let finished = run(&project, "s3://bucket/data.csv");
     let expected = "to the credentials from the role 'arn:aws:iam::1:role/y'";
-    assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+    assert_contains(finished.stderr(), expected);
     let first = &server.seen()[0];
     assert!(first.body.ends_with("&WebIdentityToken=geheim"), "{}", first.body);
     assert_eq!(first.header("authorization"), "");
@@ -204,27 +204,15 @@ fn roles_are_assumed() {
     let project = with_config(asking(&server)).env("AWS_PROFILE", "work");
     let finished = run(&project, "s3://bucket/data.csv");
     let expected = "gave no credentials for the role 'arn:aws:iam::1:role/x': AccessDenied: no";
-    assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+    assert_contains(finished.stderr(), expected);
 
     let server = ScriptedServer::start(Vec::new());
     let project = with_config(asking(&server)).env("AWS_PROFILE", "round");
     let finished = run(&project, "s3://bucket/data.csv");
-    assert!(
-        finished
-            .stderr()
-            .contains("its source_profile leads back to itself"),
-        "{}",
-        finished.stderr()
-    );
+    assert_contains(finished.stderr(), "its source_profile leads back to itself");
     let project = asking(&server).env("AWS_PROFILE", "missing");
     let finished = run(&project, "s3://bucket/data.csv");
-    assert!(
-        finished
-            .stderr()
-            .contains("there is no AWS profile 'missing' in "),
-        "{}",
-        finished.stderr()
-    );
+    assert_contains(finished.stderr(), "there is no AWS profile 'missing' in ");
     assert_eq!(server.connections(), 0);
 }
 
@@ -240,7 +228,7 @@ fn the_machine_s_own_credentials_are_used() {
         .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &metadata.url());
     let finished = run(&project, "s3://bucket/data.csv");
     let expected = "to the credentials from the instance's role 'my-role'";
-    assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+    assert_contains(finished.stderr(), expected);
     assert_eq!(
         metadata.lines(),
         [
@@ -267,13 +255,7 @@ fn the_machine_s_own_credentials_are_used() {
         )
         .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", "geheim");
     let finished = run(&project, "s3://bucket/data.csv");
-    assert!(
-        finished
-            .stderr()
-            .contains("to the credentials from the container's role"),
-        "{}",
-        finished.stderr()
-    );
+    assert_contains(finished.stderr(), "to the credentials from the container's role");
     assert_eq!(metadata.seen()[0].header("authorization"), "geheim");
 }
 
@@ -311,7 +293,7 @@ fn a_login_is_exchanged_for_keys() {
         let project = with_login(asking(&server), file, expires).env("AWS_PROFILE", profile);
         let finished = run(&project, "s3://bucket/data.csv");
         let expected = format!("to the credentials from the single sign-on of the AWS profile '{profile}'");
-        assert!(finished.stderr().contains(&expected), "{}", finished.stderr());
+        assert_contains(finished.stderr(), &expected);
         let seen = server.seen();
         assert_eq!(
             seen[0].target,
@@ -329,11 +311,11 @@ fn a_login_is_exchanged_for_keys() {
         with_login(asking(&server), "other.json", "2999-01-01T00:00:00Z").env("AWS_PROFILE", "plain");
     let finished = run(&project, "s3://bucket/data.csv");
     let told = finished.stderr();
-    assert!(
-        told.contains("AWS single sign-on gave no credentials for the AWS profile 'plain'"),
-        "{told}"
+    assert_contains(
+        told,
+        "AWS single sign-on gave no credentials for the AWS profile 'plain'",
     );
-    assert!(told.contains("hint: log in again with `aws sso login`"), "{told}");
+    assert_contains(told, "hint: log in again with `aws sso login`");
 }
 
 /// As in Amazon's Python library, unless the profile has a role of its own.
@@ -433,7 +415,7 @@ fn a_profile_s_services_have_addresses() {
     std::fs::write(directory.join("config"), config).unwrap();
     let finished = run(&project, "s3://bucket/data.csv");
     let expected = "S3 answered 403 Forbidden (AccessDenied: Access Denied)";
-    assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+    assert_contains(finished.stderr(), expected);
 }
 
 /// A bucket elsewhere tells its region in the refusal.
@@ -476,8 +458,8 @@ fn google_s_credentials_are_exchanged_for_a_token() {
     let finished = run(&project, "gs://bucket/data.csv");
     finished.expect_code(1);
     let expected = "Google Cloud Storage answered 403 Forbidden (forbidden: anna does not have access) to the credentials from GOOGLE_APPLICATION_CREDENTIALS";
-    assert!(finished.stderr().contains(expected), "{}", finished.stderr());
-    assert!(!finished.stderr().contains("geheim"), "{}", finished.stderr());
+    assert_contains(finished.stderr(), expected);
+    assert_lacks(finished.stderr(), "geheim");
     assert_eq!(server.seen()[1].header("authorization"), "Bearer geheim-token");
 }
 
@@ -496,5 +478,5 @@ fn a_file_of_keys_that_is_none_is_told() {
         "the credentials file '{}' cannot be used: it is no JSON",
         path.display()
     );
-    assert!(finished.stderr().contains(&expected), "{}", finished.stderr());
+    assert_contains(finished.stderr(), &expected);
 }

@@ -10,7 +10,7 @@ use super::uploads::upload_file;
 use super::uploads::{PART, with_file};
 use crate::harness::running::send;
 use crate::harness::scripted::{ScriptedServer, Seen, Step};
-use crate::harness::{Project, describe};
+use crate::harness::{Project, assert_contains, assert_lacks, describe};
 
 /// What a client of S3 needs to ask this server.
 fn s3_of(server: &ScriptedServer) -> Vec<(&'static str, String)> {
@@ -151,7 +151,7 @@ fn a_refused_part_ends_the_upload_to_s3() {
         ),
         "{error}"
     );
-    assert!(!error.contains("geheim"), "{error}");
+    assert_lacks(&error, "geheim");
     let last = server.lines().pop().unwrap();
     assert_eq!(last, format!("DELETE {OBJECT}?uploadId=a%2Bb%2Fc"));
 }
@@ -205,10 +205,7 @@ fn a_signal_ends_the_upload_of_logs_and_leaves_no_parts() {
     send(&child, Signal::TERM);
     let output = child.wait_with_output().unwrap();
     let told = describe(&output);
-    assert!(
-        told.contains("could not be put among its artifacts: SIGTERM came"),
-        "{told}"
-    );
+    assert_contains(&told, "could not be put among its artifacts: SIGTERM came");
     // The entry point had succeeded by then.
     assert_eq!(output.status.code(), Some(0), "{told}");
     let last = server.lines().pop().unwrap();

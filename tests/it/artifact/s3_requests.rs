@@ -4,7 +4,7 @@ use super::azure_identity::start_proxy;
 use super::uploads::uploaded;
 use super::{SHOW, layout, run, servers};
 use crate::harness::scripted::{ScriptedServer, Step};
-use crate::harness::{Project, Sandbox, certificates};
+use crate::harness::{Project, Sandbox, assert_contains, assert_lacks, certificates};
 
 const KEYS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "geheim")];
 
@@ -142,7 +142,7 @@ fn archives_and_clocks_are_named() {
         finished.expect_code(1);
         let told = finished.stderr();
         assert!(told.contains(expected) && told.contains(hint), "{told}");
-        assert!(!told.contains("credentials"), "{told}");
+        assert_lacks(told, "credentials");
     }
 }
 
@@ -204,7 +204,7 @@ fn uris_name_services_of_others() {
         let project = project(&[]);
         let finished = run(&project, uri);
         finished.expect_code(1);
-        assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+        assert_contains(finished.stderr(), expected);
     }
 }
 
@@ -224,7 +224,7 @@ fn a_service_s_host_tells_its_region() {
     run(&project, &format!("b2://bucket@{host}/a/data.csv")).expect_code(0);
     for seen in server.seen() {
         let signed = seen.header("authorization");
-        assert!(signed.contains("/us-west-004/s3/aws4_request"), "{signed}");
+        assert_contains(signed, "/us-west-004/s3/aws4_request");
     }
 }
 

@@ -6,12 +6,16 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::Stdio;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use super::cutting::CuttingProxy;
 use super::{SHOW, layout, run, servers, sum_of_big};
+use crate::harness::running::send;
 use crate::harness::scripted::{ScriptedServer, Step};
-use crate::harness::{MlflowServer, Project, Reference, Request, Sandbox, StoreContents, require_program};
+use crate::harness::{
+    MlflowServer, Project, Reference, Request, Sandbox, StoreContents, assert_contains, assert_lacks,
+    require_program,
+};
 
 const THREE_PATHS: &str = "entry_points:\n  main:\n    parameters:\n      first: path\n      second: {type: path, default: project}\n      third: {type: path, default: project}\n    command: \"cat {first}; echo; echo {first} {second} {third}\"\n";
 
@@ -87,7 +91,7 @@ fn files_are_downloaded_to_places_of_their_own() {
         )
     );
     assert_nothing_is_left(&project);
-    assert!(!finished.stderr().contains("geheim"), "{}", finished.stderr());
+    assert_lacks(finished.stderr(), "geheim");
     // "anna:geheim" in base 64.
     assert_eq!(third.seen()[0].header("authorization"), "Basic YW5uYTpnZWhlaW0=");
     let run = finished.store().runs.pop().unwrap();
@@ -221,7 +225,7 @@ fn what_cannot_be_downloaded_ends_the_run() {
     let finished = project.run(["-P", &format!("first={}/x.csv", server.url())]);
     finished.expect_code(0);
     let warning = format!("warning: what is at '{}/x.csv' is a web page", server.url());
-    assert!(finished.stderr().contains(&warning), "{}", finished.stderr());
+    assert_contains(finished.stderr(), &warning);
 }
 
 /// The disk is as good as full when no file may grow further.
@@ -247,12 +251,12 @@ fn a_disk_that_takes_no_more_leaves_no_part_of_a_file() {
     let output = command.output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(
-        told.contains("caused by: it cannot be written\n  caused by: File too large"),
-        "{told}"
+    assert_contains(
+        &told,
+        "caused by: it cannot be written\n  caused by: File too large",
     );
     assert_nothing_is_left(&project);
-    let store = StoreContents::of_sqlite(&project.sandbox().work().join("mlflow.db"));
+    let store = project.store();
     assert_eq!(store.runs[0].status, "FAILED");
 }
 
@@ -277,11 +281,10 @@ fn an_interrupted_download_leaves_nothing() {
             assert!(child.try_wait().unwrap().is_none(), "ended before its request");
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
-        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
+        send(&child, Signal::TERM);
         assert_eq!(child.wait().unwrap().code(), Some(143));
         assert_nothing_is_left(&project);
-        let store = StoreContents::of_sqlite(&project.sandbox().work().join("mlflow.db"));
+        let store = project.store();
         assert_eq!(store.runs[0].status, "KILLED");
     }
 }
@@ -329,7 +332,7 @@ fn an_interrupted_copy_of_files_of_this_machine_leaves_nothing() {
             assert!(child.try_wait().unwrap().is_none(), "it ended too early");
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
-        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        send(&child, Signal::TERM);
         assert_eq!(child.wait().unwrap().code(), Some(143));
         assert_eq!(copies().collect::<Vec<_>>(), [] as [std::path::PathBuf; 0]);
     }
@@ -424,10 +427,6 @@ fn what_is_missing_on_a_web_server_is_told() {
     let project = Project::new().mlproject(SHOW);
     let finished = run(&project, &server.uri("nope", server.port));
     finished.expect_code(1);
-    assert!(
-        finished.stderr().contains("the server answered 404 Not Found"),
-        "{}",
-        finished.stderr()
-    );
+    assert_contains(finished.stderr(), "the server answered 404 Not Found");
     assert_nothing_is_left(&project);
 }

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::harness::{Project, Requirement, Sandbox, require, require_program};
+use crate::harness::{Project, Requirement, Sandbox, assert_contains, require, require_program};
 
 fn project() -> Project {
-    Project::new().mlproject("entry_points: {main: {command: \"echo ran\"}}\n")
+    Project::new().command("echo ran")
 }
 
 /// Makes `mlflow` in this directory of the sandbox a link to the binary under test.
@@ -104,7 +104,7 @@ fn without_mlflow_the_error_says_how_to_install_it() {
             stderr.contains(&expected) && stderr.contains("only `run`"),
             "{stderr}"
         );
-        assert!(stderr.contains("pip install mlflow"), "{stderr}");
+        assert_contains(&stderr, "pip install mlflow");
     }
     let (code, stdout, _) = text(&mlflow(sandbox, &[], &["--version"]));
     assert!(code == Some(0) && stdout.starts_with("mlrun "), "{stdout}");
@@ -138,7 +138,7 @@ fn wrappers_that_lead_back_are_passed_over() {
     for path in [&[&a as &Path, &b, &c][..], &[&d]] {
         let (code, _, stderr) = text(&mlflow(sandbox, path, &["ui"]));
         assert_eq!(code, Some(2), "{stderr}");
-        assert!(stderr.contains("pip install mlflow"), "{stderr}");
+        assert_contains(&stderr, "pip install mlflow");
     }
 }
 

@@ -1,6 +1,6 @@
 //! The command line: where options stand, what is a mistake, and names that nobody means.
 
-use crate::harness::{Finished, Project};
+use crate::harness::{Finished, Project, assert_contains};
 
 fn project() -> Project {
     Project::new().mlproject(
@@ -14,8 +14,8 @@ fn project() -> Project {
 fn expect_refused(finished: &Finished<'_>, project: &Project, code: i32, error: &str, hint: &str) {
     finished.expect_code(code);
     let told = finished.stderr();
-    assert!(told.contains(&format!("error: {error}")), "{told}");
-    assert!(told.contains(&format!("hint: {hint}")), "{told}");
+    assert_contains(told, &format!("error: {error}"));
+    assert_contains(told, &format!("hint: {hint}"));
     assert!(
         !project
             .sandbox()
@@ -277,11 +277,9 @@ fn a_backend_configuration_is_an_object() {
         let finished = project.run(["-c", "config.json"]);
         finished.expect_code(1);
         let told = finished.stderr();
-        assert!(
-            told.contains(&format!(
-                "config.json: it must be a JSON object, but it is {kind}"
-            )),
-            "{told}"
+        assert_contains(
+            told,
+            &format!("config.json: it must be a JSON object, but it is {kind}"),
         );
         std::fs::remove_file(project.sandbox().work().join("config.json")).unwrap();
     }

@@ -13,7 +13,7 @@ use sqlx::{ConnectOptions, Executor as _, Row as _};
 use crate::harness::running::{
     assert_nothing_lives, send, start, statuses, tree, wait_for_entry_point, wait_until,
 };
-use crate::harness::{Finished, MlflowServer, Project, Requirement, StoreContents, require};
+use crate::harness::{Finished, MlflowServer, Project, Requirement, StoreContents, assert_contains, require};
 
 /// The id of the only run in the project's default stores.
 fn run_id(project: &Project) -> String {
@@ -103,7 +103,7 @@ fn a_wait_gives_the_end_of_the_run() {
         let waited = waiting.wait_with_output().unwrap();
         assert_eq!(waited.status.code(), Some(code));
         let said = String::from_utf8(waited.stderr).unwrap();
-        assert!(said.contains(&format!("has ended: {status}")), "{said}");
+        assert_contains(&said, &format!("has ended: {status}"));
     }
 }
 
@@ -321,7 +321,7 @@ fn what_is_not_there_is_told_and_not_made() {
         );
         assert!(!project.sandbox().work().join("mlflow.db").exists());
     }
-    let project = project.mlproject("entry_points:\n  main:\n    command: exit 0\n");
+    let project = project.command("exit 0");
     project.run([]).expect_code(0);
     for command in ["status", "wait", "cancel"] {
         let missing = project.mlrun(&[command, "0123"]);
@@ -335,7 +335,7 @@ fn what_is_not_there_is_told_and_not_made() {
 
 #[test]
 fn a_local_run_cannot_be_left_alone() {
-    let project = Project::new().mlproject("entry_points:\n  main:\n    command: exit 0\n");
+    let project = Project::new().command("exit 0");
     let refused = project.run(["--no-wait"]);
     assert_says(
         &refused,

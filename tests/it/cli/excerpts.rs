@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use console::measure_text_width;
 
-use crate::harness::{Finished, Project};
+use crate::harness::{Finished, Project, assert_contains};
 
 /// The lines after the one that names the place, up to the next thing that is said.
 fn excerpt(shown: &str) -> String {
@@ -214,7 +214,7 @@ fn a_long_line_is_shortened_to_the_terminal_s_width() {
 fn colours_are_for_terminals_and_those_who_ask() {
     let project = Project::new().mlproject("entry_points: [\n");
     let is_coloured = |shown: &str| {
-        assert!(shown.contains("entry_points: ["), "{shown}");
+        assert_contains(shown, "entry_points: [");
         shown.contains("\u{1b}[")
     };
     for call in ["lint project", "run project"] {

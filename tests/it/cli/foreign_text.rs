@@ -220,7 +220,7 @@ fn answers_of_a_server() {
         ] {
             let server = ScriptedServer::start(vec![step.clone(); 8]);
             let project = Project::new()
-                .mlproject("entry_points:\n  main:\n    command: \"true\"\n")
+                .command("true")
                 .env("MLFLOW_TRACKING_URI", &server.url())
                 .env("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0");
             assert_harmless(&project.mlrun(arguments));

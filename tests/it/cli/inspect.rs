@@ -1,6 +1,6 @@
 //! `mlrun inspect` and `mlrun lint`: what they show as golden texts, and how they end.
 
-use crate::harness::{Project, assert_golden};
+use crate::harness::{Project, assert_contains, assert_golden, assert_lacks};
 
 /// A project with everything that can be shown.
 fn wine() -> Project {
@@ -125,11 +125,7 @@ fn nothing_is_left_behind() {
     assert_eq!(object["entry_points"][0]["parameters"][0]["required"], true);
     assert_eq!(object["source"]["commit"].as_str().map(str::len), Some(40));
     let shown = project.mlrun(&["inspect", "project", "-v", "v1"]);
-    assert!(
-        shown.stdout().contains("$ mlrun run project -v v1 -P data=PATH"),
-        "{}",
-        shown.stdout()
-    );
+    assert_contains(shown.stdout(), "$ mlrun run project -v v1 -P data=PATH");
     project.mlrun(&["lint", "project", "-v", "v1"]).expect_code(0);
     let after = sandbox.shell("find \"$HOME\" \"$TMPDIR\" . -path ./project/.git -prune -o -print | sort");
     assert_eq!(before, after);
@@ -203,7 +199,7 @@ fn findings_are_those_of_the_entry_point_that_is_shown() {
     );
     assert!(codes(&[]).len() > main.len() + other.len());
     let text = project.mlrun(&["inspect", "project", "-e", "other"]);
-    assert!(!text.stdout().contains("idle"), "{}", text.stdout());
+    assert_lacks(text.stdout(), "idle");
 }
 
 #[test]
@@ -219,7 +215,7 @@ fn a_value_written_into_a_name_is_not_shown() {
     ] {
         let finished = project.mlrun(arguments);
         let output = format!("{}{}", finished.stdout(), finished.stderr());
-        assert!(!output.contains("geheim"), "{output}");
+        assert_lacks(&output, "geheim");
         assert!(output.contains("API_KEY") || arguments[0] == "lint", "{output}");
     }
 }

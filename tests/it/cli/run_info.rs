@@ -2,12 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{Project, StoreContents, assert_golden};
-
-fn info(project: &Project) -> Value {
-    let text = std::fs::read_to_string(project.sandbox().work().join("info.json")).unwrap();
-    serde_json::from_str(&text).unwrap()
-}
+use crate::harness::{Project, assert_contains, assert_golden};
 
 #[test]
 fn the_file_tells_how_a_run_ended() {
@@ -15,9 +10,9 @@ fn the_file_tells_how_a_run_ended() {
         let project =
             Project::new().mlproject(&format!("entry_points: {{main: {{command: \"{command}\"}}}}"));
         project.run(["--run-info", "info.json"]).expect_code(code);
-        let contents = StoreContents::of_sqlite(&project.sandbox().work().join("mlflow.db"));
+        let contents = project.store();
         let run = contents.run();
-        let info = info(&project);
+        let info = project.run_info();
         assert_eq!(info["run_id"], run.run_id.as_str());
         assert_eq!(info["artifact_uri"], run.artifact_uri.as_str());
         assert_eq!(info["experiment_id"], "0");
@@ -28,19 +23,19 @@ fn the_file_tells_how_a_run_ended() {
 
 #[test]
 fn the_file_is_there_while_the_entry_point_runs() {
-    let project = Project::new().mlproject("entry_points: {main: {command: cat ../info.json}}");
+    let project = Project::new().command("cat ../info.json");
     let finished = project.run(["--run-info", "info.json"]);
     finished.expect_code(0);
     let seen: Value = serde_json::from_str(finished.stdout()).unwrap();
     assert_eq!(seen["status"], "RUNNING");
     assert_eq!(seen["exit_code"], Value::Null);
-    assert_eq!(seen["run_id"], info(&project)["run_id"]);
+    assert_eq!(seen["run_id"], project.run_info()["run_id"]);
 }
 
 #[test]
 fn a_file_that_cannot_be_written_is_told_before_there_is_a_run() {
     for path in ["missing/info.json", "project"] {
-        let project = Project::new().mlproject("entry_points: {main: {command: touch ../ran}}");
+        let project = Project::new().command("touch ../ran");
         project.run(["--run-info", path]).expect_code(1);
         assert!(!project.sandbox().work().join("mlflow.db").exists());
         assert!(!project.sandbox().work().join("ran").exists());
@@ -49,22 +44,18 @@ fn a_file_that_cannot_be_written_is_told_before_there_is_a_run() {
 
 #[test]
 fn a_file_that_cannot_be_written_any_more_leaves_no_run_running() {
-    let project = Project::new().mlproject("entry_points: {main: {command: rm -r ../results}}");
+    let project = Project::new().command("rm -r ../results");
     project.sandbox().write("results/keep", "");
     let finished = project.run(["--run-info", "results/info.json"]);
     finished.expect_code(1);
-    assert!(
-        finished.stderr().contains("cannot write the run info"),
-        "{}",
-        finished.stderr()
-    );
-    let contents = StoreContents::of_sqlite(&project.sandbox().work().join("mlflow.db"));
+    assert_contains(finished.stderr(), "cannot write the run info");
+    let contents = project.store();
     assert_eq!(contents.run().status, "FINISHED");
 }
 
 /// The whole file, with what differs from run to run replaced.
 fn whole(project: &Project) -> String {
-    let mut info = info(project);
+    let mut info = project.run_info();
     let id = info["run_id"].as_str().map(str::to_owned);
     if id.is_some() {
         info["run_name"] = "<name>".into();
@@ -87,7 +78,7 @@ fn whole(project: &Project) -> String {
 #[test]
 fn the_file_tells_all() {
     let project = Project::new()
-        .mlproject("entry_points: {main: {command: 'exit 3'}}")
+        .command("exit 3")
         .env("MLFLOW_TRACKING_URI", "sqlite:///<sandbox>/work/store.db");
     project
         .sandbox()
@@ -112,7 +103,7 @@ fn the_entry_points_own_end_is_told() {
         let project =
             Project::new().mlproject(&format!("entry_points: {{main: {{command: \"{command}\"}}}}"));
         let finished = project.run(["--run-info", "info.json"]);
-        let info = info(&project);
+        let info = project.run_info();
         assert_eq!(info["entry_point"]["exit_code"], Value::from(code), "{command}");
         assert_eq!(info["entry_point"]["signal"], Value::from(signal), "{command}");
         assert_eq!(
@@ -126,9 +117,9 @@ fn the_entry_points_own_end_is_told() {
 
 #[test]
 fn times_add_up() {
-    let project = Project::new().mlproject("entry_points: {main: {command: sleep 0.3}}");
+    let project = Project::new().command("sleep 0.3");
     project.run(["--run-info", "info.json"]).expect_code(0);
-    let timings = &info(&project)["timings"];
+    let timings = &project.run_info()["timings"];
     assert!(timings["run"].as_f64().unwrap() >= 0.3, "{timings}");
     for phase in ["fetch", "environment", "data"] {
         assert!(
@@ -141,12 +132,12 @@ fn times_add_up() {
 /// What an earlier run left must not be taken for the result of one that never began.
 #[test]
 fn a_run_that_never_began_is_told_too() {
-    let project = Project::new().mlproject("entry_points: {main: {command: 'true'}}");
+    let project = Project::new().command("true");
     project.run(["--run-info", "info.json"]).expect_code(0);
     project
         .run(["--run-info", "info.json", "-e", "nope"])
         .expect_code(1);
-    let info = info(&project);
+    let info = project.run_info();
     assert_eq!(info["run_id"], Value::Null);
     assert_eq!(info["status"], Value::Null);
     assert_eq!(info["exit_code"], 1);
@@ -155,7 +146,7 @@ fn a_run_that_never_began_is_told_too() {
 
 #[test]
 fn a_dry_run_leaves_the_file_alone() {
-    let project = Project::new().mlproject("entry_points: {main: {command: 'true'}}");
+    let project = Project::new().command("true");
     project
         .run(["--run-info", "info.json", "--dry-run"])
         .expect_code(0);

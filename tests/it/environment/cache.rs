@@ -6,11 +6,12 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 
-use super::{count, log, only_environment, records, root, start, tiny_project, wait_until};
-use crate::harness::{Project, StoreContents};
+use super::{count, log, only_environment, records, root, start, tiny_project};
+use crate::harness::running::{send, wait_until};
+use crate::harness::{Project, StoreContents, assert_contains};
 
 const UV: [&str; 2] = ["--env-manager", "uv"];
 
@@ -98,13 +99,12 @@ fn an_environment_in_use_is_never_removed() {
     assert_eq!(pruned.stdout(), "");
     let removed = project.mlrun(&["env", "rm", name]);
     removed.expect_code(1);
-    assert!(
-        removed.stderr().contains(&format!(
+    assert_contains(
+        removed.stderr(),
+        &format!(
             "the environment {name} is not removed: used by process {} on '",
             run.id()
-        )),
-        "{}",
-        removed.stderr()
+        ),
     );
     assert!(environment.join("bin/python").exists());
     assert!(!records(&environment).join("building").exists());
@@ -193,10 +193,7 @@ fn thirty_runs_share_one_build() {
     for log in waiters {
         // Once each, and it says for whom.
         assert_eq!(count(log, "Waiting for process "), 1, "{log}");
-        assert!(
-            log.contains("(project 'tiny'), which builds the environment mlflow-"),
-            "{log}"
-        );
+        assert_contains(log, "(project 'tiny'), which builds the environment mlflow-");
     }
     let records = records(&only_environment(&project));
     let left: Vec<_> = fs::read_dir(&records)
@@ -287,7 +284,7 @@ fn a_killed_build_is_made_anew() {
             number += 1;
             let mut killed = start(&project, number, &arguments);
             std::thread::sleep(moment);
-            kill_process(pid(&killed), Signal::KILL).unwrap();
+            send(&killed, Signal::KILL);
             killed.wait().unwrap();
             interrupted += usize::from(records(&environment).join("building").exists());
 
@@ -313,7 +310,7 @@ fn a_build_that_is_interrupted_by_a_signal_ends_at_once() {
     wait_until("the build has begun", || {
         root(&project).join(".mlrun").exists() && is_building(&project)
     });
-    kill_process(pid(&run), Signal::INT).unwrap();
+    send(&run, Signal::INT);
     assert_eq!(run.wait().unwrap().code(), Some(130), "{}", log(&project, 0));
     let contents = StoreContents::of_sqlite(&project.sandbox().work().join("0.db"));
     assert_eq!(contents.run().status, "KILLED");
@@ -323,11 +320,7 @@ fn a_build_that_is_interrupted_by_a_signal_ends_at_once() {
 
     let mut next = start(&project, 1, &arguments);
     assert!(next.wait().unwrap().success(), "{}", log(&project, 1));
-    assert!(
-        log(&project, 1).contains("its build was interrupted"),
-        "{}",
-        log(&project, 1)
-    );
+    assert_contains(&log(&project, 1), "its build was interrupted");
 }
 
 /// A package whose build leaves a temporary file, tells that it has begun by the file that MARKER names, and
@@ -367,7 +360,7 @@ fn a_signal_leaves_no_temporary_files_of_pip_and_uv() {
         });
         let temporary = project.sandbox().root().join("tmp");
         assert_ne!(fs::read_dir(&temporary).unwrap().count(), 0);
-        kill_process(pid(&run), Signal::TERM).unwrap();
+        send(&run, Signal::TERM);
         assert_eq!(
             run.wait().unwrap().code(),
             Some(143),
@@ -386,7 +379,7 @@ fn the_programs_of_a_killed_build_end_with_it() {
     wait_until("the build has begun", || {
         root(&project).join(".mlrun").exists() && is_building(&project)
     });
-    kill_process(pid(&run), Signal::KILL).unwrap();
+    send(&run, Signal::KILL);
     run.wait().unwrap();
     let environment = only_environment(&project);
     wait_until("the end of the build's programs", || builders(&environment) == 0);
@@ -426,13 +419,5 @@ fn an_environment_whose_python_is_gone_is_made_anew() {
     std::os::unix::fs::symlink("/no/such/python", environment.join("bin/python")).unwrap();
     let finished = project.mlrun(&arguments);
     finished.expect_code(0);
-    assert!(
-        finished.stderr().contains("its Python is gone"),
-        "{}",
-        finished.stderr()
-    );
-}
-
-fn pid(child: &std::process::Child) -> Pid {
-    Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap()
+    assert_contains(finished.stderr(), "its Python is gone");
 }

@@ -13,12 +13,8 @@ pub(crate) use cache::ENDLESS_PACKAGE;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
 
 use crate::harness::{Project, Requirement, require};
-
-/// How long a condition may take to come true before the test fails.
-const LIMIT: Duration = Duration::from_secs(120);
 
 /// An environment file that asks for the project's own wheel.
 const PYTHON_ENV: &str = "build_dependencies: []\ndependencies:\n- ./wheels/tiny-1.0-py3-none-any.whl\n";
@@ -106,14 +102,6 @@ fn start(project: &Project, number: usize, arguments: &[&str]) -> Child {
 /// What a program of [`start`] has written to its log so far.
 fn log(project: &Project, number: usize) -> String {
     fs::read_to_string(project.sandbox().work().join(format!("{number}.stderr"))).unwrap()
-}
-
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < LIMIT, "not in time: {what}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
 }
 
 /// How often a text is in another one.

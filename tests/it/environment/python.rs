@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 
 use super::{only_environment, tiny_project};
-use crate::harness::{Project, Requirement, StoreContents, require};
+use crate::harness::{Project, Requirement, assert_contains, assert_lacks, require};
 
 /// Environment files, and the files that they name.
 const FILES: &[(&str, &[(&str, &str)])] = &[
@@ -244,8 +244,8 @@ fn ranges_of_versions() {
         let runs = project.mlrun(&["run", "project"]);
         runs.expect_code(1);
         let expected = format!("error: there is no Python {version} to make an environment with");
-        assert!(runs.stderr().contains(&expected), "{}", runs.stderr());
-        assert!(!runs.stderr().contains("=== Run"), "{}", runs.stderr());
+        assert_contains(runs.stderr(), &expected);
+        assert_lacks(runs.stderr(), "=== Run");
     }
 }
 
@@ -269,8 +269,8 @@ fn a_conda_file_without_conda_gets_the_range_that_it_asks_for() {
         let finished = project.mlrun(&["run", "project", "--env-manager", "virtualenv", "--dry-run"]);
         finished.expect_code(expected);
         let text = format!("{}{}", finished.stdout(), finished.stderr());
-        assert!(!text.contains("not be installed"), "{text}");
-        assert!(!text.contains("version specification"), "{text}");
+        assert_lacks(&text, "not be installed");
+        assert_lacks(&text, "version specification");
         assert_eq!(text.contains("there is no Python "), expected == 1, "{text}");
     }
 }
@@ -295,7 +295,7 @@ fn uv_gets_the_interpreter_that_was_found() {
         finished.expect_code(0);
         let calls = fs::read_to_string(sandbox.work().join("calls")).unwrap();
         let venv = calls.lines().find(|call| call.starts_with("venv ")).unwrap();
-        assert!(venv.contains("--python=/"), "{venv}");
+        assert_contains(venv, "--python=/");
         fs::remove_file(sandbox.work().join("calls")).unwrap();
     }
 }
@@ -329,7 +329,7 @@ fn requirements_files_are_found_from_the_project() {
             .file("constraints.txt", "tiny<2\n");
         let finished = project.mlrun(&["run", "project", "--env-manager", manager]);
         finished.expect_code(0);
-        let run = StoreContents::of_sqlite(&project.sandbox().work().join("mlflow.db"));
+        let run = project.store();
         assert_eq!(run.run().tags["mlflow.project.env"], manager);
         // Nothing is left in the project or among the temporary files.
         assert_eq!(
@@ -359,17 +359,9 @@ fn passwords_of_indexes_are_never_seen() {
         let finished = project.mlrun(&["run", "project", "--env-manager", manager, "--verbose"]);
         finished.expect_code(1);
         // The error has the command line and the last lines that it wrote.
-        assert!(
-            finished.stderr().contains(" -r requirements."),
-            "{}",
-            finished.stderr()
-        );
-        assert!(
-            finished.stderr().contains("no-such-package"),
-            "{}",
-            finished.stderr()
-        );
-        assert!(!finished.stderr().contains("hunter2"), "{}", finished.stderr());
+        assert_contains(finished.stderr(), " -r requirements.");
+        assert_contains(finished.stderr(), "no-such-package");
+        assert_lacks(finished.stderr(), "hunter2");
         // A failed build leaves nothing.
         assert_eq!(fs::read_dir(super::root(&project)).unwrap().count(), 1);
     }
@@ -389,12 +381,9 @@ fn a_lock_file_of_uv_decides() {
     // Nobody names the manager: uv has locked the packages.
     let finished = project.mlrun(&["run", "project"]);
     finished.expect_code(0);
-    assert!(
-        finished
-            .stderr()
-            .contains("the project has no environment file, but a lock file of uv"),
-        "{}",
-        finished.stderr()
+    assert_contains(
+        finished.stderr(),
+        "the project has no environment file, but a lock file of uv",
     );
     let environment = only_environment(&project);
     project
@@ -421,22 +410,17 @@ fn without_an_environment_file_there_is_only_python() {
         ),
     ] {
         let Some(project) = tiny_project() else { return };
-        let project = project
-            .mlproject("entry_points: {main: {command: 'python -c \"import sys; print(sys.prefix)\"'}}\n");
+        let project = project.command(r#"python -c "import sys; print(sys.prefix)""#);
         fs::remove_file(project.sandbox().work().join("project/python_env.yaml")).unwrap();
         if !has_uv {
             fs::remove_file(project.sandbox().root().join("bin/uv")).unwrap();
         }
         let planned = project.mlrun(&["run", "project", "--dry-run"]);
-        assert!(
-            planned.stdout().contains(&format!("environment   {manager}: ")),
-            "{}",
-            planned.stdout()
-        );
+        assert_contains(planned.stdout(), &format!("environment   {manager}: "));
         assert!(!super::root(&project).exists());
         let finished = project.mlrun(&["run", "project"]);
         finished.expect_code(0);
-        assert!(finished.stderr().contains(reason), "{}", finished.stderr());
+        assert_contains(finished.stderr(), reason);
         assert_eq!(
             finished.stdout().trim(),
             only_environment(&project).to_str().unwrap()

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{only_environment, records, tiny_project};
-use crate::harness::{Project, Reference, Request};
+use crate::harness::{Project, Reference, Request, assert_contains, assert_lacks};
 
 /// Does what `mlflow run project --env-manager MANAGER` does; returns all that it wrote.
 fn reference_run(reference: &Reference, project: &Project, manager: &str) -> String {
@@ -50,7 +50,7 @@ fn the_reference_uses_what_mlrun_has_built() {
         let mark = mark(&environment);
         for other in ["virtualenv", "uv"] {
             let output = reference_run(reference, &project, other);
-            assert!(output.contains(environment.to_str().unwrap()), "{output}");
+            assert_contains(&output, environment.to_str().unwrap());
             assert_eq!(only_environment(&project), environment);
             assert!(mark.exists(), "{manager}, then {other} of the reference");
         }
@@ -69,17 +69,13 @@ fn mlrun_uses_what_the_reference_has_built() {
         let environment = only_environment(&project);
         let mark = mark(&environment);
         let listed = project.mlrun(&["env", "list"]);
-        assert!(
-            listed.stdout().contains(&format!("  {manager}  ")),
-            "{}",
-            listed.stdout()
-        );
+        assert_contains(listed.stdout(), &format!("  {manager}  "));
         for other in ["virtualenv", "uv"] {
             let finished = project.mlrun(&["run", "project", "--env-manager", other]);
             finished.expect_code(0);
             assert_eq!(Path::new(finished.stdout().trim()), environment);
             assert!(mark.exists(), "{manager} of the reference, then {other}");
-            assert!(!finished.stderr().contains("Creating"), "{}", finished.stderr());
+            assert_lacks(finished.stderr(), "Creating");
         }
         assert!(records(&environment).join("record.json").exists());
     }

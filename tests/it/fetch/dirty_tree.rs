@@ -5,7 +5,7 @@ use crate::harness::Project;
 /// A repository with a project in `project` and something beside it.
 fn repository() -> Project {
     let project = Project::new()
-        .mlproject("entry_points: {main: {command: 'echo output > made.txt; echo changed >> tracked.txt'}}")
+        .command("echo output > made.txt; echo changed >> tracked.txt")
         .file("tracked.txt", "one\n")
         .file("link", "")
         .file("sub/deep/file.txt", "two\n");
@@ -84,7 +84,7 @@ fn changes_mark_a_run() {
 
 #[test]
 fn what_a_run_itself_writes_does_not_mark_it() {
-    let project = Project::new().mlproject("entry_points: {main: {command: 'echo output > made.txt'}}");
+    let project = Project::new().command("echo output > made.txt");
     project
         .sandbox()
         .shell("git init -q project && cd project && git add -A && git commit -qm one");
@@ -119,10 +119,9 @@ fn a_clone_is_clean_and_what_is_no_commit_is_neither() {
         run.tags
     );
 
-    let project = Project::new().mlproject("entry_points: {main: {command: 'true'}}");
+    let project = Project::new().command("true");
     project.sandbox().shell("git init -q project");
     project.run(["--run-info", "info.json"]).expect_code(0);
-    let info = std::fs::read_to_string(project.sandbox().work().join("info.json")).unwrap();
-    let info: serde_json::Value = serde_json::from_str(&info).unwrap();
+    let info = project.run_info();
     assert_eq!(info["source"]["dirty"], serde_json::Value::Null);
 }

@@ -5,13 +5,14 @@ use std::io::{Cursor, Write};
 use std::path::Path;
 use std::process::Stdio;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use crate::harness::certificates;
+use crate::harness::running::send;
 use crate::harness::scripted::{ScriptedServer, Seen, Step};
-use crate::harness::{Project, Reference, Request, Sandbox, StoreContents, StoredRun};
+use crate::harness::{Project, Reference, Request, Sandbox, StoreContents, StoredRun, assert_lacks};
 
 const MLPROJECT: &str = "name: zipped\nentry_points:\n  main:\n    command: ./start.sh\n";
 
@@ -64,11 +65,7 @@ fn succeed(project: &Project, url: &str, output: &str) -> StoredRun {
 /// Runs the project at this URL, which must fail before there is a run; what a person reads.
 #[track_caller]
 fn fail(project: &Project, url: &str) -> String {
-    let stored = || {
-        StoreContents::of_sqlite(&project.sandbox().work().join("mlflow.db"))
-            .runs
-            .len()
-    };
+    let stored = || project.store().runs.len();
     let before = stored();
     let finished = project.mlrun(&["run", url, "--env-manager", "local"]);
     finished.expect_code(1);
@@ -140,7 +137,7 @@ fn credentials_reach_the_server_and_nothing_else() {
         finished.expect_code(0);
         assert_eq!(authorized(&server.seen()), expected);
         assert_eq!(server.lines(), ["GET /project.zip?signature=geheim3"]);
-        assert!(!finished.stderr().contains("geheim"), "{}", finished.stderr());
+        assert_lacks(finished.stderr(), "geheim");
         let run = finished.store().runs.pop().unwrap();
         assert!(
             run.tags.values().all(|value| !value.contains("geheim")),
@@ -332,8 +329,7 @@ fn an_interrupted_download_leaves_nothing() {
             assert!(child.try_wait().unwrap().is_none(), "ended before its request");
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
-        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
+        send(&child, Signal::TERM);
         assert_eq!(child.wait().unwrap().code(), Some(143));
         assert_nothing_is_left(&project);
         assert!(!project.sandbox().work().join("mlflow.db").exists());

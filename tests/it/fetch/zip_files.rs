@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::harness::assert_contains;
 use mlrun::internals::events::{Progress, Silent, Transfer};
 use mlrun::internals::fetch::{FetchOptions, WorkDir, fetch};
 use mlrun::internals::project_uri::ProjectUri;
@@ -241,7 +242,7 @@ async fn hostile_members_are_refused() {
         ..member
     });
     let error = unpacked(&zip_bytes(&five_large), "").await.unwrap_err();
-    assert!(error.contains("16 GiB"), "{error}");
+    assert_contains(&error, "16 GiB");
 }
 
 #[tokio::test]

@@ -6,9 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::harness::{
-    Finished, Project, Requirement, StoreContents, require, require_docker, require_program,
-};
+use crate::harness::{Finished, Project, Requirement, require, require_docker, require_program};
 
 /// The program that makes the images.
 const IMAGE_PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/harness/image.py");
@@ -186,7 +184,7 @@ impl Drop for DockerProject {
     fn drop(&mut self) {
         self.docker.remove_image(&self.name);
         let base = self.docker.image_id(&self.base);
-        let store = StoreContents::of_sqlite(&self.project.sandbox().work().join("mlflow.db"));
+        let store = self.project.store();
         for mut run in store.runs {
             // Those that lost their name to a later build of the same project.
             let id = run.tags.remove("mlflow.docker.image.id");

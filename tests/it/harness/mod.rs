@@ -41,3 +41,18 @@ pub(crate) fn rust_files(top: &std::path::Path) -> Vec<String> {
     }
     found
 }
+
+#[track_caller]
+pub(crate) fn assert_contains(text: &str, part: &str) {
+    assert!(text.contains(part), "'{part}' is missing in:\n{text}");
+}
+
+#[track_caller]
+pub(crate) fn assert_lacks(text: &str, part: &str) {
+    assert!(!text.contains(part), "'{part}' stands in:\n{text}");
+}
+
+#[track_caller]
+pub(crate) fn assert_contains_all(text: &str, parts: &[&str]) {
+    parts.iter().for_each(|part| assert_contains(text, part));
+}

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::{Project, StoreContents};
 
 /// How long a condition may take to come true before the test fails.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(180);
 
 /// A project whose command starts a tree of processes, says so in the file `ready`, and waits.
 pub(crate) fn tree() -> Project {

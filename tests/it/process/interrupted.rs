@@ -43,9 +43,7 @@ fn a_signal_in_any_moment_leaves_no_run_running() {
 
 #[test]
 fn an_entry_point_that_ends_well_on_a_signal_is_killed_nonetheless() {
-    let project = Project::new().mlproject(
-        "entry_points:\n  main:\n    command: \"trap 'exit 0' TERM; touch ready; while :; do sleep 0.01; done\"\n",
-    );
+    let project = Project::new().command("trap 'exit 0' TERM; touch ready; while :; do sleep 0.01; done");
     let mut child = start(&project, "mlruns");
     wait_for_entry_point(&project, &mut child);
     send(&child, Signal::TERM);
@@ -58,9 +56,8 @@ fn an_entry_point_that_ends_well_on_a_signal_is_killed_nonetheless() {
 #[test]
 fn a_run_is_marked_while_its_processes_are_given_time() {
     for uri in ["", "mlruns"] {
-        let project = Project::new().mlproject(
-            "entry_points:\n  main:\n    command: \"trap '' TERM; echo $$ >pid; mv pid ready; while :; do sleep 0.01; done\"\n",
-        );
+        let project =
+            Project::new().command("trap '' TERM; echo $$ >pid; mv pid ready; while :; do sleep 0.01; done");
         let mut child = start(&project, uri);
         wait_for_entry_point(&project, &mut child);
         send(&child, Signal::TERM);

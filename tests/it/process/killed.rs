@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::harness::running::{
     assert_nothing_lives, processes, start, statuses, tree, wait_for_entry_point, wait_until,
 };
-use crate::harness::{Project, Requirement, StoreContents, describe, require};
+use crate::harness::{Project, Requirement, StoreContents, assert_contains, describe, require};
 
 /// Moments of a short run, spread over it in a fixed order that looks random.
 fn moments(count: u32, length: Duration) -> impl Iterator<Item = Duration> {
@@ -80,9 +80,7 @@ fn nothing_outlives_an_mlrun_that_crashes() {
 /// Processes without the variables of mlrun are those of its group still.
 #[test]
 fn nothing_outlives_mlrun_that_has_no_variables() {
-    let project = Project::new().mlproject(
-        "entry_points:\n  main:\n    command: \"env -i sleep 1000 & echo $! >other; mv other ready; wait\"\n",
-    );
+    let project = Project::new().command("env -i sleep 1000 & echo $! >other; mv other ready; wait");
     let mut child = start(&project, "");
     wait_for_entry_point(&project, &mut child);
     let other = fs::read_to_string(project.sandbox().work().join("project/ready")).unwrap();
@@ -147,8 +145,7 @@ fn a_connection_of_git_ends_with_mlrun() {
 
 #[test]
 fn what_a_run_leaves_in_the_background_on_purpose_stays() {
-    let project = Project::new()
-        .mlproject("entry_points:\n  main:\n    command: \"setsid sleep 1000 & sleep 1001 & true\"\n");
+    let project = Project::new().command("setsid sleep 1000 & sleep 1001 & true");
     assert_eq!(start(&project, "").wait().unwrap().code(), Some(0));
     assert_eq!(statuses(&project), ["FINISHED"]);
     let left = processes(project.sandbox().root());
@@ -209,7 +206,7 @@ fn a_cancellation_ends_what_is_left() {
         let project = project.env("MLFLOW_TRACKING_URI", uri);
         let shown = project.mlrun(&["status", &id]);
         let way_out = format!("; `mlrun cancel {id}` ends them");
-        assert!(shown.stdout().contains(&way_out), "{}", shown.stdout());
+        assert_contains(shown.stdout(), &way_out);
         let cancelled = project.mlrun(&["cancel", &id]);
         cancelled.expect_code(0);
         for text in [
@@ -260,7 +257,7 @@ fn a_half_made_run_is_removed_by_the_next_start() {
     // Many parameters make a creation that lasts.
     let parameters: Vec<String> = (0..400).map(|number| format!("-Pp{number}=1")).collect();
     let parameters: Vec<&str> = parameters.iter().map(String::as_str).collect();
-    let project = Project::new().mlproject("entry_points:\n  main:\n    command: \"true\"\n");
+    let project = Project::new().command("true");
     assert!(store_run(&project, &[]).status().unwrap().success());
     let mut halves = 0;
     for number in 0..40_u32 {
@@ -302,7 +299,7 @@ fn half_made(project: &Project, id: &str, script: &str) {
 
 #[test]
 fn only_what_nobody_creates_is_removed() {
-    let project = Project::new().mlproject("entry_points:\n  main:\n    command: \"true\"\n");
+    let project = Project::new().command("true");
     assert!(store_run(&project, &[]).status().unwrap().success());
     let parts = "mkdir params tags metrics artifacts; echo 1 >params/a";
     let age = format!("find . -exec touch -d {OLD} {{}} +");
@@ -360,7 +357,7 @@ fn mlflow_lists_runs_beside_half_made_ones() {
     let Some(venv) = require(Requirement::Mlflow3) else {
         return;
     };
-    let project = Project::new().mlproject("entry_points:\n  main:\n    command: \"true\"\n");
+    let project = Project::new().command("true");
     assert!(store_run(&project, &[]).status().unwrap().success());
     half_made(
         &project,

@@ -7,7 +7,9 @@ use std::process::{Command, Stdio};
 use rustix::process::geteuid;
 
 use crate::harness::running::{assert_nothing_lives, statuses, tree, wait_for_entry_point};
-use crate::harness::{Project, StoreContents, describe, missing, require_program};
+use crate::harness::{
+    Project, assert_contains, assert_contains_all, assert_lacks, describe, missing, require_program,
+};
 
 /// Runs mlrun with these arguments in a shell that has set limits before.
 struct Limited<'a> {
@@ -53,13 +55,6 @@ fn project(command: &str) -> Project {
     Project::new().mlproject(&format!("entry_points:\n  main:\n    command: \"{command}\"\n"))
 }
 
-#[track_caller]
-fn assert_told(told: &str, texts: &[&str]) {
-    for text in texts {
-        assert!(told.contains(text), "no '{text}' in:\n{told}");
-    }
-}
-
 #[test]
 fn a_file_that_may_not_grow_is_an_error_and_no_end() {
     for uri in ["", "mlruns"] {
@@ -81,7 +76,7 @@ fn a_file_that_may_not_grow_is_an_error_and_no_end() {
             };
             let hint =
                 format!("hint: the limit on file size is {limit}; raise it with `ulimit -f unlimited`");
-            assert_told(&told, &["error: cannot ", &hint]);
+            assert_contains_all(&told, &["error: cannot ", &hint]);
         }
     }
 }
@@ -100,7 +95,7 @@ fn the_entry_point_has_the_signals_and_limits_that_mlrun_was_started_with() {
         // The C library keeps signals from 32 on for itself.
         assert_eq!(mask & 0x7fff_ffff, 0, "{line}");
     }
-    assert_told(&told, &["The entry point ended with exit code 153"]);
+    assert_contains_all(&told, &["The entry point ended with exit code 153"]);
     assert_eq!(statuses(&project), ["FAILED"]);
     assert_eq!(
         fs::metadata(project.sandbox().work().join("project/big"))
@@ -116,7 +111,7 @@ fn a_log_that_may_not_grow_does_not_end_the_run() {
     let arguments = [&RUN[..], &["--log-output"]].concat();
     let (code, seen, told) = Limited::new(&project, "ulimit -f 1024").run(&arguments);
     assert_eq!((code, seen.len()), (0, 3_000_000), "{told}");
-    assert_told(
+    assert_contains_all(
         &told,
         &["the logs of the entry point are not whole", "File too large"],
     );
@@ -131,7 +126,7 @@ fn too_few_open_files_are_told_with_the_limit() {
         let (code, _, told) = Limited::new(&project, &limits).run(&RUN);
         assert_eq!(code, 1, "{limit}: {told}");
         let cause = format!("error: the limit on open files is too low: {limit}\n");
-        assert_told(&told, &[&cause, "hint: raise it with `ulimit -n "]);
+        assert_contains_all(&told, &[&cause, "hint: raise it with `ulimit -n "]);
         assert!(statuses(&project).is_empty());
     }
     // One that holds files open itself.
@@ -143,11 +138,11 @@ fn too_few_open_files_are_told_with_the_limit() {
             continue;
         }
         assert_eq!(code, 1, "{told}");
-        assert_told(
+        assert_contains_all(
             &told,
             &["hint: the limit on open files is 20; raise it with `ulimit -n 1024`"],
         );
-        assert!(!told.contains(" bug "), "{told}");
+        assert_lacks(&told, " bug ");
     }
     assert!(statuses(&project).iter().all(|status| status != "RUNNING"));
 }
@@ -199,7 +194,7 @@ fn too_little_memory_is_told() {
         assert!(!told.contains(" bug "), "{mib} MiB: {told}");
         // Where not even its code has room, mlrun does not start.
         if output.status.code() == Some(1) {
-            assert_told(&told, &["error: "]);
+            assert_contains(&told, "error: ");
         }
         codes.push(output.status.code());
     }
@@ -248,7 +243,7 @@ fn too_few_processes_are_told() {
             assert_eq!(code, 1, "{count}: {told}");
             let hint =
                 format!("hint: the limit on processes and threads is {count}; raise it with `ulimit -u ");
-            assert_told(&told, &["error: cannot ", &hint]);
+            assert_contains_all(&told, &["error: cannot ", &hint]);
         }
     }
     assert_eq!((codes[0], codes[6]), (1, 0), "{codes:?}");
@@ -321,7 +316,7 @@ fn writes_that_fail_end_nothing() {
         send_number(child.id(), number);
         project.sandbox().write("project/go", "");
         assert_eq!(child.wait().unwrap().code(), Some(0), "signal {number}");
-        let contents = StoreContents::of_sqlite(&project.sandbox().work().join("mlflow.db"));
+        let contents = project.store();
         assert_eq!(contents.run().status, "FINISHED");
     }
 }
@@ -331,6 +326,6 @@ fn a_limit_on_cpu_time_is_the_entry_point_s_own() {
     let project = project("while :; do :; done");
     let (code, _, told) = Limited::new(&project, "ulimit -St 1").run(&RUN);
     assert_eq!(code, 1, "{told}");
-    assert_told(&told, &["The entry point ended with signal 24 (SIGXCPU)"]);
+    assert_contains_all(&told, &["The entry point ended with signal 24 (SIGXCPU)"]);
     assert_eq!(statuses(&project), ["FAILED"]);
 }

@@ -7,8 +7,8 @@ use std::process::{Child, Stdio};
 
 use rustix::process::Signal;
 
-use crate::harness::Project;
 use crate::harness::running::{send, wait_until};
+use crate::harness::{Project, assert_contains};
 
 const MANY: usize = 20_000;
 
@@ -67,7 +67,7 @@ fn thousands_of_findings_are_shown() {
     assert!(text.contains("hint: did you mean '{q0}'?"));
     let refused = project.run([]);
     let text = refused.expect_code(1).stderr();
-    assert!(text.contains("'q49' and 19950 more\n"), "{text}");
+    assert_contains(text, "'q49' and 19950 more\n");
     assert!(text.len() < 4000, "{} bytes", text.len());
     let given = lines(MANY, |number| format!("given{number}: 1"));
     let project = project.file("params.yaml", &given);
@@ -116,7 +116,7 @@ fn long_texts_are_cut_nowhere_and_widen_nothing() {
 fn a_hundred_thousand_parameters_are_given() {
     let count = 100_000;
     let project = Project::new()
-        .mlproject("entry_points:\n  main:\n    command: echo\n")
+        .command("echo")
         .file(
             "params.yaml",
             &lines(count, |number| format!("p{number}: {number}")),

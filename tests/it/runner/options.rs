@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use crate::harness::docker::DockerProject;
 use crate::harness::running::{assert_nothing_lives, send, tree, wait_for_entry_point};
-use crate::harness::{MlflowServer, Project, Requirement, StoreContents, require};
+use crate::harness::{MlflowServer, Project, Requirement, StoreContents, assert_contains, require};
 
 fn project(command: &str) -> Project {
     Project::new().mlproject(&format!("entry_points:\n  main:\n    command: \"{command}\"\n"))
@@ -27,10 +27,9 @@ fn a_run_that_takes_too_long_is_ended() {
         "=== Run (ID '{}') takes longer than 1 second: it is ended ===",
         run.run().run_id
     );
-    assert!(finished.stderr().contains(&line), "{}", finished.stderr());
+    assert_contains(finished.stderr(), &line);
     assert_nothing_lives(&project);
-    let info = std::fs::read_to_string(project.sandbox().work().join("info.json")).unwrap();
-    let info: serde_json::Value = serde_json::from_str(&info).unwrap();
+    let info = project.run_info();
     assert_eq!(
         (&info["status"], &info["exit_code"]),
         (&"KILLED".into(), &124.into())
@@ -45,11 +44,7 @@ fn a_limit_that_is_not_reached_changes_nothing() {
     let wrong = project("exit 0");
     let finished = wrong.run(["--timeout", "soon"]);
     finished.expect_code(2);
-    assert!(
-        finished.stderr().contains("give a number with s, m, h, d or w"),
-        "{}",
-        finished.stderr()
-    );
+    assert_contains(finished.stderr(), "give a number with s, m, h, d or w");
 }
 
 #[test]
@@ -86,7 +81,7 @@ fn output_is_shown_and_kept() {
         let finished = project.run(["--log-output"]);
         finished.expect_code(code);
         assert_eq!(finished.stdout(), "out\nä");
-        assert!(finished.stderr().contains("\nerr\n"), "{}", finished.stderr());
+        assert_contains(finished.stderr(), "\nerr\n");
         assert_eq!(logs(&finished.store()), ["out\nä", "err\n"]);
         let left = std::fs::read_dir(project.sandbox().root().join("tmp"))
             .unwrap()
@@ -122,7 +117,7 @@ fn the_output_of_a_killed_run_is_kept_too() {
     wait_for_entry_point(&project, &mut child);
     send(&child, Signal::TERM);
     assert_eq!(child.wait().unwrap().code(), Some(143));
-    let contents = StoreContents::of_sqlite(&project.sandbox().work().join("mlflow.db"));
+    let contents = project.store();
     assert_eq!(contents.run().status, "KILLED");
     assert_eq!(logs(&contents), ["before\n", ""]);
     assert_nothing_lives(&project);
@@ -172,7 +167,7 @@ fn output_that_cannot_be_kept_is_told_and_is_no_failure() {
     assert_eq!(finished.stdout(), "out\n");
     let run_id = finished.store().run().run_id.clone();
     let warning = format!("warning: the logs of run '{run_id}' could not be put among its artifacts: ");
-    assert!(finished.stderr().contains(&warning), "{}", finished.stderr());
+    assert_contains(finished.stderr(), &warning);
 }
 
 #[test]

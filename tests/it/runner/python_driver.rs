@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::harness::{Project, require_program};
+use crate::harness::{Project, assert_contains, require_program};
 
 /// Calls `mlrun_projects.run` with the arguments of `CALL`, then the methods that `THEN` names, and prints what
 /// each gave, or the exception's text.
@@ -260,7 +260,7 @@ fn a_killed_program_is_told_until_its_run_is_cancelled() {
             told.starts_with("error: mlrun was ended by SIGKILL, and nobody has recorded how run '"),
             "{told}"
         );
-        assert!(told.contains("\nhint: `mlrun cancel "), "{told}");
+        assert_contains(told, "\nhint: `mlrun cancel ");
     }
     assert_eq!(results[4..], [Value::Null, "KILLED".into(), false.into()]);
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::harness::{Finished, Project, Requirement, StoreContents, require};
+use crate::harness::{Finished, Project, Requirement, StoreContents, assert_contains, require};
 
 /// A committed project whose entry points leave a line in `work/log` whenever they run.
 fn project() -> Project {
@@ -32,11 +32,6 @@ fn times_run(project: &Project) -> usize {
     fs::read_to_string(project.sandbox().work().join("log")).map_or(0, |log| log.lines().count())
 }
 
-fn info(project: &Project) -> Value {
-    let text = fs::read_to_string(project.sandbox().work().join("info.json")).unwrap();
-    serde_json::from_str(&text).unwrap()
-}
-
 fn is_reused(finished: &Finished<'_>) -> bool {
     finished.expect_code(0);
     let mut lines = finished.stderr().lines();
@@ -53,7 +48,7 @@ fn what_was_done_is_not_done_again() {
         let mut arguments = vec!["run", "project", "--no-conda", "--run-info", "info.json"];
         arguments.extend(first);
         project.mlrun(&arguments).expect_code(0);
-        let before = info(&project);
+        let before = project.run_info();
         assert_eq!(before["reused"], false);
         let store = fs::read(project.sandbox().work().join("mlflow.db")).unwrap();
         let files = project.sandbox().files();
@@ -69,7 +64,7 @@ fn what_was_done_is_not_done_again() {
         );
         assert_eq!(again.stdout(), "");
         assert_eq!(times_run(&project), 1);
-        let after = info(&project);
+        let after = project.run_info();
         for key in [
             "run_id",
             "experiment_id",
@@ -211,7 +206,7 @@ fn the_newest_of_several_is_reused() {
     let last = project.run(["-e", "other"]);
     let newest = last.store().runs.pop().unwrap();
     let reused = project.run(["-e", "other", "--reuse"]);
-    assert!(reused.stderr().contains(&newest.run_id), "{}", reused.stderr());
+    assert_contains(reused.stderr(), &newest.run_id);
 }
 
 #[test]
@@ -220,7 +215,7 @@ fn what_a_client_logs_besides_makes_no_difference() {
     project
         .run(["-e", "other", "--run-info", "info.json"])
         .expect_code(0);
-    let run_id = info(&project)["run_id"].as_str().unwrap().to_owned();
+    let run_id = project.run_info()["run_id"].as_str().unwrap().to_owned();
     project.sandbox().shell(&format!("test -n '{run_id}'"));
     let database = project.sandbox().work().join("mlflow.db");
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -327,7 +322,7 @@ fn a_dry_run_says_what_would_be_reused() {
     project
         .run(["-P", "data=data", "--run-info", "info.json"])
         .expect_code(0);
-    let run_id = info(&project)["run_id"].take();
+    let run_id = project.run_info()["run_id"].take();
     let files = project.sandbox().files();
     let told = format!(
         "run {} has done this: nothing would be run",
@@ -347,11 +342,7 @@ fn an_existing_run_cannot_be_reused_too() {
     let finished = project();
     let finished = finished.run(["--reuse", "--run-id", "x"]);
     finished.expect_code(2);
-    assert!(
-        finished.stderr().contains("cannot be used with"),
-        "{}",
-        finished.stderr()
-    );
+    assert_contains(finished.stderr(), "cannot be used with");
 }
 
 #[test]

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Stdio;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::harness::Client;
-use crate::harness::running::assert_nothing_lives;
-use crate::harness::{Project, Requirement, require};
+use crate::harness::running::{assert_nothing_lives, send};
+use crate::harness::{Project, Requirement, assert_contains, require};
 
 /// An empty project with MLflow's Python and `mlrun` on PATH.
 fn project() -> Option<Project> {
@@ -155,11 +155,7 @@ fn a_step_that_fails_ends_the_workflow() {
     let directory = example("multistep_workflow");
     let finished = project.mlrun(&["run", &directory, "--no-conda", "-P", "source=nowhere.csv"]);
     finished.expect_code(1);
-    assert!(
-        finished.stderr().contains("of entry point 'download' failed"),
-        "{}",
-        finished.stderr()
-    );
+    assert_contains(finished.stderr(), "of entry point 'download' failed");
     let runs = Runs::of(&project);
     runs.assert_nested();
     assert_eq!(runs.statuses(), [("FAILED", 2)].into());
@@ -246,8 +242,7 @@ fn a_search_that_is_ended_ends_all_its_runs() {
         assert_eq!(search.try_wait().unwrap(), None);
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
-    let pid = Pid::from_raw(i32::try_from(search.id()).unwrap()).unwrap();
-    kill_process(pid, Signal::TERM).unwrap();
+    send(&search, Signal::TERM);
     assert_eq!(search.wait().unwrap().code(), Some(143));
     assert_nothing_lives(&project);
     let runs = Runs::of(&project);

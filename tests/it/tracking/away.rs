@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::harness::running::{send, start_with, wait_for_entry_point, waits_for_go};
-use crate::harness::{MlflowServer, Requirement, StoreContents, require};
+use crate::harness::{MlflowServer, Requirement, StoreContents, assert_contains_all, require};
 
 /// The settings of a person who does not want to wait.
 const IMPATIENT: [(&str, &str); 4] = [
@@ -19,13 +19,6 @@ const IMPATIENT: [(&str, &str); 4] = [
 fn ended(child: Child) -> (Option<i32>, String) {
     let output = child.wait_with_output().unwrap();
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
-}
-
-#[track_caller]
-fn assert_contains(text: &str, parts: &[&str]) {
-    for part in parts {
-        assert!(text.contains(part), "no '{part}' in:\n{text}");
-    }
 }
 
 #[test]
@@ -52,7 +45,7 @@ fn the_end_is_recorded_by_a_server_that_comes_back() {
         server.restart();
         let (exit, said) = ended(child);
         assert_eq!(exit, Some(code), "{said}");
-        assert_contains(&said, &["cannot be recorded yet", "trying for 2 minutes in all"]);
+        assert_contains_all(&said, &["cannot be recorded yet", "trying for 2 minutes in all"]);
         let runs = StoreContents::of_sqlite(&server.database()).runs;
         assert_eq!(runs.last().unwrap().status, status);
     }
@@ -80,13 +73,12 @@ fn an_end_that_no_server_takes_is_told() {
         let (exit, said) = ended(child);
         // A run that the store does not know to have succeeded has not.
         assert_eq!(exit, Some(1), "{said}");
-        let info = std::fs::read_to_string(project.sandbox().work().join("info.json")).unwrap();
-        let info: serde_json::Value = serde_json::from_str(&info).unwrap();
+        let info = project.run_info();
         assert_eq!((&info["status"], &info["exit_code"]), (&status.into(), &1.into()));
         let id = info["run_id"].as_str().unwrap();
         let error = format!("error: the end of run '{id}' ({status}) could not be recorded");
         let hint = format!("MlflowClient().set_terminated('{id}', '{status}')");
-        assert_contains(&said, &[line, &error, "nothing listens at that address", &hint]);
+        assert_contains_all(&said, &[line, &error, "nothing listens at that address", &hint]);
     }
 }
 
@@ -113,7 +105,7 @@ fn a_signal_shortens_the_wait_for_a_server() {
     let (exit, said) = ended(child);
     assert_eq!(exit, Some(1), "{said}");
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
-    assert_contains(
+    assert_contains_all(
         &said,
         &["(FINISHED) could not be recorded in time", "set_terminated("],
     );

@@ -1,11 +1,9 @@
 //! Tracking URIs that look like something else than a directory: refused before anything is created.
 
-use crate::harness::Project;
+use crate::harness::{Project, assert_lacks};
 
 fn project(uri: &str) -> Project {
-    Project::new()
-        .mlproject("entry_points: {main: {command: echo ran}}\n")
-        .env("MLFLOW_TRACKING_URI", uri)
+    Project::new().command("echo ran").env("MLFLOW_TRACKING_URI", uri)
 }
 
 #[test]
@@ -52,7 +50,7 @@ fn what_looks_like_a_server_a_url_or_a_database_is_refused() {
             let told = finished.stderr();
             assert!(told.contains("error: the tracking URI '"), "{uri}: {told}");
             assert!(told.contains(&project.sandbox().expand(hint)), "{uri}: {told}");
-            assert!(!told.contains("geheim"), "{told}");
+            assert_lacks(told, "geheim");
         }
         let files = project.sandbox().files();
         assert_eq!(files.iter().collect::<Vec<_>>(), ["project/MLproject"], "{uri}");
@@ -62,7 +60,7 @@ fn what_looks_like_a_server_a_url_or_a_database_is_refused() {
 /// An environment file is where quotes and line ends come from.
 #[test]
 fn an_environment_file_is_read_with_its_quotes() {
-    let project = Project::new().mlproject("entry_points: {main: {command: echo ran}}\n");
+    let project = Project::new().command("echo ran");
     for (file, code) in [
         ("MLFLOW_TRACKING_URI=\"sqlite:///own.db\"\r\n", 0),
         ("MLFLOW_TRACKING_URI='\"sqlite:///own.db\"'\n", 1),

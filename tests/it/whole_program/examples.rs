@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::harness::{Project, Requirement, StoreContents, require};
+use crate::harness::{Project, Requirement, StoreContents, assert_contains, require};
 
 fn example(name: &str) -> String {
     format!("{}/examples/{name}", env!("CARGO_MANIFEST_DIR"))
@@ -64,10 +64,10 @@ fn rust_driver() {
         String::from_utf8_lossy(&output.stderr)
     );
     for points in ["10", "1000", "100000"] {
-        assert!(text.contains(&format!("{points} points: FINISHED (")), "{text}");
-        assert!(text.contains(&format!("({points} points)\n")), "{text}");
+        assert_contains(&text, &format!("{points} points: FINISHED ("));
+        assert_contains(&text, &format!("({points} points)\n"));
     }
-    let store = StoreContents::of_sqlite(&project.sandbox().work().join("mlflow.db"));
+    let store = project.store();
     assert_eq!(store.runs.len(), 3);
     assert!(store.runs.iter().all(|run| run.status == "FINISHED"));
 }
@@ -85,7 +85,7 @@ fn sklearn_wine() {
     finished.expect_code(0);
     assert!(finished.stdout().starts_with("rmse="), "{}", finished.stdout());
 
-    let contents = StoreContents::of_sqlite(&project.sandbox().work().join("mlflow.db"));
+    let contents = project.store();
     let run = contents.run();
     assert_eq!(run.status, "FINISHED");
     assert_eq!(run.params["alpha"], "0.5");
@@ -145,7 +145,7 @@ fn index_variables() -> Vec<(String, String)> {
 /// Scripts that say `mlflow run` need nothing but a link of that name.
 #[test]
 fn called_as_mlflow() {
-    let project = Project::new().mlproject("entry_points: {main: {command: echo as mlflow}}");
+    let project = Project::new().command("echo as mlflow");
     let sandbox = project.sandbox();
     sandbox.link_program("mlflow", std::path::Path::new(env!("CARGO_BIN_EXE_mlrun")));
     assert_eq!(

@@ -5,10 +5,11 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use fake_databricks::{Action, FakeDatabricks, Fault, JobState, Settings};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
-use super::{project, recorded, run, run_id_of_job, start, stored, wait_until, workspace};
-use crate::harness::Project;
+use super::{project, recorded, run, run_id_of_job, start, stored, workspace};
+use crate::harness::running::{send, wait_until};
+use crate::harness::{Project, assert_contains};
 
 /// A run whose job goes through these states, and which mlrun has left: its project and its id.
 fn submitted(job: Vec<JobState>) -> Option<(FakeDatabricks, Project, String)> {
@@ -40,14 +41,10 @@ fn a_running_job_is_shown_and_cancelled() {
     };
     let shown = project.mlrun(&["status", &run_id]);
     shown.expect_code(0);
-    assert!(shown.stdout().contains("RUNNING"), "{}", shown.stdout());
+    assert_contains(shown.stdout(), "RUNNING");
     let cancelled = project.mlrun(&["cancel", &run_id]);
     cancelled.expect_code(0);
-    assert!(
-        cancelled.stderr().contains("was cancelled: KILLED\n"),
-        "{}",
-        cancelled.stderr()
-    );
+    assert_contains(cancelled.stderr(), "was cancelled: KILLED\n");
     assert_eq!(fake.job_states()[0].result_state.as_deref(), Some("CANCELED"));
     assert_eq!(stored(&run_id).status, "KILLED");
 }
@@ -70,11 +67,7 @@ fn what_has_ended_is_recorded_and_not_cancelled() {
     };
     let cancelled = project.mlrun(&["cancel", &run_id]);
     cancelled.expect_code(0);
-    assert!(
-        cancelled.stderr().contains("has ended already: FINISHED\n"),
-        "{}",
-        cancelled.stderr()
-    );
+    assert_contains(cancelled.stderr(), "has ended already: FINISHED\n");
     assert_eq!(fake.job_states()[0].result_state.as_deref(), Some("SUCCESS"));
     assert_eq!(stored(&run_id).status, "FINISHED");
 }
@@ -131,20 +124,16 @@ fn whoever_follows_a_cancelled_run_says_that_it_was_killed() {
     wait_for_requests(&fake, "mlflow/runs/get", 1);
     let cancelled = project.mlrun(&["cancel", &run_id]);
     cancelled.expect_code(0);
-    assert!(
-        cancelled.stderr().contains("was cancelled: KILLED\n"),
-        "{}",
-        cancelled.stderr()
-    );
+    assert_contains(cancelled.stderr(), "was cancelled: KILLED\n");
     let (code, said) = end_of(child);
     assert_eq!(code, Some(137), "{said}");
     let line = format!("=== Run (ID '{run_id}') was cancelled ===\n");
     assert!(said.contains(&line) && !said.contains("failed ==="), "{said}");
     let error = "error: the Databricks job run 9000000001 ended as CANCELED";
-    assert!(said.contains(error), "{said}");
+    assert_contains(&said, error);
     let (code, said) = end_of(waiting);
     assert_eq!(code, Some(137), "{said}");
-    assert!(said.contains("has ended: KILLED\n"), "{said}");
+    assert_contains(&said, "has ended: KILLED\n");
     assert_eq!(stored(&run_id).status, "KILLED");
 }
 
@@ -177,8 +166,7 @@ fn a_job_that_is_canceled_in_the_workspace_was_killed() {
 }
 
 fn interrupt(child: &Child) {
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    kill_process(pid, Signal::TERM).unwrap();
+    send(child, Signal::TERM);
 }
 
 #[track_caller]
@@ -190,7 +178,7 @@ fn expect_unanswered(fake: &FakeDatabricks, child: Child, begun: Instant, limit:
          on: cancel it on its page {0}/",
         fake.url()
     );
-    assert!(said.contains(&warning), "{said}");
+    assert_contains(&said, &warning);
     assert!(
         begun.elapsed() < Duration::from_secs(limit),
         "{:?}",
@@ -246,7 +234,7 @@ fn a_cancellation_that_is_refused_is_said() {
         "No manage permission",
         "; it may go on: cancel it on its page ",
     ] {
-        assert!(said.contains(text), "{said}");
+        assert_contains(&said, text);
     }
 }
 
@@ -265,6 +253,6 @@ fn a_store_that_hangs_at_the_end_is_not_waited_for_after_a_second_signal() {
     interrupt(&child);
     let (code, said) = end_of(child);
     assert_eq!(code, Some(143), "{said}");
-    assert!(said.contains("(KILLED) could not be recorded in time"), "{said}");
+    assert_contains(&said, "(KILLED) could not be recorded in time");
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
 }

@@ -2,9 +2,10 @@
 
 use fake_databricks::{CLIENT, Fault, JobState, Settings, TOKEN};
 
-use super::{anonymous_project, project, recorded, run, wait_until, workspace};
-use crate::harness::Project;
+use super::{anonymous_project, project, recorded, run, workspace};
+use crate::harness::running::wait_until;
 use crate::harness::scripted::{ScriptedServer, Step};
+use crate::harness::{Project, assert_contains, assert_lacks};
 
 fn long_job() -> Settings {
     let mut job = vec![JobState::on("PENDING", "Waiting for cluster")];
@@ -74,8 +75,8 @@ fn what_is_wrong_is_told_without_a_secret() {
         let finished = run(&project, &[]);
         finished.expect_code(1);
         let text = project.sandbox().anonymous(finished.stderr());
-        assert!(text.contains(expected), "{text}");
-        assert!(!text.contains("geheim"), "{text}");
+        assert_contains(&text, expected);
+        assert_lacks(&text, "geheim");
         assert!(!text.contains("Run (ID"), "a run was created: {text}");
     }
 }
@@ -96,14 +97,8 @@ fn a_message_of_the_service_never_shows_the_token() {
     let project = project(&fake);
     let finished = run(&project, &[]);
     finished.expect_code(1);
-    assert!(
-        finished
-            .stderr()
-            .contains("answered BAD_REQUEST: cannot do it with ****"),
-        "{}",
-        finished.stderr()
-    );
-    assert!(!finished.stderr().contains(TOKEN), "{}", finished.stderr());
+    assert_contains(finished.stderr(), "answered BAD_REQUEST: cannot do it with ****");
+    assert_lacks(finished.stderr(), TOKEN);
     let run = recorded(&finished);
     assert!(run.tags.values().all(|value| !value.contains(TOKEN)));
 }
@@ -169,13 +164,13 @@ fn an_expired_token_that_nobody_replaces_leaves_the_job_alone() {
     let finished = run(&project, &["--wait"]);
     finished.expect_code(1);
     let text = finished.stderr();
-    assert!(
-        text.contains("cannot ask how the Databricks job run 9000000001 stands; it may go on"),
-        "{text}"
+    assert_contains(
+        text,
+        "cannot ask how the Databricks job run 9000000001 stands; it may go on",
     );
-    assert!(
-        text.contains("the workspace did not accept the credentials from DATABRICKS_TOKEN"),
-        "{text}"
+    assert_contains(
+        text,
+        "the workspace did not accept the credentials from DATABRICKS_TOKEN",
     );
     // The job goes on, so that the run does too.
     let run_id = super::run_id_of_job(&fake);
@@ -247,9 +242,7 @@ fn a_workspace_that_is_not_named_well_is_told() {
             "tracking stores of the kind 'databricks-uc' are not supported",
         ),
     ] {
-        let project = Project::new()
-            .mlproject("entry_points: {main: {command: echo}}")
-            .env("MLFLOW_TRACKING_URI", uri);
+        let project = Project::new().command("echo").env("MLFLOW_TRACKING_URI", uri);
         let project = variables
             .iter()
             .fold(project, |project, (name, value)| project.env(name, value));
@@ -258,7 +251,7 @@ fn a_workspace_that_is_not_named_well_is_told() {
         finished.expect_code(1);
         let text = project.sandbox().anonymous(finished.stderr());
         assert!(text.contains(expected), "{uri}: {text}");
-        assert!(!text.contains("geheim"), "{text}");
+        assert_lacks(&text, "geheim");
     }
 }
 
@@ -266,7 +259,7 @@ fn a_workspace_that_is_not_named_well_is_told() {
 fn an_address_from_a_browser_names_the_workspace() {
     let server = ScriptedServer::start(vec![Step::json(403, "{}")]);
     let project = Project::new()
-        .mlproject("entry_points: {main: {command: echo}}")
+        .command("echo")
         .env("MLFLOW_TRACKING_URI", "databricks://dev/");
     let profile = format!("[dev]\nhost = {}/browse?o=42#a\ntoken = geheim\n", server.url());
     project.sandbox().write("../home/.databrickscfg", profile);

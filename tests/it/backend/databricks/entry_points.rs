@@ -8,7 +8,7 @@ use fake_kubernetes::Options;
 use super::{EXPERIMENT, anonymous_project, workspace};
 use crate::backend::kubernetes::cluster::{ClusterProject, TEMPLATE};
 use crate::harness::docker::DockerProject;
-use crate::harness::{Project, Requirement, require};
+use crate::harness::{Project, Requirement, assert_contains, assert_lacks, require};
 
 /// Tells what it has, without the rest of its environment.
 const TELL: &str = "env | grep -e ^DATABRICKS_ -e ^MLFLOW_TRACKING_URI | sort";
@@ -209,7 +209,7 @@ fn containers_get_what_the_reference_gives_them() {
         assert_no_secret(finished.stderr());
         for (name, _) in variables {
             let argument = format!(" -e DATABRICKS_{name} ");
-            assert!(finished.stderr().contains(&argument), "{}", finished.stderr());
+            assert_contains(finished.stderr(), &argument);
         }
         assert_eq!(
             finished
@@ -280,7 +280,7 @@ fn jobs_on_kubernetes_get_no_credentials_and_that_is_said() {
         let ended = running.end();
         ended.expect_code(0);
         let job = cluster.server.jobs()[0].to_string();
-        assert!(!job.contains("DATABRICKS_"), "{job}");
+        assert_lacks(&job, "DATABRICKS_");
         assert_no_secret(&job);
         let warning = "warning: the pod gets no credentials for the Databricks workspace";
         assert_eq!(ended.stderr.contains(warning), says.is_some(), "{}", ended.stderr);

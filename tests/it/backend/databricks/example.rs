@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use fake_databricks::{Cluster, FakeDatabricks, Settings};
 
 use super::{CLUSTER, EXPERIMENT, project, recorded, run, workspace};
-use crate::harness::{Requirement, Sandbox, require};
+use crate::harness::{Requirement, Sandbox, assert_contains, require};
 
 /// A workspace whose cluster is this machine, with the newest MLflow on it.
 fn with_cluster(sandbox: &Sandbox) -> Option<FakeDatabricks> {
@@ -55,22 +55,12 @@ fn the_example_runs_on_the_cluster_in_the_same_run() {
         "--wait",
     ]);
     finished.expect_code(0);
-    assert!(
-        finished.stdout().contains("the minimum is near 5.987\n"),
-        "{}",
-        finished.stdout()
-    );
+    assert_contains(finished.stdout(), "the minimum is near 5.987\n");
     let run = recorded(&finished);
     assert_eq!(run.status, "FINISHED");
     // The entry point on the cluster logged into the run that was made here.
     assert_eq!(run.params["alpha"], "0.25");
-    assert!(
-        finished
-            .stdout()
-            .contains(&format!("in run with ID '{}'", run.run_id)),
-        "{}",
-        finished.stdout()
-    );
+    assert_contains(finished.stdout(), &format!("in run with ID '{}'", run.run_id));
     let metrics = metrics(&run.run_id);
     assert_eq!(metrics, 10);
 }
@@ -100,7 +90,7 @@ fn values_reach_the_entry_point_on_the_cluster_as_they_are() {
     );
     finished.expect_code(0);
     let line = r#"['it\'s "$HOME" `x` ü\\', '--b', 'two words']"#;
-    assert!(finished.stdout().contains(line), "{}", finished.stdout());
+    assert_contains(finished.stdout(), line);
     let finished = run(&project, &["-e", "fail", "--env-manager", "local", "--wait"]);
     finished.expect_code(1);
     assert_eq!(recorded(&finished).status, "FAILED");
@@ -139,11 +129,7 @@ fn a_spark_job_runs_its_file_in_the_project() {
         let run = recorded(&finished);
         assert_eq!(run.status, "FINISHED");
         assert_eq!(run.params["arguments"], expected);
-        assert!(
-            finished.stdout().contains(&format!("\n{} here\n", run.run_id)),
-            "{}",
-            finished.stdout()
-        );
+        assert_contains(finished.stdout(), &format!("\n{} here\n", run.run_id));
         let body = fake.submitted().pop().unwrap();
         assert_eq!(
             body["libraries"],
@@ -156,12 +142,9 @@ fn a_spark_job_runs_its_file_in_the_project() {
     );
     let finished = run(&wrong, &[]);
     finished.expect_code(1);
-    assert!(
-        finished.stderr().contains(
-            "error: a Databricks Spark job is a Python file, but the entry point's command is 'bash run.sh'"
-        ),
-        "{}",
-        finished.stderr()
+    assert_contains(
+        finished.stderr(),
+        "error: a Databricks Spark job is a Python file, but the entry point's command is 'bash run.sh'",
     );
 }
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use fake_databricks::{Action, Fault, Settings};
 
 use super::{CLUSTER, project, recorded, run, workspace};
-use crate::harness::Project;
 use crate::harness::scripted::{ScriptedServer, Step};
+use crate::harness::{Project, assert_contains};
 
 #[test]
 fn a_storm_of_429_is_waited_out() {
@@ -61,7 +61,7 @@ fn a_service_that_stays_away_is_an_error_before_the_run_where_it_can_be() {
         let finished = run(&project, &["--wait"]);
         finished.expect_code(1);
         let text = finished.stderr();
-        assert!(text.contains(expected), "{text}");
+        assert_contains(text, expected);
         assert_eq!(text.contains("Run (ID"), has_run, "{text}");
         if has_run {
             assert_eq!(recorded(&finished).status, "FAILED");
@@ -93,7 +93,7 @@ fn a_redirect_is_told_and_no_credentials_follow_it() {
     let login = format!("{}/login", elsewhere.url());
     let server = ScriptedServer::start(vec![Step::redirect(302, &login)]);
     let project = Project::new()
-        .mlproject("entry_points: {main: {command: python train.py}}")
+        .command("python train.py")
         .env("DATABRICKS_HOST", &server.url())
         .env("DATABRICKS_TOKEN", "dapi0geheim")
         .env("MLFLOW_TRACKING_URI", "databricks");
@@ -104,7 +104,7 @@ fn a_redirect_is_told_and_no_credentials_follow_it() {
          hint: check the workspace's address: its API answers there without a redirect"
     );
     let text = finished.stderr();
-    assert!(text.contains(&expected), "{text}");
+    assert_contains(text, &expected);
     assert!(elsewhere.lines().is_empty());
 }
 
@@ -131,15 +131,9 @@ fn a_cluster_that_is_refused_is_told_in_the_service_s_words() {
         let finished = run(&project, &["-c", config]);
         finished.expect_code(1);
         let text = finished.stderr();
-        assert!(
-            text.contains("error: Databricks did not take the job\n"),
-            "{text}"
-        );
-        assert!(text.contains(expected), "{text}");
-        assert!(
-            text.contains("hint: check the cluster in the backend config"),
-            "{text}"
-        );
+        assert_contains(text, "error: Databricks did not take the job\n");
+        assert_contains(text, expected);
+        assert_contains(text, "hint: check the cluster in the backend config");
         assert_eq!(recorded(&finished).status, "FAILED");
     }
 }
@@ -179,7 +173,7 @@ fn what_cannot_run_there_is_an_error_before_anything_is_asked() {
         arguments.extend(config.iter().flat_map(|config| ["-c", config]));
         let finished = project.mlrun(&arguments);
         finished.expect_code(1);
-        assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+        assert_contains(finished.stderr(), expected);
     }
     assert!(fake.all_requests().is_empty());
 }

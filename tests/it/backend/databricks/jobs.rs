@@ -3,9 +3,11 @@
 use std::process::Stdio;
 
 use fake_databricks::{Fault, JobState, Output, Settings};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
-use super::{project, recorded, run, run_id_of_job, start, stored, wait_until, workspace};
+use super::{project, recorded, run, run_id_of_job, start, stored, workspace};
+use crate::harness::assert_contains;
+use crate::harness::running::{send, wait_until};
 
 fn ends(life_cycle_state: &str, result_state: Option<&str>, message: &str) -> Settings {
     Settings {
@@ -134,7 +136,7 @@ fn states_are_shown_and_the_job_s_end_is_the_run_s() {
                 "error: the Databricks job run 9000000001 {told}\nhint: see {}/",
                 fake.url()
             );
-            assert!(text.contains(&told), "{text}");
+            assert_contains(text, &told);
         }
     }
 }
@@ -156,11 +158,8 @@ fn what_the_job_wrote_is_shown() {
     finished.expect_code(1);
     assert_eq!(finished.stdout(), "epoch 1\nepoch 2\n");
     let text = finished.stderr();
-    assert!(
-        text.contains("ended as FAILED: Workload failed\n  ValueError: no data\n"),
-        "{text}"
-    );
-    assert!(text.contains("Traceback:\n  train.py, line 3\n"), "{text}");
+    assert_contains(text, "ended as FAILED: Workload failed\n  ValueError: no data\n");
+    assert_contains(text, "Traceback:\n  train.py, line 3\n");
     let finished = run(&project, &["--wait", "--no-logs"]);
     assert_eq!(finished.stdout(), "");
 }
@@ -184,7 +183,7 @@ fn a_signal_cancels_the_job() {
                 .count()
                 >= 2
         });
-        kill_process(Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap(), signal).unwrap();
+        send(&child, signal);
         assert_eq!(child.wait().unwrap().code(), Some(code));
         assert_eq!(
             fake.job_states()[0].result_state.as_deref(),
@@ -206,12 +205,9 @@ fn a_job_that_does_not_start_in_time_is_canceled() {
     let project = project(&fake);
     let finished = run(&project, &["--wait", "--start-timeout", "1s"]);
     finished.expect_code(1);
-    assert!(
-        finished.stderr().contains(
-            "error: the Databricks job run 9000000001 did not start in time (PENDING); it was canceled"
-        ),
-        "{}",
-        finished.stderr()
+    assert_contains(
+        finished.stderr(),
+        "error: the Databricks job run 9000000001 did not start in time (PENDING); it was canceled",
     );
     assert_eq!(fake.job_states()[0].result_state.as_deref(), Some("CANCELED"));
     assert_eq!(recorded(&finished).status, "FAILED");

@@ -3,10 +3,11 @@
 use std::process::Stdio;
 
 use fake_databricks::{FakeDatabricks, JobState, Output, Settings};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
-use super::{project, recorded, run, run_id_of_job, start, stored, wait_until, workspace};
-use crate::harness::{MlflowServer, Project, StoredRun};
+use super::{project, recorded, run, run_id_of_job, start, stored, workspace};
+use crate::harness::running::{send, wait_until};
+use crate::harness::{MlflowServer, Project, StoredRun, assert_contains};
 
 const WRITTEN: &str = "epoch 1\nepoch 2\n";
 
@@ -69,8 +70,7 @@ fn output_of_a_job_that_a_signal_ends_is_kept() {
             .filter(|request| request.path.ends_with("runs/get"));
         asked.count() >= 2
     });
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    kill_process(pid, Signal::TERM).unwrap();
+    send(&child, Signal::TERM);
     assert_eq!(child.wait().unwrap().code(), Some(143));
     let run = stored(&run_id_of_job(&fake));
     assert_eq!(run.status, "KILLED");
@@ -85,7 +85,7 @@ fn output_that_the_workspace_does_not_give_is_told() {
     let finished = run(&project, &["--wait", "--log-output"]);
     finished.expect_code(0);
     let warning = "warning: Databricks gives no output of the job, so its log is empty\n";
-    assert!(finished.stderr().contains(warning), "{}", finished.stderr());
+    assert_contains(finished.stderr(), warning);
     assert_eq!(kept(&recorded(&finished)), "");
 }
 
@@ -100,6 +100,6 @@ fn options_without_effect_are_told() {
         "warning: --log-output is not used: mlrun does not wait for this run and reads nothing of its output; use --wait\n",
         "warning: --storage-dir is not used: the backend downloads no data to this machine\n",
     ] {
-        assert!(finished.stderr().contains(warning), "{}", finished.stderr());
+        assert_contains(finished.stderr(), warning);
     }
 }

@@ -15,7 +15,6 @@ mod submission;
 mod uploads;
 
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
 
 use fake_databricks::{FakeDatabricks, Settings, TOKEN};
 
@@ -107,14 +106,6 @@ fn run_id(text: &str) -> String {
         .split_once("Run (ID '")
         .unwrap_or_else(|| panic!("no run in: {text}"));
     rest[..32].to_owned()
-}
-
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(60), "not in time: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// The id of the run that the workspace's only job is for.

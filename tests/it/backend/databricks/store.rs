@@ -3,7 +3,7 @@
 use fake_databricks::{CLIENT, Settings, TOKEN, USER};
 
 use super::{EXPERIMENT, anonymous_project, project, recorded, run_id, workspace};
-use crate::harness::{Project, Requirement, require};
+use crate::harness::{Project, Requirement, assert_contains, require};
 
 /// A project that runs here and tells where it records.
 fn local(project: Project) -> Project {
@@ -39,7 +39,7 @@ fn the_real_client_reads_a_run_back() {
         "View run mine at: {}/#mlflow/experiments/{experiment}/runs/{run_id}\n",
         fake.url()
     );
-    assert!(finished.stderr().contains(&page), "{}", finished.stderr());
+    assert_contains(finished.stderr(), &page);
 
     let output = project
         .sandbox()

@@ -4,10 +4,11 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use fake_databricks::{Action, FakeDatabricks, Fault, JobState, Settings};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
-use super::{project, recorded, recorded_in, run, run_id_of_job, start, stored, wait_until, workspace};
-use crate::harness::Project;
+use super::{project, recorded, recorded_in, run, run_id_of_job, start, stored, workspace};
+use crate::harness::running::{send, wait_until};
+use crate::harness::{Project, assert_contains};
 
 const SUBMIT: &str = "POST /jobs/runs/submit";
 
@@ -28,7 +29,7 @@ fn submitting(project: &Project, fake: &FakeDatabricks, requests: usize, argumen
 #[track_caller]
 fn interrupt(child: Child, signal: Signal) -> String {
     let begun = Instant::now();
-    kill_process(Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap(), signal).unwrap();
+    send(&child, signal);
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(128 + signal.as_raw()), "{said}");
@@ -64,7 +65,7 @@ fn a_workspace_that_does_not_answer_is_not_waited_for() {
             },
             fake.url()
         );
-        assert!(said.contains(&warning), "{said}");
+        assert_contains(&said, &warning);
     }
 }
 
@@ -160,7 +161,7 @@ fn a_job_that_the_store_cannot_know_of_is_canceled() {
             "error: the tags that lead from run '{}' to the Databricks job run 9000000001 could not be stored; it was canceled\n",
             stored.run_id
         );
-        assert!(text.contains(&error), "{text}");
+        assert_contains(text, &error);
         let waiting = format!(
             "warning: that run '{}' is the Databricks job run 9000000001 cannot be recorded yet (",
             stored.run_id
@@ -186,11 +187,7 @@ fn a_store_that_comes_back_is_told() {
     fake.fail(outage(4));
     let finished = run(&project, &[]);
     finished.expect_code(0);
-    assert!(
-        finished.stderr().contains("trying for 5 minutes in all"),
-        "{}",
-        finished.stderr()
-    );
+    assert_contains(finished.stderr(), "trying for 5 minutes in all");
     let stored = recorded(&finished);
     assert_eq!(stored.status, "RUNNING");
     assert_eq!(stored.tags["mlflow.databricks.shellJobRunID"], "9000000001");
@@ -256,7 +253,7 @@ fn a_signal_meanwhile_cancels_the_job() {
             of_tags.count() == 2
         });
         let begun = Instant::now();
-        kill_process(Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap(), signal).unwrap();
+        send(&child, signal);
         assert_eq!(child.wait().unwrap().code(), Some(code), "{arguments:?}");
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
         assert_eq!(state(&fake).as_deref(), Some("CANCELED"), "{arguments:?}");

@@ -3,7 +3,7 @@
 use fake_databricks::{Action, FakeDatabricks, Fault, Settings};
 
 use super::{CLUSTER, EXPERIMENT, project, recorded, run, workspace};
-use crate::harness::Project;
+use crate::harness::{Project, assert_contains};
 
 /// Bytes that do not become less when they are packed: the upload takes five blocks.
 fn large(project: Project) -> Project {
@@ -87,12 +87,9 @@ fn an_upload_that_cannot_end_leaves_nothing() {
     let project = large(project(&fake));
     let finished = run(&project, &[]);
     finished.expect_code(1);
-    assert!(
-        finished
-            .stderr()
-            .contains("error: cannot upload the project to /dbfs/mlflow-experiments/"),
-        "{}",
-        finished.stderr()
+    assert_contains(
+        finished.stderr(),
+        "error: cannot upload the project to /dbfs/mlflow-experiments/",
     );
     assert!(fake.dbfs_files().is_empty(), "{:?}", fake.dbfs_files().keys());
     assert!(fake.submitted().is_empty());
@@ -178,9 +175,9 @@ fn a_workspace_without_dbfs_takes_the_project_elsewhere() {
         fake.forget_requests();
         let body = fake.submitted().pop().unwrap();
         let command = body["shell_command_task"]["command"][2].as_str().unwrap();
-        assert!(
-            command.contains(&format!("--ignore-existing '{path}/{hash}.tar.gz' /databricks")),
-            "{command}"
+        assert_contains(
+            command,
+            &format!("--ignore-existing '{path}/{hash}.tar.gz' /databricks"),
         );
         assert!(body["new_cluster"].get("upload-path").is_none());
     }

@@ -4,8 +4,8 @@
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use crate::harness::Project;
 use crate::harness::docker::DockerProject;
+use crate::harness::{Project, assert_contains};
 
 /// What is in the project of every case.
 const FILES: [&str; 14] = [
@@ -147,7 +147,7 @@ fn links_that_cannot_be_copied_are_told_before_there_is_a_run() {
     let finished = project.run(&[]);
     finished.expect_code(0);
     let warning = "warning: the link 'nowhere' of the project leads nowhere\n";
-    assert!(finished.stderr().contains(warning), "{}", finished.stderr());
+    assert_contains(finished.stderr(), warning);
 }
 
 /// The author of a project from elsewhere does not decide which files of this machine are read.
@@ -179,12 +179,6 @@ fn links_of_a_fetched_project_stay_in_what_was_fetched() {
     let finished = project.project.mlrun(&["run", &uri, "-v", "main"]);
     finished.expect_code(1);
     let told = finished.stderr();
-    assert!(
-        told.contains("cannot put the link 'stolen' into the image: it leads to '"),
-        "{told}"
-    );
-    assert!(
-        told.contains("', which was not fetched with the project\nhint: "),
-        "{told}"
-    );
+    assert_contains(told, "cannot put the link 'stolen' into the image: it leads to '");
+    assert_contains(told, "', which was not fetched with the project\nhint: ");
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::harness;
-use crate::harness::{MlflowServer, Project, Requirement, require};
+use crate::harness::{MlflowServer, Project, Requirement, assert_lacks, require};
 
 /// Answers as an engine that has the image, and writes down how it is called to run something.
 const ENGINE: &str = r#"#!/bin/bash
@@ -59,7 +59,7 @@ fn both(project: &Project, arguments: &[&str]) -> [Vec<String>; 2] {
     let all = [&["run", "project"], arguments].concat();
     let finished = project.mlrun(&[&all[..], &["--dry-run", "--json"]].concat());
     finished.expect_code(0);
-    assert!(!finished.stdout().contains("geheim"), "{}", finished.stdout());
+    assert_lacks(finished.stdout(), "geheim");
     let shown: Value = serde_json::from_str(finished.stdout()).unwrap();
     let shown = shown["container"].as_array().unwrap()[1..].iter();
     let shown = shown.map(|word| word.as_str().unwrap().to_owned()).collect();

@@ -1,7 +1,7 @@
 //! What people read when a container cannot be had, as golden texts.
 
 use crate::harness::docker::{Docker, DockerProject, TestImage, unique_name};
-use crate::harness::{Project, assert_golden};
+use crate::harness::{Project, assert_contains, assert_golden};
 
 /// A project on an image with this name, with these lines below `docker_env:`.
 fn project(name: &str, image: &str, docker_env: &str) -> Project {
@@ -113,7 +113,7 @@ fn a_real_engine_says_so_too() {
     let finished = bad_option.run(&["-A", "no-such-option=1"]);
     finished.expect_code(1);
     let error = "error: docker could not make the container (its own words are above)\n";
-    assert!(finished.stderr().contains(error), "{}", finished.stderr());
+    assert_contains(finished.stderr(), error);
     assert_eq!(finished.store().run().status, "FAILED");
 
     let TestImage(_, base) = &TestImage(docker, format!("{}-base", unique_name()));

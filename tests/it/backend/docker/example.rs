@@ -3,7 +3,9 @@
 
 use crate::harness;
 use crate::harness::docker::{Docker, DockerProject, TestImage, unique_name};
-use crate::harness::{MlflowServer, Project, Requirement, StoreContents, require};
+use crate::harness::{
+    MlflowServer, Project, Requirement, StoreContents, assert_contains, assert_lacks, require,
+};
 
 const READ: &str = r#"
 import json, sys
@@ -67,7 +69,7 @@ fn a_server_on_this_machine_is_reached_by_the_hosts_network() {
     let project = DockerProject::on(docker, &image, "", command).env("MLFLOW_TRACKING_URI", server.url());
     let finished = project.run(&["-A", "network=host"]);
     finished.expect_code(0);
-    assert!(!finished.stderr().contains("warning:"), "{}", finished.stderr());
+    assert_lacks(finished.stderr(), "warning:");
     let code = "import json, sys; from mlflow import MlflowClient; run = MlflowClient().get_run(sys.argv[1]); \
                 print(json.dumps([run.info.status, run.data.metrics, run.data.tags['mlflow.docker.image.uri']]))";
     let (_, told) = finished.stderr().split_once("in run with ID '").unwrap();
@@ -86,5 +88,5 @@ fn a_server_on_this_machine_is_reached_by_the_hosts_network() {
         "warning: the tracking server {} is on this machine, where the container does not look for it; pass -A network=host",
         server.url()
     );
-    assert!(finished.stderr().contains(&warning), "{}", finished.stderr());
+    assert_contains(finished.stderr(), &warning);
 }

@@ -1,38 +1,20 @@
 //! Signals: no container is left, in no state, and no run stays `RUNNING`.
 
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use crate::harness::docker::DockerProject;
-use crate::harness::{StoreContents, StoredRun};
-
-/// How long a condition may take to come true before the test fails.
-const LIMIT: Duration = Duration::from_secs(60);
+use crate::harness::running::{send, wait_until};
+use crate::harness::{StoredRun, assert_contains};
 
 fn start(project: &DockerProject) -> Child {
-    let mut command = project.project.sandbox().interruptible_mlrun();
-    command.args(["run", "project"]);
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().unwrap()
-}
-
-fn send(child: &Child, signal: Signal) {
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    kill_process(pid, signal).unwrap();
-}
-
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < LIMIT, "not in time: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    project.project.started(&["run", "project"]).spawn().unwrap()
 }
 
 fn runs(project: &DockerProject) -> Vec<StoredRun> {
-    StoreContents::of_sqlite(&project.project.sandbox().work().join("mlflow.db")).runs
+    project.project.store().runs
 }
 
 #[track_caller]
@@ -137,9 +119,6 @@ fn a_cancellation_removes_the_container_that_a_killed_mlrun_left() {
     let output = cancel.args(["cancel", &id]).output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{told}");
-    assert!(
-        told.contains(&format!("Removed its container {name}\n")),
-        "{told}"
-    );
+    assert_contains(&told, &format!("Removed its container {name}\n"));
     assert_nothing_is_left(&project, "after a cancellation");
 }

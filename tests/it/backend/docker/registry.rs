@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::harness::docker::{Docker, DockerProject, TestImage, unique_name};
-use crate::harness::{Sandbox, free_port, require_program};
+use crate::harness::{Sandbox, assert_contains, free_port, require_program};
 
 /// A line of an htpasswd file: `user` with the password `s3cret`.
 const PASSWORDS: &str = "user:$2y$05$abcdefghijklmnopqrstuuLK7U1u6pVRmL7L1BBM2aS35PSZnDXlK\n";
@@ -91,13 +91,7 @@ fn a_missing_image_is_pulled() {
     let image = TestImage(docker, registry.push(docker, &base));
     let project = DockerProject::on(docker, &image.1, "", "cat MLproject");
     let shown = project.run(&["--dry-run"]);
-    assert!(
-        shown
-            .stdout()
-            .contains(&format!("image {} (to be pulled)\n", image.1)),
-        "{}",
-        shown.stdout()
-    );
+    assert_contains(shown.stdout(), &format!("image {} (to be pulled)\n", image.1));
     assert_eq!(docker.image_id(&image.1), None, "a dry run pulls nothing");
     let finished = project.run(&[]);
     finished.expect_code(0);
@@ -106,11 +100,7 @@ fn a_missing_image_is_pulled() {
         "{}",
         finished.stderr()
     );
-    assert!(
-        finished.stderr().contains("Status: Downloaded newer image"),
-        "{}",
-        finished.stderr()
-    );
+    assert_contains(finished.stderr(), "Status: Downloaded newer image");
     assert!(docker.image_id(&image.1).is_some());
 }
 
@@ -128,7 +118,7 @@ fn a_registry_with_a_password_takes_the_clients_own() {
         "error: the registry of the image '{}' refused to give it\n",
         image.1
     );
-    assert!(refused.stderr().contains(&error), "{}", refused.stderr());
+    assert_contains(refused.stderr(), &error);
     let hint = format!(
         "hint: log in with `docker login {}`, and check the name of the image\n",
         registry.address
@@ -154,5 +144,5 @@ fn an_image_that_its_registry_has_not_is_said_to_be_missing() {
     let refused = project.run(&[]);
     refused.expect_code(1);
     let error = format!("error: there is no image '{image}', neither on this machine nor at its registry\n");
-    assert!(refused.stderr().contains(&error), "{}", refused.stderr());
+    assert_contains(refused.stderr(), &error);
 }

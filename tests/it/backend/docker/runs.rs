@@ -4,6 +4,7 @@ use std::os::unix::fs::MetadataExt;
 
 use crate::harness::docker::DockerProject;
 use crate::harness::scripted::{ScriptedServer, Step};
+use crate::harness::{assert_contains, assert_lacks};
 
 #[test]
 fn a_project_runs_in_an_image_with_its_files() {
@@ -31,7 +32,7 @@ fn a_project_runs_in_an_image_with_its_files() {
         project.docker.image_id(&project.name).as_ref()
     );
     let running = format!("=== Running command 'docker run --rm --name mlrun-{}", run.run_id);
-    assert!(finished.stderr().contains(&running), "{}", finished.stderr());
+    assert_contains(finished.stderr(), &running);
     assert_eq!(project.docker.containers(&format!("mlrun-{}", run.run_id)), "");
 }
 
@@ -116,7 +117,7 @@ fn the_named_image_is_run_as_it_is_on_demand() {
     };
     let finished = project.run(&["--no-build-image"]);
     finished.expect_code(0);
-    assert!(!finished.stdout().contains("projects"), "{}", finished.stdout());
+    assert_lacks(finished.stdout(), "projects");
     let contents = finished.store();
     let image = project.docker.busybox().unwrap();
     assert_eq!(contents.run().tags["mlflow.docker.image.uri"], image);
@@ -147,7 +148,7 @@ fn an_image_is_called_by_the_commit_and_by_a_valid_name() {
     let uri = format!("{}-my-project:{}", project.name, &commit[..7]);
     assert_eq!(finished.store().run().tags["mlflow.docker.image.uri"], uri);
     let told = format!("The project's name '{name}' cannot be an image's; the image is called {uri}\n");
-    assert!(finished.stderr().contains(&told), "{}", finished.stderr());
+    assert_contains(finished.stderr(), &told);
     project.name = uri;
 }
 
@@ -183,11 +184,11 @@ fn variables_and_volumes_reach_the_container_and_no_log() {
             "in two lines",
         ]
     );
-    assert!(!finished.stderr().contains("s3cret"), "{}", finished.stderr());
+    assert_lacks(finished.stderr(), "s3cret");
     let shown = project.run(&["--dry-run", "-A", "e=MORE=s3cret"]);
     shown.expect_code(0);
-    assert!(!shown.stdout().contains("s3cret"), "{}", shown.stdout());
-    assert!(shown.stdout().contains("-e MORE "), "{}", shown.stdout());
+    assert_lacks(shown.stdout(), "s3cret");
+    assert_contains(shown.stdout(), "-e MORE ");
     // Nothing with a value is left behind.
     let left = std::fs::read_dir(project.project.sandbox().root().join("tmp")).unwrap();
     assert_eq!(left.count(), 0);
@@ -369,7 +370,7 @@ fn buildkit_that_cannot_be_reached_is_done_without() {
     finished.expect_code(0);
     assert_eq!(finished.stdout(), "data\n");
     let told = "DOCKER_BUILDKIT asks for BuildKit, but docker's buildx is not installed; building without BuildKit\n";
-    assert!(finished.stderr().contains(told), "{}", finished.stderr());
+    assert_contains(finished.stderr(), told);
     // An engine that can build in no other way.
     sandbox.write_executable(
         &docker,
@@ -381,5 +382,5 @@ fn buildkit_that_cannot_be_reached_is_done_without() {
     finished.expect_code(1);
     let hint =
         "hint: install docker's buildx (https://docs.docker.com/go/buildx), or set DOCKER_BUILDKIT=0\n";
-    assert!(finished.stderr().contains(hint), "{}", finished.stderr());
+    assert_contains(finished.stderr(), hint);
 }

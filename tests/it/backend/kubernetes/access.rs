@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::cluster::{ClusterProject, TEMPLATE};
 use crate::harness::certificates::{self, Pair, ec_key, pem, text};
-use crate::harness::require_program;
+use crate::harness::{assert_lacks, require_program};
 
 fn secured(authority: &Pair, tokens: &[&str]) -> Server {
     let server = certificates::server("127.0.0.1", Some(authority));
@@ -121,7 +121,7 @@ fn who_is_not_let_in_is_told_so_before_the_run_is_created() {
         for text in says {
             ended.expect_stderr(text);
         }
-        assert!(!ended.stderr.contains("t0ken"), "{}", ended.stderr);
+        assert_lacks(&ended.stderr, "t0ken");
         assert!(!cluster.project.sandbox().work().join("mlflow.db").exists());
     }
 }

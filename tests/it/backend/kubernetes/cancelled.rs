@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use super::cluster::{ClusterProject, Ended, Running, TEMPLATE};
-use crate::harness::StoredRun;
+use crate::harness::{StoredRun, assert_contains, assert_lacks};
 
 /// A run whose Job is created, and which mlrun has left.
 fn submitted() -> (ClusterProject, StoredRun) {
@@ -52,7 +52,7 @@ fn its_status_is_asked_for_and_its_end_recorded() {
     cluster.server.fail(3, "Error");
     let shown = cluster.start_mlrun(&["status", &run.run_id]).end();
     let text = format!("pod          {pod} (Failed: exit code 3)\n");
-    assert!(shown.stdout.contains(&text), "{}", shown.stdout);
+    assert_contains(&shown.stdout, &text);
     assert_eq!(cluster.run().status, "FAILED");
 }
 
@@ -133,7 +133,7 @@ fn a_job_that_is_gone_is_said_to_be() {
         .expect_code(1)
         .expect_stderr(&text);
     let shown = cluster.start_mlrun(&["status", &run.run_id]).end();
-    assert!(shown.stdout.contains(&text), "{}", shown.stdout);
+    assert_contains(&shown.stdout, &text);
     cluster.start_mlrun(&["cancel", &run.run_id]).end().expect_code(0);
     assert_eq!(cluster.run().status, "KILLED");
 }
@@ -181,7 +181,7 @@ fn expect_cancelled(cluster: &ClusterProject, ended: &Ended) {
         .expect_code(137)
         .expect_stderr(&format!("=== Run (ID '{run_id}') was cancelled ===\n"))
         .expect_stderr("in the namespace 'default' was deleted before it had ended\n");
-    assert!(!ended.stderr.contains("failed ==="), "{}", ended.stderr);
+    assert_lacks(&ended.stderr, "failed ===");
     assert_eq!(cluster.run().status, "KILLED");
 }
 
@@ -217,7 +217,7 @@ fn whoever_follows_a_cancelled_run_says_that_it_was_killed() {
             .expect_stderr("has ended: KILLED\n");
         cluster.start_mlrun(&["wait", &run_id]).end().expect_code(137);
         let shown = cluster.start_mlrun(&["status", &run_id]).end();
-        assert!(shown.stdout.contains("status       KILLED\n"), "{}", shown.stdout);
+        assert_contains(&shown.stdout, "status       KILLED\n");
         assert_eq!(cluster.run().status, "KILLED");
     }
 }
@@ -263,7 +263,7 @@ fn what_the_pods_make_of_a_deletion_does_not_count() {
     cluster.server.end_job(Some(("BackoffLimitExceeded", "too many")));
     let shown = cluster.start_mlrun(&["status", &run_id]).end();
     shown.expect_code(0).expect_stderr("recorded as KILLED\n");
-    assert!(shown.stdout.contains("status       KILLED\n"), "{}", shown.stdout);
+    assert_contains(&shown.stdout, "status       KILLED\n");
     cluster.server.delete_job(&job(&cluster));
     cancelling.end().expect_code(0);
     assert_eq!(cluster.run().status, "KILLED");
@@ -432,5 +432,5 @@ fn a_script_learns_that_the_run_was_killed() {
     assert_eq!(info["status"], "KILLED");
     assert_eq!(info["exit_code"], 137);
     let error = info["error"].as_str().unwrap();
-    assert!(error.contains("was deleted before it had ended"), "{error}");
+    assert_contains(error, "was deleted before it had ended");
 }

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use fake_kubernetes::{Options, Server};
 use serde_json::json;
 
-use crate::harness::{Project, StoreContents, StoredRun};
+use crate::harness::running::send;
+use crate::harness::{Project, StoredRun, assert_contains};
 
 /// An image that nobody pulls.
 pub(crate) const IMAGE: &str = "registry.example.com/team/base:1";
@@ -117,9 +118,7 @@ impl ClusterProject {
 
     /// The one run in the default store.
     pub(crate) fn run(&self) -> StoredRun {
-        StoreContents::of_sqlite(&self.project.sandbox().work().join("mlflow.db"))
-            .run()
-            .clone()
+        self.project.store().run().clone()
     }
 }
 
@@ -185,9 +184,7 @@ impl Running<'_> {
 
     /// Sends a signal to mlrun alone.
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
-        let id = i32::try_from(self.child.id()).unwrap();
-        let id = rustix::process::Pid::from_raw(id).unwrap();
-        rustix::process::kill_process(id, signal).unwrap();
+        send(&self.child, signal);
     }
 
     /// Waits for the end.
@@ -234,11 +231,7 @@ impl Ended {
     /// Fails the test where standard error lacks a text.
     #[track_caller]
     pub(crate) fn expect_stderr(&self, text: &str) -> &Self {
-        assert!(
-            self.stderr.contains(text),
-            "{text:?} is missing in\n{}",
-            self.stderr
-        );
+        assert_contains(&self.stderr, text);
         self
     }
 }

@@ -7,7 +7,7 @@ use fake_kubernetes::{Action, Target};
 use rustix::process::Signal;
 
 use super::cluster::{ClusterProject, Ended, Running};
-use crate::harness::{MlflowServer, StoreContents, StoredRun};
+use crate::harness::{MlflowServer, StoreContents, StoredRun, assert_lacks};
 
 /// What is said where nobody can know whether there is a Job.
 const IN_DOUBT: &str = "was created is not known; if it was, delete it: kubectl delete job my-project-";
@@ -50,7 +50,7 @@ fn an_api_that_refuses_has_no_job() {
         let running = creating(&cluster, &[(Action::Status(503), 999)], arguments);
         let ended = interrupt(&cluster, running, signal, SOON);
         assert!(cluster.server.jobs().is_empty());
-        assert!(!ended.stderr.contains("kubectl"), "{}", ended.stderr);
+        assert_lacks(&ended.stderr, "kubectl");
     }
 }
 

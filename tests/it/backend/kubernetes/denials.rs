@@ -3,6 +3,7 @@
 use fake_kubernetes::{Action, Options, Target};
 
 use super::cluster::{ClusterProject, Ended, TEMPLATE};
+use crate::harness::assert_lacks;
 
 /// What is said to who lacks a role.
 const ROLES: &str = "needs a role";
@@ -127,8 +128,8 @@ fn expect(rule: &Rule, ended: &Ended) {
     for text in rule.says {
         ended.expect_stderr(text);
     }
-    assert!(!ended.stderr.contains(ROLES), "{}", ended.stderr);
-    assert!(!ended.stderr.contains("log in"), "{}", ended.stderr);
+    assert_lacks(&ended.stderr, ROLES);
+    assert_lacks(&ended.stderr, "log in");
 }
 
 #[test]
@@ -165,7 +166,7 @@ fn a_namespace_that_is_being_deleted_takes_no_run() {
         .expect_code(1)
         .expect_stderr("the namespace is being deleted\n")
         .expect_stderr("because it is being terminated\n");
-    assert!(!ended.stderr.contains(ROLES), "{}", ended.stderr);
+    assert_lacks(&ended.stderr, ROLES);
     assert!(!cluster.project.sandbox().work().join("mlflow.db").exists());
 }
 

@@ -7,6 +7,7 @@ use fake_kubernetes::{Action, Options, Server, Target};
 use serde_json::json;
 
 use super::cluster::{ClusterProject, Ended, TEMPLATE};
+use crate::harness::assert_lacks;
 
 /// What happens to a running pod, and what is said.
 struct Case {
@@ -244,7 +245,7 @@ fn pods_that_a_failed_job_takes_away_are_not_its_reason() {
     ended
         .expect_code(1)
         .expect_stderr("The entry point ended with exit code 7\n");
-    assert!(!ended.stderr.contains("was deleted"), "{}", ended.stderr);
+    assert_lacks(&ended.stderr, "was deleted");
 }
 
 #[track_caller]
@@ -354,7 +355,7 @@ fn the_time_to_start_does_not_count_while_the_job_is_suspended() {
     let ended = running.end();
     ended.expect_code(0).expect_stderr("The Job is resumed\n");
     assert_eq!(ended.stdout, "done\n");
-    assert!(!ended.stderr.contains("has not started"), "{}", ended.stderr);
+    assert_lacks(&ended.stderr, "has not started");
 }
 
 #[test]

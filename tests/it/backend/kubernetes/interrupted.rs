@@ -6,6 +6,7 @@ use fake_kubernetes::{Action, Target};
 use rustix::process::Signal;
 
 use super::cluster::{ClusterProject, Running};
+use crate::harness::assert_lacks;
 
 #[test]
 fn a_signal_deletes_the_job_and_its_pods() {
@@ -122,7 +123,7 @@ fn expect_unanswered(cluster: &ClusterProject, running: Running<'_>, begun: Inst
         .expect_stderr(&format!(
             ": the Job may still run; delete it yourself: kubectl delete job {name} -n default --context test\n"
         ));
-    assert!(!ended.stderr.contains("is being deleted"), "{}", ended.stderr);
+    assert_lacks(&ended.stderr, "is being deleted");
     assert!(
         begun.elapsed() < Duration::from_secs(limit),
         "{:?}",

@@ -4,6 +4,7 @@ use fake_kubernetes::Options;
 use serde_json::{Value, json};
 
 use super::cluster::{ClusterProject, IMAGE, TEMPLATE};
+use crate::harness::assert_lacks;
 
 #[test]
 fn a_job_is_created_followed_and_recorded() {
@@ -201,7 +202,7 @@ fn a_dry_run_shows_the_job_and_creates_nothing() {
     ] {
         assert!(shown.contains(text), "{text}\n{}", ended.stdout);
     }
-    assert!(!ended.stdout.contains("s3cret"), "{}", ended.stdout);
+    assert_lacks(&ended.stdout, "s3cret");
 }
 
 #[test]

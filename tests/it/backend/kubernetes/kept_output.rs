@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use rustix::process::Signal;
 
 use super::cluster::{ClusterProject, Running};
-use crate::harness::Sandbox;
+use crate::harness::{Sandbox, assert_lacks};
 
 /// The kept output of the only run.
 fn kept(cluster: &ClusterProject) -> String {
@@ -98,5 +98,5 @@ fn options_without_effect_are_told() {
     // Nobody has asked for it this time.
     let cluster = ClusterProject::new().env("MLFLOW_TMP_DIR", "downloads");
     let ended = cluster.start(&["--no-wait"]).end();
-    assert!(!ended.stderr.contains("is not used"), "{}", ended.stderr);
+    assert_lacks(&ended.stderr, "is not used");
 }

@@ -6,6 +6,7 @@ use fake_kubernetes::{Options, Server, Tls};
 use serde_json::{Value, json};
 
 use super::cluster::{ClusterProject, Ended, TEMPLATE};
+use crate::harness::assert_lacks;
 use crate::harness::certificates::{self, Pair, ec_key, pem, text};
 
 const SECRET: &str = "s3cret-t0ken";
@@ -203,7 +204,7 @@ fn a_login_program_that_fails_meanwhile_is_asked_again() {
     let ended = running.end();
     ended.expect_code(0);
     assert_eq!(ended.stdout, "before\nafter\n");
-    assert!(!ended.stderr.contains(SECRET), "{}", ended.stderr);
+    assert_lacks(&ended.stderr, SECRET);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::harness::{Project, Sandbox, StoreContents, assert_golden};
+use crate::harness::{Project, Sandbox, StoreContents, assert_contains, assert_golden};
 
 /// A project with parameters of every origin.
 fn wine() -> Project {
@@ -249,7 +249,7 @@ fn the_value_of_a_download_is_its_path() {
         let path = data["value"].as_str().unwrap();
         assert!(path.starts_with('/') && path.contains("param_0"), "{data}");
         let command = plan["command"].as_str().unwrap();
-        assert!(command.contains(&format!("train.py {path} ")), "{command}");
+        assert_contains(command, &format!("train.py {path} "));
         assert_eq!(data["recorded"], uri);
         assert_eq!(plan["downloads"][0]["uri"], uri);
     }

@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::dry_run;
-use crate::harness::{MlflowServer, Project, Requirement, require};
+use crate::harness::{MlflowServer, Project, Requirement, assert_contains, require};
 
 /// Every kind of local store, before it is there and when it holds a run.
 #[test]
@@ -16,9 +16,7 @@ fn stores_stay_as_they_are() {
         ("./mlruns", true),
         ("file:<sandbox>/work/runs", true),
     ] {
-        let project = Project::new()
-            .mlproject("entry_points: {main: {command: echo ran}}\n")
-            .env("MLFLOW_TRACKING_URI", uri);
+        let project = Project::new().command("echo ran").env("MLFLOW_TRACKING_URI", uri);
         let named = ["project", "--env-manager", "local", "--experiment-name", "wine"];
         let planned = dry_run(&project, &named);
         assert_eq!(planned["store_exists"], false, "{uri}");
@@ -40,11 +38,7 @@ fn stores_stay_as_they_are() {
 
         let refused = project.run(["--experiment-id", "4711", "--dry-run"]);
         refused.expect_code(1);
-        assert!(
-            refused.stderr().contains("'4711' does not exist"),
-            "{}",
-            refused.stderr()
-        );
+        assert_contains(refused.stderr(), "'4711' does not exist");
     }
 }
 
@@ -54,7 +48,7 @@ fn a_write_ahead_log_is_not_begun() {
     let Some(venv) = require(Requirement::Mlflow3) else {
         return;
     };
-    let project = Project::new().mlproject("entry_points: {main: {command: echo ran}}\n");
+    let project = Project::new().command("echo ran");
     project.run([]).expect_code(0);
     let database = project.sandbox().work().join("mlflow.db");
     let script = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1])\nprint(c.execute('PRAGMA journal_mode=WAL').fetchone())\nc.close()\n";
@@ -106,7 +100,7 @@ fn a_server_is_only_asked() {
         return;
     };
     let project = Project::new()
-        .mlproject("entry_points: {main: {command: echo ran}}\n")
+        .command("echo ran")
         .env("MLFLOW_TRACKING_URI", server.url());
     let named = [
         "project",

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use super::{ask_reference, environment_name, planned_environment, project_with_empty_conda};
-use crate::harness::{Project, Reference};
+use crate::harness::{Project, Reference, assert_contains, assert_lacks};
 
 /// Files of environments that YAML can be read from, each by its name.
 const FILES: &[(&str, &str)] = &[
@@ -239,7 +239,7 @@ fn as_the_reference_derives_them() {
             }
             _ => {
                 let place = format!("/project/{index}.yaml:");
-                assert!(finished.stderr().contains(&place), "{}", finished.stderr());
+                assert_contains(finished.stderr(), &place);
                 serde_json::Value::Null
             }
         };
@@ -273,11 +273,7 @@ fn versions_of_python_that_the_reference_loses() {
             ["uv", "virtualenv"].map(|manager| {
                 let finished = project.mlrun(&["run", "project", "--env-manager", manager, "--dry-run"]);
                 finished.expect_code(0);
-                assert!(
-                    !finished.stdout().contains("not be installed"),
-                    "{}",
-                    finished.stdout()
-                );
+                assert_lacks(finished.stdout(), "not be installed");
                 environment_name(&planned_environment(finished.stdout())[0]).to_owned()
             })
         });

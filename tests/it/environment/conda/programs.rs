@@ -4,7 +4,7 @@
 use std::fs;
 
 use super::EMPTY_CONDA;
-use crate::harness::Project;
+use crate::harness::{Project, assert_contains};
 
 const CREATE: &str = "#!/bin/sh\necho \"$@\" >> <sandbox>/work/calls\nmkdir -p \"<sandbox>/work/conda/envs/$4/conda-meta\"\ntouch \"<sandbox>/work/conda/envs/$4/conda-meta/history\"\n";
 
@@ -34,11 +34,7 @@ fn by_every_variable_and_the_path() {
         finished.expect_code(0);
         let environment = "mlflow-ac44edccaf1276baa513cc835c60d99f9d6601b2";
         assert_eq!(finished.stdout(), "ran\n", "{}", finished.stderr());
-        assert!(
-            finished.stderr().contains(&format!("\nactivate {environment}\n")),
-            "{}",
-            finished.stderr()
-        );
+        assert_contains(finished.stderr(), &format!("\nactivate {environment}\n"));
         let calls = fs::read_to_string(sandbox.work().join("calls")).unwrap();
         assert_eq!(
             sandbox.anonymous(&calls),
@@ -107,7 +103,7 @@ fn mamba_and_micromamba_stand_in_for_conda() {
         assert_eq!(calls.matches("create ").count(), 1, "{calls}");
     }
     // Without an environment file too.
-    let project = Project::new().mlproject("entry_points: {main: {command: echo \"$CONDA_PREFIX\"}}\n");
+    let project = Project::new().command(r#"echo "$CONDA_PREFIX""#);
     let sandbox = project.sandbox();
     sandbox.write_executable(
         "../bin/micromamba",
@@ -135,11 +131,7 @@ fn a_mamba_beside_a_conda_is_that_conda() {
     sandbox.link_program("mamba", &sandbox.work().join("conda/bin/mamba"));
     let finished = project.mlrun(&["run", "project", "--dry-run"]);
     finished.expect_code(0);
-    assert!(
-        finished.stdout().contains("/work/conda/bin/activate mlflow-"),
-        "{}",
-        finished.stdout()
-    );
+    assert_contains(finished.stdout(), "/work/conda/bin/activate mlflow-");
 }
 
 const MLPROJECT: &str = "conda_env: conda.yaml\nentry_points: {main: {command: echo ran}}\n";

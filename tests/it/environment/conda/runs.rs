@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::{Duration, Instant};
 
-use crate::harness::{Finished, Project, Reference, Request, Requirement, require};
+use crate::harness::running::wait_until;
+use crate::harness::{
+    Finished, Project, Reference, Request, Requirement, assert_contains, assert_lacks, require,
+};
 
-/// How long an environment may take to be made.
-const LIMIT: Duration = Duration::from_secs(180);
 const ENVIRONMENT: &str = "dependencies: [python, hellolab, labact]\n";
 /// Says that the packages are there and that their activation script has run.
 const MLPROJECT: &str = "conda_env: ../environments/the one.yml\nentry_points:\n  main: {command: 'hellolab && echo \"$LAB_ACT\" && cat \"$CONDA_PREFIX/share/lab.txt\"'}\n";
@@ -93,21 +93,17 @@ fn made_by_mlrun_and_used_by_the_reference() {
     );
     let name = environment.file_name().unwrap().to_str().unwrap();
     let creating = format!("=== Creating conda environment {name} ===\n");
-    assert!(first.stderr().contains(&creating), "{}", first.stderr());
-    assert!(
-        first.stderr().contains("\nExecuting transaction: "),
-        "{}",
-        first.stderr()
-    );
+    assert_contains(first.stderr(), &creating);
+    assert_contains(first.stderr(), "\nExecuting transaction: ");
     assert_eq!(first.store().run().tags["mlflow.project.env"], "conda");
 
     let again = succeed(&project, &[]);
     assert_eq!(again.stdout(), first.stdout());
-    assert!(!again.stderr().contains("Creating conda"), "{}", again.stderr());
+    assert_lacks(again.stderr(), "Creating conda");
 
     let reference = run_reference(reference, &project);
     let exists = format!("Conda environment {name} already exists.");
-    assert!(reference.contains(&exists), "{reference}");
+    assert_contains(&reference, &exists);
     assert_eq!(command(first.stderr()), command(&reference));
 }
 
@@ -117,19 +113,16 @@ fn made_by_the_reference_and_used_by_mlrun() {
         return;
     };
     let project = project
-        .mlproject("entry_points: {main: {command: hellolab}}\n")
+        .command("hellolab")
         .file("conda.yaml", "dependencies:\r\n- hellolab\r\n");
     let reference = run_reference(reference, &project);
-    assert!(
-        reference.contains("=== Creating conda environment"),
-        "{reference}"
-    );
+    assert_contains(&reference, "=== Creating conda environment");
     let [environment] = &environments(&project)[..] else {
         panic!("{:?}", environments(&project));
     };
     let used = succeed(&project, &[]);
     assert_eq!(used.stdout(), "hello from conda\n");
-    assert!(!used.stderr().contains("Creating conda"), "{}", used.stderr());
+    assert_lacks(used.stderr(), "Creating conda");
     assert_eq!(environments(&project).len(), 1);
     // Nothing of mlrun is inside what others made.
     assert!(
@@ -140,7 +133,7 @@ fn made_by_the_reference_and_used_by_mlrun() {
 
     // Without the directory's name conda still knows where the environment is.
     let elsewhere = Project::new()
-        .mlproject("entry_points: {main: {command: hellolab}}\n")
+        .command("hellolab")
         .file("conda.yaml", "dependencies:\r\n- hellolab\r\n")
         .env(
             "MLFLOW_CONDA_HOME",
@@ -152,7 +145,7 @@ fn made_by_the_reference_and_used_by_mlrun() {
         .write("../home/.conda/environments.txt", noted);
     let used = succeed(&elsewhere, &[]);
     assert_eq!(used.stdout(), "hello from conda\n", "{}", used.stderr());
-    assert!(!used.stderr().contains("Creating conda"), "{}", used.stderr());
+    assert_lacks(used.stderr(), "Creating conda");
 }
 
 /// A project that says nothing of its environment gets one with Python, from conda where it is there.
@@ -161,17 +154,12 @@ fn python_alone() {
     let Some(project) = project() else {
         return;
     };
-    let project =
-        project.mlproject("entry_points: {main: {command: \"python -c 'import sys; print(sys.prefix)'\"}}\n");
+    let project = project.command("python -c 'import sys; print(sys.prefix)'");
     let finished = succeed(&project, &[]);
     let name = "mlflow-da39a3ee5e6b4b0d3255bfef95601890afd80709";
     let prefix = project.sandbox().expand(&format!("<sandbox>/envs/{name}\n"));
     assert_eq!(finished.stdout(), prefix, "{}", finished.stderr());
-    assert!(
-        finished.stderr().contains("no environment file"),
-        "{}",
-        finished.stderr()
-    );
+    assert_contains(finished.stderr(), "no environment file");
 }
 
 #[test]
@@ -192,9 +180,9 @@ fn a_failed_creation_leaves_nothing() {
             .stderr()
             .split_once("error: cannot create the conda environment 'mlflow-")
             .unwrap_or_else(|| panic!("{}", finished.stderr()));
-        assert!(error.contains("  caused by: `"), "{error}");
-        assert!(error.contains("conda env create -n mlflow-"), "{error}");
-        assert!(error.contains(expected), "{error}");
+        assert_contains(error, "  caused by: `");
+        assert_contains(error, "conda env create -n mlflow-");
+        assert_contains(error, expected);
         assert_eq!(environments(&project), [] as [PathBuf; 0]);
         assert!(!finished.stdout().contains("ran"));
         assert_eq!(finished.store().runs.last().unwrap().status, "FAILED");
@@ -240,7 +228,7 @@ fn other_files_that_conda_reads() {
     let finished = project.mlrun(&["run", "project"]);
     finished.expect_code(1);
     let expected = "/project/requirements.txt:2:1: '-r other.txt' is an option of pip, which conda does not know\n   |\n 2 | -r other.txt\n   | ^^\nhint: write a python_env.yaml with the line `dependencies: [-r requirements.txt]`";
-    assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+    assert_contains(finished.stderr(), expected);
 }
 
 /// Neither conda's and pip's temporary files, nor the list for pip that conda writes into the project.
@@ -267,7 +255,9 @@ fn a_signal_leaves_no_temporary_files() {
         .stderr(fs::File::create(&log).unwrap())
         .spawn()
         .unwrap();
-    wait_for(|| marker.exists() || fs::read_to_string(&log).unwrap().contains("error: "));
+    wait_until("the program's start", || {
+        marker.exists() || fs::read_to_string(&log).unwrap().contains("error: ")
+    });
     assert!(marker.exists(), "{}", fs::read_to_string(&log).unwrap());
     assert_eq!(
         fs::read_dir(sandbox.work().join("project")).unwrap().count(),
@@ -305,7 +295,7 @@ fn a_killed_creation_is_made_anew() {
         .spawn()
         .unwrap();
     // By then conda itself takes what is there for an environment.
-    wait_for(|| {
+    wait_until("the program's start", || {
         let history = |environment: &PathBuf| environment.join("conda-meta/history").exists();
         environments(&project).iter().any(history)
     });
@@ -313,13 +303,7 @@ fn a_killed_creation_is_made_anew() {
     child.wait().unwrap();
     let finished = succeed(&project, &[]);
     assert_eq!(finished.stdout(), "hello from conda\n", "{}", finished.stderr());
-    assert!(
-        finished
-            .stderr()
-            .contains("to build it anew: its build was interrupted"),
-        "{}",
-        finished.stderr()
-    );
+    assert_contains(finished.stderr(), "to build it anew: its build was interrupted");
     assert_eq!(environments(&project).len(), 1);
 }
 
@@ -355,13 +339,5 @@ fn sklearn_wine() {
     assert_eq!(run.params["alpha"], "0.5");
     let again = succeed(&project, &["-P", "alpha=0.5"]);
     assert_eq!(again.stdout(), first.stdout());
-    assert!(!again.stderr().contains("Creating conda"), "{}", again.stderr());
-}
-
-fn wait_for(is_so: impl Fn() -> bool) {
-    let deadline = Instant::now() + LIMIT;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "waited in vain");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    assert_lacks(again.stderr(), "Creating conda");
 }

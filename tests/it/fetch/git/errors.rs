@@ -5,7 +5,7 @@ use std::fs;
 use super::Fetcher;
 use super::forms::{Access, run, runner};
 use super::servers::Servers;
-use crate::harness::{Project, assert_golden};
+use crate::harness::{Project, assert_contains, assert_golden};
 
 /// The transcript of a fetch that fails, after a look at what it left.
 fn failure(servers: &Servers, project: &Project, uri: &str, version: Option<&str>) -> String {
@@ -110,7 +110,7 @@ fn the_usual_failures_are_understood() {
         project.sandbox().write("said", format!("fatal: {line}\n"));
         let finished = project.mlrun(&["run", "https://u:p@host/x"]);
         finished.expect_code(1);
-        assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+        assert_contains(finished.stderr(), expected);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Fetcher;
 use super::servers::Servers;
-use crate::harness::{Finished, Project};
+use crate::harness::{Finished, Project, assert_contains};
 
 /// How a row's run is let in, and how it fetches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -478,7 +478,7 @@ fn every_form_and_way_in() {
         check(servers, row, Fetcher::Program);
     }
     for request in ["GET (proxied)", "CONNECT 127.0.0.1", "version=2"] {
-        assert!(servers.requests().contains(request), "{}", servers.requests());
+        assert_contains(&servers.requests(), request);
     }
 }
 

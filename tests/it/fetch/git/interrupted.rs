@@ -10,7 +10,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::forms::{Access, runner};
 use super::servers::Servers;
 use super::{FETCHERS, Fetcher};
-use crate::harness::{Project, Sandbox, StoreContents};
+use crate::harness::running::send;
+use crate::harness::{Project, Sandbox};
 
 /// How many fetches are interrupted; `MLRUN_TEST_INTERRUPTIONS` asks for more.
 const INTERRUPTIONS: u64 = 12;
@@ -53,7 +54,7 @@ fn an_interrupted_fetch_leaves_nothing() {
             .unwrap()
             .collect();
         assert!(left.is_empty(), "{uri}: {status} leaves {left:?}");
-        let store = StoreContents::of_sqlite(&project.sandbox().work().join("mlflow.db"));
+        let store = project.store();
         for run in &store.runs {
             assert!(
                 run.status != "RUNNING" && run.status != "SCHEDULED",
@@ -75,8 +76,7 @@ fn a_signal_ends_the_wait_for_a_silent_server() {
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let _connection = listener.accept().unwrap();
-        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
+        send(&child, Signal::TERM);
         assert_eq!(child.wait().unwrap().code(), Some(143), "{fetcher:?}");
         let left: Vec<_> = fs::read_dir(project.sandbox().root().join("tmp"))
             .unwrap()

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use super::forms::{Access, run, runner};
 use super::servers::Servers;
 use super::{FETCHERS, Fetcher};
-use crate::harness::{Project, require_program};
+use crate::harness::{Project, assert_contains, assert_lacks, require_program};
 
 /// What the marker file holds in the run's own words: the line before the commit's hash.
 pub(super) fn marker(stdout: &str) -> String {
@@ -120,11 +120,7 @@ fn the_default_branch_is_what_head_names() {
         let finished = run(&project, servers, uri, None);
         finished.expect_code(0);
         assert_eq!(marker(finished.stdout()), "three", "{uri}");
-        assert!(
-            finished.stderr().contains("Fetched 'trunk' branch"),
-            "{}",
-            finished.stderr()
-        );
+        assert_contains(finished.stderr(), "Fetched 'trunk' branch");
     }
 }
 
@@ -146,11 +142,7 @@ fn pages_are_understood() {
         if expected == "no marker" {
             // There is no MLproject in that directory: the directory was found all the same.
             finished.expect_code(1);
-            assert!(
-                finished.stderr().contains("Fetched 'alone' branch"),
-                "{}",
-                finished.stderr()
-            );
+            assert_contains(finished.stderr(), "Fetched 'alone' branch");
             continue;
         }
         finished.expect_code(0);
@@ -247,7 +239,7 @@ fn a_submodule_without_a_url_is_an_error() {
                 "cannot fetch the submodule 'part'",
                 "the repository's file '.gitmodules' has no URL for it",
             ] {
-                assert!(finished.stderr().contains(expected), "{}", finished.stderr());
+                assert_contains(finished.stderr(), expected);
             }
         }
     }
@@ -287,17 +279,14 @@ fn files_in_git_lfs_are_named_or_fetched() {
     let project = runner(servers, Access::Open);
     let finished = run(&project, servers, "http://<http>/open/lfs.git", None);
     finished.expect_code(0);
-    assert!(
-        finished
-            .stderr()
-            .contains("only pointers to them are here: 'large.bin'; install git-lfs"),
-        "{}",
-        finished.stderr()
+    assert_contains(
+        finished.stderr(),
+        "only pointers to them are here: 'large.bin'; install git-lfs",
     );
     let project = runner(servers, Access::Open).env("GIT_LFS_SKIP_SMUDGE", "1");
     let finished = run(&project, servers, "http://<http>/open/lfs.git", None);
     finished.expect_code(0);
-    assert!(!finished.stderr().contains("LFS"), "{}", finished.stderr());
+    assert_lacks(finished.stderr(), "LFS");
 
     let Some(lfs) = require_program("git-lfs") else {
         return;
@@ -307,11 +296,7 @@ fn files_in_git_lfs_are_named_or_fetched() {
     let uri = servers.expand("file://<repositories>/lfs.git");
     let finished = project.mlrun(&["run", &uri, "--env-manager", "local", "--keep-workdir"]);
     finished.expect_code(0);
-    assert!(
-        finished.stderr().contains("Fetching by Git LFS: 'large.bin'"),
-        "{}",
-        finished.stderr()
-    );
+    assert_contains(finished.stderr(), "Fetching by Git LFS: 'large.bin'");
     let contents = project.sandbox().shell("cat ../tmp/*/large.bin");
     assert_eq!(contents, "the contents of a large file\n");
 }
@@ -327,7 +312,7 @@ fn an_old_server_gives_a_commit_with_all_others() {
             let uri = servers.expand("http://<http>/old/library.git");
             let finished = project.mlrun(&["run", &uri, "-v", version]);
             let fetched = format!("Fetched commit {pinned}");
-            assert!(finished.stderr().contains(&fetched), "{}", finished.stderr());
+            assert_contains(finished.stderr(), &fetched);
         }
     }
 }
@@ -343,7 +328,7 @@ fn settings_of_git_count() {
     let finished = project.mlrun(&["run", "company:project.git", "--env-manager", "local"]);
     finished.expect_code(0);
     // The project's own call of `git` tells what the configuration says.
-    assert!(!finished.stderr().contains("t0ken"), "{}", finished.stderr());
+    assert_lacks(finished.stderr(), "t0ken");
     assert_eq!(
         finished.store().run().tags["mlflow.source.git.repoURL"],
         "company:project.git"

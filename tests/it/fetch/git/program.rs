@@ -3,7 +3,7 @@
 use super::forms::{Access, run, runner};
 use super::parts::marker;
 use super::servers::Servers;
-use crate::harness::{Project, require_program};
+use crate::harness::{Project, assert_contains, assert_lacks, require_program};
 
 #[test]
 fn the_usual_ways_take_one_connection() {
@@ -120,8 +120,8 @@ fn credentials_of_a_url_reach_no_argument_and_no_file() {
         project.mlrun(&arguments).expect_code(0);
     }
     let trace = std::fs::read_to_string(project.sandbox().root().join("trace")).unwrap();
-    assert!(trace.contains("remote-http"), "{trace}");
-    assert!(!trace.contains("t0ken"), "{trace}");
+    assert_contains(&trace, "remote-http");
+    assert_lacks(&trace, "t0ken");
     let left = project.sandbox().shell("grep -r t0ken ../tmp || true");
     assert_eq!(left, "");
 }
@@ -135,8 +135,8 @@ fn the_password_of_an_ssh_url_reaches_no_program() {
         project.mlrun(&["run", uri]).expect_code(1);
         let called = std::fs::read_to_string(project.sandbox().work().join("ssh.called")).unwrap();
         std::fs::remove_file(project.sandbox().work().join("ssh.called")).unwrap();
-        assert!(called.contains("git@host"), "{called}");
-        assert!(!called.contains("t0ken"), "{called}");
+        assert_contains(&called, "git@host");
+        assert_lacks(&called, "t0ken");
     }
 }
 
@@ -169,6 +169,6 @@ fn the_servers_progress_shows_on_a_terminal() {
     assert!(output.status.success(), "{output:?}");
     let shown = String::from_utf8_lossy(&output.stdout);
     for expected in ["Compressing objects: ", "Receiving objects: ", "%"] {
-        assert!(shown.contains(expected), "{shown}");
+        assert_contains(&shown, expected);
     }
 }

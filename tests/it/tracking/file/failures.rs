@@ -7,6 +7,7 @@ use mlrun::internals::tracking::{ExperimentSelector, TrackingStore};
 
 use super::layout::tree;
 use super::{ended, new_run, store, told};
+use crate::harness::assert_contains;
 
 async fn default_of(root: &Path) -> String {
     match store(root).experiment(&ExperimentSelector::Default).await {
@@ -108,7 +109,7 @@ async fn broken_files_are_named() {
             .end_run(&info.run_id, ended(RunStatus::Finished, true))
             .await
             .unwrap_err();
-        assert!(told(&error).contains(&expected), "{}", told(&error));
+        assert_contains(&told(&error), &expected);
         assert!(error.hint().is_some());
         assert_eq!(std::fs::read_to_string(&meta).unwrap(), text);
     }
@@ -141,13 +142,9 @@ async fn a_broken_experiment_does_not_hide_the_others() {
     assert_eq!(store.experiment(&wanted).await.unwrap().as_str(), "5");
     let selected = |id: &str| ExperimentSelector::Id(ExperimentId::new(id));
     let error = store.experiment(&selected("1")).await.unwrap_err();
-    assert!(told(&error).contains("cannot understand"), "{}", told(&error));
+    assert_contains(&told(&error), "cannot understand");
     let error = store.experiment(&selected("3")).await.unwrap_err();
-    assert!(
-        told(&error).contains("is of another experiment, '9'"),
-        "{}",
-        told(&error)
-    );
+    assert_contains(&told(&error), "is of another experiment, '9'");
     let error = store.experiment(&selected("4")).await.unwrap_err();
     assert!(
         error.to_string().starts_with("experiment '4' does not exist"),

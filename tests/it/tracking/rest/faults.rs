@@ -7,7 +7,7 @@ use mlrun::internals::tracking::TrackingStore;
 
 use super::{store, told};
 use crate::harness::scripted::{ScriptedServer, Step};
-use crate::harness::{Sandbox, free_port};
+use crate::harness::{Sandbox, assert_contains, free_port};
 
 const RUN: &str =
     r#"{"run":{"info":{"run_id":"abc","experiment_id":"0","status":"RUNNING","artifact_uri":"a"}}}"#;
@@ -339,15 +339,12 @@ async fn redirects_are_followed_as_far_as_they_can_be() {
 
     let server = ScriptedServer::start(vec![Step::redirect(302, "/again"); 40]);
     let told = ask(&server, &[]).await;
-    assert!(
-        told.contains("'STORE/again', after 30 redirects before\n"),
-        "{told}"
-    );
+    assert_contains(&told, "'STORE/again', after 30 redirects before\n");
     assert_eq!(server.lines().len(), 31);
 
     let server = ScriptedServer::start(vec![Step::redirect(302, "/there"), run()]);
     let told = ask(&server, &[("MLFLOW_ALLOW_HTTP_REDIRECTS", "false")]).await;
-    assert!(told.contains("MLFLOW_ALLOW_HTTP_REDIRECTS forbids"), "{told}");
+    assert_contains(&told, "MLFLOW_ALLOW_HTTP_REDIRECTS forbids");
 }
 
 #[tokio::test]

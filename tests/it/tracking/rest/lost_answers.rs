@@ -8,7 +8,7 @@ use super::post;
 use super::{new_run, store};
 use crate::harness::relay::{Fate, Relay};
 use crate::harness::scripted::Seen;
-use crate::harness::{MlflowServer, Project, StoreContents, StoredRun};
+use crate::harness::{MlflowServer, Project, StoreContents, StoredRun, assert_contains};
 
 const POOL: &str = "QueuePool limit of size 5 overflow 10 reached, connection timed out, timeout 30.00 (Background on this error at: https://sqlalche.me/e/20/3o7r)";
 const LOCKED: &str = "(sqlite3.OperationalError) database is locked\n[SQL: INSERT INTO runs]";
@@ -295,9 +295,9 @@ fn a_parameter_with_another_value_is_refused() {
     let finished = project.run(["--run-name", "another value", "--run-info", "info.json"]);
     finished.expect_code(1);
     let text = "the parameter 'a' of run '";
-    assert!(finished.stderr().contains(text), "{}", finished.stderr());
+    assert_contains(finished.stderr(), text);
     let text = "it was logged before as '2', not as '1'";
-    assert!(finished.stderr().contains(text), "{}", finished.stderr());
+    assert_contains(finished.stderr(), text);
     let found = runs(server, "another value");
     assert_eq!((found.len(), found[0].status.as_str()), (1, "FAILED"));
 }

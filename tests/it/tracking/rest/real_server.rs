@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::ServerFixture;
 use super::{new_run, store, told};
 use crate::harness::certificates::{self, pem, text};
-use crate::harness::{Requirement, free_port, require};
+use crate::harness::{Requirement, assert_contains, free_port, require};
 use crate::harness::{clean_command, python};
 use crate::tracking::suite::store_suite;
 
@@ -274,13 +274,13 @@ async fn mlflow_3_takes_whole_runs() {
 
     let elsewhere = store(&format!("{}/wrong/path", server.url()), &[]).unwrap();
     let error = told(&elsewhere.run(&RunId::new("abc")).await.unwrap_err());
-    assert!(
-        error.contains("answered 404 Not Found: a page titled '404 Not Found'\nhint: no MLflow server"),
-        "{error}"
+    assert_contains(
+        &error,
+        "answered 404 Not Found: a page titled '404 Not Found'\nhint: no MLflow server",
     );
     let workspace = store(&server.url(), &[("MLFLOW_WORKSPACE", "team")]).unwrap();
     let error = told(&workspace.create_run(new_run(&[])).await.unwrap_err());
-    assert!(error.contains("the server has no workspaces"), "{error}");
+    assert_contains(&error, "the server has no workspaces");
 }
 
 #[tokio::test]
@@ -338,10 +338,7 @@ async fn a_server_with_users_wants_to_know_which() {
     let wrong = ("MLFLOW_TRACKING_PASSWORD", "geheim");
     let nobody = store(&server.url(), &[]).unwrap();
     let error = told(&nobody.create_run(new_run(&[])).await.unwrap_err());
-    assert!(
-        error.contains("answered 401 Unauthorized: You are not authenticated."),
-        "{error}"
-    );
+    assert_contains(&error, "answered 401 Unauthorized: You are not authenticated.");
     assert!(
         error.ends_with(
             "hint: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
@@ -402,9 +399,8 @@ async fn a_server_behind_tls_is_reached_with_its_own_certificate() {
         (&json!("FINISHED"), &json!({"a": "1"}))
     );
     let error = store(&url, &[]).unwrap().run(&info.run_id).await.unwrap_err();
-    assert!(
-        told(&error).contains("the server's certificate is not trusted: self-signed certificate"),
-        "{}",
-        told(&error)
+    assert_contains(
+        &told(&error),
+        "the server's certificate is not trusted: self-signed certificate",
     );
 }

@@ -5,6 +5,7 @@ use mlrun::internals::tracking::{RestSettings, RunEnd, TrackingStore};
 
 use super::{store, told};
 use crate::harness::scripted::{ScriptedServer, Step};
+use crate::harness::{assert_contains, assert_lacks};
 
 const RUN: &str =
     r#"{"run":{"info":{"run_id":"abc","experiment_id":"0","status":"RUNNING","artifact_uri":"a"}}}"#;
@@ -17,7 +18,7 @@ async fn authorization(user_info: &str, variables: &[(&str, &str)]) -> String {
     store.run(&RunId::new("abc")).await.unwrap();
     let shown = format!("{store:?}");
     for secret in ["geheim", "p@ss", "t0ken"] {
-        assert!(!shown.contains(secret), "{shown}");
+        assert_lacks(&shown, secret);
     }
     server.seen()[0].header("authorization").to_owned()
 }
@@ -92,7 +93,7 @@ fn what_is_no_server_s_address_is_refused_without_its_password() {
         let error = told(&store(url, &[]).unwrap_err());
         let hint = "\nhint: set MLFLOW_TRACKING_URI to the server's address, such as https://host:5000";
         assert!(error.ends_with(&format!(": {expected}{hint}")), "{error}");
-        assert!(!error.contains("secret"), "{error}");
+        assert_lacks(&error, "secret");
     }
 }
 
@@ -154,7 +155,7 @@ async fn values_are_read_as_the_reference_reads_them() {
     let server = ScriptedServer::start(steps);
     let store = store(&server.url(), &variables).unwrap();
     let error = told(&store.run(&RunId::new("abc")).await.unwrap_err());
-    assert!(error.contains("MLFLOW_ALLOW_HTTP_REDIRECTS forbids"), "{error}");
+    assert_contains(&error, "MLFLOW_ALLOW_HTTP_REDIRECTS forbids");
     assert_eq!(server.lines().len(), 5);
     assert_eq!(server.seen()[1].header("x-mlflow-workspace"), "team");
     let silent = ScriptedServer::start(vec![Step::Stall]);
@@ -169,5 +170,5 @@ async fn values_are_read_as_the_reference_reads_them() {
     };
     let silent = super::store(&silent.url(), &variables).unwrap();
     let error = told(&silent.end_run(&RunId::new("abc"), end).await.unwrap_err());
-    assert!(error.contains("no answer within 1 second\n"), "{error}");
+    assert_contains(&error, "no answer within 1 second\n");
 }

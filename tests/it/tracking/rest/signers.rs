@@ -11,6 +11,7 @@ use reqwest::{Method, Url};
 
 use super::{new_run, store, told};
 use crate::harness::scripted::{ScriptedServer, Seen, Step};
+use crate::harness::{assert_contains, assert_lacks};
 
 const KEYS: [(&str, &str); 4] = [
     ("MLFLOW_TRACKING_AWS_SIGV4", "true"),
@@ -102,7 +103,7 @@ async fn every_request_is_signed_for_aws() {
     }
     let shown = format!("{signed:?}");
     for secret in ["geheim", "of-a-session", "t0ken"] {
-        assert!(!shown.contains(secret), "{shown}");
+        assert_lacks(&shown, secret);
     }
 }
 
@@ -168,7 +169,7 @@ async fn what_a_signature_lacks_is_told() {
     ] {
         let store = store(&server.url(), &variables).unwrap();
         let error = told(&store.run(&RunId::new("abc")).await.unwrap_err());
-        assert!(error.contains(expected), "{error}");
+        assert_contains(&error, expected);
     }
     assert!(server.seen().is_empty());
 }
@@ -224,14 +225,11 @@ async fn a_kubernetes_account_says_who_asks() {
 
     let nowhere = store(&server.url(), &[plain, ("KUBECONFIG", "/nowhere")]).unwrap();
     let error = told(&nowhere.run(&RunId::new("abc")).await.unwrap_err());
-    assert!(
-        error.contains("no Kubernetes account can be used for the tracking server"),
-        "{error}"
+    assert_contains(
+        &error,
+        "no Kubernetes account can be used for the tracking server",
     );
-    assert!(
-        error.contains("\nhint: run in a pod with a service account"),
-        "{error}"
-    );
+    assert_contains(&error, "\nhint: run in a pod with a service account");
 }
 
 #[tokio::test]
@@ -260,7 +258,7 @@ async fn the_first_of_the_kubeconfigs_counts() {
     };
     let none = ("", "");
     let missing = ask("config", none).await;
-    assert!(missing.contains("there is no token in"), "{missing}");
+    assert_contains(&missing, "there is no token in");
     write("ada.token", "of-ada\n");
     assert_eq!(ask("missing:config", none).await, "Bearer of-ada");
     for (names, variable, expected) in [
@@ -278,6 +276,6 @@ async fn the_first_of_the_kubeconfigs_counts() {
         ("broken", none, "cannot understand '"),
     ] {
         let told = ask(names, variable).await;
-        assert!(told.contains(expected), "{told}");
+        assert_contains(&told, expected);
     }
 }

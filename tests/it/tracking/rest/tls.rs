@@ -7,6 +7,7 @@ use mlrun::internals::tracking::TrackingStore;
 use openssl::symm::Cipher;
 
 use super::{store, told};
+use crate::harness::assert_contains;
 use crate::harness::certificates::{self, Pair, pem, text};
 use crate::harness::scripted::{ScriptedServer, Step};
 
@@ -300,7 +301,7 @@ async fn what_cannot_work_is_told() {
     let proxy = ScriptedServer::start(vec![Step::page(407, "who?"); 3]);
     let answer = ask("https://tracking.test", &[("https_proxy", &proxy.url())]).await;
     assert_eq!(proxy.lines()[0], "CONNECT tracking.test:443");
-    assert!(answer.contains("proxy"), "{answer}");
+    assert_contains(&answer, "proxy");
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};
 use tempfile::TempDir;
 
+use crate::harness::assert_contains;
 use crate::tracking::suite::{RecordedRun, StoreFixture, store_suite};
 
 /// A database file in a directory of its own.
@@ -438,9 +439,9 @@ async fn experiment_ids_are_integers() {
             .await
             .unwrap_err();
         let message = error.to_string();
-        assert!(
-            message.contains(&format!("refused the experiment id '{id}': it is not an integer")),
-            "{message}"
+        assert_contains(
+            &message,
+            &format!("refused the experiment id '{id}': it is not an integer"),
         );
     }
     let spaced = ExperimentSelector::Id(ExperimentId::new(" 0 "));

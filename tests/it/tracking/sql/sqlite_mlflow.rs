@@ -8,6 +8,7 @@ use mlrun::internals::entities::{RunStatus, UnixMillis, tag};
 use mlrun::internals::tracking::{ExperimentSelector, NewRun, RunEnd, TrackingStore};
 
 use super::sqlite::Database;
+use crate::harness::assert_contains;
 use crate::tracking::suite::{StoreFixture, store_suite};
 
 /// Prints what MLflow sees of a run, and of the store around it.
@@ -215,7 +216,7 @@ async fn we_use_a_store_of_mlflow(environment: &Path) {
         &[&uri, run.run_id.as_str()],
     );
     assert!(seen.starts_with("FAILED ours ada s3://bucket/path/"), "{seen}");
-    assert!(seen.contains("Default theirs"), "{seen}");
+    assert_contains(&seen, "Default theirs");
 
     let theirs = store.run(&mlrun::RunId::new(theirs.trim())).await.unwrap();
     assert_eq!(theirs.status, RunStatus::Running);

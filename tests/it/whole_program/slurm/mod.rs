@@ -9,7 +9,7 @@ use cluster::{Cluster, Job};
 
 use crate::environment::tiny_project;
 use crate::harness::running::{assert_nothing_lives, statuses, tree, wait_until};
-use crate::harness::{Project, StoreContents, require_program};
+use crate::harness::{Project, StoreContents, assert_contains, require_program};
 
 const RUN: &str = "mlrun run project --env-manager local";
 
@@ -80,7 +80,7 @@ fn a_job_at_its_time_limit_ends_its_run() {
     assert_eq!(job.wait(), "TIMEOUT", "{}", job.log());
     assert_nothing_lives(&project);
     assert_eq!(statuses(&project), ["KILLED"], "{}", job.log());
-    assert!(job.log().contains("interrupted by SIGTERM ==="), "{}", job.log());
+    assert_contains(&job.log(), "interrupted by SIGTERM ===");
 }
 
 #[test]
@@ -101,9 +101,8 @@ fn a_job_is_told_before_its_time_limit() {
 #[test]
 fn a_run_whose_entry_point_does_not_end_is_marked_before_slurm_kills() {
     let Some(cluster) = Cluster::shared() else { return };
-    let project = with_mlrun(Project::new().mlproject(
-        "entry_points:\n  main:\n    command: \"trap '' TERM; touch ready; while :; do sleep 0.1; done\"\n",
-    ));
+    let project =
+        with_mlrun(Project::new().command("trap '' TERM; touch ready; while :; do sleep 0.1; done"));
     let job = cluster.submit(&project, &[], &format!("exec {RUN}"));
     wait_for_entry_point(&project, &job);
     job.cancel(&[]);
@@ -116,9 +115,7 @@ fn a_run_whose_entry_point_does_not_end_is_marked_before_slurm_kills() {
 #[test]
 fn a_preempted_job_is_requeued_and_runs_again() {
     let Some(cluster) = Cluster::shared() else { return };
-    let project = with_mlrun(Project::new().mlproject(
-        "entry_points:\n  main:\n    command: \"test -e ready && exit 0; touch ready; sleep 1000\"\n",
-    ));
+    let project = with_mlrun(Project::new().command("test -e ready && exit 0; touch ready; sleep 1000"));
     // Both together are more than the node has.
     let options = ["--partition=low", "--cpus-per-task=100", "--requeue"];
     let job = cluster.submit(&project, &options, &format!("exec {RUN}"));
@@ -130,7 +127,7 @@ fn a_preempted_job_is_requeued_and_runs_again() {
     wait_until("the requeue", || job.shown("Restarts") == "1");
     assert_nothing_lives(&project);
     assert_eq!(statuses(&project), ["KILLED"], "{}", job.log());
-    assert!(job.log().contains("DUE TO PREEMPTION"), "{}", job.log());
+    assert_contains(&job.log(), "DUE TO PREEMPTION");
     // Slurm would wait for two minutes.
     job.update("StartTime=now");
     assert_eq!(job.wait(), "COMPLETED", "{}", job.log());

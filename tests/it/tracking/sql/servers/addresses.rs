@@ -4,12 +4,12 @@ use std::net::TcpListener;
 
 use super::database;
 use super::server::{Kind, Server};
-use crate::harness::Client;
 use crate::harness::Project;
+use crate::harness::{Client, assert_contains, assert_lacks};
 
 fn project(uri: &str) -> Project {
     Project::new()
-        .mlproject("entry_points: {main: {command: 'echo \"$MLFLOW_TRACKING_URI\"'}}\n")
+        .command(r#"echo "$MLFLOW_TRACKING_URI""#)
         .env("MLFLOW_TRACKING_URI", uri)
 }
 
@@ -64,7 +64,7 @@ fn what_sqlalchemy_takes_is_taken() {
             let finished = project.run([]);
             finished.expect_code(0);
             assert_eq!(finished.stdout(), format!("{uri}\n"));
-            assert!(!finished.stderr().contains("p%40ss"), "{}", finished.stderr());
+            assert_lacks(finished.stderr(), "p%40ss");
             count += 1;
             assert_eq!(
                 client.read(&uri)["runs"].as_array().unwrap().len(),
@@ -202,8 +202,8 @@ fn a_silent_server_is_given_up_after_its_time() {
         let finished = project.run([]);
         finished.expect_code(1);
         let told = finished.stderr();
-        assert!(told.contains("no connection within 1 s"), "{told}");
+        assert_contains(told, "no connection within 1 s");
         let hint = format!("hint: see whether a database server listens at 127.0.0.1 (port {port})");
-        assert!(told.contains(&hint), "{told}");
+        assert_contains(told, &hint);
     }
 }

@@ -5,8 +5,8 @@ use std::process::Stdio;
 
 use super::server::Kind;
 use super::{Client, database};
-use crate::harness::Project;
 use crate::harness::running::{start_with, wait_for_entry_point, waits_for_go};
+use crate::harness::{Project, assert_contains};
 
 fn project(uri: &str) -> Project {
     Project::new()
@@ -128,14 +128,9 @@ fn who_may_not_write_parameters_leaves_no_run() {
     let project = project(&uri);
     let finished = project.run(["--run-name", "busy", "--run-info", "info.json"]);
     finished.expect_code(1);
-    assert!(
-        finished.stderr().contains("permission denied for table params"),
-        "{}",
-        finished.stderr()
-    );
+    assert_contains(finished.stderr(), "permission denied for table params");
     assert_eq!(server.query("no_params", RUNS).trim(), "");
-    let info = std::fs::read_to_string(project.sandbox().work().join("info.json")).unwrap();
-    let info: serde_json::Value = serde_json::from_str(&info).unwrap();
+    let info = project.run_info();
     assert!(info["run_id"].is_null(), "{info}");
 }
 
@@ -169,7 +164,7 @@ fn the_end_is_recorded_over_a_new_connection() {
         let output = child.wait_with_output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(0), "{said}");
-        assert!(said.contains("cannot be recorded yet"), "{said}");
+        assert_contains(&said, "cannot be recorded yet");
         let sql = "SELECT status FROM runs ORDER BY start_time DESC LIMIT 1";
         assert_eq!(database.server.query("away", sql).trim(), "FINISHED");
     }

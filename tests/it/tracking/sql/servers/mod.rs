@@ -9,8 +9,8 @@ use mlrun::internals::entities::{ExperimentId, RunId};
 use mlrun::internals::tracking::{self, TrackingStore, TrackingUri};
 use serde_json::Value;
 
-use crate::harness::Client;
 use crate::harness::Project;
+use crate::harness::{Client, assert_contains, assert_lacks};
 use crate::tracking::suite::{RecordedRun, StoreFixture, store_suite};
 use server::{Kind, Server};
 
@@ -145,7 +145,7 @@ fn clients_read_what_was_written() {
                 format!("{uri}\n"),
                 "the entry point gets the same store"
             );
-            assert!(!first.stderr().contains("p%40ss"), "{}", first.stderr());
+            assert_lacks(first.stderr(), "p%40ss");
             project
                 .env("CODE", "3")
                 .run(["--run-name", "named"])
@@ -185,7 +185,7 @@ fn a_dry_run_changes_nothing() {
             continue;
         };
         let project = Project::new()
-            .mlproject("entry_points: {main: {command: echo ran}}\n")
+            .command("echo ran")
             .env("MLFLOW_TRACKING_URI", &database.server.uri(database.name));
         project.run(["--experiment-name", "wine"]).expect_code(0);
         let rows = || {
@@ -199,7 +199,7 @@ fn a_dry_run_changes_nothing() {
         for (experiment, exists) in [("wine", true), ("new", false)] {
             let planned = project.run(["--experiment-name", experiment, "--dry-run", "--json"]);
             planned.expect_code(0);
-            assert!(!planned.stdout().contains("p%40ss"), "{}", planned.stdout());
+            assert_lacks(planned.stdout(), "p%40ss");
             let planned: Value = serde_json::from_str(planned.stdout()).unwrap();
             assert_eq!(planned["store_exists"], true, "{kind:?}");
             assert_eq!(planned["experiment"]["exists"], exists, "{kind:?}");
@@ -261,16 +261,16 @@ fn what_cannot_be_opened_is_told() {
             ),
         ] {
             let project = Project::new()
-                .mlproject("entry_points: {main: {command: \"true\"}}\n")
+                .command("true")
                 .env("MLFLOW_TRACKING_URI", &format!("{dialect}://{place}"));
             let finished = project.run([]);
             finished.expect_code(1);
             let told = finished.stderr();
             let shown = place.split_once('@').unwrap().1;
             let expected = format!("error: cannot open the tracking store {dialect}://{shown}\n");
-            assert!(told.contains(&expected), "{told}");
-            assert!(told.contains(cause), "{told}");
-            assert!(told.contains(&format!("hint: {hint}")), "{told}");
+            assert_contains(told, &expected);
+            assert_contains(told, cause);
+            assert_contains(told, &format!("hint: {hint}"));
             assert!(!told.contains("p%40ss") && !told.contains("geheim"), "{told}");
         }
     }
