@@ -9,17 +9,22 @@ use crate::harness::scripted::{ScriptedServer, Step};
 use crate::harness::{Project, assert_contains, assert_lacks};
 
 /// Shows the kind and path of all that is below the parameter's place, and the contents of files.
-const TREE: &str = "entry_points:\n  main:\n    parameters:\n      data: path\n    command: \"cd {data} && find . -mindepth 1 \
-                    -printf '%y %P\\n' | LC_ALL=C sort; grep -r . || true\"\n";
+const TREE: &str = r#"entry_points:
+  main:
+    parameters:
+      data: path
+    command: "cd {data} && find . -mindepth 1 -printf '%y %P\n' | LC_ALL=C sort; grep -r . || true"
+"#;
 
 /// Runs Python with a container of this name as `container`, and gives what it prints.
 fn python(server: &Server, container: &str, script: &str) -> String {
     let connection = azure_connection(AZURITE_KEY).replace("{port}", &server.port.to_string());
     let before = format!(
-        "from azure.storage.blob import BlobServiceClient\n\
-         service = BlobServiceClient.from_connection_string('{connection}')\n\
-         container = service.get_container_client('{container}')\n\
-         if not container.exists(): container.create_container()\n"
+        r"from azure.storage.blob import BlobServiceClient
+service = BlobServiceClient.from_connection_string('{connection}')
+container = service.get_container_client('{container}')
+if not container.exists(): container.create_container()
+"
     );
     let mut command = Command::new(servers::python().unwrap());
     let output = command

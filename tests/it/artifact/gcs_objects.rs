@@ -7,15 +7,22 @@ use crate::harness::scripted::{ScriptedServer, Step};
 use crate::harness::{Finished, Project, assert_contains};
 
 /// Shows the kind and path of all that is below the parameter's place.
-const TREE: &str = "entry_points:\n  main:\n    parameters:\n      data: path\n    command: \"cd {data} && find . -mindepth 1 \
-                    -printf '%y %P\\n' | LC_ALL=C sort; grep -r . || true\"\n";
+const TREE: &str = r#"entry_points:
+  main:
+    parameters:
+      data: path
+    command: "cd {data} && find . -mindepth 1 -printf '%y %P\n' | LC_ALL=C sort; grep -r . || true"
+"#;
 
 /// Fills a new bucket by Google's own client.
 fn fill(server: &Server, bucket: &str, script: &str) {
     let before = format!(
-        "import gzip\nfrom google.auth.credentials import AnonymousCredentials\nfrom google.cloud import storage\n\
-         bucket = storage.Client(project='test', credentials=AnonymousCredentials()).bucket('{bucket}')\n\
-         bucket.create()\n"
+        r"import gzip
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import storage
+bucket = storage.Client(project='test', credentials=AnonymousCredentials()).bucket('{bucket}')
+bucket.create()
+"
     );
     let output = Command::new(servers::python().unwrap())
         .args(["-c", &format!("{before}{script}")])

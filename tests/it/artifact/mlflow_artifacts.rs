@@ -375,16 +375,17 @@ fn a_file_for_a_tracking_server_is_signed_where_that_is_asked_for() {
     assert_eq!(seen.len(), 2);
     for seen in seen {
         // Amazon's own library signs the same request at the same time.
-        let sign = "import datetime, sys, unittest.mock as mock\n\
-                    from botocore import auth, awsrequest, credentials\n\
-                    url, date, file = sys.argv[1:]\n\
-                    request = awsrequest.AWSRequest('PUT', url, data=open(file, 'rb').read())\n\
-                    keys = credentials.Credentials('key', 'geheim')\n\
-                    signer = auth.SigV4Auth(keys, 'execute-api', 'eu-west-1')\n\
-                    request.context['timestamp'] = date\n\
-                    request.headers['X-Amz-Date'] = date\n\
-                    text = signer.string_to_sign(request, signer.canonical_request(request))\n\
-                    print(signer.signature(text, request))\n";
+        let sign = r"import datetime, sys, unittest.mock as mock
+from botocore import auth, awsrequest, credentials
+url, date, file = sys.argv[1:]
+request = awsrequest.AWSRequest('PUT', url, data=open(file, 'rb').read())
+keys = credentials.Credentials('key', 'geheim')
+signer = auth.SigV4Auth(keys, 'execute-api', 'eu-west-1')
+request.context['timestamp'] = date
+request.headers['X-Amz-Date'] = date
+text = signer.string_to_sign(request, signer.canonical_request(request))
+print(signer.signature(text, request))
+";
         let output = std::process::Command::new(&python)
             .args([
                 "-c",

@@ -26,7 +26,13 @@ use self::servers::Server;
 use crate::harness::{Finished, Project, assert_contains, assert_lacks};
 
 /// Shows the sums and paths of all files, and the path that the parameter became.
-const SHOW: &str = "entry_points:\n  main:\n    parameters:\n      data: path\n      other: {type: path, default: project}\n    command: \"find {data} -type f -exec sha256sum {{}} + | sort -k 2; echo path {data}\"\n";
+const SHOW: &str = r#"entry_points:
+  main:
+    parameters:
+      data: path
+      other: {type: path, default: project}
+    command: "find {data} -type f -exec sha256sum {{}} + | sort -k 2; echo path {data}"
+"#;
 
 /// SHA-256 of the large file, of which every four bytes are the number of their place.
 fn sum_of_big() -> String {

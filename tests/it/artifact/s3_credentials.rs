@@ -75,9 +75,18 @@ fn scope(authorization: &str) -> String {
 
 #[test]
 fn every_place_of_credentials_is_looked_at() {
-    let profiles = "[default]\naws_access_key_id = of-default\naws_secret_access_key = geheim\n\n\
-                    [other]\naws_access_key_id = of-other\naws_secret_access_key = geheim\nregion = eu-west-1\n\n\
-                    [asked]\ncredential_process = <sandbox>/work/process 'two words'\n";
+    let profiles = r"[default]
+aws_access_key_id = of-default
+aws_secret_access_key = geheim
+
+[other]
+aws_access_key_id = of-other
+aws_secret_access_key = geheim
+region = eu-west-1
+
+[asked]
+credential_process = <sandbox>/work/process 'two words'
+";
     let process = "#!/bin/sh\n[ \"$1\" = 'two words' ] && echo '{\"Version\": 1, \"AccessKeyId\": \"of-process\", \
                    \"SecretAccessKey\": \"geheim\", \"SessionToken\": \"geheim\", \"Expiration\": \"2999-01-01T00:00:00Z\"}'\n";
     let keys = [
@@ -159,10 +168,23 @@ fn roles_are_assumed() {
             ),
         )
     };
-    let config = "[profile work]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = base\nexternal_id = e&1\n\n\
-                  [profile base]\naws_access_key_id = of-base\naws_secret_access_key = geheim\n\n\
-                  [profile round]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = back\n\n\
-                  [profile back]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = round\n";
+    let config = r"[profile work]
+role_arn = arn:aws:iam::1:role/x
+source_profile = base
+external_id = e&1
+
+[profile base]
+aws_access_key_id = of-base
+aws_secret_access_key = geheim
+
+[profile round]
+role_arn = arn:aws:iam::1:role/x
+source_profile = back
+
+[profile back]
+role_arn = arn:aws:iam::1:role/x
+source_profile = round
+";
     let with_config = |project: Project| {
         let directory = project.sandbox().root().join("home/.aws");
         std::fs::create_dir(&directory).unwrap();
@@ -350,11 +372,25 @@ fn variables_come_before_the_profile() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().to_str().unwrap();
     let credentials = "[default]\naws_secret_access_key=s=#1 # not mine\n[work]\nAWS_ACCESS_KEY_ID: B\n";
-    let config = "[default]\nregion = no\n[profile default]\nregion = eu-west-1\nendpoint_url = http://all\n\
-                  [profile 'work']\nregion = eu-north-1 ; far\ns3 =\n    endpoint_url = http://s3\n\
-                  [profile lab two]\nservices = lab\nendpoint_url = http://all\n\
-                  [services lab]\nsts =\n  endpoint_url = http://lab-sts\n\
-                  [profile off]\nignore_configured_endpoint_urls = true\nendpoint_url = http://all\n";
+    let config = r"[default]
+region = no
+[profile default]
+region = eu-west-1
+endpoint_url = http://all
+[profile 'work']
+region = eu-north-1 ; far
+s3 =
+    endpoint_url = http://s3
+[profile lab two]
+services = lab
+endpoint_url = http://all
+[services lab]
+sts =
+  endpoint_url = http://lab-sts
+[profile off]
+ignore_configured_endpoint_urls = true
+endpoint_url = http://all
+";
     std::fs::write(home.path().join("keys"), credentials).unwrap();
     std::fs::write(home.path().join("config"), config).unwrap();
     let read = |variables: &[(&str, &str)]| {

@@ -446,10 +446,12 @@ fn start_web() -> Option<Server> {
     sandbox.write(
         "nginx.conf",
         format!(
-            "daemon off; pid {root}/pid; error_log {root}/errors; worker_processes 1;\n\
-             events {{}}\nhttp {{ access_log off; client_body_temp_path {root}/t1; proxy_temp_path {root}/t2;\n\
-             fastcgi_temp_path {root}/t3; uwsgi_temp_path {root}/t4; scgi_temp_path {root}/t5;\n\
-             server {{ listen 127.0.0.1:{port}; root {served}; }} }}\n"
+            r"daemon off; pid {root}/pid; error_log {root}/errors; worker_processes 1;
+events {{}}
+http {{ access_log off; client_body_temp_path {root}/t1; proxy_temp_path {root}/t2;
+fastcgi_temp_path {root}/t3; uwsgi_temp_path {root}/t4; scgi_temp_path {root}/t5;
+server {{ listen 127.0.0.1:{port}; root {served}; }} }}
+"
         ),
     );
     // Its processes run as somebody else, who must be able to read the files.

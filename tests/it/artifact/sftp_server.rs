@@ -28,10 +28,19 @@ pub(super) fn start_sftp() -> Option<Server> {
         (
             "sshd_config",
             format!(
-                "Port {port}\nListenAddress 127.0.0.1\nHostKey {root}/host_key\nPidFile none\nStrictModes no\n\
-                 UsePAM no\nAuthorizedKeysFile {root}/authorized_keys\nPasswordAuthentication no\n\
-                 KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nMaxStartups 200\n\
-                 Subsystem sftp internal-sftp\n"
+                r"Port {port}
+ListenAddress 127.0.0.1
+HostKey {root}/host_key
+PidFile none
+StrictModes no
+UsePAM no
+AuthorizedKeysFile {root}/authorized_keys
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+MaxStartups 200
+Subsystem sftp internal-sftp
+"
             ),
         ),
         // One alias for the host's key, whatever the port: some tests go through a proxy. The last two are what
@@ -39,11 +48,23 @@ pub(super) fn start_sftp() -> Option<Server> {
         (
             "ssh_config",
             format!(
-                "Host refused\n IdentityFile {root}/other_key\nHost * !refused\n IdentityFile {root}/key\n\
-                 Host unknown\n UserKnownHostsFile /dev/null\n\
-                 Host *\n HostName 127.0.0.1\n Port {port}\n IdentitiesOnly yes\n \
-                 UserKnownHostsFile {root}/known_hosts\n GlobalKnownHostsFile none\n StrictHostKeyChecking ask\n \
-                 HostKeyAlias sftp.test\n RemoteCommand false\n RequestTTY force\n"
+                r"Host refused
+ IdentityFile {root}/other_key
+Host * !refused
+ IdentityFile {root}/key
+Host unknown
+ UserKnownHostsFile /dev/null
+Host *
+ HostName 127.0.0.1
+ Port {port}
+ IdentitiesOnly yes
+ UserKnownHostsFile {root}/known_hosts
+ GlobalKnownHostsFile none
+ StrictHostKeyChecking ask
+ HostKeyAlias sftp.test
+ RemoteCommand false
+ RequestTTY force
+"
             ),
         ),
     ] {

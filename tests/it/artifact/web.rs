@@ -17,7 +17,14 @@ use crate::harness::{
     require_program,
 };
 
-const THREE_PATHS: &str = "entry_points:\n  main:\n    parameters:\n      first: path\n      second: {type: path, default: project}\n      third: {type: path, default: project}\n    command: \"cat {first}; echo; echo {first} {second} {third}\"\n";
+const THREE_PATHS: &str = r#"entry_points:
+  main:
+    parameters:
+      first: path
+      second: {type: path, default: project}
+      third: {type: path, default: project}
+    command: "cat {first}; echo; echo {first} {second} {third}"
+"#;
 
 /// An answer with these bytes, of which only the first `sent` arrive.
 fn answer(head: &str, body: &[u8], sent: usize) -> Step {

@@ -4,8 +4,14 @@ use crate::harness::{Finished, Project, assert_contains};
 
 fn project() -> Project {
     Project::new().mlproject(
-        "entry_points:\n  main:\n    parameters: {alpha: {type: float, default: 0.1}}\n    command: \"echo {alpha}\"\n  \
-         spaced:\n    parameters: {my param: string}\n    command: \"echo\"\n",
+        r#"entry_points:
+  main:
+    parameters: {alpha: {type: float, default: 0.1}}
+    command: "echo {alpha}"
+  spaced:
+    parameters: {my param: string}
+    command: "echo"
+"#,
     )
 }
 

@@ -9,9 +9,18 @@ use crate::harness::{Project, assert_golden, require_program};
 fn project() -> Project {
     Project::new()
         .mlproject(
-            "name: wine\nentry_points:\n  main:\n    parameters:\n      data: path\n      alpha: {type: float, default: 0.5, description: \
-             The weight}\n      algorithm: {default: ''}\n    command: python train.py {data} {alpha} {algorithm}\n  validate:\n    \
-             parameters: {model: uri}\n    command: python validate.py {model}\n",
+            r"name: wine
+entry_points:
+  main:
+    parameters:
+      data: path
+      alpha: {type: float, default: 0.5, description: The weight}
+      algorithm: {default: ''}
+    command: python train.py {data} {alpha} {algorithm}
+  validate:
+    parameters: {model: uri}
+    command: python validate.py {model}
+",
         )
         .file("train.py", "")
         .file("data set.csv", "")

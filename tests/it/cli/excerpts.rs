@@ -28,7 +28,15 @@ fn assert_excerpt(finished: &Finished<'_>, place: &str, lines: &[&str]) {
 #[test]
 fn each_kind_of_file_is_shown() {
     let project = Project::new()
-        .mlproject("python_env: env.yaml\nentry_points:\n  main:\n    parameters:\n      rate: float\n    command: echo {rate}\n")
+        .mlproject(
+            r"python_env: env.yaml
+entry_points:
+  main:
+    parameters:
+      rate: float
+    command: echo {rate}
+",
+        )
         .file("env.yaml", "python: '3.11'\ndependencies:\n- numpy\n- 5\n")
         .file("conda.yaml", "name: x\nversion: 1\ndependencies: numpy\n")
         .file("params.yaml", "rate: 1\n\n\n\n\n\n\n\n\nlist: [1, 2]\n")
@@ -109,7 +117,12 @@ fn the_mark_is_under_the_place() {
 fn no_secret_is_shown() {
     let mlproject = |line: &str| {
         format!(
-            "docker_env:\n  image: a\n  {line}\nunknown: x\nentry_points: {{main: {{command: 'echo {{undeclared}}'}}}}\n"
+            r"docker_env:
+  image: a
+  {line}
+unknown: x
+entry_points: {{main: {{command: 'echo {{undeclared}}'}}}}
+"
         )
     };
     for line in [

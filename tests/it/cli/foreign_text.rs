@@ -55,8 +55,18 @@ fn assert_shown(finished: &Finished<'_>) {
 fn names_and_values_of_a_project() {
     let text = quoted(HOSTILE);
     let project = Project::new().mlproject(&format!(
-        "name: {text}\n{text}: {text}\nentry_points:\n  main:\n    parameters:\n      {text}: {{type: {text}, default: {text}, description: {text}, {text}: 1}}\n      \
-         rate: {{type: float, default: {text}}}\n    command: {command}\n  {text}:\n    parameters: {{{text}: float}}\n    command: {text}\n",
+        r"name: {text}
+{text}: {text}
+entry_points:
+  main:
+    parameters:
+      {text}: {{type: {text}, default: {text}, description: {text}, {text}: 1}}
+      rate: {{type: float, default: {text}}}
+    command: {command}
+  {text}:
+    parameters: {{{text}: float}}
+    command: {text}
+",
         command = quoted(&format!("true {{missing{HOSTILE}}} {HOSTILE}")),
     ));
     for arguments in [

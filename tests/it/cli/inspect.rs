@@ -6,12 +6,32 @@ use crate::harness::{Project, assert_contains, assert_golden, assert_lacks};
 fn wine() -> Project {
     Project::new()
         .mlproject(
-            "name: wine\n\npython_env: python_env.yaml\n\nentry_points:\n  main:\n    parameters:\n      data:\n        type: path\n        \
-             description: \"The table of wines: a CSV file with a header, which may be compressed by gzip.\"\n      alpha: {type: float, \
-             default: 0.5, description: The weight of the penalty.}\n      l1_ratio: {type: float, default: 0.1}\n      note: {default: \
-             ''}\n    command: |-\n      python train.py --data {data} --alpha {alpha} --l1-ratio {l1_ratio} --note {note} && \\\n        \
-             python report.py\n\n  validate:\n    parameters:\n      model: uri\n      threshold: {type: float, default: 0.9}\n    \
-             command: python validate.py {model} {threshold}\n\n  clean:\n    command: rm -rf build\n",
+            r#"name: wine
+
+python_env: python_env.yaml
+
+entry_points:
+  main:
+    parameters:
+      data:
+        type: path
+        description: "The table of wines: a CSV file with a header, which may be compressed by gzip."
+      alpha: {type: float, default: 0.5, description: The weight of the penalty.}
+      l1_ratio: {type: float, default: 0.1}
+      note: {default: ''}
+    command: |-
+      python train.py --data {data} --alpha {alpha} --l1-ratio {l1_ratio} --note {note} && \
+        python report.py
+
+  validate:
+    parameters:
+      model: uri
+      threshold: {type: float, default: 0.9}
+    command: python validate.py {model} {threshold}
+
+  clean:
+    command: rm -rf build
+"#,
         )
         .file("python_env.yaml", "dependencies: [mlflow]\n")
 }
@@ -19,11 +39,24 @@ fn wine() -> Project {
 /// A project whose file is full of slips.
 fn slips() -> Project {
     Project::new().mlproject(
-        "name: My Project\nconda env: conda.yaml\ndocker_env:\n  image: python:3.12-slim\n  volumes: [\"$(pwd)/data:/data\"]\n  \
-         environment: [HF_TOKEN, [MODE, fast], [API_KEY, geheim]]\nentry_points:\n  main:\n    parameters:\n      alpha: {type:float, \
-         default: 0.5}\n      rate: {type: float, defulat: 0.000001}\n      epochs: {type: int, default: 010}\n      shuffle: {default: \
-         no}\n      seed: {type: flaot, default: 1}\n    command: python train.py \\\n      --alpha {alpha} --rate {rate} \\\n      \
-         --epochs {epoch} --shuffle {shuffle}\n",
+        r#"name: My Project
+conda env: conda.yaml
+docker_env:
+  image: python:3.12-slim
+  volumes: ["$(pwd)/data:/data"]
+  environment: [HF_TOKEN, [MODE, fast], [API_KEY, geheim]]
+entry_points:
+  main:
+    parameters:
+      alpha: {type:float, default: 0.5}
+      rate: {type: float, defulat: 0.000001}
+      epochs: {type: int, default: 010}
+      shuffle: {default: no}
+      seed: {type: flaot, default: 1}
+    command: python train.py \
+      --alpha {alpha} --rate {rate} \
+      --epochs {epoch} --shuffle {shuffle}
+"#,
     )
 }
 
@@ -149,9 +182,25 @@ fn the_readme_shows_what_is_shown() {
 #[test]
 fn findings_are_those_of_the_entry_point_that_is_shown() {
     let project = Project::new().mlproject(
-        "name: a\nnmae: b\nentry_points:\n  main: &main\n    parameters: {used: float, idle: flaot}\n    command: echo {used} {nope}\n    \
-         comand: x\n  other:\n    parameters:\n      rate: {type: float, default: abc}\n      rate: {type: int, default: 010}\n      none: {default: }\n    \
-         command: |\n      python x.py {rate}\n        --lost {none}\n  empty: {}\n  empty: {}\n  same: *main\n",
+        r"name: a
+nmae: b
+entry_points:
+  main: &main
+    parameters: {used: float, idle: flaot}
+    command: echo {used} {nope}
+    comand: x
+  other:
+    parameters:
+      rate: {type: float, default: abc}
+      rate: {type: int, default: 010}
+      none: {default: }
+    command: |
+      python x.py {rate}
+        --lost {none}
+  empty: {}
+  empty: {}
+  same: *main
+",
     );
     let codes = |arguments: &[&str]| -> Vec<(String, u64)> {
         let finished = project.mlrun(&[&["inspect", "project", "--json"], arguments].concat());
@@ -205,7 +254,14 @@ fn findings_are_those_of_the_entry_point_that_is_shown() {
 #[test]
 fn a_value_written_into_a_name_is_not_shown() {
     let project = Project::new().mlproject(
-        "name: x\ndocker_env:\n  image: busybox\n  environment: ['API_KEY=geheim']\nentry_points:\n  main:\n    command: 'true'\n",
+        r"name: x
+docker_env:
+  image: busybox
+  environment: ['API_KEY=geheim']
+entry_points:
+  main:
+    command: 'true'
+",
     );
     for arguments in [
         &["inspect", "project"][..],

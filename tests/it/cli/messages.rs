@@ -39,7 +39,23 @@ fn without_times(text: &str) -> String {
 /// A project with one entry point of every kind of parameter.
 fn typed() -> Project {
     Project::new().mlproject(
-        "name: typed\n\nentry_points:\n  main:\n    parameters:\n      alpha: {type: float, default: 0.5}\n      data: path\n      note:\n        type: string\n        default: none\n    command: \"cat {data}; echo {alpha} {note}\"\n  train:\n    parameters:\n      rate: float\n      epochs: {type: int}\n    command: \"echo {rate} {epochs}\"\n",
+        r#"name: typed
+
+entry_points:
+  main:
+    parameters:
+      alpha: {type: float, default: 0.5}
+      data: path
+      note:
+        type: string
+        default: none
+    command: "cat {data}; echo {alpha} {note}"
+  train:
+    parameters:
+      rate: float
+      epochs: {type: int}
+    command: "echo {rate} {epochs}"
+"#,
     )
 }
 
@@ -264,8 +280,15 @@ fn plans() {
     topic.add(&project.mlrun(&["run", "project", "-e", "train.py", "--dry-run"]));
     let project = Project::new()
         .mlproject(
-            "name: My project\ndocker_env:\n  image: python:3.11\n  volumes: [\"$(pwd)/data:/data\"]\n  environment: [[TOKEN, \
-             s3cret], [LD_PRELOAD, x]]\nentry_points:\n  main: {command: \"python train.py\"}\n  piped: {command: \"cat x | wc\"}\n",
+            r#"name: My project
+docker_env:
+  image: python:3.11
+  volumes: ["$(pwd)/data:/data"]
+  environment: [[TOKEN, s3cret], [LD_PRELOAD, x]]
+entry_points:
+  main: {command: "python train.py"}
+  piped: {command: "cat x | wc"}
+"#,
         )
         .env("MLFLOW_TRACKING_URI", "http://localhost:1")
         .env("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0");

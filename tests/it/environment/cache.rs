@@ -21,7 +21,12 @@ fn long_run(project: &Project, number: usize) -> Child {
     project.sandbox().write(
         "project/MLproject",
         format!(
-            "name: tiny\npython_env: python_env.yaml\nentry_points:\n  main:\n    command: \"touch ready; until test -e {}; do sleep 0.05; done\"\n",
+            r#"name: tiny
+python_env: python_env.yaml
+entry_points:
+  main:
+    command: "touch ready; until test -e {}; do sleep 0.05; done"
+"#,
             stop.display()
         ),
     );

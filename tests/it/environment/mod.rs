@@ -25,7 +25,12 @@ pub(crate) fn tiny_project() -> Option<Project> {
     let uv = require(Requirement::Uv)?;
     let project = Project::new()
         .mlproject(
-            "name: tiny\npython_env: python_env.yaml\nentry_points:\n  main:\n    command: \"python -c 'import sys, tiny; print(sys.prefix)'\"\n",
+            r#"name: tiny
+python_env: python_env.yaml
+entry_points:
+  main:
+    command: "python -c 'import sys, tiny; print(sys.prefix)'"
+"#,
         )
         .file("python_env.yaml", PYTHON_ENV);
     let sandbox = project.sandbox();

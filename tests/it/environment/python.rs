@@ -107,7 +107,15 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
         &[],
     ),
     (
-        "python: '3.10'\ndependencies:\n- |\n  numpy\n  scipy\n- >-\n  folded\n  text\n",
+        r"python: '3.10'
+dependencies:
+- |
+  numpy
+  scipy
+- >-
+  folded
+  text
+",
         &[],
     ),
     (

@@ -147,7 +147,13 @@ impl DockerProject {
         let docker_env: String = docker_env.lines().map(|line| format!("  {line}\n")).collect();
         let command = serde_json::to_string(command).unwrap();
         let project = Project::new().mlproject(&format!(
-            "name: {name}\ndocker_env:\n  image: {image}\n{docker_env}entry_points:\n  main:\n    command: {command}\n"
+            r"name: {name}
+docker_env:
+  image: {image}
+{docker_env}entry_points:
+  main:
+    command: {command}
+"
         ));
         project.sandbox().link_program("docker", &docker.program);
         Self {

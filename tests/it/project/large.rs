@@ -99,7 +99,15 @@ fn long_texts_are_cut_nowhere_and_widen_nothing() {
     let long = "x".repeat(1 << 20);
     let others = lines(1000, |number| format!("      p{number}: float"));
     let project = Project::new().mlproject(&format!(
-        "entry_points:\n  main:\n    parameters:\n      ? {long}\n      : {{type: {long}, default: {long}}}\n{others}    command: echo\n  ? {long}\n  : {{}}\n"
+        r"entry_points:
+  main:
+    parameters:
+      ? {long}
+      : {{type: {long}, default: {long}}}
+{others}    command: echo
+  ? {long}
+  : {{}}
+"
     ));
     let inspected = project.mlrun(&["inspect", "project"]);
     let text = inspected.expect_code(0).stdout();

@@ -331,7 +331,14 @@ fn mlflow_projects_run_nests_in_a_run_of_mlrun() {
         let Some(project) = project() else { return };
         let project = project
             .mlproject(
-                "entry_points:\n  main:\n    parameters: {how: string}\n    command: python driver.py {how}\n  child:\n    parameters: {a: string}\n    command: echo child {a} in $MLFLOW_RUN_ID\n",
+                r"entry_points:
+  main:
+    parameters: {how: string}
+    command: python driver.py {how}
+  child:
+    parameters: {a: string}
+    command: echo child {a} in $MLFLOW_RUN_ID
+",
             )
             .file("driver.py", DRIVER);
         if program == "mlrun" {

@@ -16,7 +16,16 @@ use crate::harness::{
 /// A project that needs no Python, with parameters whose values are not plain.
 fn project() -> Project {
     Project::new().mlproject(
-        "name: x\nentry_points:\n  main:\n    parameters:\n      a: {type: float, default: 0.5}\n      b: {default: \"it's ü\"}\n    command: echo {a} {b}\n  fail:\n    command: exit 3\n",
+        r#"name: x
+entry_points:
+  main:
+    parameters:
+      a: {type: float, default: 0.5}
+      b: {default: "it's ü"}
+    command: echo {a} {b}
+  fail:
+    command: exit 3
+"#,
     )
 }
 

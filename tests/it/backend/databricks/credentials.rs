@@ -177,9 +177,22 @@ fn an_expired_token_that_nobody_replaces_leaves_the_job_alone() {
     assert_eq!(super::stored(&run_id).status, "RUNNING");
 }
 
-const PROFILES: &str = "[DEFAULT]\nhost = https://default\ntoken = geheim1\n[dev]\nhost = dev.example.com\n\
-    [m2m]\nhost = https://m2m/\nclient_id = id\n[azure]\nhost = https://azure\nauth_type = azure-cli\n\
-    [half]\nhost = https://half\nauth_type = oauth-m2m\nclient_id = geheim2\n";
+const PROFILES: &str = r"[DEFAULT]
+host = https://default
+token = geheim1
+[dev]
+host = dev.example.com
+[m2m]
+host = https://m2m/
+client_id = id
+[azure]
+host = https://azure
+auth_type = azure-cli
+[half]
+host = https://half
+auth_type = oauth-m2m
+client_id = geheim2
+";
 
 #[test]
 fn a_workspace_that_is_not_named_well_is_told() {

@@ -72,7 +72,16 @@ fn values_reach_the_entry_point_on_the_cluster_as_they_are() {
         return;
     };
     let project = project(&fake)
-        .mlproject("name: x\nentry_points:\n  'my entry':\n    parameters: {a: string}\n    command: python show.py {a}\n  fail:\n    command: python -c 'exit(3)'\n")
+        .mlproject(
+            r"name: x
+entry_points:
+  'my entry':
+    parameters: {a: string}
+    command: python show.py {a}
+  fail:
+    command: python -c 'exit(3)'
+",
+        )
         .file("show.py", "import sys\nprint(sys.argv[1:])\n");
     let finished = run(
         &project,
@@ -111,10 +120,22 @@ fn a_spark_job_runs_its_file_in_the_project() {
             .file("data.txt", "here")
     };
     let with_file = with(
-        "name: x\ndatabricks_spark_job:\n  python_file: job.py\n  parameters: [one, 2]\n  python_libraries: [pandas==2.0]\n",
+        r"name: x
+databricks_spark_job:
+  python_file: job.py
+  parameters: [one, 2]
+  python_libraries: [pandas==2.0]
+",
     );
     let with_entry_point = with(
-        "name: x\ndatabricks_spark_job:\n  python_libraries: [pandas==2.0]\nentry_points:\n  main:\n    parameters: {a: string}\n    command: python job.py one {a}\n",
+        r"name: x
+databricks_spark_job:
+  python_libraries: [pandas==2.0]
+entry_points:
+  main:
+    parameters: {a: string}
+    command: python job.py one {a}
+",
     );
     for (project, arguments, expected) in [
         (&with_file, &["--wait"][..], "['one', '2']"),

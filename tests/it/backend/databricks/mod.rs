@@ -47,7 +47,14 @@ fn project(fake: &FakeDatabricks) -> Project {
 fn anonymous_project(_fake: &FakeDatabricks) -> Project {
     Project::new()
         .mlproject(
-            "name: x\nentry_points:\n  main:\n    parameters:\n      alpha: {type: float, default: 0.5}\n      data: {type: path, default: /dbfs/data.csv}\n    command: python train.py {alpha} {data}\n",
+            r"name: x
+entry_points:
+  main:
+    parameters:
+      alpha: {type: float, default: 0.5}
+      data: {type: path, default: /dbfs/data.csv}
+    command: python train.py {alpha} {data}
+",
         )
         .file("train.py", "print('hi')\n")
         .env("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")

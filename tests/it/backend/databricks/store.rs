@@ -7,7 +7,15 @@ use crate::harness::{Project, Requirement, assert_contains, require};
 
 /// A project that runs here and tells where it records.
 fn local(project: Project) -> Project {
-    project.mlproject("name: x\nentry_points:\n  main:\n    parameters:\n      a: {default: 1}\n    command: echo \"$MLFLOW_TRACKING_URI $MLFLOW_RUN_ID\"\n")
+    project.mlproject(
+        r#"name: x
+entry_points:
+  main:
+    parameters:
+      a: {default: 1}
+    command: echo "$MLFLOW_TRACKING_URI $MLFLOW_RUN_ID"
+"#,
+    )
 }
 
 const READ: &str = "import sys

@@ -38,8 +38,13 @@ print(json.dumps(run.info.run_id))
 fn project(uri: &str) -> Project {
     let project = Project::new()
         .mlproject(
-            "name: test\ndocker_env:\n  image: base\n  volumes: ['$(pwd)/data:/data']\n  environment: [[A, b]]\n\
-             entry_points: {main: {command: python train.py}}\n",
+            r"name: test
+docker_env:
+  image: base
+  volumes: ['$(pwd)/data:/data']
+  environment: [[A, b]]
+entry_points: {main: {command: python train.py}}
+",
         )
         .env("MLFLOW_TRACKING_URI", uri)
         .env("AWS_ACCESS_KEY_ID", "key")

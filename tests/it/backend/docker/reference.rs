@@ -179,8 +179,16 @@ fn run(case: &Case, docker: &Docker, image: &str, reference: Option<&Reference>)
     sandbox.write(
         "project/MLproject",
         format!(
-            "name: {name}\ndocker_env:\n  image: {image}\n{docker_env}entry_points:\n  main:\n    parameters:\n      \
-             text: {{default: x}}\n      number: {{default: y}}\n    command: {command}\n"
+            r"name: {name}
+docker_env:
+  image: {image}
+{docker_env}entry_points:
+  main:
+    parameters:
+      text: {{default: x}}
+      number: {{default: y}}
+    command: {command}
+"
         ),
     );
     sandbox.write("project/sub/data", "data\n");

@@ -75,7 +75,13 @@ fn downloaded_data_is_found_in_the_container() {
     let project = project.file(
         "MLproject",
         &format!(
-            "name: {name}\ndocker_env: {{image: {base}}}\nentry_points:\n  main:\n    parameters: {{data: path}}\n    command: cat {{data}}\n"
+            r"name: {name}
+docker_env: {{image: {base}}}
+entry_points:
+  main:
+    parameters: {{data: path}}
+    command: cat {{data}}
+"
         ),
     );
     let body = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndata".to_vec();

@@ -40,7 +40,13 @@ impl ClusterProject {
     /// As [`ClusterProject::with`], with a kubeconfig.
     pub(crate) fn on(server: Server, template: &str, kubeconfig: &str) -> Self {
         let mlproject = format!(
-            "name: My Project\ndocker_env:\n  image: {IMAGE}\nentry_points:\n  main:\n    command: python train.py 'a b' --x 1\n"
+            r"name: My Project
+docker_env:
+  image: {IMAGE}
+entry_points:
+  main:
+    command: python train.py 'a b' --x 1
+"
         );
         let project = Project::new()
             .mlproject(&mlproject)

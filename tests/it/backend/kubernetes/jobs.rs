@@ -75,18 +75,34 @@ fn a_failed_entry_point_fails_the_run() {
 
 #[test]
 fn the_template_is_kept_and_variables_reach_the_container() {
-    let template = "apiVersion: batch/v1\nkind: Job\nmetadata: {namespace: mlflow, labels: {team: a}}\nspec:\n  template:\n    \
-        spec:\n      restartPolicy: Never\n      volumes:\n      - {name: v, configMap: {name: c, defaultMode: 0644}}\n      \
-        containers:\n      - resources: {limits: {cpu: 2}}\n        env: [{name: MLFLOW_TRACKING_URI, value: replaced}, {name: KEPT, value: 'yes'}]\n      \
-        - {name: side, image: side:1}\n";
+    let template = r"apiVersion: batch/v1
+kind: Job
+metadata: {namespace: mlflow, labels: {team: a}}
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      volumes:
+      - {name: v, configMap: {name: c, defaultMode: 0644}}
+      containers:
+      - resources: {limits: {cpu: 2}}
+        env: [{name: MLFLOW_TRACKING_URI, value: replaced}, {name: KEPT, value: 'yes'}]
+      - {name: side, image: side:1}
+";
     let cluster = ClusterProject::with(template, Options::default())
         .env("KUBE_MLFLOW_TRACKING_URI", "http://mlflow.mlflow.svc:5000")
         .env("COPIED", "of this machine");
     cluster.project.sandbox().write(
         "project/MLproject",
         format!(
-            "name: p\ndocker_env:\n  image: {IMAGE}\n  environment: [\"COPIED\", [\"SET\", \"$(x)\"], [\"KEPT\", \"no\"]]\n\
-             entry_points:\n  main:\n    command: echo $HOME && echo $(date)\n"
+            r#"name: p
+docker_env:
+  image: {IMAGE}
+  environment: ["COPIED", ["SET", "$(x)"], ["KEPT", "no"]]
+entry_points:
+  main:
+    command: echo $HOME && echo $(date)
+"#
         ),
     );
     let running = cluster.start(&["--no-logs"]);
@@ -141,7 +157,14 @@ fn what_else_the_template_has_stays_as_it_is() {
     sandbox.write(
         "project/MLproject",
         format!(
-            "name: p\ndocker_env:\n  image: {IMAGE}\n  environment: [[\"TOKEN\", \"of docker_env\"]]\nentry_points:\n  main:\n    command: id\n"
+            r#"name: p
+docker_env:
+  image: {IMAGE}
+  environment: [["TOKEN", "of docker_env"]]
+entry_points:
+  main:
+    command: id
+"#
         ),
     );
     sandbox.write(
@@ -184,7 +207,16 @@ fn a_dry_run_shows_the_job_and_creates_nothing() {
     let cluster = ClusterProject::new().env("TOKEN", "s3cret");
     cluster.project.sandbox().write(
         "project/MLproject",
-        format!("name: p\ndocker_env:\n  image: {IMAGE}\n  environment: [\"TOKEN\"]\nentry_points:\n  main:\n    command: id\n"),
+        format!(
+            r#"name: p
+docker_env:
+  image: {IMAGE}
+  environment: ["TOKEN"]
+entry_points:
+  main:
+    command: id
+"#
+        ),
     );
     let ended = cluster.start(&["--dry-run"]).end();
     ended.expect_code(0);
@@ -314,7 +346,14 @@ fn data_that_no_pod_would_see_is_an_error() {
     cluster.project.sandbox().write(
         "project/MLproject",
         format!(
-            "name: p\ndocker_env:\n  image: {IMAGE}\nentry_points:\n  main:\n    parameters: {{data: path}}\n    command: id {{data}}\n"
+            r"name: p
+docker_env:
+  image: {IMAGE}
+entry_points:
+  main:
+    parameters: {{data: path}}
+    command: id {{data}}
+"
         ),
     );
     let ended = cluster.start(&["-P", "data=http://127.0.0.1:1/x.csv"]).end();

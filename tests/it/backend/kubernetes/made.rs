@@ -15,7 +15,14 @@ fn project(template: &str, name: &str, environment: &str) -> ClusterProject {
     cluster.project.sandbox().write(
         "project/MLproject",
         format!(
-            "name: {}\ndocker_env:\n  image: {IMAGE}\n  {environment}\nentry_points:\n  main:\n    command: id\n",
+            r"name: {}
+docker_env:
+  image: {IMAGE}
+  {environment}
+entry_points:
+  main:
+    command: id
+",
             json!(name)
         ),
     );

@@ -14,11 +14,22 @@ use crate::harness::{Project, Sandbox, StoreContents, assert_contains, assert_go
 fn wine() -> Project {
     Project::new()
         .mlproject(
-            "name: wine\nentry_points:\n  main:\n    parameters:\n      data: path\n      alpha: {type: float, default: 0.5}\n      \
-             rate: {type: float, default: 0.1}\n      note: {default: ''}\n    command: python train.py {data} {alpha} {rate} {note}\n",
+            r"name: wine
+entry_points:
+  main:
+    parameters:
+      data: path
+      alpha: {type: float, default: 0.5}
+      rate: {type: float, default: 0.1}
+      note: {default: ''}
+    command: python train.py {data} {alpha} {rate} {note}
+",
         )
         .file("params.yaml", "rate: 0.000001\ndata: project\n")
-        .file("params.json", "{\"rate\": 2, \"data\": \"project/MLproject\", \"extra\": true}\n")
+        .file(
+            "params.json",
+            "{\"rate\": 2, \"data\": \"project/MLproject\", \"extra\": true}\n",
+        )
 }
 
 /// Everything below a directory: kind, mode, length, time of change and content of every file.
@@ -217,7 +228,11 @@ fn parameters_from_files() {
 #[test]
 fn the_plan_is_what_a_run_does() {
     let project = Project::new().mlproject(
-        "entry_points:\n  main:\n    parameters: {a: {default: 'x y'}}\n    command: echo {a} $MLFLOW_EXPERIMENT_ID\n",
+        r"entry_points:
+  main:
+    parameters: {a: {default: 'x y'}}
+    command: echo {a} $MLFLOW_EXPERIMENT_ID
+",
     );
     let planned = dry_run(&project, &["project", "--env-manager", "local", "-P", "b=it's"]);
     let finished = project.run(["-P", "b=it's"]);

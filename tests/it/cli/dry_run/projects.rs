@@ -91,8 +91,11 @@ fn a_conda_project() {
 fn a_docker_project() {
     let Some(docker) = require_docker() else { return };
     let project = Project::new().mlproject(
-        "name: of-a-dry-run\ndocker_env: {image: 'mlrun-test/never-there:1', environment: [[TOKEN, s3cret]]}\nentry_points:\n  main: \
-         {command: 'echo {{}} | cat'}\n",
+        r"name: of-a-dry-run
+docker_env: {image: 'mlrun-test/never-there:1', environment: [[TOKEN, s3cret]]}
+entry_points:
+  main: {command: 'echo {{}} | cat'}
+",
     );
     let log = project.sandbox().root().join("bin/calls");
     std::fs::write(&log, "").unwrap();

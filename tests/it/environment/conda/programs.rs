@@ -214,7 +214,11 @@ fn files_that_cannot_be_used() {
     for (text, expected) in [
         (
             "dependencies: [python=3.11, 3.8]\n",
-            "error: <sandbox>/work/project/conda.yaml:1:29: a dependency must be a package, or `pip:` with a list, but it is a number\n   |\n 1 | dependencies: [python=3.11, 3.8]\n   |                             ^^^\n",
+            r"error: <sandbox>/work/project/conda.yaml:1:29: a dependency must be a package, or `pip:` with a list, but it is a number
+   |
+ 1 | dependencies: [python=3.11, 3.8]
+   |                             ^^^
+",
         ),
         (
             "dependencies:\n  - python\n",
@@ -245,7 +249,12 @@ fn files_that_cannot_be_used() {
         .file("conda.yaml", "dependencies: [unclosed\n");
     assert_eq!(
         refusal(&broken, &[]),
-        "error: <sandbox>/work/project/conda.yaml:2:1: expected ',' or ']' in what begins at line 1, column 15, found the end of the text\n   |\n 1 | dependencies: [unclosed\n   |                        ^\nhint: put text that holds ',', '?' or brackets in quotes, and close every bracket\n"
+        r"error: <sandbox>/work/project/conda.yaml:2:1: expected ',' or ']' in what begins at line 1, column 15, found the end of the text
+   |
+ 1 | dependencies: [unclosed
+   |                        ^
+hint: put text that holds ',', '?' or brackets in quotes, and close every bracket
+"
     );
 }
 

@@ -227,7 +227,11 @@ fn other_files_that_conda_reads() {
         .write("project/requirements.txt", "hellolab\n-r other.txt\n");
     let finished = project.mlrun(&["run", "project"]);
     finished.expect_code(1);
-    let expected = "/project/requirements.txt:2:1: '-r other.txt' is an option of pip, which conda does not know\n   |\n 2 | -r other.txt\n   | ^^\nhint: write a python_env.yaml with the line `dependencies: [-r requirements.txt]`";
+    let expected = r"/project/requirements.txt:2:1: '-r other.txt' is an option of pip, which conda does not know
+   |
+ 2 | -r other.txt
+   | ^^
+hint: write a python_env.yaml with the line `dependencies: [-r requirements.txt]`";
     assert_contains(finished.stderr(), expected);
 }
 

@@ -224,9 +224,17 @@ fn write_ssh_files(sandbox: &Sandbox, keygen: &Path, port: u16) {
     let mut config = fs::File::create(sandbox.root().join("sshd_config")).unwrap();
     write!(
         config,
-        "Port {port}\nListenAddress 127.0.0.1\nHostKey {root}/host_key\nPidFile none\nStrictModes no\nUsePAM no\n\
-         AuthorizedKeysFile {root}/authorized_keys\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-         PermitRootLogin prohibit-password\n"
+        r"Port {port}
+ListenAddress 127.0.0.1
+HostKey {root}/host_key
+PidFile none
+StrictModes no
+UsePAM no
+AuthorizedKeysFile {root}/authorized_keys
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+"
     )
     .unwrap();
     let client = |name: &str, known_hosts: &str, key: &str| {

@@ -79,9 +79,22 @@ async fn a_run_is_a_directory_of_files() {
         )
     );
     let meta = format!(
-        "artifact_uri: {root}/0/{id}/artifacts\nend_time: 1700000001000\nentry_point_name: ''\nexperiment_id: '0'\n\
-         lifecycle_stage: active\nrun_id: {id}\nrun_name: renamed\nrun_uuid: {id}\nsource_name: ''\nsource_type: 4\n\
-         source_version: ''\nstart_time: 1700000000123\nstatus: 5\ntags: []\nuser_id: anna\n",
+        r"artifact_uri: {root}/0/{id}/artifacts
+end_time: 1700000001000
+entry_point_name: ''
+experiment_id: '0'
+lifecycle_stage: active
+run_id: {id}
+run_name: renamed
+run_uuid: {id}
+source_name: ''
+source_type: 4
+source_version: ''
+start_time: 1700000000123
+status: 5
+tags: []
+user_id: anna
+",
         root = root.display(),
         id = info.run_id
     );

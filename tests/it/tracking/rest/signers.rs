@@ -238,8 +238,16 @@ async fn the_first_of_the_kubeconfigs_counts() {
     let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
     write(
         "config",
-        "current-context: work\ncontexts:\n- name: work\n  context: {user: ada, cluster: c, namespace: team}\n\
-         users:\n- name: ada\n  user: {tokenFile: ada.token}\n- name: bob\n  user: {exec: {command: x}}\n",
+        r"current-context: work
+contexts:
+- name: work
+  context: {user: ada, cluster: c, namespace: team}
+users:
+- name: ada
+  user: {tokenFile: ada.token}
+- name: bob
+  user: {exec: {command: x}}
+",
     );
     let bob = "current-context: other\ncontexts:\n- {name: other, context: {user: bob}}\n";
     write("first", bob);

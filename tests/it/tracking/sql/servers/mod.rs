@@ -136,7 +136,13 @@ fn clients_read_what_was_written() {
             };
             let uri = database.server.uri(name);
             let project = Project::new()
-                .mlproject("entry_points:\n  main:\n    parameters: {a: {default: \"it's ü\"}}\n    command: 'echo \"$MLFLOW_TRACKING_URI\"; sh -c \"exit ${{CODE:-0}}\"'\n")
+                .mlproject(
+                    r#"entry_points:
+  main:
+    parameters: {a: {default: "it's ü"}}
+    command: 'echo "$MLFLOW_TRACKING_URI"; sh -c "exit ${{CODE:-0}}"'
+"#,
+                )
                 .env("MLFLOW_TRACKING_URI", &uri);
             let first = project.run(["--experiment-name", "größe 🦀", "-P", "b=x y"]);
             first.expect_code(0);

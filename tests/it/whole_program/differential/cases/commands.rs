@@ -46,12 +46,29 @@ fn formats() -> Vec<Case> {
 fn blocks() -> Vec<Case> {
     let block = |style: &str| {
         format!(
-            "entry_points:\n  main:\n    parameters:\n      a: {{default: 1}}\n    command: {style}\n      echo {{a}} \\\n        two\n      echo three\n"
+            r"entry_points:
+  main:
+    parameters:
+      a: {{default: 1}}
+    command: {style}
+      echo {{a}} \
+        two
+      echo three
+"
         )
     };
     let folded = |style: &str| {
         format!(
-            "entry_points:\n  main:\n    command: {style}\n      echo one\n      two\n\n      three\n        four\n      five\n"
+            r"entry_points:
+  main:
+    command: {style}
+      echo one
+      two
+
+      three
+        four
+      five
+"
         )
     };
     // What the command is without the line breaks at its end, which mlrun cuts.
@@ -91,7 +108,13 @@ fn blocks() -> Vec<Case> {
 
 fn here_document(style: &str) -> String {
     format!(
-        "entry_points:\n  main:\n    command: {style}\n      cat <<END\n        $((1 + 2)) {{{{x}}}}\n      END\n"
+        r"entry_points:
+  main:
+    command: {style}
+      cat <<END
+        $((1 + 2)) {{{{x}}}}
+      END
+"
     )
 }
 

@@ -6,7 +6,13 @@ use crate::whole_program::differential::{Case, Deviation, case};
 const RSCRIPT: &str = "#!/bin/bash\nprintf '<%s>\\n' Rscript \"$@\"\n";
 
 pub(in crate::whole_program::differential) fn cases() -> Vec<Case> {
-    let named = "name: x\nentry_points:\n  main: {command: echo main}\n  train model: {command: echo train}\n  run.sh: {command: echo declared}\n  yes: {command: echo true}\n";
+    let named = r"name: x
+entry_points:
+  main: {command: echo main}
+  train model: {command: echo train}
+  run.sh: {command: echo declared}
+  yes: {command: echo true}
+";
     vec![
         case("an entry point by its name")
             .mlproject(named)

@@ -15,14 +15,28 @@ pub(in crate::whole_program::differential) fn cases() -> Vec<Case> {
 /// MLflow's own examples and files like them.
 fn searches() -> Vec<Case> {
     let hyperparam = concat!(
-        "name: Search\n\nconda_env: conda.yaml\n\nentry_points:\n  # train\n  train:\n    parameters:\n",
+        r"name: Search
+
+conda_env: conda.yaml
+
+entry_points:
+  # train
+  train:
+    parameters:
+",
         "      data: {type: string, default: \"../wine/wine-quality.csv\"}\n      epochs: {type: int, default: 32}\n",
         "      rate: {type: float, default: 1e-1}\n      momentum: {type: float, default: .0}\n",
         "      tiny: {type: float, default: 0.000001}\n      one: {type: float, default: 1.}\n",
         "      experiment: {type: string, default: \"\"}\n",
         "    command: \"python train.py {data}\n                              --epochs {epochs}\n",
         "                              --rate {rate} {momentum} {tiny} {one}\n",
-        "                              --experiment {experiment}\"\n\n  other:\n    command: \"python other.py\"\n\n\n",
+        r#"                              --experiment {experiment}"
+
+  other:
+    command: "python other.py"
+
+
+"#,
     );
     let with_files = |case: Case| {
         case.mlproject(hyperparam)
@@ -35,35 +49,90 @@ fn searches() -> Vec<Case> {
             .logs("experiment", "")
             .on_every_store(),
         with_files(case("hyperparam: there is no main")),
-        with_files(case("hyperparam: a declared float is given as an integer")).run(["-e", "train", "-P", "rate=1"]).logs(
-            "experiment",
-            "",
-        ),
+        with_files(case("hyperparam: a declared float is given as an integer"))
+            .run(["-e", "train", "-P", "rate=1"])
+            .logs("experiment", ""),
         case("kph: a key called type:int")
-            .mlproject("name: kph\nentry_points:\n  main:\n    parameters:\n      max_p: {type:int, default: 1}\n      n: {type:int, default: 10}\n    command: \"python train.py {max_p} {n}\"\n")
+            .mlproject(
+                r#"name: kph
+entry_points:
+  main:
+    parameters:
+      max_p: {type:int, default: 1}
+      n: {type:int, default: 10}
+    command: "python train.py {max_p} {n}"
+"#,
+            )
             .file("train.py", PRINT)
             .run(["-P", "n=x"]),
         case("mlflow-slurm: a command that is given twice").mlproject(
-            "name: tutorial\nentry_points:\n  main:\n    parameters:\n        num_runs: {type: int, default: 2}\n    command: \"echo first {num_runs}\"\n    command: \"echo second {num_runs}\"\n#    command: \"echo third\"\n",
+            r#"name: tutorial
+entry_points:
+  main:
+    parameters:
+        num_runs: {type: int, default: 2}
+    command: "echo first {num_runs}"
+    command: "echo second {num_runs}"
+#    command: "echo third"
+"#,
         ),
         case("maelstrom-a6: a default that is the text None")
-            .mlproject("entry_points:\n  main:\n    parameters:\n      options: {type: str, default: None}\n      rate: {type: str, default: 1e-5}\n      empty: {type: str, default: \"\"}\n    command: echo {options} {rate} [{empty}]\n")
+            .mlproject(
+                r#"entry_points:
+  main:
+    parameters:
+      options: {type: str, default: None}
+      rate: {type: str, default: 1e-5}
+      empty: {type: str, default: ""}
+    command: echo {options} {rate} [{empty}]
+"#,
+            )
             .run(["-P", "options=a=1,2 -m"])
             .logs("options", "a=1,2 -m")
             .logs("empty", ""),
-        case("rental prices: descriptions and hyphens").mlproject(
-            "name: basic_cleaning\nconda_env: conda.yml\n\nentry_points:\n  main:\n    parameters:\n\n      input_artifact:\n        description: Fully qualified name for the input\n        type: string\n\n      min-price:\n        description: The lowest\n        type: float\n        default: 10\n\n    command: >-\n        python run.py  --input_artifact {input_artifact} --min-price {min-price}\n",
-        )
-        .file("conda.yml", "name: x\n")
-        .file("run.py", PRINT)
-        .run(["-P", "input_artifact=sample.csv:latest"]),
+        case("rental prices: descriptions and hyphens")
+            .mlproject(
+                r"name: basic_cleaning
+conda_env: conda.yml
+
+entry_points:
+  main:
+    parameters:
+
+      input_artifact:
+        description: Fully qualified name for the input
+        type: string
+
+      min-price:
+        description: The lowest
+        type: float
+        default: 10
+
+    command: >-
+        python run.py  --input_artifact {input_artifact} --min-price {min-price}
+",
+            )
+            .file("conda.yml", "name: x\n")
+            .file("run.py", PRINT)
+            .run(["-P", "input_artifact=sample.csv:latest"]),
     ]
 }
 
 fn pipelines() -> Vec<Case> {
     vec![
         case("ml-system: a block that ends with the file")
-            .mlproject("name: housing\n\nentry_points:\n  main:\n    parameters:\n      data: {type: string, default: housing}\n      id: {type: string, default: \"\"}\n\n    command: |\n      python main.py \\\n        --data {data} \\\n        --id {id}")
+            .mlproject(r#"name: housing
+
+entry_points:
+  main:
+    parameters:
+      data: {type: string, default: housing}
+      id: {type: string, default: ""}
+
+    command: |
+      python main.py \
+        --data {data} \
+        --id {id}"#)
             .file("main.py", PRINT)
             .run(["-P", "more=1"])
             .logs("id", ""),
@@ -72,38 +141,81 @@ fn pipelines() -> Vec<Case> {
             .run(["-P", "configs=a.b=1 c=2"])
             .logs("configs", "a.b=1 c=2"),
         case("sdg-mlops: a plain command on lines that end in backslashes").mlproject(
-            "entry_points:\n  main:\n    parameters:\n      a: {default: 1}\n    command: echo main.py \\\n      --a {a} \\\n      --b\n",
+            r"entry_points:
+  main:
+    parameters:
+      a: {default: 1}
+    command: echo main.py \
+      --a {a} \
+      --b
+",
         ),
         case("metno: a folded command with deeper lines").mlproject(&deeper(">")).like(
             Deviation::BlockCommandsTakeExtras,
             case("").mlproject(&deeper(">-")),
         ),
         case("orthrus: a placeholder with another name")
-            .mlproject("entry_points:\n  main:\n    parameters:\n      dataset-path: {type: path, default: .}\n    command: echo {data_path}\n")
+            .mlproject(r"entry_points:
+  main:
+    parameters:
+      dataset-path: {type: path, default: .}
+    command: echo {data_path}
+")
             .creates_no_run(Deviation::ErrorsComeBeforeTheRun),
         case("AIP: an entry point without a command")
             .mlproject("name: AIP\nentry_points:\n  main:\n    parameters: {}\n  train:\n    parameters:\n")
             .run(["-e", "main"]),
         case("BLS: values with commas and quotes")
-            .mlproject("entry_points:\n  main:\n    parameters:\n      codes: {type: string, default: \"1, 10, 100\"}\n      text: {type: string, default: 'he said \"no\"'}\n    command: \"echo {codes} {text}\"\n")
+            .mlproject(r#"entry_points:
+  main:
+    parameters:
+      codes: {type: string, default: "1, 10, 100"}
+      text: {type: string, default: 'he said "no"'}
+    command: "echo {codes} {text}"
+"#)
             .logs("codes", "1, 10, 100")
             .logs("text", "he said \"no\""),
         case("CHAP: keys of its own")
-            .mlproject("name: model\nuv_env: pyproject.toml\nadapters: {a: b}\nentry_points:\n  train:\n    parameters:\n      train_data: str\n      model: str\n    command: \"echo train {train_data} {model}\"\n")
+            .mlproject(r#"name: model
+uv_env: pyproject.toml
+adapters: {a: b}
+entry_points:
+  train:
+    parameters:
+      train_data: str
+      model: str
+    command: "echo train {train_data} {model}"
+"#)
             .run(["-e", "train", "-P", "train_data=a.csv", "-P", "model=m"]),
     ]
 }
 
 fn deeper(style: &str) -> String {
     format!(
-        "entry_points:\n  main:\n    parameters:\n      a: {{type: int, default: 3}}\n    command: {style}\n      echo start &&\n      (echo one;\n        echo two\n        echo {{a}})\n"
+        r"entry_points:
+  main:
+    parameters:
+      a: {{type: int, default: 3}}
+    command: {style}
+      echo start &&
+      (echo one;
+        echo two
+        echo {{a}})
+"
     )
 }
 
 fn shells() -> Vec<Case> {
     vec![
         case("Slurm: braces of the shell by doubling").mlproject(
-            "entry_points:\n  main:\n    parameters:\n      n: {type: int, default: 2}\n    command: |-\n      echo nodes ${{SLURM_NNODES:-1}} {n}; \\\n      echo \"${{#SHELL}}\" >/dev/null\n",
+            r#"entry_points:
+  main:
+    parameters:
+      n: {type: int, default: 2}
+    command: |-
+      echo nodes ${{SLURM_NNODES:-1}} {n}; \
+      echo "${{#SHELL}}" >/dev/null
+"#,
         ),
         case("CAT-Net: a program of the project's own")
             .executable("run.sh", "#!/bin/sh\necho own \"$@\"\n")

@@ -31,25 +31,63 @@ fn defaults() -> Vec<Case> {
         scalars(
             "integers",
             [
-                ("0", None), ("-1", None), ("+12", None), ("010", None), ("0o17", None), ("089", None), ("0x1F", None),
-                ("0b101", None), ("1_000", None), ("12:30:45", None), ("190:20:30", None), ("-1:30", None),
-                ("123456789012345678901234567890", None), ("0x_f", None), ("_1", None), ("1__0", None),
+                ("0", None),
+                ("-1", None),
+                ("+12", None),
+                ("010", None),
+                ("0o17", None),
+                ("089", None),
+                ("0x1F", None),
+                ("0b101", None),
+                ("1_000", None),
+                ("12:30:45", None),
+                ("190:20:30", None),
+                ("-1:30", None),
+                ("123456789012345678901234567890", None),
+                ("0x_f", None),
+                ("_1", None),
+                ("1__0", None),
             ],
         ),
         scalars(
             "floats",
             [
-                ("1.0", None), ("1.", None), (".5", None), ("-.5", None), ("+.5", None), ("1e5", None), ("1e-5", None),
-                ("1.0e5", None), ("1.0e-5", None), ("1.0e+5", None), ("0.000001", None), ("1_000.5", None), (".inf", None),
-                ("-.INF", None), (".NaN", None), ("1:30.5", None), ("1.5E+3", None), ("100000000000000000.0", None),
-                ("0.1", None), ("1.10", None),
+                ("1.0", None),
+                ("1.", None),
+                (".5", None),
+                ("-.5", None),
+                ("+.5", None),
+                ("1e5", None),
+                ("1e-5", None),
+                ("1.0e5", None),
+                ("1.0e-5", None),
+                ("1.0e+5", None),
+                ("0.000001", None),
+                ("1_000.5", None),
+                (".inf", None),
+                ("-.INF", None),
+                (".NaN", None),
+                ("1:30.5", None),
+                ("1.5E+3", None),
+                ("100000000000000000.0", None),
+                ("0.1", None),
+                ("1.10", None),
             ],
         ),
         scalars(
             "booleans",
             [
-                ("yes", None), ("No", None), ("ON", None), ("off", None), ("true", None), ("False", None), ("TRUE", None),
-                ("y", None), ("n", None), ("tRUE", None), ("'yes'", None),
+                ("yes", None),
+                ("No", None),
+                ("ON", None),
+                ("off", None),
+                ("true", None),
+                ("False", None),
+                ("TRUE", None),
+                ("y", None),
+                ("n", None),
+                ("tRUE", None),
+                ("'yes'", None),
             ],
         ),
         scalars(
@@ -78,7 +116,10 @@ fn defaults() -> Vec<Case> {
                 ("2024-1-2", None),
                 ("2024-01-02T03:04:05Z", Some("2024-01-02 03:04:05+00:00")),
                 ("2024-01-02 03:04:05", Some("2024-01-02 03:04:05")),
-                ("2024-01-02t03:04:05.678+01:30", Some("2024-01-02 03:04:05.678000+01:30")),
+                (
+                    "2024-01-02t03:04:05.678+01:30",
+                    Some("2024-01-02 03:04:05.678000+01:30"),
+                ),
                 ("2024-01-02 3:4:5 -5", Some("2024-01-02 3:4:5 -5")),
                 ("2024-01-02 03:04:05 -05:00", Some("2024-01-02 03:04:05-05:00")),
                 ("2024-01", None),
@@ -89,12 +130,18 @@ fn defaults() -> Vec<Case> {
             [
                 ("[1, 2]", Some("[1, 2]")),
                 ("[]", Some("[]")),
-                ("{a: 1, b: [x, 'it''s', null, true, 1.50]}", Some("{'a': 1, 'b': ['x', \"it's\", None, True, 1.5]}")),
+                (
+                    "{a: 1, b: [x, 'it''s', null, true, 1.50]}",
+                    Some("{'a': 1, 'b': ['x', \"it's\", None, True, 1.5]}"),
+                ),
                 ("{}", Some("{}")),
                 ("!!set {a}", Some("{'a'}")),
-                ("[2024-01-02, 2024-01-02T03:04:05Z]", Some(
-                    "[datetime.date(2024, 1, 2), datetime.datetime(2024, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)]",
-                )),
+                (
+                    "[2024-01-02, 2024-01-02T03:04:05Z]",
+                    Some(
+                        "[datetime.date(2024, 1, 2), datetime.datetime(2024, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)]",
+                    ),
+                ),
                 ("!!binary aGk=", Some("b'hi'")),
                 ("!!omap [a: 1]", Some("[('a', 1)]")),
                 ("[\"ü\\n\\x00\"]", Some("['ü\\n\\x00']")),
@@ -103,16 +150,60 @@ fn defaults() -> Vec<Case> {
         ),
         case("blocks as defaults")
             .mlproject(
-                "entry_points:\n  main:\n    parameters:\n      a:\n        type: string\n        default: |\n          one\n            two\n\n          three\n      b:\n        default: >-\n          one\n          two\n\n          three\n            four\n          five\n      c:\n        default: |+\n          kept\n\n      d:\n        default: \"folded\n          quoted \\\n          text\"\n    command: printf '<%s>\\n' {a} {b} {c} {d}\n",
+                r#"entry_points:
+  main:
+    parameters:
+      a:
+        type: string
+        default: |
+          one
+            two
+
+          three
+      b:
+        default: >-
+          one
+          two
+
+          three
+            four
+          five
+      c:
+        default: |+
+          kept
+
+      d:
+        default: "folded
+          quoted \
+          text"
+    command: printf '<%s>\n' {a} {b} {c} {d}
+"#,
             )
             .logs("a", "one\n  two\n\nthree\n")
             .logs("b", "one two\nthree\n  four\nfive")
             .logs("c", "kept\n\n")
             .logs("d", "folded quoted text"),
         case("anchors, aliases and merge keys").mlproject(
-            "defaults: &defaults\n  type: float\n  default: 1\nentry_points:\n  main:\n    parameters:\n      a: *defaults\n      b:\n        <<: *defaults\n        default: 2\n      c:\n        <<: [{default: 3}, *defaults]\n      <<: {d: {default: 4}, a: {default: 9}}\n    command: echo {a} {b} {c} {d}\n",
+            r"defaults: &defaults
+  type: float
+  default: 1
+entry_points:
+  main:
+    parameters:
+      a: *defaults
+      b:
+        <<: *defaults
+        default: 2
+      c:
+        <<: [{default: 3}, *defaults]
+      <<: {d: {default: 4}, a: {default: 9}}
+    command: echo {a} {b} {c} {d}
+",
         ),
-        case("a key that is a type and a colon").parameters("a: {type:int, default: 1}\nb: {type str, default: 2}", "echo {a} {b}"),
+        case("a key that is a type and a colon").parameters(
+            "a: {type:int, default: 1}\nb: {type str, default: 2}",
+            "echo {a} {b}",
+        ),
     ]
 }
 
