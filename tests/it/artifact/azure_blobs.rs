@@ -2,19 +2,11 @@
 
 use std::process::Command;
 
+use super::TREE;
 use super::servers::{self, AZURITE_KEY, Server, azure_connection};
-use super::uploads::upload_file;
-use super::uploads::{PART, with_file};
+use super::uploads::{PART, upload_file, with_file};
 use crate::harness::scripted::{ScriptedServer, Step};
 use crate::harness::{Project, assert_contains, assert_lacks};
-
-/// Shows the kind and path of all that is below the parameter's place, and the contents of files.
-const TREE: &str = r#"entry_points:
-  main:
-    parameters:
-      data: path
-    command: "cd {data} && find . -mindepth 1 -printf '%y %P\n' | LC_ALL=C sort; grep -r . || true"
-"#;
 
 /// Runs Python with a container of this name as `container`, and gives what it prints.
 fn python(server: &Server, container: &str, script: &str) -> String {
@@ -45,13 +37,7 @@ fn uri(container: &str, key: &str) -> String {
 
 /// What a run finds below this place.
 fn tree(server: &Server, container: &str, key: &str) -> Vec<String> {
-    let mut project = Project::new().mlproject(TREE);
-    for (name, value) in server.variables(server.port) {
-        project = project.env(name, &value);
-    }
-    let finished = super::run(&project, &uri(container, key));
-    finished.expect_code(0);
-    finished.stdout().lines().map(str::to_owned).collect()
+    super::tree(server, &uri(container, key))
 }
 
 /// Whether a run gets this one file.

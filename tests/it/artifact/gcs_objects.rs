@@ -3,16 +3,9 @@
 use std::process::Command;
 
 use super::servers::{self, Server};
+use super::{TREE, tree};
 use crate::harness::scripted::{ScriptedServer, Step};
-use crate::harness::{Finished, Project, assert_contains};
-
-/// Shows the kind and path of all that is below the parameter's place.
-const TREE: &str = r#"entry_points:
-  main:
-    parameters:
-      data: path
-    command: "cd {data} && find . -mindepth 1 -printf '%y %P\n' | LC_ALL=C sort; grep -r . || true"
-"#;
+use crate::harness::{Project, assert_contains};
 
 /// Fills a new bucket by Google's own client.
 fn fill(server: &Server, bucket: &str, script: &str) {
@@ -34,26 +27,6 @@ bucket.create()
         .unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{told}");
-}
-
-fn project(server: &Server) -> Project {
-    let mut project = Project::new().mlproject(TREE);
-    for (name, value) in server.variables(server.port) {
-        project = project.env(name, &value);
-    }
-    project
-}
-
-/// What a run finds below this place.
-fn tree(server: &Server, uri: &str) -> Vec<String> {
-    let project = project(server);
-    let finished = super::run(&project, uri);
-    finished.expect_code(0);
-    lines(&finished)
-}
-
-fn lines(finished: &Finished<'_>) -> Vec<String> {
-    finished.stdout().lines().map(str::to_owned).collect()
 }
 
 #[test]
@@ -164,7 +137,7 @@ fn what_is_packed_there_is_unpacked_here() {
     let project = project.env(variables[0].0, &variables[0].1);
     let finished = super::run(&project, "gs://packed/d");
     finished.expect_code(0);
-    assert_eq!(lines(&finished), ["small", "41943040", "0"]);
+    assert_eq!(finished.stdout(), "small\n41943040\n0\n");
 }
 
 #[test]

@@ -34,6 +34,14 @@ const SHOW: &str = r#"entry_points:
     command: "find {data} -type f -exec sha256sum {{}} + | sort -k 2; echo path {data}"
 "#;
 
+/// Shows the kind and path of all that is below the parameter's place, and the contents of files.
+const TREE: &str = r#"entry_points:
+  main:
+    parameters:
+      data: path
+    command: "cd {data} && find . -mindepth 1 -printf '%y %P\n' | LC_ALL=C sort; grep -r . || true"
+"#;
+
 /// SHA-256 of the large file, of which every four bytes are the number of their place.
 fn sum_of_big() -> String {
     let mut hasher = openssl::sha::Sha256::new();
@@ -64,11 +72,25 @@ fn layout(stdout: &str) -> (BTreeMap<String, String>, String) {
 }
 
 fn project_for(server: &Server, port: u16) -> Project {
-    let mut project = Project::new().mlproject(SHOW);
-    for (name, value) in server.variables(port) {
-        project = project.env(name, &value);
-    }
-    project
+    with_variables(Project::new().mlproject(SHOW), server, port)
+}
+
+fn with_variables(project: Project, server: &Server, port: u16) -> Project {
+    let variables = server.variables(port).into_iter();
+    variables.fold(project, |project, (name, value)| project.env(name, &value))
+}
+
+/// A project that shows the kind and path of all that is below the parameter's place.
+fn tree_project(server: &Server) -> Project {
+    with_variables(Project::new().mlproject(TREE), server, server.port)
+}
+
+/// What a run finds below this place.
+fn tree(server: &Server, uri: &str) -> Vec<String> {
+    let project = tree_project(server);
+    let finished = run(&project, uri);
+    finished.expect_code(0);
+    finished.stdout().lines().map(str::to_owned).collect()
 }
 
 fn run<'a>(project: &'a Project, uri: &str) -> Finished<'a> {
@@ -110,9 +132,11 @@ fn reference(server: &Server, uris: &[String]) -> Vec<(BTreeMap<String, String>,
 
 #[track_caller]
 fn assert_nothing_is_left(project: &Project) {
-    let storage = project.sandbox().work().join("storage");
-    let left: Vec<_> = std::fs::read_dir(storage).into_iter().flatten().collect();
-    assert!(left.is_empty(), "{left:?}");
+    for place in ["tmp", "work/storage"] {
+        let place = project.sandbox().root().join(place);
+        let left: Vec<_> = std::fs::read_dir(place).into_iter().flatten().collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
 }
 
 /// Files and whole directories, with and without a slash at the end, are laid out as the reference
@@ -187,36 +211,44 @@ fn survives_broken_connections(server: &Server) {
     assert_nothing_is_left(&project);
 }
 
-/// The disk is as good as full when no file may grow further.
-fn leaves_nothing_on_a_full_disk(server: &Server) {
-    let project = project_for(server, server.port);
+/// Runs the project where no file may be larger than so many KiB: the disk is as good as full.
+#[track_caller]
+fn fills_the_disk(project: &Project, limit: usize, parameter: &str) {
     let mut command = project.sandbox().command("bash");
-    let uri = format!("data={}", server.uri("big.bin", server.port));
+    let script = format!("trap '' XFSZ; ulimit -f {limit}; exec \"$@\"");
     command.args([
         "-c",
-        "trap '' XFSZ; ulimit -f 8192; exec \"$@\"",
+        &script,
         "bash",
         env!("CARGO_BIN_EXE_mlrun"),
         "run",
+        "project",
     ]);
     command.args([
-        "project",
         "--env-manager",
         "local",
         "--storage-dir",
         "storage",
         "-P",
-        &uri,
+        parameter,
     ]);
-    command.envs(project.environment());
-    let output = command.output().unwrap();
+    let output = command.envs(project.environment()).output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{told}");
     assert_contains(
         &told,
         "caused by: it cannot be written\n  caused by: File too large",
     );
-    assert_nothing_is_left(&project);
+    assert_nothing_is_left(project);
+}
+
+fn leaves_nothing_on_a_full_disk(server: &Server) {
+    let project = project_for(server, server.port);
+    fills_the_disk(
+        &project,
+        8192,
+        &format!("data={}", server.uri("big.bin", server.port)),
+    );
     if !matches!(server.kind, "mlflow-artifacts" | "presigned") {
         let store = project.store();
         assert_eq!(store.runs[0].status, "FAILED");

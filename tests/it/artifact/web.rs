@@ -9,8 +9,8 @@ use std::process::Stdio;
 use rustix::process::Signal;
 
 use super::cutting::CuttingProxy;
-use super::{SHOW, layout, run, servers, sum_of_big};
-use crate::harness::running::send;
+use super::{SHOW, assert_nothing_is_left, fills_the_disk, layout, run, servers, sum_of_big};
+use crate::harness::running::{send, wait_until};
 use crate::harness::scripted::{ScriptedServer, Step};
 use crate::harness::{
     MlflowServer, Project, Reference, Request, Sandbox, StoreContents, assert_contains, assert_lacks,
@@ -26,15 +26,8 @@ const THREE_PATHS: &str = r#"entry_points:
     command: "cat {first}; echo; echo {first} {second} {third}"
 "#;
 
-/// An answer with these bytes, of which only the first `sent` arrive.
-fn answer(head: &str, body: &[u8], sent: usize) -> Step {
-    let mut bytes = format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
-    bytes.extend_from_slice(&body[..sent]);
-    Step::Raw(bytes)
-}
-
 fn whole(body: &[u8]) -> Step {
-    answer("200 OK\r\nContent-Type: text/csv", body, body.len())
+    Step::bytes("200 OK\r\nContent-Type: text/csv", body, body.len())
 }
 
 /// All files below the directory, relative to it, and the directories that are empty.
@@ -57,16 +50,6 @@ fn below(directory: &Path) -> BTreeSet<String> {
         }
     }
     found
-}
-
-#[track_caller]
-fn assert_nothing_is_left(project: &Project) {
-    for place in ["tmp", "work/storage"] {
-        let place = project.sandbox().root().join(place);
-        if place.exists() {
-            assert_eq!(below(&place), BTreeSet::new(), "left in {}", place.display());
-        }
-    }
 }
 
 #[test]
@@ -127,8 +110,8 @@ fn a_download_that_breaks_off_is_continued_and_whole() {
         data.len() - 1,
         data.len()
     );
-    for second in [answer(&rest, &data[half..], data.len() - half), whole(&data)] {
-        let server = ScriptedServer::start(vec![answer("200 OK\r\nETag: \"1\"", &data, half), second]);
+    for second in [Step::bytes(&rest, &data[half..], data.len() - half), whole(&data)] {
+        let server = ScriptedServer::start(vec![Step::bytes("200 OK\r\nETag: \"1\"", &data, half), second]);
         let project = Project::new().mlproject(THREE_PATHS);
         let uri = format!("first={}/x.bin", server.url());
         project
@@ -152,14 +135,14 @@ fn a_person_at_a_terminal_sees_a_bar_while_data_comes() {
         data.len()
     );
     let server = ScriptedServer::start(vec![
-        answer("200 OK\r\nETag: \"1\"", &data, half),
-        answer(&rest, &data[half..], half),
+        Step::bytes("200 OK\r\nETag: \"1\"", &data, half),
+        Step::bytes(&rest, &data[half..], half),
     ]);
     let project = Project::new().mlproject(
         "entry_points:\n  main:\n    parameters: {data: path}\n    command: 'wc -c < {data}; echo loud >&2'\n",
     );
     let sandbox = project.sandbox();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/process/terminal.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/harness/terminal.py");
     let output = sandbox
         .command(require_program("python3").unwrap())
         .arg(script)
@@ -184,21 +167,21 @@ fn a_person_at_a_terminal_sees_a_bar_while_data_comes() {
 
 #[test]
 fn what_cannot_be_downloaded_ends_the_run() {
-    let page = answer("200 OK\r\nContent-Type: text/html", b"sign in", 7);
+    let page = Step::bytes("200 OK\r\nContent-Type: text/html", b"sign in", 7);
     for (user, step, expected) in [
         (
             "",
-            answer("404 Not Found", b"", 0),
+            Step::bytes("404 Not Found", b"", 0),
             "the server answered 404 Not Found\nhint: check the address; some hosts answer so too when you may not see what is there",
         ),
         (
             "",
-            answer("403 Forbidden", b"", 0),
+            Step::bytes("403 Forbidden", b"", 0),
             "the server answered 403 Forbidden\nhint: give credentials in the URL (https://user:token@host/…), or in ~/.netrc for this host",
         ),
         (
             "anna:geheim@",
-            answer("401 Unauthorized", b"", 0),
+            Step::bytes("401 Unauthorized", b"", 0),
             "the server answered 401 Unauthorized\nhint: the server did not accept the credentials from the URL",
         ),
     ] {
@@ -240,29 +223,7 @@ fn what_cannot_be_downloaded_ends_the_run() {
 fn a_disk_that_takes_no_more_leaves_no_part_of_a_file() {
     let server = ScriptedServer::start(vec![whole(&vec![b'x'; 4 << 20])]);
     let project = Project::new().mlproject(THREE_PATHS);
-    let mut command = project.sandbox().command("bash");
-    command.args([
-        "-c",
-        "trap '' XFSZ; ulimit -f 2048; exec \"$@\"",
-        "bash",
-        env!("CARGO_BIN_EXE_mlrun"),
-        "run",
-        "project",
-        "--env-manager",
-        "local",
-        "--storage-dir",
-        "storage",
-        "-P",
-        &format!("first={}/x.csv", server.url()),
-    ]);
-    let output = command.output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    assert_contains(
-        &told,
-        "caused by: it cannot be written\n  caused by: File too large",
-    );
-    assert_nothing_is_left(&project);
+    fills_the_disk(&project, 2048, &format!("first={}/x.csv", server.url()));
     let store = project.store();
     assert_eq!(store.runs[0].status, "FAILED");
 }
@@ -272,22 +233,18 @@ fn an_interrupted_download_leaves_nothing() {
     for step in [Step::Stall, Step::Endless] {
         let project = Project::new().mlproject(THREE_PATHS);
         let server = ScriptedServer::start(vec![step]);
-        let mut command = project.sandbox().interruptible_mlrun();
+        let mut command = project.started(&["run", "project", "--env-manager", "local"]);
         command.args([
-            "run",
-            "project",
-            "--env-manager",
-            "local",
             "--storage-dir",
             "storage",
+            "-P",
+            &format!("first={}/x.csv", server.url()),
         ]);
-        command.args(["-P", &format!("first={}/x.csv", server.url())]);
-        command.stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
-        while server.seen().is_empty() {
+        wait_until("the request", || {
             assert!(child.try_wait().unwrap().is_none(), "ended before its request");
-            std::thread::sleep(std::time::Duration::from_millis(1));
-        }
+            !server.seen().is_empty()
+        });
         send(&child, Signal::TERM);
         assert_eq!(child.wait().unwrap().code(), Some(143));
         assert_nothing_is_left(&project);

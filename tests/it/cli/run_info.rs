@@ -78,7 +78,7 @@ fn whole(project: &Project) -> String {
 #[test]
 fn the_file_tells_all() {
     let project = Project::new()
-        .command("exit 3")
+        .mlproject("entry_points: {main: {command: 'exit 3'}}")
         .env("MLFLOW_TRACKING_URI", "sqlite:///<sandbox>/work/store.db");
     project
         .sandbox()

@@ -6,11 +6,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use mlrun::internals::events::Silent;
 use mlrun::internals::fetch::{FetchError, FetchOptions, Source, WorkDir, fetch};
 use mlrun::internals::project_uri::ProjectUri;
+
+use crate::harness::{Requirement, Sandbox, describe, require};
 
 /// Makes every layout that the tests use, in the current directory.
 const LAYOUTS: &str = r#"
@@ -45,202 +47,88 @@ repository elsewhere; project elsewhere-tree; git -C elsewhere config core.workt
 git clone -q --bare r bare.git
 "#;
 
-/// Where a row's commit comes from: the directory of a repository.
-type CommitOf = Option<&'static str>;
+/// Project URI, directory it is given in, source name, repository of the commit, repository URL.
+type Row = [&'static str; 5];
 
-/// Project URI, directory it is given in, source name, commit, repository URL.
-type Row = (
-    &'static str,
-    &'static str,
-    &'static str,
-    CommitOf,
-    Option<&'static str>,
-);
-
-const R_URL: Option<&str> = Some("https://host/org/r.git");
+fn rows(text: &'static str) -> impl Iterator<Item = Row> {
+    let row = |line: &'static str| {
+        let mut cells = line.split('|').map(str::trim);
+        std::array::from_fn(|_| cells.next().unwrap())
+    };
+    text.lines().map(row)
+}
 
 /// What MLflow records as well.
-const SAME_AS_REFERENCE: &[Row] = &[
-    ("<top>/plain", ".", "<top>/plain", None, None),
-    ("plain", ".", "<top>/plain", None, None),
-    ("./plain/", ".", "<top>/plain", None, None),
-    ("r/../plain", ".", "<top>/plain", None, None),
-    (".", "plain", "<top>/plain", None, None),
-    ("with space", ".", "<top>/with space", None, None),
-    ("<top>/plain#sub", ".", "<top>/plain#sub", None, None),
-    ("r", ".", "file://<top>/r", Some("r"), R_URL),
-    ("r/", ".", "file://<top>/r", Some("r"), R_URL),
-    ("r/sub/deep", ".", "file://<top>/r#sub/deep", Some("r"), R_URL),
-    (".", "r/sub/deep", "file://<top>/r#sub/deep", Some("r"), R_URL),
-    ("ignoring", ".", "file://<top>/ignoring", Some("ignoring"), None),
-    ("ignoring/build", ".", "file://<top>/ignoring#build", None, None),
-    (".", "ignoring/build", "file://<top>/ignoring#build", None, None),
-    (
-        "ignoring/build/inner",
-        ".",
-        "file://<top>/ignoring#build/inner",
-        None,
-        None,
-    ),
-    ("ignoring/out", ".", "file://<top>/ignoring#out", None, None),
-    ("ignoring/x.tmp", ".", "file://<top>/ignoring#x.tmp", None, None),
-    (
-        "ignoring/ok",
-        ".",
-        "file://<top>/ignoring#ok",
-        Some("ignoring"),
-        None,
-    ),
-    (
-        "tracked/build",
-        ".",
-        "file://<top>/tracked#build",
-        Some("tracked"),
-        None,
-    ),
-    ("excluding/e", ".", "file://<top>/excluding#e", None, None),
-    (
-        "contents/d",
-        ".",
-        "file://<top>/contents#d",
-        Some("contents"),
-        None,
-    ),
-    ("empty", ".", "file://<top>/empty", None, Some("git@host:a/b.git")),
-    ("two", ".", "file://<top>/two", Some("two"), Some("ssh://h/z.git")),
-    (
-        "linked",
-        ".",
-        "file://<top>/linked",
-        Some("wt"),
-        Some("https://h/wt"),
-    ),
-    (
-        "linked/s",
-        ".",
-        "file://<top>/linked#s",
-        Some("wt"),
-        Some("https://h/wt"),
-    ),
-    (
-        "super",
-        ".",
-        "file://<top>/super",
-        Some("super"),
-        Some("https://h/super"),
-    ),
-    (
-        "super/mod",
-        ".",
-        "file://<top>/super/mod",
-        Some("inner"),
-        Some("<top>/inner"),
-    ),
-    ("detached", ".", "file://<top>/detached", Some("detached"), None),
-    ("packed", ".", "file://<top>/packed", Some("packed"), None),
-    ("link-to-root", ".", "file://<top>/link-to-root", Some("r"), R_URL),
-    (
-        "link-to-root/sub/deep",
-        ".",
-        "file://<top>/link-to-root#sub/deep",
-        Some("r"),
-        R_URL,
-    ),
-    ("link-to-sub/deep", ".", "<top>/link-to-sub/deep", None, None),
-    (
-        "foreign",
-        ".",
-        "file://<top>/foreign",
-        Some("foreign"),
-        Some("https://h/foreign"),
-    ),
-    (
-        "foreign/s",
-        ".",
-        "file://<top>/foreign#s",
-        Some("foreign"),
-        Some("https://h/foreign"),
-    ),
-    ("outer/n", ".", "file://<top>/outer/n", Some("outer/n"), None),
-    ("bad-file/b", ".", "<top>/bad-file/b", None, None),
-    (
-        "empty-dir/b",
-        ".",
-        "file://<top>/empty-dir#b",
-        Some("empty-dir"),
-        None,
-    ),
-    ("sha256", ".", "file://<top>/sha256", None, Some("https://h/s")),
-    (
-        "included",
-        ".",
-        "file://<top>/included",
-        Some("included"),
-        Some("https://h/inc"),
-    ),
-    (
-        "several",
-        ".",
-        "file://<top>/several",
-        Some("several"),
-        Some("https://h/2"),
-    ),
-    (
-        "instead",
-        ".",
-        "file://<top>/instead",
-        Some("instead"),
-        Some("gh:org/x"),
-    ),
-    ("elsewhere", ".", "file://<top>/elsewhere", None, None),
-    ("elsewhere-tree", ".", "<top>/elsewhere-tree", None, None),
-];
+const SAME_AS_REFERENCE: &str = "\
+<top>/plain           | .              | <top>/plain                        | -         | -
+plain                 | .              | <top>/plain                        | -         | -
+./plain/              | .              | <top>/plain                        | -         | -
+r/../plain            | .              | <top>/plain                        | -         | -
+.                     | plain          | <top>/plain                        | -         | -
+with space            | .              | <top>/with space                   | -         | -
+<top>/plain#sub       | .              | <top>/plain#sub                    | -         | -
+r                     | .              | file://<top>/r                     | r         | https://host/org/r.git
+r/                    | .              | file://<top>/r                     | r         | https://host/org/r.git
+r/sub/deep            | .              | file://<top>/r#sub/deep            | r         | https://host/org/r.git
+.                     | r/sub/deep     | file://<top>/r#sub/deep            | r         | https://host/org/r.git
+ignoring              | .              | file://<top>/ignoring              | ignoring  | -
+ignoring/build        | .              | file://<top>/ignoring#build        | -         | -
+.                     | ignoring/build | file://<top>/ignoring#build        | -         | -
+ignoring/build/inner  | .              | file://<top>/ignoring#build/inner  | -         | -
+ignoring/out          | .              | file://<top>/ignoring#out          | -         | -
+ignoring/x.tmp        | .              | file://<top>/ignoring#x.tmp        | -         | -
+ignoring/ok           | .              | file://<top>/ignoring#ok           | ignoring  | -
+tracked/build         | .              | file://<top>/tracked#build         | tracked   | -
+excluding/e           | .              | file://<top>/excluding#e           | -         | -
+contents/d            | .              | file://<top>/contents#d            | contents  | -
+empty                 | .              | file://<top>/empty                 | -         | git@host:a/b.git
+two                   | .              | file://<top>/two                   | two       | ssh://h/z.git
+linked                | .              | file://<top>/linked                | wt        | https://h/wt
+linked/s              | .              | file://<top>/linked#s              | wt        | https://h/wt
+super                 | .              | file://<top>/super                 | super     | https://h/super
+super/mod             | .              | file://<top>/super/mod             | inner     | <top>/inner
+detached              | .              | file://<top>/detached              | detached  | -
+packed                | .              | file://<top>/packed                | packed    | -
+link-to-root          | .              | file://<top>/link-to-root          | r         | https://host/org/r.git
+link-to-root/sub/deep | .              | file://<top>/link-to-root#sub/deep | r         | https://host/org/r.git
+link-to-sub/deep      | .              | <top>/link-to-sub/deep             | -         | -
+foreign               | .              | file://<top>/foreign               | foreign   | https://h/foreign
+foreign/s             | .              | file://<top>/foreign#s             | foreign   | https://h/foreign
+outer/n               | .              | file://<top>/outer/n               | outer/n   | -
+bad-file/b            | .              | <top>/bad-file/b                   | -         | -
+empty-dir/b           | .              | file://<top>/empty-dir#b           | empty-dir | -
+sha256                | .              | file://<top>/sha256                | -         | https://h/s
+included              | .              | file://<top>/included              | included  | https://h/inc
+several               | .              | file://<top>/several               | several   | https://h/2
+instead               | .              | file://<top>/instead               | instead   | gh:org/x
+elsewhere             | .              | file://<top>/elsewhere             | -         | -
+elsewhere-tree        | .              | <top>/elsewhere-tree               | -         | -";
 
 /// Where MLflow records quotes, relative paths, or a `file://` URI taken for a relative path.
-const MADE_RIGHT: &[Row] = &[
-    ("'plain'", ".", "<top>/plain", None, None),
-    ("plain#sub", ".", "<top>/plain#sub", None, None),
-    ("file://<top>/plain", ".", "<top>/plain", None, None),
-    ("file://<top>/with%20space", ".", "<top>/with space", None, None),
-    ("file://<top>/r", ".", "file://<top>/r", Some("r"), R_URL),
-    (
-        "file://<top>/r#sub/deep",
-        ".",
-        "file://<top>/r#sub/deep",
-        Some("r"),
-        R_URL,
-    ),
-    ("r#sub/deep", ".", "file://<top>/r#sub/deep", Some("r"), R_URL),
-    (
-        "<top>/r#sub/deep",
-        ".",
-        "file://<top>/r#sub/deep",
-        Some("r"),
-        R_URL,
-    ),
-    ("ignoring#build", ".", "file://<top>/ignoring#build", None, None),
-    (
-        "valueless",
-        ".",
-        "file://<top>/valueless",
-        Some("valueless"),
-        None,
-    ),
-];
+const MADE_RIGHT: &str = "\
+'plain'                   | . | <top>/plain                 | -         | -
+plain#sub                 | . | <top>/plain#sub             | -         | -
+file://<top>/plain        | . | <top>/plain                 | -         | -
+file://<top>/with%20space | . | <top>/with space            | -         | -
+file://<top>/r            | . | file://<top>/r              | r         | https://host/org/r.git
+file://<top>/r#sub/deep   | . | file://<top>/r#sub/deep     | r         | https://host/org/r.git
+r#sub/deep                | . | file://<top>/r#sub/deep     | r         | https://host/org/r.git
+<top>/r#sub/deep          | . | file://<top>/r#sub/deep     | r         | https://host/org/r.git
+ignoring#build            | . | file://<top>/ignoring#build | -         | -
+valueless                 | . | file://<top>/valueless      | valueless | -";
 
 /// All layouts in one directory.
-struct Layouts(tempfile::TempDir);
+struct Layouts(Sandbox);
 
 impl Layouts {
     fn new() -> Self {
-        let top = tempfile::Builder::new().prefix("mlrun-test-").tempdir().unwrap();
-        let layouts = Self(top);
-        layouts.shell(LAYOUTS);
-        layouts
+        let sandbox = Sandbox::new();
+        sandbox.shell(LAYOUTS);
+        Self(sandbox)
     }
 
     fn top(&self) -> PathBuf {
-        self.0.path().canonicalize().unwrap()
+        self.0.work()
     }
 
     fn expand(&self, text: &str) -> String {
@@ -249,33 +137,6 @@ impl Layouts {
 
     fn anonymous(&self, text: &str) -> String {
         text.replace(self.top().to_str().unwrap(), "<top>")
-    }
-
-    fn shell(&self, script: &str) {
-        let output = Command::new("bash")
-            .args(["-euc", script])
-            .current_dir(self.top())
-            .envs([
-                ("GIT_AUTHOR_NAME", "A U Thor"),
-                ("GIT_AUTHOR_EMAIL", "author@example.com"),
-                ("GIT_AUTHOR_DATE", "2024-01-02T03:04:05Z"),
-                ("GIT_COMMITTER_NAME", "C O Mitter"),
-                ("GIT_COMMITTER_EMAIL", "committer@example.com"),
-                ("GIT_COMMITTER_DATE", "2024-01-02T03:04:05Z"),
-                ("GIT_CONFIG_COUNT", "2"),
-                ("GIT_CONFIG_KEY_0", "init.defaultBranch"),
-                ("GIT_CONFIG_VALUE_0", "main"),
-                ("GIT_CONFIG_KEY_1", "protocol.file.allow"),
-                ("GIT_CONFIG_VALUE_1", "always"),
-            ])
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
     }
 
     /// What the `git` program says is checked out; nothing where it refuses to look.
@@ -292,11 +153,7 @@ impl Layouts {
     }
 
     async fn fetch(&self, uri: &str, cwd: &str, version: Option<&str>) -> Result<WorkDir, FetchError> {
-        let cwd = if cwd == "." {
-            self.top()
-        } else {
-            self.top().join(cwd)
-        };
+        let cwd = self.top().join(cwd).components().collect::<PathBuf>();
         let uri = ProjectUri::parse(&self.expand(uri), &cwd).unwrap();
         let options = FetchOptions {
             version: version.map(str::to_owned),
@@ -305,12 +162,12 @@ impl Layouts {
         fetch(&uri, &options, &Silent).await
     }
 
-    fn expected(&self, row: &Row) -> Source {
-        let (_, _, name, commit, repo_url) = *row;
+    fn expected(&self, [_, _, name, commit, repo_url]: Row) -> Source {
+        let given = |cell: &'static str| Some(cell).filter(|cell| *cell != "-");
         Source {
             name: self.expand(name),
-            commit: commit.and_then(|repository| self.head(repository)),
-            repo_url: repo_url.map(|url| self.expand(url)),
+            commit: given(commit).and_then(|repository| self.head(repository)),
+            repo_url: given(repo_url).map(|url| self.expand(url)),
             branch: None,
         }
     }
@@ -319,15 +176,9 @@ impl Layouts {
 #[tokio::test]
 async fn tags_of_local_directories() {
     let layouts = Layouts::new();
-    for row in SAME_AS_REFERENCE.iter().chain(MADE_RIGHT) {
-        let work_dir = layouts.fetch(row.0, row.1, None).await.unwrap();
-        assert_eq!(
-            work_dir.source(),
-            &layouts.expected(row),
-            "{} in {}",
-            row.0,
-            row.1
-        );
+    for row in rows(SAME_AS_REFERENCE).chain(rows(MADE_RIGHT)) {
+        let work_dir = layouts.fetch(row[0], row[1], None).await.unwrap();
+        assert_eq!(work_dir.source(), &layouts.expected(row), "{row:?}");
         assert!(work_dir.path().is_absolute() && work_dir.path().is_dir() && !work_dir.is_temporary());
     }
 }
@@ -511,52 +362,32 @@ for line in sys.stdin:
 
 #[test]
 fn the_reference_records_the_same() {
-    let Some(environment) = std::env::var_os("MLRUN_TEST_MLFLOW_VENV").filter(|path| !path.is_empty()) else {
-        let is_required = std::env::var("MLRUN_TEST_REQUIRE_ALL").is_ok_and(|value| value == "1");
-        assert!(
-            !is_required,
-            "missing: a virtual environment with MLflow 3 (set MLRUN_TEST_MLFLOW_VENV)"
-        );
-        eprintln!("skipped: a virtual environment with MLflow 3 (set MLRUN_TEST_MLFLOW_VENV)");
+    let Some(environment) = require(Requirement::Mlflow3) else {
         return;
     };
     let layouts = Layouts::new();
-    let questions: String = SAME_AS_REFERENCE
-        .iter()
-        .map(|row| {
-            format!(
-                "{}\n",
-                serde_json::json!([layouts.top().join(row.1), layouts.expand(row.0)])
-            )
-        })
+    let questions: String = rows(SAME_AS_REFERENCE)
+        .map(|[uri, cwd, ..]| serde_json::json!([layouts.top().join(cwd), layouts.expand(uri)]))
+        .map(|question| format!("{question}\n"))
         .collect();
     let input = layouts.top().join("questions");
     fs::write(&input, questions).unwrap();
-    let output = Command::new(Path::new(&environment).join("bin/python"))
+    let output = Command::new(environment.join("bin/python"))
         .args(["-W", "ignore", "-c", REFERENCE])
         .stdin(fs::File::open(&input).unwrap())
         .output()
         .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", describe(&output));
     let answers: Vec<(String, Option<String>, Option<String>)> = output
         .stdout
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty())
         .map(|line| serde_json::from_slice(line).unwrap())
         .collect();
-    assert_eq!(answers.len(), SAME_AS_REFERENCE.len());
-    for (row, answer) in SAME_AS_REFERENCE.iter().zip(answers) {
+    assert_eq!(answers.len(), rows(SAME_AS_REFERENCE).count());
+    for (row, answer) in rows(SAME_AS_REFERENCE).zip(answers) {
         let expected = layouts.expected(row);
-        assert_eq!(
-            (expected.name, expected.commit, expected.repo_url),
-            answer,
-            "{} in {}",
-            row.0,
-            row.1
-        );
+        let expected = (expected.name, expected.commit, expected.repo_url);
+        assert_eq!(expected, answer, "{row:?}");
     }
 }

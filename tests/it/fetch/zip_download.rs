@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
 use std::path::Path;
-use std::process::Stdio;
 
 use rustix::process::Signal;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use crate::harness::certificates;
-use crate::harness::running::send;
+use crate::harness::running::{send, wait_until};
 use crate::harness::scripted::{ScriptedServer, Seen, Step};
 use crate::harness::{Project, Reference, Request, Sandbox, StoreContents, StoredRun, assert_lacks};
 
@@ -32,15 +31,8 @@ fn zip() -> Vec<u8> {
     archive.finish().unwrap().into_inner()
 }
 
-/// An answer with these bytes, of which only the first `sent` arrive.
-fn answer(head: &str, body: &[u8], sent: usize) -> Step {
-    let mut bytes = format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
-    bytes.extend_from_slice(&body[..sent]);
-    Step::Raw(bytes)
-}
-
 fn whole(body: &[u8]) -> Step {
-    answer("200 OK\r\nContent-Type: application/zip", body, body.len())
+    Step::bytes("200 OK\r\nContent-Type: application/zip", body, body.len())
 }
 
 #[track_caller]
@@ -159,7 +151,7 @@ fn credentials_reach_the_server_and_nothing_else() {
             "give credentials in the URL (https://user:token@host/…), or in ~/.netrc for this host",
         ),
     ] {
-        let server = ScriptedServer::start(vec![answer(status, b"", 0)]);
+        let server = ScriptedServer::start(vec![Step::bytes(status, b"", 0)]);
         let told = fail(&project, &format!("http://{user}{}/project.zip", server.address));
         assert_eq!(
             told,
@@ -176,7 +168,7 @@ fn a_download_that_breaks_off_is_continued_or_begun_anew() {
     let project = Project::new();
     let zip = zip();
     let half = zip.len() / 2;
-    let rest = answer(
+    let rest = Step::bytes(
         &format!(
             "206 Partial Content\r\nContent-Range: bytes {half}-{}/{}\r\nETag: \"1\"",
             zip.len() - 1,
@@ -185,7 +177,7 @@ fn a_download_that_breaks_off_is_continued_or_begun_anew() {
         &zip[half..],
         zip.len() - half,
     );
-    let half_of = |head: &str| answer(head, &zip, half);
+    let half_of = |head: &str| Step::bytes(head, &zip, half);
     for (steps, ranges) in [
         (
             vec![half_of("200 OK\r\nETag: \"1\""), rest.clone()],
@@ -200,7 +192,7 @@ fn a_download_that_breaks_off_is_continued_or_begun_anew() {
         (vec![half_of("200 OK\r\nETag: W/\"1\""), whole(&zip)], ["", ""]),
         (vec![Step::Close, whole(&zip)], ["", ""]),
         (
-            vec![answer("503 Service Unavailable", b"", 0), whole(&zip)],
+            vec![Step::bytes("503 Service Unavailable", b"", 0), whole(&zip)],
             ["", ""],
         ),
     ] {
@@ -269,7 +261,7 @@ fn what_cannot_be_used_is_told() {
     let project = Project::new();
     let zip = zip();
     let page = || {
-        answer(
+        Step::bytes(
             "200 OK\r\nContent-Type: text/html; charset=utf-8",
             b"<html>sign in</html>",
             20,
@@ -281,7 +273,7 @@ fn what_cannot_be_used_is_told() {
             "what is at '<url>' is a web page, not a zip file\nhint: open it in a browser: it may ask you to sign in, or lead to the file's own address",
         ),
         (
-            answer("200 OK", b"no zip", 6),
+            Step::bytes("200 OK", b"no zip", 6),
             "cannot unpack the zip file '<url>'\n  caused by: it is no zip file, or a damaged one: Could not find EOCD\nhint: make or download the zip file anew",
         ),
         (
@@ -289,7 +281,7 @@ fn what_cannot_be_used_is_told() {
             "cannot download '<url>'\n  caused by: it is larger than 16 GiB, which is the most that is allowed",
         ),
         (
-            answer("404 Not Found", b"", 0),
+            Step::bytes("404 Not Found", b"", 0),
             "cannot download '<url>'\n  caused by: the server answered 404 Not Found\nhint: check the address; some hosts answer so too when you may not see what is there",
         ),
         (
@@ -320,15 +312,12 @@ fn an_interrupted_download_leaves_nothing() {
     let project = Project::new();
     for step in [Step::Stall, Step::Endless] {
         let server = ScriptedServer::start(vec![step]);
-        let mut command = project.sandbox().interruptible_mlrun();
-        command.arg("run");
-        command.arg(format!("{}/project.zip", server.url()));
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = command.spawn().unwrap();
-        while server.seen().is_empty() {
+        let url = format!("{}/project.zip", server.url());
+        let mut child = project.started(&["run", &url]).spawn().unwrap();
+        wait_until("the request", || {
             assert!(child.try_wait().unwrap().is_none(), "ended before its request");
-            std::thread::sleep(std::time::Duration::from_millis(1));
-        }
+            !server.seen().is_empty()
+        });
         send(&child, Signal::TERM);
         assert_eq!(child.wait().unwrap().code(), Some(143));
         assert_nothing_is_left(&project);

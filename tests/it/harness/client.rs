@@ -124,7 +124,7 @@ pub(crate) fn expected_of_client(contents: &StoreContents) -> Value {
 }
 
 /// A command that sees nothing of the environment but its path.
-pub(crate) fn clean_command(program: &Path, directory: &Path) -> Command {
+fn clean_command(program: &Path, directory: &Path) -> Command {
     let mut command = Command::new(program);
     command
         .env_clear()

@@ -16,7 +16,7 @@ pub(crate) mod scripted;
 mod server;
 mod store;
 
-pub(crate) use client::{Client, clean_command, expected_of_client, python};
+pub(crate) use client::{Client, expected_of_client, python};
 pub(crate) use golden::{assert_golden, is_generated_name, without_temporary_names};
 pub(crate) use project::{Finished, Project};
 pub(crate) use reference::{Reference, Request};

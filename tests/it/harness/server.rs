@@ -107,6 +107,16 @@ impl MlflowServer {
         &self.url
     }
 
+    /// The virtual environment that the server is from.
+    pub(crate) fn venv(&self) -> &Path {
+        &self.venv
+    }
+
+    /// Where the server was started.
+    pub(crate) fn work(&self) -> PathBuf {
+        self.sandbox.work()
+    }
+
     /// The SQLite file behind the server.
     pub(crate) fn database(&self) -> PathBuf {
         self.sandbox.work().join("server.db")
@@ -170,15 +180,21 @@ fn spawn(sandbox: &Sandbox, venv: &Path, port: u16, options: &Options) -> Child 
     command.spawn().unwrap()
 }
 
+/// A server behind TLS is taken for healthy when it takes connections, one with users when it asks who it is.
 fn is_healthy(port: u16) -> bool {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else {
         return false;
     };
     let request = format!("GET /health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     let mut answer = String::new();
-    stream.write_all(request.as_bytes()).is_ok()
-        && stream.read_to_string(&mut answer).is_ok()
-        && answer.starts_with("HTTP/1.1 200")
+    let is_answered =
+        stream.write_all(request.as_bytes()).is_ok() && stream.read_to_string(&mut answer).is_ok();
+    is_answered
+        && ["HTTP/1.1 200", "HTTP/1.1 401", "HTTP/1.1 400"]
+            .iter()
+            .any(|start| answer.starts_with(start))
+        || answer.is_empty() && is_answered
 }
 
 /// The ports are below those that a system gives to connections on its own: Linux begins at 32768,

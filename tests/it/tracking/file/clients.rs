@@ -7,9 +7,10 @@ use mlrun::internals::entities::{ExperimentId, RunId, RunStatus};
 use mlrun::internals::tracking::{ExperimentSelector, FileStore, TrackingStore};
 use serde_json::{Value, json};
 
-use super::{ended, new_run, store};
+use super::store;
 use crate::harness::python;
 use crate::harness::{Requirement, require};
+use crate::tracking::{ended, new_run};
 
 const VERSIONS: [Requirement; 2] = [Requirement::Mlflow2, Requirement::Mlflow3];
 

@@ -6,8 +6,9 @@ use mlrun::internals::entities::{ExperimentId, RunId, RunStatus};
 use mlrun::internals::tracking::{ExperimentSelector, TrackingStore};
 
 use super::layout::tree;
-use super::{ended, new_run, store, told};
+use super::store;
 use crate::harness::assert_contains;
+use crate::tracking::{ended, new_run, told};
 
 async fn default_of(root: &Path) -> String {
     match store(root).experiment(&ExperimentSelector::Default).await {

@@ -6,7 +6,8 @@ use std::path::Path;
 use mlrun::internals::entities::{ExperimentId, RunId, RunStatus};
 use mlrun::internals::tracking::{ExperimentSelector, FileStore, TrackingStore};
 
-use super::{ended, new_run, store};
+use super::store;
+use crate::tracking::{ended, new_run};
 
 /// All files and directories under a directory. Directories end in a slash and have no content.
 pub(crate) fn tree(root: &Path) -> BTreeMap<String, String> {

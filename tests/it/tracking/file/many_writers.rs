@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use mlrun::internals::entities::{ExperimentId, RunInfo, RunStatus};
 use mlrun::internals::tracking::{ExperimentSelector, TrackingStore};
 
-use super::{ended, new_run, store};
+use super::store;
+use crate::tracking::{ended, new_run};
 
 const WRITERS: usize = 50;
 

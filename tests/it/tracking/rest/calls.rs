@@ -4,8 +4,9 @@ use mlrun::internals::entities::{ExperimentId, RunId, RunInfo, RunStatus, UnixMi
 use mlrun::internals::tracking::{ExperimentSelector, FinishedRuns, RunEnd, TrackingStore};
 use serde_json::json;
 
-use super::{new_run, store, told};
+use super::{new_run, store};
 use crate::harness::scripted::{ScriptedServer, Step};
+use crate::tracking::told;
 
 const RUN: &str = r#"{"run":{"info":{"run_id":"abc","run_uuid":"abc","run_name":"trial","experiment_id":"0",
     "status":"RUNNING","artifact_uri":"mlflow-artifacts:/0/abc/artifacts","lifecycle_stage":"active"},"data":{}}}"#;

@@ -14,7 +14,7 @@ mod tls;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use mlrun::internals::entities::{ExperimentId, RunId, UnixMillis};
+use mlrun::internals::entities::{ExperimentId, RunId};
 use mlrun::internals::tracking::{NewRun, RestSettings, RestStore, TrackingError, TrackingStore};
 use serde_json::{Value, json};
 
@@ -38,34 +38,7 @@ fn store(url: &str, variables: &[(&str, &str)]) -> Result<RestStore, TrackingErr
 }
 
 fn new_run(params: &[(&str, &str)]) -> NewRun {
-    NewRun {
-        experiment_id: ExperimentId::new("0"),
-        user: "anna".to_owned(),
-        name: Some("trial".to_owned()),
-        start_time: UnixMillis(1_700_000_000_123),
-        tags: vec![
-            ("mlflow.user".to_owned(), "anna".to_owned()),
-            ("mlflow.source.name".to_owned(), "a 'project' \u{fc}".to_owned()),
-        ],
-        params: params
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect(),
-    }
-}
-
-/// The whole chain of an error in one line, and its hint.
-fn told(error: &TrackingError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text += &format!(": {cause}");
-        source = cause.source();
-    }
-    match error.hint() {
-        Some(hint) => format!("{text}\nhint: {hint}"),
-        None => text,
-    }
+    super::new_run("0", params)
 }
 
 /// A server that is asked past the store.

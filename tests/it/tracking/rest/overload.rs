@@ -3,8 +3,9 @@
 use mlrun::RunId;
 use mlrun::internals::tracking::TrackingStore;
 
-use super::{store, told};
+use super::store;
 use crate::harness::scripted::{ScriptedServer, Step};
+use crate::tracking::told;
 
 const RUN: &str =
     r#"{"run":{"info":{"run_id":"abc","experiment_id":"0","status":"RUNNING","artifact_uri":"a"}}}"#;

@@ -1,21 +1,16 @@
 //! Real MLflow servers, and what their own clients read of the runs that were recorded there.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
-
-use mlrun::internals::entities::{RunId, RunStatus, UnixMillis};
-use mlrun::internals::tracking::{ExperimentSelector, NewRun, RunEnd, TrackingStore};
+use mlrun::internals::entities::{RunId, RunStatus};
+use mlrun::internals::tracking::{ExperimentSelector, NewRun, TrackingStore};
 use serde_json::{Value, json};
 
 use super::ServerFixture;
-use super::{new_run, store, told};
+use super::{new_run, store};
 use crate::harness::certificates::{self, pem, text};
-use crate::harness::{Requirement, assert_contains, free_port, require};
-use crate::harness::{clean_command, python};
+use crate::harness::python;
+use crate::harness::{MlflowServer, Requirement, assert_contains, require};
 use crate::tracking::suite::store_suite;
+use crate::tracking::{ended, told};
 
 /// Prints a run as the client of the same MLflow sees it.
 const READ_RUN: &str = r#"
@@ -27,123 +22,21 @@ print(json.dumps({"params": run.data.params, "tags": run.data.tags, "status": ru
     "start": run.info.start_time, "end": run.info.end_time}))
 "#;
 
-/// Runs a server in a process group of its own and ends the whole of it as soon as its input ends,
-/// which it does in every case when the test program is gone. Ends itself where the server does.
-const GUARD: &str = r#"
-set -m
-{ "$0" "$@" </dev/null; kill -TERM $$; } &
-group=$!
-cat >/dev/null
-kill -KILL -- "-$group"
-"#;
-
-/// A running `mlflow server` with a directory of its own.
-struct Server {
-    guard: Child,
-    directory: tempfile::TempDir,
-    address: String,
-    venv: PathBuf,
-}
-
-impl Server {
-    fn start(venv: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let port = free_port();
-        let log = std::fs::File::create(directory.path().join("log")).unwrap();
-        let guard = clean_command(Path::new("bash"), directory.path())
-            .args(["-c", GUARD])
-            .arg(venv.join("bin/mlflow"))
-            .args([
-                "server",
-                "--host",
-                "127.0.0.1",
-                "--workers",
-                "1",
-                "--port",
-                &port.to_string(),
-            ])
-            .args([
-                "--backend-store-uri",
-                "sqlite:///server.db",
-                "--default-artifact-root",
-                "./artifacts",
-            ])
-            .args(arguments)
-            // The server's own background jobs are not asked for here and take long to start.
-            .env("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
-            .envs(variables.iter().copied())
-            .stdin(Stdio::piped())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let mut server = Self {
-            guard,
-            directory,
-            address: format!("127.0.0.1:{port}"),
-            venv: venv.to_owned(),
-        };
-        server.wait_until_it_listens();
-        server
-    }
-
-    fn wait_until_it_listens(&mut self) {
-        let began = Instant::now();
-        while !self.is_healthy() {
-            let log = || std::fs::read_to_string(self.directory.path().join("log")).unwrap();
-            if let Some(exit) = self.guard.try_wait().unwrap() {
-                panic!("the server ended: {exit}\n{}", log());
-            }
-            assert!(
-                began.elapsed() < Duration::from_secs(180),
-                "the server does not start:\n{}",
-                log()
-            );
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    }
-
-    /// A server behind TLS is taken for healthy when it takes connections.
-    fn is_healthy(&self) -> bool {
-        let Ok(mut stream) = TcpStream::connect(&self.address) else {
-            return false;
-        };
-        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        let _ = stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-        let mut answer = String::new();
-        let _ = stream.read_to_string(&mut answer);
-        answer.is_empty() || answer.starts_with("HTTP/1.1 200") || answer.starts_with("HTTP/1.1 401")
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
-    /// Runs Python with this server as tracking server. Gives what it prints, as JSON.
-    fn python(&self, uri: &str, variables: &[(&str, &str)], code: &str, arguments: &[&str]) -> Value {
-        python(&self.venv, self.directory.path(), uri, variables, code, arguments)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.guard.stdin.take());
-        let _ = self.guard.wait();
-    }
-}
-
-fn ended(status: RunStatus, keep_failure: bool) -> RunEnd {
-    RunEnd {
-        status,
-        end_time: UnixMillis(1_700_000_001_000),
-        keep_failure,
-    }
+/// Runs Python with a tracking server. Gives what it prints, as JSON.
+fn ask(
+    server: &MlflowServer,
+    uri: &str,
+    variables: &[(&str, &str)],
+    code: &str,
+    arguments: &[&str],
+) -> Value {
+    python(server.venv(), &server.work(), uri, variables, code, arguments)
 }
 
 /// Writes a run and compares it with what the client of the same MLflow reads.
-async fn whole_run(server: &Server) {
+async fn whole_run(server: &MlflowServer) {
     let url = server.url();
-    let store = store(&url, &[]).unwrap();
+    let store = store(url, &[]).unwrap();
     let name = ExperimentSelector::Name("Größe / 'x' + y&z".to_owned());
     let experiment_id = store.experiment(&name).await.unwrap();
     assert_eq!(store.experiment(&name).await.unwrap(), experiment_id);
@@ -170,7 +63,7 @@ async fn whole_run(server: &Server) {
         .unwrap();
     assert_eq!(
         (info.run_name.as_str(), info.status),
-        ("trial", RunStatus::Running)
+        ("trial: 1", RunStatus::Running)
     );
     let later = [
         ("late".to_owned(), "tag".to_owned()),
@@ -188,7 +81,7 @@ async fn whole_run(server: &Server) {
         .unwrap();
     assert_eq!(kept, RunStatus::Killed);
 
-    let read = server.python(&url, &[], READ_RUN, &[info.run_id.as_str()]);
+    let read = ask(server, url, &[], READ_RUN, &[info.run_id.as_str()]);
     let params: Value = params
         .into_iter()
         .map(|(key, value)| (key, Value::String(value)))
@@ -207,9 +100,9 @@ async fn whole_run(server: &Server) {
 }
 
 /// The errors of a real server in words that a person can use.
-async fn refusals(server: &Server) {
+async fn refusals(server: &MlflowServer) {
     let url = server.url();
-    let store = store(&url, &[]).unwrap();
+    let store = store(url, &[]).unwrap();
     let missing = store.run(&RunId::new("0123456789abcdef0123456789abcdef")).await;
     assert_eq!(
         told(&missing.unwrap_err()),
@@ -232,7 +125,7 @@ run = client.create_run("0").info.run_id
 client.delete_run(run)
 print(json.dumps([experiment, run]))
 "#;
-    let gone = server.python(&url, &[], deleting, &[]);
+    let gone = ask(server, url, &[], deleting, &[]);
     let (experiment, run) = (gone[0].as_str().unwrap(), gone[1].as_str().unwrap());
     for selector in [
         ExperimentSelector::Name("gone".to_owned()),
@@ -266,11 +159,11 @@ async fn mlflow_3_takes_whole_runs() {
     let Some(venv) = require(Requirement::Mlflow3) else {
         return;
     };
-    let server = Server::start(&venv, &[], &[]);
+    let server = MlflowServer::start(&venv);
     whole_run(&server).await;
     refusals(&server).await;
-    store_suite(&ServerFixture::new(server.url())).await;
-    fifty_creators(&server.url()).await;
+    store_suite(&ServerFixture::new(server.url().to_owned())).await;
+    fifty_creators(server.url()).await;
 
     let elsewhere = store(&format!("{}/wrong/path", server.url()), &[]).unwrap();
     let error = told(&elsewhere.run(&RunId::new("abc")).await.unwrap_err());
@@ -278,7 +171,7 @@ async fn mlflow_3_takes_whole_runs() {
         &error,
         "answered 404 Not Found: a page titled '404 Not Found'\nhint: no MLflow server",
     );
-    let workspace = store(&server.url(), &[("MLFLOW_WORKSPACE", "team")]).unwrap();
+    let workspace = store(server.url(), &[("MLFLOW_WORKSPACE", "team")]).unwrap();
     let error = told(&workspace.create_run(new_run(&[])).await.unwrap_err());
     assert_contains(&error, "the server has no workspaces");
 }
@@ -288,10 +181,10 @@ async fn mlflow_3_18_takes_whole_runs() {
     let Some(venv) = require(Requirement::Mlflow318) else {
         return;
     };
-    let server = Server::start(&venv, &[], &[]);
+    let server = MlflowServer::start(&venv);
     whole_run(&server).await;
     refusals(&server).await;
-    store_suite(&ServerFixture::new(server.url())).await;
+    store_suite(&ServerFixture::new(server.url().to_owned())).await;
 }
 
 /// One experiment comes out, and everybody gets it.
@@ -318,7 +211,7 @@ async fn mlflow_2_takes_whole_runs() {
     let Some(venv) = require(Requirement::Mlflow2) else {
         return;
     };
-    let server = Server::start(&venv, &[], &[]);
+    let server = MlflowServer::start(&venv);
     whole_run(&server).await;
     refusals(&server).await;
 }
@@ -329,14 +222,14 @@ async fn a_server_with_users_wants_to_know_which() {
         return;
     };
     let secret = [
-        ("MLFLOW_FLASK_SERVER_SECRET_KEY", "only-for-this-test"),
-        ("MLFLOW_AUTH_ADMIN_PASSWORD", "pass-phrase-1234"),
+        ("MLFLOW_FLASK_SERVER_SECRET_KEY", "only-for-this-test".to_owned()),
+        ("MLFLOW_AUTH_ADMIN_PASSWORD", "pass-phrase-1234".to_owned()),
     ];
-    let server = Server::start(&venv, &["--app-name", "basic-auth"], &secret);
+    let server = MlflowServer::start_with(&venv, &["--app-name", "basic-auth"], &secret);
     let admin = ("MLFLOW_TRACKING_USERNAME", "admin");
     let right = ("MLFLOW_TRACKING_PASSWORD", "pass-phrase-1234");
     let wrong = ("MLFLOW_TRACKING_PASSWORD", "geheim");
-    let nobody = store(&server.url(), &[]).unwrap();
+    let nobody = store(server.url(), &[]).unwrap();
     let error = told(&nobody.create_run(new_run(&[])).await.unwrap_err());
     assert_contains(&error, "answered 401 Unauthorized: You are not authenticated.");
     assert!(
@@ -345,7 +238,7 @@ async fn a_server_with_users_wants_to_know_which() {
         ),
         "{error}"
     );
-    let stranger = store(&server.url(), &[admin, wrong]).unwrap();
+    let stranger = store(server.url(), &[admin, wrong]).unwrap();
     let error = told(&stranger.create_run(new_run(&[])).await.unwrap_err());
     assert!(
         error.ends_with(
@@ -353,10 +246,13 @@ async fn a_server_with_users_wants_to_know_which() {
         ),
         "{error}"
     );
-    let by_variables = store(&server.url(), &[admin, right]).unwrap();
+    let by_variables = store(server.url(), &[admin, right]).unwrap();
     let info = by_variables.create_run(new_run(&[("a", "1")])).await.unwrap();
     let by_url = store(
-        &format!("http://admin:pass-phrase-1234@{}", server.address),
+        &format!(
+            "http://admin:pass-phrase-1234@{}",
+            server.url().trim_start_matches("http://")
+        ),
         &[wrong],
     )
     .unwrap();
@@ -364,7 +260,13 @@ async fn a_server_with_users_wants_to_know_which() {
         .end_run(&info.run_id, ended(RunStatus::Finished, true))
         .await
         .unwrap();
-    let read = server.python(&server.url(), &[admin, right], READ_RUN, &[info.run_id.as_str()]);
+    let read = ask(
+        &server,
+        server.url(),
+        &[admin, right],
+        READ_RUN,
+        &[info.run_id.as_str()],
+    );
     assert_eq!(
         (&read["status"], &read["params"]),
         (&json!("FINISHED"), &json!({"a": "1"}))
@@ -384,8 +286,8 @@ async fn a_server_behind_tls_is_reached_with_its_own_certificate() {
     std::fs::write(&certificate, pem(&own.certificate)).unwrap();
     let (key, certificate) = (key.to_str().unwrap(), certificate.to_str().unwrap());
     let options = format!("--ssl-keyfile {key} --ssl-certfile {certificate}");
-    let server = Server::start(&venv, &["--uvicorn-opts", &options], &[]);
-    let url = format!("https://{}", server.address);
+    let server = MlflowServer::start_with(&venv, &["--uvicorn-opts", &options], &[]);
+    let url = format!("https://{}", server.url().trim_start_matches("http://"));
     let variables = [("MLFLOW_TRACKING_SERVER_CERT_PATH", certificate)];
     let trusting = store(&url, &variables).unwrap();
     let info = trusting.create_run(new_run(&[("a", "1")])).await.unwrap();
@@ -393,7 +295,7 @@ async fn a_server_behind_tls_is_reached_with_its_own_certificate() {
         .end_run(&info.run_id, ended(RunStatus::Finished, true))
         .await
         .unwrap();
-    let read = server.python(&url, &variables, READ_RUN, &[info.run_id.as_str()]);
+    let read = ask(&server, &url, &variables, READ_RUN, &[info.run_id.as_str()]);
     assert_eq!(
         (&read["status"], &read["params"]),
         (&json!("FINISHED"), &json!({"a": "1"}))

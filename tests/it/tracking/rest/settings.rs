@@ -3,9 +3,10 @@
 use mlrun::internals::entities::{RunId, RunStatus, UnixMillis};
 use mlrun::internals::tracking::{RestSettings, RunEnd, TrackingStore};
 
-use super::{store, told};
+use super::store;
 use crate::harness::scripted::{ScriptedServer, Step};
 use crate::harness::{assert_contains, assert_lacks};
+use crate::tracking::told;
 
 const RUN: &str =
     r#"{"run":{"info":{"run_id":"abc","experiment_id":"0","status":"RUNNING","artifact_uri":"a"}}}"#;

@@ -9,9 +9,10 @@ use mlrun::internals::tracking::{ExperimentSelector, TrackingStore as _};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, Url};
 
-use super::{new_run, store, told};
+use super::{new_run, store};
 use crate::harness::scripted::{ScriptedServer, Seen, Step};
 use crate::harness::{assert_contains, assert_lacks};
+use crate::tracking::told;
 
 const KEYS: [(&str, &str); 4] = [
     ("MLFLOW_TRACKING_AWS_SIGV4", "true"),

@@ -6,10 +6,11 @@ use mlrun::RunId;
 use mlrun::internals::tracking::TrackingStore;
 use openssl::symm::Cipher;
 
-use super::{store, told};
+use super::store;
 use crate::harness::assert_contains;
 use crate::harness::certificates::{self, Pair, pem, text};
 use crate::harness::scripted::{ScriptedServer, Step};
+use crate::tracking::told;
 
 const RUN: &str =
     r#"{"run":{"info":{"run_id":"abc","experiment_id":"0","status":"RUNNING","artifact_uri":"a"}}}"#;

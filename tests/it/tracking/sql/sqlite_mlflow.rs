@@ -1,7 +1,7 @@
 //! SQLite stores that are shared with MLflow itself: with clients of MLflow 3 and 2, and with
 //! databases at revisions in between.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use mlrun::internals::entities::{RunStatus, UnixMillis, tag};
@@ -9,6 +9,7 @@ use mlrun::internals::tracking::{ExperimentSelector, NewRun, RunEnd, TrackingSto
 
 use super::sqlite::Database;
 use crate::harness::assert_contains;
+use crate::harness::{Requirement, require};
 use crate::tracking::suite::{StoreFixture, store_suite};
 
 /// Prints what MLflow sees of a run, and of the store around it.
@@ -75,20 +76,6 @@ for uri, run_id in zip(sys.argv[1::2], sys.argv[2::2]):
     run = MlflowClient(uri).get_run(run_id)
     print(run.info.status, run.data.tags["mlflow.runName"], run.data.params["alpha"])
 "#;
-
-/// A virtual environment with MLflow, named by a variable. `None` where it is not there and need not
-/// be.
-fn environment(variable: &str, test: &str) -> Option<PathBuf> {
-    let directory = std::env::var_os(variable).map(PathBuf::from);
-    if directory.is_none() {
-        assert!(
-            std::env::var_os("MLRUN_TEST_REQUIRE_ALL").is_none(),
-            "{test} needs {variable}"
-        );
-        eprintln!("skipped: {test} ({variable} names no virtual environment with MLflow)");
-    }
-    directory
-}
 
 fn python(environment: &Path, directory: &Path, script: &str, arguments: &[&str]) -> String {
     let output = Command::new(environment.join("bin/python"))
@@ -258,73 +245,41 @@ async fn we_use_every_revision(environment: &Path, revisions: &[&str]) {
     );
 }
 
-const MLFLOW_3: &str = "MLRUN_TEST_MLFLOW_VENV";
-const MLFLOW_2: &str = "MLRUN_TEST_MLFLOW2_VENV";
-const MLFLOW_3_18: &str = "MLRUN_TEST_MLFLOW318_VENV";
+const VERSIONS: [Requirement; 3] = [Requirement::Mlflow3, Requirement::Mlflow2, Requirement::Mlflow318];
 
 /// The revision of the newest schema that is known here: that of MLflow 3.18.
 const NEWEST_REVISION: &str = "f4a9b2c7d1e6";
 
 #[tokio::test]
-async fn mlflow_3_upgrades_and_reads_our_store() {
-    if let Some(environment) = environment(MLFLOW_3, "mlflow_3_upgrades_and_reads_our_store") {
+async fn every_mlflow_upgrades_and_reads_our_store() {
+    for environment in VERSIONS.into_iter().filter_map(require) {
         mlflow_upgrades_and_reads_our_store(&environment).await;
     }
 }
 
 #[tokio::test]
-async fn mlflow_2_upgrades_and_reads_our_store() {
-    if let Some(environment) = environment(MLFLOW_2, "mlflow_2_upgrades_and_reads_our_store") {
-        mlflow_upgrades_and_reads_our_store(&environment).await;
-    }
-}
-
-#[tokio::test]
-async fn mlflow_3_18_upgrades_and_reads_our_store() {
-    if let Some(environment) = environment(MLFLOW_3_18, "mlflow_3_18_upgrades_and_reads_our_store") {
-        mlflow_upgrades_and_reads_our_store(&environment).await;
-    }
-}
-
-#[tokio::test]
-async fn we_use_a_store_of_mlflow_3_18() {
-    if let Some(environment) = environment(MLFLOW_3_18, "we_use_a_store_of_mlflow_3_18") {
-        let database = Database::new();
-        python(
-            &environment,
-            database.directory(),
-            MAKE_STORE,
-            &[&database.uri().for_child()],
-        );
-        let revision = python(
-            &environment,
-            database.directory(),
-            READ_REVISION,
-            &[&database.uri().for_child()],
-        );
-        assert_eq!(revision.trim(), NEWEST_REVISION);
+async fn we_use_a_store_of_every_mlflow() {
+    for environment in VERSIONS.into_iter().filter_map(require) {
         we_use_a_store_of_mlflow(&environment).await;
     }
 }
 
-#[tokio::test]
-async fn we_use_a_store_of_mlflow_3() {
-    if let Some(environment) = environment(MLFLOW_3, "we_use_a_store_of_mlflow_3") {
-        we_use_a_store_of_mlflow(&environment).await;
-    }
-}
-
-#[tokio::test]
-async fn we_use_a_store_of_mlflow_2() {
-    if let Some(environment) = environment(MLFLOW_2, "we_use_a_store_of_mlflow_2") {
-        we_use_a_store_of_mlflow(&environment).await;
-    }
+#[test]
+fn the_newest_revision_is_known() {
+    let Some(environment) = require(Requirement::Mlflow318) else {
+        return;
+    };
+    let database = Database::new();
+    let (directory, uri) = (database.directory(), database.uri().for_child());
+    python(&environment, directory, MAKE_STORE, &[&uri]);
+    let revision = python(&environment, directory, READ_REVISION, &[&uri]);
+    assert_eq!(revision.trim(), NEWEST_REVISION);
 }
 
 /// The revisions around each change that the store looks at.
 #[tokio::test]
 async fn we_use_databases_of_revisions_in_between() {
-    if let Some(environment) = environment(MLFLOW_3, "we_use_databases_of_revisions_in_between") {
+    if let Some(environment) = require(Requirement::Mlflow3) {
         let revisions = ["451aebb31d03", "cfd24bdc0731", "97727af70f4d", "1b5f0d9ad7c1"];
         we_use_every_revision(&environment, &revisions).await;
     }
