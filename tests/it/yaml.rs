@@ -6,7 +6,7 @@ use std::process::Command;
 use mlrun::internals::yaml::{self, Node, Timestamp, Value};
 use serde_json::Value as Json;
 
-use crate::harness::{Requirement, require};
+use crate::harness::{Printed, Requirement, require};
 
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/yaml_corpus");
 const SCALARS: &str = include_str!("../yaml_corpus/scalars.jsonl");
@@ -71,11 +71,8 @@ fn generate(python: &PathBuf, arguments: &[&str]) -> String {
         .arg("-B")
         .arg(format!("{DIRECTORY}/generate.py"))
         .args(arguments)
-        .output()
-        .unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
-    String::from_utf8(output.stdout).unwrap()
+        .printed();
+    output
 }
 
 /// Checks the cases, one a line, and that there are this many at least.

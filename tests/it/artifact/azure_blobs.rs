@@ -6,7 +6,7 @@ use super::TREE;
 use super::servers::{self, AZURITE_KEY, Server, azure_connection};
 use super::uploads::{PART, upload_file, with_file};
 use crate::harness::scripted::{ScriptedServer, Step};
-use crate::harness::{Project, assert_contains, assert_lacks};
+use crate::harness::{Printed, Project, assert_contains, assert_lacks};
 
 /// Runs Python with a container of this name as `container`, and gives what it prints.
 fn python(server: &Server, container: &str, script: &str) -> String {
@@ -19,16 +19,8 @@ if not container.exists(): container.create_container()
 "
     );
     let mut command = Command::new(servers::python().unwrap());
-    let output = command
-        .args(["-c", &format!("{before}{script}")])
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8(output.stdout).unwrap()
+    let output = command.args(["-c", &format!("{before}{script}")]).printed();
+    output
 }
 
 fn uri(container: &str, key: &str) -> String {
@@ -44,8 +36,7 @@ fn tree(server: &Server, container: &str, key: &str) -> Vec<String> {
 #[track_caller]
 fn assert_is_file(server: &Server, container: &str, key: &str) {
     let project = super::project_for(server, server.port);
-    let finished = super::run(&project, &uri(container, key));
-    finished.expect_code(0);
+    let finished = super::run(&project, &uri(container, key)).with_code(0);
     let name = key.rsplit('/').next().unwrap();
     let (files, path) = super::layout(finished.stdout());
     assert_eq!((files.len(), path.as_str()), (1, name));
@@ -128,8 +119,7 @@ fn markers_are_directories() {
     }
     assert_is_file(server, "marked", "twice");
     let project = super::project_for(server, server.port);
-    let finished = super::run(&project, &uri("marked", ""));
-    finished.expect_code(1);
+    let finished = super::run(&project, &uri("marked", "")).with_code(1);
     let expected = "caused by: 'both' is the name of an object and of a directory there";
     assert_contains(finished.stderr(), expected);
     super::assert_nothing_is_left(&project);
@@ -196,8 +186,7 @@ fn told(steps: Vec<Step>) -> String {
     let project = Project::new()
         .mlproject(TREE)
         .env("AZURE_STORAGE_CONNECTION_STRING", &connection);
-    let finished = super::run(&project, &uri("bucket", "d"));
-    finished.expect_code(1);
+    let finished = super::run(&project, &uri("bucket", "d")).with_code(1);
     finished.stderr().to_owned()
 }
 
@@ -310,8 +299,7 @@ fn accounts_are_found_by_their_addresses() {
         "wasbs://@a.b/x",
     ] {
         let project = Project::new().mlproject(TREE);
-        let finished = super::run(&project, uri);
-        finished.expect_code(1);
+        let finished = super::run(&project, uri).with_code(1);
         let expected = "is no valid address: it must be wasbs://<container>@<account>.blob.core.windows.net/";
         assert_contains(finished.stderr(), expected);
     }
@@ -323,8 +311,7 @@ fn accounts_are_found_by_their_addresses() {
         "AccountName=a;AccountKey=geheim!",
     ] {
         let project = Project::new().mlproject(TREE).env(string, value);
-        let finished = super::run(&project, &blob);
-        finished.expect_code(1);
+        let finished = super::run(&project, &blob).with_code(1);
         let told = finished.stderr();
         assert_contains(told, &format!("{string} cannot be used: "));
         assert_lacks(told, "geheim");

@@ -20,7 +20,7 @@ use openssl::symm::Cipher;
 use super::servers::{AZURITE_KEY, azurite};
 use crate::harness::certificates::{Pair, authority, client, pem, rsa_key, server};
 use crate::harness::scripted::{ScriptedServer, Seen, Step};
-use crate::harness::{Finished, Project, Sandbox, assert_contains, assert_lacks};
+use crate::harness::{Finished, Printed, Project, Sandbox, assert_contains, assert_lacks};
 
 const HOST: &str = "devstoreaccount1.blob.core.windows.net";
 
@@ -51,12 +51,7 @@ fn start() -> Option<Account> {
         let mut command = Command::new(super::servers::python().unwrap());
         command.args(["-c", script]).env("HTTPS_PROXY", &proxy);
         command.env("REQUESTS_CA_BUNDLE", path("issuer.pem"));
-        let output = command.output().unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        command.printed();
     };
     fill(&format!(
         "from azure.storage.blob import BlobServiceClient\n\
@@ -297,8 +292,7 @@ fn a_machine_and_a_person_are_asked_for_if_no_application_is_named() {
 
     let nobody = project(account).env(machine.0, &machine.1);
     run(&nobody, "public").expect_code(0);
-    let finished = run(&nobody, "bucket");
-    finished.expect_code(1);
+    let finished = run(&nobody, "bucket").with_code(1);
     for expected in [
         "to a request without credentials (AZURE_STORAGE_CONNECTION_STRING, ",
         "; the machine's managed identity: the answer was 400 Bad Request (no identity); `az login`: the program 'az' was not found)",
@@ -353,8 +347,7 @@ fn credentials_of_no_use_are_told() {
         if let Some(file) = file {
             project.sandbox().write("file", file);
         }
-        let finished = run(&project, "bucket");
-        finished.expect_code(1);
+        let finished = run(&project, "bucket").with_code(1);
         let told = project.sandbox().anonymous(finished.stderr());
         assert_contains(&told, expected);
         assert_lacks(&told, "geheim");
@@ -387,14 +380,12 @@ fn keys_and_signatures_of_the_account_are_used() {
         let project = project(account)
             .env(name, value)
             .env("AZURE_CLIENT_SECRET", "geheim");
-        let finished = run(&project, "bucket");
-        finished.expect_code(0);
+        let finished = run(&project, "bucket").with_code(0);
         let files = super::layout(finished.stdout()).0;
         assert_eq!(files.keys().collect::<Vec<_>>(), ["tree/one.txt"]);
     }
     let project = project(account).env("AZURE_STORAGE_ACCESS_KEY", "geheim!");
-    let finished = run(&project, "bucket");
-    finished.expect_code(1);
+    let finished = run(&project, "bucket").with_code(1);
     let expected = "AZURE_STORAGE_ACCESS_KEY cannot be used: the account's key is not valid base64";
     assert_contains(finished.stderr(), expected);
     assert_lacks(finished.stderr(), "geheim");

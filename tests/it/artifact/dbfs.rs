@@ -35,8 +35,7 @@ fn files_and_directories_are_brought() {
         ("dbfs:/top/big.bin", vec!["big.bin"], "big.bin"),
     ] {
         let project = project_for(&workspace, TOKEN);
-        let finished = run(&project, uri);
-        finished.expect_code(0);
+        let finished = run(&project, uri).with_code(0);
         let (found, own): (BTreeMap<_, _>, _) = layout(finished.stdout());
         let found: Vec<&str> = found.keys().map(String::as_str).collect();
         assert_eq!((found, own.as_str()), (files, path), "{uri}");
@@ -46,8 +45,7 @@ fn files_and_directories_are_brought() {
         ("dbfs:/top/tree", "geheim", "DATABRICKS_TOKEN"),
     ] {
         let project = project_for(&workspace, token);
-        let finished = run(&project, uri);
-        finished.expect_code(1);
+        let finished = run(&project, uri).with_code(1);
         let told = finished.stderr();
         assert!(told.contains(expected) && !told.contains("geheim"), "{told}");
         assert_eq!(finished.store().runs.len(), 0);

@@ -11,7 +11,7 @@ use super::uploads::uploaded;
 use super::{SHOW, assert_nothing_is_left, layout, project_for, run, sum_of_big};
 use crate::harness::running::{assert_nothing_lives, send, wait_until};
 use crate::harness::scripted::{ScriptedServer, Step};
-use crate::harness::{Project, Sandbox, assert_contains, assert_lacks};
+use crate::harness::{Project, Sandbox, assert_contains, assert_ends_with, assert_lacks};
 
 /// Writes files below the place of the server's files, and gives that place.
 fn with_files(server: &Server, files: &[(&str, &str)]) -> PathBuf {
@@ -27,16 +27,14 @@ fn with_files(server: &Server, files: &[(&str, &str)]) -> PathBuf {
 /// The names of the files that a run with this URI has.
 fn names(server: &Server, path: &str) -> Vec<String> {
     let project = project_for(server, server.port);
-    let finished = run(&project, &server.uri(path, server.port));
-    finished.expect_code(0);
+    let finished = run(&project, &server.uri(path, server.port)).with_code(0);
     layout(finished.stdout()).0.into_keys().collect()
 }
 
 /// What a run with this URI says, which must fail before there is a run.
 fn refusal(server: &Server, uri: &str) -> String {
     let project = project_for(server, server.port);
-    let finished = run(&project, uri);
-    finished.expect_code(1);
+    let finished = run(&project, uri).with_code(1);
     assert_eq!(finished.store().runs.len(), 0);
     assert_nothing_is_left(&project);
     finished.stderr().to_owned()
@@ -107,8 +105,7 @@ fn what_an_ftp_server_breaks_off_is_continued() {
     let Some(server) = servers::ftp() else { return };
     let project = project_for(server, server.port);
     let uri = server.uri("big.bin", server.port).replace("anna:", "broken:");
-    let finished = run(&project, &uri);
-    finished.expect_code(0);
+    let finished = run(&project, &uri).with_code(0);
     assert_eq!(layout(finished.stdout()).0["big.bin"], sum_of_big());
 }
 
@@ -178,7 +175,7 @@ fn ssh_is_told_where_to_go() {
         sandbox.link_program("ssh", &sandbox.work().join("ssh"));
         run(&project, uri).expect_code(1);
         let told = fs::read_to_string(sandbox.root().join("home/told")).unwrap();
-        assert!(told.ends_with(expected), "{told}");
+        assert_ends_with(&told, expected);
     }
 }
 
@@ -211,8 +208,7 @@ fn the_name_node_is_found_in_hadoop_s_configuration() {
         assert!(proxy.lines()[0].starts_with(expected), "{:?}", proxy.lines());
     }
     let project = Project::new().mlproject(SHOW);
-    let finished = run(&project, "hdfs:/x");
-    finished.expect_code(1);
+    let finished = run(&project, "hdfs:/x").with_code(1);
     let expected = "an hdfs: address without a host cannot be used: no core-site.xml in HADOOP_CONF_DIR names fs.defaultFS";
     assert_contains(finished.stderr(), expected);
 }
@@ -248,16 +244,15 @@ fn what_ssh_cannot_be_told_is_refused() {
             "is no valid address: its host and its user cannot begin",
         ),
     ] {
-        let finished = run(&project, uri);
-        finished.expect_code(1);
+        let finished = run(&project, uri).with_code(1);
         assert_contains(finished.stderr(), expected);
         assert_eq!(finished.store().runs.len(), 0);
     }
     let sandbox = Sandbox::new();
     let error = uploaded("sftp://anna:geheim@host/x", &[], &sandbox).unwrap();
-    assert!(
-        error.ends_with("it is not a valid address: ssh takes no password from a URI"),
-        "{error}"
+    assert_ends_with(
+        &error,
+        "it is not a valid address: ssh takes no password from a URI",
     );
     assert_lacks(&error, "geheim");
 }

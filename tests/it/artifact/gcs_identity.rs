@@ -6,7 +6,7 @@ use super::run;
 use super::uploads::upload_file;
 use super::uploads::{PART, with_file};
 use crate::harness::scripted::{ScriptedServer, Seen, Step};
-use crate::harness::{Project, assert_contains, assert_lacks, certificates};
+use crate::harness::{Project, assert_contains, assert_ends_with, assert_lacks, certificates};
 
 const ACCOUNT: &str = "job@project.iam.gserviceaccount.com";
 
@@ -44,8 +44,7 @@ fn asked(key: &Value, steps: Vec<Step>) -> (String, Vec<Seen>) {
     project
         .sandbox()
         .write("key.json", project.sandbox().expand(&key));
-    let finished = run(&project, "gs://bucket/data.csv");
-    finished.expect_code(1);
+    let finished = run(&project, "gs://bucket/data.csv").with_code(1);
     assert_lacks(finished.stderr(), "geheim");
     (finished.stderr().to_owned(), server.seen())
 }
@@ -190,8 +189,7 @@ fn the_machine_s_account_is_asked_once() {
         .env("GCE_METADATA_HOST", &metadata.address.to_string())
         // Nothing listens there.
         .env("HTTPS_PROXY", "http://127.0.0.1:1");
-    let finished = run(&project, "gs://bucket/data.csv");
-    finished.expect_code(1);
+    let finished = run(&project, "gs://bucket/data.csv").with_code(1);
     assert_lacks(finished.stderr(), "geheim");
     let seen = metadata.seen();
     assert_eq!(seen.len(), 1);
@@ -266,5 +264,5 @@ fn an_upload_stays_encrypted() {
         ("REQUESTS_CA_BUNDLE", bundle),
     ];
     let error = upload_file("gs://bucket/top", &variables, &sandbox).unwrap();
-    assert!(error.ends_with("no address for the file's parts"), "{error}");
+    assert_ends_with(&error, "no address for the file's parts");
 }

@@ -82,8 +82,7 @@ fn names_of_all_kinds_are_read() {
     }
     assert_eq!(tree(server, "gs://names//in"), ["f one", "one:/in/one"]);
     let project = super::project_for(server, server.port);
-    let finished = super::run(&project, "gs://names//slash");
-    finished.expect_code(0);
+    let finished = super::run(&project, "gs://names//slash").with_code(0);
     assert_eq!(super::layout(finished.stdout()).1, "slash");
 }
 
@@ -105,12 +104,10 @@ fn markers_are_directories() {
     // As in MLflow a directory comes before a file of its name.
     assert_eq!(tree(server, "gs://marked/both"), ["f file", "file:x"]);
     let project = super::project_for(server, server.port);
-    let finished = super::run(&project, "gs://marked/twice");
-    finished.expect_code(0);
+    let finished = super::run(&project, "gs://marked/twice").with_code(0);
     assert_eq!(super::layout(finished.stdout()).0.len(), 1);
     let project = super::project_for(server, server.port);
-    let finished = super::run(&project, "gs://marked");
-    finished.expect_code(1);
+    let finished = super::run(&project, "gs://marked").with_code(1);
     let expected = "caused by: 'both' is the name of an object and of a directory there";
     assert_contains(finished.stderr(), expected);
     super::assert_nothing_is_left(&project);
@@ -135,8 +132,7 @@ fn what_is_packed_there_is_unpacked_here() {
     );
     let variables = server.variables(server.port);
     let project = project.env(variables[0].0, &variables[0].1);
-    let finished = super::run(&project, "gs://packed/d");
-    finished.expect_code(0);
+    let finished = super::run(&project, "gs://packed/d").with_code(0);
     assert_eq!(finished.stdout(), "small\n41943040\n0\n");
 }
 
@@ -149,8 +145,7 @@ fn an_object_that_is_replaced_meanwhile_is_told() {
     let project = Project::new()
         .mlproject(TREE)
         .env("STORAGE_EMULATOR_HOST", &server.url());
-    let finished = super::run(&project, "gs://bucket/d");
-    finished.expect_code(1);
+    let finished = super::run(&project, "gs://bucket/d").with_code(1);
     let expected = "caused by: it was changed while it was downloaded";
     assert_contains(finished.stderr(), expected);
     let lines = server.lines();
@@ -171,8 +166,7 @@ fn a_page_in_place_of_a_listing_is_told() {
     let project = Project::new()
         .mlproject(TREE)
         .env("STORAGE_EMULATOR_HOST", &server.url());
-    let finished = super::run(&project, "gs://bucket/d");
-    finished.expect_code(1);
+    let finished = super::run(&project, "gs://bucket/d").with_code(1);
     let expected = "caused by: the answer is none of Google Cloud Storage: ";
     assert_contains(finished.stderr(), expected);
 }

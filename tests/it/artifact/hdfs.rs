@@ -62,8 +62,7 @@ fn the_program_brings_files_and_directories() {
         ),
         ("ViewFS://view/top/tree/one.txt", vec!["one.txt"], "one.txt"),
     ] {
-        let finished = run(&project, uri);
-        finished.expect_code(0);
+        let finished = run(&project, uri).with_code(0);
         let (found, own) = layout(finished.stdout());
         let found: Vec<&str> = found.keys().map(String::as_str).collect();
         assert_eq!((found, own.as_str()), (files, path), "{uri}");
@@ -75,13 +74,11 @@ fn the_program_brings_files_and_directories() {
         .store()
         .runs
         .len();
-    let finished = run(&project, "hdfs://name:8020/nope");
-    finished.expect_code(1);
+    let finished = run(&project, "hdfs://name:8020/nope").with_code(1);
     assert_contains(finished.stderr(), "No such file or directory");
     assert_eq!(finished.store().runs.len(), runs);
     std::fs::write(root.join("home/broken"), "").unwrap();
-    let finished = run(&project, "hdfs://name:8020/top/tree");
-    finished.expect_code(1);
+    let finished = run(&project, "hdfs://name:8020/top/tree").with_code(1);
     assert_contains(finished.stderr(), "get: broken pipe");
     assert_nothing_is_left(&project);
 }
@@ -108,8 +105,7 @@ fn the_program_takes_files() {
 #[test]
 fn a_view_needs_the_program() {
     let project = Project::new().mlproject(SHOW);
-    let finished = run(&project, "viewfs://view/top/tree");
-    finished.expect_code(1);
+    let finished = run(&project, "viewfs://view/top/tree").with_code(1);
     let expected = "caused by: the program 'hdfs' was not found\nhint: install 'hdfs'";
     assert_contains(finished.stderr(), expected);
     assert_eq!(finished.store().runs.len(), 0);

@@ -7,7 +7,7 @@ use super::uploads::upload_file;
 use super::uploads::{PART, with_file};
 use super::{SHOW, layout, run, servers, sum_of_big};
 use crate::harness::scripted::{ScriptedServer, Step};
-use crate::harness::{Project, assert_contains, assert_lacks};
+use crate::harness::{Project, assert_contains, assert_ends_with, assert_lacks};
 
 /// The answer to a request for bytes that do not come by way of the server.
 fn refused() -> Step {
@@ -54,8 +54,7 @@ fn an_address_that_has_expired_is_asked_for_anew() {
     let server = ScriptedServer::start(steps.concat());
     let project = Project::new().mlproject(SHOW);
     let data = format!("data={}", artifact(&server, "a/x.txt"));
-    let finished = project.run(["-P", &data, "--verbose"]);
-    finished.expect_code(0);
+    let finished = project.run(["-P", &data, "--verbose"]).with_code(0);
     let sum = "3a6eb0790f39ac87c94f3856b2dd2c5d110e6811602261a9a923d3bb23adc8b7";
     assert_eq!(layout(finished.stdout()).0["x.txt"], sum);
     let presigned = "GET /api/2.0/mlflow-artifacts/presigned/a/x.txt";
@@ -103,12 +102,11 @@ fn what_the_storage_refuses_is_told_without_the_address() {
     let steps = [up_to_the_address(), vec![address.clone(), address]].concat();
     let server = ScriptedServer::start(steps);
     let project = Project::new().mlproject(SHOW);
-    let finished = run(&project, &artifact(&server, "a/x.txt"));
-    finished.expect_code(1);
+    let finished = run(&project, &artifact(&server, "a/x.txt")).with_code(1);
     let expected = "  caused by: the storage behind the tracking server answered 403 Forbidden (AccessDenied: Request \
                     has expired) to an address that the tracking server signed\nhint: whoever runs the tracking server \
                     must check that its own credentials for the storage are good, and that its clock is right\n";
-    assert!(finished.stderr().ends_with(expected), "{}", finished.stderr());
+    assert_ends_with(finished.stderr(), expected);
     assert_eq!(finished.store().runs.len(), 0);
 
     // A storage that only the server's network has.
@@ -117,8 +115,7 @@ fn what_the_storage_refuses_is_told_without_the_address() {
         crate::harness::free_port()
     );
     let server = ScriptedServer::start([up_to_the_address(), vec![signed(&gone)]].concat());
-    let finished = run(&project, &artifact(&server, "a/x.txt"));
-    finished.expect_code(1);
+    let finished = run(&project, &artifact(&server, "a/x.txt")).with_code(1);
     let told = finished.stderr();
     assert_contains(
         told,

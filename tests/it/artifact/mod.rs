@@ -23,7 +23,7 @@ use std::process::Command;
 
 use self::cutting::CuttingProxy;
 use self::servers::Server;
-use crate::harness::{Finished, Project, assert_contains, assert_lacks};
+use crate::harness::{Finished, Printed, Project, assert_contains, assert_lacks};
 
 /// Shows the sums and paths of all files, and the path that the parameter became.
 const SHOW: &str = r#"entry_points:
@@ -88,8 +88,7 @@ fn tree_project(server: &Server) -> Project {
 /// What a run finds below this place.
 fn tree(server: &Server, uri: &str) -> Vec<String> {
     let project = tree_project(server);
-    let finished = run(&project, uri);
-    finished.expect_code(0);
+    let finished = run(&project, uri).with_code(0);
     finished.stdout().lines().map(str::to_owned).collect()
 }
 
@@ -111,15 +110,9 @@ fn reference(server: &Server, uris: &[String]) -> Vec<(BTreeMap<String, String>,
             ("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false"),
         ])
         .current_dir(place.path())
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+        .printed();
     let mut found = vec![(BTreeMap::new(), String::new()); uris.len()];
-    for line in String::from_utf8(output.stdout).unwrap().lines() {
+    for line in output.lines() {
         let mut words = line.splitn(3, ' ');
         let number: usize = words.next().unwrap().parse().unwrap();
         match (words.next().unwrap(), words.next().unwrap()) {
@@ -154,8 +147,7 @@ fn lays_out_as_the_reference(server: &Server, has_reference: bool) {
     let mut ours = Vec::new();
     for uri in &uris {
         let project = project_for(server, server.port);
-        let finished = run(&project, uri);
-        finished.expect_code(0);
+        let finished = run(&project, uri).with_code(0);
         assert_lacks(finished.stderr(), "geheim");
         ours.push(layout(finished.stdout()));
     }
@@ -182,8 +174,7 @@ fn tells_what_is_missing(server: &Server, expected: &str) {
     for path in ["nope.csv", "tree/one.tx", "nope/"] {
         let project = project_for(server, server.port);
         let uri = server.uri(path, server.port);
-        let finished = run(&project, &uri);
-        finished.expect_code(1);
+        let finished = run(&project, &uri).with_code(1);
         let told = finished.stderr();
         assert_contains(told, "for the parameter 'data'\n  caused by: ");
         assert!(told.contains(expected) || path.ends_with('/'), "{told}");

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use super::{SHOW, layout, run};
-use crate::harness::{MlflowServer, Project, Requirement, require};
+use crate::harness::{MlflowServer, Printed, Project, Requirement, require};
 
 /// Makes a run with an artifact, a registered model of it with an alias and a stage, and prints the ids.
 const MAKE: &str = r#"
@@ -25,21 +25,14 @@ print(run.info.run_id)
 
 fn made(venv: Requirement, store: &str, model: &str, project: &Project) -> Option<String> {
     let python = require(venv)?.join("bin/python");
-    let output = Command::new(python)
+    let text = Command::new(python)
         .args(["-W", "ignore", "-c", MAKE, store, model])
         .current_dir(project.sandbox().work())
         .envs([
             ("MLFLOW_DISABLE_TELEMETRY", "true"),
             ("MLFLOW_ALLOW_FILE_STORE", "true"),
         ])
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let text = String::from_utf8(output.stdout).unwrap();
+        .printed();
     Some(text.lines().last().unwrap().trim().to_owned())
 }
 
@@ -70,8 +63,7 @@ fn resolves(project: Project, store: &str, model: &str, venv: Requirement) {
             "d/one.txt",
         ),
     ] {
-        let finished = run(&project, &uri);
-        finished.expect_code(0);
+        let finished = run(&project, &uri).with_code(0);
         let (found, own) = layout(finished.stdout());
         let found: Vec<&str> = found.keys().map(String::as_str).collect();
         assert_eq!((found, own.as_str()), (files, path), "{uri}");
@@ -86,8 +78,7 @@ fn resolves(project: Project, store: &str, model: &str, venv: Requirement) {
         (format!("models:/{model}/Staging"), "does not exist"),
         (format!("models:/{model}@worst"), "does not exist"),
     ] {
-        let finished = run(&project, &uri);
-        finished.expect_code(1);
+        let finished = run(&project, &uri).with_code(1);
         let told = finished.stderr();
         // Servers tell of a missing alias in words of their own.
         let is_told = told.contains(expected) || told.contains("not found");

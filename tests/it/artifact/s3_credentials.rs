@@ -4,7 +4,7 @@ use mlrun::internals::aws::AwsSettings;
 
 use super::{Server, project_for, run, servers};
 use crate::harness::scripted::{ScriptedServer, Step};
-use crate::harness::{Project, Sandbox, assert_contains, assert_lacks};
+use crate::harness::{Project, Sandbox, assert_contains, assert_ends_with, assert_lacks};
 
 /// What a run with these variables says, which must fail before there is a run.
 fn refusal(server: &Server, uri: &str, variables: &[(&str, &str)]) -> String {
@@ -12,8 +12,7 @@ fn refusal(server: &Server, uri: &str, variables: &[(&str, &str)]) -> String {
     for (name, value) in variables {
         project = project.env(name, value);
     }
-    let finished = run(&project, uri);
-    finished.expect_code(1);
+    let finished = run(&project, uri).with_code(1);
     assert_eq!(finished.store().runs.len(), 0);
     assert_lacks(finished.stderr(), "geheim");
     finished.stderr().to_owned()
@@ -146,8 +145,7 @@ credential_process = <sandbox>/work/process 'two words'
         for (name, value) in variables {
             project = project.env(name, value);
         }
-        let finished = run(&project, "s3://bucket/data.csv");
-        finished.expect_code(1);
+        let finished = run(&project, "s3://bucket/data.csv").with_code(1);
         let told = finished.stderr();
         let expected = format!("S3 answered 403 Forbidden (AccessDenied: Access Denied) to {asker}");
         assert_contains(told, &expected);
@@ -218,7 +216,7 @@ source_profile = round
     let expected = "to the credentials from the role 'arn:aws:iam::1:role/y'";
     assert_contains(finished.stderr(), expected);
     let first = &server.seen()[0];
-    assert!(first.body.ends_with("&WebIdentityToken=geheim"), "{}", first.body);
+    assert_ends_with(&first.body, "&WebIdentityToken=geheim");
     assert_eq!(first.header("authorization"), "");
 
     let refused = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>";
@@ -491,8 +489,7 @@ fn google_s_credentials_are_exchanged_for_a_token() {
         .env("STORAGE_EMULATOR_HOST", &server.url())
         .env("GOOGLE_APPLICATION_CREDENTIALS", "<sandbox>/work/key.json");
     project.sandbox().write("key.json", key.to_string());
-    let finished = run(&project, "gs://bucket/data.csv");
-    finished.expect_code(1);
+    let finished = run(&project, "gs://bucket/data.csv").with_code(1);
     let expected = "Google Cloud Storage answered 403 Forbidden (forbidden: anna does not have access) to the credentials from GOOGLE_APPLICATION_CREDENTIALS";
     assert_contains(finished.stderr(), expected);
     assert_lacks(finished.stderr(), "geheim");
@@ -508,8 +505,7 @@ fn a_file_of_keys_that_is_none_is_told() {
     let project = Project::new()
         .mlproject(super::SHOW)
         .env("GOOGLE_APPLICATION_CREDENTIALS", path.to_str().unwrap());
-    let finished = run(&project, "gs://bucket/data.csv");
-    finished.expect_code(1);
+    let finished = run(&project, "gs://bucket/data.csv").with_code(1);
     let expected = format!(
         "the credentials file '{}' cannot be used: it is no JSON",
         path.display()

@@ -10,7 +10,7 @@ use super::uploads::upload_file;
 use super::uploads::{PART, with_file};
 use crate::harness::running::send;
 use crate::harness::scripted::{ScriptedServer, Seen, Step};
-use crate::harness::{Project, assert_contains, assert_lacks, describe};
+use crate::harness::{Project, assert_contains, assert_ends_with, assert_lacks, describe};
 
 /// What a client of S3 needs to ask this server.
 fn s3_of(server: &ScriptedServer) -> Vec<(&'static str, String)> {
@@ -145,11 +145,9 @@ fn a_refused_part_ends_the_upload_to_s3() {
     let server = ScriptedServer::start(vec![begun(), denied(), denied(), Step::page(204, "")]);
     let (sandbox, _) = with_file(PART + 5);
     let error = upload_file("s3://bucket/top", &s3_of(&server), &sandbox).unwrap();
-    assert!(
-        error.ends_with(
-            "S3 answered 403 Forbidden (AccessDenied: Why.) to the credentials from AWS_ACCESS_KEY_ID"
-        ),
-        "{error}"
+    assert_ends_with(
+        &error,
+        "S3 answered 403 Forbidden (AccessDenied: Why.) to the credentials from AWS_ACCESS_KEY_ID",
     );
     assert_lacks(&error, "geheim");
     let last = server.lines().pop().unwrap();

@@ -4,7 +4,7 @@ use super::azure_identity::start_proxy;
 use super::uploads::uploaded;
 use super::{SHOW, layout, run, servers};
 use crate::harness::scripted::{ScriptedServer, Step};
-use crate::harness::{Project, Sandbox, assert_contains, assert_lacks, certificates};
+use crate::harness::{Project, Sandbox, assert_contains, assert_ends_with, assert_lacks, certificates};
 
 const KEYS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "geheim")];
 
@@ -114,7 +114,7 @@ fn requests_carry_what_the_variables_say() {
     ] {
         let error = uploaded("s3://bucket/top", &variables(arguments), &sandbox).unwrap();
         let expected = format!("MLFLOW_S3_UPLOAD_EXTRA_ARGS cannot be used: {expected}");
-        assert!(error.ends_with(&expected), "{error}");
+        assert_ends_with(&error, &expected);
     }
     assert_eq!(server.connections(), 1);
 }
@@ -138,8 +138,7 @@ fn archives_and_clocks_are_named() {
     ] {
         let server = ScriptedServer::start(steps);
         let project = project(&[("MLFLOW_S3_ENDPOINT_URL", &server.url())]);
-        let finished = run(&project, "s3://bucket/data.csv");
-        finished.expect_code(1);
+        let finished = run(&project, "s3://bucket/data.csv").with_code(1);
         let told = finished.stderr();
         assert!(told.contains(expected) && told.contains(hint), "{told}");
         assert_lacks(told, "credentials");
@@ -160,8 +159,7 @@ fn uris_name_services_of_others() {
         let sandbox = project.sandbox();
         sandbox.write("own.pem", certificates::pem(&own.certificate));
         let uri = format!("{scheme}://bucket@{}/a/data.csv", server.address);
-        let finished = run(&project, &uri);
-        finished.expect_code(0);
+        let _finished = run(&project, &uri).with_code(0);
         let bundle = sandbox.work().join("own.pem").display().to_string();
         let mut variables: Vec<(&str, String)> = KEYS.map(|(name, value)| (name, value.to_owned())).to_vec();
         variables.push(("AWS_CA_BUNDLE", bundle));
@@ -202,8 +200,7 @@ fn uris_name_services_of_others() {
         ("s3:/b", "it names no bucket"),
     ] {
         let project = project(&[]);
-        let finished = run(&project, uri);
-        finished.expect_code(1);
+        let finished = run(&project, uri).with_code(1);
         assert_contains(finished.stderr(), expected);
     }
 }
@@ -247,8 +244,7 @@ fn odd_names_are_kept() {
         ("s3://odd/100%/+ x", &["+ x"]),
         ("s3://odd//lead", &["lead"]),
     ] {
-        let finished = run(&project, uri);
-        finished.expect_code(0);
+        let finished = run(&project, uri).with_code(0);
         let (files, _) = layout(finished.stdout());
         let names: Vec<&str> = files.keys().map(String::as_str).collect();
         assert_eq!(names, expected, "{uri}");
@@ -279,8 +275,7 @@ fn names_in_listings_are_plain() {
         let server = ScriptedServer::start(vec![Step::page(200, &listing), one(), one()]);
         let project = project(&[("MLFLOW_S3_ENDPOINT_URL", &server.url())])
             .mlproject("entry_points: {main: {parameters: {data: path}, command: 'cd {data} && find . -type f -print0'}}\n");
-        let finished = run(&project, "s3://bucket/d/");
-        finished.expect_code(0);
+        let finished = run(&project, "s3://bucket/d/").with_code(0);
         let mut names: Vec<&str> = finished.stdout().split_terminator('\0').collect();
         names.sort();
         assert_eq!(names, expected.map(|name| format!("./{name}")));

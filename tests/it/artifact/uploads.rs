@@ -12,7 +12,7 @@ use openssl::hash::{MessageDigest, hash};
 
 use super::cutting::CuttingProxy;
 use super::servers::{self, Server};
-use crate::harness::Sandbox;
+use crate::harness::{Printed, Sandbox, assert_ends_with, assert_starts_with};
 
 /// The process that the tests of this module start: what it uploads with comes from variables.
 #[test]
@@ -88,8 +88,7 @@ pub(super) fn upload_file(uri: &str, variables: &[(&str, String)], sandbox: &San
 }
 
 fn run(mut command: Command) {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", crate::harness::describe(&output));
+    command.printed();
 }
 
 #[test]
@@ -170,7 +169,7 @@ fn who_may_only_read_is_told() {
         let mut all = server.variables(server.port);
         all.extend(variables);
         let error = uploaded(&uri, &all, &sandbox).unwrap();
-        assert!(error.ends_with(expected), "{error}");
+        assert_ends_with(&error, expected);
     }
 }
 
@@ -300,10 +299,7 @@ fn what_never_arrives_leaves_nothing() {
         let proxy = CuttingProxy::of_uploads(server.port, 100_000, usize::MAX);
         let uri = server.uri("never", proxy.port);
         let error = upload_file(&uri, &server.variables(proxy.port), &sandbox).unwrap();
-        assert!(
-            error.starts_with("cannot put 'logs/std out.txt' to the artifacts at '"),
-            "{error}"
-        );
+        assert_starts_with(&error, "cannot put 'logs/std out.txt' to the artifacts at '");
         let about = server.about(&key("never"));
         assert_eq!(about["exists"], false, "{uri}");
         assert!(about.get("unfinished").is_none_or(|count| count == 0), "{about}");

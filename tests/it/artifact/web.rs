@@ -14,7 +14,7 @@ use crate::harness::running::{send, wait_until};
 use crate::harness::scripted::{ScriptedServer, Step};
 use crate::harness::{
     MlflowServer, Project, Reference, Request, Sandbox, StoreContents, assert_contains, assert_lacks,
-    require_program,
+    assert_starts_with, require_program,
 };
 
 const THREE_PATHS: &str = r#"entry_points:
@@ -65,8 +65,7 @@ fn files_are_downloaded_to_places_of_their_own() {
         "-P",
         &format!("third={third_uri}"),
     ];
-    let finished = project.run(arguments);
-    finished.expect_code(0);
+    let finished = project.run(arguments).with_code(0);
     let lines: Vec<&str> = finished.stdout().lines().collect();
     let root = project.sandbox().root().display().to_string();
     assert_eq!(lines[0], "one");
@@ -324,8 +323,7 @@ fn the_reference_lays_files_out_so() {
     put(server, &path, "from the server");
     let uri = format!("{}{path}", server.url());
     let project = Project::new().mlproject(THREE_PATHS);
-    let ours = project.run(["-P", &format!("first={uri}")]);
-    ours.expect_code(0);
+    let ours = project.run(["-P", &format!("first={uri}")]).with_code(0);
 
     let theirs = Sandbox::new();
     theirs.write("project/MLproject", THREE_PATHS);
@@ -370,7 +368,7 @@ fn put(server: &MlflowServer, path: &str, body: &str) {
         .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_starts_with(&answer, "HTTP/1.1 200");
 }
 
 #[test]
@@ -389,8 +387,7 @@ fn a_connection_that_breaks_three_times_is_continued() {
 fn what_is_missing_on_a_web_server_is_told() {
     let Some(server) = servers::web() else { return };
     let project = Project::new().mlproject(SHOW);
-    let finished = run(&project, &server.uri("nope", server.port));
-    finished.expect_code(1);
+    let finished = run(&project, &server.uri("nope", server.port)).with_code(1);
     assert_contains(finished.stderr(), "the server answered 404 Not Found");
     assert_nothing_is_left(&project);
 }

@@ -83,8 +83,7 @@ fn options_may_stand_anywhere() {
             "project",
         ],
     ] {
-        let finished = project.mlrun(line);
-        finished.expect_code(0);
+        let finished = project.mlrun(line).with_code(0);
         assert_eq!(finished.stdout(), "0.5\n", "{line:?}");
     }
 }
@@ -256,8 +255,7 @@ fn names_with_blanks_in_a_params_file_are_refused_with_their_place() {
         ("p.json", "{\"beta\\u00a0\": 2}", "p.json:1:"),
     ] {
         project.sandbox().write(name, text);
-        let finished = project.run(["--params-file", name]);
-        finished.expect_code(1);
+        let finished = project.run(["--params-file", name]).with_code(1);
         let told = finished.stderr();
         assert!(
             told.contains("the parameter name '") && told.contains(place),
@@ -280,8 +278,7 @@ fn a_backend_configuration_is_an_object() {
         let hint = "write keys and values, such as {\"key\": \"value\"}, or {} for none";
         expect_refused(&project.run(["-c", text]), &project, 2, &error, hint);
         project.sandbox().write("config.json", text);
-        let finished = project.run(["-c", "config.json"]);
-        finished.expect_code(1);
+        let finished = project.run(["-c", "config.json"]).with_code(1);
         let told = finished.stderr();
         assert_contains(
             told,

@@ -33,8 +33,7 @@ fn running(project: &Project, uri: &str) -> (Child, String) {
 }
 
 fn json(project: &Project, run_id: &str) -> Value {
-    let finished = project.mlrun(&["status", run_id, "--json"]);
-    finished.expect_code(0);
+    let finished = project.mlrun(&["status", run_id, "--json"]).with_code(0);
     serde_json::from_str(finished.stdout()).unwrap()
 }
 

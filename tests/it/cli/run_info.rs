@@ -24,8 +24,7 @@ fn the_file_tells_how_a_run_ended() {
 #[test]
 fn the_file_is_there_while_the_entry_point_runs() {
     let project = Project::new().command("cat ../info.json");
-    let finished = project.run(["--run-info", "info.json"]);
-    finished.expect_code(0);
+    let finished = project.run(["--run-info", "info.json"]).with_code(0);
     let seen: Value = serde_json::from_str(finished.stdout()).unwrap();
     assert_eq!(seen["status"], "RUNNING");
     assert_eq!(seen["exit_code"], Value::Null);

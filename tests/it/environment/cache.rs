@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{count, log, only_environment, records, root, start, tiny_project};
 use crate::harness::running::{send, wait_until};
-use crate::harness::{Project, StoreContents, assert_contains};
+use crate::harness::{Project, StoreContents, assert_contains, assert_ends_with, assert_starts_with};
 
 const UV: [&str; 2] = ["--env-manager", "uv"];
 
@@ -42,8 +42,7 @@ fn stop(project: &Project, mut run: Child) {
 }
 
 fn list(project: &Project) -> Vec<Value> {
-    let finished = project.mlrun(&["env", "list", "--json"]);
-    finished.expect_code(0);
+    let finished = project.mlrun(&["env", "list", "--json"]).with_code(0);
     serde_json::from_str(finished.stdout()).unwrap()
 }
 
@@ -88,7 +87,7 @@ fn environments_are_listed() {
             "NAME", "MANAGER", "SIZE", "CREATED", "LAST", "USED", "STATE", "PROJECT"
         ]
     );
-    assert!(lines[1].ends_with("ready  tiny"), "{}", lines[1]);
+    assert_ends_with(&lines[1], "ready  tiny");
 }
 
 #[test]
@@ -102,8 +101,7 @@ fn an_environment_in_use_is_never_removed() {
     let pruned = project.mlrun(&["env", "prune", "--older-than", "0s"]);
     pruned.expect_code(0);
     assert_eq!(pruned.stdout(), "");
-    let removed = project.mlrun(&["env", "rm", name]);
-    removed.expect_code(1);
+    let removed = project.mlrun(&["env", "rm", name]).with_code(1);
     assert_contains(
         removed.stderr(),
         &format!(
@@ -121,8 +119,7 @@ fn an_environment_in_use_is_never_removed() {
     stop(&project, run);
 
     // By the beginning of its name, too.
-    let removed = project.mlrun(&["env", "rm", &name[..12]]);
-    removed.expect_code(0);
+    let removed = project.mlrun(&["env", "rm", &name[..12]]).with_code(0);
     assert_eq!(removed.stdout(), format!("Removed {name}\n"));
     assert!(!environment.exists());
     assert!(!records(&environment).exists());
@@ -165,9 +162,8 @@ fn old_environments_are_pruned() {
     ] {
         let mut all = vec!["env", "prune"];
         all.extend(arguments);
-        let pruned = project.mlrun(&all);
-        pruned.expect_code(0);
-        assert!(pruned.stdout().starts_with(&stdout), "{}", pruned.stdout());
+        let pruned = project.mlrun(&all).with_code(0);
+        assert_starts_with(pruned.stdout(), &stdout);
         assert_eq!(pruned.stdout().lines().count(), usize::from(!stdout.is_empty()));
         assert_eq!(list(&project).len(), left);
     }
@@ -422,7 +418,6 @@ fn an_environment_whose_python_is_gone_is_made_anew() {
     let environment = only_environment(&project);
     fs::remove_file(environment.join("bin/python")).unwrap();
     std::os::unix::fs::symlink("/no/such/python", environment.join("bin/python")).unwrap();
-    let finished = project.mlrun(&arguments);
-    finished.expect_code(0);
+    let finished = project.mlrun(&arguments).with_code(0);
     assert_contains(finished.stderr(), "its Python is gone");
 }

@@ -40,8 +40,7 @@ fn environment_files() {
         let project = Project::new()
             .mlproject("python_env: python_env.yaml\nentry_points: {main: {command: 'true'}}\n")
             .file("python_env.yaml", file);
-        let finished = project.mlrun(&["run", "project"]);
-        finished.expect_code(1);
+        let finished = project.mlrun(&["run", "project"]).with_code(1);
         assert!(finished.store().runs.is_empty(), "no run is created");
         topic.push_str(&format!("# python_env.yaml: {file:?}\n{}\n", text(&finished)));
     }
@@ -89,8 +88,7 @@ fn files_of_another_encoding() {
             .mlproject("python_env: python_env.yaml\nentry_points: {main: {command: 'true'}}\n")
             .file("python_env.yaml", "dependencies: [-r requirements.txt]\n");
         project.sandbox().write(format!("project/{file}"), bytes);
-        let finished = project.mlrun(&["run", "project"]);
-        finished.expect_code(1);
+        let finished = project.mlrun(&["run", "project"]).with_code(1);
         assert!(finished.store().runs.is_empty(), "no run is created");
         topic.push_str(&format!("# {file}\n{}\n", text(&finished)));
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 
 use super::{only_environment, tiny_project};
-use crate::harness::{Project, Requirement, assert_contains, assert_lacks, require};
+use crate::harness::{Printed, Project, Requirement, assert_contains, assert_lacks, require};
 
 /// Environment files, and the files that they name.
 const FILES: &[(&str, &[(&str, &str)])] = &[
@@ -172,18 +172,11 @@ fn compare(venv: &std::path::Path) {
         }
         directories.push(directory);
     }
-    let output = sandbox
+    let expected = sandbox
         .command(venv.join("bin/python"))
         .args(["-c", REFERENCE])
         .args(&directories)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let expected = String::from_utf8(output.stdout).unwrap();
+        .printed();
     let mut difference = String::new();
     for (directory, expected) in directories.iter().zip(expected.lines()) {
         let finished = project.mlrun(&["run", directory, "--env-manager", "virtualenv", "--dry-run"]);
@@ -242,15 +235,13 @@ fn ranges_of_versions() {
             .write("project/python_env.yaml", format!("python: '{version}'\n"));
         project.mlrun(&["run", "project", "--dry-run"]).expect_code(0);
     }
-    let finished = project.mlrun(&["run", "project"]);
-    finished.expect_code(0);
+    let finished = project.mlrun(&["run", "project"]).with_code(0);
     assert_eq!(finished.stdout(), "True\n");
     for version in ["<3.6", ">=3.6,<3.7", "~=3.6.0"] {
         project
             .sandbox()
             .write("project/python_env.yaml", format!("python: '{version}'\n"));
-        let runs = project.mlrun(&["run", "project"]);
-        runs.expect_code(1);
+        let runs = project.mlrun(&["run", "project"]).with_code(1);
         let expected = format!("error: there is no Python {version} to make an environment with");
         assert_contains(runs.stderr(), &expected);
         assert_lacks(runs.stderr(), "=== Run");
@@ -387,8 +378,7 @@ fn a_lock_file_of_uv_decides() {
     fs::remove_file(project.sandbox().work().join("project/python_env.yaml")).unwrap();
     project.sandbox().shell("cd project && uv lock -q");
     // Nobody names the manager: uv has locked the packages.
-    let finished = project.mlrun(&["run", "project"]);
-    finished.expect_code(0);
+    let finished = project.mlrun(&["run", "project"]).with_code(0);
     assert_contains(
         finished.stderr(),
         "the project has no environment file, but a lock file of uv",
@@ -426,8 +416,7 @@ fn without_an_environment_file_there_is_only_python() {
         let planned = project.mlrun(&["run", "project", "--dry-run"]);
         assert_contains(planned.stdout(), &format!("environment   {manager}: "));
         assert!(!super::root(&project).exists());
-        let finished = project.mlrun(&["run", "project"]);
-        finished.expect_code(0);
+        let finished = project.mlrun(&["run", "project"]).with_code(0);
         assert_contains(finished.stderr(), reason);
         assert_eq!(
             finished.stdout().trim(),

@@ -20,8 +20,7 @@ fn repository() -> Project {
 
 /// Whether the last run of the project has the tag.
 fn is_marked(project: &Project) -> bool {
-    let finished = project.run([]);
-    finished.expect_code(0);
+    let finished = project.run([]).with_code(0);
     let run = finished.store().runs.pop().unwrap();
     assert_eq!(run.tags["mlflow.source.git.commit"].len(), 40);
     match run.tags.get("mlflow.source.git.dirty").map(String::as_str) {

@@ -11,7 +11,10 @@ use zip::write::SimpleFileOptions;
 use crate::harness::certificates;
 use crate::harness::running::{send, wait_until};
 use crate::harness::scripted::{ScriptedServer, Seen, Step};
-use crate::harness::{Project, Reference, Request, Sandbox, StoreContents, StoredRun, assert_lacks};
+use crate::harness::{
+    Project, Reference, Request, Sandbox, StoreContents, StoredRun, assert_ends_with, assert_lacks,
+    assert_starts_with,
+};
 
 const MLPROJECT: &str = "name: zipped\nentry_points:\n  main:\n    command: ./start.sh\n";
 
@@ -240,8 +243,8 @@ fn redirects_proxies_and_certificates_are_followed_used_and_checked() {
     let url = format!("{}/project.zip", secured.url());
     let told = fail(&project, &url);
     let expected = format!("cannot download '{url}'\n  caused by: the server's certificate is not trusted: ");
-    assert!(told.starts_with(&expected), "{told}");
-    assert!(told.ends_with("in REQUESTS_CA_BUNDLE or SSL_CERT_FILE"), "{told}");
+    assert_starts_with(&told, &expected);
+    assert_ends_with(&told, "in REQUESTS_CA_BUNDLE or SSL_CERT_FILE");
     for variable in ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"] {
         let secured = ScriptedServer::start_tls(vec![whole(&zip)], certificates::acceptor(&own, None));
         let trusting = Project::new().env(variable, "<sandbox>/authority.pem");
@@ -295,10 +298,7 @@ fn what_cannot_be_used_is_told() {
     }
     let loops = ScriptedServer::start(vec![Step::redirect(302, "/project.zip"); 40]);
     let told = fail(&project, &format!("{}/project.zip", loops.url()));
-    assert!(
-        told.ends_with("the server redirects more than 30 times, or to no address"),
-        "{told}"
-    );
+    assert_ends_with(&told, "the server redirects more than 30 times, or to no address");
 
     let server = ScriptedServer::start(vec![whole(&zip)]);
     let url = format!("{}/project.zip", server.url());

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::harness::assert_contains;
+use crate::harness::{assert_contains, assert_ends_with, assert_starts_with};
 use mlrun::internals::events::{Progress, Silent, Transfer};
 use mlrun::internals::fetch::{FetchOptions, WorkDir, fetch};
 use mlrun::internals::project_uri::ProjectUri;
@@ -151,11 +151,7 @@ async fn files_directories_and_executable_bits_come_out() {
     assert!(!path.exists());
     let (work_dir, files) = unpacked(&bytes, "#bin").await.unwrap();
     assert_eq!(files, ["run.sh*=#!/bin/sh"]);
-    assert!(
-        work_dir.source().name.ends_with("/p.zip#bin"),
-        "{}",
-        work_dir.source().name
-    );
+    assert_ends_with(&work_dir.source().name, "/p.zip#bin");
 }
 
 #[tokio::test]
@@ -261,10 +257,7 @@ async fn broken_zip_files_are_told() {
         (&wrong_checksum[..], "its member 'MLproject' is damaged"),
     ] {
         let error = unpacked(bytes, "").await.unwrap_err();
-        assert!(
-            error.starts_with(&format!("cannot unpack the zip file 'p.zip': {expected}")),
-            "{error}"
-        );
+        assert_starts_with(&error, &format!("cannot unpack the zip file 'p.zip': {expected}"));
     }
 }
 
@@ -310,9 +303,5 @@ async fn a_project_one_directory_down_is_hinted_at() {
     fetch(&uri, &FetchOptions::default(), &progress).await.unwrap();
     let warnings = progress.0.into_inner().unwrap();
     assert_eq!(warnings.len(), 1);
-    assert!(
-        warnings[0].ends_with("did you mean 'p.zip#p-main'?"),
-        "{}",
-        warnings[0]
-    );
+    assert_ends_with(&warnings[0], "did you mean 'p.zip#p-main'?");
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{Requirement, require};
+use crate::harness::Printed;
 
 /// The text of `tests/NAME/corpus.jsonl`.
 pub(crate) fn text(name: &str) -> String {
@@ -17,14 +18,10 @@ pub(crate) fn assert_generated(name: &str) {
         return;
     };
     let script = folder(name).join("generate.py");
-    let output = Command::new(venv.join("bin/python"))
+    let written = Command::new(venv.join("bin/python"))
         .arg("-B")
         .arg(script)
-        .output()
-        .unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
-    let written = String::from_utf8(output.stdout).unwrap();
+        .printed();
     let committed = text(name);
     for (number, (written, committed)) in written.lines().zip(committed.lines()).enumerate() {
         assert_eq!(written, committed, "tests/{name}/corpus.jsonl:{}", number + 1);

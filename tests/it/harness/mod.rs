@@ -56,3 +56,30 @@ pub(crate) fn assert_lacks(text: &str, part: &str) {
 pub(crate) fn assert_contains_all(text: &str, parts: &[&str]) {
     parts.iter().for_each(|part| assert_contains(text, part));
 }
+
+#[track_caller]
+pub(crate) fn assert_starts_with(text: &str, start: &str) {
+    assert!(
+        text.starts_with(start),
+        "it does not start with '{start}':\n{text}"
+    );
+}
+
+#[track_caller]
+pub(crate) fn assert_ends_with(text: &str, end: &str) {
+    assert!(text.ends_with(end), "it does not end with '{end}':\n{text}");
+}
+
+pub(crate) trait Printed {
+    /// Runs a program that must succeed, and gives what it printed.
+    fn printed(&mut self) -> String;
+}
+
+impl Printed for std::process::Command {
+    #[track_caller]
+    fn printed(&mut self) -> String {
+        let output = self.output().unwrap();
+        assert!(output.status.success(), "{:?}: {}", self.get_program(), describe(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+}

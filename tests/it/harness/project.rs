@@ -194,6 +194,13 @@ impl Finished<'_> {
         self
     }
 
+    /// As [`Finished::expect_code`], for a result that is kept.
+    #[track_caller]
+    pub(crate) fn with_code(self, code: i32) -> Self {
+        self.expect_code(code);
+        self
+    }
+
     /// The whole result as a golden text: arguments, exit code, both outputs, with the sandbox's
     /// path, run ids, generated run names and times replaced by names.
     pub(crate) fn transcript(&self) -> String {

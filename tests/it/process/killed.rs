@@ -207,8 +207,7 @@ fn a_cancellation_ends_what_is_left() {
         let shown = project.mlrun(&["status", &id]);
         let way_out = format!("; `mlrun cancel {id}` ends them");
         assert_contains(shown.stdout(), &way_out);
-        let cancelled = project.mlrun(&["cancel", &id]);
-        cancelled.expect_code(0);
+        let cancelled = project.mlrun(&["cancel", &id]).with_code(0);
         for text in [
             format!("its process {process} on host "),
             "Ending what it left behind: processes ".to_owned(),

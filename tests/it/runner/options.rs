@@ -8,7 +8,9 @@ use rustix::process::Signal;
 
 use crate::harness::docker::DockerProject;
 use crate::harness::running::{assert_nothing_lives, send, tree, wait_for_entry_point};
-use crate::harness::{MlflowServer, Project, Requirement, StoreContents, assert_contains, require};
+use crate::harness::{
+    MlflowServer, Project, Requirement, StoreContents, assert_contains, assert_starts_with, require,
+};
 
 fn project(command: &str) -> Project {
     Project::new().mlproject(&format!("entry_points:\n  main:\n    command: \"{command}\"\n"))
@@ -42,8 +44,7 @@ fn a_limit_that_is_not_reached_changes_nothing() {
         project(command).run(["--timeout", "1h"]).expect_code(code);
     }
     let wrong = project("exit 0");
-    let finished = wrong.run(["--timeout", "soon"]);
-    finished.expect_code(2);
+    let finished = wrong.run(["--timeout", "soon"]).with_code(2);
     assert_contains(finished.stderr(), "give a number with s, m, h, d or w");
 }
 
@@ -54,8 +55,7 @@ fn the_exit_code_is_whose_it_shall_be() {
         let expected = i32::from(own != 0);
         project.run([]).expect_code(expected);
         project.run(["--exit-code", "mlrun"]).expect_code(expected);
-        let finished = project.run(["--exit-code", "entry-point"]);
-        finished.expect_code(own);
+        let finished = project.run(["--exit-code", "entry-point"]).with_code(own);
         let status = if own == 0 { "FINISHED" } else { "FAILED" };
         let runs = finished.store().runs;
         assert!(runs.iter().all(|run| run.status == status), "{command}: {runs:?}");
@@ -78,8 +78,7 @@ fn logs(contents: &StoreContents) -> [String; 2] {
 fn output_is_shown_and_kept() {
     for (end, code) in [("true", 0), ("exit 3", 1)] {
         let project = project(&format!("echo out; echo err >&2; printf ä; {end}"));
-        let finished = project.run(["--log-output"]);
-        finished.expect_code(code);
+        let finished = project.run(["--log-output"]).with_code(code);
         assert_eq!(finished.stdout(), "out\nä");
         assert_contains(finished.stderr(), "\nerr\n");
         assert_eq!(logs(&finished.store()), ["out\nä", "err\n"]);
@@ -93,8 +92,7 @@ fn output_is_shown_and_kept() {
 #[test]
 fn much_output_is_kept_whole_and_in_no_memory() {
     let project = project("head -c 200000000 /dev/zero; seq 3 >&2");
-    let finished = project.run(["--log-output"]);
-    finished.expect_code(0);
+    let finished = project.run(["--log-output"]).with_code(0);
     assert_eq!(finished.stdout().len(), 200_000_000);
     let [out, err] = logs(&finished.store());
     assert_eq!((out.len(), err.as_str()), (200_000_000, "1\n2\n3\n"));
@@ -127,8 +125,7 @@ fn the_output_of_a_killed_run_is_kept_too() {
 fn a_background_process_does_not_hold_the_end_back() {
     let project = project("(sleep 30; echo late) & echo early");
     let begun = Instant::now();
-    let finished = project.run(["--log-output"]);
-    finished.expect_code(0);
+    let finished = project.run(["--log-output"]).with_code(0);
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
     assert_eq!(logs(&finished.store())[0], "early\n");
 }
@@ -143,11 +140,7 @@ fn output_reaches_a_server_that_serves_artifacts() {
     project.run(["--log-output"]).expect_code(1);
     let contents = StoreContents::of_sqlite(&server.database());
     let run = contents.run();
-    assert!(
-        run.artifact_uri.starts_with("mlflow-artifacts:"),
-        "{}",
-        run.artifact_uri
-    );
+    assert_starts_with(&run.artifact_uri, "mlflow-artifacts:");
     let read = "import sys, mlflow.artifacts as a\n\
                 print(a.load_text('runs:/' + sys.argv[1] + '/logs/stdout.txt') + a.load_text('runs:/' + sys.argv[1] + '/logs/stderr.txt'), end='')";
     let mut python = project.sandbox().command(venv.join("bin/python"));
@@ -162,8 +155,7 @@ fn output_reaches_a_server_that_serves_artifacts() {
 #[test]
 fn output_that_cannot_be_kept_is_told_and_is_no_failure() {
     let project = project("echo out; rm -rf ../mlruns; touch ../mlruns");
-    let finished = project.run(["--log-output"]);
-    finished.expect_code(0);
+    let finished = project.run(["--log-output"]).with_code(0);
     assert_eq!(finished.stdout(), "out\n");
     let run_id = finished.store().run().run_id.clone();
     let warning = format!("warning: the logs of run '{run_id}' could not be put among its artifacts: ");
@@ -175,8 +167,7 @@ fn the_output_of_a_container_is_kept() {
     let Some(project) = DockerProject::new("", "sh -c 'echo out; echo err >&2'") else {
         return;
     };
-    let finished = project.run(&["--log-output"]);
-    finished.expect_code(0);
+    let finished = project.run(&["--log-output"]).with_code(0);
     assert_eq!(finished.stdout(), "out\n");
     assert_eq!(logs(&finished.store()), ["out\n", "err\n"]);
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::harness::{Project, assert_contains, require_program};
+use crate::harness::{Project, assert_contains, assert_ends_with, assert_starts_with, require_program};
 
 /// Calls `mlrun_projects.run` with the arguments of `CALL`, then the methods that `THEN` names, and prints what
 /// each gave, or the exception's text.
@@ -230,11 +230,8 @@ fn a_run_that_fails_is_told() {
             return;
         };
         let told = exception(&results[0]);
-        assert!(told.starts_with("run (ID '"), "{told}");
-        assert!(
-            told.ends_with(&format!("of entry point '{entry_point}' {reason}")),
-            "{told}"
-        );
+        assert_starts_with(&told, "run (ID '");
+        assert_ends_with(&told, &format!("of entry point '{entry_point}' {reason}"));
         let call_arguments = arguments(entry_point, false, serde_json::json!({}));
         let results = call(&project, &call_arguments, "wait get_status cancel wait").unwrap();
         assert_eq!(
@@ -256,9 +253,9 @@ fn a_killed_program_is_told_until_its_run_is_cancelled() {
     assert_eq!(results[..2], ["RUNNING", "RUNNING"]);
     for result in &results[2..4] {
         let told = exception(result);
-        assert!(
-            told.starts_with("error: mlrun was ended by SIGKILL, and nobody has recorded how run '"),
-            "{told}"
+        assert_starts_with(
+            &told,
+            "error: mlrun was ended by SIGKILL, and nobody has recorded how run '",
         );
         assert_contains(told, "\nhint: `mlrun cancel ");
     }

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::harness::{Finished, Project, Requirement, StoreContents, assert_contains, require};
+use crate::harness::{Finished, Printed, Project, Requirement, StoreContents, assert_contains, require};
 
 /// A committed project whose entry points leave a line in `work/log` whenever they run.
 fn project() -> Project {
@@ -280,19 +280,13 @@ fn a_run_of_the_reference_is_not_reused() {
         return;
     };
     let project = project();
-    let output = project
+    project
         .sandbox()
         .command(venv.join("bin/mlflow"))
         .args(["run", "project", "--env-manager", "local", "-e", "other"])
         .env("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
         .env("MLFLOW_DISABLE_TELEMETRY", "true")
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+        .printed();
     let project = project.env("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db");
     assert!(!is_reused(&project.run(["-e", "other", "--reuse"])));
     assert!(is_reused(&project.run(["-e", "other", "--reuse"])));
@@ -305,8 +299,7 @@ fn a_dry_run_says_what_would_be_reused() {
     let dry_run = |added: &[&str]| {
         let mut arguments = vec!["run", "project", "--no-conda", "--dry-run"];
         arguments.extend(MAIN.iter().chain(added));
-        let finished = project.mlrun(&arguments);
-        finished.expect_code(0);
+        let finished = project.mlrun(&arguments).with_code(0);
         finished.stdout().to_owned()
     };
     let row = || {
@@ -340,8 +333,7 @@ fn a_dry_run_says_what_would_be_reused() {
 #[test]
 fn an_existing_run_cannot_be_reused_too() {
     let finished = project();
-    let finished = finished.run(["--reuse", "--run-id", "x"]);
-    finished.expect_code(2);
+    let finished = finished.run(["--reuse", "--run-id", "x"]).with_code(2);
     assert_contains(finished.stderr(), "cannot be used with");
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::harness::Client;
 use crate::harness::running::{assert_nothing_lives, send};
-use crate::harness::{Project, Requirement, assert_contains, require};
+use crate::harness::{Printed, Project, Requirement, assert_contains, require};
 
 /// An empty project with MLflow's Python and `mlrun` on PATH.
 fn project() -> Option<Project> {
@@ -138,8 +138,7 @@ fn the_steps_of_a_workflow_are_nested_and_feed_each_other() {
         "-P",
         &parameter,
     ];
-    let finished = project.mlrun(&arguments);
-    finished.expect_code(0);
+    let _finished = project.mlrun(&arguments).with_code(0);
     let runs = Runs::of(&project);
     runs.assert_nested();
     assert_eq!(runs.statuses(), [("FINISHED", 5)].into());
@@ -164,18 +163,12 @@ fn a_step_that_fails_ends_the_workflow() {
 #[test]
 fn a_shell_script_drives_the_same_workflow() {
     let Some(project) = project() else { return };
-    let output = project
+    project
         .sandbox()
         .command(format!("{}/workflow.sh", example("multistep_workflow")))
         .arg("0.3")
         .envs(project.environment())
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+        .printed();
     let runs = Runs::of(&project);
     assert_eq!(runs.statuses(), [("FINISHED", 4)].into());
     assert_steps(&runs, "file:houses.csv", "0.3");
@@ -346,8 +339,7 @@ fn mlflow_projects_run_nests_in_a_run_of_mlrun() {
             project.sandbox().link_program("mlflow", mlrun);
         }
         let how_parameter = format!("how={how}");
-        let finished = project.run(["-P", &how_parameter]);
-        finished.expect_code(0);
+        let finished = project.run(["-P", &how_parameter]).with_code(0);
         let runs = Runs::of(&project);
         assert_eq!(runs.statuses(), [("FINISHED", 2)].into(), "{how} {program}");
         runs.assert_nested();

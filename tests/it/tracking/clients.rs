@@ -171,8 +171,7 @@ fn an_entry_point_logs_into_its_run_by_any_client() {
                 .file("train.py", LOGS)
                 .env("MLFLOW_DISABLE_TELEMETRY", "true")
                 .env("MLFLOW_TRACKING_URI", store);
-            let finished = project.run([]);
-            finished.expect_code(0);
+            let finished = project.run([]).with_code(0);
             let work = project.sandbox().work();
             let contents = match store {
                 "" => StoreContents::of_sqlite(&work.join("mlflow.db")),

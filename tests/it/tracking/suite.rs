@@ -5,6 +5,7 @@ mod reading;
 
 use std::collections::BTreeMap;
 
+use crate::harness::assert_ends_with;
 use async_trait::async_trait;
 use mlrun::internals::entities::{ExperimentId, RunId, RunStatus, UnixMillis, tag};
 use mlrun::internals::tracking::{ExperimentSelector, NewRun, RunEnd, TrackingError, TrackingStore};
@@ -107,12 +108,7 @@ async fn a_run_is_recorded_whole(fixture: &impl StoreFixture) {
     assert_eq!(info.run_name, "first");
     assert_eq!(info.status, RunStatus::Running);
     assert_eq!(info.experiment_id.as_str(), "0");
-    assert!(
-        info.artifact_uri
-            .ends_with(&format!("/0/{}/artifacts", info.run_id)),
-        "{}",
-        info.artifact_uri
-    );
+    assert_ends_with(&info.artifact_uri, &format!("/0/{}/artifacts", info.run_id));
 
     let mut tags: BTreeMap<_, _> = new_run.tags.into_iter().collect();
     tags.insert(tag::RUN_NAME.to_owned(), "first".to_owned());
@@ -375,12 +371,7 @@ async fn experiments_are_found_and_made(fixture: &impl StoreFixture) {
     };
     let info = store.create_run(run).await.unwrap();
     assert_eq!(info.experiment_id, made);
-    assert!(
-        info.artifact_uri
-            .ends_with(&format!("/{made}/{}/artifacts", info.run_id)),
-        "{}",
-        info.artifact_uri
-    );
+    assert_ends_with(&info.artifact_uri, &format!("/{made}/{}/artifacts", info.run_id));
     assert_eq!(fixture.recorded(&info.run_id).await.experiment_id, made.as_str());
 }
 

@@ -45,8 +45,7 @@ fn what_looks_like_a_server_a_url_or_a_database_is_refused() {
             &["run", "project", "--env-manager", "local", "--dry-run"],
             &["status", "0123456789abcdef0123456789abcdef"],
         ] {
-            let finished = project.mlrun(line);
-            finished.expect_code(1);
+            let finished = project.mlrun(line).with_code(1);
             let told = finished.stderr();
             assert!(told.contains("error: the tracking URI '"), "{uri}: {told}");
             assert!(told.contains(&project.sandbox().expand(hint)), "{uri}: {told}");

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::harness::{Project, Requirement, StoreContents, assert_contains, require};
+use crate::harness::{Project, Requirement, StoreContents, assert_contains, assert_starts_with, require};
 
 fn example(name: &str) -> String {
     format!("{}/examples/{name}", env!("CARGO_MANIFEST_DIR"))
@@ -36,8 +36,7 @@ fn quickstart() {
     ] {
         let mut all = vec!["run", &directory, "--env-manager", "local"];
         all.extend(arguments);
-        let finished = project.mlrun(&all);
-        finished.expect_code(0);
+        let finished = project.mlrun(&all).with_code(0);
         let output = finished.stdout();
         assert_eq!(output.lines().count(), lines, "{output}");
         assert!(
@@ -83,7 +82,7 @@ fn sklearn_wine() {
         .env("MLFLOW_DISABLE_TELEMETRY", "true");
     let finished = project.mlrun(&["run", &example("sklearn_wine"), "--no-conda", "-P", "alpha=0.5"]);
     finished.expect_code(0);
-    assert!(finished.stdout().starts_with("rmse="), "{}", finished.stdout());
+    assert_starts_with(finished.stdout(), "rmse=");
 
     let contents = project.store();
     let run = contents.run();
@@ -124,7 +123,7 @@ fn sklearn_wine_brings_its_packages() {
                 "alpha=0.5",
             ]);
             finished.expect_code(0);
-            assert!(finished.stdout().starts_with("rmse="), "{}", finished.stdout());
+            assert_starts_with(finished.stdout(), "rmse=");
             let created = finished.stderr().matches("Creating the environment").count();
             assert_eq!(created, creation, "{}", finished.stderr());
         }

@@ -19,8 +19,7 @@ fn submitted(job: Vec<JobState>) -> Option<(FakeDatabricks, Project, String)> {
     })?;
     let project = project(&fake);
     let run_id = {
-        let finished = run(&project, &[]);
-        finished.expect_code(0);
+        let finished = run(&project, &[]).with_code(0);
         recorded(&finished).run_id
     };
     assert_eq!(stored(&run_id).status, "RUNNING");
@@ -39,11 +38,9 @@ fn a_running_job_is_shown_and_cancelled() {
     let Some((fake, project, run_id)) = submitted(vec![JobState::on("RUNNING", "In run"); 2]) else {
         return;
     };
-    let shown = project.mlrun(&["status", &run_id]);
-    shown.expect_code(0);
+    let shown = project.mlrun(&["status", &run_id]).with_code(0);
     assert_contains(shown.stdout(), "RUNNING");
-    let cancelled = project.mlrun(&["cancel", &run_id]);
-    cancelled.expect_code(0);
+    let cancelled = project.mlrun(&["cancel", &run_id]).with_code(0);
     assert_contains(cancelled.stderr(), "was cancelled: KILLED\n");
     assert_eq!(fake.job_states()[0].result_state.as_deref(), Some("CANCELED"));
     assert_eq!(stored(&run_id).status, "KILLED");
@@ -65,8 +62,7 @@ fn what_has_ended_is_recorded_and_not_cancelled() {
     let Some((fake, project, run_id)) = submitted(ends_as("SUCCESS")) else {
         return;
     };
-    let cancelled = project.mlrun(&["cancel", &run_id]);
-    cancelled.expect_code(0);
+    let cancelled = project.mlrun(&["cancel", &run_id]).with_code(0);
     assert_contains(cancelled.stderr(), "has ended already: FINISHED\n");
     assert_eq!(fake.job_states()[0].result_state.as_deref(), Some("SUCCESS"));
     assert_eq!(stored(&run_id).status, "FINISHED");
@@ -122,8 +118,7 @@ fn whoever_follows_a_cancelled_run_says_that_it_was_killed() {
     let run_id = run_id_of_job(&fake);
     let waiting = waiting(&project, &run_id);
     wait_for_requests(&fake, "mlflow/runs/get", 1);
-    let cancelled = project.mlrun(&["cancel", &run_id]);
-    cancelled.expect_code(0);
+    let cancelled = project.mlrun(&["cancel", &run_id]).with_code(0);
     assert_contains(cancelled.stderr(), "was cancelled: KILLED\n");
     let (code, said) = end_of(child);
     assert_eq!(code, Some(137), "{said}");
@@ -152,8 +147,7 @@ fn a_job_that_is_canceled_in_the_workspace_was_killed() {
             return;
         };
         let project = project(&fake);
-        let finished = run(&project, &["--wait"]);
-        finished.expect_code(137);
+        let finished = run(&project, &["--wait"]).with_code(137);
         assert_eq!(recorded(&finished).status, "KILLED");
         // Runs that nobody has followed to their ends.
         for command in ["wait", "status"] {

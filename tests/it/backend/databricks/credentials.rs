@@ -72,8 +72,7 @@ fn what_is_wrong_is_told_without_a_secret() {
         ),
     ] {
         let project = with(variables);
-        let finished = run(&project, &[]);
-        finished.expect_code(1);
+        let finished = run(&project, &[]).with_code(1);
         let text = project.sandbox().anonymous(finished.stderr());
         assert_contains(&text, expected);
         assert_lacks(&text, "geheim");
@@ -95,8 +94,7 @@ fn a_message_of_the_service_never_shows_the_token() {
         &message,
     ));
     let project = project(&fake);
-    let finished = run(&project, &[]);
-    finished.expect_code(1);
+    let finished = run(&project, &[]).with_code(1);
     assert_contains(finished.stderr(), "answered BAD_REQUEST: cannot do it with ****");
     assert_lacks(finished.stderr(), TOKEN);
     let run = recorded(&finished);
@@ -116,8 +114,7 @@ fn access_tokens_are_renewed_while_a_job_goes_on() {
         .env("DATABRICKS_HOST", fake.url())
         .env("DATABRICKS_CLIENT_ID", CLIENT.0)
         .env("DATABRICKS_CLIENT_SECRET", CLIENT.1);
-    let finished = run(&project, &["--wait"]);
-    finished.expect_code(0);
+    let finished = run(&project, &["--wait"]).with_code(0);
     assert_eq!(recorded(&finished).status, "FINISHED");
 }
 
@@ -147,8 +144,7 @@ fn a_token_that_was_replaced_in_the_file_is_found() {
             write(TOKEN);
             fake.revoke_token(old);
         });
-        let finished = run(&project, &["--wait"]);
-        finished.expect_code(0);
+        let finished = run(&project, &["--wait"]).with_code(0);
         assert_eq!(recorded(&finished).status, "FINISHED");
         assert!(!finished.stderr().contains("geheim"));
     });
@@ -161,8 +157,7 @@ fn an_expired_token_that_nobody_replaces_leaves_the_job_alone() {
     };
     fake.fail(Fault::answer("GET /jobs/runs/get", 99, 403, "403", "Invalid access token.").after(3));
     let project = project(&fake);
-    let finished = run(&project, &["--wait"]);
-    finished.expect_code(1);
+    let finished = run(&project, &["--wait"]).with_code(1);
     let text = finished.stderr();
     assert_contains(
         text,
@@ -260,8 +255,7 @@ fn a_workspace_that_is_not_named_well_is_told() {
             .iter()
             .fold(project, |project, (name, value)| project.env(name, value));
         project.sandbox().write("../home/.databrickscfg", PROFILES);
-        let finished = project.run(["--experiment-name", "/e"]);
-        finished.expect_code(1);
+        let finished = project.run(["--experiment-name", "/e"]).with_code(1);
         let text = project.sandbox().anonymous(finished.stderr());
         assert!(text.contains(expected), "{uri}: {text}");
         assert_lacks(&text, "geheim");

@@ -8,7 +8,7 @@ use fake_kubernetes::Options;
 use super::{EXPERIMENT, anonymous_project, workspace};
 use crate::backend::kubernetes::cluster::{ClusterProject, TEMPLATE};
 use crate::harness::docker::DockerProject;
-use crate::harness::{Project, Requirement, assert_contains, assert_lacks, require};
+use crate::harness::{Printed, Project, Requirement, assert_contains, assert_lacks, require};
 
 /// Tells what it has, without the rest of its environment.
 const TELL: &str = "env | grep -e ^DATABRICKS_ -e ^MLFLOW_TRACKING_URI | sort";
@@ -81,11 +81,8 @@ fn by_reference(venv: &Path, project: &Project, program: &str, arguments: &[&str
         .args(arguments)
         .envs(project.environment())
         .env("MLFLOW_DISABLE_TELEMETRY", "true")
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    told(&String::from_utf8(output.stdout).unwrap())
+        .printed();
+    told(&output)
 }
 
 #[track_caller]
@@ -107,8 +104,7 @@ fn processes_get_what_the_reference_gives_them() {
         ("databricks://m2m", &M2M),
     ] {
         let project = telling(&fake).env("MLFLOW_TRACKING_URI", uri);
-        let finished = project.run(["--experiment-name", EXPERIMENT]);
-        finished.expect_code(0);
+        let finished = project.run(["--experiment-name", EXPERIMENT]).with_code(0);
         assert_eq!(told(finished.stdout()), of_profile(&fake, variables), "{uri}");
         assert_no_secret(finished.stderr());
         let expected = by_reference(
@@ -180,8 +176,7 @@ fn other_credentials_do_not_mix_with_a_profile_s() {
         for (name, value) in variables {
             project = project.env(name, value);
         }
-        let finished = project.run(["--experiment-name", EXPERIMENT]);
-        finished.expect_code(0);
+        let finished = project.run(["--experiment-name", EXPERIMENT]).with_code(0);
         assert_eq!(told(finished.stdout()), expected, "{uri} {variables:?}");
     }
 }
@@ -203,8 +198,7 @@ fn containers_get_what_the_reference_gives_them() {
         let docker = docker.env("MLFLOW_TRACKING_URI", uri);
         write_profiles(&docker.project, &fake);
         let run = ["--experiment-name", EXPERIMENT, "--no-build-image"];
-        let finished = docker.run(&run);
-        finished.expect_code(0);
+        let finished = docker.run(&run).with_code(0);
         assert_eq!(told(finished.stdout()), of_profile(&fake, variables), "{uri}");
         assert_no_secret(finished.stderr());
         for (name, _) in variables {
@@ -277,8 +271,7 @@ fn jobs_on_kubernetes_get_no_credentials_and_that_is_said() {
         write_profiles(&cluster.project, &fake);
         let running = cluster.start(&["--experiment-name", EXPERIMENT]);
         cluster.server.succeed(&["done"]);
-        let ended = running.end();
-        ended.expect_code(0);
+        let ended = running.end().with_code(0);
         let job = cluster.server.jobs()[0].to_string();
         assert_lacks(&job, "DATABRICKS_");
         assert_no_secret(&job);

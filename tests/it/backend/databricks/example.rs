@@ -145,8 +145,7 @@ entry_points:
             "['one', 'two words']",
         ),
     ] {
-        let finished = run(project, arguments);
-        finished.expect_code(0);
+        let finished = run(project, arguments).with_code(0);
         let run = recorded(&finished);
         assert_eq!(run.status, "FINISHED");
         assert_eq!(run.params["arguments"], expected);
@@ -161,8 +160,7 @@ entry_points:
     let wrong = with(
         "name: x\ndatabricks_spark_job: {python_libraries: []}\nentry_points:\n  main: {command: bash run.sh}\n",
     );
-    let finished = run(&wrong, &[]);
-    finished.expect_code(1);
+    let finished = run(&wrong, &[]).with_code(1);
     assert_contains(
         finished.stderr(),
         "error: a Databricks Spark job is a Python file, but the entry point's command is 'bash run.sh'",

@@ -27,8 +27,7 @@ fn a_storm_of_429_is_waited_out() {
     fake.fail(Fault::answer("GET /jobs/runs/get", 4, 429, "REQUEST_LIMIT_EXCEEDED", "again").after(2));
     let project = project(&fake);
     let begun = Instant::now();
-    let finished = run(&project, &["--wait"]);
-    finished.expect_code(0);
+    let finished = run(&project, &["--wait"]).with_code(0);
     assert!(begun.elapsed() >= Duration::from_secs(5), "{:?}", begun.elapsed());
     assert_eq!(recorded(&finished).status, "FINISHED");
     assert_eq!(fake.submitted().len(), 1);
@@ -58,8 +57,7 @@ fn a_service_that_stays_away_is_an_error_before_the_run_where_it_can_be() {
         };
         fake.fail(fault);
         let project = project(&fake);
-        let finished = run(&project, &["--wait"]);
-        finished.expect_code(1);
+        let finished = run(&project, &["--wait"]).with_code(1);
         let text = finished.stderr();
         assert_contains(text, expected);
         assert_eq!(text.contains("Run (ID"), has_run, "{text}");
@@ -77,8 +75,7 @@ fn the_person_learns_of_a_retry_when_it_begins() {
     let (code, message) = ("TEMPORARILY_UNAVAILABLE", "down");
     fake.fail(Fault::answer("GET /dbfs/get-status", 1, 503, code, message));
     let project = project(&fake);
-    let finished = run(&project, &[]);
-    finished.expect_code(0);
+    let finished = run(&project, &[]).with_code(0);
     let expected = format!(
         "the Databricks workspace {} cannot be used (it answered 503 Service Unavailable); trying again up to 7 times",
         fake.url()
@@ -128,8 +125,7 @@ fn a_cluster_that_is_refused_is_told_in_the_service_s_words() {
         ),
     ] {
         let project = project(&fake);
-        let finished = run(&project, &["-c", config]);
-        finished.expect_code(1);
+        let finished = run(&project, &["-c", config]).with_code(1);
         let text = finished.stderr();
         assert_contains(text, "error: Databricks did not take the job\n");
         assert_contains(text, expected);
@@ -171,8 +167,7 @@ fn what_cannot_run_there_is_an_error_before_anything_is_asked() {
     ] {
         let mut arguments = vec!["run", "project", "-b", "databricks"];
         arguments.extend(config.iter().flat_map(|config| ["-c", config]));
-        let finished = project.mlrun(&arguments);
-        finished.expect_code(1);
+        let finished = project.mlrun(&arguments).with_code(1);
         assert_contains(finished.stderr(), expected);
     }
     assert!(fake.all_requests().is_empty());

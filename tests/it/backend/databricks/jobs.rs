@@ -26,8 +26,7 @@ fn without_wait_the_run_goes_on_elsewhere() {
         return;
     };
     let project = project(&fake);
-    let finished = run(&project, &[]);
-    finished.expect_code(0);
+    let finished = run(&project, &[]).with_code(0);
     assert_eq!(finished.stdout(), "");
     let stored = recorded(&finished);
     assert_eq!(stored.status, "RUNNING");
@@ -45,8 +44,7 @@ fn without_wait_the_run_goes_on_elsewhere() {
     );
     // The second run of the same files uploads nothing.
     fake.forget_requests();
-    let finished = run(&project, &[]);
-    finished.expect_code(0);
+    let _finished = run(&project, &[]).with_code(0);
     let lines: Vec<String> = fake.requests().iter().map(|request| request.line()).collect();
     assert_eq!(
         lines,
@@ -154,8 +152,7 @@ fn what_the_job_wrote_is_shown() {
         return;
     };
     let project = project(&fake);
-    let finished = run(&project, &["--wait"]);
-    finished.expect_code(1);
+    let finished = run(&project, &["--wait"]).with_code(1);
     assert_eq!(finished.stdout(), "epoch 1\nepoch 2\n");
     let text = finished.stderr();
     assert_contains(text, "ended as FAILED: Workload failed\n  ValueError: no data\n");

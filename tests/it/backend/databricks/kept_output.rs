@@ -48,8 +48,7 @@ fn output_is_kept_however_the_job_ends() {
             (&["--wait", "--log-output"][..], WRITTEN),
             (&["--wait", "--log-output", "--no-logs"], ""),
         ] {
-            let finished = run(&project, arguments);
-            finished.expect_code(code);
+            let finished = run(&project, arguments).with_code(code);
             assert_eq!(finished.stdout(), shown);
             assert_eq!(kept(&recorded(&finished)), WRITTEN, "{result}");
         }
@@ -82,8 +81,7 @@ fn output_that_the_workspace_does_not_give_is_told() {
     let Some((_fake, project)) = writing(ends_as("SUCCESS"), None) else {
         return;
     };
-    let finished = run(&project, &["--wait", "--log-output"]);
-    finished.expect_code(0);
+    let finished = run(&project, &["--wait", "--log-output"]).with_code(0);
     let warning = "warning: Databricks gives no output of the job, so its log is empty\n";
     assert_contains(finished.stderr(), warning);
     assert_eq!(kept(&recorded(&finished)), "");

@@ -7,7 +7,7 @@ use fake_databricks::{FakeDatabricks, Recorded, Settings};
 use serde_json::{Value, json};
 
 use super::{CLUSTER, EXPERIMENT, project, stored, workspace};
-use crate::harness::{Project, Requirement, require};
+use crate::harness::{Printed, Project, Requirement, assert_ends_with, require};
 
 /// A project with what a parameter can hold, and a file that the archive must keep as it is.
 fn files(project: Project) -> Project {
@@ -41,7 +41,7 @@ fn arguments(config: &str) -> Vec<String> {
 }
 
 fn by_reference(project: &Project, venv: &Path, config: &str, has_sdk: bool) {
-    let output = project
+    project
         .sandbox()
         .command(venv.join("bin/mlflow"))
         .args(["run", "project"])
@@ -49,13 +49,7 @@ fn by_reference(project: &Project, venv: &Path, config: &str, has_sdk: bool) {
         .envs(project.environment())
         .env("MLFLOW_DISABLE_TELEMETRY", "true")
         .env("MLFLOW_ENABLE_DB_SDK", has_sdk.to_string())
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+        .printed();
 }
 
 fn by_mlrun(project: &Project, config: &str) {
@@ -127,7 +121,7 @@ fn assert_hash(fake: &FakeDatabricks) {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    assert!(path.ends_with(&format!("/projects-code/{hash}.tar.gz")), "{path}");
+    assert_ends_with(&path, &format!("/projects-code/{hash}.tar.gz"));
 }
 
 /// The names in an archive, with whether a program may run them.

@@ -140,8 +140,7 @@ fn an_experiment_is_named_by_its_path() {
         return;
     };
     let project = local(project(&fake));
-    let finished = project.run(["--experiment-name", "tests"]);
-    finished.expect_code(1);
+    let finished = project.run(["--experiment-name", "tests"]).with_code(1);
     assert!(
         finished.stderr().contains(
             "error: the tracking store http://127.0.0.1:"
@@ -151,8 +150,7 @@ fn an_experiment_is_named_by_its_path() {
         "{}",
         finished.stderr()
     );
-    let finished = project.run([]);
-    finished.expect_code(1);
+    let finished = project.run([]).with_code(1);
     assert!(
         finished.stderr().contains("experiment '0' does not exist")
             && finished.stderr().contains("--experiment-name"),

@@ -151,8 +151,7 @@ fn a_job_that_the_store_cannot_know_of_is_canceled() {
             return;
         };
         fake.fail(fault);
-        let finished = run(&project, arguments);
-        finished.expect_code(1);
+        let finished = run(&project, arguments).with_code(1);
         let text = finished.stderr();
         assert_eq!(state(&fake).as_deref(), Some("CANCELED"), "{text}");
         let stored = recorded(&finished);
@@ -185,8 +184,7 @@ fn a_store_that_comes_back_is_told() {
     let project = project.env("MLRUN_RECORD_TIMEOUT", "300");
     // Two tries of two requests each fail.
     fake.fail(outage(4));
-    let finished = run(&project, &[]);
-    finished.expect_code(0);
+    let finished = run(&project, &[]).with_code(0);
     assert_contains(finished.stderr(), "trying for 5 minutes in all");
     let stored = recorded(&finished);
     assert_eq!(stored.status, "RUNNING");
@@ -221,8 +219,7 @@ fn a_job_that_cannot_be_canceled_is_named() {
                 "No view permission",
             ));
         }
-        let finished = run(&project, &[]);
-        finished.expect_code(1);
+        let finished = run(&project, &[]).with_code(1);
         let text = finished.stderr();
         assert_eq!(state(&fake), None, "{text}");
         assert_eq!(recorded(&finished).status, "FAILED");

@@ -85,8 +85,7 @@ fn an_upload_that_cannot_end_leaves_nothing() {
     };
     fake.fail(Fault::new("POST /dbfs/add-block", 1000, Action::Break).after(2));
     let project = large(project(&fake));
-    let finished = run(&project, &[]);
-    finished.expect_code(1);
+    let finished = run(&project, &[]).with_code(1);
     assert_contains(
         finished.stderr(),
         "error: cannot upload the project to /dbfs/mlflow-experiments/",
@@ -126,8 +125,7 @@ fn a_workspace_without_dbfs_takes_the_project_elsewhere() {
         return;
     };
     let project = large(project(&fake));
-    let finished = run(&project, &[]);
-    finished.expect_code(1);
+    let finished = run(&project, &[]).with_code(1);
     let text = finished.stderr();
     assert!(
         text.contains("PERMISSION_DENIED: Public DBFS root is disabled. Access is denied on path: /mlflow-experiments")

@@ -68,8 +68,7 @@ fn the_same_files_as_with_docker_itself_reach_the_image() {
             .output(&["build", "-t", &image, "-f", paths[0], paths[1]]);
         let find = "find . -type f | sort; find . -type d | sort";
         let expected = project.docker.output(&["run", "--rm", &image, "sh", "-c", find]);
-        let finished = project.run(&[]);
-        finished.expect_code(0);
+        let finished = project.run(&[]).with_code(0);
         project.docker.remove_image(&image);
         assert_eq!(finished.stdout().trim(), expected, "{text:?}");
     }
@@ -100,8 +99,7 @@ fn what_a_link_out_of_the_project_leads_to_is_in_the_image() {
         link(&project.project, target, name);
     }
     let image = |expected: &str| {
-        let finished = project.run(&[]);
-        finished.expect_code(0);
+        let finished = project.run(&[]).with_code(0);
         assert_eq!(finished.stdout(), expected);
         let mut runs = finished.store().runs;
         runs.pop().unwrap().tags["mlflow.docker.image.id"].clone()
@@ -129,8 +127,7 @@ fn links_that_cannot_be_copied_are_told_before_there_is_a_run() {
     ] {
         symlink(target, &path).unwrap();
         for arguments in [&[][..], &["--dry-run"]] {
-            let finished = project.run(arguments);
-            finished.expect_code(1);
+            let finished = project.run(arguments).with_code(1);
             let expected = format!(
                 "error: cannot put the link 'odd' into the image: {expected}\nhint: remove the link, or leave it out of \
                  the image by a line in the project's .dockerignore\n"
@@ -144,8 +141,7 @@ fn links_that_cannot_be_copied_are_told_before_there_is_a_run() {
     sandbox.write("project/.dockerignore", "odd\n");
     project.run(&[]).expect_code(0);
     symlink("gone", sandbox.work().join("project/nowhere")).unwrap();
-    let finished = project.run(&[]);
-    finished.expect_code(0);
+    let finished = project.run(&[]).with_code(0);
     let warning = "warning: the link 'nowhere' of the project leads nowhere\n";
     assert_contains(finished.stderr(), warning);
 }

@@ -1,7 +1,7 @@
 //! What people read when a container cannot be had, as golden texts.
 
 use crate::harness::docker::{Docker, DockerProject, TestImage, unique_name};
-use crate::harness::{Project, assert_contains, assert_golden};
+use crate::harness::{Project, assert_contains, assert_golden, assert_starts_with};
 
 /// A project on an image with this name, with these lines below `docker_env:`.
 fn project(name: &str, image: &str, docker_env: &str) -> Project {
@@ -98,20 +98,12 @@ fn a_real_engine_says_so_too() {
     let Some(docker) = Docker::find() else { return };
     let Some(image) = docker.busybox() else { return };
     let nobody = DockerProject::on(docker, &image, "", "true").env("DOCKER_HOST", "unix:///no/such.sock");
-    let finished = nobody.run(&[]);
-    finished.expect_code(1);
-    assert!(
-        finished
-            .stderr()
-            .starts_with("error: docker cannot reach its daemon\n"),
-        "{}",
-        finished.stderr()
-    );
+    let finished = nobody.run(&[]).with_code(1);
+    assert_starts_with(finished.stderr(), "error: docker cannot reach its daemon\n");
     assert_eq!(finished.store().runs.len(), 0);
 
     let bad_option = DockerProject::on(docker, &image, "", "true");
-    let finished = bad_option.run(&["-A", "no-such-option=1"]);
-    finished.expect_code(1);
+    let finished = bad_option.run(&["-A", "no-such-option=1"]).with_code(1);
     let error = "error: docker could not make the container (its own words are above)\n";
     assert_contains(finished.stderr(), error);
     assert_eq!(finished.store().run().status, "FAILED");
@@ -128,8 +120,7 @@ fn a_real_engine_says_so_too() {
     std::fs::create_dir(&context).unwrap();
     let paths = [sandbox.work().join("Dockerfile"), context].map(|path| path.to_str().unwrap().to_owned());
     docker.output(&["build", "-t", base, "-f", &paths[0], &paths[1]]);
-    let finished = failing.run(&[]);
-    finished.expect_code(1);
+    let finished = failing.run(&[]).with_code(1);
     let stderr = finished.stderr();
     let error = format!(
         "error: cannot build the image '{}' with the project's files\n",

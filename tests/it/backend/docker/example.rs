@@ -67,8 +67,7 @@ fn a_server_on_this_machine_is_reached_by_the_hosts_network() {
     };
     let command = "python -c 'import mlflow; mlflow.log_metric(\"inside\", 4.5)'";
     let project = DockerProject::on(docker, &image, "", command).env("MLFLOW_TRACKING_URI", server.url());
-    let finished = project.run(&["-A", "network=host"]);
-    finished.expect_code(0);
+    let finished = project.run(&["-A", "network=host"]).with_code(0);
     assert_lacks(finished.stderr(), "warning:");
     let code = "import json, sys; from mlflow import MlflowClient; run = MlflowClient().get_run(sys.argv[1]); \
                 print(json.dumps([run.info.status, run.data.metrics, run.data.tags['mlflow.docker.image.uri']]))";
@@ -82,8 +81,7 @@ fn a_server_on_this_machine_is_reached_by_the_hosts_network() {
     );
 
     let other = DockerProject::on(docker, &image, "", "true").env("MLFLOW_TRACKING_URI", server.url());
-    let finished = other.run(&[]);
-    finished.expect_code(0);
+    let finished = other.run(&[]).with_code(0);
     let warning = format!(
         "warning: the tracking server {} is on this machine, where the container does not look for it; pass -A network=host",
         server.url()

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::symlink;
 
-use crate::harness::Project;
+use crate::harness::{Project, assert_starts_with};
 
 /// Answers as an engine that has the image, and builds another one.
 const ENGINE: &str = r#"#!/bin/bash
@@ -32,8 +32,7 @@ fn calls(engine: &str, variable: Option<&str>) -> String {
     if let Some(value) = variable {
         project = project.env("MLRUN_DOCKER_CMD", value);
     }
-    let finished = project.mlrun(&["run", "project"]);
-    finished.expect_code(0);
+    let finished = project.mlrun(&["run", "project"]).with_code(0);
     assert_eq!(finished.store().run().tags["mlflow.docker.image.id"], "4567");
     let calls = std::fs::read_to_string(root.join("calls")).unwrap();
     let run_id = &finished.store().run().run_id.clone();
@@ -57,7 +56,7 @@ fn podman_builds_from_the_directory() {
         FROM base\nCOPY . /mlflow/projects/code\nWORKDIR /mlflow/projects/code\n\
         .git\nmlruns\nmlflow.db\nmlflow.db-journal\nmlflow.db-wal\ndata\n\
         podman run --rm --name mlrun-<run> ";
-    assert!(calls.starts_with(expected), "{calls}");
+    assert_starts_with(&calls, expected);
 }
 
 /// They take no tar, so that what links lead to is copied into a directory first.

@@ -5,7 +5,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::harness::docker::{Docker, DockerProject, TestImage, unique_name};
-use crate::harness::{Sandbox, assert_contains, free_port, require_program};
+use crate::harness::{
+    Sandbox, assert_contains, assert_ends_with, assert_starts_with, free_port, require_program,
+};
 
 /// A line of an htpasswd file: `user` with the password `s3cret`.
 const PASSWORDS: &str = "user:$2y$05$abcdefghijklmnopqrstuuLK7U1u6pVRmL7L1BBM2aS35PSZnDXlK\n";
@@ -93,13 +95,8 @@ fn a_missing_image_is_pulled() {
     let shown = project.run(&["--dry-run"]);
     assert_contains(shown.stdout(), &format!("image {} (to be pulled)\n", image.1));
     assert_eq!(docker.image_id(&image.1), None, "a dry run pulls nothing");
-    let finished = project.run(&[]);
-    finished.expect_code(0);
-    assert!(
-        finished.stderr().starts_with(&format!("Pulling {}\n", image.1)),
-        "{}",
-        finished.stderr()
-    );
+    let finished = project.run(&[]).with_code(0);
+    assert_starts_with(finished.stderr(), &format!("Pulling {}\n", image.1));
     assert_contains(finished.stderr(), "Status: Downloaded newer image");
     assert!(docker.image_id(&image.1).is_some());
 }
@@ -112,8 +109,7 @@ fn a_registry_with_a_password_takes_the_clients_own() {
     let Some(base) = docker.busybox() else { return };
     let image = TestImage(docker, registry.push(docker, &base));
     let project = DockerProject::on(docker, &image.1, "", "true");
-    let refused = project.run(&[]);
-    refused.expect_code(1);
+    let refused = project.run(&[]).with_code(1);
     let error = format!(
         "error: the registry of the image '{}' refused to give it\n",
         image.1
@@ -123,7 +119,7 @@ fn a_registry_with_a_password_takes_the_clients_own() {
         "hint: log in with `docker login {}`, and check the name of the image\n",
         registry.address
     );
-    assert!(refused.stderr().ends_with(&hint), "{}", refused.stderr());
+    assert_ends_with(refused.stderr(), &hint);
     assert_eq!(refused.store().run().status, "FAILED");
 
     let sandbox = project.project.sandbox();
@@ -141,8 +137,7 @@ fn an_image_that_its_registry_has_not_is_said_to_be_missing() {
     };
     let image = format!("{}/no/such:image", registry.address);
     let project = DockerProject::on(docker, &image, "", "true");
-    let refused = project.run(&[]);
-    refused.expect_code(1);
+    let refused = project.run(&[]).with_code(1);
     let error = format!("error: there is no image '{image}', neither on this machine nor at its registry\n");
     assert_contains(refused.stderr(), &error);
 }

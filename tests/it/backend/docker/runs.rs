@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 
 use crate::harness::docker::DockerProject;
 use crate::harness::scripted::{ScriptedServer, Step};
-use crate::harness::{assert_contains, assert_lacks};
+use crate::harness::{assert_contains, assert_lacks, assert_starts_with};
 
 #[test]
 fn a_project_runs_in_an_image_with_its_files() {
@@ -15,8 +15,7 @@ fn a_project_runs_in_an_image_with_its_files() {
         .file("sub/data", "from the file\n")
         .file(".git/config", "")
         .file("mlruns/0/meta.yaml", "");
-    let finished = project.run(&[]);
-    finished.expect_code(0);
+    let finished = project.run(&[]).with_code(0);
     assert_eq!(
         finished.stdout(),
         "/mlflow/projects/code\n.\n..\nMLproject\nsub\nfrom the file\n0\n"
@@ -44,8 +43,7 @@ fn files_of_every_kind_reach_the_image() {
     let script = "cd project && head -c 5000000 /dev/zero >big; echo x >run; chmod 750 run; \
                   ln -s run link; ln -s nowhere dangling; : >empty; mkdir none; chmod 700 none";
     project.project.sandbox().shell(script);
-    let finished = project.run(&[]);
-    finished.expect_code(0);
+    let finished = project.run(&[]).with_code(0);
     let found: Vec<&str> = finished
         .stdout()
         .lines()
@@ -98,8 +96,7 @@ fn an_unchanged_project_is_built_from_the_cache() {
     };
     let project = project.file("data", "one\n");
     let id = |code: i32| {
-        let finished = project.run(&[]);
-        finished.expect_code(code);
+        let finished = project.run(&[]).with_code(code);
         let mut runs = finished.store().runs;
         (
             runs.pop().unwrap().tags["mlflow.docker.image.id"].clone(),
@@ -121,8 +118,7 @@ fn the_named_image_is_run_as_it_is_on_demand() {
     let Some(project) = DockerProject::new("", "ls -a /mlflow /; pwd") else {
         return;
     };
-    let finished = project.run(&["--no-build-image"]);
-    finished.expect_code(0);
+    let finished = project.run(&["--no-build-image"]).with_code(0);
     assert_lacks(finished.stdout(), "projects");
     let contents = finished.store();
     let image = project.docker.busybox().unwrap();
@@ -149,8 +145,7 @@ fn an_image_is_called_by_the_commit_and_by_a_valid_name() {
         .project
         .sandbox()
         .shell("cd project && git init -q && git add . && git commit -qm one && git rev-parse HEAD");
-    let finished = project.run(&[]);
-    finished.expect_code(0);
+    let finished = project.run(&[]).with_code(0);
     let uri = format!("{}-my-project:{}", project.name, &commit[..7]);
     assert_eq!(finished.store().run().tags["mlflow.docker.image.uri"], uri);
     let told = format!("The project's name '{name}' cannot be an image's; the image is called {uri}\n");
@@ -205,8 +200,7 @@ fn the_exit_code_of_the_container_decides() {
     let Some(project) = DockerProject::new("", "exit 7") else {
         return;
     };
-    let finished = project.run(&[]);
-    finished.expect_code(1);
+    let finished = project.run(&[]).with_code(1);
     assert!(
         finished
             .stderr()
@@ -222,8 +216,7 @@ fn files_belong_to_the_user_of_the_argument() {
     };
     let project = project.file("out/there", "");
     project.project.sandbox().shell("chmod 777 project/out");
-    let finished = project.run(&["-A", "user=1234:1234"]);
-    finished.expect_code(0);
+    let finished = project.run(&["-A", "user=1234:1234"]).with_code(0);
     assert_eq!(finished.stdout(), "1234\n");
     let made = project.project.sandbox().work().join("project/out/made");
     assert_eq!(made.metadata().unwrap().uid(), 1234);
@@ -349,7 +342,7 @@ fn volumes_of_a_directory_with_a_colon_in_its_path_are_mounted() {
             .mlrun(&["run", "pro:ject", "-A", &format!("volume={volume}")]);
         finished.expect_code(1);
         let expected = format!("error: cannot use the volume '{volume}': {expected}");
-        assert!(finished.stderr().starts_with(&expected), "{}", finished.stderr());
+        assert_starts_with(finished.stderr(), &expected);
         assert_eq!(finished.store().runs.len(), 1);
     }
 }
@@ -372,8 +365,7 @@ fn buildkit_that_cannot_be_reached_is_done_without() {
             "#!/bin/bash\nif [ \"$1 $DOCKER_BUILDKIT\" = 'build 1' ]; then echo '{says}' >&2; exit 1; fi\nexec {real} \"$@\"\n"
         ),
     );
-    let finished = project.run(&[]);
-    finished.expect_code(0);
+    let finished = project.run(&[]).with_code(0);
     assert_eq!(finished.stdout(), "data\n");
     let told = "DOCKER_BUILDKIT asks for BuildKit, but docker's buildx is not installed; building without BuildKit\n";
     assert_contains(finished.stderr(), told);
@@ -384,8 +376,7 @@ fn buildkit_that_cannot_be_reached_is_done_without() {
             "#!/bin/bash\nif [ \"$1\" = build ]; then echo '{says}' >&2; exit 1; fi\nexec {real} \"$@\"\n"
         ),
     );
-    let finished = project.run(&[]);
-    finished.expect_code(1);
+    let finished = project.run(&[]).with_code(1);
     let hint =
         "hint: install docker's buildx (https://docs.docker.com/go/buildx), or set DOCKER_BUILDKIT=0\n";
     assert_contains(finished.stderr(), hint);

@@ -63,8 +63,7 @@ fn certificates_tokens_and_plug_ins_let_in() {
         );
         let running = cluster.start(&[]);
         cluster.server.succeed(&["in"]);
-        let ended = running.end();
-        ended.expect_code(0);
+        let ended = running.end().with_code(0);
         assert_eq!(ended.stdout, "in\n");
         assert_eq!(
             cluster.server.jobs()[0]["metadata"]["namespace"],
@@ -116,8 +115,7 @@ fn who_is_not_let_in_is_told_so_before_the_run_is_created() {
         ),
     ];
     for (cluster, says) in cases {
-        let ended = cluster.start(&[]).end();
-        ended.expect_code(1);
+        let ended = cluster.start(&[]).end().with_code(1);
         for text in says {
             ended.expect_stderr(text);
         }
@@ -217,8 +215,7 @@ fn a_pod_reaches_its_own_cluster_by_its_service_account() {
         ],
     );
     cluster.server.succeed(&["in"]);
-    let ended = running.end();
-    ended.expect_code(0);
+    let ended = running.end().with_code(0);
     assert_eq!(ended.stdout, "in\n");
     assert_eq!(cluster.server.jobs()[0]["metadata"]["namespace"], "mlflow");
     let run = cluster.run();

@@ -74,8 +74,7 @@ fn it_is_waited_for_with_its_logs() {
     cluster.server.log(&pod, "second");
     cluster.server.end_pod(&pod, 0, "Completed");
     cluster.server.end_job(None);
-    let ended = waiting.end();
-    ended.expect_code(0);
+    let ended = waiting.end().with_code(0);
     assert_eq!(ended.stdout, "first\nsecond\n");
     assert_eq!(cluster.run().status, "FINISHED");
 }

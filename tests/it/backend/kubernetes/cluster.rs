@@ -234,6 +234,13 @@ impl Ended {
         self
     }
 
+    /// As [`Ended::expect_code`], for a result that is kept.
+    #[track_caller]
+    pub(crate) fn with_code(self, code: i32) -> Self {
+        self.expect_code(code);
+        self
+    }
+
     /// Fails the test where standard error lacks a text.
     #[track_caller]
     pub(crate) fn expect_stderr(&self, text: &str) -> &Self {

@@ -341,8 +341,7 @@ fn a_quota_that_is_freed_in_time_is_told_once_and_waited_for() {
     server.deny_pods(None);
     server.another_pod();
     server.succeed(&["done"]);
-    let ended = running.end();
-    ended.expect_code(0);
+    let ended = running.end().with_code(0);
     let told = ended.stderr.matches("the Job's pod cannot be made").count();
     assert_eq!(told, 1, "{}", ended.stderr);
 }

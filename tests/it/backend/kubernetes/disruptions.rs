@@ -387,8 +387,7 @@ fn a_queue_may_stop_a_job_and_start_it_again() {
     running.wait_for_stderr("The Job is suspended again, and its pods are ended");
     server.suspend_job(false);
     server.succeed(&["done"]);
-    let ended = running.end();
-    ended.expect_code(0);
+    let ended = running.end().with_code(0);
     assert!(
         !ended.stderr.contains("was deleted"),
         "the queue's doing: {}",

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::backend::docker::registry::Registry;
 use crate::harness::docker::{Docker, TestImage, unique_name};
-use crate::harness::{Requirement, Sandbox, StoreContents, require};
+use crate::harness::{Requirement, Sandbox, StoreContents, assert_starts_with, require};
 
 /// The example in a sandbox, with the names of this machine's registry and cluster.
 struct Example {
@@ -110,10 +110,10 @@ fn the_example_runs_from_its_image_in_the_registry() {
         .run()
         .clone();
     let expected = format!("run {}\npi is about 3.1411\n", run.run_id);
-    assert!(output.starts_with(&expected), "{output}");
+    assert_starts_with(&output, &expected);
     assert_eq!(run.status, "FINISHED");
     let digest = &run.tags["mlflow.docker.image.id"];
-    assert!(digest.starts_with("sha256:"), "{digest}");
+    assert_starts_with(&digest, "sha256:");
     assert_eq!(run.tags["mlflow.docker.image.uri"], example.repository);
     let image = &job["spec"]["template"]["spec"]["containers"][0]["image"];
     assert_eq!(*image, format!("{}@{digest}", example.repository));

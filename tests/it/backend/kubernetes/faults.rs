@@ -244,8 +244,7 @@ fn watches_that_end_at_once_are_not_asked_for_again_and_again() {
         "{watches:?} in {most} s"
     );
     server.succeed(&["a line"]);
-    let ended = running.end();
-    ended.expect_code(0);
+    let ended = running.end().with_code(0);
     assert_eq!(ended.stdout, "a line\n");
 }
 
@@ -281,8 +280,7 @@ fn twenty_restarts_of_the_api_lose_and_repeat_no_line() {
     write(5);
     server.end_pod(&pod, 0, "Completed");
     server.end_job(None);
-    let ended = running.end();
-    ended.expect_code(0);
+    let ended = running.end().with_code(0);
     assert_eq!(ended.stdout.lines().count(), 20 * 60 + 5);
     assert_eq!(ended.stdout, expected);
 }
@@ -321,8 +319,7 @@ fn a_container_that_is_started_again_is_read_on() {
     }
     server.end_pod(&pod, 0, "Completed");
     server.end_job(None);
-    let ended = running.end();
-    ended.expect_code(0);
+    let ended = running.end().with_code(0);
     assert_eq!(ended.stdout, expected);
 }
 

@@ -4,7 +4,7 @@ use fake_kubernetes::Options;
 use serde_json::{Value, json};
 
 use super::cluster::{ClusterProject, IMAGE, TEMPLATE};
-use crate::harness::assert_lacks;
+use crate::harness::{assert_lacks, assert_starts_with};
 
 #[test]
 fn a_job_is_created_followed_and_recorded() {
@@ -18,13 +18,12 @@ fn a_job_is_created_followed_and_recorded() {
     cluster.server.log_bytes(&pod, b"no end");
     cluster.server.end_pod(&pod, 0, "Completed");
     cluster.server.end_job(None);
-    let ended = running.end();
-    ended.expect_code(0);
+    let ended = running.end().with_code(0);
     assert_eq!(ended.stdout, "first\nsecond\nno end");
     let run = cluster.run();
     let job = cluster.server.jobs().remove(0);
     let name = job["metadata"]["name"].as_str().unwrap().to_owned();
-    assert!(name.starts_with("my-project-20"), "{name}");
+    assert_starts_with(&name, "my-project-20");
     for line in [
         format!("=== Creating Job {name} ===\nWaiting for Job to start\nJob started.\n"),
         format!("=== Run (ID '{}') succeeded ===\n", run.run_id),
@@ -107,8 +106,7 @@ entry_points:
     );
     let running = cluster.start(&["--no-logs"]);
     cluster.server.succeed(&["not shown"]);
-    let ended = running.end();
-    ended.expect_code(0);
+    let ended = running.end().with_code(0);
     assert_eq!(ended.stdout, "");
     let job = cluster.server.jobs().remove(0);
     assert_eq!(job["metadata"]["namespace"], "mlflow");
@@ -179,7 +177,7 @@ entry_points:
     let run_id = cluster.run().run_id;
     let job = cluster.server.jobs().remove(0);
     let name = job["metadata"]["name"].as_str().unwrap();
-    assert!(name.starts_with("p-20"), "{name}");
+    assert_starts_with(&name, "p-20");
     assert!(job["metadata"].get("generateName").is_none());
     assert_eq!(job["metadata"]["annotations"]["b"], "c");
     assert_eq!(job["spec"]["template"]["metadata"]["labels"]["d"], "e");
@@ -218,8 +216,7 @@ entry_points:
 "#
         ),
     );
-    let ended = cluster.start(&["--dry-run"]).end();
-    ended.expect_code(0);
+    let ended = cluster.start(&["--dry-run"]).end().with_code(0);
     assert!(cluster.server.jobs().is_empty());
     assert!(!cluster.project.sandbox().work().join("mlflow.db").exists());
     let lines: Vec<&str> = ended.stdout.lines().map(str::trim).collect();

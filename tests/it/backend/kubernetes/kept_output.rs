@@ -46,8 +46,7 @@ fn output_is_shown_and_kept_however_the_run_ends() {
         cluster
             .server
             .end_job((exit_code != 0).then_some(("BackoffLimitExceeded", "too many")));
-        let ended = running.end();
-        ended.expect_code(code);
+        let ended = running.end().with_code(code);
         assert_eq!(ended.stdout, "out\nerr\nwithout an end: ä");
         assert_eq!(kept(&cluster), ended.stdout);
     }
@@ -77,8 +76,7 @@ fn output_is_kept_though_it_is_not_shown() {
     let running = begun(&cluster, &["--no-logs"]);
     cluster.server.end_pod(&cluster.server.pod(0), 0, "Completed");
     cluster.server.end_job(None);
-    let ended = running.end();
-    ended.expect_code(0);
+    let ended = running.end().with_code(0);
     assert_eq!(ended.stdout, "");
     assert_eq!(kept(&cluster), "out\nerr\n");
 }

@@ -201,8 +201,7 @@ fn a_login_program_that_fails_meanwhile_is_asked_again() {
     cluster.server.log(&pod, "after");
     cluster.server.end_pod(&pod, 0, "Completed");
     cluster.server.end_job(None);
-    let ended = running.end();
-    ended.expect_code(0);
+    let ended = running.end().with_code(0);
     assert_eq!(ended.stdout, "before\nafter\n");
     assert_lacks(&ended.stderr, SECRET);
 }

@@ -4,6 +4,7 @@ use fake_kubernetes::{Options, Server};
 use serde_json::{Value, json};
 
 use super::cluster::{ClusterProject, Ended, IMAGE, TEMPLATE};
+use crate::harness::assert_starts_with;
 
 /// A project with this name and these lines below `docker_env`. Unknown fields of its Jobs are warned of.
 fn project(template: &str, name: &str, environment: &str) -> ClusterProject {
@@ -31,8 +32,7 @@ entry_points:
 
 /// The Job that the cluster was asked to check, and what was said.
 fn checked(cluster: &ClusterProject) -> (Value, Ended) {
-    let ended = cluster.start(&["--dry-run"]).end();
-    ended.expect_code(0);
+    let ended = cluster.start(&["--dry-run"]).end().with_code(0);
     let requests = Server::requests(&cluster.server);
     let sent = requests.into_iter().rfind(|request| request.method == "POST");
     (sent.unwrap().body, ended)
@@ -162,7 +162,7 @@ fn names_and_labels_are_valid() {
         let pod = &job["spec"]["template"];
         assert_eq!(pod["spec"]["containers"][0]["name"], container, "{name}");
         let job_name = job["metadata"]["name"].as_str().unwrap();
-        assert!(job_name.starts_with(job_prefix), "{job_name}");
+        assert_starts_with(&job_name, job_prefix);
         assert!(job_name.len() <= 63, "{job_name}");
         for metadata in [&job["metadata"], &pod["metadata"]] {
             let label_there = metadata["labels"].get("mlflow.org/project");

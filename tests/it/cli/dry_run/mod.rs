@@ -84,15 +84,13 @@ fn dry_run(project: &Project, arguments: &[&str]) -> Value {
     let mut all = vec!["run"];
     all.extend(arguments);
     all.push("--dry-run");
-    let text = project.mlrun(&all);
-    text.expect_code(0);
+    let text = project.mlrun(&all).with_code(0);
     assert!(
         text.stdout()
             .ends_with("\nNothing was created: this was a dry run.\n")
     );
     all.push("--json");
-    let json = project.mlrun(&all);
-    json.expect_code(0);
+    let json = project.mlrun(&all).with_code(0);
     assert_eq!(
         sandbox_state(project.sandbox()),
         before,

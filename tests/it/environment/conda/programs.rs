@@ -30,8 +30,7 @@ fn by_every_variable_and_the_path() {
                 sandbox.link_program(program, &sandbox.work().join("conda/bin").join(program));
             }
         }
-        let finished = project.mlrun(&["run", "project"]);
-        finished.expect_code(0);
+        let finished = project.mlrun(&["run", "project"]).with_code(0);
         let environment = "mlflow-ac44edccaf1276baa513cc835c60d99f9d6601b2";
         assert_eq!(finished.stdout(), "ran\n", "{}", finished.stderr());
         assert_contains(finished.stderr(), &format!("\nactivate {environment}\n"));
@@ -89,8 +88,7 @@ fn mamba_and_micromamba_stand_in_for_conda() {
             _ => sandbox.expand("<sandbox>/home/.local/share/mamba"),
         };
         for attempt in ["first", "second"] {
-            let finished = project.mlrun(&["run", "project"]);
-            finished.expect_code(0);
+            let finished = project.mlrun(&["run", "project"]).with_code(0);
             assert!(
                 finished.stdout().starts_with(&format!("{root}/envs/mlflow-")),
                 "{name} by {variable}: {}",
@@ -129,8 +127,7 @@ fn a_mamba_beside_a_conda_is_that_conda() {
         sandbox.write_executable(format!("conda/bin/{program}"), EMPTY_CONDA);
     }
     sandbox.link_program("mamba", &sandbox.work().join("conda/bin/mamba"));
-    let finished = project.mlrun(&["run", "project", "--dry-run"]);
-    finished.expect_code(0);
+    let finished = project.mlrun(&["run", "project", "--dry-run"]).with_code(0);
     assert_contains(finished.stdout(), "/work/conda/bin/activate mlflow-");
 }
 
@@ -141,8 +138,7 @@ const MLPROJECT: &str = "conda_env: conda.yaml\nentry_points: {main: {command: e
 fn refusal(project: &Project, arguments: &[&str]) -> String {
     let mut all = vec!["run", "project"];
     all.extend(arguments);
-    let finished = project.mlrun(&all);
-    finished.expect_code(1);
+    let finished = project.mlrun(&all).with_code(1);
     assert!(
         !project.sandbox().work().join("mlflow.db").exists(),
         "{}",

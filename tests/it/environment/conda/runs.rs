@@ -6,7 +6,8 @@ use std::process::Stdio;
 
 use crate::harness::running::wait_until;
 use crate::harness::{
-    Finished, Project, Reference, Request, Requirement, assert_contains, assert_lacks, require,
+    Finished, Project, Reference, Request, Requirement, assert_contains, assert_lacks, assert_starts_with,
+    require,
 };
 
 const ENVIRONMENT: &str = "dependencies: [python, hellolab, labact]\n";
@@ -37,8 +38,7 @@ fn environments(project: &Project) -> Vec<PathBuf> {
 fn succeed<'a>(project: &'a Project, arguments: &[&str]) -> Finished<'a> {
     let mut all = vec!["run", "project"];
     all.extend(arguments);
-    let finished = project.mlrun(&all);
-    finished.expect_code(0);
+    let finished = project.mlrun(&all).with_code(0);
     finished
 }
 
@@ -174,8 +174,7 @@ fn a_failed_creation_leaves_nothing() {
         ("dependencies: [python, pip, {pip: [./missing]}]\n", "./missing"),
     ] {
         project.sandbox().write("project/conda.yaml", text);
-        let finished = project.mlrun(&["run", "project"]);
-        finished.expect_code(1);
+        let finished = project.mlrun(&["run", "project"]).with_code(1);
         let (_, error) = finished
             .stderr()
             .split_once("error: cannot create the conda environment 'mlflow-")
@@ -225,8 +224,7 @@ fn other_files_that_conda_reads() {
     project
         .sandbox()
         .write("project/requirements.txt", "hellolab\n-r other.txt\n");
-    let finished = project.mlrun(&["run", "project"]);
-    finished.expect_code(1);
+    let finished = project.mlrun(&["run", "project"]).with_code(1);
     let expected = r"/project/requirements.txt:2:1: '-r other.txt' is an option of pip, which conda does not know
    |
  2 | -r other.txt
@@ -337,7 +335,7 @@ fn sklearn_wine() {
         }
     }
     let first = succeed(&project, &["-P", "alpha=0.5"]);
-    assert!(first.stdout().starts_with("rmse="), "{}", first.stdout());
+    assert_starts_with(first.stdout(), "rmse=");
     let run = &first.store().runs[0];
     assert_eq!(run.status, "FINISHED");
     assert_eq!(run.params["alpha"], "0.5");

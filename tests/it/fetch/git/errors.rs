@@ -9,8 +9,7 @@ use crate::harness::{Project, assert_contains, assert_golden};
 
 /// The transcript of a fetch that fails, after a look at what it left.
 fn failure(servers: &Servers, project: &Project, uri: &str, version: Option<&str>) -> String {
-    let finished = run(project, servers, uri, version);
-    finished.expect_code(1);
+    let finished = run(project, servers, uri, version).with_code(1);
     assert!(finished.store().runs.is_empty(), "{uri} makes a run");
     let left: Vec<_> = fs::read_dir(project.sandbox().root().join("tmp"))
         .unwrap()
@@ -108,8 +107,7 @@ fn the_usual_failures_are_understood() {
         ("a new word", "fatal: a new word"),
     ] {
         project.sandbox().write("said", format!("fatal: {line}\n"));
-        let finished = project.mlrun(&["run", "https://u:p@host/x"]);
-        finished.expect_code(1);
+        let finished = project.mlrun(&["run", "https://u:p@host/x"]).with_code(1);
         assert_contains(finished.stderr(), expected);
     }
 }

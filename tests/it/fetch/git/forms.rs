@@ -444,8 +444,7 @@ pub(super) fn run<'a>(
 fn check(servers: &Servers, row: &Row, fetcher: Fetcher) {
     let project = &fetcher.of(runner(servers, row.2));
     let (uri, version, _, commit, branch) = *row;
-    let finished = run(project, servers, uri, version);
-    finished.expect_code(0);
+    let finished = run(project, servers, uri, version).with_code(0);
     let commit = servers.git("source", &["rev-parse", &format!("{commit}^{{commit}}")]);
     assert!(
         // The project itself asks `git` for it.

@@ -117,8 +117,7 @@ fn the_default_branch_is_what_head_names() {
         "<repositories>/trunk.git",
     ] {
         let project = runner(servers, Access::Open);
-        let finished = run(&project, servers, uri, None);
-        finished.expect_code(0);
+        let finished = run(&project, servers, uri, None).with_code(0);
         assert_eq!(marker(finished.stdout()), "three", "{uri}");
         assert_contains(finished.stderr(), "Fetched 'trunk' branch");
     }
@@ -170,8 +169,7 @@ fn submodules_come_at_their_pinned_commits() {
                 continue;
             }
             let project = fetcher.of(runner(servers, access));
-            let finished = run(&project, servers, uri, None);
-            finished.expect_code(0);
+            let finished = run(&project, servers, uri, None).with_code(0);
             for file in ["parts/library/library 644", "parts/library/inner/nested 644"] {
                 assert!(finished.stdout().contains(file), "{uri}\n{}", finished.stdout());
             }

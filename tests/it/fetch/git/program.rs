@@ -3,7 +3,7 @@
 use super::forms::{Access, run, runner};
 use super::parts::marker;
 use super::servers::Servers;
-use crate::harness::{Project, assert_contains, assert_lacks, require_program};
+use crate::harness::{Printed, Project, assert_contains, assert_lacks, require_program};
 
 #[test]
 fn the_usual_ways_take_one_connection() {
@@ -64,8 +64,7 @@ fn repositories_with_sha256_are_fetched() {
                 continue;
             }
             let project = runner(servers, Access::Open);
-            let finished = run(&project, servers, uri, version);
-            finished.expect_code(0);
+            let finished = run(&project, servers, uri, version).with_code(0);
             let store = finished.store();
             let tags = &store.run().tags;
             assert_eq!(
@@ -102,8 +101,7 @@ fn nothing_that_is_inherited_misleads_git() {
     sandbox.write("../home/.gitconfig", config);
     for version in [None, Some("v1"), Some("feature/a")] {
         for uri in ["http://<http>/open/project.git", "<repositories>/project.git"] {
-            let finished = run(&project, servers, uri, version);
-            finished.expect_code(0);
+            let _finished = run(&project, servers, uri, version).with_code(0);
         }
     }
     assert!(!sandbox.work().join("hooked").exists());
@@ -165,9 +163,7 @@ fn the_servers_progress_shows_on_a_terminal() {
     let mut command = project.sandbox().command(python);
     command.args(["-c", ON_TERMINAL, env!("CARGO_BIN_EXE_mlrun"), "run"]);
     command.args([&servers.expand("http://<http>/open/project.git"), "--no-conda"]);
-    let output = command.env("TERM", "xterm").output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    let shown = String::from_utf8_lossy(&output.stdout);
+    let shown = command.env("TERM", "xterm").printed();
     for expected in ["Compressing objects: ", "Receiving objects: ", "%"] {
         assert_contains(&shown, expected);
     }

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Sandbox, certificates, free_port, require_program, supervised};
+use crate::harness::{Printed, Sandbox, certificates, free_port, require_program, supervised};
 
 /// How long a server may take to start.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -140,13 +140,8 @@ impl Servers {
         command
             .current_dir(self.sandbox.work().join(repository))
             .args(arguments);
-        let output = command.output().unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        let output = command.printed();
+        output.trim().to_owned()
     }
 
     /// The requests that the HTTP servers have seen, a line each.

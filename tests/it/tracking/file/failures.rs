@@ -7,7 +7,7 @@ use mlrun::internals::tracking::{ExperimentSelector, TrackingStore};
 
 use super::layout::tree;
 use super::store;
-use crate::harness::assert_contains;
+use crate::harness::{assert_contains, assert_ends_with, assert_starts_with};
 use crate::tracking::{ended, new_run, told};
 
 async fn default_of(root: &Path) -> String {
@@ -37,13 +37,13 @@ async fn a_place_where_no_store_can_be_is_told() {
     );
     // Nobody may make directories there, not even root.
     let told = default_of(Path::new("/sys/mlruns")).await;
-    assert!(
-        told.starts_with("cannot write to the tracking store ROOT: cannot create the directory 'ROOT': "),
-        "{told}"
+    assert_starts_with(
+        &told,
+        "cannot write to the tracking store ROOT: cannot create the directory 'ROOT': ",
     );
-    assert!(
-        told.ends_with("\nhint: set MLFLOW_TRACKING_URI to a store that you may write to"),
-        "{told}"
+    assert_ends_with(
+        &told,
+        "\nhint: set MLFLOW_TRACKING_URI to a store that you may write to",
     );
 }
 
@@ -78,7 +78,7 @@ async fn a_run_that_cannot_be_written_leaves_nothing() {
         ),
     ] {
         let error = store.create_run(new_run("0", &params)).await.unwrap_err();
-        assert!(told(&error).ends_with(expected), "{}", told(&error));
+        assert_ends_with(&told(&error), expected);
         assert_eq!(tree(root), before);
     }
 }
@@ -117,10 +117,7 @@ async fn broken_files_are_named() {
     // A directory of the same name among another run's artifacts is no run.
     std::fs::remove_file(&meta).unwrap();
     let error = store.run(&info.run_id).await.unwrap_err().to_string();
-    assert!(
-        error.starts_with(&format!("run '{}' does not exist", info.run_id)),
-        "{error}"
-    );
+    assert_starts_with(&error, &format!("run '{}' does not exist", info.run_id));
 }
 
 #[tokio::test]
@@ -174,13 +171,13 @@ async fn what_is_deleted_takes_nothing() {
     let gone = format!("run '{}' is deleted", info.run_id);
     let tags = [("a".to_owned(), "b".to_owned())];
     let error = store.set_tags(&info.run_id, &tags).await.unwrap_err().to_string();
-    assert!(error.starts_with(&gone), "{error}");
+    assert_starts_with(&error, &gone);
     let error = store
         .end_run(&info.run_id, ended(RunStatus::Failed, true))
         .await
         .unwrap_err()
         .to_string();
-    assert!(error.starts_with(&gone), "{error}");
+    assert_starts_with(&error, &gone);
 
     replace(&root.join(id.as_str()).join("meta.yaml"));
     for moved in [false, true] {
@@ -188,19 +185,16 @@ async fn what_is_deleted_takes_nothing() {
             std::fs::rename(root.join(id.as_str()), root.join(".trash").join(id.as_str())).unwrap();
         }
         let error = store.experiment(&named).await.unwrap_err().to_string();
-        assert!(error.starts_with("experiment 'gone' is deleted"), "{error}");
+        assert_starts_with(&error, "experiment 'gone' is deleted");
         let error = store
             .create_run(new_run(id.as_str(), &[]))
             .await
             .unwrap_err()
             .to_string();
-        assert!(
-            error.starts_with(&format!("experiment '{id}' is deleted")),
-            "{error}"
-        );
+        assert_starts_with(&error, &format!("experiment '{id}' is deleted"));
         let error = store.run(&info.run_id).await.unwrap_err().to_string();
-        assert!(error.starts_with(&gone), "{error}");
+        assert_starts_with(&error, &gone);
     }
     let error = store.run(&RunId::new("other")).await.unwrap_err().to_string();
-    assert!(error.starts_with("run 'other' does not exist"), "{error}");
+    assert_starts_with(&error, "run 'other' does not exist");
 }

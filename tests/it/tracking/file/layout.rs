@@ -7,6 +7,7 @@ use mlrun::internals::entities::{ExperimentId, RunId, RunStatus};
 use mlrun::internals::tracking::{ExperimentSelector, FileStore, TrackingStore};
 
 use super::store;
+use crate::harness::assert_starts_with;
 use crate::tracking::{ended, new_run};
 
 /// All files and directories under a directory. Directories end in a slash and have no content.
@@ -267,16 +268,10 @@ async fn ids_that_are_none_lead_nowhere() {
     let store = store(&directory.path().join("store"));
     for id in ["", "..", "../x", "/etc", ".trash", "a/b", "no-such-run"] {
         let error = store.run(&RunId::new(id)).await.unwrap_err().to_string();
-        assert!(
-            error.starts_with(&format!("run '{id}' does not exist")),
-            "{error}"
-        );
+        assert_starts_with(&error, &format!("run '{id}' does not exist"));
         let selector = ExperimentSelector::Id(ExperimentId::new(id));
         let error = store.experiment(&selector).await.unwrap_err().to_string();
-        assert!(
-            error.starts_with(&format!("experiment '{id}' does not exist")),
-            "{error}"
-        );
+        assert_starts_with(&error, &format!("experiment '{id}' does not exist"));
     }
     assert!(!directory.path().join("store").exists());
 }

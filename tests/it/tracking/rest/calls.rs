@@ -5,6 +5,7 @@ use mlrun::internals::tracking::{ExperimentSelector, FinishedRuns, RunEnd, Track
 use serde_json::json;
 
 use super::{new_run, store};
+use crate::harness::assert_ends_with;
 use crate::harness::scripted::{ScriptedServer, Step};
 use crate::tracking::told;
 
@@ -242,7 +243,7 @@ async fn runs_are_read_from_all_kinds_of_servers() {
         let read = store(&server.url(), &[]).unwrap().run(&RunId::new("a")).await;
         match (read, expected) {
             (Ok(read), Ok(expected)) => assert_eq!(read, *expected),
-            (Err(error), Err(expected)) => assert!(told(&error).ends_with(expected), "{}", told(&error)),
+            (Err(error), Err(expected)) => assert_ends_with(&told(&error), expected),
             (read, expected) => panic!("{read:?} is not {expected:?}"),
         }
     }

@@ -7,7 +7,7 @@ use mlrun::internals::tracking::TrackingStore;
 
 use super::store;
 use crate::harness::scripted::{ScriptedServer, Step};
-use crate::harness::{Sandbox, assert_contains, free_port};
+use crate::harness::{Sandbox, assert_contains, assert_ends_with, free_port};
 use crate::tracking::told;
 
 const RUN: &str =
@@ -309,9 +309,9 @@ async fn an_address_where_nothing_listens_is_told_so() {
     );
     let unknown = store("http://no-such-host.invalid:5000", &[]).unwrap();
     let unknown = told(&unknown.run(&RunId::new("abc")).await.unwrap_err());
-    assert!(
-        unknown.ends_with("hint: check the host's name in MLFLOW_TRACKING_URI, and the network"),
-        "{unknown}"
+    assert_ends_with(
+        &unknown,
+        "hint: check the host's name in MLFLOW_TRACKING_URI, and the network",
     );
 }
 

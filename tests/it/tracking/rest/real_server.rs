@@ -8,7 +8,7 @@ use super::ServerFixture;
 use super::{new_run, store};
 use crate::harness::certificates::{self, pem, text};
 use crate::harness::python;
-use crate::harness::{MlflowServer, Requirement, assert_contains, require};
+use crate::harness::{MlflowServer, Requirement, assert_contains, assert_ends_with, require};
 use crate::tracking::suite::store_suite;
 use crate::tracking::{ended, told};
 
@@ -132,10 +132,7 @@ print(json.dumps([experiment, run]))
         ExperimentSelector::Id(mlrun::ExperimentId::new(experiment)),
     ] {
         let error = store.experiment(&selector).await.unwrap_err().to_string();
-        assert!(
-            error.ends_with(&format!("is deleted in the tracking store {url}")),
-            "{error}"
-        );
+        assert_ends_with(&error, &format!("is deleted in the tracking store {url}"));
     }
     let mut in_deleted = new_run(&[]);
     in_deleted.experiment_id = mlrun::ExperimentId::new(experiment);
@@ -232,19 +229,15 @@ async fn a_server_with_users_wants_to_know_which() {
     let nobody = store(server.url(), &[]).unwrap();
     let error = told(&nobody.create_run(new_run(&[])).await.unwrap_err());
     assert_contains(&error, "answered 401 Unauthorized: You are not authenticated.");
-    assert!(
-        error.ends_with(
-            "hint: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
-        ),
-        "{error}"
+    assert_ends_with(
+        &error,
+        "hint: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
     );
     let stranger = store(server.url(), &[admin, wrong]).unwrap();
     let error = told(&stranger.create_run(new_run(&[])).await.unwrap_err());
-    assert!(
-        error.ends_with(
-            "hint: the server did not accept the credentials from MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
-        ),
-        "{error}"
+    assert_ends_with(
+        &error,
+        "hint: the server did not accept the credentials from MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
     );
     let by_variables = store(server.url(), &[admin, right]).unwrap();
     let info = by_variables.create_run(new_run(&[("a", "1")])).await.unwrap();

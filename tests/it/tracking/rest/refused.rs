@@ -62,8 +62,7 @@ fn a_run_that_gets_no_parameters_is_named_and_ended() {
             }
         });
         let project = project(&relay.url());
-        let finished = project.run(["--run-info", "info.json"]);
-        finished.expect_code(1);
+        let finished = project.run(["--run-info", "info.json"]).with_code(1);
         let (info, run) = reported(&project, server);
         let id = &run.run_id;
         assert_says(
@@ -98,8 +97,7 @@ fn a_run_that_cannot_be_ended_either_can_be_ended_by_hand() {
         }
     });
     let project = project(&relay.url());
-    let finished = project.run(["--run-info", "info.json"]);
-    finished.expect_code(1);
+    let finished = project.run(["--run-info", "info.json"]).with_code(1);
     let (info, run) = reported(&project, server);
     let id = &run.run_id;
     assert_says(

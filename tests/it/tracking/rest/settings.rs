@@ -5,7 +5,7 @@ use mlrun::internals::tracking::{RestSettings, RunEnd, TrackingStore};
 
 use super::store;
 use crate::harness::scripted::{ScriptedServer, Step};
-use crate::harness::{assert_contains, assert_lacks};
+use crate::harness::{assert_contains, assert_ends_with, assert_lacks};
 use crate::tracking::told;
 
 const RUN: &str =
@@ -93,7 +93,7 @@ fn what_is_no_server_s_address_is_refused_without_its_password() {
     ] {
         let error = told(&store(url, &[]).unwrap_err());
         let hint = "\nhint: set MLFLOW_TRACKING_URI to the server's address, such as https://host:5000";
-        assert!(error.ends_with(&format!(": {expected}{hint}")), "{error}");
+        assert_ends_with(&error, &format!(": {expected}{hint}"));
         assert_lacks(&error, "secret");
     }
 }

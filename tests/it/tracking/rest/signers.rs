@@ -11,7 +11,7 @@ use reqwest::{Method, Url};
 
 use super::{new_run, store};
 use crate::harness::scripted::{ScriptedServer, Seen, Step};
-use crate::harness::{assert_contains, assert_lacks};
+use crate::harness::{assert_contains, assert_lacks, assert_starts_with};
 use crate::tracking::told;
 
 const KEYS: [(&str, &str); 4] = [
@@ -98,7 +98,7 @@ async fn every_request_is_signed_for_aws() {
             "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/{date}/eu-west-1/execute-api/aws4_request, \
              SignedHeaders=host;x-amz-date;x-amz-security-token, Signature="
         );
-        assert!(authorization.starts_with(&scope), "{authorization}");
+        assert_starts_with(&authorization, &scope);
         assert_eq!(authorization, expected_signature(&seen));
         assert_eq!(seen.header("x-amz-security-token"), "of-a-session");
     }

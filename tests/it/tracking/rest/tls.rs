@@ -7,9 +7,9 @@ use mlrun::internals::tracking::TrackingStore;
 use openssl::symm::Cipher;
 
 use super::store;
-use crate::harness::assert_contains;
 use crate::harness::certificates::{self, Pair, pem, text};
 use crate::harness::scripted::{ScriptedServer, Step};
+use crate::harness::{assert_contains, assert_starts_with};
 use crate::tracking::told;
 
 const RUN: &str =
@@ -261,10 +261,7 @@ async fn a_client_s_certificate_may_have_a_key_of_any_form() {
     }
     let server = serve(&server, Some(&authority));
     let answer = ask(&server.url(), &[(SERVER_CERT, &server_file)]).await;
-    assert!(
-        answer.starts_with("the server does not accept the client's certificate"),
-        "{answer}"
-    );
+    assert_starts_with(&answer, "the server does not accept the client's certificate");
 }
 
 #[tokio::test]
@@ -285,7 +282,7 @@ async fn what_cannot_work_is_told() {
         let path = files.write("bundle.pem", text);
         let answer = ask(&server.url(), &[(SERVER_CERT, &path)]).await;
         let expected = format!("{SERVER_CERT} '{path}' cannot be used: {expected}");
-        assert!(answer.starts_with(&expected), "{answer}");
+        assert_starts_with(&answer, &expected);
     }
     let plain = ScriptedServer::start(vec![]);
     assert_eq!(

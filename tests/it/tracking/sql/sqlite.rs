@@ -11,7 +11,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};
 use tempfile::TempDir;
 
-use crate::harness::assert_contains;
+use crate::harness::{assert_contains, assert_starts_with};
 use crate::tracking::suite::{RecordedRun, StoreFixture, store_suite};
 
 /// A database file in a directory of its own.
@@ -381,12 +381,9 @@ async fn what_is_no_database_is_explained() {
     );
 
     let (_, cause, hint) = open_error("sqlite:///text/x.db", cwd).await;
-    assert!(
-        cause.starts_with(&format!(
-            "the directory '{}/text' cannot be created: ",
-            cwd.display()
-        )),
-        "{cause}"
+    assert_starts_with(
+        &cause,
+        &format!("the directory '{}/text' cannot be created: ", cwd.display()),
     );
     assert_eq!(hint, "set MLFLOW_TRACKING_URI to a store that you can write to");
 }

@@ -9,7 +9,7 @@ use mlrun::internals::tracking::{ExperimentSelector, NewRun, RunEnd, TrackingSto
 
 use super::sqlite::Database;
 use crate::harness::assert_contains;
-use crate::harness::{Requirement, require};
+use crate::harness::{Requirement, assert_starts_with, require};
 use crate::tracking::suite::{StoreFixture, store_suite};
 
 /// Prints what MLflow sees of a run, and of the store around it.
@@ -175,7 +175,7 @@ async fn mlflow_upgrades_and_reads_our_store(environment: &Path) {
         READ_RUN,
         &[&uri, running.run_id.as_str()],
     );
-    assert!(seen.starts_with("KILLED ours ada "), "{seen}");
+    assert_starts_with(&seen, "KILLED ours ada ");
     database.look_for_killed().await;
     store_suite(&database).await;
 }
@@ -202,7 +202,7 @@ async fn we_use_a_store_of_mlflow(environment: &Path) {
         READ_RUN,
         &[&uri, run.run_id.as_str()],
     );
-    assert!(seen.starts_with("FAILED ours ada s3://bucket/path/"), "{seen}");
+    assert_starts_with(&seen, "FAILED ours ada s3://bucket/path/");
     assert_contains(&seen, "Default theirs");
 
     let theirs = store.run(&mlrun::RunId::new(theirs.trim())).await.unwrap();

@@ -61,8 +61,7 @@ fn what_sqlalchemy_takes_is_taken() {
         {
             let uri = database.server.expand(address);
             let project = project(&uri);
-            let finished = project.run([]);
-            finished.expect_code(0);
+            let finished = project.run([]).with_code(0);
             assert_eq!(finished.stdout(), format!("{uri}\n"));
             assert_lacks(finished.stderr(), "p%40ss");
             count += 1;
@@ -180,8 +179,7 @@ fn options_that_cannot_be_heeded_are_named() {
         };
         for (query, error, hint) in rows {
             let project = project(&format!("{dialect}://{}/none?{query}", server.authority()));
-            let finished = project.run([]);
-            finished.expect_code(1);
+            let finished = project.run([]).with_code(1);
             let told = finished.stderr();
             assert!(
                 told.contains(error) && told.contains(&format!("hint: {hint}")),
@@ -199,8 +197,7 @@ fn a_silent_server_is_given_up_after_its_time() {
     let port = silent.local_addr().unwrap().port();
     for dialect in ["postgresql", "mysql+pymysql"] {
         let project = project(&format!("{dialect}://u@127.0.0.1:{port}/x?connect_timeout=1"));
-        let finished = project.run([]);
-        finished.expect_code(1);
+        let finished = project.run([]).with_code(1);
         let told = finished.stderr();
         assert_contains(told, "no connection within 1 s");
         let hint = format!("hint: see whether a database server listens at 127.0.0.1 (port {port})");

@@ -269,8 +269,7 @@ fn what_cannot_be_opened_is_told() {
             let project = Project::new()
                 .command("true")
                 .env("MLFLOW_TRACKING_URI", &format!("{dialect}://{place}"));
-            let finished = project.run([]);
-            finished.expect_code(1);
+            let finished = project.run([]).with_code(1);
             let told = finished.stderr();
             let shown = place.split_once('@').unwrap().1;
             let expected = format!("error: cannot open the tracking store {dialect}://{shown}\n");
