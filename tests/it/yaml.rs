@@ -67,12 +67,11 @@ fn python() -> Option<PathBuf> {
 }
 
 fn generate(python: &PathBuf, arguments: &[&str]) -> String {
-    let output = Command::new(python)
+    Command::new(python)
         .arg("-B")
         .arg(format!("{DIRECTORY}/generate.py"))
         .args(arguments)
-        .printed();
-    output
+        .printed()
 }
 
 /// Checks the cases, one a line, and that there are this many at least.

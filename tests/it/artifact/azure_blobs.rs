@@ -19,8 +19,8 @@ if not container.exists(): container.create_container()
 "
     );
     let mut command = Command::new(servers::python().unwrap());
-    let output = command.args(["-c", &format!("{before}{script}")]).printed();
-    output
+
+    command.args(["-c", &format!("{before}{script}")]).printed()
 }
 
 fn uri(container: &str, key: &str) -> String {

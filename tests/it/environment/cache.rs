@@ -87,7 +87,7 @@ fn environments_are_listed() {
             "NAME", "MANAGER", "SIZE", "CREATED", "LAST", "USED", "STATE", "PROJECT"
         ]
     );
-    assert_ends_with(&lines[1], "ready  tiny");
+    assert_ends_with(lines[1], "ready  tiny");
 }
 
 #[test]

@@ -79,7 +79,12 @@ impl Printed for std::process::Command {
     #[track_caller]
     fn printed(&mut self) -> String {
         let output = self.output().unwrap();
-        assert!(output.status.success(), "{:?}: {}", self.get_program(), describe(&output));
+        assert!(
+            output.status.success(),
+            "{:?}: {}",
+            self.get_program(),
+            describe(&output)
+        );
         String::from_utf8(output.stdout).unwrap()
     }
 }

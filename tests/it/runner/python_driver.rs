@@ -230,8 +230,8 @@ fn a_run_that_fails_is_told() {
             return;
         };
         let told = exception(&results[0]);
-        assert_starts_with(&told, "run (ID '");
-        assert_ends_with(&told, &format!("of entry point '{entry_point}' {reason}"));
+        assert_starts_with(told, "run (ID '");
+        assert_ends_with(told, &format!("of entry point '{entry_point}' {reason}"));
         let call_arguments = arguments(entry_point, false, serde_json::json!({}));
         let results = call(&project, &call_arguments, "wait get_status cancel wait").unwrap();
         assert_eq!(
@@ -254,7 +254,7 @@ fn a_killed_program_is_told_until_its_run_is_cancelled() {
     for result in &results[2..4] {
         let told = exception(result);
         assert_starts_with(
-            &told,
+            told,
             "error: mlrun was ended by SIGKILL, and nobody has recorded how run '",
         );
         assert_contains(told, "\nhint: `mlrun cancel ");

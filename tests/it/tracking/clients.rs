@@ -10,7 +10,7 @@ use mlrun::internals::tracking::{self, ExperimentSelector, FinishedRuns, Trackin
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Client, MlflowServer, Project, Requirement, Sandbox, StoreContents, expected_of_client, require,
+    Client, MlflowServer, Project, Requirement, StoreContents, expected_of_client, require,
 };
 
 /// A project that needs no Python, with parameters whose values are not plain.
@@ -83,25 +83,17 @@ fn a_new_sqlite_store_is_read_by_every_client() {
 }
 
 #[test]
-fn mlrun_writes_into_a_sqlite_store_that_a_client_made_or_upgraded() {
+fn mlrun_writes_into_a_sqlite_store_that_a_client_upgraded() {
     let (Some(mut newest), Some(mut older)) = (Client::newest(), Client::older()) else {
         return;
     };
     for client in [&mut *newest, &mut *older] {
-        let made = project();
-        let uri = format!("sqlite:///{}/mlflow.db", made.sandbox().work().display());
-        client.make(&uri);
-        run_all(&made);
-        let contents = StoreContents::of_sqlite(&made.sandbox().work().join("mlflow.db"));
-        assert_runs(&contents);
-        assert_eq!(client.read(&uri), expected_of_client(&contents));
-
-        let upgraded = project();
-        let uri = format!("sqlite:///{}/mlflow.db", upgraded.sandbox().work().display());
-        upgraded.run(["-P", "c=first"]).expect_code(0);
+        let project = project();
+        let uri = project.sandbox().expand("sqlite:///<sandbox>/work/mlflow.db");
+        project.run(["-P", "c=first"]).expect_code(0);
         client.read(&uri);
-        run_all(&upgraded);
-        let contents = StoreContents::of_sqlite(&upgraded.sandbox().work().join("mlflow.db"));
+        run_all(&project);
+        let contents = project.store();
         assert_eq!(contents.runs.len(), 4);
         assert_eq!(client.read(&uri), expected_of_client(&contents));
     }
@@ -112,7 +104,7 @@ fn a_file_store_is_read_by_every_client() {
     let (Some(mut newest), Some(mut older)) = (Client::newest(), Client::older()) else {
         return;
     };
-    let project = project().env("MLFLOW_TRACKING_URI", "file://<sandbox>/work/mlruns");
+    let project = project().env("MLFLOW_TRACKING_URI", "<sandbox>/work/mlruns");
     run_all(&project);
     let directory = project.sandbox().work().join("mlruns");
     let contents = StoreContents::of_directory(&directory);
@@ -122,49 +114,21 @@ fn a_file_store_is_read_by_every_client() {
     assert_eq!(older.read(&uri), expected_of_client(&contents));
 }
 
-#[test]
-fn mlrun_writes_into_a_file_store_that_a_client_made() {
-    let (Some(mut newest), Some(mut older)) = (Client::newest(), Client::older()) else {
-        return;
-    };
-    for client in [&mut *newest, &mut *older] {
-        let project = project().env("MLFLOW_TRACKING_URI", "<sandbox>/work/mlruns");
-        let directory = project.sandbox().work().join("mlruns");
-        let uri = directory.display().to_string();
-        client.make(&uri);
-        run_all(&project);
-        let contents = StoreContents::of_directory(&directory);
-        assert_runs(&contents);
-        assert_eq!(client.read(&uri), expected_of_client(&contents));
-    }
-}
-
-#[test]
-fn a_servers_runs_are_read_by_every_client() {
-    let (Some(mut newest), Some(mut older)) = (Client::newest(), Client::older()) else {
-        return;
-    };
-    for venv in [newest.venv().to_owned(), older.venv().to_owned()] {
-        let server = MlflowServer::start(&venv);
-        let project = project().env("MLFLOW_TRACKING_URI", server.url());
-        run_all(&project);
-        let contents = StoreContents::of_sqlite(&server.database());
-        assert_runs(&contents);
-        assert_eq!(newest.read(server.url()), expected_of_client(&contents));
-        assert_eq!(older.read(server.url()), expected_of_client(&contents));
-    }
-}
-
 /// A program that logs into the run that it is started in, and tells which that is.
 const LOGS: &str = "import mlflow\nwith mlflow.start_run() as run:\n    mlflow.log_param('own', 'x')\n    mlflow.log_metric('loss', 0.5)\n    print(run.info.run_id)\n";
 
 #[test]
 fn an_entry_point_logs_into_its_run_by_any_client() {
-    for requirement in [Requirement::Mlflow3, Requirement::Mlflow2, Requirement::Mlflow318] {
+    // What an entry point is told of a named database does not depend on its MLflow.
+    for (requirement, stores) in [
+        (Requirement::Mlflow3, &["", "sqlite:///own.db", "mlruns"][..]),
+        (Requirement::Mlflow2, &["", "mlruns"]),
+        (Requirement::Mlflow318, &["", "mlruns"]),
+    ] {
         let Some(venv) = require(requirement) else {
             continue;
         };
-        for store in ["", "sqlite:///own.db", "mlruns"] {
+        for store in stores {
             let command = format!("{}/bin/python -B -W ignore train.py", venv.display());
             let project = Project::new()
                 .mlproject(&format!("entry_points:\n  main:\n    parameters: {{a: {{default: 1}}}}\n    command: {command} {{a}}\n"))
@@ -173,7 +137,7 @@ fn an_entry_point_logs_into_its_run_by_any_client() {
                 .env("MLFLOW_TRACKING_URI", store);
             let finished = project.run([]).with_code(0);
             let work = project.sandbox().work();
-            let contents = match store {
+            let contents = match *store {
                 "" => StoreContents::of_sqlite(&work.join("mlflow.db")),
                 "mlruns" => StoreContents::of_directory(&work.join(store)),
                 _ => StoreContents::of_sqlite(&work.join("own.db")),
@@ -228,21 +192,33 @@ async fn assert_same_run(uri: &str, from_client: &Value) {
 
 #[tokio::test]
 #[expect(clippy::await_holding_lock, reason = "the test is alone in its runtime")]
-async fn mlrun_reads_the_runs_that_clients_made() {
+async fn mlrun_and_clients_share_every_kind_of_store() {
     let (Some(mut newest), Some(mut older)) = (Client::newest(), Client::older()) else {
         return;
     };
-    for client in [&mut *newest, &mut *older] {
-        let sandbox = Sandbox::new();
+    for is_newest in [true, false] {
+        let client = if is_newest { &mut newest } else { &mut older };
         let server = MlflowServer::start(client.venv());
         for uri in [
-            format!("sqlite:///{}/mlflow.db", sandbox.work().display()),
-            format!("file://{}/mlruns", sandbox.work().display()),
-            server.url().to_owned(),
+            "sqlite:///<sandbox>/work/mlflow.db",
+            "file://<sandbox>/work/mlruns",
+            server.url(),
         ] {
+            let project = project().env("MLFLOW_TRACKING_URI", uri);
+            let uri = project.sandbox().expand(uri);
             client.make(&uri);
-            let read = client.read(&uri);
-            assert_same_run(&uri, &read).await;
+            assert_same_run(&uri, &client.read(&uri)).await;
+            run_all(&project);
+            let contents = match uri.split_once(':') {
+                Some(("sqlite", _)) => project.store(),
+                Some(("file", directory)) => StoreContents::of_directory(Path::new(directory)),
+                _ => StoreContents::of_sqlite(&server.database()),
+            };
+            assert_runs(&contents);
+            assert_eq!(client.read(&uri), expected_of_client(&contents));
         }
+        let other = if is_newest { &mut older } else { &mut newest };
+        let contents = StoreContents::of_sqlite(&server.database());
+        assert_eq!(other.read(server.url()), expected_of_client(&contents));
     }
 }

@@ -121,7 +121,7 @@ fn assert_hash(fake: &FakeDatabricks) {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    assert_ends_with(&path, &format!("/projects-code/{hash}.tar.gz"));
+    assert_ends_with(path, &format!("/projects-code/{hash}.tar.gz"));
 }
 
 /// The names in an archive, with whether a program may run them.

@@ -113,7 +113,7 @@ fn the_example_runs_from_its_image_in_the_registry() {
     assert_starts_with(&output, &expected);
     assert_eq!(run.status, "FINISHED");
     let digest = &run.tags["mlflow.docker.image.id"];
-    assert_starts_with(&digest, "sha256:");
+    assert_starts_with(digest, "sha256:");
     assert_eq!(run.tags["mlflow.docker.image.uri"], example.repository);
     let image = &job["spec"]["template"]["spec"]["containers"][0]["image"];
     assert_eq!(*image, format!("{}@{digest}", example.repository));

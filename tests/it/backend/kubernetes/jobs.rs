@@ -177,7 +177,7 @@ entry_points:
     let run_id = cluster.run().run_id;
     let job = cluster.server.jobs().remove(0);
     let name = job["metadata"]["name"].as_str().unwrap();
-    assert_starts_with(&name, "p-20");
+    assert_starts_with(name, "p-20");
     assert!(job["metadata"].get("generateName").is_none());
     assert_eq!(job["metadata"]["annotations"]["b"], "c");
     assert_eq!(job["spec"]["template"]["metadata"]["labels"]["d"], "e");

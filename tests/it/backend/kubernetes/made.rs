@@ -162,7 +162,7 @@ fn names_and_labels_are_valid() {
         let pod = &job["spec"]["template"];
         assert_eq!(pod["spec"]["containers"][0]["name"], container, "{name}");
         let job_name = job["metadata"]["name"].as_str().unwrap();
-        assert_starts_with(&job_name, job_prefix);
+        assert_starts_with(job_name, job_prefix);
         assert!(job_name.len() <= 63, "{job_name}");
         for metadata in [&job["metadata"], &pod["metadata"]] {
             let label_there = metadata["labels"].get("mlflow.org/project");

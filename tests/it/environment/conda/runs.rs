@@ -38,8 +38,8 @@ fn environments(project: &Project) -> Vec<PathBuf> {
 fn succeed<'a>(project: &'a Project, arguments: &[&str]) -> Finished<'a> {
     let mut all = vec!["run", "project"];
     all.extend(arguments);
-    let finished = project.mlrun(&all).with_code(0);
-    finished
+
+    project.mlrun(&all).with_code(0)
 }
 
 /// What the reference writes to standard error for `mlflow run project --env-manager conda`.

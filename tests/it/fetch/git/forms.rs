@@ -47,6 +47,12 @@ impl Access {
     }
 }
 
+macro_rules! rows {
+    ($($uri:literal, $version:expr, $access:ident, $commit:literal, $branch:expr;)*) => {
+        &[$(($uri, $version, Access::$access, $commit, $branch)),*]
+    };
+}
+
 /// Project URI, version, way in, the commit as `git rev-parse` takes it, branch tag.
 pub(super) type Row = (
     &'static str,
@@ -56,305 +62,59 @@ pub(super) type Row = (
     Option<&'static str>,
 );
 
-pub(super) const ROWS: &[Row] = &[
-    ("http://<http>/open/project.git", None, Access::Open, "main", None),
-    (
-        "http://<http>/open/project.git/",
-        Some("main"),
-        Access::Open,
-        "main",
-        Some("main"),
-    ),
-    (
-        "http://<http>/open/project.git",
-        Some("feature/a"),
-        Access::Open,
-        "feature/a",
-        Some("feature/a"),
-    ),
-    (
-        "http://<http>/open/project.git",
-        Some("alone"),
-        Access::Open,
-        "alone",
-        Some("alone"),
-    ),
-    (
-        "http://<http>/open/project.git",
-        Some("light"),
-        Access::Open,
-        "light",
-        None,
-    ),
-    (
-        "http://<http>/open/project.git",
-        Some("v1"),
-        Access::Open,
-        "v1",
-        None,
-    ),
-    (
-        "http://<http>/open/project.git",
-        Some("both"),
-        Access::Open,
-        "refs/tags/both",
-        None,
-    ),
-    (
-        "http://<http>/open/project.git#sub/deep",
-        None,
-        Access::Open,
-        "main",
-        None,
-    ),
-    (
-        "'http://<http>/open/project.git#sub/deep'",
-        Some("v1"),
-        Access::Open,
-        "v1",
-        None,
-    ),
-    (
-        "http://<http>/moved/project.git",
-        None,
-        Access::Open,
-        "main",
-        None,
-    ),
-    (
-        "http://user:t0ken@<http>/private/project.git",
-        None,
-        Access::Open,
-        "main",
-        None,
-    ),
-    (
-        "http://user:t0ken@<http>/private/project.git#sub/deep",
-        Some("feature/a"),
-        Access::Open,
-        "feature/a",
-        Some("feature/a"),
-    ),
-    (
-        "http://<http>/private/project.git",
-        None,
-        Access::Askpass,
-        "main",
-        None,
-    ),
-    (
-        "http://user@<http>/private/project.git",
-        Some("v1"),
-        Access::Askpass,
-        "v1",
-        None,
-    ),
-    (
-        "http://<http>/private/project.git",
-        None,
-        Access::Helper,
-        "main",
-        None,
-    ),
-    (
-        "http://<http>/open/project.git",
-        None,
-        Access::Proxy,
-        "main",
-        None,
-    ),
-    (
-        "http://user:t0ken@<http>/private/project.git",
-        None,
-        Access::Proxy,
-        "main",
-        None,
-    ),
-    (
-        "https://<https>/open/project.git",
-        None,
-        Access::Authority,
-        "main",
-        None,
-    ),
-    (
-        "https://<https>/open/project.git",
-        Some("v1"),
-        Access::CertFile,
-        "v1",
-        None,
-    ),
-    (
-        "https://user:t0ken@<https>/private/project.git",
-        Some("main"),
-        Access::Authority,
-        "main",
-        Some("main"),
-    ),
-    (
-        "https://<https>/private/project.git",
-        None,
-        Access::ConfiguredAuthority,
-        "main",
-        None,
-    ),
-    (
-        "https://<https>/open/project.git",
-        None,
-        Access::Proxy,
-        "main",
-        None,
-    ),
-    (
-        "http://<http>/private/project.git",
-        None,
-        Access::Netrc,
-        "main",
-        None,
-    ),
-    (
-        "http://<http>/private/project.git",
-        Some("v1"),
-        Access::ConfigGlobal,
-        "v1",
-        None,
-    ),
-    (
-        "http://<http>/private/project.git",
-        None,
-        Access::ConfigCount,
-        "main",
-        None,
-    ),
-    (
-        "http://<http>/private/project.git",
-        None,
-        Access::ConfigParameters,
-        "main",
-        None,
-    ),
-    (
-        "https://<mutual>/open/project.git",
-        None,
-        Access::ClientCertificate,
-        "main",
-        None,
-    ),
-    (
-        "http://<http>/old/project.git",
-        Some("main"),
-        Access::Open,
-        "main",
-        Some("main"),
-    ),
-    ("git://<daemon>/project.git", None, Access::Open, "main", None),
-    (
-        "git://<daemon>/project.git#sub/deep",
-        Some("light"),
-        Access::Open,
-        "light",
-        None,
-    ),
-    (
-        "ssh://<user>@<ssh><repositories>/project.git",
-        None,
-        Access::Ssh,
-        "main",
-        None,
-    ),
-    (
-        "ssh://<user>@<ssh><repositories>/project.git#sub/deep",
-        Some("v1"),
-        Access::Ssh,
-        "v1",
-        None,
-    ),
-    (
-        "<user>@gitserver:<repositories>/project.git",
-        None,
-        Access::Ssh,
-        "main",
-        None,
-    ),
-    (
-        "gitserver:<repositories>/project.git",
-        Some("main"),
-        Access::ConfiguredSsh,
-        "main",
-        Some("main"),
-    ),
-    ("<repositories>/project.git", None, Access::Open, "main", None),
-    ("<repositories>/source", Some("v1"), Access::Open, "v1", None),
-    (
-        "<repositories>/source",
-        Some("both"),
-        Access::Open,
-        "refs/heads/both",
-        Some("both"),
-    ),
-    (
-        "file://<repositories>/source",
-        Some("feature/a"),
-        Access::Open,
-        "feature/a",
-        Some("feature/a"),
-    ),
-    (
-        "file://<repositories>/project.git#sub/deep",
-        Some("light"),
-        Access::Open,
-        "light",
-        None,
-    ),
-];
+pub(super) const ROWS: &[Row] = rows! {
+    "http://<http>/open/project.git", None, Open, "main", None;
+    "http://<http>/open/project.git/", Some("main"), Open, "main", Some("main");
+    "http://<http>/open/project.git", Some("feature/a"), Open, "feature/a", Some("feature/a");
+    "http://<http>/open/project.git", Some("alone"), Open, "alone", Some("alone");
+    "http://<http>/open/project.git", Some("light"), Open, "light", None;
+    "http://<http>/open/project.git", Some("v1"), Open, "v1", None;
+    "http://<http>/open/project.git", Some("both"), Open, "refs/tags/both", None;
+    "http://<http>/open/project.git#sub/deep", None, Open, "main", None;
+    "'http://<http>/open/project.git#sub/deep'", Some("v1"), Open, "v1", None;
+    "http://<http>/moved/project.git", None, Open, "main", None;
+    "http://user:t0ken@<http>/private/project.git", None, Open, "main", None;
+    "http://user:t0ken@<http>/private/project.git#sub/deep", Some("feature/a"), Open, "feature/a", Some("feature/a");
+    "http://<http>/private/project.git", None, Askpass, "main", None;
+    "http://user@<http>/private/project.git", Some("v1"), Askpass, "v1", None;
+    "http://<http>/private/project.git", None, Helper, "main", None;
+    "http://<http>/open/project.git", None, Proxy, "main", None;
+    "http://user:t0ken@<http>/private/project.git", None, Proxy, "main", None;
+    "https://<https>/open/project.git", None, Authority, "main", None;
+    "https://<https>/open/project.git", Some("v1"), CertFile, "v1", None;
+    "https://user:t0ken@<https>/private/project.git", Some("main"), Authority, "main", Some("main");
+    "https://<https>/private/project.git", None, ConfiguredAuthority, "main", None;
+    "https://<https>/open/project.git", None, Proxy, "main", None;
+    "http://<http>/private/project.git", None, Netrc, "main", None;
+    "http://<http>/private/project.git", Some("v1"), ConfigGlobal, "v1", None;
+    "http://<http>/private/project.git", None, ConfigCount, "main", None;
+    "http://<http>/private/project.git", None, ConfigParameters, "main", None;
+    "https://<mutual>/open/project.git", None, ClientCertificate, "main", None;
+    "http://<http>/old/project.git", Some("main"), Open, "main", Some("main");
+    "git://<daemon>/project.git", None, Open, "main", None;
+    "git://<daemon>/project.git#sub/deep", Some("light"), Open, "light", None;
+    "ssh://<user>@<ssh><repositories>/project.git", None, Ssh, "main", None;
+    "ssh://<user>@<ssh><repositories>/project.git#sub/deep", Some("v1"), Ssh, "v1", None;
+    "<user>@gitserver:<repositories>/project.git", None, Ssh, "main", None;
+    "gitserver:<repositories>/project.git", Some("main"), ConfiguredSsh, "main", Some("main");
+    "<repositories>/project.git", None, Open, "main", None;
+    "<repositories>/source", Some("v1"), Open, "v1", None;
+    "<repositories>/source", Some("both"), Open, "refs/heads/both", Some("both");
+    "file://<repositories>/source", Some("feature/a"), Open, "feature/a", Some("feature/a");
+    "file://<repositories>/project.git#sub/deep", Some("light"), Open, "light", None;
+};
 
 /// Forms that mlrun alone takes.
-const OWN_ROWS: &[Row] = &[
-    (
-        "http://<http>/open/project.git",
-        Some("refs/heads/main"),
-        Access::Open,
-        "main",
-        None,
-    ),
-    (
-        "http://<http>/open/project.git",
-        Some("heads/feature/a"),
-        Access::Open,
-        "feature/a",
-        None,
-    ),
-    (
-        "http://<http>/open/project.git",
-        Some("hidden/x"),
-        Access::Open,
-        "refs/hidden/x",
-        None,
-    ),
+const OWN_ROWS: &[Row] = rows! {
+    "http://<http>/open/project.git", Some("refs/heads/main"), Open, "main", None;
+    "http://<http>/open/project.git", Some("heads/feature/a"), Open, "feature/a", None;
+    "http://<http>/open/project.git", Some("hidden/x"), Open, "refs/hidden/x", None;
     // A name that could be the beginning of a hash.
-    (
-        "http://<http>/open/lenient.git",
-        Some("abcd"),
-        Access::Open,
-        "main",
-        Some("abcd"),
-    ),
-    (
-        "http://<http>/open/detached.git",
-        None,
-        Access::Open,
-        "main",
-        None,
-    ),
-    (
-        "http://u%73er:t0k%65n@<http>/private/project.git",
-        None,
-        Access::Open,
-        "main",
-        None,
-    ),
-    ("<repositories>/source", Some("tags/v1"), Access::Open, "v1", None),
-];
+    "http://<http>/open/lenient.git", Some("abcd"), Open, "main", Some("abcd");
+    "http://<http>/open/detached.git", None, Open, "main", None;
+    "http://u%73er:t0k%65n@<http>/private/project.git", None, Open, "main", None;
+    "<repositories>/source", Some("tags/v1"), Open, "v1", None;
+};
 
 /// A configuration with a credential helper.
 const HELPER: &str = "[credential]\n helper = \"!f() { test \\\"$1\\\" = get && printf 'username=user\\\\npassword=t0ken\\\\n'; }; f\"\n";

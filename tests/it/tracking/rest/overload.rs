@@ -27,66 +27,27 @@ async fn ask(steps: Vec<Step>) -> (Result<(), String>, usize) {
 
 #[tokio::test]
 async fn overload_is_temporary_whatever_its_status() {
-    for (status, code, message) in [
-        (
-            400,
-            "BAD_REQUEST",
-            "QueuePool limit of size 5 overflow 10 reached, connection timed out, timeout 30.00 (Background on this error at: https://sqlalche.me/e/20/3o7r)",
-        ),
-        (
-            400,
-            "BAD_REQUEST",
-            "(sqlite3.OperationalError) database is locked\n[SQL: UPDATE runs SET status=? WHERE run_uuid = ?]\n[parameters: ('FINISHED', 'abc')]",
-        ),
-        (
-            400,
-            "BAD_REQUEST",
-            "(psycopg2.errors.DeadlockDetected) deadlock detected\nDETAIL:  Process 17 waits for ShareLock",
-        ),
-        (
-            400,
-            "BAD_REQUEST",
-            "(raised as a result of Query-invoked autoflush; consider using a session.no_autoflush block if this autoflush is occurring prematurely)\n(sqlite3.OperationalError) database is locked",
-        ),
-        (
-            400,
-            "BAD_REQUEST",
-            "(psycopg2.OperationalError) connection to server at \"127.0.0.1\", port 5432 failed: FATAL:  sorry, too many clients already",
-        ),
-        (
-            400,
-            "BAD_REQUEST",
-            "(psycopg2.OperationalError) server closed the connection unexpectedly",
-        ),
-        (
-            400,
-            "BAD_REQUEST",
-            "(psycopg2.OperationalError) FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute",
-        ),
-        (
-            400,
-            "BAD_REQUEST",
-            "(psycopg2.errors.QueryCanceled) canceling statement due to lock timeout",
-        ),
-        (
-            400,
-            "BAD_REQUEST",
-            "(pymysql.err.OperationalError) (1205, 'Lock wait timeout exceeded; try restarting transaction')",
-        ),
-        (400, "BAD_REQUEST", "(pymysql.err.InterfaceError) (0, '')"),
-        (
-            400,
-            "BAD_REQUEST",
-            "(MySQLdb.OperationalError) (2006, 'MySQL server has gone away')",
-        ),
-        (
-            400,
-            "BAD_REQUEST",
-            "(pyodbc.Error) ('40001', '[40001] Transaction was deadlocked on lock resources. Rerun the transaction. (1205)')",
-        ),
-        (400, "BAD_REQUEST", "database is locked"),
-        (400, "BAD_REQUEST", "OperationalError: database is locked"),
-        (400, "BAD_REQUEST", "Too many connections"),
+    let usual = [
+        "QueuePool limit of size 5 overflow 10 reached, connection timed out, timeout 30.00 (Background on this error at: https://sqlalche.me/e/20/3o7r)",
+        "(sqlite3.OperationalError) database is locked\n[SQL: UPDATE runs SET status=? WHERE run_uuid = ?]\n[parameters: ('FINISHED', 'abc')]",
+        "(psycopg2.errors.DeadlockDetected) deadlock detected\nDETAIL:  Process 17 waits for ShareLock",
+        "(raised as a result of Query-invoked autoflush; consider using a session.no_autoflush block if this autoflush is occurring prematurely)\n(sqlite3.OperationalError) database is locked",
+        "(psycopg2.OperationalError) connection to server at \"127.0.0.1\", port 5432 failed: FATAL:  sorry, too many clients already",
+        "(psycopg2.OperationalError) server closed the connection unexpectedly",
+        "(psycopg2.OperationalError) FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute",
+        "(psycopg2.errors.QueryCanceled) canceling statement due to lock timeout",
+        "(pymysql.err.OperationalError) (1205, 'Lock wait timeout exceeded; try restarting transaction')",
+        "(pymysql.err.InterfaceError) (0, '')",
+        "(MySQLdb.OperationalError) (2006, 'MySQL server has gone away')",
+        "(pyodbc.Error) ('40001', '[40001] Transaction was deadlocked on lock resources. Rerun the transaction. (1205)')",
+        "database is locked",
+        "OperationalError: database is locked",
+        "Too many connections",
+        "(psycopg2.InterfaceError) connection already closed",
+        "This Session's transaction has been rolled back due to a previous exception during flush. Original exception was: (sqlite3.OperationalError) database is locked",
+        "(pymysql.err.OperationalError) (2013, 'Lost connection to MySQL server during query')",
+    ];
+    let others = [
         (
             409,
             "ABORTED",
@@ -99,25 +60,15 @@ async fn overload_is_temporary_whatever_its_status() {
         ),
         (
             400,
-            "BAD_REQUEST",
-            "(psycopg2.InterfaceError) connection already closed",
-        ),
-        (
-            400,
             "INTERNAL_ERROR",
             "(psycopg2.OperationalError) FATAL:  sorry, too many clients already",
         ),
-        (
-            400,
-            "BAD_REQUEST",
-            "This Session's transaction has been rolled back due to a previous exception during flush. Original exception was: (sqlite3.OperationalError) database is locked",
-        ),
-        (
-            400,
-            "BAD_REQUEST",
-            "(pymysql.err.OperationalError) (2013, 'Lost connection to MySQL server during query')",
-        ),
-    ] {
+    ];
+    for (status, code, message) in usual
+        .map(|message| (400, "BAD_REQUEST", message))
+        .into_iter()
+        .chain(others)
+    {
         let run = Step::json(200, RUN);
         let (asked, requests) = ask(vec![
             error(status, code, message),

@@ -98,7 +98,7 @@ async fn every_request_is_signed_for_aws() {
             "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/{date}/eu-west-1/execute-api/aws4_request, \
              SignedHeaders=host;x-amz-date;x-amz-security-token, Signature="
         );
-        assert_starts_with(&authorization, &scope);
+        assert_starts_with(authorization, &scope);
         assert_eq!(authorization, expected_signature(&seen));
         assert_eq!(seen.header("x-amz-security-token"), "of-a-session");
     }
