@@ -12,7 +12,7 @@ use openssl::hash::{MessageDigest, hash};
 
 use super::cutting::CuttingProxy;
 use super::servers::{self, Server};
-use crate::harness::{Printed, Sandbox, assert_ends_with, assert_starts_with};
+use crate::harness::{Printed, Sandbox, assert_ends_with, assert_starts_with, block_on};
 
 /// The process that the tests of this module start: what it uploads with comes from variables.
 #[test]
@@ -25,12 +25,8 @@ fn uploader() {
         server: tracking::server_access(&tracking_uri).unwrap(),
         ..DataContext::default()
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
     let file = get("UPLOAD_FILE");
-    let done = runtime.block_on(upload(
+    let done = block_on(upload(
         &get("UPLOAD_URI"),
         "logs/std out.txt",
         Path::new(&file),

@@ -13,7 +13,9 @@ use sqlx::{ConnectOptions, Executor as _, Row as _};
 use crate::harness::running::{
     assert_nothing_lives, send, start, statuses, tree, wait_for_entry_point, wait_until,
 };
-use crate::harness::{Finished, MlflowServer, Project, Requirement, StoreContents, assert_contains, require};
+use crate::harness::{
+    Finished, MlflowServer, Project, Requirement, StoreContents, assert_contains, block_on, require,
+};
 
 /// The id of the only run in the project's default stores.
 fn run_id(project: &Project) -> String {
@@ -161,8 +163,7 @@ fn a_run_whose_process_was_killed_is_told_and_ended() {
 /// Changes what the run's tag says of its process.
 fn change_process(project: &Project, change: impl FnOnce(&mut Value)) {
     let options = SqliteConnectOptions::new().filename(project.sandbox().work().join("mlflow.db"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.unwrap().block_on(async {
+    block_on(async {
         let mut connection = options.connect().await.unwrap();
         let row = connection
             .fetch_one("SELECT value FROM tags WHERE key = 'mlrun.project.process'")

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -346,13 +346,11 @@ fn a_signal_leaves_no_temporary_files_of_pip_and_uv() {
         }
         let project = project.file("python_env.yaml", "dependencies: [./package]\n");
         let marker = project.sandbox().work().join("marker");
-        let mut command = project.sandbox().interruptible_mlrun();
+        let mut command = project.started(&["run", "project", "--env-manager", manager]);
         let log = fs::File::create(project.sandbox().work().join("0.stderr")).unwrap();
         command
-            .args(["run", "project", "--env-manager", manager])
             .env("MARKER", &marker)
             .env("MLFLOW_TRACKING_URI", "sqlite:///0.db")
-            .stdout(Stdio::null())
             .stderr(log);
         let mut run = command.spawn().unwrap();
         wait_until(&format!("the package's build by {manager}"), || {

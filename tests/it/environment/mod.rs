@@ -12,7 +12,7 @@ pub(crate) use cache::ENDLESS_PACKAGE;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::Child;
 
 use crate::harness::{Project, Requirement, require};
 
@@ -93,12 +93,10 @@ fn records(environment: &Path) -> PathBuf {
 fn start(project: &Project, number: usize, arguments: &[&str]) -> Child {
     let work = project.sandbox().work();
     let file = |name: &str| fs::File::create(work.join(format!("{number}.{name}"))).unwrap();
-    let mut command = project.sandbox().interruptible_mlrun();
+    let mut command = project.started(&["run", "project"]);
     command
-        .args(["run", "project"])
         .args(arguments)
         .env("MLFLOW_TRACKING_URI", format!("sqlite:///{number}.db"))
-        .stdin(Stdio::null())
         .stdout(file("stdout"))
         .stderr(file("stderr"));
     command.spawn().unwrap()

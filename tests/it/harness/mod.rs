@@ -88,3 +88,9 @@ impl Printed for std::process::Command {
         String::from_utf8(output.stdout).unwrap()
     }
 }
+
+/// Waits for a future on a runtime of its own.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.unwrap().block_on(future)
+}

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -103,13 +103,8 @@ fn an_mlrun_below_a_killed_one_ends_its_own_run() {
             "outer/MLproject",
             format!("entry_points:\n  main:\n    command: \"cd ..; {inner} {mlrun} run project --env-manager local; true\"\n"),
         );
-        let mut command = project.sandbox().interruptible_mlrun();
-        command.args(["run", "outer", "--env-manager", "local"]);
-        let mut child = command
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut command = project.started(&["run", "outer", "--env-manager", "local"]);
+        let mut child = command.spawn().unwrap();
         wait_for_entry_point(&project, &mut child);
         kill(child);
         assert_nothing_lives(&project);
@@ -126,14 +121,10 @@ fn an_mlrun_below_a_killed_one_ends_its_own_run() {
 #[test]
 fn a_connection_of_git_ends_with_mlrun() {
     let project = Project::new();
-    let mut command = project.sandbox().interruptible_mlrun();
-    command.args(["run", "ssh://git@localhost/project.git", "--env-manager", "local"]);
+    let uri = "ssh://git@localhost/project.git";
+    let mut command = project.started(&["run", uri, "--env-manager", "local"]);
     command.env("GIT_SSH_COMMAND", "sleep 1000 & touch ready; sleep 1000; :");
-    let mut child = command
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = command.spawn().unwrap();
     let ready = project.sandbox().work().join("ready");
     wait_until("the connection", || {
         assert!(child.try_wait().unwrap().is_none(), "ended too early");
@@ -242,12 +233,8 @@ fn run_directories(project: &Project) -> Vec<(String, bool)> {
 }
 
 fn store_run(project: &Project, arguments: &[&str]) -> Command {
-    let mut command = project.sandbox().interruptible_mlrun();
-    command
-        .args(["run", "project", "--env-manager", "local"])
-        .args(arguments);
-    command.env("MLFLOW_TRACKING_URI", "mlruns");
-    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut command = project.started(&["run", "project", "--env-manager", "local"]);
+    command.args(arguments).env("MLFLOW_TRACKING_URI", "mlruns");
     command
 }
 

@@ -277,13 +277,7 @@ fn every_signal_that_can_be_handled_ends_the_run() {
     let named = [1, 2, 3, 5, 6, 14, 15, 16, 24, 26, 27, 29, 30, 31];
     for number in named.into_iter().chain([34, 50, 64]) {
         let project = tree();
-        let mut command = project.sandbox().interruptible_mlrun();
-        let mut child = command
-            .args(RUN)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child = project.started(&RUN).spawn().unwrap();
         wait_for_entry_point(&project, &mut child);
         send_number(child.id(), number);
         let status = child.wait().unwrap();
@@ -305,13 +299,7 @@ fn send_number(process: u32, number: i32) {
 fn writes_that_fail_end_nothing() {
     for number in [13, 25] {
         let project = project("touch ready; until [ -e go ]; do sleep 0.01; done");
-        let mut command = project.sandbox().interruptible_mlrun();
-        let mut child = command
-            .args(RUN)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child = project.started(&RUN).spawn().unwrap();
         wait_for_entry_point(&project, &mut child);
         send_number(child.id(), number);
         project.sandbox().write("project/go", "");

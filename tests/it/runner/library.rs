@@ -9,7 +9,7 @@ use mlrun::internals::entities::{RunId, RunStatus};
 use mlrun::internals::process::ProgramExit;
 use mlrun::{Launched, RunError, RunRequest};
 
-use crate::harness::{Sandbox, StoreContents};
+use crate::harness::{Sandbox, StoreContents, block_on};
 
 const MLPROJECT: &str = "\
 entry_points:
@@ -36,14 +36,6 @@ fn request(directory: &Path) -> RunRequest {
         .env_manager(EnvManager::Local)
         .current_directory(directory)
         .tracking_uri("sqlite:///runs.db")
-}
-
-fn block_on<T>(work: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(work)
 }
 
 /// What the store has; read in a thread of its own, since the harness has a runtime of its own.

@@ -4,7 +4,9 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::harness::{Finished, Printed, Project, Requirement, StoreContents, assert_contains, require};
+use crate::harness::{
+    Finished, Printed, Project, Requirement, StoreContents, assert_contains, block_on, require,
+};
 
 /// A committed project whose entry points leave a line in `work/log` whenever they run.
 fn project() -> Project {
@@ -218,11 +220,7 @@ fn what_a_client_logs_besides_makes_no_difference() {
     let run_id = project.run_info()["run_id"].as_str().unwrap().to_owned();
     project.sandbox().shell(&format!("test -n '{run_id}'"));
     let database = project.sandbox().work().join("mlflow.db");
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
+    block_on(async {
         use sqlx::ConnectOptions as _;
         let mut connection = sqlx::sqlite::SqliteConnectOptions::new()
             .filename(database)
@@ -340,10 +338,6 @@ fn an_existing_run_cannot_be_reused_too() {
 #[test]
 fn the_library_reuses_too() {
     let project = project();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
     let run = || {
         let request = mlrun::RunRequest {
             reuse: true,
@@ -353,7 +347,7 @@ fn the_library_reuses_too() {
                 .tracking_uri("sqlite:///runs.db")
                 .current_directory(project.sandbox().work())
         };
-        runtime.block_on(async {
+        block_on(async {
             let run = mlrun::run(request).await.unwrap();
             assert!(run.wait().await.is_success());
             run.run_id().clone()

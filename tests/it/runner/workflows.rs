@@ -3,14 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Stdio;
 
 use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::harness::Client;
 use crate::harness::running::{assert_nothing_lives, send};
-use crate::harness::{Printed, Project, Requirement, assert_contains, require};
+use crate::harness::{Printed, Project, Requirement, assert_contains, block_on, require};
 
 /// An empty project with MLflow's Python and `mlrun` on PATH.
 fn project() -> Option<Project> {
@@ -214,19 +213,9 @@ fn a_search_cancels_bad_runs_and_tags_the_best() {
 fn a_search_that_is_ended_ends_all_its_runs() {
     let Some(project) = project() else { return };
     let mut search = project
-        .sandbox()
-        .interruptible_mlrun()
-        .arg("run")
-        .args([
-            &example("hyperparameter_tuning"),
-            "--no-conda",
-            "-P",
-            "parallel=2",
-        ])
-        .args(["-P", "epochs=100000", "-P", "learning_rates=0.05 0.06 0.07"])
-        .envs(project.environment())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .started(&["run", &example("hyperparameter_tuning"), "--no-conda"])
+        .args(["-P", "parallel=2", "-P", "epochs=100000", "-P"])
+        .arg("learning_rates=0.05 0.06 0.07")
         .spawn()
         .unwrap();
     let database = project.sandbox().work().join("mlflow.db");
@@ -246,11 +235,7 @@ fn a_search_that_is_ended_ends_all_its_runs() {
 /// How many runs of a SQLite store have logged a metric.
 fn count_of_runs_with_metrics(database: &Path) -> i64 {
     use sqlx::Connection as _;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
+    block_on(async {
         let options = sqlx::sqlite::SqliteConnectOptions::new()
             .filename(database)
             .read_only(true);

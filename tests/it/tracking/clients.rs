@@ -10,7 +10,7 @@ use mlrun::internals::tracking::{self, ExperimentSelector, FinishedRuns, Trackin
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Client, MlflowServer, Project, Requirement, StoreContents, expected_of_client, require,
+    Client, MlflowServer, Project, Requirement, StoreContents, block_on, expected_of_client, require,
 };
 
 /// A project that needs no Python, with parameters whose values are not plain.
@@ -190,9 +190,8 @@ async fn assert_same_run(uri: &str, from_client: &Value) {
     assert_eq!(store.finished_runs(&wanted).await.unwrap(), [run], "{uri}");
 }
 
-#[tokio::test]
-#[expect(clippy::await_holding_lock, reason = "the test is alone in its runtime")]
-async fn mlrun_and_clients_share_every_kind_of_store() {
+#[test]
+fn mlrun_and_clients_share_every_kind_of_store() {
     let (Some(mut newest), Some(mut older)) = (Client::newest(), Client::older()) else {
         return;
     };
@@ -207,7 +206,7 @@ async fn mlrun_and_clients_share_every_kind_of_store() {
             let project = project().env("MLFLOW_TRACKING_URI", uri);
             let uri = project.sandbox().expand(uri);
             client.make(&uri);
-            assert_same_run(&uri, &client.read(&uri)).await;
+            block_on(assert_same_run(&uri, &client.read(&uri)));
             run_all(&project);
             let contents = match uri.split_once(':') {
                 Some(("sqlite", _)) => project.store(),

@@ -95,13 +95,8 @@ fn followed(fake: &FakeDatabricks, project: &Project) -> Child {
 
 /// Another process that waits for the run.
 fn waiting(project: &Project, run_id: &str) -> Child {
-    let mut command = project.sandbox().interruptible_mlrun();
-    command.args(["wait", run_id]).envs(project.environment());
-    command
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
+    let mut command = project.started(&["wait", run_id]);
+    command.stderr(Stdio::piped()).spawn().unwrap()
 }
 
 /// The exit code, and what was said.

@@ -80,15 +80,8 @@ fn run<'a>(project: &'a Project, arguments: &[&str]) -> Finished<'a> {
 
 /// As [`run`], for a test that sends it signals; what it says goes to `said`.
 fn start(project: &Project, arguments: &[&str], said: Stdio) -> Child {
-    let mut command = project.sandbox().interruptible_mlrun();
-    command
-        .args(RUN)
-        .args(arguments)
-        .envs(project.environment())
-        .stdout(Stdio::null())
-        .stderr(said)
-        .spawn()
-        .unwrap()
+    let mut command = project.started(&RUN);
+    command.args(arguments).stderr(said).spawn().unwrap()
 }
 
 /// The run that the program tells of, as the tracking server behind the workspace has it.

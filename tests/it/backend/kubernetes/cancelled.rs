@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use super::cluster::{ClusterProject, Ended, Running, TEMPLATE};
-use crate::harness::{StoredRun, assert_contains, assert_lacks};
+use crate::harness::{StoredRun, assert_contains, assert_lacks, block_on};
 
 /// A run whose Job is created, and which mlrun has left.
 fn submitted() -> (ClusterProject, StoredRun) {
@@ -402,8 +402,7 @@ fn a_job_that_was_deleted_while_nobody_followed_it_is_remembered() {
 /// Sets the run's status as an entry point in the pod may do.
 fn set_status(cluster: &ClusterProject, status: RunStatus) {
     let run_id = RunId::new(cluster.run().run_id);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.unwrap().block_on(async {
+    block_on(async {
         let work = cluster.project.sandbox().work();
         let uri = TrackingUri::resolve(Some("sqlite:///mlflow.db"), &work).unwrap();
         let store = tracking::open(&uri).await.unwrap();

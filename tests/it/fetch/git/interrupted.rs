@@ -36,18 +36,13 @@ fn an_interrupted_fetch_leaves_nothing() {
             _ => FETCHERS[usize::try_from(number / 4 % 2).unwrap()],
         };
         let project = fetcher.of(runner(servers, access));
-        let mut command = project.sandbox().interruptible_mlrun();
-        command.args(["run", &servers.expand(uri), "--env-manager", "local"]);
-        command
-            .envs(project.environment())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        let mut command = project.started(&["run", &servers.expand(uri), "--env-manager", "local"]);
         let mut child = command.spawn().unwrap();
         // The moments are spread over a fetch; which of its steps one meets is left to chance.
         std::thread::sleep(Duration::from_millis(5 + number * 7919 % 190));
         let signal = [Signal::INT, Signal::TERM][usize::try_from(number % 2).unwrap()];
         // It may have ended by itself already.
-        let _ = kill_process(Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap(), signal);
+        let _ = kill_process(Pid::from_child(&child), signal);
         let status = child.wait().unwrap();
         interrupted += u64::from(status.code() == Some(128 + signal.as_raw()));
         let left: Vec<_> = fs::read_dir(project.sandbox().root().join("tmp"))
@@ -71,10 +66,7 @@ fn a_signal_ends_the_wait_for_a_silent_server() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let uri = format!("http://{}/org/repo", listener.local_addr().unwrap());
         let project = fetcher.of(Project::new());
-        let mut command = project.sandbox().interruptible_mlrun();
-        command.args(["run", &uri]).envs(project.environment());
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = command.spawn().unwrap();
+        let mut child = project.started(&["run", &uri]).spawn().unwrap();
         let _connection = listener.accept().unwrap();
         send(&child, Signal::TERM);
         assert_eq!(child.wait().unwrap().code(), Some(143), "{fetcher:?}");

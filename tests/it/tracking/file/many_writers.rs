@@ -9,6 +9,7 @@ use mlrun::internals::entities::{ExperimentId, RunInfo, RunStatus};
 use mlrun::internals::tracking::{ExperimentSelector, TrackingStore};
 
 use super::store;
+use crate::harness::block_on;
 use crate::tracking::{ended, new_run};
 
 const WRITERS: usize = 50;
@@ -28,14 +29,6 @@ fn at_once<T: Send>(work: impl Fn(usize) -> T + Sync) -> Vec<T> {
             .collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     })
-}
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(future)
 }
 
 /// One whole run in a store that may not be there yet.

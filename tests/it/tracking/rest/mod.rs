@@ -18,6 +18,7 @@ use mlrun::internals::entities::{ExperimentId, RunId};
 use mlrun::internals::tracking::{NewRun, RestSettings, RestStore, TrackingError, TrackingStore};
 use serde_json::{Value, json};
 
+use crate::harness::block_on;
 use crate::tracking::suite::{RecordedRun, StoreFixture};
 
 /// A store with these variables on top of ones that let failing tests end soon.
@@ -62,11 +63,7 @@ impl ServerFixture {
 
 /// Has a server do something past the program, outside of any asynchronous runtime.
 pub(super) fn post(url: &str, endpoint: &str, body: Value) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(ServerFixture::new(url.to_owned()).post(endpoint, body));
+    block_on(ServerFixture::new(url.to_owned()).post(endpoint, body));
 }
 
 #[async_trait]
