@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::harness::{Project, Requirement, Sandbox, assert_contains, require, require_program};
+use crate::harness::{Project, Sandbox, assert_contains, mlflow3, require_program};
 
 fn project() -> Project {
     Project::new().command("echo ran")
@@ -159,9 +159,7 @@ fn a_command_inside_a_command_is_handed_over_too() {
 
 #[test]
 fn the_real_mlflow_does_the_rest() {
-    let Some(venv) = require(Requirement::Mlflow3) else {
-        return;
-    };
+    let Some(venv) = mlflow3() else { return };
     let project = project();
     let sandbox = project.sandbox();
     link(sandbox, "bin");

@@ -14,7 +14,7 @@ use crate::harness::running::{
     assert_nothing_lives, send, start, statuses, tree, wait_for_entry_point, wait_until,
 };
 use crate::harness::{
-    Finished, MlflowServer, Project, Requirement, StoreContents, assert_contains, block_on, require,
+    Finished, MlflowServer, Project, StoreContents, assert_contains, block_on, mlflow3,
 };
 
 /// The id of the only run in the project's default stores.
@@ -287,9 +287,7 @@ async fn runs_that_mlrun_did_not_start_are_shown_and_waited_for() {
 
 #[test]
 fn a_server_s_run_is_cancelled() {
-    let Some(venv) = require(Requirement::Mlflow3) else {
-        return;
-    };
+    let Some(venv) = mlflow3() else { return };
     let server = MlflowServer::start(&venv);
     let project = tree();
     let mut child = start(&project, server.url());

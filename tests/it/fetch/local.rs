@@ -12,7 +12,7 @@ use mlrun::internals::events::Silent;
 use mlrun::internals::fetch::{FetchError, FetchOptions, Source, WorkDir, fetch};
 use mlrun::internals::project_uri::ProjectUri;
 
-use crate::harness::{Requirement, Sandbox, describe, require};
+use crate::harness::{Sandbox, describe, mlflow3};
 
 /// Makes every layout that the tests use, in the current directory.
 const LAYOUTS: &str = r#"
@@ -362,9 +362,7 @@ for line in sys.stdin:
 
 #[test]
 fn the_reference_records_the_same() {
-    let Some(environment) = require(Requirement::Mlflow3) else {
-        return;
-    };
+    let Some(environment) = mlflow3() else { return };
     let layouts = Layouts::new();
     let questions: String = rows(SAME_AS_REFERENCE)
         .map(|[uri, cwd, ..]| serde_json::json!([layouts.top().join(cwd), layouts.expand(uri)]))

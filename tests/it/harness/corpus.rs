@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Requirement, require};
+use super::mlflow3;
 use crate::harness::Printed;
 
 /// The text of `tests/NAME/corpus.jsonl`.
@@ -14,9 +14,7 @@ pub(crate) fn text(name: &str) -> String {
 /// Runs `tests/NAME/generate.py` with the reference's Python and compares what it writes with the
 /// committed corpus.
 pub(crate) fn assert_generated(name: &str) {
-    let Some(venv) = require(Requirement::Mlflow3) else {
-        return;
-    };
+    let Some(venv) = mlflow3() else { return };
     let script = folder(name).join("generate.py");
     let written = Command::new(venv.join("bin/python"))
         .arg("-B")

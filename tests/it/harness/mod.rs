@@ -20,7 +20,7 @@ pub(crate) use client::{Client, expected_of_client, python};
 pub(crate) use golden::{assert_golden, is_generated_name, without_temporary_names};
 pub(crate) use project::{Finished, Project};
 pub(crate) use reference::{Reference, Request};
-pub(crate) use requirement::{Requirement, missing, require, require_docker, require_program};
+pub(crate) use requirement::{Requirement, missing, mlflow3, require, require_docker, require_program};
 pub(crate) use sandbox::{Sandbox, describe};
 pub(crate) use server::{MlflowServer, free_port, supervised};
 pub(crate) use store::{StoreContents, StoredRun};

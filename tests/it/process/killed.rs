@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::harness::running::{
     assert_nothing_lives, processes, start, statuses, tree, wait_for_entry_point, wait_until,
 };
-use crate::harness::{Project, Requirement, StoreContents, assert_contains, describe, require};
+use crate::harness::{Project, StoreContents, assert_contains, describe, mlflow3};
 
 /// Moments of a short run, spread over it in a fixed order that looks random.
 fn moments(count: u32, length: Duration) -> impl Iterator<Item = Duration> {
@@ -340,9 +340,7 @@ fn only_what_nobody_creates_is_removed() {
 
 #[test]
 fn mlflow_lists_runs_beside_half_made_ones() {
-    let Some(venv) = require(Requirement::Mlflow3) else {
-        return;
-    };
+    let Some(venv) = mlflow3() else { return };
     let project = Project::new().command("true");
     assert!(store_run(&project, &[]).status().unwrap().success());
     half_made(

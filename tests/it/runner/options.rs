@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use crate::harness::docker::DockerProject;
 use crate::harness::running::{assert_nothing_lives, send, tree, wait_for_entry_point};
 use crate::harness::{
-    MlflowServer, Project, Requirement, StoreContents, assert_contains, assert_starts_with, require,
+    MlflowServer, Project, StoreContents, assert_contains, assert_starts_with, mlflow3,
 };
 
 fn project(command: &str) -> Project {
@@ -132,9 +132,7 @@ fn a_background_process_does_not_hold_the_end_back() {
 
 #[test]
 fn output_reaches_a_server_that_serves_artifacts() {
-    let Some(venv) = require(Requirement::Mlflow3) else {
-        return;
-    };
+    let Some(venv) = mlflow3() else { return };
     let server = MlflowServer::start(&venv);
     let project = project("echo out; echo err >&2; exit 3").env("MLFLOW_TRACKING_URI", server.url());
     project.run(["--log-output"]).expect_code(1);

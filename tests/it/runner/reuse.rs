@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::harness::{
-    Finished, Printed, Project, Requirement, StoreContents, assert_contains, block_on, require,
+    Finished, Printed, Project, StoreContents, assert_contains, block_on, mlflow3,
 };
 
 /// A committed project whose entry points leave a line in `work/log` whenever they run.
@@ -274,9 +274,7 @@ fn clones_are_reused() {
 /// The reference does not tell whether its run was of the commit's files.
 #[test]
 fn a_run_of_the_reference_is_not_reused() {
-    let Some(venv) = require(Requirement::Mlflow3) else {
-        return;
-    };
+    let Some(venv) = mlflow3() else { return };
     let project = project();
     project
         .sandbox()

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::harness::running::{send, start_with, wait_for_entry_point, waits_for_go};
-use crate::harness::{MlflowServer, Requirement, StoreContents, assert_contains_all, require};
+use crate::harness::{MlflowServer, StoreContents, assert_contains_all, mlflow3};
 
 /// The settings of a person who does not want to wait.
 const IMPATIENT: [(&str, &str); 4] = [
@@ -23,9 +23,7 @@ fn ended(child: Child) -> (Option<i32>, String) {
 
 #[test]
 fn the_end_is_recorded_by_a_server_that_comes_back() {
-    let Some(venv) = require(Requirement::Mlflow3) else {
-        return;
-    };
+    let Some(venv) = mlflow3() else { return };
     let mut server = MlflowServer::start(&venv);
     for (end, code, status) in [("exit 0", 0, "FINISHED"), ("exit 3", 1, "FAILED")] {
         let project = waits_for_go(end);
@@ -53,9 +51,7 @@ fn the_end_is_recorded_by_a_server_that_comes_back() {
 
 #[test]
 fn an_end_that_no_server_takes_is_told() {
-    let Some(venv) = require(Requirement::Mlflow3) else {
-        return;
-    };
+    let Some(venv) = mlflow3() else { return };
     let mut server = MlflowServer::start(&venv);
     let mut running = Vec::new();
     for (end, status, line) in [
@@ -84,9 +80,7 @@ fn an_end_that_no_server_takes_is_told() {
 
 #[test]
 fn a_signal_shortens_the_wait_for_a_server() {
-    let Some(venv) = require(Requirement::Mlflow3) else {
-        return;
-    };
+    let Some(venv) = mlflow3() else { return };
     let mut server = MlflowServer::start(&venv);
     let project = waits_for_go("exit 0");
     let mut child = start_with(

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::harness::{Project, Requirement, StoreContents, assert_contains, assert_starts_with, require};
+use crate::harness::{
+    Project, Requirement, StoreContents, assert_contains, assert_starts_with, mlflow3, require,
+};
 
 fn example(name: &str) -> String {
     format!("{}/examples/{name}", env!("CARGO_MANIFEST_DIR"))
@@ -73,9 +75,7 @@ fn rust_driver() {
 
 #[test]
 fn sklearn_wine() {
-    let Some(venv) = require(Requirement::Mlflow3) else {
-        return;
-    };
+    let Some(venv) = mlflow3() else { return };
     let path = format!("{}/bin:{}", venv.display(), std::env::var("PATH").unwrap());
     let project = Project::new()
         .env("PATH", &path)

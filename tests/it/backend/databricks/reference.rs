@@ -7,7 +7,7 @@ use fake_databricks::{FakeDatabricks, Recorded, Settings};
 use serde_json::{Value, json};
 
 use super::{CLUSTER, EXPERIMENT, project, stored, workspace};
-use crate::harness::{Printed, Project, Requirement, assert_ends_with, require};
+use crate::harness::{Printed, Project, assert_ends_with, mlflow3};
 
 /// A project with what a parameter can hold, and a file that the archive must keep as it is.
 fn files(project: Project) -> Project {
@@ -214,9 +214,7 @@ fn version(venv: &Path) -> String {
 
 #[test]
 fn requests_are_the_reference_s() {
-    let Some(venv) = require(Requirement::Mlflow3) else {
-        return;
-    };
+    let Some(venv) = mlflow3() else { return };
     let plain = r#"{"spark_version": "15.4.x-scala2.12", "num_workers": 1}"#;
     // With Databricks' own library under it, as it usually is, and without.
     for (config, has_sdk) in [(CLUSTER, true), (plain, false)] {

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::harness;
-use crate::harness::{MlflowServer, Project, Requirement, assert_lacks, require};
+use crate::harness::{MlflowServer, Project, assert_lacks, mlflow3};
 
 /// Answers as an engine that has the image, and writes down how it is called to run something.
 const ENGINE: &str = r#"#!/bin/bash
@@ -131,9 +131,7 @@ fn compare(venv: &Path, project: &Project, uri: &str) {
 
 #[test]
 fn a_run_makes_the_call_that_a_dry_run_shows() {
-    let Some(venv) = require(Requirement::Mlflow3) else {
-        return;
-    };
+    let Some(venv) = mlflow3() else { return };
     for uri in ["sqlite:///<sandbox>/work/store/own.db", "<sandbox>/work/mlruns"] {
         let project = project(uri);
         // A new store, then one that is there; a new experiment, then one that is there.
@@ -153,9 +151,7 @@ fn a_run_makes_the_call_that_a_dry_run_shows() {
 /// A server alone decides where artifacts are, also those of an experiment that is not there yet.
 #[test]
 fn a_server_s_own_place_for_artifacts_is_shown() {
-    let Some(venv) = require(Requirement::Mlflow3) else {
-        return;
-    };
+    let Some(venv) = mlflow3() else { return };
     let root = [
         "--default-artifact-root",
         "s3://bucket/root",

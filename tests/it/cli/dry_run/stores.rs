@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::dry_run;
-use crate::harness::{MlflowServer, Project, Requirement, assert_contains, require};
+use crate::harness::{MlflowServer, Project, assert_contains, mlflow3};
 
 /// Every kind of local store, before it is there and when it holds a run.
 #[test]
@@ -45,9 +45,7 @@ fn stores_stay_as_they_are() {
 /// A database with a write-ahead log would get files beside it from an ordinary reader.
 #[test]
 fn a_write_ahead_log_is_not_begun() {
-    let Some(venv) = require(Requirement::Mlflow3) else {
-        return;
-    };
+    let Some(venv) = mlflow3() else { return };
     let project = Project::new().command("echo ran");
     project.run([]).expect_code(0);
     let database = project.sandbox().work().join("mlflow.db");

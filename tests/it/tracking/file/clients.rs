@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::store;
 use crate::harness::python;
-use crate::harness::{Requirement, require};
+use crate::harness::{Requirement, mlflow3, require};
 use crate::tracking::{ended, new_run};
 
 const VERSIONS: [Requirement; 2] = [Requirement::Mlflow2, Requirement::Mlflow3];
@@ -287,9 +287,7 @@ print(json.dumps(different))
 
 #[tokio::test]
 async fn any_name_is_written_as_pyyaml_writes_it() {
-    let Some(venv) = require(Requirement::Mlflow3) else {
-        return;
-    };
+    let Some(venv) = mlflow3() else { return };
     let directory = tempfile::tempdir().unwrap();
     let store = store(directory.path());
     store.experiment(&ExperimentSelector::Default).await.unwrap();

@@ -90,7 +90,18 @@ async fn overload_is_temporary_whatever_its_status() {
 
 #[tokio::test]
 async fn what_only_quotes_such_words_is_final() {
-    for (status, code, message) in [
+    let usual = [
+        "Invalid value 'QueuePool limit of size 5 reached, connection timed out'",
+        "(sqlite3.IntegrityError) CHECK constraint failed: status\n[SQL: UPDATE runs]\n[parameters: ('deadlock', 'database is locked')]",
+        "(psycopg2.errors.UniqueViolation) duplicate key value violates unique constraint \"param_pk\"\nDETAIL:  Key (key, run_uuid)=(deadlock, abc) already exists.",
+        "(pymysql.err.IntegrityError) (1062, \"Duplicate entry 'too many connections-abc' for key 'PRIMARY'\")",
+        "(pymysql.err.DataError) (1406, \"Data too long for column 'timed out' at row 1\")",
+        "(psycopg2.errors.StringDataRightTruncation) value too long: timed out",
+        "Param value \"Deadlock: timed out\" is too long",
+        "No such run: 'connection timed out'",
+        "",
+    ];
+    let others = [
         (
             400,
             "INVALID_PARAMETER_VALUE",
@@ -98,49 +109,17 @@ async fn what_only_quotes_such_words_is_final() {
         ),
         (
             400,
-            "BAD_REQUEST",
-            "Invalid value 'QueuePool limit of size 5 reached, connection timed out'",
-        ),
-        (
-            400,
-            "BAD_REQUEST",
-            "(sqlite3.IntegrityError) CHECK constraint failed: status\n[SQL: UPDATE runs]\n[parameters: ('deadlock', 'database is locked')]",
-        ),
-        (
-            400,
             "RESOURCE_ALREADY_EXISTS",
             "Experiment(name=database is locked) already exists.",
         ),
-        (
-            400,
-            "BAD_REQUEST",
-            "(psycopg2.errors.UniqueViolation) duplicate key value violates unique constraint \"param_pk\"\nDETAIL:  Key (key, run_uuid)=(deadlock, abc) already exists.",
-        ),
-        (
-            400,
-            "BAD_REQUEST",
-            "(pymysql.err.IntegrityError) (1062, \"Duplicate entry 'too many connections-abc' for key 'PRIMARY'\")",
-        ),
-        (
-            400,
-            "BAD_REQUEST",
-            "(pymysql.err.DataError) (1406, \"Data too long for column 'timed out' at row 1\")",
-        ),
-        (
-            400,
-            "BAD_REQUEST",
-            "(psycopg2.errors.StringDataRightTruncation) value too long: timed out",
-        ),
-        (
-            400,
-            "BAD_REQUEST",
-            "Param value \"Deadlock: timed out\" is too long",
-        ),
-        (400, "BAD_REQUEST", "No such run: 'connection timed out'"),
-        (400, "BAD_REQUEST", ""),
         (403, "PERMISSION_DENIED", "Too many connections"),
         (404, "RESOURCE_DOES_NOT_EXIST", "No run: timed out"),
-    ] {
+    ];
+    for (status, code, message) in usual
+        .map(|message| (400, "BAD_REQUEST", message))
+        .into_iter()
+        .chain(others)
+    {
         let (asked, requests) = ask(vec![error(status, code, message), Step::json(200, RUN)]).await;
         assert_eq!(requests, 1, "{message}");
         assert!(asked.is_err(), "{message}");

@@ -8,7 +8,7 @@ use super::ServerFixture;
 use super::{new_run, store};
 use crate::harness::certificates::{self, pem, text};
 use crate::harness::python;
-use crate::harness::{MlflowServer, Requirement, assert_contains, assert_ends_with, require};
+use crate::harness::{MlflowServer, Requirement, assert_contains, assert_ends_with, mlflow3, require};
 use crate::tracking::suite::store_suite;
 use crate::tracking::{ended, told};
 
@@ -153,9 +153,7 @@ print(json.dumps([experiment, run]))
 
 #[tokio::test]
 async fn mlflow_3_takes_whole_runs() {
-    let Some(venv) = require(Requirement::Mlflow3) else {
-        return;
-    };
+    let Some(venv) = mlflow3() else { return };
     let server = MlflowServer::start(&venv);
     whole_run(&server).await;
     refusals(&server).await;
@@ -215,9 +213,7 @@ async fn mlflow_2_takes_whole_runs() {
 
 #[tokio::test]
 async fn a_server_with_users_wants_to_know_which() {
-    let Some(venv) = require(Requirement::Mlflow3) else {
-        return;
-    };
+    let Some(venv) = mlflow3() else { return };
     let secret = [
         ("MLFLOW_FLASK_SERVER_SECRET_KEY", "only-for-this-test".to_owned()),
         ("MLFLOW_AUTH_ADMIN_PASSWORD", "pass-phrase-1234".to_owned()),
@@ -269,9 +265,7 @@ async fn a_server_with_users_wants_to_know_which() {
 
 #[tokio::test]
 async fn a_server_behind_tls_is_reached_with_its_own_certificate() {
-    let Some(venv) = require(Requirement::Mlflow3) else {
-        return;
-    };
+    let Some(venv) = mlflow3() else { return };
     let files = tempfile::tempdir().unwrap();
     let own = certificates::server("127.0.0.1", None);
     let (key, certificate) = (files.path().join("key.pem"), files.path().join("certificate.pem"));

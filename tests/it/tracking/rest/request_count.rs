@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use crate::harness::{MlflowServer, Printed, Project, Requirement, require};
+use crate::harness::{MlflowServer, Printed, Project, mlflow3};
 
 /// Passes bytes on to a server and keeps what the clients sent, a text a connection.
 struct Proxy {
@@ -78,9 +78,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream, mut seen: impl FnMut(&[u8])) {
 
 #[test]
 fn a_whole_run_takes_fewer_requests_than_the_reference_s() {
-    let Some(venv) = require(Requirement::Mlflow3) else {
-        return;
-    };
+    let Some(venv) = mlflow3() else { return };
     let server = MlflowServer::start(&venv);
     let proxy = Proxy::start(server.url().strip_prefix("http://").unwrap().parse().unwrap());
     let uri = format!("http://{}", proxy.address);

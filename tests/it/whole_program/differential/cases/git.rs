@@ -1,5 +1,5 @@
 //! Projects in Git work trees. Those that are fetched from repositories have their own comparison in
-//! `git_source`.
+//! `fetch::git`.
 
 use crate::whole_program::differential::{Case, Deviation, case};
 
