@@ -13,9 +13,7 @@ use sqlx::{ConnectOptions, Executor as _, Row as _};
 use crate::harness::running::{
     assert_nothing_lives, send, start, statuses, tree, wait_for_entry_point, wait_until,
 };
-use crate::harness::{
-    Finished, MlflowServer, Project, StoreContents, assert_contains, block_on, mlflow3,
-};
+use crate::harness::{Finished, MlflowServer, Project, StoreContents, assert_contains, block_on, mlflow3};
 
 /// The id of the only run in the project's default stores.
 fn run_id(project: &Project) -> String {

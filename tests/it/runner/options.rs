@@ -8,9 +8,7 @@ use rustix::process::Signal;
 
 use crate::harness::docker::DockerProject;
 use crate::harness::running::{assert_nothing_lives, send, tree, wait_for_entry_point};
-use crate::harness::{
-    MlflowServer, Project, StoreContents, assert_contains, assert_starts_with, mlflow3,
-};
+use crate::harness::{MlflowServer, Project, StoreContents, assert_contains, assert_starts_with, mlflow3};
 
 fn project(command: &str) -> Project {
     Project::new().mlproject(&format!("entry_points:\n  main:\n    command: \"{command}\"\n"))

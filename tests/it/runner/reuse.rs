@@ -4,9 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::harness::{
-    Finished, Printed, Project, StoreContents, assert_contains, block_on, mlflow3,
-};
+use crate::harness::{Finished, Printed, Project, StoreContents, assert_contains, block_on, mlflow3};
 
 /// A committed project whose entry points leave a line in `work/log` whenever they run.
 fn project() -> Project {

@@ -39,7 +39,10 @@ fn store(url: &str, variables: &[(&str, &str)]) -> Result<RestStore, TrackingErr
 }
 
 fn new_run(params: &[(&str, &str)]) -> NewRun {
-    super::new_run("0", params)
+    NewRun {
+        name: Some("trial".to_owned()),
+        ..super::new_run("0", params)
+    }
 }
 
 /// A server that is asked past the store.

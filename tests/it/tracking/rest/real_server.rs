@@ -63,7 +63,7 @@ async fn whole_run(server: &MlflowServer) {
         .unwrap();
     assert_eq!(
         (info.run_name.as_str(), info.status),
-        ("trial: 1", RunStatus::Running)
+        ("trial", RunStatus::Running)
     );
     let later = [
         ("late".to_owned(), "tag".to_owned()),
