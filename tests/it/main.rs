@@ -1,5 +1,10 @@
-//! The integration tests: the real binary in sealed directories. One test binary, so that it links
-//! once; a module a feature.
+//! The integration tests: the real binary in sealed directories. One test binary, so that it links once.
+//!
+//! A test stands where the code that it is about does: the modules are the rooms of `src`, and a file in them is
+//! named for what it tests there. What a person types and reads is `cli`, whatever room it is from; what concerns
+//! the processes of a run, with all of their signals and limits, is `process`. Tests that compare mlrun as a
+//! whole with the real `mlflow`, run the examples, or need a batch system are `whole_program`. What tests of two
+//! rooms use is in `harness`. Pure functions have their tests beside them in `src`.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,72 +12,48 @@
     reason = "a test that cannot go on panics, and a skipped one says so on standard error"
 )]
 
-mod called_mlflow;
-mod client_readers;
-mod command_corpus;
-mod command_line;
-mod completions;
-mod conda;
-mod control;
-mod corpus;
-mod data_downloads;
-mod data_stores;
-mod database_servers;
-mod databricks;
-mod differential;
-mod dirty_tree;
-mod docker;
-mod dry_run;
-mod environments;
-mod examples;
-mod excerpts;
-mod file_store;
-mod foreign_text;
-mod git_source;
+mod artifact;
+mod backend;
+mod cli;
+mod environment;
+mod fetch;
 mod harness;
-mod inspect;
-mod killed;
-mod kubernetes;
-mod large_projects;
-mod library;
-mod limits;
-mod messages;
+mod lint;
 mod process;
-mod python_driver;
-mod real_mlflow;
-mod rest_store;
-mod reuse;
+mod project;
 mod rooms;
-mod run_info;
-mod run_options;
-mod signals;
-mod slurm;
-mod sources;
-mod sqlite_mlflow;
-mod sqlite_store;
-mod store_away;
-mod store_suite;
-mod template_corpus;
-mod tracking_uris;
-mod workflows;
-mod yaml_corpus;
-mod zip_download;
-mod zip_files;
+mod runner;
+mod tracking;
+mod whole_program;
+mod yaml;
 
-/// A module file that is not declared above would silently never run.
+/// A file that no module declares would silently never run.
 #[test]
-fn every_module_is_declared() {
-    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
-    let declarations = include_str!("main.rs");
-    let mut forgotten = Vec::new();
-    for entry in std::fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        let is_module =
-            path.extension().is_some_and(|extension| extension == "rs") || path.join("mod.rs").is_file();
-        if is_module && name != "main" && !declarations.contains(&format!("\nmod {name};\n")) {
-            forgotten.push(name);
-        }
+fn every_file_is_declared() {
+    let top = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let files = harness::rust_files(&top);
+    assert!(files.len() > 100, "{files:?}");
+    for file in files {
+        let (module, parent) = match file.strip_suffix("/mod.rs") {
+            Some(folder) => (folder, folder.rsplit_once('/').map(|(parent, _)| parent)),
+            None => (
+                file.trim_end_matches(".rs"),
+                file.rsplit_once('/').map(|(parent, _)| parent),
+            ),
+        };
+        let name = module.rsplit('/').next().unwrap();
+        let declaration = format!("mod {name};");
+        let declarations = match parent {
+            None => vec!["main.rs".to_owned()],
+            Some(parent) => vec![format!("{parent}/mod.rs"), format!("{parent}.rs")],
+        };
+        let is_declared = declarations.iter().any(|declaring| {
+            let text = std::fs::read_to_string(top.join(declaring)).unwrap_or_default();
+            text.lines().any(|line| line.ends_with(&declaration))
+        });
+        assert!(
+            is_declared || file == "main.rs",
+            "declare {file} in {declarations:?}"
+        );
     }
-    assert!(forgotten.is_empty(), "declare in tests/it/main.rs: {forgotten:?}");
 }

@@ -2,7 +2,9 @@
 
 use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
 
 use super::{Sandbox, StoreContents, StoredRun};
 
@@ -28,6 +30,12 @@ impl Project {
     /// Writes the project's `MLproject`.
     pub(crate) fn mlproject(self, text: &str) -> Self {
         self.file("MLproject", text)
+    }
+
+    /// Writes an `MLproject` with one entry point, `main`, of this command.
+    pub(crate) fn command(self, command: &str) -> Self {
+        let command = serde_json::to_string(command).unwrap();
+        self.mlproject(&format!("entry_points:\n  main:\n    command: {command}\n"))
     }
 
     /// Writes a file of the project.
@@ -72,6 +80,27 @@ impl Project {
         let mut all = vec!["run", "project", "--env-manager", "local"];
         all.extend(arguments);
         self.mlrun(&all)
+    }
+
+    /// `mlrun` with these arguments, for a test that starts it and signals it. What it writes is lost, unless
+    /// the test says otherwise.
+    pub(crate) fn started(&self, arguments: &[&str]) -> Command {
+        let mut command = self.sandbox.interruptible_mlrun();
+        command.args(arguments);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+
+    /// The default store in the work directory.
+    pub(crate) fn store(&self) -> StoreContents {
+        StoreContents::of_sqlite(&self.sandbox.work().join("mlflow.db"))
+    }
+
+    /// What `--run-info info.json` wrote.
+    pub(crate) fn run_info(&self) -> Value {
+        let text = std::fs::read_to_string(self.sandbox.work().join("info.json")).unwrap();
+        serde_json::from_str(&text).unwrap()
     }
 
     fn call_line(&self, arguments: &[&str]) -> String {
@@ -162,6 +191,13 @@ impl Finished<'_> {
             self.call,
             super::sandbox::describe(&self.output)
         );
+        self
+    }
+
+    /// As [`Finished::expect_code`], for a result that is kept.
+    #[track_caller]
+    pub(crate) fn with_code(self, code: i32) -> Self {
+        self.expect_code(code);
         self
     }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Requirement, Sandbox, require};
+use crate::harness::assert_contains;
 
 /// How long one command line may take.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -62,7 +63,7 @@ impl Reference {
             .next()
             .expect("the reference's Python must say that it is ready")
             .unwrap();
-        assert!(ready.contains("ready"), "{ready}");
+        assert_contains(&ready, "ready");
         let waiting = Arc::new(Mutex::new(HashMap::<u64, Sender<i32>>::new()));
         let senders = Arc::clone(&waiting);
         std::thread::spawn(move || {

@@ -97,6 +97,11 @@ pub(crate) fn require(requirement: Requirement) -> Option<PathBuf> {
     found_or_skipped(requirement.find())
 }
 
+/// The virtual environment of the newest MLflow 3, which most tests beside the reference need.
+pub(crate) fn mlflow3() -> Option<PathBuf> {
+    require(Requirement::Mlflow3)
+}
+
 /// Finds a program of the machine, also where only administrators have it on their `PATH`.
 ///
 /// # Panics

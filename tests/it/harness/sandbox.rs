@@ -14,6 +14,7 @@ const PROGRAMS: &[&str] = &[
     "bash",
     "cat",
     "chmod",
+    "chown",
     "cp",
     "cut",
     "date",

@@ -45,6 +45,12 @@ impl Step {
         }
     }
 
+    /// An answer with these bytes, of which only the first `sent` arrive.
+    pub(crate) fn bytes(head: &str, body: &[u8], sent: usize) -> Self {
+        let head = format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\n\r\n", body.len());
+        Self::Raw([head.as_bytes(), &body[..sent]].concat())
+    }
+
     pub(crate) fn redirect(status: u16, location: &str) -> Self {
         Self::page(status, "<title>moved</title>").header("Location", location)
     }

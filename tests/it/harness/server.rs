@@ -1,14 +1,15 @@
 //! A real `mlflow server` on loopback, one for all tests of this process.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{Requirement, Sandbox, StoredRun, free_port, require};
+use super::{Requirement, Sandbox, StoredRun, require};
 
 /// How long a server may take to answer its first request.
 const START_LIMIT: Duration = Duration::from_secs(180);
@@ -106,6 +107,16 @@ impl MlflowServer {
         &self.url
     }
 
+    /// The virtual environment that the server is from.
+    pub(crate) fn venv(&self) -> &Path {
+        &self.venv
+    }
+
+    /// Where the server was started.
+    pub(crate) fn work(&self) -> PathBuf {
+        self.sandbox.work()
+    }
+
     /// The SQLite file behind the server.
     pub(crate) fn database(&self) -> PathBuf {
         self.sandbox.work().join("server.db")
@@ -169,13 +180,37 @@ fn spawn(sandbox: &Sandbox, venv: &Path, port: u16, options: &Options) -> Child 
     command.spawn().unwrap()
 }
 
+/// A server behind TLS is taken for healthy when it takes connections, one with users when it asks who it is.
 fn is_healthy(port: u16) -> bool {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else {
         return false;
     };
     let request = format!("GET /health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     let mut answer = String::new();
-    stream.write_all(request.as_bytes()).is_ok()
-        && stream.read_to_string(&mut answer).is_ok()
-        && answer.starts_with("HTTP/1.1 200")
+    let is_read = stream.write_all(request.as_bytes()).is_ok() && stream.read_to_string(&mut answer).is_ok();
+    let status = answer.strip_prefix("HTTP/1.1 ").unwrap_or_default();
+    is_read && (answer.is_empty() || ["200", "400", "401"].iter().any(|good| status.starts_with(good)))
+}
+
+/// The ports are below those that a system gives to connections on its own: Linux begins at 32768,
+/// others at 49152. Otherwise any program's connection could take a port before its server does, or
+/// while its server is away.
+const FIRST: u16 = 20_000;
+const COUNT: u16 = 12_000;
+
+/// A port of 127.0.0.1 at which nothing listens. No two calls give the same.
+pub(crate) fn free_port() -> u16 {
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    // Test programs that run at the same time begin at different ports.
+    let start = std::process::id().wrapping_mul(97);
+    for _ in 0..COUNT {
+        let call = CALLS.fetch_add(1, Ordering::Relaxed);
+        let offset = start.wrapping_add(call) % u32::from(COUNT);
+        let port = FIRST + u16::try_from(offset).expect("less than the count");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("every port from {FIRST} to {} is taken", FIRST + COUNT);
 }

@@ -5,24 +5,17 @@ use std::time::{Duration, Instant};
 use mlrun::internals::process::{ProcessError, ProgramCall, ProgramExit};
 
 use super::driver::{state_of, wait_until};
+use crate::harness::block_on;
 
 fn shell(command: &str) -> ProgramCall {
     ProgramCall::new("sh").argument("-c").argument(command)
-}
-
-fn run<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(future)
 }
 
 #[test]
 fn output_of_both_streams_is_read_at_once() {
     // Either stream alone fills its pipe.
     let call = shell("head -c 1000000 /dev/zero; head -c 1000000 /dev/zero >&2; echo end");
-    let captured = run(call.capture()).unwrap();
+    let captured = block_on(call.capture()).unwrap();
     assert_eq!(captured.stdout.len(), 1_000_004);
     assert!(captured.text().ends_with("end\n"));
 }
@@ -35,7 +28,7 @@ fn a_tool_gets_its_variables_directory_and_an_empty_input() {
         .variable("LC_ALL", "C")
         .without_variable("HOME")
         .directory("/");
-    assert_eq!(run(call.capture()).unwrap().text(), "/\n1-none-C\n");
+    assert_eq!(block_on(call.capture()).unwrap().text(), "/\n1-none-C\n");
 }
 
 #[test]
@@ -56,10 +49,10 @@ fn a_failure_carries_the_call_the_exit_and_the_last_lines() {
                 .to_owned(),
         ),
     ] {
-        let error = run(shell(command).capture()).unwrap_err();
+        let error = block_on(shell(command).capture()).unwrap_err();
         assert_eq!(error.to_string(), expected);
     }
-    let error = run(shell("exit 4").capture()).unwrap_err();
+    let error = block_on(shell("exit 4").capture()).unwrap_err();
     assert!(
         matches!(
             error,
@@ -76,7 +69,7 @@ fn a_failure_carries_the_call_the_exit_and_the_last_lines() {
 fn lines_are_handed_over_as_they_come() {
     let mut lines = Vec::new();
     let call = shell("echo one; echo two >&2; printf 'three\\rfour'; exit 2");
-    let error = run(call.stream(&mut |line| lines.push(line.to_owned()))).unwrap_err();
+    let error = block_on(call.stream(&mut |line| lines.push(line.to_owned()))).unwrap_err();
     lines.sort();
     assert_eq!(lines, ["four", "one", "two"]);
     assert!(matches!(error, ProcessError::Failed { last_lines, .. } if last_lines.len() == 3));
@@ -85,7 +78,7 @@ fn lines_are_handed_over_as_they_come() {
 #[test]
 fn a_daemon_that_keeps_the_pipe_open_is_not_waited_for() {
     let begun = Instant::now();
-    let captured = run(shell("sleep 1000 & echo $!").capture()).unwrap();
+    let captured = block_on(shell("sleep 1000 & echo $!").capture()).unwrap();
     assert!(begun.elapsed() < Duration::from_secs(100));
     let daemon: i32 = captured.text().trim().parse().unwrap();
     let daemon = rustix::process::Pid::from_raw(daemon).unwrap();
@@ -96,7 +89,7 @@ fn a_daemon_that_keeps_the_pipe_open_is_not_waited_for() {
 fn a_dropped_call_kills_the_whole_group() {
     let directory = tempfile::tempdir().unwrap();
     let ids = directory.path().join("ids");
-    run(async {
+    block_on(async {
         let call =
             shell("sleep 1000 & echo $$ $! > ids.part; mv ids.part ids; wait").directory(directory.path());
         let mut capture = Box::pin(call.capture());
@@ -116,7 +109,7 @@ fn a_dropped_call_kills_the_whole_group() {
 
 #[test]
 fn calls_at_the_same_time_get_their_own_ends() {
-    run(async {
+    block_on(async {
         let [one, two, three] = ["sleep 0.05; echo 1", "exit 2", "echo 3"].map(shell);
         let (one, two, three) = tokio::join!(one.capture(), two.capture(), three.capture());
         assert_eq!(one.unwrap().text(), "1\n");

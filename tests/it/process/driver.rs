@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::harness::block_on;
 use mlrun::internals::process::{Ended, ProgramCall, Signals};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -21,12 +22,8 @@ fn driver() {
     let command = std::env::var("DRIVER_COMMAND").unwrap();
     let grace = Duration::from_millis(std::env::var("DRIVER_GRACE").unwrap().parse().unwrap());
     let result = PathBuf::from(std::env::var_os("DRIVER_RESULT").unwrap());
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
     mlrun::own_all_children();
-    let (ended, code) = runtime.block_on(async {
+    let (ended, code) = block_on(async {
         let mut signals = Signals::install().unwrap();
         let mut group = ProgramCall::new("bash")
             .argument("-c")

@@ -57,7 +57,7 @@ fn play(command: &str, shell: &[&str], steps: &[Step]) -> Session {
             Press(key, text) => vec!["press".to_owned(), (*key).to_owned(), (*text).to_owned()],
         })
         .collect();
-    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/process/terminal.py");
+    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/harness/terminal.py");
     let output = Command::new("python3")
         .arg(script)
         .arg(serde_json::to_string(&steps).unwrap())

@@ -53,6 +53,20 @@ fn rooms_import_only_those_below() {
     }
 }
 
+/// Somebody with a new test knows where it goes.
+#[test]
+fn tests_are_in_the_rooms_of_what_they_test() {
+    let (floors, main) = (floors(), include_str!("../main.rs"));
+    for module in main.lines().filter_map(|line| line.strip_prefix("mod ")) {
+        let module = module.trim_end_matches(';');
+        let is_of_no_room = ["harness", "rooms", "whole_program"].contains(&module);
+        assert!(
+            is_of_no_room || floors.contains_key(module),
+            "there is no room {module}"
+        );
+    }
+}
+
 #[test]
 fn no_two_files_need_each_other() {
     let imports = imports::of(source());

@@ -7,19 +7,16 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{Connection, Row};
 
 use super::{StoreContents, StoredExperiment, StoredRun};
+use crate::harness::block_on;
 
 pub(super) fn read(path: &Path) -> StoreContents {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(async {
-            let options = SqliteConnectOptions::new().filename(path).read_only(true);
-            let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
-            let contents = read_all(&mut connection).await;
-            connection.close().await.unwrap();
-            contents
-        })
+    block_on(async {
+        let options = SqliteConnectOptions::new().filename(path).read_only(true);
+        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+        let contents = read_all(&mut connection).await;
+        connection.close().await.unwrap();
+        contents
+    })
 }
 
 async fn read_all(connection: &mut SqliteConnection) -> StoreContents {
@@ -94,19 +91,15 @@ fn text(row: &SqliteRow, column: &str) -> String {
 
 /// Gives the default experiment of a store its artifact location below another directory.
 pub(super) fn set_default_artifact_location(path: &Path, location: &str) {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(async {
-            let options = SqliteConnectOptions::new().filename(path);
-            let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
-            let query = "UPDATE experiments SET artifact_location = ? WHERE experiment_id = 0";
-            sqlx::query(query)
-                .bind(location)
-                .execute(&mut connection)
-                .await
-                .unwrap();
-            connection.close().await.unwrap();
-        });
+    block_on(async {
+        let options = SqliteConnectOptions::new().filename(path);
+        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+        let query = "UPDATE experiments SET artifact_location = ? WHERE experiment_id = 0";
+        sqlx::query(query)
+            .bind(location)
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+    });
 }

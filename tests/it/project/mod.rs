@@ -1,0 +1,4 @@
+//! What an MLproject says, and the commands that it becomes.
+
+mod commands;
+mod large;

@@ -1,0 +1,7 @@
+//! A run from its request to its end.
+
+mod library;
+mod options;
+mod python_driver;
+mod reuse;
+mod workflows;
