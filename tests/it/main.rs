@@ -11,6 +11,7 @@
     clippy::print_stderr,
     reason = "a test that cannot go on panics, and a skipped one says so on standard error"
 )]
+#![allow(clippy::too_many_lines, reason = "many tests are tables")]
 
 mod artifact;
 mod backend;
