@@ -17,7 +17,7 @@ pub(crate) use self::abstract_backend::{
 pub(crate) use self::docker::container_command_line;
 pub(crate) use self::error::BackendError;
 pub(crate) use self::output_log::OutputLog;
-pub(crate) use self::submitted_run::{Launch, Place, RunState, SubmittedRun};
+pub(crate) use self::submitted_run::{Launch, RemoteRun, RunState, SubmittedRun};
 
 use crate::entities::{RunId, tag};
 

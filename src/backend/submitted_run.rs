@@ -23,7 +23,7 @@ pub(crate) trait SubmittedRun: Send {
     async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError>;
 
     /// Where it goes on without this process that has started it.
-    fn place(&self) -> Option<Place> {
+    fn remote(&self) -> Option<RemoteRun> {
         None
     }
 
@@ -48,7 +48,7 @@ pub(crate) trait SubmittedRun: Send {
 }
 
 /// A run as a service has it.
-pub(crate) struct Place {
+pub(crate) struct RemoteRun {
     /// Tags that lead to it, for the run in the tracking store.
     pub tags: Vec<(String, String)>,
     /// What it is there, for a person: such as `the Databricks job run 17`.

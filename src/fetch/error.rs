@@ -14,12 +14,12 @@ pub struct FetchError {
     message: String,
     hint: String,
     source: Option<Box<dyn Error + Send + Sync>>,
-    pub(super) kind: Kind,
+    pub(super) kind: FetchErrorKind,
 }
 
 /// What those who meet an error tell apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FetchErrorKind {
     Any,
     /// Another way to fetch the same has no better prospects.
     Final,
@@ -34,7 +34,7 @@ impl FetchError {
             message: message.into(),
             hint: hint.into(),
             source: None,
-            kind: Kind::Any,
+            kind: FetchErrorKind::Any,
         }
     }
 
@@ -43,7 +43,7 @@ impl FetchError {
         Self { source, ..self }
     }
 
-    pub(super) fn of_kind(self, kind: Kind) -> Self {
+    pub(super) fn of_kind(self, kind: FetchErrorKind) -> Self {
         Self { kind, ..self }
     }
 

@@ -14,7 +14,7 @@ use ::zip::result::ZipError;
 use ::zip::{CompressionMethod, ZipArchive};
 
 use super::blocking::{self, Reporter};
-use super::error::{Kind, NO_SPACE};
+use super::error::{FetchErrorKind, NO_SPACE};
 use super::git;
 use super::work_dir::{directories, find_project_inside, source_name, temporary_directory};
 use super::{FetchError, Source, WorkDir};
@@ -93,7 +93,7 @@ pub(super) async fn fetch_url(
     let open = move || Ok(file);
     let unpacked = unpack_project(uri, uri.to_string(), open, &shown_url, directory, progress).await;
     unpacked.map_err(|error| {
-        if !downloaded.is_page || error.kind != Kind::NoZip {
+        if !downloaded.is_page || error.kind != FetchErrorKind::NoZip {
             return error;
         }
         FetchError::new(
@@ -355,7 +355,7 @@ fn unreadable(error: io::Error) -> FetchError {
 
 fn no_zip(reason: &str) -> FetchError {
     let message = format!("it is no zip file, or a damaged one: {reason}");
-    FetchError::new(message, DAMAGED).of_kind(Kind::NoZip)
+    FetchError::new(message, DAMAGED).of_kind(FetchErrorKind::NoZip)
 }
 
 fn broken(error: ZipError) -> FetchError {

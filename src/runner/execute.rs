@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::created_run::tree_tag;
 use super::log_output::KeptOutput;
-use super::record::{end_now, record_end, record_place};
+use super::record::{end_now, record_end, record_remote};
 use super::run_ending::{Launched, RunEnding};
 use super::{CreatedRun, RunDetails, RunError};
 use crate::backend::{Launch, LaunchPlan};
@@ -158,8 +158,10 @@ async fn run_entry_point(
         Launch::Done(submitted) => submitted,
         Launch::Interrupted(signal) => return Ok(Launched::Interrupted { signal }),
     };
-    let signal = match submitted.place() {
-        Some(place) => record_place(created, submitted.as_mut(), place, details, signals, progress).await?,
+    let signal = match submitted.remote() {
+        Some(remote) => {
+            record_remote(created, submitted.as_mut(), remote, details, signals, progress).await?
+        }
         None => None,
     };
     if signal.is_none() && !backend.waits() {

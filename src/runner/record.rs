@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::error::with_causes;
 use super::{CreatedRun, RunDetails, RunError};
-use crate::backend::{Place, SubmittedRun};
+use crate::backend::{RemoteRun, SubmittedRun};
 use crate::entities::{RunStatus, UnixMillis};
 use crate::env_vars::{self, VariableError, seconds};
 use crate::events::Progress;
@@ -168,15 +168,15 @@ where
 /// Stores the tags that lead to an entry point that runs elsewhere: without them nobody could follow or end
 /// it. A store that is away is waited for as for a run's end; if that is in vain, the entry point is ended
 /// rather than left where nobody sees it. Gives the signal that came first, if one did.
-pub(super) async fn record_place(
+pub(super) async fn record_remote(
     created: &CreatedRun,
     submitted: &mut dyn SubmittedRun,
-    place: Place,
+    remote: RemoteRun,
     details: &watch::Sender<RunDetails>,
     signals: &mut Signals,
     progress: &dyn Progress,
 ) -> Result<Option<TerminationSignal>, RunError> {
-    let Place { tags, name, by_hand } = place;
+    let RemoteRun { tags, name, by_hand } = remote;
     details.send_modify(|details| details.backend_tags.clone_from(&tags));
     let run_id = &created.info.run_id;
     let what = format!("that run '{run_id}' is {name}");

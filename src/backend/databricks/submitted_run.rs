@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::error::unusable_workspace;
 use super::follow::Follower;
 use crate::backend::error::ServiceError;
-use crate::backend::{BackendError, Place, RunState, SubmittedRun};
+use crate::backend::{BackendError, RemoteRun, RunState, SubmittedRun};
 use crate::databricks::{Client, DatabricksProfile, JobRun, JobRunState, Session};
 use crate::entities::{RunStatus, tag};
 use crate::env_vars;
@@ -102,14 +102,14 @@ impl SubmittedRun for DatabricksRun {
     async fn wait(&mut self, signals: &mut Signals, progress: &dyn Progress) -> Result<Ended, BackendError> {
         let waited = async { self.follower().await?.wait(progress).await };
         let ended = until_signal(signals, waited).await.transpose()?;
-        if let (Ended::Interrupted(signal), Some(place)) = (ended, self.place()) {
-            progress.warning(&format!("Interrupted by {signal}: canceling {}", place.name));
-            end(self.follower().await?, &place, signals, progress).await;
+        if let (Ended::Interrupted(signal), Some(remote)) = (ended, self.remote()) {
+            progress.warning(&format!("Interrupted by {signal}: canceling {}", remote.name));
+            end(self.follower().await?, &remote, signals, progress).await;
         }
         Ok(ended)
     }
 
-    fn place(&self) -> Option<Place> {
+    fn remote(&self) -> Option<RemoteRun> {
         let follower = self.follower.as_ref().filter(|_| self.is_own)?;
         let address = follower.client.address();
         let job_run_id = self.job_run_id;
@@ -128,7 +128,7 @@ impl SubmittedRun for DatabricksRun {
             (tag::DATABRICKS_JOB_ID, job_id.map(|id| id.to_string())),
         ];
         let tags = tags.into_iter();
-        Some(Place {
+        Some(RemoteRun {
             tags: tags
                 .filter_map(|(name, value)| Some((name.to_owned(), value?)))
                 .collect(),
@@ -164,7 +164,7 @@ impl SubmittedRun for DatabricksRun {
 
 /// Ends a job's run after a signal and takes what it wrote. Where the workspace refuses or does not answer,
 /// the person is told how to end it.
-async fn end(follower: &mut Follower, place: &Place, signals: &mut Signals, progress: &dyn Progress) {
+async fn end(follower: &mut Follower, remote: &RemoteRun, signals: &mut Signals, progress: &dyn Progress) {
     let asked = tokio::select! {
         biased;
         _ = signals.further() => None,
@@ -176,11 +176,11 @@ async fn end(follower: &mut Follower, place: &Place, signals: &mut Signals, prog
         None => Some(format!(
             "the workspace {} has not answered whether it cancels {}",
             follower.client.address(),
-            place.name
+            remote.name
         )),
     };
     if let Some(why) = why {
-        return progress.warning(&format!("{why}; it may go on: {}", place.by_hand));
+        return progress.warning(&format!("{why}; it may go on: {}", remote.by_hand));
     }
     let ended = async {
         if let Some(job) = follower.ended_by_request(progress).await? {
@@ -192,7 +192,7 @@ async fn end(follower: &mut Follower, place: &Place, signals: &mut Signals, prog
         biased;
         _ = signals.further() => progress.warning(&format!(
             "{} was asked to end; its end is not waited for",
-            place.name
+            remote.name
         )),
         ended = ended => if let Err(error) = ended {
             progress.warning(&with_cause(&error));

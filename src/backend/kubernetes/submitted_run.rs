@@ -9,7 +9,7 @@ use super::job_api::{self, JobHandle};
 use super::pod_status::{Failure, PodView};
 use crate::backend::error::ServiceError;
 use crate::backend::output_log::RelayedOutput;
-use crate::backend::{BackendError, Place, RunState, SubmittedRun};
+use crate::backend::{BackendError, RemoteRun, RunState, SubmittedRun};
 use crate::entities::RunStatus;
 use crate::events::Progress;
 use crate::process::{Ended, Interruptible, Signals, until_signal};
@@ -89,7 +89,7 @@ impl KubernetesRun {
 
 #[async_trait]
 impl SubmittedRun for KubernetesRun {
-    fn place(&self) -> Option<Place> {
+    fn remote(&self) -> Option<RemoteRun> {
         let handle = &self.created.as_ref()?.handle;
         let tags = [
             (CONTEXT_TAG, self.context.as_ref()),
@@ -97,7 +97,7 @@ impl SubmittedRun for KubernetesRun {
             (JOB_TAG, Some(&self.job)),
         ];
         let tags = tags.into_iter();
-        Some(Place {
+        Some(RemoteRun {
             tags: tags
                 .filter_map(|(tag, value)| Some((tag.to_owned(), value?.clone())))
                 .collect(),

@@ -14,7 +14,7 @@ use super::version::{ALL_BRANCHES, ALL_TAGS, Choice, References, Wanted, ambiguo
 use super::words;
 use crate::events::Progress;
 use crate::fetch::FetchError;
-use crate::fetch::error::Kind;
+use crate::fetch::error::FetchErrorKind;
 
 /// What only patterns and other expressions of Git have, and no name.
 const NOT_IN_NAMES: &[char] = &['+', ':', '^', '~', '?', '*', '[', '\\', '@'];
@@ -64,7 +64,7 @@ impl Git<'_> {
         match quick {
             Ok(Some(choice)) => return Ok((choice, None)),
             Ok(None) => {}
-            Err(problem) if problem.kind == Kind::Final => return Err(problem),
+            Err(problem) if problem.kind == FetchErrorKind::Final => return Err(problem),
             // The list of names tells what is wrong, or the way around it.
             Err(problem) => tracing::debug!(%problem, "the quick way to fetch"),
         }
@@ -127,7 +127,7 @@ impl Git<'_> {
                 match self.fetch(true, &[choice.wanted()]).await {
                     Ok(()) if choice.name.is_some() => return Ok(self.fetched().unwrap_or(choice)),
                     Ok(()) => return Ok(choice),
-                    Err(problem) if problem.kind == Kind::Final => return Err(problem),
+                    Err(problem) if problem.kind == FetchErrorKind::Final => return Err(problem),
                     Err(problem) => tracing::debug!(%problem, "one commit alone"),
                 }
             }

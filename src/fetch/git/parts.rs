@@ -15,7 +15,7 @@ use super::version::ALL_BRANCHES;
 use super::words;
 use crate::env_vars;
 use crate::fetch::FetchError;
-use crate::fetch::error::{Kind, shortened};
+use crate::fetch::error::{FetchErrorKind, shortened};
 use crate::project_uri::GitUrl;
 use crate::redact::shown_url;
 
@@ -109,7 +109,7 @@ async fn update(git: &Git<'_>, submodule: &Submodule, is_parent_local: bool) -> 
     let part = ["submodule", "update", "--init", "--progress"];
     let shallow = ["--depth=1", "--single-branch", "--", path];
     if let Err(problem) = talking.run(part.iter().chain(&shallow)).await {
-        if problem.kind == Kind::Final {
+        if problem.kind == FetchErrorKind::Final {
             return Err(problem);
         }
         tracing::debug!(%problem, "one commit of a submodule alone");

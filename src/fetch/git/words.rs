@@ -4,7 +4,7 @@
 use super::progress;
 use super::remote::Remote;
 use crate::fetch::FetchError;
-use crate::fetch::error::{Kind, NO_SPACE};
+use crate::fetch::error::{FetchErrorKind, NO_SPACE};
 use crate::process::ProcessError;
 
 /// What some words mean, and what to do about it.
@@ -15,7 +15,7 @@ struct Meaning {
     /// repository, `{answer}` is the line with the words, `{tried}` whose credentials were sent.
     message: &'static str,
     hint: &'static str,
-    kind: Kind,
+    kind: FetchErrorKind,
 }
 
 const fn meaning(words: &'static str, message: &'static str, hint: &'static str) -> Meaning {
@@ -23,13 +23,13 @@ const fn meaning(words: &'static str, message: &'static str, hint: &'static str)
         words,
         message,
         hint,
-        kind: Kind::Final,
+        kind: FetchErrorKind::Final,
     }
 }
 
 const fn passing(words: &'static str, message: &'static str, hint: &'static str) -> Meaning {
     Meaning {
-        kind: Kind::Any,
+        kind: FetchErrorKind::Any,
         ..meaning(words, message, hint)
     }
 }

@@ -125,11 +125,11 @@ impl PostgresDatabase {
 }
 
 /// A host and its port, as far as the address names them.
-type Place = (Option<String>, Option<u16>);
+type HostAndPort = (Option<String>, Option<u16>);
 
 /// The hosts to try, each with its port if it has one of its own: `host=a,b&port=1,2` or `host=a:1&host=b:2`, as
 /// SQLAlchemy has it. No host: that of the environment.
-fn hosts(address: &ServerAddress) -> Result<Vec<Place>, SqlError> {
+fn hosts(address: &ServerAddress) -> Result<Vec<HostAndPort>, SqlError> {
     if let Some(socket) = address.option(&["unix_sock"]) {
         // pg8000 takes the socket itself, libpq its directory.
         let directory = socket.rsplit_once("/.s.PGSQL.");

@@ -280,11 +280,17 @@ fn a_killed_build_is_made_anew() {
         let length = start_time.elapsed();
         let environment = only_environment(&project);
         let mut interrupted = 0;
-        for moment in moments(kills, length) {
+        for (kill, moment) in moments(kills, length).enumerate() {
             fs::remove_dir_all(&environment).unwrap();
             number += 1;
             let mut killed = start(&project, number, &arguments);
-            std::thread::sleep(moment);
+            if kill == 1 {
+                wait_until("the build has begun", || {
+                    records(&environment).join("building").exists()
+                });
+            } else {
+                std::thread::sleep(moment);
+            }
             send(&killed, Signal::KILL);
             killed.wait().unwrap();
             interrupted += usize::from(records(&environment).join("building").exists());
