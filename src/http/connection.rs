@@ -202,6 +202,9 @@ impl Connection {
             }
             body.extend_from_slice(&data);
         }
+        // The connection goes back to its pool in a task of its own: a request that comes before that has run
+        // would open another one.
+        tokio::task::yield_now().await;
         Ok(ApiResponse {
             status: answer.status(),
             headers: std::mem::take(answer.headers_mut()),

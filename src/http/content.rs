@@ -1,16 +1,19 @@
 //! What requests bring: bytes, and files of this machine, which are sent whole or in parts.
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use http_body::Frame;
+use http_body::{Frame, SizeHint};
 use http_body_util::StreamBody;
 use openssl::sha::{Sha256, sha256};
 use reqwest::Body;
@@ -157,20 +160,44 @@ impl Content {
 
     /// The body of a request; nothing if nothing is sent.
     pub(crate) fn body(&self) -> Option<Body> {
-        let (mut head, sent) = (self.head.clone(), Arc::clone(&self.sent));
+        let (head, sent) = (self.head.clone(), Arc::clone(&self.sent));
         sent.store(0, Ordering::Relaxed);
-        if let Some(file) = &self.file {
-            return Some(file.body(head, self.tail.clone(), sent));
+        match &self.file {
+            Some(file) => Some(file.body(head, self.tail.clone(), sent)),
+            None => (!head.is_empty()).then(|| Body::wrap(CountedBytes { rest: head, sent })),
         }
-        if head.is_empty() {
-            return None;
+    }
+}
+
+/// Bytes whose going out is counted. They say where they end: a connection is kept for the next request only if
+/// the answer cannot come before that is known.
+struct CountedBytes {
+    rest: Bytes,
+    sent: Arc<AtomicU64>,
+}
+
+impl http_body::Body for CountedBytes {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let length = self.rest.len().min(CHUNK);
+        if length == 0 {
+            return Poll::Ready(None);
         }
-        let frames = std::iter::from_fn(move || {
-            let chunk = head.split_to(head.len().min(CHUNK));
-            sent.fetch_add(chunk.len() as u64, Ordering::Relaxed);
-            (!chunk.is_empty()).then(|| Ok::<_, io::Error>(Frame::data(chunk)))
-        });
-        Some(Body::wrap(StreamBody::new(stream::iter(frames))))
+        self.sent.fetch_add(length as u64, Ordering::Relaxed);
+        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.rest.len() as u64)
     }
 }
 
