@@ -87,7 +87,7 @@ impl Checksum {
     }
 }
 
-/// The MD5 of what is sent, as a header has it. Other work goes on meanwhile.
+/// The MD5 of what is sent, in base64 as its header has it. Computed without blocking other tasks.
 pub(super) async fn md5_of(bytes: Bytes) -> Result<String> {
     let md5 = tokio::task::spawn_blocking(move || Checksum::of(Algorithm::Md5, &bytes).to_base64());
     md5.await

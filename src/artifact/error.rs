@@ -114,7 +114,7 @@ pub enum RepositoryError {
     #[error("{source}")]
     Ssh {
         source: Box<ProcessError>,
-        /// What it was asked to connect to, as a person types it.
+        /// The address it was to connect to, as a person types it.
         destination: String,
     },
     /// What arrived is not what was there when the transfer began.

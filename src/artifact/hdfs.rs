@@ -279,7 +279,7 @@ pub(super) async fn is_directory(uri: &str) -> Result<bool> {
     }
 }
 
-/// Puts a file to a URI, where it appears when it is whole, and makes the directories above it.
+/// Uploads a file to a URI and creates the directories above it. The file appears only when it is complete.
 pub(super) async fn put(file: &Path, uri: &str) -> Result<()> {
     let (directory, _) = uri.rsplit_once('/').unwrap_or_default();
     let make = dfs(["-mkdir", "-p"]).argument(literal(directory));
@@ -289,7 +289,7 @@ pub(super) async fn put(file: &Path, uri: &str) -> Result<()> {
     Ok(())
 }
 
-/// Brings it to this path, where it appears when it is whole.
+/// Downloads it to this path. The file appears only when it is complete.
 pub(super) async fn bring(uri: &str, target: &Path) -> Result<Brought> {
     let place = tempfile::Builder::new()
         .prefix(".incomplete-")

@@ -138,7 +138,7 @@ pub(super) fn temporary_beside(path: &Path) -> Result<NamedTempFile> {
         .map_err(RepositoryError::unwritable)
 }
 
-/// What gzip has packed into a file. Other work goes on meanwhile.
+/// The contents of a gzip file. Other tasks run between its parts.
 pub(super) async fn unpacked(file: &NamedTempFile, path: &Path) -> Result<NamedTempFile> {
     let mut plain = temporary_beside(path)?;
     let mut packed = MultiGzDecoder::new(file.reopen().map_err(RepositoryError::unwritable)?);

@@ -4,7 +4,10 @@ use std::fs;
 use std::process::Command;
 
 use super::servers::{Server, python, start};
-use crate::harness::{Sandbox, free_port, require_program};
+use crate::harness::{Sandbox, free_port, require_program, write_ssh_server_files};
+
+/// The name by which clients know the server's key.
+const HOST: &str = "sftp.test";
 
 /// Starts the server. Its clients' `PATH` begins with an `ssh` that has a configuration: the user's own is
 /// always the one in the home directory that the system knows.
@@ -15,40 +18,11 @@ pub(super) fn start_sftp() -> Option<Server> {
     python()?;
     let (sandbox, port) = (Sandbox::new(), free_port());
     let root = sandbox.root().display().to_string();
-    for name in ["host_key", "key", "other_key"] {
-        let mut command = sandbox.command(&keygen);
-        command.args(["-q", "-t", "ed25519", "-N", "", "-f", &format!("../{name}")]);
-        assert!(command.status().unwrap().success());
-    }
-    let public = |name: &str| fs::read_to_string(sandbox.root().join(name)).unwrap();
-    let known = format!("sftp.test {}", public("host_key.pub"));
-    for (name, text) in [
-        ("authorized_keys", public("key.pub")),
-        ("known_hosts", known),
-        (
-            "sshd_config",
-            format!(
-                r"Port {port}
-ListenAddress 127.0.0.1
-HostKey {root}/host_key
-PidFile none
-StrictModes no
-UsePAM no
-AuthorizedKeysFile {root}/authorized_keys
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-PermitRootLogin prohibit-password
-MaxStartups 200
-Subsystem sftp internal-sftp
-"
-            ),
-        ),
-        // One alias for the host's key, whatever the port: some tests go through a proxy. The last two are what
-        // a terminal alone could use.
-        (
-            "ssh_config",
-            format!(
-                r"Host refused
+    write_ssh_server_files(&sandbox, &keygen, port, HOST);
+    // One alias for the host's key, whatever the port: some tests go through a proxy. The last two are what
+    // a terminal alone could use.
+    let config = format!(
+        r"Host refused
  IdentityFile {root}/other_key
 Host * !refused
  IdentityFile {root}/key
@@ -61,23 +35,18 @@ Host *
  UserKnownHostsFile {root}/known_hosts
  GlobalKnownHostsFile none
  StrictHostKeyChecking ask
- HostKeyAlias sftp.test
+ HostKeyAlias {HOST}
  RemoteCommand false
  RequestTTY force
 "
-            ),
-        ),
-    ] {
-        fs::write(sandbox.root().join(name), text).unwrap();
-    }
+    );
+    fs::write(sandbox.root().join("ssh_config"), config).unwrap();
     let wrapper = format!(
         "#!/bin/sh\nexec '{}' -F {root}/ssh_config \"$@\"\n",
         ssh.display()
     );
     sandbox.write_executable("ssh", &wrapper);
     sandbox.link_program("ssh", &sandbox.work().join("ssh"));
-    // Where the server lets the processes that have not logged in yet run; only root can make it.
-    let _ = fs::create_dir_all("/run/sshd");
     let supervisor = start(&sandbox, &sshd, &["-D", "-e", "-f", "../sshd_config"], port);
     let user = Command::new("id").arg("-un").output().unwrap().stdout;
     let user = String::from_utf8(user).unwrap();

@@ -14,6 +14,7 @@ pub(crate) mod running;
 mod sandbox;
 pub(crate) mod scripted;
 mod server;
+mod ssh_server;
 mod store;
 
 pub(crate) use client::{Client, expected_of_client, python};
@@ -23,6 +24,7 @@ pub(crate) use reference::{Reference, Request};
 pub(crate) use requirement::{Requirement, missing, mlflow3, require, require_docker, require_program};
 pub(crate) use sandbox::{Sandbox, describe};
 pub(crate) use server::{MlflowServer, free_port, supervised};
+pub(crate) use ssh_server::write_ssh_server_files;
 pub(crate) use store::{StoreContents, StoredRun};
 
 /// The paths of all Rust files below a directory, relative to it.

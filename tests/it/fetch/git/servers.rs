@@ -2,15 +2,16 @@
 //! behind HTTP and behind TLS, Git's daemon, OpenSSH's.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Printed, Sandbox, certificates, free_port, require_program, supervised};
+use crate::harness::{
+    Printed, Sandbox, certificates, free_port, require_program, supervised, write_ssh_server_files,
+};
 
 /// How long a server may take to start.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -199,39 +200,8 @@ fn write_certificates(directory: &Path) {
 }
 
 fn write_ssh_files(sandbox: &Sandbox, keygen: &Path, port: u16) {
-    let root = sandbox.root();
-    for name in ["host_key", "key", "other_key"] {
-        let mut command = sandbox.command(keygen);
-        command
-            .args(["-q", "-t", "ed25519", "-N", "", "-f"])
-            .arg(root.join(name));
-        assert!(command.status().unwrap().success());
-    }
-    let text = |name: &str| fs::read_to_string(root.join(name)).unwrap();
-    fs::write(root.join("authorized_keys"), text("key.pub")).unwrap();
-    fs::write(
-        root.join("known_hosts"),
-        format!("[127.0.0.1]:{port} {}", text("host_key.pub")),
-    )
-    .unwrap();
-    fs::set_permissions(root.join("key"), fs::Permissions::from_mode(0o600)).unwrap();
-    let root = root.display();
-    let mut config = fs::File::create(sandbox.root().join("sshd_config")).unwrap();
-    write!(
-        config,
-        r"Port {port}
-ListenAddress 127.0.0.1
-HostKey {root}/host_key
-PidFile none
-StrictModes no
-UsePAM no
-AuthorizedKeysFile {root}/authorized_keys
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-PermitRootLogin prohibit-password
-"
-    )
-    .unwrap();
+    write_ssh_server_files(sandbox, keygen, port, &format!("[127.0.0.1]:{port}"));
+    let root = sandbox.root().display();
     let client = |name: &str, known_hosts: &str, key: &str| {
         let text = format!(
             "Host gitserver\n HostName 127.0.0.1\n Port {port}\nHost *\n IdentityFile {root}/{key}\n IdentitiesOnly yes\n\
@@ -246,8 +216,6 @@ PermitRootLogin prohibit-password
         "other_key",
     );
     client("ssh_config_unknown_host", "/dev/null", "key");
-    // Where the server lets the processes that have not logged in yet run; only root can make it.
-    let _ = fs::create_dir_all("/run/sshd");
 }
 
 /// Makes them in the current directory. A project's command lists its files, so that what comes out
