@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 
-SERVER = os.path.join(os.path.dirname(__file__), "../it/fetch/git/http_server.py")
+SERVER = os.path.join(os.path.dirname(__file__), "../../tests/it/fetch/git/http_server.py")
 ATTRIBUTES = b"* text=auto\n*.txt text\n*.sh text eol=lf\n*.png binary\n"
 MLPROJECT = b'name: large\nentry_points:\n  main:\n    command: "true"\n'
 # How much longer than `git clone --depth 1` a fetch may take.

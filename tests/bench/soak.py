@@ -23,7 +23,7 @@ import time
 import urllib.request
 import uuid
 
-DATABASES = pathlib.Path(__file__).resolve().parent.parent / "it" / "database_servers"
+DATABASES = pathlib.Path(__file__).resolve().parents[2] / "tests/it/tracking/sql/servers"
 SERVER = "mlflow server"
 PASSWORD = "p@ss/w:rd"
 MARK = "MLRUN_SOAK"

@@ -67,6 +67,31 @@ fn tests_are_in_the_rooms_of_what_they_test() {
     }
 }
 
+/// A benchmark or a script that names a file which has moved fails only after everything else has passed.
+#[test]
+fn what_the_scripts_name_exists() {
+    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let benchmarks = std::fs::read_dir(home.join("tests/bench")).unwrap();
+    let scripts = benchmarks
+        .map(|entry| entry.unwrap().path())
+        .chain([home.join(".ci/run")]);
+    let mut named = 0;
+    for script in scripts.filter(|script| script.is_file()) {
+        let text = std::fs::read_to_string(&script).unwrap();
+        let words = text.split(|character: char| !character.is_alphanumeric() && !"_./-".contains(character));
+        for path in words.filter(|word| word.starts_with("tests/") || word.starts_with("examples/")) {
+            named += 1;
+            let path = path.trim_end_matches('.');
+            assert!(
+                home.join(path).exists(),
+                "{}: {path} does not exist",
+                script.display()
+            );
+        }
+    }
+    assert!(named > 10, "{named} paths were found");
+}
+
 #[test]
 fn no_two_files_need_each_other() {
     let imports = imports::of(source());
