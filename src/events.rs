@@ -57,38 +57,3 @@ impl Progress for Silent {
     fn output(&self, _bytes: &[u8]) {}
     fn transfer(&self, _transfer: Transfer<'_>) {}
 }
-
-/// A number of bytes for a person, in powers of 1024.
-pub(crate) fn byte_text(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    #[expect(clippy::cast_precision_loss, reason = "one decimal place is shown")]
-    let mut value = bytes as f64 / 1024.0;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    format!("{value:.1} {}", UNITS[unit])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_read_well() {
-        for (bytes, expected) in [
-            (0, "0 B"),
-            (1023, "1023 B"),
-            (1024, "1.0 KiB"),
-            (1536, "1.5 KiB"),
-            (5 * 1024 * 1024, "5.0 MiB"),
-            (u64::MAX, "16384.0 PiB"),
-        ] {
-            assert_eq!(byte_text(bytes), expected);
-        }
-    }
-}

@@ -24,7 +24,7 @@
 //! floor 4: aws databricks
 //! floor 3: http project
 //! floor 2: process project_uri temporary yaml
-//! floor 1: entities env_vars events ini nearest python_paths redact
+//! floor 1: entities env_vars events ini nearest python_paths quantity redact
 //! ```
 //!
 //! - `cli` is the program: arguments, messages, exit codes. Only it writes to the terminal.
@@ -55,6 +55,7 @@ mod process;
 mod project;
 mod project_uri;
 mod python_paths;
+mod quantity;
 mod redact;
 mod runner;
 mod temporary;

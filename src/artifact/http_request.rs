@@ -16,9 +16,10 @@ use serde::de::DeserializeOwned;
 use crate::artifact::error::{RepositoryError, Result, in_brackets};
 use crate::env_vars;
 use crate::http::{
-    self, Content, Fault, MOST_REDIRECTS, READ_TIMEOUT, Verification, classify, in_words,
-    is_transient_status, may_see_credentials, pauses,
+    self, Content, Fault, MOST_REDIRECTS, READ_TIMEOUT, Verification, classify, is_transient_status,
+    may_see_credentials, pauses,
 };
+use crate::quantity;
 
 /// A client that trusts the certificates that the environment names, and follows no redirects.
 pub(super) fn usual_client() -> Result<Client> {
@@ -272,7 +273,7 @@ pub(super) async fn next_chunk(answer: &mut Response) -> Result<Option<Bytes>> {
 }
 
 pub(super) fn silent(limit: Duration) -> RepositoryError {
-    let reason = format!("the server sent nothing for {}", in_words(limit));
+    let reason = format!("the server sent nothing for {}", quantity::duration(limit));
     RepositoryError::silent(Fault::Timeout(limit), reason)
 }
 

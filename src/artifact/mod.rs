@@ -42,8 +42,9 @@ use crate::artifact::error::Result;
 use crate::artifact::local::{Brought, persist, temporary_beside};
 use crate::artifact::repository::{ArtifactRepository, StoredArtifact};
 use crate::artifact::uri::{ArtifactUri, open_repository};
-use crate::events::{Progress, byte_text};
+use crate::events::Progress;
 use crate::http;
+use crate::quantity;
 use crate::temporary::{self, TemporaryDirectory};
 
 /// How many parameters' data is downloaded at the same time.
@@ -183,7 +184,7 @@ async fn bring(data: &LocatedData, directory: &Path, transfers: &Transfers<'_>) 
     let request = &data.request;
     let brought = data.bring(directory, transfers).await;
     let brought = brought.map_err(|source| request.failed(source))?;
-    let bytes = byte_text(brought.bytes);
+    let bytes = quantity::size(brought.bytes);
     let amount = match (data.is_directory, brought.files) {
         (false, _) => bytes,
         (true, 1) => format!("1 file, {bytes}"),

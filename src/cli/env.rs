@@ -6,10 +6,11 @@ use crate::cli::args::EnvCommand;
 use crate::cli::escape::{self, one_line};
 use crate::cli::printer::{self, Printer};
 use crate::cli::report::{Failure, Outcome};
-use crate::cli::text_table::{columns, counted};
+use crate::cli::text_table::columns;
 use crate::entities::UnixMillis;
 use crate::environment::{self, CachedEnvironment};
-use crate::events::{Progress, byte_text};
+use crate::events::Progress;
+use crate::quantity;
 
 /// Shows or removes environments.
 pub(crate) async fn run(command: EnvCommand, printer: &Printer) -> Result<Outcome, Failure> {
@@ -31,7 +32,7 @@ pub(crate) async fn run(command: EnvCommand, printer: &Printer) -> Result<Outcom
                     format!(
                         "{done} {} ({})\n",
                         one_line(&environment.name),
-                        byte_text(environment.bytes)
+                        quantity::size(environment.bytes)
                     )
                 })
                 .collect();
@@ -40,8 +41,8 @@ pub(crate) async fn run(command: EnvCommand, printer: &Printer) -> Result<Outcom
             let verb = if dry_run { "would be removed" } else { "removed" };
             printer.info(&format!(
                 "{} {verb}, {}",
-                counted(pruned.len(), "environment"),
-                byte_text(bytes)
+                quantity::counted(pruned.len() as u64, "environment"),
+                quantity::size(bytes)
             ));
         }
         EnvCommand::Rm { names } => {
@@ -89,45 +90,13 @@ fn table(environments: &[CachedEnvironment], now: UnixMillis) -> String {
         vec![
             environment.name.clone(),
             environment.manager.to_string(),
-            byte_text(environment.bytes),
-            ago(environment.created, now),
-            ago(environment.last_used, now),
+            quantity::size(environment.bytes),
+            quantity::ago(now.0 - environment.created.0),
+            quantity::ago(now.0 - environment.last_used.0),
             environment.state.as_str().to_owned(),
             project.unwrap_or_else(|| "-".into()).into_owned(),
         ]
     }));
     // Whole lines, for programs that read them.
     columns(&rows, 0, usize::MAX)
-}
-
-/// How long ago something was, in its largest unit.
-fn ago(time: UnixMillis, now: UnixMillis) -> String {
-    let seconds = (now.0 - time.0).max(0) / 1000;
-    for (length, unit) in [(86_400, "day"), (3_600, "hour"), (60, "minute")] {
-        if let Ok(count) = usize::try_from(seconds / length)
-            && count > 0
-        {
-            return format!("{} ago", counted(count, unit));
-        }
-    }
-    "just now".to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_read_well() {
-        let now = UnixMillis(1_000_000_000_000);
-        for (seconds, expected) in [
-            (-5, "just now"),
-            (59, "just now"),
-            (60, "1 minute ago"),
-            (7_300, "2 hours ago"),
-            (86_400 * 40, "40 days ago"),
-        ] {
-            assert_eq!(ago(UnixMillis(now.0 - seconds * 1000), now), expected);
-        }
-    }
 }

@@ -8,8 +8,9 @@ use crate::cli::excerpt::Excerpts;
 use crate::cli::printer::{self, Printer};
 use crate::cli::project_source::{ProjectSource, look_at};
 use crate::cli::report::{Failure, Outcome};
-use crate::cli::text_table::{Stream, counted};
+use crate::cli::text_table::Stream;
 use crate::lint::{self, Finding, Severity};
+use crate::quantity;
 use crate::runner::RunError;
 
 /// Shows what there is to say about a project's file. Errors among it make the exit code 1.
@@ -86,7 +87,7 @@ pub(crate) fn summary(findings: &[Finding]) -> String {
         .into_iter()
         .map(|severity| (count(findings, severity), severity.as_str()))
         .filter(|(count, _)| *count > 0)
-        .map(|(count, severity)| counted(count, severity))
+        .map(|(count, severity)| quantity::counted(count as u64, severity))
         .collect::<Vec<_>>();
     if counts.is_empty() {
         "nothing to remark".to_owned()

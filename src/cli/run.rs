@@ -16,8 +16,8 @@ use crate::cli::settings::RunSettings;
 use crate::entities::{RunInfo, RunStatus};
 use crate::env_vars;
 use crate::events::Progress;
-use crate::http::in_words;
 use crate::process::{Signals, TerminationSignal, ended_by, own_all_children, until_signal};
+use crate::quantity;
 use crate::runner::{Begun, CreatedRun, Launched, RunEnding, RunError, RunPlan, RunRequest, SubmittedRun};
 use crate::tracking::TrackingStore;
 
@@ -124,7 +124,7 @@ async fn follow(
                 printer.error(&format!(
                     "=== Run (ID '{}') takes longer than {}: it is ended ===",
                     submitted.run_id(),
-                    in_words(limit)
+                    quantity::duration(limit)
                 ));
                 submitted.cancel();
             }

@@ -45,11 +45,6 @@ impl Stream {
     }
 }
 
-/// So many of something.
-pub(crate) fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
 /// Breaks a text at its spaces into lines of at most `width` characters. Longer words stay whole, and
 /// the text's own line ends stay.
 pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {

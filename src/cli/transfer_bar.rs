@@ -7,7 +7,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle, 
 
 use crate::cli::escape;
 use crate::cli::text_table::WIDEST;
-use crate::events::{Transfer, TransferUnit, byte_text};
+use crate::events::{Transfer, TransferUnit};
+use crate::quantity;
 
 /// A terminal with fewer columns shows no bar.
 const NARROWEST: u16 = 20;
@@ -78,7 +79,7 @@ fn style(unit: TransferUnit, has_total: bool) -> ProgressStyle {
 
 fn transfer_text(transfer: Transfer<'_>) -> String {
     let amount = |value: u64| match transfer.unit {
-        TransferUnit::Bytes => byte_text(value),
+        TransferUnit::Bytes => quantity::size(value),
         TransferUnit::Objects => format!("{value} objects"),
         TransferUnit::Files => format!("{value} files"),
     };
@@ -88,7 +89,7 @@ fn transfer_text(transfer: Transfer<'_>) -> String {
         text.push_str(&format!(" of {} ({percent}%)", amount(total)));
     }
     if let Some(bytes) = transfer.bytes {
-        text.push_str(&format!(", {}", byte_text(bytes)));
+        text.push_str(&format!(", {}", quantity::size(bytes)));
     }
     text
 }

@@ -18,9 +18,10 @@ use super::error::{FetchErrorKind, NO_SPACE};
 use super::git;
 use super::work_dir::{directories, find_project_inside, source_name, temporary_directory};
 use super::{FetchError, Source, WorkDir};
-use crate::events::{Progress, Transfer, TransferUnit, byte_text};
+use crate::events::{Progress, Transfer, TransferUnit};
 use crate::http;
 use crate::project_uri::ProjectUri;
+use crate::quantity;
 use crate::redact;
 use crate::temporary::TemporaryDirectory;
 
@@ -89,7 +90,7 @@ pub(super) async fn fetch_url(
             let hint = error.hint().unwrap_or_default();
             FetchError::new(format!("cannot download '{shown_url}'"), hint).caused_by(error)
         })?;
-    progress.info(&format!("Downloaded {}", byte_text(downloaded.bytes)));
+    progress.info(&format!("Downloaded {}", quantity::size(downloaded.bytes)));
     let open = move || Ok(file);
     let unpacked = unpack_project(uri, uri.to_string(), open, &shown_url, directory, progress).await;
     unpacked.map_err(|error| {

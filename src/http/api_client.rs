@@ -10,8 +10,9 @@ use serde::de::DeserializeOwned;
 
 use super::client::{AGENT, MOST_REDIRECTS};
 use super::connection::{ApiResponse, Call, Connection, ConnectionSettings};
-use super::error::{ApiError, Fault, code_and_message, excerpt, in_words};
+use super::error::{ApiError, Fault, code_and_message, excerpt};
 use super::server_access::{may_see_credentials, redirect_target};
+use crate::quantity;
 use crate::redact::without_credentials;
 
 /// What an API has of its own.
@@ -238,12 +239,12 @@ impl<A: Api> ApiClient<A> {
         match *tries {
             2 => tracing::warn!(
                 "{server} {address} cannot be used ({reason}); trying again up to {most} times, with pauses of {} at most in all",
-                in_words(retry.longest_wait().max(pause)),
+                quantity::duration(retry.longest_wait().max(pause)),
             ),
             count => tracing::info!(
                 "{server} {address} still cannot be used ({reason}); try {count} of {} in {}",
                 most + 1,
-                in_words(pause),
+                quantity::duration(pause),
             ),
         }
         tokio::time::sleep(pause).await;

@@ -21,9 +21,10 @@ use tokio::time::timeout;
 use super::certificates::{Verification, client_identity};
 use super::client::{ProxySettings, begun, built};
 use super::content::Content;
-use super::error::{ApiError, ClientError, Fault, classify, in_words};
+use super::error::{ApiError, ClientError, Fault, classify};
 use super::retry::RetryPolicy;
 use crate::env_vars::{self, VariableError, whole_number};
+use crate::quantity;
 
 /// Longer answers are refused. A run with many metrics and parameters is the longest that comes.
 const LONGEST_BODY: usize = 64 * 1024 * 1024;
@@ -176,7 +177,7 @@ impl Connection {
         };
         let failed = |limit, error: Option<BoxError>| match (error, content.check()) {
             (None, _) => {
-                let reason = format!("no answer within {}", in_words(limit));
+                let reason = format!("no answer within {}", quantity::duration(limit));
                 silent((Fault::Timeout(self.settings.timeout), reason))
             }
             (Some(error), Ok(())) => silent(classify(error.as_ref(), self.settings.timeout)),

@@ -10,8 +10,10 @@ use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, IF_RANGE, 
 use reqwest::{Response, StatusCode, Url};
 use tokio::time::timeout;
 
+use crate::quantity;
+
 use super::client::{MOST_REDIRECTS, READ_TIMEOUT};
-use super::error::{ClientError, Fault, after_tries, classify, in_words, shown_status};
+use super::error::{ClientError, Fault, after_tries, classify, shown_status};
 use super::server_access::ServerAccess;
 
 /// When a download that breaks off is begun again or continued: four times.
@@ -149,7 +151,7 @@ async fn in_time<T>(sent: impl Future<Output = reqwest::Result<T>>) -> Result<T,
     match timeout(READ_TIMEOUT, sent).await {
         Ok(sent) => Ok(sent?),
         Err(_) => {
-            let reason = format!("no answer within {}", in_words(READ_TIMEOUT));
+            let reason = format!("no answer within {}", quantity::duration(READ_TIMEOUT));
             Err(DownloadError::silent((Fault::Broken, reason)))
         }
     }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use serde_json::Value;
 
+use crate::quantity;
+
 /// The kinds of failure in which a server gives no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -43,7 +45,7 @@ impl Fault {
             Self::Protocol => format!("check whether {address} must begin with http:// or https://"),
             Self::Timeout(limit) => format!(
                 "see whether the server works, or raise MLFLOW_HTTP_REQUEST_TIMEOUT (now {})",
-                in_words(limit)
+                quantity::duration(limit)
             ),
             Self::Broken => return None,
         })
@@ -109,14 +111,6 @@ pub(crate) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     match error.source() {
         Some(source) => innermost(source),
         None => error.to_string(),
-    }
-}
-
-pub(crate) fn in_words(duration: Duration) -> String {
-    match duration.as_secs() {
-        1 => "1 second".to_owned(),
-        seconds @ 0..=119 => format!("{seconds} seconds"),
-        seconds => format!("{} minutes", seconds.div_ceil(60)),
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) use connection::{ApiResponse, Call, Connection, ConnectionSettings};
 pub(crate) use content::{Content, FileChanged, SentFile};
 pub(crate) use download::{DownloadError, download};
 pub(crate) use error::{
-    ApiError, ClientError, Fault, classify, code_and_message, excerpt, in_words, innermost, shown_status,
+    ApiError, ClientError, Fault, classify, code_and_message, excerpt, innermost, shown_status,
 };
 pub(crate) use retry::{is_transient_status, pauses};
 pub(crate) use server_access::{

@@ -16,9 +16,10 @@ use reqwest::{Client, Method, Request, StatusCode, Url};
 use serde_json::Value;
 
 use super::client::READ_TIMEOUT;
-use super::error::{in_words, innermost};
+use super::error::innermost;
 use super::retry::{is_transient_status, pauses};
 use crate::process::ProgramCall;
+use crate::quantity;
 
 /// How credentials are asked for: over HTTP, and of this machine's files and programs.
 #[derive(Debug, Clone)]
@@ -89,7 +90,12 @@ impl Sender {
         };
         let answer = tokio::time::timeout(READ_TIMEOUT, exchange)
             .await
-            .map_err(|_| (true, format!("no answer within {}", in_words(READ_TIMEOUT))))?
+            .map_err(|_| {
+                (
+                    true,
+                    format!("no answer within {}", quantity::duration(READ_TIMEOUT)),
+                )
+            })?
             .map_err(|error| (true, innermost(&error.without_url())))?;
         let status = answer.status();
         if status.is_success() {

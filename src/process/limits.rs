@@ -7,7 +7,7 @@ use std::io;
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
-use crate::events::byte_text;
+use crate::quantity;
 
 /// The limit on open files that this program sets for itself if it may.
 pub(super) const ENOUGH_OPEN_FILES: u64 = 1024;
@@ -56,7 +56,7 @@ fn file_size_hint() -> Option<String> {
 }
 
 fn bytes_hint(what: &str, resource: Resource, call: &str) -> Option<String> {
-    let limit = byte_text(getrlimit(resource).current?);
+    let limit = quantity::size(getrlimit(resource).current?);
     Some(format!("the limit on {what} is {limit}; raise it with `{call}`"))
 }
 

@@ -14,8 +14,8 @@ use crate::backend::{RemoteRun, SubmittedRun};
 use crate::entities::{RunStatus, UnixMillis};
 use crate::env_vars::{self, VariableError, seconds};
 use crate::events::Progress;
-use crate::http::in_words;
 use crate::process::{Interruptible, Signals, TerminationSignal, until_signal};
+use crate::quantity;
 use crate::tracking::{self, RunEnd, TrackingError, TrackingStore};
 
 /// How long a store may be away before the end of a run is given up, unless
@@ -158,7 +158,7 @@ where
                 progress.warning(&format!(
                     "{what} cannot be recorded yet ({}); trying for {} in all",
                     with_causes(error),
-                    in_words(patience)
+                    quantity::duration(patience)
                 ));
             }
         })

@@ -12,7 +12,8 @@ use super::error::not_uploaded;
 use crate::backend::error::ServiceError;
 use crate::databricks::{Client, DatabricksError, DbfsPath};
 use crate::entities::ExperimentId;
-use crate::events::{Progress, Transfer, TransferUnit, byte_text};
+use crate::events::{Progress, Transfer, TransferUnit};
+use crate::quantity;
 
 /// How often the progress of an upload is told.
 const TELL_EVERY: Duration = Duration::from_millis(200);
@@ -130,8 +131,8 @@ impl UploadPath {
         }
         progress.info(&format!(
             "=== Uploading the project ({}, packed {}) to {path} ===",
-            byte_text(archive.unpacked),
-            byte_text(archive.size)
+            quantity::size(archive.unpacked),
+            quantity::size(archive.size)
         ));
         self.upload(client, archive.file.path(), name, progress).await
     }

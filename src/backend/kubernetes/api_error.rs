@@ -15,18 +15,11 @@ use kube::core::Status;
 
 use super::reason::Denial;
 use crate::process::ProgramExit;
+use crate::quantity;
 
 /// How many lines of what a program writes before it fails are shown.
 const SHOWN_LINES: usize = 5;
 const AUTHORITY: &str = "the certificate-authority holds no valid certificate in PEM format";
-
-pub(super) fn seconds(time: Duration) -> String {
-    match time.as_secs() {
-        seconds if seconds >= 120 && seconds.is_multiple_of(60) => format!("{} minutes", seconds / 60),
-        1 => "1 second".to_owned(),
-        seconds => format!("{seconds} seconds"),
-    }
-}
 
 /// Why a request to the API was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,7 +69,7 @@ impl ApiProblem {
     }
 
     pub(super) fn no_answer(within: Duration) -> Self {
-        let message = format!("no answer within {}", seconds(within));
+        let message = format!("no answer within {}", quantity::duration(within));
         Self::new(ProblemKind::Unreachable, message)
     }
 

@@ -11,6 +11,7 @@ use crate::entities::{RunStatus, tag};
 use crate::environment::Engine;
 use crate::events::Progress;
 use crate::process::{BETWEEN_LOOKS, ProcessIdentity, Termination, Whereabouts};
+use crate::quantity;
 
 /// How long mlrun may take to end its tree and to record the end: its grace period, and as long again
 /// for the store.
@@ -86,8 +87,8 @@ async fn cancel_process(run: &FoundRun, process: &ProcessIdentity, printer: &Pri
     while is_here(process) {
         if Instant::now() > deadline {
             return Err(cannot(&format!(
-                "process {process} was asked to end and still runs after {} seconds",
-                PATIENCE.as_secs()
+                "process {process} was asked to end and still runs after {}",
+                quantity::duration(PATIENCE)
             ))
             .with_hint(format!(
                 "wait on with `mlrun wait {0}`, or `kill -9 {1}` and then `mlrun cancel {0}`",

@@ -1,5 +1,7 @@
 //! `mlrun status`: how a run stands.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 use super::{FoundRun, RunPlace, elsewhere, gone, ids};
@@ -10,6 +12,7 @@ use crate::cli::report::{Failure, Outcome};
 use crate::entities::{LifecycleStage, RunData, UnixMillis, tag};
 use crate::events::Progress;
 use crate::process::{ProcessIdentity, Whereabouts};
+use crate::quantity;
 
 /// What is known of a run beside its store.
 struct Findings {
@@ -132,10 +135,13 @@ fn text_of(run: &FoundRun, findings: &Findings) -> String {
         lines.extend(data.tag(key).map(|value| (title, value.to_owned())));
     }
     if let Some(start) = data.start_time {
-        lines.push(("started", ago(start, now)));
+        lines.push(("started", quantity::ago(now.0 - start.0)));
         if let Some(end) = data.end_time {
-            lines.push(("ended", ago(end, now)));
-            lines.push(("took", length((end.0 - start.0).max(0) / 1000)));
+            lines.push(("ended", quantity::ago(now.0 - end.0)));
+            lines.push((
+                "took",
+                quantity::duration(Duration::from_millis((end.0 - start.0).max(0).cast_unsigned())),
+            ));
         }
     }
     lines.extend(findings.facts.iter().cloned());
@@ -197,42 +203,4 @@ fn json_of(run: &FoundRun, findings: &Findings) -> Value {
         "params": map(&data.params),
         "tags": map(&data.tags),
     })
-}
-
-fn ago(time: UnixMillis, now: UnixMillis) -> String {
-    match (now.0 - time.0) / 1000 {
-        ..1 => "just now".to_owned(),
-        seconds => format!("{} ago", length(seconds)),
-    }
-}
-
-/// A length of time in its two largest units.
-fn length(seconds: i64) -> String {
-    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    match seconds {
-        ..60 => format!("{seconds} s"),
-        60..3600 => format!("{minutes} min {} s", seconds % 60),
-        3600..86_400 => format!("{hours} h {} min", minutes % 60),
-        _ => format!("{days} d {} h", hours % 24),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lengths_of_time_read_well() {
-        for (seconds, expected) in [
-            (0, "0 s"),
-            (59, "59 s"),
-            (61, "1 min 1 s"),
-            (7_260, "2 h 1 min"),
-            (90_000, "1 d 1 h"),
-        ] {
-            assert_eq!(length(seconds), expected);
-        }
-        assert_eq!(ago(UnixMillis(5), UnixMillis(0)), "just now");
-        assert_eq!(ago(UnixMillis(0), UnixMillis(2000)), "2 s ago");
-    }
 }

@@ -11,7 +11,7 @@ use super::mysql::MySqlDatabase;
 use super::postgres::PostgresDatabase;
 use super::sqlite::SqliteDatabase;
 use super::{SqlStore, schema};
-use crate::http::in_words;
+use crate::quantity;
 use crate::redact::Secret;
 use crate::tracking::TrackingError;
 use crate::tracking::limits::LongValues;
@@ -113,7 +113,7 @@ async fn connect(kind: &str, uri: &Secret) -> Result<Box<dyn Connection>, SqlErr
             if !std::mem::replace(&mut is_told, true) {
                 tracing::warn!(
                     "the database server takes no more connections ({error}); retrying for {}",
-                    in_words(PATIENCE)
+                    quantity::duration(PATIENCE)
                 );
             }
         })

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::driver::SqlError;
 use crate::process::limit_hint;
+use crate::quantity;
 
 /// Implements [`Transaction`](super::driver::Transaction) for a type that wraps one of sqlx. Each driver gives the
 /// SQL text as its database wants it, what a value that is not null means, the meaning of errors, and the
@@ -111,7 +112,7 @@ pub(super) async fn within<T>(
         Some(limit) => tokio::time::timeout(limit, connecting).await.unwrap_or_else(|_| {
             Err(sqlx::Error::Io(std::io::Error::new(
                 std::io::ErrorKind::TimedOut,
-                format!("no connection within {} s", limit.as_secs()),
+                format!("no connection within {}", quantity::duration(limit)),
             )))
         }),
     };

@@ -20,7 +20,7 @@ use tokio::time::{Instant, interval};
 
 use self::phase::{Deleter, Deletion, End, Phase};
 use self::watch::{Change, watch};
-use super::api_error::{ApiProblem, ProblemKind, seconds};
+use super::api_error::{ApiProblem, ProblemKind};
 use super::job_api::{JobHandle, PATIENCE, is_suspended};
 use super::pod_status::PodView;
 use super::reason::Reason;
@@ -29,6 +29,7 @@ use crate::backend::output_log::RelayedOutput;
 use crate::entities::RunStatus;
 use crate::events::Progress;
 use crate::process::{Ended, Signals};
+use crate::quantity;
 
 const TICK: Duration = Duration::from_millis(100);
 const MESSAGES: usize = 64;
@@ -264,7 +265,7 @@ impl Follower<'_> {
             Some(problem) if problem.is_lasting => ("cannot start".to_owned(), problem),
             problem if is_late && (problem.is_some() || limit.is_strict) => {
                 let slow = || Reason::new(phase(), Some("give it more time with --start-timeout"));
-                let what = format!("has not started within {}", seconds(limit.after));
+                let what = format!("has not started within {}", quantity::duration(limit.after));
                 (what, problem.unwrap_or_else(slow))
             }
             _ => return,
@@ -283,7 +284,7 @@ impl Follower<'_> {
             ProblemKind::Unauthorized => LOCKED_OUT,
             _ => LOST,
         };
-        let (cluster, time) = (&self.handle.cluster, seconds(lasted));
+        let (cluster, time) = (&self.handle.cluster, quantity::duration(lasted));
         if lasted >= patience {
             let text = format!(
                 "the Job '{}' goes on, but {cluster} has not answered for {time}",

@@ -249,7 +249,7 @@ const PODS: &[(&str, &[&str], &str, &str)] = &[
     (
         "exceeded quota: team, requested: pods=1, used: pods=3, limited: pods=3",
         &["--start-timeout", "1s"],
-        "error: the entry point has not started within 1 second: the Job's pod cannot be made: pods \"my-project-",
+        "error: the entry point has not started within 1s: the Job's pod cannot be made: pods \"my-project-",
         "hint: wait until others need less",
     ),
     (
@@ -279,7 +279,7 @@ const PODS: &[(&str, &[&str], &str, &str)] = &[
     (
         "error looking up service account default/train: serviceaccount \"train\" not found",
         &["--start-timeout", "1s"],
-        "error: the entry point has not started within 1 second: the Job's pod cannot be made: pods \"my-project-",
+        "error: the entry point has not started within 1s: the Job's pod cannot be made: pods \"my-project-",
         "hint: create the service account in the Job's namespace",
     ),
     (
@@ -297,7 +297,7 @@ const PODS: &[(&str, &[&str], &str, &str)] = &[
     (
         "no PriorityClass with name high was found",
         &["--start-timeout", "1s"],
-        "error: the entry point has not started within 1 second: the Job's pod cannot be made: pods \"my-project-",
+        "error: the entry point has not started within 1s: the Job's pod cannot be made: pods \"my-project-",
         "hint: name another priorityClassName in the template",
     ),
 ];

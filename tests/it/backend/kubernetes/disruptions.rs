@@ -370,7 +370,7 @@ fn the_time_to_start_counts_from_when_the_job_is_resumed() {
         .end()
         .expect_code(1)
         .expect_stderr("The Job is resumed\n")
-        .expect_stderr("error: the entry point has not started within 1 second: the pod is Pending\n");
+        .expect_stderr("error: the entry point has not started within 1s: the pod is Pending\n");
 }
 
 #[test]

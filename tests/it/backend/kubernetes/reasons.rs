@@ -71,7 +71,7 @@ const CASES: &[Case] = &[
         },
         says: &[
             "warning: no node can take the pod: 0/3 nodes are available: 3 Insufficient nvidia.com/gpu.\n",
-            "error: the entry point has not started within 1 second: no node can take the pod: 0/3 nodes",
+            "error: the entry point has not started within 1s: no node can take the pod: 0/3 nodes",
             "hint: ask for less in the template",
         ],
     },
@@ -100,7 +100,7 @@ const CASES: &[Case] = &[
             );
         },
         says: &[
-            "error: the entry point has not started within 1 second: the container 'my-project' has a wrong \
+            "error: the entry point has not started within 1s: the container 'my-project' has a wrong \
              configuration (CreateContainerConfigError): secret \"s\" not found\n",
             "hint: create the Secret or ConfigMap",
         ],
@@ -231,7 +231,7 @@ const CASES: &[Case] = &[
             server.event("Pod", &server.pod(0), "FailedMount", "configmap \"c\" not found");
         },
         says: &[
-            "error: the entry point has not started within 1 second: a volume of the pod cannot be mounted: configmap \"c\" not found\n",
+            "error: the entry point has not started within 1s: a volume of the pod cannot be mounted: configmap \"c\" not found\n",
         ],
     },
     Case {
@@ -263,7 +263,7 @@ const CASES: &[Case] = &[
         arguments: TIMEOUT,
         happens: |_, _| {},
         says: &[
-            "error: the entry point has not started within 1 second: the pod is Pending\n",
+            "error: the entry point has not started within 1s: the pod is Pending\n",
             "hint: give it more time with --start-timeout\n",
         ],
     },

@@ -286,8 +286,8 @@ async fn a_slow_server_ends_in_a_timeout() {
     ];
     assert_eq!(
         ask(&server, &variables).await,
-        "… no answer within 1 second (after 2 tries)\n\
-         hint: see whether the server works, or raise MLFLOW_HTTP_REQUEST_TIMEOUT (now 1 second)"
+        "… no answer within 1s (after 2 tries)\n\
+         hint: see whether the server works, or raise MLFLOW_HTTP_REQUEST_TIMEOUT (now 1s)"
     );
     assert_eq!(server.lines().len(), 2);
 }
@@ -410,8 +410,8 @@ fn the_person_learns_of_a_retry_when_it_begins() {
         told,
         [
             "STORE cannot be used (it answered 503 Service Unavailable); trying again up to 2 times, with pauses of \
-             0 seconds at most in all",
-            "STORE still cannot be used (connection closed before message completed); try 3 of 3 in 0 seconds",
+             0s at most in all",
+            "STORE still cannot be used (connection closed before message completed); try 3 of 3 in 0s",
         ]
     );
     assert_eq!(output.status.code(), Some(0));

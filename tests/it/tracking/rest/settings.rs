@@ -171,5 +171,5 @@ async fn values_are_read_as_the_reference_reads_them() {
     };
     let silent = super::store(&silent.url(), &variables).unwrap();
     let error = told(&silent.end_run(&RunId::new("abc"), end).await.unwrap_err());
-    assert_contains(&error, "no answer within 1 second\n");
+    assert_contains(&error, "no answer within 1s\n");
 }
