@@ -5,6 +5,16 @@
 
 use std::ops::RangeInclusive;
 
+/// Turns colours off unless `--color` is given (<https://no-color.org>). Not MLflow's.
+pub(crate) const NO_COLOR: &str = "NO_COLOR";
+/// Turns colours on, also off a terminal, unless it is 0. Not MLflow's.
+pub(crate) const CLICOLOR_FORCE: &str = "CLICOLOR_FORCE";
+/// Turns colours off if it is 0. Not MLflow's.
+pub(crate) const CLICOLOR: &str = "CLICOLOR";
+/// The terminal's kind; one that is `dumb` has no colours. Not MLflow's.
+pub(crate) const TERM: &str = "TERM";
+/// The width of lines if the terminal has none. Not MLflow's.
+pub(crate) const COLUMNS: &str = "COLUMNS";
 /// The tracking URI. Read, and set for the entry point.
 pub(crate) const MLFLOW_TRACKING_URI: &str = "MLFLOW_TRACKING_URI";
 /// The experiment's name. Read as `--experiment-name`.

@@ -1,9 +1,17 @@
-//! What the lower modules may tell a person while they work, without knowing how it is shown.
+//! What the lower modules report while they work, without knowing how it is shown.
+
+use serde::Serialize;
 
 /// Receives messages and transfer progress; the command line shows them on standard error.
 pub trait Progress: Send + Sync {
     /// A line that belongs to the normal course of a run.
     fn info(&self, line: &str);
+
+    /// A line that programs wait for: what it says, in fields.
+    fn event(&self, event: &Event<'_>, line: &str) {
+        let _ = event;
+        self.info(line);
+    }
 
     /// A line that a program writes while it builds an environment or an image. It is the program's own, and
     /// may hold anything.
@@ -19,6 +27,71 @@ pub trait Progress: Send + Sync {
 
     /// How far a transfer has come. Called often; the receiver decides how much of it is shown.
     fn transfer(&self, transfer: Transfer<'_>);
+}
+
+/// What programs wait for. With `--log-format json` these are fields beside the line's text, and `event` names the
+/// variant: `run_started`, `run_ended` and so on.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// An environment is missing and being built.
+    EnvironmentBuildStarted {
+        /// Its name, as `mlrun env list` shows it.
+        environment: &'a str,
+    },
+    /// An environment was built.
+    EnvironmentBuildEnded {
+        /// Its name, as `mlrun env list` shows it.
+        environment: &'a str,
+        /// How long the build took, in seconds.
+        duration: f64,
+    },
+    /// An entry point was started on this machine.
+    RunStarted {
+        /// The run.
+        run_id: &'a str,
+        /// Its experiment.
+        experiment_id: &'a str,
+        /// What the shell runs.
+        command: &'a str,
+    },
+    /// A backend has accepted the run and runs it elsewhere.
+    RunSubmitted {
+        /// The run.
+        run_id: &'a str,
+        /// Its experiment.
+        experiment_id: &'a str,
+        /// The backend's name.
+        backend: &'a str,
+    },
+    /// An earlier run did the same work; nothing was run.
+    RunReused {
+        /// That run.
+        run_id: &'a str,
+        /// Its experiment.
+        experiment_id: &'a str,
+        /// That run's status.
+        status: &'a str,
+    },
+    /// A run has ended.
+    RunEnded {
+        /// The run.
+        run_id: &'a str,
+        /// Its experiment.
+        experiment_id: &'a str,
+        /// `FINISHED`, `FAILED` or `KILLED`.
+        status: &'a str,
+        /// The entry point's exit code, if it exited by itself.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        exit_code: Option<i32>,
+        /// The number of the signal that ended the entry point.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        signal: Option<i32>,
+        /// How long the entry point ran, in seconds.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        duration: Option<f64>,
+    },
 }
 
 /// One state of a transfer that goes on.

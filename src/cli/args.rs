@@ -6,6 +6,7 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum, Value
 
 use crate::backend;
 use crate::cli::help;
+use crate::cli::terminal::{self, ColorChoice};
 
 /// Run MLflow Projects: fetch a project, prepare its environment, run an entry point, record the run
 #[derive(Debug, Parser)]
@@ -15,13 +16,24 @@ use crate::cli::help;
     args_override_self = true,
     subcommand_required = true,
     arg_required_else_help = true,
-    disable_help_subcommand = true,
-    max_term_width = 100
+    disable_help_subcommand = true
 )]
 pub(crate) struct Arguments {
     /// Load variables from a dotenv file first; variables that are set already keep their value
     #[arg(long, value_name = "FILE")]
     pub(crate) env_file: Option<std::path::PathBuf>,
+
+    /// Use colors: auto, always or never [env: NO_COLOR, CLICOLOR_FORCE]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_default_value = true,
+        hide_possible_values = true,
+        help_heading = "Global options"
+    )]
+    pub(crate) color: ColorChoice,
 
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -29,7 +41,7 @@ pub(crate) struct Arguments {
 
 /// The whole command line, its help laid out.
 pub(crate) fn command() -> clap::Command {
-    help::laid_out(Arguments::command())
+    terminal::dressed(help::laid_out(Arguments::command()))
 }
 
 #[derive(Debug, Subcommand)]
@@ -356,9 +368,10 @@ pub(crate) enum Shell {
 }
 
 /// `--log-format`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
     /// Lines for a person
+    #[default]
     Text,
     /// One JSON object a line
     Json,

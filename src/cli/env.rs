@@ -1,14 +1,17 @@
 //! `mlrun env`: the environments that were built for projects.
 
+use clap::builder::styling::Style;
 use serde_json::json;
 
 use crate::cli::args::EnvCommand;
 use crate::cli::escape::{self, one_line};
+use crate::cli::list::{Column, list};
 use crate::cli::printer::{self, Printer};
 use crate::cli::report::{Failure, Outcome};
-use crate::cli::text_table::columns;
+use crate::cli::terminal::style;
+use crate::cli::text_table::Painted;
 use crate::entities::UnixMillis;
-use crate::environment::{self, CachedEnvironment};
+use crate::environment::{self, CachedEnvironment, CachedState};
 use crate::events::Progress;
 use crate::quantity;
 
@@ -17,7 +20,7 @@ pub(crate) async fn run(command: EnvCommand, printer: &Printer) -> Result<Outcom
     match command {
         EnvCommand::List { json } => {
             let environments = environment::list().await?;
-            printer::write_stdout(&if json {
+            printer::write_escaped_stdout(&if json {
                 json_text(&environments)
             } else {
                 table(&environments, UnixMillis::now())
@@ -74,29 +77,31 @@ fn json_text(environments: &[CachedEnvironment]) -> String {
     escape::json(&objects.into())
 }
 
+const COLUMNS: [Column; 7] = [
+    Column::new("NAME").shortened_to(18),
+    Column::new("MANAGER").left_out(2),
+    Column::new("SIZE"),
+    Column::new("CREATED").left_out(1),
+    Column::new("LAST USED"),
+    Column::new("STATE").left_out(3),
+    Column::new("PROJECT").shortened_at_start_to(16),
+];
+
 fn table(environments: &[CachedEnvironment], now: UnixMillis) -> String {
-    let heading = [
-        "NAME",
-        "MANAGER",
-        "SIZE",
-        "CREATED",
-        "LAST USED",
-        "STATE",
-        "PROJECT",
-    ];
-    let mut rows = vec![heading.map(str::to_owned).to_vec()];
-    rows.extend(environments.iter().map(|environment| {
-        let project = environment.project.as_deref().map(one_line);
+    let row = |environment: &CachedEnvironment| {
+        let state = match environment.state {
+            CachedState::Unfinished => style::WARNING,
+            _ => Style::new(),
+        };
         vec![
-            environment.name.clone(),
-            environment.manager.to_string(),
-            quantity::size(environment.bytes),
-            quantity::ago(now.0 - environment.created.0),
-            quantity::ago(now.0 - environment.last_used.0),
-            environment.state.as_str().to_owned(),
-            project.unwrap_or_else(|| "-".into()).into_owned(),
+            Painted::plain(&environment.name),
+            Painted::plain(environment.manager.to_string()),
+            Painted::plain(quantity::size(environment.bytes)),
+            Painted::plain(quantity::ago(now.0 - environment.created.0)),
+            Painted::plain(quantity::ago(now.0 - environment.last_used.0)),
+            Painted::new(environment.state.as_str(), state),
+            Painted::plain(environment.project.as_deref().unwrap_or("-")),
         ]
-    }));
-    // Whole lines, for programs that read them.
-    columns(&rows, 0, usize::MAX)
+    };
+    list(&COLUMNS, &environments.iter().map(row).collect::<Vec<_>>())
 }

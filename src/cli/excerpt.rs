@@ -7,7 +7,7 @@ use std::sync::Arc;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use crate::cli::escape::one_line;
-use crate::cli::text_table::{Stream, WIDEST};
+use crate::cli::terminal::{Stream, WIDEST};
 use crate::lint::looks_secret;
 use crate::nearest::nearest;
 use crate::project::{Location, SourceFile, SourceLine};

@@ -1,5 +1,6 @@
 //! `mlrun lint`: remarks on a project's file.
 
+use clap::builder::styling::Style;
 use serde_json::{Value, json};
 
 use crate::cli::args::LintArguments;
@@ -8,10 +9,14 @@ use crate::cli::excerpt::Excerpts;
 use crate::cli::printer::{self, Printer};
 use crate::cli::project_source::{ProjectSource, look_at};
 use crate::cli::report::{Failure, Outcome};
-use crate::cli::text_table::Stream;
+use crate::cli::terminal::{Stream, style};
+use crate::cli::text_table::{fitting, labelled};
 use crate::lint::{self, Finding, Severity};
 use crate::quantity;
 use crate::runner::RunError;
+
+/// Where findings are written.
+const STREAM: Stream = Stream::Stdout;
 
 /// Shows what there is to say about a project's file. Errors among it make the exit code 1.
 pub(crate) async fn run(arguments: LintArguments, printer: &Printer) -> Result<Outcome, Failure> {
@@ -38,30 +43,39 @@ pub(crate) async fn run(arguments: LintArguments, printer: &Printer) -> Result<O
 /// Each finding on a line that editors understand, and what to do on the next.
 pub(crate) fn text(source: &ProjectSource, findings: &[Finding]) -> String {
     let mut text = String::new();
-    let mut excerpts = Excerpts::new(Stream::Stdout);
+    let mut excerpts = Excerpts::new(STREAM);
     for finding in findings {
         let place = finding.location.as_ref().map_or_else(
             || source.shown(source.work_dir.path()),
             |location| source.shown_location(location),
         );
         let place = if place.is_empty() { "." } else { &place };
-        let severity = finding.code.severity().as_str();
-        text.push_str(&format!(
-            "{}: {severity}: {} [{}]{}\n",
+        let severity = finding.code.severity();
+        let line = format!(
+            "{}: {}: {} [{}]",
             one_line(place),
+            STREAM.paint(style_of(severity), severity.as_str()),
             one_line(&finding.message),
             finding.code.name(),
-            finding
-                .location
-                .as_ref()
-                .map(|location| excerpts.of(location))
-                .unwrap_or_default()
-        ));
+        );
+        text.push_str(&fitting(STREAM, 2, &line));
+        text.extend(finding.location.as_ref().map(|location| excerpts.of(location)));
+        text.push('\n');
         if let Some(hint) = &finding.hint {
-            text.push_str(&format!("  hint: {}\n", one_line(hint)));
+            let hint = labelled(STREAM, "  hint:", style::HINT, &one_line(hint));
+            text.push_str(&format!("{hint}\n"));
         }
     }
     text
+}
+
+/// The colour of a finding's severity.
+pub(crate) fn style_of(severity: Severity) -> Style {
+    match severity {
+        Severity::Error => style::ERROR,
+        Severity::Warning => style::WARNING,
+        Severity::Note => style::HINT,
+    }
 }
 
 /// The findings for programs.

@@ -1,71 +1,67 @@
-//! What the modules below tell through `tracing`: warnings are always shown, all of it with `--verbose`.
+//! What the modules below say through `tracing`: warnings are always shown, all of it with `--verbose`.
 
-use std::fmt;
-use std::io::{self, Write};
+use std::fmt::{self, Write};
+use std::sync::Arc;
 
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
-use crate::cli::args::LogFormat;
-use crate::cli::escape;
 use crate::cli::printer::{Printer, Verbosity};
 use crate::events::Progress;
 
 /// Shows traces on standard error from now on.
-pub(crate) fn show(format: LogFormat, verbosity: Verbosity) {
+pub(crate) fn show(printer: &Arc<Printer>) {
     // Fails only where a subscriber is there already: in a program that uses the library.
-    let _ = if verbosity == Verbosity::Verbose {
-        let subscriber = tracing_subscriber::fmt()
-            .with_writer(|| Escaped(std::io::stderr()))
-            .with_max_level(Level::DEBUG)
-            .without_time()
-            .finish();
-        tracing::subscriber::set_global_default(subscriber)
-    } else {
-        tracing::subscriber::set_global_default(Warnings {
-            printer: Printer::new(format, verbosity),
-        })
-    };
+    let _ = tracing::subscriber::set_global_default(Traces {
+        printer: Arc::clone(printer),
+    });
 }
 
-/// Writes events with all that acts on a terminal written out. Gets each event as a whole.
-struct Escaped<W>(W);
+/// Shows this program's own warnings as such. Everything else is for developers.
+struct Traces {
+    printer: Arc<Printer>,
+}
 
-impl<W: Write> Write for Escaped<W> {
-    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        let text = String::from_utf8_lossy(event);
-        let text = escape::continued(text.strip_suffix('\n').unwrap_or(&text));
-        self.0
-            .write_all(format!("{}\n", escape::escaped(&text)).as_bytes())?;
-        Ok(event.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+impl Traces {
+    fn is_verbose(&self) -> bool {
+        self.printer.verbosity() == Verbosity::Verbose
     }
 }
 
-/// Shows this program's own warnings as such; those of libraries are for developers.
-struct Warnings {
-    printer: Printer,
+fn is_own_warning(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() <= Level::WARN && metadata.target().starts_with(env!("CARGO_CRATE_NAME"))
 }
 
-impl Subscriber for Warnings {
+impl Subscriber for Traces {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event()
-            && *metadata.level() <= Level::WARN
-            && metadata.target().starts_with(env!("CARGO_CRATE_NAME"))
+        let is_shown = if self.is_verbose() {
+            *metadata.level() <= Level::DEBUG
+        } else {
+            is_own_warning(metadata)
+        };
+        metadata.is_event() && is_shown
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(LevelFilter::WARN)
+        Some(if self.is_verbose() {
+            LevelFilter::DEBUG
+        } else {
+            LevelFilter::WARN
+        })
     }
 
     fn event(&self, event: &Event<'_>) {
-        let mut message = Message(String::new());
-        event.record(&mut message);
-        self.printer.warning(&message.0);
+        let mut text = Text::default();
+        event.record(&mut text);
+        let metadata = event.metadata();
+        if is_own_warning(metadata) {
+            self.printer.warning(&text.message);
+        } else {
+            let (level, target) = (metadata.level(), metadata.target());
+            let line = format!("{level} {target}: {}{}", text.message, text.fields);
+            self.printer.debug(&line);
+        }
     }
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
@@ -81,13 +77,20 @@ impl Subscriber for Warnings {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// The text of an event.
-struct Message(String);
+/// What an event says.
+#[derive(Default)]
+struct Text {
+    message: String,
+    /// Each with a blank before it.
+    fields: String,
+}
 
-impl Visit for Message {
+impl Visit for Text {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if field.name() == "message" {
-            self.0 = format!("{value:?}");
-        }
+        // Writing to a string does not fail.
+        let _ = match field.name() {
+            "message" => write!(self.message, "{value:?}"),
+            name => write!(self.fields, " {name}={value:?}"),
+        };
     }
 }

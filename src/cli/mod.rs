@@ -11,6 +11,7 @@ mod excerpt;
 mod help;
 mod inspect;
 mod lint;
+mod list;
 mod log;
 mod mlflow;
 mod params_file;
@@ -20,6 +21,7 @@ mod report;
 mod run;
 mod run_info;
 mod settings;
+mod terminal;
 mod text_table;
 mod transfer_bar;
 mod words;
@@ -31,7 +33,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 
-use clap::FromArgMatches;
+use clap::{FromArgMatches, ValueEnum};
 
 use args::{Arguments, Command, LogFormat};
 use printer::{Printer, Verbosity};
@@ -67,12 +69,14 @@ fn no_thread(error: io::Error) -> Failure {
 }
 
 fn carry_out(words: Vec<OsString>) -> ExitCode {
+    terminal::choose(early(&words, "--color"));
+    let early_printer = Printer::new(early(&words, "--log-format"), Verbosity::Normal);
     let mut program = args::command();
     program.build();
     let checked = mlflow::hand_over(&words, |name| program.find_subcommand(name).is_some())
         .and_then(|()| words::check(&program, &words));
     if let Err(failure) = checked {
-        return Printer::new(LogFormat::Text, Verbosity::Normal).report(&failure);
+        return early_printer.report(&failure);
     }
     let arguments = match parsed(program, &words) {
         Ok(arguments) => arguments,
@@ -81,18 +85,17 @@ fn carry_out(words: Vec<OsString>) -> ExitCode {
             let error = parsed(args::command(), words.iter().map(|word| shown(word)))
                 .err()
                 .unwrap_or(error);
-            // A closed pipe while help is written is no error.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+            return early_printer.usage(&error);
         }
     };
+    terminal::choose(arguments.color);
     let (format, verbosity) = match &arguments.command {
         Command::Run(run) => (run.log_format, verbosity(run.quiet, run.verbose)),
         _ => (LogFormat::Text, Verbosity::Normal),
     };
     let printer = Arc::new(Printer::new(format, verbosity));
     install_panic_report(format);
-    log::show(format, verbosity);
+    log::show(&printer);
     let result = arguments
         .env_file
         .map_or(Ok(()), |path| env_file::load(&path, &printer))
@@ -117,6 +120,23 @@ fn carry_out(words: Vec<OsString>) -> ExitCode {
         Ok(outcome) => outcome.into(),
         Err(failure) => printer.report(&failure),
     }
+}
+
+/// The value of an option that counts before the words are parsed, so that a mistake in them is shown as asked.
+fn early<T: ValueEnum + Default>(words: &[OsString], option: &str) -> T {
+    let mut found = T::default();
+    let mut words = words.iter().skip(1).map(|word| word.to_string_lossy());
+    while let Some(word) = words.next().filter(|word| word != "--") {
+        let value = match word.strip_prefix(option) {
+            Some("") => words.next().map(|value| value.into_owned()),
+            Some(rest) => rest.strip_prefix('=').map(str::to_owned),
+            None => None,
+        };
+        if let Some(value) = value.and_then(|value| T::from_str(&value, false).ok()) {
+            found = value;
+        }
+    }
+    found
 }
 
 fn parsed(

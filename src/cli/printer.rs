@@ -6,14 +6,20 @@ use std::process::ExitCode;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use serde::Serialize;
+
 use crate::cli::args::LogFormat;
 use crate::cli::escape;
-use crate::cli::excerpt::Excerpts;
 use crate::cli::report::Failure;
-use crate::cli::text_table::Stream;
+use crate::cli::terminal::{Stream, style};
+use crate::cli::text_table::{fitting, labelled};
 use crate::cli::transfer_bar::{self, TransferBar};
-use crate::events::{Progress, Transfer};
+use crate::entities::RunStatus;
+use crate::events::{Event, Progress, Transfer};
 use crate::runner::in_background;
+
+/// How the lines of a run begin that scripts look for. They are never wrapped.
+const OF_RUN: &str = "===";
 
 /// How much is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,11 +32,22 @@ pub(crate) enum Verbosity {
     Verbose,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 enum Level {
+    Debug,
     Info,
     Warning,
     Error,
+}
+
+impl Level {
+    fn of(event: &Event<'_>) -> Self {
+        match event {
+            Event::RunEnded { status, .. } if *status != RunStatus::Finished.as_str() => Self::Error,
+            _ => Self::Info,
+        }
+    }
 }
 
 /// Writes lines in the asked form; draws transfer progress where a person looks on.
@@ -56,22 +73,20 @@ impl Printer {
 
     /// A line that says why something failed.
     pub(crate) fn error(&self, line: &str) {
-        self.write(Level::Error, line);
+        self.line(Level::Error, None, line);
+    }
+
+    /// A line for those who look for a mistake of the program.
+    pub(crate) fn debug(&self, line: &str) {
+        self.line(Level::Debug, None, line);
     }
 
     /// Why something failed: its causes and its hint have lines of their own.
     pub(crate) fn failure(&self, failure: &Failure) {
-        self.write_text(Level::Error, &failure.text(), |_| {
-            let excerpt = failure
-                .location()
-                .map(|location| Excerpts::new(Stream::Stderr).of(location));
-            [
-                escape::escaped(&failure.head()).as_ref(),
-                &excerpt.unwrap_or_default(),
-                &escape::escaped(&failure.tail()),
-            ]
-            .concat()
-        });
+        match self.format {
+            LogFormat::Text => self.write(&format!("{}\n", failure.shown())),
+            LogFormat::Json => self.write(&json_failure(failure)),
+        }
     }
 
     /// Says why a command failed, and gives its exit code.
@@ -80,24 +95,56 @@ impl Printer {
         ExitCode::from(failure.code())
     }
 
-    fn write(&self, level: Level, line: &str) {
-        self.write_text(level, line, |line| {
-            escape::escaped(&escape::without_fakes(line)).into_owned()
-        });
+    /// Writes help to standard output, or what is wrong with the command line.
+    pub(crate) fn usage(&self, error: &clap::Error) -> ExitCode {
+        let code = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        let (stream, text) = (
+            if error.use_stderr() {
+                Stream::Stderr
+            } else {
+                Stream::Stdout
+            },
+            error.render(),
+        );
+        let painted = if stream.has_colors() {
+            text.ansi().to_string()
+        } else {
+            text.to_string()
+        };
+        match (stream, self.format) {
+            // A closed pipe while help is written is no error.
+            (Stream::Stdout, _) => drop(write_escaped_stdout(&painted)),
+            (Stream::Stderr, LogFormat::Text) => self.write(&painted),
+            (Stream::Stderr, LogFormat::Json) => {
+                let text = text.to_string();
+                let message = text.trim_end().strip_prefix("error: ").unwrap_or(text.trim_end());
+                self.line(Level::Error, None, message);
+            }
+        }
+        code
     }
 
-    fn write_text(&self, level: Level, line: &str, shown: impl FnOnce(&str) -> String) {
-        if level == Level::Info && self.verbosity < Verbosity::Normal {
+    pub(crate) fn verbosity(&self) -> Verbosity {
+        self.verbosity
+    }
+
+    fn line(&self, level: Level, event: Option<&Event<'_>>, line: &str) {
+        let least = match self.verbosity {
+            Verbosity::Quiet => Level::Warning,
+            Verbosity::Normal => Level::Info,
+            Verbosity::Verbose => Level::Debug,
+        };
+        if level < least {
             return;
         }
+        match self.format {
+            LogFormat::Text => self.write(&format!("{}\n", shown(level, event, line))),
+            LogFormat::Json => self.write(&json_line(level, event, line)),
+        }
+    }
+
+    fn write(&self, text: &str) {
         self.clear_transfer();
-        let text = match self.format {
-            LogFormat::Text => match level {
-                Level::Warning => format!("warning: {}\n", shown(line)),
-                Level::Info | Level::Error => format!("{}\n", shown(line)),
-            },
-            LogFormat::Json => json_line(level, line),
-        };
         // A closed standard error is no reason to fail: the run goes on unheard.
         let _ = std::io::stderr().lock().write_all(text.as_bytes());
     }
@@ -115,15 +162,23 @@ impl Printer {
 
 impl Progress for Printer {
     fn info(&self, line: &str) {
-        self.write(Level::Info, line);
+        self.line(Level::Info, None, line);
+    }
+
+    fn event(&self, event: &Event<'_>, line: &str) {
+        self.line(Level::of(event), Some(event), line);
     }
 
     fn program_line(&self, line: &str) {
-        self.write_text(Level::Info, line, str::to_owned);
+        match self.format {
+            LogFormat::Text if self.verbosity > Verbosity::Quiet => self.write(&format!("{line}\n")),
+            LogFormat::Text => {}
+            LogFormat::Json => self.line(Level::Info, None, line),
+        }
     }
 
     fn warning(&self, line: &str) {
-        self.write(Level::Warning, line);
+        self.line(Level::Warning, None, line);
     }
 
     fn output(&self, bytes: &[u8]) {
@@ -167,18 +222,87 @@ pub(crate) async fn write_large_stdout(text: String) -> Result<(), Failure> {
     in_background(move || write_stdout(&text)).await?
 }
 
-fn json_line(level: Level, line: &str) -> String {
-    let level = match level {
-        Level::Info => "info",
-        Level::Warning => "warning",
-        Level::Error => "error",
-    };
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let object = serde_json::json!({
-        "time": since_epoch.as_secs_f64(),
-        "level": level,
-        "message": line,
+/// A line for a person: in colour and wrapped on a terminal, byte for byte the same elsewhere.
+fn shown(level: Level, event: Option<&Event<'_>>, line: &str) -> String {
+    let stream = Stream::Stderr;
+    let text = escape::without_fakes(line);
+    let text = escape::escaped(&text);
+    // What has lines of its own is laid out already.
+    let has_lines = text.contains('\n');
+    match level {
+        Level::Warning if has_lines => {
+            format!("{} {text}", stream.paint(style::WARNING, "warning:"))
+        }
+        Level::Warning => labelled(stream, "warning:", style::WARNING, &text),
+        Level::Debug => stream.paint(style::FAINT, &text),
+        Level::Info | Level::Error if !text.starts_with(OF_RUN) && has_lines => text.into_owned(),
+        Level::Info | Level::Error if !text.starts_with(OF_RUN) => fitting(stream, 2, &text),
+        Level::Error => stream.paint(style::ERROR, &text),
+        Level::Info => match event {
+            Some(Event::RunEnded { .. }) => stream.paint(style::SUCCESS, &text),
+            _ => stream.paint(style::HEADING, &text),
+        },
+    }
+}
+
+/// A line for a program. Fields are added from version to version; none changes its meaning.
+#[derive(Serialize)]
+struct JsonLine<'a> {
+    time: f64,
+    level: Level,
+    message: &'a str,
+    #[serde(flatten)]
+    event: Option<&'a Event<'a>>,
+    #[serde(flatten)]
+    failure: Option<JsonFailure>,
+}
+
+/// What is known of a failure beside its message.
+#[derive(Serialize)]
+struct JsonFailure {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    causes: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+    #[serde(flatten)]
+    place: Option<JsonPlace>,
+}
+
+#[derive(Serialize)]
+struct JsonPlace {
+    file: String,
+    line: usize,
+    column: usize,
+}
+
+fn json_line(level: Level, event: Option<&Event<'_>>, message: &str) -> String {
+    json_text(level, message, event, None)
+}
+
+fn json_failure(failure: &Failure) -> String {
+    let place = failure.location().map(|location| JsonPlace {
+        file: location.file.path().display().to_string(),
+        line: location.position.line,
+        column: location.position.column,
     });
+    let details = JsonFailure {
+        causes: failure.causes(),
+        hint: failure.hint(),
+        place,
+    };
+    json_text(Level::Error, &failure.headline(), None, Some(details))
+}
+
+fn json_text(level: Level, message: &str, event: Option<&Event<'_>>, failure: Option<JsonFailure>) -> String {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let line = JsonLine {
+        time: since_epoch.as_secs_f64(),
+        level,
+        message,
+        event,
+        failure,
+    };
+    let object = serde_json::to_string(&line).unwrap_or_default();
     escape::json_escaped(&format!("{object}\n"))
 }
 
@@ -186,12 +310,50 @@ fn json_line(level: Level, line: &str) -> String {
 mod tests {
     use super::*;
 
+    fn read(line: &str) -> serde_json::Value {
+        assert_eq!(line.matches('\n').count(), 1);
+        serde_json::from_str(line).expect("valid JSON")
+    }
+
     #[test]
     fn a_json_line_is_one_object() {
-        let line = json_line(Level::Warning, "a \"b\"\nc");
-        let value: serde_json::Value = serde_json::from_str(&line).expect("valid JSON");
+        let value = read(&json_line(Level::Warning, None, "a \"b\"\nc"));
         assert_eq!(value["level"], "warning");
         assert_eq!(value["message"], "a \"b\"\nc");
-        assert_eq!(line.matches('\n').count(), 1);
+        assert_eq!(value.as_object().map(serde_json::Map::len), Some(3));
+    }
+
+    #[test]
+    fn json_lines_have_fields() {
+        let event = Event::RunEnded {
+            run_id: "0123",
+            experiment_id: "0",
+            status: "FAILED",
+            exit_code: Some(3),
+            signal: None,
+            duration: Some(1.5),
+        };
+        let value = read(&json_line(Level::of(&event), Some(&event), "=== … ==="));
+        for (field, expected) in [
+            ("level", "error"),
+            ("event", "run_ended"),
+            ("run_id", "0123"),
+            ("experiment_id", "0"),
+            ("status", "FAILED"),
+        ] {
+            assert_eq!(value[field], expected);
+        }
+        assert_eq!(
+            (&value["exit_code"], &value["duration"]),
+            (&3.into(), &1.5.into())
+        );
+        assert!(value.get("signal").is_none());
+        let error = anyhow::anyhow!("refused").context("cannot");
+        let value = read(&json_failure(&Failure::new(error).with_hint("try")));
+        assert_eq!(value["message"], "cannot");
+        assert_eq!(
+            (&value["causes"][0], &value["hint"]),
+            (&"refused".into(), &"try".into())
+        );
     }
 }

@@ -3,7 +3,12 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use clap::builder::styling::Style;
+
 use crate::cli::escape;
+use crate::cli::excerpt::Excerpts;
+use crate::cli::terminal::{Stream, style};
+use crate::cli::text_table::labelled;
 use crate::entities::RunStatus;
 use crate::process::limit_hint;
 use crate::project::Location;
@@ -145,46 +150,74 @@ impl Failure {
             .find_map(limit_hint)
     }
 
-    /// The error, its causes, the place and the way out; every cause once.
+    /// The error, the place, its causes and the way out, as it stands in files and messages.
     pub(crate) fn text(&self) -> String {
-        self.head() + &self.tail()
+        let plain = |label: &str, _, text: &str| format!("{label} {text}");
+        self.laid_out(plain, "")
+    }
+
+    /// As [`text`](Self::text), for standard error: with the place's line, in colour and wrapped on a terminal.
+    pub(crate) fn shown(&self) -> String {
+        let excerpt = self
+            .location
+            .as_ref()
+            .map(|place| Excerpts::new(Stream::Stderr).of(place));
+        let shown =
+            |label: &str, style, text: &str| labelled(Stream::Stderr, label, style, &escape::escaped(text));
+        self.laid_out(shown, &excerpt.unwrap_or_default())
+    }
+
+    fn laid_out(&self, line: impl Fn(&str, Style, &str) -> String, excerpt: &str) -> String {
+        let mut text = line("error:", style::ERROR, &escape::continued(&self.headline()));
+        if let Some(place) = self.location.as_ref().map(ToString::to_string)
+            && !self.headline().starts_with(&place)
+        {
+            text.push('\n');
+            text.push_str(&line("  -->", style::PLACE, &escape::one_line(&place)));
+        }
+        text.push_str(excerpt);
+        for cause in self.causes() {
+            text.push('\n');
+            text.push_str(&line(
+                "  caused by:",
+                style::CAUSE,
+                &cause.replace('\n', "\n    "),
+            ));
+        }
+        if let Some(hint) = self.hint() {
+            text.push('\n');
+            text.push_str(&line("hint:", style::HINT, &escape::continued(&hint)));
+        }
+        text
+    }
+
+    /// What went wrong, without its causes.
+    pub(crate) fn headline(&self) -> String {
+        self.error.to_string()
+    }
+
+    /// The causes that the message or another cause does not name already.
+    pub(crate) fn causes(&self) -> Vec<String> {
+        let mut causes = Vec::new();
+        let mut shown = self.headline();
+        for cause in self.error.chain().skip(1) {
+            let cause = cause.to_string();
+            if !shown.contains(&cause) {
+                causes.push(cause.clone());
+                shown = cause;
+            }
+        }
+        causes
+    }
+
+    /// What to do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        self.limit_hint().or_else(|| self.hint.clone())
     }
 
     /// The place in a file that the failure is about.
     pub(crate) fn location(&self) -> Option<&Location> {
         self.location.as_ref()
-    }
-
-    /// The error, and the place if the error itself does not name it.
-    pub(crate) fn head(&self) -> String {
-        let message = self.error.to_string();
-        let mut text = format!("error: {}", escape::continued(&message));
-        if let Some(location) = self.location.as_ref().map(ToString::to_string)
-            && !message.starts_with(&location)
-        {
-            text.push_str("\n  --> ");
-            text.push_str(&escape::one_line(&location));
-        }
-        text
-    }
-
-    /// The causes and the way out, each with a line's end before it.
-    pub(crate) fn tail(&self) -> String {
-        let mut text = String::new();
-        let mut shown = self.error.to_string();
-        for cause in self.error.chain().skip(1) {
-            let cause = cause.to_string();
-            if !shown.contains(&cause) {
-                text.push_str("\n  caused by: ");
-                text.push_str(&cause.replace('\n', "\n    "));
-                shown = cause;
-            }
-        }
-        if let Some(hint) = self.limit_hint().as_ref().or(self.hint.as_ref()) {
-            text.push_str("\nhint: ");
-            text.push_str(&escape::continued(hint));
-        }
-        text
     }
 }
 

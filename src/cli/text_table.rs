@@ -1,69 +1,33 @@
-//! Text in columns and lines of a width, for a person.
+//! Text in lines of a width and in columns, for a person.
 
-use std::borrow::Cow;
-
-use rustix::termios::tcgetwinsize;
+use clap::builder::styling::Style;
+use console::measure_text_width;
 
 use crate::cli::escape;
+use crate::cli::terminal::{Stream, WIDEST, style};
 
-/// The width of lines where no terminal says another one.
-const DEFAULT_WIDTH: usize = 80;
-/// Lines longer than this are hard to read, however wide the terminal is.
-pub(super) const WIDEST: usize = 120;
-/// A narrower terminal wraps lines by itself.
+/// What a text beside or below another one has at least.
 const NARROWEST: usize = 20;
-/// What a last column has at least.
-const NARROWEST_COLUMN: usize = 20;
+/// The blanks between columns.
+pub(super) const GAP: usize = 2;
 
-/// Where a text goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stream {
-    Stdout,
-    Stderr,
-}
-
-impl Stream {
-    /// How long lines should be at most.
-    pub(crate) fn width(self) -> usize {
-        let size = match self {
-            Self::Stdout => tcgetwinsize(std::io::stdout()),
-            Self::Stderr => tcgetwinsize(std::io::stderr()),
-        };
-        match size.map_or(0, |size| usize::from(size.ws_col)) {
-            0 => DEFAULT_WIDTH,
-            columns => columns.clamp(NARROWEST, WIDEST),
-        }
-    }
-
-    /// Whether colours are shown: on a terminal, unless `NO_COLOR` or `CLICOLOR=0` is set, and wherever
-    /// `CLICOLOR_FORCE` is.
-    pub(crate) fn has_colors(self) -> bool {
-        match self {
-            Self::Stdout => console::colors_enabled(),
-            Self::Stderr => console::colors_enabled_stderr(),
-        }
-    }
-}
-
-/// Breaks a text at its spaces into lines of at most `width` characters. Longer words stay whole, and
-/// the text's own line ends stay.
+/// Breaks a text at its blanks into lines of at most `width` columns. Longer words stay whole, so does a
+/// command between backquotes that a line can hold, and the text's own line ends stay.
 pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
     text.lines().flat_map(|line| wrapped_line(line, width)).collect()
 }
 
 fn wrapped_line(line: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    let mut length = 0;
     // What stands before the first word belongs to it.
-    let indent = line.len() - line.trim_start().len();
-    let (indent, rest) = line.split_at(indent);
-    for (number, word) in rest.split(' ').enumerate() {
-        let word_length = word.chars().count();
+    let (indent, rest) = line.split_at(line.len() - line.trim_start().len());
+    let mut lines = vec![indent.to_owned()];
+    let mut length = measure_text_width(indent);
+    for (number, word) in words(rest, width).into_iter().enumerate() {
+        let word_length = measure_text_width(word);
         let last = lines.last_mut().expect("there is a first line");
         if number == 0 {
-            last.push_str(indent);
             last.push_str(word);
-            length = indent.chars().count() + word_length;
+            length += word_length;
         } else if length + 1 + word_length > width {
             lines.push(word.to_owned());
             length = word_length;
@@ -76,56 +40,172 @@ fn wrapped_line(line: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Lines with this indentation, each row's cells in columns. The last column is broken into lines that
-/// fit into `width`; a row may have fewer cells than others. A cell that is longer than a line can be widens
-/// no column: thousands of rows beside a text of a megabyte would be gigabytes of spaces.
-pub(crate) fn columns(rows: &[Vec<String>], indent: usize, width: usize) -> String {
-    let rows: Vec<Vec<Cow<'_, str>>> = rows.iter().map(|row| shown_cells(row)).collect();
-    let count = rows.iter().map(Vec::len).max().unwrap_or_default();
-    let widths: Vec<usize> = (0..count.saturating_sub(1))
-        .map(|column| {
-            let cells = rows.iter().filter_map(|row| row.get(column));
-            let lengths = cells.map(|cell| cell.chars().count());
-            lengths
-                .filter(|length| *length <= WIDEST)
-                .max()
-                .unwrap_or_default()
-        })
-        .collect();
-    let before_last = indent + widths.iter().map(|width| width + 2).sum::<usize>();
-    let last_width = width.saturating_sub(before_last).max(NARROWEST_COLUMN);
+/// What stands between blanks. A command between backquotes is one word if it fits: it is there to be copied.
+fn words(line: &str, width: usize) -> Vec<&str> {
+    let mut words = Vec::new();
+    let mut start = 0;
+    for (at, _) in line.match_indices(' ') {
+        // It is a part of the word before.
+        if at < start {
+            continue;
+        }
+        let mut end = at;
+        if line[start..at].matches('`').count() % 2 == 1
+            && let Some(close) = line[at..].find('`').map(|close| at + close)
+        {
+            let whole = line[close..].find(' ').map_or(line.len(), |blank| close + blank);
+            if measure_text_width(&line[start..whole]) <= width {
+                end = whole;
+            }
+        }
+        words.push(&line[start..end]);
+        start = end + 1;
+    }
+    words.extend(line.get(start..));
+    words
+}
+
+/// A text after its label, such as `hint:`; as it is written to the stream, without a line's end at its end. On a
+/// terminal the label is painted, and long lines go on below the text's beginning.
+pub(crate) fn labelled(stream: Stream, label: &str, style: Style, text: &str) -> String {
+    let indent = label.len() - label.trim_start().len();
+    let painted = format!("{:indent$}{}", "", stream.paint(style, label.trim_start()));
+    format!(
+        "{painted} {}",
+        fitting(stream, measure_text_width(label) + 1, text)
+    )
+}
+
+/// A text in lines that fit, if they are for a terminal; `first` is as for [`hanging`].
+pub(crate) fn fitting(stream: Stream, first: usize, text: &str) -> String {
+    match stream.wraps_at() {
+        Some(width) => hanging(text, first, width),
+        None => text.to_owned(),
+    }
+}
+
+/// The text in lines that fit, the first of which begins so far to the right, and so does what it is continued by.
+/// A further line of the text itself is continued two columns right of its own beginning.
+fn hanging(text: &str, first: usize, width: usize) -> String {
+    let mut shown = String::new();
+    for (number, line) in text.split('\n').enumerate() {
+        let own = line.len() - line.trim_start_matches(' ').len();
+        let indent = if number == 0 { first } else { own + 2 };
+        let indent = indent.min(width.saturating_sub(NARROWEST));
+        if number > 0 {
+            shown.push_str(&format!("\n{:own$}", ""));
+        }
+        for (part, words) in wrapped_line(&line[own..], width - indent).into_iter().enumerate() {
+            if part > 0 {
+                shown.push_str(&format!("\n{:indent$}", ""));
+            }
+            shown.push_str(&words);
+        }
+    }
+    shown
+}
+
+/// What stands in a column of a row: a text in its style.
+pub(crate) trait Cell {
+    fn text(&self) -> &str;
+    fn style(&self) -> Style {
+        Style::new()
+    }
+}
+
+impl Cell for String {
+    fn text(&self) -> &str {
+        self
+    }
+}
+
+/// A text in colour.
+#[derive(Debug, Clone)]
+pub(crate) struct Painted {
+    text: String,
+    style: Style,
+}
+
+impl Painted {
+    pub(crate) fn new(text: impl Into<String>, style: Style) -> Self {
+        let text = text.into();
+        Self { text, style }
+    }
+
+    pub(crate) fn plain(text: impl Into<String>) -> Self {
+        Self::new(text, Style::new())
+    }
+
+    pub(crate) fn heading(text: impl Into<String>) -> Self {
+        Self::new(text, style::HEADING)
+    }
+}
+
+impl Cell for Painted {
+    fn text(&self) -> &str {
+        &self.text
+    }
+
+    fn style(&self) -> Style {
+        self.style
+    }
+}
+
+/// Lines with this indentation for standard output, each row's cells in columns. The last column is broken into
+/// lines that fit into `width`; if there is no place for it beside the others, below them. A row may have fewer
+/// cells than others. A cell that is longer than a line can be widens no column: thousands of rows beside a text
+/// of a megabyte would be gigabytes of spaces.
+pub(crate) fn columns<C: Cell>(rows: &[Vec<C>], indent: usize, width: usize) -> String {
+    let last = rows.iter().map(Vec::len).max().unwrap_or(1).max(1) - 1;
+    let widths: Vec<usize> = (0..last).map(|column| natural_width(rows, column)).collect();
+    let beside = indent + widths.iter().map(|width| width + GAP).sum::<usize>();
+    let longest = rows.iter().filter_map(|row| row.get(last)).map(|cell| {
+        let words = cell.text().split([' ', '\n']);
+        words.map(measure_text_width).max().unwrap_or_default()
+    });
+    // Of what cannot be broken a line may be longer.
+    let needed = longest.max().unwrap_or_default().min(NARROWEST);
+    let is_beside = beside + needed <= width || last == 0;
+    let start = if is_beside { beside } else { indent + 2 * GAP };
     let mut text = String::new();
-    for row in &rows {
+    for row in rows {
         let mut line = " ".repeat(indent);
         for (cell, width) in row.iter().zip(&widths) {
-            line.push_str(&format!("{cell:<width$}  "));
+            line.push_str(&padded(&escape::one_line(cell.text()), cell.style(), *width));
         }
-        let last = row.get(widths.len()).map_or("", Cow::as_ref);
-        let mut parts = wrapped(last, last_width).into_iter();
-        line.push_str(&parts.next().unwrap_or_default());
-        text.push_str(line.trim_end());
-        text.push('\n');
-        for part in parts {
-            text.push_str(format!("{:before_last$}{part}", "").trim_end());
-            text.push('\n');
+        if let Some(cell) = row.get(last) {
+            let shown = escape::escaped(cell.text());
+            let parts = wrapped(&shown, width.saturating_sub(start).max(NARROWEST));
+            for (number, part) in parts.iter().enumerate() {
+                if number > 0 || !is_beside {
+                    push_line(&mut text, &line);
+                    line = " ".repeat(start);
+                }
+                line.push_str(&Stream::Stdout.paint(cell.style(), part));
+            }
         }
+        push_line(&mut text, &line);
     }
     text
 }
 
-/// A row's cells for a terminal; in the last one its line ends stay.
-fn shown_cells(row: &[String]) -> Vec<Cow<'_, str>> {
-    let last = row.len().saturating_sub(1);
-    row.iter()
-        .enumerate()
-        .map(|(place, cell)| {
-            if place == last {
-                escape::escaped(cell)
-            } else {
-                escape::one_line(cell)
-            }
-        })
-        .collect()
+pub(super) fn push_line(text: &mut String, line: &str) {
+    text.push_str(line.trim_end());
+    text.push('\n');
+}
+
+/// The widest cell of a column, of those that a line can hold.
+pub(super) fn natural_width<C: Cell>(rows: &[Vec<C>], column: usize) -> usize {
+    let cells = rows.iter().filter_map(|row| row.get(column));
+    let lengths = cells.map(|cell| measure_text_width(&escape::one_line(cell.text())));
+    let lengths = lengths.filter(|length| *length <= WIDEST);
+    lengths.max().unwrap_or_default()
+}
+
+/// The cell and the blanks after it.
+pub(super) fn padded(text: &str, style: Style, width: usize) -> String {
+    let blanks = width.saturating_sub(measure_text_width(text)) + GAP;
+    format!("{}{:blanks$}", Stream::Stdout.paint(style, text), "")
 }
 
 #[cfg(test)]
@@ -142,14 +222,44 @@ mod tests {
             ("  one two three", 7, &["  one", "two", "three"]),
             ("a-long-word b", 4, &["a-long-word", "b"]),
             ("one\n\ntwo", 9, &["one", "", "two"]),
+            ("漢字 漢字", 6, &["漢字", "漢字"]),
+            ("try `mlrun run .` now", 13, &["try", "`mlrun run .`", "now"]),
+            ("try `mlrun run .`, now", 12, &["try `mlrun", "run .`, now"]),
+            ("a ` b c", 3, &["a `", "b c"]),
         ] {
             assert_eq!(wrapped(text, width), expected, "{text}");
         }
     }
 
     #[test]
+    fn lines_go_on_below_their_beginning() {
+        for (text, first, expected) in [
+            (
+                "one two three four five six",
+                7,
+                "one two three four\n       five six",
+            ),
+            (
+                "one\n  two three four five six seven",
+                7,
+                "one\n  two three four five six\n    seven",
+            ),
+            (
+                "one two three four five six",
+                22,
+                "one two three four\n       five six",
+            ),
+        ] {
+            assert_eq!(hanging(text, first, 27), expected, "{text}");
+        }
+    }
+
+    fn row(cells: &[&str]) -> Vec<String> {
+        cells.iter().map(|cell| (*cell).to_owned()).collect()
+    }
+
+    #[test]
     fn cells_stand_in_columns() {
-        let row = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
         let rows = [
             row(&["NAME", "TYPE", "TEXT"]),
             row(&["a", "float", "one two three four five"]),
@@ -158,6 +268,11 @@ mod tests {
         assert_eq!(
             columns(&rows, 2, 38),
             "  NAME    TYPE   TEXT\n  a       float  one two three four\n                 five\n  longer\n"
+        );
+        let rows = [row(&["a name of some length", "one two three four five"])];
+        assert_eq!(
+            columns(&rows, 2, 26),
+            "  a name of some length\n      one two three four\n      five\n"
         );
     }
 }

@@ -6,7 +6,7 @@ use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle, TermLike};
 
 use crate::cli::escape;
-use crate::cli::text_table::WIDEST;
+use crate::cli::terminal::WIDEST;
 use crate::events::{Transfer, TransferUnit};
 use crate::quantity;
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::builder::styling::Style;
 use serde_json::{Map, Value, json};
 
 use super::{FoundRun, RunPlace, elsewhere, gone, ids};
@@ -9,10 +10,15 @@ use crate::backend::RunState;
 use crate::cli::escape;
 use crate::cli::printer::{self, Printer};
 use crate::cli::report::{Failure, Outcome};
+use crate::cli::terminal::{Stream, style};
+use crate::cli::text_table::{Painted, columns};
 use crate::entities::{LifecycleStage, RunData, UnixMillis, tag};
 use crate::events::Progress;
 use crate::process::{ProcessIdentity, Whereabouts};
 use crate::quantity;
+
+/// The width of the longest title that every run has.
+const TITLE_WIDTH: usize = "entry point".len();
 
 /// What is known of a run beside its store.
 struct Findings {
@@ -35,7 +41,7 @@ pub(in crate::cli) async fn status(
     if as_json {
         printer::write_stdout(&escape::json(&json_of(&run, &findings)))?;
     } else {
-        printer::write_stdout(&text_of(&run, &findings))?;
+        printer::write_escaped_stdout(&text_of(&run, &findings))?;
     }
     Ok(Outcome::Succeeded)
 }
@@ -147,10 +153,20 @@ fn text_of(run: &FoundRun, findings: &Findings) -> String {
     lines.extend(findings.facts.iter().cloned());
     lines.extend(run.store.run_url(info).map(|url| ("page", url)));
     lines.extend(findings.notes.iter().map(|note| ("note", note.clone())));
-    lines
-        .into_iter()
-        .map(|(title, value)| format!("{title:<12} {}\n", value.replace('\n', "\n             ")))
-        .collect()
+    let row = |(title, value): (&str, String)| {
+        let style = match title {
+            "status" => style::of_status(info.status),
+            "note" => style::WARNING,
+            _ => Style::new(),
+        };
+        vec![
+            Painted::plain(format!("{title:<TITLE_WIDTH$}")),
+            Painted::new(value, style),
+        ]
+    };
+    let rows: Vec<_> = lines.into_iter().map(row).collect();
+    // Off a terminal a line is a fact.
+    columns(&rows, 0, Stream::Stdout.wraps_at().unwrap_or(usize::MAX))
 }
 
 fn status_text(data: &RunData) -> String {

@@ -9,7 +9,7 @@ use crate::cli::escape;
 use crate::cli::printer::{self, Printer};
 use crate::cli::project_source::{ProjectSource, look_at};
 use crate::cli::report::{Failure, Outcome};
-use crate::cli::text_table::Stream;
+use crate::cli::terminal::Stream;
 use crate::env_vars;
 use crate::lint::{self, Finding};
 use crate::project::{EntryPoint, EnvironmentEntry, Parameter, Project, ProjectEnvironment};
@@ -46,7 +46,7 @@ pub(crate) async fn run(arguments: InspectArguments, printer: &Printer) -> Resul
             run_arguments: [source.uri.to_string()].into_iter().chain(version).collect(),
             project: &project,
         };
-        printer::write_stdout(&if json {
+        printer::write_escaped_stdout(&if json {
             escape::json(&object(&inspected))
         } else {
             text::text(&inspected, Stream::Stdout.width())

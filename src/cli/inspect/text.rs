@@ -5,12 +5,15 @@ use std::path::Path;
 use crate::cli::escape::{escaped, one_line, shell_word};
 use crate::cli::lint;
 use crate::cli::project_source::ProjectSource;
-use crate::cli::text_table::{columns, wrapped};
+use crate::cli::terminal::{Stream, style};
+use crate::cli::text_table::{Painted, columns, wrapped};
 use crate::lint::{Finding, Severity};
 use crate::project::{EntryPoint, EnvironmentEntry, Parameter, Project, ProjectEnvironment};
 
 /// How many scripts are listed.
 const SCRIPTS_SHOWN: usize = 30;
+/// Stands for the default of a parameter that has none.
+const REQUIRED: &str = "(required)";
 /// How far the parts of an entry point are indented.
 const INDENT: usize = 2;
 
@@ -54,7 +57,7 @@ fn findings(inspected: &Inspected<'_>, width: usize) -> String {
         return String::new();
     }
     let is_shown = |finding: &&Finding| finding.code.severity() > Severity::Note;
-    let rows: Vec<Vec<String>> = findings
+    let rows: Vec<Vec<Painted>> = findings
         .iter()
         .filter(is_shown)
         .map(|finding| {
@@ -67,7 +70,12 @@ fn findings(inspected: &Inspected<'_>, width: usize) -> String {
                 .iter()
                 .map(|hint| format!("\nhint: {}", one_line(hint)));
             let message = one_line(&finding.message).into_owned() + &hint.collect::<String>();
-            vec![finding.code.severity().as_str().to_owned(), place, message]
+            let severity = finding.code.severity();
+            vec![
+                Painted::new(severity.as_str(), lint::style_of(severity)),
+                Painted::plain(place),
+                Painted::plain(message),
+            ]
         })
         .collect();
     let all = if rows.len() < findings.len() {
@@ -145,7 +153,7 @@ fn in_project(inspected: &Inspected<'_>, file: &Path) -> String {
 }
 
 fn entry_point_text(inspected: &Inspected<'_>, entry_point: &EntryPoint, width: usize) -> String {
-    let mut text = format!("entry point {}\n", one_line(&entry_point.name));
+    let mut text = heading(&format!("entry point {}", one_line(&entry_point.name)));
     match &entry_point.command {
         Some(command) => text.push_str(&indented(command.trim_end(), width)),
         None => text.push_str("  (no command)\n"),
@@ -160,6 +168,11 @@ fn entry_point_text(inspected: &Inspected<'_>, entry_point: &EntryPoint, width: 
         width,
     ));
     text
+}
+
+/// What a part begins with.
+fn heading(title: &str) -> String {
+    format!("{}\n", Stream::Stdout.paint(style::HEADING, title))
 }
 
 /// A command in lines that fit; what continues a line is indented more.
@@ -187,20 +200,21 @@ fn parameters(parameters: &[Parameter], width: usize) -> String {
     if has_descriptions {
         heading.push("DESCRIPTION");
     }
-    let mut rows = vec![heading.into_iter().map(str::to_owned).collect::<Vec<_>>()];
+    let mut rows = vec![heading.into_iter().map(Painted::heading).collect::<Vec<_>>()];
     rows.extend(parameters.iter().map(|parameter| {
+        let default = parameter
+            .default
+            .as_deref()
+            .map_or_else(|| REQUIRED.to_owned(), shown_default);
         let mut row = vec![
             parameter.name.clone(),
             parameter.parameter_type.as_str().to_owned(),
-            parameter
-                .default
-                .as_deref()
-                .map_or_else(|| "(required)".to_owned(), shown_default),
+            default,
         ];
         if has_descriptions {
             row.push(parameter.short_description().unwrap_or_default());
         }
-        row
+        row.into_iter().map(Painted::plain).collect()
     }));
     columns(&rows, INDENT, width)
 }
@@ -211,7 +225,7 @@ fn shown_default(default: &str) -> String {
         && default.trim() == default
         && !default.contains('\t')
         && one_line(default) == default
-        && default != "(required)";
+        && default != REQUIRED;
     if is_visible {
         default.to_owned()
     } else {
@@ -242,7 +256,7 @@ fn scripts(inspected: &Inspected<'_>) -> String {
             String::new()
         };
     };
-    let mut text = "\nscripts\n".to_owned();
+    let mut text = format!("\n{}", heading("scripts"));
     for script in inspected.scripts.iter().take(SCRIPTS_SHOWN) {
         text.push_str(&format!("  {}\n", one_line(script)));
     }

@@ -168,11 +168,13 @@ fn json_lines_hold_no_excerpt() {
     let project = Project::new().mlproject("entry_points: [\n");
     let finished = project.mlrun(&["run", "project", "--log-format", "json"]);
     let line: serde_json::Value = serde_json::from_str(finished.expect_code(1).stderr().trim()).unwrap();
-    let message = line["message"].as_str().unwrap();
+    assert_eq!(line["line"], 2);
     assert!(
-        message.contains("\n  --> ") && !message.contains('|'),
-        "{message}"
+        line["file"].as_str().unwrap().ends_with("/project/MLproject"),
+        "{line}"
     );
+    let text = line.to_string();
+    assert!(!text.contains('|') && !text.contains("-->"), "{text}");
 }
 
 /// What is shown on a terminal with so many columns.
