@@ -56,7 +56,7 @@ pub enum Event<'a> {
         /// What the shell runs.
         command: &'a str,
     },
-    /// A backend has accepted the run and runs it elsewhere.
+    /// A run is handed to a backend that runs it elsewhere.
     RunSubmitted {
         /// The run.
         run_id: &'a str,
@@ -64,6 +64,8 @@ pub enum Event<'a> {
         experiment_id: &'a str,
         /// The backend's name.
         backend: &'a str,
+        /// The backend's name or number for the run.
+        job: &'a str,
     },
     /// An earlier run did the same work; nothing was run.
     RunReused {
@@ -92,6 +94,20 @@ pub enum Event<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         duration: Option<f64>,
     },
+}
+
+impl<'a> Event<'a> {
+    /// The end of a run of which no more is known.
+    pub(crate) fn run_ended(run_id: &'a str, experiment_id: &'a str, status: &'a str) -> Self {
+        Self::RunEnded {
+            run_id,
+            experiment_id,
+            status,
+            exit_code: None,
+            signal: None,
+            duration: None,
+        }
+    }
 }
 
 /// One state of a transfer that goes on.

@@ -12,7 +12,7 @@ use super::submitted_run::Launch;
 use crate::databricks::WorkspaceAccess;
 use crate::entities::RunInfo;
 use crate::environment::{EnvManager, PreparedEnv};
-use crate::events::Progress;
+use crate::events::{Event, Progress};
 use crate::process::Signals;
 use crate::project::{DatabricksSparkJob, ProjectEnvironment};
 
@@ -83,6 +83,30 @@ pub(crate) struct LaunchPlan {
 }
 
 impl LaunchPlan {
+    /// Says that the run's command starts on this machine.
+    pub(super) fn tell_start(&self, command: &str, progress: &dyn Progress) {
+        let run_id = self.run.run_id.as_str();
+        let started = Event::RunStarted {
+            run_id,
+            experiment_id: self.run.experiment_id.as_str(),
+            command,
+        };
+        // Scripts look for this line; it is MLflow's own.
+        let line = format!("=== Running command '{command}' in run with ID '{run_id}' ===");
+        progress.event(&started, &line);
+    }
+
+    /// Says that the run is handed to a service, by the service's own line.
+    pub(super) fn tell_submission(&self, backend: &str, job: &str, line: &str, progress: &dyn Progress) {
+        let submitted = Event::RunSubmitted {
+            run_id: self.run.run_id.as_str(),
+            experiment_id: self.run.experiment_id.as_str(),
+            backend,
+            job,
+        };
+        progress.event(&submitted, line);
+    }
+
     /// The value of one of the command's variables.
     pub(crate) fn variable(&self, name: &str) -> Option<&str> {
         let found = self.variables.iter().rev().find(|(other, _)| other == name);

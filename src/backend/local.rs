@@ -35,11 +35,7 @@ impl Backend for Local {
             return Ok(Launch::Done(Box::new(run)));
         }
         let command = plan.environment.command(&plan.command);
-        // Scripts look for this line; it is MLflow's own.
-        progress.info(&format!(
-            "=== Running command '{command}' in run with ID '{}' ===",
-            plan.run.run_id
-        ));
+        plan.tell_start(&command, progress);
         let mut call = ProgramCall::new("bash")
             .argument("-c")
             .argument(command)

@@ -6,10 +6,7 @@ use console::measure_text_width;
 
 use crate::cli::escape;
 use crate::cli::terminal::{Stream, style};
-use crate::cli::text_table::{Cell, GAP, natural_width, padded, push_line};
-
-/// Stands for what is left out.
-const ELLIPSIS: &str = "…";
+use crate::cli::text_table::{Cell, ELLIPSIS, GAP, natural_width, padded, push_line, shortened};
 
 /// A column of a list, and what becomes of it if a line cannot hold the whole row.
 #[derive(Debug, Clone, Copy)]
@@ -61,7 +58,7 @@ impl Column {
             return Cow::Borrowed(text);
         }
         let kept: Cow<'_, str> = match self.keeps {
-            Keeps::Beginning => return console::truncate_str(text, width, ELLIPSIS),
+            Keeps::Beginning => return shortened(text, width),
             Keeps::End => text.chars().rev().collect::<String>().into(),
         };
         let kept = console::truncate_str(&kept, width.saturating_sub(1), "");

@@ -44,6 +44,10 @@ enum Level {
 impl Level {
     fn of(event: &Event<'_>) -> Self {
         match event {
+            // It may have recorded another status itself.
+            Event::RunEnded {
+                exit_code: Some(0), ..
+            } => Self::Info,
             Event::RunEnded { status, .. } if *status != RunStatus::Finished.as_str() => Self::Error,
             _ => Self::Info,
         }

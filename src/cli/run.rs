@@ -15,8 +15,8 @@ use crate::cli::run_info::RunReport;
 use crate::cli::settings::RunSettings;
 use crate::entities::{RunInfo, RunStatus};
 use crate::env_vars;
-use crate::events::Progress;
-use crate::process::{Signals, TerminationSignal, ended_by, own_all_children, until_signal};
+use crate::events::{Event, Progress};
+use crate::process::{ProgramExit, Signals, TerminationSignal, ended_by, own_all_children, until_signal};
 use crate::quantity;
 use crate::runner::{Begun, CreatedRun, Launched, RunEnding, RunError, RunPlan, RunRequest, SubmittedRun};
 use crate::tracking::TrackingStore;
@@ -71,7 +71,7 @@ async fn carry_out(
     let submitted = begun.submit(signals, progress);
     let (ending, is_late) = follow(&submitted, settings.timeout, report, printer).await;
     report.ended(&ending);
-    tell_end(&ending, submitted.info(), backend, printer);
+    tell_end(&ending, &submitted, backend, printer);
     tell_pages(submitted.store(), submitted.info(), printer);
     match ending.launched {
         Ok(Launched::Interrupted {
@@ -90,7 +90,7 @@ fn without_ending(failure: Failure, report: &mut RunReport, printer: &Printer) -
         }
         Some(RunError::NotPrepared { info, recorded, .. }) => {
             report.run(info, *recorded.as_ref().unwrap_or(&info.status));
-            printer.error(&format!("=== Run (ID '{}') failed ===", info.run_id));
+            tell_failed(info, *recorded.as_ref().unwrap_or(&RunStatus::Failed), printer);
         }
         _ => {}
     }
@@ -145,7 +145,7 @@ async fn give_up(created: &CreatedRun, signals: &mut Signals, printer: &Printer)
     if let Err(error) = created.fail(signals, printer).await {
         printer.failure(&Failure::from(error));
     }
-    printer.error(&format!("=== Run (ID '{}') failed ===", created.info.run_id));
+    tell_failed(&created.info, RunStatus::Failed, printer);
     tell_pages(created.store.as_ref(), &created.info, printer);
 }
 
@@ -170,18 +170,53 @@ fn outcome_of(ending: RunEnding, exit_code: ExitCodeName, printer: &Printer) -> 
     }
 }
 
-fn tell_end(ending: &RunEnding, info: &RunInfo, backend: &str, printer: &Printer) {
+/// Tells of the end of a run whose entry point was not run.
+fn tell_failed(info: &RunInfo, status: RunStatus, printer: &Printer) {
+    printer.event(
+        &Event::run_ended(info.run_id.as_str(), info.experiment_id.as_str(), status.as_str()),
+        &format!("=== Run (ID '{}') failed ===", info.run_id),
+    );
+}
+
+/// How a run ended, for programs.
+fn end_of<'a>(ending: &RunEnding, submitted: &'a SubmittedRun) -> Event<'a> {
+    let info = submitted.info();
+    let mut event = Event::run_ended(
+        info.run_id.as_str(),
+        info.experiment_id.as_str(),
+        ending.status().as_str(),
+    );
+    if let Event::RunEnded {
+        exit_code,
+        signal,
+        duration,
+        ..
+    } = &mut event
+    {
+        match &ending.launched {
+            Ok(Launched::Exited(ProgramExit::Code(code))) => *exit_code = Some(*code),
+            Ok(Launched::Exited(ProgramExit::Signal(number))) => *signal = Some(*number),
+            _ => {}
+        }
+        *duration = submitted.details().timings.run.map(|time| time.as_secs_f64());
+    }
+    event
+}
+
+fn tell_end(ending: &RunEnding, submitted: &SubmittedRun, backend: &str, printer: &Printer) {
+    let info = submitted.info();
     let run_id = &info.run_id;
+    let ended = |line: String| printer.event(&end_of(ending, submitted), &line);
     match &ending.launched {
         Ok(Launched::Exited(exit)) if exit.is_success() => {
-            printer.info(&format!("=== Run (ID '{run_id}') succeeded ==="));
+            ended(format!("=== Run (ID '{run_id}') succeeded ==="));
         }
         Ok(Launched::Exited(exit)) => {
             printer.info(&format!("The entry point ended with {exit}"));
-            printer.error(&format!("=== Run (ID '{run_id}') failed ==="));
+            ended(format!("=== Run (ID '{run_id}') failed ==="));
         }
         Ok(Launched::Interrupted { signal }) => {
-            printer.error(&format!("=== Run (ID '{run_id}') interrupted by {signal} ==="));
+            ended(format!("=== Run (ID '{run_id}') interrupted by {signal} ==="));
             tell_unrecorded(ending, printer);
         }
         Ok(Launched::Submitted) => {
@@ -190,17 +225,24 @@ fn tell_end(ending: &RunEnding, info: &RunInfo, backend: &str, printer: &Printer
                 "Follow it with `mlrun status {run_id}`, `mlrun wait {run_id}` or `mlrun cancel {run_id}`"
             ));
         }
-        Ok(Launched::Reused) => printer.info(&format!(
-            "=== Run (ID '{run_id}') is reused: it {} with the same entry point, values and commit ===",
-            info.status
-        )),
+        Ok(Launched::Reused) => printer.event(
+            &Event::RunReused {
+                run_id: run_id.as_str(),
+                experiment_id: info.experiment_id.as_str(),
+                status: info.status.as_str(),
+            },
+            &format!(
+                "=== Run (ID '{run_id}') is reused: it {} with the same entry point, values and commit ===",
+                info.status
+            ),
+        ),
         Err(_) if ending.end.is_none() => {}
         Err(error) => {
             let became = match error.run_status() {
                 RunStatus::Killed => "was cancelled",
                 _ => "failed",
             };
-            printer.error(&format!("=== Run (ID '{run_id}') {became} ==="));
+            ended(format!("=== Run (ID '{run_id}') {became} ==="));
             tell_unrecorded(ending, printer);
         }
     }

@@ -1,11 +1,15 @@
 //! Text in lines of a width and in columns, for a person.
 
+use std::borrow::Cow;
+
 use clap::builder::styling::Style;
 use console::measure_text_width;
 
 use crate::cli::escape;
 use crate::cli::terminal::{Stream, WIDEST, style};
 
+/// Stands for what is left out.
+pub(super) const ELLIPSIS: &str = "…";
 /// What a text beside or below another one has at least.
 const NARROWEST: usize = 20;
 /// The blanks between columns.
@@ -157,7 +161,7 @@ impl Cell for Painted {
 /// of a megabyte would be gigabytes of spaces.
 pub(crate) fn columns<C: Cell>(rows: &[Vec<C>], indent: usize, width: usize) -> String {
     let last = rows.iter().map(Vec::len).max().unwrap_or(1).max(1) - 1;
-    let widths: Vec<usize> = (0..last).map(|column| natural_width(rows, column)).collect();
+    let mut widths: Vec<usize> = (0..last).map(|column| natural_width(rows, column)).collect();
     let beside = indent + widths.iter().map(|width| width + GAP).sum::<usize>();
     let longest = rows.iter().filter_map(|row| row.get(last)).map(|cell| {
         let words = cell.text().split([' ', '\n']);
@@ -167,11 +171,21 @@ pub(crate) fn columns<C: Cell>(rows: &[Vec<C>], indent: usize, width: usize) -> 
     let needed = longest.max().unwrap_or_default().min(NARROWEST);
     let is_beside = beside + needed <= width || last == 0;
     let start = if is_beside { beside } else { indent + 2 * GAP };
+    let shortens = !is_beside && Stream::Stdout.is_terminal();
+    if shortens {
+        narrow(&mut widths, (width + GAP).saturating_sub(indent));
+    }
     let mut text = String::new();
     for row in rows {
         let mut line = " ".repeat(indent);
         for (cell, width) in row.iter().zip(&widths) {
-            line.push_str(&padded(&escape::one_line(cell.text()), cell.style(), *width));
+            let shown = escape::one_line(cell.text());
+            let shown = if is_beside {
+                shown
+            } else {
+                shortened(&shown, *width)
+            };
+            line.push_str(&padded(&shown, cell.style(), *width));
         }
         if let Some(cell) = row.get(last) {
             let shown = escape::escaped(cell.text());
@@ -192,6 +206,25 @@ pub(crate) fn columns<C: Cell>(rows: &[Vec<C>], indent: usize, width: usize) -> 
 pub(super) fn push_line(text: &mut String, line: &str) {
     text.push_str(line.trim_end());
     text.push('\n');
+}
+
+/// Takes from the widest columns until all of them fit with the blanks after them; from the first one, which says
+/// what the row is about, only if the others have next to nothing.
+fn narrow(widths: &mut [usize], width: usize) {
+    const LEAST: usize = 8;
+    while widths.iter().map(|width| width + GAP).sum::<usize>() > width {
+        let (first, others) = widths.split_at_mut(1);
+        let widest = others.iter_mut().max().filter(|widest| **widest > LEAST);
+        match widest.or(first.first_mut().filter(|first| **first > LEAST)) {
+            Some(widest) => *widest -= 1,
+            None => return,
+        }
+    }
+}
+
+/// The beginning of a text that is too long.
+pub(super) fn shortened(text: &str, width: usize) -> Cow<'_, str> {
+    console::truncate_str(text, width, ELLIPSIS)
 }
 
 /// The widest cell of a column, of those that a line can hold.

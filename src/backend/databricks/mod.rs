@@ -200,9 +200,10 @@ impl Backend for Databricks {
             Interruptible::Done(job_run_id) => job_run_id,
             Interruptible::Interrupted(signal) => return Ok(Launch::Interrupted(signal)),
         };
-        progress.info(&format!(
+        let line = format!(
             "=== Launched MLflow run as Databricks job run with ID {job_run_id}. Getting run status page URL... ==="
-        ));
+        );
+        plan.tell_submission(NAME, &job_run_id.to_string(), &line, progress);
         let mut follower = Follower::new(client, job_run_id);
         follower.output = output;
         follower.start_timeout = self.start_timeout;

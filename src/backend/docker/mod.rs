@@ -69,12 +69,7 @@ pub(super) fn launch(
         .arguments(run.arguments(&files))
         .variables(run.passed.iter().cloned())
         .directory(&plan.directory);
-    // Scripts look for this line; it is MLflow's own.
-    progress.info(&format!(
-        "=== Running command '{}' in run with ID '{}' ===",
-        call.whole_command_line(),
-        plan.run.run_id
-    ));
+    plan.tell_start(&call.whole_command_line(), progress);
     let (client, output) = TeedOutput::spawn(&call, plan.output_log.as_ref())?;
     Ok(DockerRun {
         client,

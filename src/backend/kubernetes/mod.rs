@@ -318,7 +318,8 @@ impl Backend for Kubernetes {
         let output = RelayedOutput::new(self.shows_output, plan.output_log.as_ref())?;
         let (mut handle, job) = self.job_to_create(&plan).await?;
         // The reference's words.
-        progress.info(&format!("=== Creating Job {} ===", handle.name));
+        let line = format!("=== Creating Job {} ===", handle.name);
+        plan.tell_submission(NAME, &handle.name, &line, progress);
         let created = create::create(&handle, &job, signals, progress).await;
         let job = match created.map_err(|problem| self.refused(&handle, problem))? {
             Interruptible::Done(job) => job,
