@@ -10,3 +10,4 @@ mod foreign_text;
 mod inspect;
 mod messages;
 mod run_info;
+mod terminal;
