@@ -109,6 +109,7 @@ transaction! {
 fn cell(row: &SqliteRow, index: usize, kind: &str) -> Result<Cell, sqlx::Error> {
     match kind {
         "INTEGER" => row.try_get(index).map(Cell::Int),
+        "REAL" => row.try_get(index).map(Cell::Real),
         _ => row.try_get(index).map(Cell::Text),
     }
 }
