@@ -2,18 +2,18 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
-use crate::cli::args::LogFormat;
 use crate::cli::escape;
 use crate::cli::printer::{Printer, Verbosity};
 use crate::events::Progress;
 
 /// Shows traces on standard error from now on.
-pub(crate) fn show(format: LogFormat, verbosity: Verbosity) {
+pub(crate) fn show(printer: &Arc<Printer>, verbosity: Verbosity) {
     // Fails only where a subscriber is there already: in a program that uses the library.
     let _ = if verbosity == Verbosity::Verbose {
         let subscriber = tracing_subscriber::fmt()
@@ -24,7 +24,7 @@ pub(crate) fn show(format: LogFormat, verbosity: Verbosity) {
         tracing::subscriber::set_global_default(subscriber)
     } else {
         tracing::subscriber::set_global_default(Warnings {
-            printer: Printer::new(format, verbosity),
+            printer: Arc::clone(printer),
         })
     };
 }
@@ -48,7 +48,7 @@ impl<W: Write> Write for Escaped<W> {
 
 /// Shows this program's own warnings as such; those of libraries are for developers.
 struct Warnings {
-    printer: Printer,
+    printer: Arc<Printer>,
 }
 
 impl Subscriber for Warnings {

@@ -19,6 +19,7 @@ mod project_source;
 mod report;
 mod run;
 mod run_info;
+mod run_summary;
 mod settings;
 mod text_table;
 mod transfer_bar;
@@ -92,7 +93,7 @@ fn carry_out(words: Vec<OsString>) -> ExitCode {
     };
     let printer = Arc::new(Printer::new(format, verbosity));
     install_panic_report(format);
-    log::show(format, verbosity);
+    log::show(&printer, verbosity);
     let result = arguments
         .env_file
         .map_or(Ok(()), |path| env_file::load(&path, &printer))

@@ -12,8 +12,9 @@ use crate::cli::dry_run;
 use crate::cli::printer::Printer;
 use crate::cli::report::{Failure, Outcome};
 use crate::cli::run_info::RunReport;
+use crate::cli::run_summary::RunStart;
 use crate::cli::settings::RunSettings;
-use crate::entities::{RunInfo, RunStatus};
+use crate::entities::{RunId, RunInfo, RunStatus};
 use crate::env_vars;
 use crate::events::Progress;
 use crate::process::{Signals, TerminationSignal, ended_by, own_all_children, until_signal};
@@ -53,13 +54,16 @@ async fn carry_out(
     }
     report.planned(&plan);
     report.check()?;
-    let backend = plan.backend.name();
+    let start = RunStart::new(&plan, settings.timeout);
     let begun = plan
         .begin(&mut signals, &progress, || warn_of_slurm(printer))
         .await?;
     match &begun {
         Begun::Reused(reusable) => report.reused(&reusable.info),
         Begun::Created(created) => {
+            if is_inside_another(&created.info.run_id) {
+                printer.label_lines(&created.info.run_id);
+            }
             report.created(created);
             if let Err(failure) = report.write() {
                 give_up(created, &mut signals, printer).await;
@@ -71,14 +75,27 @@ async fn carry_out(
     let submitted = begun.submit(signals, progress);
     let (ending, is_late) = follow(&submitted, settings.timeout, report, printer).await;
     report.ended(&ending);
-    tell_end(&ending, submitted.info(), backend, printer);
-    tell_pages(submitted.store(), submitted.info(), printer);
+    tell_end(&ending, &submitted, start.backend, printer);
+    let summary = if printer.is_read() {
+        start.summary(&submitted, &ending, is_late).await
+    } else {
+        None
+    };
+    match summary {
+        Some(summary) => printer.summary(&summary),
+        None => tell_pages(submitted.store(), submitted.info(), printer),
+    }
     match ending.launched {
         Ok(Launched::Interrupted {
             signal: TerminationSignal::Terminate,
         }) if is_late => Ok(Outcome::TimedOut),
         _ => outcome_of(ending, settings.exit_code, printer),
     }
+}
+
+/// Whether the run was started by the entry point of another one, which may start several at once.
+fn is_inside_another(run_id: &RunId) -> bool {
+    env_vars::non_empty(env_vars::MLFLOW_RUN_ID).is_some_and(|outer| outer != run_id.as_str())
 }
 
 /// Tells of a failure for which there is no ending of a run. An interruption is none.
@@ -170,15 +187,16 @@ fn outcome_of(ending: RunEnding, exit_code: ExitCodeName, printer: &Printer) -> 
     }
 }
 
-fn tell_end(ending: &RunEnding, info: &RunInfo, backend: &str, printer: &Printer) {
-    let run_id = &info.run_id;
+fn tell_end(ending: &RunEnding, submitted: &SubmittedRun, backend: &str, printer: &Printer) {
+    let (info, run_id) = (submitted.info(), submitted.run_id());
     match &ending.launched {
         Ok(Launched::Exited(exit)) if exit.is_success() => {
             printer.info(&format!("=== Run (ID '{run_id}') succeeded ==="));
         }
         Ok(Launched::Exited(exit)) => {
             printer.info(&format!("The entry point ended with {exit}"));
-            printer.error(&format!("=== Run (ID '{run_id}') failed ==="));
+            let hint = submitted.details().failure_hint;
+            printer.error_with_hint(&format!("=== Run (ID '{run_id}') failed ==="), hint.as_deref());
         }
         Ok(Launched::Interrupted { signal }) => {
             printer.error(&format!("=== Run (ID '{run_id}') interrupted by {signal} ==="));
