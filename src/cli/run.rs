@@ -139,7 +139,7 @@ async fn follow(
             limit = &mut time, if !is_late => {
                 is_late = true;
                 printer.error(&format!(
-                    "=== Run (ID '{}') takes longer than {}: it is ended ===",
+                    "=== Run (ID '{}') exceeded its {} timeout; stopping it ===",
                     submitted.run_id(),
                     quantity::duration(limit)
                 ));
