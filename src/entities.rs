@@ -238,6 +238,15 @@ pub struct RunData {
     pub params: Vec<(String, String)>,
 }
 
+/// A metric of a run and its last value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Metric {
+    /// Its name, such as `val/loss`.
+    pub name: String,
+    /// Its value; it may be infinite or not a number.
+    pub value: f64,
+}
+
 impl RunData {
     /// The value of a tag.
     pub fn tag(&self, key: &str) -> Option<&str> {

@@ -149,6 +149,12 @@ pub(crate) const MLRUN_DOCKER_CMD: &str = "MLRUN_DOCKER_CMD";
 pub(crate) const MLRUN_HANDED_OVER: &str = "MLRUN_HANDED_OVER";
 /// The process that a task of a job is, the one that Slurm starts and watches. From Slurm.
 pub(crate) const SLURM_TASK_PID: &str = "SLURM_TASK_PID";
+/// The job that this program is part of. From Slurm.
+pub(crate) const SLURM_JOB_ID: &str = "SLURM_JOB_ID";
+/// The memory of a job on each node, in megabytes. From Slurm.
+pub(crate) const SLURM_MEM_PER_NODE: &str = "SLURM_MEM_PER_NODE";
+/// The memory of a job for each CPU, in megabytes. From Slurm.
+pub(crate) const SLURM_MEM_PER_CPU: &str = "SLURM_MEM_PER_CPU";
 /// What a container needs for the artifacts in S3, where it is set. MLflow's and Amazon's own.
 pub(crate) const S3_VARIABLES: [&str; 8] = [
     "AWS_SECRET_ACCESS_KEY",

@@ -93,6 +93,9 @@ pub enum Event<'a> {
         /// How long the entry point ran, in seconds.
         #[serde(skip_serializing_if = "Option::is_none")]
         duration: Option<f64>,
+        /// What may help if the entry point failed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hint: Option<&'a str>,
     },
 }
 
@@ -106,6 +109,14 @@ impl<'a> Event<'a> {
             exit_code: None,
             signal: None,
             duration: None,
+            hint: None,
+        }
+    }
+
+    pub(crate) fn hint(&self) -> Option<&'a str> {
+        match self {
+            Self::RunEnded { hint, .. } => *hint,
+            _ => None,
         }
     }
 }

@@ -23,7 +23,7 @@
 //! floor 5: artifact environment fetch tracking
 //! floor 4: aws databricks
 //! floor 3: http project
-//! floor 2: process project_uri temporary yaml
+//! floor 2: process project_uri retrying temporary yaml
 //! floor 1: entities env_vars events ini nearest python_paths quantity redact
 //! ```
 //!
@@ -57,6 +57,7 @@ mod project_uri;
 mod python_paths;
 mod quantity;
 mod redact;
+mod retrying;
 mod runner;
 mod temporary;
 mod tracking;

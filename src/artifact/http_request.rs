@@ -16,10 +16,11 @@ use serde::de::DeserializeOwned;
 use crate::artifact::error::{RepositoryError, Result, in_brackets};
 use crate::env_vars;
 use crate::http::{
-    self, Content, Fault, MOST_REDIRECTS, READ_TIMEOUT, Verification, classify, is_transient_status,
-    may_see_credentials, pauses,
+    self, Content, Fault, MOST_ATTEMPTS, MOST_REDIRECTS, READ_TIMEOUT, Verification, classify,
+    is_transient_status, may_see_credentials, pauses,
 };
 use crate::quantity;
+use crate::retrying::retrying;
 
 /// A client that trusts the certificates that the environment names, and follows no redirects.
 pub(super) fn usual_client() -> Result<Client> {
@@ -32,10 +33,14 @@ pub(super) async fn tried<T, F>(request: impl FnMut() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
 {
+    let mut attempt = 1;
     request
         .retry(pauses())
         .when(RepositoryError::is_transient)
-        .notify(|problem, _| tracing::debug!(problem = %problem, "a request failed"))
+        .notify(|problem, pause| {
+            attempt += 1;
+            tracing::warn!("{problem}; {}", retrying(pause, attempt, MOST_ATTEMPTS));
+        })
         .await
 }
 

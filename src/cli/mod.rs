@@ -20,6 +20,7 @@ mod project_source;
 mod report;
 mod run;
 mod run_info;
+mod run_summary;
 mod settings;
 mod terminal;
 mod text_table;

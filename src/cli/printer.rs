@@ -3,7 +3,7 @@
 
 use std::io::Write;
 use std::process::ExitCode;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
@@ -14,12 +14,15 @@ use crate::cli::report::Failure;
 use crate::cli::terminal::{Stream, style};
 use crate::cli::text_table::{fitting, labelled};
 use crate::cli::transfer_bar::{self, TransferBar};
-use crate::entities::RunStatus;
+use crate::entities::{RunId, RunStatus};
 use crate::events::{Event, Progress, Transfer};
 use crate::runner::in_background;
 
 /// How the lines of a run begin that scripts look for. They are never wrapped.
 const OF_RUN: &str = "===";
+
+/// How many characters of a run's id stand for it.
+const SHORT_ID: usize = 8;
 
 /// How much is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,6 +64,8 @@ pub(crate) struct Printer {
     verbosity: Verbosity,
     draws_progress: bool,
     transfer: Mutex<Option<TransferBar>>,
+    /// The run whose lines are labelled.
+    label: OnceLock<RunId>,
 }
 
 impl Printer {
@@ -72,7 +77,25 @@ impl Printer {
             verbosity,
             draws_progress,
             transfer: Mutex::new(None),
+            label: OnceLock::new(),
         }
+    }
+
+    /// Whether a person reads along: on a terminal, unless they asked for silence or for JSON.
+    pub(crate) fn is_read(&self) -> bool {
+        self.format == LogFormat::Text && self.verbosity > Verbosity::Quiet && Stream::Stderr.is_terminal()
+    }
+
+    /// Lines for a person who [reads along](Self::is_read), laid out and escaped already.
+    pub(crate) fn summary(&self, text: &str) {
+        self.write(text, &format!("{text}\n"));
+    }
+
+    /// From now on lines that do not hold the run's id begin with a part of it, so that the lines of runs that
+    /// write to the same place at the same time can be told apart.
+    pub(crate) fn label_lines(&self, run_id: &RunId) {
+        // A program has one run.
+        let _ = self.label.set(run_id.clone());
     }
 
     /// A line that says why something failed.
@@ -88,8 +111,8 @@ impl Printer {
     /// Why something failed: its causes and its hint have lines of their own.
     pub(crate) fn failure(&self, failure: &Failure) {
         match self.format {
-            LogFormat::Text => self.write(&format!("{}\n", failure.shown())),
-            LogFormat::Json => self.write(&json_failure(failure)),
+            LogFormat::Text => self.write(&failure.headline(), &format!("{}\n", failure.shown())),
+            LogFormat::Json => self.write_whole(&json_failure(failure)),
         }
     }
 
@@ -118,7 +141,7 @@ impl Printer {
         match (stream, self.format) {
             // A closed pipe while help is written is no error.
             (Stream::Stdout, _) => drop(write_escaped_stdout(&painted)),
-            (Stream::Stderr, LogFormat::Text) => self.write(&painted),
+            (Stream::Stderr, LogFormat::Text) => self.write_whole(&painted),
             (Stream::Stderr, LogFormat::Json) => {
                 let text = text.to_string();
                 let message = text.trim_end().strip_prefix("error: ").unwrap_or(text.trim_end());
@@ -142,12 +165,28 @@ impl Printer {
             return;
         }
         match self.format {
-            LogFormat::Text => self.write(&format!("{}\n", shown(level, event, line))),
-            LogFormat::Json => self.write(&json_line(level, event, line)),
+            LogFormat::Text => self.write(line, &format!("{}\n", shown(level, event, line))),
+            LogFormat::Json => self.write_whole(&json_line(level, event, line)),
         }
     }
 
-    fn write(&self, text: &str) {
+    /// Writes the text of a line, labelled unless the line names the run.
+    fn write(&self, line: &str, text: &str) {
+        self.write_whole(&self.labelled(line, text));
+    }
+
+    fn labelled(&self, line: &str, text: &str) -> String {
+        match self.label.get() {
+            Some(run_id) if !line.contains(run_id.as_str()) => {
+                let short: String = run_id.as_str().chars().take(SHORT_ID).collect();
+                let short = escape::one_line(&short);
+                text.lines().map(|line| format!("[{short}] {line}\n")).collect()
+            }
+            _ => text.to_owned(),
+        }
+    }
+
+    fn write_whole(&self, text: &str) {
         self.clear_transfer();
         // A closed standard error is no reason to fail: the run goes on unheard.
         let _ = std::io::stderr().lock().write_all(text.as_bytes());
@@ -175,7 +214,7 @@ impl Progress for Printer {
 
     fn program_line(&self, line: &str) {
         match self.format {
-            LogFormat::Text if self.verbosity > Verbosity::Quiet => self.write(&format!("{line}\n")),
+            LogFormat::Text if self.verbosity > Verbosity::Quiet => self.write(line, &format!("{line}\n")),
             LogFormat::Text => {}
             LogFormat::Json => self.line(Level::Info, None, line),
         }
@@ -241,7 +280,14 @@ fn shown(level: Level, event: Option<&Event<'_>>, line: &str) -> String {
         Level::Debug => stream.paint(style::FAINT, &text),
         Level::Info | Level::Error if !text.starts_with(OF_RUN) && has_lines => text.into_owned(),
         Level::Info | Level::Error if !text.starts_with(OF_RUN) => fitting(stream, 2, &text),
-        Level::Error => stream.paint(style::ERROR, &text),
+        Level::Error => {
+            let line = stream.paint(style::ERROR, &text);
+            let hint = event.and_then(Event::hint).map(|hint| {
+                let hint = escape::continued(hint);
+                labelled(stream, "hint:", style::HINT, &escape::escaped(&hint))
+            });
+            hint.map_or_else(|| line.clone(), |hint| format!("{line}\n{hint}"))
+        }
         Level::Info => match event {
             Some(Event::RunEnded { .. }) => stream.paint(style::SUCCESS, &text),
             _ => stream.paint(style::HEADING, &text),
@@ -328,6 +374,19 @@ mod tests {
     }
 
     #[test]
+    fn lines_that_do_not_name_the_run_are_labelled() {
+        let printer = Printer::new(LogFormat::Text, Verbosity::Normal);
+        assert_eq!(printer.labelled("a", "a\n"), "a\n");
+        printer.label_lines(&RunId::new("0123456789abcdef"));
+        assert_eq!(
+            printer.labelled("a\nhint: b", "a\nhint: b\n"),
+            "[01234567] a\n[01234567] hint: b\n"
+        );
+        let own = "=== Run (ID '0123456789abcdef') failed ===";
+        assert_eq!(printer.labelled(own, own), own);
+    }
+
+    #[test]
     fn json_lines_have_fields() {
         let event = Event::RunEnded {
             run_id: "0123",
@@ -336,6 +395,7 @@ mod tests {
             exit_code: Some(3),
             signal: None,
             duration: Some(1.5),
+            hint: Some("chmod"),
         };
         let value = read(&json_line(Level::of(&event), Some(&event), "=== … ==="));
         for (field, expected) in [
@@ -344,6 +404,7 @@ mod tests {
             ("run_id", "0123"),
             ("experiment_id", "0"),
             ("status", "FAILED"),
+            ("hint", "chmod"),
         ] {
             assert_eq!(value[field], expected);
         }

@@ -12,13 +12,16 @@ use crate::cli::dry_run;
 use crate::cli::printer::Printer;
 use crate::cli::report::{Failure, Outcome};
 use crate::cli::run_info::RunReport;
+use crate::cli::run_summary::RunStart;
 use crate::cli::settings::RunSettings;
-use crate::entities::{RunInfo, RunStatus};
+use crate::entities::{RunId, RunInfo, RunStatus};
 use crate::env_vars;
 use crate::events::{Event, Progress};
 use crate::process::{ProgramExit, Signals, TerminationSignal, ended_by, own_all_children, until_signal};
 use crate::quantity;
-use crate::runner::{Begun, CreatedRun, Launched, RunEnding, RunError, RunPlan, RunRequest, SubmittedRun};
+use crate::runner::{
+    Begun, CreatedRun, Launched, RunDetails, RunEnding, RunError, RunPlan, RunRequest, SubmittedRun,
+};
 use crate::tracking::TrackingStore;
 
 /// Runs a project, and reports it to the file that `--run-info` names.
@@ -53,13 +56,16 @@ async fn carry_out(
     }
     report.planned(&plan);
     report.check()?;
-    let backend = plan.backend.name();
+    let start = RunStart::new(&plan, settings.timeout);
     let begun = plan
         .begin(&mut signals, &progress, || warn_of_slurm(printer))
         .await?;
     match &begun {
         Begun::Reused(reusable) => report.reused(&reusable.info),
         Begun::Created(created) => {
+            if is_inside_another(&created.info.run_id) {
+                printer.label_lines(&created.info.run_id);
+            }
             report.created(created);
             if let Err(failure) = report.write() {
                 give_up(created, &mut signals, printer).await;
@@ -71,14 +77,27 @@ async fn carry_out(
     let submitted = begun.submit(signals, progress);
     let (ending, is_late) = follow(&submitted, settings.timeout, report, printer).await;
     report.ended(&ending);
-    tell_end(&ending, &submitted, backend, printer);
-    tell_pages(submitted.store(), submitted.info(), printer);
+    tell_end(&ending, &submitted, start.backend, printer);
+    let summary = if printer.is_read() {
+        start.summary(&submitted, &ending, is_late).await
+    } else {
+        None
+    };
+    match summary {
+        Some(summary) => printer.summary(&summary),
+        None => tell_pages(submitted.store(), submitted.info(), printer),
+    }
     match ending.launched {
         Ok(Launched::Interrupted {
             signal: TerminationSignal::Terminate,
         }) if is_late => Ok(Outcome::TimedOut),
         _ => outcome_of(ending, settings.exit_code, printer),
     }
+}
+
+/// Whether the run was started by the entry point of another one, which may start several at once.
+fn is_inside_another(run_id: &RunId) -> bool {
+    env_vars::non_empty(env_vars::MLFLOW_RUN_ID).is_some_and(|outer| outer != run_id.as_str())
 }
 
 /// Tells of a failure for which there is no ending of a run. An interruption is none.
@@ -122,7 +141,7 @@ async fn follow(
             limit = &mut time, if !is_late => {
                 is_late = true;
                 printer.error(&format!(
-                    "=== Run (ID '{}') takes longer than {}: it is ended ===",
+                    "=== Run (ID '{}') exceeded its {} timeout; stopping it ===",
                     submitted.run_id(),
                     quantity::duration(limit)
                 ));
@@ -179,34 +198,29 @@ fn tell_failed(info: &RunInfo, status: RunStatus, printer: &Printer) {
 }
 
 /// How a run ended, for programs.
-fn end_of<'a>(ending: &RunEnding, submitted: &'a SubmittedRun) -> Event<'a> {
+fn end_of<'a>(ending: &RunEnding, submitted: &'a SubmittedRun, details: &'a RunDetails) -> Event<'a> {
     let info = submitted.info();
-    let mut event = Event::run_ended(
-        info.run_id.as_str(),
-        info.experiment_id.as_str(),
-        ending.status().as_str(),
-    );
-    if let Event::RunEnded {
+    let (exit_code, signal) = match &ending.launched {
+        Ok(Launched::Exited(ProgramExit::Code(code))) => (Some(*code), None),
+        Ok(Launched::Exited(ProgramExit::Signal(number))) => (None, Some(*number)),
+        _ => (None, None),
+    };
+    Event::RunEnded {
+        run_id: info.run_id.as_str(),
+        experiment_id: info.experiment_id.as_str(),
+        status: ending.status().as_str(),
         exit_code,
         signal,
-        duration,
-        ..
-    } = &mut event
-    {
-        match &ending.launched {
-            Ok(Launched::Exited(ProgramExit::Code(code))) => *exit_code = Some(*code),
-            Ok(Launched::Exited(ProgramExit::Signal(number))) => *signal = Some(*number),
-            _ => {}
-        }
-        *duration = submitted.details().timings.run.map(|time| time.as_secs_f64());
+        duration: details.timings.run.map(|time| time.as_secs_f64()),
+        hint: details.failure_hint.as_deref(),
     }
-    event
 }
 
 fn tell_end(ending: &RunEnding, submitted: &SubmittedRun, backend: &str, printer: &Printer) {
     let info = submitted.info();
     let run_id = &info.run_id;
-    let ended = |line: String| printer.event(&end_of(ending, submitted), &line);
+    let details = submitted.details();
+    let ended = |line: String| printer.event(&end_of(ending, submitted, &details), &line);
     match &ending.launched {
         Ok(Launched::Exited(exit)) if exit.is_success() => {
             ended(format!("=== Run (ID '{run_id}') succeeded ==="));

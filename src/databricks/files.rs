@@ -19,6 +19,7 @@ use super::error::{DatabricksError, Result, found, malformed, unreadable};
 use super::session::Client;
 use crate::http::{ApiError, Call, Content, SentFile};
 use crate::python_paths::quote;
+use crate::retrying::retrying;
 
 impl Client {
     /// Sends a file of this machine within the content of a call. `sent` counts its bytes.
@@ -122,6 +123,7 @@ pub(crate) const BLOCK: usize = 1024 * 1024;
 
 /// How often an upload by blocks is begun anew when a block is lost.
 const MOST_RETRIES: usize = 4;
+const MOST_ATTEMPTS: u32 = 5;
 
 /// A path in DBFS, absolute and without a scheme: `/dir/file`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -243,8 +245,13 @@ impl Client {
                 .with_delay(Duration::ZERO)
                 .with_max_times(MOST_RETRIES);
             let send = || self.dbfs_send_blocks(local, &part, sent);
-            let told = |error: &DatabricksError, _| {
-                tracing::warn!("the upload of {path} broke off ({error}); it is begun again");
+            let mut attempt = 1;
+            let told = |error: &DatabricksError, pause| {
+                attempt += 1;
+                tracing::warn!(
+                    "the upload of {path} broke off ({error}); {}",
+                    retrying(pause, attempt, MOST_ATTEMPTS)
+                );
             };
             let expected = send.retry(retries).when(is_lost).notify(told).await?;
             let found = self.dbfs_status(&part).await?.map_or(0, |file| file.file_size);

@@ -12,8 +12,8 @@ use super::client::{AGENT, MOST_REDIRECTS};
 use super::connection::{ApiResponse, Call, Connection, ConnectionSettings};
 use super::error::{ApiError, Fault, code_and_message, excerpt};
 use super::server_access::{may_see_credentials, redirect_target};
-use crate::quantity;
 use crate::redact::without_credentials;
+use crate::retrying::retrying;
 
 /// What an API has of its own.
 #[async_trait]
@@ -221,7 +221,7 @@ impl<A: Api> ApiClient<A> {
     }
 
     /// Waits before the next try, which counts from then on; says whether there is one. Waiting can take
-    /// minutes: the person learns at once why, and for how long at most.
+    /// minutes: the person learns each time why, for how long, and how to stop it.
     pub(crate) async fn pause(&self, tries: &mut u32, outcome: &Outcome) -> bool {
         let Some(reason) = &outcome.reason else {
             return false;
@@ -235,18 +235,12 @@ impl<A: Api> ApiClient<A> {
             return false;
         };
         *tries += 1;
-        let (server, address, most) = (A::SERVER, self.address(), retry.max_retries);
-        match *tries {
-            2 => tracing::warn!(
-                "{server} {address} cannot be used ({reason}); trying again up to {most} times, with pauses of {} at most in all",
-                quantity::duration(retry.longest_wait().max(pause)),
-            ),
-            count => tracing::info!(
-                "{server} {address} still cannot be used ({reason}); try {count} of {} in {}",
-                most + 1,
-                quantity::duration(pause),
-            ),
-        }
+        tracing::warn!(
+            "{} {} is not available ({reason}); {}",
+            A::SERVER,
+            self.address(),
+            retrying(pause, *tries, retry.max_retries + 1)
+        );
         tokio::time::sleep(pause).await;
         true
     }

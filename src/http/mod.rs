@@ -22,7 +22,7 @@ pub(crate) use download::{DownloadError, download};
 pub(crate) use error::{
     ApiError, ClientError, Fault, classify, code_and_message, excerpt, innermost, shown_status,
 };
-pub(crate) use retry::{is_transient_status, pauses};
+pub(crate) use retry::{MOST_ATTEMPTS, is_transient_status, pauses};
 pub(crate) use server_access::{
     RequestSigner, ServerAccess, basic, bearer, may_see_credentials, netrc_files, netrc_login,
     redirect_target,

@@ -17,8 +17,14 @@ use crate::env_vars::{self, VariableError, boolean, seconds, whole_number};
 pub(crate) fn pauses() -> ExponentialBuilder {
     ExponentialBuilder::new()
         .with_min_delay(Duration::from_millis(300))
-        .with_max_times(4)
+        .with_max_times(MOST_RETRIES)
 }
+
+/// How often a request to a store or a cloud's service is sent again.
+const MOST_RETRIES: usize = 4;
+
+/// How often it is sent at all.
+pub(crate) const MOST_ATTEMPTS: u32 = 5;
 
 /// How failed requests are sent again.
 #[derive(Debug, Clone)]
@@ -86,13 +92,6 @@ impl RetryPolicy {
         (tries <= self.max_retries).then_some(pause)
     }
 
-    /// How long all pauses together may be, if the server asks for none.
-    pub(crate) fn longest_wait(&self) -> Duration {
-        (1..=self.max_retries)
-            .map(|tries| self.usual_pause(tries, true, 1.0))
-            .sum()
-    }
-
     /// The pause after so many tries, with a random part that goes by `chance`, from 0 to 1. One that is of
     /// load differs so much from client to client that they do not come back together.
     fn usual_pause(&self, tries: u32, is_of_load: bool, chance: f64) -> Duration {
@@ -147,7 +146,6 @@ mod tests {
             let pauses = (1..=7).map(|tries| POLICY.usual_pause(tries, is_of_load, chance).as_secs());
             assert_eq!(Vec::from_iter(pauses), expected, "{is_of_load} {chance}");
         }
-        assert_eq!(POLICY.longest_wait(), Duration::from_secs(315));
         assert_eq!(
             POLICY.pause_after(7, true, Some("7")),
             Some(Duration::from_secs(7))

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 use std::future::pending;
+use std::io::{self, IsTerminal as _};
+use std::pin::pin;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, getpid, kill_process};
@@ -9,17 +11,40 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::children;
 use super::group::ProcessGroup;
-use super::proc::{Process, ended_by};
+use super::proc::{Process, ended_by, name_of};
 use super::signals::{Event, SAME_REQUEST, Signals};
+use crate::quantity;
 
 /// How long to wait for processes that not even `SIGKILL` ends, such as those that hang in a dead
 /// network file system.
 const KILL_PATIENCE: Duration = Duration::from_secs(5);
 /// How long to wait between two looks for orphans.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+/// Programs that run others.
+const SHELLS: [&str; 3] = ["bash", "sh", "dash"];
 /// How often to look where no signal tells that the last process of the group is gone, because
 /// orphans have another parent.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// How long a tree that was asked to end may take before a person is told that it still runs.
+const MOMENT: Duration = Duration::from_secs(1);
+
+/// Waits for a moment, for what takes longer to end.
+pub(crate) async fn moment() {
+    sleep(MOMENT).await;
+}
+
+/// Says that something still runs a moment after it was asked to end, and when it will be killed. `them` is `it`
+/// or `them`.
+pub(crate) fn tell_still_running(what: &str, them: &str, grace: Duration) {
+    let left = quantity::duration(grace.saturating_sub(MOMENT));
+    let are = if them == "it" { "is" } else { "are" };
+    if io::stderr().is_terminal() {
+        tracing::warn!("{what} {are} still running; press Ctrl-C again to kill {them}, or wait {left}");
+    } else {
+        tracing::warn!("{what} {are} still running; mlrun will kill {them} in {left}");
+    }
+}
 
 impl ProcessGroup {
     /// Ends the tree and returns when nothing of it is left, or only what cannot be ended.
@@ -36,6 +61,7 @@ impl ProcessGroup {
     async fn has_ended_within_grace(&mut self, signals: &mut Signals, mut orphans: Orphans) -> bool {
         let begun = Instant::now();
         let deadline = begun + self.grace;
+        let (mut moment, mut is_told) = (pin!(moment()), false);
         loop {
             self.observe();
             if self.is_gone() {
@@ -43,7 +69,11 @@ impl ProcessGroup {
             }
             tokio::select! {
                 event = signals.event() => match event {
-                    Event::Termination(_) if begun.elapsed() > SAME_REQUEST => return false,
+                    Event::Termination(_) if begun.elapsed() > SAME_REQUEST => {
+                        let (what, _) = self.what_is_left();
+                        tracing::warn!("killing {what}");
+                        return false;
+                    }
                     Event::Forward(signal) => self.signal_group(signal),
                     Event::Child => orphans.may_have_come(),
                     // Ctrl-Z must not keep a tree that ends from ending.
@@ -52,7 +82,43 @@ impl ProcessGroup {
                 // While the leader is there, it may be starting what it needs in order to end well.
                 () = orphans.time_to_look(), if self.exit.is_some() => orphans.terminate(&self.members(), self.leader),
                 () = look_again() => {}
-                () = sleep_until(deadline) => return false,
+                () = &mut moment, if !is_told => {
+                    is_told = true;
+                    // What is over in a moment needs no words.
+                    if self.grace > MOMENT {
+                        let (what, them) = self.what_is_left();
+                        tell_still_running(&what, them, self.grace);
+                    }
+                }
+                () = sleep_until(deadline) => {
+                    let (what, _) = self.what_is_left();
+                    tracing::warn!("killing {what}, {} after SIGTERM", quantity::duration(self.grace));
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// The processes of the tree for a person, and `it` or `them`.
+    fn what_is_left(&self) -> (String, &'static str) {
+        let mut members = self.members();
+        members.sort_by_key(|process| process.start);
+        let named = members.iter().map(|process| (process, name_of(process.id)));
+        // The shell that runs the command says less than what it runs.
+        let told = named.min_by_key(|(_, name)| name.as_deref().is_none_or(|name| SHELLS.contains(&name)));
+        let Some((process, Some(name))) = told else {
+            return ("the entry point".to_owned(), "it");
+        };
+        let first = format!("'{name}' (process {})", process.id.as_raw_pid());
+        match u64::try_from(members.len()).unwrap_or(1).saturating_sub(1) {
+            0 => (first, "it"),
+            others => {
+                let others = if others == 1 {
+                    "1 other process".to_owned()
+                } else {
+                    format!("{others} other processes")
+                };
+                (format!("{first} and {others}"), "them")
             }
         }
     }

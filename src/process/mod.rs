@@ -53,6 +53,7 @@ pub use call::ProgramCall;
 pub(crate) use call::{program_on_path, programs_on_path};
 pub(crate) use capture::Conversation;
 pub use children::own_all_children;
+pub(crate) use ending::{moment, tell_still_running};
 pub use error::ProcessError;
 pub(crate) use exit::Interruptible;
 pub use exit::{ProgramExit, TerminationSignal};

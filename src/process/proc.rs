@@ -67,6 +67,11 @@ pub(crate) fn ended_by(process: Pid, signal: Signal) -> Option<String> {
     Some(found.name)
 }
 
+/// The name of a process, in at most 15 bytes.
+pub(super) fn name_of(process: Pid) -> Option<String> {
+    signals(Some(process)).map(|found| found.name)
+}
+
 fn is_ended(found: &SignalUse, signal: Signal) -> bool {
     [found.blocked, found.ignored, found.caught]
         .iter()

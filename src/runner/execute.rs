@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use super::created_run::tree_tag;
+use super::failure::Traces;
 use super::log_output::KeptOutput;
 use super::record::{end_now, record_end, record_remote};
 use super::run_ending::{Launched, RunEnding};
@@ -32,10 +33,18 @@ pub(super) async fn execute(
 ) -> RunEnding {
     let told = signals.told();
     let tree = std::mem::replace(&mut created.plan.tree, TreeComparison::Known(TreeState::Unknown));
-    let work = launch(&created, tree, signals, details, progress);
+    let mut traces = None;
+    let work = launch(&created, tree, signals, details, &mut traces, progress);
     let launched = launch_or_mark(&created, told, work).await.map_err(Arc::new);
     if status_of(&launched).is_terminated() {
-        return record(&created, launched, signals, progress).await;
+        let ending = record(&created, launched, signals, progress).await;
+        if let (Ok(Launched::Exited(exit)), Some(traces)) = (&ending.launched, traces)
+            && !exit.is_success()
+            && let Interruptible::Done(hint) = until_signal(signals, traces.hint(*exit)).await
+        {
+            details.send_modify(|details| details.failure_hint = hint);
+        }
+        return ending;
     }
     RunEnding {
         launched,
@@ -126,11 +135,15 @@ async fn launch(
     tree: TreeComparison,
     signals: &mut Signals,
     details: &watch::Sender<RunDetails>,
+    traces: &mut Option<Traces>,
     progress: &dyn Progress,
 ) -> Result<Launched, RunError> {
     let preparation = created.prepare(tree, details, progress);
     match until_signal(signals, preparation).await.transpose()? {
-        Interruptible::Done(prepared) => run_entry_point(created, prepared, signals, details, progress).await,
+        Interruptible::Done(prepared) => {
+            *traces = Traces::new(created, &prepared.launch_plan);
+            run_entry_point(created, prepared, signals, details, traces, progress).await
+        }
         Interruptible::Interrupted(signal) => Ok(Launched::Interrupted { signal }),
     }
 }
@@ -148,6 +161,7 @@ async fn run_entry_point(
     mut prepared: PreparedLaunch,
     signals: &mut Signals,
     details: &watch::Sender<RunDetails>,
+    traces: &mut Option<Traces>,
     progress: &dyn Progress,
 ) -> Result<Launched, RunError> {
     let kept = KeptOutput::begin(created)?;
@@ -174,6 +188,9 @@ async fn run_entry_point(
     drop(prepared.usage);
     if let Some(kept) = kept {
         let was_interrupted = matches!(ended, Ok(Ended::Interrupted(_)));
+        if let (Some(traces), Ok(written)) = (traces, std::fs::read(kept.files().stderr)) {
+            traces.read_errors(&written);
+        }
         kept.upload(created, was_interrupted, signals, progress).await;
     }
     Ok(ended?.into())

@@ -81,6 +81,7 @@ impl RunPlan {
             data: call.data,
             located: Vec::new(),
             command: call.command,
+            project_environment: project.environment,
             environment,
             backend,
             tracking_uri,

@@ -17,6 +17,7 @@
 mod created_run;
 mod error;
 mod execute;
+mod failure;
 mod log_output;
 mod make_plan;
 mod path_data;

@@ -12,7 +12,7 @@ use crate::entities::{ExperimentId, RunId, RunInfo, tag};
 use crate::env_vars;
 use crate::environment::{EnvironmentPlan, PreparedEnv};
 use crate::fetch::{TreeComparison, WorkDir};
-use crate::project::{EntryPoint, ParameterValue, ProjectError, ResolvedParameters};
+use crate::project::{EntryPoint, ParameterValue, ProjectEnvironment, ProjectError, ResolvedParameters};
 use crate::tracking::{self, ExperimentSelector, TrackingError, TrackingStore, TrackingUri};
 
 /// A command, and the directory that holds what it reads where that was downloaded.
@@ -61,6 +61,9 @@ pub(crate) struct RunPlan {
     pub(crate) located: Vec<LocatedData>,
     /// The command with the paths that the data would have.
     pub(crate) command: CommandWithData,
+    /// The environment that the project asks for.
+    pub(crate) project_environment: ProjectEnvironment,
+    /// The environment that the run gets.
     pub(crate) environment: EnvironmentPlan,
     pub(crate) backend: Box<dyn Backend>,
     pub(crate) call: ProjectCall,

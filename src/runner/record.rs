@@ -1,7 +1,7 @@
 //! What the store must know of a run, its end above all: told also to a store that is away for a while.
 
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable as _};
@@ -15,7 +15,7 @@ use crate::entities::{RunStatus, UnixMillis};
 use crate::env_vars::{self, VariableError, seconds};
 use crate::events::Progress;
 use crate::process::{Interruptible, Signals, TerminationSignal, until_signal};
-use crate::quantity;
+use crate::retrying::retrying_for;
 use crate::tracking::{self, RunEnd, TrackingError, TrackingStore};
 
 /// How long a store may be away before the end of a run is given up, unless
@@ -144,23 +144,19 @@ where
             }
         }
     };
-    let (mut is_told, mut failed) = (false, None);
+    // A first try that took long has not yet used up the patience.
+    let failed = OnceLock::new();
+    let left = || patience.saturating_sub(failed.get_or_init(Instant::now).elapsed());
     attempt
         .retry(RETRIES)
         .when(TrackingError::may_pass)
-        .adjust(|_, pause| {
-            // A first try that took long has not yet used up the patience.
-            let failed = *failed.get_or_insert_with(Instant::now);
-            pause.filter(|pause| failed.elapsed() + *pause <= patience)
-        })
-        .notify(|error, _| {
-            if !std::mem::replace(&mut is_told, true) {
-                progress.warning(&format!(
-                    "{what} cannot be recorded yet ({}); trying for {} in all",
-                    with_causes(error),
-                    quantity::duration(patience)
-                ));
-            }
+        .adjust(|_, pause| pause.filter(|pause| *pause <= left()))
+        .notify(|error, pause| {
+            progress.warning(&format!(
+                "{what} is not recorded yet ({}); {}",
+                with_causes(error),
+                retrying_for(pause, left())
+            ));
         })
         .await
 }

@@ -30,6 +30,8 @@ pub(crate) struct RunDetails {
     /// Whether the project's files are not those of their commit; `None` where there is none, or it is not
     /// known yet.
     pub is_dirty: Option<bool>,
+    /// What the person may do about an entry point that failed.
+    pub failure_hint: Option<String>,
     /// Tags that tell which environment it got, where the environment has such.
     pub environment_tags: Vec<(String, String)>,
     /// Tags that tell where the backend runs it, where the backend has such.

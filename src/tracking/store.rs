@@ -7,7 +7,9 @@ use super::limits::{self, Entity, LongValues};
 use super::model_selector::ModelSelector;
 use super::run_name::random_run_name;
 use crate::databricks::WorkspaceAccess;
-use crate::entities::{ExperimentId, LifecycleStage, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag};
+use crate::entities::{
+    ExperimentId, LifecycleStage, Metric, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag,
+};
 
 /// Which experiment a run shall belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +112,9 @@ pub trait TrackingStore: Send + Sync {
 
     /// Reads all of a run but its metrics. A deleted one too, as MLflow's own clients do.
     async fn run_data(&self, run_id: &RunId) -> Result<RunData, TrackingError>;
+
+    /// The last value of each of a run's metrics, in the order of their names.
+    async fn metrics(&self, run_id: &RunId) -> Result<Vec<Metric>, TrackingError>;
 
     /// Looks for runs that ended well; the newest come first.
     async fn finished_runs(&self, wanted: &FinishedRuns) -> Result<Vec<RunData>, TrackingError>;
@@ -235,6 +240,26 @@ pub(super) const PAGE: usize = 100;
 /// Whether a run has all of these tags.
 pub(super) fn has_tags(run: &RunData, tags: &[(String, String)]) -> bool {
     tags.iter().all(|(key, value)| run.tag(key) == Some(value))
+}
+
+/// The metrics in the order of their names. Databases hold the largest number for infinity.
+pub(super) fn last_metrics(values: impl IntoIterator<Item = (String, f64)>) -> Vec<Metric> {
+    let whole = |value: f64| {
+        if value.abs() == f64::MAX {
+            f64::INFINITY.copysign(value)
+        } else {
+            value
+        }
+    };
+    let mut metrics: Vec<Metric> = values
+        .into_iter()
+        .map(|(name, value)| Metric {
+            name,
+            value: whole(value),
+        })
+        .collect();
+    metrics.sort_by(|one, other| one.name.cmp(&other.name));
+    metrics
 }
 
 /// Sorts the tags and parameters by key, and fills in the name, which early versions of MLflow keep only as a tag.

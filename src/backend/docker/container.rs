@@ -1,13 +1,16 @@
 //! A container that runs, and its end.
 
 use std::fs;
+use std::future::pending;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
 use crate::environment::Engine;
-use crate::process::{DEFAULT_GRACE, Ended, ProcessGroup, ProgramCall, SAME_REQUEST, Signals};
+use crate::process::{
+    DEFAULT_GRACE, Ended, ProcessGroup, ProgramCall, SAME_REQUEST, Signals, moment, tell_still_running,
+};
 
 /// How often to look whether the container is there.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
@@ -64,11 +67,18 @@ impl RunningContainer {
         let grace = DEFAULT_GRACE.as_secs().to_string();
         let stop = ["stop", "-t", &grace];
         for _ in 0..STOPS {
+            let told = async {
+                moment().await;
+                tell_still_running(&format!("the container '{}'", self.name), "it", DEFAULT_GRACE);
+                pending().await
+            };
             let is_insisted = tokio::select! {
                 _ = signals.further() => true,
                 () = self.tell(&stop) => false,
+                never = told => never,
             };
             if is_insisted {
+                tracing::warn!("killing the container '{}'", self.name);
                 return self.tell(&["kill"]).await;
             }
             // The program removes its container, then ends. A container that was made but not started when

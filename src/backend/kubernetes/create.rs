@@ -17,6 +17,7 @@ use super::api_error::{ApiProblem, ProblemKind};
 use super::job_api::{JobHandle, PATIENCE, PAUSES, REQUEST_TIMEOUT, in_time};
 use crate::events::Progress;
 use crate::process::{Interruptible, Signals};
+use crate::retrying::retrying_for;
 
 /// How long the answer to a request that is under way may still come after a signal.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(1);
@@ -115,8 +116,11 @@ pub(super) async fn create(
         }
         let is_there = problem.kind == ProblemKind::AlreadyExists && doubt > Doubt::None;
         if signal.is_none() && !is_there && problem.is_passing() && begun.elapsed() < PATIENCE {
-            tracing::debug!(%problem, "a Job that is not created yet");
             let pause = pauses.next().unwrap_or_default();
+            progress.warning(&format!(
+                "the Kubernetes API has not created the Job ({problem}); {}",
+                retrying_for(pause, PATIENCE.saturating_sub(begun.elapsed()))
+            ));
             signal = tokio::select! {
                 biased;
                 signal = signals.next() => Some(signal),

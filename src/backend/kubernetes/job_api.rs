@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{Event, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, Preconditions, Resource};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::api_error::{ApiProblem, ProblemKind};
 use super::cluster::Cluster;
@@ -19,6 +19,7 @@ use crate::entities::RunStatus;
 use crate::events::Progress;
 use crate::process::{Ended, ProgramExit};
 use crate::project::quote;
+use crate::retrying::retrying_for;
 
 pub(super) const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(100))
@@ -206,11 +207,18 @@ async fn patiently<T, F>(patience: Duration, request: impl Fn() -> F) -> Result<
 where
     F: Future<Output = Result<T, kube::Error>>,
 {
-    let mut last = None;
+    let (mut last, begun) = (None, Instant::now());
     let tries = (|| in_time(request()))
         .retry(PAUSES)
         .when(ApiProblem::is_passing)
-        .notify(|problem, _| last = Some(problem.clone()));
+        .notify(|problem, pause| {
+            let left = patience.saturating_sub(begun.elapsed());
+            tracing::warn!(
+                "the Kubernetes API does not answer ({problem}); {}",
+                retrying_for(pause, left)
+            );
+            last = Some(problem.clone());
+        });
     let answer = timeout(patience, tries).await;
     answer.unwrap_or_else(|_| Err(last.unwrap_or_else(|| ApiProblem::no_answer(patience))))
 }

@@ -29,7 +29,7 @@ use self::io::FileStoreError;
 use super::limits::LongValues;
 use super::store::StoreRules;
 use super::{ExperimentSelector, FinishedRuns, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore};
-use crate::entities::{ExperimentId, RunData, RunId, RunInfo, RunStatus};
+use crate::entities::{ExperimentId, Metric, RunData, RunId, RunInfo, RunStatus};
 
 /// The directory of deleted experiments.
 const TRASH: &str = ".trash";
@@ -113,6 +113,11 @@ impl TrackingStore for FileStore {
     async fn run_data(&self, run_id: &RunId) -> Result<RunData, TrackingError> {
         let run_id = run_id.clone();
         self.aside(move |files| files.run_data(&run_id)).await
+    }
+
+    async fn metrics(&self, run_id: &RunId) -> Result<Vec<Metric>, TrackingError> {
+        let run_id = run_id.clone();
+        self.aside(move |files| files.metrics(&run_id)).await
     }
 
     async fn finished_runs(&self, wanted: &FinishedRuns) -> Result<Vec<RunData>, TrackingError> {

@@ -10,10 +10,12 @@ use super::io::{FileStoreError, create_directory, create_parents, list, replace,
 use super::meta::{ARTIFACTS, MAX_ID_LENGTH, META_FILE, METRICS, PARAMS, RunMeta, TAGS};
 use super::unfinished::{self, remove_leftovers};
 use super::{Files, is_id};
-use crate::entities::{ExperimentId, LifecycleStage, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag};
+use crate::entities::{
+    ExperimentId, LifecycleStage, Metric, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag,
+};
 use crate::tracking::artifact_uri::append_to_uri_path;
 use crate::tracking::limits::Entity;
-use crate::tracking::store::{StoreRules as _, in_order};
+use crate::tracking::store::{StoreRules as _, in_order, last_metrics};
 use crate::tracking::{FinishedRuns, NewRun, RunEnd, TrackingError};
 
 impl Files {
@@ -62,6 +64,15 @@ impl Files {
     pub(super) fn run_data(&self, run_id: &RunId) -> Result<RunData, TrackingError> {
         let (directory, meta) = self.find_run(run_id)?;
         data_of(meta, &directory).map_err(|error| self.unreadable(error))
+    }
+
+    pub(super) fn metrics(&self, run_id: &RunId) -> Result<Vec<Metric>, TrackingError> {
+        let (directory, _) = self.find_run(run_id)?;
+        let histories = values_below(&directory.join(METRICS)).map_err(|error| self.unreadable(error))?;
+        let values = histories.into_iter();
+        Ok(last_metrics(values.filter_map(|(name, history)| {
+            Some((name, last_value(&history)?))
+        })))
     }
 
     /// Tags are looked at before `meta.yaml`: most runs are passed over by one small file.
@@ -252,6 +263,22 @@ fn data_of(meta: RunMeta, directory: &Path) -> Result<RunData, FileStoreError> {
         params: values_below(&directory.join(PARAMS))?,
         info: info_of(meta, directory),
     }))
+}
+
+/// The value of the last step in a metric's file, whose lines are `TIMESTAMP VALUE STEP`; early versions of MLflow
+/// write no step.
+fn last_value(history: &str) -> Option<f64> {
+    let points = history.lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        let time: i64 = words.next()?.parse().ok()?;
+        let value: f64 = words.next()?.parse().ok()?;
+        let step: i64 = words.next().map_or(Some(0), |step| step.parse().ok())?;
+        Some((step, time, value))
+    });
+    // Of equal ones the last line counts.
+    points
+        .max_by_key(|(step, time, _)| (*step, *time))
+        .map(|(_, _, value)| value)
 }
 
 /// The files below a directory as keys and values: a key's slashes are directories.

@@ -30,7 +30,7 @@ use super::limits::{Entity, LongValues};
 use super::store::StoreRules;
 use super::{ExperimentSelector, FinishedRuns, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore};
 use crate::databricks::{DatabricksError, DatabricksProfile, Session, WorkspaceAccess};
-use crate::entities::{ExperimentId, LifecycleStage, RunData, RunId, RunInfo, RunStatus, UnixMillis};
+use crate::entities::{ExperimentId, LifecycleStage, Metric, RunData, RunId, RunInfo, RunStatus, UnixMillis};
 use crate::http::ServerAccess;
 use crate::python_paths::UNRESERVED;
 use crate::redact::without_credentials;
@@ -279,6 +279,11 @@ impl TrackingStore for RestStore {
     async fn run_data(&self, run_id: &RunId) -> Result<RunData, TrackingError> {
         self.check_workspace().await?;
         self.fetch(run_id).await
+    }
+
+    async fn metrics(&self, run_id: &RunId) -> Result<Vec<Metric>, TrackingError> {
+        self.check_workspace().await?;
+        self.fetch_metrics(run_id).await
     }
 
     async fn finished_runs(&self, wanted: &FinishedRuns) -> Result<Vec<RunData>, TrackingError> {

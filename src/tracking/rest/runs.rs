@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use super::RestStore;
 use super::error::RestError;
-use super::wire::{FoundRuns, Pair, RunAnswer, pair, run_data};
-use crate::entities::{LifecycleStage, RunData, RunId, RunStatus, UnixMillis};
+use super::wire::{FoundRuns, Pair, RunAnswer, metrics, pair, run_data};
+use crate::entities::{LifecycleStage, Metric, RunData, RunId, RunStatus, UnixMillis};
 use crate::http::ApiError;
 use crate::tracking::limits::Entity;
-use crate::tracking::store::{PAGE, StoreRules as _, has_tags};
+use crate::tracking::store::{PAGE, StoreRules as _, has_tags, last_metrics};
 use crate::tracking::{FinishedRuns, TrackingError};
 
 /// What a server takes in one request: as many pairs, and somewhat fewer bytes than its limit of
@@ -22,12 +22,20 @@ const MOST_RACES: u32 = 3;
 
 impl RestStore {
     pub(super) async fn fetch(&self, run_id: &RunId) -> Result<RunData, TrackingError> {
+        self.data_of(&self.fetch_value(run_id).await?)
+    }
+
+    pub(super) async fn fetch_metrics(&self, run_id: &RunId) -> Result<Vec<Metric>, TrackingError> {
+        Ok(last_metrics(metrics(&self.fetch_value(run_id).await?)))
+    }
+
+    async fn fetch_value(&self, run_id: &RunId) -> Result<Value, TrackingError> {
         let id = run_id.as_str();
         // The oldest servers know the second name alone.
         let query = [("run_id", id), ("run_uuid", id)];
         let answer = self.client.get::<RunAnswer>("/api/2.0/mlflow/runs/get", &query);
         match answer.await {
-            Ok(answer) => self.data_of(&answer.run),
+            Ok(answer) => Ok(answer.run),
             Err(error) => Err(self.about("run", id, "read", error)),
         }
     }

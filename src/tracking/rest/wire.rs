@@ -77,6 +77,17 @@ fn pairs(list: &Value) -> Result<Vec<Pair>, String> {
         .collect()
 }
 
+/// The last values of a run's metrics. JSON has no number for those that are none: they come as text.
+pub(super) fn metrics(run: &Value) -> Vec<(String, f64)> {
+    let list = run["data"]["metrics"].as_array().into_iter().flatten();
+    let value = |metric: &Value| match &metric["value"] {
+        Value::String(text) => text.parse().ok(),
+        number => number.as_f64(),
+    };
+    list.filter_map(|metric| Some((text(&metric["key"]).ok()?, value(metric)?)))
+        .collect()
+}
+
 /// A time; zero, which some servers write for none, is none.
 fn milliseconds(text: &str) -> Option<UnixMillis> {
     let number = text.parse().ok().filter(|number| *number != 0);

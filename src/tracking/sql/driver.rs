@@ -17,10 +17,11 @@ pub(super) enum Value<'a> {
 }
 
 /// A value that comes out of a query.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Cell {
     Text(String),
     Int(i64),
+    Real(f64),
     Null,
 }
 
@@ -38,6 +39,16 @@ impl Cell {
         match self {
             Self::Int(number) => Some(*number),
             _ => None,
+        }
+    }
+
+    /// The number, which is not one (NaN) for anything else.
+    pub(super) fn as_real(&self) -> f64 {
+        match self {
+            #[expect(clippy::cast_precision_loss, reason = "metrics are of this precision")]
+            Self::Int(number) => *number as f64,
+            Self::Real(number) => *number,
+            _ => f64::NAN,
         }
     }
 }

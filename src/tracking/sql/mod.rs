@@ -22,7 +22,7 @@ use self::driver::{Connection, SqlError, Transaction, TransactionKind};
 use super::limits::LongValues;
 use super::store::StoreRules;
 use super::{ExperimentSelector, FinishedRuns, ModelSelector, NewRun, RunEnd, TrackingError, TrackingStore};
-use crate::entities::{ExperimentId, RunData, RunId, RunInfo, RunStatus};
+use crate::entities::{ExperimentId, Metric, RunData, RunId, RunInfo, RunStatus};
 
 /// The workspace of all that belongs to no other one, in revisions that know workspaces.
 const DEFAULT_WORKSPACE: &str = "default";
@@ -140,6 +140,10 @@ impl TrackingStore for SqlStore {
 
     async fn run_data(&self, run_id: &RunId) -> Result<RunData, TrackingError> {
         self.read_run(run_id).await
+    }
+
+    async fn metrics(&self, run_id: &RunId) -> Result<Vec<Metric>, TrackingError> {
+        self.read_metrics(run_id).await
     }
 
     async fn finished_runs(&self, wanted: &FinishedRuns) -> Result<Vec<RunData>, TrackingError> {

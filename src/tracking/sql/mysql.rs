@@ -195,6 +195,7 @@ transaction! {
 fn cell(row: &MySqlRow, index: usize, kind: &str) -> Result<Cell, sqlx::Error> {
     match kind {
         "BIGINT" | "INT" => row.try_get(index).map(Cell::Int),
+        "DOUBLE" => row.try_get(index).map(Cell::Real),
         _ => row.try_get(index).map(Cell::Text),
     }
 }

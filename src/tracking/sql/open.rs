@@ -1,7 +1,7 @@
 //! Opening the databases of tracking stores.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable as _};
 use tokio::sync::Mutex;
@@ -11,8 +11,8 @@ use super::mysql::MySqlDatabase;
 use super::postgres::PostgresDatabase;
 use super::sqlite::SqliteDatabase;
 use super::{SqlStore, schema};
-use crate::quantity;
 use crate::redact::Secret;
+use crate::retrying::retrying_for;
 use crate::tracking::TrackingError;
 use crate::tracking::limits::LongValues;
 
@@ -105,17 +105,15 @@ async fn connect(kind: &str, uri: &Secret) -> Result<Box<dyn Connection>, SqlErr
             _ => Box::new(PostgresDatabase::open(uri).await?),
         })
     };
-    let mut is_told = false;
+    let begun = Instant::now();
     attempt
         .retry(RETRIES)
         .when(|error: &SqlError| error.is_crowded)
-        .notify(|error, _| {
-            if !std::mem::replace(&mut is_told, true) {
-                tracing::warn!(
-                    "the database server takes no more connections ({error}); retrying for {}",
-                    quantity::duration(PATIENCE)
-                );
-            }
+        .notify(|error, pause| {
+            tracing::warn!(
+                "the database server accepts no more connections ({error}); {}",
+                retrying_for(pause, PATIENCE.saturating_sub(begun.elapsed()))
+            );
         })
         .await
 }

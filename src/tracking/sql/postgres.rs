@@ -241,6 +241,7 @@ fn cell(row: &PgRow, index: usize, kind: &str) -> Result<Cell, sqlx::Error> {
         "INT4" => row
             .try_get::<i32, _>(index)
             .map(|number| Cell::Int(number.into())),
+        "FLOAT8" => row.try_get(index).map(Cell::Real),
         _ => row.try_get(index).map(Cell::Text),
     }
 }

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 
 use super::driver::{Cell, SqlError, Transaction, Value, first, insert};
 use super::{Failure, MOST_RACES, SqlStore, finish};
-use crate::entities::{ExperimentId, LifecycleStage, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag};
+use crate::entities::{
+    ExperimentId, LifecycleStage, Metric, RunData, RunId, RunInfo, RunStatus, UnixMillis, tag,
+};
 use crate::tracking::artifact_uri::append_to_uri_path;
 use crate::tracking::limits::{self, Entity};
-use crate::tracking::store::{PAGE, StoreRules as _, has_tags, in_order, warn};
+use crate::tracking::store::{PAGE, StoreRules as _, has_tags, in_order, last_metrics, warn};
 use crate::tracking::{FinishedRuns, NewRun, RunEnd, TrackingError};
 
 /// The directory of a run's artifacts.
@@ -184,6 +186,14 @@ impl SqlStore {
         found.ok_or_else(|| self.not_found("run", run_id))
     }
 
+    /// Reads the last values of a run's metrics.
+    pub(super) async fn read_metrics(&self, run_id: &RunId) -> Result<Vec<Metric>, TrackingError> {
+        let mut connection = self.connection.lock().await;
+        let mut transaction = self.begin_read(connection.as_mut()).await?;
+        let found = metrics(transaction.as_mut(), run_id).await;
+        found.map_err(|error| self.unreadable(error))
+    }
+
     /// Finds finished runs by their tags; the newest come first.
     pub(super) async fn find_finished(&self, wanted: &FinishedRuns) -> Result<Vec<RunData>, TrackingError> {
         let experiment_id = self.parse(&wanted.experiment_id)?;
@@ -301,6 +311,32 @@ async fn runs(transaction: &mut dyn Transaction, ids: &[String]) -> Result<Vec<R
         })
         .collect();
     Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+}
+
+/// The last values of a run's metrics. Revisions without a table for them have no metric that is not a number.
+async fn metrics(transaction: &mut dyn Transaction, run_id: &RunId) -> Result<Vec<Metric>, SqlError> {
+    let has_last = transaction
+        .tables()
+        .await?
+        .iter()
+        .any(|table| table == "latest_metrics");
+    let sql = if has_last {
+        "SELECT \"key\", value, CASE WHEN is_nan THEN 1 ELSE 0 END FROM latest_metrics WHERE run_uuid = ?"
+    } else {
+        "SELECT \"key\", value, 0 FROM metrics WHERE run_uuid = ? ORDER BY timestamp"
+    };
+    let rows = transaction.rows(sql, &[Value::Text(run_id.as_str())]).await?;
+    let mut values = HashMap::new();
+    for row in rows {
+        if let Ok([key, value, is_nan]) = <[Cell; 3]>::try_from(row) {
+            let is_number = is_nan.as_int() == Some(0);
+            values.insert(
+                key.into_text(),
+                if is_number { value.as_real() } else { f64::NAN },
+            );
+        }
+    }
+    Ok(last_metrics(values))
 }
 
 fn run_data(row: [Cell; 9], tags: Vec<(String, String)>, params: Vec<(String, String)>) -> RunData {

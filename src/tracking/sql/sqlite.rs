@@ -1,6 +1,7 @@
 //! SQLite, the database in a file.
 
 use std::fs::{File, Metadata};
+use std::future::pending;
 use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
@@ -9,14 +10,20 @@ use async_trait::async_trait;
 use sqlx::error::ErrorKind;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteRow};
 use sqlx::{ConnectOptions, Connection as _, Row as _, Sqlite, SqliteConnection};
+use tokio::time::sleep;
 
 use super::driver::{Cell, Connection, SqlError, Transaction, TransactionKind, Value};
 use super::sqlx_driver::{other_error, transaction};
 use crate::process::{file_size_exhausted, open_files_exhausted, start_hint};
+use crate::quantity;
+use crate::retrying::how_to_stop;
 
 /// How long to wait for other programs that write. MLflow itself waits 20 seconds; many runs may
 /// begin and end at once here, and a migration by MLflow may go on meanwhile.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a person waits for other programs before they are told of it.
+const LONG_WAIT: Duration = Duration::from_secs(2);
 
 /// How old an empty file may be for another program to be about to fill it.
 const NEW_FILE_AGE: Duration = Duration::from_secs(2);
@@ -86,11 +93,27 @@ fn has_write_ahead_log(path: &Path) -> bool {
 #[async_trait]
 impl Connection for SqliteDatabase {
     async fn begin(&mut self, access: TransactionKind) -> Result<Box<dyn Transaction + '_>, SqlError> {
-        let transaction = match access {
-            TransactionKind::Read => self.0.begin().await,
-            // Takes the write lock at once. A transaction that asks for it only after it has read
-            // fails without waiting when another one wrote in between.
-            TransactionKind::Write => self.0.begin_with("BEGIN IMMEDIATE").await,
+        let begun = async {
+            match access {
+                TransactionKind::Read => self.0.begin().await,
+                // Takes the write lock at once. A transaction that asks for it only after it has read
+                // fails without waiting when another one wrote in between.
+                TransactionKind::Write => self.0.begin_with("BEGIN IMMEDIATE").await,
+            }
+        };
+        let told = async {
+            sleep(LONG_WAIT).await;
+            tracing::warn!(
+                "another program has locked the database; waiting for it, for up to {}{}",
+                quantity::duration(BUSY_TIMEOUT - LONG_WAIT),
+                how_to_stop()
+            );
+            pending().await
+        };
+        let transaction = tokio::select! {
+            biased;
+            transaction = begun => transaction,
+            never = told => never,
         };
         Ok(Box::new(SqliteTransaction(transaction.map_err(sql_error)?)))
     }
@@ -109,6 +132,7 @@ transaction! {
 fn cell(row: &SqliteRow, index: usize, kind: &str) -> Result<Cell, sqlx::Error> {
     match kind {
         "INTEGER" => row.try_get(index).map(Cell::Int),
+        "REAL" => row.try_get(index).map(Cell::Real),
         _ => row.try_get(index).map(Cell::Text),
     }
 }
