@@ -161,7 +161,7 @@ fn an_expired_token_that_nobody_replaces_leaves_the_job_alone() {
     let text = finished.stderr();
     assert_contains(
         text,
-        "cannot ask how the Databricks job run 9000000001 stands; it may go on",
+        "cannot get the state of Databricks job run 9000000001; it may still be running",
     );
     assert_contains(
         text,

@@ -57,7 +57,8 @@ fn a_workspace_that_does_not_answer_is_not_waited_for() {
         let project = project(&fake);
         let said = interrupt(submitting(&project, &fake, 1, arguments), signal);
         let warning = format!(
-            "warning: Interrupted by {} before the workspace {} had answered whether it took the job: if it did, cancel there the newest job run that is named 'MLflow Run for ",
+            "warning: Interrupted by {} before the workspace {} confirmed the job; if the job exists, cancel the \
+            newest job run named 'MLflow Run for ",
             if signal == Signal::TERM {
                 "SIGTERM"
             } else {
@@ -157,12 +158,12 @@ fn a_job_that_the_store_cannot_know_of_is_canceled() {
         let stored = recorded(&finished);
         assert_eq!(stored.status, "FAILED");
         let error = format!(
-            "error: the tags that lead from run '{}' to the Databricks job run 9000000001 could not be stored; it was canceled\n",
+            "error: the tags that lead from run '{}' to Databricks job run 9000000001 could not be stored; it was canceled\n",
             stored.run_id
         );
         assert_contains(text, &error);
         let waiting = format!(
-            "warning: that run '{}' is the Databricks job run 9000000001 cannot be recorded yet (",
+            "warning: that run '{}' is Databricks job run 9000000001 cannot be recorded yet (",
             stored.run_id
         );
         assert_eq!(text.contains(&waiting), tries, "{text}");
@@ -185,7 +186,7 @@ fn a_store_that_comes_back_is_told() {
     // Two tries of two requests each fail.
     fake.fail(outage(4));
     let finished = run(&project, &[]).with_code(0);
-    assert_contains(finished.stderr(), "trying for 5 minutes in all");
+    assert_contains(finished.stderr(), "trying for 5m in all");
     let stored = recorded(&finished);
     assert_eq!(stored.status, "RUNNING");
     assert_eq!(stored.tags["mlflow.databricks.shellJobRunID"], "9000000001");
@@ -224,7 +225,7 @@ fn a_job_that_cannot_be_canceled_is_named() {
         assert_eq!(state(&fake), None, "{text}");
         assert_eq!(recorded(&finished).status, "FAILED");
         assert!(
-            text.contains("to the Databricks job run 9000000001 could not be stored; it could not be canceled and may go on: ")
+            text.contains("to Databricks job run 9000000001 could not be stored; it could not be canceled and may go on: ")
                 && text.contains("No manage permission")
                 && text.contains("hint: nothing but this message leads to it: ")
                 && text.contains(by_hand)

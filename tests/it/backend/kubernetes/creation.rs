@@ -10,7 +10,7 @@ use super::cluster::{ClusterProject, Ended, Running};
 use crate::harness::{MlflowServer, StoreContents, StoredRun, assert_lacks};
 
 /// What is said where nobody can know whether there is a Job.
-const IN_DOUBT: &str = "was created is not known; if it was, delete it: kubectl delete job my-project-";
+const IN_DOUBT: &str = "was created; if it was, delete it: kubectl delete job my-project-";
 
 /// A run whose Job's creation has begun, with these answers to it.
 fn creating<'a>(cluster: &'a ClusterProject, answers: &[(Action, usize)], arguments: &[&str]) -> Running<'a> {
