@@ -139,6 +139,7 @@ fn no_context(name: &str, known: &[String], files: &[PathBuf]) -> ServiceError {
     };
     let hint = match nearest(name, known.iter().map(String::as_str)) {
         Some(meant) => format!("did you mean '{meant}'?"),
+        None if files.is_empty() => "set KUBECONFIG to a kubeconfig file".to_owned(),
         None if known.is_empty() => {
             "the kubeconfig has no contexts; set KUBECONFIG to another file".to_owned()
         }

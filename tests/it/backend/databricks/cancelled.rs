@@ -1,5 +1,5 @@
-//! Runs that nobody waits for, found again by their tags (`mlrun status`, `wait` and `cancel`), and jobs that are
-//! canceled: also in the workspace, and by a signal that the workspace does not hear.
+//! Runs that nobody waits for, found by their tags (`mlrun status`, `wait`, `cancel`), and canceled jobs: also
+//! in the workspace, and by a signal that the workspace does not answer.
 
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -233,7 +233,7 @@ fn a_store_that_hangs_at_the_end_is_not_waited_for_after_a_second_signal() {
     let child = followed(&fake, &project);
     fake.fail(Fault::new("POST /mlflow/runs/update", 99, Action::Hang));
     interrupt(&child);
-    // The mark that the run is being ended, and the end itself.
+    // The tag of the cancellation, and the end itself.
     wait_for_requests(&fake, "mlflow/runs/update", 2);
     // Signals that come at once are one request.
     std::thread::sleep(Duration::from_millis(600));

@@ -167,7 +167,7 @@ fn an_expired_token_that_nobody_replaces_leaves_the_job_alone() {
         text,
         "the workspace did not accept the credentials from DATABRICKS_TOKEN",
     );
-    // The job goes on, so that the run does too.
+    // The job continues, and so does the run.
     let run_id = super::run_id_of_job(&fake);
     assert_eq!(super::stored(&run_id).status, "RUNNING");
 }

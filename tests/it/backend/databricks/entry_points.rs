@@ -1,4 +1,4 @@
-//! What entry points get to reach the workspace: the credentials in use, as the reference hands them on.
+//! How entry points reach the workspace: the credentials in use, as in the reference.
 
 use std::path::Path;
 
@@ -39,7 +39,7 @@ fn write_profiles(project: &Project, fake: &FakeDatabricks) {
     );
 }
 
-/// What the entry point of the profile must tell.
+/// What the profile's entry point must report.
 fn of_profile(fake: &FakeDatabricks, variables: &[(&str, &str)]) -> Vec<String> {
     let mut lines = vec![
         format!("DATABRICKS_HOST={}", fake.url()),

@@ -1,4 +1,4 @@
-//! A service that has too much to do, refuses, or goes away.
+//! A service that is overloaded, rejects requests, or goes away.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ fn a_storm_of_429_is_waited_out() {
     let Some(fake) = workspace(Settings::default()) else {
         return;
     };
-    // Every call is told to come back after a second, and comes back then.
+    // Every request is told to wait a second, and is repeated after that.
     for call in [
         "GET /dbfs/get-status",
         "POST /dbfs/",

@@ -1,4 +1,4 @@
-//! How jobs end, and what becomes of their runs.
+//! How jobs end, and the status of their runs.
 
 use std::process::Stdio;
 

@@ -1,4 +1,4 @@
-//! `--log-output`: what the job wrote is kept among the run's artifacts.
+//! `--log-output`: the job's output becomes artifacts of the run.
 
 use std::process::Stdio;
 

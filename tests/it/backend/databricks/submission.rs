@@ -1,4 +1,4 @@
-//! Signals while the job is being submitted, and a job that is submitted when the store cannot be told so.
+//! Signals while the job is being submitted, and a submitted job that the store does not record.
 
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -116,7 +116,7 @@ fn a_job_that_cannot_be_asked_for_is_canceled() {
 /// The request that stores tags; the first is for the run's params.
 const TAGS: &str = "POST /mlflow/runs/log-batch";
 
-/// A workspace whose jobs go on, and a project with little patience for the store.
+/// A workspace whose jobs continue, and a project with little patience for the store.
 fn endless_project() -> Option<(FakeDatabricks, Project)> {
     let fake = endless()?;
     let project = project(&fake)

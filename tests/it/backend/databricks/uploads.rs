@@ -1,4 +1,4 @@
-//! Uploads that break, and places other than DBFS.
+//! Interrupted uploads, and upload paths other than DBFS.
 
 use fake_databricks::{Action, FakeDatabricks, Fault, Settings};
 

@@ -1,4 +1,4 @@
-//! What people read when a container cannot be had, as golden texts.
+//! The errors of containers, as golden texts.
 
 use crate::harness::docker::{Docker, DockerProject, TestImage, unique_name};
 use crate::harness::{Project, assert_contains, assert_golden, assert_starts_with};

@@ -1,4 +1,4 @@
-//! The ways into a cluster, and what is said where there is none.
+//! How mlrun finds a cluster, and the errors if it finds none.
 
 use fake_kubernetes::{Options, Server, Tls};
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ fn base64(text: &str) -> String {
     openssl::base64::encode_block(text.as_bytes())
 }
 
-/// A cluster that lets in those with a certificate or one of two tokens; its kubeconfig's user is this one.
+/// A cluster that accepts a certificate or one of two tokens, with this user in its kubeconfig.
 fn cluster(user: impl Fn(&Pair) -> Value, trusted: Option<&Pair>) -> ClusterProject {
     let authority = certificates::authority("the cluster's", None);
     let server = secured(&authority, &["t0ken", "of the plug-in"]);

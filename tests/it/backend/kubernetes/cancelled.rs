@@ -1,5 +1,5 @@
-//! Runs that nobody waits for, found again by their tags (`mlrun status`, `wait` and `cancel`), and runs that
-//! somebody else ends (`mlrun cancel`, `kubectl delete job`): whoever follows them says so.
+//! Runs that nobody waits for, found by their tags (`mlrun status`, `wait`, `cancel`), and runs that somebody
+//! else stops (`mlrun cancel`, `kubectl delete job`).
 
 use std::collections::BTreeMap;
 
@@ -172,7 +172,7 @@ fn end_deleted(cluster: &ClusterProject) {
     cluster.server.delete_job(&job(cluster));
 }
 
-/// What `mlrun run` says of a run that others have ended.
+/// The output of `mlrun run` for a run that somebody else stopped.
 #[track_caller]
 fn expect_cancelled(cluster: &ClusterProject, ended: &Ended) {
     let run_id = cluster.run().run_id;
@@ -290,7 +290,7 @@ fn a_deletion_before_the_end_is_a_cancellation() {
             (EARLY, None, false, "KILLED"),
             (EARLY, None, true, "KILLED"),
             (EARLY, Some(("Failed", Some(LATE))), false, "KILLED"),
-            // The entry point took the hint and ended well.
+            // The entry point handled the signal and succeeded.
             (EARLY, Some(("Complete", Some(LATE))), false, "KILLED"),
             (LATE, Some(("Failed", Some(EARLY))), false, "FAILED"),
             (LATE, Some(("Complete", Some(EARLY))), false, "FINISHED"),

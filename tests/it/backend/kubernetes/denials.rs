@@ -1,14 +1,14 @@
-//! Rules of a cluster that forbid a Job or its pods, each told as what it is.
+//! Rules of a cluster that deny a Job or its pods, each with its own message.
 
 use fake_kubernetes::{Action, Options, Target};
 
 use super::cluster::{ClusterProject, Ended, TEMPLATE};
 use crate::harness::assert_lacks;
 
-/// What is said to who lacks a role.
+/// The hint for a missing role.
 const ROLES: &str = "needs a role";
 
-/// A rule: the answer of the API server, and what is said about it.
+/// A rule: the answer of the API server, and the expected message.
 struct Rule {
     answer: Action,
     says: &'static [&'static str],
@@ -182,7 +182,7 @@ fn what_is_only_in_the_way_does_not_stop_the_run() {
             ),
             "warning: the cluster could not validate the Job before the run: admission webhook \"w\" does not support dry run\n",
         ),
-        // The quota's own bookkeeping has met another request.
+        // The quota's bookkeeping conflicted with another request.
         (
             Target::Create,
             Action::Refuse(
@@ -244,7 +244,7 @@ fn a_webhook_that_does_not_answer_is_no_denial() {
     assert!(!cluster.project.sandbox().work().join("mlflow.db").exists());
 }
 
-/// Pods that the namespace does not take: what its admission says, when the run ends, and what is said.
+/// Pods that the namespace rejects: the answer, when the run ends, and the expected message.
 const PODS: &[(&str, &[&str], &str, &str)] = &[
     (
         "exceeded quota: team, requested: pods=1, used: pods=3, limited: pods=3",

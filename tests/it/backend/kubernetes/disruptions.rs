@@ -1,5 +1,5 @@
-//! What a cluster does to Jobs and pods: pods that are taken away, Jobs that are removed as soon as they have
-//! ended, and Jobs that a queue holds back.
+//! Disruptions by the cluster: deleted pods, Jobs that are removed as soon as they finish, and Jobs held back
+//! by a queue.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 use super::cluster::{ClusterProject, Ended, TEMPLATE};
 use crate::harness::assert_lacks;
 
-/// What happens to a running pod, and what is said.
+/// What happens to a running pod, and the expected messages.
 struct Case {
     name: &'static str,
     happens: fn(&Server, &str),
@@ -165,7 +165,7 @@ fn a_pod_that_is_taken_away_is_told_where_the_job_goes_on() {
             running.wait_for_stderr("Job started.\n");
             (case.happens)(server, &pod);
             server.another_pod();
-            // A pod that is gone is no longer counted.
+            // A deleted pod is no longer counted.
             let another = server.wait_for("there is another pod", |server| {
                 let pods = server.pods();
                 let mut names = pods.iter().filter_map(|pod| pod["metadata"]["name"].as_str());

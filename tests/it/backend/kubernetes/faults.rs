@@ -1,4 +1,4 @@
-//! An API that fails in every way it can: the run goes on, and no line is lost or repeated.
+//! An API that fails in every possible way: the run continues, and no line is lost or repeated.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use super::cluster::{ClusterProject, TEMPLATE};
 
 const LINES: usize = 30;
 
-/// A fault while a run goes on, and how the run ends.
+/// A fault during a run, and how the run ends.
 struct Case {
     name: &'static str,
     /// Comes before the run is started.

@@ -109,7 +109,7 @@ fn hanging(cluster: &ClusterProject) -> Running<'_> {
     running
 }
 
-/// What is said of a deletion that had no answer, and how long the end took since the signal.
+/// The warning about an unanswered deletion, and the time from the signal to the end.
 #[track_caller]
 fn expect_unanswered(cluster: &ClusterProject, running: Running<'_>, begun: Instant, limit: u64) {
     let ended = running.end();

@@ -1,4 +1,4 @@
-//! The Job that is made, and what is recorded of it.
+//! The created Job, and what the run records about it.
 
 use fake_kubernetes::Options;
 use serde_json::{Value, json};

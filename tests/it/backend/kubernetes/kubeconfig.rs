@@ -1,4 +1,4 @@
-//! Kubeconfigs and login programs that are not as they should be: said in words, without secrets.
+//! Errors in kubeconfigs and login programs, without secrets.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a template becomes: its values, its mistakes, and the names that are put into it.
+//! Templates: their values, their mistakes, and the names that mlrun sets.
 
 use fake_kubernetes::{Options, Server};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Why a run failed: on screen, and in time.
+//! Why a run failed, reported in time.
 
 use fake_kubernetes::{Options, Server};
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ const BEFORE: &str = "template: {spec: {restartPolicy: Never, containers: [{}], 
 
 const TIMEOUT: &[&str] = &["--start-timeout", "1s"];
 
-/// Nothing is waited for; only what stands for a long time would be ended by that.
+/// Longer than any test takes, so nothing times out.
 const AT_ONCE: &[&str] = &["--start-timeout", "1h"];
 
 const NO_PROGRAM: &str = "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create \
